@@ -1,0 +1,3 @@
+//! The benches, in one binary: `cargo bench -- <name>`.
+
+fn main() {}

@@ -1,0 +1,5 @@
+//! orgtrail: is every account's audit trail recorded, kept, unaltered, and can
+//! we prove it?
+
+pub mod names;
+pub mod sandbox;

@@ -1,0 +1,3 @@
+//! The `orgtrail` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The endpoint: accepts, authenticates, routes, answers.

@@ -1,0 +1,21 @@
+//! The embedded AWS: an organization on a loopback socket, with nothing but
+//! this binary.
+//!
+//! It exists so that every promise can be tried without an AWS account, by
+//! people (`orgtrail demo`, `orgtrail sandbox up`) and by the tests. It is true
+//! to AWS where orgtrail's correctness rests on AWS: accounts kept apart by
+//! their credentials, policies really evaluated, versions and locks really
+//! held, digests really signed. `docs/sandbox.md` lists its limits.
+//!
+//! A request goes `http` → `auth` (who is it) → one of `services` or `s3`
+//! (which asks `policy` whether it may) and back.
+
+mod api;
+mod auth;
+mod clock;
+mod http;
+mod policy;
+mod s3;
+mod services;
+mod simulator;
+mod world;

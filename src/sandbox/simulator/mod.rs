@@ -1,0 +1,1 @@
+//! Delivers log files and signed digests on the simulated clock.

@@ -1,0 +1,7 @@
+//! The tests from outside, in one binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "tests stop where they fail"
+)]
