@@ -1,0 +1,40 @@
+# The project's chores. `just` lists them; each is one command to type by hand.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+_default:
+    @just --list --unsorted
+
+# Every test
+test *ARGS:
+    cargo test {{ ARGS }}
+
+# Formatting and clippy, warnings denied
+lint:
+    cargo fmt --all -- --check
+    cargo clippy --all-targets -- -D warnings
+
+# The API's documentation, warnings denied
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# Licences, banned crates, sources, and the advisories (needs the network)
+deny:
+    cargo deny check
+
+# The benches, or one: `just bench s3`
+bench *NAME:
+    cargo bench -- {{ NAME }}
+
+# Install what the cross-checks need, each in its own place under target/peers
+peers-setup:
+    bash tests/peers/setup.sh all
+
+# The cross-checks against independent programs
+peers: peers-setup
+    cargo build --release
+    bash tests/peers/run.sh
+
+# All that a change must pass, from a fresh clone
+ci:
+    bash .ci/run
