@@ -1,5 +1,6 @@
 //! orgtrail: is every account's audit trail recorded, kept, unaltered, and can
 //! we prove it?
 
+pub mod archive;
 pub mod names;
 pub mod sandbox;

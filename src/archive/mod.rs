@@ -1,0 +1,5 @@
+//! The archive: what CloudTrail writes into a bucket, under which names, and
+//! how it is proven.
+
+pub mod key;
+pub mod verify;

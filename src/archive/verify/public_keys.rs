@@ -1,0 +1,377 @@
+//! The public keys that digests are verified with: where they are valid, and
+//! from when to when.
+//!
+//! A set is filled from `ListPublicKeys`, from the set saved beside an archive,
+//! or from what `aws cloudtrail list-public-keys` prints.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::signature::{Fingerprint, PublicKey, SignatureError};
+use crate::names::Region;
+
+/// How long after its hour a digest may have been signed.
+const SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+/// How far from its generation a backfill digest may have been signed.
+const BACKFILL_SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// A public key with the time in which it signs.
+#[derive(Debug, Clone)]
+pub struct ValidKey {
+    /// The key.
+    pub key: PublicKey,
+    /// The Region whose digests it signs; unknown where the source does not
+    /// tell, and then any.
+    pub region: Option<Region>,
+    /// Where its validity begins; unknown means always.
+    pub from: Option<Timestamp>,
+    /// Where its validity ends; unknown means never.
+    pub until: Option<Timestamp>,
+}
+
+/// The public keys at hand.
+#[derive(Debug, Clone, Default)]
+pub struct PublicKeySet {
+    keys: BTreeMap<Fingerprint, Vec<ValidKey>>,
+}
+
+/// When a digest was signed, as far as is known.
+#[derive(Debug, Clone, Copy)]
+pub enum SignedAt {
+    /// Soon after its hour.
+    Hour {
+        /// Where the hour begins.
+        start: Timestamp,
+        /// Where the hour ends.
+        end: Timestamp,
+    },
+    /// When the backfill was generated.
+    Backfill(Timestamp),
+}
+
+/// Why there is no key for a digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyLookupError {
+    /// No key at hand has the fingerprint.
+    #[error("public key not found in Region {region} for fingerprint {fingerprint}")]
+    NotFound {
+        /// The digest's Region.
+        region: Region,
+        /// The fingerprint that the digest names.
+        fingerprint: Fingerprint,
+    },
+    /// The key was not valid when the digest was signed.
+    #[error("public key {fingerprint} signs from {from} to {until}, not between {start} and {end}")]
+    NotValidThen {
+        /// The fingerprint that the digest names.
+        fingerprint: Fingerprint,
+        /// Where the key's validity begins.
+        from: String,
+        /// Where the key's validity ends.
+        until: String,
+        /// From when the digest can have been signed.
+        start: Timestamp,
+        /// Until when the digest can have been signed.
+        end: Timestamp,
+    },
+}
+
+/// Why a list of public keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyListError {
+    /// It is not the JSON that `aws cloudtrail list-public-keys` prints.
+    #[error("not a list of public keys: expected what `aws cloudtrail list-public-keys` prints")]
+    NotAList(#[source] serde_json::Error),
+    /// A key's value is not base64.
+    #[error("the value of key {fingerprint} is not base64")]
+    NotBase64 {
+        /// The fingerprint as told.
+        fingerprint: String,
+        /// What the decoder says.
+        #[source]
+        source: base64::DecodeError,
+    },
+    /// A key cannot be read.
+    #[error("key {fingerprint} cannot be used")]
+    Unusable {
+        /// The fingerprint as told.
+        fingerprint: String,
+        /// What is wrong with it.
+        #[source]
+        source: SignatureError,
+    },
+    /// A key is not the one that its fingerprint names.
+    #[error("fingerprint `{told}` does not name the key beside it, which has `{found}`")]
+    WrongFingerprint {
+        /// The fingerprint as told.
+        told: String,
+        /// The MD5 of the key.
+        found: Fingerprint,
+    },
+}
+
+/// The JSON of a list of keys.
+///
+/// Shape: as `aws cloudtrail list-public-keys` prints it; orgtrail adds
+/// `Region` when it saves one.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct KeyList {
+    /// The keys.
+    pub public_key_list: Vec<KeyItem>,
+}
+
+/// One key of a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct KeyItem {
+    /// The DER, in base64.
+    pub value: String,
+    /// Where the validity begins.
+    #[serde(default, with = "told_time", skip_serializing_if = "Option::is_none")]
+    pub validity_start_time: Option<Timestamp>,
+    /// Where the validity ends.
+    #[serde(default, with = "told_time", skip_serializing_if = "Option::is_none")]
+    pub validity_end_time: Option<Timestamp>,
+    /// MD5 of the DER, in hexadecimal.
+    pub fingerprint: String,
+    /// The Region that the key was listed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+}
+
+impl PublicKeySet {
+    /// Reads a saved list, or what `aws cloudtrail list-public-keys` prints.
+    pub fn from_json(json: &[u8]) -> Result<Self, KeyListError> {
+        let list: KeyList = serde_json::from_slice(json).map_err(KeyListError::NotAList)?;
+        let mut set = Self::default();
+        for item in &list.public_key_list {
+            set.add_item(item)?;
+        }
+        Ok(set)
+    }
+
+    /// The list in the form that [`from_json`](Self::from_json) reads.
+    #[must_use]
+    pub fn to_list(&self) -> KeyList {
+        let item = |key: &ValidKey| KeyItem {
+            value: BASE64.encode(key.key.der()),
+            validity_start_time: key.from,
+            validity_end_time: key.until,
+            fingerprint: key.key.fingerprint().to_string(),
+            region: key.region.clone(),
+        };
+        KeyList { public_key_list: self.keys.values().flatten().map(item).collect() }
+    }
+
+    /// Adds a key of a list, after checking that it is the one its fingerprint
+    /// names.
+    pub fn add_item(&mut self, item: &KeyItem) -> Result<(), KeyListError> {
+        let fingerprint = item.fingerprint.clone();
+        let der = BASE64.decode(&item.value).map_err(|source| KeyListError::NotBase64 {
+            fingerprint: fingerprint.clone(),
+            source,
+        })?;
+        let key = PublicKey::from_der(&der)
+            .map_err(|source| KeyListError::Unusable { fingerprint, source })?;
+        if Fingerprint::told(&item.fingerprint) != *key.fingerprint() {
+            return Err(KeyListError::WrongFingerprint {
+                told: item.fingerprint.clone(),
+                found: key.fingerprint().clone(),
+            });
+        }
+        self.add(ValidKey {
+            key,
+            region: item.region.clone(),
+            from: item.validity_start_time,
+            until: item.validity_end_time,
+        });
+        Ok(())
+    }
+
+    /// Adds a key, unless it is there.
+    pub fn add(&mut self, key: ValidKey) {
+        let known = self.keys.entry(key.key.fingerprint().clone()).or_default();
+        let same = |other: &ValidKey| {
+            (&other.region, other.from, other.until) == (&key.region, key.from, key.until)
+        };
+        if !known.iter().any(same) {
+            known.push(key);
+        }
+    }
+
+    /// Adds all keys of another set.
+    pub fn extend(&mut self, other: &Self) {
+        other.keys.values().flatten().for_each(|key| self.add(key.clone()));
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The key that a digest of a Region names, if it was valid when the digest
+    /// was signed.
+    pub fn find(
+        &self,
+        region: &Region,
+        fingerprint: &Fingerprint,
+        signed: SignedAt,
+    ) -> Result<&PublicKey, KeyLookupError> {
+        let of_region = |key: &&ValidKey| key.region.as_ref().is_none_or(|of| of == region);
+        let mut named =
+            self.keys.get(fingerprint).into_iter().flatten().filter(of_region).peekable();
+        let Some(first) = named.peek().copied() else {
+            return Err(KeyLookupError::NotFound {
+                region: region.clone(),
+                fingerprint: fingerprint.clone(),
+            });
+        };
+        let (start, end) = signed.window();
+        let valid = |key: &&ValidKey| {
+            key.from.is_none_or(|from| from <= end) && key.until.is_none_or(|until| until >= start)
+        };
+        named.find(valid).map(|key| &key.key).ok_or_else(|| {
+            let told = |time: Option<Timestamp>, else_: &str| {
+                time.map_or_else(|| else_.to_owned(), |time| time.to_string())
+            };
+            KeyLookupError::NotValidThen {
+                fingerprint: fingerprint.clone(),
+                from: told(first.from, "ever"),
+                until: told(first.until, "ever"),
+                start,
+                end,
+            }
+        })
+    }
+}
+
+impl SignedAt {
+    fn window(self) -> (Timestamp, Timestamp) {
+        match self {
+            Self::Hour { start, end } => (start, later(end, SIGNED_WITHIN)),
+            Self::Backfill(at) => {
+                (later(at, -BACKFILL_SIGNED_WITHIN), later(at, BACKFILL_SIGNED_WITHIN))
+            }
+        }
+    }
+}
+
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_add(by).unwrap_or(time)
+}
+
+/// Times as the AWS CLI prints them: text, or seconds since 1970.
+mod told_time {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Told {
+        Text(String),
+        Seconds(f64),
+    }
+
+    #[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<Timestamp>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
+        match Option::<Told>::deserialize(from)? {
+            None => Ok(None),
+            Some(Told::Text(text)) => text.parse().map(Some).map_err(D::Error::custom),
+            Some(Told::Seconds(seconds)) => jiff::SignedDuration::try_from_secs_f64(seconds)
+                .and_then(Timestamp::from_duration)
+                .map(Some)
+                .map_err(D::Error::custom),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
+
+    use super::*;
+
+    fn item() -> KeyItem {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der = pair.public_key().as_ref();
+        KeyItem {
+            value: BASE64.encode(der),
+            validity_start_time: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+            validity_end_time: Some("2026-01-31T00:00:00Z".parse().unwrap()),
+            fingerprint: Fingerprint::of(der).to_string(),
+            region: None,
+        }
+    }
+
+    fn at(text: &str) -> SignedAt {
+        let end: Timestamp = text.parse().unwrap();
+        SignedAt::Hour { start: end - SignedDuration::from_hours(1), end }
+    }
+
+    #[test]
+    fn what_the_aws_cli_prints_is_read() {
+        let item = item();
+        let json = format!(
+            r#"{{"PublicKeyList": [{{"Fingerprint": "{}", "ValidityEndTime": 1769817600.0, "ValidityStartTime": "2026-01-01T01:00:00+01:00", "Value": "{}"}}]}}"#,
+            item.fingerprint, item.value
+        );
+        let set = PublicKeySet::from_json(json.as_bytes()).unwrap();
+        let listed = &set.to_list().public_key_list[0];
+        assert_eq!(listed.validity_start_time, item.validity_start_time);
+        assert_eq!(listed.validity_end_time, item.validity_end_time);
+        assert!(PublicKeySet::from_json(b"[]").is_err());
+    }
+
+    #[test]
+    fn a_key_under_another_fingerprint_is_refused() {
+        let wrong = KeyItem { fingerprint: "0".repeat(32), ..item() };
+        let refused = PublicKeySet::default().add_item(&wrong);
+        assert!(matches!(refused, Err(KeyListError::WrongFingerprint { .. })));
+    }
+
+    #[test]
+    fn a_key_is_found_while_it_is_valid() {
+        let item = item();
+        let mut set = PublicKeySet::default();
+        set.add_item(&item).unwrap();
+        let name = Fingerprint::told(&item.fingerprint);
+        let region = "us-east-1".parse().unwrap();
+        let holds = |signed| set.find(&region, &name, signed).is_ok();
+        assert!(holds(at("2026-01-15T00:00:00Z")));
+        // A digest is signed after its hour.
+        assert!(holds(at("2025-12-31T23:00:00Z")));
+        assert!(!holds(at("2025-12-31T21:00:00Z")));
+        assert!(!holds(at("2026-01-31T02:00:00Z")));
+        assert!(holds(SignedAt::Backfill("2026-01-31T00:30:00Z".parse().unwrap())));
+        assert!(!holds(SignedAt::Backfill("2026-01-31T01:30:00Z".parse().unwrap())));
+    }
+
+    #[test]
+    fn a_key_of_another_region_is_not_found() {
+        let item = KeyItem { region: Some("eu-west-1".parse().unwrap()), ..item() };
+        let mut set = PublicKeySet::default();
+        set.add_item(&item).unwrap();
+        let name = Fingerprint::told(&item.fingerprint);
+        let find = |region: &str| {
+            set.find(&region.parse().unwrap(), &name, at("2026-01-15T00:00:00Z")).map(|_| ())
+        };
+        assert_eq!(find("eu-west-1"), Ok(()));
+        assert!(matches!(find("us-east-1"), Err(KeyLookupError::NotFound { .. })));
+    }
+}
