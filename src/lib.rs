@@ -2,5 +2,7 @@
 //! we prove it?
 
 pub mod archive;
+pub mod cli;
+pub mod config;
 pub mod names;
 pub mod sandbox;

@@ -1,3 +1,5 @@
 //! The `orgtrail` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    orgtrail::cli::main()
+}

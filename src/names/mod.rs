@@ -6,17 +6,27 @@
 mod account_id;
 mod arn;
 mod bucket_name;
+mod key_alias;
+mod key_prefix;
+mod log_group_name;
 mod org_id;
 mod partition;
 mod region;
+mod role;
+mod topic_name;
 mod trail_name;
 
 pub use account_id::AccountId;
 pub use arn::Arn;
 pub use bucket_name::BucketName;
+pub use key_alias::KeyAlias;
+pub use key_prefix::KeyPrefix;
+pub use log_group_name::LogGroupName;
 pub use org_id::{OrgId, UnitId};
 pub use partition::Partition;
 pub use region::Region;
+pub use role::{ExternalId, RoleName, RolePath, SessionName};
+pub use topic_name::TopicName;
 pub use trail_name::TrailName;
 
 /// A string that is not the name it was taken for.

@@ -16,6 +16,12 @@ pub struct TrailName(Box<str>);
 
 super::string_name!(TrailName, "^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$");
 
+impl Default for TrailName {
+    fn default() -> Self {
+        Self("orgtrail".into())
+    }
+}
+
 impl TrailName {
     fn check(found: &str) -> Result<(), NameError> {
         let refuse = |wanted| Err(NameError::new("a trail name", found, wanted));

@@ -1,0 +1,68 @@
+use std::path::PathBuf;
+
+use super::{CliError, Exit, Explain, Output};
+use crate::config::{Config, ConfigError, Environment, Loaded};
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: a documented, versioned contract.
+    Json,
+}
+
+/// What every command is handed: the global options, and where to print.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The config file's path.
+    pub config_path: PathBuf,
+    /// How results are printed.
+    pub format: Format,
+    /// Whether questions are answered with yes.
+    pub yes: bool,
+    /// Where to print.
+    pub out: Output,
+    /// The environment variables, read once.
+    pub environment: Environment,
+}
+
+impl Context {
+    /// The config, checked; its warnings go to the person.
+    pub fn config(&self) -> Result<Config, CliError> {
+        let loaded = self.load()?;
+        for warning in &loaded.warnings {
+            self.out.note(super::config::line(&self.config_path, warning));
+        }
+        Ok(loaded.config)
+    }
+
+    /// The config with its warnings and origins.
+    pub fn load(&self) -> Result<Loaded, CliError> {
+        Ok(Loaded::from_file(&self.config_path, &self.environment)?)
+    }
+}
+
+impl Explain for ConfigError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { source, .. } => Some(match source.kind() {
+                std::io::ErrorKind::NotFound => {
+                    "`orgtrail init` writes one; `--config FILE` names another".to_owned()
+                }
+                std::io::ErrorKind::IsADirectory => {
+                    "`--config` takes the file itself, not its directory".to_owned()
+                }
+                _ => "check the file's owner and mode".to_owned(),
+            }),
+            Self::NotText { .. } => Some("save the file as UTF-8".to_owned()),
+            Self::TooLarge { .. } => Some("`--config` may name the wrong file".to_owned()),
+            Self::Invalid { .. } => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}

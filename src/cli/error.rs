@@ -1,0 +1,117 @@
+use std::error::Error;
+
+use super::Exit;
+
+/// What an error says beyond its message, for the person at the terminal.
+///
+/// Every module's error type implements it; the defaults suit most variants.
+/// An error that wraps another passes on what that one says.
+pub trait Explain: Error {
+    /// What to do about it, lowercase, no full stop.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+
+    /// The code to exit with.
+    fn exit(&self) -> Exit {
+        Exit::Unexpected
+    }
+}
+
+/// Why a command failed, ready to be printed once.
+///
+/// `?` makes one of every error that is [`Explain`].
+#[derive(Debug)]
+pub struct CliError {
+    error: Box<dyn Error + Send + Sync>,
+    hint: Option<String>,
+    exit: Exit,
+}
+
+impl CliError {
+    /// A mistake in how the command was called.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(message.into(), Exit::Usage)
+    }
+
+    /// An error that has a code but no type of its own.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>, exit: Exit) -> Self {
+        Self { error: error.into(), hint: None, exit }
+    }
+
+    /// The same, with a hint.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The code to exit with.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// `error: …` with the whole chain of causes on one line, then `  hint: …`.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = format!("error: {}", self.error);
+        let mut said = self.error.to_string();
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            let next = error.to_string();
+            // Some foreign errors repeat their cause in their own message.
+            if !said.ends_with(&next) {
+                text.push_str(": ");
+                text.push_str(&next);
+            }
+            said = next;
+            cause = error.source();
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str("\n  hint: ");
+            text.push_str(hint);
+        }
+        text
+    }
+}
+
+impl<E: Explain + Send + Sync + 'static> From<E> for CliError {
+    fn from(error: E) -> Self {
+        Self { hint: error.hint(), exit: error.exit(), error: Box::new(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("reading the thing")]
+    struct Outer(#[source] std::io::Error);
+
+    impl Explain for Outer {
+        fn hint(&self) -> Option<String> {
+            Some("plug it in".to_owned())
+        }
+        fn exit(&self) -> Exit {
+            Exit::Incomplete
+        }
+    }
+
+    #[test]
+    fn the_chain_stands_on_one_line_and_the_hint_on_the_next() {
+        let error = CliError::from(Outer(std::io::Error::other("no power")));
+        assert_eq!(error.render(), "error: reading the thing: no power\n  hint: plug it in");
+        assert_eq!(error.exit(), Exit::Incomplete);
+    }
+
+    #[test]
+    fn a_cause_that_the_message_repeats_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("it broke: {0}")]
+        struct Repeating(#[source] std::io::Error);
+        let error = CliError::new(Repeating(std::io::Error::other("no power")), Exit::Unexpected);
+        assert_eq!(error.render(), "error: it broke: no power");
+    }
+}

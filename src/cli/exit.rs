@@ -1,0 +1,71 @@
+use std::process::ExitCode;
+
+/// What a command's exit code says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, and nothing is wrong.
+    Clean = 0,
+    /// Something failed that has no code of its own: AWS, the network, a bug.
+    Unexpected = 1,
+    /// The command line or the config is not right; nothing was done.
+    Usage = 2,
+    /// The plan has changes that are not applied.
+    ChangesPending = 10,
+    /// AWS is no longer as declared.
+    Drift = 11,
+    /// A guard refused what would have been dangerous; nothing was done.
+    Refused = 12,
+    /// A digest, signature or log file does not hold.
+    IntegrityFailure = 13,
+    /// Done in part: something could not be read or reached.
+    Incomplete = 14,
+}
+
+impl Exit {
+    /// Every code, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Clean,
+        Self::Unexpected,
+        Self::Usage,
+        Self::ChangesPending,
+        Self::Drift,
+        Self::Refused,
+        Self::IntegrityFailure,
+        Self::Incomplete,
+    ];
+
+    /// The code as the shell sees it.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// What it says, for the help text.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Clean => "clean: done, and nothing is wrong",
+            Self::Unexpected => "unexpected: something failed that has no code of its own",
+            Self::Usage => "usage: the command line or the config is not right",
+            Self::ChangesPending => "changes pending: the plan is not empty",
+            Self::Drift => "drift: AWS is no longer as declared",
+            Self::Refused => "refused: a guard stopped what would have been dangerous",
+            Self::IntegrityFailure => "integrity failure: a digest, signature or log does not hold",
+            Self::Incomplete => "incomplete: something could not be read or reached",
+        }
+    }
+
+    /// Every code and its meaning, a line each.
+    #[must_use]
+    pub fn table() -> String {
+        let lines = Self::ALL.map(|exit| format!("  {:>2}  {}", exit.code(), exit.meaning()));
+        lines.join("\n")
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,130 @@
+//! The command line: one file per command.
+//!
+//! A command is a file `src/cli/<name>.rs` with a `#[derive(clap::Args)] pub
+//! struct Args` (its docstring is the help, its `after_help` the examples) and
+//! `pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit,
+//! CliError>`; one variant in [`Command`] and its arm in [`Command::run`].
+//! Results go through `context.out.data` or `.json`, words for people through
+//! `.note` and `.warn`; errors are returned, with their hint, by [`Explain`].
+
+mod completions;
+mod config;
+mod context;
+mod error;
+mod exit;
+mod output;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use context::{Context, Format};
+pub use error::{CliError, Explain};
+pub use exit::Exit;
+pub use output::Output;
+
+use crate::config::Environment;
+
+/// Is every AWS account's audit trail recorded, kept, unaltered, and can we
+/// prove it?
+#[derive(Debug, Parser)]
+#[command(name = "orgtrail", version, propagate_version = true)]
+#[command(after_help = after_help())]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalOptions,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+struct GlobalOptions {
+    /// The config file.
+    #[arg(long, global = true, value_name = "FILE", env = "ORGTRAIL_CONFIG")]
+    #[arg(default_value = "orgtrail.toml")]
+    config: PathBuf,
+
+    /// How results are printed on standard output.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    format: Format,
+
+    /// Answer every question with yes.
+    #[arg(long, short = 'y', global = true)]
+    yes: bool,
+
+    /// Print results and errors only.
+    #[arg(long, short = 'q', global = true)]
+    quiet: bool,
+
+    /// Log to standard error: a level, or `tracing` directives as in
+    /// `orgtrail=debug,aws_config=info`.
+    #[arg(long, global = true, value_name = "FILTER", value_parser = log_filter)]
+    log: Option<String>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Completions(completions::Args),
+}
+
+impl Command {
+    async fn run(self, context: &Context) -> Result<Exit, CliError> {
+        match self {
+            Self::Completions(args) => completions::run(args, context).await,
+        }
+    }
+}
+
+/// Parses the command line, runs the command, tells the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version too; a reader that has gone away is no error.
+            let _ = error.print();
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
+            return exit.into();
+        }
+    };
+    start_log(cli.global.log.as_deref().unwrap_or("off"));
+    let context = Context {
+        config_path: cli.global.config,
+        format: cli.global.format,
+        yes: cli.global.yes,
+        out: Output::new(cli.global.quiet),
+        environment: Environment::of_process(),
+    };
+    let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(cli.command.run(&context)),
+        Err(error) => Err(CliError::new(error, Exit::Unexpected)),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            Output::error(&error);
+            error.exit().into()
+        }
+    }
+}
+
+fn start_log(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::new(filter);
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| anstream::AutoStream::auto(std::io::stderr()))
+        .init();
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{error}; expected a level or directives")),
+    }
+}
+
+fn after_help() -> String {
+    format!("Exit codes:\n{}", Exit::table())
+}

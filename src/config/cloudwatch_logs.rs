@@ -1,0 +1,18 @@
+use super::section::section;
+use crate::names::{LogGroupName, RoleName};
+
+section! {
+    /// The copy of the trail's events in CloudWatch Logs, in the management
+    /// account and the home Region.
+    pub struct CloudWatchLogs {
+        /// Whether there is one.
+        enabled: bool = default(true),
+        /// The log group's name.
+        group: LogGroupName = default(LogGroupName::default()),
+        /// Days that the group keeps its events; one of the numbers that
+        /// CloudWatch Logs knows.
+        retention_days: u32 = default(365_u32),
+        /// The role with which CloudTrail writes into the group.
+        role: RoleName = default(RoleName::cloudwatch_logs()),
+    }
+}

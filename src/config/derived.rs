@@ -1,0 +1,49 @@
+//! Defaults that follow from other keys, put into the tree before it is read.
+
+use super::document::{Node, Value};
+use super::finding::Origin;
+
+/// Fills in, in this order: `archive.region`, the access-log bucket, and the
+/// vault's account and Region.
+pub(super) fn fill_in(root: &mut Node) {
+    let home = text(root, &["organization", "home_region"]);
+    set(root, &["archive"], "region", home);
+    let logs = text(root, &["archive", "bucket"]).map(|bucket| format!("{bucket}-access-logs"));
+    if root.child("archive").is_some() {
+        set(root, &["archive", "access_logging"], "bucket", logs);
+    }
+    let has_vault =
+        root.child("archive").is_some_and(|archive| archive.child("replication").is_some());
+    if has_vault {
+        let account = text(root, &["organization", "log_archive_account"]);
+        set(root, &["archive", "replication"], "account", account);
+        let region = text(root, &["archive", "region"]);
+        set(root, &["archive", "replication"], "region", region);
+    }
+}
+
+fn text(root: &Node, path: &[&str]) -> Option<String> {
+    let node = path.iter().try_fold(root, |node, key| node.child(key))?;
+    match &node.value {
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn set(root: &mut Node, table: &[&str], key: &str, value: Option<String>) {
+    let Some(value) = value else { return };
+    if root.child(table[0]).is_none() {
+        return;
+    }
+    let Some(table) = root.at_path(table, &Origin::Default) else { return };
+    if table.child(key).is_some() {
+        return;
+    }
+    if let Value::Table(entries) = &mut table.value {
+        entries.push(super::document::Entry {
+            key: key.to_owned(),
+            origin: Origin::Default,
+            node: Node { value: Value::String(value), origin: Origin::Default },
+        });
+    }
+}

@@ -1,0 +1,84 @@
+//! `orgtrail.toml`, read once into plain typed values.
+//!
+//! The only reader of files and environment variables; everything else is
+//! handed a [`Config`]. Each section is one file that declares its keys, their
+//! types and defaults, and from that one declaration come the reading, the JSON
+//! Schema and the reference. `check` holds what no single type can say: what
+//! AWS would refuse, and what contradicts itself.
+
+mod archive;
+mod cloudwatch_logs;
+mod derived;
+mod document;
+mod environment;
+mod finding;
+mod guardrail;
+mod key;
+mod lifecycle;
+mod load;
+mod notifications;
+mod organization;
+mod principal;
+mod read;
+mod replication;
+mod roles;
+mod section;
+mod selectors;
+mod topic;
+mod trail;
+
+pub use archive::{AccessLogging, Archive, MfaDelete, ObjectLock, ObjectLockMode, TlsFloor};
+pub use cloudwatch_logs::CloudWatchLogs;
+pub use environment::Environment;
+pub use finding::{Finding, Origin, Severity};
+pub use guardrail::{Guardrail, GuardrailTarget};
+pub use key::Key;
+pub use lifecycle::{Lifecycle, StorageClass, Tier};
+pub use load::{ConfigError, InvalidConfig, Loaded};
+pub use notifications::Notification;
+pub use organization::{Organization, Regions};
+pub use principal::Principal;
+pub use replication::{Replication, ReplicationStorageClass};
+pub use roles::{MemberRole, Roles};
+pub use selectors::{
+    AdvancedEventSelector, DataEvents, DataResource, EventSelector, FieldSelector,
+    ManagementEventSource, ReadWriteType, Selectors,
+};
+pub use topic::Topic;
+pub use trail::{Insights, Trail};
+
+use crate::names::Partition;
+
+section::section! {
+    /// What `orgtrail.toml` declares, complete: every key has its value, given
+    /// or default.
+    pub struct Config {
+        /// The organization: its accounts and its Regions.
+        organization: Organization = required,
+        /// How accounts are entered.
+        roles: Roles = section,
+        /// The organization trail and what it records.
+        trail: Trail = section,
+        /// The bucket in the log-archive account that keeps the logs, and its
+        /// guards.
+        archive: Archive = required,
+        /// The KMS key in the log-archive account that encrypts the logs.
+        key: Key = section,
+        /// The copy of the trail's events in CloudWatch Logs, in the management
+        /// account.
+        cloudwatch_logs: CloudWatchLogs = section,
+        /// An SNS topic that hears of every delivered log file. Without this
+        /// section there is none.
+        topic: Option<Topic> = default(None::<Topic>),
+        /// A service control policy against tampering in the members.
+        guardrail: Guardrail = section,
+    }
+}
+
+impl Config {
+    /// The partition that everything here is in: the home Region's.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        Partition::of(&self.organization.home_region)
+    }
+}

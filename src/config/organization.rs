@@ -1,0 +1,88 @@
+use std::collections::BTreeSet;
+
+use schemars::{Schema, SchemaGenerator};
+
+use super::document::{Node, Value};
+use super::read::{Read, Reader};
+use super::section::section;
+use crate::names::{AccountId, Region, UnitId};
+
+section! {
+    /// The organization: its accounts and its Regions.
+    pub struct Organization {
+        /// The organization's management account, which owns the trail.
+        management_account: AccountId = required,
+        /// The account that holds the archive's bucket and key.
+        log_archive_account: AccountId = required,
+        /// The account from which auditors read, where there is one.
+        audit_account: Option<AccountId> = default(None::<AccountId>),
+        /// Accounts registered with CloudTrail as delegated administrators; at
+        /// most three, none in China.
+        delegated_administrators: Vec<AccountId> = default(Vec::<AccountId>::new()),
+        /// The Region in which the trail is made and changed; one that is
+        /// enabled in every account without opting in.
+        home_region: Region = required,
+        /// The Regions that are looked at: `"all-enabled"`, or a list. The trail
+        /// itself always covers every Region that an account has enabled.
+        regions: Regions = default(Regions::AllEnabled),
+        /// Accounts that orgtrail does not enter. The trail records them all
+        /// the same.
+        excluded_accounts: Vec<AccountId> = default(Vec::<AccountId>::new()),
+        /// Organizational units whose accounts, at any depth, orgtrail does not
+        /// enter.
+        excluded_units: Vec<UnitId> = default(Vec::<UnitId>::new()),
+    }
+}
+
+/// The Regions that are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Regions {
+    /// Every Region that is enabled in the account at hand.
+    AllEnabled,
+    /// These, where they are enabled.
+    Only(BTreeSet<Region>),
+}
+
+impl Regions {
+    /// Whether a Region is among them, provided that it is enabled.
+    #[must_use]
+    pub fn includes(&self, region: &Region) -> bool {
+        match self {
+            Self::AllEnabled => true,
+            Self::Only(regions) => regions.contains(region),
+        }
+    }
+}
+
+impl serde::Serialize for Regions {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::AllEnabled => serializer.serialize_str("all-enabled"),
+            Self::Only(regions) => regions.serialize(serializer),
+        }
+    }
+}
+
+impl Read for Regions {
+    fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::String(word) if word == "all-enabled" => {
+                reader.leaf(node, path);
+                Some(Self::AllEnabled)
+            }
+            Value::Array(_) => {
+                let regions = Vec::<Region>::read(node, path, reader)?;
+                Some(Self::Only(regions.into_iter().collect()))
+            }
+            _ => {
+                reader.mismatch(node, path, "\"all-enabled\", or an array of Regions");
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let list = Vec::<Region>::schema(generator);
+        schemars::json_schema!({ "oneOf": [{ "const": "all-enabled" }, list] })
+    }
+}
