@@ -5,4 +5,5 @@ pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod names;
+pub mod policy;
 pub mod sandbox;

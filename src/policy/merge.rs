@@ -1,0 +1,124 @@
+use super::meaning::atoms;
+use super::{PolicyDocument, Statement};
+
+/// How the names of orgtrail's own statements begin.
+pub const OWN_SID_PREFIX: &str = "OrgTrail";
+
+/// What becomes of statements that orgtrail did not write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// They stay as they are, and are shown.
+    Keep,
+    /// They go.
+    Remove,
+}
+
+/// A wanted policy joined with the one that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    /// The document that should stand.
+    pub document: PolicyDocument,
+    /// The statements of others in the found document, kept or removed.
+    pub foreign: Vec<Statement>,
+    /// Whether the found document already says what `document` says.
+    pub unchanged: bool,
+}
+
+/// Joins orgtrail's statements with a policy that is already there.
+///
+/// A wanted statement that a foreign one already makes is not repeated: a trail
+/// adopted from elsewhere keeps its policy word by word.
+#[must_use]
+pub fn merge(found: Option<&PolicyDocument>, wanted: &PolicyDocument, foreign: Foreign) -> Merged {
+    let Some(found) = found else {
+        return Merged { document: wanted.clone(), foreign: Vec::new(), unchanged: false };
+    };
+    let wanted_atoms = atoms(&wanted.statements);
+    let others: Vec<Statement> =
+        found.statements.iter().filter(|statement| !is_own(statement)).cloned().collect();
+    let kept: Vec<Statement> = match foreign {
+        Foreign::Keep => others.clone(),
+        // What says no more than the wanted policy is nobody else's.
+        Foreign::Remove => {
+            others.iter().filter(|one| atoms([*one]).is_subset(&wanted_atoms)).cloned().collect()
+        }
+    };
+    let said = atoms(&kept);
+    let own = wanted.statements.iter().filter(|one| !atoms([*one]).is_subset(&said)).cloned();
+    let document = PolicyDocument {
+        version: wanted.version.clone(),
+        id: found.id.clone(),
+        statements: kept.into_iter().chain(own).collect(),
+    };
+    let unchanged = document.means_the_same(found);
+    let foreign = others.into_iter().filter(|one| !atoms([one]).is_subset(&wanted_atoms)).collect();
+    let document = if unchanged { found.clone() } else { document };
+    Merged { document, foreign, unchanged }
+}
+
+fn is_own(statement: &Statement) -> bool {
+    statement.sid.as_deref().is_some_and(|sid| sid.starts_with(OWN_SID_PREFIX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(action: &str) -> Statement {
+        Statement::allow("OrgTrailWrite")
+            .service(crate::policy::CLOUDTRAIL)
+            .actions([action])
+            .resources(["arn:aws:s3:::b/*"])
+    }
+
+    fn other() -> Statement {
+        Statement::allow("Auditors")
+            .principals(["333333333333"])
+            .actions(["s3:GetObject"])
+            .resources(["arn:aws:s3:::b/*"])
+    }
+
+    #[test]
+    fn foreign_statements_stay_and_are_shown() {
+        let found = PolicyDocument::new(vec![other(), own("s3:PutObjectAcl")]);
+        let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
+        let merged = merge(Some(&found), &wanted, Foreign::Keep);
+        assert_eq!(merged.document.statements, [other(), own("s3:PutObject")]);
+        assert_eq!(merged.foreign, [other()]);
+        assert!(!merged.unchanged);
+    }
+
+    #[test]
+    fn foreign_statements_go_when_asked() {
+        let found = PolicyDocument::new(vec![other(), own("s3:PutObject")]);
+        let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
+        let merged = merge(Some(&found), &wanted, Foreign::Remove);
+        assert_eq!(merged.document.statements, [own("s3:PutObject")]);
+        assert_eq!(merged.foreign, [other()]);
+        assert!(!merged.unchanged);
+    }
+
+    #[test]
+    fn what_another_tool_already_says_is_not_repeated() {
+        let mut theirs = own("s3:PutObject");
+        theirs.sid = Some("AWSLogDeliveryWrite".into());
+        let found = PolicyDocument::new(vec![theirs]);
+        let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
+        for foreign in [Foreign::Keep, Foreign::Remove] {
+            let merged = merge(Some(&found), &wanted, foreign);
+            assert!(merged.unchanged);
+            assert_eq!(merged.document, found);
+            assert!(merged.foreign.is_empty());
+        }
+    }
+
+    #[test]
+    fn merging_again_changes_nothing() {
+        let found = PolicyDocument::new(vec![other(), own("s3:PutObjectAcl")]);
+        let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
+        for foreign in [Foreign::Keep, Foreign::Remove] {
+            let once = merge(Some(&found), &wanted, foreign);
+            assert!(merge(Some(&once.document), &wanted, foreign).unchanged);
+        }
+    }
+}

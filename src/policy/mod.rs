@@ -1,0 +1,21 @@
+//! Policy documents: typed, compared by meaning, merged with what others wrote,
+//! and told apart in words.
+//!
+//! One document serves every policy of AWS: bucket, key, topic, role trust,
+//! role permission and service control policies.
+
+mod changes;
+mod document;
+mod limits;
+mod meaning;
+mod merge;
+
+pub use changes::policy_changes;
+pub use document::{Effect, PolicyDocument, PolicyError, Principal, Statement, Strings};
+pub use limits::{PolicyKind, TooLarge};
+pub use merge::{Foreign, Merged, OWN_SID_PREFIX, merge};
+
+/// CloudTrail's service principal, the same in every partition.
+///
+/// Source: CloudTrail User Guide, "Amazon S3 bucket policy for CloudTrail".
+pub const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
