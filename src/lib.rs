@@ -2,6 +2,7 @@
 //! we prove it?
 
 pub mod archive;
+pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod names;

@@ -13,6 +13,7 @@ mod context;
 mod error;
 mod exit;
 mod output;
+mod sign_in;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

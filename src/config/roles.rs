@@ -36,6 +36,20 @@ section! {
     }
 }
 
+impl Default for Roles {
+    /// As an empty `[roles]` says.
+    fn default() -> Self {
+        Self {
+            name: RoleName::organization_access(),
+            path: RolePath::default(),
+            external_id: None,
+            session_name: SessionName::default(),
+            hub: None,
+            accounts: BTreeMap::new(),
+        }
+    }
+}
+
 impl Roles {
     /// The ARN of the role to assume in an account.
     #[must_use]

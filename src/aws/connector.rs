@@ -1,0 +1,114 @@
+//! Where every request passes: the one place that paces and bounds it.
+//!
+//! It wraps the HTTP client, because that is the only asynchronous place no
+//! call can go around; what operation a request belongs to is marked on it by
+//! an interceptor.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
+            SharedHttpClient, SharedHttpConnector,
+        },
+        interceptors::{
+            Intercept, context::BeforeTransmitInterceptorContextMut, dyn_dispatch_hint,
+        },
+        orchestrator::{HttpRequest, Metadata},
+        result::ConnectorError,
+        runtime_components::{RuntimeComponents, RuntimeComponentsBuilder},
+    },
+};
+use aws_smithy_types::config_bag::ConfigBag;
+
+use super::pacing::Pacer;
+
+/// Marks a request with the operation it belongs to.
+#[derive(Debug)]
+pub(super) struct MarkOperation;
+
+#[dyn_dispatch_hint]
+impl Intercept for MarkOperation {
+    fn name(&self) -> &'static str {
+        "MarkOperation"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(metadata) = config.load::<Metadata>() {
+            context.request_mut().add_extension(metadata.clone());
+        }
+        Ok(())
+    }
+}
+
+/// An HTTP client that waits for each request's turn before it sends it, and
+/// waits no longer than `attempt_timeout` for the answer's head.
+///
+/// The SDK's own time-out of an attempt would count the wait for the turn.
+#[derive(Debug, Clone)]
+pub(super) struct PacedClient {
+    pub(super) inner: SharedHttpClient,
+    pub(super) pacer: Arc<Pacer>,
+    pub(super) account: Arc<str>,
+    pub(super) region: Arc<str>,
+    pub(super) attempt_timeout: Duration,
+}
+
+impl HttpClient for PacedClient {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(PacedConnector {
+            inner: self.inner.http_connector(settings, components),
+            client: self.clone(),
+        })
+    }
+
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.inner.validate_base_client_config(components, config)
+    }
+
+    fn validate_final_config(
+        &self,
+        components: &RuntimeComponents,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.inner.validate_final_config(components, config)
+    }
+}
+
+#[derive(Debug)]
+struct PacedConnector {
+    inner: SharedHttpConnector,
+    client: PacedClient,
+}
+
+impl HttpConnector for PacedConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let Self { inner, client } = self;
+        let (inner, client) = (inner.clone(), client.clone());
+        HttpConnectorFuture::new(async move {
+            if let Some(operation) = request.extension::<Metadata>() {
+                let (service, name) = (operation.service(), operation.name());
+                client.pacer.turn(&client.account, &client.region, service, name).await;
+            }
+            match tokio::time::timeout(client.attempt_timeout, inner.call(request)).await {
+                Ok(answer) => answer,
+                Err(elapsed) => Err(ConnectorError::timeout(elapsed.into())),
+            }
+        })
+    }
+}

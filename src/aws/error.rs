@@ -1,0 +1,324 @@
+//! What an AWS call that failed tells.
+
+use std::{fmt, sync::Arc};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::request_id::RequestId;
+
+use super::{hint, kind};
+use crate::names::{AccountId, Region};
+
+type Source = Arc<dyn std::error::Error + Send + Sync>;
+
+/// What kind of failure a call met: what decides what is done about it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The caller may not do this, or may not know whether the thing exists.
+    AccessDenied,
+    /// The thing asked for does not exist.
+    NotFound,
+    /// Too many calls, and still so after the retries.
+    Throttled,
+    /// Something else holds the place: it exists already, or it changed
+    /// meanwhile.
+    Conflict,
+    /// What was written a moment ago is not seen everywhere yet: worth trying
+    /// again for a bounded time, see [`super::retry_propagation`].
+    Propagating,
+    /// No answer in time.
+    Timeout,
+    /// The credentials ended, are unknown to AWS, or none were found.
+    Expired,
+    /// No connection, or it broke.
+    Network,
+    /// All else: `code` and `message` tell.
+    Other,
+}
+
+impl ErrorKind {
+    /// The kind in the words of an error message.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "access denied",
+            Self::NotFound => "not found",
+            Self::Throttled => "throttled",
+            Self::Conflict => "conflict",
+            Self::Propagating => "not yet in effect everywhere",
+            Self::Timeout => "timed out",
+            Self::Expired => "credentials not accepted",
+            Self::Network => "network failure",
+            Self::Other => "failed",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One AWS call that failed: which, where, as whom and why.
+///
+/// Its fields are those of [`Failure`]. Cheap to clone, because a failed read
+/// ends up in every check that needed it.
+#[derive(Debug, Clone)]
+pub struct AwsError(Arc<Failure>);
+
+/// The fields of an [`AwsError`].
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The API operation: `GetBucketVersioning`.
+    pub operation: String,
+    /// The service by the prefix of its IAM actions: `s3`, `cloudtrail`.
+    pub service: String,
+    /// The account that the call was meant for; absent before it is known.
+    pub account: Option<AccountId>,
+    /// The Region that the call went to.
+    pub region: Option<Region>,
+    /// Whom the call was signed as: a role's or user's ARN.
+    pub principal: Option<String>,
+    /// What kind of failure it was.
+    pub kind: ErrorKind,
+    /// The error's code as AWS gave it: `AccessDeniedException`.
+    pub code: Option<String>,
+    /// AWS's message for people, on one line.
+    pub message: Option<String>,
+    /// AWS's id of the request, which its support asks for.
+    pub request_id: Option<String>,
+    /// What lies below, where AWS did not answer at all.
+    pub source: Option<Source>,
+}
+
+impl std::ops::Deref for AwsError {
+    type Target = Failure;
+    fn deref(&self) -> &Failure {
+        &self.0
+    }
+}
+
+impl From<Failure> for AwsError {
+    fn from(failure: Failure) -> Self {
+        Self(Arc::new(failure))
+    }
+}
+
+/// Where a call was made: what an [`SdkError`] does not know.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) action: &'a str,
+    pub(super) account: Option<&'a AccountId>,
+    pub(super) region: Option<&'a Region>,
+    pub(super) principal: Option<&'a str>,
+}
+
+impl AwsError {
+    /// Reads an SDK's error.
+    pub(super) fn from_sdk<E>(place: Place<'_>, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|raw| raw.status().as_u16());
+        let code = error.code().map(str::to_owned);
+        let message = error.message().map(one_line);
+        let request_id = error.request_id().map(str::to_owned);
+        let (kind, source) = match &error {
+            SdkError::ServiceError(_) => {
+                (kind::of_code(code.as_deref(), message.as_deref(), status), None)
+            }
+            SdkError::TimeoutError(_) => (ErrorKind::Timeout, Some(below(error))),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+                (ErrorKind::Timeout, Some(below(error)))
+            }
+            SdkError::DispatchFailure(failure) if failure.is_io() => {
+                (ErrorKind::Network, Some(below(error)))
+            }
+            SdkError::ResponseError(_) => {
+                let kind = kind::of_code(None, None, status);
+                let kind = if kind == ErrorKind::Other { ErrorKind::Network } else { kind };
+                (kind, Some(below(error)))
+            }
+            _ => {
+                let source = below(error);
+                (kind_of_source(source.as_ref()), Some(source))
+            }
+        };
+        let (service, operation) = place.action.split_once(':').unwrap_or(("aws", place.action));
+        Failure {
+            operation: operation.to_owned(),
+            service: service.to_owned(),
+            account: place.account.cloned(),
+            region: place.region.cloned(),
+            principal: place.principal.map(str::to_owned),
+            kind,
+            code,
+            message,
+            request_id,
+            source,
+        }
+        .into()
+    }
+
+    /// An answer that lacks what AWS documents.
+    pub(super) fn malformed(place: Place<'_>, found: &str) -> Self {
+        let (service, operation) = place.action.split_once(':').unwrap_or(("aws", place.action));
+        Failure {
+            operation: operation.to_owned(),
+            service: service.to_owned(),
+            account: place.account.cloned(),
+            region: place.region.cloned(),
+            principal: place.principal.map(str::to_owned),
+            kind: ErrorKind::Other,
+            code: None,
+            message: Some(format!("found {found}")),
+            request_id: None,
+            source: None,
+        }
+        .into()
+    }
+
+    /// A name of ours that does not parse.
+    pub(super) fn from_name(error: crate::names::NameError) -> Self {
+        Failure {
+            operation: "GetCallerIdentity".into(),
+            service: "sts".into(),
+            account: None,
+            region: None,
+            principal: None,
+            kind: ErrorKind::Other,
+            code: None,
+            message: None,
+            request_id: None,
+            source: Some(Arc::new(error)),
+        }
+        .into()
+    }
+
+    /// The same failure of a call that was made elsewhere for this account's
+    /// sake: assuming its role.
+    pub(super) fn meant_for(mut self, account: &AccountId) -> Self {
+        Arc::make_mut(&mut self.0).account = Some(account.clone());
+        self
+    }
+
+    /// The kind of the failure.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether AWS answered with this code.
+    #[must_use]
+    pub fn is_code(&self, code: &str) -> bool {
+        self.0.code.as_deref() == Some(code)
+    }
+
+    /// Whether AWS said that the thing does not exist: the default meaning of
+    /// absent for [`super::Seen::from_result`].
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.0.kind == ErrorKind::NotFound
+    }
+
+    /// The same failure as another kind, where only the caller knows that it
+    /// is one: access denied to a role made a moment ago is
+    /// [`ErrorKind::Propagating`].
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        Arc::make_mut(&mut self.0).kind = kind;
+        self
+    }
+
+    /// What can be done about it, where something can: one line.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        // A role that could not be entered tells more than the call above it.
+        nested(self).map_or_else(|| hint::of(self), Self::hint)
+    }
+}
+
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure {
+            service, operation, account, region, kind, code, message, request_id, ..
+        } = &**self;
+        write!(f, "{service}:{operation}")?;
+        if let Some(account) = account {
+            write!(f, " in account {account}")?;
+        }
+        if let Some(region) = region {
+            write!(f, " ({region})")?;
+        }
+        write!(f, ": {kind}")?;
+        match (kind, code, message) {
+            (ErrorKind::AccessDenied | ErrorKind::NotFound, _, Some(message))
+            | (_, None, Some(message)) => write!(f, ": {message}")?,
+            (_, Some(code), Some(message)) => write!(f, ": {code}: {message}")?,
+            (_, Some(code), None) => write!(f, ": {code}")?,
+            (_, None, None) => {}
+        }
+        if let Some(id) = request_id {
+            write!(f, " (request {id})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for AwsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
+}
+
+/// The cause without the SDK's own wrapper, which says no more than "dispatch
+/// failure".
+fn below<E>(error: SdkError<E, HttpResponse>) -> Source
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match error.into_source() {
+        Ok(source) => {
+            // An own error below is worth more than what is wrapped around it.
+            let mut next: Option<&(dyn std::error::Error + 'static)> = Some(source.as_ref());
+            while let Some(error) = next {
+                if let Some(own) = error.downcast_ref::<AwsError>() {
+                    return Arc::new(own.clone());
+                }
+                next = error.source();
+            }
+            Arc::from(source)
+        }
+        Err(error) => Arc::new(error),
+    }
+}
+
+fn kind_of_source(source: &(dyn std::error::Error + Send + Sync + 'static)) -> ErrorKind {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(source);
+    while let Some(error) = next {
+        if let Some(own) = error.downcast_ref::<AwsError>() {
+            return own.kind();
+        }
+        if let Some(credentials) = error.downcast_ref::<CredentialsError>() {
+            return match credentials {
+                CredentialsError::ProviderTimedOut(_) => ErrorKind::Timeout,
+                _ => ErrorKind::Expired,
+            };
+        }
+        next = error.source();
+    }
+    ErrorKind::Other
+}
+
+fn nested(error: &AwsError) -> Option<&AwsError> {
+    error.0.source.as_deref()?.downcast_ref()
+}

@@ -1,0 +1,34 @@
+//! Talking to AWS: the only place that builds SDK clients.
+//!
+//! [`Aws`] signs in and knows the way into every account; [`Clients`] are the
+//! services of one account and Region; [`AwsError`] is what a failed call
+//! tells, [`Seen`] what a read told. Every request passes `connector`, where it
+//! waits for its turn (`pacing`, by the table in `rates`) and is bounded in
+//! time.
+//!
+//! ```text
+//! let policy = clients.s3().get_bucket_policy().bucket(name).send().await
+//!     .at(&clients, "s3:GetBucketPolicy");
+//! let seen = Seen::from_result(policy, AwsError::is_not_found);
+//! ```
+
+mod clients;
+mod connector;
+mod error;
+mod hint;
+mod kind;
+mod pacing;
+mod propagation;
+mod rates;
+mod role;
+mod seen;
+mod session;
+mod settings;
+
+pub use clients::{At, Clients};
+pub use error::{AwsError, ErrorKind, Failure};
+pub use pacing::Pacing;
+pub use propagation::{Propagation, retry_propagation};
+pub use seen::Seen;
+pub use session::{Aws, Caller};
+pub use settings::{Retries, Settings, Timeouts};

@@ -1,0 +1,60 @@
+//! Waiting, for a bounded time, for what was just written to be seen.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+
+use super::{AwsError, ErrorKind};
+
+/// How long a propagating change is waited for, and how often it is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Propagation {
+    /// The wait before the second try; it grows by half each time.
+    pub first_wait: Duration,
+    /// No single wait is longer.
+    pub longest_wait: Duration,
+    /// All waits together are no longer.
+    pub at_most: Duration,
+}
+
+impl Default for Propagation {
+    /// Two minutes in all: IAM and bucket policies are seen everywhere within
+    /// seconds, rarely a minute.
+    fn default() -> Self {
+        Self {
+            first_wait: Duration::from_secs(1),
+            longest_wait: Duration::from_secs(10),
+            at_most: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Tries a call again while it fails with [`ErrorKind::Propagating`], and only
+/// then, until `bounds` are used up.
+///
+/// # Errors
+/// The last failure, whatever its kind.
+pub async fn retry_propagation<T, F, Fut>(bounds: Propagation, call: F) -> Result<T, AwsError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, AwsError>>,
+{
+    let waits = ExponentialBuilder::default()
+        .with_min_delay(bounds.first_wait)
+        .with_factor(1.5)
+        .with_max_delay(bounds.longest_wait)
+        .with_total_delay(Some(bounds.at_most))
+        .without_max_times()
+        .with_jitter();
+    call.retry(waits)
+        .sleep(tokio::time::sleep)
+        .when(|error: &AwsError| error.kind() == ErrorKind::Propagating)
+        .notify(|error, wait| {
+            tracing::info!(
+                operation = %error.operation,
+                wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                "not yet in effect everywhere, trying again"
+            );
+        })
+        .await
+}

@@ -1,0 +1,85 @@
+use super::AwsError;
+
+/// What a read told: it is there, it is not there, or we could not see.
+///
+/// The three are never mixed: a refused or failed read is
+/// [`Seen::Unreadable`], so nothing is ever created because it could not be
+/// read.
+#[derive(Debug, Clone)]
+pub enum Seen<T> {
+    /// It is there, and this is it.
+    Present(T),
+    /// AWS said that it does not exist.
+    Absent,
+    /// It could not be read, and this is why.
+    Unreadable(AwsError),
+}
+
+impl<T> Seen<T> {
+    /// Reads a call's result; `is_absent` tells which failures mean that the
+    /// thing does not exist ([`AwsError::is_not_found`] for most calls).
+    ///
+    /// Access denied is never absent, whatever `is_absent` says.
+    pub fn from_result(
+        result: Result<T, AwsError>,
+        is_absent: impl FnOnce(&AwsError) -> bool,
+    ) -> Self {
+        match result {
+            Ok(value) => Self::Present(value),
+            Err(error) if error.kind() != super::ErrorKind::AccessDenied && is_absent(&error) => {
+                Self::Absent
+            }
+            Err(error) => Self::Unreadable(error),
+        }
+    }
+
+    /// The same with the value changed.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Seen<U> {
+        match self {
+            Self::Present(value) => Seen::Present(change(value)),
+            Self::Absent => Seen::Absent,
+            Self::Unreadable(error) => Seen::Unreadable(error),
+        }
+    }
+
+    /// The same by reference.
+    pub fn as_ref(&self) -> Seen<&T> {
+        match self {
+            Self::Present(value) => Seen::Present(value),
+            Self::Absent => Seen::Absent,
+            Self::Unreadable(error) => Seen::Unreadable(error.clone()),
+        }
+    }
+
+    /// The value, where it was seen.
+    pub fn present(&self) -> Option<&T> {
+        match self {
+            Self::Present(value) => Some(value),
+            Self::Absent | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// Why it could not be read.
+    pub fn unreadable(&self) -> Option<&AwsError> {
+        match self {
+            Self::Unreadable(error) => Some(error),
+            Self::Present(_) | Self::Absent => None,
+        }
+    }
+
+    /// Whether AWS said that it does not exist.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+impl<T> Seen<Option<T>> {
+    /// An answer that came without the thing means that it is absent.
+    pub fn flatten(self) -> Seen<T> {
+        match self {
+            Self::Present(Some(value)) => Seen::Present(value),
+            Self::Present(None) | Self::Absent => Seen::Absent,
+            Self::Unreadable(error) => Seen::Unreadable(error),
+        }
+    }
+}

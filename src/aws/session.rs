@@ -1,0 +1,334 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use aws_config::{BehaviorVersion, SdkConfig, identity::IdentityCache};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_http_client::{
+    Builder as HttpBuilder, Connector,
+    proxy::ProxyConfig,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::SharedHttpClient, stalled_stream_protection::StalledStreamProtectionConfig,
+};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use parking_lot::Mutex;
+
+use super::{
+    At, AwsError, Clients, Settings,
+    clients::Parts,
+    connector::PacedClient,
+    pacing::{Pacer, RuntimeClock},
+    role::RoleSession,
+};
+use crate::names::{AccountId, Arn, Partition, Region};
+
+/// The way into every account of the organization.
+///
+/// It starts from the SDK's default credential chain and goes by role chains:
+/// straight into a member's role, or through a hub's. Sessions are shared and
+/// renewed; one HTTP client serves all. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Aws(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    base: SdkConfig,
+    settings: Arc<Settings>,
+    region: Region,
+    partition: Partition,
+    caller: Caller,
+    http: SharedHttpClient,
+    pacer: Arc<Pacer>,
+    entries: Mutex<HashMap<AccountId, Entry>>,
+    /// The hub's session, once somebody went through it.
+    hub: Mutex<Option<Entry>>,
+    clients: Mutex<HashMap<(AccountId, Region), Clients>>,
+}
+
+/// Who signs.
+///
+/// Source: STS `GetCallerIdentity`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The account that the credentials belong to.
+    pub account: AccountId,
+    /// The user's, role session's or root's ARN.
+    pub arn: Arn,
+}
+
+/// How an account is entered.
+#[derive(Debug, Clone)]
+struct Entry {
+    config: SdkConfig,
+    principal: Arc<str>,
+    session: Option<Arc<RoleSession>>,
+}
+
+impl Aws {
+    /// Signs in with the SDK's default credential chain (environment, profile,
+    /// SSO, web identity, container, instance) and asks STS who that is.
+    ///
+    /// # Errors
+    /// No credentials, dead ones, or no way to STS.
+    pub async fn connect(settings: Settings) -> Result<Self, AwsError> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client())
+            .identity_cache(IdentityCache::lazy().load_timeout(Duration::from_secs(30)).build());
+        if let Some(region) = &settings.home_region {
+            loader = loader.region(aws_config::Region::new(region.to_string()));
+        }
+        Self::with_base(settings, loader.load().await).await
+    }
+
+    /// The same from a configuration that is loaded already: its credentials,
+    /// endpoint, clock and HTTP client are used.
+    ///
+    /// # Errors
+    /// As [`Aws::connect`].
+    pub async fn with_base(settings: Settings, base: SdkConfig) -> Result<Self, AwsError> {
+        let region = settings
+            .home_region
+            .clone()
+            .or_else(|| base.region().and_then(|region| region.as_ref().parse().ok()))
+            .map_or_else(|| "us-east-1".parse().map_err(AwsError::from_name), Ok)?;
+        let http = base.http_client().unwrap_or_else(http_client);
+        let base = patient(&base, &settings, http.clone());
+        let pacer = Arc::new(Pacer::new(settings.pacing, Arc::new(RuntimeClock::start())));
+        let settings = Arc::new(settings);
+        let nobody = Clients::new(Parts {
+            account: None,
+            region: region.clone(),
+            principal: None,
+            config: base.clone(),
+            http: PacedClient {
+                inner: http.clone(),
+                pacer: Arc::clone(&pacer),
+                account: "".into(),
+                region: region.as_str().into(),
+                attempt_timeout: settings.timeouts.attempt,
+            },
+            settings: Arc::clone(&settings),
+            session: None,
+        });
+        let caller = ask_who(&nobody).await?;
+        Ok(Self(Arc::new(Inner {
+            base,
+            settings,
+            region,
+            partition: caller.arn.partition,
+            caller,
+            http,
+            pacer,
+            entries: Mutex::default(),
+            hub: Mutex::default(),
+            clients: Mutex::default(),
+        })))
+    }
+
+    /// Who the credentials at the start belong to.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.0.caller
+    }
+
+    /// The partition that all of it lies in.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.0.partition
+    }
+
+    /// The Region of calls that need no other.
+    #[must_use]
+    pub fn home_region(&self) -> &Region {
+        &self.0.region
+    }
+
+    /// The clients of an account and Region. Makes no call: the account's role
+    /// is assumed at the first call, once however many ask.
+    ///
+    /// The account that the credentials at the start belong to is not assumed
+    /// into.
+    #[must_use]
+    pub fn clients(&self, account: &AccountId, region: &Region) -> Clients {
+        let key = (account.clone(), region.clone());
+        if let Some(clients) = self.0.clients.lock().get(&key) {
+            return clients.clone();
+        }
+        let clients = self.0.build(account, region, self.0.entry(account));
+        self.0.clients.lock().entry(key).or_insert(clients).clone()
+    }
+
+    /// The clients of the caller's own account, in the home Region.
+    #[must_use]
+    pub fn own_clients(&self) -> Clients {
+        self.clients(&self.0.caller.account, &self.0.region)
+    }
+
+    /// As whom an account is entered: its role's ARN, or the caller's own where
+    /// nothing is assumed.
+    #[must_use]
+    pub fn principal_in(&self, account: &AccountId) -> Arn {
+        if *account == self.0.caller.account {
+            return self.0.caller.arn.clone();
+        }
+        self.0.member_role(account)
+    }
+
+    /// Enters an account and asks STS who we are there.
+    ///
+    /// # Errors
+    /// The role could not be assumed, or led somewhere else.
+    pub async fn enter(&self, account: &AccountId) -> Result<Caller, AwsError> {
+        let clients = self.clients(account, &self.0.region);
+        let caller = ask_who(&clients).await?;
+        if caller.account != *account {
+            let found = format!("the caller in account {}", caller.account);
+            return Err(clients.malformed("sts:GetCallerIdentity", &found));
+        }
+        Ok(caller)
+    }
+}
+
+impl Inner {
+    fn member_role(&self, account: &AccountId) -> Arn {
+        self.settings.roles.arn_in(self.partition, account)
+    }
+
+    fn entry(&self, account: &AccountId) -> Entry {
+        if *account == self.caller.account {
+            return self.own();
+        }
+        if let Some(entry) = self.entries.lock().get(account) {
+            return entry.clone();
+        }
+        let parent = self.hub();
+        let entry = self.assumed(&parent, self.member_role(account), account);
+        self.entries.lock().entry(account.clone()).or_insert(entry).clone()
+    }
+
+    fn own(&self) -> Entry {
+        Entry {
+            config: self.base.clone(),
+            principal: self.caller.arn.to_string().into(),
+            session: None,
+        }
+    }
+
+    /// What members' roles are assumed from: the clients of the hub's session,
+    /// or the caller's own.
+    fn hub(&self) -> Clients {
+        let own = || self.build(&self.caller.account, &self.region, self.own());
+        let Some(role) = &self.settings.roles.hub else { return own() };
+        if is_session_of(&self.caller.arn, role) {
+            return own();
+        }
+        let Some(account) = &role.account else { return own() };
+        let entry = self
+            .hub
+            .lock()
+            .get_or_insert_with(|| self.assumed(&own(), role.clone(), account))
+            .clone();
+        self.build(account, &self.region, entry)
+    }
+
+    fn assumed(&self, parent: &Clients, role: Arn, account: &AccountId) -> Entry {
+        let roles = &self.settings.roles;
+        let session = Arc::new(RoleSession {
+            principal: role.to_string().into(),
+            role,
+            account: account.clone(),
+            external_id: roles.external_id_for(account).map(ToString::to_string),
+            session_name: roles.session_name.to_string(),
+            parent: parent.clone(),
+            time: self.base.time_source().unwrap_or_else(SharedTimeSource::default),
+            held: tokio::sync::Mutex::default(),
+        });
+        let provider: Arc<dyn ProvideCredentials> = Arc::clone(&session) as _;
+        let config = self
+            .base
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(provider))
+            // The session keeps its credentials itself, and can drop them.
+            .identity_cache(IdentityCache::no_cache())
+            .build();
+        Entry { config, principal: Arc::clone(&session.principal), session: Some(session) }
+    }
+
+    fn build(&self, account: &AccountId, region: &Region, entry: Entry) -> Clients {
+        Clients::new(Parts {
+            account: Some(account.clone()),
+            region: region.clone(),
+            principal: Some(entry.principal),
+            config: entry.config,
+            http: PacedClient {
+                inner: self.http.clone(),
+                pacer: Arc::clone(&self.pacer),
+                account: account.as_str().into(),
+                region: region.as_str().into(),
+                attempt_timeout: self.settings.timeouts.attempt,
+            },
+            settings: Arc::clone(&self.settings),
+            session: entry.session,
+        })
+    }
+}
+
+async fn ask_who(clients: &Clients) -> Result<Caller, AwsError> {
+    const ACTION: &str = "sts:GetCallerIdentity";
+    let answer = clients.sts().get_caller_identity().send().await.at(clients, ACTION)?;
+    let malformed = |found: &str| clients.malformed(ACTION, found);
+    let arn = answer.arn.ok_or_else(|| malformed("an answer without an ARN"))?;
+    let account = answer.account.ok_or_else(|| malformed("an answer without an account"))?;
+    Ok(Caller {
+        account: account.parse().map_err(|_| malformed(&format!("the account `{account}`")))?,
+        arn: arn.parse().map_err(|_| malformed(&format!("the ARN `{arn}`")))?,
+    })
+}
+
+/// Whether a caller's ARN is a session of a role. A session's ARN leaves out
+/// the role's path.
+fn is_session_of(caller: &Arn, role: &Arn) -> bool {
+    caller.account == role.account
+        && caller.resource_type() == "assumed-role"
+        && caller.resource.split('/').nth(1) == Some(role.resource_name())
+}
+
+/// The same configuration with our time-outs, retries and protections.
+fn patient(base: &SdkConfig, settings: &Settings, http: SharedHttpClient) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(settings.timeouts.connect)
+        .read_timeout(settings.timeouts.attempt)
+        // An attempt is bounded by the connector: here, the wait for its turn
+        // would count.
+        .disable_operation_attempt_timeout()
+        .operation_timeout(settings.timeouts.operation)
+        .build();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(settings.retries.attempts)
+        .with_initial_backoff(settings.retries.first_wait)
+        .with_max_backoff(Duration::from_secs(20));
+    base.to_builder()
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(retries)
+        .stalled_stream_protection(
+            StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(20)).build(),
+        )
+        .build()
+}
+
+/// The one HTTP client: TLS by rustls, proxies from the environment, no
+/// decompression of contents.
+fn http_client() -> SharedHttpClient {
+    HttpBuilder::new().build_with_connector_fn(|settings, components| {
+        let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env());
+        if let Some(settings) = settings {
+            builder = builder.connector_settings(settings.clone());
+        }
+        builder.set_sleep_impl(components.and_then(
+            aws_smithy_runtime_api::client::runtime_components::RuntimeComponents::sleep_impl,
+        ));
+        builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
+    })
+}
