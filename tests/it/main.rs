@@ -5,4 +5,6 @@
     missing_docs,
     reason = "tests stop where they fail"
 )]
+mod aws_sessions;
 mod digest_vectors;
+mod loopback;
