@@ -3,10 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_runtime_api::client::{
-    orchestrator::HttpResponse,
-    result::{ConnectorError, SdkError},
-};
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
@@ -258,11 +255,7 @@ impl fmt::Display for AwsError {
         if let Some(region) = region {
             write!(f, " ({region})")?;
         }
-        match kind {
-            _ if nested(self).is_some() => return write!(f, ": no session"),
-            ErrorKind::Expired if code.is_none() => write!(f, ": no usable credentials")?,
-            _ => write!(f, ": {kind}")?,
-        }
+        write!(f, ": {kind}")?;
         match (kind, code, message) {
             (ErrorKind::AccessDenied | ErrorKind::NotFound, _, Some(message))
             | (_, None, Some(message)) => write!(f, ": {message}")?,
@@ -287,8 +280,8 @@ fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
 }
 
-/// The cause without the SDK's own wrappers, which say no more than "dispatch
-/// failure" and "other".
+/// The cause without the SDK's own wrapper, which says no more than "dispatch
+/// failure".
 fn below<E>(error: SdkError<E, HttpResponse>) -> Source
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -303,10 +296,7 @@ where
                 }
                 next = error.source();
             }
-            match source.downcast::<ConnectorError>() {
-                Ok(connector) => Arc::from(connector.into_source()),
-                Err(source) => Arc::from(source),
-            }
+            Arc::from(source)
         }
         Err(error) => Arc::new(error),
     }

@@ -125,12 +125,12 @@ fn quota(rate: rates::Rate) -> Option<Quota> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
     /// A clock that jumps to the end of every wait.
     #[derive(Debug, Default)]
-    pub(in super::super) struct JumpingClock(Arc<Mutex<Duration>>);
+    struct JumpingClock(Arc<Mutex<Duration>>);
 
     impl Monotonic for JumpingClock {
         fn now(&self) -> Duration {

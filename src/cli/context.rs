@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use super::config::lines;
 use super::{CliError, Exit, Explain, Output};
 use crate::config::{Config, ConfigError, Environment, Loaded};
 
@@ -31,16 +32,20 @@ pub struct Context {
 impl Context {
     /// The config, checked; its warnings go to the person.
     pub fn config(&self) -> Result<Config, CliError> {
-        let loaded = self.load()?;
-        for warning in &loaded.warnings {
-            self.out.note(super::config::line(&self.config_path, warning));
-        }
-        Ok(loaded.config)
+        Ok(self.load_warning()?.config)
     }
 
     /// The config with its warnings and origins.
-    pub fn load(&self) -> Result<Loaded, CliError> {
-        Ok(Loaded::from_file(&self.config_path, &self.environment)?)
+    pub(super) fn load(&self) -> Result<Loaded, ConfigError> {
+        Loaded::from_file(&self.config_path, &self.environment)
+    }
+
+    pub(super) fn load_warning(&self) -> Result<Loaded, CliError> {
+        let loaded = self.load()?;
+        if !loaded.warnings.is_empty() {
+            self.out.note(lines(&self.config_path, &loaded.warnings));
+        }
+        Ok(loaded)
     }
 }
 
@@ -64,5 +69,12 @@ impl Explain for ConfigError {
 
     fn exit(&self) -> Exit {
         Exit::Usage
+    }
+
+    fn report(&self) -> Option<String> {
+        match self {
+            Self::Invalid { path, findings } => Some(lines(path, findings)),
+            _ => None,
+        }
     }
 }

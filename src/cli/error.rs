@@ -16,6 +16,12 @@ pub trait Explain: Error {
     fn exit(&self) -> Exit {
         Exit::Unexpected
     }
+
+    /// What to print in place of the chain and the hint, for an error that is
+    /// several at once; each with its own `error: …` and `  hint: …`.
+    fn report(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why a command failed, ready to be printed once.
@@ -25,6 +31,7 @@ pub trait Explain: Error {
 pub struct CliError {
     error: Box<dyn Error + Send + Sync>,
     hint: Option<String>,
+    report: Option<String>,
     exit: Exit,
 }
 
@@ -36,7 +43,7 @@ impl CliError {
 
     /// An error that has a code but no type of its own.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>, exit: Exit) -> Self {
-        Self { error: error.into(), hint: None, exit }
+        Self { error: error.into(), hint: None, report: None, exit }
     }
 
     /// The same, with a hint.
@@ -55,6 +62,9 @@ impl CliError {
     /// `error: …` with the whole chain of causes on one line, then `  hint: …`.
     #[must_use]
     pub fn render(&self) -> String {
+        if let Some(report) = &self.report {
+            return report.clone();
+        }
         let mut text = format!("error: {}", self.error);
         let mut said = self.error.to_string();
         let mut cause = self.error.source();
@@ -78,7 +88,12 @@ impl CliError {
 
 impl<E: Explain + Send + Sync + 'static> From<E> for CliError {
     fn from(error: E) -> Self {
-        Self { hint: error.hint(), exit: error.exit(), error: Box::new(error) }
+        Self {
+            hint: error.hint(),
+            report: error.report(),
+            exit: error.exit(),
+            error: Box::new(error),
+        }
     }
 }
 

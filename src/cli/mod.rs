@@ -12,8 +12,10 @@ mod config;
 mod context;
 mod error;
 mod exit;
+mod man;
 mod output;
 mod sign_in;
+mod version;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,7 +32,7 @@ use crate::config::Environment;
 /// Is every AWS account's audit trail recorded, kept, unaltered, and can we
 /// prove it?
 #[derive(Debug, Parser)]
-#[command(name = "orgtrail", version, propagate_version = true)]
+#[command(name = "orgtrail", version = version::version(), propagate_version = true)]
 #[command(after_help = after_help())]
 pub struct Cli {
     #[command(flatten)]
@@ -68,13 +70,17 @@ struct GlobalOptions {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Config(config::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
     async fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self {
+            Self::Config(args) => config::run(args, context).await,
             Self::Completions(args) => completions::run(args, context).await,
+            Self::Man(args) => man::run(args, context).await,
         }
     }
 }
@@ -127,5 +133,60 @@ fn log_filter(text: &str) -> Result<String, String> {
 }
 
 fn after_help() -> String {
-    format!("Exit codes:\n{}", Exit::table())
+    format!(
+        "\
+Examples:
+  orgtrail config check                 is orgtrail.toml right, as far as can be told offline?
+  orgtrail config show                  every setting, and where it came from
+  orgtrail --config prod.toml --format json config check
+
+Environment:
+  ORGTRAIL_CONFIG                       the config file, as --config
+  ORGTRAIL__<SECTION>__<KEY>            one key of the config, over the file
+  AWS_PROFILE, AWS_REGION, …            credentials and endpoints, as for the AWS CLI
+  NO_COLOR                              no colours
+
+Results go to standard output, all else to standard error.
+
+Exit codes:
+{}",
+        Exit::table()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_help() {
+        let help = Cli::command().render_long_help().to_string();
+        for exit in Exit::ALL {
+            let line = format!("{:>2}  {}", exit.code(), exit.meaning());
+            assert!(help.contains(&line), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_tells_what_it_does_and_shows_examples() {
+        fn visit(command: &clap::Command, path: &str) {
+            for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+                let path = format!("{path} {}", inner.get_name());
+                assert!(inner.get_about().is_some(), "{path}");
+                assert!(
+                    inner.get_after_help().is_some_and(|help| help.to_string().contains("xample")),
+                    "{path}"
+                );
+                visit(inner, &path);
+            }
+        }
+        visit(&Cli::command(), "orgtrail");
+    }
 }

@@ -1,14 +1,19 @@
 //! Defaults that follow from other keys, put into the tree before it is read.
 
+use std::collections::BTreeMap;
+
 use super::document::{Node, Value};
-use super::finding::Origin;
+use super::finding::{Finding, Origin};
+use crate::names::BucketName;
 
 /// Fills in, in this order: `archive.region`, the access-log bucket, and the
 /// vault's account and Region.
 pub(super) fn fill_in(root: &mut Node) {
     let home = text(root, &["organization", "home_region"]);
     set(root, &["archive"], "region", home);
-    let logs = text(root, &["archive", "bucket"]).map(|bucket| format!("{bucket}-access-logs"));
+    let bucket =
+        text(root, &["archive", "bucket"]).filter(|name| name.parse::<BucketName>().is_ok());
+    let logs = bucket.map(|bucket| format!("{bucket}-access-logs"));
     if root.child("archive").is_some() {
         set(root, &["archive", "access_logging"], "bucket", logs);
     }
@@ -19,6 +24,22 @@ pub(super) fn fill_in(root: &mut Node) {
         set(root, &["archive", "replication"], "account", account);
         let region = text(root, &["archive", "region"]);
         set(root, &["archive", "replication"], "region", region);
+    }
+}
+
+/// Says of a derived default that cannot be read what it was derived from.
+pub(super) fn explain(findings: &mut [Finding], origins: &BTreeMap<String, Origin>) {
+    for finding in findings {
+        if finding.key == "archive.access_logging.bucket" && finding.origin == Origin::Default {
+            if let Some(origin) = origins.get("archive.bucket") {
+                finding.origin = origin.clone();
+            }
+            finding.hint = Some(
+                "that is its default, `archive.bucket` and `-access-logs`; give it a name of its \
+                 own"
+                .to_owned(),
+            );
+        }
     }
 }
 

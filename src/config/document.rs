@@ -98,7 +98,12 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Finding>> {
         .map(|error| {
             let span = error.span().unwrap_or(0..0);
             let message = error.message().trim().replace('\n', ", ");
-            Finding::error("", lines.origin(&span), format!("not TOML: {message}"))
+            let at_end = text.get(span.start..).is_none_or(|rest| rest.trim().is_empty());
+            let hint = match at_end {
+                true => "the file ends too early: was it cut short?",
+                false => "strings stand between quotes, and tables begin with `[name]`",
+            };
+            Finding::error("", lines.origin(&span), format!("not TOML: {message}")).with_hint(hint)
         })
         .collect();
     findings.dedup();

@@ -20,6 +20,17 @@ pub enum Origin {
     Default,
 }
 
+impl Origin {
+    /// For an order: the file from top to bottom, then the rest.
+    pub(super) fn rank(&self) -> (usize, usize) {
+        match self {
+            Self::File { line, column } => (*line, *column),
+            Self::Environment { .. } => (usize::MAX, 0),
+            Self::Default => (usize::MAX, 1),
+        }
+    }
+}
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]

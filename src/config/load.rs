@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::document::Value;
 use super::finding::{Finding, Origin, Severity};
 use super::read::{Read, Reader};
-use super::{Config, Environment, derived, document};
+use super::{Config, Environment, check, derived, document};
 
 /// A config that can be used, and what else is known of it.
 #[derive(Debug, Clone)]
@@ -94,16 +95,23 @@ impl Loaded {
     pub fn from_text(text: &str, environment: &Environment) -> Result<Self, Vec<Finding>> {
         let mut root = document::parse(text)?;
         environment.overlay(&mut root);
+        if matches!(&root.value, Value::Table(entries) if entries.is_empty()) {
+            let message = "found nothing, expected at least `[organization]` and `[archive]`";
+            let finding = Finding::error("", root.origin, message);
+            return Err(vec![finding.with_hint("`orgtrail init` writes a config")]);
+        }
         derived::fill_in(&mut root);
         let mut reader = Reader::default();
         let config = Config::read(&root, "", &mut reader);
-        let Reader { findings, origins } = reader;
-        match config {
-            Some(config) if findings.is_empty() => {
-                Ok(Self { config, warnings: Vec::new(), origins })
-            }
-            _ => Err(findings),
+        let Reader { mut findings, origins } = reader;
+        let Some(config) = config else { return Err(findings) };
+        derived::explain(&mut findings, &origins);
+        findings = check::check(&config, &origins, findings);
+        findings.sort_by_key(|finding| finding.origin.rank());
+        if findings.iter().any(|finding| finding.severity == Severity::Error) {
+            return Err(findings);
         }
+        Ok(Self { config, warnings: findings, origins })
     }
 }
 

@@ -7,6 +7,7 @@
 //! AWS would refuse, and what contradicts itself.
 
 mod archive;
+mod check;
 mod cloudwatch_logs;
 mod derived;
 mod document;
@@ -20,10 +21,13 @@ mod notifications;
 mod organization;
 mod principal;
 mod read;
+mod reference;
 mod replication;
 mod roles;
+mod schema;
 mod section;
 mod selectors;
+mod show;
 mod topic;
 mod trail;
 
@@ -48,6 +52,15 @@ pub use topic::Topic;
 pub use trail::{Insights, Trail};
 
 use crate::names::Partition;
+
+/// The smallest complete config.
+pub const SMALLEST: &str = r#"[organization]
+management_account = "111111111111"
+log_archive_account = "222222222222"
+home_region = "us-east-1"
+[archive]
+bucket = "acme-log-archive"
+"#;
 
 section::section! {
     /// What `orgtrail.toml` declares, complete: every key has its value, given

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use schemars::{Schema, SchemaGenerator};
 
 use super::document::{Node, Value};
@@ -40,7 +38,7 @@ pub enum Regions {
     /// Every Region that is enabled in the account at hand.
     AllEnabled,
     /// These, where they are enabled.
-    Only(BTreeSet<Region>),
+    Only(Vec<Region>),
 }
 
 impl Regions {
@@ -70,15 +68,16 @@ impl Read for Regions {
                 reader.leaf(node, path);
                 Some(Self::AllEnabled)
             }
-            Value::Array(_) => {
-                let regions = Vec::<Region>::read(node, path, reader)?;
-                Some(Self::Only(regions.into_iter().collect()))
-            }
+            Value::Array(_) => Vec::<Region>::read(node, path, reader).map(Self::Only),
             _ => {
                 reader.mismatch(node, path, "\"all-enabled\", or an array of Regions");
                 None
             }
         }
+    }
+
+    fn stand_in() -> Option<Self> {
+        Some(Self::AllEnabled)
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {

@@ -14,6 +14,10 @@ pub(super) trait Read: Sized {
 
     /// What the JSON Schema says about it.
     fn schema(generator: &mut SchemaGenerator) -> Schema;
+
+    /// Some value of the type, to check the rest of a config with in which a
+    /// required one could not be read.
+    fn stand_in() -> Option<Self>;
 }
 
 /// What a reading has found: mistakes, and where each value came from.
@@ -48,18 +52,23 @@ impl Reader {
         }
         for key in required.iter().filter(|key| node.child(key).is_none()) {
             let place = if path.is_empty() { "the file".to_owned() } else { format!("`[{path}]`") };
-            self.findings.push(Finding::error(
+            let finding = Finding::error(
                 join(path, key),
                 node.origin.clone(),
-                format!("`{key}` is missing from {place}"),
+                format!("`{key}` is missing from {place}, which needs {}", required.join(", ")),
+            );
+            self.findings.push(finding.with_hint(
+                "`orgtrail config schema` describes every key; `orgtrail init` writes a config",
             ));
         }
         true
     }
 
-    /// A key's value; none, without a finding, where the key is not there.
+    /// A required key's value; where it is not there or cannot be read, which is
+    /// a finding of its own, a stand-in.
     pub(super) fn key<T: Read>(&mut self, table: &Node, path: &str, key: &str) -> Option<T> {
-        T::read(table.child(key)?, &join(path, key), self)
+        let read = table.child(key).and_then(|node| T::read(node, &join(path, key), self));
+        read.or_else(T::stand_in)
     }
 
     /// A key's value, or its default where the key is not there.
@@ -72,7 +81,9 @@ impl Reader {
     ) -> Option<T> {
         let path = join(path, key);
         match table.child(key) {
-            Some(node) => T::read(node, &path, self),
+            // What cannot be read is a finding already; the default stands in
+            // for it, so that the rest can be checked too.
+            Some(node) => Some(T::read(node, &path, self).unwrap_or_else(default)),
             None => {
                 self.origins.insert(path, Origin::Default);
                 Some(default())
@@ -83,7 +94,8 @@ impl Reader {
     /// A section; an empty one where the key is not there.
     pub(super) fn section<T: Read>(&mut self, table: &Node, path: &str, key: &str) -> Option<T> {
         let empty = Node::empty_table();
-        T::read(table.child(key).unwrap_or(&empty), &join(path, key), self)
+        let read = T::read(table.child(key).unwrap_or(&empty), &join(path, key), self);
+        read.or_else(T::stand_in)
     }
 
     pub(super) fn leaf(&mut self, node: &Node, path: &str) {
@@ -91,11 +103,14 @@ impl Reader {
     }
 
     pub(super) fn mismatch(&mut self, node: &Node, path: &str, wanted: &str) {
-        self.refuse(node, path, format!("found {}, expected {wanted}", node.describe()));
-    }
-
-    pub(super) fn refuse(&mut self, node: &Node, path: &str, message: String) {
-        self.findings.push(Finding::error(path, node.origin.clone(), message));
+        let hint = match &node.value {
+            Value::String(text) if text.parse::<u64>().is_ok() || text.parse::<bool>().is_ok() => {
+                format!("write it without quotes: {text}")
+            }
+            _ => "`orgtrail config reference` describes every key".to_owned(),
+        };
+        let message = format!("found {}, expected {wanted}", node.describe());
+        self.findings.push(Finding::error(path, node.origin.clone(), message).with_hint(hint));
     }
 
     /// One of a few words.
@@ -141,6 +156,12 @@ impl Reader {
         wanted: &str,
     ) -> Option<&'n str> {
         if let Value::String(text) = &node.value {
+            if let Some(strange) = text.chars().find(|c| c.is_control()) {
+                let message =
+                    format!("found {strange:?}, expected {wanted} without such characters");
+                self.findings.push(Finding::error(path, node.origin.clone(), message));
+                return None;
+            }
             self.leaf(node, path);
             return Some(text);
         }
@@ -150,12 +171,15 @@ impl Reader {
             format!("found {}, expected {wanted}", node.describe()),
         );
         if let Value::Integer(number) = node.value {
-            finding = finding.with_hint(format!(
-                "write it between quotes, \"{number:012}\": account ids are strings, since leading zeros count"
-            ));
-            if wanted != "an account id" {
-                finding.hint = Some("write it between quotes".to_owned());
-            }
+            finding = finding.with_hint(match wanted {
+                "an account id" => {
+                    format!("write it between quotes, since leading zeros count: \"{number:012}\"")
+                }
+                _ => format!("write it between quotes: \"{number}\""),
+            });
+        }
+        if finding.hint.is_none() {
+            finding = finding.with_hint("`orgtrail config reference` describes every key");
         }
         self.findings.push(finding);
         None
@@ -178,6 +202,18 @@ pub(super) fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
         .filter(|(score, _)| *score > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, key)| key)
+}
+
+/// What to do about a string that is not the name it was taken for.
+fn name_hint(error: &crate::names::NameError) -> Option<String> {
+    let digits = error.found.len();
+    match error.kind {
+        "an account id" if error.found.bytes().all(|b| b.is_ascii_digit()) => Some(match digits {
+            0..12 => format!("{digits} digits were found; leading zeros may have been lost"),
+            _ => format!("{digits} digits were found"),
+        }),
+        _ => None,
+    }
 }
 
 fn suggest_key(found: &str, known: &[&str]) -> String {
@@ -213,6 +249,9 @@ impl Read for bool {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         generator.subschema_for::<Self>()
     }
+    fn stand_in() -> Option<Self> {
+        Some(false)
+    }
 }
 
 impl Read for u32 {
@@ -234,6 +273,9 @@ impl Read for u32 {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         generator.subschema_for::<Self>()
     }
+    fn stand_in() -> Option<Self> {
+        Some(1)
+    }
 }
 
 impl Read for String {
@@ -243,6 +285,9 @@ impl Read for String {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         generator.subschema_for::<Self>()
     }
+    fn stand_in() -> Option<Self> {
+        Some(Self::new())
+    }
 }
 
 impl<T: Read> Read for Option<T> {
@@ -251,6 +296,9 @@ impl<T: Read> Read for Option<T> {
     }
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         T::schema(generator)
+    }
+    fn stand_in() -> Option<Self> {
+        Some(None)
     }
 }
 
@@ -271,6 +319,9 @@ impl<T: Read> Read for Vec<T> {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         let items = T::schema(generator);
         schemars::json_schema!({ "type": "array", "items": items })
+    }
+    fn stand_in() -> Option<Self> {
+        Some(Self::new())
     }
 }
 
@@ -311,18 +362,25 @@ where
         let values = T::schema(generator);
         schemars::json_schema!({ "type": "object", "additionalProperties": values })
     }
+    fn stand_in() -> Option<Self> {
+        Some(Self::new())
+    }
 }
 
 /// Makes names readable: a string, parsed.
 macro_rules! read_names {
-    ($($name:ty = $wanted:literal),* $(,)?) => { $(
+    ($($name:ty = $wanted:literal, $stand_in:literal);* $(;)?) => { $(
         impl Read for $name {
             fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
                 match reader.string(node, path, $wanted)?.parse() {
                     Ok(name) => Some(name),
                     Err(error) => {
                         let error: crate::names::NameError = error;
-                        reader.refuse(node, path, error.to_string());
+                        let hint = name_hint(&error);
+                        let mut finding =
+                            Finding::error(path, node.origin.clone(), error.to_string());
+                        finding.hint = hint;
+                        reader.findings.push(finding);
                         None
                     }
                 }
@@ -330,25 +388,28 @@ macro_rules! read_names {
             fn schema(generator: &mut SchemaGenerator) -> Schema {
                 generator.subschema_for::<Self>()
             }
+            fn stand_in() -> Option<Self> {
+                $stand_in.parse().ok()
+            }
         }
     )* };
 }
 
 read_names! {
-    crate::names::AccountId = "an account id",
-    crate::names::Arn = "an ARN",
-    crate::names::BucketName = "a bucket name",
-    crate::names::ExternalId = "an external id",
-    crate::names::KeyAlias = "a key alias",
-    crate::names::KeyPrefix = "a key prefix",
-    crate::names::LogGroupName = "a log group name",
-    crate::names::Region = "a Region",
-    crate::names::RoleName = "a role name",
-    crate::names::RolePath = "a role path",
-    crate::names::SessionName = "a session name",
-    crate::names::TopicName = "a topic name",
-    crate::names::TrailName = "a trail name",
-    crate::names::UnitId = "an organizational unit id",
-    super::Principal = "a principal",
-    super::GuardrailTarget = "a target",
+    crate::names::AccountId = "an account id", "000000000000";
+    crate::names::Arn = "an ARN", "arn:aws:iam::000000000000:root";
+    crate::names::BucketName = "a bucket name", "stand-in";
+    crate::names::ExternalId = "an external id", "stand-in";
+    crate::names::KeyAlias = "a key alias", "alias/stand-in";
+    crate::names::KeyPrefix = "a key prefix", "stand-in";
+    crate::names::LogGroupName = "a log group name", "stand-in";
+    crate::names::Region = "a Region", "us-east-1";
+    crate::names::RoleName = "a role name", "stand-in";
+    crate::names::RolePath = "a role path", "/";
+    crate::names::SessionName = "a session name", "stand-in";
+    crate::names::TopicName = "a topic name", "stand-in";
+    crate::names::TrailName = "a trail name", "stand-in";
+    crate::names::UnitId = "an organizational unit id", "ou-0000-00000000";
+    super::Principal = "a principal", "000000000000";
+    super::GuardrailTarget = "a target", "000000000000";
 }

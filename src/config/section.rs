@@ -46,6 +46,11 @@ macro_rules! section {
                 Some(Self { $( $field: $field? ),* })
             }
 
+            fn stand_in() -> Option<Self> {
+                let mut nobody = $crate::config::read::Reader::default();
+                Self::read(&$crate::config::document::Node::empty_table(), "", &mut nobody)
+            }
+
             fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 let mut object = $crate::config::section::ObjectSchema::new(
                     concat!($( $doc, "\n" ),*),
@@ -153,11 +158,15 @@ macro_rules! choice {
                 Self::ALL.iter().copied().find(|choice| choice.as_str() == found)
             }
 
+            fn stand_in() -> Option<Self> {
+                Self::ALL.first().copied()
+            }
+
             fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 schemars::json_schema!({
                     "oneOf": [$( {
                         "const": $word,
-                        "description": concat!($( $variant_doc, "\n" ),*).trim(),
+                        "description": $crate::config::section::prose(concat!($( $variant_doc, "\n" ),*)),
                     } ),*]
                 })
             }
@@ -174,16 +183,26 @@ pub(super) enum KeyRule {
     Section,
 }
 
+/// The schema's keyword for the order in which the keys are declared, which
+/// JSON objects do not keep.
+pub(super) const ORDER: &str = "x-order";
+
 /// The schema of a section, key by key.
 pub(super) struct ObjectSchema {
     description: String,
     properties: Map<String, Value>,
+    order: Vec<Value>,
     required: Vec<Value>,
 }
 
 impl ObjectSchema {
     pub(super) fn new(doc: &str) -> Self {
-        Self { description: prose(doc), properties: Map::new(), required: Vec::new() }
+        Self {
+            description: prose(doc),
+            properties: Map::new(),
+            order: Vec::new(),
+            required: Vec::new(),
+        }
     }
 
     pub(super) fn property(&mut self, key: &str, doc: &str, schema: Schema, rule: KeyRule) {
@@ -203,15 +222,17 @@ impl ObjectSchema {
             }
             object.insert("description".to_owned(), description.into());
         }
+        self.order.push(key.into());
         self.properties.insert(key.to_owned(), schema);
     }
 
     pub(super) fn finish(self) -> Schema {
-        let Self { description, properties, required } = self;
+        let Self { description, properties, order, required } = self;
         let mut object = Map::new();
         object.insert("type".to_owned(), json!("object"));
         object.insert("description".to_owned(), description.into());
         object.insert("properties".to_owned(), properties.into());
+        object.insert(ORDER.to_owned(), order.into());
         if !required.is_empty() {
             object.insert("required".to_owned(), required.into());
         }
@@ -221,7 +242,7 @@ impl ObjectSchema {
 }
 
 /// A docstring as flowing text: lines joined, paragraphs kept.
-fn prose(doc: &str) -> String {
+pub(super) fn prose(doc: &str) -> String {
     let paragraphs = doc.split("\n\n").map(|paragraph| {
         paragraph
             .lines()

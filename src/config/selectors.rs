@@ -82,7 +82,7 @@ section! {
     pub struct FieldSelector {
         /// `eventCategory`, `readOnly`, `eventSource`, `eventName`, `eventType`,
         /// `resources.type`, `resources.ARN`, `userIdentity.arn`,
-        /// `sessionCredentialFromConsole`.
+        /// `sessionCredentialFromConsole`, `errorCode`, `vpcEndpointId`.
         field: String = required,
         /// The field is one of these.
         equals: Vec<String> = default(Vec::<String>::new()),
@@ -149,6 +149,22 @@ impl FieldSelector {
 }
 
 impl AdvancedEventSelector {
+    /// The category of the events that it selects.
+    #[must_use]
+    pub fn category(&self) -> Option<&str> {
+        self.only_value("eventCategory")
+    }
+
+    /// The one value that a field must equal, where it is only one.
+    #[must_use]
+    pub fn only_value(&self, field: &str) -> Option<&str> {
+        let selector = self.field_selectors.iter().find(|selector| selector.field == field)?;
+        match selector.equals.as_slice() {
+            [value] => Some(value),
+            _ => None,
+        }
+    }
+
     /// The selector for management events.
     #[must_use]
     pub fn management(kind: ReadWriteType, excluded: &[ManagementEventSource]) -> Self {

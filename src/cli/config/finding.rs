@@ -3,7 +3,7 @@ use std::path::Path;
 use crate::config::{Finding, Origin, Severity};
 
 /// A finding as people read it: where, what, and below it the hint.
-pub(super) fn line(path: &Path, finding: &Finding) -> String {
+pub(crate) fn line(path: &Path, finding: &Finding) -> String {
     let severity = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -20,4 +20,9 @@ pub(super) fn line(path: &Path, finding: &Finding) -> String {
         text.push_str(hint);
     }
     text
+}
+
+/// Findings, one below the other.
+pub(crate) fn lines(path: &Path, findings: &[Finding]) -> String {
+    findings.iter().map(|finding| line(path, finding)).collect::<Vec<_>>().join("\n")
 }

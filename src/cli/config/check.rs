@@ -1,0 +1,76 @@
+use serde::Serialize;
+
+use super::lines;
+use crate::cli::{CliError, Context, Exit, Format};
+use crate::config::{ConfigError, Finding, Severity};
+
+/// Say everything that is wrong with the config, without asking AWS.
+///
+/// Exits with 2 where there are errors, and with 0 where there are none or
+/// warnings only.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail config check
+  orgtrail --config prod.toml config check --format json | jq '.findings[].key'
+
+JSON, version 1:
+  { \"version\": 1, \"file\", \"valid\", \"errors\", \"warnings\", \"findings\": [ { \"severity\":
+    \"error\" or \"warning\", \"key\", \"origin\": { \"from\": \"file\", \"line\", \"column\" }, or
+    { \"from\": \"environment\", \"variable\" }, or { \"from\": \"default\" }, \"message\",
+    \"hint\" or null } ] }")]
+pub struct Args {}
+
+/// What `config check --format json` prints.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    version: u32,
+    file: String,
+    valid: bool,
+    errors: usize,
+    warnings: usize,
+    findings: &'a [Finding],
+}
+
+#[expect(clippy::unused_async, reason = "every command has this shape")]
+pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
+    let findings = match context.load() {
+        Ok(loaded) => loaded.warnings,
+        Err(ConfigError::Invalid { findings, .. }) => findings,
+        Err(error) => return Err(error.into()),
+    };
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let path = &context.config_path;
+    match context.format {
+        Format::Json => context.out.json(&Report {
+            version: 1,
+            file: path.display().to_string(),
+            valid: errors == 0,
+            errors,
+            warnings,
+            findings: &findings,
+        })?,
+        Format::Text => {
+            if !findings.is_empty() {
+                context.out.data(lines(path, &findings))?;
+            }
+            let verdict = if errors == 0 { "valid" } else { "not valid" };
+            context.out.note(format!(
+                "{} is {verdict}: {}, {}",
+                path.display(),
+                number(errors, "error"),
+                number(warnings, "warning")
+            ));
+        }
+    }
+    Ok(if errors == 0 { Exit::Clean } else { Exit::Usage })
+}
+
+fn number(count: usize, noun: &str) -> String {
+    match count {
+        0 => format!("no {noun}s"),
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}

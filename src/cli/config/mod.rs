@@ -1,0 +1,51 @@
+//! `orgtrail config`: check, show and describe the config.
+
+mod check;
+mod finding;
+mod reference;
+mod schema;
+mod show;
+
+use super::{CliError, Context, Exit};
+
+pub(super) use finding::{line, lines};
+
+/// Check, show and describe the config.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A complete config:
+  [organization]
+  management_account = \"111111111111\"
+  log_archive_account = \"222222222222\"
+  home_region = \"us-east-1\"
+  [archive]
+  bucket = \"acme-log-archive\"
+
+Every key can also be given by an environment variable, which wins over the file:
+  ORGTRAIL__ROLES__EXTERNAL_ID=… is `external_id` under `[roles]`.
+
+Examples:
+  orgtrail config check
+  orgtrail --config prod.toml config show
+  orgtrail config schema > orgtrail.schema.json")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Check(check::Args),
+    Show(show::Args),
+    Schema(schema::Args),
+    Reference(reference::Args),
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    match args.command {
+        Command::Check(args) => check::run(args, context).await,
+        Command::Show(args) => show::run(args, context).await,
+        Command::Schema(args) => schema::run(args, context).await,
+        Command::Reference(args) => reference::run(args, context).await,
+    }
+}

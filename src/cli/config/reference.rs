@@ -1,0 +1,15 @@
+use crate::cli::{CliError, Context, Exit};
+use crate::config::Config;
+
+/// Print the reference of all keys as Markdown, as it stands in docs/config.md.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail config reference > keys.md")]
+pub struct Args {}
+
+#[expect(clippy::unused_async, reason = "every command has this shape")]
+pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
+    context.out.data(Config::reference())?;
+    Ok(Exit::Clean)
+}

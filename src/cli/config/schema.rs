@@ -1,0 +1,18 @@
+use crate::cli::{CliError, Context, Exit};
+use crate::config::Config;
+
+/// Print the JSON Schema of the config, for editors and other programs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail config schema > orgtrail.schema.json
+
+Editors that use Taplo (Even Better TOML) read it where the config begins with:
+  #:schema ./orgtrail.schema.json")]
+pub struct Args {}
+
+#[expect(clippy::unused_async, reason = "every command has this shape")]
+pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
+    context.out.json(&Config::json_schema())?;
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,195 @@
+use super::Checker;
+use crate::config::{Config, MfaDelete, ObjectLockMode};
+use crate::names::Partition;
+
+/// Object Lock's own limit: a hundred years.
+const MOST_LOCK_DAYS: u32 = 36_500;
+
+pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
+    mfa_delete(config, checker);
+    object_lock(config, checker);
+    replication(config, checker);
+    access_logging(config, checker);
+    if config.archive.bucket.as_str().contains('.') {
+        checker
+            .warning(
+                &["archive.bucket"],
+                "the bucket's name has a dot, so that it does not fit the certificate of its \
+                 virtual host",
+            )
+            .hint("use hyphens");
+    }
+}
+
+fn mfa_delete(config: &Config, checker: &mut Checker<'_>) {
+    let archive = &config.archive;
+    let key = "archive.mfa_delete";
+    match archive.mfa_delete {
+        MfaDelete::Root if archive.lifecycle.enabled => checker
+            .error(
+                &[key, "archive.lifecycle.enabled"],
+                "`root` is S3's MFA delete, which S3 does not allow on a bucket with lifecycle \
+                 rules; found both",
+            )
+            .hint(
+                "`enabled = false` under `[archive.lifecycle]` keeps every log for ever; \
+                 `mfa_delete = \"vault\"` has both, on two buckets",
+            ),
+        MfaDelete::Vault if archive.replication.is_none() => checker
+            .error(&[key, "archive.replication"], "`vault` needs a bucket to replicate into")
+            .hint("add `[archive.replication]` with the vault's `bucket` and `account`"),
+        MfaDelete::Vault if archive.object_lock.mode == ObjectLockMode::Off => checker
+            .warning(
+                &[key, "archive.object_lock.mode"],
+                "the vault has MFA delete, but without Object Lock nothing else holds its versions",
+            )
+            .hint("set `archive.object_lock.mode`"),
+        MfaDelete::Off => checker
+            .warning(&[key], "deleting a version of a log asks for no second factor")
+            .hint("`mfa_delete = \"policy\"` costs nothing"),
+        _ => return,
+    }
+}
+
+fn object_lock(config: &Config, checker: &mut Checker<'_>) {
+    let lock = &config.archive.object_lock;
+    let archive = &config.archive;
+    let age = archive.mfa_max_age_seconds;
+    if !(60..=129_600).contains(&age) {
+        checker.error(
+            &["archive.mfa_max_age_seconds"],
+            format!(
+                "found {age} seconds, expected 60 to 129600, which is a session's longest life"
+            ),
+        );
+    }
+    if lock.mode == ObjectLockMode::Off {
+        checker.warning(
+            &["archive.object_lock.mode"],
+            "without Object Lock, whoever may delete versions can delete logs",
+        );
+        return;
+    }
+    let days = "archive.object_lock.days";
+    if !(1..=MOST_LOCK_DAYS).contains(&lock.days) {
+        checker.error(
+            &[days],
+            format!("found a lock of {} days, expected 1 to {MOST_LOCK_DAYS}", lock.days),
+        );
+    }
+    if lock.mode == ObjectLockMode::Compliance {
+        checker
+            .warning(
+                &["archive.object_lock.mode", days],
+                format!(
+                    "COMPLIANCE cannot be lifted or shortened by anyone, not even by root: every \
+                     log stays, and is paid for, for {} days",
+                    lock.days
+                ),
+            )
+            .hint("try GOVERNANCE first");
+    }
+    if !archive.lifecycle.enabled {
+        return;
+    }
+    if archive.retention_days < lock.days {
+        checker
+            .error(
+                &["archive.retention_days", days],
+                format!(
+                    "found a retention of {} days, shorter than the lock's {} days: nothing is \
+                     freed before the lock ends",
+                    archive.retention_days, lock.days
+                ),
+            )
+            .hint(format!("keep logs for {} days or more, or lock them for less", lock.days));
+    }
+    if archive.lifecycle.noncurrent_days < lock.days {
+        checker.warning(
+            &["archive.lifecycle.noncurrent_days", days],
+            format!(
+                "versions that are written or deleted over stay {} days, though the lock may hold \
+                 them for {}",
+                archive.lifecycle.noncurrent_days, lock.days
+            ),
+        );
+    }
+}
+
+fn replication(config: &Config, checker: &mut Checker<'_>) {
+    let archive = &config.archive;
+    let Some(vault) = &archive.replication else { return };
+    if vault.bucket == archive.bucket {
+        checker.error(
+            &["archive.replication.bucket", "archive.bucket"],
+            format!("found {}, which is the archive itself, expected another bucket", vault.bucket),
+        );
+    }
+    let partition = config.partition();
+    if Partition::of(&vault.region) != partition {
+        checker.error(
+            &["archive.replication.region", "organization.home_region"],
+            format!(
+                "found {} of the partition {}, expected one of {partition}: nothing replicates \
+                 between partitions",
+                vault.region,
+                Partition::of(&vault.region)
+            ),
+        );
+    }
+    if vault.account == config.organization.log_archive_account {
+        checker
+            .warning(
+                &["archive.replication.account", "archive.replication"],
+                "the vault is in the log-archive account: one root holds both buckets",
+            )
+            .hint("give the vault an account of its own");
+    }
+    if vault.region == archive.region
+        && vault.account == config.organization.log_archive_account
+        && vault.key_alias == config.key.alias
+    {
+        checker.error(
+            &["archive.replication.key_alias", "key.alias"],
+            format!(
+                "found {}, which is the archive's own key in the same account and Region, expected \
+                 another alias",
+                vault.key_alias
+            ),
+        );
+    }
+}
+
+fn access_logging(config: &Config, checker: &mut Checker<'_>) {
+    let logging = &config.archive.access_logging;
+    if !logging.enabled {
+        checker.warning(
+            &["archive.access_logging.enabled"],
+            "nobody records who reads the archive: access logging is off",
+        );
+        return;
+    }
+    let key = "archive.access_logging.bucket";
+    if logging.bucket == config.archive.bucket {
+        checker.error(
+            &[key, "archive.bucket"],
+            format!(
+                "found {}, which is the archive itself, expected another bucket: every access log \
+                 would make another, and Object Lock refuses them",
+                logging.bucket
+            ),
+        );
+    }
+    if config.archive.replication.as_ref().is_some_and(|vault| vault.bucket == logging.bucket) {
+        checker.error(
+            &[key, "archive.replication.bucket"],
+            format!("found {}, which is the vault, expected another bucket", logging.bucket),
+        );
+    }
+    if logging.retention_days == 0 {
+        checker.error(
+            &["archive.access_logging.retention_days"],
+            "found a retention of 0 days, expected at least 1",
+        );
+    }
+}
