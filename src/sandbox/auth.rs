@@ -1,12 +1,139 @@
 //! Who signed a request.
 
-use jiff::Timestamp;
+mod sigv4;
+
+use http::request::Parts;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::names::{AccountId, Arn, Partition};
+pub(super) use sigv4::Signature;
+
+use super::{
+    api::ApiError,
+    clock::real_now,
+    policy::Document,
+    world::{AccessKey, Control, World},
+};
+use crate::names::{AccountId, Arn, Partition, Region};
+
+/// How far a client's clock may be off.
+const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
+
+/// Finds out who signed a request to a service other than S3, and for which
+/// Region.
+///
+/// # Errors
+/// As AWS answers: the key is unknown, the signature is another, the credentials
+/// or the signature have expired, the session token is missing or wrong.
+pub(super) fn authenticate(
+    world: &World,
+    parts: &Parts,
+    body: &[u8],
+) -> Result<(Caller, Region), ApiError> {
+    let Some(signature) = Signature::of(parts) else {
+        return Err(ApiError::new(
+            "MissingAuthenticationTokenException",
+            "Request is missing Authentication Token",
+        ));
+    };
+    let region = signature.region.parse().map_err(|_| {
+        ApiError::new(
+            "InvalidSignatureException",
+            format!("Credential should be scoped to a valid region, not '{}'", signature.region),
+        )
+    })?;
+    let caller = {
+        let control = world.control.read();
+        let key = control.access_keys.get(signature.access_key_id).ok_or_else(invalid_token)?;
+        signature
+            .check(&key.secret, parts, body)
+            .map_err(|message| ApiError::new("InvalidSignatureException", message))?;
+        check_time(&signature)?;
+        key.caller(world.partition, signature.access_key_id, signature.session_token.as_deref())?
+    };
+    if world.faults.credentials_expired(&caller.access_key_id) {
+        return Err(expired_token());
+    }
+    Ok((caller, region))
+}
+
+fn check_time(signature: &Signature<'_>) -> Result<(), ApiError> {
+    let refuse = |message: String| Err(ApiError::new("InvalidSignatureException", message));
+    let now = real_now();
+    let Some(signed_at) = signature.signed_at() else {
+        return refuse(format!("'{}' is not a valid date", signature.date));
+    };
+    let until = signed_at + signature.valid_for.unwrap_or(MAX_SKEW);
+    let stamp = |at: Timestamp| at.strftime("%Y%m%dT%H%M%SZ").to_string();
+    if now > until {
+        return refuse(format!(
+            "Signature expired: {} is now earlier than {} ({} - 15 min.)",
+            signature.date,
+            stamp(now - MAX_SKEW),
+            stamp(now)
+        ));
+    }
+    if signed_at > now + MAX_SKEW {
+        return refuse(format!(
+            "Signature not yet current: {} is still later than {} ({} + 15 min.)",
+            signature.date,
+            stamp(now + MAX_SKEW),
+            stamp(now)
+        ));
+    }
+    Ok(())
+}
+
+fn invalid_token() -> ApiError {
+    ApiError::new(
+        "UnrecognizedClientException",
+        "The security token included in the request is invalid.",
+    )
+}
+
+fn expired_token() -> ApiError {
+    ApiError::new("ExpiredTokenException", "The security token included in the request is expired")
+}
+
+impl AccessKey {
+    /// Whom the key stands for, where `session_token` belongs to it, its life is
+    /// not over and its account not suspended.
+    ///
+    /// # Errors
+    /// `UnrecognizedClientException` or `ExpiredTokenException`.
+    pub(super) fn caller(
+        &self,
+        partition: Partition,
+        access_key_id: &str,
+        session_token: Option<&str>,
+    ) -> Result<Caller, ApiError> {
+        if self.session_token.as_deref() != session_token || !self.active {
+            return Err(invalid_token());
+        }
+        if self.expires_at.is_some_and(|at| at <= real_now()) {
+            return Err(expired_token());
+        }
+        Ok(Caller {
+            partition,
+            account: self.account.clone(),
+            identity: self.identity.clone(),
+            access_key_id: access_key_id.to_owned(),
+            mfa_at: self.mfa_at,
+            temporary: self.session_token.is_some(),
+            session_policy: self.session_policy.clone(),
+        })
+    }
+}
+
+impl Control {
+    /// Whether an account is open: AWS lets nobody into a suspended one.
+    pub(super) fn is_suspended(&self, account: &AccountId) -> bool {
+        self.organization.as_ref().is_some_and(|organization| organization.is_suspended(account))
+    }
+}
 
 /// The authenticated principal behind a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Caller {
     /// The partition that the world lies in.
     pub(super) partition: Partition,
@@ -20,8 +147,8 @@ pub(super) struct Caller {
     pub(super) mfa_at: Option<Timestamp>,
     /// Whether the credentials are temporary (a role's or a session token's).
     pub(super) temporary: bool,
-    /// The session policy passed to `AssumeRole`, as JSON.
-    pub(super) session_policy: Option<String>,
+    /// The session policy passed to `AssumeRole`.
+    pub(super) session_policy: Option<Document>,
 }
 
 /// What kind of principal signed.
@@ -29,7 +156,7 @@ pub(super) struct Caller {
 pub(super) enum Identity {
     /// The account's root user.
     Root,
-    /// An IAM user by name.
+    /// An IAM user by path and name without the leading slash: `path/name`.
     User(String),
     /// A session of a role.
     AssumedRole {

@@ -12,10 +12,17 @@
 
 mod api;
 mod auth;
+mod bootstrap;
 mod clock;
+mod faults;
 mod http;
 mod policy;
 mod s3;
 mod services;
 mod simulator;
+mod start;
+mod totp;
 mod world;
+
+pub use clock::Pace;
+pub use start::{Credentials, MfaDevice, Options, Sandbox, StartError};

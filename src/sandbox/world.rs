@@ -1,12 +1,18 @@
 //! All that the sandbox knows: the control plane under one lock, the objects
 //! under their own.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use parking_lot::RwLock;
+use jiff::SignedDuration;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
-use super::{auth::Identity, clock::Clock, s3, services};
+use super::{
+    auth::Identity, clock::Clock, faults::Faults, policy::Document, s3, services, simulator,
+};
 use crate::names::{AccountId, Partition, Region};
 
 /// The whole simulated AWS.
@@ -24,6 +30,94 @@ pub(super) struct World {
     pub(super) control: RwLock<Control>,
     /// Buckets and objects.
     pub(super) s3: s3::Store,
+    /// What is to go wrong.
+    pub(super) faults: Faults,
+    /// The Region that the organization's trail belongs in by default.
+    pub(super) home_region: Region,
+    /// Ids, keys and secrets come from here: the same seed gives the same ones.
+    random: Mutex<fastrand::Rng>,
+    /// Whether anything changed since the last save.
+    changed: AtomicBool,
+}
+
+impl World {
+    pub(super) fn new(
+        clock: Clock,
+        control: Control,
+        s3: s3::Store,
+        home_region: Region,
+        random: fastrand::Rng,
+    ) -> Self {
+        Self {
+            partition: Partition::of(&home_region),
+            clock,
+            control: RwLock::new(control),
+            s3,
+            faults: Faults::default(),
+            home_region,
+            random: Mutex::new(random),
+            changed: AtomicBool::new(true),
+        }
+    }
+
+    /// Puts the clock forward and delivers what came due on the way.
+    pub(super) fn tick(&self, by: SignedDuration) {
+        self.clock.advance(by);
+        simulator::advance(self);
+        self.touch();
+    }
+
+    /// Notes that something changed and wants saving.
+    pub(super) fn touch(&self) {
+        self.changed.store(true, Ordering::Release);
+    }
+
+    /// Whether anything changed since this was last asked.
+    pub(super) fn take_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::AcqRel)
+    }
+
+    /// `count` characters of `alphabet` (ASCII), from the seeded generator.
+    pub(super) fn random_text(&self, alphabet: &str, count: usize) -> String {
+        random_text(&mut self.random.lock(), alphabet, count)
+    }
+
+    /// A fresh request id.
+    pub(super) fn request_id(&self) -> String {
+        let mut random = self.random.lock();
+        uuid(&mut random)
+    }
+
+    /// A fresh UUID.
+    pub(super) fn uuid(&self) -> String {
+        self.request_id()
+    }
+}
+
+/// Capital letters and digits as AWS uses them in key ids.
+pub(super) const BASE32: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// Letters and digits.
+pub(super) const ALPHANUMERIC: &str =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/// Small letters and digits.
+pub(super) const LOWER: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// `count` characters of `alphabet` (ASCII).
+pub(super) fn random_text(random: &mut fastrand::Rng, alphabet: &str, count: usize) -> String {
+    let alphabet = alphabet.as_bytes();
+    (0..count).map(|_| char::from(alphabet[random.usize(..alphabet.len())])).collect()
+}
+
+fn uuid(random: &mut fastrand::Rng) -> String {
+    let bits = random.u128(..);
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        bits >> 96,
+        (bits >> 80) & 0xffff,
+        (bits >> 64) & 0xfff,
+        0x8000 | ((bits >> 48) & 0x3fff),
+        bits & 0xffff_ffff_ffff
+    )
 }
 
 /// Everything but objects.
@@ -35,10 +129,13 @@ pub(super) struct Control {
     pub(super) organization: Option<services::organizations::Organization>,
     /// Every access key that works, temporary ones too.
     pub(super) access_keys: HashMap<String, AccessKey>,
+    /// Accounts and principal ARNs that a fault lets do nothing.
+    #[serde(skip)]
+    pub(super) revoked: BTreeSet<String>,
 }
 
 /// One account and what its services hold.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Account {
     /// Regions that the account has enabled.
     pub(super) enabled_regions: BTreeSet<Region>,
@@ -62,5 +159,9 @@ pub(super) struct AccessKey {
     pub(super) expires_at: Option<jiff::Timestamp>,
     /// By the real clock.
     pub(super) mfa_at: Option<jiff::Timestamp>,
-    pub(super) session_policy: Option<String>,
+    pub(super) session_policy: Option<Document>,
+    /// Whether it may be used.
+    pub(super) active: bool,
+    /// When it was made, by the simulated clock.
+    pub(super) created_at: jiff::Timestamp,
 }

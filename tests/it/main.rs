@@ -6,3 +6,4 @@
     reason = "tests stop where they fail"
 )]
 mod digest_vectors;
+mod sandbox_identity;

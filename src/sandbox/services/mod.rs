@@ -9,6 +9,7 @@ pub(super) mod account;
 pub(super) mod cloudtrail;
 pub(super) mod cloudwatch;
 pub(super) mod iam;
+pub(super) mod input;
 pub(super) mod kms;
 pub(super) mod logs;
 pub(super) mod organizations;

@@ -1,1 +1,0 @@
-//! The endpoint: accepts, authenticates, routes, answers.

@@ -1,0 +1,129 @@
+//! The query protocol's input: a flat form that stands for nested members.
+
+use serde_json::{Map, Value};
+
+/// Decodes an `application/x-www-form-urlencoded` body into pairs.
+pub(super) fn pairs(body: &str) -> Vec<(String, String)> {
+    body.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        })
+        .collect()
+}
+
+/// Percent-decodes, and turns `+` into a space.
+fn decode(text: &str) -> String {
+    percent_decode(&text.replace('+', " "))
+}
+
+/// Percent-decodes; what is no escape stays as it is.
+pub(in crate::sandbox) fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escaped = (bytes[at] == b'%')
+            .then(|| bytes.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match escaped {
+            Some(byte) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Nests the members that dotted names stand for: `Tags.member.1.Key` becomes
+/// `{"Tags": [{"Key": …}]}`, `Attributes.entry.1.key` a map.
+pub(super) fn nest(pairs: impl IntoIterator<Item = (String, String)>) -> Value {
+    let mut root = Map::new();
+    for (name, value) in pairs {
+        if matches!(name.as_str(), "Action" | "Version") {
+            continue;
+        }
+        let mut parts = name.split('.').peekable();
+        let Some(first) = parts.next() else { continue };
+        let mut slot = root.entry(first).or_insert(Value::Null);
+        for part in parts {
+            if !slot.is_object() {
+                *slot = Value::Object(Map::new());
+            }
+            let Value::Object(members) = slot else { break };
+            slot = members.entry(part).or_insert(Value::Null);
+        }
+        // `Tags=` is how clients send an empty list.
+        *slot = Value::String(value);
+    }
+    collapse(Value::Object(root))
+}
+
+/// Turns `{"member": {"1": …}}` and `{"entry": {"1": {"key", "value"}}}` into
+/// lists and maps.
+fn collapse(value: Value) -> Value {
+    let Value::Object(mut members) = value else { return value };
+    if members.len() == 1 {
+        if let Some(items) = members.get_mut("member").and_then(numbered) {
+            return Value::Array(items.into_iter().map(collapse).collect());
+        }
+        if let Some(items) = members.get_mut("entry").and_then(numbered) {
+            let entries = items.into_iter().filter_map(|entry| {
+                let Value::Object(mut entry) = collapse(entry) else { return None };
+                let key = entry.remove("key")?;
+                Some((key.as_str()?.to_owned(), entry.remove("value").unwrap_or(Value::Null)))
+            });
+            return Value::Object(entries.collect());
+        }
+    }
+    Value::Object(members.into_iter().map(|(name, member)| (name, collapse(member))).collect())
+}
+
+/// The values of `{"1": …, "2": …}` in numeric order, where all names are
+/// numbers.
+fn numbered(value: &mut Value) -> Option<Vec<Value>> {
+    let members = value.as_object_mut()?;
+    let mut items = Vec::with_capacity(members.len());
+    for name in members.keys() {
+        items.push(name.parse::<u32>().ok()?);
+    }
+    items.sort_unstable();
+    Some(items.iter().filter_map(|number| members.remove(&number.to_string())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn dotted_names_become_lists_maps_and_structures() {
+        let body = "Action=X&Version=1&Name=a+b%2Fc&Tags.member.1.Key=k&Tags.member.1.Value=v\
+            &Tags.member.10.Key=z&Tags.member.2.Key=m&Attributes.entry.1.key=Policy\
+            &Attributes.entry.1.value=%7B%7D&Empty=";
+        assert_eq!(
+            nest(pairs(body)),
+            json!({
+                "Name": "a b/c",
+                "Tags": [{"Key": "k", "Value": "v"}, {"Key": "m"}, {"Key": "z"}],
+                "Attributes": {"Policy": "{}"},
+                "Empty": "",
+            })
+        );
+    }
+
+    #[test]
+    fn broken_escapes_stay_as_they_are() {
+        assert_eq!(percent_decode("a%2"), "a%2");
+        assert_eq!(percent_decode("%zz%41"), "%zzA");
+    }
+}

@@ -1,0 +1,107 @@
+//! From a request to the service that answers it.
+
+use std::{convert::Infallible, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, request::Parts};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use s3s::{Body, service::S3Service};
+
+use super::{admin, protocol::Protocol};
+use crate::sandbox::{
+    api::{Call, Service},
+    auth::{self, Signature},
+    s3, services,
+    world::World,
+};
+
+/// No call to a service other than S3 is larger.
+const MAX_CALL_BYTES: usize = 4 << 20;
+
+/// Answers requests.
+pub(super) struct Endpoint {
+    world: Arc<World>,
+    s3: S3Service,
+}
+
+impl Endpoint {
+    pub(super) fn new(world: Arc<World>) -> Self {
+        Self { s3: s3::service(Arc::clone(&world)), world }
+    }
+
+    /// Answers one request, whatever it is.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Infallible> {
+        if request.uri().path().starts_with(admin::PREFIX) {
+            let (parts, body) = request.into_parts();
+            return Ok(match collect(body).await {
+                Ok(body) => admin::answer(&self.world, &parts, &body),
+                Err(response) => response,
+            });
+        }
+        let (parts, body) = request.into_parts();
+        // What nobody signed can only be meant for a public object.
+        let signing_name = Signature::of(&parts).map(|signature| signature.service.to_owned());
+        match signing_name.as_deref().map_or(Some(Service::S3), Service::from_signing_name) {
+            Some(Service::S3) => Ok(self.s3(Request::from_parts(parts, Body::from(body))).await),
+            Some(service) => Ok(match collect(body).await {
+                Ok(body) => self.call(service, &parts, &body),
+                Err(response) => response,
+            }),
+            None => Ok(plain(
+                StatusCode::NOT_FOUND,
+                &format!("the sandbox has no service `{}`", signing_name.unwrap_or_default()),
+            )),
+        }
+    }
+
+    async fn s3(&self, request: Request<Body>) -> Response<Body> {
+        match self.s3.call(request).await {
+            Ok(response) => response,
+            Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error:?}")),
+        }
+    }
+
+    fn call(&self, service: Service, parts: &Parts, body: &Bytes) -> Response<Body> {
+        let protocol = Protocol::of(service, parts);
+        let request_id = self.world.request_id();
+        let mut operation = String::new();
+        let reply = auth::authenticate(&self.world, parts, body).and_then(|(caller, region)| {
+            let input;
+            (operation, input) = protocol.read(parts, body)?;
+            let call = Call {
+                caller: &caller,
+                region: &region,
+                service,
+                operation: &operation,
+                input: &input,
+                secure_transport: !parts.headers.contains_key("x-orgtrail-insecure"),
+            };
+            let mut control = self.world.control.write();
+            let reply = services::dispatch(&self.world, &mut control, &call);
+            if reply.is_ok() {
+                self.world.touch();
+            }
+            reply
+        });
+        protocol.write(service, &operation, &reply, &request_id)
+    }
+}
+
+async fn collect(body: Incoming) -> Result<Bytes, Response<Body>> {
+    match Limited::new(body, MAX_CALL_BYTES).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(_) => Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "the request's body is too large")),
+    }
+}
+
+/// An answer in words, where no protocol says how.
+pub(super) fn plain(status: StatusCode, message: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(message.to_owned()));
+    *response.status_mut() = status;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+    response
+}

@@ -1,0 +1,243 @@
+//! What an account's IAM holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    names::{AccountId, Arn, Partition},
+    sandbox::{
+        auth::{Caller, Identity},
+        policy::{Document, managed},
+        world::Control,
+    },
+};
+
+/// What one account holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(in crate::sandbox) struct State {
+    /// By name.
+    pub(in crate::sandbox) users: BTreeMap<String, User>,
+    /// By name.
+    pub(in crate::sandbox) groups: BTreeMap<String, Group>,
+    /// By name.
+    pub(in crate::sandbox) roles: BTreeMap<String, Role>,
+    /// Customer managed policies by name.
+    pub(in crate::sandbox) policies: BTreeMap<String, ManagedPolicy>,
+    /// Virtual devices by serial number.
+    pub(in crate::sandbox) mfa_devices: BTreeMap<String, MfaDevice>,
+    pub(in crate::sandbox) aliases: BTreeSet<String>,
+    /// Deletions of service-linked roles by their task id.
+    #[serde(default)]
+    pub(in crate::sandbox) deletions: BTreeSet<String>,
+}
+
+/// What users, groups and roles carry.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::sandbox) struct Grants {
+    /// Inline policies by name.
+    pub(in crate::sandbox) inline: BTreeMap<String, Document>,
+    /// ARNs of managed policies.
+    pub(in crate::sandbox) attached: BTreeSet<String>,
+    /// The ARN of the permissions boundary.
+    pub(in crate::sandbox) boundary: Option<String>,
+    pub(in crate::sandbox) tags: BTreeMap<String, String>,
+}
+
+/// An IAM user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::sandbox) struct User {
+    pub(in crate::sandbox) id: String,
+    /// With slashes at both ends.
+    pub(in crate::sandbox) path: String,
+    pub(in crate::sandbox) created_at: Timestamp,
+    pub(in crate::sandbox) grants: Grants,
+    pub(in crate::sandbox) groups: BTreeSet<String>,
+}
+
+/// A group of users.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::sandbox) struct Group {
+    pub(in crate::sandbox) id: String,
+    pub(in crate::sandbox) path: String,
+    pub(in crate::sandbox) created_at: Timestamp,
+    pub(in crate::sandbox) grants: Grants,
+}
+
+/// A role.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::sandbox) struct Role {
+    pub(in crate::sandbox) id: String,
+    /// With slashes at both ends.
+    pub(in crate::sandbox) path: String,
+    pub(in crate::sandbox) created_at: Timestamp,
+    pub(in crate::sandbox) trust: Document,
+    pub(in crate::sandbox) grants: Grants,
+    pub(in crate::sandbox) description: String,
+    pub(in crate::sandbox) max_session_seconds: i64,
+}
+
+/// A customer managed policy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::sandbox) struct ManagedPolicy {
+    pub(in crate::sandbox) id: String,
+    pub(in crate::sandbox) path: String,
+    pub(in crate::sandbox) description: String,
+    pub(in crate::sandbox) created_at: Timestamp,
+    pub(in crate::sandbox) updated_at: Timestamp,
+    /// By number, the default among them.
+    pub(in crate::sandbox) versions: BTreeMap<u32, (Document, Timestamp)>,
+    pub(in crate::sandbox) default_version: u32,
+    pub(in crate::sandbox) last_version: u32,
+    pub(in crate::sandbox) tags: BTreeMap<String, String>,
+}
+
+impl ManagedPolicy {
+    /// The policy as it counts.
+    pub(in crate::sandbox) fn document(&self) -> Option<&Document> {
+        self.versions.get(&self.default_version).map(|(document, _)| document)
+    }
+}
+
+/// A virtual MFA device.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::sandbox) struct MfaDevice {
+    /// The secret that codes come from.
+    pub(in crate::sandbox) seed: Vec<u8>,
+    /// Whom it belongs to, once enabled: a user's name, or `None` inside for
+    /// root.
+    pub(in crate::sandbox) holder: Option<Holder>,
+    pub(in crate::sandbox) enabled_at: Option<Timestamp>,
+}
+
+/// Whose an MFA device is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::sandbox) enum Holder {
+    Root,
+    User(String),
+}
+
+/// The last part of `path/name`.
+pub(in crate::sandbox) fn bare(path_and_name: &str) -> &str {
+    path_and_name.rsplit('/').next().unwrap_or(path_and_name)
+}
+
+impl State {
+    fn grants(&self, identity: &Identity) -> Option<&Grants> {
+        match identity {
+            Identity::User(name) => self.users.get(bare(name)).map(|user| &user.grants),
+            Identity::AssumedRole { role, .. } => {
+                self.roles.get(bare(role)).map(|role| &role.grants)
+            }
+            Identity::Root | Identity::Service { .. } => None,
+        }
+    }
+
+    /// All that a user or role was granted, through its groups too.
+    pub(in crate::sandbox) fn policies_of(
+        &self,
+        identity: &Identity,
+    ) -> impl Iterator<Item = &Document> {
+        let groups = match identity {
+            Identity::User(name) => self.users.get(bare(name)).map(|user| &user.groups),
+            _ => None,
+        };
+        let groups = groups.into_iter().flatten().filter_map(|name| self.groups.get(name));
+        self.grants(identity).into_iter().chain(groups.map(|group| &group.grants)).flat_map(
+            |grants| {
+                let attached = grants.attached.iter().filter_map(|arn| self.managed(arn));
+                grants.inline.values().chain(attached)
+            },
+        )
+    }
+
+    /// The permissions boundary of a user or role.
+    pub(in crate::sandbox) fn boundary_of(&self, identity: &Identity) -> Option<&Document> {
+        self.managed(self.grants(identity)?.boundary.as_deref()?)
+    }
+
+    /// A tag of a user or role, its name in any case.
+    pub(in crate::sandbox) fn tag_of(&self, identity: &Identity, name: &str) -> Option<&str> {
+        let tags = &self.grants(identity)?.tags;
+        tags.iter().find(|(tag, _)| tag.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+    }
+
+    /// A managed policy by its ARN, AWS's own or this account's.
+    pub(in crate::sandbox) fn managed(&self, arn: &str) -> Option<&Document> {
+        let (owner, path) = arn.split_once(":policy/")?;
+        if owner.ends_with(":aws") {
+            return managed().get(bare(path));
+        }
+        self.policies.get(bare(path))?.document()
+    }
+
+    /// A user or role by what follows the account in its ARN: `role/path/name`.
+    pub(in crate::sandbox) fn has_principal(&self, resource: &str) -> bool {
+        let Some((kind, name)) = resource.split_once('/') else { return false };
+        let path = |name: &str| format!("/{}", name.strip_suffix(bare(name)).unwrap_or(""));
+        match kind {
+            "user" => self.users.get(bare(name)).is_some_and(|user| user.path == path(name)),
+            "role" => self.roles.get(bare(name)).is_some_and(|role| role.path == path(name)),
+            "assumed-role" => {
+                name.split_once('/').is_some_and(|(role, _)| self.roles.contains_key(role))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Control {
+    /// What `aws:userid` and `GetCallerIdentity` give.
+    pub(in crate::sandbox) fn user_id(&self, caller: &Caller) -> String {
+        let iam = self.accounts.get(&caller.account).map(|account| &account.iam);
+        match (&caller.identity, iam) {
+            (Identity::User(name), Some(iam)) => {
+                iam.users.get(bare(name)).map_or_else(String::new, |user| user.id.clone())
+            }
+            (Identity::AssumedRole { role, session }, Some(iam)) => {
+                let id = iam.roles.get(bare(role)).map_or("", |role| &role.id);
+                format!("{id}:{session}")
+            }
+            _ => caller.account.to_string(),
+        }
+    }
+
+    /// Whether the principal that a policy names exists, as AWS checks when a
+    /// policy is written.
+    pub(in crate::sandbox) fn principal_exists(&self, arn: &str) -> bool {
+        let Ok(arn) = arn.parse::<Arn>() else { return false };
+        let Some(account) = arn.account.as_ref().and_then(|id| self.accounts.get(id)) else {
+            return false;
+        };
+        &*arn.resource == "root" || account.iam.has_principal(&arn.resource)
+    }
+
+    /// A role by its ARN, with the account it is in.
+    pub(in crate::sandbox) fn role<'a>(
+        &'a self,
+        arn: &'a str,
+    ) -> Option<(AccountId, &'a str, &'a Role)> {
+        let parsed: Arn = arn.parse().ok()?;
+        let account = parsed.account.clone()?;
+        let path_and_name = arn.split_once(":role/")?.1;
+        let (name, role) =
+            self.accounts.get(&account)?.iam.roles.get_key_value(bare(path_and_name))?;
+        (format!("/{path_and_name}") == format!("{}{name}", role.path)).then_some((
+            account,
+            path_and_name,
+            role,
+        ))
+    }
+}
+
+/// The ARN of something that IAM holds under a path.
+pub(in crate::sandbox) fn arn(
+    partition: Partition,
+    account: &AccountId,
+    kind: &str,
+    path: &str,
+    name: &str,
+) -> String {
+    Arn::global(partition, "iam", account, format!("{kind}{path}{name}")).to_string()
+}

@@ -1,0 +1,253 @@
+//! Starting a sandbox and holding it.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::watch, task::JoinHandle};
+
+use super::{
+    auth::Identity,
+    bootstrap,
+    clock::{Clock, Pace, real_now},
+    http,
+    policy::Malformed,
+    s3,
+    services::iam::Holder,
+    totp,
+    world::{Control, World},
+};
+use crate::names::{AccountId, NameError, OrgId, Partition, Region};
+
+/// How a sandbox is to be.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Accounts of the organization, the management account among them.
+    pub accounts: usize,
+    /// The port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// Where state is kept across restarts; `None` keeps it in memory alone.
+    pub data: Option<PathBuf>,
+    /// What the simulated clock shows at the start; `None` is now.
+    pub start: Option<Timestamp>,
+    /// How the simulated time passes.
+    pub pace: Pace,
+    /// What ids and secrets are drawn from: the same seed gives the same ones.
+    pub seed: u64,
+    /// The home Region, which also tells the partition.
+    pub home_region: Region,
+}
+
+impl Options {
+    /// Five accounts on a free port, in memory, by the real clock.
+    #[must_use]
+    pub fn new(home_region: Region) -> Self {
+        Self {
+            accounts: 5,
+            port: 0,
+            data: None,
+            start: None,
+            pace: Pace::Flowing,
+            seed: 1,
+            home_region,
+        }
+    }
+}
+
+/// Why a sandbox does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The port is taken, or may not be.
+    #[error("listening on 127.0.0.1:{port}")]
+    Listen {
+        /// The port that was asked for.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A name that the sandbox makes is none.
+    #[error("making up the organization")]
+    Name(#[from] NameError),
+    /// A policy that the sandbox makes is none.
+    #[error("making up the organization's policies: {0}")]
+    Policy(String),
+}
+
+impl From<Malformed> for StartError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Policy(malformed.0)
+    }
+}
+
+/// A pair of keys, as clients sign with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// `AKIA…`
+    pub access_key_id: String,
+    /// Forty letters and digits.
+    pub secret_access_key: String,
+}
+
+/// A virtual MFA device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MfaDevice {
+    /// The device's ARN.
+    pub serial: String,
+    seed: Vec<u8>,
+}
+
+impl MfaDevice {
+    /// The six digits that the device shows at `at`, by the real clock.
+    #[must_use]
+    pub fn code(&self, at: Timestamp) -> String {
+        totp::code(&self.seed, at)
+    }
+
+    /// The six digits that the device shows now.
+    #[must_use]
+    pub fn current_code(&self) -> String {
+        self.code(real_now())
+    }
+
+    /// The seed, as authenticator apps take it.
+    #[must_use]
+    pub fn seed_base32(&self) -> String {
+        totp::base32(&self.seed)
+    }
+}
+
+/// A running sandbox. It stops when dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    world: Arc<World>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    /// Starts a sandbox on loopback, within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the port is taken, or the data directory cannot be read.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let listen = |source| StartError::Listen { port: options.port, source };
+        let (listener, address) = http::bind(options.port).await.map_err(listen)?;
+        let mut random = fastrand::Rng::with_seed(options.seed);
+        let start = options.start.unwrap_or_else(real_now);
+        let control = bootstrap::control(&options, start, &mut random)?;
+        let world = Arc::new(World::new(
+            Clock::new(start, options.pace),
+            control,
+            s3::Store::default(),
+            options.home_region.clone(),
+            random,
+        ));
+        let (stop, stopped) = watch::channel(false);
+        let server = tokio::spawn(http::serve(listener, Arc::clone(&world), stopped));
+        Ok(Self { world, address, stop, server: Some(server) })
+    }
+
+    /// The endpoint's URL: `http://127.0.0.1:…`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The home Region.
+    #[must_use]
+    pub fn home_region(&self) -> &Region {
+        &self.world.home_region
+    }
+
+    /// The partition.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.world.partition
+    }
+
+    /// The organization's id, as long as there is one.
+    #[must_use]
+    pub fn organization_id(&self) -> Option<OrgId> {
+        Some(self.world.control.read().organization.as_ref()?.id.clone())
+    }
+
+    /// The accounts of the organization, the management account first, then the
+    /// log archive, the audit account and the other members.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountId> {
+        let control = self.world.control.read();
+        let mut accounts: Vec<AccountId> = control.accounts.keys().cloned().collect();
+        let rank = |id: &AccountId| {
+            (0..3).position(|n| bootstrap::account_id(n).ok().as_ref() == Some(id)).unwrap_or(3)
+        };
+        accounts.sort_by_key(rank);
+        accounts
+    }
+
+    /// The keys of the management account's administrator.
+    #[must_use]
+    pub fn administrator(&self) -> Option<Credentials> {
+        let administrator = Identity::User(bootstrap::ADMINISTRATOR.to_owned());
+        let control = self.world.control.read();
+        let management = control.organization.as_ref()?.management_account.clone();
+        key_of(&control, &management, &administrator)
+    }
+
+    /// The keys of an account's root user.
+    #[must_use]
+    pub fn root(&self, account: &AccountId) -> Option<Credentials> {
+        key_of(&self.world.control.read(), account, &Identity::Root)
+    }
+
+    /// The MFA device of an account's root user.
+    #[must_use]
+    pub fn root_mfa_device(&self, account: &AccountId) -> Option<MfaDevice> {
+        let control = self.world.control.read();
+        let devices = &control.accounts.get(account)?.iam.mfa_devices;
+        let (serial, device) =
+            devices.iter().find(|(_, device)| device.holder == Some(Holder::Root))?;
+        Some(MfaDevice { serial: serial.clone(), seed: device.seed.clone() })
+    }
+
+    /// What the simulated clock shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.world.clock.now()
+    }
+
+    /// Puts the simulated clock forward and delivers what came due.
+    pub fn tick(&self, by: SignedDuration) {
+        self.world.tick(by);
+    }
+
+    /// Stops the sandbox and waits until it has.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        if let Some(server) = self.server.take() {
+            // It ends by itself; a panic of it was already reported.
+            drop(server.await);
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// A long-term key of a principal, by key id the first.
+fn key_of(control: &Control, account: &AccountId, identity: &Identity) -> Option<Credentials> {
+    control
+        .access_keys
+        .iter()
+        .filter(|(_, key)| {
+            key.session_token.is_none() && key.account == *account && key.identity == *identity
+        })
+        .min_by_key(|(id, _)| id.as_str())
+        .map(|(id, key)| Credentials {
+            access_key_id: id.clone(),
+            secret_access_key: key.secret.clone(),
+        })
+}
