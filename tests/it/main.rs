@@ -5,5 +5,8 @@
     missing_docs,
     reason = "tests stop where they fail"
 )]
+
 mod digest_vectors;
+mod forge;
 mod sandbox_identity;
+mod verify_chains;
