@@ -125,12 +125,12 @@ fn quota(rate: rates::Rate) -> Option<Quota> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// A clock that jumps to the end of every wait.
     #[derive(Debug, Default)]
-    struct JumpingClock(Arc<Mutex<Duration>>);
+    pub(in super::super) struct JumpingClock(Arc<Mutex<Duration>>);
 
     impl Monotonic for JumpingClock {
         fn now(&self) -> Duration {

@@ -58,3 +58,63 @@ where
         })
         .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Failure;
+    use super::*;
+
+    const AT_ONCE: Propagation = Propagation {
+        first_wait: Duration::from_nanos(1),
+        longest_wait: Duration::from_nanos(1),
+        at_most: Duration::from_nanos(8),
+    };
+
+    fn failure(kind: ErrorKind) -> AwsError {
+        Failure {
+            operation: "CreateTrail".into(),
+            service: "cloudtrail".into(),
+            account: None,
+            region: None,
+            principal: None,
+            kind,
+            code: None,
+            message: None,
+            request_id: None,
+            source: None,
+        }
+        .into()
+    }
+
+    async fn calls_until(fails: usize, kind: ErrorKind) -> (usize, Result<(), AwsError>) {
+        let mut calls = 0;
+        let result = retry_propagation(AT_ONCE, || {
+            calls += 1;
+            let answer = if calls <= fails { Err(failure(kind)) } else { Ok(()) };
+            std::future::ready(answer)
+        })
+        .await;
+        (calls, result)
+    }
+
+    #[tokio::test]
+    async fn what_propagates_is_tried_again_until_it_is_there() {
+        let (calls, result) = calls_until(3, ErrorKind::Propagating).await;
+        assert_eq!(calls, 4);
+        result.unwrap();
+    }
+
+    #[tokio::test]
+    async fn waiting_has_an_end() {
+        let (calls, result) = calls_until(usize::MAX, ErrorKind::Propagating).await;
+        assert!((2..=20).contains(&calls), "{calls}");
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Propagating);
+    }
+
+    #[tokio::test]
+    async fn nothing_else_is_tried_again() {
+        for kind in [ErrorKind::AccessDenied, ErrorKind::Throttled, ErrorKind::Other] {
+            assert_eq!(calls_until(1, kind).await.0, 1, "{kind}");
+        }
+    }
+}

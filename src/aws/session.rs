@@ -18,7 +18,7 @@ use super::{
     At, AwsError, Clients, Settings,
     clients::Parts,
     connector::PacedClient,
-    pacing::{Pacer, RuntimeClock},
+    pacing::{Monotonic, Pacer, RuntimeClock},
     role::RoleSession,
 };
 use crate::names::{AccountId, Arn, Partition, Region};
@@ -87,6 +87,14 @@ impl Aws {
     /// # Errors
     /// As [`Aws::connect`].
     pub async fn with_base(settings: Settings, base: SdkConfig) -> Result<Self, AwsError> {
+        Self::with_clock(settings, base, Arc::new(RuntimeClock::start())).await
+    }
+
+    async fn with_clock(
+        settings: Settings,
+        base: SdkConfig,
+        clock: Arc<dyn Monotonic>,
+    ) -> Result<Self, AwsError> {
         let region = settings
             .home_region
             .clone()
@@ -94,7 +102,7 @@ impl Aws {
             .map_or_else(|| "us-east-1".parse().map_err(AwsError::from_name), Ok)?;
         let http = base.http_client().unwrap_or_else(http_client);
         let base = patient(&base, &settings, http.clone());
-        let pacer = Arc::new(Pacer::new(settings.pacing, Arc::new(RuntimeClock::start())));
+        let pacer = Arc::new(Pacer::new(settings.pacing, clock));
         let settings = Arc::new(settings);
         let nobody = Clients::new(Parts {
             account: None,
@@ -331,4 +339,58 @@ fn http_client() -> SharedHttpClient {
         ));
         builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+    use aws_smithy_runtime_api::client::{
+        http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+        orchestrator::{HttpRequest, HttpResponse},
+    };
+    use aws_smithy_types::body::SdkBody;
+
+    use super::super::pacing::tests::JumpingClock;
+    use super::*;
+
+    /// Answers everything with the caller's identity, or an empty object.
+    #[derive(Debug)]
+    struct Agreeable;
+
+    impl HttpConnector for Agreeable {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let body = if request.headers().get("x-amz-target").is_some() {
+                "{}"
+            } else {
+                "<GetCallerIdentityResponse><GetCallerIdentityResult>\
+                 <Arn>arn:aws:iam::111111111111:root</Arn><Account>111111111111</Account>\
+                 </GetCallerIdentityResult></GetCallerIdentityResponse>"
+            };
+            let status = 200.try_into().unwrap();
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(body))))
+        }
+    }
+
+    #[tokio::test]
+    async fn every_call_of_every_client_keeps_to_its_rate() {
+        let clock = Arc::new(JumpingClock::default());
+        let keys = Credentials::new("key", "secret", None, None, "test");
+        let base = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http_client_fn(|_, _| SharedHttpConnector::new(Agreeable)))
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .build();
+        let aws = Aws::with_clock(Settings::default(), base, clock.clone()).await.unwrap();
+        let region: Region = "us-east-1".parse().unwrap();
+        for _ in 0..10 {
+            // Clients built anew share the rate all the same.
+            let clients = aws.0.build(&aws.caller().account, &region, aws.0.own());
+            clients.cloudtrail().lookup_events().send().await.unwrap();
+        }
+        assert!((clock.now().as_secs_f64() - 4.0).abs() < 0.01, "{:?}", clock.now());
+        let elsewhere = aws.clients(&aws.caller().account, &"eu-west-1".parse().unwrap());
+        elsewhere.cloudtrail().lookup_events().send().await.unwrap();
+        assert!((clock.now().as_secs_f64() - 4.0).abs() < 0.01, "{:?}", clock.now());
+        assert_eq!(aws.home_region().as_str(), "us-east-1");
+    }
 }

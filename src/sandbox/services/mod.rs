@@ -9,10 +9,11 @@ pub(super) mod account;
 pub(super) mod cloudtrail;
 pub(super) mod cloudwatch;
 pub(super) mod iam;
-pub(super) mod input;
+pub(in crate::sandbox) mod input;
 pub(super) mod kms;
 pub(super) mod logs;
 pub(super) mod organizations;
+pub(in crate::sandbox) mod resource_policy;
 pub(super) mod sns;
 pub(super) mod sts;
 

@@ -1,0 +1,116 @@
+//! AWS Key Management Service: keys, their aliases, policies and rotation, and
+//! encryption that really encrypts.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ApiError, Call, Control, Reply, World, input, resource_policy::ResourcePolicy,
+    unknown_operation,
+};
+use crate::names::{Arn, Region};
+
+mod access;
+mod alias;
+mod crypto;
+mod key;
+mod rotation;
+
+pub(in crate::sandbox) use access::{find_key, use_key};
+
+/// What one account holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(in crate::sandbox) struct State {
+    /// By key id.
+    keys: BTreeMap<String, Key>,
+    /// By Region and name: `eu-central-1/alias/trail`.
+    aliases: BTreeMap<String, Alias>,
+}
+
+/// A customer managed key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::sandbox) struct Key {
+    pub(in crate::sandbox) arn: Arn,
+    pub(in crate::sandbox) state: KeyState,
+    id: String,
+    created: Timestamp,
+    description: String,
+    spec: String,
+    usage: String,
+    multi_region: bool,
+    policy: ResourcePolicy,
+    tags: BTreeMap<String, String>,
+    rotation: Option<rotation::Rotation>,
+    /// 256 bits in hexadecimal.
+    material: String,
+}
+
+/// Whether a key can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::sandbox) enum KeyState {
+    Enabled,
+    Disabled,
+    /// Deleted at this time.
+    PendingDeletion(Timestamp),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Alias {
+    name: String,
+    region: Region,
+    key: String,
+    created: Timestamp,
+    updated: Timestamp,
+}
+
+pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+    let now = world.clock.now();
+    delete_due(control, now);
+    match call.operation {
+        "CreateKey" => key::create(control, call, now),
+        "DescribeKey" => key::describe(control, call),
+        "ListKeys" => key::list(control, call),
+        "UpdateKeyDescription" => key::update_description(control, call),
+        "EnableKey" => key::set_enabled(control, call, true),
+        "DisableKey" => key::set_enabled(control, call, false),
+        "ScheduleKeyDeletion" => key::schedule_deletion(control, call, now),
+        "CancelKeyDeletion" => key::cancel_deletion(control, call),
+        "TagResource" => key::tag(control, call),
+        "UntagResource" => key::untag(control, call),
+        "ListResourceTags" => key::list_tags(control, call),
+        "GetKeyPolicy" => access::get_policy(control, call),
+        "PutKeyPolicy" => access::put_policy(control, call),
+        "ListKeyPolicies" => access::list_policies(control, call),
+        "CreateAlias" => alias::create(control, call, now),
+        "UpdateAlias" => alias::update(control, call, now),
+        "DeleteAlias" => alias::delete(control, call),
+        "ListAliases" => alias::list(control, call),
+        "EnableKeyRotation" => rotation::enable(control, call, now),
+        "DisableKeyRotation" => rotation::disable(control, call),
+        "GetKeyRotationStatus" => rotation::status(control, call, now),
+        "ListGrants" => key::list_grants(control, call),
+        "Encrypt" => crypto::encrypt(control, call),
+        "Decrypt" => crypto::decrypt(control, call),
+        "GenerateDataKey" => crypto::generate_data_key(control, call, true),
+        "GenerateDataKeyWithoutPlaintext" => crypto::generate_data_key(control, call, false),
+        _ => Err(unknown_operation(call)),
+    }
+}
+
+/// Takes away the keys whose waiting period is over, with their aliases.
+pub(in crate::sandbox) fn delete_due(control: &mut Control, now: Timestamp) {
+    for account in control.accounts.values_mut() {
+        let state = &mut account.kms;
+        state
+            .keys
+            .retain(|_, key| !matches!(key.state, KeyState::PendingDeletion(due) if due <= now));
+        let keys = &state.keys;
+        state.aliases.retain(|_, alias| keys.contains_key(&alias.key));
+    }
+}
+
+fn not_found(what: impl std::fmt::Display) -> ApiError {
+    ApiError::new("NotFoundException", what.to_string())
+}

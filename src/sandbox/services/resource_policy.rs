@@ -1,0 +1,151 @@
+//! The policies that hang on resources other than buckets: keys and topics.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    names::AccountId,
+    sandbox::{
+        auth::{Caller, Identity},
+        policy::{Kind, Policy, parse},
+    },
+};
+
+/// A resource's policy: as it was put, and parsed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(in crate::sandbox) struct ResourcePolicy {
+    pub(in crate::sandbox) text: String,
+    pub(in crate::sandbox) parsed: std::sync::Arc<Policy>,
+    statements: Vec<Value>,
+}
+
+impl TryFrom<String> for ResourcePolicy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let json: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let statements = match json.get("Statement") {
+            Some(Value::Array(list)) => list.clone(),
+            Some(one) => vec![one.clone()],
+            None => return Err("the policy has no Statement".to_owned()),
+        };
+        if statements.iter().any(|s| !matches!(s["Effect"].as_str(), Some("Allow" | "Deny"))) {
+            return Err("a statement's Effect is neither Allow nor Deny".to_owned());
+        }
+        let parsed = parse(&text, Kind::Resource).map_err(|error| error.to_string())?;
+        Ok(Self { text, parsed: std::sync::Arc::new(parsed), statements })
+    }
+}
+
+impl From<ResourcePolicy> for String {
+    fn from(policy: ResourcePolicy) -> Self {
+        policy.text
+    }
+}
+
+impl ResourcePolicy {
+    /// Whether some statement hands an action over to an account's own IAM, by
+    /// allowing it to the account.
+    pub(in crate::sandbox) fn delegates(&self, account: &AccountId, action: &str) -> bool {
+        let root = format!(":iam::{account}:root");
+        self.allows(action, |id| id == account.as_str() || id.ends_with(&root))
+    }
+
+    /// Whether some statement allows an action to this very principal.
+    pub(in crate::sandbox) fn names(&self, caller: &Caller, action: &str) -> bool {
+        let (arn, principal_arn) = (caller.arn(), caller.principal_arn());
+        self.allows(action, |id| {
+            id == arn
+                || id == principal_arn
+                || (id == "*" && !matches!(caller.identity, Identity::Service { .. }))
+        })
+    }
+
+    /// Every principal that a statement names, of all kinds.
+    pub(in crate::sandbox) fn principals(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().flat_map(|statement| principals(&statement["Principal"]))
+    }
+
+    fn allows(&self, action: &str, principal: impl Fn(&str) -> bool) -> bool {
+        self.statements.iter().any(|statement| {
+            statement["Effect"] == "Allow"
+                && one_or_many(&statement["Action"])
+                    .iter()
+                    .any(|pattern| matches(&pattern.to_lowercase(), &action.to_lowercase()))
+                && principals(&statement["Principal"]).iter().any(|id| principal(id))
+        })
+    }
+}
+
+fn principals(principal: &Value) -> Vec<&str> {
+    match principal {
+        Value::Object(kinds) => kinds.values().flat_map(one_or_many).collect(),
+        other => one_or_many(other),
+    }
+}
+
+fn one_or_many(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether `text` fits a pattern with `*` and `?`.
+pub(in crate::sandbox) fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&byte) if byte == b'?' || byte == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    p = at + 1;
+                    t = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_with_stars_and_question_marks() {
+        for (pattern, text, fits) in [
+            ("kms:*", "kms:encrypt", true),
+            ("kms:generatedatakey*", "kms:generatedatakey", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxbyy", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn allowing_the_account_delegates_to_its_iam() {
+        let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},"Action":"kms:*","Resource":"*"}}"#;
+        let policy = ResourcePolicy::try_from(text.to_owned()).unwrap();
+        assert!(policy.delegates(&"111111111111".parse().unwrap(), "kms:Encrypt"));
+        assert!(!policy.delegates(&"222222222222".parse().unwrap(), "kms:Encrypt"));
+        assert!(!policy.delegates(&"111111111111".parse().unwrap(), "sns:Publish"));
+        assert!(ResourcePolicy::try_from("{}".to_owned()).is_err());
+    }
+}
