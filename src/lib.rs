@@ -6,5 +6,6 @@ pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod names;
+pub mod org;
 pub mod policy;
 pub mod sandbox;

@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_runtime_api::client::{
+    orchestrator::HttpResponse,
+    result::{ConnectorError, SdkError},
+};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
@@ -149,6 +152,13 @@ impl AwsError {
                 (kind_of_source(source.as_ref()), Some(source))
             }
         };
+        let (message, source) = match source {
+            // The credential chain lists what it tried on lines of their own.
+            Some(source) if kind == ErrorKind::Expired && !source.is::<Self>() => {
+                (Some(in_one_line(source.as_ref())), None)
+            }
+            source => (message, source),
+        };
         let (service, operation) = place.action.split_once(':').unwrap_or(("aws", place.action));
         Failure {
             operation: operation.to_owned(),
@@ -235,6 +245,12 @@ impl AwsError {
         self
     }
 
+    /// The failure with all its causes, on one line.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        in_one_line(self)
+    }
+
     /// What can be done about it, where something can: one line.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -255,7 +271,11 @@ impl fmt::Display for AwsError {
         if let Some(region) = region {
             write!(f, " ({region})")?;
         }
-        write!(f, ": {kind}")?;
+        match kind {
+            _ if nested(self).is_some() => return write!(f, ": no session"),
+            ErrorKind::Expired if code.is_none() => write!(f, ": no usable credentials")?,
+            _ => write!(f, ": {kind}")?,
+        }
         match (kind, code, message) {
             (ErrorKind::AccessDenied | ErrorKind::NotFound, _, Some(message))
             | (_, None, Some(message)) => write!(f, ": {message}")?,
@@ -276,12 +296,34 @@ impl std::error::Error for AwsError {
     }
 }
 
+/// An error with all its causes.
+fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let line = |error: &dyn std::error::Error| {
+        let text = error.to_string();
+        text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+    };
+    let mut text = line(error);
+    let mut said = text.clone();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = line(error);
+        // Some foreign errors repeat their cause in their own message.
+        if !said.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        said = next;
+        cause = error.source();
+    }
+    text
+}
+
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
 }
 
-/// The cause without the SDK's own wrapper, which says no more than "dispatch
-/// failure".
+/// The cause without the SDK's own wrappers, which say no more than "dispatch
+/// failure" and "other".
 fn below<E>(error: SdkError<E, HttpResponse>) -> Source
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -296,7 +338,10 @@ where
                 }
                 next = error.source();
             }
-            Arc::from(source)
+            match source.downcast::<ConnectorError>() {
+                Ok(connector) => Arc::from(connector.into_source()),
+                Err(source) => Arc::from(source),
+            }
         }
         Err(error) => Arc::new(error),
     }

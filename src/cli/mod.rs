@@ -7,6 +7,7 @@
 //! Results go through `context.out.data` or `.json`, words for people through
 //! `.note` and `.warn`; errors are returned, with their hint, by [`Explain`].
 
+mod accounts;
 mod completions;
 mod config;
 mod context;
@@ -14,6 +15,7 @@ mod error;
 mod exit;
 mod man;
 mod output;
+mod progress;
 mod sign_in;
 mod version;
 
@@ -70,6 +72,7 @@ struct GlobalOptions {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Accounts(accounts::Args),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -78,6 +81,7 @@ enum Command {
 impl Command {
     async fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self {
+            Self::Accounts(args) => accounts::run(args, context).await,
             Self::Config(args) => config::run(args, context).await,
             Self::Completions(args) => completions::run(args, context).await,
             Self::Man(args) => man::run(args, context).await,

@@ -21,6 +21,10 @@ impl Output {
         Self { quiet }
     }
 
+    pub(super) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Data, with a newline at its end. A reader that has gone away is no
     /// error: the command goes on and its exit code stands.
     pub fn data(self, text: impl Display) -> Result<(), CliError> {

@@ -1,0 +1,160 @@
+//! `orgtrail accounts`
+
+use std::collections::BTreeMap;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::{CliError, Context, Exit, Format};
+use crate::{
+    names::{AccountId, OrgId},
+    org::{Entry, Organization, Surveyed, survey},
+};
+
+/// Which accounts there are, and whether and as whom each can be entered
+///
+/// Reads the organization, then enters every active account that the config
+/// does not leave out, and asks STS who it is there. Suspended, closing and
+/// excluded accounts are named, not tried. Nothing is changed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail accounts
+  orgtrail accounts --format json | jq '.accounts[] | select(.entry.status == \"failed\")'
+
+Exit code 14 where an account could not be entered.")]
+pub struct Args {}
+
+/// The JSON contract. Fields may be added; `version` grows when one changes
+/// its meaning or goes.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// 1.
+    version: u32,
+    organization: Head,
+    /// Who the credentials at the start belong to: an ARN.
+    caller: String,
+    accounts: Vec<Surveyed>,
+    summary: Summary,
+}
+
+#[derive(Debug, Serialize)]
+struct Head {
+    id: OrgId,
+    management_account: AccountId,
+    all_features: bool,
+}
+
+#[derive(Debug, Default, Serialize, PartialEq, Eq)]
+struct Summary {
+    accounts: usize,
+    entered: usize,
+    failed: usize,
+    left_out: usize,
+}
+
+pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError> {
+    let config = context.config()?;
+    let aws = context.aws(&config).await?;
+    let declared = &config.organization;
+    let management = aws.clients(&declared.management_account, aws.home_region());
+    let organization = Organization::read(&management).await?;
+    if organization.management_account != declared.management_account {
+        return Err(CliError::usage(format!(
+            "organization.management_account is {}, but AWS says that {} is managed by {}",
+            declared.management_account, organization.id, organization.management_account
+        )));
+    }
+    let bar = context.out.progress("entering accounts", organization.accounts.len());
+    let accounts = survey(&aws, &organization, declared, |_| bar.inc(1)).await;
+    bar.finish_and_clear();
+    let summary = summarize(&accounts);
+    let exit = if summary.failed == 0 { Exit::Clean } else { Exit::Incomplete };
+    match context.format {
+        Format::Json => {
+            let Organization { id, management_account, all_features, .. } = organization;
+            context.out.json(&Report {
+                version: 1,
+                organization: Head { id, management_account, all_features },
+                caller: aws.caller().arn.to_string(),
+                accounts,
+                summary,
+            })?;
+        }
+        Format::Text => {
+            context.out.data(table(&accounts).trim_fmt())?;
+            context.out.note(format_args!(
+                "{} accounts in {}: {} entered, {} failed, {} left out",
+                summary.accounts,
+                organization.id,
+                summary.entered,
+                summary.failed,
+                summary.left_out
+            ));
+            tell_failures(context, &accounts);
+        }
+    }
+    Ok(exit)
+}
+
+fn summarize(accounts: &[Surveyed]) -> Summary {
+    let mut summary = Summary { accounts: accounts.len(), ..Summary::default() };
+    for account in accounts {
+        match account.entry {
+            Entry::Entered { .. } => summary.entered += 1,
+            Entry::Failed { .. } => summary.failed += 1,
+            Entry::LeftOut { .. } => summary.left_out += 1,
+        }
+    }
+    summary
+}
+
+fn table(accounts: &[Surveyed]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(["ACCOUNT", "NAME", "UNIT", "STATE", "REGIONS", "ENTRY"]);
+    for account in accounts {
+        let regions = match (&account.regions, &account.regions_unread) {
+            (Some(regions), None) => regions.len().to_string(),
+            (Some(regions), Some(_)) => format!("{}?", regions.len()),
+            (None, _) => "-".to_owned(),
+        };
+        let entry = match &account.entry {
+            Entry::Entered { principal } => format!("as {principal}"),
+            Entry::Failed { kind, role, .. } => format!("failed: {kind}: {role}"),
+            Entry::LeftOut { reason } => format!("not tried: {reason}"),
+        };
+        table.add_row([
+            account.account.as_str(),
+            &account.name,
+            &account.unit_path,
+            account.state.as_str(),
+            &regions,
+            &entry,
+        ]);
+    }
+    table
+}
+
+fn tell_failures(context: &Context, accounts: &[Surveyed]) {
+    let mut unread: BTreeMap<&str, usize> = BTreeMap::new();
+    for account in accounts {
+        if let Entry::Failed { reason, hint, .. } = &account.entry {
+            context.out.warn(format_args!("account {}: {reason}", account.account));
+            if let Some(hint) = hint {
+                context.out.warn(format_args!("  hint: {hint}"));
+            }
+        }
+        if let Some(reason) = &account.regions_unread {
+            *unread.entry(reason).or_default() += 1;
+        }
+    }
+    for (reason, accounts) in unread {
+        context.out.note(format_args!(
+            "the Regions of {accounts} accounts are not known, and those that every account has \
+             are assumed (marked `?`): {reason}"
+        ));
+    }
+}

@@ -1,0 +1,28 @@
+//! How far a long command is, on standard error.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Output;
+
+impl Output {
+    /// A bar over `steps` steps where standard error is a terminal; one plain
+    /// line where it is not; nothing under `--quiet`.
+    pub(crate) fn progress(self, what: &str, steps: usize) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(
+            Some(u64::try_from(steps).unwrap_or(u64::MAX)),
+            ProgressDrawTarget::stderr(),
+        );
+        if bar.is_hidden() {
+            self.note(format_args!("{what} ({steps})"));
+        }
+        if self.is_quiet() || bar.is_hidden() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+            return bar;
+        }
+        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        bar
+    }
+}

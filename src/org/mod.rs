@@ -1,0 +1,14 @@
+//! The organization: its units, accounts, delegated administrators, and the
+//! Regions that each account has enabled.
+
+mod account;
+mod delegated;
+mod organization;
+mod regions;
+mod survey;
+
+pub use account::{Account, AccountState, LeftOut};
+pub use delegated::cloudtrail_administrators;
+pub use organization::{Organization, Unit};
+pub use regions::{EnabledRegions, enabled_regions};
+pub use survey::{Entry, Surveyed, survey};

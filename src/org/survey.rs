@@ -1,0 +1,115 @@
+use futures::{StreamExt, stream};
+use serde::Serialize;
+
+use super::{AccountState, Organization, enabled_regions};
+use crate::{
+    aws::{Aws, AwsError, ErrorKind},
+    config,
+    names::{AccountId, Region, UnitId},
+};
+
+/// Accounts that are entered at the same time.
+const ACCOUNTS_AT_ONCE: usize = 16;
+
+/// One account, and whether and as whom it can be entered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Surveyed {
+    /// The account's id.
+    pub account: AccountId,
+    /// Its friendly name.
+    pub name: String,
+    /// Where it is in its life, in AWS's spelling.
+    pub state: AccountState,
+    /// The unit, or root, that it lies in.
+    pub unit: UnitId,
+    /// The names of the units from the root down: `/Root/Workloads`.
+    pub unit_path: String,
+    /// Whether it can be entered.
+    pub entry: Entry,
+    /// The Regions that it has enabled, sorted; absent where it was not asked.
+    pub regions: Option<Vec<Region>>,
+    /// Why its own list of Regions could not be read: then `regions` are those
+    /// that every account has.
+    pub regions_unread: Option<String>,
+}
+
+/// Whether an account can be entered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Entry {
+    /// It was entered.
+    Entered {
+        /// As whom: the ARN that STS tells.
+        principal: String,
+    },
+    /// It could not be entered.
+    Failed {
+        /// The role that was tried.
+        role: String,
+        /// What kind of failure it was.
+        kind: ErrorKind,
+        /// The failure in words, with its causes.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// It was not tried.
+    LeftOut {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Tries to enter every account that is active and not left out, many at a
+/// time; `done` hears of each. Sorted by unit's path, then by account.
+pub async fn survey(
+    aws: &Aws,
+    organization: &Organization,
+    config: &config::Organization,
+    done: impl Fn(&Surveyed),
+) -> Vec<Surveyed> {
+    let mut surveyed: Vec<Surveyed> = stream::iter(organization.accounts.values())
+        .map(|account| async move {
+            let (entry, regions) = match organization.left_out(account, config) {
+                Some(reason) => (Entry::LeftOut { reason: reason.to_string() }, None),
+                None => {
+                    let (entry, regions) = futures::join!(
+                        aws.enter(&account.id),
+                        enabled_regions(aws, &organization.management_account, &account.id)
+                    );
+                    let entry = match entry {
+                        Ok(caller) => Entry::Entered { principal: caller.arn.to_string() },
+                        Err(error) => failed(aws, &account.id, &error),
+                    };
+                    (entry, Some(regions))
+                }
+            };
+            let regions_unread =
+                regions.as_ref().and_then(|regions| regions.unread.as_ref()).map(AwsError::in_full);
+            Surveyed {
+                account: account.id.clone(),
+                name: account.name.clone(),
+                state: account.state.clone(),
+                unit: account.unit.clone(),
+                unit_path: organization.path(&account.unit),
+                entry,
+                regions: regions.map(|regions| regions.regions.into_iter().collect()),
+                regions_unread,
+            }
+        })
+        .buffer_unordered(ACCOUNTS_AT_ONCE)
+        .inspect(done)
+        .collect()
+        .await;
+    surveyed.sort_by(|a, b| (&a.unit_path, &a.account).cmp(&(&b.unit_path, &b.account)));
+    surveyed
+}
+
+fn failed(aws: &Aws, account: &AccountId, error: &AwsError) -> Entry {
+    Entry::Failed {
+        role: aws.principal_in(account).to_string(),
+        kind: error.kind(),
+        reason: error.in_full(),
+        hint: error.hint(),
+    }
+}
