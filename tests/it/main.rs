@@ -7,6 +7,8 @@
 )]
 mod aws_sessions;
 mod digest_vectors;
+mod forge;
 mod loopback;
 mod organization;
 mod sandbox_identity;
+mod verify_chains;

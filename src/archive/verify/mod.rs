@@ -1,5 +1,20 @@
 //! Proof that an archive is what CloudTrail wrote.
+//!
+//! [`chain`] is pure: digests go in, in the order of their hours; verified
+//! digests and findings come out. [`log_file`] checks what a verified digest
+//! lists, [`unlisted`] finds what none lists. [`run`] feeds them from a
+//! [`source`], many objects at a time.
 
+pub mod chain;
 pub mod digest;
+pub mod finding;
+pub mod gzip;
+pub mod log_file;
+pub mod opened;
+pub mod period;
+pub mod place;
 pub mod public_keys;
+pub mod run;
 pub mod signature;
+pub mod source;
+pub mod unlisted;

@@ -1,0 +1,186 @@
+//! Does a digest follow the one before it?
+
+use super::{
+    Chain, ChainSummary, ChainVerifier, Family, Finding, FindingKind, Located, ObjectKey,
+    OpenedDigest, Outcome, Period, Tip, TipState,
+};
+use crate::archive::key::Root;
+
+impl ChainVerifier {
+    /// Finds the chain that a digest continues or begins, reports what stands
+    /// between, and returns the chain's place in `chains`.
+    ///
+    /// `linked` is the chain whose tip lies where the digest says that its
+    /// predecessor does.
+    #[expect(clippy::too_many_arguments, reason = "all that is known about one digest")]
+    pub(super) fn link(
+        &mut self,
+        family: &Family,
+        chains: &mut Vec<Chain>,
+        key: &ObjectKey,
+        opened: &OpenedDigest,
+        located: Located,
+        linked: Option<usize>,
+        out: &mut Vec<Outcome>,
+    ) -> usize {
+        let root = original_root(&opened.document.digest_s3_object);
+        if let Some(at) = linked {
+            self.compare(&chains[at].tip, key, opened, out);
+            chains[at].original_root = root;
+            return at;
+        }
+        let before = chains.iter().position(|chain| {
+            chain.tip.end <= opened.start
+                && (chains.len() == 1
+                    || chain.original_root.is_none()
+                    || chain.original_root == root)
+        });
+        if let Some(at) = before {
+            self.prove_pending(&mut chains[at], None, out);
+        }
+        match (opened.previous(), before) {
+            (None, Some(at)) => {
+                let chain = &mut chains[at];
+                chain.summary.gap(Period { from: chain.tip.end, to: opened.start }, key);
+            }
+            (None, None) => {}
+            (Some((bucket, original)), before) => {
+                let tip = before.map(|at| &chains[at].tip);
+                let finding = self.unlinked(tip, key, opened, located, bucket, original);
+                out.extend(finding.map(Outcome::found));
+            }
+        }
+        before.unwrap_or_else(|| {
+            let summary = ChainSummary::new(family.clone());
+            let tip = Tip {
+                key: String::new(),
+                end: opened.start,
+                state: TipState::Broken { sound_until: None, digests: 0 },
+            };
+            chains.push(Chain { summary, original_root: root, tip, sound_before: None });
+            chains.len() - 1
+        })
+    }
+
+    /// What there is to say when the predecessor is not there.
+    fn unlinked(
+        &self,
+        tip: Option<&Tip>,
+        key: &ObjectKey,
+        opened: &OpenedDigest,
+        located: Located,
+        bucket: &str,
+        original: &str,
+    ) -> Option<Finding> {
+        let since = self.rules.window.since;
+        if since.is_some_and(|since| opened.start <= since) {
+            return None;
+        }
+        let here = &opened.document;
+        let moved_on = located == Located::InPlace
+            && (bucket != here.digest_s3_bucket
+                || original_root(original) != original_root(&here.digest_s3_object));
+        let expected = self.lane.current_address(located, original);
+        let from = match tip {
+            Some(tip) => match &tip.state {
+                TipState::Broken { sound_until: Some(until), .. } => Some(*until),
+                _ => Some(tip.end),
+            },
+            None => since,
+        };
+        if moved_on {
+            let there = format!("s3://{bucket}/{original}");
+            let finding = self.at(FindingKind::ContinuesElsewhere, key);
+            return Some(
+                finding
+                    .because(there, "nothing of it here")
+                    .over(from.unwrap_or(opened.start), opened.start),
+            );
+        }
+        match (tip, from) {
+            (Some(tip), Some(from)) if from >= opened.start => Some(
+                self.at(FindingKind::LinkAddress, key)
+                    .because(format!("a predecessor at {}", tip.key), expected)
+                    .over(opened.start, opened.end),
+            ),
+            (_, Some(from)) => {
+                let period = Period { from, to: opened.start };
+                Some(Finding {
+                    objects: period.hours().unsigned_abs(),
+                    ..self.missing(&expected, key, period)
+                })
+            }
+            (_, None) => {
+                let found = format!("nothing, and {key} names it");
+                Some(
+                    self.at(FindingKind::ChainStartMissing, &expected)
+                        .because("the previous digest", found)
+                        .over(opened.start, opened.start),
+                )
+            }
+        }
+    }
+
+    fn missing(&self, expected: &str, key: &ObjectKey, period: Period) -> Finding {
+        let hours = period.hours();
+        let found = format!("nothing: {hours} h without a digest, and {key} names this one");
+        self.at(FindingKind::DigestMissing, expected)
+            .because("the previous digest", found)
+            .over(period.from, period.to)
+    }
+
+    /// Compares what a digest records of its predecessor with the predecessor.
+    fn compare(&self, tip: &Tip, key: &ObjectKey, opened: &OpenedDigest, out: &mut Vec<Outcome>) {
+        let document = &opened.document;
+        let mut differs = |kind, expected: String, found: &str| {
+            let finding = self.at(kind, &tip.key).because(expected, found);
+            out.push(Outcome::found(finding.over(opened.start, opened.end)));
+        };
+        let by = |what: &str, value: &str| format!("{what} {value}, recorded by {key}");
+        match &tip.state {
+            TipState::Sound(sound) => {
+                let recorded = document.previous_digest_s3_bucket.as_deref();
+                if let Some(bucket) = recorded.filter(|bucket| *bucket != sound.bucket) {
+                    differs(FindingKind::LinkAddress, by("bucket", bucket), &sound.bucket);
+                }
+                let recorded = document.previous_digest_s3_object.as_deref();
+                if let Some(original) = recorded.filter(|original| *original != sound.original) {
+                    differs(FindingKind::LinkAddress, by("key", original), &sound.original);
+                }
+                let recorded = document.previous_digest_hash_value.as_deref();
+                if let Some(hash) =
+                    recorded.filter(|hash| !hash.eq_ignore_ascii_case(&sound.sha256))
+                {
+                    differs(FindingKind::LinkHash, by("SHA-256", hash), &sound.sha256);
+                }
+                let recorded = document.previous_digest_signature.as_deref();
+                if let (Some(recorded), Some(own)) = (recorded, sound.signature.as_deref())
+                    && !recorded.eq_ignore_ascii_case(own)
+                {
+                    differs(FindingKind::LinkSignature, by("signature", recorded), own);
+                }
+            }
+            // More hours than the broken digests account for.
+            TipState::Broken { sound_until: Some(until), digests } => {
+                let hole = Period { from: *until, to: opened.start };
+                let deleted = hole.hours() - digests;
+                if deleted > 0 {
+                    let found =
+                        format!("{digests} digests that prove nothing for {} h", hole.hours());
+                    out.push(Outcome::found(Finding {
+                        objects: deleted.unsigned_abs(),
+                        ..self
+                            .at(FindingKind::DigestMissing, &tip.key)
+                            .because("digests without a hole", found)
+                            .over(hole.from, hole.to)
+                    }));
+                }
+            }
+            TipState::Broken { .. } | TipState::Pending(..) => {}
+        }
+    }
+}
+
+fn original_root(key: &str) -> Option<Root> {
+    key.parse().ok().map(|key: ObjectKey| key.root().clone())
+}

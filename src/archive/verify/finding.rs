@@ -1,0 +1,231 @@
+//! What verification finds: kinds, how grave each is, and what it means.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::period::Period;
+use crate::names::{AccountId, Region};
+
+/// How grave a finding is; the gravest decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing; the proof holds.
+    Notice,
+    /// Part of what was asked is not proven, and nothing speaks against it.
+    Incomplete,
+    /// Something is not as CloudTrail wrote it.
+    Broken,
+}
+
+/// Declares the kinds with their code, gravity and meaning in one table.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident $code:literal $severity:ident $meaning:literal;)+) => {
+        /// What was found.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum FindingKind {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl FindingKind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The stable code, as it stands in reports.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code),+ }
+            }
+
+            /// How grave it is, where circumstances do not change that.
+            #[must_use]
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity),+ }
+            }
+
+            /// What it means, in a sentence for people.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A digest that another names as its predecessor is not there.
+    DigestMissing "digest-missing" Broken
+        "digests were deleted: the next digest names one that is not there, and the hours between are not proven";
+    /// The first digest at hand names a predecessor that is not there.
+    ChainStartMissing "chain-start-missing" Broken
+        "the beginning of the chain was deleted, or has expired: the first digest at hand names an earlier one that is not there";
+    /// A digest is no gzip stream, no JSON, or lacks a field.
+    DigestFormat "digest-format" Broken
+        "the digest is not what CloudTrail writes; it was altered or damaged";
+    /// A digest is not where it, or the mapping, says it belongs.
+    DigestMoved "digest-moved" Broken
+        "the digest belongs elsewhere: it was moved or copied over another's place";
+    /// No public key at hand has the digest's fingerprint.
+    PublicKeyNotFound "public-key-not-found" Broken
+        "AWS published no such key for this Region in this time; without it the digest proves nothing";
+    /// A digest's signature does not verify.
+    DigestSignature "digest-signature" Broken
+        "the digest was altered after CloudTrail signed it, or was never signed by CloudTrail";
+    /// A digest has no signature, and no successor that records it.
+    SignatureMissing "signature-missing" Broken
+        "the object lost its signature metadata and no later digest records the signature, so it cannot be proven";
+    /// Digests were proven by the signature that their successor records.
+    SignatureFromSuccessor "signature-from-successor" Notice
+        "objects lost their signature metadata, usually in a copy; the signatures recorded in the digests after them verify";
+    /// A digest records another hash than its predecessor has.
+    LinkHash "link-hash" Broken
+        "the previous digest is not the one that this digest was chained to";
+    /// A digest records another signature than its predecessor has.
+    LinkSignature "link-signature" Broken
+        "the previous digest carries another signature than the one that this digest was chained to";
+    /// A digest records another address than its predecessor has.
+    LinkAddress "link-address" Broken
+        "the previous digest was written elsewhere than this digest records";
+    /// A chain ended and a new one began later.
+    Gap "gap" Incomplete
+        "logging or log file validation was off: a new chain begins, and the time before it is not proven";
+    /// A chain ends before the window does.
+    EndsEarly "ends-early" Incomplete
+        "the chain ends before the window: newer digests were deleted, or logging stopped";
+    /// CloudTrail delivered a newer digest than the newest at hand.
+    NewestDeleted "newest-deleted" Broken
+        "CloudTrail says that it delivered a newer digest than the newest one here: the newest were deleted";
+    /// A chain ended, and others cover the time after it.
+    ChainEnded "chain-ended" Notice
+        "the chain ends before the window, and another chain proves the time after it";
+    /// A chain goes on in another bucket or folder.
+    ContinuesElsewhere "continues-elsewhere" Incomplete
+        "the trail changed its bucket or prefix: verify the earlier part of the chain there";
+    /// There are log files and no digest.
+    NoDigests "no-digests" Incomplete
+        "log file validation was off, or all digests were deleted: nothing here is proven";
+    /// A log file that a digest lists is not there.
+    LogMissing "log-missing" Broken
+        "the log file was deleted: a proven digest lists it";
+    /// A log file's hash is not the one that its digest lists.
+    LogHash "log-hash" Broken
+        "the log file was altered after CloudTrail delivered it";
+    /// A log file is no whole gzip stream.
+    LogFormat "log-format" Broken
+        "the log file is damaged: it is not the gzip stream that CloudTrail delivered";
+    /// Something follows a log file's gzip stream.
+    LogTrailingData "log-trailing-data" Broken
+        "something was appended to the log file; the part before it may be intact";
+    /// A log file that no digest of its time lists.
+    LogUnlisted "log-unlisted" Broken
+        "no digest lists the file although digests cover its time: CloudTrail did not deliver it here";
+    /// Log files of a time that no digest covers.
+    LogsUnproven "logs-unproven" Incomplete
+        "log files lie in a time that no digest covers; nothing is known against them, and nothing for them";
+    /// An object whose key CloudTrail would not have written.
+    ForeignObject "foreign-object" Broken
+        "CloudTrail writes no such key into this folder: the object is foreign";
+    /// An object or a listing could not be read.
+    Unreadable "unreadable" Incomplete
+        "it could not be read, so nothing is said about it";
+}
+
+impl Serialize for FindingKind {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.code())
+    }
+}
+
+impl std::fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What.
+    pub kind: FindingKind,
+    /// How grave.
+    pub severity: Severity,
+    /// The account whose activity the object records.
+    pub account: Option<AccountId>,
+    /// The Region whose activity the object records.
+    pub region: Option<Region>,
+    /// The bucket; unknown for a folder.
+    pub bucket: Option<String>,
+    /// The key at which it was found, or should have been.
+    pub key: Option<String>,
+    /// What should have been there.
+    pub expected: Option<String>,
+    /// What was there.
+    pub found: Option<String>,
+    /// The time it concerns.
+    pub period: Option<Period>,
+    /// How many objects it concerns.
+    pub objects: u64,
+}
+
+impl Finding {
+    /// A finding of which nothing but the kind is known yet.
+    #[must_use]
+    pub fn new(kind: FindingKind) -> Self {
+        Self {
+            kind,
+            severity: kind.severity(),
+            account: None,
+            region: None,
+            bucket: None,
+            key: None,
+            expected: None,
+            found: None,
+            period: None,
+            objects: 1,
+        }
+    }
+
+    /// With the place it was found at.
+    #[must_use]
+    pub fn at(self, bucket: Option<&str>, key: impl std::fmt::Display) -> Self {
+        Self { bucket: bucket.map(str::to_owned), key: Some(key.to_string()), ..self }
+    }
+
+    /// With what should have been there, and what was.
+    #[must_use]
+    pub fn because(self, expected: impl std::fmt::Display, found: impl std::fmt::Display) -> Self {
+        Self { expected: Some(expected.to_string()), found: Some(found.to_string()), ..self }
+    }
+
+    /// With the time it concerns.
+    #[must_use]
+    pub fn over(self, from: Timestamp, to: Timestamp) -> Self {
+        Self { period: Some(Period { from, to }), ..self }
+    }
+
+    /// As grave as circumstances make it.
+    #[must_use]
+    pub fn weighing(self, severity: Severity) -> Self {
+        Self { severity, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_apart_and_meanings_are_sentences() {
+        let codes: std::collections::BTreeSet<_> =
+            FindingKind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), FindingKind::ALL.len());
+        for kind in FindingKind::ALL {
+            assert!(kind.meaning().len() > 20, "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_gravest_sorts_last() {
+        assert!(Severity::Notice < Severity::Incomplete && Severity::Incomplete < Severity::Broken);
+    }
+}

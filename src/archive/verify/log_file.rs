@@ -1,0 +1,152 @@
+//! Log files: what a verified digest says about them, and whether it holds.
+
+use aws_lc_rs::digest::{Context, SHA256};
+
+use super::chain::VerifiedDigest;
+use super::digest::ListedLog;
+use super::finding::{Finding, FindingKind};
+use super::gzip::{GzipError, inflate};
+use super::period::Period;
+use crate::archive::key::ObjectKey;
+
+/// The largest log file that is inflated. Units: bytes, inflated.
+///
+/// CloudTrail's files are at most about 50 MB; a bomb stops here.
+const LIMIT: u64 = 1 << 30;
+
+/// What a verified digest says about one log file.
+///
+/// Only a [`VerifiedDigest`] makes these.
+#[derive(Debug, Clone)]
+pub struct LogClaim {
+    bucket: Option<Box<str>>,
+    key: Box<str>,
+    sha256: Box<str>,
+    hour: Period,
+}
+
+/// A log file that is, byte for byte, what CloudTrail delivered.
+///
+/// Only [`LogClaim::check`] makes these.
+#[derive(Debug, Clone)]
+pub struct VerifiedLog {
+    key: Box<str>,
+    inflated_bytes: u64,
+}
+
+/// Why a log file is not what its digest says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LogFault {
+    /// It is not one whole gzip stream.
+    #[error(transparent)]
+    Gzip(#[from] GzipError),
+    /// Its hash is another.
+    #[error("SHA-256 is {found}")]
+    Hash {
+        /// The hash of its inflated bytes.
+        found: String,
+    },
+}
+
+impl LogClaim {
+    pub(super) fn new(digest: &VerifiedDigest, log: &ListedLog) -> Self {
+        let lane = digest.lane();
+        let key = lane.current_address(digest.located(), &log.s3_object);
+        // In place, the digest's word counts for the bucket too.
+        let bucket = match (digest.located(), &lane.bucket) {
+            (super::place::Located::InPlace, Some(_)) => Some(log.s3_bucket.as_str().into()),
+            (_, bucket) => bucket.clone(),
+        };
+        Self {
+            bucket,
+            key: key.into(),
+            sha256: log.hash_value.to_ascii_lowercase().into(),
+            hour: digest.hour(),
+        }
+    }
+
+    /// The bucket to fetch from; unknown for a folder.
+    #[must_use]
+    pub fn bucket(&self) -> Option<&str> {
+        self.bucket.as_deref()
+    }
+
+    /// The key to fetch.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The key taken apart, where CloudTrail would write it.
+    #[must_use]
+    pub fn parsed_key(&self) -> Option<ObjectKey> {
+        self.key.parse().ok()
+    }
+
+    /// The hour of the digest that lists the file.
+    #[must_use]
+    pub fn hour(&self) -> Period {
+        self.hour
+    }
+
+    /// Checks the file's bytes, as stored.
+    ///
+    /// `buffer` is scratch space that can be used again.
+    pub fn check(&self, gzip: &[u8], buffer: &mut Vec<u8>) -> Result<VerifiedLog, LogFault> {
+        let mut hash = Context::new(&SHA256);
+        let inflated_bytes = inflate(gzip, LIMIT, buffer, |piece| hash.update(piece))?;
+        let found = hex::encode(hash.finish());
+        if found != *self.sha256 {
+            return Err(LogFault::Hash { found });
+        }
+        Ok(VerifiedLog { key: self.key.clone(), inflated_bytes })
+    }
+
+    /// The finding that a fault is.
+    #[must_use]
+    pub fn fault(&self, fault: &LogFault) -> Finding {
+        let kind = match fault {
+            LogFault::Hash { .. } => FindingKind::LogHash,
+            LogFault::Gzip(GzipError::TrailingData { .. } | GzipError::AppendedMember { .. }) => {
+                FindingKind::LogTrailingData
+            }
+            LogFault::Gzip(_) => FindingKind::LogFormat,
+        };
+        let expected = match fault {
+            LogFault::Hash { .. } => format!("SHA-256 {}", self.sha256),
+            LogFault::Gzip(_) => "one whole gzip stream".to_owned(),
+        };
+        self.finding(kind).because(expected, fault)
+    }
+
+    /// The finding that its absence is.
+    #[must_use]
+    pub fn missing(&self) -> Finding {
+        let expected = format!("a log file with SHA-256 {}", self.sha256);
+        self.finding(FindingKind::LogMissing).because(expected, "nothing")
+    }
+
+    /// The finding that it could not be read.
+    #[must_use]
+    pub fn unreadable(&self, why: &str) -> Finding {
+        self.finding(FindingKind::Unreadable).because("a log file", why)
+    }
+
+    fn finding(&self, kind: FindingKind) -> Finding {
+        Finding::new(kind).at(self.bucket(), &self.key).over(self.hour.from, self.hour.to)
+    }
+}
+
+impl VerifiedLog {
+    /// Where it is.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// How long it is, inflated. Units: bytes.
+    #[must_use]
+    pub fn inflated_bytes(&self) -> u64 {
+        self.inflated_bytes
+    }
+}

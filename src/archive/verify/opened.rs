@@ -1,0 +1,113 @@
+//! A digest as fetched: inflated, hashed and read, and not yet believed.
+
+use jiff::Timestamp;
+
+use super::digest::{DigestDocument, metadata, sha256_hex, string_to_sign};
+use super::gzip::{GzipError, inflate};
+use super::public_keys::SignedAt;
+use crate::archive::key::ObjectKey;
+
+/// The largest digest that is read. Units: bytes, inflated.
+///
+/// A listed log file takes about 500 bytes, so this is more than 200,000 files
+/// an hour.
+const LIMIT: u64 = 128 << 20;
+
+/// A digest that was listed, with what fetching it gave.
+#[derive(Debug)]
+pub struct FetchedDigest {
+    /// Where it is.
+    pub key: ObjectKey,
+    /// What it holds.
+    pub content: Result<OpenedDigest, DigestFault>,
+}
+
+/// A digest that could be read. Nothing in it is proven.
+#[derive(Debug)]
+pub struct OpenedDigest {
+    pub(super) document: DigestDocument,
+    /// Of the inflated bytes, in hexadecimal.
+    pub(super) sha256: String,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    /// From the object's metadata.
+    pub(super) signature: Option<String>,
+    pub(super) signed_at: SignedAt,
+}
+
+/// Why a digest cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DigestFault {
+    /// It is not one whole gzip stream.
+    #[error(transparent)]
+    Gzip(#[from] GzipError),
+    /// It is no digest document.
+    #[error("not a digest: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Its hour cannot be read.
+    #[error("its hour is `{start}` to `{end}`, expected two times")]
+    Hour {
+        /// The start as written.
+        start: String,
+        /// The end as written.
+        end: String,
+    },
+    /// A backfill digest does not tell when it was generated.
+    #[error("a backfill digest without `{}`", metadata::BACKFILL_GENERATION_TIMESTAMP)]
+    NoGenerationTime,
+    /// It could not be fetched.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl OpenedDigest {
+    /// Reads a digest from its object.
+    ///
+    /// `metadata` gives the object's metadata by name, without `x-amz-meta-`.
+    pub fn open<'m>(
+        gzip: &[u8],
+        metadata: impl Fn(&str) -> Option<&'m str>,
+        backfill: bool,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Self, DigestFault> {
+        let mut inflated = Vec::new();
+        inflate(gzip, LIMIT, buffer, |piece| inflated.extend_from_slice(piece))?;
+        let document = DigestDocument::parse(&inflated)?;
+        let (start, end) = document.hour().map_err(|_| DigestFault::Hour {
+            start: document.digest_start_time.clone(),
+            end: document.digest_end_time.clone(),
+        })?;
+        let signed_at = if backfill {
+            let generated = metadata(metadata::BACKFILL_GENERATION_TIMESTAMP)
+                .and_then(|time| time.parse().ok())
+                .ok_or(DigestFault::NoGenerationTime)?;
+            SignedAt::Backfill(generated)
+        } else {
+            SignedAt::Hour { start, end }
+        };
+        let signature = metadata(metadata::SIGNATURE_ALGORITHM)
+            .and_then(|_| metadata(metadata::SIGNATURE))
+            .map(str::to_owned);
+        Ok(Self { sha256: sha256_hex(&inflated), document, start, end, signature, signed_at })
+    }
+
+    /// The text that its signature covers.
+    pub(super) fn string_to_sign(&self) -> String {
+        string_to_sign(
+            &self.document.digest_end_time,
+            &self.document.digest_s3_bucket,
+            &self.document.digest_s3_object,
+            &self.sha256,
+            self.document.previous_digest_signature.as_deref(),
+        )
+    }
+
+    /// Where the previous digest was written: bucket and key.
+    pub(super) fn previous(&self) -> Option<(&str, &str)> {
+        let document = &self.document;
+        document
+            .previous_digest_s3_bucket
+            .as_deref()
+            .zip(document.previous_digest_s3_object.as_deref())
+    }
+}

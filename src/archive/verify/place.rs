@@ -1,0 +1,125 @@
+//! Where objects are, where CloudTrail wrote them, and how the two relate.
+
+use crate::archive::key::{ObjectKey, ObjectKind, Root};
+use crate::names::{AccountId, Region, TrailName};
+
+/// One account and Region under one root: what is verified as a unit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane {
+    /// The bucket; unknown for a folder.
+    pub bucket: Option<Box<str>>,
+    /// The part of the keys above the account.
+    pub root: Root,
+    /// The account.
+    pub account: AccountId,
+    /// The Region.
+    pub region: Region,
+}
+
+/// A trail's digests in one lane; standard and backfill digests are apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Family {
+    /// The trail.
+    pub trail: TrailName,
+    /// The Region in which the trail was created.
+    pub home_region: Region,
+    /// Whether the digests were written afterwards.
+    pub backfill: bool,
+}
+
+impl Family {
+    /// The family that a key belongs to; `None` where it names no digest.
+    #[must_use]
+    pub fn of(key: &ObjectKey) -> Option<Self> {
+        let ObjectKind::Digest { trail, home_region, backfill } = key.kind() else { return None };
+        Some(Self { trail: trail.clone(), home_region: home_region.clone(), backfill: *backfill })
+    }
+}
+
+impl std::fmt::Display for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {}", self.trail, self.home_region)?;
+        if self.backfill { f.write_str(" (backfill)") } else { Ok(()) }
+    }
+}
+
+/// Where a proven object lies, against where CloudTrail wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Located {
+    /// Where it was written.
+    InPlace,
+    /// Where relocation puts it: the same below the root.
+    Relocated,
+}
+
+impl Lane {
+    /// How an object of this lane lies against its original address; `None`
+    /// where it belongs elsewhere.
+    ///
+    /// `declared` is the root that consolidation relocates to; where nothing is
+    /// declared, this lane's own root counts.
+    #[must_use]
+    pub fn locate(
+        &self,
+        current: &ObjectKey,
+        original_bucket: &str,
+        original_key: &str,
+        declared: Option<&Root>,
+    ) -> Option<Located> {
+        let same_bucket = self.bucket.as_deref().is_none_or(|bucket| bucket == original_bucket);
+        if same_bucket && original_key == current.to_string() {
+            return Some(Located::InPlace);
+        }
+        let original: ObjectKey = original_key.parse().ok()?;
+        let mapped = original.is_same_below_root(current)
+            && declared.is_none_or(|root| root == current.root());
+        mapped.then_some(Located::Relocated)
+    }
+
+    /// Where an object of an original address is to be found from here.
+    #[must_use]
+    pub fn current_address(&self, located: Located, original: &str) -> String {
+        match (located, original.parse::<ObjectKey>()) {
+            (Located::Relocated, Ok(key)) => key.under(&self.root).to_string(),
+            _ => original.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGINAL: &str = "AWSLogs/111111111111/CloudTrail-Digest/us-east-1/2026/01/02/111111111111_CloudTrail-Digest_us-east-1_old_us-east-1_20260102T030405Z.json.gz";
+
+    fn lane(bucket: Option<&str>, org: Option<&str>) -> Lane {
+        Lane {
+            bucket: bucket.map(Into::into),
+            root: Root { prefix: None, org: org.map(|org| org.parse().unwrap()) },
+            account: "111111111111".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn in_place_relocated_and_elsewhere_are_told_apart() {
+        let original: ObjectKey = ORIGINAL.parse().unwrap();
+        let here = lane(Some("legacy"), None);
+        assert_eq!(here.locate(&original, "legacy", ORIGINAL, None), Some(Located::InPlace));
+        let archive = lane(Some("archive"), Some("o-exampleorgid"));
+        let moved = original.under(&archive.root);
+        assert_eq!(archive.locate(&moved, "legacy", ORIGINAL, None), Some(Located::Relocated));
+        let declared = Root { prefix: Some("logs".into()), org: archive.root.org.clone() };
+        assert_eq!(archive.locate(&moved, "legacy", ORIGINAL, Some(&declared)), None);
+        let other_hour = ORIGINAL.replace("T030405Z", "T040405Z");
+        assert_eq!(archive.locate(&moved, "legacy", &other_hour, None), None);
+        assert_eq!(here.locate(&original, "legacy", &other_hour, None), None);
+    }
+
+    #[test]
+    fn a_folder_takes_any_bucket_for_its_own() {
+        let folder = lane(None, None);
+        let key: ObjectKey = ORIGINAL.parse().unwrap();
+        assert_eq!(folder.locate(&key, "any", ORIGINAL, None), Some(Located::InPlace));
+    }
+}

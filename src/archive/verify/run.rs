@@ -1,0 +1,197 @@
+//! Verifying whole archives: all accounts and Regions at once, many objects in
+//! flight, nothing held but a few hours of each.
+
+mod discover;
+mod keys;
+mod lane;
+mod logs;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use self::keys::{ApiKeys, KeyRing};
+use super::chain::{ChainSummary, LatestDelivery, Rules, Window};
+use super::finding::{Finding, Severity};
+use super::period::{Period, Periods};
+use super::place::Lane;
+use super::source::{ListError, Source};
+use crate::archive::key::Root;
+use crate::names::{AccountId, Region, TrailName};
+
+/// What is verified.
+#[derive(Debug)]
+pub struct Request {
+    /// Where the objects are.
+    pub source: Arc<Source>,
+    /// What stands before `AWSLogs`, or any key's beginning: only what lies
+    /// below is looked at. Empty for all.
+    pub prefix: String,
+    /// Which accounts, Regions and trails.
+    pub selection: Selection,
+    /// From when to when.
+    pub window: Window,
+    /// The public keys.
+    pub keys: KeyRing,
+    /// The root that consolidation relocates to, where it is known.
+    pub declared: Option<Root>,
+    /// What CloudTrail says of the newest digests, where it could be asked.
+    pub delivered: Vec<(AccountId, Region, LatestDelivery)>,
+    /// How much happens at a time.
+    pub concurrency: Concurrency,
+}
+
+/// Which accounts, Regions and trails; an empty set means all.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// The accounts.
+    pub accounts: BTreeSet<AccountId>,
+    /// The Regions.
+    pub regions: BTreeSet<Region>,
+    /// The trails; with any, unlisted log files are not looked for, because
+    /// another trail may have delivered them.
+    pub trails: BTreeSet<TrailName>,
+}
+
+/// How much happens at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Concurrency {
+    /// Accounts and Regions.
+    pub lanes: usize,
+    /// Objects being fetched.
+    pub fetches: usize,
+}
+
+impl Default for Concurrency {
+    fn default() -> Self {
+        Self { lanes: 32, fetches: 256 }
+    }
+}
+
+/// What verification gave.
+#[derive(Debug, Serialize)]
+pub struct Verification {
+    /// Each account and Region under each root.
+    pub lanes: Vec<LaneReport>,
+    /// What concerns no single account and Region.
+    pub findings: Vec<Finding>,
+}
+
+/// What verifying one account and Region gave.
+#[derive(Debug, Serialize)]
+pub struct LaneReport {
+    /// The account.
+    pub account: AccountId,
+    /// The Region.
+    pub region: Region,
+    /// The part of the keys above the account.
+    pub root: String,
+    /// The chains of digests.
+    pub chains: Vec<ChainSummary>,
+    /// The log files.
+    pub logs: LogTally,
+    /// From when to when everything is proven: digests and what they list.
+    pub proven: Vec<Period>,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// How many log files are what their digests say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LogTally {
+    /// Files that are proven.
+    pub valid: u64,
+    /// Files that are altered, damaged or missing.
+    pub invalid: u64,
+    /// Files that could not be read.
+    pub unreadable: u64,
+    /// The proven files' length, inflated. Units: bytes.
+    pub inflated_bytes: u64,
+}
+
+impl Verification {
+    /// How grave the gravest finding is.
+    #[must_use]
+    pub fn severity(&self) -> Option<Severity> {
+        self.all_findings().map(|finding| finding.severity).max()
+    }
+
+    /// All findings, account by account.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().chain(self.lanes.iter().flat_map(|lane| &lane.findings))
+    }
+}
+
+/// Verifies an archive, or a part of one.
+///
+/// `progress` is told of every digest and log file that has been looked at.
+pub async fn verify(
+    request: Request,
+    progress: Arc<dyn Progress>,
+) -> Result<Verification, ListError> {
+    let lanes = discover::lanes(&request).await?;
+    progress.lanes(lanes.len());
+    let request = Arc::new(request);
+    let limits = Arc::new(logs::Limits::new(request.concurrency));
+    let mut reports: Vec<LaneReport> = stream::iter(lanes)
+        .map(|lane| {
+            lane::verify(Arc::clone(&request), lane, Arc::clone(&limits), Arc::clone(&progress))
+        })
+        .buffer_unordered(request.concurrency.lanes)
+        .collect()
+        .await;
+    reports.sort_by(|a, b| (&a.account, &a.region, &a.root).cmp(&(&b.account, &b.region, &b.root)));
+    Ok(Verification { lanes: reports, findings: Vec::new() })
+}
+
+/// Is told how far verification has come.
+pub trait Progress: Send + Sync {
+    /// How many accounts and Regions there are.
+    fn lanes(&self, _count: usize) {}
+    /// An account and Region has been followed to its end.
+    fn lane_done(&self) {}
+    /// So many digests have been looked at.
+    fn digests(&self, _count: u64) {}
+    /// So many log files have been looked at.
+    fn logs(&self, _count: u64) {}
+}
+
+/// Nobody is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {}
+
+impl Request {
+    /// What holds for the digests of one lane.
+    async fn rules(&self, lane: &Lane) -> (Rules, Option<Finding>) {
+        let (keys, failed) = self.keys.of(&lane.region, self.window).await;
+        let rules = Rules {
+            window: self.window,
+            keys,
+            keys_complete: failed.is_none(),
+            declared: self.declared.clone(),
+            metadata_travels: self.source.keeps_metadata(),
+        };
+        (rules, failed)
+    }
+
+    fn includes(&self, time: Timestamp) -> bool {
+        self.window.since.is_none_or(|since| time >= since) && self.before_last(time)
+    }
+
+    fn before_last(&self, time: Timestamp) -> bool {
+        self.window.last.is_none_or(|last| time <= last)
+    }
+}
+
+/// Takes the hours of bad log files out of what is proven.
+fn proven(mut covered: Periods, bad: &[Period]) -> Vec<Period> {
+    for hour in bad {
+        covered.remove(*hour);
+    }
+    covered.as_slice().to_vec()
+}

@@ -1,0 +1,129 @@
+//! Public keys: given, or asked for Region by Region.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::{Finding, Window};
+use crate::archive::verify::finding::FindingKind;
+use crate::archive::verify::public_keys::{KeyItem, KeyListError, PublicKeySet};
+use crate::aws::{At as _, Aws, AwsError};
+use crate::names::{AccountId, Region};
+
+/// When CloudTrail's digests began. Source: CloudTrail's document history.
+const FIRST_DIGESTS: &str = "2015-10-01T00:00:00Z";
+/// How long around the window keys may have signed. See `public_keys`.
+const AROUND: SignedDuration = SignedDuration::from_hours(2);
+
+/// Where public keys come from.
+#[derive(Debug)]
+pub enum KeyRing {
+    /// These, and no others.
+    Given(Arc<PublicKeySet>),
+    /// `ListPublicKeys` of each digest's Region, with these beside.
+    Api(ApiKeys),
+}
+
+/// Keys that are asked for once per Region.
+#[derive(Debug)]
+pub struct ApiKeys {
+    aws: Aws,
+    account: AccountId,
+    beside: PublicKeySet,
+    now: Timestamp,
+    asked: Mutex<BTreeMap<Region, Arc<OnceCell<Answer>>>>,
+}
+
+type Answer = (Arc<PublicKeySet>, Option<Finding>);
+
+#[derive(Debug, thiserror::Error)]
+enum AskError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error(transparent)]
+    Keys(#[from] KeyListError),
+}
+
+impl ApiKeys {
+    /// Keys of the Regions of `account`, besides those that were saved.
+    #[must_use]
+    pub fn new(aws: Aws, account: AccountId, beside: PublicKeySet, now: Timestamp) -> Self {
+        Self { aws, account, beside, now, asked: Mutex::default() }
+    }
+
+    async fn of(&self, region: &Region, window: Window) -> Answer {
+        let cell = Arc::clone(self.asked.lock().await.entry(region.clone()).or_default());
+        let answer = cell.get_or_init(async || {
+            let mut keys = self.beside.clone();
+            let failed = match self.ask(region, window).await {
+                Ok(asked) => {
+                    keys.extend(&asked);
+                    None
+                }
+                Err(error) => Some(
+                    Finding::new(FindingKind::Unreadable)
+                        .because(format!("the public keys of {region}"), error),
+                ),
+            };
+            (Arc::new(keys), failed)
+        });
+        answer.await.clone()
+    }
+
+    async fn ask(&self, region: &Region, window: Window) -> Result<PublicKeySet, AskError> {
+        const ACTION: &str = "cloudtrail:ListPublicKeys";
+        let clients = self.aws.clients(&self.account, region);
+        let time = |time: Timestamp| aws_smithy_types::DateTime::from_secs(time.as_second());
+        let first = FIRST_DIGESTS.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+        let start =
+            window.since.map_or(first, |since| since.saturating_sub(AROUND).unwrap_or(since));
+        let mut set = PublicKeySet::default();
+        let mut token = None;
+        loop {
+            let page = clients
+                .cloudtrail()
+                .list_public_keys()
+                .start_time(time(start))
+                // Backfill digests of the window may have been signed since.
+                .end_time(time(self.now.saturating_add(AROUND).unwrap_or(self.now)))
+                .set_next_token(token)
+                .send()
+                .await
+                .at(&clients, ACTION)?;
+            for key in page.public_key_list() {
+                let told = |time: Option<&aws_smithy_types::DateTime>| {
+                    time.and_then(|time| Timestamp::from_second(time.secs()).ok())
+                };
+                set.add_item(&KeyItem {
+                    value: BASE64.encode(key.value().map(AsRef::as_ref).unwrap_or_default()),
+                    validity_start_time: told(key.validity_start_time()),
+                    validity_end_time: told(key.validity_end_time()),
+                    fingerprint: key.fingerprint().unwrap_or_default().to_owned(),
+                    region: Some(region.clone()),
+                })?;
+            }
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(set);
+            }
+        }
+    }
+}
+
+impl KeyRing {
+    /// The keys of a Region, and what went wrong in asking for them.
+    pub async fn of(
+        &self,
+        region: &Region,
+        window: Window,
+    ) -> (Arc<PublicKeySet>, Option<Finding>) {
+        match self {
+            Self::Given(keys) => (Arc::clone(keys), None),
+            Self::Api(api) => api.of(region, window).await,
+        }
+    }
+}

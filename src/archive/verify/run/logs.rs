@@ -1,0 +1,196 @@
+//! Checking log files: fetched many at a time, inflated and hashed on blocking
+//! threads.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::{Concurrency, LogTally, Period, Progress};
+use crate::archive::verify::finding::Finding;
+use crate::archive::verify::log_file::{LogClaim, LogFault, VerifiedLog};
+use crate::archive::verify::source::{FetchError, FolderSource, Source};
+
+/// How many files of a folder one thread takes at a time.
+const BATCH: usize = 32;
+
+thread_local! {
+    /// Scratch space: a file's bytes, and the inflater's buffer.
+    static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+}
+
+/// What all lanes share.
+#[derive(Debug)]
+pub(super) struct Limits {
+    fetches: Arc<Semaphore>,
+    batches: Arc<Semaphore>,
+}
+
+impl Limits {
+    pub(super) fn new(concurrency: Concurrency) -> Self {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            fetches: Arc::new(Semaphore::new(concurrency.fetches)),
+            batches: Arc::new(Semaphore::new(threads * 2)),
+        }
+    }
+
+    /// A share of the fetches; `None` never comes, because nobody closes them.
+    pub(super) async fn fetch(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        self.fetches.acquire().await.ok()
+    }
+}
+
+/// The log files of one lane, being checked.
+pub(super) struct LogChecks {
+    source: Arc<Source>,
+    limits: Arc<Limits>,
+    progress: Arc<dyn Progress>,
+    running: JoinSet<()>,
+    results: Arc<Mutex<LogResults>>,
+    batch: Vec<LogClaim>,
+}
+
+/// What checking gave.
+#[derive(Debug, Default)]
+pub(super) struct LogResults {
+    pub(super) tally: LogTally,
+    pub(super) findings: Vec<Finding>,
+    pub(super) bad_hours: Vec<Period>,
+}
+
+impl LogChecks {
+    pub(super) fn new(
+        source: Arc<Source>,
+        limits: Arc<Limits>,
+        progress: Arc<dyn Progress>,
+    ) -> Self {
+        Self {
+            source,
+            limits,
+            progress,
+            running: JoinSet::new(),
+            results: Arc::default(),
+            batch: Vec::new(),
+        }
+    }
+
+    /// Checks a file, as soon as there is room for it.
+    pub(super) async fn check(&mut self, claim: LogClaim) {
+        match &*self.source {
+            Source::Folder(_) => {
+                self.batch.push(claim);
+                if self.batch.len() >= BATCH {
+                    self.check_batch().await;
+                }
+            }
+            Source::S3(_) => self.check_one(claim).await,
+        }
+        // What is done makes room.
+        while let Some(done) = self.running.try_join_next() {
+            pass_panic_on(done);
+        }
+    }
+
+    async fn check_one(&mut self, claim: LogClaim) {
+        let Ok(permit) = Arc::clone(&self.limits.fetches).acquire_owned().await else { return };
+        let (source, results, progress) =
+            (Arc::clone(&self.source), Arc::clone(&self.results), Arc::clone(&self.progress));
+        self.running.spawn(async move {
+            let fetched = source.fetch(claim.bucket(), claim.key()).await;
+            drop(permit);
+            let checked = tokio::task::spawn_blocking({
+                let claim = claim.clone();
+                move || {
+                    fetched.map(|object| {
+                        SCRATCH.with_borrow_mut(|(_, buffer)| claim.check(&object.bytes, buffer))
+                    })
+                }
+            });
+            // Whatever happens, no claim may be lost: it would count as proven.
+            let result = checked
+                .await
+                .unwrap_or_else(|error| Err(FetchError::Failed(format!("checking it: {error}"))));
+            results.lock().add(&claim, result);
+            progress.logs(1);
+        });
+    }
+
+    async fn check_batch(&mut self) {
+        let Source::Folder(folder) = &*self.source else { return };
+        let Ok(permit) = Arc::clone(&self.limits.batches).acquire_owned().await else { return };
+        let batch = std::mem::take(&mut self.batch);
+        let (folder, results, progress) =
+            (folder.clone(), Arc::clone(&self.results), Arc::clone(&self.progress));
+        self.running.spawn_blocking(move || {
+            let _permit = permit;
+            let count = batch.len() as u64;
+            let checked: Vec<_> =
+                batch.into_iter().map(|claim| (check_file(&folder, &claim), claim)).collect();
+            let mut results = results.lock();
+            for (result, claim) in checked {
+                results.add(&claim, result);
+            }
+            drop(results);
+            progress.logs(count);
+        });
+    }
+
+    /// Waits for all files and tells what checking gave.
+    pub(super) async fn finish(mut self) -> LogResults {
+        if !self.batch.is_empty() {
+            self.check_batch().await;
+        }
+        while let Some(done) = self.running.join_next().await {
+            pass_panic_on(done);
+        }
+        std::mem::take(&mut *self.results.lock())
+    }
+}
+
+/// A task that panicked has not told what it found.
+fn pass_panic_on(done: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = done
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn check_file(
+    folder: &FolderSource,
+    claim: &LogClaim,
+) -> Result<Result<VerifiedLog, LogFault>, FetchError> {
+    SCRATCH.with_borrow_mut(|(bytes, buffer)| {
+        folder.read(claim.key(), bytes)?;
+        Ok(claim.check(bytes, buffer))
+    })
+}
+
+impl LogResults {
+    fn add(&mut self, claim: &LogClaim, result: Result<Result<VerifiedLog, LogFault>, FetchError>) {
+        let finding = match result {
+            Ok(Ok(log)) => {
+                self.tally.valid += 1;
+                self.tally.inflated_bytes += log.inflated_bytes();
+                return;
+            }
+            Ok(Err(fault)) => {
+                self.tally.invalid += 1;
+                claim.fault(&fault)
+            }
+            Err(FetchError::NotFound) => {
+                self.tally.invalid += 1;
+                claim.missing()
+            }
+            Err(error) => {
+                self.tally.unreadable += 1;
+                claim.unreadable(&error.to_string())
+            }
+        };
+        self.bad_hours.push(claim.hour());
+        self.findings.push(finding);
+    }
+}

@@ -1,0 +1,133 @@
+//! Where objects are read from: a bucket, or a folder that mirrors one.
+
+mod folder;
+mod s3;
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt as _};
+
+pub use self::folder::{FolderSource, METADATA_SUFFIX};
+pub use self::s3::S3Source;
+
+/// The largest object that is read. Units: bytes, as stored.
+const SIZE_LIMIT: u64 = 256 << 20;
+
+/// Where objects are read from.
+#[derive(Debug)]
+pub enum Source {
+    /// A bucket.
+    S3(S3Source),
+    /// A folder that mirrors a bucket: a file per object, named by its key.
+    Folder(FolderSource),
+}
+
+/// An object in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    /// Its key.
+    pub key: String,
+    /// How long it is, as stored. Units: bytes.
+    pub size_bytes: u64,
+}
+
+/// An object as fetched, byte for byte as stored.
+#[derive(Debug)]
+pub struct FetchedObject {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its metadata, by name without `x-amz-meta-`.
+    pub metadata: HashMap<String, String>,
+    /// Its share of the memory that may be held at a time.
+    _held: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+impl FetchedObject {
+    fn new(bytes: Bytes, metadata: HashMap<String, String>) -> Self {
+        Self { bytes, metadata, _held: None }
+    }
+}
+
+/// Why a listing failed.
+#[derive(Debug, thiserror::Error)]
+#[error("listing `{prefix}`")]
+pub struct ListError {
+    /// What was listed.
+    pub prefix: String,
+    /// Why it could not be.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Why an object could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// It is not there.
+    #[error("not found")]
+    NotFound,
+    /// It is longer than anything that CloudTrail writes.
+    #[error("{size_bytes} bytes are more than the {SIZE_LIMIT} that are read")]
+    TooLarge {
+        /// How long it is.
+        size_bytes: u64,
+    },
+    /// Reading it failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Source {
+    /// The bucket; unknown for a folder.
+    #[must_use]
+    pub fn bucket(&self) -> Option<&str> {
+        match self {
+            Self::S3(s3) => Some(s3.bucket()),
+            Self::Folder(_) => None,
+        }
+    }
+
+    /// Whether objects keep their metadata here: a plain copy of files does
+    /// not.
+    #[must_use]
+    pub fn keeps_metadata(&self) -> bool {
+        matches!(self, Self::S3(_))
+    }
+
+    /// The names of the folders directly below a prefix, in order.
+    ///
+    /// `prefix` is empty or ends in a slash.
+    pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, ListError> {
+        match self {
+            Self::S3(s3) => s3.folders(prefix).await,
+            Self::Folder(folder) => folder.folders(prefix).await,
+        }
+    }
+
+    /// All objects below a prefix, in the order of their keys, from after a key
+    /// on.
+    ///
+    /// `prefix` is empty or ends in a slash.
+    pub fn list(
+        &self,
+        prefix: &str,
+        start_after: Option<String>,
+    ) -> BoxStream<'static, Result<ListedObject, ListError>> {
+        match self {
+            Self::S3(s3) => s3.list(prefix, start_after).boxed(),
+            Self::Folder(folder) => folder.list(prefix, start_after),
+        }
+    }
+
+    /// Fetches an object; `bucket` is for sources that span several.
+    pub async fn fetch(
+        &self,
+        bucket: Option<&str>,
+        key: &str,
+    ) -> Result<FetchedObject, FetchError> {
+        match self {
+            Self::S3(s3) => s3.fetch(bucket, key).await,
+            Self::Folder(folder) => folder.fetch(key).await,
+        }
+    }
+}

@@ -1,0 +1,260 @@
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Component, Path, PathBuf};
+
+use futures::stream::{BoxStream, StreamExt as _};
+use tokio::sync::mpsc;
+
+use super::{FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
+
+/// What a file is named that holds the metadata of the object beside it: a JSON
+/// object, as `aws s3api head-object --query Metadata` prints it.
+pub const METADATA_SUFFIX: &str = ".metadata.json";
+
+/// How far a listing may run ahead of its reader. Units: objects.
+const AHEAD: usize = 1024;
+
+/// A folder that mirrors a bucket.
+#[derive(Debug, Clone)]
+pub struct FolderSource {
+    root: PathBuf,
+}
+
+impl FolderSource {
+    /// A mirror whose keys begin at `root`.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>, ListError> {
+        let path = self.path(prefix).map_err(|error| list_error(prefix, error))?;
+        let read = move || entries(&path);
+        let entries = blocking(read).await.map_err(|error| list_error(prefix, error))?;
+        Ok(entries.into_iter().filter_map(|entry| entry.is_folder.then_some(entry.name)).collect())
+    }
+
+    pub(super) fn list(
+        &self,
+        prefix: &str,
+        start_after: Option<String>,
+    ) -> BoxStream<'static, Result<ListedObject, ListError>> {
+        let (to, from) = mpsc::channel(AHEAD);
+        let (source, prefix) = (self.clone(), prefix.to_owned());
+        tokio::task::spawn_blocking(move || {
+            let walked = source
+                .path(&prefix)
+                .and_then(|path| walk(&path, &prefix, start_after.as_deref(), &to));
+            if let Err(error) = walked {
+                // The reader may have gone away.
+                let _ = to.blocking_send(Err(list_error(&prefix, error)));
+            }
+        });
+        futures::stream::unfold(from, async |mut from| Some((from.recv().await?, from))).boxed()
+    }
+
+    pub(super) async fn fetch(&self, key: &str) -> Result<FetchedObject, FetchError> {
+        let (source, key) = (self.clone(), key.to_owned());
+        let read = move || {
+            let mut bytes = Vec::new();
+            source.read(&key, &mut bytes)?;
+            Ok((bytes, source.metadata(&key)?))
+        };
+        match tokio::task::spawn_blocking(read).await {
+            Ok(result) => {
+                result.map(|(bytes, metadata)| FetchedObject::new(bytes.into(), metadata))
+            }
+            Err(error) => Err(FetchError::Failed(error.to_string())),
+        }
+    }
+
+    /// Reads a file into `bytes`, which is cleared first. Blocks.
+    pub(in crate::archive::verify) fn read(
+        &self,
+        key: &str,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), FetchError> {
+        bytes.clear();
+        let mut file = fs::File::open(self.path(key)?)?;
+        file.by_ref().take(SIZE_LIMIT + 1).read_to_end(bytes)?;
+        if bytes.len() as u64 > SIZE_LIMIT {
+            let size_bytes = file.metadata()?.len();
+            return Err(FetchError::TooLarge { size_bytes });
+        }
+        Ok(())
+    }
+
+    fn metadata(&self, key: &str) -> Result<HashMap<String, String>, FetchError> {
+        let text = match fs::read(self.path(&format!("{key}{METADATA_SUFFIX}"))?) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
+            Err(error) => return Err(error.into()),
+        };
+        serde_json::from_slice(&text)
+            .map_err(|error| FetchError::Failed(format!("its metadata: {error}")))
+    }
+
+    /// The path of a key, which must not lead out of the folder.
+    fn path(&self, key: &str) -> io::Result<PathBuf> {
+        let inside = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
+        if inside {
+            return Ok(self.root.join(key));
+        }
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("`{key}` is no path below the folder"),
+        ))
+    }
+}
+
+struct Entry {
+    name: String,
+    is_folder: bool,
+    path: PathBuf,
+    size_bytes: u64,
+}
+
+/// A folder's entries, in the order in which S3 lists keys: a folder sorts as
+/// its name with a slash.
+fn entries(path: &Path) -> io::Result<Vec<Entry>> {
+    let listing = match fs::read_dir(path) {
+        // S3 has no folders: what is not there is empty.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listing => listing?,
+    };
+    let mut entries = Vec::new();
+    for entry in listing {
+        let entry = entry?;
+        let name = entry.file_name().into_string().map_err(|name| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("the name `{}` is not UTF-8", name.display()),
+            )
+        })?;
+        if name.ends_with(METADATA_SUFFIX) {
+            continue;
+        }
+        let about = fs::metadata(entry.path())?;
+        entries.push(Entry {
+            name,
+            is_folder: about.is_dir(),
+            path: entry.path(),
+            size_bytes: about.len(),
+        });
+    }
+    let sorts_as = |entry: &Entry| {
+        let mut name = entry.name.clone();
+        name.push_str(if entry.is_folder { "/" } else { "" });
+        name
+    };
+    entries.sort_by_cached_key(sorts_as);
+    Ok(entries)
+}
+
+fn walk(
+    path: &Path,
+    prefix: &str,
+    start_after: Option<&str>,
+    to: &mpsc::Sender<Result<ListedObject, ListError>>,
+) -> io::Result<()> {
+    for entry in entries(path)? {
+        if entry.is_folder {
+            let below = format!("{prefix}{}/", entry.name);
+            // All keys below begin with the folder's, so they come before a
+            // key that sorts after it and does not begin with it.
+            let passed = start_after
+                .is_some_and(|start| start > below.as_str() && !start.starts_with(&below));
+            if !passed {
+                walk(&entry.path, &below, start_after, to)?;
+            }
+            continue;
+        }
+        let key = format!("{prefix}{}", entry.name);
+        if start_after.is_some_and(|start| key.as_str() <= start) {
+            continue;
+        }
+        let object = ListedObject { key, size_bytes: entry.size_bytes };
+        if to.blocking_send(Ok(object)).is_err() {
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads on"));
+        }
+    }
+    Ok(())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+fn list_error(prefix: &str, error: io::Error) -> ListError {
+    ListError { prefix: prefix.to_owned(), source: error.into() }
+}
+
+impl From<io::Error> for FetchError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound,
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::TryStreamExt as _;
+
+    use super::*;
+
+    fn mirror(keys: &[&str]) -> (tempfile::TempDir, FolderSource) {
+        let folder = tempfile::tempdir().unwrap();
+        for key in keys {
+            let path = folder.path().join(key);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, key).unwrap();
+        }
+        let source = FolderSource::new(folder.path().to_owned());
+        (folder, source)
+    }
+
+    async fn keys(source: &FolderSource, prefix: &str, after: Option<&str>) -> Vec<String> {
+        let listed: Vec<_> =
+            source.list(prefix, after.map(str::to_owned)).try_collect().await.unwrap();
+        listed.into_iter().map(|object| object.key).collect()
+    }
+
+    #[tokio::test]
+    async fn files_are_listed_in_the_order_of_keys() {
+        let all = ["a-b/1", "a/1", "a/2/3", "a/2x", "b"];
+        let (_folder, source) = mirror(&all);
+        let mut sorted = all;
+        sorted.sort_unstable();
+        assert_eq!(keys(&source, "", None).await, sorted);
+        for after in all.iter().chain(&["a", "a/", "a/2/", "zz", ""]) {
+            let rest: Vec<_> = sorted.iter().filter(|key| key > &after).copied().collect();
+            assert_eq!(keys(&source, "", Some(after)).await, rest, "{after}");
+        }
+        assert_eq!(source.folders("a/").await.unwrap(), ["2"]);
+        assert!(keys(&source, "c/", None).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn metadata_lies_beside_the_object() {
+        let (folder, source) = mirror(&["a/1"]);
+        fs::write(folder.path().join("a/1.metadata.json"), r#"{"signature":"ab"}"#).unwrap();
+        let object = source.fetch("a/1").await.unwrap();
+        assert_eq!(&object.bytes[..], b"a/1");
+        assert_eq!(object.metadata["signature"], "ab");
+        assert_eq!(keys(&source, "", None).await, ["a/1"]);
+    }
+
+    #[tokio::test]
+    async fn no_key_leads_out_of_the_folder() {
+        let (_folder, source) = mirror(&["a"]);
+        for key in ["../a", "/etc/passwd", "a/../../a"] {
+            assert!(matches!(source.fetch(key).await, Err(FetchError::Failed(_))), "{key}");
+        }
+        assert!(matches!(source.fetch("b").await, Err(FetchError::NotFound)));
+    }
+}

@@ -1,0 +1,130 @@
+use std::sync::Arc;
+
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use tokio::sync::Semaphore;
+
+use super::{FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
+use crate::aws::{At as _, AwsError, Clients};
+
+/// How much of objects is held at a time. Units: KiB, as stored.
+const HELD_KIB: u32 = 512 * 1024;
+
+/// A bucket.
+#[derive(Debug, Clone)]
+pub struct S3Source {
+    clients: Clients,
+    bucket: Box<str>,
+    /// In KiB, so that many large objects at a time cannot fill the memory.
+    held: Arc<Semaphore>,
+}
+
+impl S3Source {
+    /// A bucket, read with the clients of its Region.
+    #[must_use]
+    pub fn new(clients: Clients, bucket: &str) -> Self {
+        let held = Arc::new(Semaphore::new(HELD_KIB as usize));
+        Self { clients, bucket: bucket.into(), held }
+    }
+
+    pub(super) fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>, ListError> {
+        let pages = self.pages(prefix, None, Some("/"));
+        let pages: Vec<_> = pages.try_collect().await?;
+        let name = |folder: &str| {
+            folder.strip_prefix(prefix).unwrap_or(folder).trim_end_matches('/').to_owned()
+        };
+        Ok(pages
+            .iter()
+            .flat_map(aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output::common_prefixes)
+            .filter_map(|folder| folder.prefix().map(name))
+            .collect())
+    }
+
+    pub(super) fn list(
+        &self,
+        prefix: &str,
+        start_after: Option<String>,
+    ) -> impl Stream<Item = Result<ListedObject, ListError>> + use<> {
+        self.pages(prefix, start_after, None)
+            .map_ok(|page| {
+                let objects = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+                    let size_bytes = object.size.unwrap_or_default().unsigned_abs();
+                    Some(Ok(ListedObject { key: object.key?, size_bytes }))
+                });
+                stream::iter(objects.collect::<Vec<_>>())
+            })
+            .try_flatten()
+    }
+
+    fn pages(
+        &self,
+        prefix: &str,
+        start_after: Option<String>,
+        delimiter: Option<&str>,
+    ) -> impl Stream<
+        Item = Result<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output, ListError>,
+    > + use<> {
+        let request = self
+            .clients
+            .s3()
+            .list_objects_v2()
+            .bucket(&*self.bucket)
+            .prefix(prefix)
+            .set_start_after(start_after)
+            .set_delimiter(delimiter.map(str::to_owned));
+        let (clients, prefix) = (self.clients.clone(), prefix.to_owned());
+        stream::try_unfold(Some(None::<String>), move |token| {
+            let (request, clients, prefix) = (request.clone(), clients.clone(), prefix.clone());
+            async move {
+                let Some(token) = token else { return Ok(None) };
+                let page = request
+                    .set_continuation_token(token)
+                    .send()
+                    .await
+                    .at(&clients, "s3:ListBucket")
+                    .map_err(|error| ListError { prefix, source: error.into() })?;
+                let next = page.next_continuation_token.clone();
+                Ok(Some((page, next.map(Some))))
+            }
+        })
+        .boxed()
+    }
+
+    pub(super) async fn fetch(
+        &self,
+        bucket: Option<&str>,
+        key: &str,
+    ) -> Result<FetchedObject, FetchError> {
+        let object = self
+            .clients
+            .s3()
+            .get_object()
+            .bucket(bucket.unwrap_or(&self.bucket))
+            .key(key)
+            .send()
+            .await
+            .at(&self.clients, "s3:GetObject")
+            .map_err(|error| fetch_error(&error))?;
+        let size_bytes = object.content_length.unwrap_or_default().unsigned_abs();
+        if size_bytes > SIZE_LIMIT {
+            return Err(FetchError::TooLarge { size_bytes });
+        }
+        let kib = u32::try_from(size_bytes / 1024 + 1).unwrap_or(HELD_KIB).min(HELD_KIB);
+        let failed = |error: &dyn std::error::Error| FetchError::Failed(error.to_string());
+        let held =
+            Arc::clone(&self.held).acquire_many_owned(kib).await.map_err(|error| failed(&error))?;
+        let body = object.body.collect().await.map_err(|error| failed(&error))?;
+        let metadata = object.metadata.unwrap_or_default();
+        Ok(FetchedObject { _held: Some(held), ..FetchedObject::new(body.into_bytes(), metadata) })
+    }
+}
+
+fn fetch_error(error: &AwsError) -> FetchError {
+    if error.is_not_found() {
+        return FetchError::NotFound;
+    }
+    FetchError::Failed(error.to_string())
+}
