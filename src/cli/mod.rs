@@ -10,6 +10,7 @@
 mod accounts;
 mod completions;
 mod config;
+mod confirm;
 mod context;
 mod error;
 mod exit;
