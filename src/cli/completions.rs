@@ -9,7 +9,7 @@ Examples:
   orgtrail completions bash > ~/.local/share/bash-completion/completions/orgtrail
   orgtrail completions zsh  > ~/.zfunc/_orgtrail
   orgtrail completions fish > ~/.config/fish/completions/orgtrail.fish")]
-pub struct Args {
+pub(crate) struct Args {
     /// The shell.
     shell: clap_complete::Shell,
 }

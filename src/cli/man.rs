@@ -10,7 +10,7 @@ use super::{Cli, CliError, Context, Exit, Explain};
 Examples:
   orgtrail man | man -l -
   orgtrail man --out ~/.local/share/man/man1")]
-pub struct Args {
+pub(crate) struct Args {
     /// Write `orgtrail.1`, `orgtrail-config.1` and so on into this directory.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! The command line: one file per command.
 //!
-//! A command is a file `src/cli/<name>.rs` with a `#[derive(clap::Args)] pub
-//! struct Args` (its docstring is the help, its `after_help` the examples) and
+//! A command is a file `src/cli/<name>.rs` with a `#[derive(clap::Args)]
+//! pub(crate) struct Args` (its docstring is the help, its `after_help` the examples) and
 //! `pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit,
 //! CliError>`; one variant in [`Command`] and its arm in [`Command::run`].
 //! Results go through `context.out.data` or `.json`, words for people through

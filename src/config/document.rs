@@ -52,14 +52,11 @@ impl Node {
     pub(super) fn at_path(&mut self, path: &[&str], origin: &Origin) -> Option<&mut Self> {
         let [first, rest @ ..] = path else { return Some(self) };
         let Value::Table(entries) = &mut self.value else { return None };
-        let place = match entries.iter().position(|entry| entry.key == *first) {
-            Some(place) => place,
-            None => {
-                let node = Self { value: Value::Table(Vec::new()), origin: origin.clone() };
-                entries.push(Entry { key: (*first).to_owned(), origin: origin.clone(), node });
-                entries.len() - 1
-            }
-        };
+        let place = entries.iter().position(|entry| entry.key == *first).unwrap_or_else(|| {
+            let node = Self { value: Value::Table(Vec::new()), origin: origin.clone() };
+            entries.push(Entry { key: (*first).to_owned(), origin: origin.clone(), node });
+            entries.len() - 1
+        });
         entries[place].node.at_path(rest, origin)
     }
 
@@ -99,9 +96,10 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Finding>> {
             let span = error.span().unwrap_or(0..0);
             let message = error.message().trim().replace('\n', ", ");
             let at_end = text.get(span.start..).is_none_or(|rest| rest.trim().is_empty());
-            let hint = match at_end {
-                true => "the file ends too early: was it cut short?",
-                false => "strings stand between quotes, and tables begin with `[name]`",
+            let hint = if at_end {
+                "the file ends too early: was it cut short?"
+            } else {
+                "strings stand between quotes, and tables begin with `[name]`"
             };
             Finding::error("", lines.origin(&span), format!("not TOML: {message}")).with_hint(hint)
         })

@@ -6,6 +6,8 @@
 //! Schema and the reference. `check` holds what no single type can say: what
 //! AWS would refuse, and what contradicts itself.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod archive;
 mod check;
 mod cloudwatch_logs;

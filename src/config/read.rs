@@ -71,24 +71,22 @@ impl Reader {
         read.or_else(T::stand_in)
     }
 
-    /// A key's value, or its default where the key is not there.
+    /// A key's value, or its default where the key is not there. What cannot be
+    /// read is a finding, and the default stands in for it, so that the rest
+    /// can be checked too.
     pub(super) fn key_or<T: Read>(
         &mut self,
         table: &Node,
         path: &str,
         key: &str,
         default: impl FnOnce() -> T,
-    ) -> Option<T> {
+    ) -> T {
         let path = join(path, key);
-        match table.child(key) {
-            // What cannot be read is a finding already; the default stands in
-            // for it, so that the rest can be checked too.
-            Some(node) => Some(T::read(node, &path, self).unwrap_or_else(default)),
-            None => {
-                self.origins.insert(path, Origin::Default);
-                Some(default())
-            }
+        if let Some(node) = table.child(key) {
+            return T::read(node, &path, self).unwrap_or_else(default);
         }
+        self.origins.insert(path, Origin::Default);
+        default()
     }
 
     /// A section; an empty one where the key is not there.
@@ -225,26 +223,18 @@ fn suggest_key(found: &str, known: &[&str]) -> String {
 
 impl Read for bool {
     fn read(node: &Node, path: &str, reader: &mut Reader) -> Option<Self> {
-        match &node.value {
-            Value::Boolean(truth) => {
-                reader.leaf(node, path);
-                Some(*truth)
-            }
+        let truth = match &node.value {
+            Value::Boolean(truth) => Some(*truth),
             Value::String(text) if matches!(node.origin, Origin::Environment { .. }) => {
-                reader.leaf(node, path);
-                match text.parse() {
-                    Ok(truth) => Some(truth),
-                    Err(_) => {
-                        reader.mismatch(node, path, "true or false");
-                        None
-                    }
-                }
+                text.parse().ok()
             }
-            _ => {
-                reader.mismatch(node, path, "true or false");
-                None
-            }
+            _ => None,
+        };
+        match truth {
+            Some(_) => reader.leaf(node, path),
+            None => reader.mismatch(node, path, "true or false"),
         }
+        truth
     }
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         generator.subschema_for::<Self>()

@@ -90,7 +90,7 @@ macro_rules! read_key {
         $reader.key($node, $path, $key)
     };
     ($reader:ident, $node:ident, $path:ident, $key:expr, default($default:expr)) => {
-        $reader.key_or($node, $path, $key, || $default)
+        Some($reader.key_or($node, $path, $key, || $default))
     };
     ($reader:ident, $node:ident, $path:ident, $key:expr, section) => {
         $reader.section($node, $path, $key)

@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::finding::Origin;
@@ -50,7 +51,7 @@ impl Loaded {
             match origin {
                 Some(origin) if !line.starts_with('[') => {
                     let origin = origin_text(origin, file);
-                    annotated.push_str(&format!("{line:width$}  # {origin}\n"));
+                    let _ = writeln!(annotated, "{line:width$}  # {origin}");
                 }
                 _ => {
                     annotated.push_str(line);

@@ -19,7 +19,7 @@ JSON, version 1:
     \"error\" or \"warning\", \"key\", \"origin\": { \"from\": \"file\", \"line\", \"column\" }, or
     { \"from\": \"environment\", \"variable\" }, or { \"from\": \"default\" }, \"message\",
     \"hint\" or null } ] }")]
-pub struct Args {}
+pub(crate) struct Args {}
 
 /// What `config check --format json` prints.
 #[derive(Debug, Serialize)]

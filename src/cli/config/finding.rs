@@ -3,7 +3,7 @@ use std::path::Path;
 use crate::config::{Finding, Origin, Severity};
 
 /// A finding as people read it: where, what, and below it the hint.
-pub(crate) fn line(path: &Path, finding: &Finding) -> String {
+fn line(path: &Path, finding: &Finding) -> String {
     let severity = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

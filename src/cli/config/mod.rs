@@ -8,7 +8,7 @@ mod show;
 
 use super::{CliError, Context, Exit};
 
-pub(super) use finding::{line, lines};
+pub(super) use finding::lines;
 
 /// Check, show and describe the config.
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ Examples:
   orgtrail config check
   orgtrail --config prod.toml config show
   orgtrail config schema > orgtrail.schema.json")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }

@@ -6,7 +6,7 @@ use crate::config::Config;
 #[command(after_help = "\
 Examples:
   orgtrail config reference > keys.md")]
-pub struct Args {}
+pub(crate) struct Args {}
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
 pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {

@@ -9,7 +9,7 @@ Examples:
 
 Editors that use Taplo (Even Better TOML) read it where the config begins with:
   #:schema ./orgtrail.schema.json")]
-pub struct Args {}
+pub(crate) struct Args {}
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
 pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {

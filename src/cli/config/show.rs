@@ -19,7 +19,7 @@ Examples:
 JSON, version 1:
   { \"version\": 1, \"file\", \"config\": every section and key, \"origins\": { \"archive.bucket\":
     { \"from\": \"file\", \"line\", \"column\" }, … } }, origins as in `config check`")]
-pub struct Args {}
+pub(crate) struct Args {}
 
 /// What `config show --format json` prints.
 #[derive(Debug, Serialize)]

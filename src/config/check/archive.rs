@@ -47,7 +47,7 @@ fn mfa_delete(config: &Config, checker: &mut Checker<'_>) {
         MfaDelete::Off => checker
             .warning(&[key], "deleting a version of a log asks for no second factor")
             .hint("`mfa_delete = \"policy\"` costs nothing"),
-        _ => return,
+        _ => {}
     }
 }
 
@@ -92,7 +92,7 @@ fn object_lock(config: &Config, checker: &mut Checker<'_>) {
     if !archive.lifecycle.enabled {
         return;
     }
-    if archive.retention_days < lock.days {
+    if (1..lock.days).contains(&archive.retention_days) {
         checker
             .error(
                 &["archive.retention_days", days],

@@ -1,11 +1,16 @@
 use super::Checker;
 use crate::config::{Config, StorageClass, Tier};
 
-/// Where each class can go, as S3's waterfall has it.
+/// Whether a class can go to another, as S3's waterfall has it.
 fn follows(earlier: StorageClass, later: StorageClass) -> bool {
-    use StorageClass::{Glacier, GlacierIr, OneZoneIa};
-    later > earlier && !(earlier == OneZoneIa && later == GlacierIr) && earlier != later
-        || (earlier == GlacierIr && later == Glacier)
+    let one_zone_to_instant =
+        earlier == StorageClass::OneZoneIa && later == StorageClass::GlacierIr;
+    later > earlier && !one_zone_to_instant
+}
+
+/// The classes that S3 takes objects into, and lets them out of, after 30 days.
+fn is_infrequent(class: StorageClass) -> bool {
+    matches!(class, StorageClass::StandardIa | StorageClass::OneZoneIa)
 }
 
 /// The least age at which S3 takes an object into a class.
@@ -93,7 +98,9 @@ fn tiers(tiers: &[Tier], retention_days: u32, checker: &mut Checker<'_>) {
                 .hint("GLACIER_IR is read at once");
         }
         let ends = tiers.get(at + 1).map_or(retention_days, |next| next.days);
-        if ends > days && ends - days < paid_days(storage_class) {
+        // Below, leaving those within 30 days is an error.
+        let told = is_infrequent(storage_class) && at + 1 < tiers.len();
+        if ends > days && ends - days < paid_days(storage_class) && !told {
             checker.warning(
                 &[&format!("{}.days", place(at))],
                 format!(
@@ -115,11 +122,7 @@ fn tiers(tiers: &[Tier], retention_days: u32, checker: &mut Checker<'_>) {
                     later.storage_class, later.days, earlier.storage_class, earlier.days
                 ),
             );
-        } else if matches!(
-            earlier.storage_class,
-            StorageClass::StandardIa | StorageClass::OneZoneIa
-        ) && later.days - earlier.days < 30
-        {
+        } else if is_infrequent(earlier.storage_class) && later.days - earlier.days < 30 {
             checker.error(
                 &[&format!("{place}.days")],
                 format!(

@@ -1,0 +1,392 @@
+//! Configs for property tests: every one that comes out passes `config check`.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::{
+    AccessLogging, Archive, CloudWatchLogs, Config, DataEvents, Guardrail, GuardrailTarget,
+    Insights, Key, Lifecycle, ManagementEventSource, MemberRole, MfaDelete, Notification,
+    ObjectLock, ObjectLockMode, Organization, Principal, ReadWriteType, Regions, Replication,
+    ReplicationStorageClass, Roles, StorageClass, Tier, TlsFloor, Topic, Trail,
+};
+use crate::names::{AccountId, Arn, KeyAlias, KeyPrefix, Partition, Region};
+
+/// Any config that `config check` accepts, with warnings or without.
+pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
+    organization().prop_flat_map(|organization| {
+        let partition = Partition::of(&organization.home_region);
+        (
+            Just(organization.clone()),
+            roles(partition),
+            trail(partition),
+            archive(&organization),
+            key(partition),
+            cloudwatch_logs(),
+            option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name })),
+            guardrail(),
+        )
+            .prop_map(
+                |(organization, roles, trail, archive, key, cloudwatch_logs, topic, guardrail)| {
+                    Config {
+                        organization,
+                        roles,
+                        trail,
+                        archive,
+                        key,
+                        cloudwatch_logs,
+                        topic,
+                        guardrail,
+                    }
+                },
+            )
+    })
+}
+
+/// Strings of a pattern that are names; the pattern may be wider than the name.
+fn name<T>(pattern: &'static str) -> impl Strategy<Value = T>
+where
+    T: std::str::FromStr + std::fmt::Debug,
+{
+    proptest::string::string_regex(pattern)
+        .unwrap()
+        .prop_filter_map("not a name", |text| text.parse().ok())
+}
+
+/// Member accounts, apart from the two that every config names.
+fn member() -> impl Strategy<Value = AccountId> {
+    name("[3-9][0-9]{11}")
+}
+
+fn distinct<T: Ord + std::fmt::Debug>(
+    one: impl Strategy<Value = T>,
+    most: usize,
+) -> impl Strategy<Value = Vec<T>> {
+    proptest::collection::btree_set(one, 0..=most).prop_map(|set| set.into_iter().collect())
+}
+
+fn partition_regions() -> impl Strategy<Value = (Region, Vec<Region>)> {
+    let parse = |codes: &[&str]| -> Vec<Region> {
+        codes.iter().map(|code| code.parse().unwrap()).collect()
+    };
+    let commercial = (
+        select(Region::enabled_by_default().collect::<Vec<_>>()),
+        Just(Region::enabled_by_default().chain(Region::opt_in()).collect::<Vec<_>>()),
+    );
+    let china = parse(&["cn-north-1", "cn-northwest-1"]);
+    let government = parse(&["us-gov-east-1", "us-gov-west-1"]);
+    prop_oneof![
+        6 => commercial,
+        1 => (select(china.clone()), Just(china)),
+        1 => (select(government.clone()), Just(government)),
+    ]
+}
+
+fn organization() -> impl Strategy<Value = Organization> {
+    let regions = partition_regions().prop_flat_map(|(home, all)| {
+        let some = subsequence(all.clone(), 0..=all.len());
+        (Just(home), option::of(some), select(all))
+    });
+    let accounts =
+        (name("1[0-9]{11}"), name("2[0-9]{11}"), option::of(member()), distinct(member(), 3));
+    (regions, accounts, distinct(member(), 3), distinct(unit(), 3)).prop_map(
+        |((home, only, _), (management, log_archive, audit, delegated), excluded, units)| {
+            let regions = only.map_or(Regions::AllEnabled, |mut only| {
+                if !only.contains(&home) {
+                    only.push(home.clone());
+                }
+                Regions::Only(only)
+            });
+            let delegates = Partition::of(&home).has_cloudtrail_delegated_administrators();
+            Organization {
+                management_account: management,
+                log_archive_account: log_archive,
+                audit_account: audit,
+                delegated_administrators: if delegates { delegated } else { Vec::new() },
+                home_region: home,
+                regions,
+                excluded_accounts: excluded,
+                excluded_units: units,
+            }
+        },
+    )
+}
+
+fn unit() -> impl Strategy<Value = crate::names::UnitId> {
+    name("ou-[a-z0-9]{4}-[a-z0-9]{8}")
+}
+
+fn identity(partition: Partition) -> impl Strategy<Value = Arn> {
+    (member(), "role/[A-Za-z0-9]{1,20}")
+        .prop_map(move |(account, role)| Arn::global(partition, "iam", &account, role))
+}
+
+fn principals(partition: Partition) -> impl Strategy<Value = Vec<Principal>> {
+    let one = prop_oneof![
+        member().prop_map(Principal::Account),
+        identity(partition).prop_map(Principal::Identity),
+    ];
+    distinct(one, 3)
+}
+
+fn roles(partition: Partition) -> impl Strategy<Value = Roles> {
+    let path = || name("/([a-z]{1,10}/)?");
+    let member_role = (
+        option::of(name("[A-Za-z0-9+=,.@_-]{1,30}")),
+        option::of(path()),
+        option::of(name("[A-Za-z0-9+=,.@:/_-]{2,30}")),
+    )
+        .prop_map(|(name, path, external_id)| MemberRole { name, path, external_id });
+    (
+        name("[A-Za-z0-9+=,.@_-]{1,30}"),
+        path(),
+        option::of(name("[A-Za-z0-9+=,.@:/_-]{2,30}")),
+        name("[A-Za-z0-9+=,.@_-]{2,30}"),
+        option::of(identity(partition)),
+        btree_map(member(), member_role, 0..3),
+    )
+        .prop_map(|(name, path, external_id, session_name, hub, accounts)| Roles {
+            name,
+            path,
+            external_id,
+            session_name,
+            hub,
+            accounts,
+        })
+}
+
+fn trail(partition: Partition) -> impl Strategy<Value = Trail> {
+    let types =
+        select(vec!["AWS::S3::Object", "AWS::Lambda::Function", "AWS::SNS::Topic", "AWS::X-y::Z"]);
+    let resources = vec("[a-z0-9]{1,12}", 0..3).prop_map(move |names| {
+        names.into_iter().map(|name| format!("arn:{partition}:s3:::{name}/")).collect()
+    });
+    let data_events =
+        (types, read_write(), resources).prop_map(|(kind, read_write_type, resources)| {
+            DataEvents { resource_type: kind.to_owned(), read_write_type, resources }
+        });
+    let insights = any::<(bool, bool)>();
+    let tags = btree_map("[A-Za-z0-9 _.:/=+@-]{1,20}", "[A-Za-z0-9ü _.:/=+@-]{0,20}", 0..4);
+    let sources = subsequence(ManagementEventSource::ALL.to_vec(), 0..=2);
+    (
+        name("[A-Za-z0-9][A-Za-z0-9._-]{1,20}[A-Za-z0-9]"),
+        any::<bool>(),
+        read_write(),
+        sources,
+        vec(data_events, 0..4),
+        insights,
+        tags.prop_map(without_reserved),
+    )
+        .prop_map(|(name, management, kind, sources, data_events, insights, tags)| {
+            // A trail records something.
+            let management = management || data_events.is_empty();
+            let writes = management && kind != ReadWriteType::ReadOnly;
+            Trail {
+                name,
+                include_management_events: management,
+                read_write_type: kind,
+                exclude_management_event_sources: if management { sources } else { Vec::new() },
+                data_events,
+                event_selectors: Vec::new(),
+                advanced_event_selectors: Vec::new(),
+                insights: Insights {
+                    call_rate: insights.0 && writes,
+                    error_rate: insights.1 && management,
+                },
+                tags,
+            }
+        })
+}
+
+fn without_reserved(tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    tags.into_iter().filter(|(key, _)| !key.to_lowercase().starts_with("aws:")).collect()
+}
+
+fn read_write() -> impl Strategy<Value = ReadWriteType> {
+    select(ReadWriteType::ALL)
+}
+
+fn prefix() -> impl Strategy<Value = Option<KeyPrefix>> {
+    option::of(name("[A-Za-z0-9_-]{1,10}(/[A-Za-z0-9_-]{1,10})?"))
+}
+
+fn archive(organization: &Organization) -> impl Strategy<Value = Archive> + use<> {
+    let home = organization.home_region.clone();
+    let log_archive = organization.log_archive_account.clone();
+    let partition = Partition::of(&home);
+    let lock = (select(ObjectLockMode::ALL), 1..3000_u32)
+        .prop_map(|(mode, days)| ObjectLock { mode, days });
+    let access_logging = (any::<bool>(), prefix(), 1..4000_u32);
+    let vault = (member(), name("[a-z]{1,10}"), select(ReplicationStorageClass::ALL));
+    let notification = notification(partition, home.clone());
+    let basics = (
+        "[a-z][a-z0-9]{2,30}",
+        prefix(),
+        // Beyond the lock.
+        0..3000_u32,
+        select(MfaDelete::ALL),
+        60..=129_600_u32,
+        select(TlsFloor::ALL),
+    );
+    (
+        basics,
+        lifecycle(),
+        lock,
+        access_logging,
+        option::of(vault),
+        vec(notification, 0..2),
+        principals(partition),
+    )
+        .prop_map(
+            move |(basics, mut lifecycle, lock, logging, vault, notifications, readers)| {
+                let (bucket, prefix, beyond, mut mfa_delete, mfa_max_age_seconds, tls_floor) =
+                    basics;
+                let replication = vault.map(|(account, role, storage_class)| Replication {
+                    bucket: format!("{bucket}-vault").parse().unwrap(),
+                    account,
+                    region: home.clone(),
+                    role,
+                    key_alias: KeyAlias::vault(),
+                    storage_class,
+                });
+                match mfa_delete {
+                    MfaDelete::Root => lifecycle.enabled = false,
+                    MfaDelete::Vault if replication.is_none() => mfa_delete = MfaDelete::Policy,
+                    _ => {}
+                }
+                let last_tier = lifecycle.tiers.last().map_or(0, |tier| tier.days);
+                debug_assert!(
+                    replication.as_ref().is_none_or(|vault| vault.account != log_archive)
+                );
+                Archive {
+                    access_logging: AccessLogging {
+                        enabled: logging.0,
+                        bucket: format!("{bucket}-access-logs").parse().unwrap(),
+                        prefix: logging.1,
+                        retention_days: logging.2,
+                    },
+                    bucket: bucket.parse().unwrap(),
+                    prefix,
+                    region: home.clone(),
+                    retention_days: lock.days.max(last_tier + 1) + beyond,
+                    lifecycle,
+                    object_lock: lock,
+                    mfa_delete,
+                    mfa_max_age_seconds,
+                    tls_floor,
+                    replication,
+                    notifications,
+                    readers,
+                }
+            },
+        )
+}
+
+fn lifecycle() -> impl Strategy<Value = Lifecycle> {
+    // Any way down the waterfall; the one step that S3 does not know left out.
+    let classes =
+        subsequence(StorageClass::ALL.to_vec(), 0..=3).prop_filter("no such step", |classes| {
+            !classes
+                .windows(2)
+                .any(|pair| pair == [StorageClass::OneZoneIa, StorageClass::GlacierIr])
+        });
+    let tiers = classes.prop_flat_map(|classes| {
+        let gaps = vec(30..500_u32, classes.len());
+        (Just(classes), gaps).prop_map(|(classes, gaps)| {
+            let mut days = 0;
+            let tier = |(storage_class, gap)| {
+                days += gap;
+                Tier { days, storage_class }
+            };
+            classes.into_iter().zip(gaps).map(tier).collect()
+        })
+    });
+    (any::<bool>(), tiers, 1..4000_u32, 1..100_u32).prop_map(
+        |(enabled, tiers, noncurrent_days, abort_multipart_days)| Lifecycle {
+            enabled,
+            tiers,
+            noncurrent_days,
+            abort_multipart_days,
+        },
+    )
+}
+
+fn notification(partition: Partition, region: Region) -> impl Strategy<Value = Notification> {
+    let target = (select(vec!["sns", "sqs"]), member(), "[a-z]{1,12}").prop_map(
+        move |(service, account, name)| Arn::regional(partition, service, &region, &account, name),
+    );
+    let events = subsequence(vec!["s3:ObjectCreated:*", "s3:ObjectRemoved:Delete"], 1..=2)
+        .prop_map(|events| events.into_iter().map(str::to_owned).collect());
+    // Different beginnings, since S3 refuses notifications that overlap.
+    (target, events, option::of("[a-z\"\\\\]{1,8}"), option::of("[a-z.]{1,8}")).prop_map(
+        |(target, events, prefix, suffix)| Notification { target, events, prefix, suffix },
+    )
+}
+
+fn key(partition: Partition) -> impl Strategy<Value = Key> {
+    (
+        name("alias/[A-Za-z0-9/_-]{1,20}"),
+        any::<bool>(),
+        90..=2560_u32,
+        7..=30_u32,
+        principals(partition),
+        principals(partition),
+    )
+        .prop_map(
+            |(
+                alias,
+                rotation,
+                rotation_period_days,
+                deletion_window_days,
+                administrators,
+                readers,
+            )| {
+                Key {
+                    alias,
+                    rotation,
+                    rotation_period_days,
+                    deletion_window_days,
+                    administrators,
+                    readers,
+                }
+            },
+        )
+}
+
+fn cloudwatch_logs() -> impl Strategy<Value = CloudWatchLogs> {
+    (
+        any::<bool>(),
+        name("[A-Za-z0-9_/.#-]{1,30}"),
+        select(vec![1_u32, 30, 365, 2557, 3653]),
+        name("[A-Za-z0-9+=,.@_-]{1,30}"),
+    )
+        .prop_map(|(enabled, group, retention_days, role)| CloudWatchLogs {
+            enabled,
+            group,
+            retention_days,
+            role,
+        })
+}
+
+fn guardrail() -> impl Strategy<Value = Guardrail> {
+    let target = prop_oneof![
+        unit().prop_map(GuardrailTarget::Unit),
+        member().prop_map(GuardrailTarget::Account),
+    ];
+    (any::<bool>(), "[A-Za-z0-9][ -~]{0,30}", distinct(target, 3))
+        .prop_map(|(enabled, name, targets)| Guardrail { enabled, name, targets })
+}
+
+proptest! {
+    #[test]
+    fn every_config_reads_back_from_its_effective_toml(config in arbitrary_config()) {
+        let text = config.to_toml().unwrap();
+        match text.parse::<Config>() {
+            Ok(again) => prop_assert_eq!(again, config, "{}", text),
+            Err(error) => prop_assert!(false, "{:#?}\n{}", error.findings, text),
+        }
+    }
+}
