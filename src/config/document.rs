@@ -82,7 +82,10 @@ pub(super) fn shorten(text: &str) -> String {
     format!("{}…", head.escape_debug())
 }
 
-/// Reads TOML; every syntax error is a finding.
+/// Past these, the file is probably something else.
+const MOST_SYNTAX_ERRORS: usize = 10;
+
+/// Reads TOML; every line with a syntax error is a finding.
 pub(super) fn parse(text: &str) -> Result<Node, Vec<Finding>> {
     let lines = Lines::of(text);
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -104,7 +107,10 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Finding>> {
             Finding::error("", lines.origin(&span), format!("not TOML: {message}")).with_hint(hint)
         })
         .collect();
-    findings.dedup();
+    // The first of each line: the others mostly follow from it.
+    findings.sort_by_key(|finding| finding.origin.rank());
+    findings.dedup_by_key(|finding| finding.origin.rank().0);
+    findings.truncate(MOST_SYNTAX_ERRORS);
     Err(findings)
 }
 

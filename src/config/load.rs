@@ -30,14 +30,14 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is no text.
-    #[error("the config {} is not UTF-8 text: found byte 0x{byte:02x} at offset {offset}", path.display())]
+    #[error("the config {} is not UTF-8 text: found byte 0x{byte:02x} in line {line}", path.display())]
     NotText {
         /// The file.
         path: PathBuf,
         /// The first byte that is no UTF-8.
         byte: u8,
-        /// Its place, in bytes from 0.
-        offset: usize,
+        /// Its line, from 1.
+        line: usize,
     },
     /// The file is too large to be a config.
     #[error("the config {} is larger than {limit} bytes", path.display())]
@@ -83,7 +83,9 @@ impl Loaded {
         let text = String::from_utf8(bytes).map_err(|error| {
             let offset = error.utf8_error().valid_up_to();
             let byte = error.as_bytes().get(offset).copied().unwrap_or_default();
-            ConfigError::NotText { path: path.to_owned(), byte, offset }
+            let before = error.as_bytes().iter().take(offset);
+            let line = before.filter(|byte| **byte == b'\n').count() + 1;
+            ConfigError::NotText { path: path.to_owned(), byte, line }
         })?;
         Self::from_text(&text, environment)
             .map_err(|findings| ConfigError::Invalid { path: path.to_owned(), findings })

@@ -6,6 +6,7 @@
     reason = "tests stop where they fail"
 )]
 mod aws_sessions;
+mod cli_config;
 mod digest_vectors;
 mod forge;
 mod loopback;

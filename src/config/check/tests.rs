@@ -20,10 +20,10 @@ fn config(organization: &str, archive: &str, rest: &str) -> String {
         let key = line.split(" = ").next().unwrap();
         let replaced = |lines: &str| lines.lines().any(|line| line.starts_with(key));
         if line == "[archive]" {
-            text += &format!("{organization}\n");
+            text.extend([organization, "\n"]);
         }
         if line.starts_with('[') || !(replaced(organization) || replaced(archive)) {
-            text += &format!("{line}\n");
+            text.extend([line, "\n"]);
         }
     }
     format!("{text}{archive}\n{rest}\n")
@@ -524,7 +524,7 @@ fn insights_need_the_events_they_look_at() {
 #[test]
 fn tags_follow_awss_rules() {
     let tags = |tags: &str| config("", "", &format!("[trail.tags]\n{tags}"));
-    let many: String = (0..51).map(|at| format!("t{at} = \"x\"\n")).collect();
+    let many: String = (0..51).fold(String::new(), |all, at| format!("{all}t{at} = \"x\"\n"));
     only(&tags(&many), ERROR, "trail.tags", "found 51 tags");
     only(&tags("\"AWS:x\" = \"y\""), ERROR, "trail.tags.\"AWS:x\"", "begins with `aws:`");
     only(&tags("\"\" = \"y\""), ERROR, "trail.tags.\"\"", "0 characters");
