@@ -1,12 +1,61 @@
 //! Amazon S3: buckets, objects, versions, locks.
+//!
+//! The crate `s3s` reads and writes the protocol and checks signatures; what is
+//! here is the backend. A request goes `session` (whose credentials) →
+//! `backend` (which operation) → `context` (may they) → the operation's file.
+//!
+//! The endpoint is plain HTTP on loopback and stands for TLS 1.3: a request that
+//! carries `x-orgtrail-insecure: true` counts as plain HTTP, one that carries
+//! `x-orgtrail-tls: 1.1` as that version. Neither header need be signed.
+//!
+//! Limits: no SSE-C, access points, SELECT, inventory, acceleration, analytics,
+//! metrics, website or CORS settings. Replication copies new objects at once,
+//! without asking its role's policies, and no delete markers. Uploads under way
+//! are lost on a restart.
 
-/// All buckets and their objects.
-#[derive(Debug, Default)]
-pub(super) struct Store {}
+mod acl;
+mod backend;
+mod bucket;
+mod bucket_policy;
+mod buckets;
+mod checksum;
+mod context;
+mod copy;
+mod delete;
+mod encryption;
+mod error;
+mod get;
+mod lifecycle;
+mod listing;
+mod lock;
+mod mfa;
+mod multipart;
+mod object;
+mod put;
+mod raw;
+mod replication;
+mod restore;
+mod service_access;
+mod session;
+mod settings;
+mod store;
+mod tags;
+mod time;
+mod versioning;
 
-/// The protocol's server over the world's buckets.
-pub(super) fn service(_world: std::sync::Arc<super::world::World>) -> s3s::service::S3Service {
-    struct Nothing;
-    impl s3s::S3 for Nothing {}
-    s3s::service::S3ServiceBuilder::new(Nothing).build()
+use std::sync::Arc;
+
+use s3s::service::{S3Service, S3ServiceBuilder};
+
+pub(super) use service_access::{Delivery, check, deliver};
+pub(super) use store::Store;
+
+use super::world::World;
+
+/// The service that answers requests signed for S3, and those nobody signed.
+pub(super) fn service(world: Arc<World>) -> S3Service {
+    let mut builder = S3ServiceBuilder::new(backend::Backend(Arc::clone(&world)));
+    builder.set_auth(session::Keys(Arc::clone(&world)));
+    builder.set_access(session::Door(world));
+    builder.build()
 }

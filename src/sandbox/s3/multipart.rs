@@ -1,0 +1,564 @@
+//! Multipart uploads.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use md5::Digest as _;
+use s3s::{S3ErrorCode, S3Result, dto};
+
+use super::{
+    acl,
+    bucket::{Bucket, Settings},
+    checksum::{Algorithm, Checksum, Claims, set_checksums},
+    context::{ByAcl, Cx, Keys},
+    encryption,
+    error::{invalid_argument, invalid_request, malformed_xml, refuse},
+    lock,
+    object::{Details, Encryption, EntityTag, Object, PartSummary},
+    put::{AclHeaders, Condition, Write, acl_of, details_of},
+    time::to_dto,
+};
+use crate::names::AccountId;
+
+/// The least size of a part that is not the last.
+const MIN_PART_BYTES: usize = 5 * 1024 * 1024;
+const MAX_PARTS: i32 = 10_000;
+
+/// An upload under way.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub(super) initiated: Timestamp,
+    initiator: AccountId,
+    content_type: Option<Box<str>>,
+    details: Details,
+    encryption: Encryption,
+    lock: lock::Wanted,
+    acl: AclHeaders,
+    algorithm: Algorithm,
+    composite: bool,
+    parts: BTreeMap<u16, Part>,
+}
+
+#[derive(Debug, Clone)]
+struct Part {
+    body: Bytes,
+    md5: EntityTag,
+    checksum: Checksum,
+    modified: Timestamp,
+}
+
+fn no_such_upload() -> s3s::S3Error {
+    refuse(
+        S3ErrorCode::NoSuchUpload,
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
+    )
+}
+
+fn part_number(number: i32) -> S3Result<u16> {
+    u16::try_from(number).ok().filter(|n| (1..=MAX_PARTS).contains(&i32::from(*n))).ok_or_else(|| {
+        invalid_argument("Part number must be an integer between 1 and 10000, inclusive")
+    })
+}
+
+pub(super) fn create_multipart_upload(
+    cx: &Cx<'_>,
+    mut input: dto::CreateMultipartUploadInput,
+) -> S3Result<dto::CreateMultipartUploadOutput> {
+    let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    let settings = bucket.settings();
+    let write = Write {
+        key: &input.key,
+        encryption: encryption::Wanted::new(
+            input.server_side_encryption.as_ref(),
+            input.ssekms_key_id.as_ref(),
+            input.bucket_key_enabled,
+            input.sse_customer_key.as_ref(),
+        )?,
+        lock: lock::Wanted::new(
+            cx,
+            &settings,
+            input.object_lock_mode.as_ref(),
+            input.object_lock_retain_until_date.as_ref(),
+            input.object_lock_legal_hold_status.as_ref(),
+        )?,
+        acl: acl_of!(input),
+        content_type: input.content_type.take().map(Into::into),
+        details: details_of!(input),
+        ..Write::default()
+    };
+    cx.allow_write(&bucket, &settings, &write)?;
+    let encryption = cx.encrypt(&bucket, &settings, &input.key, &write.encryption)?;
+    let algorithm = match &input.checksum_algorithm {
+        Some(name) => Algorithm::parse(name.as_str())?,
+        None => Algorithm::Crc64Nvme,
+    };
+    let composite = match input.checksum_type.as_ref().map(dto::ChecksumType::as_str) {
+        None => algorithm.is_composite_by_default(),
+        Some("COMPOSITE") if algorithm != Algorithm::Crc64Nvme => true,
+        Some("FULL_OBJECT") if !matches!(algorithm, Algorithm::Sha1 | Algorithm::Sha256) => false,
+        Some(kind) => {
+            return Err(invalid_request(format!(
+                "The {kind} checksum type cannot be used with the {} checksum algorithm.",
+                algorithm.as_str()
+            )));
+        }
+    };
+    let (server_side_encryption, ssekms_key_id, bucket_key_enabled) =
+        encryption::describe(&encryption);
+    let upload = Upload {
+        initiated: cx.now,
+        initiator: cx.caller().map_or_else(|| bucket.owner.clone(), |c| c.account.clone()),
+        content_type: write.content_type,
+        details: write.details,
+        encryption,
+        lock: write.lock,
+        acl: write.acl,
+        algorithm,
+        composite,
+        parts: BTreeMap::new(),
+    };
+    let id = cx.store().new_version_id().to_string();
+    bucket.state.write().uploads.insert((input.key.clone(), id.clone()), upload);
+    Ok(dto::CreateMultipartUploadOutput {
+        bucket: Some(input.bucket),
+        bucket_key_enabled,
+        checksum_algorithm: input.checksum_algorithm,
+        checksum_type: Some(kind(composite)),
+        key: Some(input.key),
+        server_side_encryption,
+        ssekms_key_id,
+        upload_id: Some(id),
+        ..Default::default()
+    })
+}
+
+fn kind(composite: bool) -> dto::ChecksumType {
+    dto::ChecksumType::from_static(if composite {
+        dto::ChecksumType::COMPOSITE
+    } else {
+        dto::ChecksumType::FULL_OBJECT
+    })
+}
+
+impl Cx<'_> {
+    fn allow_upload(&self, bucket: &Bucket, settings: &Settings, key: &str, action: &str) -> S3Result<()> {
+        self.allow_object(bucket, settings, key, action, Keys::new(), ByAcl::Bucket("WRITE"))
+    }
+
+    /// Adds a part to an upload.
+    fn add_part(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        upload_id: &str,
+        number: u16,
+        body: Bytes,
+        mut claims: Claims,
+    ) -> S3Result<(Part, Encryption)> {
+        let id = (key.to_owned(), upload_id.to_owned());
+        let (algorithm, encryption) = {
+            let state = bucket.state.read();
+            let upload = state.uploads.get(&id).ok_or_else(no_such_upload)?;
+            (upload.algorithm, upload.encryption.clone())
+        };
+        if let Some((claimed, _)) = &claims.checksum
+            && *claimed != algorithm
+            && algorithm != Algorithm::Crc64Nvme
+        {
+            return Err(invalid_request(format!(
+                "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                algorithm.as_str().to_ascii_lowercase(),
+                claimed.as_str().to_ascii_lowercase(),
+            )));
+        }
+        claims.algorithm = Some(algorithm);
+        let md5 = EntityTag::of(&body);
+        claims.verify(&body, md5.digest)?;
+        let checksum = algorithm.of(&body);
+        let part = Part { body, md5, checksum, modified: self.now };
+        let mut state = bucket.state.write();
+        let upload = state.uploads.get_mut(&id).ok_or_else(no_such_upload)?;
+        upload.parts.insert(number, part.clone());
+        Ok((part, encryption))
+    }
+}
+
+pub(super) fn upload_part(
+    cx: &Cx<'_>,
+    input: dto::UploadPartInput,
+    body: Bytes,
+    claims: Claims,
+) -> S3Result<dto::UploadPartOutput> {
+    let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    cx.allow_upload(&bucket, &bucket.settings(), &input.key, "s3:PutObject")?;
+    let number = part_number(input.part_number)?;
+    let (part, encryption) =
+        cx.add_part(&bucket, &input.key, &input.upload_id, number, body, claims)?;
+    let (server_side_encryption, ssekms_key_id, bucket_key_enabled) =
+        encryption::describe(&encryption);
+    let mut output = dto::UploadPartOutput {
+        bucket_key_enabled,
+        e_tag: Some(part.md5.dto()),
+        server_side_encryption,
+        ssekms_key_id,
+        ..Default::default()
+    };
+    set_checksums!(output, part.checksum);
+    Ok(output)
+}
+
+pub(super) fn upload_part_copy(
+    cx: &Cx<'_>,
+    input: dto::UploadPartCopyInput,
+) -> S3Result<dto::UploadPartCopyOutput> {
+    let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    cx.allow_upload(&bucket, &bucket.settings(), &input.key, "s3:PutObject")?;
+    let number = part_number(input.part_number)?;
+    let conditions = super::get::Conditions {
+        if_match: input.copy_source_if_match.as_ref(),
+        if_none_match: input.copy_source_if_none_match.as_ref(),
+        if_modified_since: input.copy_source_if_modified_since.as_ref(),
+        if_unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
+    };
+    let owner = input.expected_source_bucket_owner.as_deref();
+    let source = super::copy::read_source(cx, &input.copy_source, owner, &conditions)?;
+    let whole = &source.found.object.body;
+    let body = match &input.copy_source_range {
+        None => whole.clone(),
+        Some(text) => {
+            let range = dto::Range::parse(text).ok().filter(|range| {
+                matches!(range, dto::Range::Int { last: Some(last), .. } if *last < whole.len() as u64)
+            });
+            let range = range.and_then(|range| range.check(whole.len() as u64).ok());
+            let range = range.ok_or_else(|| {
+                invalid_argument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+            })?;
+            super::get::slice_of(whole, &range)
+        }
+    };
+    let claims = Claims::default();
+    let (part, encryption) =
+        cx.add_part(&bucket, &input.key, &input.upload_id, number, body, claims)?;
+    let (server_side_encryption, ssekms_key_id, bucket_key_enabled) =
+        encryption::describe(&encryption);
+    let mut result = dto::CopyPartResult {
+        e_tag: Some(part.md5.dto()),
+        last_modified: Some(to_dto(part.modified)),
+        ..Default::default()
+    };
+    set_checksums!(result, part.checksum);
+    Ok(dto::UploadPartCopyOutput {
+        bucket_key_enabled,
+        copy_part_result: Some(result),
+        copy_source_version_id: source.found.shown_version_id(),
+        server_side_encryption,
+        ssekms_key_id,
+        ..Default::default()
+    })
+}
+
+/// The parts that a completion names, in order and all there.
+fn named_parts(
+    upload: &Upload,
+    wanted: &[dto::CompletedPart],
+) -> S3Result<Vec<(u16, Part)>> {
+    if wanted.is_empty() {
+        return Err(malformed_xml("You must specify at least one part"));
+    }
+    let mut parts: Vec<(u16, Part)> = Vec::with_capacity(wanted.len());
+    for part in wanted {
+        let number = part_number(part.part_number.unwrap_or(0))?;
+        if parts.last().is_some_and(|(last, _)| *last >= number) {
+            return Err(refuse(
+                S3ErrorCode::InvalidPartOrder,
+                "The list of parts was not in ascending order. Parts must be ordered by part number.",
+            ));
+        }
+        let invalid = || {
+            refuse(
+                S3ErrorCode::InvalidPart,
+                "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+            )
+        };
+        let there = upload.parts.get(&number).ok_or_else(invalid)?;
+        if part.e_tag.as_ref().is_none_or(|tag| tag.value() != there.md5.to_string()) {
+            return Err(invalid());
+        }
+        let claimed = [
+            (Algorithm::Crc32, &part.checksum_crc32),
+            (Algorithm::Crc32c, &part.checksum_crc32c),
+            (Algorithm::Crc64Nvme, &part.checksum_crc64nvme),
+            (Algorithm::Sha1, &part.checksum_sha1),
+            (Algorithm::Sha256, &part.checksum_sha256),
+        ];
+        for (algorithm, text) in claimed {
+            if text.as_ref().is_some_and(|text| {
+                there.checksum.text_of(algorithm).is_some_and(|actual| actual != *text)
+            }) {
+                return Err(invalid());
+            }
+        }
+        parts.push((number, there.clone()));
+    }
+    let too_small = parts[..parts.len() - 1].iter().any(|(_, part)| part.body.len() < MIN_PART_BYTES);
+    if too_small {
+        return Err(refuse(
+            S3ErrorCode::EntityTooSmall,
+            "Your proposed upload is smaller than the minimum allowed size",
+        ));
+    }
+    Ok(parts)
+}
+
+pub(super) fn complete_multipart_upload(
+    cx: &Cx<'_>,
+    mut input: dto::CompleteMultipartUploadInput,
+) -> S3Result<dto::CompleteMultipartUploadOutput> {
+    let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    let settings = bucket.settings();
+    cx.allow_upload(&bucket, &settings, &input.key, "s3:PutObject")?;
+    let condition = Condition::new(input.if_match.take(), input.if_none_match.take())?;
+    let id = (input.key.clone(), input.upload_id.clone());
+    let wanted = input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
+    let (object, acl) = {
+        let state = bucket.state.read();
+        let upload = state.uploads.get(&id).ok_or_else(no_such_upload)?;
+        let parts = named_parts(upload, &wanted)?;
+        let mut object = join(upload, &parts);
+        if let Encryption::Kms { .. } = object.encryption {
+            object.etag.digest = cx.store().opaque_tag().digest;
+        }
+        upload.lock.lock(&mut object, &settings, cx.now);
+        (object, upload.acl.clone())
+    };
+    if input.mpu_object_size.is_some_and(|size| size != i64::try_from(object.size()).unwrap_or(-1)) {
+        return Err(invalid_request("The provided 'x-amz-mp-object-size' header value does not match what was computed."));
+    }
+    check_claim(&input, &object.checksum)?;
+    let mut object = object;
+    acl.apply(cx, &bucket, &settings, &mut object)?;
+    let written = cx.insert(&bucket, &input.key, object, &condition)?;
+    bucket.state.write().uploads.remove(&id);
+    let object = &written.object;
+    let (server_side_encryption, ssekms_key_id, bucket_key_enabled) =
+        encryption::describe(&object.encryption);
+    let mut output = dto::CompleteMultipartUploadOutput {
+        location: Some(format!("/{}/{}", input.bucket, input.key)),
+        bucket: Some(input.bucket),
+        bucket_key_enabled,
+        checksum_type: Some(object.checksum.kind()),
+        e_tag: Some(object.etag.dto()),
+        key: Some(input.key),
+        server_side_encryption,
+        ssekms_key_id,
+        version_id: written.version_id,
+        ..Default::default()
+    };
+    set_checksums!(output, object.checksum);
+    Ok(output)
+}
+
+fn join(upload: &Upload, parts: &[(u16, Part)]) -> Object {
+    let mut body = BytesMut::with_capacity(parts.iter().map(|(_, part)| part.body.len()).sum());
+    let mut digests = md5::Md5::new();
+    for (_, part) in parts {
+        body.extend_from_slice(&part.body);
+        digests.update(part.md5.digest);
+    }
+    let body = body.freeze();
+    let checksum = if upload.composite {
+        let checksums: Vec<Checksum> = parts.iter().map(|(_, part)| part.checksum).collect();
+        Checksum::composite(upload.algorithm, &checksums)
+    } else {
+        upload.algorithm.of(&body)
+    };
+    let mut details = upload.details.clone();
+    details.parts = parts
+        .iter()
+        .map(|(number, part)| PartSummary {
+            number: *number,
+            size: part.body.len() as u64,
+            checksum: part.checksum,
+        })
+        .collect();
+    Object {
+        body,
+        etag: EntityTag {
+            digest: digests.finalize().into(),
+            parts: u16::try_from(parts.len()).ok(),
+        },
+        checksum,
+        encryption: upload.encryption.clone(),
+        content_type: upload.content_type.clone(),
+        details: Some(Box::new(details)),
+    }
+}
+
+/// Holds the whole object's checksum against what the completion claims.
+fn check_claim(input: &dto::CompleteMultipartUploadInput, checksum: &Checksum) -> S3Result<()> {
+    let claimed = [
+        (Algorithm::Crc32, &input.checksum_crc32),
+        (Algorithm::Crc32c, &input.checksum_crc32c),
+        (Algorithm::Crc64Nvme, &input.checksum_crc64nvme),
+        (Algorithm::Sha1, &input.checksum_sha1),
+        (Algorithm::Sha256, &input.checksum_sha256),
+    ];
+    for (algorithm, text) in claimed {
+        let Some(text) = text else { continue };
+        let actual = checksum.text_of(algorithm);
+        let plain = actual.as_deref().map(|actual| actual.split('-').next().unwrap_or(actual));
+        if actual.as_deref() != Some(text) && plain != Some(text) {
+            return Err(refuse(
+                S3ErrorCode::BadDigest,
+                format!(
+                    "The {} you specified did not match the calculated checksum.",
+                    algorithm.as_str()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn abort_multipart_upload(
+    cx: &Cx<'_>,
+    input: dto::AbortMultipartUploadInput,
+) -> S3Result<dto::AbortMultipartUploadOutput> {
+    let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    cx.allow_upload(&bucket, &bucket.settings(), &input.key, "s3:AbortMultipartUpload")?;
+    let id = (input.key, input.upload_id);
+    bucket.state.write().uploads.remove(&id).ok_or_else(no_such_upload)?;
+    Ok(dto::AbortMultipartUploadOutput::default())
+}
+
+pub(super) fn list_parts(
+    cx: &Cx<'_>,
+    input: dto::ListPartsInput,
+) -> S3Result<dto::ListPartsOutput> {
+    let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    cx.allow_upload(&bucket, &bucket.settings(), &input.key, "s3:ListMultipartUploadParts")?;
+    let id = (input.key.clone(), input.upload_id.clone());
+    let state = bucket.state.read();
+    let upload = state.uploads.get(&id).ok_or_else(no_such_upload)?;
+    let marker = input.part_number_marker.unwrap_or(0);
+    let most = input.max_parts.unwrap_or(1_000).clamp(0, 1_000);
+    let after: Vec<(&u16, &Part)> =
+        upload.parts.iter().filter(|(number, _)| i32::from(**number) > marker).collect();
+    let count = usize::try_from(most).unwrap_or(0);
+    let more = after.len() > count;
+    let shown: Vec<dto::Part> = after
+        .iter()
+        .take(count)
+        .map(|(number, part)| {
+            let mut shown = dto::Part {
+                e_tag: Some(part.md5.dto()),
+                last_modified: Some(to_dto(part.modified)),
+                part_number: Some(i32::from(**number)),
+                size: i64::try_from(part.body.len()).ok(),
+                ..Default::default()
+            };
+            set_checksums!(shown, part.checksum);
+            shown
+        })
+        .collect();
+    Ok(dto::ListPartsOutput {
+        bucket: Some(input.bucket),
+        checksum_algorithm: Some(dto::ChecksumAlgorithm::from_static(upload.algorithm.as_str())),
+        checksum_type: Some(kind(upload.composite)),
+        initiator: Some(dto::Initiator {
+            display_name: None,
+            id: Some(acl::canonical_id(&upload.initiator)),
+        }),
+        is_truncated: Some(more),
+        key: Some(input.key),
+        max_parts: Some(most),
+        next_part_number_marker: shown.last().and_then(|part| part.part_number).filter(|_| more),
+        owner: Some(acl::owner(&bucket.owner)),
+        part_number_marker: Some(marker),
+        parts: Some(shown),
+        storage_class: upload.details.storage_class.as_deref().map(|c| c.to_owned().into()),
+        upload_id: Some(input.upload_id),
+        ..Default::default()
+    })
+}
+
+pub(super) fn list_multipart_uploads(
+    cx: &Cx<'_>,
+    input: dto::ListMultipartUploadsInput,
+) -> S3Result<dto::ListMultipartUploadsOutput> {
+    let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    let action = "s3:ListBucketMultipartUploads";
+    cx.allow_bucket(&bucket, action, Keys::new(), ByAcl::Bucket("READ"))?;
+    let most = input.max_uploads.unwrap_or(1_000).clamp(0, 1_000);
+    let count = usize::try_from(most).unwrap_or(0);
+    let prefix = input.prefix.as_deref().unwrap_or_default();
+    let delimiter = input.delimiter.as_deref().filter(|text| !text.is_empty());
+    let key_marker = input.key_marker.as_deref().unwrap_or_default();
+    let id_marker = input.upload_id_marker.as_deref().unwrap_or_default();
+    let state = bucket.state.read();
+    let mut uploads: Vec<dto::MultipartUpload> = Vec::new();
+    let mut prefixes: Vec<String> = Vec::new();
+    let mut more = false;
+    for ((key, id), upload) in &state.uploads {
+        if !key.starts_with(prefix) || key.as_str() < key_marker {
+            continue;
+        }
+        if key == key_marker && (id_marker.is_empty() || id.as_str() <= id_marker) {
+            continue;
+        }
+        let rolled = delimiter.and_then(|delimiter| {
+            let at = key[prefix.len()..].find(delimiter)?;
+            Some(&key[..prefix.len() + at + delimiter.len()])
+        });
+        if rolled.is_some_and(|rolled| {
+            prefixes.last().map(String::as_str) == Some(rolled) || key_marker.starts_with(rolled)
+        }) {
+            continue;
+        }
+        if uploads.len() + prefixes.len() >= count {
+            more = true;
+            break;
+        }
+        match rolled {
+            Some(rolled) => prefixes.push(rolled.to_owned()),
+            None => uploads.push(dto::MultipartUpload {
+                checksum_algorithm: Some(dto::ChecksumAlgorithm::from_static(
+                    upload.algorithm.as_str(),
+                )),
+                checksum_type: Some(kind(upload.composite)),
+                initiated: Some(to_dto(upload.initiated)),
+                initiator: Some(dto::Initiator {
+                    display_name: None,
+                    id: Some(acl::canonical_id(&upload.initiator)),
+                }),
+                key: Some(key.clone()),
+                owner: Some(acl::owner(&bucket.owner)),
+                storage_class: upload.details.storage_class.as_deref().map(|c| c.to_owned().into()),
+                upload_id: Some(id.clone()),
+            }),
+        }
+    }
+    let last = uploads.last().filter(|_| more);
+    let last_prefix = prefixes.last().filter(|_| more).cloned();
+    let next_key = last.and_then(|upload| upload.key.clone()).max(last_prefix);
+    Ok(dto::ListMultipartUploadsOutput {
+        next_upload_id_marker: last
+            .filter(|upload| upload.key == next_key)
+            .and_then(|upload| upload.upload_id.clone()),
+        next_key_marker: next_key,
+        bucket: Some(input.bucket),
+        common_prefixes: Some(
+            prefixes.into_iter().map(|p| dto::CommonPrefix { prefix: Some(p) }).collect(),
+        ),
+        delimiter: input.delimiter,
+        encoding_type: None,
+        is_truncated: Some(more),
+        key_marker: input.key_marker,
+        max_uploads: Some(most),
+        prefix: input.prefix,
+        request_charged: None,
+        upload_id_marker: input.upload_id_marker,
+        uploads: Some(uploads),
+    })
+}

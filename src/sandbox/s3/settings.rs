@@ -1,0 +1,476 @@
+//! The settings of a bucket that have no file of their own.
+
+use s3s::{S3ErrorCode, S3Result, dto};
+
+use super::{
+    acl::{self, Acl},
+    bucket::Ownership,
+    bucket_policy,
+    context::{ByAcl, Cx, Keys},
+    error::{
+        absent, access_denied, invalid_argument, invalid_request, malformed_xml, refuse,
+    },
+    put::acls_not_supported,
+};
+
+impl Ownership {
+    pub(super) fn parse(name: &str) -> S3Result<Self> {
+        match name {
+            "BucketOwnerEnforced" => Ok(Self::BucketOwnerEnforced),
+            "BucketOwnerPreferred" => Ok(Self::BucketOwnerPreferred),
+            "ObjectWriter" => Ok(Self::ObjectWriter),
+            _ => Err(malformed_xml("unknown object ownership")),
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::BucketOwnerEnforced => "BucketOwnerEnforced",
+            Self::BucketOwnerPreferred => "BucketOwnerPreferred",
+            Self::ObjectWriter => "ObjectWriter",
+        }
+    }
+}
+
+pub(super) fn put_bucket_policy(
+    cx: &Cx<'_>,
+    input: dto::PutBucketPolicyInput,
+) -> S3Result<dto::PutBucketPolicyOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketPolicy")?;
+    if cx.caller().is_none_or(|caller| caller.account != bucket.owner) {
+        return Err(refuse(
+            S3ErrorCode::MethodNotAllowed,
+            "The specified method is not allowed against this resource.",
+        ));
+    }
+    let policy =
+        bucket_policy::check(&input.policy, cx.world.partition, &bucket.name, cx.control)?;
+    let blocked = bucket.settings().blocks(|block| block.block_public_policy);
+    if policy.is_public && blocked {
+        return Err(access_denied(
+            "Access Denied: public policies are blocked by the BlockPublicPolicy setting in S3 Block Public Access",
+        ));
+    }
+    cx.change(&bucket, |settings| settings.policy = Some(policy));
+    Ok(dto::PutBucketPolicyOutput {})
+}
+
+pub(super) fn get_bucket_policy(
+    cx: &Cx<'_>,
+    input: dto::GetBucketPolicyInput,
+) -> S3Result<dto::GetBucketPolicyOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetBucketPolicy")?;
+    match &bucket.settings().policy {
+        Some(policy) => Ok(dto::GetBucketPolicyOutput { policy: Some(policy.document.text().to_owned()) }),
+        None => Err(no_policy()),
+    }
+}
+
+fn no_policy() -> s3s::S3Error {
+    refuse(S3ErrorCode::NoSuchBucketPolicy, "The bucket policy does not exist")
+}
+
+pub(super) fn delete_bucket_policy(
+    cx: &Cx<'_>,
+    input: dto::DeleteBucketPolicyInput,
+) -> S3Result<dto::DeleteBucketPolicyOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:DeleteBucketPolicy")?;
+    cx.change(&bucket, |settings| settings.policy = None);
+    Ok(dto::DeleteBucketPolicyOutput {})
+}
+
+pub(super) fn get_bucket_policy_status(
+    cx: &Cx<'_>,
+    input: dto::GetBucketPolicyStatusInput,
+) -> S3Result<dto::GetBucketPolicyStatusOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetBucketPolicyStatus")?;
+    let settings = bucket.settings();
+    let policy = settings.policy.as_ref().ok_or_else(no_policy)?;
+    let is_public = policy.is_public && !settings.blocks(|block| block.restrict_public_buckets);
+    Ok(dto::GetBucketPolicyStatusOutput {
+        policy_status: Some(dto::PolicyStatus { is_public: Some(is_public) }),
+    })
+}
+
+pub(super) fn put_public_access_block(
+    cx: &Cx<'_>,
+    input: dto::PutPublicAccessBlockInput,
+) -> S3Result<dto::PutPublicAccessBlockOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketPublicAccessBlock")?;
+    let given = input.public_access_block_configuration;
+    let block = dto::PublicAccessBlockConfiguration {
+        block_public_acls: Some(given.block_public_acls.unwrap_or(false)),
+        block_public_policy: Some(given.block_public_policy.unwrap_or(false)),
+        ignore_public_acls: Some(given.ignore_public_acls.unwrap_or(false)),
+        restrict_public_buckets: Some(given.restrict_public_buckets.unwrap_or(false)),
+    };
+    cx.change(&bucket, |settings| settings.public_access = Some(block));
+    Ok(dto::PutPublicAccessBlockOutput {})
+}
+
+pub(super) fn get_public_access_block(
+    cx: &Cx<'_>,
+    input: dto::GetPublicAccessBlockInput,
+) -> S3Result<dto::GetPublicAccessBlockOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetBucketPublicAccessBlock")?;
+    let block = bucket.settings().public_access.clone().ok_or_else(|| {
+        absent(
+            "NoSuchPublicAccessBlockConfiguration",
+            "The public access block configuration was not found",
+        )
+    })?;
+    Ok(dto::GetPublicAccessBlockOutput { public_access_block_configuration: Some(block) })
+}
+
+pub(super) fn delete_public_access_block(
+    cx: &Cx<'_>,
+    input: dto::DeletePublicAccessBlockInput,
+) -> S3Result<dto::DeletePublicAccessBlockOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketPublicAccessBlock")?;
+    cx.change(&bucket, |settings| settings.public_access = None);
+    Ok(dto::DeletePublicAccessBlockOutput {})
+}
+
+pub(super) fn put_bucket_ownership_controls(
+    cx: &Cx<'_>,
+    input: dto::PutBucketOwnershipControlsInput,
+) -> S3Result<dto::PutBucketOwnershipControlsOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketOwnershipControls")?;
+    let [rule] = input.ownership_controls.rules.as_slice() else {
+        return Err(malformed_xml("exactly one ownership rule is expected"));
+    };
+    let ownership = Ownership::parse(rule.object_ownership.as_str())?;
+    let private = Acl::private(&bucket.owner);
+    let settings = bucket.settings();
+    let foreign = settings.acl.as_ref().is_some_and(|acl| *acl != private);
+    if ownership == Ownership::BucketOwnerEnforced && foreign {
+        return Err(refuse(
+            S3ErrorCode::InvalidBucketAclWithObjectOwnership,
+            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+        ));
+    }
+    cx.change(&bucket, |settings| settings.ownership = Some(ownership));
+    Ok(dto::PutBucketOwnershipControlsOutput {})
+}
+
+pub(super) fn get_bucket_ownership_controls(
+    cx: &Cx<'_>,
+    input: dto::GetBucketOwnershipControlsInput,
+) -> S3Result<dto::GetBucketOwnershipControlsOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetBucketOwnershipControls")?;
+    let ownership = bucket.settings().ownership.ok_or_else(|| {
+        absent(
+            "OwnershipControlsNotFoundError",
+            "The bucket ownership controls were not found",
+        )
+    })?;
+    let object_ownership = dto::ObjectOwnership::from_static(ownership.as_str());
+    Ok(dto::GetBucketOwnershipControlsOutput {
+        ownership_controls: Some(dto::OwnershipControls {
+            rules: vec![dto::OwnershipControlsRule { object_ownership }],
+        }),
+    })
+}
+
+pub(super) fn delete_bucket_ownership_controls(
+    cx: &Cx<'_>,
+    input: dto::DeleteBucketOwnershipControlsInput,
+) -> S3Result<dto::DeleteBucketOwnershipControlsOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketOwnershipControls")?;
+    cx.change(&bucket, |settings| settings.ownership = None);
+    Ok(dto::DeleteBucketOwnershipControlsOutput {})
+}
+
+pub(super) fn get_bucket_acl(
+    cx: &Cx<'_>,
+    input: dto::GetBucketAclInput,
+) -> S3Result<dto::GetBucketAclOutput> {
+    let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    cx.allow_bucket(&bucket, "s3:GetBucketAcl", Keys::new(), ByAcl::Bucket("READ_ACP"))?;
+    let settings = bucket.settings();
+    let acl = settings.acl.clone().filter(|_| !settings.acls_disabled());
+    let acl = acl.unwrap_or_else(|| Acl::private(&bucket.owner));
+    Ok(dto::GetBucketAclOutput {
+        grants: Some(acl.dto()),
+        owner: Some(acl::owner(&bucket.owner)),
+    })
+}
+
+pub(super) fn put_bucket_acl(
+    cx: &Cx<'_>,
+    input: dto::PutBucketAclInput,
+) -> S3Result<dto::PutBucketAclOutput> {
+    let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    let canned = input.acl.as_ref().map(dto::BucketCannedACL::as_str);
+    let keys = canned.map(|name| ("s3:x-amz-acl", name.to_owned())).into_iter().collect();
+    cx.allow_bucket(&bucket, "s3:PutBucketAcl", keys, ByAcl::Bucket("WRITE_ACP"))?;
+    let settings = bucket.settings();
+    if settings.acls_disabled() {
+        return Err(acls_not_supported());
+    }
+    let mut acl = match (&input.access_control_policy, canned) {
+        (Some(policy), None) => Acl::parse(policy)?,
+        (None, canned) => Acl::canned(canned.unwrap_or("private"), &bucket.owner, &bucket.owner)?,
+        (Some(_), Some(_)) => {
+            return Err(invalid_request("a canned ACL and an ACL in the body exclude each other"));
+        }
+    };
+    for (permission, header) in [
+        ("FULL_CONTROL", &input.grant_full_control),
+        ("READ", &input.grant_read),
+        ("READ_ACP", &input.grant_read_acp),
+        ("WRITE", &input.grant_write),
+        ("WRITE_ACP", &input.grant_write_acp),
+    ] {
+        acl.add_header(permission, header.as_deref())?;
+    }
+    if acl.is_public() && settings.blocks(|block| block.block_public_acls) {
+        return Err(access_denied(
+            "Access Denied: public ACLs are blocked by the BlockPublicAcls setting",
+        ));
+    }
+    cx.change(&bucket, |settings| settings.acl = Some(acl));
+    Ok(dto::PutBucketAclOutput {})
+}
+
+pub(super) fn get_object_acl(
+    cx: &Cx<'_>,
+    input: dto::GetObjectAclInput,
+) -> S3Result<dto::GetObjectAclOutput> {
+    let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    let actions = ("s3:GetObjectAcl", "s3:GetObjectVersionAcl");
+    let found = cx.read(bucket, &input.key, input.version_id.as_ref(), actions)?;
+    let details = found.object.details.as_ref();
+    let writer = details.and_then(|details| details.owner.as_ref());
+    let shown = !found.settings.acls_disabled();
+    let owner = writer.filter(|_| shown).unwrap_or(&found.bucket.owner);
+    let acl = details.and_then(|details| details.acl.clone()).filter(|_| shown);
+    let acl = acl.unwrap_or_else(|| Acl::private(owner));
+    Ok(dto::GetObjectAclOutput {
+        grants: Some(acl.dto()),
+        owner: Some(acl::owner(owner)),
+        request_charged: None,
+    })
+}
+
+pub(super) fn put_object_acl(
+    cx: &Cx<'_>,
+    input: dto::PutObjectAclInput,
+) -> S3Result<dto::PutObjectAclOutput> {
+    let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
+    let settings = bucket.settings();
+    let canned = input.acl.as_ref().map(dto::ObjectCannedACL::as_str);
+    let mut keys: Keys<'_> =
+        canned.map(|name| ("s3:x-amz-acl", name.to_owned())).into_iter().collect();
+    super::lock::version_key(input.version_id.as_ref(), &mut keys);
+    let action = if input.version_id.is_some() {
+        "s3:PutObjectVersionAcl"
+    } else {
+        "s3:PutObjectAcl"
+    };
+    cx.allow_object(&bucket, &settings, &input.key, action, keys, ByAcl::No)?;
+    if settings.acls_disabled() {
+        // The one list that changes nothing is taken.
+        if canned == Some("bucket-owner-full-control") {
+            return Ok(dto::PutObjectAclOutput::default());
+        }
+        return Err(acls_not_supported());
+    }
+    let block = settings.blocks(|block| block.block_public_acls);
+    cx.edit(&bucket, &input.key, input.version_id.as_deref(), |object| {
+        let writer = object.details.as_ref().and_then(|details| details.owner.clone());
+        let owner = writer.unwrap_or_else(|| bucket.owner.clone());
+        let mut acl = match &input.access_control_policy {
+            Some(policy) => Acl::parse(policy)?,
+            None => Acl::canned(canned.unwrap_or("private"), &owner, &bucket.owner)?,
+        };
+        for (permission, header) in [
+            ("FULL_CONTROL", &input.grant_full_control),
+            ("READ", &input.grant_read),
+            ("READ_ACP", &input.grant_read_acp),
+            ("WRITE_ACP", &input.grant_write_acp),
+        ] {
+            acl.add_header(permission, header.as_deref())?;
+        }
+        if block && acl.is_public() {
+            return Err(access_denied(
+                "Access Denied: public ACLs are blocked by the BlockPublicAcls setting",
+            ));
+        }
+        object.details_mut().acl = Some(acl);
+        Ok(())
+    })?;
+    Ok(dto::PutObjectAclOutput::default())
+}
+
+pub(super) fn put_bucket_logging(
+    cx: &Cx<'_>,
+    input: dto::PutBucketLoggingInput,
+) -> S3Result<dto::PutBucketLoggingOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketLogging")?;
+    let logging = input.bucket_logging_status.logging_enabled;
+    if let Some(logging) = &logging {
+        let invalid = |message| refuse(S3ErrorCode::InvalidTargetBucketForLogging, message);
+        let target = cx.store().bucket(&logging.target_bucket).map_err(|_| {
+            invalid("The target bucket for logging does not exist")
+        })?;
+        if target.owner != bucket.owner {
+            return Err(invalid("The owner for the bucket to be logged and the target bucket must be the same."));
+        }
+        if target.region != bucket.region {
+            return Err(invalid("The target bucket for logging must be in the same region as the bucket to be logged."));
+        }
+        let settings = target.settings();
+        if settings.lock.is_some_and(|lock| lock.default.is_some()) {
+            return Err(invalid("The target bucket for logging must not have an Object Lock default retention period."));
+        }
+        if settings.requester_pays {
+            return Err(invalid("The target bucket for logging must not be a Requester Pays bucket."));
+        }
+        if logging.target_grants.is_some() && settings.acls_disabled() {
+            return Err(invalid("Target grants are not supported with the bucket owner enforced setting of the target bucket."));
+        }
+    }
+    cx.change(&bucket, |settings| settings.logging = logging);
+    Ok(dto::PutBucketLoggingOutput {})
+}
+
+pub(super) fn get_bucket_logging(
+    cx: &Cx<'_>,
+    input: dto::GetBucketLoggingInput,
+) -> S3Result<dto::GetBucketLoggingOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetBucketLogging")?;
+    Ok(dto::GetBucketLoggingOutput { logging_enabled: bucket.settings().logging.clone() })
+}
+
+pub(super) fn put_bucket_notification_configuration(
+    cx: &Cx<'_>,
+    input: dto::PutBucketNotificationConfigurationInput,
+) -> S3Result<dto::PutBucketNotificationConfigurationOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketNotification")?;
+    let mut configuration = input.notification_configuration;
+    let number = cx.store().next_number();
+    let mut fill = 0;
+    let mut name = |id: &mut Option<String>| {
+        fill += 1;
+        id.get_or_insert_with(|| format!("orgtrail-{number}-{fill}"));
+    };
+    let arn = |arn: &str, service: &str| {
+        let holds = arn.parse::<crate::names::Arn>().is_ok_and(|arn| {
+            &*arn.service == service && arn.region.as_ref() == Some(&bucket.region)
+        });
+        if holds {
+            return Ok(());
+        }
+        Err(invalid_argument("Unable to validate the following destination configurations"))
+    };
+    for topic in configuration.topic_configurations.iter_mut().flatten() {
+        arn(&topic.topic_arn, "sns")?;
+        name(&mut topic.id);
+    }
+    for queue in configuration.queue_configurations.iter_mut().flatten() {
+        arn(&queue.queue_arn, "sqs")?;
+        name(&mut queue.id);
+    }
+    for function in configuration.lambda_function_configurations.iter_mut().flatten() {
+        arn(&function.lambda_function_arn, "lambda")?;
+        name(&mut function.id);
+    }
+    cx.change(&bucket, |settings| settings.notification = Some(configuration));
+    Ok(dto::PutBucketNotificationConfigurationOutput {})
+}
+
+pub(super) fn get_bucket_notification_configuration(
+    cx: &Cx<'_>,
+    input: dto::GetBucketNotificationConfigurationInput,
+) -> S3Result<dto::GetBucketNotificationConfigurationOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetBucketNotification")?;
+    let configuration = bucket.settings().notification.clone().unwrap_or_default();
+    Ok(dto::GetBucketNotificationConfigurationOutput {
+        event_bridge_configuration: configuration.event_bridge_configuration,
+        lambda_function_configurations: configuration.lambda_function_configurations,
+        queue_configurations: configuration.queue_configurations,
+        topic_configurations: configuration.topic_configurations,
+    })
+}
+
+pub(super) fn put_bucket_request_payment(
+    cx: &Cx<'_>,
+    input: dto::PutBucketRequestPaymentInput,
+) -> S3Result<dto::PutBucketRequestPaymentOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketRequestPayment")?;
+    let pays = match input.request_payment_configuration.payer.as_str() {
+        "Requester" => true,
+        "BucketOwner" => false,
+        _ => return Err(malformed_xml("the payer is either Requester or BucketOwner")),
+    };
+    cx.change(&bucket, |settings| settings.requester_pays = pays);
+    Ok(dto::PutBucketRequestPaymentOutput {})
+}
+
+pub(super) fn get_bucket_request_payment(
+    cx: &Cx<'_>,
+    input: dto::GetBucketRequestPaymentInput,
+) -> S3Result<dto::GetBucketRequestPaymentOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetBucketRequestPayment")?;
+    let payer = if bucket.settings().requester_pays { "Requester" } else { "BucketOwner" };
+    Ok(dto::GetBucketRequestPaymentOutput { payer: Some(dto::Payer::from_static(payer)) })
+}
+
+pub(super) fn put_bucket_replication(
+    cx: &Cx<'_>,
+    input: dto::PutBucketReplicationInput,
+) -> S3Result<dto::PutBucketReplicationOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutReplicationConfiguration")?;
+    let mut configuration = input.replication_configuration;
+    super::replication::check(cx, &bucket, &configuration)?;
+    let number = cx.store().next_number();
+    for (at, rule) in configuration.rules.iter_mut().enumerate() {
+        rule.id.get_or_insert_with(|| format!("rule-{number}-{at}"));
+    }
+    cx.change(&bucket, |settings| settings.replication = Some(configuration));
+    Ok(dto::PutBucketReplicationOutput {})
+}
+
+pub(super) fn get_bucket_replication(
+    cx: &Cx<'_>,
+    input: dto::GetBucketReplicationInput,
+) -> S3Result<dto::GetBucketReplicationOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetReplicationConfiguration")?;
+    let configuration = bucket.settings().replication.clone().ok_or_else(|| {
+        absent(
+            "ReplicationConfigurationNotFoundError",
+            "The replication configuration was not found",
+        )
+    })?;
+    Ok(dto::GetBucketReplicationOutput { replication_configuration: Some(configuration) })
+}
+
+pub(super) fn delete_bucket_replication(
+    cx: &Cx<'_>,
+    input: dto::DeleteBucketReplicationInput,
+) -> S3Result<dto::DeleteBucketReplicationOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutReplicationConfiguration")?;
+    cx.change(&bucket, |settings| settings.replication = None);
+    Ok(dto::DeleteBucketReplicationOutput {})
+}
+
