@@ -64,6 +64,7 @@ impl World {
     pub(super) fn tick(&self, by: SignedDuration) {
         self.clock.advance(by);
         simulator::advance(self);
+        self.s3.apply_lifecycle(self.clock.now());
         self.touch();
     }
 

@@ -201,8 +201,7 @@ mod tests {
 
     #[test]
     fn bucket_owner_full_control_grants_the_bucket_owner() {
-        let acl =
-            Acl::canned("bucket-owner-full-control", &account("2"), &account("1")).unwrap();
+        let acl = Acl::canned("bucket-owner-full-control", &account("2"), &account("1")).unwrap();
         assert!(acl.allows(Some(&account("1")), "WRITE_ACP", false));
     }
 }

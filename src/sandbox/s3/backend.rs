@@ -10,12 +10,13 @@ use super::{
     buckets,
     checksum::Claims,
     context::Cx,
-    copy, delete,
-    encryption, get,
+    copy, delete, encryption,
     error::{access_denied, refuse},
-    lifecycle, listing, lock, multipart, put, restore, settings, tags, versioning,
+    get, lifecycle, listing, lock, multipart, put,
     put::MAX_PUT_BYTES,
+    restore,
     session::Session,
+    settings, tags, versioning,
 };
 use crate::{names::Region, sandbox::world::World};
 

@@ -55,10 +55,26 @@ pub(super) struct Settings {
     pub(super) lifecycle: Option<dto::BucketLifecycleConfiguration>,
     pub(super) transition_minimum: Option<String>,
     pub(super) replication: Option<dto::ReplicationConfiguration>,
-    pub(super) logging: Option<dto::LoggingEnabled>,
+    pub(super) logging: Option<Logging>,
     pub(super) notification: Option<dto::NotificationConfiguration>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) requester_pays: bool,
+}
+
+/// Where server access logs go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Logging {
+    pub(super) bucket: String,
+    pub(super) prefix: String,
+    pub(super) key_format: Option<KeyFormat>,
+}
+
+/// How the keys of server access logs are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum KeyFormat {
+    Simple,
+    /// By date, of the event or of the delivery.
+    Partitioned(Option<String>),
 }
 
 /// The state of versioning; it never goes back to `Off`.

@@ -198,12 +198,11 @@ mod tests {
 
     #[test]
     fn public_is_everybody_under_no_narrowing_condition() {
-        let public = |principal, condition| {
-            check_one(&statement(principal, condition)).unwrap().is_public
-        };
+        let public =
+            |principal, condition| check_one(&statement(principal, condition)).unwrap().is_public;
         assert!(public(r#""*""#, "{}"));
         assert!(public(r#"{"AWS":"*"}"#, r#"{"Bool":{"aws:SecureTransport":"true"}}"#));
-        
+
         assert!(!public(r#""*""#, r#"{"StringEquals":{"aws:PrincipalOrgID":"o-abc"}}"#));
         assert!(!public(r#"{"Service":"cloudtrail.amazonaws.com"}"#, "{}"));
     }

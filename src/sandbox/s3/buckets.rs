@@ -105,10 +105,9 @@ pub(super) fn create_bucket(
         cx.allow_account("s3:PutBucketObjectLockConfiguration", &resource, &mut keys)?;
         cx.allow_account("s3:PutBucketVersioning", &resource, &mut keys)?;
     }
-    let name = input
-        .bucket
-        .parse()
-        .map_err(|_| refuse(S3ErrorCode::InvalidBucketName, "The specified bucket is not valid."))?;
+    let name = input.bucket.parse().map_err(|_| {
+        refuse(S3ErrorCode::InvalidBucketName, "The specified bucket is not valid.")
+    })?;
     let mut settings = Settings::of_new_bucket();
     if let Some(name) = ownership {
         settings.ownership = Some(Ownership::parse(name)?);

@@ -57,7 +57,15 @@ impl<'a> Cx<'a> {
         session: &'a Session,
         headers: &'a HeaderMap,
     ) -> Self {
-        Self { world, control, session, region: None, headers, now: world.clock.now(), status: Cell::new(None) }
+        Self {
+            world,
+            control,
+            session,
+            region: None,
+            headers,
+            now: world.clock.now(),
+            status: Cell::new(None),
+        }
     }
 
     pub(super) fn store(&self) -> &'a Store {

@@ -81,7 +81,9 @@ pub(super) fn copy_object(
     let source = read_source(cx, &input.copy_source, owner, &conditions)?;
     let object = &source.found.object;
     if object.body.len() > MAX_PUT_BYTES {
-        return Err(invalid_request("The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"));
+        return Err(invalid_request(
+            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
+        ));
     }
     let directive = input.metadata_directive.as_ref().map(dto::MetadataDirective::as_str);
     let new_metadata = replaces(directive, "metadata")?;
@@ -95,7 +97,9 @@ pub(super) fn copy_object(
         || input.server_side_encryption.is_some()
         || input.checksum_algorithm.is_some();
     if onto_itself && !changes_something {
-        return Err(invalid_request("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."));
+        return Err(invalid_request(
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+        ));
     }
     let mut keys: Keys<'_> =
         vec![("s3:x-amz-copy-source", format!("{}/{}", source.bucket, source.key))];
@@ -134,12 +138,18 @@ pub(super) fn copy_object(
                 "s3:GetObjectTagging"
             };
             let from = &source.found;
-            cx.allow_object(&from.bucket, &from.settings, &source.key, action, Keys::new(), ByAcl::No)?;
+            cx.allow_object(
+                &from.bucket,
+                &from.settings,
+                &source.key,
+                action,
+                Keys::new(),
+                ByAcl::No,
+            )?;
             details.tags.clone_from(object.tags());
         }
     }
     let write = Write {
-        key: &input.key,
         body: object.body.clone(),
         claims: Claims { algorithm: Some(algorithm), ..Claims::default() },
         condition: condition(cx)?,
@@ -160,6 +170,7 @@ pub(super) fn copy_object(
         content_type,
         details,
         keys,
+        key: &input.key,
     };
     cx.allow_write(&bucket, &settings, &write)?;
     let written = cx.write(&bucket, &settings, write)?;

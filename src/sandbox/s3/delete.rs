@@ -8,7 +8,7 @@ use super::{
     context::{ByAcl, Cx, Keys},
     error::{malformed_xml, precondition_failed},
     lock::version_key,
-    object::{Object, Version, VersionId, Versions},
+    object::{Version, VersionId, Versions},
     time::{from_dto, whole_seconds},
 };
 
@@ -114,12 +114,6 @@ impl Cx<'_> {
             state.objects.remove(wanted.key);
         }
         Ok(Deleted { version_id: Some(id.to_owned()), is_marker })
-    }
-
-    /// The lock on a version is no matter of who asks; used where the answer
-    /// must not depend on it.
-    pub(super) fn is_locked(&self, object: &Object) -> bool {
-        self.check_unlocked(object, false).is_err()
     }
 }
 

@@ -5,7 +5,7 @@ use s3s::{S3ErrorCode, S3Result, dto};
 use super::{
     bucket::{Bucket, DefaultEncryption, DefaultKms, Settings},
     context::{Cx, Keys},
-    error::{absent, invalid_argument, invalid_request, malformed_xml, refuse},
+    error::{invalid_argument, invalid_request, malformed_xml, refuse},
     object::Encryption,
 };
 
@@ -39,9 +39,7 @@ impl Wanted {
             }
             None | Some("AES256" | "aws:kms" | "aws:kms:dsse") => {}
             Some(_) => {
-                return Err(invalid_argument(
-                    "The encryption method specified is not supported",
-                ));
+                return Err(invalid_argument("The encryption method specified is not supported"));
             }
         }
         Ok(Self { algorithm, key: key.cloned(), bucket_key })
@@ -81,7 +79,8 @@ impl Cx<'_> {
             }
         };
         let bucket_key = wanted.bucket_key.unwrap_or(default.bucket_key) && !dual_layer;
-        let key = self.use_key(bucket, object_key, kms.as_deref(), bucket_key, "GenerateDataKey")?;
+        let key =
+            self.use_key(bucket, object_key, kms.as_deref(), bucket_key, "GenerateDataKey")?;
         Ok(Encryption::Kms { key: key.into(), bucket_key, dual_layer })
     }
 
@@ -135,8 +134,11 @@ pub(super) fn put_bucket_encryption(
     cx: &Cx<'_>,
     input: dto::PutBucketEncryptionInput,
 ) -> S3Result<dto::PutBucketEncryptionOutput> {
-    let bucket =
-        cx.bucket_to_set(&input.bucket, input.expected_bucket_owner.as_deref(), "s3:PutEncryptionConfiguration")?;
+    let bucket = cx.bucket_to_set(
+        &input.bucket,
+        input.expected_bucket_owner.as_deref(),
+        "s3:PutEncryptionConfiguration",
+    )?;
     let rules = input.server_side_encryption_configuration.rules;
     let [rule] = rules.as_slice() else {
         return Err(malformed_xml("exactly one encryption rule is expected"));
@@ -170,8 +172,11 @@ pub(super) fn get_bucket_encryption(
     cx: &Cx<'_>,
     input: dto::GetBucketEncryptionInput,
 ) -> S3Result<dto::GetBucketEncryptionOutput> {
-    let bucket =
-        cx.bucket_to_set(&input.bucket, input.expected_bucket_owner.as_deref(), "s3:GetEncryptionConfiguration")?;
+    let bucket = cx.bucket_to_set(
+        &input.bucket,
+        input.expected_bucket_owner.as_deref(),
+        "s3:GetEncryptionConfiguration",
+    )?;
     let default = bucket.settings().encryption.clone();
     let (algorithm, key) = match default.kms {
         None => (dto::ServerSideEncryption::AES256, None),
@@ -187,9 +192,7 @@ pub(super) fn get_bucket_encryption(
         ..Default::default()
     };
     let configuration = dto::ServerSideEncryptionConfiguration { rules: vec![rule] };
-    Ok(dto::GetBucketEncryptionOutput {
-        server_side_encryption_configuration: Some(configuration),
-    })
+    Ok(dto::GetBucketEncryptionOutput { server_side_encryption_configuration: Some(configuration) })
 }
 
 /// Back to SSE-S3: a bucket is never without encryption.
@@ -197,9 +200,11 @@ pub(super) fn delete_bucket_encryption(
     cx: &Cx<'_>,
     input: dto::DeleteBucketEncryptionInput,
 ) -> S3Result<dto::DeleteBucketEncryptionOutput> {
-    let bucket =
-        cx.bucket_to_set(&input.bucket, input.expected_bucket_owner.as_deref(), "s3:PutEncryptionConfiguration")?;
+    let bucket = cx.bucket_to_set(
+        &input.bucket,
+        input.expected_bucket_owner.as_deref(),
+        "s3:PutEncryptionConfiguration",
+    )?;
     cx.change(&bucket, |settings| settings.encryption = DefaultEncryption::default());
     Ok(dto::DeleteBucketEncryptionOutput {})
 }
-

@@ -10,7 +10,10 @@ use super::{
     checksum::set_checksums,
     context::{ByAcl, Cx, Keys},
     encryption,
-    error::{access_denied, invalid_argument, invalid_request, no_such_key, no_such_version, precondition_failed, refuse},
+    error::{
+        access_denied, custom, invalid_argument, invalid_request, no_such_key, no_such_version,
+        precondition_failed, refuse,
+    },
     lock::version_key,
     object::{Object, Version, VersionId},
     tags,
@@ -106,7 +109,8 @@ impl Cx<'_> {
         self.allow_object(&bucket, &settings, key, action, keys, acl)?;
         let Some(version) = version else {
             // Whether a key exists is told to those only who may list.
-            let listing = self.allow_bucket(&bucket, "s3:ListBucket", Keys::new(), ByAcl::Bucket("READ"));
+            let listing =
+                self.allow_bucket(&bucket, "s3:ListBucket", Keys::new(), ByAcl::Bucket("READ"));
             if listing.is_err() {
                 return Err(access_denied("Access Denied"));
             }
@@ -228,16 +232,22 @@ macro_rules! describe {
             $output.content_language = text(&details.content_language);
             $output.expires = details.expires.clone();
             $output.website_redirect_location = text(&details.website_redirect);
-            $output.storage_class =
-                text(&details.storage_class).map(dto::StorageClass::from);
+            $output.storage_class = text(&details.storage_class).map(dto::StorageClass::from);
             $output.replication_status =
                 text(&details.replication).map(dto::ReplicationStatus::from);
             $output.metadata = (!details.metadata.is_empty()).then(|| {
                 details.metadata.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
             });
             let may = |action| {
-                cx.allow_object(&found.bucket, &found.settings, &input.key, action, Keys::new(), ByAcl::No)
-                    .is_ok()
+                cx.allow_object(
+                    &found.bucket,
+                    &found.settings,
+                    &input.key,
+                    action,
+                    Keys::new(),
+                    ByAcl::No,
+                )
+                .is_ok()
             };
             if details.retention.is_some() && may("s3:GetObjectRetention") {
                 let retention = details.retention;
@@ -279,9 +289,12 @@ fn slice(
         || refuse(S3ErrorCode::InvalidRange, "The requested range is not satisfiable");
     if let Some(number) = part {
         if range.is_some() {
-            return Err(invalid_request("Cannot specify both Range header and partNumber query parameter."));
+            return Err(invalid_request(
+                "Cannot specify both Range header and partNumber query parameter.",
+            ));
         }
-        let parts = object.details.as_ref().map(|details| details.parts.as_slice()).unwrap_or_default();
+        let parts =
+            object.details.as_ref().map(|details| details.parts.as_slice()).unwrap_or_default();
         if parts.is_empty() && number == 1 {
             return Ok((0..size, false));
         }
@@ -292,7 +305,11 @@ fn slice(
             }
             start += part.size;
         }
-        return Err(refuse(S3ErrorCode::InvalidPartNumber, "The requested partnumber is not satisfiable"));
+        return Err(custom(
+            "InvalidPartNumber",
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            "The requested partnumber is not satisfiable",
+        ));
     }
     match range {
         None => Ok((0..size, false)),
@@ -300,7 +317,10 @@ fn slice(
     }
 }
 
-pub(super) fn get_object(cx: &Cx<'_>, input: dto::GetObjectInput) -> S3Result<dto::GetObjectOutput> {
+pub(super) fn get_object(
+    cx: &Cx<'_>,
+    input: dto::GetObjectInput,
+) -> S3Result<dto::GetObjectOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
     let actions = ("s3:GetObject", "s3:GetObjectVersion");
     let found = cx.read(bucket, &input.key, input.version_id.as_ref(), actions)?;
@@ -317,8 +337,9 @@ pub(super) fn get_object(cx: &Cx<'_>, input: dto::GetObjectInput) -> S3Result<dt
     let body = slice_of(&object.body, &range);
     let mut output = dto::GetObjectOutput {
         content_length: i64::try_from(body.len()).ok(),
-        content_range: partial
-            .then(|| format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), object.size())),
+        content_range: partial.then(|| {
+            format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), object.size())
+        }),
         body: Some(dto::StreamingBlob::from(Body::from(body))),
         ..Default::default()
     };
@@ -354,8 +375,9 @@ pub(super) fn head_object(
     let (range, partial) = slice(object, input.range, input.part_number)?;
     let mut output = dto::HeadObjectOutput {
         content_length: i64::try_from(range.end - range.start).ok(),
-        content_range: partial
-            .then(|| format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), object.size())),
+        content_range: partial.then(|| {
+            format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), object.size())
+        }),
         ..Default::default()
     };
     describe!(output, cx, found, input);

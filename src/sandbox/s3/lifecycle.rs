@@ -86,7 +86,9 @@ fn check(configuration: &dto::BucketLifecycleConfiguration) -> S3Result<()> {
                 return Err(invalid_argument("ID length should not exceed allowed limit of 255"));
             }
             if rules[..at].iter().any(|other| other.id.as_ref() == Some(id)) {
-                return Err(invalid_argument("RuleId must be unique. Found same ID for more than one rule"));
+                return Err(invalid_argument(
+                    "RuleId must be unique. Found same ID for more than one rule",
+                ));
             }
         }
         check_rule(rule)?;
@@ -131,7 +133,9 @@ fn check_rule(rule: &dto::LifecycleRule) -> S3Result<()> {
     check_steps(&steps, ends.and_then(|e| e.noncurrent_days), "NoncurrentDays")?;
     if let Some(expiration) = ends {
         if expiration.noncurrent_days.is_none_or(|days| days <= 0) {
-            return Err(invalid_argument("'NoncurrentDays' for NoncurrentVersionExpiration action must be a positive integer"));
+            return Err(invalid_argument(
+                "'NoncurrentDays' for NoncurrentVersionExpiration action must be a positive integer",
+            ));
         }
         if expiration.newer_noncurrent_versions.is_some_and(|kept| !(1..=100).contains(&kept)) {
             return Err(invalid_argument("'NewerNoncurrentVersions' must be between 1 and 100"));
@@ -139,10 +143,14 @@ fn check_rule(rule: &dto::LifecycleRule) -> S3Result<()> {
     }
     if let Some(abort) = &rule.abort_incomplete_multipart_upload {
         if abort.days_after_initiation.is_none_or(|days| days <= 0) {
-            return Err(invalid_argument("'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive integer"));
+            return Err(invalid_argument(
+                "'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive integer",
+            ));
         }
         if tagged {
-            return Err(invalid_request("AbortIncompleteMultipartUpload cannot be specified with Tags"));
+            return Err(invalid_request(
+                "AbortIncompleteMultipartUpload cannot be specified with Tags",
+            ));
         }
     }
     Ok(())
@@ -200,7 +208,9 @@ fn check_steps(
         let cold = coldness(class).ok_or_else(|| malformed_xml("unknown storage class"))?;
         let Some(days) = *days else { continue };
         if days < 0 {
-            return Err(invalid_argument(format!("'{unit}' for Transition action must be nonnegative")));
+            return Err(invalid_argument(format!(
+                "'{unit}' for Transition action must be nonnegative"
+            )));
         }
         if matches!(class, "STANDARD_IA" | "ONEZONE_IA") && days < 30 {
             return Err(invalid_argument(format!(
@@ -244,7 +254,8 @@ fn applies(rule: &dto::LifecycleRule, key: &str, object: Option<&Object>) -> boo
     }
     let greater = filter.object_size_greater_than.or(and.and_then(|a| a.object_size_greater_than));
     let less = filter.object_size_less_than.or(and.and_then(|a| a.object_size_less_than));
-    let mut tags = filter.tag.iter().chain(and.and_then(|and| and.tags.as_ref()).into_iter().flatten());
+    let mut tags =
+        filter.tag.iter().chain(and.and_then(|and| and.tags.as_ref()).into_iter().flatten());
     let Some(object) = object else {
         // A delete marker has neither size nor tags.
         return greater.is_none() && less.is_none() && tags.next().is_none();
@@ -408,14 +419,18 @@ fn class_due<'r>(
                 .transitions
                 .iter()
                 .flatten()
-                .map(|t| (due_by(version.modified, t.days, t.date.as_ref()), t.storage_class.as_ref()))
+                .map(|t| {
+                    (due_by(version.modified, t.days, t.date.as_ref()), t.storage_class.as_ref())
+                })
                 .collect(),
             Some(newer) => rule
                 .noncurrent_version_transitions
                 .iter()
                 .flatten()
                 .filter(|t| t.newer_noncurrent_versions.is_none_or(|kept| at > size_of(kept)))
-                .map(|t| (t.noncurrent_days.map(|d| due(newer.modified, d)), t.storage_class.as_ref()))
+                .map(|t| {
+                    (t.noncurrent_days.map(|d| due(newer.modified, d)), t.storage_class.as_ref())
+                })
                 .collect(),
         };
         for (when, class) in steps {
@@ -489,4 +504,3 @@ fn is_spent_marker(
             })
         })
 }
-

@@ -8,9 +8,7 @@ use s3s::{S3ErrorCode, S3Result, dto};
 use super::{
     bucket::{DefaultRetention, LockSettings, Period, Settings, Versioning},
     context::{ByAcl, Cx, Keys},
-    error::{
-        access_denied, absent, invalid_argument, invalid_request, malformed_xml, refuse,
-    },
+    error::{absent, access_denied, invalid_argument, invalid_request, malformed_xml, refuse},
     object::{LockMode, Object, Retention},
     time::{from_dto, plus_days, to_dto},
 };
@@ -57,10 +55,7 @@ impl Wanted {
             retention_keys(retention, now, keys);
         }
         if let Some(hold) = self.legal_hold {
-            keys.push((
-                "s3:object-lock-legal-hold",
-                if hold { "ON" } else { "OFF" }.to_owned(),
-            ));
+            keys.push(("s3:object-lock-legal-hold", if hold { "ON" } else { "OFF" }.to_owned()));
         }
     }
 
@@ -99,7 +94,8 @@ fn retention_keys(retention: Retention, now: Timestamp, keys: &mut Keys<'_>) {
 }
 
 fn retention(now: Timestamp, mode: &str, until: &dto::Timestamp) -> S3Result<Retention> {
-    let mode = LockMode::parse(mode).ok_or_else(|| invalid_argument("Unknown wormMode directive."))?;
+    let mode =
+        LockMode::parse(mode).ok_or_else(|| invalid_argument("Unknown wormMode directive."))?;
     let until = from_dto(until).ok_or_else(|| invalid_argument("Invalid retain until date"))?;
     if until <= now {
         return Err(invalid_argument("The retain until date must be in the future!"));
@@ -203,9 +199,7 @@ pub(super) fn get_object_lock_configuration(
             Period::Years(years) => (None, Some(years)),
         };
         let mode = Some(dto::ObjectLockRetentionMode::from_static(default.mode.as_str()));
-        dto::ObjectLockRule {
-            default_retention: Some(dto::DefaultRetention { days, mode, years }),
-        }
+        dto::ObjectLockRule { default_retention: Some(dto::DefaultRetention { days, mode, years }) }
     });
     let configuration = dto::ObjectLockConfiguration {
         object_lock_enabled: Some(dto::ObjectLockEnabled::from_static("Enabled")),
@@ -263,7 +257,9 @@ pub(super) fn put_object_retention(
             };
             let firm = held.mode == LockMode::Compliance || !bypass;
             if eases && firm {
-                return Err(access_denied("Access Denied because object protected by object lock."));
+                return Err(access_denied(
+                    "Access Denied because object protected by object lock.",
+                ));
             }
         }
         object.details_mut().retention = wanted;

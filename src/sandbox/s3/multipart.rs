@@ -56,9 +56,9 @@ fn no_such_upload() -> s3s::S3Error {
 }
 
 fn part_number(number: i32) -> S3Result<u16> {
-    u16::try_from(number).ok().filter(|n| (1..=MAX_PARTS).contains(&i32::from(*n))).ok_or_else(|| {
-        invalid_argument("Part number must be an integer between 1 and 10000, inclusive")
-    })
+    u16::try_from(number).ok().filter(|n| (1..=MAX_PARTS).contains(&i32::from(*n))).ok_or_else(
+        || invalid_argument("Part number must be an integer between 1 and 10000, inclusive"),
+    )
 }
 
 pub(super) fn create_multipart_upload(
@@ -68,7 +68,6 @@ pub(super) fn create_multipart_upload(
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
     let settings = bucket.settings();
     let write = Write {
-        key: &input.key,
         encryption: encryption::Wanted::new(
             input.server_side_encryption.as_ref(),
             input.ssekms_key_id.as_ref(),
@@ -85,6 +84,7 @@ pub(super) fn create_multipart_upload(
         acl: acl_of!(input),
         content_type: input.content_type.take().map(Into::into),
         details: details_of!(input),
+        key: &input.key,
         ..Write::default()
     };
     cx.allow_write(&bucket, &settings, &write)?;
@@ -142,7 +142,13 @@ fn kind(composite: bool) -> dto::ChecksumType {
 }
 
 impl Cx<'_> {
-    fn allow_upload(&self, bucket: &Bucket, settings: &Settings, key: &str, action: &str) -> S3Result<()> {
+    fn allow_upload(
+        &self,
+        bucket: &Bucket,
+        settings: &Settings,
+        key: &str,
+        action: &str,
+    ) -> S3Result<()> {
         self.allow_object(bucket, settings, key, action, Keys::new(), ByAcl::Bucket("WRITE"))
     }
 
@@ -259,10 +265,7 @@ pub(super) fn upload_part_copy(
 }
 
 /// The parts that a completion names, in order and all there.
-fn named_parts(
-    upload: &Upload,
-    wanted: &[dto::CompletedPart],
-) -> S3Result<Vec<(u16, Part)>> {
+fn named_parts(upload: &Upload, wanted: &[dto::CompletedPart]) -> S3Result<Vec<(u16, Part)>> {
     if wanted.is_empty() {
         return Err(malformed_xml("You must specify at least one part"));
     }
@@ -301,7 +304,8 @@ fn named_parts(
         }
         parts.push((number, there.clone()));
     }
-    let too_small = parts[..parts.len() - 1].iter().any(|(_, part)| part.body.len() < MIN_PART_BYTES);
+    let too_small =
+        parts[..parts.len() - 1].iter().any(|(_, part)| part.body.len() < MIN_PART_BYTES);
     if too_small {
         return Err(refuse(
             S3ErrorCode::EntityTooSmall,
@@ -332,8 +336,11 @@ pub(super) fn complete_multipart_upload(
         upload.lock.lock(&mut object, &settings, cx.now);
         (object, upload.acl.clone())
     };
-    if input.mpu_object_size.is_some_and(|size| size != i64::try_from(object.size()).unwrap_or(-1)) {
-        return Err(invalid_request("The provided 'x-amz-mp-object-size' header value does not match what was computed."));
+    if input.mpu_object_size.is_some_and(|size| size != i64::try_from(object.size()).unwrap_or(-1))
+    {
+        return Err(invalid_request(
+            "The provided 'x-amz-mp-object-size' header value does not match what was computed.",
+        ));
     }
     check_claim(&input, &object.checksum)?;
     let mut object = object;

@@ -104,8 +104,7 @@ impl AclHeaders {
 
     fn is_beyond_bucket_owner(&self, bucket: &Bucket) -> bool {
         let owner = format!("id=\"{}\"", canonical_id(&bucket.owner));
-        let canned =
-            self.canned.as_deref().is_some_and(|name| name != "bucket-owner-full-control");
+        let canned = self.canned.as_deref().is_some_and(|name| name != "bucket-owner-full-control");
         canned
             || self
                 .grants
@@ -115,7 +114,13 @@ impl AclHeaders {
 
     /// The owner and list of a new object, where they differ from the bucket's
     /// owner and private.
-    fn apply(&self, cx: &Cx<'_>, bucket: &Bucket, settings: &Settings, object: &mut Object) -> S3Result<()> {
+    pub(super) fn apply(
+        &self,
+        cx: &Cx<'_>,
+        bucket: &Bucket,
+        settings: &Settings,
+        object: &mut Object,
+    ) -> S3Result<()> {
         if settings.acls_disabled() {
             if self.is_beyond_bucket_owner(bucket) {
                 return Err(acls_not_supported());
@@ -315,8 +320,13 @@ pub(super) fn storage_class(class: Option<&dto::StorageClass>) -> S3Result<Optio
     match class.map(dto::StorageClass::as_str) {
         None | Some("STANDARD") => Ok(None),
         Some(
-            class @ ("REDUCED_REDUNDANCY" | "STANDARD_IA" | "ONEZONE_IA" | "INTELLIGENT_TIERING"
-            | "GLACIER" | "DEEP_ARCHIVE" | "GLACIER_IR"),
+            class @ ("REDUCED_REDUNDANCY"
+            | "STANDARD_IA"
+            | "ONEZONE_IA"
+            | "INTELLIGENT_TIERING"
+            | "GLACIER"
+            | "DEEP_ARCHIVE"
+            | "GLACIER_IR"),
         ) => Ok(Some(class.into())),
         Some(_) => Err(refuse(
             S3ErrorCode::InvalidStorageClass,
@@ -418,8 +428,8 @@ pub(super) fn put_object(
         keys: Keys::new(),
     };
     cx.allow_write(&bucket, &settings, &write)?;
-    let locks = write.lock.retention.is_some()
-        || settings.lock.is_some_and(|lock| lock.default.is_some());
+    let locks =
+        write.lock.retention.is_some() || settings.lock.is_some_and(|lock| lock.default.is_some());
     if locks && !write.claims.any() {
         return Err(invalid_request(
             "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters",
@@ -433,7 +443,12 @@ pub(super) fn put_object(
         bucket_key_enabled,
         checksum_type: Some(object.checksum.kind()),
         e_tag: Some(object.etag.dto()),
-        expiration: super::lifecycle::expiration_header(&settings, &input.key, object, written.modified),
+        expiration: super::lifecycle::expiration_header(
+            &settings,
+            &input.key,
+            object,
+            written.modified,
+        ),
         ssekms_key_id,
         server_side_encryption,
         version_id: written.version_id,

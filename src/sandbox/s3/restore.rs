@@ -22,7 +22,10 @@ pub(super) fn restore_object(
     cx.allow_object(&bucket, &settings, &input.key, "s3:RestoreObject", keys, ByAcl::No)?;
     let request = input.restore_request.ok_or_else(|| malformed_xml("the request is missing"))?;
     if request.type_.is_some() || request.output_location.is_some() {
-        return Err(refuse(S3ErrorCode::NotImplemented, "the sandbox does not run SELECT restores"));
+        return Err(refuse(
+            S3ErrorCode::NotImplemented,
+            "the sandbox does not run SELECT restores",
+        ));
     }
     let days = request.days.filter(|days| *days > 0);
     let days = days.ok_or_else(|| invalid_argument("restoration days should be at least 1"))?;

@@ -4,12 +4,10 @@ use s3s::{S3ErrorCode, S3Result, dto};
 
 use super::{
     acl::{self, Acl},
-    bucket::Ownership,
+    bucket::{KeyFormat, Logging, Ownership},
     bucket_policy,
     context::{ByAcl, Cx, Keys},
-    error::{
-        absent, access_denied, invalid_argument, invalid_request, malformed_xml, refuse,
-    },
+    error::{absent, access_denied, invalid_argument, invalid_request, malformed_xml, refuse},
     put::acls_not_supported,
 };
 
@@ -45,7 +43,7 @@ pub(super) fn put_bucket_policy(
         ));
     }
     let policy =
-        bucket_policy::check(&input.policy, cx.world.partition, &bucket.name, cx.control)?;
+        bucket_policy::check(&input.policy, cx.world.partition, bucket.name.as_str(), cx.control)?;
     let blocked = bucket.settings().blocks(|block| block.block_public_policy);
     if policy.is_public && blocked {
         return Err(access_denied(
@@ -63,7 +61,9 @@ pub(super) fn get_bucket_policy(
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetBucketPolicy")?;
     match &bucket.settings().policy {
-        Some(policy) => Ok(dto::GetBucketPolicyOutput { policy: Some(policy.document.text().to_owned()) }),
+        Some(policy) => {
+            Ok(dto::GetBucketPolicyOutput { policy: Some(policy.document.text().to_owned()) })
+        }
         None => Err(no_policy()),
     }
 }
@@ -168,10 +168,7 @@ pub(super) fn get_bucket_ownership_controls(
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetBucketOwnershipControls")?;
     let ownership = bucket.settings().ownership.ok_or_else(|| {
-        absent(
-            "OwnershipControlsNotFoundError",
-            "The bucket ownership controls were not found",
-        )
+        absent("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
     })?;
     let object_ownership = dto::ObjectOwnership::from_static(ownership.as_str());
     Ok(dto::GetBucketOwnershipControlsOutput {
@@ -200,10 +197,7 @@ pub(super) fn get_bucket_acl(
     let settings = bucket.settings();
     let acl = settings.acl.clone().filter(|_| !settings.acls_disabled());
     let acl = acl.unwrap_or_else(|| Acl::private(&bucket.owner));
-    Ok(dto::GetBucketAclOutput {
-        grants: Some(acl.dto()),
-        owner: Some(acl::owner(&bucket.owner)),
-    })
+    Ok(dto::GetBucketAclOutput { grants: Some(acl.dto()), owner: Some(acl::owner(&bucket.owner)) })
 }
 
 pub(super) fn put_bucket_acl(
@@ -273,11 +267,8 @@ pub(super) fn put_object_acl(
     let mut keys: Keys<'_> =
         canned.map(|name| ("s3:x-amz-acl", name.to_owned())).into_iter().collect();
     super::lock::version_key(input.version_id.as_ref(), &mut keys);
-    let action = if input.version_id.is_some() {
-        "s3:PutObjectVersionAcl"
-    } else {
-        "s3:PutObjectAcl"
-    };
+    let action =
+        if input.version_id.is_some() { "s3:PutObjectVersionAcl" } else { "s3:PutObjectAcl" };
     cx.allow_object(&bucket, &settings, &input.key, action, keys, ByAcl::No)?;
     if settings.acls_disabled() {
         // The one list that changes nothing is taken.
@@ -322,26 +313,55 @@ pub(super) fn put_bucket_logging(
     let logging = input.bucket_logging_status.logging_enabled;
     if let Some(logging) = &logging {
         let invalid = |message| refuse(S3ErrorCode::InvalidTargetBucketForLogging, message);
-        let target = cx.store().bucket(&logging.target_bucket).map_err(|_| {
-            invalid("The target bucket for logging does not exist")
-        })?;
+        let target = cx
+            .store()
+            .bucket(&logging.target_bucket)
+            .map_err(|_| invalid("The target bucket for logging does not exist"))?;
         if target.owner != bucket.owner {
-            return Err(invalid("The owner for the bucket to be logged and the target bucket must be the same."));
+            return Err(invalid(
+                "The owner for the bucket to be logged and the target bucket must be the same.",
+            ));
         }
         if target.region != bucket.region {
-            return Err(invalid("The target bucket for logging must be in the same region as the bucket to be logged."));
+            return Err(invalid(
+                "The target bucket for logging must be in the same region as the bucket to be logged.",
+            ));
         }
         let settings = target.settings();
         if settings.lock.is_some_and(|lock| lock.default.is_some()) {
-            return Err(invalid("The target bucket for logging must not have an Object Lock default retention period."));
+            return Err(invalid(
+                "The target bucket for logging must not have an Object Lock default retention period.",
+            ));
         }
         if settings.requester_pays {
-            return Err(invalid("The target bucket for logging must not be a Requester Pays bucket."));
+            return Err(invalid(
+                "The target bucket for logging must not be a Requester Pays bucket.",
+            ));
         }
         if logging.target_grants.is_some() && settings.acls_disabled() {
-            return Err(invalid("Target grants are not supported with the bucket owner enforced setting of the target bucket."));
+            return Err(invalid(
+                "Target grants are not supported with the bucket owner enforced setting of the target bucket.",
+            ));
+        }
+        if logging.target_grants.is_some() {
+            return Err(refuse(
+                S3ErrorCode::NotImplemented,
+                "the sandbox does not keep target grants",
+            ));
         }
     }
+    let logging = logging.map(|logging| Logging {
+        bucket: logging.target_bucket,
+        prefix: logging.target_prefix,
+        key_format: logging.target_object_key_format.map(|format| {
+            match format.partitioned_prefix {
+                None => KeyFormat::Simple,
+                Some(prefix) => KeyFormat::Partitioned(
+                    prefix.partition_date_source.map(|source| source.as_str().to_owned()),
+                ),
+            }
+        }),
+    });
     cx.change(&bucket, |settings| settings.logging = logging);
     Ok(dto::PutBucketLoggingOutput {})
 }
@@ -352,7 +372,27 @@ pub(super) fn get_bucket_logging(
 ) -> S3Result<dto::GetBucketLoggingOutput> {
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetBucketLogging")?;
-    Ok(dto::GetBucketLoggingOutput { logging_enabled: bucket.settings().logging.clone() })
+    let logging_enabled = bucket.settings().logging.clone().map(|logging| {
+        let key_format = logging.key_format.map(|format| match format {
+            KeyFormat::Simple => dto::TargetObjectKeyFormat {
+                partitioned_prefix: None,
+                simple_prefix: Some(dto::SimplePrefix {}),
+            },
+            KeyFormat::Partitioned(source) => dto::TargetObjectKeyFormat {
+                partitioned_prefix: Some(dto::PartitionedPrefix {
+                    partition_date_source: source.map(dto::PartitionDateSource::from),
+                }),
+                simple_prefix: None,
+            },
+        });
+        dto::LoggingEnabled {
+            target_bucket: logging.bucket,
+            target_grants: None,
+            target_object_key_format: key_format,
+            target_prefix: logging.prefix,
+        }
+    });
+    Ok(dto::GetBucketLoggingOutput { logging_enabled })
 }
 
 pub(super) fn put_bucket_notification_configuration(
@@ -473,4 +513,3 @@ pub(super) fn delete_bucket_replication(
     cx.change(&bucket, |settings| settings.replication = None);
     Ok(dto::DeleteBucketReplicationOutput {})
 }
-

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
 use super::{
     bucket::Versioning,
     context::{ByAcl, Cx, Keys},
-    error::{absent, invalid_argument, refuse},
+    error::{absent, custom, invalid_argument, refuse},
     listing::percent_decode,
     lock::version_key,
 };
@@ -45,7 +46,11 @@ pub(super) fn parse_header(header: Option<&str>) -> S3Result<BTreeMap<String, St
         insert(&mut tags, key, value)?;
     }
     if tags.len() > 10 {
-        return Err(refuse(S3ErrorCode::BadRequest, "Object tags cannot be greater than 10"));
+        return Err(custom(
+            "BadRequest",
+            StatusCode::BAD_REQUEST,
+            "Object tags cannot be greater than 10",
+        ));
     }
     Ok(tags)
 }
@@ -56,8 +61,9 @@ fn parse(tagging: dto::Tagging, most: usize) -> S3Result<BTreeMap<String, String
         insert(&mut tags, tag.key.unwrap_or_default(), tag.value.unwrap_or_default())?;
     }
     if tags.len() > most {
-        return Err(refuse(
-            S3ErrorCode::BadRequest,
+        return Err(custom(
+            "BadRequest",
+            StatusCode::BAD_REQUEST,
             format!("Tags cannot be greater than {most}"),
         ));
     }
@@ -81,9 +87,7 @@ pub(super) fn request_keys(tags: &BTreeMap<String, String>) -> Vec<(String, Stri
 
 /// The condition keys of tags that an object has.
 pub(super) fn existing_keys(tags: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    tags.iter()
-        .map(|(key, value)| (format!("s3:ExistingObjectTag/{key}"), value.clone()))
-        .collect()
+    tags.iter().map(|(key, value)| (format!("s3:ExistingObjectTag/{key}"), value.clone())).collect()
 }
 
 pub(super) fn put_bucket_tagging(
