@@ -157,6 +157,7 @@ pub(super) fn copy_object(
             input.server_side_encryption.as_ref(),
             input.ssekms_key_id.as_ref(),
             input.bucket_key_enabled,
+            input.ssekms_encryption_context.as_ref(),
             input.sse_customer_key.as_ref(),
         )?,
         lock: lock::Wanted::new(

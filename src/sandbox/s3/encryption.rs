@@ -1,13 +1,21 @@
 //! Encryption at rest: which kind a write gets, and whether the key may be used.
 
-use s3s::{S3ErrorCode, S3Result, dto};
+use std::{collections::BTreeMap, sync::Arc};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::StatusCode;
+use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
 use super::{
     bucket::{Bucket, DefaultEncryption, DefaultKms, Settings},
     context::{Cx, Keys},
-    error::{invalid_argument, invalid_request, malformed_xml, refuse},
+    error::{access_denied, custom, invalid_argument, invalid_request, malformed_xml, refuse},
     object::Encryption,
 };
+use crate::sandbox::services::kms;
+
+/// What a data key is bound to.
+pub(super) type EncryptionContext = BTreeMap<String, String>;
 
 /// What a write asks for.
 #[derive(Debug, Default, Clone)]
@@ -15,6 +23,7 @@ pub(super) struct Wanted {
     pub(super) algorithm: Option<String>,
     pub(super) key: Option<String>,
     pub(super) bucket_key: Option<bool>,
+    pub(super) context: EncryptionContext,
 }
 
 impl Wanted {
@@ -22,6 +31,7 @@ impl Wanted {
         algorithm: Option<&dto::ServerSideEncryption>,
         key: Option<&String>,
         bucket_key: Option<bool>,
+        context: Option<&String>,
         customer_key: Option<&String>,
     ) -> S3Result<Self> {
         if customer_key.is_some() {
@@ -42,7 +52,7 @@ impl Wanted {
                 return Err(invalid_argument("The encryption method specified is not supported"));
             }
         }
-        Ok(Self { algorithm, key: key.cloned(), bucket_key })
+        Ok(Self { algorithm, key: key.cloned(), bucket_key, context: parse_context(context)? })
     }
 
     /// The condition keys, of what the request itself carries.
@@ -79,9 +89,11 @@ impl Cx<'_> {
             }
         };
         let bucket_key = wanted.bucket_key.unwrap_or(default.bucket_key) && !dual_layer;
-        let key =
-            self.use_key(bucket, object_key, kms.as_deref(), bucket_key, "GenerateDataKey")?;
-        Ok(Encryption::Kms { key: key.into(), bucket_key, dual_layer })
+        let context = &wanted.context;
+        let action = "GenerateDataKey";
+        let key = self.use_key(bucket, object_key, kms.as_deref(), bucket_key, context, action)?;
+        let context = (!context.is_empty()).then(|| Arc::new(context.clone()));
+        Ok(Encryption::Kms { key: key.into(), bucket_key, dual_layer, context })
     }
 
     /// Reading under KMS needs the key.
@@ -91,8 +103,12 @@ impl Cx<'_> {
         object_key: &str,
         encryption: &Encryption,
     ) -> S3Result<()> {
-        let Encryption::Kms { key, bucket_key, .. } = encryption else { return Ok(()) };
-        self.use_key(bucket, object_key, Some(key), *bucket_key, "Decrypt")?;
+        let Encryption::Kms { key, bucket_key, context, .. } = encryption else {
+            return Ok(());
+        };
+        let none = EncryptionContext::new();
+        let context = context.as_deref().unwrap_or(&none);
+        self.use_key(bucket, object_key, Some(key), *bucket_key, context, "Decrypt")?;
         Ok(())
     }
 }
@@ -102,14 +118,54 @@ impl Cx<'_> {
     fn use_key(
         &self,
         bucket: &Bucket,
-        _object_key: &str,
+        object_key: &str,
         key: Option<&str>,
-        _bucket_key: bool,
-        _action: &str,
+        bucket_key: bool,
+        context: &EncryptionContext,
+        action: &str,
     ) -> S3Result<String> {
-        let _ = bucket;
-        Ok(key.unwrap_or("alias/aws/s3").to_owned())
+        let caller = self.caller().ok_or_else(|| {
+            invalid_request("Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.")
+        })?;
+        if self.session.tls.is_none() {
+            return Err(invalid_argument(
+                "Requests specifying Server Side Encryption with AWS KMS managed keys must be made over a secure connection.",
+            ));
+        }
+        let mut context = context.clone();
+        let partition = self.world.partition;
+        let arn = if bucket_key {
+            format!("arn:{partition}:s3:::{}", bucket.name)
+        } else {
+            format!("arn:{partition}:s3:::{}/{object_key}", bucket.name)
+        };
+        context.insert("aws:s3:arn".to_owned(), arn);
+        let key = key.unwrap_or("alias/aws/s3");
+        kms::use_key(self.control, caller, &bucket.region, key, action, &context)
+            .map(|arn| arn.to_string())
+            .map_err(|refusal| match refusal.code {
+                "NotFoundException" => kms_error("KMS.NotFoundException", refusal.message),
+                "DisabledException" => kms_error("KMS.DisabledException", refusal.message),
+                "KMSInvalidStateException" => {
+                    kms_error("KMS.KMSInvalidStateException", refusal.message)
+                }
+                _ => access_denied(refusal.message),
+            })
     }
+}
+
+fn kms_error(code: &'static str, message: String) -> S3Error {
+    custom(code, StatusCode::BAD_REQUEST, message)
+}
+
+/// Reads `x-amz-server-side-encryption-context`: JSON in base64.
+fn parse_context(header: Option<&String>) -> S3Result<EncryptionContext> {
+    let Some(header) = header else { return Ok(EncryptionContext::new()) };
+    STANDARD
+        .decode(header)
+        .ok()
+        .and_then(|json| serde_json::from_slice(&json).ok())
+        .ok_or_else(|| invalid_argument("The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map"))
 }
 
 /// What answers say about encryption: algorithm, key, bucket key.
@@ -118,7 +174,7 @@ pub(super) fn describe(
 ) -> (Option<dto::ServerSideEncryption>, Option<String>, Option<bool>) {
     let (algorithm, key, bucket_key) = match encryption {
         Encryption::S3 => (dto::ServerSideEncryption::AES256, None, None),
-        Encryption::Kms { key, bucket_key, dual_layer } => {
+        Encryption::Kms { key, bucket_key, dual_layer, .. } => {
             let algorithm = if *dual_layer {
                 dto::ServerSideEncryption::AWS_KMS_DSSE
             } else {

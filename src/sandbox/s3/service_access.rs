@@ -33,6 +33,8 @@ pub(in crate::sandbox) struct Delivery<'a> {
     /// does by default.
     pub(in crate::sandbox) kms_key: Option<&'a str>,
     pub(in crate::sandbox) sse_s3: bool,
+    /// What the data key is bound to: `aws:cloudtrail:arn`.
+    pub(in crate::sandbox) kms_context: &'a [(&'a str, String)],
 }
 
 /// Writes an object as `caller`, if the bucket lets it.
@@ -62,7 +64,14 @@ pub(in crate::sandbox) fn deliver(
         key: delivery.key,
         body: delivery.body,
         claims: Claims::default(),
-        encryption: encryption::Wanted::new(algorithm.as_ref(), key.as_ref(), None, None)?,
+        encryption: encryption::Wanted {
+            context: delivery
+                .kms_context
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), v.clone()))
+                .collect(),
+            ..encryption::Wanted::new(algorithm.as_ref(), key.as_ref(), None, None, None)?
+        },
         acl: AclHeaders::new(delivery.acl, [None; 4]),
         content_type: delivery.content_type.map(Into::into),
         details: Details {
