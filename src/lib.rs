@@ -7,5 +7,6 @@ pub mod cli;
 pub mod config;
 pub mod names;
 pub mod org;
+pub mod plan;
 pub mod policy;
 pub mod sandbox;

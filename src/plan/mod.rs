@@ -1,0 +1,62 @@
+//! From what is declared and what was observed to ordered, typed steps, and
+//! from those to the world.
+//!
+//! Everything here but [`apply`](mod@apply) is pure: the same config and the same
+//! observation make the same plan, so that a saved one can be told stale.
+
+mod file;
+mod fingerprint;
+mod render;
+mod step;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use file::PlanFileError;
+pub use fingerprint::{fingerprint, fingerprint_of_all};
+pub use step::{Action, Confirmation, FieldChange, Irreversible, ResourceId, Step};
+pub(crate) use step::{Change, field_changes};
+
+/// Every step there is, in an order in which they can be done.
+///
+/// INVARIANT: a step's dependencies stand before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Digest of everything that the plan was made from.
+    pub fingerprint: String,
+    /// Digest of each resource as it was observed, and of the config.
+    pub observed: BTreeMap<String, String>,
+    /// One step for each managed resource, also where there is nothing to do.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    pub(crate) fn new(steps: Vec<Step>, observed: BTreeMap<String, String>) -> Self {
+        Self { fingerprint: fingerprint_of_all(&observed), observed, steps }
+    }
+
+    /// Whether everything is as declared.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.iter().all(|step| step.action == Action::Nothing)
+    }
+
+    /// The step of a resource.
+    #[must_use]
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// Whether a step is refused.
+    #[must_use]
+    pub fn has_refused(&self) -> bool {
+        self.steps.iter().any(|step| step.action == Action::Refused)
+    }
+
+    /// Whether something could not be read.
+    #[must_use]
+    pub fn has_unreadable(&self) -> bool {
+        self.steps.iter().any(|step| step.unreadable)
+    }
+}

@@ -1,0 +1,269 @@
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::names::{AccountId, Region};
+
+/// The id of a managed resource, and of its step: `archive-bucket/versioning`.
+///
+/// Shape: kebab-case words; what belongs to a resource stands behind a slash.
+pub type ResourceId = Cow<'static, str>;
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// The resource is as declared.
+    Nothing,
+    /// It does not exist and is made.
+    Create,
+    /// It exists and is changed in place.
+    Update,
+    /// Another one takes its place.
+    Replace,
+    /// It is taken away.
+    Delete,
+    /// Something else has to happen first, or it could not be read.
+    Blocked,
+    /// It would be dangerous, or AWS does not allow it.
+    Refused,
+}
+
+impl Action {
+    /// Whether the step writes.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Create | Self::Update | Self::Replace | Self::Delete)
+    }
+
+    /// Whether the step, and what builds on it, cannot be done now.
+    #[must_use]
+    pub fn stops(self) -> bool {
+        matches!(self, Self::Blocked | Self::Refused)
+    }
+
+    /// The word as it stands in a plan.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+            Self::Blocked => "blocked",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// One field before and after a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The field, dotted: `default_retention.days`.
+    pub path: String,
+    /// Its value now; absent where it has none.
+    pub before: Option<Value>,
+    /// Its value afterwards; absent where it will have none.
+    pub after: Option<Value>,
+}
+
+impl FieldChange {
+    /// A change of one field.
+    pub fn new(
+        path: impl Into<String>,
+        before: Option<impl Into<Value>>,
+        after: Option<impl Into<Value>>,
+    ) -> Self {
+        Self { path: path.into(), before: before.map(Into::into), after: after.map(Into::into) }
+    }
+}
+
+/// What cannot be undone, and the confirmation that it asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Irreversible {
+    /// What stays, in a sentence without its full stop.
+    pub what: String,
+    /// Which confirmation permits it.
+    pub confirmation: Confirmation,
+}
+
+/// The confirmations of steps that `--yes` does not cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirmation {
+    /// A retention that not even root can lift.
+    ComplianceLock,
+    /// Another key for what comes; what is there still needs the old one.
+    ReplacedKey,
+    /// A guard that will hold less than it holds now.
+    WeakenedGuard,
+    /// A setting that AWS lets nobody switch off again.
+    ObjectLock,
+}
+
+impl Confirmation {
+    /// The option of the command line that gives it.
+    #[must_use]
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::ComplianceLock => "--confirm-compliance-lock",
+            Self::ReplacedKey => "--confirm-replaced-key",
+            Self::WeakenedGuard => "--confirm-weakened-guard",
+            Self::ObjectLock => "--confirm-object-lock",
+        }
+    }
+}
+
+/// One step of a plan: what happens to one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The resource.
+    pub id: ResourceId,
+    /// The account it is in.
+    pub account: AccountId,
+    /// The Region it is in; absent for what an account has once.
+    pub region: Option<Region>,
+    /// What is done.
+    pub action: Action,
+    /// Field by field, before and after.
+    pub changes: Vec<FieldChange>,
+    /// Why; empty where nothing is done.
+    pub why: String,
+    /// What to do about it, where the step is blocked or refused.
+    pub hint: Option<String>,
+    /// Whether it was not even possible to look.
+    pub unreadable: bool,
+    /// What cannot be undone.
+    pub irreversible: Option<Irreversible>,
+    /// What is worth knowing besides: foreign statements that are kept.
+    pub notes: Vec<String>,
+    /// The resources that must be as declared before.
+    pub depends_on: Vec<ResourceId>,
+}
+
+/// What a resource's comparison says, before the plan puts it in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) action: Action,
+    pub(crate) fields: Vec<FieldChange>,
+    pub(crate) why: String,
+    pub(crate) hint: Option<String>,
+    pub(crate) irreversible: Option<Irreversible>,
+    pub(crate) notes: Vec<String>,
+}
+
+impl Change {
+    pub(crate) fn nothing() -> Self {
+        Self::of(Action::Nothing, "", Vec::new())
+    }
+
+    pub(crate) fn create(why: impl Into<String>, fields: Vec<FieldChange>) -> Self {
+        Self::of(Action::Create, why, fields)
+    }
+
+    /// An update, or nothing where no field differs.
+    pub(crate) fn update(why: impl Into<String>, fields: Vec<FieldChange>) -> Self {
+        if fields.is_empty() { Self::nothing() } else { Self::of(Action::Update, why, fields) }
+    }
+
+    pub(crate) fn blocked(why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..Self::of(Action::Blocked, why, Vec::new()) }
+    }
+
+    pub(crate) fn refused(why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..Self::of(Action::Refused, why, Vec::new()) }
+    }
+
+    pub(crate) fn irreversible(
+        mut self,
+        confirmation: Confirmation,
+        what: impl Into<String>,
+    ) -> Self {
+        if self.action.writes() {
+            self.irreversible = Some(Irreversible { what: what.into(), confirmation });
+        }
+        self
+    }
+
+    pub(crate) fn with_notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
+    pub(crate) fn of(action: Action, why: impl Into<String>, fields: Vec<FieldChange>) -> Self {
+        Self { action, fields, why: why.into(), hint: None, irreversible: None, notes: Vec::new() }
+    }
+}
+
+/// The fields that differ between two states that serialise to objects, nested
+/// objects by dotted path.
+pub(crate) fn field_changes<T: Serialize>(before: Option<&T>, after: &T) -> Vec<FieldChange> {
+    let json = |state: &T| serde_json::to_value(state).unwrap_or(Value::Null);
+    let mut changes = Vec::new();
+    compare("", before.map(json).as_ref(), Some(&json(after)), &mut changes);
+    changes
+}
+
+fn compare(
+    path: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    changes: &mut Vec<FieldChange>,
+) {
+    let before = before.filter(|value| !value.is_null());
+    let after = after.filter(|value| !value.is_null());
+    if before == after {
+        return;
+    }
+    let object = |value: Option<&Value>| value.is_none_or(Value::is_object);
+    if object(before) && object(after) {
+        let fields = |value: Option<&Value>| {
+            value
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+                .map(|(name, _)| name.clone())
+                .collect::<std::collections::BTreeSet<String>>()
+        };
+        for name in fields(before).union(&fields(after)) {
+            let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let of = |value: Option<&Value>| value.and_then(|value| value.get(name)).cloned();
+            compare(&inner, of(before).as_ref(), of(after).as_ref(), changes);
+        }
+        return;
+    }
+    changes.push(FieldChange {
+        path: path.to_owned(),
+        before: before.cloned(),
+        after: after.cloned(),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nested_fields_are_compared_one_by_one() {
+        let before = json!({"mode": "GOVERNANCE", "inner": {"days": 1, "same": true}});
+        let after = json!({"mode": "GOVERNANCE", "inner": {"days": 2, "same": true}, "new": "x"});
+        let changes = field_changes(Some(&before), &after);
+        assert_eq!(
+            changes,
+            [
+                FieldChange::new("inner.days", Some(1), Some(2)),
+                FieldChange::new("new", None::<Value>, Some("x")),
+            ]
+        );
+        assert!(field_changes(Some(&after), &after).is_empty());
+    }
+
+    #[test]
+    fn an_update_without_a_difference_is_nothing() {
+        assert_eq!(Change::update("why", Vec::new()), Change::nothing());
+    }
+}
