@@ -9,4 +9,5 @@ pub mod names;
 pub mod org;
 pub mod plan;
 pub mod policy;
+pub mod resources;
 pub mod sandbox;

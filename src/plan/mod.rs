@@ -4,6 +4,8 @@
 //! Everything here but [`apply`](mod@apply) is pure: the same config and the same
 //! observation make the same plan, so that a saved one can be told stale.
 
+mod authority;
+mod build;
 mod file;
 mod fingerprint;
 mod render;
@@ -13,6 +15,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use authority::WriteAuthority;
+pub use build::plan;
 pub use file::PlanFileError;
 pub use fingerprint::{fingerprint, fingerprint_of_all};
 pub use step::{Action, Confirmation, FieldChange, Irreversible, ResourceId, Step};

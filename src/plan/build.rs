@@ -1,0 +1,99 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Action, Change, Plan, Step, fingerprint};
+use crate::aws::AwsError;
+use crate::resources::catalogue::{CATALOGUE, Entry, Sight};
+use crate::resources::{Desired, Observed};
+
+/// The plan from what is observed to what is declared. Pure.
+#[must_use]
+pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
+    let mut digests = BTreeMap::from([("config".to_owned(), config_digest(desired))]);
+    let mut steps: Vec<Step> = Vec::new();
+    for entry in CATALOGUE.iter().filter(|entry| (entry.wanted)(desired)) {
+        let (digest, unreadable) = match (entry.seen)(observed) {
+            Sight::Clear(value) => (fingerprint(&value), None),
+            Sight::Unreadable(error) => {
+                (fingerprint(&json!({ "unreadable": error.kind().as_str() })), Some(error))
+            }
+        };
+        digests.insert(entry.id.to_owned(), digest);
+        let step = step(entry, desired, observed, unreadable, &steps);
+        steps.push(step);
+    }
+    Plan::new(steps, digests)
+}
+
+fn step(
+    entry: &Entry,
+    desired: &Desired,
+    observed: &Observed,
+    unreadable: Option<&AwsError>,
+    earlier: &[Step],
+) -> Step {
+    let place = (entry.place)(desired);
+    let mut change = match (unreadable, (entry.diff)(desired, observed)) {
+        (Some(error), _) => could_not_read(error),
+        (None, Some(change)) => change,
+        // INVARIANT: a comparison is refused only for what is unreadable.
+        (None, None) => Change::blocked("it could not be read", "run it again"),
+    };
+    let depends_on: Vec<_> = earlier
+        .iter()
+        .filter(|step| entry.after.contains(&step.id.as_ref()))
+        .map(|step| step.id.clone())
+        .collect();
+    if change.action.writes() {
+        let stopping: Vec<&str> = earlier
+            .iter()
+            .filter(|step| depends_on.contains(&step.id) && step.action.stops())
+            .map(|step| step.id.as_ref())
+            .collect();
+        if !stopping.is_empty() {
+            change.action = Action::Blocked;
+            change.irreversible = None;
+            change.why = format!("waits for {}: {}", stopping.join(", "), change.why);
+        }
+    }
+    Step {
+        id: entry.id.into(),
+        account: place.account,
+        region: place.region,
+        action: change.action,
+        changes: change.fields,
+        why: change.why,
+        hint: change.hint,
+        unreadable: unreadable.is_some(),
+        irreversible: change.irreversible,
+        notes: change.notes,
+        depends_on,
+    }
+}
+
+fn could_not_read(error: &AwsError) -> Change {
+    let mut why = format!("it could not be read: {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(below) = cause {
+        let text = below.to_string();
+        if !why.ends_with(&text) {
+            why.push_str(": ");
+            why.push_str(&text);
+        }
+        cause = below.source();
+    }
+    let hint = error.hint().unwrap_or_else(|| "run it again when it can be read".to_owned());
+    Change::blocked(why, hint)
+}
+
+fn config_digest(desired: &Desired) -> String {
+    let config = serde_json::to_value(&desired.config).unwrap_or(Value::Null);
+    fingerprint(&json!({
+        "config": config,
+        "organization": desired.org_id().as_str(),
+        "root": desired.organization.root.as_str(),
+        "own_roles": desired.own_roles,
+        "foreign": format!("{:?}", desired.foreign),
+    }))
+}

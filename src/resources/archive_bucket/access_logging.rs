@@ -1,0 +1,95 @@
+use aws_sdk_s3::types::{BucketLoggingStatus, LoggingEnabled};
+use serde::Serialize;
+
+use super::BUCKET;
+use crate::aws::{At, Clients, Seen};
+use crate::names::BucketName;
+use crate::plan::{Change, field_changes};
+use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+
+/// Where S3 logs who reads and writes the archive.
+///
+/// Source: S3 `GetBucketLogging`, `LoggingEnabled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccessLogging {
+    /// The bucket that takes the logs.
+    pub target_bucket: String,
+    /// What stands before their keys.
+    pub target_prefix: String,
+}
+
+impl AccessLogging {
+    pub(in crate::resources) async fn observe(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Seen<Self> {
+        let answer = clients.s3().get_bucket_logging().bucket(bucket.as_str()).send().await;
+        Seen::from_result(answer.at(clients, "s3:GetBucketLogging"), |_| false)
+            .map(|answer| {
+                let target = answer.logging_enabled?;
+                Some(Self {
+                    target_bucket: target.target_bucket,
+                    target_prefix: target.target_prefix,
+                })
+            })
+            .flatten()
+    }
+
+    fn declared(desired: &Desired) -> Self {
+        let logging = &desired.config.archive.access_logging;
+        Self {
+            target_bucket: logging.bucket.to_string(),
+            target_prefix: access_log_prefix(desired),
+        }
+    }
+}
+
+/// What stands before the access logs' keys, with its slash.
+pub(in crate::resources) fn access_log_prefix(desired: &Desired) -> String {
+    let prefix = desired.config.archive.access_logging.prefix.as_ref();
+    prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default()
+}
+
+impl Resource for AccessLogging {
+    type State = Self;
+    const ID: &'static str = "archive-bucket/access-logging";
+    const AFTER: &'static [&'static str] = &[BUCKET, "access-log-bucket"];
+    const DUTY: Duty = Duty::Archive;
+    const ACTIONS: &'static [&'static str] = &["s3:GetBucketLogging", "s3:PutBucketLogging"];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_archive()
+    }
+
+    fn wanted(desired: &Desired) -> bool {
+        desired.config.archive.access_logging.enabled
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.access_logging
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        let why = "who reads and writes the archive is itself recorded";
+        let fields = field_changes(found, &Self::declared(desired));
+        if found.is_none() { Change::create(why, fields) } else { Change::update(why, fields) }
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let clients = hands.archive();
+        let declared = Self::declared(hands.desired);
+        let target = LoggingEnabled::builder()
+            .target_bucket(declared.target_bucket)
+            .target_prefix(declared.target_prefix)
+            .build()?;
+        clients
+            .s3()
+            .put_bucket_logging()
+            .bucket(hands.desired.bucket().as_str())
+            .bucket_logging_status(BucketLoggingStatus::builder().logging_enabled(target).build())
+            .send()
+            .await
+            .at(&clients, "s3:PutBucketLogging")?;
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership};
+use serde::Serialize;
+
+use crate::aws::{At, AwsError, Clients, ErrorKind, Seen};
+use crate::config::ObjectLockMode;
+use crate::names::{BucketName, Region};
+use crate::plan::{Change, FieldChange};
+use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+
+/// The bucket itself: whose it is, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum ArchiveBucket {
+    /// It belongs to the account that it should belong to.
+    Own {
+        /// Its Region.
+        region: Region,
+    },
+    /// Its name is taken by another account.
+    Elsewhere,
+}
+
+impl ArchiveBucket {
+    /// Reads whether an account has a bucket. The list of its buckets tells an
+    /// own one from another's, which S3 answers for like a missing permission.
+    pub(in crate::resources) async fn observe(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Seen<Self> {
+        let listed = clients.s3().list_buckets().prefix(bucket.as_str()).send().await;
+        let owned = match listed.at(clients, "s3:ListAllMyBuckets") {
+            Ok(list) => list.buckets().iter().any(|one| one.name() == Some(bucket.as_str())),
+            Err(error) => return Seen::Unreadable(error),
+        };
+        if owned {
+            const ACTION: &str = "s3:GetBucketLocation";
+            let answer = clients.s3().get_bucket_location().bucket(bucket.as_str()).send().await;
+            let region = answer.at(clients, ACTION).and_then(|answer| {
+                let code = answer.location_constraint.map(|code| code.as_str().to_owned());
+                let code = match code.as_deref() {
+                    // The Regions of before 2010 have names of their own here.
+                    None | Some("" | "null") => leading(clients),
+                    Some("EU") => "eu-west-1",
+                    Some(code) => code,
+                };
+                code.parse().map_err(|_| clients.malformed(ACTION, code))
+            });
+            return match region {
+                Ok(region) => Seen::Present(Self::Own { region }),
+                Err(error) => Seen::Unreadable(error),
+            };
+        }
+        let head = clients.s3().head_bucket().bucket(bucket.as_str()).send().await;
+        match head.at(clients, "s3:ListBucket") {
+            Ok(_) => Seen::Present(Self::Elsewhere),
+            Err(error) if error.is_not_found() => Seen::Absent,
+            // Not in our list, and yet there: 403, or 301 from another Region.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::AccessDenied)
+                    || (error.kind() == ErrorKind::Other && error.code.is_none()) =>
+            {
+                Seen::Present(Self::Elsewhere)
+            }
+            Err(error) => Seen::Unreadable(error),
+        }
+    }
+}
+
+/// The Region whose location S3 leaves empty: the first of the partition that
+/// had no constraint to name.
+fn leading(clients: &Clients) -> &str {
+    match crate::names::Partition::of(clients.region()) {
+        crate::names::Partition::Aws => "us-east-1",
+        _ => clients.region().as_str(),
+    }
+}
+
+/// Makes a bucket in the clients' Region; one that is already ours is fine.
+pub(in crate::resources) async fn create(
+    clients: &Clients,
+    bucket: &BucketName,
+    with_object_lock: bool,
+) -> Result<(), AwsError> {
+    let region = clients.region().as_str();
+    let location = (region != "us-east-1").then(|| {
+        CreateBucketConfiguration::builder()
+            .location_constraint(BucketLocationConstraint::from(region))
+            .build()
+    });
+    let made = clients
+        .s3()
+        .create_bucket()
+        .bucket(bucket.as_str())
+        .set_create_bucket_configuration(location)
+        .object_ownership(ObjectOwnership::BucketOwnerEnforced)
+        .set_object_lock_enabled_for_bucket(with_object_lock.then_some(true))
+        .send()
+        .await
+        .at(clients, "s3:CreateBucket");
+    match made {
+        Err(error) if error.is_code("BucketAlreadyOwnedByYou") => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+/// What is to be done about a bucket: made, left, or refused.
+pub(in crate::resources) fn diff(
+    found: Option<&ArchiveBucket>,
+    bucket: &BucketName,
+    wanted: &Region,
+    setting: &str,
+) -> Change {
+    match found {
+        None => Change::create(
+            "it does not exist yet",
+            vec![
+                FieldChange::new("name", None::<String>, Some(bucket.to_string())),
+                FieldChange::new("region", None::<String>, Some(wanted.to_string())),
+            ],
+        ),
+        Some(ArchiveBucket::Elsewhere) => Change::refused(
+            format!("the bucket name `{bucket}` is taken by another account"),
+            format!(
+                "choose another name for {setting}: names of buckets are shared by all accounts"
+            ),
+        ),
+        Some(ArchiveBucket::Own { region }) if region != wanted => Change::refused(
+            format!(
+                "the bucket `{bucket}` is in {region}, the config wants it, and its key, in {wanted}"
+            ),
+            "a bucket cannot be moved: set archive.region to the bucket's, or name another bucket",
+        ),
+        Some(ArchiveBucket::Own { .. }) => Change::nothing(),
+    }
+}
+
+impl Resource for ArchiveBucket {
+    type State = Self;
+    const ID: &'static str = super::BUCKET;
+    const AFTER: &'static [&'static str] = &[];
+    const DUTY: Duty = Duty::Archive;
+    const ACTIONS: &'static [&'static str] = &[
+        "s3:CreateBucket",
+        "s3:GetBucketLocation",
+        "s3:ListAllMyBuckets",
+        "s3:ListBucket",
+        // `CreateBucket` names the ownership and the lock.
+        "s3:PutBucketObjectLockConfiguration",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketVersioning",
+    ];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_archive()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.archive_bucket
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        diff(found, desired.bucket(), &desired.config.archive.region, "archive.bucket")
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let lock = hands.desired.config.archive.object_lock.mode != ObjectLockMode::Off;
+        Ok(create(&hands.archive(), hands.desired.bucket(), lock).await?)
+    }
+}

@@ -1,0 +1,125 @@
+use aws_sdk_s3::types::{
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+    ServerSideEncryptionRule,
+};
+use serde::Serialize;
+
+use super::BUCKET;
+use crate::aws::{At, AwsError, Clients, Seen};
+use crate::names::BucketName;
+use crate::plan::{Change, Confirmation, field_changes};
+use crate::resources::kms_key::is_key;
+use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+
+/// How objects are encrypted that are written without saying how.
+///
+/// Source: S3 `GetBucketEncryption`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Encryption {
+    /// `aws:kms`, `aws:kms:dsse` or `AES256`.
+    pub algorithm: String,
+    /// The key, as the bucket names it.
+    pub key: Option<String>,
+    /// Whether the bucket spares KMS calls by a key of its own.
+    pub bucket_key: bool,
+}
+
+impl Encryption {
+    pub(in crate::resources) async fn observe(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Seen<Self> {
+        let answer = clients.s3().get_bucket_encryption().bucket(bucket.as_str()).send().await;
+        let answer = answer.at(clients, "s3:GetEncryptionConfiguration");
+        Seen::from_result(answer, AwsError::is_not_found)
+            .map(|answer| {
+                let rules = answer.server_side_encryption_configuration?.rules;
+                let rule = rules.into_iter().next()?;
+                let by_default = rule.apply_server_side_encryption_by_default?;
+                Some(Self {
+                    algorithm: by_default.sse_algorithm.as_str().to_owned(),
+                    key: by_default.kms_master_key_id,
+                    bucket_key: rule.bucket_key_enabled == Some(true),
+                })
+            })
+            .flatten()
+    }
+
+    pub(in crate::resources) async fn put_kms(
+        clients: &Clients,
+        bucket: &BucketName,
+        key: &str,
+    ) -> Result<(), StepError> {
+        let by_default = ServerSideEncryptionByDefault::builder()
+            .sse_algorithm(ServerSideEncryption::AwsKms)
+            .kms_master_key_id(key)
+            .build()?;
+        let rule = ServerSideEncryptionRule::builder()
+            .apply_server_side_encryption_by_default(by_default)
+            .bucket_key_enabled(true)
+            .build();
+        clients
+            .s3()
+            .put_bucket_encryption()
+            .bucket(bucket.as_str())
+            .server_side_encryption_configuration(
+                ServerSideEncryptionConfiguration::builder().rules(rule).build()?,
+            )
+            .send()
+            .await
+            .at(clients, "s3:PutEncryptionConfiguration")?;
+        Ok(())
+    }
+}
+
+impl Resource for Encryption {
+    type State = Self;
+    const ID: &'static str = "archive-bucket/encryption";
+    const AFTER: &'static [&'static str] = &[BUCKET, "kms-key", "kms-key/alias", "kms-key/policy"];
+    const DUTY: Duty = Duty::Archive;
+    const ACTIONS: &'static [&'static str] =
+        &["kms:DescribeKey", "s3:GetEncryptionConfiguration", "s3:PutEncryptionConfiguration"];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_archive()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.encryption
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, observed: &Observed) -> Change {
+        let key = observed.kms_key.present();
+        let same_key = found.and_then(|found| found.key.as_deref()).is_some_and(|named| {
+            key.is_some_and(|key| is_key(named, key, &desired.key_alias_arn()))
+        });
+        let wanted = Self {
+            algorithm: ServerSideEncryption::AwsKms.as_str().to_owned(),
+            key: if same_key {
+                found.and_then(|found| found.key.clone())
+            } else {
+                Some(key.map_or_else(
+                    || format!("the key behind {}", desired.config.key.alias),
+                    |key| key.arn.to_string(),
+                ))
+            },
+            bucket_key: true,
+        };
+        let why = "logs are encrypted with the declared key";
+        let fields = field_changes(found, &wanted);
+        let change =
+            if found.is_none() { Change::create(why, fields) } else { Change::update(why, fields) };
+        match found.and_then(|found| found.key.as_deref()) {
+            Some(old) if !same_key && !old.contains("alias/aws/") => change.irreversible(
+                Confirmation::ReplacedKey,
+                format!("what is encrypted with {old} needs that key for as long as it is kept"),
+            ),
+            _ => change,
+        }
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let key = hands.key_arn().await?;
+        Self::put_kms(&hands.archive(), hands.desired.bucket(), &key).await
+    }
+}

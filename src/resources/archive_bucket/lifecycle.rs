@@ -1,0 +1,292 @@
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types::{
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, ExpirationStatus,
+    LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration,
+    Transition, TransitionStorageClass,
+};
+use serde::Serialize;
+
+use super::BUCKET;
+use crate::aws::{At, AwsError, Clients, Seen};
+use crate::config::Archive;
+use crate::names::BucketName;
+use crate::plan::{Change, Confirmation, FieldChange, field_changes};
+use crate::policy::Foreign;
+use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+
+/// What S3 does with objects as they age.
+///
+/// Source: S3 `GetBucketLifecycleConfiguration`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Lifecycle {
+    /// The rules, by their ids.
+    pub rules: BTreeMap<String, Rule>,
+    /// The rules in S3's own words, so that others' can be sent along.
+    #[serde(skip)]
+    raw: Vec<LifecycleRule>,
+}
+
+/// What one rule does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// Whether it is in force.
+    pub enabled: bool,
+    /// Which objects it concerns, in S3's words; empty for all.
+    pub filter: String,
+    /// Storage class by the object's age in days.
+    pub transitions: BTreeMap<i32, String>,
+    /// Days after which an object expires.
+    pub expiration_days: Option<i32>,
+    /// A date at which objects expire.
+    pub expiration_date: Option<String>,
+    /// Whether delete markers without versions are dropped.
+    pub expired_delete_markers: bool,
+    /// Days that a version stays after another took its place.
+    pub noncurrent_days: Option<i32>,
+    /// What else happens to such versions, in S3's words.
+    pub noncurrent_other: String,
+    /// Days after which an uncompleted upload is dropped.
+    pub abort_multipart_days: Option<i32>,
+}
+
+/// How the ids of orgtrail's own rules begin.
+const OWN: &str = "orgtrail-";
+
+impl Lifecycle {
+    pub(in crate::resources) async fn observe(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Seen<Self> {
+        let answer =
+            clients.s3().get_bucket_lifecycle_configuration().bucket(bucket.as_str()).send().await;
+        let answer = answer.at(clients, "s3:GetLifecycleConfiguration");
+        Seen::from_result(answer, AwsError::is_not_found)
+            .map(|answer| answer.rules.map(Self::of))
+            .flatten()
+    }
+
+    fn of(raw: Vec<LifecycleRule>) -> Self {
+        let rules = raw
+            .iter()
+            .enumerate()
+            .map(|(at, rule)| {
+                let id = rule.id.clone().unwrap_or_else(|| format!("unnamed-{at}"));
+                (id, Rule::of(rule))
+            })
+            .collect();
+        Self { rules, raw }
+    }
+
+    /// The rules, in S3's words, but for one.
+    pub(in crate::resources) fn without(self, id: &str) -> Vec<LifecycleRule> {
+        self.raw.into_iter().filter(|rule| rule.id.as_deref() != Some(id)).collect()
+    }
+
+    /// The rules that should stand: orgtrail's, and others' unless they go.
+    fn wanted(desired: &Desired, found: Option<&Self>) -> Result<Self, StepError> {
+        let own = own_rules(&desired.config.archive)?;
+        let said: Vec<Rule> = own.iter().map(Rule::of).collect();
+        let mut raw: Vec<LifecycleRule> = Vec::new();
+        for rule in found.map(|found| found.raw.as_slice()).unwrap_or_default() {
+            let is_own = rule.id.as_deref().is_some_and(|id| id.starts_with(OWN));
+            // Another's rule that does what ours would is adopted as it is.
+            if said.contains(&Rule::of(rule)) || (!is_own && desired.foreign == Foreign::Keep) {
+                raw.push(rule.clone());
+            }
+        }
+        let there: Vec<Rule> = raw.iter().map(Rule::of).collect();
+        raw.extend(own.into_iter().filter(|rule| !there.contains(&Rule::of(rule))));
+        Ok(Self::of(raw))
+    }
+}
+
+impl Rule {
+    fn of(rule: &LifecycleRule) -> Self {
+        let expiration = rule.expiration.as_ref();
+        let noncurrent = rule.noncurrent_version_expiration.as_ref();
+        let mut noncurrent_other = String::new();
+        if let Some(kept) = noncurrent.and_then(|expiration| expiration.newer_noncurrent_versions) {
+            noncurrent_other.push_str(&format!("keeps {kept} newer versions; "));
+        }
+        if !rule.noncurrent_version_transitions().is_empty() {
+            noncurrent_other.push_str(&format!("{:?}", rule.noncurrent_version_transitions()));
+        }
+        Self {
+            enabled: rule.status == ExpirationStatus::Enabled,
+            filter: filter_text(rule),
+            transitions: rule
+                .transitions()
+                .iter()
+                .map(|transition| {
+                    let class = transition.storage_class.as_ref().map_or("", |c| c.as_str());
+                    (transition.days.unwrap_or(-1), class.to_owned())
+                })
+                .collect(),
+            expiration_days: expiration.and_then(|expiration| expiration.days),
+            expiration_date: expiration
+                .and_then(|expiration| expiration.date.as_ref())
+                .map(ToString::to_string),
+            expired_delete_markers: expiration
+                .is_some_and(|expiration| expiration.expired_object_delete_marker == Some(true)),
+            noncurrent_days: noncurrent.and_then(|expiration| expiration.noncurrent_days),
+            noncurrent_other,
+            abort_multipart_days: rule
+                .abort_incomplete_multipart_upload
+                .as_ref()
+                .and_then(|abort| abort.days_after_initiation),
+        }
+    }
+
+    /// How many days objects live under the rule, where it ends them all.
+    fn ends_after(&self) -> Option<i32> {
+        self.expiration_days.filter(|_| self.enabled)
+    }
+}
+
+/// The declared rules, in S3's words.
+///
+/// Expired delete markers have a rule of their own: S3 refuses them beside a
+/// number of days.
+fn own_rules(archive: &Archive) -> Result<Vec<LifecycleRule>, StepError> {
+    if !archive.lifecycle.enabled {
+        return Ok(Vec::new());
+    }
+    let days = |days: u32| i32::try_from(days).unwrap_or(i32::MAX);
+    let whole_bucket = || LifecycleRuleFilter::builder().prefix("").build();
+    let transitions = archive.lifecycle.tiers.iter().map(|tier| {
+        Transition::builder()
+            .days(days(tier.days))
+            .storage_class(TransitionStorageClass::from(tier.storage_class.as_str()))
+            .build()
+    });
+    let retention = LifecycleRule::builder()
+        .id(format!("{OWN}retention"))
+        .status(ExpirationStatus::Enabled)
+        .filter(whole_bucket())
+        .set_transitions(Some(transitions.collect::<Vec<_>>()).filter(|t| !t.is_empty()))
+        .expiration(LifecycleExpiration::builder().days(days(archive.retention_days)).build())
+        .noncurrent_version_expiration(
+            NoncurrentVersionExpiration::builder()
+                .noncurrent_days(days(archive.lifecycle.noncurrent_days))
+                .build(),
+        )
+        .abort_incomplete_multipart_upload(
+            AbortIncompleteMultipartUpload::builder()
+                .days_after_initiation(days(archive.lifecycle.abort_multipart_days))
+                .build(),
+        )
+        .build()?;
+    let markers = LifecycleRule::builder()
+        .id(format!("{OWN}expired-delete-markers"))
+        .status(ExpirationStatus::Enabled)
+        .filter(whole_bucket())
+        .expiration(LifecycleExpiration::builder().expired_object_delete_marker(true).build())
+        .build()?;
+    Ok(vec![retention, markers])
+}
+
+fn filter_text(rule: &LifecycleRule) -> String {
+    #[expect(deprecated, reason = "rules of before 2016 have it")]
+    let old_prefix = rule.prefix.as_deref().unwrap_or_default();
+    let Some(filter) = &rule.filter else { return old_prefix.to_owned() };
+    let narrowed = filter.tag.is_some()
+        || filter.and.is_some()
+        || filter.object_size_greater_than.is_some()
+        || filter.object_size_less_than.is_some();
+    if narrowed {
+        return format!("{filter:?}");
+    }
+    filter.prefix.clone().unwrap_or_default()
+}
+
+impl Resource for Lifecycle {
+    type State = Self;
+    const ID: &'static str = "archive-bucket/lifecycle";
+    const AFTER: &'static [&'static str] = &[BUCKET, "archive-bucket/versioning"];
+    const DUTY: Duty = Duty::Archive;
+    const ACTIONS: &'static [&'static str] =
+        &["s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_archive()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.lifecycle
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, observed: &Observed) -> Change {
+        let wanted = match Self::wanted(desired, found) {
+            Ok(wanted) => wanted,
+            Err(error) => return Change::refused(error.to_string(), "check [archive.lifecycle]"),
+        };
+        let none = BTreeMap::new();
+        let before = found.map_or(&none, |found| &found.rules);
+        let foreign = before
+            .iter()
+            .filter(|(id, rule)| !id.starts_with(OWN) && wanted.rules.get(*id) == Some(*rule));
+        let retention = desired.config.archive.retention_days;
+        let notes: Vec<String> = foreign
+            .map(|(id, rule)| match rule.ends_after() {
+                Some(days) if i64::from(days) < i64::from(retention) => format!(
+                    "the rule `{id}` is not orgtrail's and ends objects after {days} days, before the {retention} of archive.retention_days; --remove-foreign takes it away"
+                ),
+                _ => format!("the rule `{id}` is not orgtrail's and is kept"),
+            })
+            .collect();
+        let fields: Vec<FieldChange> = field_changes(Some(before), &wanted.rules);
+        if fields.is_empty() {
+            return Change::nothing().with_notes(notes);
+        }
+        if observed.versioning.present().is_some_and(|versioning| versioning.mfa_delete) {
+            return Change::refused(
+                "S3 allows no lifecycle rules beside MFA delete",
+                "leave archive.lifecycle off, or switch MFA delete off as the account's root",
+            );
+        }
+        let sooner = |rules: &BTreeMap<String, Rule>| {
+            rules.values().filter_map(Rule::ends_after).min().unwrap_or(i32::MAX)
+        };
+        let why = "logs move and end as declared";
+        let change = match found {
+            None => Change::create(why, fields),
+            Some(_) => Change::update(why, fields),
+        }
+        .with_notes(notes);
+        if found.is_some() && sooner(&wanted.rules) < sooner(before) && !before.is_empty() {
+            return change.irreversible(
+                Confirmation::WeakenedGuard,
+                format!("logs end after {} days, earlier than now", sooner(&wanted.rules)),
+            );
+        }
+        change
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let clients = hands.archive();
+        let bucket = hands.desired.bucket().as_str();
+        let wanted = Self::wanted(hands.desired, hands.observed.lifecycle.present())?;
+        if wanted.raw.is_empty() {
+            clients
+                .s3()
+                .delete_bucket_lifecycle()
+                .bucket(bucket)
+                .send()
+                .await
+                .at(&clients, "s3:PutLifecycleConfiguration")?;
+            return Ok(());
+        }
+        clients
+            .s3()
+            .put_bucket_lifecycle_configuration()
+            .bucket(bucket)
+            .lifecycle_configuration(
+                BucketLifecycleConfiguration::builder().set_rules(Some(wanted.raw)).build()?,
+            )
+            .send()
+            .await
+            .at(&clients, "s3:PutLifecycleConfiguration")?;
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+use aws_sdk_s3::types::{BucketVersioningStatus, MfaDeleteStatus, VersioningConfiguration};
+use serde::Serialize;
+
+use super::{ArchiveBucket, BUCKET};
+use crate::aws::{At, Clients, Seen};
+use crate::names::BucketName;
+use crate::plan::{Change, FieldChange};
+use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+
+/// Whether old versions of objects are kept, and whether deleting them asks for
+/// a second factor: one answer of S3 tells both.
+///
+/// Source: S3 `GetBucketVersioning`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Versioning {
+    /// `Status` is `Enabled`.
+    pub enabled: bool,
+    /// Versioning was on once, and objects may have versions.
+    pub suspended: bool,
+    /// `MfaDelete` is `Enabled`.
+    pub mfa_delete: bool,
+}
+
+impl Versioning {
+    pub(in crate::resources) async fn observe(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Seen<Self> {
+        let answer = clients.s3().get_bucket_versioning().bucket(bucket.as_str()).send().await;
+        Seen::from_result(answer.at(clients, "s3:GetBucketVersioning"), |_| false).map(|answer| {
+            Self {
+                enabled: answer.status == Some(BucketVersioningStatus::Enabled),
+                suspended: answer.status == Some(BucketVersioningStatus::Suspended),
+                mfa_delete: answer.mfa_delete == Some(MfaDeleteStatus::Enabled),
+            }
+        })
+    }
+
+    pub(in crate::resources) async fn enable(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Result<(), StepError> {
+        let versioning =
+            VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        clients
+            .s3()
+            .put_bucket_versioning()
+            .bucket(bucket.as_str())
+            .versioning_configuration(versioning)
+            .send()
+            .await
+            .at(clients, "s3:PutBucketVersioning")?;
+        Ok(())
+    }
+}
+
+impl Resource for Versioning {
+    type State = Self;
+    const ID: &'static str = "archive-bucket/versioning";
+    const AFTER: &'static [&'static str] = &[BUCKET];
+    const DUTY: Duty = Duty::Archive;
+    const ACTIONS: &'static [&'static str] = &["s3:GetBucketVersioning", "s3:PutBucketVersioning"];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_archive()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.versioning
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, observed: &Observed) -> Change {
+        if found.is_some_and(|found| found.enabled) {
+            return Change::nothing();
+        }
+        let fresh = observed.archive_bucket.is_absent();
+        // A bucket that is made with Object Lock has versioning from its start.
+        let why = if fresh {
+            "Object Lock and replication need it, and nothing is overwritten with it"
+        } else if found.is_some_and(|found| found.suspended) {
+            "it was suspended: logs can be overwritten"
+        } else {
+            "it is off: logs can be overwritten"
+        };
+        let before = found.map(|found| if found.suspended { "Suspended" } else { "off" });
+        let _ = desired;
+        let fields = vec![FieldChange::new("status", before, Some("Enabled"))];
+        if fresh { Change::create(why, fields) } else { Change::update(why, fields) }
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        Self::enable(&hands.archive(), hands.desired.bucket()).await
+    }
+}
+
+/// Whether a bucket's guards can be read at all.
+pub(in crate::resources) fn readable(bucket: &Seen<ArchiveBucket>) -> Seen<()> {
+    match bucket {
+        Seen::Present(ArchiveBucket::Own { .. }) => Seen::Present(()),
+        // Nothing of another's bucket concerns us; the bucket's own step says so.
+        Seen::Present(ArchiveBucket::Elsewhere) | Seen::Absent => Seen::Absent,
+        Seen::Unreadable(error) => Seen::Unreadable(error.clone()),
+    }
+}

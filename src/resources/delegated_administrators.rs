@@ -1,0 +1,109 @@
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+use crate::aws::{At, Clients, Seen};
+use crate::names::AccountId;
+use crate::plan::{Change, FieldChange};
+use crate::policy::CLOUDTRAIL;
+
+/// The accounts that may manage the organization's trails besides the
+/// management account: exactly the declared ones.
+///
+/// Source: Organizations `ListDelegatedAdministrators`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DelegatedAdministrators {
+    /// Their ids.
+    pub accounts: BTreeSet<AccountId>,
+}
+
+impl DelegatedAdministrators {
+    pub(super) async fn observe(management: &Clients) -> Seen<Self> {
+        let found = management
+            .organizations()
+            .list_delegated_administrators()
+            .service_principal(CLOUDTRAIL)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .at(management, "organizations:ListDelegatedAdministrators");
+        Seen::from_result(found, |_| false).map(|found| Self {
+            accounts: found.iter().filter_map(|one| one.id()?.parse().ok()).collect(),
+        })
+    }
+}
+
+impl Resource for DelegatedAdministrators {
+    type State = Self;
+    const ID: &'static str = "delegated-administrators";
+    const AFTER: &'static [&'static str] = &["trusted-access", "service-linked-role"];
+    const DUTY: Duty = Duty::Hub;
+    const ACTIONS: &'static [&'static str] = &[
+        "cloudtrail:DeregisterOrganizationDelegatedAdmin",
+        "cloudtrail:RegisterOrganizationDelegatedAdmin",
+        // CloudTrail makes these calls for its caller.
+        "organizations:DeregisterDelegatedAdministrator",
+        "organizations:ListDelegatedAdministrators",
+        "organizations:RegisterDelegatedAdministrator",
+    ];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_management()
+    }
+
+    fn wanted(desired: &Desired) -> bool {
+        desired.partition().has_cloudtrail_delegated_administrators()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.delegated_administrators
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        let none = BTreeSet::new();
+        let found = found.map_or(&none, |found| &found.accounts);
+        let wanted = wanted(desired);
+        let gone = found.difference(&wanted).map(|account| {
+            FieldChange::new(format!("accounts.{account}"), Some("registered"), None::<String>)
+        });
+        let new = wanted.difference(found).map(|account| {
+            FieldChange::new(format!("accounts.{account}"), None::<String>, Some("registered"))
+        });
+        Change::update("exactly the declared accounts may manage trails", gone.chain(new).collect())
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let clients = hands.management();
+        let wanted = wanted(hands.desired);
+        let none = BTreeSet::new();
+        let found =
+            hands.observed.delegated_administrators.present().map_or(&none, |f| &f.accounts);
+        // First away, then in: there is room for three.
+        for account in found.difference(&wanted) {
+            clients
+                .cloudtrail()
+                .deregister_organization_delegated_admin()
+                .delegated_admin_account_id(account.as_str())
+                .send()
+                .await
+                .at(&clients, "cloudtrail:DeregisterOrganizationDelegatedAdmin")?;
+        }
+        for account in wanted.difference(found) {
+            clients
+                .cloudtrail()
+                .register_organization_delegated_admin()
+                .member_account_id(account.as_str())
+                .send()
+                .await
+                .at(&clients, "cloudtrail:RegisterOrganizationDelegatedAdmin")?;
+        }
+        Ok(())
+    }
+}
+
+fn wanted(desired: &Desired) -> BTreeSet<AccountId> {
+    desired.config.organization.delegated_administrators.iter().cloned().collect()
+}

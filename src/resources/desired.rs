@@ -1,0 +1,130 @@
+use super::{OrganizationFacts, Place};
+use crate::config::Config;
+use crate::names::{AccountId, Arn, BucketName, OrgId, Partition, Region};
+use crate::policy::Foreign;
+
+/// What is declared, with what follows from it: the names and ARNs of
+/// everything that orgtrail manages.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// The config.
+    pub config: Config,
+    /// What must be known of the organization before anything is planned.
+    pub organization: OrganizationFacts,
+    /// The roles that the bucket's and the organization's guards except:
+    /// orgtrail's own in the log-archive account.
+    pub own_roles: Vec<Arn>,
+    /// What becomes of policy statements that orgtrail did not write.
+    pub foreign: Foreign,
+}
+
+impl Desired {
+    /// The partition of everything.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.config.partition()
+    }
+
+    /// The account that owns the trail.
+    #[must_use]
+    pub fn management(&self) -> &AccountId {
+        &self.config.organization.management_account
+    }
+
+    /// The account that owns the bucket and the key.
+    #[must_use]
+    pub fn archive(&self) -> &AccountId {
+        &self.config.organization.log_archive_account
+    }
+
+    /// The organization's id.
+    #[must_use]
+    pub fn org_id(&self) -> &OrgId {
+        &self.organization.id
+    }
+
+    /// The trail's ARN: always with the management account's id.
+    #[must_use]
+    pub fn trail_arn(&self) -> Arn {
+        self.management_arn("cloudtrail", format!("trail/{}", self.config.trail.name))
+    }
+
+    /// The log group's ARN, without the `:*` that CloudTrail wants behind it.
+    #[must_use]
+    pub fn log_group_arn(&self) -> Arn {
+        self.management_arn("logs", format!("log-group:{}", self.config.cloudwatch_logs.group))
+    }
+
+    /// The ARN of the role with which CloudTrail writes into the log group.
+    #[must_use]
+    pub fn log_group_role_arn(&self) -> Arn {
+        let role = format!("role/{}", self.config.cloudwatch_logs.role);
+        Arn::global(self.partition(), "iam", self.management(), role)
+    }
+
+    /// The topic's ARN, where one is declared.
+    #[must_use]
+    pub fn topic_arn(&self) -> Option<Arn> {
+        let topic = self.config.topic.as_ref()?;
+        Some(self.management_arn("sns", topic.name.as_str()))
+    }
+
+    /// The archive bucket's name.
+    #[must_use]
+    pub fn bucket(&self) -> &BucketName {
+        &self.config.archive.bucket
+    }
+
+    /// The ARN of a bucket, or with a path behind it, of objects in it.
+    #[must_use]
+    pub fn s3_arn(&self, resource: impl Into<Box<str>>) -> Arn {
+        Arn::s3(self.partition(), resource)
+    }
+
+    /// The key's alias as an ARN in the log-archive account.
+    #[must_use]
+    pub fn key_alias_arn(&self) -> Arn {
+        let region = &self.config.archive.region;
+        Arn::regional(
+            self.partition(),
+            "kms",
+            region,
+            self.archive(),
+            self.config.key.alias.as_str(),
+        )
+    }
+
+    /// The beginnings of the keys that CloudTrail writes: the management
+    /// account's own, and the organization's.
+    #[must_use]
+    pub fn log_prefixes(&self) -> [String; 2] {
+        let prefix = self.config.archive.prefix.as_ref();
+        let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+        [
+            format!("{prefix}AWSLogs/{}/", self.management()),
+            format!("{prefix}AWSLogs/{}/", self.org_id()),
+        ]
+    }
+
+    pub(crate) fn in_management(&self) -> Place {
+        Place { account: self.management().clone(), region: None }
+    }
+
+    pub(crate) fn in_home_region(&self) -> Place {
+        let region = Some(self.config.organization.home_region.clone());
+        Place { account: self.management().clone(), region }
+    }
+
+    pub(crate) fn in_archive(&self) -> Place {
+        let region = Some(self.config.archive.region.clone());
+        Place { account: self.archive().clone(), region }
+    }
+
+    pub(crate) fn home_region(&self) -> &Region {
+        &self.config.organization.home_region
+    }
+
+    fn management_arn(&self, service: &str, resource: impl Into<Box<str>>) -> Arn {
+        Arn::regional(self.partition(), service, self.home_region(), self.management(), resource)
+    }
+}

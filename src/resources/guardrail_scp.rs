@@ -1,0 +1,328 @@
+use std::collections::BTreeSet;
+
+use aws_sdk_organizations::types::{PolicyType, PolicyTypeStatus};
+use serde::Serialize;
+
+use super::policy_change::policy_change;
+use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+use crate::aws::{At, AwsError, Clients, ErrorKind, Seen};
+use crate::plan::{Action, Change, Confirmation, FieldChange};
+use crate::policy::{Foreign, PolicyDocument, PolicyKind, Statement};
+
+/// The service control policy that keeps members from tampering with trail,
+/// bucket and key. It binds neither the management account nor service-linked
+/// roles.
+///
+/// Source: Organizations `ListPolicies`, `DescribePolicy`,
+/// `ListTargetsForPolicy`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GuardrailScp {
+    /// The policy's id; absent where there is no policy of the name.
+    pub id: Option<String>,
+    /// What it says.
+    pub document: Option<PolicyDocument>,
+    /// What it is attached to: ids of units, roots and accounts.
+    pub targets: BTreeSet<String>,
+    /// Whether the organization's root knows service control policies.
+    pub type_enabled: bool,
+}
+
+impl GuardrailScp {
+    pub(super) async fn observe(management: &Clients, desired: &Desired) -> Seen<Self> {
+        match Self::read(management, desired).await {
+            Ok(found) => Seen::Present(found),
+            Err(error) => Seen::Unreadable(error),
+        }
+    }
+
+    async fn read(management: &Clients, desired: &Desired) -> Result<Self, AwsError> {
+        let organizations = management.organizations();
+        let roots =
+            organizations.list_roots().send().await.at(management, "organizations:ListRoots")?;
+        let type_enabled = roots.roots().iter().flat_map(|root| root.policy_types()).any(|kind| {
+            kind.r#type() == Some(&PolicyType::ServiceControlPolicy)
+                && kind.status() == Some(&PolicyTypeStatus::Enabled)
+        });
+        let none = Self { id: None, document: None, targets: BTreeSet::new(), type_enabled };
+        let listed = organizations
+            .list_policies()
+            .filter(PolicyType::ServiceControlPolicy)
+            .into_paginator()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .at(management, "organizations:ListPolicies")?;
+        let name = desired.config.guardrail.name.as_str();
+        let Some(id) = listed
+            .iter()
+            .flat_map(|page| page.policies())
+            .find(|policy| policy.name() == Some(name))
+            .and_then(|one| one.id())
+        else {
+            return Ok(none);
+        };
+        const DESCRIBE: &str = "organizations:DescribePolicy";
+        let (described, targets) = tokio::join!(
+            organizations.describe_policy().policy_id(id).send(),
+            organizations
+                .list_targets_for_policy()
+                .policy_id(id)
+                .into_paginator()
+                .send()
+                .collect::<Result<Vec<_>, _>>(),
+        );
+        let policy = described.at(management, DESCRIBE)?.policy;
+        let text = policy.as_ref().and_then(|policy| policy.content()).unwrap_or_default();
+        let document = text.parse().map_err(|error| {
+            management.malformed(DESCRIBE, &format!("a policy that cannot be read ({error:?})"))
+        })?;
+        let targets = targets.at(management, "organizations:ListTargetsForPolicy")?;
+        Ok(Self {
+            id: Some(id.to_owned()),
+            document: Some(document),
+            targets: targets
+                .iter()
+                .flat_map(|page| page.targets())
+                .filter_map(|one| one.target_id().map(str::to_owned))
+                .collect(),
+            type_enabled,
+        })
+    }
+}
+
+/// What it is attached to: the declared targets, or the root.
+fn targets(desired: &Desired) -> BTreeSet<String> {
+    let declared = &desired.config.guardrail.targets;
+    if declared.is_empty() {
+        return BTreeSet::from([desired.organization.root.to_string()]);
+    }
+    declared.iter().map(ToString::to_string).collect()
+}
+
+/// The policy that the config declares.
+///
+/// The key is named by its alias: a policy that waits for the key's ARN could
+/// not be planned before the key exists.
+fn declared(desired: &Desired) -> PolicyDocument {
+    let bucket = desired.bucket().as_str();
+    let own: Vec<String> = desired.own_roles.iter().map(ToString::to_string).collect();
+    let except_own = |statement: Statement| {
+        if own.is_empty() {
+            statement
+        } else {
+            statement.when("ArnNotLike", "aws:PrincipalArn", own.clone())
+        }
+    };
+    let archive = desired.archive();
+    let keys = format!(
+        "arn:{}:kms:{}:{archive}:key/*",
+        desired.partition(),
+        desired.config.archive.region
+    );
+    PolicyDocument::new(vec![
+        Statement::deny("OrgTrailTrail")
+            .actions([
+                "cloudtrail:AddTags",
+                "cloudtrail:DeleteTrail",
+                "cloudtrail:PutEventSelectors",
+                "cloudtrail:PutInsightSelectors",
+                "cloudtrail:RemoveTags",
+                "cloudtrail:StopLogging",
+                "cloudtrail:UpdateTrail",
+            ])
+            .resources([desired.trail_arn().to_string()]),
+        Statement::deny("OrgTrailAdministrators")
+            .actions([
+                "cloudtrail:DeregisterOrganizationDelegatedAdmin",
+                "cloudtrail:RegisterOrganizationDelegatedAdmin",
+            ])
+            .resources(["*"]),
+        except_own(
+            Statement::deny("OrgTrailBucket")
+                .actions([
+                    "s3:BypassGovernanceRetention",
+                    "s3:DeleteBucket",
+                    "s3:DeleteBucketPolicy",
+                    "s3:DeleteObject",
+                    "s3:DeleteObjectVersion",
+                    "s3:PutBucketLogging",
+                    "s3:PutBucketObjectLockConfiguration",
+                    "s3:PutBucketOwnershipControls",
+                    "s3:PutBucketPolicy",
+                    "s3:PutBucketPublicAccessBlock",
+                    "s3:PutBucketVersioning",
+                    "s3:PutEncryptionConfiguration",
+                    "s3:PutLifecycleConfiguration",
+                    "s3:PutReplicationConfiguration",
+                ])
+                .resources([
+                    desired.s3_arn(bucket).to_string(),
+                    desired.s3_arn(format!("{bucket}/*")).to_string(),
+                ]),
+        ),
+        except_own(
+            Statement::deny("OrgTrailKey")
+                .actions([
+                    "kms:DisableKey",
+                    "kms:DisableKeyRotation",
+                    "kms:PutKeyPolicy",
+                    "kms:ScheduleKeyDeletion",
+                ])
+                .resources([keys])
+                .when(
+                    "ForAnyValue:StringEquals",
+                    "kms:ResourceAliases",
+                    [desired.config.key.alias.as_str()],
+                ),
+        ),
+        except_own(
+            Statement::deny("OrgTrailKeyAlias")
+                .actions(["kms:DeleteAlias", "kms:UpdateAlias"])
+                .resources([desired.key_alias_arn().to_string()]),
+        ),
+    ])
+}
+
+impl Resource for GuardrailScp {
+    type State = Self;
+    const ID: &'static str = "guardrail";
+    const AFTER: &'static [&'static str] = &["trail", "trail/logging", "archive-bucket/policy"];
+    const DUTY: Duty = Duty::Hub;
+    const ACTIONS: &'static [&'static str] = &[
+        "organizations:AttachPolicy",
+        "organizations:CreatePolicy",
+        "organizations:DescribePolicy",
+        "organizations:DetachPolicy",
+        "organizations:EnablePolicyType",
+        "organizations:ListPolicies",
+        "organizations:ListRoots",
+        "organizations:ListTargetsForPolicy",
+        "organizations:UpdatePolicy",
+    ];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_management()
+    }
+
+    fn wanted(desired: &Desired) -> bool {
+        desired.config.guardrail.enabled
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.guardrail
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        // The policy is orgtrail's own: nobody else's statements belong there.
+        let policy = policy_change(
+            found.and_then(|found| found.document.as_ref()),
+            &declared(desired),
+            Foreign::Remove,
+            PolicyKind::ServiceControl,
+            "no member tampers with trail, bucket or key",
+        );
+        if policy.action.stops() {
+            return policy;
+        }
+        let exists = found.is_some_and(|found| found.id.is_some());
+        let mut fields = Vec::new();
+        if found.is_some_and(|found| !found.type_enabled) {
+            fields.push(FieldChange::new("policy_type", Some("disabled"), Some("enabled")));
+        }
+        fields.extend(policy.fields);
+        let none = BTreeSet::new();
+        let attached = found.map_or(&none, |found| &found.targets);
+        let wanted = targets(desired);
+        fields.extend(wanted.difference(attached).map(|target| {
+            FieldChange::new(format!("targets.{target}"), None::<String>, Some("attached"))
+        }));
+        fields.extend(attached.difference(&wanted).map(|target| {
+            FieldChange::new(format!("targets.{target}"), Some("attached"), None::<String>)
+        }));
+        let why = "no member tampers with trail, bucket or key";
+        let change = Change { notes: policy.notes, ..Change::update(why, fields) };
+        if !exists {
+            return Change { action: Action::Create, ..change };
+        }
+        if policy.irreversible.is_some() || !attached.is_subset(&wanted) {
+            return change.irreversible(
+                Confirmation::WeakenedGuard,
+                "some accounts are guarded less than now",
+            );
+        }
+        change
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let clients = hands.management();
+        let organizations = clients.organizations();
+        let found = hands.observed.guardrail.present();
+        let text = declared(hands.desired).to_json();
+        if found.is_none_or(|found| !found.type_enabled) {
+            let enabled = organizations
+                .enable_policy_type()
+                .root_id(hands.desired.organization.root.as_str())
+                .policy_type(PolicyType::ServiceControlPolicy)
+                .send()
+                .await
+                .at(&clients, "organizations:EnablePolicyType");
+            if let Err(error) = enabled
+                && !error.is_code("PolicyTypeAlreadyEnabledException")
+            {
+                return Err(error.into());
+            }
+        }
+        let id = match found.and_then(|found| found.id.clone()) {
+            Some(id) => {
+                organizations
+                    .update_policy()
+                    .policy_id(&id)
+                    .content(text)
+                    .send()
+                    .await
+                    .at(&clients, "organizations:UpdatePolicy")?;
+                id
+            }
+            None => organizations
+                .create_policy()
+                .name(hands.desired.config.guardrail.name.as_str())
+                .description("Keeps members from tampering with the organization trail")
+                .r#type(PolicyType::ServiceControlPolicy)
+                .content(text)
+                .send()
+                .await
+                .at(&clients, "organizations:CreatePolicy")?
+                .policy
+                .and_then(|policy| policy.policy_summary?.id)
+                .ok_or_else(|| StepError::Missing("the service control policy".to_owned()))?,
+        };
+        let none = BTreeSet::new();
+        let attached = found.map_or(&none, |found| &found.targets);
+        let wanted = targets(hands.desired);
+        for target in wanted.difference(attached) {
+            let done = organizations
+                .attach_policy()
+                .policy_id(&id)
+                .target_id(target)
+                .send()
+                .await
+                .at(&clients, "organizations:AttachPolicy");
+            if let Err(error) = done
+                && error.kind() != ErrorKind::Conflict
+                && !error.is_code("DuplicatePolicyAttachmentException")
+            {
+                return Err(error.into());
+            }
+        }
+        for target in attached.difference(&wanted) {
+            organizations
+                .detach_policy()
+                .policy_id(&id)
+                .target_id(target)
+                .send()
+                .await
+                .at(&clients, "organizations:DetachPolicy")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! The key that encrypts the logs, its alias, policy and rotation.
+
+mod alias;
+mod policy;
+mod rotation;
+
+pub use alias::Alias;
+pub use policy::KeyPolicy;
+pub use rotation::Rotation;
+
+use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType, Tag};
+use serde::Serialize;
+
+use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+use crate::aws::{At, Aws, AwsError, Clients, Seen};
+use crate::names::Arn;
+use crate::plan::{Change, FieldChange};
+
+/// The key that encrypts the logs.
+///
+/// Source: KMS `DescribeKey`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KmsKey {
+    /// Its ARN.
+    pub arn: Arn,
+    /// `Enabled`, `Disabled`, `PendingDeletion`, …
+    pub state: String,
+    /// Whether it is symmetric and for encryption, as CloudTrail needs it.
+    pub symmetric: bool,
+    /// Whether AWS manages it, so that nobody can change its policy.
+    pub aws_managed: bool,
+    /// How it was found.
+    pub found_by: FoundBy,
+}
+
+/// How the key was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FoundBy {
+    /// By its declared alias.
+    Alias,
+    /// The existing trail, or the existing bucket, encrypts with it.
+    Use,
+    /// By the description that it was made with: a run that stopped before it
+    /// named it.
+    Description,
+}
+
+impl KmsKey {
+    /// Looks for the key: behind the alias, then what trail or bucket use
+    /// already, then one that a stopped run left.
+    pub(super) async fn observe(aws: &Aws, desired: &Desired, used: Option<&str>) -> Seen<Self> {
+        let clients = aws.clients(desired.archive(), &desired.config.archive.region);
+        let alias = desired.config.key.alias.as_str();
+        match describe(&clients, alias, FoundBy::Alias).await {
+            Seen::Absent => {}
+            seen => return seen,
+        }
+        let used = used.and_then(|key| key.parse::<Arn>().ok());
+        if let Some(arn) = used
+            && let (Some(account), Some(region)) = (&arn.account, &arn.region)
+        {
+            match describe(&aws.clients(account, region), &arn.to_string(), FoundBy::Use).await {
+                Seen::Present(key) if !key.aws_managed => return Seen::Present(key),
+                Seen::Unreadable(error) => return Seen::Unreadable(error),
+                _ => {}
+            }
+        }
+        left_behind(&clients, &description(desired)).await
+    }
+
+    /// The key's own account: another's than the log archive's where the key
+    /// was adopted.
+    pub(crate) fn clients(hands: &Hands<'_>) -> Clients {
+        let key = hands.observed.kms_key.present();
+        match key.and_then(|key| key.arn.account.as_ref()) {
+            Some(account) => hands.account(account),
+            None => hands.archive(),
+        }
+    }
+}
+
+async fn describe(clients: &Clients, key: &str, found_by: FoundBy) -> Seen<KmsKey> {
+    const ACTION: &str = "kms:DescribeKey";
+    let answer = clients.kms().describe_key().key_id(key).send().await;
+    let read = answer.at(clients, ACTION).and_then(|answer| {
+        let missing = || clients.malformed(ACTION, "an answer without a key's ARN");
+        let key = answer.key_metadata.ok_or_else(missing)?;
+        let arn = key.arn.as_deref().and_then(|arn| arn.parse().ok()).ok_or_else(missing)?;
+        Ok(KmsKey {
+            arn,
+            state: key.key_state.map_or_else(|| "Enabled".into(), |s| s.as_str().to_owned()),
+            symmetric: key.key_spec.is_none_or(|spec| spec == KeySpec::SymmetricDefault)
+                && key.key_usage.is_none_or(|usage| usage == KeyUsageType::EncryptDecrypt),
+            aws_managed: key.key_manager == Some(aws_sdk_kms::types::KeyManagerType::Aws),
+            found_by,
+        })
+    });
+    Seen::from_result(read, AwsError::is_not_found)
+}
+
+async fn left_behind(clients: &Clients, description: &str) -> Seen<KmsKey> {
+    let listed = clients
+        .kms()
+        .list_keys()
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .at(clients, "kms:ListKeys");
+    let keys = match listed {
+        Ok(keys) => keys,
+        Err(error) => return Seen::Unreadable(error),
+    };
+    for key in keys.iter().filter_map(|key| key.key_id()) {
+        let answer = clients.kms().describe_key().key_id(key).send().await;
+        // A key whose policy hides it is none that we made.
+        let Ok(answer) = answer.at(clients, "kms:DescribeKey") else { continue };
+        let is_ours = answer.key_metadata.is_some_and(|key| {
+            key.description.as_deref() == Some(description)
+                && key.key_state == Some(KeyState::Enabled)
+        });
+        if is_ours {
+            return describe(clients, key, FoundBy::Description).await;
+        }
+    }
+    Seen::Absent
+}
+
+fn description(desired: &Desired) -> String {
+    format!("CloudTrail logs of {} ({})", desired.org_id(), desired.config.key.alias)
+}
+
+/// Whether a bucket's or trail's way of naming a key means this one: by ARN, by
+/// id, by alias.
+pub(super) fn is_key(named: &str, key: &KmsKey, alias: &Arn) -> bool {
+    let arn = key.arn.to_string();
+    named == arn
+        || named == key.arn.resource_name()
+        || (key.found_by == FoundBy::Alias
+            && (named == alias.to_string() || named == &*alias.resource))
+}
+
+impl Resource for KmsKey {
+    type State = Self;
+    const ID: &'static str = "kms-key";
+    const AFTER: &'static [&'static str] = &[];
+    const DUTY: Duty = Duty::Archive;
+    const ACTIONS: &'static [&'static str] = &[
+        "kms:CreateKey",
+        "kms:DescribeKey",
+        "kms:EnableKey",
+        "kms:ListKeys",
+        // `CreateKey` writes the policy and the tags with the key.
+        "kms:PutKeyPolicy",
+        "kms:TagResource",
+    ];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_archive()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.kms_key
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        let alias = &desired.config.key.alias;
+        let Some(found) = found else {
+            return Change::create(
+                "logs are encrypted with a key of their own",
+                vec![
+                    FieldChange::new("alias", None::<String>, Some(alias.to_string())),
+                    FieldChange::new("spec", None::<String>, Some("SYMMETRIC_DEFAULT")),
+                ],
+            );
+        };
+        let arn = &found.arn;
+        let region = &desired.config.archive.region;
+        if arn.region.as_ref() != Some(region) {
+            return Change::refused(
+                format!("the key {arn} is not in the bucket's Region, {region}"),
+                "CloudTrail needs both in one Region: set archive.region, or give key.alias another name",
+            );
+        }
+        if !found.symmetric || found.aws_managed {
+            return Change::refused(
+                format!("the key {arn} is not a symmetric encryption key of your own"),
+                "set key.alias to another name, so that a new key is made",
+            );
+        }
+        let adopted = match found.found_by {
+            FoundBy::Use => vec![format!("{arn} is in use already and is adopted")],
+            _ => Vec::new(),
+        };
+        match found.state.as_str() {
+            "Enabled" => Change::nothing().with_notes(adopted),
+            "Disabled" => Change::update(
+                "logs can neither be written nor read with a disabled key",
+                vec![FieldChange::new("state", Some("Disabled"), Some("Enabled"))],
+            ),
+            "PendingDeletion" | "PendingReplicaDeletion" => Change::blocked(
+                format!(
+                    "the key {arn} is pending deletion: when it is gone, every log under it is unreadable for ever"
+                ),
+                format!(
+                    "keep it: aws kms cancel-key-deletion --region {region} --key-id {}; or point key.alias at another name, and logs of now stay lost",
+                    arn.resource_name()
+                ),
+            ),
+            other => Change::blocked(
+                format!("the key {arn} is in state {other}"),
+                "wait until it is Enabled, or find out who changes it",
+            ),
+        }
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let clients = Self::clients(hands);
+        if let Some(key) = hands.observed.kms_key.present() {
+            clients
+                .kms()
+                .enable_key()
+                .key_id(key.arn.to_string())
+                .send()
+                .await
+                .at(&clients, "kms:EnableKey")?;
+            return Ok(());
+        }
+        let tags = hands
+            .desired
+            .config
+            .trail
+            .tags
+            .iter()
+            .map(|(name, value)| Tag::builder().tag_key(name).tag_value(value).build())
+            .collect::<Result<Vec<_>, _>>()?;
+        let policy = policy::declared(hands.desired, hands.desired.archive()).to_json();
+        let made = hands
+            .patiently(|| async {
+                clients
+                    .kms()
+                    .create_key()
+                    .description(description(hands.desired))
+                    .key_spec(KeySpec::SymmetricDefault)
+                    .key_usage(KeyUsageType::EncryptDecrypt)
+                    .policy(&policy)
+                    .set_tags(Some(tags.clone()).filter(|tags| !tags.is_empty()))
+                    .send()
+                    .await
+                    .at(&clients, "kms:CreateKey")
+            })
+            .await?;
+        let id = made
+            .key_metadata
+            .map(|key| key.key_id)
+            .ok_or_else(|| StepError::Missing("the key".to_owned()))?;
+        // Named at once: a key without its name would be made a second time.
+        alias::create(&clients, hands.desired, &id).await
+    }
+}

@@ -1,0 +1,97 @@
+use serde::Serialize;
+
+use super::KmsKey;
+use crate::aws::{At, Clients, Seen};
+use crate::plan::{Change, Confirmation, field_changes};
+use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+
+/// Whether KMS rotates the key's material by itself.
+///
+/// Source: KMS `GetKeyRotationStatus`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rotation {
+    /// Whether it does.
+    pub enabled: bool,
+    /// Days between two rotations; absent where it does not, or where the
+    /// service does not say.
+    pub period_days: Option<i32>,
+}
+
+impl Rotation {
+    pub(in crate::resources) async fn observe(clients: &Clients, key: &KmsKey) -> Seen<Self> {
+        let answer =
+            clients.kms().get_key_rotation_status().key_id(key.arn.to_string()).send().await;
+        Seen::from_result(answer.at(clients, "kms:GetKeyRotationStatus"), |_| false).map(|answer| {
+            Self {
+                enabled: answer.key_rotation_enabled,
+                period_days: answer.rotation_period_in_days.filter(|_| answer.key_rotation_enabled),
+            }
+        })
+    }
+
+    fn declared(desired: &Desired, found: Option<&Self>) -> Self {
+        let key = &desired.config.key;
+        let period = i32::try_from(key.rotation_period_days).ok().filter(|_| key.rotation);
+        // Servers of before 2024 know of one period only and do not name it.
+        let silent = found.is_some_and(|found| found.enabled && found.period_days.is_none());
+        let period_days = if silent && period == Some(365) { None } else { period };
+        Self { enabled: key.rotation, period_days }
+    }
+}
+
+impl Resource for Rotation {
+    type State = Self;
+    const ID: &'static str = "kms-key/rotation";
+    const AFTER: &'static [&'static str] = &["kms-key", "kms-key/alias"];
+    const DUTY: Duty = Duty::Archive;
+    const ACTIONS: &'static [&'static str] =
+        &["kms:DisableKeyRotation", "kms:EnableKeyRotation", "kms:GetKeyRotationStatus"];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_archive()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.key_rotation
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        let declared = Self::declared(desired, found);
+        if found.is_none() && !declared.enabled {
+            return Change::nothing();
+        }
+        let change = Change::update(
+            "the key's material changes as declared",
+            field_changes(found, &declared),
+        );
+        if found.is_some_and(|found| found.enabled) && !declared.enabled {
+            return change.irreversible(Confirmation::WeakenedGuard, "the key is rotated no more");
+        }
+        change
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let clients = KmsKey::clients(hands);
+        let key = hands.key_arn().await?;
+        let declared = Self::declared(hands.desired, hands.observed.key_rotation.present());
+        if declared.enabled {
+            clients
+                .kms()
+                .enable_key_rotation()
+                .key_id(key)
+                .set_rotation_period_in_days(declared.period_days)
+                .send()
+                .await
+                .at(&clients, "kms:EnableKeyRotation")?;
+        } else {
+            clients
+                .kms()
+                .disable_key_rotation()
+                .key_id(key)
+                .send()
+                .await
+                .at(&clients, "kms:DisableKeyRotation")?;
+        }
+        Ok(())
+    }
+}

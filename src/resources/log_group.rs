@@ -1,0 +1,101 @@
+use serde::Serialize;
+
+use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+use crate::aws::{At, Clients, ErrorKind, Seen};
+use crate::plan::{Change, Confirmation, field_changes};
+
+/// The log group that takes a copy of the trail's events.
+///
+/// Source: CloudWatch Logs `DescribeLogGroups`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogGroup {
+    /// Days that it keeps its events; absent for ever.
+    pub retention_days: Option<u32>,
+}
+
+impl LogGroup {
+    pub(super) async fn observe(management: &Clients, desired: &Desired) -> Seen<Self> {
+        let name = desired.config.cloudwatch_logs.group.as_str();
+        let groups = management
+            .logs()
+            .describe_log_groups()
+            .log_group_name_prefix(name)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .at(management, "logs:DescribeLogGroups");
+        Seen::from_result(groups, |_| false)
+            .map(|groups| {
+                let group = groups.iter().find(|group| group.log_group_name() == Some(name))?;
+                let days = group.retention_in_days().and_then(|days| u32::try_from(days).ok());
+                Some(Self { retention_days: days })
+            })
+            .flatten()
+    }
+}
+
+impl Resource for LogGroup {
+    type State = Self;
+    const ID: &'static str = "log-group";
+    const AFTER: &'static [&'static str] = &[];
+    const DUTY: Duty = Duty::Hub;
+    const ACTIONS: &'static [&'static str] =
+        &["logs:CreateLogGroup", "logs:DescribeLogGroups", "logs:PutRetentionPolicy"];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_home_region()
+    }
+
+    fn wanted(desired: &Desired) -> bool {
+        desired.config.cloudwatch_logs.enabled
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.log_group
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        let wanted = Self { retention_days: Some(desired.config.cloudwatch_logs.retention_days) };
+        let fields = field_changes(found, &wanted);
+        let why = "alarms and searches need the trail's events there";
+        let Some(found) = found else { return Change::create(why, fields) };
+        let change = Change::update("events are kept as long as declared", fields);
+        let shorter = found.retention_days.is_none_or(|days| Some(days) > wanted.retention_days);
+        if shorter && found != &wanted {
+            return change.irreversible(
+                Confirmation::WeakenedGuard,
+                "older events are dropped from the log group; the bucket keeps them",
+            );
+        }
+        change
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let clients = hands.management();
+        let declared = &hands.desired.config.cloudwatch_logs;
+        if hands.observed.log_group.is_absent() {
+            let made = clients
+                .logs()
+                .create_log_group()
+                .log_group_name(declared.group.as_str())
+                .send()
+                .await
+                .at(&clients, "logs:CreateLogGroup");
+            match made {
+                Err(error) if error.kind() != ErrorKind::Conflict => return Err(error.into()),
+                _ => {}
+            }
+        }
+        clients
+            .logs()
+            .put_retention_policy()
+            .log_group_name(declared.group.as_str())
+            .retention_in_days(i32::try_from(declared.retention_days).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .at(&clients, "logs:PutRetentionPolicy")?;
+        Ok(())
+    }
+}

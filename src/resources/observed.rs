@@ -1,0 +1,203 @@
+use super::archive_bucket::{self as bucket, readable};
+use super::kms_key::{KeyPolicy, Rotation};
+use super::trail::Trails;
+use super::{
+    AccessLogBucket, DelegatedAdministrators, Desired, EventSelectors, GuardrailScp, Insights,
+    KmsKey, LogGroup, LogGroupRole, OrganizationTrail, ServiceLinkedRole, Topic, TrailLogging,
+    TrailTags, TrustedAccess,
+};
+use crate::aws::{Aws, Seen};
+
+/// Everything that was seen of what orgtrail manages, at one time.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each field is documented by its type")]
+pub struct Observed {
+    pub trusted_access: Seen<TrustedAccess>,
+    pub service_linked_role: Seen<ServiceLinkedRole>,
+    pub delegated_administrators: Seen<DelegatedAdministrators>,
+    pub archive_bucket: Seen<bucket::ArchiveBucket>,
+    pub versioning: Seen<bucket::Versioning>,
+    pub ownership: Seen<bucket::Ownership>,
+    pub public_access: Seen<bucket::PublicAccess>,
+    pub object_lock: Seen<bucket::ObjectLock>,
+    pub lifecycle: Seen<bucket::Lifecycle>,
+    pub encryption: Seen<bucket::Encryption>,
+    pub bucket_tags: Seen<bucket::Tags>,
+    pub bucket_policy: Seen<bucket::Policy>,
+    pub access_logging: Seen<bucket::AccessLogging>,
+    pub notifications: Seen<bucket::Notifications>,
+    pub access_log_bucket: Seen<AccessLogBucket>,
+    pub kms_key: Seen<KmsKey>,
+    pub key_policy: Seen<KeyPolicy>,
+    pub key_rotation: Seen<Rotation>,
+    pub log_group: Seen<LogGroup>,
+    pub log_group_role: Seen<LogGroupRole>,
+    pub topic: Seen<Topic>,
+    pub trails: Seen<Trails>,
+    pub event_selectors: Seen<EventSelectors>,
+    pub insights: Seen<Insights>,
+    pub trail_tags: Seen<TrailTags>,
+    pub trail_logging: Seen<TrailLogging>,
+    pub guardrail: Seen<GuardrailScp>,
+}
+
+/// Reads everything, what does not depend on each other at once.
+///
+/// Never fails: what could not be read says so in its place.
+pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
+    let management = aws.clients(desired.management(), desired.home_region());
+    let archive = aws.clients(desired.archive(), &desired.config.archive.region);
+    let name = desired.bucket();
+
+    let organization = async {
+        tokio::join!(
+            TrustedAccess::observe(&management),
+            ServiceLinkedRole::observe(&management),
+            async {
+                if desired.partition().has_cloudtrail_delegated_administrators() {
+                    DelegatedAdministrators::observe(&management).await
+                } else {
+                    Seen::Absent
+                }
+            },
+            when(desired.config.guardrail.enabled, GuardrailScp::observe(&management, desired)),
+        )
+    };
+    let buckets = async {
+        let archive_bucket = bucket::ArchiveBucket::observe(&archive, name).await;
+        let (guards, more) = tokio::join!(
+            async {
+                tokio::join!(
+                    given(&archive_bucket, bucket::Versioning::observe(&archive, name)),
+                    given(&archive_bucket, bucket::Ownership::observe(&archive, name)),
+                    given(&archive_bucket, bucket::PublicAccess::observe(&archive, name)),
+                    given(&archive_bucket, bucket::ObjectLock::observe(&archive, name)),
+                    given(&archive_bucket, bucket::Lifecycle::observe(&archive, name)),
+                    given(&archive_bucket, bucket::Encryption::observe(&archive, name)),
+                )
+            },
+            async {
+                tokio::join!(
+                    given(&archive_bucket, bucket::Tags::observe(&archive, name)),
+                    given(&archive_bucket, bucket::Policy::observe(&archive, name)),
+                    given(&archive_bucket, bucket::AccessLogging::observe(&archive, name)),
+                    given(&archive_bucket, bucket::Notifications::observe(&archive, name)),
+                )
+            },
+        );
+        (archive_bucket, guards, more)
+    };
+    let logs = &desired.config.cloudwatch_logs;
+    let supports = async {
+        tokio::join!(
+            when(
+                desired.config.archive.access_logging.enabled,
+                AccessLogBucket::observe(&archive, desired)
+            ),
+            when(logs.enabled, LogGroup::observe(&management, desired)),
+            when(logs.enabled, LogGroupRole::observe(&management, desired)),
+            Topic::observe(&management, desired),
+        )
+    };
+    let trail = async {
+        let trails = OrganizationTrail::observe(&management, desired).await;
+        let own = trails.as_ref().map(|trails| trails.own.as_ref()).flatten();
+        let parts = tokio::join!(
+            given_trail(&own, EventSelectors::observe(&management, desired)),
+            given_trail(&own, Insights::observe(&management, desired)),
+            given_trail(&own, TrailTags::observe(&management, desired)),
+            given_trail(&own, TrailLogging::observe(&management, desired)),
+        );
+        (trails, parts)
+    };
+    let (organization, buckets, supports, trail) =
+        tokio::join!(organization, buckets, supports, trail);
+    let (trusted_access, service_linked_role, delegated_administrators, guardrail) = organization;
+    let (archive_bucket, guards, more) = buckets;
+    let (versioning, ownership, public_access, object_lock, lifecycle, encryption) = guards;
+    let (bucket_tags, bucket_policy, access_logging, notifications) = more;
+    let (access_log_bucket, log_group, log_group_role, topic) = supports;
+    let (trails, (event_selectors, insights, trail_tags, trail_logging)) = trail;
+
+    // The key last: where its alias is missing, trail and bucket tell it.
+    let used_by_trail = trails
+        .present()
+        .and_then(|trails| trails.own.as_ref())
+        .and_then(|trail| trail.settings.kms_key.as_deref());
+    let used_by_bucket = encryption.present().and_then(|found| found.key.as_deref());
+    let kms_key = KmsKey::observe(aws, desired, used_by_trail.or(used_by_bucket)).await;
+    let (key_policy, key_rotation) = match &kms_key {
+        Seen::Present(key) => {
+            let account = key.arn.account.as_ref().unwrap_or_else(|| desired.archive());
+            let region = key.arn.region.as_ref().unwrap_or(&desired.config.archive.region);
+            let clients = aws.clients(account, region);
+            tokio::join!(KeyPolicy::observe(&clients, key), async {
+                // KMS does not answer for a key that is going.
+                if key.state.starts_with("Pending") {
+                    return Seen::Absent;
+                }
+                Rotation::observe(&clients, key).await
+            })
+        }
+        Seen::Absent => (Seen::Absent, Seen::Absent),
+        Seen::Unreadable(error) => {
+            (Seen::Unreadable(error.clone()), Seen::Unreadable(error.clone()))
+        }
+    };
+    Observed {
+        trusted_access,
+        service_linked_role,
+        delegated_administrators,
+        archive_bucket,
+        versioning,
+        ownership,
+        public_access,
+        object_lock,
+        lifecycle,
+        encryption,
+        bucket_tags,
+        bucket_policy,
+        access_logging,
+        notifications,
+        access_log_bucket,
+        kms_key,
+        key_policy,
+        key_rotation,
+        log_group,
+        log_group_role,
+        topic,
+        trails,
+        event_selectors,
+        insights,
+        trail_tags,
+        trail_logging,
+        guardrail,
+    }
+}
+
+/// Reads what is asked for; what nobody asked for is not looked at, and its
+/// step is not in the plan.
+async fn when<T>(asked_for: bool, reading: impl Future<Output = Seen<T>>) -> Seen<T> {
+    if asked_for { reading.await } else { Seen::Absent }
+}
+
+/// Reads a bucket's guard where the bucket is ours to read.
+async fn given<T>(
+    bucket: &Seen<bucket::ArchiveBucket>,
+    reading: impl Future<Output = Seen<T>>,
+) -> Seen<T> {
+    match readable(bucket) {
+        Seen::Present(()) => reading.await,
+        Seen::Absent => Seen::Absent,
+        Seen::Unreadable(error) => Seen::Unreadable(error),
+    }
+}
+
+/// Reads a part of the trail where the trail is.
+async fn given_trail<T, U>(trail: &Seen<U>, reading: impl Future<Output = Seen<T>>) -> Seen<T> {
+    match trail {
+        Seen::Present(_) => reading.await,
+        Seen::Absent => Seen::Absent,
+        Seen::Unreadable(error) => Seen::Unreadable(error.clone()),
+    }
+}

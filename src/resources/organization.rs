@@ -1,0 +1,107 @@
+use aws_sdk_organizations::types::OrganizationFeatureSet;
+
+use crate::aws::{At, Aws, AwsError};
+use crate::cli::{Exit, Explain};
+use crate::config::Config;
+use crate::names::{AccountId, OrgId, UnitId};
+
+/// What must be known of the organization before anything is planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrganizationFacts {
+    /// The organization's id.
+    pub id: OrgId,
+    /// Whether it has all features, which an organization trail needs.
+    pub all_features: bool,
+    /// The root, to which the guardrail is attached by default.
+    pub root: UnitId,
+}
+
+/// An organization that nothing can be planned for.
+#[derive(Debug, thiserror::Error)]
+pub enum OrganizationError {
+    /// It could not be read.
+    #[error("reading the organization")]
+    Unreadable(#[source] AwsError),
+    /// Its management account is not the declared one.
+    #[error("the organization {id} is managed by account {found}, the config says {wanted}")]
+    OtherManagement {
+        /// The organization.
+        id: OrgId,
+        /// Who manages it.
+        found: AccountId,
+        /// Who the config says does.
+        wanted: AccountId,
+    },
+}
+
+impl Explain for OrganizationError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable(error) => error.hint(),
+            Self::OtherManagement { .. } => Some(
+                "set organization.management_account, or use credentials of the other organization"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Unreadable(error) => error.exit(),
+            Self::OtherManagement { .. } => Exit::Usage,
+        }
+    }
+}
+
+/// The IAM actions that reading the organization needs.
+pub(crate) const ACTIONS: &[&str] =
+    &["organizations:DescribeOrganization", "organizations:ListRoots"];
+
+impl OrganizationFacts {
+    /// Reads them in the management account.
+    pub async fn read(aws: &Aws, config: &Config) -> Result<Self, OrganizationError> {
+        let wanted = &config.organization.management_account;
+        let clients = aws.clients(wanted, &config.organization.home_region);
+        let describing = async {
+            const ACTION: &str = "organizations:DescribeOrganization";
+            let answer = clients
+                .organizations()
+                .describe_organization()
+                .send()
+                .await
+                .at(&clients, ACTION)?;
+            let missing = || clients.malformed(ACTION, "an answer without an organization");
+            let organization = answer.organization.ok_or_else(missing)?;
+            let id: OrgId =
+                organization.id.as_deref().and_then(|id| id.parse().ok()).ok_or_else(missing)?;
+            let manager: AccountId = organization
+                .master_account_id
+                .as_deref()
+                .and_then(|id| id.parse().ok())
+                .ok_or_else(missing)?;
+            let all = organization.feature_set == Some(OrganizationFeatureSet::All);
+            Ok::<_, AwsError>((id, manager, all))
+        };
+        let rooting = async {
+            const ACTION: &str = "organizations:ListRoots";
+            let answer = clients.organizations().list_roots().send().await.at(&clients, ACTION)?;
+            answer
+                .roots
+                .unwrap_or_default()
+                .into_iter()
+                .find_map(|root| root.id?.parse::<UnitId>().ok())
+                .ok_or_else(|| clients.malformed(ACTION, "an answer without a root"))
+        };
+        let (described, root) = tokio::join!(describing, rooting);
+        let (id, manager, all_features) = described.map_err(OrganizationError::Unreadable)?;
+        if manager != *wanted {
+            return Err(OrganizationError::OtherManagement {
+                id,
+                found: manager,
+                wanted: wanted.clone(),
+            });
+        }
+        let root = root.map_err(OrganizationError::Unreadable)?;
+        Ok(Self { id, all_features, root })
+    }
+}

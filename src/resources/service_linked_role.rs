@@ -1,0 +1,71 @@
+use serde::Serialize;
+
+use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+use crate::aws::{At, AwsError, Clients, ErrorKind, Seen};
+use crate::plan::{Change, FieldChange};
+use crate::policy::CLOUDTRAIL;
+
+/// The role with which CloudTrail reads the organization and puts the trail
+/// into its accounts.
+///
+/// Source: CloudTrail User Guide, "Using service-linked roles".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServiceLinkedRole {}
+
+const NAME: &str = "AWSServiceRoleForCloudTrail";
+
+impl ServiceLinkedRole {
+    pub(super) async fn observe(management: &Clients) -> Seen<Self> {
+        let answer =
+            management.iam().get_role().role_name(NAME).send().await.at(management, "iam:GetRole");
+        Seen::from_result(answer, AwsError::is_not_found).map(|_| Self {})
+    }
+}
+
+impl Resource for ServiceLinkedRole {
+    type State = Self;
+    const ID: &'static str = "service-linked-role";
+    const AFTER: &'static [&'static str] = &["trusted-access"];
+    const DUTY: Duty = Duty::Hub;
+    const ACTIONS: &'static [&'static str] = &["iam:CreateServiceLinkedRole", "iam:GetRole"];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_management()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.service_linked_role
+    }
+
+    fn diff(_: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        if found.is_some() {
+            return Change::nothing();
+        }
+        Change::create(
+            "CloudTrail needs it to make the trail in every account",
+            vec![FieldChange::new("role", None::<String>, Some(NAME))],
+        )
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let clients = hands.management();
+        let made = clients
+            .iam()
+            .create_service_linked_role()
+            .aws_service_name(CLOUDTRAIL)
+            .send()
+            .await
+            .at(&clients, "iam:CreateServiceLinkedRole");
+        match made {
+            Ok(_) => Ok(()),
+            // Enabling trusted access may have made it meanwhile.
+            Err(error) if already_there(&error) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn already_there(error: &AwsError) -> bool {
+    error.kind() == ErrorKind::Conflict
+        || error.message.as_deref().is_some_and(|text| text.contains("has been taken"))
+}

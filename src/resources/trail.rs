@@ -1,0 +1,298 @@
+use serde::Serialize;
+
+use super::kms_key::is_key;
+use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+use crate::aws::{At, Clients, Seen};
+use crate::plan::{Change, Confirmation, field_changes};
+
+/// The organization trail.
+///
+/// Source: CloudTrail `DescribeTrails`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrganizationTrail {
+    /// Its settings.
+    pub settings: TrailSettings,
+    /// The Region it was made in, and can be changed in.
+    pub home_region: String,
+    /// Its ARN.
+    pub arn: String,
+}
+
+/// What can be changed of a trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "named as CloudTrail names them")]
+pub struct TrailSettings {
+    pub s3_bucket_name: String,
+    pub s3_key_prefix: Option<String>,
+    pub sns_topic: Option<String>,
+    pub include_global_service_events: bool,
+    pub is_multi_region_trail: bool,
+    pub is_organization_trail: bool,
+    pub log_file_validation: bool,
+    pub kms_key: Option<String>,
+    pub log_group: Option<String>,
+    pub log_group_role: Option<String>,
+}
+
+/// All trails that exist in the home Region of the management account: the
+/// declared one, and how many others there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trails {
+    /// The declared trail.
+    pub own: Option<OrganizationTrail>,
+    /// Names of the others.
+    pub others: Vec<String>,
+    /// Those of the others that are organization trails.
+    pub other_organization_trails: Vec<String>,
+}
+
+/// Trails that an account can have in a Region, shadows among them.
+///
+/// Source: CloudTrail User Guide, "Quotas"; not adjustable.
+const QUOTA: usize = 5;
+
+impl OrganizationTrail {
+    pub(super) async fn observe(management: &Clients, desired: &Desired) -> Seen<Trails> {
+        let answer =
+            management.cloudtrail().describe_trails().include_shadow_trails(true).send().await;
+        let name = desired.config.trail.name.as_str();
+        Seen::from_result(answer.at(management, "cloudtrail:DescribeTrails"), |_| false).map(
+            |answer| {
+                let (mut own, mut others, mut organization) = (None, Vec::new(), Vec::new());
+                for trail in answer.trail_list.unwrap_or_default() {
+                    if trail.name() == Some(name) {
+                        own = Some(Self::of(&trail));
+                        continue;
+                    }
+                    let other = trail.name().unwrap_or_default().to_owned();
+                    if trail.is_organization_trail() == Some(true) {
+                        organization.push(other.clone());
+                    }
+                    others.push(other);
+                }
+                others.sort();
+                organization.sort();
+                Trails { own, others, other_organization_trails: organization }
+            },
+        )
+    }
+
+    fn of(trail: &aws_sdk_cloudtrail::types::Trail) -> Self {
+        let text = |value: Option<&str>| value.filter(|v| !v.is_empty()).map(str::to_owned);
+        #[expect(deprecated, reason = "servers that answer no ARN")]
+        let topic = trail.sns_topic_arn().or_else(|| trail.sns_topic_name());
+        Self {
+            settings: TrailSettings {
+                s3_bucket_name: trail.s3_bucket_name().unwrap_or_default().to_owned(),
+                s3_key_prefix: text(trail.s3_key_prefix()),
+                sns_topic: text(topic),
+                include_global_service_events: trail.include_global_service_events() == Some(true),
+                is_multi_region_trail: trail.is_multi_region_trail() == Some(true),
+                is_organization_trail: trail.is_organization_trail() == Some(true),
+                log_file_validation: trail.log_file_validation_enabled() == Some(true),
+                kms_key: text(trail.kms_key_id()),
+                log_group: text(trail.cloud_watch_logs_log_group_arn()),
+                log_group_role: text(trail.cloud_watch_logs_role_arn()),
+            },
+            home_region: trail.home_region().unwrap_or_default().to_owned(),
+            arn: trail.trail_arn().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+impl TrailSettings {
+    /// What the config declares; `key` is the key's ARN, or words where it is
+    /// not known yet.
+    fn declared(desired: &Desired, key: String) -> Self {
+        let logs = desired.config.cloudwatch_logs.enabled;
+        Self {
+            s3_bucket_name: desired.bucket().to_string(),
+            s3_key_prefix: desired.config.archive.prefix.as_ref().map(ToString::to_string),
+            sns_topic: desired.topic_arn().map(|arn| arn.to_string()),
+            include_global_service_events: true,
+            is_multi_region_trail: true,
+            is_organization_trail: true,
+            log_file_validation: true,
+            kms_key: Some(key),
+            log_group: logs.then(|| format!("{}:*", desired.log_group_arn())),
+            log_group_role: logs.then(|| desired.log_group_role_arn().to_string()),
+        }
+    }
+}
+
+impl Resource for OrganizationTrail {
+    type State = Trails;
+    const ID: &'static str = "trail";
+    const AFTER: &'static [&'static str] = &[
+        "trusted-access",
+        "service-linked-role",
+        "archive-bucket",
+        "archive-bucket/ownership",
+        "archive-bucket/public-access",
+        "archive-bucket/object-lock",
+        "archive-bucket/encryption",
+        "archive-bucket/policy",
+        "kms-key",
+        "kms-key/alias",
+        "kms-key/policy",
+        "log-group",
+        "log-group/role",
+        "topic",
+        "topic/policy",
+    ];
+    const DUTY: Duty = Duty::Hub;
+    const ACTIONS: &'static [&'static str] = &[
+        "cloudtrail:CreateTrail",
+        "cloudtrail:DescribeTrails",
+        "cloudtrail:UpdateTrail",
+        // CloudTrail is handed the log group's role.
+        "iam:PassRole",
+        "kms:DescribeKey",
+        // CloudTrail looks at the organization for its caller.
+        "organizations:DescribeOrganization",
+        "organizations:ListAWSServiceAccessForOrganization",
+    ];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_home_region()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Trails> {
+        &observed.trails
+    }
+
+    fn diff(desired: &Desired, found: Option<&Trails>, observed: &Observed) -> Change {
+        let name = &desired.config.trail.name;
+        let own = found.and_then(|found| found.own.as_ref());
+        let mut notes: Vec<String> = found
+            .map(|found| found.other_organization_trails.as_slice())
+            .unwrap_or_default()
+            .iter()
+            .map(|other| format!("`{other}` is an organization trail too, and a paid second copy; to adopt it in place of a new one, set trail.name = \"{other}\""))
+            .collect();
+        let key = observed.kms_key.present();
+        let wanted_key = key.map_or_else(
+            || format!("the key behind {}", desired.config.key.alias),
+            |key| key.arn.to_string(),
+        );
+        let mut wanted = TrailSettings::declared(desired, wanted_key);
+        let Some(own) = own else {
+            let others = found.map_or(0, |found| found.others.len());
+            if others >= QUOTA {
+                let names = found.map(|found| found.others.join(", ")).unwrap_or_default();
+                return Change::refused(
+                    format!(
+                        "{others} trails exist in {} ({names}), AWS allows {QUOTA}",
+                        desired.home_region()
+                    ),
+                    "delete one that is no longer needed, or adopt one by trail.name; the quota cannot be raised",
+                );
+            }
+            return Change::create(
+                "the organization has no trail of this name",
+                field_changes(None, &wanted),
+            )
+            .with_notes(notes);
+        };
+        if own.home_region != desired.home_region().as_str() {
+            return Change::refused(
+                format!(
+                    "the trail `{name}` has the home Region {}, the config says {}",
+                    own.home_region,
+                    desired.home_region()
+                ),
+                "a trail cannot be moved: set organization.home_region to the trail's, or give trail.name another name",
+            );
+        }
+        if own.arn != desired.trail_arn().to_string() {
+            return Change::refused(
+                format!("the trail `{name}` is {}, not the management account's own", own.arn),
+                "give trail.name another name",
+            );
+        }
+        let found_key = own.settings.kms_key.clone();
+        let same_key = found_key.as_deref().is_some_and(|named| {
+            key.is_some_and(|key| is_key(named, key, &desired.key_alias_arn()))
+        });
+        if same_key {
+            wanted.kms_key.clone_from(&found_key);
+        }
+        // Some servers name a topic without its ARN.
+        if let (Some(found), Some(arn)) = (&own.settings.sns_topic, desired.topic_arn())
+            && *found == *arn.resource
+        {
+            wanted.sns_topic = Some(found.clone());
+        }
+        if own.settings.s3_bucket_name != desired.bucket().as_str() {
+            notes.push(format!(
+                "the logs so far stay in `{}`; consolidate them",
+                own.settings.s3_bucket_name
+            ));
+        }
+        let fields = field_changes(Some(&own.settings), &wanted);
+        let change = Change::update("the trail is as declared", fields).with_notes(notes);
+        match found_key {
+            Some(old) if !same_key => change.irreversible(
+                Confirmation::ReplacedKey,
+                format!("logs so far need {old} for as long as they are kept"),
+            ),
+            _ => change,
+        }
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let clients = hands.management();
+        let settings = TrailSettings::declared(hands.desired, hands.key_arn().await?);
+        let topic = hands.desired.config.topic.as_ref().map(|_| &settings.sns_topic).cloned();
+        let topic = topic.flatten();
+        let exists = hands.observed.trails.present().is_some_and(|trails| trails.own.is_some());
+        if exists {
+            let arn = hands.desired.trail_arn().to_string();
+            hands
+                .patiently(|| async {
+                    clients
+                        .cloudtrail()
+                        .update_trail()
+                        .name(&arn)
+                        .s3_bucket_name(&settings.s3_bucket_name)
+                        // An empty prefix takes one away; none would keep it.
+                        .s3_key_prefix(settings.s3_key_prefix.as_deref().unwrap_or_default())
+                        .set_sns_topic_name(topic.clone())
+                        .include_global_service_events(true)
+                        .is_multi_region_trail(true)
+                        .is_organization_trail(true)
+                        .enable_log_file_validation(true)
+                        .set_kms_key_id(settings.kms_key.clone())
+                        .set_cloud_watch_logs_log_group_arn(settings.log_group.clone())
+                        .set_cloud_watch_logs_role_arn(settings.log_group_role.clone())
+                        .send()
+                        .await
+                        .at(&clients, "cloudtrail:UpdateTrail")
+                })
+                .await?;
+            return Ok(());
+        }
+        hands
+            .patiently(|| async {
+                clients
+                    .cloudtrail()
+                    .create_trail()
+                    .name(hands.desired.config.trail.name.as_str())
+                    .s3_bucket_name(&settings.s3_bucket_name)
+                    .set_s3_key_prefix(settings.s3_key_prefix.clone())
+                    .set_sns_topic_name(topic.clone())
+                    .include_global_service_events(true)
+                    .is_multi_region_trail(true)
+                    .is_organization_trail(true)
+                    .enable_log_file_validation(true)
+                    .set_kms_key_id(settings.kms_key.clone())
+                    .set_cloud_watch_logs_log_group_arn(settings.log_group.clone())
+                    .set_cloud_watch_logs_role_arn(settings.log_group_role.clone())
+                    .send()
+                    .await
+                    .at(&clients, "cloudtrail:CreateTrail")
+            })
+            .await?;
+        Ok(())
+    }
+}
