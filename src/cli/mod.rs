@@ -8,6 +8,7 @@
 //! `.note` and `.warn`; errors are returned, with their hint, by [`Explain`].
 
 mod accounts;
+mod apply;
 mod completions;
 mod config;
 mod confirm;
@@ -16,7 +17,9 @@ mod error;
 mod exit;
 mod man;
 mod output;
+mod plan;
 mod progress;
+mod provision;
 mod sign_in;
 mod version;
 
@@ -74,6 +77,8 @@ struct GlobalOptions {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Accounts(accounts::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -83,6 +88,8 @@ impl Command {
     async fn run(self, context: &Context) -> Result<Exit, CliError> {
         match self {
             Self::Accounts(args) => accounts::run(args, context).await,
+            Self::Plan(args) => plan::run(args, context).await,
+            Self::Apply(args) => apply::run(args, context).await,
             Self::Config(args) => config::run(args, context).await,
             Self::Completions(args) => completions::run(args, context).await,
             Self::Man(args) => man::run(args, context).await,

@@ -73,16 +73,7 @@ fn step(
 }
 
 fn could_not_read(error: &AwsError) -> Change {
-    let mut why = format!("it could not be read: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(below) = cause {
-        let text = below.to_string();
-        if !why.ends_with(&text) {
-            why.push_str(": ");
-            why.push_str(&text);
-        }
-        cause = below.source();
-    }
+    let why = format!("it could not be read: {}", super::apply::chain(error));
     let hint = error.hint().unwrap_or_else(|| "run it again when it can be read".to_owned());
     Change::blocked(why, hint)
 }

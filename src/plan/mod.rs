@@ -1,9 +1,10 @@
 //! From what is declared and what was observed to ordered, typed steps, and
 //! from those to the world.
 //!
-//! Everything here but [`apply`](mod@apply) is pure: the same config and the same
+//! Everything here but [`apply`] is pure: the same config and the same
 //! observation make the same plan, so that a saved one can be told stale.
 
+pub mod apply;
 mod authority;
 mod build;
 mod file;

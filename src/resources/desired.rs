@@ -19,6 +19,14 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// What a config declares for an organization.
+    #[must_use]
+    pub fn new(config: Config, organization: OrganizationFacts, foreign: Foreign) -> Self {
+        let archive = &config.organization.log_archive_account;
+        let own_roles = vec![config.roles.arn_in(config.partition(), archive)];
+        Self { config, organization, own_roles, foreign }
+    }
+
     /// The partition of everything.
     #[must_use]
     pub fn partition(&self) -> Partition {

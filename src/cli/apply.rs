@@ -1,0 +1,127 @@
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::provision::{PlanOptions, exit_of};
+use super::{CliError, Context, Exit, Format};
+use crate::plan::apply::{Outcome, StepResult, apply, settle};
+use crate::plan::{Confirmation, Plan};
+
+/// Make AWS what the config declares.
+///
+/// Runs a saved plan, or a fresh one after asking. What depends on a failed step
+/// is stopped, the rest is done; run again, it does what is left. Exits with 0
+/// only when nothing is left to do.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail apply
+  orgtrail apply --yes
+  orgtrail plan --out today.plan && orgtrail apply today.plan
+  orgtrail apply --yes --confirm-compliance-lock")]
+pub(crate) struct Args {
+    /// A plan that `orgtrail plan --out` saved; refused when AWS or the config
+    /// changed since.
+    #[arg(value_name = "PLAN")]
+    plan: Option<PathBuf>,
+
+    #[command(flatten)]
+    options: PlanOptions,
+
+    #[command(flatten)]
+    confirmations: Confirmations,
+}
+
+/// Confirmations of what cannot be undone; `--yes` gives none of them.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Confirmations {
+    /// Lock new logs so that nobody, not even root, can delete them in time.
+    #[arg(long)]
+    confirm_compliance_lock: bool,
+
+    /// Encrypt what comes with another key than now.
+    #[arg(long)]
+    confirm_replaced_key: bool,
+
+    /// Let a guard hold less than it holds now.
+    #[arg(long)]
+    confirm_weakened_guard: bool,
+}
+
+impl Confirmations {
+    fn given(self) -> BTreeSet<Confirmation> {
+        [
+            (self.confirm_compliance_lock, Confirmation::ComplianceLock),
+            (self.confirm_replaced_key, Confirmation::ReplacedKey),
+            (self.confirm_weakened_guard, Confirmation::WeakenedGuard),
+        ]
+        .into_iter()
+        .filter_map(|(given, confirmation)| given.then_some(confirmation))
+        .collect()
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    format: &'static str,
+    version: u32,
+    steps: &'a [StepResult],
+    remaining: &'a Plan,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let looked = args.options.look(context).await?;
+    let confirmed = args.confirmations.given();
+    if let Some(path) = &args.plan {
+        Plan::open(path)?.check_fresh(&looked.plan, path)?;
+    }
+    looked.plan.check_permitted(&confirmed)?;
+    let writes = looked.plan.steps.iter().filter(|step| step.action.writes()).count();
+    if args.plan.is_none() && writes > 0 && !context.yes {
+        context.out.warn(looked.plan.to_text());
+        context.confirm(&format!("Do these {writes} steps?"))?;
+    }
+    let bar = context.out.progress("applying", writes);
+    let told = |result: &StepResult| {
+        bar.inc(1);
+        bar.suspend(|| tell(context, result));
+    };
+    let results =
+        apply(&looked.aws, &looked.desired, &looked.observed, &looked.plan, &confirmed, &told)
+            .await?;
+    bar.finish_and_clear();
+    let (_, left) = settle(&looked.aws, &looked.desired, &results).await;
+    match context.format {
+        Format::Text => context.out.data(left.to_text())?,
+        Format::Json => context.out.json(&Report {
+            format: "orgtrail-apply",
+            version: 1,
+            steps: &results,
+            remaining: &left,
+        })?,
+    }
+    let failed = results.iter().any(|result| result.outcome != Outcome::Done);
+    Ok(match exit_of(&left) {
+        Exit::ChangesPending if failed => Exit::Incomplete,
+        exit => exit,
+    })
+}
+
+/// One line for each step that ended.
+pub(super) fn tell(context: &Context, result: &StepResult) {
+    let StepResult { id, action, outcome } = result;
+    let action = action.as_str();
+    match outcome {
+        Outcome::Done => context.out.note(format!("{id}: {action} done")),
+        Outcome::Failed { error, hint } => {
+            context.out.warn(format!("{id}: {action} failed: {error}"));
+            if let Some(hint) = hint {
+                context.out.warn(format!("  hint: {hint}"));
+            }
+        }
+        Outcome::Stopped { because } => {
+            context.out.warn(format!("{id}: stopped, it needs {}", because.join(", ")));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What `plan`, `apply` and `destroy` have in common.
+
+use super::{CliError, Context, Exit};
+use crate::aws::Aws;
+use crate::plan::{Plan, plan};
+use crate::policy::Foreign;
+use crate::resources::{Desired, Observed, OrganizationFacts, observe};
+
+/// Options of every command that plans.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct PlanOptions {
+    /// Remove statements and lifecycle rules that orgtrail did not write from
+    /// the policies and rules it manages; without this they are kept, and shown.
+    #[arg(long)]
+    remove_foreign: bool,
+}
+
+/// What was declared, what was seen, and what is between them.
+pub(super) struct Looked {
+    pub(super) aws: Aws,
+    pub(super) desired: Desired,
+    pub(super) observed: Observed,
+    pub(super) plan: Plan,
+}
+
+impl PlanOptions {
+    /// Reads the config, looks at AWS, and plans.
+    pub(super) async fn look(self, context: &Context) -> Result<Looked, CliError> {
+        let config = context.config()?;
+        let aws = context.aws(&config).await?;
+        let organization = OrganizationFacts::read(&aws, &config).await?;
+        let foreign = if self.remove_foreign { Foreign::Remove } else { Foreign::Keep };
+        let desired = Desired::new(config, organization, foreign);
+        let observed = observe(&aws, &desired).await;
+        let plan = plan(&desired, &observed);
+        Ok(Looked { aws, desired, observed, plan })
+    }
+}
+
+/// The exit code that a plan asks for.
+pub(super) fn exit_of(plan: &Plan) -> Exit {
+    if plan.has_refused() {
+        Exit::Refused
+    } else if plan.has_unreadable() {
+        Exit::Incomplete
+    } else if plan.is_empty() {
+        Exit::Clean
+    } else {
+        Exit::ChangesPending
+    }
+}

@@ -1,0 +1,243 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use futures::stream::{FuturesUnordered, StreamExt};
+use serde::Serialize;
+use tracing::Instrument;
+
+use super::{Action, Confirmation, Plan, ResourceId, Step, WriteAuthority, plan};
+use crate::aws::Aws;
+use crate::cli::{Exit, Explain};
+use crate::resources::catalogue::CATALOGUE;
+use crate::resources::{Desired, Hands, Observed, StepError, observe};
+
+/// Steps that are done at the same time, at most.
+const CONCURRENT: usize = 8;
+
+/// What became of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepResult {
+    /// The resource.
+    pub id: ResourceId,
+    /// What the plan said.
+    pub action: Action,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// How a step went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// It failed.
+    Failed {
+        /// Why, the whole chain on one line.
+        error: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// It was not tried, because these failed or were stopped.
+    Stopped {
+        /// The steps that it waited for.
+        because: Vec<ResourceId>,
+    },
+}
+
+/// A plan that is not carried out at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyRefused {
+    /// A step is refused.
+    #[error("`{id}` is refused: {why}")]
+    Guard {
+        /// The resource.
+        id: String,
+        /// Why.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// Something that cannot be undone was not confirmed.
+    #[error("`{id}` cannot be undone and is not confirmed: {what}")]
+    Unconfirmed {
+        /// The resource.
+        id: String,
+        /// What stays.
+        what: String,
+        /// The options that would confirm all such steps.
+        flags: Vec<&'static str>,
+    },
+}
+
+impl Explain for ApplyRefused {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Guard { hint, .. } => hint.clone(),
+            Self::Unconfirmed { flags, .. } => {
+                Some(format!("read the plan, then add {} to `orgtrail apply`", flags.join(" ")))
+            }
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Refused
+    }
+}
+
+impl Plan {
+    /// Refuses a plan with refused steps, or with irreversible ones that are
+    /// not confirmed. Nothing is written before this holds.
+    pub fn check_permitted(&self, confirmed: &BTreeSet<Confirmation>) -> Result<(), ApplyRefused> {
+        if let Some(step) = self.steps.iter().find(|step| step.action == Action::Refused) {
+            return Err(ApplyRefused::Guard {
+                id: step.id.to_string(),
+                why: step.why.clone(),
+                hint: step.hint.clone(),
+            });
+        }
+        let open: Vec<(&Step, &super::Irreversible)> = self
+            .steps
+            .iter()
+            .filter(|step| step.action.writes())
+            .filter_map(|step| Some((step, step.irreversible.as_ref()?)))
+            .filter(|(_, one)| !confirmed.contains(&one.confirmation))
+            .collect();
+        let Some((step, first)) = open.first() else { return Ok(()) };
+        let flags: BTreeSet<&'static str> =
+            open.iter().map(|(_, one)| one.confirmation.flag()).collect();
+        Err(ApplyRefused::Unconfirmed {
+            id: step.id.to_string(),
+            what: first.what.clone(),
+            flags: flags.into_iter().collect(),
+        })
+    }
+}
+
+/// Carries out a plan: in the order of its dependencies, independent steps at
+/// once. What depends on a failed step is stopped, the rest goes on.
+///
+/// `told` hears of each step as it ends. Killed anywhere, the next plan holds
+/// what is left: every step can be done again.
+pub async fn apply(
+    aws: &Aws,
+    desired: &Desired,
+    observed: &Observed,
+    plan: &Plan,
+    confirmed: &BTreeSet<Confirmation>,
+    told: &(dyn Fn(&StepResult) + Sync),
+) -> Result<Vec<StepResult>, ApplyRefused> {
+    plan.check_permitted(confirmed)?;
+    let authority = WriteAuthority::granted();
+    let hands = Hands::new(&authority, aws, desired, observed);
+
+    let mut open: Vec<&Step> = plan.steps.iter().filter(|step| step.action.writes()).collect();
+    let mut failed: BTreeSet<&str> = BTreeSet::new();
+    let mut unfinished: BTreeSet<&str> = open.iter().map(|step| step.id.as_ref()).collect();
+    let mut results = Vec::new();
+    let mut running = FuturesUnordered::new();
+    loop {
+        // What waits for something that failed will never be ready.
+        open.retain(|step| {
+            let because: Vec<ResourceId> =
+                step.depends_on.iter().filter(|id| failed.contains(id.as_ref())).cloned().collect();
+            if because.is_empty() {
+                return true;
+            }
+            failed.insert(step.id.as_ref());
+            unfinished.remove(step.id.as_ref());
+            let outcome = Outcome::Stopped { because };
+            let result = StepResult { id: step.id.clone(), action: step.action, outcome };
+            told(&result);
+            results.push(result);
+            false
+        });
+        open.retain(|step| {
+            let ready = step.depends_on.iter().all(|id| !unfinished.contains(id.as_ref()));
+            if !ready || running.len() >= CONCURRENT {
+                return true;
+            }
+            running.push(run(step, &hands));
+            false
+        });
+        let Some((step, result)) = running.next().await else { break };
+        unfinished.remove(step.id.as_ref());
+        if result.outcome != Outcome::Done {
+            failed.insert(step.id.as_ref());
+        }
+        told(&result);
+        results.push(result);
+    }
+    Ok(results)
+}
+
+async fn run<'p>(step: &'p Step, hands: &Hands<'_>) -> (&'p Step, StepResult) {
+    let span = tracing::info_span!("step", resource = %step.id, action = step.action.as_str());
+    let outcome = async {
+        let Some(entry) = CATALOGUE.iter().find(|entry| entry.id == step.id) else {
+            return Err(StepError::Missing(format!("the resource {}", step.id)));
+        };
+        // S3 takes one change of a bucket at a time.
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(500))
+            .with_max_times(6)
+            .with_jitter();
+        (|| (entry.apply)(hands))
+            .retry(waits)
+            .sleep(tokio::time::sleep)
+            .when(|error| match error {
+                StepError::Aws(error) => error.is_code("OperationAborted"),
+                _ => false,
+            })
+            .await
+    }
+    .instrument(span)
+    .await;
+    let outcome = match outcome {
+        Ok(()) => Outcome::Done,
+        Err(error) => Outcome::Failed { error: chain(&error), hint: error.hint() },
+    };
+    (step, StepResult { id: step.id.clone(), action: step.action, outcome })
+}
+
+/// Looks again after an apply: the plan that is left.
+///
+/// What was written a moment ago may not be seen everywhere yet, so a plan that
+/// is not empty is made again, for a bounded time.
+pub async fn settle(aws: &Aws, desired: &Desired, expected: &[StepResult]) -> (Observed, Plan) {
+    let done: BTreeMap<&str, ()> = expected
+        .iter()
+        .filter(|result| result.outcome == Outcome::Done)
+        .map(|result| (result.id.as_ref(), ()))
+        .collect();
+    let mut wait = Duration::from_millis(250);
+    loop {
+        let observed = observe(aws, desired).await;
+        let left = plan(desired, &observed);
+        let again = left
+            .steps
+            .iter()
+            .any(|step| step.action.writes() && done.contains_key(step.id.as_ref()));
+        if !again || wait > Duration::from_secs(5) {
+            return (observed, left);
+        }
+        tokio::time::sleep(wait).await;
+        wait *= 2;
+    }
+}
+
+/// An error and its causes on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(below) = cause {
+        let next = below.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = below.source();
+    }
+    text
+}
