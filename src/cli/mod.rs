@@ -3,7 +3,8 @@
 //! A command is a file `src/cli/<name>.rs` with a `#[derive(clap::Args)]
 //! pub(crate) struct Args` (its docstring is the help, its `after_help` the examples) and
 //! `pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit,
-//! CliError>`; one variant in [`Command`] and its arm in [`Command::run`].
+//! CliError>`; one variant in [`Command`], its arm in [`Command::run`], and
+//! its place in the help in `groups.rs`.
 //! Results go through `context.out.data` or `.json`, words for people through
 //! `.note` and `.warn`; errors are returned, with their hint, by [`Explain`].
 
@@ -15,6 +16,7 @@ mod confirm;
 mod context;
 mod error;
 mod exit;
+mod groups;
 mod man;
 mod output;
 mod plan;
@@ -26,7 +28,7 @@ mod version;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub use context::{Context, Format};
 pub use error::{CliError, Explain};
@@ -99,7 +101,8 @@ impl Command {
 
 /// Parses the command line, runs the command, tells the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = command().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version too; a reader that has gone away is no error.
@@ -127,6 +130,11 @@ pub fn main() -> ExitCode {
             error.exit().into()
         }
     }
+}
+
+/// The command line as it is parsed, completed and documented.
+fn command() -> clap::Command {
+    groups::grouped(Cli::command())
 }
 
 fn start_log(filter: &str) {
@@ -168,8 +176,6 @@ Exit codes:
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

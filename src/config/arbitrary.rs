@@ -8,10 +8,11 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::{
-    AccessLogging, Archive, CloudWatchLogs, Config, DataEvents, Guardrail, GuardrailTarget,
-    Insights, Key, Lifecycle, ManagementEventSource, MemberRole, MfaDelete, Notification,
-    ObjectLock, ObjectLockMode, Organization, Principal, ReadWriteType, Regions, Replication,
-    ReplicationStorageClass, Roles, StorageClass, Tier, TlsFloor, Topic, Trail,
+    AccessLogging, Archive, CloudWatchLogs, Config, DataEvents, DataResource, EventSelector,
+    Guardrail, GuardrailTarget, Insights, Key, Lifecycle, ManagementEventSource, MemberRole,
+    MfaDelete, Notification, ObjectLock, ObjectLockMode, Organization, Origin, Principal,
+    ReadWriteType, Regions, Replication, ReplicationStorageClass, Roles, Selectors, Severity,
+    StorageClass, Tier, TlsFloor, Topic, Trail,
 };
 use crate::names::{AccountId, Arn, KeyAlias, KeyPrefix, Partition, Region};
 
@@ -170,6 +171,8 @@ fn trail(partition: Partition) -> impl Strategy<Value = Trail> {
         });
     let insights = any::<(bool, bool)>();
     let tags = btree_map("[A-Za-z0-9 _.:/=+@-]{1,20}", "[A-Za-z0-9ü _.:/=+@-]{0,20}", 0..4);
+    // The long forms say the same as the short one, as `selectors` puts it.
+    let long_form = any::<(bool, bool)>();
     let sources = subsequence(ManagementEventSource::ALL.to_vec(), 0..=2);
     (
         name("[A-Za-z0-9][A-Za-z0-9._-]{1,20}[A-Za-z0-9]"),
@@ -179,26 +182,60 @@ fn trail(partition: Partition) -> impl Strategy<Value = Trail> {
         vec(data_events, 0..4),
         insights,
         tags.prop_map(without_reserved),
+        long_form,
     )
-        .prop_map(|(name, management, kind, sources, data_events, insights, tags)| {
-            // A trail records something.
-            let management = management || data_events.is_empty();
-            let writes = management && kind != ReadWriteType::ReadOnly;
-            Trail {
-                name,
-                include_management_events: management,
-                read_write_type: kind,
-                exclude_management_event_sources: if management { sources } else { Vec::new() },
-                data_events,
-                event_selectors: Vec::new(),
-                advanced_event_selectors: Vec::new(),
-                insights: Insights {
-                    call_rate: insights.0 && writes,
-                    error_rate: insights.1 && management,
-                },
-                tags,
+        .prop_map(
+            move |(name, management, kind, sources, data_events, insights, tags, long)| {
+                // A trail records something.
+                let management = management || data_events.is_empty();
+                let writes = management && kind != ReadWriteType::ReadOnly;
+                let short = Trail {
+                    name,
+                    include_management_events: management,
+                    read_write_type: kind,
+                    exclude_management_event_sources: if management { sources } else { Vec::new() },
+                    data_events,
+                    event_selectors: Vec::new(),
+                    advanced_event_selectors: Vec::new(),
+                    insights: Insights {
+                        call_rate: insights.0 && writes,
+                        error_rate: insights.1 && management,
+                    },
+                    tags,
+                };
+                if long.0 { in_long_form(short, long.1, partition) } else { short }
+            },
+        )
+}
+
+/// The same trail with its selectors as AWS has them.
+fn in_long_form(short: Trail, extra: bool, partition: Partition) -> Trail {
+    let defaults = || Trail {
+        include_management_events: true,
+        read_write_type: ReadWriteType::All,
+        exclude_management_event_sources: Vec::new(),
+        data_events: Vec::new(),
+        ..short.clone()
+    };
+    match short.selectors() {
+        Selectors::Classic(mut event_selectors) => {
+            if extra {
+                event_selectors.push(EventSelector {
+                    read_write_type: ReadWriteType::WriteOnly,
+                    include_management_events: false,
+                    exclude_management_event_sources: Vec::new(),
+                    data_resources: vec![DataResource {
+                        resource_type: "AWS::Lambda::Function".to_owned(),
+                        values: vec![format!("arn:{partition}:lambda")],
+                    }],
+                });
             }
-        })
+            Trail { event_selectors, ..defaults() }
+        }
+        Selectors::Advanced(advanced_event_selectors) => {
+            Trail { advanced_event_selectors, ..defaults() }
+        }
+    }
 }
 
 fn without_reserved(tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -380,7 +417,70 @@ fn guardrail() -> impl Strategy<Value = Guardrail> {
         .prop_map(|(enabled, name, targets)| Guardrail { enabled, name, targets })
 }
 
+/// Fragments that configs are made of, and some that they are not.
+fn scraps() -> impl Strategy<Value = String> {
+    let words = select(vec![
+        "[organization]\n",
+        "[archive]\n",
+        "[[trail.data_events]]\n",
+        "[trail]\n",
+        "[",
+        "]",
+        "{",
+        "}",
+        "=",
+        ".",
+        ",",
+        "\n",
+        "\"",
+        "'",
+        "#",
+        "bucket",
+        "home_region",
+        "regions",
+        "days",
+        "retention_days = 1\n",
+        "tiers",
+        "lifecycle",
+        "\"us-east-1\"",
+        "\"111111111111\"",
+        "1e9",
+        "-1",
+        "0x10",
+        "true",
+        "1979-05-27",
+        "\u{0}",
+        "ü",
+        "\u{feff}",
+        "\r\n",
+        "resource_type",
+    ]);
+    prop_oneof![
+        vec(words, 0..40).prop_map(|words| words.concat()),
+        // The smallest config with something put over a part of it.
+        (0..super::SMALLEST.len(), 0..40_usize, ".{0,6}").prop_map(|(at, length, put)| {
+            let end = (at + length).min(super::SMALLEST.len());
+            format!("{}{put}{}", &super::SMALLEST[..at], &super::SMALLEST[end..])
+        }),
+    ]
+}
+
 proptest! {
+    /// Every refusal has its reason, and its place within the text.
+    #[test]
+    fn whatever_the_file_holds_is_accepted_or_refused_with_a_reason(text in scraps()) {
+        if let Err(error) = text.parse::<Config>() {
+            let lines = text.split('\n').count();
+            prop_assert!(error.findings.iter().any(|found| found.severity == Severity::Error));
+            for finding in error.findings {
+                prop_assert!(!finding.message.is_empty());
+                if let Origin::File { line, .. } = finding.origin {
+                    prop_assert!((1..=lines).contains(&line), "{line} of {lines}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn every_config_reads_back_from_its_effective_toml(config in arbitrary_config()) {
         let text = config.to_toml().unwrap();

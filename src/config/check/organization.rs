@@ -188,7 +188,7 @@ fn guardrail(config: &Config, checker: &mut Checker<'_>) {
             format!("found a policy name of {length} characters, expected 1 to 128"),
         );
     }
-    if !guardrail.enabled && checker.is_set("guardrail.targets") {
+    if !guardrail.enabled && !guardrail.targets.is_empty() {
         checker
             .warning(&["guardrail.targets"], "the guardrail has targets, and is not enabled")
             .hint("`enabled = true` under `[guardrail]`");

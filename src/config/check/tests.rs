@@ -357,7 +357,7 @@ fn selectors_are_of_one_kind() {
         "never both",
     );
     only(
-        &config("", "", &format!("[trail]\nread_write_type = \"All\"\n{advanced}")),
+        &config("", "", &format!("[trail]\nread_write_type = \"WriteOnly\"\n{advanced}")),
         ERROR,
         "trail.read_write_type",
         "both say what is recorded",

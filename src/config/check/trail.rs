@@ -173,8 +173,13 @@ fn short_form(config: &Config, checker: &mut Checker<'_>) {
         ("trail.event_selectors", !trail.event_selectors.is_empty()),
         ("trail.advanced_event_selectors", !trail.advanced_event_selectors.is_empty()),
     ];
-    let short_forms =
-        ["trail.include_management_events", "trail.read_write_type", excludes, "trail.data_events"];
+    // Saying the default over again, as `config show` does, contradicts nothing.
+    let short_forms = [
+        ("trail.include_management_events", !trail.include_management_events),
+        ("trail.read_write_type", trail.read_write_type != ReadWriteType::All),
+        (excludes, !trail.exclude_management_event_sources.is_empty()),
+        ("trail.data_events", !trail.data_events.is_empty()),
+    ];
     if let [(classic, true), (advanced, true)] = long_forms {
         checker
             .error(
@@ -184,15 +189,13 @@ fn short_form(config: &Config, checker: &mut Checker<'_>) {
             .hint("advanced selectors can say everything that classic ones can");
     }
     for (long, _) in long_forms.into_iter().filter(|(_, used)| *used) {
-        for short in short_forms {
-            if checker.is_set(short) {
-                checker
-                    .error(
-                        &[short, long],
-                        format!("`{short}` and `{long}` both say what is recorded, expected one"),
-                    )
-                    .hint(format!("say it within `{long}`"));
-            }
+        for (short, _) in short_forms.into_iter().filter(|(_, used)| *used) {
+            checker
+                .error(
+                    &[short, long],
+                    format!("`{short}` and `{long}` both say what is recorded, expected one"),
+                )
+                .hint(format!("say it within `{long}`"));
         }
     }
 }
