@@ -25,4 +25,5 @@ mod totp;
 mod world;
 
 pub use clock::Pace;
+pub use faults::{Effect, Fault, Faults, Propagation};
 pub use start::{Credentials, MfaDevice, Options, Sandbox, StartError};

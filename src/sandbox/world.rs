@@ -53,7 +53,7 @@ impl World {
             clock,
             control: RwLock::new(control),
             s3,
-            faults: Faults::default(),
+            faults: Faults::new(random.clone().u64(..)),
             home_region,
             random: Mutex::new(random),
             changed: AtomicBool::new(true),
@@ -81,6 +81,11 @@ impl World {
     /// `count` characters of `alphabet` (ASCII), from the seeded generator.
     pub(super) fn random_text(&self, alphabet: &str, count: usize) -> String {
         random_text(&mut self.random.lock(), alphabet, count)
+    }
+
+    /// Any number, from the seeded generator.
+    pub(super) fn random_number(&self) -> u64 {
+        self.random.lock().u64(..)
     }
 
     /// A fresh request id.

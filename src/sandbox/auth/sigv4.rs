@@ -158,6 +158,11 @@ fn sign(key: &[u8], text: &str) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
 }
 
+/// Percent-encodes all but unreserved characters (RFC 3986).
+pub(in crate::sandbox) fn percent_encode(text: &str) -> String {
+    encode(text, "")
+}
+
 /// Percent-encodes all but unreserved characters and those of `kept`.
 fn encode(text: &str, kept: &str) -> String {
     let mut encoded = String::with_capacity(text.len());

@@ -21,6 +21,12 @@ use super::{
 };
 use crate::names::AccountId;
 
+/// Whether `text` matches a pattern with `*` and `?`, in any case.
+pub(super) fn glob(pattern: &str, text: &str) -> bool {
+    let pattern = pattern::Pattern::new(pattern, false);
+    pattern.expand(&|_| None).is_some_and(|p| pattern::matches(&p, text.as_bytes(), true))
+}
+
 /// What a request asks to do, and what is known about it.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
