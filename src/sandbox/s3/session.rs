@@ -88,13 +88,9 @@ impl Door {
         let Some(key) = control.access_keys.get(access_key) else {
             return Err(access_denied("Access Denied"));
         };
-        let expired = self.0.faults.credentials_expired(access_key);
         let caller = key.caller(self.0.partition, access_key, token).map_err(|refusal| {
             if refusal.code.starts_with("Expired") { expired_token() } else { invalid_token() }
         })?;
-        if expired {
-            return Err(expired_token());
-        }
         if control.is_suspended(&caller.account) {
             return Err(access_denied("Access Denied"));
         }
