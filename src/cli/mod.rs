@@ -17,6 +17,7 @@ mod context;
 mod error;
 mod exit;
 mod groups;
+mod init;
 mod man;
 mod output;
 mod plan;
@@ -83,6 +84,7 @@ enum Command {
     Apply(apply::Args),
     Config(config::Args),
     Completions(completions::Args),
+    Init(init::Args),
     Man(man::Args),
 }
 
@@ -94,6 +96,7 @@ impl Command {
             Self::Apply(args) => apply::run(args, context).await,
             Self::Config(args) => config::run(args, context).await,
             Self::Completions(args) => completions::run(args, context).await,
+            Self::Init(args) => init::run(args, context).await,
             Self::Man(args) => man::run(args, context).await,
         }
     }

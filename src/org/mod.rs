@@ -3,12 +3,14 @@
 
 mod account;
 mod delegated;
+mod discovery;
 mod organization;
 mod regions;
 mod survey;
 
 pub use account::{Account, AccountState, LeftOut};
 pub use delegated::cloudtrail_administrators;
+pub use discovery::{Discovery, FoundBucket, FoundTrail};
 pub use organization::{Organization, Unit};
 pub use regions::{EnabledRegions, enabled_regions};
 pub use survey::{Entry, Surveyed, survey};

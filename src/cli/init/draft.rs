@@ -1,0 +1,469 @@
+//! From what was found to a commented config.
+
+use std::fmt::Write;
+
+use crate::{
+    config::Roles,
+    names::{AccountId, BucketName, KeyPrefix, LogGroupName, Partition, Region, TrailName},
+    org::{Discovery, FoundTrail, Organization},
+};
+
+/// A complete config, in which every value says where it comes from.
+pub(super) fn draft(found: &Discovery, roles: &Roles) -> String {
+    let mut lines = Lines::default();
+    let organization = &found.organization;
+    lines.comment(&format!(
+        "orgtrail's config for {}, drafted from what was found there.",
+        organization.id
+    ));
+    lines
+        .comment("`orgtrail config schema` tells every key, `orgtrail config show` every default.");
+    if !organization.all_features {
+        lines.comment("");
+        lines
+            .comment("ATTENTION: the organization has consolidated billing alone. An organization");
+        lines.comment("trail needs all features: enable them in AWS Organizations first.");
+    }
+    let home = home_region(found, &mut lines);
+    accounts(found, &home, &mut lines);
+    roles_section(roles, &mut lines);
+    trail_section(found, &mut lines);
+    archive_section(found, &home, &mut lines);
+    logs_section(found, &mut lines);
+    lines.0
+}
+
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn section(&mut self, name: &str) {
+        self.0.push_str(&format!("\n[{name}]\n"));
+    }
+
+    /// A comment; what others chose, such as accounts' names, cannot end it.
+    fn comment(&mut self, text: &str) {
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line = if text.is_empty() { "#".to_owned() } else { format!("# {text}") };
+        self.0.push_str(&line);
+        self.0.push('\n');
+    }
+
+    /// A value that holds no quotes: all of ours are names.
+    fn value(&mut self, key: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.0, "{key} = \"{value}\"");
+    }
+
+    fn list(&mut self, key: &str, values: &[String]) {
+        let values: Vec<_> = values.iter().map(|value| format!("\"{value}\"")).collect();
+        let _ = writeln!(self.0, "{key} = [{}]", values.join(", "));
+    }
+}
+
+/// The home Region, and in the head of the file what speaks against it.
+fn home_region(found: &Discovery, lines: &mut Lines) -> Region {
+    let home = found.trail().and_then(|trail| trail.home_region.as_ref()).unwrap_or(&found.region);
+    if !home.is_opt_in() {
+        return home.clone();
+    }
+    lines.comment("");
+    lines.comment(&format!(
+        "ATTENTION: {home} must be opted into, and the trail's home must not be such a Region."
+    ));
+    // Every partition but the commercial one has no opt-in Regions.
+    Region::enabled_by_default()
+        .find(|region| region.as_str() == "us-east-1")
+        .unwrap_or_else(|| home.clone())
+}
+
+fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) {
+    let organization = &found.organization;
+    lines.section("organization");
+    lines.comment("Found: it owns the organization.");
+    lines.value("management_account", &organization.management_account);
+    let mut archive = None;
+    if let Some(bucket) = &found.bucket {
+        lines.comment(&format!(
+            "Found: {} owns the bucket that the organization trail delivers to.",
+            called(organization, &bucket.owner)
+        ));
+        archive = Some(bucket.owner.clone());
+    } else if let [first, others @ ..] = found.log_archives.as_slice() {
+        lines
+            .comment(&format!("Guessed from its name: {}. Check it.", called(organization, first)));
+        for other in others {
+            lines.comment(&format!("  also possible: {}", called(organization, other)));
+        }
+        archive = Some(first.clone());
+    } else {
+        lines
+            .comment("NOT FOUND: no account is called log archive or logging, and no organization");
+        lines
+            .comment("trail's bucket tells. The management account stands here in its place; give");
+        lines.comment("the logs an account of their own.");
+    }
+    let archive = archive.unwrap_or_else(|| organization.management_account.clone());
+    lines.value("log_archive_account", &archive);
+    let audits: Vec<_> = found.audits.iter().filter(|audit| **audit != archive).collect();
+    if let [first, others @ ..] = audits.as_slice() {
+        lines
+            .comment(&format!("Guessed from its name: {}. Check it.", called(organization, first)));
+        for other in others {
+            lines.comment(&format!("  also possible: {}", called(organization, other)));
+        }
+        lines.value("audit_account", first);
+    } else {
+        lines.comment("Not found: no account is called audit or security.");
+        lines.comment("audit_account = \"123456789012\"");
+    }
+    administrators(found, home, lines);
+    match found.trail().and_then(|trail| trail.home_region.as_ref()) {
+        Some(region) if region == home => lines.comment("Found: the organization trail's home."),
+        _ => lines.comment("From the credentials' Region; no organization trail tells better."),
+    }
+    lines.value("home_region", home);
+    regions(found, lines);
+    let left_out = organization
+        .accounts
+        .values()
+        .filter(|account| account.state != crate::org::AccountState::Active);
+    for account in left_out {
+        lines.comment(&format!(
+            "Not entered, because {}: {}",
+            account.state.as_str(),
+            called(organization, &account.id)
+        ));
+    }
+    lines.comment("excluded_accounts = []");
+}
+
+fn administrators(found: &Discovery, home: &Region, lines: &mut Lines) {
+    match &found.administrators {
+        Ok(ids) if ids.is_empty() => {
+            lines.comment("None registered for CloudTrail:");
+            lines.comment("delegated_administrators = []");
+        }
+        Ok(_) if !Partition::of(home).has_cloudtrail_delegated_administrators() => {
+            lines.comment("CloudTrail has no delegated administrators in this partition.");
+        }
+        Ok(ids) => {
+            lines.comment("Found: registered for CloudTrail.");
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            lines.list("delegated_administrators", &ids);
+        }
+        Err(error) => {
+            lines.comment(&format!("Could not be read: {}", error.in_full()));
+            lines.comment("delegated_administrators = []");
+        }
+    }
+}
+
+fn regions(found: &Discovery, lines: &mut Lines) {
+    let codes: Vec<_> = found.regions.regions.iter().map(Region::as_str).collect();
+    match &found.regions.unread {
+        None => lines.comment(&format!(
+            "The management account has {} Regions enabled: {}",
+            codes.len(),
+            codes.join(", ")
+        )),
+        Some(error) => lines
+            .comment(&format!("Which Regions are enabled could not be read: {}", error.in_full())),
+    }
+    lines.value("regions", "all-enabled");
+}
+
+fn roles_section(roles: &Roles, lines: &mut Lines) {
+    let default = Roles::default();
+    lines.section("roles");
+    lines.comment("The role by which members are entered; `orgtrail accounts` tries it.");
+    lines.value("name", &roles.name);
+    match &roles.external_id {
+        Some(id) => lines.value("external_id", id),
+        None => lines.comment("external_id = \"...\""),
+    }
+    match &roles.hub {
+        Some(hub) => lines.value("hub", hub),
+        None => lines.comment("hub = \"arn:aws:iam::123456789012:role/OrgTrailHub\""),
+    }
+    lines.comment(&format!("session_name = \"{}\"", default.session_name));
+}
+
+fn trail_section(found: &Discovery, lines: &mut Lines) {
+    lines.section("trail");
+    match (&found.trails, found.trail()) {
+        (Err(error), _) => {
+            lines.comment(&format!("Trails could not be read: {}", error.in_full()));
+            lines.comment("name = \"orgtrail\"");
+        }
+        (Ok(trails), Some(trail)) => {
+            match trail.name.parse::<TrailName>() {
+                Ok(name) => {
+                    lines
+                        .comment("Found: the organization trail that there is. Another name would");
+                    lines.comment("be a second trail, and second copies of events cost.");
+                    lines.value("name", name);
+                }
+                Err(error) => {
+                    lines.comment(&format!(
+                        "The organization trail's name is no valid one: {error}"
+                    ));
+                    lines.comment("name = \"orgtrail\"");
+                }
+            }
+            if !trail.multi_region {
+                lines.comment("It covers one Region alone; orgtrail would make it cover all.");
+            }
+            if let Some(key) = &trail.key {
+                lines.comment(&format!("It encrypts with {key}."));
+            }
+            for other in trails.iter().skip(1) {
+                lines.comment(&format!("There is another one: {}", other.name));
+            }
+        }
+        (Ok(_), None) => {
+            lines.comment("There is no organization trail yet.");
+            lines.comment("name = \"orgtrail\"");
+        }
+    }
+}
+
+fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) {
+    lines.section("archive");
+    let from_trail = found.trail().map(|trail| (trail, trail.bucket.parse::<BucketName>()));
+    match from_trail {
+        Some((trail, Ok(bucket))) => {
+            lines.comment("Found: the organization trail delivers here.");
+            lines.value("bucket", &bucket);
+            prefix(trail, lines);
+            let elsewhere = found.bucket.as_ref().and_then(|bucket| bucket.region.as_ref());
+            if let Some(region) = elsewhere.filter(|region| *region != home) {
+                lines.comment("Found: the bucket lies outside the trail's home Region.");
+                lines.value("region", region);
+            }
+            // Its default name would be too long.
+            if bucket.as_str().len() > 63 - ACCESS_LOGS.len() {
+                let stem = bucket.as_str()[..63 - ACCESS_LOGS.len()].trim_end_matches(['-', '.']);
+                lines.section("archive.access_logging");
+                lines.value("bucket", format_args!("{stem}{ACCESS_LOGS}"));
+            }
+        }
+        other => {
+            if let Some((trail, Err(error))) = other {
+                lines.comment(&format!("The trail's bucket {} is left: {error}", trail.bucket));
+            }
+            lines.comment("Proposed: bucket names are taken world-wide, so choose your own.");
+            lines.value("bucket", format_args!("{}-log-archive", found.organization.id));
+        }
+    }
+}
+
+const ACCESS_LOGS: &str = "-access-logs";
+
+fn prefix(trail: &FoundTrail, lines: &mut Lines) {
+    let Some(prefix) = &trail.prefix else { return };
+    match prefix.parse::<KeyPrefix>() {
+        Ok(prefix) => lines.value("prefix", prefix),
+        Err(error) => lines.comment(&format!("The trail's prefix is left: {error}")),
+    }
+}
+
+fn logs_section(found: &Discovery, lines: &mut Lines) {
+    let Some(arn) = found.trail().and_then(|trail| trail.log_group.as_deref()) else { return };
+    let group = arn.split(":log-group:").nth(1).map(|rest| rest.trim_end_matches(":*"));
+    if let Some(Ok(group)) = group.map(str::parse::<LogGroupName>) {
+        lines.section("cloudwatch_logs");
+        lines.comment("Found: the organization trail writes here too.");
+        lines.value("group", group);
+    }
+}
+
+fn called(organization: &Organization, id: &AccountId) -> String {
+    match organization.accounts.get(id) {
+        Some(account) => {
+            format!("{id}, \"{}\" in {}", account.name, organization.path(&account.unit))
+        }
+        None => id.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::{
+        config::Config,
+        org::{Account, AccountState, EnabledRegions, FoundBucket, Unit},
+    };
+
+    fn account(id: &str, name: &str, state: AccountState) -> (AccountId, Account) {
+        let id: AccountId = id.parse().unwrap();
+        let unit = "r-ab12".parse().unwrap();
+        (id.clone(), Account { id, name: name.into(), state, unit })
+    }
+
+    /// An organization in which nothing has been set up yet.
+    fn bare() -> Discovery {
+        let root = Unit { name: "Root".into(), parent: None };
+        Discovery {
+            organization: Organization {
+                id: "o-exampleorgid".parse().unwrap(),
+                management_account: "111111111111".parse().unwrap(),
+                all_features: true,
+                units: BTreeMap::from([("r-ab12".parse().unwrap(), root)]),
+                accounts: BTreeMap::from([
+                    account("111111111111", "acme", AccountState::Active),
+                    account("222222222222", "log-archive", AccountState::Active),
+                    account("333333333333", "audit", AccountState::Active),
+                    account("444444444444", "gone", AccountState::Suspended),
+                ]),
+            },
+            region: "eu-central-1".parse().unwrap(),
+            trails: Ok(Vec::new()),
+            bucket: None,
+            log_archives: Vec::new(),
+            audits: Vec::new(),
+            administrators: Ok(BTreeSet::new()),
+            regions: EnabledRegions {
+                regions: Region::enabled_by_default().collect(),
+                unread: None,
+            },
+        }
+    }
+
+    fn with_trail() -> Discovery {
+        let trail = FoundTrail {
+            name: "aws-controltower-BaselineCloudTrail".into(),
+            home_region: Some("us-west-2".parse().unwrap()),
+            bucket: "aws-controltower-logs-222222222222-us-west-2".into(),
+            prefix: Some("o-exampleorgid".into()),
+            multi_region: true,
+            log_group: Some(
+                "arn:aws:logs:us-west-2:111111111111:log-group:aws-controltower/CloudTrailLogs:*"
+                    .into(),
+            ),
+            key: Some("arn:aws:kms:us-west-2:111111111111:key/1".into()),
+        };
+        Discovery {
+            trails: Ok(vec![trail]),
+            bucket: Some(FoundBucket {
+                owner: "222222222222".parse().unwrap(),
+                region: Some("us-east-1".parse().unwrap()),
+            }),
+            log_archives: vec!["222222222222".parse().unwrap()],
+            audits: vec!["333333333333".parse().unwrap()],
+            administrators: Ok(BTreeSet::from(["333333333333".parse().unwrap()])),
+            ..bare()
+        }
+    }
+
+    fn config_of(found: &Discovery) -> Config {
+        let text = draft(found, &Roles::default());
+        text.parse().unwrap_or_else(|error| panic!("{error:?} in:\n{text}"))
+    }
+
+    #[test]
+    fn what_was_found_stands_in_the_config() {
+        let config = config_of(&with_trail());
+        let organization = &config.organization;
+        assert_eq!(organization.management_account.as_str(), "111111111111");
+        assert_eq!(organization.log_archive_account.as_str(), "222222222222");
+        assert_eq!(organization.audit_account.as_ref().unwrap().as_str(), "333333333333");
+        assert_eq!(organization.delegated_administrators.len(), 1);
+        assert_eq!(organization.home_region.as_str(), "us-west-2");
+        assert_eq!(config.trail.name.as_str(), "aws-controltower-BaselineCloudTrail");
+        assert_eq!(config.archive.bucket.as_str(), "aws-controltower-logs-222222222222-us-west-2");
+        assert_eq!(config.archive.prefix.as_ref().unwrap().as_str(), "o-exampleorgid");
+        assert_eq!(config.archive.region.as_str(), "us-east-1");
+        assert_eq!(config.cloudwatch_logs.group.as_str(), "aws-controltower/CloudTrailLogs");
+    }
+
+    #[test]
+    fn where_nothing_is_found_the_config_is_valid_and_says_so() {
+        let found = bare();
+        let config = config_of(&found);
+        assert_eq!(config.organization.log_archive_account.as_str(), "111111111111");
+        assert_eq!(config.archive.bucket.as_str(), "o-exampleorgid-log-archive");
+        let text = draft(&found, &Roles::default());
+        for said in ["NOT FOUND", "There is no organization trail yet", "444444444444"] {
+            assert!(text.contains(said), "{said} in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_whole_draft_reads_well() {
+        insta::assert_snapshot!(draft(&with_trail(), &Roles::default()), @r#"
+        # orgtrail's config for o-exampleorgid, drafted from what was found there.
+        # `orgtrail config schema` tells every key, `orgtrail config show` every default.
+
+        [organization]
+        # Found: it owns the organization.
+        management_account = "111111111111"
+        # Found: 222222222222, "log-archive" in /Root owns the bucket that the organization trail delivers to.
+        log_archive_account = "222222222222"
+        # Guessed from its name: 333333333333, "audit" in /Root. Check it.
+        audit_account = "333333333333"
+        # Found: registered for CloudTrail.
+        delegated_administrators = ["333333333333"]
+        # Found: the organization trail's home.
+        home_region = "us-west-2"
+        # The management account has 17 Regions enabled: ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-southeast-1, ap-southeast-2, ca-central-1, eu-central-1, eu-north-1, eu-west-1, eu-west-2, eu-west-3, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2
+        regions = "all-enabled"
+        # Not entered, because SUSPENDED: 444444444444, "gone" in /Root
+        # excluded_accounts = []
+
+        [roles]
+        # The role by which members are entered; `orgtrail accounts` tries it.
+        name = "OrganizationAccountAccessRole"
+        # external_id = "..."
+        # hub = "arn:aws:iam::123456789012:role/OrgTrailHub"
+        # session_name = "orgtrail"
+
+        [trail]
+        # Found: the organization trail that there is. Another name would
+        # be a second trail, and second copies of events cost.
+        name = "aws-controltower-BaselineCloudTrail"
+        # It encrypts with arn:aws:kms:us-west-2:111111111111:key/1.
+
+        [archive]
+        # Found: the organization trail delivers here.
+        bucket = "aws-controltower-logs-222222222222-us-west-2"
+        prefix = "o-exampleorgid"
+        # Found: the bucket lies outside the trail's home Region.
+        region = "us-east-1"
+
+        [cloudwatch_logs]
+        # Found: the organization trail writes here too.
+        group = "aws-controltower/CloudTrailLogs"
+        "#);
+    }
+
+    #[test]
+    fn a_trail_at_home_in_an_opt_in_region_is_not_followed_there() {
+        let mut found = with_trail();
+        found.trails.as_mut().unwrap()[0].home_region = Some("me-south-1".parse().unwrap());
+        assert_eq!(config_of(&found).organization.home_region.as_str(), "us-east-1");
+        assert!(draft(&found, &Roles::default()).contains("ATTENTION: me-south-1"));
+    }
+
+    #[test]
+    fn names_that_others_chose_stay_in_their_comments() {
+        let mut found = with_trail();
+        let hostile = "x\"\nlog_archive_account = \"999999999999\"\r[roles]";
+        found.organization.accounts.values_mut().for_each(|one| one.name = hostile.into());
+        found.trails.as_mut().unwrap()[0].name = "a trail\n[key]".into();
+        found.trails.as_mut().unwrap()[0].bucket = "Upper_Case\nx".into();
+        let config = config_of(&found);
+        assert_eq!(config.organization.log_archive_account.as_str(), "222222222222");
+        assert_eq!(config.trail.name.as_str(), "orgtrail");
+        assert_eq!(config.archive.bucket.as_str(), "o-exampleorgid-log-archive");
+    }
+
+    #[test]
+    fn the_longest_bucket_name_has_room_for_its_access_logs() {
+        let mut found = with_trail();
+        found.trails.as_mut().unwrap()[0].bucket = "b".repeat(63);
+        let config = config_of(&found);
+        assert!(config.archive.access_logging.bucket.as_str().ends_with("-access-logs"));
+    }
+}

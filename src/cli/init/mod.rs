@@ -1,0 +1,115 @@
+//! `orgtrail init`
+
+mod draft;
+
+use std::{io::Write, path::PathBuf};
+
+use super::{CliError, Context, Exit, Explain};
+use crate::{
+    aws::{Aws, Settings},
+    config::{Environment, Loaded, Roles},
+    names::{Arn, ExternalId, RoleName},
+    org::Discovery,
+};
+
+/// Look at the organization and write a commented config
+///
+/// Reads who manages the organization, which accounts look like the log
+/// archive and the auditors', which organization trail there is and where it
+/// delivers, and writes what it finds as `orgtrail.toml`. What it does not find
+/// stands there as a comment, with why. Nothing is changed in AWS. Run it with
+/// the management account's credentials, or a delegated administrator's.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail init
+  orgtrail init --out -                       print it
+  orgtrail init --role OrgTrailMember --yes   overwrite orgtrail.toml")]
+pub struct Args {
+    /// The file to write, `-` for standard output; the config file where not
+    /// given. An existing one is overwritten with `--yes` alone.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// The role by which members are entered.
+    #[arg(long, value_name = "NAME")]
+    role: Option<RoleName>,
+
+    /// The external id that the role asks for.
+    #[arg(long, value_name = "ID")]
+    external_id: Option<ExternalId>,
+
+    /// The role to assume first, from which the members are entered.
+    #[arg(long, value_name = "ARN")]
+    hub: Option<Arn>,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let out = args.out.unwrap_or_else(|| context.config_path.clone());
+    let to_stdout = out.as_os_str() == "-";
+    // Before anything is asked of AWS.
+    if !to_stdout && !context.yes && out.exists() {
+        return Err(CliError::usage(format!("{} is there already", out.display()))
+            .with_hint("`--yes` overwrites it, `--out FILE` writes another, `--out -` prints"));
+    }
+    let mut roles = Roles { external_id: args.external_id, hub: args.hub, ..Roles::default() };
+    if let Some(name) = args.role {
+        roles.name = name;
+    }
+    let settings =
+        Settings { roles: roles.clone(), pacing: context.pacing()?, ..Settings::default() };
+    let aws = Aws::connect(settings).await?;
+    context.out.note(format_args!("looking as {}", aws.caller().arn));
+    let found = Discovery::look(&aws).await?;
+    let text = draft::draft(&found, &roles);
+    check(&text)?;
+    if to_stdout {
+        context.out.data(text)?;
+        return Ok(Exit::Clean);
+    }
+    write(&out, &text, context.yes).map_err(|source| WriteError { path: out.clone(), source })?;
+    context.out.note(format_args!(
+        "wrote {}: read it through, then `orgtrail config check`",
+        out.display()
+    ));
+    Ok(Exit::Clean)
+}
+
+/// A config that we write is one that we take.
+fn check(text: &str) -> Result<(), CliError> {
+    match Loaded::from_text(text, &Environment::default()) {
+        Ok(_) => Ok(()),
+        Err(findings) => {
+            let found: Vec<_> = findings.iter().map(|finding| finding.message.as_str()).collect();
+            Err(CliError::new(
+                format!("what was found makes no valid config: {}", found.join("; ")),
+                Exit::Unexpected,
+            )
+            .with_hint("`orgtrail config schema` tells what a config holds: write it by hand"))
+        }
+    }
+}
+
+fn write(path: &std::path::Path, text: &str, overwrite: bool) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true);
+    if overwrite {
+        options.create(true).truncate(true);
+    } else {
+        options.create_new(true);
+    }
+    options.open(path)?.write_all(text.as_bytes())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("writing {}", path.display())]
+struct WriteError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+impl Explain for WriteError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
