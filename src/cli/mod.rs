@@ -23,6 +23,7 @@ mod output;
 mod plan;
 mod progress;
 mod provision;
+mod sandbox;
 mod sign_in;
 mod version;
 
@@ -83,6 +84,7 @@ enum Command {
     Plan(plan::Args),
     Apply(apply::Args),
     Config(config::Args),
+    Sandbox(sandbox::Args),
     Completions(completions::Args),
     Init(init::Args),
     Man(man::Args),
@@ -95,6 +97,7 @@ impl Command {
             Self::Plan(args) => plan::run(args, context).await,
             Self::Apply(args) => apply::run(args, context).await,
             Self::Config(args) => config::run(args, context).await,
+            Self::Sandbox(args) => sandbox::run(args, context).await,
             Self::Completions(args) => completions::run(args, context).await,
             Self::Init(args) => init::run(args, context).await,
             Self::Man(args) => man::run(args, context).await,
