@@ -12,4 +12,5 @@ mod forge;
 mod loopback;
 mod organization;
 mod sandbox_identity;
+mod sandbox_s3;
 mod verify_chains;

@@ -235,15 +235,11 @@ mod tests {
         for (algorithm, answer) in [
             (Algorithm::Crc32, "y/Q5Jg=="),
             (Algorithm::Crc32c, "4waSgw=="),
-            (Algorithm::Crc64Nvme, "rosUhgp5lIg="),
-            (Algorithm::Sha1, "98O8HYCOBHMqCCrrmlUk2zpDdr8="),
-            (Algorithm::Sha256, "FeKwUdNMDuS2ogiWuXcNGUA1mldgMlLUMiZj6UKfkzY="),
+            (Algorithm::Crc64Nvme, "rosUhgp5mIg="),
+            (Algorithm::Sha1, "98O8HYCOBHMq32eZZczDTKeuNEE="),
+            (Algorithm::Sha256, "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU="),
         ] {
-            let text = algorithm.of(b"123456789").text();
-            assert_eq!(text.len(), answer.len(), "{algorithm:?}");
-            if !matches!(algorithm, Algorithm::Sha1 | Algorithm::Sha256) {
-                assert_eq!(text, answer, "{algorithm:?}");
-            }
+            assert_eq!(algorithm.of(b"123456789").text(), answer, "{algorithm:?}");
         }
     }
 
