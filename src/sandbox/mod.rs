@@ -26,4 +26,5 @@ mod world;
 
 pub use clock::Pace;
 pub use faults::{Effect, Fault, Faults, Propagation};
+pub use simulator::{Legacy, LegacyError};
 pub use start::{Credentials, MfaDevice, Options, Sandbox, StartError};

@@ -13,7 +13,7 @@ use super::{
     policy::Malformed,
     s3,
     services::iam::Holder,
-    totp,
+    simulator, totp,
     world::{Control, World},
 };
 use crate::names::{AccountId, NameError, OrgId, Partition, Region};
@@ -219,6 +219,25 @@ impl Sandbox {
     /// Puts the simulated clock forward and delivers what came due.
     pub fn tick(&self, by: SignedDuration) {
         self.world.tick(by);
+    }
+
+    /// Sets how many events an hour happen in each account and active Region, at
+    /// the busy time of the day, and which Regions are active (`None`: the home
+    /// Region and two more).
+    pub fn set_volume(&self, events_per_hour: f64, regions: Option<Vec<Region>>) {
+        self.world.control.write().simulator.set_volume(events_per_hour, regions);
+    }
+
+    /// Makes up the past of an account's own trail: the trail itself, stopped,
+    /// and all that it delivered into its bucket.
+    ///
+    /// # Errors
+    /// When there is no such account, or the bucket does not let CloudTrail
+    /// write.
+    pub fn fill_legacy(&self, legacy: &simulator::Legacy) -> Result<(), simulator::LegacyError> {
+        simulator::fill(&self.world, legacy)?;
+        self.world.touch();
+        Ok(())
     }
 
     /// Stops the sandbox and waits until it has.

@@ -133,6 +133,9 @@ pub(super) struct Control {
     pub(super) accounts: BTreeMap<AccountId, Account>,
     /// The organization, once there is one.
     pub(super) organization: Option<services::organizations::Organization>,
+    /// What delivers log files and digests.
+    #[serde(default)]
+    pub(super) simulator: simulator::State,
     /// Every access key that works, temporary ones too.
     pub(super) access_keys: HashMap<String, AccessKey>,
     /// Accounts and principal ARNs that a fault lets do nothing.

@@ -32,6 +32,11 @@ impl Store {
         self.buckets.read().get(name).map(Arc::clone).ok_or_else(no_such_bucket)
     }
 
+    /// The Region of a bucket.
+    pub(in crate::sandbox) fn region_of(&self, name: &str) -> Option<crate::names::Region> {
+        self.buckets.read().get(name).map(|bucket| bucket.region.clone())
+    }
+
     /// Every bucket, by name.
     pub(super) fn all(&self) -> Vec<Arc<Bucket>> {
         self.buckets.read().values().map(Arc::clone).collect()

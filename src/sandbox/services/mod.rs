@@ -19,6 +19,12 @@ pub(super) mod sts;
 
 /// Runs one call under the control plane's write lock.
 pub(super) fn dispatch(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+    let reply = answer(world, control, call);
+    super::simulator::record(world, control, call, reply.as_ref().map(|_| ()));
+    reply
+}
+
+fn answer(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     match call.service {
         Service::Account => account::call(world, control, call),
         Service::CloudTrail => cloudtrail::call(world, control, call),

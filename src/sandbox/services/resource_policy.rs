@@ -15,8 +15,8 @@ use crate::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(in crate::sandbox) struct ResourcePolicy {
-    pub(in crate::sandbox) text: String,
-    pub(in crate::sandbox) parsed: std::sync::Arc<Policy>,
+    text: String,
+    parsed: std::sync::Arc<Policy>,
     statements: Vec<Value>,
 }
 
@@ -45,6 +45,16 @@ impl From<ResourcePolicy> for String {
 }
 
 impl ResourcePolicy {
+    /// As it was put.
+    pub(in crate::sandbox) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it means.
+    pub(in crate::sandbox) fn parsed(&self) -> &Policy {
+        &self.parsed
+    }
+
     /// Whether some statement hands an action over to an account's own IAM, by
     /// allowing it to the account.
     pub(in crate::sandbox) fn delegates(&self, account: &AccountId, action: &str) -> bool {

@@ -1,7 +1,271 @@
 //! Delivers log files and signed digests on the simulated clock.
+//!
+//! What happens in an account and Region is made up from the seed, slot of five
+//! minutes by slot, together with what clients really called. Every trail that
+//! covers the place gets what it selects, through S3 as CloudTrail's service
+//! principal, and, with validation on, a chain of hourly digests.
 
-use super::world::World;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    services::{
+        cloudtrail::{self, Trail, organization, trail::place as place_key},
+        logs, sns,
+    },
+    world::{Control, World},
+};
+use crate::names::{AccountId, Region};
+
+mod activity;
+mod chain;
+pub(super) mod delivery;
+mod events;
+mod identities;
+mod insights;
+mod keys;
+mod legacy;
+mod place;
+
+pub(super) use activity::record;
+pub(super) use legacy::fill;
+pub use legacy::{Legacy, LegacyError};
+
+use place::{Outcome, Place, Run};
+
+/// The length of a slot: how often CloudTrail delivers.
+const SLOT: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the simulator remembers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    /// The keys that digests are signed with.
+    pub(super) keys: keys::Keys,
+    /// By trail, then account and Region.
+    places: BTreeMap<String, BTreeMap<String, Place>>,
+    /// Trails as they were when something ended, oldest first.
+    endings: Vec<(Trail, Timestamp)>,
+    /// Calls that clients made since the last delivery.
+    activity: Vec<Value>,
+    volume: Volume,
+}
+
+/// How much happens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Volume {
+    /// Events an hour, in each account and active Region, at the busy time of
+    /// the day.
+    events_per_hour: f64,
+    /// Regions in which something happens; `None` is the home Region,
+    /// `us-east-1` and `eu-central-1`.
+    regions: Option<Vec<Region>>,
+    seed: u64,
+}
+
+impl Default for Volume {
+    fn default() -> Self {
+        Self { events_per_hour: 6.0, regions: None, seed: 1 }
+    }
+}
+
+impl State {
+    /// Notes that a trail, as it was, ends what it did: its last files and
+    /// digests are due.
+    pub(super) fn end(&mut self, trail: Trail, at: Timestamp) {
+        self.endings.push((trail, at));
+    }
+
+    /// Sets how many events an hour happen in each account and active Region,
+    /// and which Regions are active.
+    pub(super) fn set_volume(&mut self, events_per_hour: f64, regions: Option<Vec<Region>>) {
+        self.volume.events_per_hour = events_per_hour;
+        self.volume.regions = regions;
+    }
+}
 
 /// Delivers all that is due by the simulated clock. Called without locks held,
 /// after the clock was put forward.
-pub(super) fn advance(_world: &World) {}
+pub(super) fn advance(world: &World) {
+    let now = world.clock.now();
+    let mut control = world.control.write();
+    crate::sandbox::services::kms::delete_due(&mut control, now);
+    let endings = std::mem::take(&mut control.simulator.endings);
+    let trails: Vec<Trail> = control
+        .accounts
+        .values()
+        .flat_map(|account| account.cloudtrail.trails.values().cloned())
+        .collect();
+    let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
+    for (trail, at) in endings {
+        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until: at, ends: true });
+    }
+    for trail in trails {
+        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until: now, ends: false });
+    }
+    deliver(world, &mut control, runs);
+    control.simulator.activity.clear();
+}
+
+/// One account and Region of one trail, and all that is to be done there.
+struct Unit {
+    trail: String,
+    account: AccountId,
+    region: Region,
+    place: Place,
+    runs: std::sync::Arc<Vec<Run>>,
+}
+
+/// Runs every place of every trail, on as many threads as there are processors.
+fn deliver(world: &World, control: &mut Control, runs: BTreeMap<String, Vec<Run>>) {
+    let mut units = Vec::new();
+    for (arn, runs) in runs {
+        let Some(newest) = runs.last() else { continue };
+        let places = places_of(world, control, &newest.trail);
+        let mut known = control.simulator.places.remove(&arn).unwrap_or_default();
+        let runs = std::sync::Arc::new(runs);
+        for (account, region) in places {
+            let place = known.remove(&place_key(&account, &region)).unwrap_or_default();
+            let (trail, runs) = (arn.clone(), std::sync::Arc::clone(&runs));
+            units.push(Unit { trail, account, region, place, runs });
+        }
+        // Places that the trail no longer covers keep where they were.
+        if !known.is_empty() {
+            control.simulator.places.insert(arn, known);
+        }
+    }
+    make_keys(control, &units);
+    let shared: &Control = control;
+    let queue = parking_lot::Mutex::new(units);
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let finished = parking_lot::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let Some(mut unit) = queue.lock().pop() else { break };
+                    let outcome = unit.run(world, shared);
+                    finished.lock().push((unit, outcome));
+                }
+            });
+        }
+    });
+    let mut finished = finished.into_inner();
+    finished.sort_by(|(a, _), (b, _)| {
+        (&a.trail, &a.account, &a.region).cmp(&(&b.trail, &b.account, &b.region))
+    });
+    for (unit, outcome) in finished {
+        settle(control, unit, outcome);
+    }
+}
+
+impl Unit {
+    fn run(&mut self, world: &World, control: &Control) -> Outcome {
+        let mut outcome = Outcome::default();
+        for run in self.runs.iter() {
+            self.place.run(world, control, &self.account, &self.region, run, &mut outcome);
+        }
+        outcome
+    }
+}
+
+/// The keys that the units will sign with: made before, because signing only
+/// reads.
+fn make_keys(control: &mut Control, units: &[Unit]) {
+    let mut wanted = std::collections::BTreeSet::new();
+    for unit in units {
+        for run in unit.runs.iter().filter(|run| run.trail.digests_since.is_some()) {
+            let since = unit.place.digest_from().or(run.trail.digests_since).unwrap_or(run.until);
+            wanted.insert((unit.region.clone(), keys::period(since)));
+            for period in keys::period(since)..=keys::period(run.until) {
+                wanted.insert((unit.region.clone(), period));
+            }
+        }
+    }
+    for (region, period) in wanted {
+        control.simulator.keys.make(&region, period);
+    }
+}
+
+/// The accounts and Regions that a trail records, as far as anything happens
+/// there.
+fn places_of(world: &World, control: &Control, trail: &Trail) -> Vec<(AccountId, Region)> {
+    let active = active_regions(world, control);
+    let mut accounts = vec![trail.owner.clone()];
+    if trail.organization
+        && organization::is_trusted(control)
+        && let Some(organization) = &control.organization
+    {
+        let members = organization.members.iter().filter(|(_, member)| !member.suspended);
+        accounts.extend(members.map(|(id, _)| id.clone()).filter(|id| *id != trail.owner));
+    }
+    let mut places = Vec::new();
+    for account in accounts {
+        let Some(state) = control.accounts.get(&account) else { continue };
+        for region in &state.enabled_regions {
+            let covered = *region == trail.home_region || trail.multi_region;
+            if covered && (active.contains(region) || *region == trail.home_region) {
+                places.push((account.clone(), region.clone()));
+            }
+        }
+    }
+    places
+}
+
+fn active_regions(world: &World, control: &Control) -> Vec<Region> {
+    if let Some(regions) = &control.simulator.volume.regions {
+        return regions.clone();
+    }
+    let mut regions = vec![world.home_region.clone(), events::global_region(world.partition)];
+    regions.extend("eu-central-1".parse());
+    regions
+}
+
+/// Puts back where a place got to, and tells the trail, the history, the log
+/// group and the topic.
+fn settle(control: &mut Control, unit: Unit, outcome: Outcome) {
+    let key = place_key(&unit.account, &unit.region);
+    control.simulator.places.entry(unit.trail.clone()).or_default().insert(key.clone(), unit.place);
+    if let Some(account) = control.accounts.get_mut(&unit.account) {
+        // Several trails record the same: the history wants it once.
+        for record in outcome.history {
+            let known = account.cloudtrail.recent.iter().rev().take(500);
+            if !known.into_iter().any(|old| old["eventID"] == record["eventID"]) {
+                cloudtrail::remember(&mut account.cloudtrail, record);
+            }
+        }
+    }
+    let Some(newest) = unit.runs.last().filter(|run| !run.ends) else { return };
+    let trail = &newest.trail;
+    let mut delivery = trail.deliveries.get(&key).cloned().unwrap_or_default();
+    outcome.status.apply(&mut delivery);
+    if let (Some(group), false) = (&trail.log_group, outcome.messages.is_empty()) {
+        let organization = control.organization.as_ref().filter(|_| trail.organization);
+        let prefix = organization.map(|o| format!("{}_", o.id)).unwrap_or_default();
+        let stream = format!("{prefix}{}_CloudTrail_{}", unit.account, unit.region);
+        let delivered = logs::parse_group_arn(group).is_some_and(|group| {
+            logs::deliver(control, &group, &stream, outcome.messages, newest.until)
+        });
+        if delivered {
+            delivery.logs_delivered_at = Some(newest.until);
+            delivery.logs_error = None;
+        } else {
+            delivery.logs_error = Some("The specified log group does not exist.".to_owned());
+        }
+    }
+    if let (Some(topic), true) = (&trail.topic, outcome.files > 0) {
+        match sns::notify(control, &delivery::service(trail), topic, outcome.files) {
+            Ok(()) => {
+                delivery.notified_at = Some(newest.until);
+                delivery.notification_error = None;
+            }
+            Err(error) => delivery.notification_error = Some(error.code.to_owned()),
+        }
+    }
+    let owner = control.accounts.get_mut(&trail.owner);
+    if let Some(kept) = owner.and_then(|o| o.cloudtrail.trails.get_mut(&unit.trail)) {
+        kept.deliveries.insert(key, delivery);
+    }
+}

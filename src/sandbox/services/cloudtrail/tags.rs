@@ -1,0 +1,76 @@
+//! Tags of trails.
+
+use serde_json::{Value, json};
+
+use super::{ApiError, Call, Control, Reply, find, input};
+
+/// The most tags that a trail may have.
+const MAX_TAGS: usize = 50;
+
+/// The tags of a call, checked.
+pub(super) fn of_call(
+    call: &Call<'_>,
+) -> Result<std::collections::BTreeMap<String, String>, ApiError> {
+    let given = input::list(call.input, "TagsList");
+    let tags = input::tags(call.input, "TagsList", "Key", "Value");
+    let invalid = |message: &str| Err(ApiError::new("InvalidTagParameterException", message));
+    if tags.len() != given.len() {
+        return invalid("tag keys must be given, and given once");
+    }
+    if tags.len() > MAX_TAGS {
+        return Err(ApiError::new("TagsLimitExceededException", "a trail takes at most 50 tags"));
+    }
+    for (key, value) in &tags {
+        if key.starts_with("aws:") || key.chars().count() > 128 || value.chars().count() > 256 {
+            return invalid(
+                "tag keys have at most 128 characters and do not begin with aws:, values have at most 256",
+            );
+        }
+    }
+    Ok(tags)
+}
+
+pub(super) fn add(control: &mut Control, call: &Call<'_>) -> Reply {
+    let tags = of_call(call)?;
+    let arn = call.required("ResourceId")?;
+    find::trail_arn(arn)?;
+    let trail = find::manage(control, call, arn)?;
+    let mut all = trail.tags.clone();
+    all.extend(tags);
+    if all.len() > MAX_TAGS {
+        return Err(ApiError::new("TagsLimitExceededException", "a trail takes at most 50 tags"));
+    }
+    trail.tags = all;
+    Ok(json!({}))
+}
+
+pub(super) fn remove(control: &mut Control, call: &Call<'_>) -> Reply {
+    let tags = of_call(call)?;
+    let arn = call.required("ResourceId")?;
+    find::trail_arn(arn)?;
+    let trail = find::manage(control, call, arn)?;
+    trail.tags.retain(|key, _| !tags.contains_key(key));
+    Ok(json!({}))
+}
+
+pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
+    let ids = input::texts(call.input, "ResourceIdList");
+    if ids.is_empty() || ids.len() > 20 {
+        return Err(ApiError::new(
+            "InvalidParameterException",
+            "ResourceIdList takes 1 to 20 ARNs",
+        ));
+    }
+    let mut found = Vec::<Value>::new();
+    for id in &ids {
+        find::trail_arn(id)?;
+        let trail = find::find(control, call, id)
+            .map_err(|error| ApiError { code: "ResourceNotFoundException", ..error })?;
+        find::allow(control, call, trail)?;
+        found.push(json!({
+            "ResourceId": id,
+            "TagsList": input::tag_list(&trail.tags, "Key", "Value"),
+        }));
+    }
+    Ok(json!({ "ResourceTagList": found }))
+}

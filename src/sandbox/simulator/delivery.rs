@@ -1,0 +1,169 @@
+//! CloudTrail at a bucket: what it tries before it takes a trail, and how it
+//! writes.
+
+use std::{collections::BTreeMap, io::Write as _};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::{
+    archive::key::{LogClass, ObjectKey, ObjectKind, Root},
+    names::{AccountId, Region},
+    sandbox::{
+        api::ApiError,
+        auth::Caller,
+        s3,
+        services::cloudtrail::{Trail, organization},
+        world::{Control, World},
+    },
+};
+
+/// CloudTrail at work for a trail.
+pub(in crate::sandbox) fn service(trail: &Trail) -> Caller {
+    Caller::service(
+        trail.arn.partition,
+        &trail.owner,
+        organization::PRINCIPAL,
+        Some(trail.arn.to_string()),
+    )
+}
+
+/// The Region of a bucket; `None` where there is none of that name.
+pub(in crate::sandbox) fn bucket_region(world: &World, bucket: &str) -> Option<Region> {
+    world.s3.region_of(bucket)
+}
+
+/// What a log file's data key is bound to.
+pub(in crate::sandbox) fn encryption_context(
+    trail: &Trail,
+    object: Option<&str>,
+) -> BTreeMap<String, String> {
+    let mut context = BTreeMap::from([("aws:cloudtrail:arn".to_owned(), trail.arn.to_string())]);
+    let arn =
+        format!("arn:{}:s3:::{}/{}", trail.arn.partition, trail.bucket, object.unwrap_or("*"));
+    context.insert("aws:s3:arn".to_owned(), arn);
+    context
+}
+
+/// The part of a trail's keys above the account.
+pub(super) fn root(control: &Control, trail: &Trail) -> Root {
+    let organization = control.organization.as_ref().filter(|_| trail.organization);
+    Root {
+        prefix: trail.prefix.as_deref().map(Into::into),
+        org: organization.map(|organization| organization.id.clone()),
+    }
+}
+
+/// Tries out whether CloudTrail may write a trail's files: logs as they will be
+/// encrypted, digests under SSE-S3, and, for the organization, both under the
+/// owner's and under the organization's prefix.
+///
+/// # Errors
+/// `InsufficientS3BucketPolicyException`.
+pub(in crate::sandbox) fn probe(
+    world: &World,
+    control: &Control,
+    trail: &Trail,
+) -> Result<(), ApiError> {
+    let refused = |_| {
+        ApiError::new(
+            "InsufficientS3BucketPolicyException",
+            format!("Incorrect S3 bucket policy is detected for bucket: {}", trail.bucket),
+        )
+    };
+    s3::check(world, control, service(trail), &trail.bucket, "s3:GetBucketAcl", None, &[])
+        .map_err(refused)?;
+    let own = Root { org: None, ..root(control, trail) };
+    let mut roots = vec![own];
+    if trail.organization {
+        roots.push(root(control, trail));
+    }
+    let now = world.clock.now();
+    for root in roots {
+        for folder in [LogClass::Events.folder(), crate::archive::key::DIGEST_FOLDER] {
+            let digest = folder == crate::archive::key::DIGEST_FOLDER;
+            let key = format!(
+                "{}{}/probe",
+                root.folder(&trail.owner, folder, &trail.home_region),
+                now.strftime("%Y/%m/%d")
+            );
+            let mut keys = vec![("s3:x-amz-acl", ACL.to_owned())];
+            match &trail.key {
+                Some(arn) if !digest => {
+                    keys.push(("s3:x-amz-server-side-encryption", "aws:kms".to_owned()));
+                    keys.push(("s3:x-amz-server-side-encryption-aws-kms-key-id", arn.clone()));
+                }
+                _ => keys.push(("s3:x-amz-server-side-encryption", "AES256".to_owned())),
+            }
+            s3::check(
+                world,
+                control,
+                service(trail),
+                &trail.bucket,
+                "s3:PutObject",
+                Some(&key),
+                &keys,
+            )
+            .map_err(refused)?;
+        }
+    }
+    Ok(())
+}
+
+const ACL: &str = "bucket-owner-full-control";
+
+/// An object to deliver: its bytes before they are zipped.
+pub(super) struct Parcel<'a> {
+    pub(super) key: &'a str,
+    pub(super) body: &'a [u8],
+    pub(super) metadata: &'a [(&'a str, String)],
+    /// Digests are never under SSE-KMS.
+    pub(super) digest: bool,
+}
+
+/// Delivers an object, zipped, as CloudTrail does.
+///
+/// # Errors
+/// S3's error code.
+pub(super) fn put(
+    world: &World,
+    control: &Control,
+    trail: &Trail,
+    parcel: &Parcel<'_>,
+) -> Result<(), String> {
+    let kms_key = trail.key.as_deref().filter(|_| !parcel.digest);
+    let context = [("aws:cloudtrail:arn", trail.arn.to_string())];
+    let delivery = s3::Delivery {
+        key: parcel.key,
+        body: gzip(parcel.body).map_err(|_| "InternalError".to_owned())?,
+        content_type: Some("application/json"),
+        content_encoding: Some("gzip"),
+        metadata: parcel.metadata,
+        acl: Some(ACL),
+        kms_key,
+        sse_s3: kms_key.is_none(),
+        kms_context: if kms_key.is_some() { &context } else { &[] },
+    };
+    s3::deliver(world, control, service(trail), &trail.bucket, delivery)
+        .map_err(|error| error.code().as_str().to_owned())
+}
+
+fn gzip(bytes: &[u8]) -> std::io::Result<Bytes> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?.into())
+}
+
+/// The key of a log file.
+pub(super) fn log_key(
+    root: &Root,
+    account: &AccountId,
+    region: &Region,
+    at: Timestamp,
+    class: LogClass,
+    unique: &str,
+) -> Option<String> {
+    let kind = ObjectKind::Log { class, unique: unique.into() };
+    ObjectKey::new(root.clone(), account.clone(), region.clone(), at, kind)
+        .map(|key| key.to_string())
+}

@@ -1,0 +1,247 @@
+//! One account and Region of a trail: what was delivered, what is due.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    SLOT,
+    chain::{At, Chain},
+    delivery::{self, Parcel},
+    events, insights,
+};
+use crate::{
+    archive::{
+        key::LogClass,
+        verify::digest::{HASH_ALGORITHM, ListedLog, sha256_hex},
+    },
+    names::{AccountId, Region},
+    sandbox::{
+        services::cloudtrail::{Delivery, Trail},
+        world::{Control, World},
+    },
+};
+
+/// How long CloudTrail tries to deliver.
+const LOST: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What of one account and Region of a trail was delivered.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// All slots that ended by then are delivered, or never will be.
+    slots_until: Option<Timestamp>,
+    /// Until when deliveries failed, while they do.
+    failed_until: Option<Timestamp>,
+    digests_failed: bool,
+    chain: Option<Chain>,
+}
+
+/// A stretch of time in which a trail was set so.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) trail: Trail,
+    pub(super) until: Timestamp,
+    /// Whether logging or validation ended then.
+    pub(super) ends: bool,
+}
+
+/// What runs came to.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) status: Status,
+    /// Management events, for the history.
+    pub(super) history: Vec<Value>,
+    /// Recorded events, for the log group.
+    pub(super) messages: Vec<String>,
+    pub(super) files: u64,
+}
+
+/// What changes about a trail's status.
+#[derive(Debug, Default)]
+pub(super) struct Status {
+    attempted: Option<Timestamp>,
+    delivered: Option<Timestamp>,
+    error: Option<String>,
+    digest: Option<Timestamp>,
+    digest_error: Option<String>,
+}
+
+impl Status {
+    pub(super) fn apply(self, delivery: &mut Delivery) {
+        if self.attempted.is_some() {
+            delivery.attempted_at = self.attempted;
+            delivery.error = self.error;
+        }
+        delivery.delivered_at = self.delivered.or(delivery.delivered_at);
+        if self.digest.is_some() || self.digest_error.is_some() {
+            delivery.digest_error = self.digest_error;
+        }
+        delivery.digest_delivered_at = self.digest.or(delivery.digest_delivered_at);
+    }
+}
+
+fn slot_end(after: Timestamp) -> Timestamp {
+    let slot = SLOT.as_secs();
+    let number = after.as_second().div_euclid(slot) + 1;
+    Timestamp::from_second(number * slot).unwrap_or(after)
+}
+
+impl Place {
+    /// Where the next digest begins, while there is a chain.
+    pub(super) fn digest_from(&self) -> Option<Timestamp> {
+        self.chain.as_ref().map(|chain| chain.next)
+    }
+
+    /// Whether anything is due that could not be delivered.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed_until.is_some() || self.digests_failed
+    }
+
+    /// Delivers what is due of a run.
+    pub(super) fn run(
+        &mut self,
+        world: &World,
+        control: &Control,
+        account: &AccountId,
+        region: &Region,
+        run: &Run,
+        outcome: &mut Outcome,
+    ) {
+        let trail = &run.trail;
+        let at = At { world, control, trail, account, region };
+        match trail.digests_since {
+            Some(since) if !self.chain.as_ref().is_some_and(|chain| chain.is_of(trail)) => {
+                self.chain = Some(Chain::new(since));
+                self.digests_failed = false;
+            }
+            Some(_) => {}
+            None => self.chain = None,
+        }
+        if trail.logging {
+            let start = trail.started_at.unwrap_or(run.until);
+            let from = self.slots_until.map_or(start, |until| until.max(start));
+            self.slots(at, from, run, outcome);
+        } else {
+            self.slots_until = Some(run.until);
+        }
+        if let Some(mut chain) = self.chain.take() {
+            let late = self.digests_failed.then(|| chain.backfill(at, run.until)).transpose();
+            match late.and_then(|_| chain.deliver(at, run.until, run.ends)) {
+                Ok(delivered) => {
+                    self.digests_failed = false;
+                    outcome.status.digest = delivered.or(outcome.status.digest);
+                }
+                Err(code) => {
+                    self.digests_failed = true;
+                    outcome.status.digest_error = Some(code);
+                }
+            }
+            self.chain = (!run.ends).then_some(chain);
+        }
+    }
+
+    /// Delivers the slots that ended within a run.
+    fn slots(&mut self, at: At<'_>, from: Timestamp, run: &Run, outcome: &mut Outcome) {
+        let mut cursor = from.max(run.until - LOST);
+        let maker = events::Maker::new(at.world, at.control, at.account, at.region);
+        loop {
+            let mut end = slot_end(cursor);
+            if end > run.until {
+                if !run.ends || cursor >= run.until {
+                    break;
+                }
+                end = run.until;
+            }
+            // What failed before is delivered now, under the time of now.
+            let delivered = self.failed_until.map_or(end, |failed| failed.max(end));
+            if let Err(code) = self.slot(at, &maker, (cursor, end), delivered, outcome) {
+                outcome.status.attempted = Some(run.until);
+                outcome.status.error = Some(code);
+                self.failed_until = Some(run.until);
+                break;
+            }
+            cursor = end;
+        }
+        if cursor >= run.until - SLOT {
+            self.failed_until = None;
+        }
+        self.slots_until = Some(cursor);
+    }
+
+    /// Delivers one slot's files.
+    fn slot(
+        &mut self,
+        at: At<'_>,
+        maker: &events::Maker<'_>,
+        (start, end): (Timestamp, Timestamp),
+        delivered: Timestamp,
+        outcome: &mut Outcome,
+    ) -> Result<(), String> {
+        let all = maker.slot(start, end);
+        let mut recorded = Vec::new();
+        for event in all {
+            let keep = event.is_for(at.trail);
+            if keep {
+                outcome.messages.push(event.record.to_string());
+                recorded.push(event.record.clone());
+            }
+            if event.is_management() {
+                outcome.history.push(event.record);
+            }
+        }
+        let mut files = vec![(LogClass::Events, recorded)];
+        if !at.trail.insights.is_empty() {
+            files.push((LogClass::Insight, insights::slot(maker, &at.trail.insights, end)));
+        }
+        for (class, records) in files {
+            if records.is_empty() {
+                continue;
+            }
+            self.file(at, class, records, maker.unique(class, end), delivered)?;
+            outcome.files += 1;
+            outcome.status.attempted = Some(delivered);
+            outcome.status.delivered = Some(delivered);
+        }
+        // Long stretches make more messages than any stream keeps.
+        let surplus = outcome.messages.len().saturating_sub(10_000);
+        outcome.messages.drain(..surplus);
+        let surplus = outcome.history.len().saturating_sub(500);
+        outcome.history.drain(..surplus);
+        Ok(())
+    }
+
+    fn file(
+        &mut self,
+        at: At<'_>,
+        class: LogClass,
+        records: Vec<Value>,
+        unique: String,
+        delivered: Timestamp,
+    ) -> Result<(), String> {
+        let root = delivery::root(at.control, at.trail);
+        let key = delivery::log_key(&root, at.account, at.region, delivered, class, &unique)
+            .ok_or_else(|| "InternalError".to_owned())?;
+        let times: Vec<&str> =
+            records.iter().filter_map(|record| record["eventTime"].as_str()).collect();
+        let (oldest, newest) = (times.iter().min(), times.iter().max());
+        let listed = |hash_value| ListedLog {
+            s3_bucket: at.trail.bucket.clone(),
+            s3_object: key.clone(),
+            hash_value,
+            hash_algorithm: Some(HASH_ALGORITHM.to_owned()),
+            newest_event_time: newest.map(|time| (*time).to_owned()),
+            oldest_event_time: oldest.map(|time| (*time).to_owned()),
+        };
+        let body = serde_json::json!({ "Records": records }).to_string().into_bytes();
+        delivery::put(
+            at.world,
+            at.control,
+            at.trail,
+            &Parcel { key: &key, body: &body, metadata: &[], digest: false },
+        )?;
+        if let Some(chain) = &mut self.chain {
+            chain.list(delivered, listed(sha256_hex(&body)));
+        }
+        Ok(())
+    }
+}
