@@ -69,3 +69,17 @@ impl From<Exit> for ExitCode {
         Self::from(exit.code())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_readme() {
+        let readme = include_str!("../../README.md");
+        for exit in Exit::ALL {
+            let row = format!("| {} | ", exit.code());
+            assert!(readme.lines().any(|line| line.starts_with(&row)), "{exit:?}");
+        }
+    }
+}

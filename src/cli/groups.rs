@@ -29,12 +29,12 @@ fn render(command: &clap::Command) -> String {
     };
     let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
     let width = names.iter().map(|name| name.len()).max().unwrap_or_default();
-    let named: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+    let placed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
     let header = command.get_styles().get_header();
     let literal = command.get_styles().get_literal();
     let mut text = String::new();
     for (at, (heading, members)) in GROUPS.iter().enumerate() {
-        let others = names.iter().filter(|name| at + 1 == GROUPS.len() && !named.contains(name));
+        let others = names.iter().filter(|name| at + 1 == GROUPS.len() && !placed.contains(name));
         let members: Vec<(&str, String)> =
             members.iter().chain(others).filter_map(|name| Some((*name, about(name)?))).collect();
         if members.is_empty() {

@@ -170,6 +170,7 @@ Environment:
   ORGTRAIL_CONFIG                       the config file, as --config
   ORGTRAIL__<SECTION>__<KEY>            one key of the config, over the file
   AWS_PROFILE, AWS_REGION, …            credentials and endpoints, as for the AWS CLI
+  ORGTRAIL_PACING=off                   no pacing, for endpoints without AWS's request rates
   NO_COLOR                              no colours
 
 Results go to standard output, all else to standard error.

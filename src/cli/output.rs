@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
+use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
 use super::{CliError, Exit, Explain};
@@ -64,8 +65,24 @@ impl Output {
 
     fn person(text: impl Display) {
         // When standard error is gone, nobody is left to be told.
-        let _ = writeln!(anstream::stderr().lock(), "{text}");
+        let _ = writeln!(anstream::stderr().lock(), "{}", paint(&text.to_string()));
     }
+}
+
+/// Colours the words that errors, warnings and hints begin with.
+pub(super) fn paint(text: &str) -> String {
+    let paint_line = |line: &str| {
+        if let Some(rest) = line.strip_prefix("error:") {
+            format!("{}{rest}", "error:".red().bold())
+        } else if let Some(rest) = line.strip_prefix("warning:") {
+            format!("{}{rest}", "warning:".yellow().bold())
+        } else if let Some(rest) = line.strip_prefix("  hint:") {
+            format!("  {}{rest}", "hint:".cyan())
+        } else {
+            line.to_owned()
+        }
+    };
+    text.split('\n').map(paint_line).collect::<Vec<_>>().join("\n")
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -451,3 +451,17 @@ fn a_log_goes_to_standard_error_without_colour() {
     assert!(ran.stdout.starts_with("[organization]"), "{}", ran.stdout);
     assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
 }
+
+#[test]
+fn colours_are_for_terminals_and_can_be_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let coloured = |name: &str, value: &str| {
+        let ran = run(command(dir.path(), &["config", "check"]).env(name, value));
+        ran.stderr.contains('\u{1b}')
+    };
+    assert!(!coloured("NOTHING", "1"));
+    assert!(coloured("CLICOLOR_FORCE", "1"));
+    let refused =
+        run(command(dir.path(), &["config", "check"]).env("TERM", "xterm").env("NO_COLOR", "1"));
+    assert!(!refused.stderr.contains('\u{1b}'), "{}", refused.stderr);
+}

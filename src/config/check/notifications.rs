@@ -1,6 +1,6 @@
 use super::{Checker, repeated, roles};
-use crate::config::Config;
 use crate::config::read::nearest;
+use crate::config::{Config, Notification};
 
 /// Source: S3 `NotificationConfiguration`, the supported event types.
 const EVENTS: [&str; 28] = [
@@ -78,10 +78,38 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             checker.error(&[&format!("{place}.events[{nth}]")], format!("{event} is listed twice"));
         }
     }
-    for (at, notification) in repeated(&archive.notifications) {
-        checker.error(
-            &[&format!("archive.notifications[{at}]")],
-            format!("the same notification of {} stands there twice", notification.target),
-        );
+    for (at, later) in archive.notifications.iter().enumerate() {
+        let overlap = archive.notifications[..at].iter().position(|one| overlap(one, later));
+        if let Some(earlier) = overlap {
+            checker
+                .error(
+                    &[
+                        &format!("archive.notifications[{at}]"),
+                        &format!("archive.notifications[{earlier}]"),
+                    ],
+                    format!(
+                        "overlaps the notification of {}: S3 tells of one event only once",
+                        archive.notifications[earlier].target
+                    ),
+                )
+                .hint("tell an SNS topic, and let several subscribe to it");
+        }
     }
+}
+
+/// Whether some event would be told of by both.
+fn overlap(one: &Notification, other: &Notification) -> bool {
+    let covers = |one: &str, other: &str| {
+        one == other || one.strip_suffix('*').is_some_and(|begin| other.starts_with(begin))
+    };
+    let events = one
+        .events
+        .iter()
+        .any(|mine| other.events.iter().any(|theirs| covers(mine, theirs) || covers(theirs, mine)));
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    let (prefixes, suffixes) =
+        ([text(&one.prefix), text(&other.prefix)], [text(&one.suffix), text(&other.suffix)]);
+    events
+        && (prefixes[0].starts_with(&prefixes[1]) || prefixes[1].starts_with(&prefixes[0]))
+        && (suffixes[0].ends_with(&suffixes[1]) || suffixes[1].ends_with(&suffixes[0]))
 }

@@ -76,6 +76,12 @@ fn regions(config: &Config, checker: &mut Checker<'_>) {
         }
     }
     let archive = &config.archive.region;
+    if archive.is_opt_in() && Partition::of(archive) == partition && archive != home {
+        checker.warning(
+            &["archive.region"],
+            format!("the log-archive account must have opted into {archive}"),
+        );
+    }
     if Partition::of(archive) != partition {
         checker.error(
             &["archive.region", home_key],

@@ -290,6 +290,15 @@ pub(super) fn arn_beginning(config: &Config, checker: &mut Checker<'_>, key: &st
     let begins = fields.next() == Some("arn")
         && fields.next() == Some(wanted.as_str())
         && fields.next().is_some_and(|service| !service.is_empty());
+    let bucket = arn.split_once(":s3:::").map(|(_, bucket)| bucket);
+    if begins && bucket.is_some_and(|bucket| !bucket.is_empty() && !bucket.contains('/')) {
+        checker
+            .warning(
+                &[key],
+                format!("found {arn}, which also begins the ARNs of other buckets' objects"),
+            )
+            .hint(format!("with a slash it is that one bucket: `{arn}/`"));
+    }
     if !begins {
         checker.error(
             &[key],

@@ -74,6 +74,12 @@ fn regions_that_cannot_be_are_refused() {
         "twice",
     );
     only(
+        &config("", "region = \"eu-central-2\"", ""),
+        WARNING,
+        "archive.region",
+        "must have opted into",
+    );
+    only(
         &config("", "region = \"us-gov-west-1\"", ""),
         ERROR,
         "archive.region",
@@ -572,6 +578,18 @@ fn notifications_go_where_s3_can_send_them() {
         "archive.notifications[0].events[0]",
         "found s3:ObjectCreate:*",
     );
+    let second = |more: &str| {
+        let another = "arn:aws:sqs:us-east-1:222222222222:new-logs";
+        notify(topic, &format!("[[archive.notifications]]\ntarget = \"{another}\"\n{more}"))
+    };
+    only(&second(""), ERROR, "archive.notifications[1]", "overlaps the notification of");
+    only(
+        &second("events = [\"s3:ObjectCreated:Put\"]\nprefix = \"a\""),
+        ERROR,
+        "archive.notifications[1]",
+        "overlaps",
+    );
+    assert_eq!(findings(&second("events = [\"s3:ObjectRemoved:*\"]")), []);
     only(&notify(topic, "events = []"), ERROR, "archive.notifications[0].events", "no event");
 }
 
