@@ -28,6 +28,7 @@ mod sign_in;
 mod version;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
@@ -92,16 +93,18 @@ enum Command {
 
 impl Command {
     async fn run(self, context: &Context) -> Result<Exit, CliError> {
-        match self {
-            Self::Accounts(args) => accounts::run(args, context).await,
-            Self::Plan(args) => plan::run(args, context).await,
-            Self::Apply(args) => apply::run(args, context).await,
-            Self::Config(args) => config::run(args, context).await,
-            Self::Sandbox(args) => sandbox::run(args, context).await,
-            Self::Completions(args) => completions::run(args, context).await,
-            Self::Init(args) => init::run(args, context).await,
-            Self::Man(args) => man::run(args, context).await,
-        }
+        // Boxed, since some commands' futures are large.
+        let run: Pin<Box<dyn Future<Output = Result<Exit, CliError>> + '_>> = match self {
+            Self::Accounts(args) => Box::pin(accounts::run(args, context)),
+            Self::Plan(args) => Box::pin(plan::run(args, context)),
+            Self::Apply(args) => Box::pin(apply::run(args, context)),
+            Self::Config(args) => Box::pin(config::run(args, context)),
+            Self::Sandbox(args) => Box::pin(sandbox::run(args, context)),
+            Self::Completions(args) => Box::pin(completions::run(args, context)),
+            Self::Init(args) => Box::pin(init::run(args, context)),
+            Self::Man(args) => Box::pin(man::run(args, context)),
+        };
+        run.await
     }
 }
 
@@ -162,9 +165,10 @@ fn after_help() -> String {
     format!(
         "\
 Examples:
-  orgtrail config check                 is orgtrail.toml right, as far as can be told offline?
-  orgtrail config show                  every setting, and where it came from
-  orgtrail --config prod.toml --format json config check
+  orgtrail init                         look at the organization and write orgtrail.toml
+  orgtrail config check                 is it right, as far as can be told offline?
+  orgtrail plan                         what would be made or changed
+  orgtrail sandbox up                   an organization to try all of it on, on this machine
 
 Environment:
   ORGTRAIL_CONFIG                       the config file, as --config
