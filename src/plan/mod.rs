@@ -1,14 +1,16 @@
 //! From what is declared and what was observed to ordered, typed steps, and
 //! from those to the world.
 //!
-//! Everything here but [`apply`] is pure: the same config and the same
+//! Everything here but [`apply`], [`destroy`] and [`mfa_delete`] is pure: the same config and the same
 //! observation make the same plan, so that a saved one can be told stale.
 
 pub mod apply;
 mod authority;
 mod build;
+pub mod destroy;
 mod file;
 mod fingerprint;
+pub mod mfa_delete;
 mod render;
 mod step;
 

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
-use crate::aws::{At, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Seen};
 use crate::names::AccountId;
 use crate::plan::{Change, FieldChange};
 use crate::policy::CLOUDTRAIL;
@@ -30,7 +30,12 @@ impl DelegatedAdministrators {
             .collect::<Result<Vec<_>, _>>()
             .await
             .at(management, "organizations:ListDelegatedAdministrators");
-        Seen::from_result(found, |_| false).map(|found| Self {
+        // Where Organizations does not know the service, nobody is registered.
+        let unknown_service = |error: &AwsError| {
+            error.is_code("InvalidInputException")
+                && error.message.as_deref().is_some_and(|text| text.contains("service principal"))
+        };
+        Seen::from_result(found, unknown_service).map(|found| Self {
             accounts: found.iter().filter_map(|one| one.id()?.parse().ok()).collect(),
         })
     }

@@ -13,12 +13,14 @@ use crate::policy::CLOUDTRAIL;
 pub struct ServiceLinkedRole {}
 
 const NAME: &str = "AWSServiceRoleForCloudTrail";
+const PATH: &str = "/aws-service-role/cloudtrail.amazonaws.com/";
 
 impl ServiceLinkedRole {
     pub(super) async fn observe(management: &Clients) -> Seen<Self> {
-        let answer =
-            management.iam().get_role().role_name(NAME).send().await.at(management, "iam:GetRole");
-        Seen::from_result(answer, AwsError::is_not_found).map(|_| Self {})
+        let roles = management.iam().list_roles().path_prefix(PATH).send().await;
+        Seen::from_result(roles.at(management, "iam:ListRoles"), |_| false)
+            .map(|answer| answer.roles.iter().any(|role| role.path == PATH).then_some(Self {}))
+            .flatten()
     }
 }
 
@@ -27,7 +29,7 @@ impl Resource for ServiceLinkedRole {
     const ID: &'static str = "service-linked-role";
     const AFTER: &'static [&'static str] = &["trusted-access"];
     const DUTY: Duty = Duty::Hub;
-    const ACTIONS: &'static [&'static str] = &["iam:CreateServiceLinkedRole", "iam:GetRole"];
+    const ACTIONS: &'static [&'static str] = &["iam:CreateServiceLinkedRole", "iam:ListRoles"];
 
     fn place(desired: &Desired) -> Place {
         desired.in_management()

@@ -1,0 +1,98 @@
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::apply::tell;
+use super::provision::PlanOptions;
+use super::{CliError, Context, Exit, Format};
+use crate::plan::Plan;
+use crate::plan::apply::{Outcome, StepResult};
+use crate::plan::destroy::{Remains, destroy, plan_destroy, remains};
+
+/// Take the trail and its guardrail away; never data.
+///
+/// Says what stays, why, and what that costs a month. No account records
+/// anything through this trail afterwards.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail destroy --dry-run
+  orgtrail destroy --confirm-trail orgtrail")]
+pub(crate) struct Args {
+    /// Only show what would be taken away, and what stays.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// The trail's name, typed out: `--yes` is not enough to end an
+    /// organization's audit trail.
+    #[arg(long, value_name = "NAME")]
+    confirm_trail: Option<String>,
+
+    #[command(flatten)]
+    options: PlanOptions,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    format: &'static str,
+    version: u32,
+    plan: &'a Plan,
+    steps: &'a [StepResult],
+    remains: &'a [Remains],
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let looked = args.options.look(context).await?;
+    let plan = plan_destroy(&looked.desired, &looked.observed);
+    let remains = remains(&looked.desired, &looked.observed);
+    let writes = plan.steps.iter().any(|step| step.action.writes());
+    let mut results = Vec::new();
+    if writes && !args.dry_run {
+        let name = looked.desired.config.trail.name.as_str();
+        if args.confirm_trail.as_deref() != Some(name) {
+            return Err(CliError::new(
+                format!("ending the trail `{name}` is not confirmed"),
+                Exit::Refused,
+            )
+            .with_hint(format!(
+                "look with `orgtrail destroy --dry-run`, then add --confirm-trail {name}"
+            )));
+        }
+        let told = |result: &StepResult| tell(context, result);
+        results =
+            destroy(&looked.aws, &looked.desired, &looked.observed, &plan, &told)
+                .await;
+    }
+    match context.format {
+        Format::Text => context.out.data(text(&plan, &remains))?,
+        Format::Json => context.out.json(&Report {
+            format: "orgtrail-destroy",
+            version: 1,
+            plan: &plan,
+            steps: &results,
+            remains: &remains,
+        })?,
+    }
+    let failed = results.iter().any(|result| result.outcome != Outcome::Done);
+    Ok(if failed || plan.has_unreadable() {
+        Exit::Incomplete
+    } else if args.dry_run && writes {
+        Exit::ChangesPending
+    } else {
+        Exit::Clean
+    })
+}
+
+fn text(plan: &Plan, remains: &[Remains]) -> String {
+    let mut text = plan.to_text();
+    if remains.is_empty() {
+        return text;
+    }
+    text.push_str("\nWhat stays:\n");
+    for one in remains {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {} `{}`: {}", one.id, one.name, one.why);
+        let _ = writeln!(text, "    a month: {}", one.cost);
+    }
+    text
+}

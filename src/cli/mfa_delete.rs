@@ -1,0 +1,106 @@
+use super::{CliError, Context, Exit};
+use crate::aws::{Aws, Settings};
+use crate::config::Config;
+use crate::config::MfaDelete as Mode;
+use crate::names::{AccountId, BucketName, Region};
+use crate::plan::mfa_delete;
+
+/// S3's own MFA delete, which only the root user of the bucket's account can
+/// switch on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Enable(Enable),
+}
+
+/// Switch MFA delete on, with root's credentials from the environment.
+///
+/// Concerns the archive's bucket in mode `root`, the vault's in mode `vault`.
+/// Without root's credentials it prints what root has to do, and exits with 12.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail mfa-delete enable --serial arn:aws:iam::222222222222:mfa/root --code 123456")]
+struct Enable {
+    /// The serial number or ARN of root's MFA device.
+    #[arg(long)]
+    serial: String,
+
+    /// The device's six digits of now.
+    #[arg(long, value_parser = six_digits)]
+    code: String,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let Command::Enable(args) = args.command;
+    let config = context.config()?;
+    let (account, bucket, region) = target(&config)?;
+    let runbook = crate::resources::archive_bucket::runbook(account, bucket, region);
+    let settings = Settings {
+        home_region: Some(region.clone()),
+        roles: config.roles.clone(),
+        pacing: context.pacing()?,
+        ..Settings::default()
+    };
+    let aws = Aws::connect(settings).await?;
+    let caller = aws.caller();
+    if caller.account != *account || &*caller.arn.resource != "root" {
+        context.out.data(runbook)?;
+        return Err(CliError::new(
+            format!(
+                "the credentials are those of {}, MFA delete needs root of account {account}",
+                caller.arn
+            ),
+            Exit::Refused,
+        )
+        .with_hint("follow the steps above"));
+    }
+    context.confirm(&format!(
+        "Switch MFA delete on for `{bucket}`? Lifecycle rules are impossible with it."
+    ))?;
+    mfa_delete::enable(&aws.clients(account, region), bucket, &args.serial, &args.code).await?;
+    context.out.data(format!("MFA delete of `{bucket}` is enabled, as S3 confirms"))?;
+    context.out.note("delete root's access key again");
+    Ok(Exit::Clean)
+}
+
+/// The bucket that carries MFA delete, by the declared mode.
+fn target(config: &Config) -> Result<(&AccountId, &BucketName, &Region), CliError> {
+    let archive = &config.archive;
+    match (archive.mfa_delete, &archive.replication) {
+        (Mode::Root, _) => {
+            Ok((&config.organization.log_archive_account, &archive.bucket, &archive.region))
+        }
+        (Mode::Vault, Some(vault)) => Ok((&vault.account, &vault.bucket, &vault.region)),
+        (mode, _) => Err(CliError::new(
+            format!("archive.mfa_delete is `{mode}`, expected `root` or `vault`"),
+            Exit::Refused,
+        )
+        .with_hint("MFA delete excludes lifecycle rules, so the config has to ask for it")),
+    }
+}
+
+fn six_digits(text: &str) -> Result<String, String> {
+    if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err("expected the six digits that the device shows".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_has_six_digits() {
+        assert!(six_digits("012345").is_ok());
+        for text in ["", "12345", "1234567", "12345a", "１２３４５６"] {
+            assert!(six_digits(text).is_err(), "{text}");
+        }
+    }
+}

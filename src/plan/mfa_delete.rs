@@ -1,0 +1,78 @@
+//! The one call that only root can make.
+
+use aws_sdk_s3::types::{BucketVersioningStatus, MfaDelete, VersioningConfiguration};
+
+use super::WriteAuthority;
+use crate::aws::{At, AwsError, Clients, Seen};
+use crate::cli::{Exit, Explain};
+use crate::names::BucketName;
+use crate::resources::archive_bucket::Versioning;
+
+/// MFA delete that could not be switched on.
+#[derive(Debug, thiserror::Error)]
+pub enum MfaDeleteError {
+    /// S3 refused.
+    #[error("switching MFA delete on")]
+    Refused(#[source] AwsError),
+    /// S3 said yes, and does not have it.
+    #[error("S3 accepted MFA delete of `{0}` and does not show it")]
+    NotShown(String),
+}
+
+impl Explain for MfaDeleteError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused(_) => Some(
+                "S3 wants root's long-term access key, the device's serial as IAM shows it, a code that was not used yet, and a bucket without lifecycle rules"
+                    .to_owned(),
+            ),
+            Self::NotShown(_) => {
+                Some("the endpoint ignores MFA delete; look with `orgtrail plan`".to_owned())
+            }
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Refused
+    }
+}
+
+/// Switches MFA delete on with root's clients, then reads it back.
+pub async fn enable(
+    clients: &Clients,
+    bucket: &BucketName,
+    serial: &str,
+    code: &str,
+) -> Result<(), MfaDeleteError> {
+    put(&WriteAuthority::granted(), clients, bucket, serial, code)
+        .await
+        .map_err(MfaDeleteError::Refused)?;
+    match Versioning::observe(clients, bucket).await {
+        Seen::Present(found) if found.enabled && found.mfa_delete => Ok(()),
+        Seen::Unreadable(error) => Err(MfaDeleteError::Refused(error)),
+        _ => Err(MfaDeleteError::NotShown(bucket.to_string())),
+    }
+}
+
+async fn put(
+    _authority: &WriteAuthority,
+    clients: &Clients,
+    bucket: &BucketName,
+    serial: &str,
+    code: &str,
+) -> Result<(), AwsError> {
+    let versioning = VersioningConfiguration::builder()
+        .status(BucketVersioningStatus::Enabled)
+        .mfa_delete(MfaDelete::Enabled)
+        .build();
+    clients
+        .s3()
+        .put_bucket_versioning()
+        .bucket(bucket.as_str())
+        .versioning_configuration(versioning)
+        .mfa(format!("{serial} {code}"))
+        .send()
+        .await
+        .at(clients, "s3:PutBucketVersioning")?;
+    Ok(())
+}
