@@ -59,9 +59,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             )));
         }
         let told = |result: &StepResult| tell(context, result);
-        results =
-            destroy(&looked.aws, &looked.desired, &looked.observed, &plan, &told)
-                .await;
+        results = destroy(&looked.aws, &looked.desired, &looked.observed, &plan, &told).await;
     }
     match context.format {
         Format::Text => context.out.data(text(&plan, &remains))?,

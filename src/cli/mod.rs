@@ -14,11 +14,13 @@ mod completions;
 mod config;
 mod confirm;
 mod context;
+mod destroy;
 mod error;
 mod exit;
 mod groups;
 mod init;
 mod man;
+mod mfa_delete;
 mod output;
 mod plan;
 mod progress;
@@ -84,6 +86,8 @@ enum Command {
     Accounts(accounts::Args),
     Plan(plan::Args),
     Apply(apply::Args),
+    Destroy(destroy::Args),
+    MfaDelete(mfa_delete::Args),
     Config(config::Args),
     Sandbox(sandbox::Args),
     Completions(completions::Args),
@@ -98,6 +102,8 @@ impl Command {
             Self::Accounts(args) => Box::pin(accounts::run(args, context)),
             Self::Plan(args) => Box::pin(plan::run(args, context)),
             Self::Apply(args) => Box::pin(apply::run(args, context)),
+            Self::Destroy(args) => Box::pin(destroy::run(args, context)),
+            Self::MfaDelete(args) => Box::pin(mfa_delete::run(args, context)),
             Self::Config(args) => Box::pin(config::run(args, context)),
             Self::Sandbox(args) => Box::pin(sandbox::run(args, context)),
             Self::Completions(args) => Box::pin(completions::run(args, context)),

@@ -34,18 +34,30 @@ pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
         && desired.config.guardrail.enabled
     {
         let name = desired.config.guardrail.name.clone();
-        steps.push(delete("guardrail", desired, None, ("name", name), "it guards a trail that ends"));
+        steps.push(delete(
+            "guardrail",
+            desired,
+            None,
+            ("name", name),
+            "it guards a trail that ends",
+        ));
     }
     let trail = observed.trails.present().and_then(|trails| trails.own.as_ref());
     if let Some(trail) = trail {
         let region = Some(desired.home_region().clone());
         let arn = trail.arn.clone();
-        let mut step =
-            delete("trail", desired, region, ("arn", arn), "its selectors and Insights end with it");
+        let mut step = delete(
+            "trail",
+            desired,
+            region,
+            ("arn", arn),
+            "its selectors and Insights end with it",
+        );
         step.depends_on = steps.iter().map(|step| step.id.clone()).collect();
         steps.push(step);
     }
-    for error in [observed.trails.unreadable(), observed.guardrail.unreadable()].into_iter().flatten()
+    for error in
+        [observed.trails.unreadable(), observed.guardrail.unreadable()].into_iter().flatten()
     {
         let mut step = delete("unread", desired, None, ("operation", error.operation.clone()), "");
         step.action = Action::Blocked;

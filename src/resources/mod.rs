@@ -14,6 +14,7 @@ mod desired;
 mod event_selectors;
 mod guardrail_scp;
 mod hands;
+pub mod infra;
 mod insights;
 mod kms_key;
 mod log_group;

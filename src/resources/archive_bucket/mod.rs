@@ -12,6 +12,7 @@ mod policy;
 mod public_access;
 mod tags;
 mod versioning;
+mod versioning_answer;
 
 pub use access_logging::AccessLogging;
 pub(in crate::resources) use access_logging::access_log_prefix;

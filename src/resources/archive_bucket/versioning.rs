@@ -1,6 +1,7 @@
 use aws_sdk_s3::types::{BucketVersioningStatus, MfaDeleteStatus, VersioningConfiguration};
 use serde::Serialize;
 
+use super::versioning_answer::AnyVersioningRoot;
 use super::{ArchiveBucket, BUCKET};
 use crate::aws::{At, Clients, Seen};
 use crate::names::BucketName;
@@ -22,11 +23,15 @@ pub struct Versioning {
 }
 
 impl Versioning {
-    pub(in crate::resources) async fn observe(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Seen<Self> {
-        let answer = clients.s3().get_bucket_versioning().bucket(bucket.as_str()).send().await;
+    pub(crate) async fn observe(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+        let answer = clients
+            .s3()
+            .get_bucket_versioning()
+            .bucket(bucket.as_str())
+            .customize()
+            .interceptor(AnyVersioningRoot)
+            .send()
+            .await;
         Seen::from_result(answer.at(clients, "s3:GetBucketVersioning"), |_| false).map(|answer| {
             Self {
                 enabled: answer.status == Some(BucketVersioningStatus::Enabled),

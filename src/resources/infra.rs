@@ -1,0 +1,300 @@
+//! The roles that orgtrail works with, as files to hand to IAM and
+//! CloudFormation: generated from what the code really calls.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::catalogue::CATALOGUE;
+use super::{Duty, organization};
+use crate::plan::destroy;
+
+/// What orgtrail reads in a member account: which Regions it has, whether the
+/// trail is there, what its older trails and their buckets hold.
+const MEMBER: &[&str] = &[
+    "account:ListRegions",
+    "cloudtrail:DescribeTrails",
+    "cloudtrail:GetEventSelectors",
+    "cloudtrail:GetInsightSelectors",
+    "cloudtrail:GetTrailStatus",
+    "cloudtrail:ListPublicKeys",
+    "cloudtrail:ListTrails",
+    "kms:Decrypt",
+    "s3:GetBucketLocation",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:ListAllMyBuckets",
+    "s3:ListBucket",
+    "s3:ListBucketVersions",
+];
+
+/// What consolidation and verification do in the log-archive account besides
+/// what its resources need.
+const ARCHIVE: &[&str] = &[
+    "account:ListRegions",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:ListBucketVersions",
+    "s3:PutObject",
+];
+
+/// What the hub needs to find and enter the accounts.
+const HUB: &[&str] = &[
+    "account:ListRegions",
+    "cloudtrail:ListPublicKeys",
+    "organizations:DescribeOrganizationalUnit",
+    "organizations:ListAccounts",
+    "organizations:ListAccountsForParent",
+    "organizations:ListChildren",
+    "organizations:ListOrganizationalUnitsForParent",
+    "organizations:ListParents",
+];
+
+/// Every file of `infra/`: its path there and its content.
+#[must_use]
+pub fn files() -> Vec<(&'static str, String)> {
+    [
+        ("policies/archive.json", policy(archive())),
+        ("policies/hub.json", policy(hub())),
+        ("policies/member.json", policy(member())),
+        ("roles/archive.json", template("OrgTrailArchive", ARCHIVE_ABOUT, archive())),
+        ("roles/hub.json", template("OrgTrailHub", HUB_ABOUT, hub())),
+        ("roles/member.json", template("OrgTrailMember", MEMBER_ABOUT, member())),
+    ]
+    .map(|(path, value)| (path, format!("{value:#}\n")))
+    .into()
+}
+
+const ARCHIVE_ABOUT: &str = "orgtrail's role in the log-archive account, and in the vault's";
+const HUB_ABOUT: &str =
+    "orgtrail's role in the management account, from which it enters the other accounts";
+const MEMBER_ABOUT: &str =
+    "orgtrail's role in every other account: it only reads; made for a service-managed StackSet";
+
+/// The IAM actions that a duty's role needs.
+#[must_use]
+pub(crate) fn actions(duty: Duty) -> BTreeSet<&'static str> {
+    let resources = CATALOGUE.iter().filter(|entry| entry.duty == duty);
+    let mut actions: BTreeSet<&str> =
+        resources.flat_map(|entry| entry.actions.iter().copied()).collect();
+    match duty {
+        Duty::Hub => {
+            actions.extend(HUB);
+            actions.extend(organization::ACTIONS);
+            actions.extend(destroy::ACTIONS);
+        }
+        Duty::Archive => actions.extend(ARCHIVE),
+    }
+    actions
+}
+
+fn archive() -> Vec<Value> {
+    statements(actions(Duty::Archive))
+}
+
+fn hub() -> Vec<Value> {
+    let mut statements = statements(actions(Duty::Hub));
+    statements.push(json!({
+        "Sid": "EnterAccounts",
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Resource": "arn:*:iam::*:role/*",
+        "Condition": { "StringEquals": { "aws:ResourceOrgID": "${aws:PrincipalOrgID}" } },
+    }));
+    statements
+}
+
+fn member() -> Vec<Value> {
+    statements(MEMBER.iter().copied().collect())
+}
+
+/// One statement for each service, and one of its own for what hands a role on.
+fn statements(actions: BTreeSet<&'static str>) -> Vec<Value> {
+    let service = |action: &str| action.split(':').next().unwrap_or_default().to_owned();
+    let services: BTreeSet<String> = actions.iter().map(|action| service(action)).collect();
+    let narrowed = ["iam:CreateServiceLinkedRole", "iam:PassRole"];
+    let mut statements: Vec<Value> = services
+        .into_iter()
+        .map(|name| {
+            let actions: Vec<&str> = actions
+                .iter()
+                .copied()
+                .filter(|action| service(action) == name && !narrowed.contains(action))
+                .collect();
+            (name, actions)
+        })
+        .filter(|(_, actions)| !actions.is_empty())
+        .map(|(name, actions)| {
+            let sid = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
+            json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": "*" })
+        })
+        .collect();
+    if actions.contains("iam:PassRole") {
+        statements.push(json!({
+            "Sid": "PassRoles",
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": "*",
+            "Condition": {
+                "StringEquals": {
+                    "iam:PassedToService": ["cloudtrail.amazonaws.com", "s3.amazonaws.com"],
+                },
+            },
+        }));
+    }
+    if actions.contains("iam:CreateServiceLinkedRole") {
+        statements.push(json!({
+            "Sid": "ServiceLinkedRoles",
+            "Effect": "Allow",
+            "Action": "iam:CreateServiceLinkedRole",
+            "Resource": "*",
+            "Condition": {
+                "StringLike": {
+                    "iam:AWSServiceName": ["cloudtrail.amazonaws.com", "*.cloudtrail.amazonaws.com"],
+                },
+            },
+        }));
+    }
+    statements
+}
+
+fn policy(statements: Vec<Value>) -> Value {
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+fn template(role: &str, about: &str, mut statements: Vec<Value>) -> Value {
+    for statement in &mut statements {
+        if statement["Resource"] == "arn:*:iam::*:role/*" {
+            statement["Resource"] = json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::*:role/*" });
+        }
+    }
+    json!({
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": about,
+        "Parameters": {
+            "TrustedPrincipalArn": {
+                "Type": "String",
+                "Description": "ARN of the role or user that may assume this role",
+                "AllowedPattern": "^arn:[a-z-]+:iam::[0-9]{12}:(root|(role|user)/.+)$",
+            },
+            "RoleName": { "Type": "String", "Default": role, "Description": "As in [roles]" },
+            "RolePath": { "Type": "String", "Default": "/", "Description": "As in [roles]" },
+            "ExternalId": {
+                "Type": "String",
+                "Default": "",
+                "Description": "As in [roles]; empty for none",
+            },
+        },
+        "Conditions": {
+            "HasExternalId": { "Fn::Not": [{ "Fn::Equals": [{ "Ref": "ExternalId" }, ""] }] },
+        },
+        "Resources": {
+            "Role": {
+                "Type": "AWS::IAM::Role",
+                "Properties": {
+                    "RoleName": { "Ref": "RoleName" },
+                    "Path": { "Ref": "RolePath" },
+                    "Description": about,
+                    "AssumeRolePolicyDocument": {
+                        "Version": "2012-10-17",
+                        "Statement": [{
+                            "Effect": "Allow",
+                            "Principal": { "AWS": { "Ref": "TrustedPrincipalArn" } },
+                            "Action": "sts:AssumeRole",
+                            "Condition": {
+                                "Fn::If": [
+                                    "HasExternalId",
+                                    { "StringEquals": { "sts:ExternalId": { "Ref": "ExternalId" } } },
+                                    { "Ref": "AWS::NoValue" },
+                                ],
+                            },
+                        }],
+                    },
+                    "Policies": [{ "PolicyName": "orgtrail", "PolicyDocument": policy(statements) }],
+                },
+            },
+        },
+        "Outputs": {
+            "RoleArn": {
+                "Description": "ARN of the role",
+                "Value": { "Fn::GetAtt": ["Role", "Arn"] },
+            },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The actions that a source file's calls name.
+    fn called(source: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let source = source.split_whitespace().collect::<Vec<_>>().join(" ");
+        for marker in [".at(", ": &str = \""] {
+            for (at, _) in source.match_indices(marker) {
+                let rest = &source[at + marker.len() - usize::from(marker.ends_with('"'))..];
+                let Some(text) = rest.get(..120.min(rest.len())).and_then(|t| t.split('"').nth(1))
+                else {
+                    continue;
+                };
+                let mut parts = text.splitn(2, ':');
+                let (service, operation) = (parts.next().unwrap(), parts.next().unwrap_or(""));
+                if !service.is_empty()
+                    && service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+                    && operation.starts_with(|c: char| c.is_ascii_uppercase())
+                    && operation.bytes().all(|b| b.is_ascii_alphanumeric())
+                {
+                    found.insert(text.to_owned());
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_call_is_of_a_declared_action() {
+        let declared: BTreeSet<&str> =
+            actions(Duty::Hub).union(&actions(Duty::Archive)).copied().collect();
+        let mut folders = vec![
+            std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/resources")),
+            std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/plan")),
+        ];
+        let mut calls = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                for action in called(&std::fs::read_to_string(&path).unwrap()) {
+                    calls += 1;
+                    assert!(
+                        declared.contains(action.as_str()),
+                        "{} calls {action}, which no resource declares",
+                        path.display()
+                    );
+                }
+            }
+        }
+        assert!(calls > 50, "only {calls} calls were found");
+    }
+
+    #[test]
+    fn the_files_in_infra_are_those_that_are_generated() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("infra");
+        for (path, wanted) in files() {
+            let path = folder.join(path);
+            // `ORGTRAIL_BLESS=1 cargo test infra` writes them anew.
+            if option_env!("ORGTRAIL_BLESS").is_some() {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(&path, &wanted).unwrap();
+            }
+            let found = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(found == wanted, "{} is not what is generated", path.display());
+        }
+    }
+}
