@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn only_the_other_name_is_changed() {
-        let other = "<GetBucketVersioningResponse><Status>Enabled</Status></GetBucketVersioningResponse>";
+        let other =
+            "<GetBucketVersioningResponse><Status>Enabled</Status></GetBucketVersioningResponse>";
         let s3 = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
         assert_eq!(renamed(Bytes::from(other)), s3);
         assert_eq!(renamed(Bytes::from(s3)), s3);
