@@ -24,7 +24,7 @@ impl Default for Propagation {
         Self {
             first_wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(10),
-            at_most: Duration::from_secs(120),
+            at_most: Duration::from_mins(2),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::names::{AccountId, Arn};
 
 /// A session is renewed this long before it ends, or when two thirds of it are
 /// over where it is short.
-const RENEW_BEFORE: Duration = Duration::from_secs(300);
+const RENEW_BEFORE: Duration = Duration::from_mins(5);
 
 /// Credentials of a role.
 ///

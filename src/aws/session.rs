@@ -2,7 +2,6 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig, identity::IdentityCache};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_http_client::{
     Builder as HttpBuilder, Connector,
     proxy::ProxyConfig,
@@ -249,7 +248,7 @@ impl Inner {
             external_id: roles.external_id_for(account).map(ToString::to_string),
             session_name: roles.session_name.to_string(),
             parent: parent.clone(),
-            time: self.base.time_source().unwrap_or_else(SharedTimeSource::default),
+            time: self.base.time_source().unwrap_or_default(),
             held: tokio::sync::Mutex::default(),
         });
         let provider: Arc<dyn ProvideCredentials> = Arc::clone(&session) as _;

@@ -37,8 +37,8 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_secs(5),
             attempt: Duration::from_secs(30),
-            s3_attempt: Duration::from_secs(300),
-            operation: Duration::from_secs(900),
+            s3_attempt: Duration::from_mins(5),
+            operation: Duration::from_mins(15),
         }
     }
 }

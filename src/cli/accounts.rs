@@ -23,7 +23,7 @@ Examples:
   orgtrail accounts --format json | jq '.accounts[] | select(.entry.status == \"failed\")'
 
 Exit code 14 where an account could not be entered.")]
-pub struct Args {}
+pub(super) struct Args {}
 
 /// The JSON contract. Fields may be added; `version` grows when one changes
 /// its meaning or goes.

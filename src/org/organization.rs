@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use aws_sdk_organizations::operation::list_accounts_for_parent::ListAccountsForParentOutput;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Account, AccountState, LeftOut};
@@ -37,6 +38,9 @@ pub struct Unit {
     pub parent: Option<UnitId>,
 }
 
+/// The units and accounts right inside a unit.
+type Inside = (Vec<(UnitId, Unit)>, Vec<Account>);
+
 /// What Organizations tells any member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Head {
@@ -58,14 +62,13 @@ impl Organization {
         let mut accounts = BTreeMap::new();
         let mut level = roots(clients).await?;
         while !level.is_empty() {
-            let below: Vec<(Vec<(UnitId, Unit)>, Vec<Account>)> =
-                stream::iter(level.iter().map(|(id, _)| id.clone()))
-                    .map(|unit| async move {
-                        futures::try_join!(units_in(clients, &unit), accounts_in(clients, &unit))
-                    })
-                    .buffer_unordered(UNITS_AT_ONCE)
-                    .try_collect()
-                    .await?;
+            let below: Vec<Inside> = stream::iter(level.iter().map(|(id, _)| id.clone()))
+                .map(|unit| async move {
+                    futures::try_join!(units_in(clients, &unit), accounts_in(clients, &unit))
+                })
+                .buffer_unordered(UNITS_AT_ONCE)
+                .try_collect()
+                .await?;
             units.extend(level);
             level = Vec::new();
             for (found, inside) in below {
@@ -167,7 +170,7 @@ async fn accounts_in(clients: &Clients, parent: &UnitId) -> Result<Vec<Account>,
         .into_paginator()
         .send();
     let pages = pages.collect::<Result<Vec<_>, _>>().await.at(clients, ACTION)?;
-    let found = pages.iter().flat_map(|page| page.accounts());
+    let found = pages.iter().flat_map(ListAccountsForParentOutput::accounts);
     found.map(|account| Account::read(account, parent, clients, ACTION)).collect()
 }
 

@@ -70,19 +70,18 @@ pub async fn survey(
 ) -> Vec<Surveyed> {
     let mut surveyed: Vec<Surveyed> = stream::iter(organization.accounts.values())
         .map(|account| async move {
-            let (entry, regions) = match organization.left_out(account, config) {
-                Some(reason) => (Entry::LeftOut { reason: reason.to_string() }, None),
-                None => {
-                    let (entry, regions) = futures::join!(
-                        aws.enter(&account.id),
-                        enabled_regions(aws, &organization.management_account, &account.id)
-                    );
-                    let entry = match entry {
-                        Ok(caller) => Entry::Entered { principal: caller.arn.to_string() },
-                        Err(error) => failed(aws, &account.id, &error),
-                    };
-                    (entry, Some(regions))
-                }
+            let (entry, regions) = if let Some(reason) = organization.left_out(account, config) {
+                (Entry::LeftOut { reason: reason.to_string() }, None)
+            } else {
+                let (entry, regions) = futures::join!(
+                    aws.enter(&account.id),
+                    enabled_regions(aws, &organization.management_account, &account.id)
+                );
+                let entry = match entry {
+                    Ok(caller) => Entry::Entered { principal: caller.arn.to_string() },
+                    Err(error) => failed(aws, &account.id, &error),
+                };
+                (entry, Some(regions))
             };
             let regions_unread =
                 regions.as_ref().and_then(|regions| regions.unread.as_ref()).map(AwsError::in_full);

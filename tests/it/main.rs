@@ -5,6 +5,7 @@
     missing_docs,
     reason = "tests stop where they fail"
 )]
+mod accounts_in_sandbox;
 mod aws_sessions;
 mod cli_config;
 mod digest_vectors;

@@ -38,7 +38,7 @@ struct Lines(String);
 
 impl Lines {
     fn section(&mut self, name: &str) {
-        self.0.push_str(&format!("\n[{name}]\n"));
+        let _ = writeln!(self.0, "\n[{name}]");
     }
 
     /// A comment; what others chose, such as accounts' names, cannot end it.

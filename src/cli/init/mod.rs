@@ -25,7 +25,7 @@ Examples:
   orgtrail init
   orgtrail init --out -                       print it
   orgtrail init --role OrgTrailMember --yes   overwrite orgtrail.toml")]
-pub struct Args {
+pub(super) struct Args {
     /// The file to write, `-` for standard output; the config file where not
     /// given. An existing one is overwritten with `--yes` alone.
     #[arg(long, value_name = "FILE")]
