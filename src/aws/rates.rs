@@ -71,7 +71,8 @@ const RULES: [Rule; 37] = [
     each("KMS", Named(&["TagResource", "UntagResource"]), 10.0, 10),
     each("KMS", Named(&["Decrypt", "Encrypt", "GenerateDataKey"]), 1000.0, 1000),
     each("KMS", Rest, 5.0, 5),
-    // Amazon CloudWatch Logs User Guide, "CloudWatch Logs quotas".
+    // Amazon CloudWatch Logs User Guide, "CloudWatch Logs quotas": the lowest
+    // that a Region has, and five for what is not named here.
     each("CloudWatch Logs", Named(&["CreateLogGroup", "DeleteLogGroup"]), 10.0, 10),
     each("CloudWatch Logs", Named(&["DescribeLogGroups"]), 10.0, 10),
     each("CloudWatch Logs", Named(&["DescribeLogStreams"]), 5.0, 5),
@@ -82,13 +83,14 @@ const RULES: [Rule; 37] = [
     each("CloudWatch", Named(&["GetMetricData"]), 50.0, 50),
     each("CloudWatch", Named(&["ListMetrics"]), 25.0, 25),
     each("CloudWatch", Rest, 3.0, 3),
-    // AWS General Reference, "Amazon SNS endpoints and quotas".
+    // AWS General Reference, "Amazon SNS endpoints and quotas"; ten for what is
+    // not named here.
     each("SNS", Named(&["Subscribe", "Unsubscribe"]), 100.0, 100),
     each("SNS", Prefixes(&["Get", "List"]), 30.0, 30),
     each("SNS", Named(&["CreateTopic", "DeleteTopic"]), 30.0, 30),
     each("SNS", Rest, 10.0, 10),
-    // AWS Organizations User Guide, "Quotas": limits are per operation; the
-    // tightest of each group stands for it.
+    // AWS Organizations User Guide, "Quotas", has a limit per operation; these
+    // are ours, meant to stay below all of them.
     each("Organizations", Named(&["DescribeOrganization", "DescribeAccount"]), 5.0, 10),
     each("Organizations", Prefixes(&["List", "Describe"]), 5.0, 8),
     each("Organizations", Rest, 1.0, 1),
