@@ -2,7 +2,8 @@
 //! number.
 //!
 //! All rates hold per calling account and Region. Where AWS publishes none, the
-//! number is ours: far below where throttling has been seen, and said so.
+//! number is ours, and said so. `(M)` marks numbers written down from memory of
+//! the page named: check them against it before raising one.
 
 /// How often the calls of one class may be made.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,8 +45,9 @@ const fn each(service: &'static str, ops: Ops, per_second: f64, burst: u32) -> R
 
 /// The first rule that fits holds.
 ///
-/// Objects are not here: their limit is per key prefix and far beyond what one process
-/// reaches (3,500 writes and 5,500 reads a second), and it says `SlowDown`.
+/// S3's objects are not here: their limit is per key prefix and far beyond what
+/// one process reaches (3,500 writes and 5,500 reads a second), and S3 says
+/// `SlowDown`.
 const RULES: [Rule; 37] = [
     // AWS CloudTrail User Guide, "Quotas in AWS CloudTrail".
     shared("CloudTrail", Named(&["LookupEvents"]), 2.0, 2),
@@ -55,7 +57,7 @@ const RULES: [Rule; 37] = [
     each("Account", Named(&["GetRegionOptStatus", "ListRegions"]), 5.0, 5),
     each("Account", Named(&["GetContactInformation", "GetAlternateContact"]), 10.0, 15),
     each("Account", Rest, 1.0, 1),
-    // AWS STS: IAM User Guide, "IAM and AWS STS quotas": 600 a second together.
+    // AWS STS: IAM User Guide, "IAM and AWS STS quotas" (M): 600 a second together.
     shared("STS", Rest, 600.0, 600),
     // AWS KMS Developer Guide, "Request quotas for each AWS KMS API operation".
     each("KMS", Named(&["DescribeKey"]), 2000.0, 2000),
@@ -71,20 +73,20 @@ const RULES: [Rule; 37] = [
     each("KMS", Named(&["TagResource", "UntagResource"]), 10.0, 10),
     each("KMS", Named(&["Decrypt", "Encrypt", "GenerateDataKey"]), 1000.0, 1000),
     each("KMS", Rest, 5.0, 5),
-    // Amazon CloudWatch Logs User Guide, "CloudWatch Logs quotas": the lowest
-    // that a Region has, and five for what is not named here.
+    // Amazon CloudWatch Logs User Guide, "CloudWatch Logs quotas" (M); five
+    // for what is not named here.
     each("CloudWatch Logs", Named(&["CreateLogGroup", "DeleteLogGroup"]), 10.0, 10),
     each("CloudWatch Logs", Named(&["DescribeLogGroups"]), 10.0, 10),
     each("CloudWatch Logs", Named(&["DescribeLogStreams"]), 5.0, 5),
     each("CloudWatch Logs", Named(&["FilterLogEvents", "GetLogEvents"]), 5.0, 5),
     each("CloudWatch Logs", Rest, 5.0, 5),
-    // Amazon CloudWatch User Guide, "CloudWatch service quotas".
+    // Amazon CloudWatch User Guide, "CloudWatch service quotas" (M).
     each("CloudWatch", Named(&["DescribeAlarms", "DescribeAlarmsForMetric"]), 9.0, 9),
     each("CloudWatch", Named(&["GetMetricData"]), 50.0, 50),
     each("CloudWatch", Named(&["ListMetrics"]), 25.0, 25),
     each("CloudWatch", Rest, 3.0, 3),
-    // AWS General Reference, "Amazon SNS endpoints and quotas"; ten for what is
-    // not named here.
+    // AWS General Reference, "Amazon SNS endpoints and quotas" (M); ten for what
+    // is not named here.
     each("SNS", Named(&["Subscribe", "Unsubscribe"]), 100.0, 100),
     each("SNS", Prefixes(&["Get", "List"]), 30.0, 30),
     each("SNS", Named(&["CreateTopic", "DeleteTopic"]), 30.0, 30),
