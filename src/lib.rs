@@ -9,5 +9,6 @@ pub mod names;
 pub mod org;
 pub mod plan;
 pub mod policy;
+pub mod report;
 pub mod resources;
 pub mod sandbox;

@@ -14,6 +14,28 @@ pub enum Format {
     Json,
 }
 
+/// The values of `--format`: those of every command, and those of some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Rendering {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: a documented, versioned contract.
+    Json,
+    /// For test dashboards (`verify`).
+    Junit,
+    /// The lines of `aws cloudtrail validate-logs` (`verify`).
+    AwsCli,
+}
+
+impl Rendering {
+    /// What a command prints that knows text and JSON only.
+    #[must_use]
+    pub fn format(self) -> Format {
+        if self == Self::Json { Format::Json } else { Format::Text }
+    }
+}
+
 /// What every command is handed: the global options, and where to print.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -21,6 +43,8 @@ pub struct Context {
     pub config_path: PathBuf,
     /// How results are printed.
     pub format: Format,
+    /// The same, for commands that know more than text and JSON.
+    pub rendering: Rendering,
     /// Whether questions are answered with yes.
     pub yes: bool,
     /// Where to print.

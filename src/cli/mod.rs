@@ -16,6 +16,7 @@ mod confirm;
 mod context;
 mod destroy;
 mod error;
+mod evidence;
 mod exit;
 mod groups;
 mod init;
@@ -27,6 +28,7 @@ mod progress;
 mod provision;
 mod sandbox;
 mod sign_in;
+mod verify;
 mod version;
 
 use std::path::PathBuf;
@@ -35,7 +37,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-pub use context::{Context, Format};
+pub use context::{Context, Format, Rendering};
 pub use error::{CliError, Explain};
 pub use exit::Exit;
 pub use output::Output;
@@ -65,7 +67,7 @@ struct GlobalOptions {
 
     /// How results are printed on standard output.
     #[arg(long, global = true, value_enum, default_value_t)]
-    format: Format,
+    format: Rendering,
 
     /// Answer every question with yes.
     #[arg(long, short = 'y', global = true)]
@@ -93,10 +95,17 @@ enum Command {
     Completions(completions::Args),
     Init(init::Args),
     Man(man::Args),
+    Verify(verify::Args),
+    Evidence(evidence::Args),
 }
 
 impl Command {
     async fn run(self, context: &Context) -> Result<Exit, CliError> {
+        if matches!(context.rendering, Rendering::Junit | Rendering::AwsCli)
+            && !matches!(self, Self::Verify(_))
+        {
+            return Err(CliError::usage("`--format` is `text` or `json` for this command"));
+        }
         // Boxed, since some commands' futures are large.
         let run: Pin<Box<dyn Future<Output = Result<Exit, CliError>> + '_>> = match self {
             Self::Accounts(args) => Box::pin(accounts::run(args, context)),
@@ -109,6 +118,8 @@ impl Command {
             Self::Completions(args) => Box::pin(completions::run(args, context)),
             Self::Init(args) => Box::pin(init::run(args, context)),
             Self::Man(args) => Box::pin(man::run(args, context)),
+            Self::Verify(args) => Box::pin(verify::run(args, context)),
+            Self::Evidence(args) => Box::pin(evidence::run(args, context)),
         };
         run.await
     }
@@ -129,7 +140,8 @@ pub fn main() -> ExitCode {
     start_log(cli.global.log.as_deref().unwrap_or("off"));
     let context = Context {
         config_path: cli.global.config,
-        format: cli.global.format,
+        format: cli.global.format.format(),
+        rendering: cli.global.format,
         yes: cli.global.yes,
         out: Output::new(cli.global.quiet),
         environment: Environment::of_process(),

@@ -5,6 +5,7 @@
     missing_docs,
     reason = "tests stop where they fail"
 )]
+
 mod accounts_in_sandbox;
 mod aws_sessions;
 mod cli_config;
@@ -15,3 +16,4 @@ mod organization;
 mod sandbox_identity;
 mod sandbox_s3;
 mod verify_chains;
+mod verify_command;

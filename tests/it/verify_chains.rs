@@ -11,7 +11,7 @@ use orgtrail::archive::verify::finding::{Finding, FindingKind, Severity};
 use orgtrail::archive::verify::period::Period;
 use orgtrail::archive::verify::public_keys::PublicKeySet;
 use orgtrail::archive::verify::run::{
-    Concurrency, KeyRing, Request, Selection, Silent, Verification, verify,
+    Concurrency, Deliveries, KeyRing, Request, Selection, Silent, Verification, verify,
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
 use proptest::prelude::*;
@@ -39,8 +39,9 @@ fn verified_with(bucket: &Bucket, change: impl FnOnce(&mut Request)) -> Verifica
         window: Window::default(),
         keys: KeyRing::Given(Arc::new(key_set())),
         declared: None,
-        delivered: Vec::new(),
+        delivered: Deliveries::none(),
         concurrency: Concurrency::default(),
+        kept: None,
     };
     change(&mut request);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -109,12 +110,12 @@ fn truncated_appended_corrupt_and_missing_log_files_are_told_apart() {
     let middle = corrupt.len() / 2;
     corrupt[middle..middle + 8].fill(0xff);
     for (bytes, kind) in [
-        (whole[..whole.len() - 9].to_vec(), FindingKind::LogFormat),
+        (whole[..whole.len() - 9].to_vec(), FindingKind::LogHash),
         (corrupt, FindingKind::LogFormat),
         ([&whole[..], b"more"].concat(), FindingKind::LogTrailingData),
         ([&whole[..], &gzip(b"{}")].concat(), FindingKind::LogTrailingData),
         (b"plain text".to_vec(), FindingKind::LogFormat),
-        (Vec::new(), FindingKind::LogFormat),
+        (Vec::new(), FindingKind::LogHash),
     ] {
         let mut bucket = bucket.clone();
         bucket.get(key).bytes = bytes;
@@ -208,8 +209,8 @@ fn newest_digests_deleted_leave_the_window_open() {
     // CloudTrail knows better.
     let all = verified_with(&bucket, |request| {
         let latest = LatestDelivery { trail: chain.trail.clone(), at: at(6) };
-        request.delivered =
-            vec![(chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest)];
+        let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
+        request.delivered = Deliveries::known(vec![lane]);
     });
     assert_eq!(only(&all).kind, FindingKind::NewestDeleted);
     assert_eq!(all.severity(), Some(Severity::Broken));

@@ -106,7 +106,10 @@ impl LogClaim {
     #[must_use]
     pub fn fault(&self, fault: &LogFault) -> Finding {
         let kind = match fault {
-            LogFault::Hash { .. } => FindingKind::LogHash,
+            // What is left of a cut file has another hash.
+            LogFault::Hash { .. } | LogFault::Gzip(GzipError::Truncated { .. }) => {
+                FindingKind::LogHash
+            }
             LogFault::Gzip(GzipError::TrailingData { .. } | GzipError::AppendedMember { .. }) => {
                 FindingKind::LogTrailingData
             }

@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::signature::{Fingerprint, PublicKey, SignatureError};
 use crate::names::Region;
 
+/// Where public keys are saved beside an archive, below its prefix: a list as
+/// [`PublicKeySet::to_list`] gives it.
+pub const SAVED_KEYS: &str = "orgtrail/public-keys.json";
+
 /// How long after its hour a digest may have been signed.
 const SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 /// How far from its generation a backfill digest may have been signed.

@@ -1,6 +1,7 @@
 //! Verifying whole archives: all accounts and Regions at once, many objects in
 //! flight, nothing held but a few hours of each.
 
+mod delivery;
 mod discover;
 mod keys;
 mod lane;
@@ -13,8 +14,10 @@ use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use self::delivery::Deliveries;
+pub use self::discover::lanes;
 pub use self::keys::{ApiKeys, KeyRing};
-use super::chain::{ChainSummary, LatestDelivery, Rules, Window};
+use super::chain::{ChainSummary, Rules, Window};
 use super::finding::{Finding, Severity};
 use super::period::{Period, Periods};
 use super::place::Lane;
@@ -39,9 +42,11 @@ pub struct Request {
     /// The root that consolidation relocates to, where it is known.
     pub declared: Option<Root>,
     /// What CloudTrail says of the newest digests, where it could be asked.
-    pub delivered: Vec<(AccountId, Region, LatestDelivery)>,
+    pub delivered: Deliveries,
     /// How much happens at a time.
     pub concurrency: Concurrency,
+    /// What must live as long as the source is read.
+    pub kept: Option<Box<dyn std::any::Any + Send + Sync>>,
 }
 
 /// Which accounts, Regions and trails; an empty set means all.
@@ -132,7 +137,7 @@ pub async fn verify(
     request: Request,
     progress: Arc<dyn Progress>,
 ) -> Result<Verification, ListError> {
-    let lanes = discover::lanes(&request).await?;
+    let lanes = lanes(&request.source, &request.prefix, &request.selection).await?;
     progress.lanes(lanes.len());
     let request = Arc::new(request);
     let limits = Arc::new(logs::Limits::new(request.concurrency));

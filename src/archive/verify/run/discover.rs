@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Lane, ListError, Request};
+use super::{Lane, ListError, Selection, Source};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, Root};
 use crate::names::{AccountId, OrgId, Region};
 
@@ -10,25 +10,30 @@ const AWSLOGS: &str = "AWSLogs";
 /// How far below the prefix `AWSLogs` is looked for.
 const DEPTH: usize = 2;
 
-/// All accounts and Regions that have digests or log files, in order.
-pub(super) async fn lanes(request: &Request) -> Result<Vec<Lane>, ListError> {
+/// All chosen accounts and Regions that have digests or log files below a
+/// prefix, in order.
+pub async fn lanes(
+    source: &Source,
+    prefix: &str,
+    selection: &Selection,
+) -> Result<Vec<Lane>, ListError> {
     let mut lanes = BTreeSet::new();
-    for root in roots(request).await? {
+    for root in roots(source, prefix).await? {
         let mut found = Vec::new();
-        for name in request.source.folders(&root.to_string()).await? {
+        for name in source.folders(&root.to_string()).await? {
             if let Ok(account) = name.parse::<AccountId>() {
                 found.push((root.clone(), account));
             } else if let Ok(org) = name.parse::<OrgId>() {
                 let root = Root { org: Some(org), ..root.clone() };
-                for name in request.source.folders(&root.to_string()).await? {
+                for name in source.folders(&root.to_string()).await? {
                     found.extend(name.parse().ok().map(|account| (root.clone(), account)));
                 }
             }
         }
         for (root, account) in found {
-            let chosen = &request.selection.accounts;
+            let chosen = &selection.accounts;
             if chosen.is_empty() || chosen.contains(&account) {
-                lanes.extend(of_account(request, &root, &account).await?);
+                lanes.extend(of_account(source, prefix, selection, &root, &account).await?);
             }
         }
     }
@@ -36,18 +41,20 @@ pub(super) async fn lanes(request: &Request) -> Result<Vec<Lane>, ListError> {
 }
 
 async fn of_account(
-    request: &Request,
+    source: &Source,
+    prefix: &str,
+    selection: &Selection,
     root: &Root,
     account: &AccountId,
 ) -> Result<Vec<Lane>, ListError> {
     let mut regions = BTreeSet::new();
     for folder in [DIGEST_FOLDER, LogClass::Events.folder()] {
-        let names = request.source.folders(&format!("{root}{account}/{folder}/")).await?;
+        let names = source.folders(&format!("{root}{account}/{folder}/")).await?;
         regions.extend(names.iter().filter_map(|name| name.parse::<Region>().ok()));
     }
-    let chosen = &request.selection.regions;
+    let chosen = &selection.regions;
     let lane = |region| Lane {
-        bucket: request.source.bucket().map(Into::into),
+        bucket: source.bucket().map(Into::into),
         root: root.clone(),
         account: account.clone(),
         region,
@@ -55,7 +62,7 @@ async fn of_account(
     let wanted = |lane: &Lane| {
         let within = |folder: &str| {
             let path = root.folder(account, folder, &lane.region);
-            path.starts_with(&request.prefix) || request.prefix.starts_with(&path)
+            path.starts_with(prefix) || prefix.starts_with(&path)
         };
         within(DIGEST_FOLDER) || within(LogClass::Events.folder())
     };
@@ -68,8 +75,7 @@ async fn of_account(
 }
 
 /// The roots without their organizations: what stands before `AWSLogs`.
-async fn roots(request: &Request) -> Result<Vec<Root>, ListError> {
-    let prefix = request.prefix.as_str();
+async fn roots(source: &Source, prefix: &str) -> Result<Vec<Root>, ListError> {
     // The prefix may name the folder itself, or lead deeper.
     if let Some(before) = prefix.split(AWSLOGS).next().filter(|before| before.len() < prefix.len())
         && (before.is_empty() || before.ends_with('/'))
@@ -81,7 +87,7 @@ async fn roots(request: &Request) -> Result<Vec<Root>, ListError> {
     for depth in 0..=DEPTH {
         let mut below = Vec::new();
         for folder in level {
-            for name in request.source.folders(&folder).await? {
+            for name in source.folders(&folder).await? {
                 if name == AWSLOGS {
                     found.push(root(&folder));
                 } else if depth < DEPTH {

@@ -62,12 +62,8 @@ pub(super) async fn verify(
         }
     }
 
-    let delivered: Vec<_> = request
-        .delivered
-        .iter()
-        .filter(|(account, region, _)| (account, region) == (&lane.account, &lane.region))
-        .map(|(.., latest)| latest.clone())
-        .collect();
+    let (delivered, failed) = request.delivered.of(&lane).await;
+    findings.extend(failed);
     let (summary, outcomes) = verifier.finish(&delivered);
     take(outcomes, &mut findings, &mut files, &mut checks).await;
     if let Some(last) = summary.covered.as_slice().last() {

@@ -1,0 +1,77 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::*;
+
+fn manifest() -> Manifest {
+    Manifest {
+        version: 1,
+        packed_at: Timestamp::UNIX_EPOCH,
+        source: "s3://archive".to_owned(),
+        from: Timestamp::UNIX_EPOCH,
+        to: Timestamp::UNIX_EPOCH,
+        declared: None,
+        files: Vec::new(),
+    }
+}
+
+fn pack(path: &Path) -> Manifest {
+    let mut writer = BundleWriter::create(path).unwrap();
+    // Longer than a block, longer than tar's name, and empty.
+    writer.file("big", &vec![7; 300_000]).unwrap();
+    let metadata = HashMap::from([("signature".to_owned(), "ab".to_owned())]);
+    writer.object(&format!("AWSLogs/{}/x.json.gz", "long/".repeat(50)), b"gz", &metadata).unwrap();
+    writer.file("empty", b"").unwrap();
+    writer.finish(manifest()).unwrap()
+}
+
+#[test]
+fn what_is_packed_is_unpacked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.tar.zst");
+    let packed = pack(&path);
+    assert_eq!(packed.files.len(), 4);
+    let unpacked = unpack(&path, folder.path()).unwrap();
+    assert_eq!(unpacked.manifest, packed);
+    assert_eq!(std::fs::read(unpacked.path("big")).unwrap(), vec![7; 300_000]);
+    let kept = unpacked.path("");
+    drop(unpacked);
+    assert!(!kept.exists());
+}
+
+#[test]
+fn a_bundle_is_not_written_over_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.tar.zst");
+    pack(&path);
+    assert!(BundleWriter::create(&path).is_err());
+}
+
+#[test]
+fn any_changed_byte_of_content_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.tar.zst");
+    pack(&path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[100_000] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(matches!(unpack(&path, folder.path()), Err(BundleError::File { .. })));
+    // Nothing is left behind.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    std::fs::write(&path, &bytes[..5000]).unwrap();
+    assert!(unpack(&path, folder.path()).is_err());
+}
+
+#[test]
+fn the_zstd_tool_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.tar.zst");
+    pack(&path);
+    let Ok(output) = std::process::Command::new("zstd").args(["-dc"]).arg(&path).output() else {
+        eprintln!("SKIPPED: there is no zstd tool to read the bundle with");
+        return;
+    };
+    assert!(output.status.success());
+    let mut archive = tar::Archive::new(&output.stdout[..]);
+    assert_eq!(archive.entries().unwrap().count(), 5);
+}

@@ -1,0 +1,87 @@
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::frame::FrameWriter;
+use super::{BundleError, FileEntry, MANIFEST, Manifest, OBJECTS};
+use crate::archive::verify::digest::sha256_hex;
+use crate::archive::verify::source::METADATA_SUFFIX;
+
+/// Writes a bundle, file by file.
+///
+/// It is written beside its name and put there when it is whole.
+pub struct BundleWriter {
+    archive: tar::Builder<FrameWriter<BufWriter<File>>>,
+    files: Vec<FileEntry>,
+    path: PathBuf,
+    partial: PathBuf,
+}
+
+impl BundleWriter {
+    /// Begins a bundle. Fails where the file is there already.
+    pub fn create(path: &Path) -> Result<Self, BundleError> {
+        if path.exists() {
+            let exists = io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("`{}` is there already", path.display()),
+            );
+            return Err(exists.into());
+        }
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        let frame = FrameWriter::new(BufWriter::new(File::create(&partial)?))?;
+        let archive = tar::Builder::new(frame);
+        Ok(Self { archive, files: Vec::new(), path: path.to_owned(), partial })
+    }
+
+    /// Adds an object with its metadata.
+    pub fn object(
+        &mut self,
+        key: &str,
+        bytes: &[u8],
+        metadata: &HashMap<String, String>,
+    ) -> Result<(), BundleError> {
+        self.file(&format!("{OBJECTS}/{key}"), bytes)?;
+        if metadata.is_empty() {
+            return Ok(());
+        }
+        let sorted: std::collections::BTreeMap<_, _> = metadata.iter().collect();
+        let text = serde_json::to_vec_pretty(&sorted).map_err(io::Error::other)?;
+        self.file(&format!("{OBJECTS}/{key}{METADATA_SUFFIX}"), &text)
+    }
+
+    /// Adds a file.
+    pub fn file(&mut self, path: &str, bytes: &[u8]) -> Result<(), BundleError> {
+        self.append(path, bytes)?;
+        self.files.push(FileEntry {
+            path: path.to_owned(),
+            size_bytes: bytes.len() as u64,
+            sha256: sha256_hex(bytes),
+        });
+        Ok(())
+    }
+
+    /// Ends the bundle with its manifest, whose `files` are filled in here.
+    pub fn finish(mut self, manifest: Manifest) -> Result<Manifest, BundleError> {
+        let manifest = Manifest { files: std::mem::take(&mut self.files), ..manifest };
+        let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
+        self.append(MANIFEST, &text)?;
+        let mut file = self.archive.into_inner()?.finish()?;
+        file.flush()?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        std::fs::rename(&self.partial, &self.path)?;
+        Ok(manifest)
+    }
+
+    fn append(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        // The same bundle from the same objects: no times, no owners.
+        header.set_mtime(0);
+        header.set_entry_type(tar::EntryType::Regular);
+        self.archive.append_data(&mut header, path, bytes)
+    }
+}

@@ -1,0 +1,232 @@
+//! `orgtrail verify`
+
+mod target;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+
+pub(super) use self::target::{Target, now};
+use super::{CliError, Context, Exit, Explain, Rendering};
+use crate::archive::bundle::BundleError;
+use crate::archive::verify::chain::Window;
+use crate::archive::verify::finding::Severity;
+use crate::archive::verify::public_keys::KeyListError;
+use crate::archive::verify::run::{Concurrency, Progress, Request, Selection, verify};
+use crate::archive::verify::source::ListError;
+use crate::names::{AccountId, Region, TrailName};
+use crate::report::verification::{self, Subject};
+
+/// How long after its hour a digest may still be on its way.
+const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+/// How much longer than the window its last digest may be.
+const ONE_DIGEST: SignedDuration = SignedDuration::from_hours(1);
+
+/// Prove that an archive is what CloudTrail wrote
+///
+/// Follows every chain of digests (trail by account by Region), checks each
+/// signature, link and log file, and looks for what should not be there.
+/// Without TARGET, the archive of the config.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail verify
+  orgtrail verify --account 111111111111 --since 2026-01-01T00:00:00Z
+  orgtrail verify s3://old-trail-bucket/prefix
+  orgtrail verify ./mirror --public-keys keys.json --offline
+  orgtrail verify evidence.tar.zst --offline --format json
+  orgtrail verify --format aws-cli
+
+Exit code 0 where all is proven, 13 where something is broken, 14 where part of
+what was asked is not proven.")]
+pub(crate) struct Args {
+    /// `s3://bucket/prefix`, a folder that mirrors a bucket, or a bundle.
+    target: Option<String>,
+
+    #[command(flatten)]
+    pub(super) what: What,
+
+    /// Look at digests whose hours end at this time or later.
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+
+    /// Prove up to this time; for a bucket, up to now where it is not given.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
+}
+
+/// Options that `verify` and `evidence` share.
+#[derive(Debug, clap::Args)]
+pub(crate) struct What {
+    /// This account only; can be given again.
+    #[arg(long, value_name = "ID")]
+    pub(super) account: Vec<AccountId>,
+
+    /// This Region only; can be given again.
+    #[arg(long)]
+    pub(super) region: Vec<Region>,
+
+    /// This trail's chains only; can be given again. Log files that no digest
+    /// lists are then not looked for.
+    #[arg(long, value_name = "NAME")]
+    pub(super) trail: Vec<TrailName>,
+
+    /// Public keys, as `aws cloudtrail list-public-keys` prints them.
+    #[arg(long, value_name = "FILE")]
+    pub(super) public_keys: Option<PathBuf>,
+
+    /// Ask AWS for nothing: the target is a folder or a bundle, the keys are
+    /// given or saved in it.
+    #[arg(long)]
+    pub(super) offline: bool,
+}
+
+impl What {
+    pub(super) fn selection(&self) -> Selection {
+        Selection {
+            accounts: self.account.iter().cloned().collect(),
+            regions: self.region.iter().cloned().collect(),
+            trails: self.trail.iter().cloned().collect(),
+        }
+    }
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let now = now();
+    if let (Some(since), Some(until)) = (args.since, args.until)
+        && since > until
+    {
+        return Err(CliError::usage(format!("--since {since} is after --until {until}")));
+    }
+    let target = Target::open(args.target.as_deref(), &args.what, context, now).await?;
+    let since = args.since.or(target.from);
+    let window = window(since, args.until.or(target.to), target.is_live, now);
+    let subject = Subject { target: target.name.clone(), window, at: now };
+    for note in &target.notes {
+        context.out.note(note);
+    }
+    let request = target.request(args.what.selection(), window);
+    let verification = checked(request, context).await?;
+    match context.rendering {
+        Rendering::Text => context.out.data(verification::text(&subject, &verification))?,
+        Rendering::Json => context.out.json(&verification::json(&subject, &verification))?,
+        Rendering::Junit => context.out.data(verification::junit(&subject, &verification))?,
+        Rendering::AwsCli => context.out.data(verification::aws_cli(&subject, &verification))?,
+    }
+    Ok(exit(verification.severity()))
+}
+
+/// Verifies, with a bar where a person looks on.
+pub(super) async fn checked(
+    request: Request,
+    context: &Context,
+) -> Result<crate::archive::verify::run::Verification, CliError> {
+    let bar =
+        Arc::new(Bar { bar: context.out.progress("following chains", 0), logs: AtomicU64::new(0) });
+    let verification = verify(request, Arc::clone(&bar) as Arc<dyn Progress>).await?;
+    bar.bar.finish_and_clear();
+    Ok(verification)
+}
+
+pub(super) fn exit(severity: Option<Severity>) -> Exit {
+    match severity {
+        Some(Severity::Broken) => Exit::IntegrityFailure,
+        Some(Severity::Incomplete) => Exit::Incomplete,
+        Some(Severity::Notice) | None => Exit::Clean,
+    }
+}
+
+/// What is looked at, and up to when digests must be there.
+pub(super) fn window(
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    is_live: bool,
+    now: Timestamp,
+) -> Window {
+    let plus = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
+    let delivered = plus(now, -DELIVERED_WITHIN);
+    Window {
+        since,
+        // A copy may be as old as it likes, unless it is asked how old.
+        until: until.map(|until| until.min(delivered)).or(is_live.then_some(delivered)),
+        last: until.map(|until| plus(until, ONE_DIGEST)),
+    }
+}
+
+struct Bar {
+    bar: indicatif::ProgressBar,
+    logs: AtomicU64,
+}
+
+impl Progress for Bar {
+    fn lanes(&self, count: usize) {
+        self.bar.set_length(count as u64);
+    }
+
+    fn lane_done(&self) {
+        self.bar.inc(1);
+    }
+
+    fn logs(&self, count: u64) {
+        let logs = self.logs.fetch_add(count, Ordering::Relaxed) + count;
+        self.bar.set_message(format!("following chains: {logs} log files"));
+    }
+}
+
+impl Explain for ListError {
+    fn hint(&self) -> Option<String> {
+        self.source.downcast_ref::<crate::aws::AwsError>()?.hint()
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Incomplete
+    }
+}
+
+impl Explain for KeyListError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+impl Explain for BundleError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Exit::Refused,
+            Self::Io(_) => Exit::Unexpected,
+            Self::Manifest(_) | Self::File { .. } => Exit::IntegrityFailure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_asked_of_digests_that_may_be_on_their_way() {
+        let now: Timestamp = "2026-01-02T12:00:00Z".parse().unwrap();
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let live = window(None, None, true, now);
+        assert_eq!((live.until, live.last), (at("2026-01-02T10:00:00Z"), None));
+        let copy = window(None, None, false, now);
+        assert_eq!((copy.until, copy.last), (None, None));
+        let past = window(None, at("2026-01-01T00:00:00Z"), true, now);
+        assert_eq!(
+            (past.until, past.last),
+            (at("2026-01-01T00:00:00Z"), at("2026-01-01T01:00:00Z"))
+        );
+        let ahead = window(None, at("2026-02-01T00:00:00Z"), true, now);
+        assert_eq!(ahead.until, at("2026-01-02T10:00:00Z"));
+    }
+
+    #[test]
+    fn the_gravest_finding_decides_the_exit_code() {
+        assert_eq!(exit(None), Exit::Clean);
+        assert_eq!(exit(Some(Severity::Notice)), Exit::Clean);
+        assert_eq!(exit(Some(Severity::Incomplete)), Exit::Incomplete);
+        assert_eq!(exit(Some(Severity::Broken)), Exit::IntegrityFailure);
+    }
+}

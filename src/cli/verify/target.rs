@@ -1,0 +1,297 @@
+//! What is verified, as it is named on the command line.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{CliError, Concurrency, Context, Exit, Explain, Request, Selection, What, Window};
+use crate::archive::bundle::{OBJECTS, PUBLIC_KEYS, Unpacked, unpack};
+use crate::archive::key::Root;
+use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
+use crate::archive::verify::run::{ApiKeys, Deliveries, KeyRing};
+use crate::archive::verify::source::{FetchError, FolderSource, S3Source, Source};
+use crate::aws::{At as _, Aws, Settings};
+use crate::names::{Arn, BucketName, OrgId};
+
+/// What is verified, opened.
+#[derive(Debug)]
+pub(in crate::cli) struct Target {
+    /// As people name it.
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) source: Arc<Source>,
+    pub(in crate::cli) prefix: String,
+    /// The root that consolidation relocates to, where it is known.
+    pub(in crate::cli) declared: Option<Root>,
+    pub(in crate::cli) keys: KeyRing,
+    /// What a bundle says that it covers.
+    pub(in crate::cli) from: Option<Timestamp>,
+    pub(in crate::cli) to: Option<Timestamp>,
+    /// Whether CloudTrail may still be writing into it.
+    pub(super) is_live: bool,
+    /// What a person should know about it.
+    pub(super) notes: Vec<String>,
+    deliveries: Deliveries,
+    /// Keeps a bundle's files while they are read.
+    unpacked: Option<Unpacked>,
+}
+
+impl Target {
+    /// Opens a bucket, a folder or a bundle; without a name, the archive of the
+    /// config.
+    pub(in crate::cli) async fn open(
+        name: Option<&str>,
+        what: &What,
+        context: &Context,
+        now: Timestamp,
+    ) -> Result<Self, CliError> {
+        let given = match &what.public_keys {
+            Some(path) => Some(read_keys(path)?),
+            None => None,
+        };
+        match name {
+            Some(name) if name.starts_with("s3://") => {
+                refuse_offline(what)?;
+                Self::bucket(name, given, context, now).await
+            }
+            Some(name) => Self::local(name, given, what, context, now).await,
+            None => {
+                refuse_offline(what)?;
+                Self::archive(given, context, now).await
+            }
+        }
+    }
+
+    /// What is asked of it.
+    pub(in crate::cli) fn request(self, selection: Selection, window: Window) -> Request {
+        Request {
+            source: self.source,
+            prefix: self.prefix,
+            selection,
+            window,
+            keys: self.keys,
+            declared: self.declared,
+            delivered: self.deliveries,
+            concurrency: Concurrency::default(),
+            kept: self.unpacked.map(|unpacked| Box::new(unpacked) as _),
+        }
+    }
+
+    async fn archive(
+        given: Option<PublicKeySet>,
+        context: &Context,
+        now: Timestamp,
+    ) -> Result<Self, CliError> {
+        let config = context.config()?;
+        let aws = context.aws(&config).await?;
+        let archive = &config.archive;
+        let clients = aws.clients(&config.organization.log_archive_account, &archive.region);
+        let prefix = archive.prefix.as_ref().map(ToString::to_string);
+        let source = Arc::new(Source::S3(S3Source::new(clients, archive.bucket.as_str())));
+        let management = &config.organization.management_account;
+        let trail = Arn::regional(
+            config.partition(),
+            "cloudtrail",
+            &config.organization.home_region,
+            management,
+            format!("trail/{}", config.trail.name),
+        );
+        let org = organization(&aws, &config).await?;
+        let folder = prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
+        let saved = saved_keys(&source, &folder).await?;
+        Ok(Self {
+            name: format!("s3://{}/{folder}", archive.bucket),
+            declared: Some(Root { prefix: prefix.map(Into::into), org: Some(org) }),
+            prefix: folder,
+            keys: key_ring(given, saved, &aws, now),
+            source,
+            from: None,
+            to: None,
+            is_live: true,
+            notes: Vec::new(),
+            deliveries: Deliveries::ask(aws, management.clone(), trail),
+            unpacked: None,
+        })
+    }
+
+    async fn bucket(
+        name: &str,
+        given: Option<PublicKeySet>,
+        context: &Context,
+        now: Timestamp,
+    ) -> Result<Self, CliError> {
+        let path = name.strip_prefix("s3://").unwrap_or(name);
+        let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+        let bucket: BucketName =
+            bucket.parse().map_err(|error| CliError::new(error, Exit::Usage))?;
+        let prefix = match prefix {
+            "" => String::new(),
+            prefix => format!("{}/", prefix.trim_end_matches('/')),
+        };
+        let settings = Settings { pacing: context.pacing()?, ..Settings::default() };
+        let aws = Aws::connect(settings).await?;
+        let own = aws.own_clients();
+        let location = own
+            .s3()
+            .get_bucket_location()
+            .bucket(bucket.as_str())
+            .send()
+            .await
+            .at(&own, "s3:GetBucketLocation")?;
+        // The first Region has no constraint; Ireland has an old name.
+        let region = match location
+            .location_constraint()
+            .map(aws_sdk_s3::types::BucketLocationConstraint::as_str)
+        {
+            None | Some("") => "us-east-1",
+            Some("EU") => "eu-west-1",
+            Some(region) => region,
+        };
+        let region = region.parse().map_err(|error| CliError::new(error, Exit::Unexpected))?;
+        let clients = aws.clients(&aws.caller().account, &region);
+        let source = Arc::new(Source::S3(S3Source::new(clients, bucket.as_str())));
+        let saved = saved_keys(&source, &prefix).await?;
+        Ok(Self {
+            name: format!("s3://{bucket}/{prefix}"),
+            declared: None,
+            keys: key_ring(given, saved, &aws, now),
+            prefix,
+            source,
+            from: None,
+            to: None,
+            is_live: true,
+            notes: Vec::new(),
+            deliveries: Deliveries::none(),
+            unpacked: None,
+        })
+    }
+
+    async fn local(
+        name: &str,
+        given: Option<PublicKeySet>,
+        what: &What,
+        context: &Context,
+        now: Timestamp,
+    ) -> Result<Self, CliError> {
+        let path = PathBuf::from(name);
+        let about =
+            std::fs::metadata(&path).map_err(|source| NoTarget { path: path.clone(), source })?;
+        let unpacked = if about.is_dir() {
+            None
+        } else {
+            let (from, into) = (path.clone(), std::env::temp_dir());
+            let unpacking = tokio::task::spawn_blocking(move || unpack(&from, &into));
+            Some(unpacking.await.map_err(|error| CliError::new(error, Exit::Unexpected))??)
+        };
+        let folder = unpacked.as_ref().map_or(path, |bundle| bundle.path(OBJECTS));
+        let source = Arc::new(Source::Folder(FolderSource::new(folder)));
+        let mut notes = Vec::new();
+        let saved = match &unpacked {
+            Some(bundle) => {
+                if given.is_none() {
+                    notes.push(
+                        "the public keys are those of the bundle: compare their fingerprints with `aws cloudtrail list-public-keys`, or give `--public-keys`"
+                            .to_owned(),
+                    );
+                }
+                read_keys(&bundle.path(PUBLIC_KEYS))?
+            }
+            None => saved_keys(&source, "").await?,
+        };
+        let keys = match given {
+            Some(given) => KeyRing::Given(Arc::new(given)),
+            None if !saved.is_empty() => KeyRing::Given(Arc::new(saved)),
+            None if what.offline => {
+                let message = format!("there are no public keys saved in `{name}`");
+                return Err(CliError::usage(message)
+                    .with_hint("give those that `aws cloudtrail list-public-keys` prints with `--public-keys FILE`"));
+            }
+            None => {
+                let settings = Settings { pacing: context.pacing()?, ..Settings::default() };
+                key_ring(None, saved, &Aws::connect(settings).await?, now)
+            }
+        };
+        let manifest = unpacked.as_ref().map(|bundle| &bundle.manifest);
+        Ok(Self {
+            name: name.to_owned(),
+            source,
+            prefix: String::new(),
+            declared: manifest.and_then(|manifest| manifest.declared.as_ref()).map(Into::into),
+            keys,
+            from: manifest.map(|manifest| manifest.from),
+            to: manifest.map(|manifest| manifest.to),
+            is_live: false,
+            notes,
+            deliveries: Deliveries::none(),
+            unpacked,
+        })
+    }
+}
+
+/// The time of the machine.
+#[expect(clippy::disallowed_methods, reason = "the command line is where time comes in")]
+pub(in crate::cli) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+fn refuse_offline(what: &What) -> Result<(), CliError> {
+    if what.offline {
+        let message = "`--offline` needs a folder or a bundle to verify";
+        return Err(CliError::usage(message));
+    }
+    Ok(())
+}
+
+fn key_ring(
+    given: Option<PublicKeySet>,
+    saved: PublicKeySet,
+    aws: &Aws,
+    now: Timestamp,
+) -> KeyRing {
+    match given {
+        Some(given) => KeyRing::Given(Arc::new(given)),
+        None => KeyRing::Api(ApiKeys::new(aws.clone(), aws.caller().account.clone(), saved, now)),
+    }
+}
+
+fn read_keys(path: &Path) -> Result<PublicKeySet, CliError> {
+    let text = std::fs::read(path).map_err(|source| NoTarget { path: path.to_owned(), source })?;
+    Ok(PublicKeySet::from_json(&text)?)
+}
+
+/// The keys that were saved beside an archive; none where there are none.
+async fn saved_keys(source: &Source, folder: &str) -> Result<PublicKeySet, CliError> {
+    let key = format!("{folder}{SAVED_KEYS}");
+    match source.fetch(None, &key).await {
+        Ok(object) => Ok(PublicKeySet::from_json(&object.bytes)?),
+        Err(FetchError::NotFound) => Ok(PublicKeySet::default()),
+        Err(error) => {
+            tracing::warn!(%key, %error, "the saved public keys could not be read");
+            Ok(PublicKeySet::default())
+        }
+    }
+}
+
+async fn organization(aws: &Aws, config: &crate::config::Config) -> Result<OrgId, CliError> {
+    const ACTION: &str = "organizations:DescribeOrganization";
+    let management = &config.organization.management_account;
+    let clients = aws.clients(management, &config.organization.home_region);
+    let answer =
+        clients.organizations().describe_organization().send().await.at(&clients, ACTION)?;
+    let id = answer.organization().and_then(|organization| organization.id()).unwrap_or_default();
+    id.parse().map_err(|_| clients.malformed(ACTION, &format!("the id `{id}`")).into())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("reading `{}`", path.display())]
+struct NoTarget {
+    path: PathBuf,
+    #[source]
+    source: std::io::Error,
+}
+
+impl Explain for NoTarget {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}

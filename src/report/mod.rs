@@ -1,0 +1,3 @@
+//! Results as people and programs read them: pure rendering, no effects.
+
+pub mod verification;

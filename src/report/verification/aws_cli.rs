@@ -1,0 +1,121 @@
+//! The lines of `aws cloudtrail validate-logs`, for scripts that parse them.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::{Subject, digests};
+use crate::archive::verify::finding::{Finding, FindingKind, Severity};
+use crate::archive::verify::run::{LaneReport, Verification};
+use crate::names::Partition;
+
+/// The AWS CLI's lines, one block per account and Region.
+///
+/// Where the AWS CLI has no verdict, the line has its form and our words. The
+/// AWS CLI writes what is invalid to standard error; here all is one text.
+#[must_use]
+pub fn aws_cli(subject: &Subject, verification: &Verification) -> String {
+    let mut text = String::new();
+    for lane in &verification.lanes {
+        block(&mut text, subject, lane);
+    }
+    text
+}
+
+fn block(text: &mut String, subject: &Subject, lane: &LaneReport) {
+    let since = subject.window.since.or_else(|| lane.proven.first().map(|p| p.from));
+    let until = subject.window.until.or_else(|| lane.proven.last().map(|p| p.to));
+    let (since, until) = (since.unwrap_or(Timestamp::UNIX_EPOCH), until.unwrap_or(subject.at));
+    let mut trails: Vec<String> = lane
+        .chains
+        .iter()
+        .map(|chain| {
+            let partition = Partition::of(&lane.region);
+            let (home, account) = (&chain.home_region, &lane.account);
+            format!("arn:{partition}:cloudtrail:{home}:{account}:trail/{}", chain.trail)
+        })
+        .collect();
+    trails.dedup();
+    // Writing to a string does not fail.
+    let _ = writeln!(
+        text,
+        "Validating log files for trail {} between {} and {}\n",
+        trails.join(", "),
+        shown(since),
+        shown(until)
+    );
+    for finding in &lane.findings {
+        if let Some(line) = line(finding) {
+            let _ = writeln!(text, "{line}\n");
+        }
+    }
+    let _ = writeln!(text, "Results requested for {} to {}", shown(since), shown(until));
+    let (valid, invalid) = digests(lane);
+    let missing = lane.findings.iter().filter(|finding| {
+        matches!(finding.kind, FindingKind::DigestMissing | FindingKind::ChainStartMissing)
+    });
+    let invalid = invalid + missing.count() as u64;
+    if valid + invalid == 0 {
+        text.push_str("No digests found\n\n");
+        return;
+    }
+    match (lane.proven.first(), lane.proven.last()) {
+        (Some(first), Some(last)) => {
+            let (from, to) = (first.from.max(since), last.to.min(until));
+            let _ = writeln!(text, "Results found for {} to {}:", shown(from), shown(to));
+        }
+        _ => text.push_str("No valid digests found in range\n"),
+    }
+    ratio(text, valid, invalid, "digest");
+    ratio(text, lane.logs.valid, lane.logs.invalid + lane.logs.unreadable, "log");
+    text.push_str("\n\n");
+}
+
+fn ratio(text: &mut String, valid: u64, invalid: u64, name: &str) {
+    let total = valid + invalid;
+    if total == 0 {
+        return;
+    }
+    let _ = write!(text, "\n{valid}/{total} {name} files valid");
+    if invalid > 0 {
+        let _ = write!(text, ", {invalid}/{total} {name} files INVALID");
+    }
+}
+
+fn shown(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn line(finding: &Finding) -> Option<String> {
+    let place = format!(
+        "s3://{}/{}",
+        finding.bucket.as_deref().unwrap_or_default(),
+        finding.key.as_deref().unwrap_or_default()
+    );
+    let digest = |what: &str| Some(format!("Digest file\t{place}\tINVALID: {what}"));
+    let log = |what: &str| Some(format!("Log file\t{place}\tINVALID: {what}"));
+    match finding.kind {
+        FindingKind::DigestMissing | FindingKind::ChainStartMissing => digest("not found"),
+        FindingKind::DigestFormat => digest("invalid format"),
+        FindingKind::DigestMoved => digest("has been moved from its original location"),
+        FindingKind::PublicKeyNotFound => digest(finding.found.as_deref()?),
+        FindingKind::DigestSignature | FindingKind::SignatureMissing => {
+            digest("signature verification failed")
+        }
+        FindingKind::LogMissing => log("not found"),
+        FindingKind::LogHash => log("hash value doesn't match"),
+        FindingKind::LogFormat => log("invalid format"),
+        FindingKind::LogTrailingData => log("data after the end of the gzip stream"),
+        FindingKind::LogUnlisted => log("not listed in any digest file"),
+        FindingKind::Gap => {
+            let period = finding.period?;
+            let (from, to) = (shown(period.from), shown(period.to));
+            Some(format!("No log files were delivered by CloudTrail between {from} and {to}"))
+        }
+        FindingKind::LinkHash | FindingKind::LinkSignature | FindingKind::LinkAddress => {
+            digest("not the one that the next digest file was chained to")
+        }
+        _ if finding.severity == Severity::Notice => None,
+        kind => Some(format!("{place}\t{kind}: {}", kind.meaning())),
+    }
+}

@@ -1,0 +1,119 @@
+use std::fmt::Write as _;
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::{Subject, digests, verdict};
+use crate::archive::verify::finding::{Finding, FindingKind, Severity};
+use crate::archive::verify::run::{LaneReport, Verification};
+
+/// How many findings of one kind are told one by one.
+const TOLD: usize = 50;
+
+/// The report for people: a table, the findings, the answer.
+#[must_use]
+pub fn text(subject: &Subject, verification: &Verification) -> String {
+    let mut text = format!("{}\n\n", table(&verification.lanes).trim_fmt());
+    for kind in FindingKind::ALL {
+        let of_kind: Vec<&Finding> =
+            verification.all_findings().filter(|finding| finding.kind == *kind).collect();
+        if let Some(first) = of_kind.first() {
+            let gravest = of_kind.iter().map(|f| f.severity).max().unwrap_or(first.severity);
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{} {kind} ({})", mark(gravest), of_kind.len());
+            let _ = writeln!(text, "  {}", kind.meaning());
+            of_kind.iter().take(TOLD).for_each(|finding| tell(&mut text, finding));
+            if let Some(more) = of_kind.len().checked_sub(TOLD).filter(|more| *more > 0) {
+                let _ = writeln!(text, "  … and {more} more: `--format json` tells them all");
+            }
+            text.push('\n');
+        }
+    }
+    text.push_str(&answer(subject, verification));
+    text
+}
+
+fn table(lanes: &[LaneReport]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(["ACCOUNT", "REGION", "PROVEN", "DIGESTS", "LOG FILES", "GAPS", "BREAKS"]);
+    for lane in lanes {
+        let (valid, invalid) = digests(lane);
+        let proven = match lane.proven.as_slice() {
+            [] => "nothing".to_owned(),
+            [one] => one.to_string(),
+            [first, .., last] => {
+                format!("{} to {} in {} parts", first.from, last.to, lane.proven.len())
+            }
+        };
+        let count = |severity| {
+            lane.findings.iter().filter(|finding| finding.severity == severity).count().to_string()
+        };
+        let logs = lane.logs;
+        table.add_row([
+            lane.account.to_string(),
+            lane.region.to_string(),
+            proven,
+            ratio(valid, valid + invalid),
+            ratio(logs.valid, logs.valid + logs.invalid + logs.unreadable),
+            count(Severity::Incomplete),
+            count(Severity::Broken),
+        ]);
+    }
+    table
+}
+
+fn ratio(part: u64, whole: u64) -> String {
+    if part == whole { whole.to_string() } else { format!("{part} of {whole}") }
+}
+
+fn mark(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Broken => "BROKEN",
+        Severity::Incomplete => "OPEN",
+        Severity::Notice => "NOTE",
+    }
+}
+
+fn tell(text: &mut String, finding: &Finding) {
+    let place = match (&finding.bucket, &finding.key) {
+        (Some(bucket), Some(key)) => format!("s3://{bucket}/{key}"),
+        (None, Some(key)) => key.clone(),
+        _ => finding.region.as_ref().map(ToString::to_string).unwrap_or_default(),
+    };
+    let _ = writeln!(text, "  - {place}");
+    if let Some(period) = finding.period.filter(|period| period.from != period.to) {
+        let _ = writeln!(text, "    time:     {period} ({} h)", period.hours());
+    }
+    if let Some(expected) = &finding.expected {
+        let _ = writeln!(text, "    expected: {expected}");
+    }
+    if let Some(found) = &finding.found {
+        let _ = writeln!(text, "    found:    {found}");
+    }
+}
+
+fn answer(subject: &Subject, verification: &Verification) -> String {
+    let lanes = &verification.lanes;
+    let logs: u64 = lanes.iter().map(|lane| lane.logs.valid).sum();
+    let valid: u64 = lanes.iter().map(|lane| digests(lane).0).sum();
+    let from = lanes.iter().filter_map(|lane| lane.proven.first()).map(|p| p.from).min();
+    let to = lanes.iter().filter_map(|lane| lane.proven.last()).map(|p| p.to).max();
+    let when = from.zip(to).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
+    let what = format!(
+        "{}: {valid} digests and {logs} log files in {} accounts and Regions{when}",
+        subject.target,
+        lanes.len()
+    );
+    match verdict(verification) {
+        "broken" => format!(
+            "NOT PROVEN: {} breaks. Proven of {what}",
+            verification.all_findings().filter(|f| f.severity == Severity::Broken).count()
+        ),
+        "incomplete" => {
+            format!("INCOMPLETE: nothing is broken, part is not proven. Proven of {what}")
+        }
+        _ => format!("PROVEN: {what}"),
+    }
+}
