@@ -27,4 +27,4 @@ mod world;
 pub use clock::Pace;
 pub use faults::{Effect, Fault, Faults, Propagation};
 pub use simulator::{Legacy, LegacyError};
-pub use start::{Credentials, MfaDevice, Options, Sandbox, StartError};
+pub use start::{Credentials, MfaDevice, NoSuchObject, Options, Sandbox, StartError};

@@ -250,6 +250,73 @@ impl Sandbox {
     }
 }
 
+/// What tests and the demo do behind everybody's back: no policy, lock or
+/// version stands in the way, and none tells.
+impl Sandbox {
+    /// Puts an object as if it had always been there.
+    ///
+    /// # Errors
+    /// When there is no such bucket.
+    pub fn put_raw(&self, bucket: &str, key: &str, body: Vec<u8>) -> Result<(), NoSuchObject> {
+        let now = self.world.clock.now();
+        let put = self.world.s3.put_raw(bucket, key, body.into(), now);
+        put.map_err(|_| NoSuchObject::new(bucket, key))
+    }
+
+    /// The content of a current object.
+    ///
+    /// # Errors
+    /// When there is no such object.
+    pub fn body_raw(&self, bucket: &str, key: &str) -> Result<bytes::Bytes, NoSuchObject> {
+        self.world.s3.body_raw(bucket, key).map_err(|_| NoSuchObject::new(bucket, key))
+    }
+
+    /// Changes the content of a current object; its version, time and entity tag
+    /// stay as they were.
+    ///
+    /// # Errors
+    /// When there is no such object.
+    pub fn tamper(
+        &self,
+        bucket: &str,
+        key: &str,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), NoSuchObject> {
+        self.world.s3.tamper(bucket, key, change).map_err(|_| NoSuchObject::new(bucket, key))
+    }
+
+    /// Makes a key vanish with all its versions.
+    ///
+    /// # Errors
+    /// When there is no such object.
+    pub fn vanish(&self, bucket: &str, key: &str) -> Result<(), NoSuchObject> {
+        self.world.s3.vanish(bucket, key).map_err(|_| NoSuchObject::new(bucket, key))
+    }
+
+    /// The keys of current objects that begin with `prefix`, in order; none
+    /// where there is no such bucket.
+    #[must_use]
+    pub fn keys_raw(&self, bucket: &str, prefix: &str) -> Vec<String> {
+        self.world.s3.keys_raw(bucket, prefix).unwrap_or_default()
+    }
+}
+
+/// There is no such bucket or object in the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the sandbox has no object `{key}` in a bucket `{bucket}`")]
+pub struct NoSuchObject {
+    /// The bucket that was asked for.
+    pub bucket: String,
+    /// The key that was asked for.
+    pub key: String,
+}
+
+impl NoSuchObject {
+    fn new(bucket: &str, key: &str) -> Self {
+        Self { bucket: bucket.to_owned(), key: key.to_owned() }
+    }
+}
+
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.stop.send_replace(true);

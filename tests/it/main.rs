@@ -15,5 +15,6 @@ mod loopback;
 mod organization;
 mod sandbox_identity;
 mod sandbox_s3;
+mod sandbox_s3_model;
 mod verify_chains;
 mod verify_command;

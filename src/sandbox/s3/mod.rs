@@ -31,6 +31,7 @@ mod lock;
 mod mfa;
 mod multipart;
 mod object;
+mod persist;
 mod put;
 mod raw;
 mod replication;
@@ -47,6 +48,7 @@ use std::sync::Arc;
 
 use s3s::service::{S3Service, S3ServiceBuilder};
 
+pub(super) use persist::PersistError;
 pub(super) use service_access::{Delivery, check, deliver};
 pub(super) use store::Store;
 

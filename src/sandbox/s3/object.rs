@@ -232,7 +232,7 @@ impl Object {
 }
 
 /// One version: an object, or a delete marker.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Version {
     pub(super) id: VersionId,
     pub(super) modified: Timestamp,
@@ -241,7 +241,7 @@ pub(super) struct Version {
 }
 
 /// All versions of a key; there is always one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Versions {
     pub(super) current: Version,
     /// The newest of them last.
@@ -251,6 +251,13 @@ pub(super) struct Versions {
 impl Versions {
     pub(super) fn new(current: Version) -> Self {
         Self { current, older: Vec::new() }
+    }
+
+    /// `None` where there is none.
+    pub(super) fn from_newest_first(mut versions: Vec<Version>) -> Option<Self> {
+        versions.reverse();
+        let current = versions.pop()?;
+        Some(Self { current, older: versions })
     }
 
     /// Newest first.

@@ -1,0 +1,253 @@
+//! Keeping buckets across restarts: an index, and every content once in a file
+//! named by its SHA-256.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+};
+
+use aws_lc_rs::digest;
+use bytes::Bytes;
+use jiff::Timestamp;
+use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Store,
+    bucket::{Bucket, Settings, State},
+    object::{Object, Version, VersionId, Versions},
+};
+use crate::names::{AccountId, BucketName, Region};
+
+const INDEX: &str = "index.cbor";
+const BODIES: &str = "bodies";
+
+/// Why buckets are not saved, or not read back.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::sandbox) enum PersistError {
+    #[error("{doing} {}", path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("{} is not an index of buckets: {reason}", path.display())]
+    Malformed { path: PathBuf, reason: String },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Index {
+    last_number: u64,
+    buckets: Vec<SavedBucket>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedBucket {
+    name: BucketName,
+    owner: AccountId,
+    region: Region,
+    created: Timestamp,
+    settings: Settings,
+    /// By key; versions newest first.
+    objects: Vec<(Box<str>, Vec<SavedVersion>)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedVersion {
+    id: VersionId,
+    modified: Timestamp,
+    /// The object and the SHA-256 of its content, in hexadecimal.
+    object: Option<(Object, String)>,
+}
+
+fn failed<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> PersistError + 'a {
+    move |source| PersistError::Io { doing, path: path.to_owned(), source }
+}
+
+impl Store {
+    /// Saves all buckets under `dir`, so that a crash at any point leaves the
+    /// state before or the state after. Uploads under way are not saved.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub(in crate::sandbox) fn save(&self, dir: &Path) -> Result<(), PersistError> {
+        let bodies = dir.join(BODIES);
+        fs::create_dir_all(&bodies).map_err(failed("creating", &bodies))?;
+        let mut kept = HashSet::new();
+        let buckets = self.all();
+        let saved = buckets.iter().map(|bucket| save_bucket(bucket, &bodies, &mut kept));
+        let index = Index {
+            buckets: saved.collect::<Result<_, _>>()?,
+            last_number: self.last_number.load(Ordering::Relaxed),
+        };
+        let mut bytes = Vec::new();
+        let path = dir.join(INDEX);
+        ciborium::into_writer(&index, &mut bytes).map_err(|error| PersistError::Malformed {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        write_whole(&path, &bytes)?;
+        // INVARIANT: only after the index that no longer names them.
+        for entry in fs::read_dir(&bodies).map_err(failed("reading", &bodies))?.flatten() {
+            let name = entry.file_name();
+            if name.to_str().is_none_or(|name| !kept.contains(name)) {
+                let path = entry.path();
+                fs::remove_file(&path).map_err(failed("removing", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads back what [`Store::save`] wrote; empty where nothing was.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, or holds something else.
+    pub(in crate::sandbox) fn load(dir: &Path) -> Result<Self, PersistError> {
+        let path = dir.join(INDEX);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(failed("reading", &path)(error)),
+        };
+        let malformed = |reason: String| PersistError::Malformed { path: path.clone(), reason };
+        let index: Index = ciborium::from_reader(bytes.as_slice())
+            .map_err(|error| malformed(error.to_string()))?;
+        let store = Self::default();
+        store.last_number.store(index.last_number, Ordering::Relaxed);
+        let bodies = dir.join(BODIES);
+        for saved in index.buckets {
+            let mut state = State { settings: Arc::new(saved.settings), ..State::default() };
+            for (key, versions) in saved.objects {
+                let versions = versions.into_iter().map(|version| load_version(version, &bodies));
+                let versions: Vec<Version> = versions.collect::<Result<_, _>>()?;
+                let versions = Versions::from_newest_first(versions)
+                    .ok_or_else(|| malformed(format!("`{key}` has no version")))?;
+                state.objects.insert(key, versions);
+            }
+            let (name, owner) = (saved.name, saved.owner);
+            let (region, created) = (saved.region, saved.created);
+            let bucket = Bucket { name, owner, region, created, state: RwLock::new(state) };
+            if store.insert(bucket).is_err() {
+                return Err(malformed("a bucket is there twice".to_owned()));
+            }
+        }
+        Ok(store)
+    }
+}
+
+fn save_bucket(
+    bucket: &Bucket,
+    bodies: &Path,
+    kept: &mut HashSet<String>,
+) -> Result<SavedBucket, PersistError> {
+    // Bodies are written outside of the lock; they are shared, not copied.
+    let (settings, objects) = {
+        let state = bucket.state.read();
+        let objects = state.objects.iter().map(|(key, versions)| {
+            (key.clone(), versions.iter().cloned().collect::<Vec<Version>>())
+        });
+        (Settings::clone(&state.settings), objects.collect::<Vec<_>>())
+    };
+    let mut saved = Vec::with_capacity(objects.len());
+    for (key, versions) in objects {
+        let mut list = Vec::with_capacity(versions.len());
+        for version in versions {
+            let object = match &version.object {
+                None => None,
+                Some(object) => {
+                    let name = hex::encode(digest::digest(&digest::SHA256, &object.body));
+                    let path = bodies.join(&name);
+                    if kept.insert(name.clone()) && !path.exists() {
+                        write_whole(&path, &object.body)?;
+                    }
+                    Some((Object::clone(object), name))
+                }
+            };
+            list.push(SavedVersion { id: version.id, modified: version.modified, object });
+        }
+        saved.push((key, list));
+    }
+    Ok(SavedBucket {
+        name: bucket.name.clone(),
+        owner: bucket.owner.clone(),
+        region: bucket.region.clone(),
+        created: bucket.created,
+        settings,
+        objects: saved,
+    })
+}
+
+fn load_version(saved: SavedVersion, bodies: &Path) -> Result<Version, PersistError> {
+    let object = match saved.object {
+        None => None,
+        Some((mut object, name)) => {
+            let path = bodies.join(name);
+            object.body = Bytes::from(fs::read(&path).map_err(failed("reading", &path))?);
+            Some(Arc::new(object))
+        }
+    };
+    Ok(Version { id: saved.id, modified: saved.modified, object })
+}
+
+/// Writes a file so that it is there whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), PersistError> {
+    let temporary = path.with_extension("new");
+    fs::write(&temporary, bytes).map_err(failed("writing", &temporary))?;
+    fs::rename(&temporary, path).map_err(failed("writing", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::s3::bucket::Versioning;
+
+    fn store() -> Store {
+        let store = Store::default();
+        let bucket = Bucket::new(
+            "acme".parse().unwrap(),
+            "111111111111".parse().unwrap(),
+            "eu-central-1".parse().unwrap(),
+            Timestamp::UNIX_EPOCH,
+        );
+        let bucket = store.insert(bucket).unwrap();
+        Arc::make_mut(&mut bucket.state.write().settings).versioning = Versioning::Enabled;
+        store
+    }
+
+    #[test]
+    fn buckets_come_back_as_they_were() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store();
+        for body in ["one", "two", "one"] {
+            store.put_raw("acme", "a", Bytes::from(body), Timestamp::UNIX_EPOCH).unwrap();
+        }
+        store.save(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path().join(BODIES)).unwrap().count(), 2);
+        let back = Store::load(dir.path()).unwrap();
+        assert_eq!(back.version_count("acme"), 3);
+        assert_eq!(back.body_raw("acme", "a").unwrap(), "one");
+        let (before, after) = (store.bucket("acme").unwrap(), back.bucket("acme").unwrap());
+        assert_eq!(after.region, before.region);
+        assert_eq!(after.settings().versioning, Versioning::Enabled);
+        assert!(after.settings().blocks(|block| block.block_public_policy));
+        assert!(back.next_number() > 3);
+    }
+
+    #[test]
+    fn what_is_gone_leaves_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store();
+        store.put_raw("acme", "a", Bytes::from("one"), Timestamp::UNIX_EPOCH).unwrap();
+        store.save(dir.path()).unwrap();
+        store.vanish("acme", "a").unwrap();
+        store.save(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path().join(BODIES)).unwrap().count(), 0);
+        assert_eq!(Store::load(dir.path()).unwrap().version_count("acme"), 0);
+    }
+
+    #[test]
+    fn nothing_saved_is_nothing_there_and_garbage_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Store::load(dir.path()).unwrap().all().is_empty());
+        fs::write(dir.path().join(INDEX), "garbage").unwrap();
+        assert!(matches!(Store::load(dir.path()), Err(PersistError::Malformed { .. })));
+    }
+}
