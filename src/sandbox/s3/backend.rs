@@ -7,14 +7,14 @@ use futures::StreamExt as _;
 use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, dto, dto::StreamingBlob};
 
 use super::{
-    buckets,
+    acl_calls, buckets,
     checksum::Claims,
     context::Cx,
     copy, delete, encryption,
     error::{access_denied, refuse},
-    get, lifecycle, listing, lock, multipart, put,
+    get, lifecycle, listing, lock, multipart, multipart_listing, put,
     put::MAX_PUT_BYTES,
-    restore,
+    replication, restore,
     session::Session,
     settings, tags, versioning,
 };
@@ -160,13 +160,13 @@ backend! {
     delete_bucket_lifecycle: DeleteBucketLifecycleInput => DeleteBucketLifecycleOutput, lifecycle::delete_bucket_lifecycle;
     delete_bucket_ownership_controls: DeleteBucketOwnershipControlsInput => DeleteBucketOwnershipControlsOutput, settings::delete_bucket_ownership_controls;
     delete_bucket_policy: DeleteBucketPolicyInput => DeleteBucketPolicyOutput, settings::delete_bucket_policy;
-    delete_bucket_replication: DeleteBucketReplicationInput => DeleteBucketReplicationOutput, settings::delete_bucket_replication;
+    delete_bucket_replication: DeleteBucketReplicationInput => DeleteBucketReplicationOutput, replication::delete_bucket_replication;
     delete_bucket_tagging: DeleteBucketTaggingInput => DeleteBucketTaggingOutput, tags::delete_bucket_tagging;
     delete_object: DeleteObjectInput => DeleteObjectOutput, delete::delete_object;
     delete_object_tagging: DeleteObjectTaggingInput => DeleteObjectTaggingOutput, tags::delete_object_tagging;
     delete_objects: DeleteObjectsInput => DeleteObjectsOutput, delete::delete_objects;
     delete_public_access_block: DeletePublicAccessBlockInput => DeletePublicAccessBlockOutput, settings::delete_public_access_block;
-    get_bucket_acl: GetBucketAclInput => GetBucketAclOutput, settings::get_bucket_acl;
+    get_bucket_acl: GetBucketAclInput => GetBucketAclOutput, acl_calls::get_bucket_acl;
     get_bucket_encryption: GetBucketEncryptionInput => GetBucketEncryptionOutput, encryption::get_bucket_encryption;
     get_bucket_lifecycle_configuration: GetBucketLifecycleConfigurationInput => GetBucketLifecycleConfigurationOutput, lifecycle::get_bucket_lifecycle_configuration;
     get_bucket_location: GetBucketLocationInput => GetBucketLocationOutput, buckets::get_bucket_location;
@@ -175,12 +175,12 @@ backend! {
     get_bucket_ownership_controls: GetBucketOwnershipControlsInput => GetBucketOwnershipControlsOutput, settings::get_bucket_ownership_controls;
     get_bucket_policy: GetBucketPolicyInput => GetBucketPolicyOutput, settings::get_bucket_policy;
     get_bucket_policy_status: GetBucketPolicyStatusInput => GetBucketPolicyStatusOutput, settings::get_bucket_policy_status;
-    get_bucket_replication: GetBucketReplicationInput => GetBucketReplicationOutput, settings::get_bucket_replication;
+    get_bucket_replication: GetBucketReplicationInput => GetBucketReplicationOutput, replication::get_bucket_replication;
     get_bucket_request_payment: GetBucketRequestPaymentInput => GetBucketRequestPaymentOutput, settings::get_bucket_request_payment;
     get_bucket_tagging: GetBucketTaggingInput => GetBucketTaggingOutput, tags::get_bucket_tagging;
     get_bucket_versioning: GetBucketVersioningInput => GetBucketVersioningOutput, versioning::get_bucket_versioning;
     get_object: GetObjectInput => GetObjectOutput, get::get_object;
-    get_object_acl: GetObjectAclInput => GetObjectAclOutput, settings::get_object_acl;
+    get_object_acl: GetObjectAclInput => GetObjectAclOutput, acl_calls::get_object_acl;
     get_object_attributes: GetObjectAttributesInput => GetObjectAttributesOutput, get::get_object_attributes;
     get_object_legal_hold: GetObjectLegalHoldInput => GetObjectLegalHoldOutput, lock::get_object_legal_hold;
     get_object_lock_configuration: GetObjectLockConfigurationInput => GetObjectLockConfigurationOutput, lock::get_object_lock_configuration;
@@ -190,23 +190,23 @@ backend! {
     head_bucket: HeadBucketInput => HeadBucketOutput, buckets::head_bucket;
     head_object: HeadObjectInput => HeadObjectOutput, get::head_object;
     list_buckets: ListBucketsInput => ListBucketsOutput, buckets::list_buckets;
-    list_multipart_uploads: ListMultipartUploadsInput => ListMultipartUploadsOutput, multipart::list_multipart_uploads;
+    list_multipart_uploads: ListMultipartUploadsInput => ListMultipartUploadsOutput, multipart_listing::list_multipart_uploads;
     list_object_versions: ListObjectVersionsInput => ListObjectVersionsOutput, listing::list_object_versions;
     list_objects: ListObjectsInput => ListObjectsOutput, listing::list_objects;
     list_objects_v2: ListObjectsV2Input => ListObjectsV2Output, listing::list_objects_v2;
-    list_parts: ListPartsInput => ListPartsOutput, multipart::list_parts;
-    put_bucket_acl: PutBucketAclInput => PutBucketAclOutput, settings::put_bucket_acl;
+    list_parts: ListPartsInput => ListPartsOutput, multipart_listing::list_parts;
+    put_bucket_acl: PutBucketAclInput => PutBucketAclOutput, acl_calls::put_bucket_acl;
     put_bucket_encryption: PutBucketEncryptionInput => PutBucketEncryptionOutput, encryption::put_bucket_encryption;
     put_bucket_lifecycle_configuration: PutBucketLifecycleConfigurationInput => PutBucketLifecycleConfigurationOutput, lifecycle::put_bucket_lifecycle_configuration;
     put_bucket_logging: PutBucketLoggingInput => PutBucketLoggingOutput, settings::put_bucket_logging;
     put_bucket_notification_configuration: PutBucketNotificationConfigurationInput => PutBucketNotificationConfigurationOutput, settings::put_bucket_notification_configuration;
     put_bucket_ownership_controls: PutBucketOwnershipControlsInput => PutBucketOwnershipControlsOutput, settings::put_bucket_ownership_controls;
     put_bucket_policy: PutBucketPolicyInput => PutBucketPolicyOutput, settings::put_bucket_policy;
-    put_bucket_replication: PutBucketReplicationInput => PutBucketReplicationOutput, settings::put_bucket_replication;
+    put_bucket_replication: PutBucketReplicationInput => PutBucketReplicationOutput, replication::put_bucket_replication;
     put_bucket_request_payment: PutBucketRequestPaymentInput => PutBucketRequestPaymentOutput, settings::put_bucket_request_payment;
     put_bucket_tagging: PutBucketTaggingInput => PutBucketTaggingOutput, tags::put_bucket_tagging;
     put_bucket_versioning: PutBucketVersioningInput => PutBucketVersioningOutput, versioning::put_bucket_versioning;
-    put_object_acl: PutObjectAclInput => PutObjectAclOutput, settings::put_object_acl;
+    put_object_acl: PutObjectAclInput => PutObjectAclOutput, acl_calls::put_object_acl;
     put_object_legal_hold: PutObjectLegalHoldInput => PutObjectLegalHoldOutput, lock::put_object_legal_hold;
     put_object_lock_configuration: PutObjectLockConfigurationInput => PutObjectLockConfigurationOutput, lock::put_object_lock_configuration;
     put_object_retention: PutObjectRetentionInput => PutObjectRetentionOutput, lock::put_object_retention;

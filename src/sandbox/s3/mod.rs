@@ -14,6 +14,7 @@
 //! are lost on a restart.
 
 mod acl;
+mod acl_calls;
 mod backend;
 mod bucket;
 mod bucket_policy;
@@ -26,10 +27,12 @@ mod encryption;
 mod error;
 mod get;
 mod lifecycle;
+mod lifecycle_check;
 mod listing;
 mod lock;
 mod mfa;
 mod multipart;
+mod multipart_listing;
 mod object;
 mod persist;
 mod put;

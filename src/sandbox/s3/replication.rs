@@ -9,11 +9,52 @@ use s3s::{S3ErrorCode, S3Result, dto};
 use super::{
     bucket::{Bucket, Settings, Versioning},
     context::Cx,
-    error::{invalid_argument, invalid_request, malformed_xml, refuse},
+    error::{absent, invalid_argument, invalid_request, malformed_xml, refuse},
     object::{Encryption, Object, Version, VersionId, Versions},
 };
 
-pub(super) fn check(
+pub(super) fn put_bucket_replication(
+    cx: &Cx<'_>,
+    input: dto::PutBucketReplicationInput,
+) -> S3Result<dto::PutBucketReplicationOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutReplicationConfiguration")?;
+    let mut configuration = input.replication_configuration;
+    check(cx, &bucket, &configuration)?;
+    let number = cx.store().next_number();
+    for (at, rule) in configuration.rules.iter_mut().enumerate() {
+        rule.id.get_or_insert_with(|| format!("rule-{number}-{at}"));
+    }
+    cx.change(&bucket, |settings| settings.replication = Some(configuration));
+    Ok(dto::PutBucketReplicationOutput {})
+}
+
+pub(super) fn get_bucket_replication(
+    cx: &Cx<'_>,
+    input: dto::GetBucketReplicationInput,
+) -> S3Result<dto::GetBucketReplicationOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetReplicationConfiguration")?;
+    let configuration = bucket.settings().replication.clone().ok_or_else(|| {
+        absent(
+            "ReplicationConfigurationNotFoundError",
+            "The replication configuration was not found",
+        )
+    })?;
+    Ok(dto::GetBucketReplicationOutput { replication_configuration: Some(configuration) })
+}
+
+pub(super) fn delete_bucket_replication(
+    cx: &Cx<'_>,
+    input: dto::DeleteBucketReplicationInput,
+) -> S3Result<dto::DeleteBucketReplicationOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutReplicationConfiguration")?;
+    cx.change(&bucket, |settings| settings.replication = None);
+    Ok(dto::DeleteBucketReplicationOutput {})
+}
+
+fn check(
     cx: &Cx<'_>,
     bucket: &Bucket,
     configuration: &dto::ReplicationConfiguration,
