@@ -42,6 +42,10 @@ enum Command {
 /// `--format json` it prints them as one line of JSON, with the root keys and
 /// MFA seeds of all accounts.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail sandbox up --port 4566 --write-config orgtrail.toml
+  orgtrail sandbox up --accounts 100")]
 struct Up {
     /// Accounts of the organization, the management account among them.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=10_000))]
@@ -76,6 +80,9 @@ struct Up {
 
 /// Put a sandbox's clock forward, and deliver what comes due
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail sandbox tick --hours 24")]
 struct Tick {
     /// Hours to put the clock forward.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=87_600))]
