@@ -16,5 +16,6 @@ mod organization;
 mod sandbox_identity;
 mod sandbox_s3;
 mod sandbox_s3_model;
+mod sandbox_trail;
 mod verify_chains;
 mod verify_command;

@@ -1,0 +1,613 @@
+//! The sandbox's trails: their life, who is refused what, and what they deliver.
+
+use std::{collections::BTreeMap, fmt::Debug, io::Read as _};
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use aws_sdk_cloudtrail::{
+    error::{ProvideErrorMetadata, SdkError},
+    types::{DataResource, EventSelector, InsightSelector, InsightType, LookupAttribute},
+};
+use jiff::SignedDuration;
+use orgtrail::{
+    names::AccountId,
+    sandbox::{Legacy, Options, Pace, Sandbox},
+};
+use serde_json::{Value, json};
+
+const BUCKET: &str = "acme-log-archive";
+const HOME: &str = "us-east-1";
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+struct World {
+    sandbox: Sandbox,
+}
+
+impl World {
+    async fn start(accounts: usize) -> Self {
+        let mut options = Options::new(HOME.parse().unwrap());
+        options.accounts = accounts;
+        options.start = Some("2026-01-01T00:02:13Z".parse().unwrap());
+        options.pace = Pace::Frozen;
+        Self { sandbox: Sandbox::start(options).await.unwrap() }
+    }
+
+    fn account(&self, index: usize) -> AccountId {
+        self.sandbox.accounts()[index].clone()
+    }
+
+    /// What the administrator of the management account (0) or the root user of
+    /// another signs with.
+    fn config(&self, index: usize, region: &'static str) -> SdkConfig {
+        let keys = if index == 0 {
+            self.sandbox.administrator().unwrap()
+        } else {
+            self.sandbox.root(&self.account(index)).unwrap()
+        };
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(aws_config::Region::new(region))
+            .endpoint_url(self.sandbox.endpoint())
+            .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
+                Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None),
+            ))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build()
+    }
+
+    fn trail(&self, index: usize) -> aws_sdk_cloudtrail::Client {
+        aws_sdk_cloudtrail::Client::new(&self.config(index, HOME))
+    }
+
+    fn s3(&self, index: usize) -> aws_sdk_s3::Client {
+        let config = self.config(index, HOME);
+        let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    fn trail_arn(&self, owner: usize, name: &str) -> String {
+        format!("arn:aws:cloudtrail:{HOME}:{}:trail/{name}", self.account(owner))
+    }
+
+    /// A bucket of account `index` that lets a trail's files in.
+    async fn bucket(&self, index: usize, name: &str, trail: &str, statements: &[Value]) {
+        let s3 = self.s3(index);
+        s3.create_bucket().bucket(name).send().await.unwrap();
+        self.policy(index, name, trail, statements).await;
+    }
+
+    async fn policy(&self, index: usize, name: &str, trail: &str, statements: &[Value]) {
+        let principal = json!({ "Service": "cloudtrail.amazonaws.com" });
+        let source = json!({ "aws:SourceArn": trail });
+        let mut all = vec![
+            json!({
+                "Effect": "Allow", "Principal": principal, "Action": "s3:GetBucketAcl",
+                "Resource": format!("arn:aws:s3:::{name}"),
+                "Condition": { "StringEquals": source },
+            }),
+            json!({
+                "Effect": "Allow", "Principal": principal, "Action": "s3:PutObject",
+                "Resource": format!("arn:aws:s3:::{name}/AWSLogs/*"),
+                "Condition": { "StringEquals": {
+                    "aws:SourceArn": trail, "s3:x-amz-acl": "bucket-owner-full-control",
+                }},
+            }),
+        ];
+        all.extend_from_slice(statements);
+        let policy = json!({ "Version": "2012-10-17", "Statement": all });
+        let s3 = self.s3(index);
+        s3.put_bucket_policy().bucket(name).policy(policy.to_string()).send().await.unwrap();
+    }
+
+    async fn enable_organization_trails(&self) {
+        let config = self.config(0, HOME);
+        aws_sdk_organizations::Client::new(&config)
+            .enable_aws_service_access()
+            .service_principal("cloudtrail.amazonaws.com")
+            .send()
+            .await
+            .unwrap();
+        aws_sdk_iam::Client::new(&config)
+            .create_service_linked_role()
+            .aws_service_name("cloudtrail.amazonaws.com")
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// A trail of account 1 into its own bucket.
+    async fn account_trail(&self) {
+        let arn = self.trail_arn(1, "own-trail");
+        self.bucket(1, BUCKET, &arn, &[]).await;
+        let trail = self.trail(1);
+        trail
+            .create_trail()
+            .name("own-trail")
+            .s3_bucket_name(BUCKET)
+            .is_multi_region_trail(true)
+            .enable_log_file_validation(true)
+            .send()
+            .await
+            .unwrap();
+        trail.start_logging().name("own-trail").send().await.unwrap();
+    }
+
+    /// The organization's trail into a bucket of account 1.
+    async fn organization_trail(&self) -> String {
+        self.enable_organization_trails().await;
+        let arn = self.trail_arn(0, "orgtrail");
+        self.bucket(1, BUCKET, &arn, &[]).await;
+        let trail = self.trail(0);
+        trail
+            .create_trail()
+            .name("orgtrail")
+            .s3_bucket_name(BUCKET)
+            .is_multi_region_trail(true)
+            .is_organization_trail(true)
+            .enable_log_file_validation(true)
+            .send()
+            .await
+            .unwrap();
+        trail.start_logging().name("orgtrail").send().await.unwrap();
+        arn
+    }
+
+    async fn keys(&self, index: usize, bucket: &str, part: &str) -> Vec<String> {
+        let s3 = self.s3(index);
+        let mut pages = s3.list_objects_v2().bucket(bucket).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.unwrap();
+            let found = page.contents().iter().filter_map(|object| object.key());
+            keys.extend(found.filter(|key| key.contains(part)).map(str::to_owned));
+        }
+        keys
+    }
+
+    async fn get(&self, index: usize, key: &str) -> (Vec<u8>, BTreeMap<String, String>) {
+        let object = self.s3(index).get_object().bucket(BUCKET).key(key).send().await.unwrap();
+        assert_eq!(object.content_encoding(), Some("gzip"));
+        assert_eq!(object.content_type(), Some("application/json"));
+        let metadata = object.metadata().cloned().unwrap_or_default().into_iter().collect();
+        let zipped = object.body.collect().await.unwrap().into_bytes();
+        let mut body = Vec::new();
+        flate2::read::GzDecoder::new(&zipped[..]).read_to_end(&mut body).unwrap();
+        (body, metadata)
+    }
+}
+
+fn code<T: Debug, E: ProvideErrorMetadata + Debug>(result: Result<T, SdkError<E>>) -> String {
+    result.unwrap_err().code().unwrap_or("no code").to_owned()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes))
+}
+
+/// Checks digests in the order of their keys, with nothing of the crate's own:
+/// signatures, links, listed files. Gives how many chains there are and how many
+/// files are listed.
+async fn check_chain(world: &World, reader: usize, account: usize, prefix: &str) -> (usize, usize) {
+    let keys = world.keys(reader, BUCKET, prefix).await;
+    let region = keys[0].split('/').rev().nth(4).unwrap().to_owned();
+    let region: &'static str = region.leak();
+    let public = aws_sdk_cloudtrail::Client::new(&world.config(account, region))
+        .list_public_keys()
+        .start_time(aws_sdk_cloudtrail::primitives::DateTime::from_secs(1_767_225_600))
+        .end_time(aws_sdk_cloudtrail::primitives::DateTime::from_secs(1_777_225_600))
+        .send()
+        .await
+        .unwrap();
+    let (mut chains, mut files) = (0, 0);
+    let mut previous: Option<(String, String, String)> = None;
+    for key in keys {
+        let (body, metadata) = world.get(reader, &key).await;
+        let digest: Value = serde_json::from_slice(&body).unwrap();
+        assert!(!body.windows(2).any(|pair| pair == b": "), "digests are compact");
+        assert_eq!(digest["digestS3Object"], key);
+        if digest["previousDigestSignature"].is_null() {
+            chains += 1;
+        } else {
+            let (key, hash, signature) = previous.unwrap();
+            assert_eq!(digest["previousDigestS3Object"], key);
+            assert_eq!(digest["previousDigestHashValue"], hash);
+            assert_eq!(digest["previousDigestSignature"], signature);
+        }
+        let text = format!(
+            "{}\n{BUCKET}/{key}\n{}\n{}",
+            digest["digestEndTime"].as_str().unwrap(),
+            sha256(&body),
+            digest["previousDigestSignature"].as_str().unwrap_or("null")
+        );
+        let signer = public
+            .public_key_list()
+            .iter()
+            .find(|key| key.fingerprint() == digest["digestPublicKeyFingerprint"].as_str())
+            .unwrap();
+        assert_eq!(metadata["signature-algorithm"], "SHA256withRSA");
+        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, signer.value().unwrap().as_ref())
+            .verify(text.as_bytes(), &hex::decode(&metadata["signature"]).unwrap())
+            .unwrap();
+        for file in digest["logFiles"].as_array().unwrap() {
+            let (body, _) = world.get(reader, file["s3Object"].as_str().unwrap()).await;
+            assert_eq!(file["hashValue"], sha256(&body));
+            files += 1;
+        }
+        previous = Some((key, sha256(&body), metadata["signature"].clone()));
+    }
+    (chains, files)
+}
+
+#[tokio::test]
+async fn an_account_trail_delivers_a_day_that_verifies() {
+    let world = World::start(3).await;
+    world.account_trail().await;
+    world.sandbox.tick(HOUR * 30);
+    let account = world.account(1);
+    let digests = format!("AWSLogs/{account}/CloudTrail-Digest/us-east-1/");
+    assert_eq!(world.keys(1, BUCKET, &digests).await.len(), 30);
+    let (chains, files) = check_chain(&world, 1, 1, &digests).await;
+    assert_eq!(chains, 1);
+    let logs = world.keys(1, BUCKET, &format!("AWSLogs/{account}/CloudTrail/us-east-1/")).await;
+    assert!(files > 20 && (files..files + 12).contains(&logs.len()), "{files} {}", logs.len());
+    let status = world.trail(1).get_trail_status().name("own-trail").send().await.unwrap();
+    assert_eq!(status.is_logging(), Some(true));
+    assert_eq!(status.latest_delivery_error(), None);
+    assert!(status.latest_digest_delivery_time().is_some());
+}
+
+#[tokio::test]
+async fn stopping_ends_a_chain_and_starting_begins_another() {
+    let world = World::start(3).await;
+    world.account_trail().await;
+    world.sandbox.tick(SignedDuration::from_mins(150));
+    let trail = world.trail(1);
+    trail.stop_logging().name("own-trail").send().await.unwrap();
+    world.sandbox.tick(HOUR * 5);
+    let digests = format!("AWSLogs/{}/CloudTrail-Digest/us-east-1/", world.account(1));
+    // Two whole hours and the half one that stopping left.
+    assert_eq!(world.keys(1, BUCKET, &digests).await.len(), 3);
+    trail.start_logging().name("own-trail").send().await.unwrap();
+    world.sandbox.tick(HOUR * 2);
+    assert_eq!(world.keys(1, BUCKET, &digests).await.len(), 5);
+    assert_eq!(check_chain(&world, 1, 1, &digests).await.0, 2);
+}
+
+#[tokio::test]
+async fn the_organization_trail_records_every_member_below_the_organization() {
+    let world = World::start(4).await;
+    let arn = world.organization_trail().await;
+    world.sandbox.tick(HOUR * 24);
+    let organization = world.sandbox.organization_id().unwrap();
+    for index in 0..4 {
+        let account = world.account(index);
+        for region in ["us-east-1", "eu-central-1"] {
+            let folder = format!("AWSLogs/{organization}/{account}/CloudTrail-Digest/{region}/");
+            assert_eq!(world.keys(1, BUCKET, &folder).await.len(), 24, "{folder}");
+            check_chain(&world, 1, index, &folder).await;
+        }
+    }
+    // A member sees it under the same ARN, and by that only.
+    let member = world.trail(2);
+    let seen = member.describe_trails().send().await.unwrap();
+    assert_eq!(seen.trail_list()[0].trail_arn(), Some(arn.as_str()));
+    assert_eq!(seen.trail_list()[0].home_region(), Some(HOME));
+    let own = member.describe_trails().include_shadow_trails(false).send().await.unwrap();
+    assert!(own.trail_list().is_empty());
+    assert_eq!(
+        code(member.get_trail_status().name("orgtrail").send().await),
+        "TrailNotFoundException"
+    );
+    let status = member.get_trail_status().name(&arn).send().await.unwrap();
+    assert!(status.latest_delivery_time().is_some());
+    assert_eq!(
+        code(member.stop_logging().name(&arn).send().await),
+        "NotOrganizationMasterAccountException"
+    );
+    assert_eq!(
+        code(member.get_event_selectors().trail_name(&arn).send().await),
+        "TrailNotFoundException"
+    );
+    let elsewhere = aws_sdk_cloudtrail::Client::new(&world.config(0, "eu-west-1"));
+    assert_eq!(
+        code(elsewhere.stop_logging().name(&arn).send().await),
+        "InvalidHomeRegionException"
+    );
+    assert_eq!(
+        elsewhere.describe_trails().send().await.unwrap().trail_list()[0].trail_arn(),
+        Some(arn.as_str())
+    );
+}
+
+#[tokio::test]
+async fn an_organization_trail_wants_its_prerequisites_in_turn() {
+    let world = World::start(3).await;
+    let arn = world.trail_arn(0, "orgtrail");
+    world.bucket(1, BUCKET, &arn, &[]).await;
+    let create = |index: usize| {
+        world
+            .trail(index)
+            .create_trail()
+            .name("orgtrail")
+            .s3_bucket_name(BUCKET)
+            .is_organization_trail(true)
+            .send()
+    };
+    assert_eq!(code(create(2).await), "NotOrganizationMasterAccountException");
+    assert_eq!(code(create(0).await), "CloudTrailAccessNotEnabledException");
+    let config = world.config(0, HOME);
+    aws_sdk_organizations::Client::new(&config)
+        .enable_aws_service_access()
+        .service_principal("cloudtrail.amazonaws.com")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(code(create(0).await), "InsufficientDependencyServiceAccessPermissionException");
+    aws_sdk_iam::Client::new(&config)
+        .create_service_linked_role()
+        .aws_service_name("cloudtrail.amazonaws.com")
+        .send()
+        .await
+        .unwrap();
+    // A delegated administrator makes the management account's trail.
+    world
+        .trail(0)
+        .register_organization_delegated_admin()
+        .member_account_id(world.account(2).as_str())
+        .send()
+        .await
+        .unwrap();
+    let made = create(2).await.unwrap();
+    assert_eq!(made.trail_arn(), Some(arn.as_str()));
+    assert_eq!(code(create(0).await), "TrailAlreadyExistsException");
+    assert_eq!(
+        code(world.trail(2).start_logging().name("orgtrail").send().await),
+        "TrailNotFoundException"
+    );
+    world.trail(2).start_logging().name(&arn).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn bucket_policies_that_break_digests_are_refused() {
+    let world = World::start(3).await;
+    let arn = world.trail_arn(1, "own-trail");
+    let create = || {
+        world
+            .trail(1)
+            .create_trail()
+            .name("own-trail")
+            .s3_bucket_name(BUCKET)
+            .is_multi_region_trail(true)
+            .enable_log_file_validation(true)
+            .send()
+    };
+    assert_eq!(code(create().await), "S3BucketDoesNotExistException");
+    world.s3(1).create_bucket().bucket(BUCKET).send().await.unwrap();
+    assert_eq!(code(create().await), "InsufficientS3BucketPolicyException");
+    world.policy(1, BUCKET, "arn:aws:cloudtrail:us-east-1:999999999999:trail/x", &[]).await;
+    assert_eq!(code(create().await), "InsufficientS3BucketPolicyException");
+    let deny = |allowed: Value| {
+        json!({
+            "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
+            "Resource": format!("arn:aws:s3:::{BUCKET}/*"),
+            "Condition": { "StringNotEquals": { "s3:x-amz-server-side-encryption": allowed } },
+        })
+    };
+    world.policy(1, BUCKET, &arn, &[deny(json!("aws:kms"))]).await;
+    assert_eq!(code(create().await), "InsufficientS3BucketPolicyException");
+    world.policy(1, BUCKET, &arn, &[deny(json!(["aws:kms", "AES256"]))]).await;
+    create().await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_are_tried_before_a_trail_is_taken_and_then_really_used() {
+    let world = World::start(3).await;
+    let arn = world.trail_arn(1, "own-trail");
+    world.bucket(1, BUCKET, &arn, &[]).await;
+    let kms = aws_sdk_kms::Client::new(&world.config(1, HOME));
+    let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().arn.unwrap();
+    let create = |key: &str| {
+        world
+            .trail(1)
+            .create_trail()
+            .name("own-trail")
+            .s3_bucket_name(BUCKET)
+            .kms_key_id(key)
+            .enable_log_file_validation(true)
+            .send()
+    };
+    assert_eq!(code(create("alias/nothing").await), "KmsKeyNotFoundException");
+    assert_eq!(code(create(&key).await), "InsufficientEncryptionPolicyException");
+    let account = world.account(1);
+    let policy = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:iam::{account}:root") },
+          "Action": "kms:*", "Resource": "*" },
+        { "Effect": "Allow", "Principal": { "Service": "cloudtrail.amazonaws.com" },
+          "Action": "kms:GenerateDataKey*", "Resource": "*",
+          "Condition": {
+              "StringEquals": { "aws:SourceArn": arn },
+              "StringLike": { "kms:EncryptionContext:aws:cloudtrail:arn": format!("arn:aws:cloudtrail:*:{account}:trail/*") },
+          } },
+        { "Effect": "Allow", "Principal": { "Service": "cloudtrail.amazonaws.com" },
+          "Action": "kms:DescribeKey", "Resource": "*" },
+    ]});
+    kms.put_key_policy().key_id(&key).policy(policy.to_string()).send().await.unwrap();
+    kms.disable_key().key_id(&key).send().await.unwrap();
+    assert_eq!(code(create(&key).await), "KmsKeyDisabledException");
+    kms.enable_key().key_id(&key).send().await.unwrap();
+    create(&key).await.unwrap();
+    world.trail(1).start_logging().name("own-trail").send().await.unwrap();
+    world.sandbox.tick(HOUR * 12);
+    let log = &world.keys(1, BUCKET, "/CloudTrail/").await[0];
+    let head = world.s3(1).head_object().bucket(BUCKET).key(log).send().await.unwrap();
+    assert_eq!(head.ssekms_key_id(), Some(key.as_str()));
+    let digest = &world.keys(1, BUCKET, "/CloudTrail-Digest/").await[0];
+    let head = world.s3(1).head_object().bucket(BUCKET).key(digest).send().await.unwrap();
+    assert_eq!(head.ssekms_key_id(), None);
+
+    // Without its key the trail stands still, and says so; then it catches up.
+    kms.disable_key().key_id(&key).send().await.unwrap();
+    let before = world.keys(1, BUCKET, "/CloudTrail/").await.len();
+    world.sandbox.tick(HOUR * 6);
+    assert_eq!(world.keys(1, BUCKET, "/CloudTrail/").await.len(), before);
+    let status = world.trail(1).get_trail_status().name("own-trail").send().await.unwrap();
+    assert_eq!(status.latest_delivery_error(), Some("KMS.DisabledException"));
+    kms.enable_key().key_id(&key).send().await.unwrap();
+    world.sandbox.tick(HOUR * 2);
+    assert!(world.keys(1, BUCKET, "/CloudTrail/").await.len() > before);
+    let status = world.trail(1).get_trail_status().name("own-trail").send().await.unwrap();
+    assert_eq!(status.latest_delivery_error(), None);
+    let digests = format!("AWSLogs/{account}/CloudTrail-Digest/us-east-1/");
+    check_chain(&world, 1, 1, &digests).await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_delivered_for_days_comes_as_a_backfill() {
+    let world = World::start(3).await;
+    world.account_trail().await;
+    world.sandbox.tick(HOUR * 3);
+    let arn = world.trail_arn(1, "own-trail");
+    let deny = json!({
+        "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
+        "Resource": format!("arn:aws:s3:::{BUCKET}/*"),
+    });
+    world.policy(1, BUCKET, &arn, &[deny]).await;
+    world.sandbox.tick(HOUR * 36);
+    let status = world.trail(1).get_trail_status().name("own-trail").send().await.unwrap();
+    assert_eq!(status.latest_delivery_error(), Some("AccessDenied"));
+    assert_eq!(status.latest_digest_delivery_error(), Some("AccessDenied"));
+    world.policy(1, BUCKET, &arn, &[]).await;
+    world.sandbox.tick(HOUR);
+    let backfill = world.keys(1, BUCKET, "_backfill.json.gz").await;
+    assert!(backfill.len() >= 36, "{}", backfill.len());
+    let (_, metadata) = world.get(1, &backfill[0]).await;
+    assert!(metadata.contains_key("backfill-generation-timestamp"));
+    world.sandbox.tick(HOUR * 2);
+    let digests = format!("AWSLogs/{}/CloudTrail-Digest/us-east-1/", world.account(1));
+    assert_eq!(check_chain(&world, 1, 1, &digests).await.0, 3);
+}
+
+#[tokio::test]
+async fn a_sixth_trail_and_a_wrong_name_are_refused() {
+    let world = World::start(3).await;
+    world.s3(1).create_bucket().bucket(BUCKET).send().await.unwrap();
+    let create = async |name: &str| {
+        let arn = world.trail_arn(1, name);
+        world.policy(1, BUCKET, &arn, &[]).await;
+        world.trail(1).create_trail().name(name).s3_bucket_name(BUCKET).send().await
+    };
+    for number in 1..=5 {
+        create(&format!("trail-{number}")).await.unwrap();
+    }
+    assert_eq!(code(create("trail-6").await), "MaximumNumberOfTrailsExceededException");
+    for name in ["a", "-trail", "192.168.5.4", "two__marks"] {
+        assert_eq!(code(create(name).await), "InvalidTrailNameException", "{name}");
+    }
+    let trail = world.trail(1);
+    trail.delete_trail().name("trail-1").send().await.unwrap();
+    assert_eq!(code(trail.get_trail().name("trail-1").send().await), "TrailNotFoundException");
+    create("trail-6").await.unwrap();
+}
+
+#[tokio::test]
+async fn selectors_and_insights_decide_what_is_delivered() {
+    let world = World::start(3).await;
+    world.account_trail().await;
+    let trail = world.trail(1);
+    assert_eq!(
+        code(trail.get_insight_selectors().trail_name("own-trail").send().await),
+        "InsightNotEnabledException"
+    );
+    let too_many = trail.put_event_selectors().trail_name("own-trail");
+    let too_many =
+        (0..6).fold(too_many, |call, _| call.event_selectors(EventSelector::builder().build()));
+    assert_eq!(code(too_many.send().await), "InvalidEventSelectorsException");
+    trail
+        .put_event_selectors()
+        .trail_name("own-trail")
+        .event_selectors(
+            EventSelector::builder()
+                .read_write_type("WriteOnly".into())
+                .data_resources(
+                    DataResource::builder().r#type("AWS::S3::Object").values("arn:aws:s3").build(),
+                )
+                .build(),
+        )
+        .send()
+        .await
+        .unwrap();
+    trail
+        .put_insight_selectors()
+        .trail_name("own-trail")
+        .insight_selectors(
+            InsightSelector::builder().insight_type(InsightType::ApiCallRateInsight).build(),
+        )
+        .send()
+        .await
+        .unwrap();
+    world.sandbox.set_volume(60.0, None);
+    world.sandbox.tick(HOUR * 24);
+    let mut data = 0;
+    for key in world.keys(1, BUCKET, "/CloudTrail/us-east-1/").await {
+        let (body, _) = world.get(1, &key).await;
+        let file: Value = serde_json::from_slice(&body).unwrap();
+        for record in file["Records"].as_array().unwrap() {
+            assert_eq!(record["readOnly"], false, "{record}");
+            data += usize::from(record["eventCategory"] == "Data");
+        }
+    }
+    assert!(data > 0);
+    assert_eq!(world.keys(1, BUCKET, "/CloudTrail-Insight/us-east-1/").await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_history_tells_what_was_really_called() {
+    let world = World::start(3).await;
+    world.account_trail().await;
+    let found = world
+        .trail(1)
+        .lookup_events()
+        .lookup_attributes(
+            LookupAttribute::builder()
+                .attribute_key("EventName".into())
+                .attribute_value("CreateTrail")
+                .build()
+                .unwrap(),
+        )
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(found.events().len(), 1);
+    world.sandbox.tick(HOUR);
+    let mut called = 0;
+    for key in world.keys(1, BUCKET, "/CloudTrail/us-east-1/").await {
+        let (body, _) = world.get(1, &key).await;
+        called += usize::from(String::from_utf8(body).unwrap().contains("\"StartLogging\""));
+    }
+    // It was called once logging had begun.
+    assert_eq!(called, 1);
+}
+
+#[tokio::test]
+async fn a_legacy_trail_leaves_its_past_in_its_bucket() {
+    let world = World::start(3).await;
+    let arn = world.trail_arn(1, "old-trail");
+    world.bucket(1, BUCKET, &arn, &[]).await;
+    let legacy = Legacy {
+        account: world.account(1),
+        bucket: BUCKET.parse().unwrap(),
+        prefix: None,
+        trail: "old-trail".parse().unwrap(),
+        regions: vec![HOME.parse().unwrap(), "eu-west-1".parse().unwrap()],
+        from: "2025-12-01T00:00:00Z".parse().unwrap(),
+        until: "2025-12-02T00:00:00Z".parse().unwrap(),
+    };
+    world.sandbox.fill_legacy(&legacy).unwrap();
+    for region in [HOME, "eu-west-1"] {
+        let folder = format!("AWSLogs/{}/CloudTrail-Digest/{region}/", world.account(1));
+        assert_eq!(world.keys(1, BUCKET, &folder).await.len(), 24);
+    }
+    let trail = world.trail(1).get_trail_status().name("old-trail").send().await.unwrap();
+    assert_eq!(trail.is_logging(), Some(false));
+}
