@@ -163,3 +163,26 @@ async fn a_drafted_config_is_valid_and_never_overwrites() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(std::fs::read_to_string(&file).unwrap().starts_with("# orgtrail's config for o-"));
 }
+
+#[tokio::test]
+async fn the_variables_of_single_services_win_over_the_general_endpoint() {
+    let sandbox = sandbox(3).await;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("orgtrail.toml"), config(&sandbox, "")).unwrap();
+    let endpoint = sandbox.endpoint();
+    let ran = orgtrail(
+        &sandbox,
+        dir.path(),
+        &["accounts"],
+        &[
+            // Nobody listens there.
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+            ("AWS_ENDPOINT_URL_STS", &endpoint),
+            ("AWS_ENDPOINT_URL_ORGANIZATIONS", &endpoint),
+            ("AWS_ENDPOINT_URL_ACCOUNT", &endpoint),
+        ],
+    )
+    .await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("3 entered, 0 failed"), "{}", ran.stderr);
+}
