@@ -2,5 +2,8 @@
 //! how it is proven.
 
 pub mod bundle;
+pub mod consolidate;
+pub mod inventory;
 pub mod key;
+pub mod units;
 pub mod verify;

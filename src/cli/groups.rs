@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Begin", &["demo", "init", "accounts", "config"]),
     ("Provision", &["plan", "apply", "mfa-delete", "destroy"]),
-    ("Consolidate and verify", &["consolidate", "verify", "evidence"]),
+    ("Consolidate and verify", &["sources", "consolidate", "verify", "evidence"]),
     ("Watch", &["drift", "checks", "serve"]),
     ("Other", &["sandbox", "completions", "man", "help"]),
 ];

@@ -13,6 +13,7 @@ mod apply;
 mod completions;
 mod config;
 mod confirm;
+mod consolidate;
 mod context;
 mod destroy;
 mod error;
@@ -28,6 +29,7 @@ mod progress;
 mod provision;
 mod sandbox;
 mod sign_in;
+mod sources;
 mod verify;
 mod version;
 
@@ -92,6 +94,8 @@ enum Command {
     MfaDelete(mfa_delete::Args),
     Config(config::Args),
     Sandbox(sandbox::Args),
+    Sources(sources::Args),
+    Consolidate(consolidate::Args),
     Completions(completions::Args),
     Init(init::Args),
     Man(man::Args),
@@ -115,6 +119,8 @@ impl Command {
             Self::MfaDelete(args) => Box::pin(mfa_delete::run(args, context)),
             Self::Config(args) => Box::pin(config::run(args, context)),
             Self::Sandbox(args) => Box::pin(sandbox::run(args, context)),
+            Self::Sources(args) => Box::pin(sources::run(args, context)),
+            Self::Consolidate(args) => Box::pin(consolidate::run(args, context)),
             Self::Completions(args) => Box::pin(completions::run(args, context)),
             Self::Init(args) => Box::pin(init::run(args, context)),
             Self::Man(args) => Box::pin(man::run(args, context)),

@@ -9,6 +9,7 @@
 mod accounts_in_sandbox;
 mod aws_sessions;
 mod cli_config;
+mod consolidate;
 mod digest_vectors;
 mod forge;
 mod loopback;

@@ -1,0 +1,276 @@
+//! One object's way into the archive: byte for byte, with all that proves it,
+//! never over another.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use aws_sdk_s3::{
+    operation::get_object::GetObjectOutput,
+    types::{
+        ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart, StorageClass,
+    },
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+
+use super::record::Outcome;
+use crate::{
+    aws::{At, AwsError, Clients, ErrorKind},
+    names::BucketName,
+};
+
+/// A part's size that suits CloudTrail, whose files stay below 50 MB: only what
+/// is no ordinary log file goes in parts. Units: bytes.
+pub const PART_BYTES: u64 = 64 << 20;
+
+/// Where objects go, and as what.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The archive's clients, in its account and Region.
+    pub clients: Clients,
+    /// The archive.
+    pub bucket: BucketName,
+    /// The class that objects are written in.
+    pub storage_class: StorageClass,
+    /// Objects above this are copied in parts of it, of which one is held at a
+    /// time. Units: bytes, at least 5 MiB.
+    pub part_bytes: u64,
+}
+
+/// Where an object comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The clients of the account and Region that the bucket is read with.
+    pub clients: &'a Clients,
+    /// The bucket.
+    pub bucket: &'a BucketName,
+    /// The object's key there.
+    pub key: &'a str,
+    /// Its size as listed. Units: bytes.
+    pub size_bytes: u64,
+}
+
+/// What became of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// SHA-256 of the body as stored at the origin.
+    pub sha256: [u8; 32],
+    /// Units: bytes.
+    pub size_bytes: u64,
+    /// Whether its tags could not be read and so were left behind.
+    pub tags_left: bool,
+}
+
+/// Why an object was not copied.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// The object is not what was listed, or changed while it was read.
+    #[error("`{key}` is {found} bytes, {wanted} were expected: it changed, or the read was cut")]
+    Size {
+        /// The key at the origin.
+        key: String,
+        /// Units: bytes.
+        found: u64,
+        /// Units: bytes.
+        wanted: u64,
+    },
+    /// The body broke off or did not match its checksum.
+    #[error("reading the body of `{key}`")]
+    Body {
+        /// The key at the origin.
+        key: String,
+        /// What the stream said.
+        source: aws_smithy_types::byte_stream::error::Error,
+    },
+}
+
+/// Copies one object, unless the key is taken.
+///
+/// The archive decides who wins a race: the write is conditional
+/// (`If-None-Match: *`). A key that is taken is compared by content: the same
+/// is [`Outcome::AlreadyThere`], anything else [`Outcome::Conflict`].
+///
+/// # Errors
+/// Nothing was written; another run can try again.
+pub async fn copy(target: &Target, origin: Origin<'_>, key: &str) -> Result<Copied, CopyError> {
+    if origin.size_bytes > target.part_bytes {
+        return super::multipart::copy(target, origin, key).await;
+    }
+    let (object, body) = fetch(origin, None).await?;
+    let sha256 = sha256(&body);
+    let (tagging, tags_left) = tags(origin, &object).await?;
+    let checksum = BASE64_STANDARD.encode(sha256);
+    // A write that lost its answer may have arrived: then the next finds the
+    // key taken, and by its own content.
+    let result = loop {
+        let put = target
+            .clients
+            .s3()
+            .put_object()
+            .bucket(target.bucket.as_str())
+            .key(key)
+            .if_none_match("*")
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .checksum_sha256(&checksum)
+            .set_content_type(object.content_type.clone())
+            .set_content_encoding(object.content_encoding.clone())
+            .set_content_language(object.content_language.clone())
+            .set_content_disposition(object.content_disposition.clone())
+            .set_cache_control(object.cache_control.clone())
+            .set_metadata(object.metadata.clone())
+            .set_tagging(tagging.clone())
+            .storage_class(target.storage_class.clone())
+            .body(body.clone().into())
+            .send()
+            .await
+            .at(&target.clients, "s3:PutObject");
+        match put {
+            // Two conditional writes met: neither may have won yet.
+            Err(error) if error.is_code("ConditionalRequestConflict") => {
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(50..250))).await;
+            }
+            other => break other,
+        }
+    };
+    let outcome = match result {
+        Ok(_) => Outcome::Copied,
+        Err(error) if is_taken(&error) => compare(target, key, origin.size_bytes, &sha256).await?,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Copied { outcome, sha256, size_bytes: origin.size_bytes, tags_left })
+}
+
+/// Whether a conditional write was refused because the key is taken.
+pub(super) fn is_taken(error: &AwsError) -> bool {
+    error.is_code("PreconditionFailed")
+}
+
+/// What lies under a key that is taken: the same content, or a conflict.
+pub(super) async fn compare(
+    target: &Target,
+    key: &str,
+    size_bytes: u64,
+    sha256: &[u8; 32],
+) -> Result<Outcome, CopyError> {
+    let same = |same| if same { Outcome::AlreadyThere } else { Outcome::Conflict };
+    let head = target
+        .clients
+        .s3()
+        .head_object()
+        .bucket(target.bucket.as_str())
+        .key(key)
+        .checksum_mode(ChecksumMode::Enabled)
+        .send()
+        .await
+        .at(&target.clients, "s3:GetObject")?;
+    let size = head.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+    if size != size_bytes {
+        return Ok(Outcome::Conflict);
+    }
+    // A composite checksum (of parts) says nothing of the whole.
+    if let Some(checksum) = head.checksum_sha256().filter(|sum| !sum.contains('-')) {
+        return Ok(same(checksum == BASE64_STANDARD.encode(sha256)));
+    }
+    let here = Origin { clients: &target.clients, bucket: &target.bucket, key, size_bytes };
+    Ok(same(hash(here, target.part_bytes).await? == *sha256))
+}
+
+/// The SHA-256 of an object, read in parts.
+pub(super) async fn hash(origin: Origin<'_>, part_bytes: u64) -> Result<[u8; 32], CopyError> {
+    let mut context = Context::new(&SHA256);
+    let mut at = 0;
+    while at < origin.size_bytes {
+        let end = (at + part_bytes).min(origin.size_bytes);
+        let (_, body) = fetch(origin, Some((at, end))).await?;
+        context.update(&body);
+        at = end;
+    }
+    Ok(finish(context))
+}
+
+/// Reads an object, or the bytes `[from, to)` of it.
+pub(super) async fn fetch(
+    origin: Origin<'_>,
+    range: Option<(u64, u64)>,
+) -> Result<(GetObjectOutput, Bytes), CopyError> {
+    let wanted = range.map_or(origin.size_bytes, |(from, to)| to - from);
+    let mut object = origin
+        .clients
+        .s3()
+        .get_object()
+        .bucket(origin.bucket.as_str())
+        .key(origin.key)
+        .checksum_mode(ChecksumMode::Enabled)
+        .set_range(range.map(|(from, to)| format!("bytes={from}-{}", to.saturating_sub(1))))
+        .send()
+        .await
+        .at(origin.clients, "s3:GetObject")?;
+    let size = |found| CopyError::Size { key: origin.key.to_owned(), found, wanted };
+    let length = object.content_length().and_then(|length| u64::try_from(length).ok());
+    // Before the body: what is larger than listed is not read at all.
+    if let Some(found) = length.filter(|found| *found != wanted) {
+        return Err(size(found));
+    }
+    let body = std::mem::take(&mut object.body)
+        .collect()
+        .await
+        .map_err(|source| CopyError::Body { key: origin.key.to_owned(), source })?
+        .into_bytes();
+    if body.len() as u64 != wanted {
+        return Err(size(body.len() as u64));
+    }
+    Ok((object, body))
+}
+
+/// The object's tags as a query string, and whether they had to be left.
+pub(super) async fn tags(
+    origin: Origin<'_>,
+    object: &GetObjectOutput,
+) -> Result<(Option<String>, bool), CopyError> {
+    if object.tag_count().unwrap_or(0) == 0 {
+        return Ok((None, false));
+    }
+    let tags = origin
+        .clients
+        .s3()
+        .get_object_tagging()
+        .bucket(origin.bucket.as_str())
+        .key(origin.key)
+        .send()
+        .await
+        .at(origin.clients, "s3:GetObjectTagging");
+    match tags {
+        Ok(tags) => Ok((Some(tagging(tags.tag_set())), false)),
+        // Tags prove nothing; the log is worth more than they are.
+        Err(error) if error.kind() == ErrorKind::AccessDenied => Ok((None, true)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn tagging(tags: &[aws_sdk_s3::types::Tag]) -> String {
+    let pairs = tags.iter().map(|tag| (tag.key(), tag.value()));
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// The SHA-256 of bytes in memory.
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(bytes);
+    finish(context)
+}
+
+pub(super) fn finish(context: Context) -> [u8; 32] {
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(context.finish().as_ref());
+    sha256
+}
+
+/// A part that was written, for completing an upload.
+pub(super) fn completed(parts: Vec<CompletedPart>) -> CompletedMultipartUpload {
+    CompletedMultipartUpload::builder().set_parts(Some(parts)).build()
+}

@@ -1,0 +1,208 @@
+//! Finding the trails that left logs outside the archive: every trail of every
+//! account and Region that is not the organization's declared one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_cloudtrail::types::Trail;
+use futures::{StreamExt, stream};
+use serde::Serialize;
+
+use super::source::Source;
+use crate::{
+    aws::{At, Aws, AwsError, Clients},
+    names::{AccountId, Arn, BucketName, KeyPrefix, Region},
+};
+
+/// `DescribeTrails` calls under way at once; each account and Region is paced
+/// on its own.
+const CALLS_AT_ONCE: usize = 32;
+
+/// A trail as its home Region describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LegacyTrail {
+    /// The trail's ARN, the same in all its shadows.
+    pub arn: Arn,
+    /// The account that owns it.
+    pub account: AccountId,
+    /// The Region in which it was created.
+    pub home_region: Region,
+    /// Whether it records every Region.
+    pub multi_region: bool,
+    /// Whether it records every account of the organization.
+    pub organization: bool,
+    /// Whether it delivers digests.
+    pub log_file_validation: bool,
+    /// Where it delivers to.
+    pub bucket: BucketName,
+    /// What stands before `AWSLogs/` there.
+    pub prefix: Option<KeyPrefix>,
+    /// The accounts and Regions in which it, or a shadow of it, was seen.
+    pub seen_in: BTreeSet<(AccountId, Region)>,
+}
+
+/// A read that failed: what it would have told is unknown.
+#[derive(Debug, Clone, Serialize)]
+pub struct Unread {
+    /// The account that was asked.
+    pub account: AccountId,
+    /// The Region that was asked.
+    pub region: Region,
+    /// Why it failed.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// All that was found, and all that could not be read.
+#[derive(Debug, Default, Serialize)]
+pub struct Found {
+    /// Trails by ARN, shadows counted once.
+    pub trails: Vec<LegacyTrail>,
+    /// Reads that failed.
+    pub unread: Vec<Unread>,
+}
+
+/// Asks every account in each of its Regions for its trails.
+///
+/// `declared` is the organization trail, which is left out.
+pub async fn legacy_trails(
+    aws: &Aws,
+    places: &[(AccountId, Vec<Region>)],
+    declared: &Arn,
+) -> Found {
+    let asked = places
+        .iter()
+        .flat_map(|(account, regions)| regions.iter().map(move |region| (account, region)));
+    let mut answers = stream::iter(asked)
+        .map(|(account, region)| async move {
+            (account, region, describe(&aws.clients(account, region)).await)
+        })
+        .buffer_unordered(CALLS_AT_ONCE);
+    let mut trails: BTreeMap<Arn, LegacyTrail> = BTreeMap::new();
+    let mut found = Found::default();
+    while let Some((account, region, answer)) = answers.next().await {
+        let unread = |reason: String, hint| Unread {
+            account: account.clone(),
+            region: region.clone(),
+            reason,
+            hint,
+        };
+        match answer {
+            Ok(described) => {
+                for trail in described {
+                    match read(&trail) {
+                        Ok(trail) if trail.arn == *declared => {}
+                        Ok(trail) => {
+                            let known = trails.entry(trail.arn.clone()).or_insert(trail);
+                            known.seen_in.insert((account.clone(), region.clone()));
+                        }
+                        Err(reason) => found.unread.push(unread(reason, None)),
+                    }
+                }
+            }
+            Err(error) => found.unread.push(unread(error.to_string(), error.hint())),
+        }
+    }
+    drop(answers);
+    found.trails = trails.into_values().collect();
+    found
+        .unread
+        .sort_by(|one, other| (&one.account, &one.region).cmp(&(&other.account, &other.region)));
+    found
+}
+
+async fn describe(clients: &Clients) -> Result<Vec<Trail>, AwsError> {
+    let described = clients
+        .cloudtrail()
+        .describe_trails()
+        .include_shadow_trails(true)
+        .send()
+        .await
+        .at(clients, "cloudtrail:DescribeTrails")?;
+    Ok(described.trail_list.unwrap_or_default())
+}
+
+fn read(trail: &Trail) -> Result<LegacyTrail, String> {
+    let missing = |member: &str| {
+        let name = trail.name().unwrap_or("a trail");
+        format!("the description of {name} lacks {member}")
+    };
+    let arn: Arn = trail
+        .trail_arn()
+        .ok_or_else(|| missing("TrailARN"))?
+        .parse()
+        .map_err(|error: crate::names::NameError| error.to_string())?;
+    let bucket = trail.s3_bucket_name().ok_or_else(|| missing("S3BucketName"))?;
+    let home = trail.home_region().ok_or_else(|| missing("HomeRegion"))?;
+    let prefix = trail.s3_key_prefix().filter(|prefix| !prefix.is_empty());
+    let text = |error: crate::names::NameError| error.to_string();
+    Ok(LegacyTrail {
+        account: arn.account.clone().ok_or_else(|| missing("an account in its ARN"))?,
+        arn,
+        home_region: home.parse().map_err(text)?,
+        multi_region: trail.is_multi_region_trail().unwrap_or(false),
+        organization: trail.is_organization_trail().unwrap_or(false),
+        log_file_validation: trail.log_file_validation_enabled().unwrap_or(false),
+        bucket: bucket.parse().map_err(text)?,
+        prefix: prefix
+            .map(|prefix| prefix.trim_end_matches('/').parse())
+            .transpose()
+            .map_err(text)?,
+        seen_in: BTreeSet::new(),
+    })
+}
+
+/// The buckets that trails deliver to, each once, read through the account of
+/// the first of its trails.
+#[must_use]
+pub fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
+    let mut sources: BTreeMap<(BucketName, Option<KeyPrefix>), Source> = BTreeMap::new();
+    for trail in trails {
+        sources
+            .entry((trail.bucket.clone(), trail.prefix.clone()))
+            .or_insert_with(|| Source {
+                bucket: trail.bucket.clone(),
+                prefix: trail.prefix.clone(),
+                account: trail.account.clone(),
+                region: trail.home_region.clone(),
+                trails: Vec::new(),
+            })
+            .trails
+            .push(trail.arn.clone());
+    }
+    sources.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trail(name: &str, bucket: &str) -> Trail {
+        Trail::builder()
+            .name(name)
+            .trail_arn(format!("arn:aws:cloudtrail:us-east-1:444444444444:trail/{name}"))
+            .s3_bucket_name(bucket)
+            .home_region("us-east-1")
+            .build()
+    }
+
+    #[test]
+    fn trails_of_one_bucket_are_one_source() {
+        let trails: Vec<_> = [("one", "legacy-a"), ("two", "legacy-a"), ("three", "legacy-b")]
+            .iter()
+            .map(|(name, bucket)| read(&trail(name, bucket)).unwrap())
+            .collect();
+        let sources = sources(&trails);
+        assert_eq!(sources.len(), 2);
+        assert_eq!(sources[0].trails.len(), 2);
+    }
+
+    #[test]
+    fn a_description_that_lacks_its_bucket_says_so() {
+        let trail = Trail::builder()
+            .name("one")
+            .trail_arn("arn:aws:cloudtrail:us-east-1:444444444444:trail/one")
+            .build();
+        assert_eq!(read(&trail).unwrap_err(), "the description of one lacks S3BucketName");
+    }
+}

@@ -1,0 +1,258 @@
+//! One lane's work: join, cut into days, copy what is missing.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::{StreamExt, stream};
+use jiff::civil::Date;
+
+use super::{
+    copy::{self, Copied, Origin, Target},
+    join::{JoinError, Joined, Listed, join},
+    pace::Limit,
+    record::{Counts, ObjectRow, Outcome, Row, UnitRow},
+    run::Progress,
+};
+use crate::{
+    archive::{
+        inventory,
+        key::ObjectKey,
+        units::{Cutter, Lane, UnitId, day_folder},
+    },
+    aws::{Clients, ErrorKind},
+    names::BucketName,
+};
+
+/// How often a throttled object is tried again before it is given up for this
+/// run, beyond what the SDK does.
+const THROTTLED_ATTEMPTS: usize = 4;
+
+/// A lane and all that its work needs.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    pub(super) lane: Lane,
+    pub(super) source: Clients,
+    pub(super) bucket: BucketName,
+    pub(super) target: Target,
+    /// The archive's root: `[prefix/]AWSLogs/<org-id>/`.
+    pub(super) archive_root: String,
+    /// The first day that is looked at.
+    pub(super) since: Option<Date>,
+    /// The last day that is looked at.
+    pub(super) until: Option<Date>,
+    /// All up to this day was proven by an earlier run.
+    pub(super) proven_through: Option<Date>,
+    /// The last day that no late file is expected for.
+    pub(super) closed_through: Date,
+    /// Whether nothing is written.
+    pub(super) dry_run: bool,
+    pub(super) limit: Arc<Limit>,
+    pub(super) progress: Arc<Progress>,
+}
+
+/// What a lane came to.
+#[derive(Debug, Default)]
+pub(super) struct LaneResult {
+    pub(super) counts: Counts,
+    /// The last closed day up to which all is in the archive.
+    pub(super) proven_through: Option<Date>,
+    /// Why the lane was left before its end.
+    pub(super) failure: Option<JoinError>,
+    /// Whether the run was stopped in the middle of it.
+    pub(super) stopped: bool,
+}
+
+impl Work {
+    /// Works the lane off, handing on rows as units are done.
+    pub(super) async fn run(self, rows: &tokio::sync::mpsc::Sender<Row>) -> LaneResult {
+        let mut result = LaneResult { proven_through: self.proven_through, ..Default::default() };
+        let after_proven = self.proven_through.and_then(|day| day.tomorrow().ok());
+        // A gap between what was proven and what is asked for stays unproven.
+        let mut contiguous = match (after_proven, self.since) {
+            (Some(next), Some(since)) => since <= next,
+            (None, Some(_)) => false,
+            (_, None) => true,
+        };
+        let first = self.since.max(after_proven);
+        let after = first.map(day_folder);
+        let source = self.lane.prefix();
+        let archive = self.lane.prefix_under(&self.archive_root);
+        let mut joined = Box::pin(join(
+            inventory::list(&self.source, &self.bucket, source, after.clone()),
+            inventory::list(&self.target.clients, &self.target.bucket, archive, after),
+        ));
+        let mut cutter = Cutter::default();
+        loop {
+            let next = joined.next().await;
+            let (unit, ended) = match next {
+                Some(Ok(Joined::ArchiveOnly(_))) => continue,
+                Some(Ok(entry)) => (cutter.push(entry.path().to_owned().as_str(), entry), false),
+                Some(Err(error)) => {
+                    result.failure = Some(error);
+                    (None, true)
+                }
+                None => (std::mem::take(&mut cutter).finish(), true),
+            };
+            if let Some((day, entries)) = unit {
+                if day > self.until && self.until.is_some() {
+                    break;
+                }
+                let counts = self.unit(day, entries, rows).await;
+                result.counts += counts;
+                if self.progress.stopped() {
+                    result.stopped = true;
+                    break;
+                }
+                contiguous &= counts.complete();
+                if let Some(day) = day.filter(|day| contiguous && *day <= self.closed_through) {
+                    result.proven_through = result.proven_through.max(Some(day));
+                }
+            }
+            if ended {
+                break;
+            }
+        }
+        result
+    }
+
+    async fn unit(
+        &self,
+        day: Option<Date>,
+        entries: Vec<Joined>,
+        rows: &tokio::sync::mpsc::Sender<Row>,
+    ) -> Counts {
+        let mut counts = Counts { source: entries.len() as u64, ..Counts::default() };
+        let mut done = stream::iter(entries)
+            .map(|entry| self.entry(entry))
+            .buffer_unordered(self.limit.most());
+        while let Some((outcome, row)) = done.next().await {
+            match outcome {
+                Some(outcome) => counts.add(outcome, row.as_ref().map_or(0, |row| row.size_bytes)),
+                None => counts.present += 1,
+            }
+            if let Some(row) = row {
+                // The writer ends only after the last lane.
+                let _ = rows.send(Row::Object(row)).await;
+            }
+        }
+        drop(done);
+        let acted = counts.source != counts.present;
+        if let Some(day) = day.filter(|_| acted) {
+            let unit = UnitId { lane: self.lane.clone(), day };
+            let _ = rows.send(Row::Unit(UnitRow { unit, counts })).await;
+        }
+        counts
+    }
+
+    /// `(None, None)` for what is in the archive already.
+    async fn entry(&self, entry: Joined) -> (Option<Outcome>, Option<ObjectRow>) {
+        let (listed, differs) = match entry {
+            Joined::Present(_) | Joined::ArchiveOnly(_) => {
+                self.progress.present();
+                return (None, None);
+            }
+            Joined::Missing(listed) => (listed, None),
+            Joined::Differs { source, archive_bytes } => (source, Some(archive_bytes)),
+        };
+        let origin_key = format!("{}{}", self.lane.prefix(), listed.path);
+        let key = format!("{}{}", self.lane.prefix_under(&self.archive_root), listed.path);
+        let row = |outcome, sha256: Option<[u8; 32]>, reason| {
+            let row = ObjectRow {
+                key: key.clone(),
+                origin_bucket: self.bucket.to_string(),
+                origin_key: origin_key.clone(),
+                size_bytes: listed.size_bytes,
+                sha256: sha256.map(hex::encode),
+                outcome,
+                reason,
+            };
+            self.progress.done(outcome, listed.size_bytes);
+            (Some(outcome), Some(row))
+        };
+        if let Err(error) = origin_key.parse::<ObjectKey>() {
+            return row(Outcome::Foreign, None, Some(error.to_string()));
+        }
+        if let Some(archive_bytes) = differs {
+            let reason = format!(
+                "the archive's object of this key has {archive_bytes} bytes, the source's {}",
+                listed.size_bytes
+            );
+            return row(Outcome::Conflict, None, Some(reason));
+        }
+        if listed.archived {
+            let reason = "the object must be restored first: `--restore` starts that".to_owned();
+            return row(Outcome::Archived, None, Some(reason));
+        }
+        if self.dry_run {
+            return row(Outcome::Copied, None, None);
+        }
+        match self.copy(&listed, &origin_key, &key).await {
+            Ok(None) => {
+                row(Outcome::Failed, None, Some("the run was stopped before it".to_owned()))
+            }
+            Ok(Some(copied)) => {
+                let reason = match copied.outcome {
+                    Outcome::Conflict => {
+                        Some("the archive's object of this key has another content".to_owned())
+                    }
+                    _ if copied.tags_left => {
+                        Some("its tags could not be read and were left".to_owned())
+                    }
+                    _ => None,
+                };
+                row(copied.outcome, Some(copied.sha256), reason)
+            }
+            Err(error) => row(Outcome::Failed, None, Some(chain(&error))),
+        }
+    }
+
+    /// `None` when the run was stopped before the object's turn.
+    async fn copy(
+        &self,
+        listed: &Listed,
+        origin_key: &str,
+        key: &str,
+    ) -> Result<Option<Copied>, copy::CopyError> {
+        let origin = Origin {
+            clients: &self.source,
+            bucket: &self.bucket,
+            key: origin_key,
+            size_bytes: listed.size_bytes,
+        };
+        let mut attempt = 0;
+        loop {
+            let turn = self.limit.turn().await;
+            if self.progress.stopped() {
+                return Ok(None);
+            }
+            let result = copy::copy(&self.target, origin, key).await;
+            drop(turn);
+            match result {
+                Err(copy::CopyError::Aws(error))
+                    if error.kind() == ErrorKind::Throttled && attempt < THROTTLED_ATTEMPTS =>
+                {
+                    attempt += 1;
+                    self.limit.throttled();
+                }
+                Ok(copied) => {
+                    self.limit.passed();
+                    return Ok(Some(copied));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Where lanes stand, by their id: what the next run may leave out.
+pub(super) type Proven = BTreeMap<String, Date>;

@@ -1,0 +1,161 @@
+//! The sequence of run records in the archive: finding its end, adding to it.
+
+use aws_sdk_s3::types::ChecksumAlgorithm;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::StreamExt;
+
+use super::{
+    copy::{CopyError, Origin, Target, fetch, is_taken, sha256},
+    record::{Head, RecordError, Row, Segment, segment_key, sha256_hex},
+};
+use crate::{
+    archive::inventory,
+    aws::{At, AwsError},
+};
+
+/// The run records of one archive.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    target: Target,
+    /// The archive's prefix.
+    prefix: Option<String>,
+}
+
+/// Why a record could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// A record could not be fetched.
+    #[error("reading a run record")]
+    Fetch(#[from] CopyError),
+    /// A record is not what it should be.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The rows could not be encoded.
+    #[error("encoding a run record")]
+    Encode(#[from] std::io::Error),
+}
+
+/// The last segment, or none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tip {
+    /// The number that the next segment takes.
+    pub next: u64,
+    /// SHA-256 of the last segment as stored, in hex.
+    pub sha256: Option<String>,
+}
+
+impl Ledger {
+    /// The records of the archive that `target` is.
+    #[must_use]
+    pub fn new(target: Target, prefix: Option<String>) -> Self {
+        Self { target, prefix }
+    }
+
+    /// Every segment's number and size, in order.
+    pub async fn numbers(&self) -> Result<Vec<(u64, u64)>, LedgerError> {
+        let first = segment_key(self.prefix.as_deref(), 0);
+        let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/";
+        let mut listing = inventory::list(&self.target.clients, &self.target.bucket, folder, None);
+        let mut numbers = Vec::new();
+        while let Some(listed) = listing.next().await {
+            let listed = listed?;
+            let number = listed.path.strip_suffix(".jsonl.gz").and_then(|name| name.parse().ok());
+            numbers.extend(number.map(|number| (number, listed.size_bytes)));
+        }
+        Ok(numbers)
+    }
+
+    /// A segment as stored.
+    pub async fn stored(&self, number: u64, size_bytes: u64) -> Result<bytes::Bytes, LedgerError> {
+        let key = segment_key(self.prefix.as_deref(), number);
+        let origin = Origin {
+            clients: &self.target.clients,
+            bucket: &self.target.bucket,
+            key: &key,
+            size_bytes,
+        };
+        Ok(fetch(origin, None).await?.1)
+    }
+
+    /// The end of the sequence, and what the last finished run proved.
+    ///
+    /// # Errors
+    /// The last segment cannot be read: an altered end is no place to go on
+    /// from.
+    pub async fn tip(&self) -> Result<(Tip, Option<Row>), LedgerError> {
+        let numbers = self.numbers().await?;
+        let Some(&(last, _)) = numbers.last() else {
+            return Ok((Tip::default(), None));
+        };
+        let mut tip = Tip { next: last + 1, sha256: None };
+        // The last finished run is rarely more than a few segments back.
+        for (number, size_bytes) in numbers.into_iter().rev() {
+            let stored = self.stored(number, size_bytes).await?;
+            let segment = Segment::decode(number, &stored)?;
+            if number == last {
+                tip.sha256 = Some(sha256_hex(&stored));
+            }
+            let end = segment.rows.into_iter().rev().find(|row| matches!(row, Row::End { .. }));
+            if end.is_some() {
+                return Ok((tip, end));
+            }
+        }
+        Ok((tip, None))
+    }
+
+    /// Writes rows as the next segment and moves `tip` on.
+    ///
+    /// Where another run took the number, its segment is read and the rows go
+    /// behind it.
+    pub async fn append(
+        &self,
+        tip: &mut Tip,
+        mut head: Head,
+        rows: Vec<Row>,
+    ) -> Result<(), LedgerError> {
+        let mut segment = Segment { head: head.clone(), rows };
+        loop {
+            head.number = tip.next;
+            head.previous_sha256.clone_from(&tip.sha256);
+            segment.head.clone_from(&head);
+            let stored = segment.encode()?;
+            let hash = sha256(&stored);
+            let put = self
+                .target
+                .clients
+                .s3()
+                .put_object()
+                .bucket(self.target.bucket.as_str())
+                .key(segment_key(self.prefix.as_deref(), head.number))
+                .if_none_match("*")
+                .checksum_algorithm(ChecksumAlgorithm::Sha256)
+                .checksum_sha256(BASE64_STANDARD.encode(hash))
+                .content_type("application/x-ndjson")
+                .content_encoding("gzip")
+                .body(stored.clone().into())
+                .send()
+                .await
+                .at(&self.target.clients, "s3:PutObject");
+            match put {
+                Ok(_) => {
+                    *tip = Tip { next: head.number + 1, sha256: Some(hex::encode(hash)) };
+                    return Ok(());
+                }
+                Err(error) if is_taken(&error) => {
+                    let (theirs, _) = self.tip().await?;
+                    // Ours, whose answer was lost on the way.
+                    if theirs.sha256.as_deref() == Some(hex::encode(hash).as_str()) {
+                        *tip = theirs;
+                        return Ok(());
+                    }
+                    *tip = theirs;
+                }
+                Err(error) if error.is_code("ConditionalRequestConflict") => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Bringing legacy logs into the archive, so that nothing is lost, nothing is
+//! written twice, nothing is overwritten, and every digest still proves them.
+//!
+//! ```text
+//! source ─► lanes ─► join with the archive ─► days ─► copy ─► records
+//! ```
+
+pub mod census;
+pub mod copy;
+pub mod discover;
+pub mod join;
+mod lane;
+pub mod ledger;
+mod multipart;
+pub mod pace;
+pub mod record;
+pub mod run;
+pub mod source;

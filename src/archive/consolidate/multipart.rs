@@ -1,0 +1,148 @@
+//! Large objects, in parts: with their metadata, and still never over another.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedPart};
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use super::{
+    copy::{
+        Copied, CopyError, Origin, Target, compare, completed, fetch, finish, is_taken, sha256,
+        tags,
+    },
+    record::Outcome,
+};
+use crate::aws::{At, AwsError};
+
+/// Copies an object in parts of [`Target::part_bytes`], holding one part.
+///
+/// # Errors
+/// The upload was aborted: no part of it is left, nothing was written.
+pub(super) async fn copy(
+    target: &Target,
+    origin: Origin<'_>,
+    key: &str,
+) -> Result<Copied, CopyError> {
+    let first = (0, target.part_bytes.min(origin.size_bytes));
+    let (object, body) = fetch(origin, Some(first)).await?;
+    let (tagging, tags_left) = tags(origin, &object).await?;
+    let upload = target
+        .clients
+        .s3()
+        .create_multipart_upload()
+        .bucket(target.bucket.as_str())
+        .key(key)
+        .checksum_algorithm(ChecksumAlgorithm::Sha256)
+        .set_content_type(object.content_type.clone())
+        .set_content_encoding(object.content_encoding.clone())
+        .set_content_language(object.content_language.clone())
+        .set_content_disposition(object.content_disposition.clone())
+        .set_cache_control(object.cache_control.clone())
+        .set_metadata(object.metadata.clone())
+        .set_tagging(tagging)
+        .storage_class(target.storage_class.clone())
+        .send()
+        .await
+        .at(&target.clients, "s3:PutObject")?;
+    let upload_id = upload.upload_id().unwrap_or_default();
+    let written = parts(target, origin, key, upload_id, body).await;
+    let (parts, hash) = match written {
+        Ok(written) => written,
+        Err(error) => {
+            abort(target, key, upload_id).await;
+            return Err(error);
+        }
+    };
+    let complete = target
+        .clients
+        .s3()
+        .complete_multipart_upload()
+        .bucket(target.bucket.as_str())
+        .key(key)
+        .upload_id(upload_id)
+        .if_none_match("*")
+        .multipart_upload(completed(parts))
+        .send()
+        .await
+        .at(&target.clients, "s3:PutObject");
+    let outcome = match complete {
+        Ok(_) => Outcome::Copied,
+        Err(error) => {
+            abort(target, key, upload_id).await;
+            if !is_taken(&error) {
+                return Err(error.into());
+            }
+            compare(target, key, origin.size_bytes, &hash).await?
+        }
+    };
+    Ok(Copied { outcome, sha256: hash, size_bytes: origin.size_bytes, tags_left })
+}
+
+async fn parts(
+    target: &Target,
+    origin: Origin<'_>,
+    key: &str,
+    upload_id: &str,
+    first: bytes::Bytes,
+) -> Result<(Vec<CompletedPart>, [u8; 32]), CopyError> {
+    let mut whole = Context::new(&SHA256);
+    let mut parts = Vec::new();
+    let mut body = first;
+    let mut at = 0;
+    loop {
+        whole.update(&body);
+        at += body.len() as u64;
+        let number = i32::try_from(parts.len() + 1).unwrap_or(i32::MAX);
+        parts.push(upload(target, key, upload_id, number, body).await?);
+        if at >= origin.size_bytes {
+            return Ok((parts, finish(whole)));
+        }
+        let range = (at, (at + target.part_bytes).min(origin.size_bytes));
+        body = fetch(origin, Some(range)).await?.1;
+    }
+}
+
+async fn upload(
+    target: &Target,
+    key: &str,
+    upload_id: &str,
+    number: i32,
+    body: bytes::Bytes,
+) -> Result<CompletedPart, AwsError> {
+    let checksum = BASE64_STANDARD.encode(sha256(&body));
+    let part = target
+        .clients
+        .s3()
+        .upload_part()
+        .bucket(target.bucket.as_str())
+        .key(key)
+        .upload_id(upload_id)
+        .part_number(number)
+        .checksum_algorithm(ChecksumAlgorithm::Sha256)
+        .checksum_sha256(&checksum)
+        .body(body.into())
+        .send()
+        .await
+        .at(&target.clients, "s3:PutObject")?;
+    Ok(CompletedPart::builder()
+        .part_number(number)
+        .set_e_tag(part.e_tag)
+        .checksum_sha256(checksum)
+        .build())
+}
+
+/// What cannot be aborted is swept by the archive's lifecycle rule.
+async fn abort(target: &Target, key: &str, upload_id: &str) {
+    let aborted = target
+        .clients
+        .s3()
+        .abort_multipart_upload()
+        .bucket(target.bucket.as_str())
+        .key(key)
+        .upload_id(upload_id)
+        .send()
+        .await
+        .at(&target.clients, "s3:AbortMultipartUpload");
+    if let Err(error) = aborted {
+        tracing::warn!(%error, "an unfinished upload was left behind");
+    }
+}

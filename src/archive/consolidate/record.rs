@@ -1,0 +1,382 @@
+//! Run records: what every run did, chained so that nobody can take one away.
+//!
+//! The archive holds one sequence of segments, `orgtrail/runs/<number>.jsonl.gz`.
+//! Each is gzipped JSON lines: a head that names the segment before it and that
+//! one's SHA-256, then rows. A run writes one segment or more, each with
+//! `If-None-Match: *`, so two runs cannot take the same number: the later one
+//! finds the newer head and chains to it. A run that was killed has segments
+//! without an end row; they stand as evidence of what it had done.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Read, Write},
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+
+use crate::archive::units::UnitId;
+
+/// The version of the records' format.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The most that a segment may inflate to; more is hostile. Units: bytes.
+const MAX_SEGMENT_BYTES: u64 = 256 << 20;
+
+/// Where segment `number` lies, below the archive's prefix.
+#[must_use]
+pub fn segment_key(prefix: Option<&str>, number: u64) -> String {
+    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    format!("{prefix}orgtrail/runs/{number:012}.jsonl.gz")
+}
+
+/// The head of a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// [`FORMAT_VERSION`] when it was written.
+    pub version: u32,
+    /// The segment's place in the sequence, from 0.
+    pub number: u64,
+    /// SHA-256 of the segment before, as stored (gzipped), in hex; `None` for
+    /// the first.
+    pub previous_sha256: Option<String>,
+    /// The run that wrote it.
+    pub run_id: String,
+    /// When it was written.
+    pub written_at: Timestamp,
+    /// Who wrote it: the caller's ARN.
+    pub written_by: String,
+    /// The program and its version.
+    pub written_with: String,
+}
+
+/// What a segment says, a line each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "row", rename_all = "snake_case")]
+pub enum Row {
+    /// A run begins.
+    Begin {
+        /// What was asked, as the command line gave it.
+        asked: serde_json::Value,
+    },
+    /// An object that the run dealt with.
+    Object(ObjectRow),
+    /// A unit is done.
+    Unit(UnitRow),
+    /// A run ends; one that was killed has no such row.
+    End {
+        /// Sums over all units.
+        totals: Counts,
+        /// Whether every readable source is in the archive.
+        complete: bool,
+        /// By lane id, the last closed day up to which all was proven there.
+        proven_through: BTreeMap<String, Date>,
+    },
+}
+
+/// What became of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRow {
+    /// Its key in the archive.
+    pub key: String,
+    /// Where it came from.
+    pub origin_bucket: String,
+    /// Its key there.
+    pub origin_key: String,
+    /// Units: bytes.
+    pub size_bytes: u64,
+    /// SHA-256 of the body as stored, in hex; `None` where it was not read.
+    pub sha256: Option<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, where it was not copied.
+    pub reason: Option<String>,
+}
+
+/// What became of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Written to the archive by this run.
+    Copied,
+    /// Another writer was faster, with the same content.
+    AlreadyThere,
+    /// The key is taken by different content, which was left as it is.
+    Conflict,
+    /// Not copied, for the reason given.
+    Failed,
+    /// In a class that must be restored first.
+    Archived,
+    /// The key is not CloudTrail's: left where it is.
+    Foreign,
+}
+
+/// What became of a unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitRow {
+    /// Which.
+    pub unit: UnitId,
+    /// How many objects of each kind.
+    pub counts: Counts,
+}
+
+/// How many objects, by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Objects at the source.
+    pub source: u64,
+    /// In the archive before, with the same size.
+    pub present: u64,
+    /// Copied now.
+    pub copied: u64,
+    /// Units: bytes, of the copied.
+    pub copied_bytes: u64,
+    /// Keys taken by different content.
+    pub conflicts: u64,
+    /// Not copied.
+    pub failed: u64,
+    /// To be restored first.
+    pub archived: u64,
+    /// Not CloudTrail's.
+    pub foreign: u64,
+}
+
+impl Counts {
+    /// Whether every object of the source is in the archive.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.conflicts == 0 && self.failed == 0 && self.archived == 0
+    }
+
+    /// Counts one object.
+    pub fn add(&mut self, outcome: Outcome, size_bytes: u64) {
+        match outcome {
+            Outcome::Copied => {
+                self.copied += 1;
+                self.copied_bytes += size_bytes;
+            }
+            Outcome::AlreadyThere => self.present += 1,
+            Outcome::Conflict => self.conflicts += 1,
+            Outcome::Failed => self.failed += 1,
+            Outcome::Archived => self.archived += 1,
+            Outcome::Foreign => self.foreign += 1,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.source += other.source;
+        self.present += other.present;
+        self.copied += other.copied;
+        self.copied_bytes += other.copied_bytes;
+        self.conflicts += other.conflicts;
+        self.failed += other.failed;
+        self.archived += other.archived;
+        self.foreign += other.foreign;
+    }
+}
+
+/// A segment, read or to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segment {
+    /// Its head.
+    pub head: Head,
+    /// Its rows.
+    pub rows: Vec<Row>,
+}
+
+/// What is wrong with a record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The bytes are no segment.
+    #[error("run record {number} cannot be read: {reason}")]
+    Unreadable {
+        /// The segment.
+        number: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The segment does not follow the one before it.
+    #[error(
+        "run record {number} does not follow the one before it: it names SHA-256 {found}, the record before has {wanted}"
+    )]
+    BrokenChain {
+        /// The segment.
+        number: u64,
+        /// What its head says.
+        found: String,
+        /// What the segment before hashes to.
+        wanted: String,
+    },
+    /// A segment is not there.
+    #[error("run record {number} is missing")]
+    Missing {
+        /// The segment.
+        number: u64,
+    },
+}
+
+impl Segment {
+    /// The segment as stored.
+    pub fn encode(&self) -> std::io::Result<Vec<u8>> {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        serde_json::to_writer(&mut gzip, &self.head)?;
+        gzip.write_all(b"\n")?;
+        for row in &self.rows {
+            serde_json::to_writer(&mut gzip, row)?;
+            gzip.write_all(b"\n")?;
+        }
+        gzip.finish()
+    }
+
+    /// Reads a stored segment, which must be the one numbered `number`.
+    pub fn decode(number: u64, stored: &[u8]) -> Result<Self, RecordError> {
+        let refuse = |reason: String| RecordError::Unreadable { number, reason };
+        let inflated = BufReader::new(GzDecoder::new(stored).take(MAX_SEGMENT_BYTES));
+        let mut lines = inflated.lines();
+        let head = lines
+            .next()
+            .ok_or_else(|| refuse("it is empty".to_owned()))?
+            .map_err(|error| refuse(error.to_string()))?;
+        let head: Head = serde_json::from_str(&head)
+            .map_err(|error| refuse(format!("its head is no head: {error}")))?;
+        if head.version > FORMAT_VERSION {
+            return Err(refuse(format!(
+                "its format is version {}, this program knows up to {FORMAT_VERSION}",
+                head.version
+            )));
+        }
+        if head.number != number {
+            return Err(refuse(format!("its head says that it is number {}", head.number)));
+        }
+        let rows = lines
+            .map(|line| {
+                let line = line.map_err(|error| refuse(error.to_string()))?;
+                serde_json::from_str(&line)
+                    .map_err(|error| refuse(format!("a row is no row: {error}")))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { head, rows })
+    }
+}
+
+/// The SHA-256 of a segment as stored, in hex.
+#[must_use]
+pub fn sha256_hex(stored: &[u8]) -> String {
+    hex::encode(digest(&SHA256, stored))
+}
+
+/// Checks segments one after the other, holding one hash.
+#[derive(Debug, Default)]
+pub struct ChainChecker {
+    next: u64,
+    previous_sha256: Option<String>,
+}
+
+impl ChainChecker {
+    /// Takes the next stored segment, or `None` where it is missing although a
+    /// later one is there.
+    ///
+    /// After a broken or unreadable segment the check goes on from its bytes,
+    /// so that one bad segment is one finding.
+    pub fn check(&mut self, stored: Option<&[u8]>) -> Result<Segment, RecordError> {
+        let number = self.next;
+        self.next += 1;
+        let Some(stored) = stored else {
+            self.previous_sha256 = None;
+            return Err(RecordError::Missing { number });
+        };
+        let previous = self.previous_sha256.replace(sha256_hex(stored));
+        let segment = Segment::decode(number, stored)?;
+        // After a missing segment there is nothing to compare with.
+        let comparable = number == 0 || previous.is_some();
+        if comparable && segment.head.previous_sha256 != previous {
+            let named = |hash: Option<String>| hash.unwrap_or_else(|| "none".to_owned());
+            return Err(RecordError::BrokenChain {
+                number,
+                found: named(segment.head.previous_sha256),
+                wanted: named(previous),
+            });
+        }
+        Ok(segment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chain(length: u64) -> Vec<Vec<u8>> {
+        let mut stored: Vec<Vec<u8>> = Vec::new();
+        for number in 0..length {
+            let segment = Segment {
+                head: Head {
+                    version: FORMAT_VERSION,
+                    number,
+                    previous_sha256: stored.last().map(|before| sha256_hex(before)),
+                    run_id: "run".to_owned(),
+                    written_at: Timestamp::UNIX_EPOCH,
+                    written_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
+                    written_with: "orgtrail test".to_owned(),
+                },
+                rows: vec![Row::Begin { asked: serde_json::json!({ "number": number }) }],
+            };
+            stored.push(segment.encode().unwrap());
+        }
+        stored
+    }
+
+    fn findings(stored: &[Option<Vec<u8>>]) -> Vec<Result<Segment, RecordError>> {
+        let mut checker = ChainChecker::default();
+        stored.iter().map(|segment| checker.check(segment.as_deref())).collect()
+    }
+
+    #[test]
+    fn an_untouched_chain_holds() {
+        let stored: Vec<_> = chain(4).into_iter().map(Some).collect();
+        assert!(findings(&stored).iter().all(Result::is_ok));
+    }
+
+    proptest! {
+        #[test]
+        fn any_flipped_bit_shows(number in 0_usize..3, at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+            // The last segment has none after it to tell on it, except by
+            // being unreadable; so only those before it are touched.
+            let mut stored = chain(4);
+            let at = at.index(stored[number].len());
+            stored[number][at] ^= 1 << bit;
+            let stored: Vec<_> = stored.into_iter().map(Some).collect();
+            prop_assert!(findings(&stored).iter().any(Result::is_err));
+        }
+
+        #[test]
+        fn a_missing_segment_shows(number in 0_usize..3) {
+            let mut stored: Vec<_> = chain(4).into_iter().map(Some).collect();
+            stored[number] = None;
+            let missing = findings(&stored)
+                .into_iter()
+                .filter(|finding| matches!(finding, Err(RecordError::Missing { .. })))
+                .count();
+            prop_assert_eq!(missing, 1);
+        }
+
+        #[test]
+        fn swapped_segments_show(first in 0_usize..4, second in 0_usize..4) {
+            prop_assume!(first != second);
+            let mut stored = chain(4);
+            stored.swap(first, second);
+            let stored: Vec<_> = stored.into_iter().map(Some).collect();
+            prop_assert!(findings(&stored).iter().any(Result::is_err));
+        }
+
+        #[test]
+        fn hostile_bytes_are_an_error_and_no_panic(stored in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Segment::decode(0, &stored).is_err());
+        }
+    }
+}

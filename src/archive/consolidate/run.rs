@@ -1,0 +1,369 @@
+//! A run: every source's lanes at once, their rows into the records.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use futures::{StreamExt, stream};
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use serde::Serialize;
+
+use super::{
+    copy::Target,
+    lane::{LaneResult, Proven, Work},
+    ledger::{Ledger, LedgerError, Tip},
+    pace::Limit,
+    record::{Counts, FORMAT_VERSION, Head, Outcome, Row},
+    source::Source,
+};
+use crate::{
+    archive::units::Lane,
+    aws::{AwsError, Clients},
+    names::{AccountId, Region},
+};
+
+/// Lanes that are listed at once. Each holds a page of either side.
+const LANES_AT_ONCE: usize = 8;
+
+/// Rows after which a segment is written, so that a killed run loses little of
+/// its record and memory stays flat.
+const ROWS_A_SEGMENT: usize = 20_000;
+
+/// What is asked of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Asked {
+    /// The first day; from the beginning where absent.
+    pub since: Option<Date>,
+    /// The last day; to the end where absent.
+    pub until: Option<Date>,
+    /// The accounts whose logs are moved; all where empty.
+    pub accounts: BTreeSet<AccountId>,
+    /// The Regions whose logs are moved; all where empty.
+    pub regions: BTreeSet<Region>,
+    /// Whether nothing is written.
+    pub dry_run: bool,
+    /// Whether what earlier runs proved is listed again.
+    pub full: bool,
+    /// How many objects are copied at the most.
+    pub limit: Option<u64>,
+    /// How many copies run at once at the most.
+    pub concurrency: usize,
+    /// For how many days after its end late files are expected for a day.
+    pub overlap_days: u16,
+}
+
+impl Asked {
+    fn wants(&self, lane: &Lane) -> bool {
+        (self.accounts.is_empty() || self.accounts.contains(&lane.account))
+            && (self.regions.is_empty() || self.regions.contains(&lane.region))
+    }
+}
+
+/// Who runs, and when.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The run's own name.
+    pub id: String,
+    /// When it began.
+    pub now: Timestamp,
+    /// The caller's ARN.
+    pub caller: String,
+    /// The program and its version.
+    pub program: String,
+}
+
+/// A part of a source that could not be worked on to its end.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// The source or lane.
+    pub place: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a run came to.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Sums over all lanes.
+    pub counts: Counts,
+    /// Sources and lanes that were not worked on to their end.
+    pub failures: Vec<Failure>,
+    /// Folders that are not CloudTrail's.
+    pub foreign_folders: Vec<String>,
+    /// Objects that lie where CloudTrail writes only folders.
+    pub stray_objects: u64,
+    /// Objects that are in conflict, failed or must be restored, by their key
+    /// in the archive; at most [`EXAMPLES`].
+    pub examples: Vec<super::record::ObjectRow>,
+    /// Whether the run was stopped before its end.
+    pub stopped: bool,
+    /// The number of the last record written.
+    pub last_record: Option<u64>,
+}
+
+/// How many objects a report names; the records name all.
+pub const EXAMPLES: usize = 20;
+
+impl Report {
+    /// Whether every readable source is in the archive.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.counts.complete() && self.failures.is_empty() && !self.stopped
+    }
+}
+
+/// How far a run is, for whoever shows it, and the way to stop it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Objects that were in the archive already.
+    pub present: AtomicU64,
+    /// Objects that were dealt with.
+    pub done: AtomicU64,
+    /// Units: bytes, of the copied.
+    pub copied_bytes: AtomicU64,
+    copied: AtomicU64,
+    limit: Option<u64>,
+    stop: AtomicBool,
+}
+
+impl Progress {
+    /// Stops the run by itself after `limit` copied objects.
+    #[must_use]
+    pub fn new(limit: Option<u64>) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// Starts no further copy; what is in flight is finished and recorded.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run is to end.
+    #[must_use]
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn present(&self) {
+        self.present.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn done(&self, outcome: Outcome, size_bytes: u64) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        if outcome == Outcome::Copied {
+            self.copied_bytes.fetch_add(size_bytes, Ordering::Relaxed);
+            let copied = self.copied.fetch_add(1, Ordering::Relaxed) + 1;
+            if self.limit.is_some_and(|limit| copied >= limit) {
+                self.stop();
+            }
+        }
+    }
+}
+
+/// The archive that a run fills.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// Where objects go.
+    pub target: Target,
+    /// The archive's prefix.
+    pub prefix: Option<String>,
+    /// `[prefix/]AWSLogs/<org-id>/`.
+    pub root: String,
+}
+
+/// Brings every source's objects into the archive.
+///
+/// One broken source or lane does not stop the others: it is in
+/// [`Report::failures`].
+///
+/// # Errors
+/// The records could not be read or written; what was copied stays.
+pub async fn consolidate(
+    run: &Run,
+    asked: &Asked,
+    archive: &Archive,
+    sources: Vec<(Source, Clients)>,
+    progress: Arc<Progress>,
+) -> Result<Report, LedgerError> {
+    let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone());
+    let (mut tip, end) = ledger.tip().await?;
+    let known = match end {
+        Some(Row::End { proven_through, .. }) => proven_through,
+        _ => Proven::new(),
+    };
+    let mut report = Report::default();
+    let found = find_lanes(asked, sources, &mut report).await;
+
+    let (rows, incoming) = tokio::sync::mpsc::channel(1024);
+    let limit = Arc::new(Limit::new(asked.concurrency));
+    let closed_through = closed_through(run.now, asked.overlap_days);
+    let works = found.into_iter().map(|(lane, source, clients)| Work {
+        proven_through: if asked.full { None } else { known.get(&lane.id()).copied() },
+        lane,
+        bucket: source,
+        source: clients,
+        target: archive.target.clone(),
+        archive_root: archive.root.clone(),
+        since: asked.since,
+        until: asked.until,
+        closed_through,
+        dry_run: asked.dry_run,
+        limit: Arc::clone(&limit),
+        progress: Arc::clone(&progress),
+    });
+    let lanes = async move {
+        stream::iter(works)
+            .map(|work| {
+                let rows = rows.clone();
+                async move { (work.lane.clone(), work.run(&rows).await) }
+            })
+            .buffer_unordered(LANES_AT_ONCE)
+            .collect::<Vec<_>>()
+            .await
+    };
+    let head = head(run);
+    let stop = Arc::clone(&progress);
+    let writer = async {
+        // Owned, so that lanes are not left waiting for a writer that failed.
+        let mut incoming = incoming;
+        let mut pending =
+            vec![Row::Begin { asked: serde_json::to_value(asked).unwrap_or_default() }];
+        let mut examples = Vec::new();
+        while let Some(row) = incoming.recv().await {
+            if let Row::Object(object) = &row {
+                let told = matches!(
+                    object.outcome,
+                    Outcome::Conflict | Outcome::Failed | Outcome::Archived | Outcome::Foreign
+                );
+                if told && examples.len() < EXAMPLES {
+                    examples.push(object.clone());
+                }
+            }
+            if asked.dry_run {
+                continue;
+            }
+            pending.push(row);
+            if pending.len() >= ROWS_A_SEGMENT {
+                let rows = std::mem::take(&mut pending);
+                // What cannot be recorded is not copied.
+                ledger.append(&mut tip, head.clone(), rows).await.inspect_err(|_| stop.stop())?;
+            }
+        }
+        Ok::<_, LedgerError>((pending, examples))
+    };
+    let (results, written) = tokio::join!(lanes, writer);
+    let (mut pending, examples) = written?;
+    report.examples = examples;
+    let proven_through = merge(known, results, &mut report);
+    report.stopped |= progress.stopped();
+    if !asked.dry_run {
+        pending.push(Row::End {
+            totals: report.counts,
+            complete: report.complete(),
+            proven_through,
+        });
+        ledger.append(&mut tip, head, pending).await?;
+        report.last_record = last_number(&tip);
+    }
+    Ok(report)
+}
+
+async fn find_lanes(
+    asked: &Asked,
+    sources: Vec<(Source, Clients)>,
+    report: &mut Report,
+) -> Vec<(Lane, crate::names::BucketName, Clients)> {
+    let mut found = Vec::new();
+    let mut listed = stream::iter(sources)
+        .map(|(source, clients)| async move {
+            let lanes = source.lanes(&clients).await;
+            (source, clients, lanes)
+        })
+        .buffer_unordered(LANES_AT_ONCE);
+    while let Some((source, clients, lanes)) = listed.next().await {
+        match lanes {
+            Ok(lanes) => {
+                report.foreign_folders.extend(
+                    lanes.foreign.into_iter().map(|key| format!("s3://{}/{key}", source.bucket)),
+                );
+                report.stray_objects += lanes.stray_objects;
+                let wanted = lanes.lanes.into_iter().filter(|lane| asked.wants(lane));
+                found.extend(wanted.map(|lane| (lane, source.bucket.clone(), clients.clone())));
+            }
+            Err(error) => report.failures.push(failure(source.name(), &error)),
+        }
+    }
+    found.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    found.dedup_by(|(one, ..), (other, ..)| one == other);
+    found
+}
+
+fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Report) -> Proven {
+    for (lane, result) in results {
+        report.counts += result.counts;
+        report.stopped |= result.stopped;
+        if let Some(error) = &result.failure {
+            report.failures.push(Failure { place: lane.id(), reason: error.to_string() });
+        }
+        match result.proven_through {
+            Some(day) => known.insert(lane.id(), day),
+            None => known.remove(&lane.id()),
+        };
+    }
+    known
+}
+
+fn failure(place: String, error: &AwsError) -> Failure {
+    Failure { place, reason: error.to_string() }
+}
+
+fn head(run: &Run) -> Head {
+    Head {
+        version: FORMAT_VERSION,
+        number: 0,
+        previous_sha256: None,
+        run_id: run.id.clone(),
+        written_at: run.now,
+        written_by: run.caller.clone(),
+        written_with: run.program.clone(),
+    }
+}
+
+fn last_number(tip: &Tip) -> Option<u64> {
+    tip.next.checked_sub(1)
+}
+
+/// The last day that no late file is expected for any more.
+fn closed_through(now: Timestamp, overlap_days: u16) -> Date {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let back = i64::from(overlap_days) + 1;
+    today.checked_sub(back.days()).unwrap_or(Date::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_day_is_closed_after_the_overlap() {
+        let now = "2026-03-10T01:00:00Z".parse().unwrap();
+        assert_eq!(closed_through(now, 0), date(2026, 3, 9));
+        assert_eq!(closed_through(now, 2), date(2026, 3, 7));
+    }
+
+    #[test]
+    fn a_run_stops_itself_at_its_limit() {
+        let progress = Progress::new(Some(2));
+        progress.done(Outcome::Copied, 1);
+        progress.done(Outcome::Failed, 1);
+        assert!(!progress.stopped());
+        progress.done(Outcome::Copied, 1);
+        assert!(progress.stopped());
+    }
+}

@@ -1,0 +1,193 @@
+//! What lies in a bucket: listings as streams, in key order, a page ahead.
+
+use aws_sdk_s3::types::{ObjectStorageClass, OptionalObjectAttributes};
+use futures::{Stream, StreamExt, stream};
+use tokio::sync::mpsc;
+
+use super::consolidate::join::Listed;
+use crate::{
+    aws::{At, AwsError, Clients},
+    names::{AccountId, BucketName, OrgId, Region},
+};
+
+/// Pages that are fetched before they are asked for: the next listing is under
+/// way while one is being worked on, and never more than that is held.
+const PAGES_AHEAD: usize = 1;
+
+/// The objects below a prefix, in the order of their keys; their paths are what
+/// follows the prefix.
+///
+/// `after` leaves out all paths up to and with it. Ends at the first error.
+pub fn list(
+    clients: &Clients,
+    bucket: &BucketName,
+    prefix: String,
+    after: Option<String>,
+) -> impl Stream<Item = Result<Listed, AwsError>> + Unpin + use<> {
+    let (pages, ahead) = mpsc::channel(PAGES_AHEAD);
+    let (clients, bucket) = (clients.clone(), bucket.clone());
+    tokio::spawn(async move {
+        let mut after = after.map(|path| format!("{prefix}{path}"));
+        let mut token = None;
+        loop {
+            let page = clients
+                .s3()
+                .list_objects_v2()
+                .bucket(bucket.as_str())
+                .prefix(&prefix)
+                .set_start_after(after.take())
+                .set_continuation_token(token.take())
+                .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
+                .send()
+                .await
+                .at(&clients, "s3:ListBucket");
+            let next = match &page {
+                Ok(page) => page.next_continuation_token().map(str::to_owned),
+                Err(_) => None,
+            };
+            let listed = page.map(|page| {
+                let objects = page.contents.unwrap_or_default();
+                objects.into_iter().filter_map(|object| listed(&prefix, object)).collect::<Vec<_>>()
+            });
+            // A receiver that has gone away wants no more.
+            if pages.send(listed).await.is_err() || next.is_none() {
+                return;
+            }
+            token = next;
+        }
+    });
+    let pages = stream::unfold(ahead, |mut ahead| async move {
+        let page = ahead.recv().await?;
+        Some((page, ahead))
+    });
+    Box::pin(pages.flat_map(|page| match page {
+        Ok(objects) => stream::iter(objects.into_iter().map(Ok).collect::<Vec<_>>()),
+        Err(error) => stream::iter(vec![Err(error)]),
+    }))
+}
+
+fn listed(prefix: &str, object: aws_sdk_s3::types::Object) -> Option<Listed> {
+    let restored = object
+        .restore_status()
+        .is_some_and(|status| status.is_restore_in_progress() == Some(false));
+    let archived = matches!(
+        object.storage_class(),
+        Some(ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive)
+    );
+    Some(Listed {
+        path: object.key()?.strip_prefix(prefix)?.into(),
+        size_bytes: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+        archived: archived && !restored,
+    })
+}
+
+/// The folders directly below a prefix, without their slashes, and how many
+/// objects lie beside them.
+pub async fn folders(
+    clients: &Clients,
+    bucket: &BucketName,
+    prefix: &str,
+) -> Result<(Vec<String>, u64), AwsError> {
+    let mut folders = Vec::new();
+    let mut beside = 0_u64;
+    let mut token = None;
+    loop {
+        let page = clients
+            .s3()
+            .list_objects_v2()
+            .bucket(bucket.as_str())
+            .prefix(prefix)
+            .delimiter("/")
+            .set_continuation_token(token)
+            .send()
+            .await
+            .at(clients, "s3:ListBucket")?;
+        for folder in page.common_prefixes() {
+            let name = folder.prefix().and_then(|folder| folder.strip_prefix(prefix));
+            folders.extend(name.map(|name| name.trim_end_matches('/').to_owned()));
+        }
+        // The console marks a folder by an empty object of its own name.
+        let objects = page.contents().iter().filter(|object| object.key() != Some(prefix));
+        beside += objects.count() as u64;
+        token = page.next_continuation_token().map(str::to_owned);
+        if token.is_none() {
+            return Ok((folders, beside));
+        }
+    }
+}
+
+/// The lanes below one prefix of a bucket, and what is not CloudTrail's there.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Lanes {
+    /// Every folder of an account, kind and Region.
+    pub lanes: Vec<super::units::Lane>,
+    /// Folders that CloudTrail's grammar does not have, by their full prefix.
+    pub foreign: Vec<String>,
+    /// Objects that lie where CloudTrail writes only folders.
+    pub stray_objects: u64,
+}
+
+/// Finds the lanes below `[prefix/]AWSLogs/`, with and without an
+/// organization's folder.
+pub async fn lanes(
+    clients: &Clients,
+    bucket: &BucketName,
+    prefix: Option<&str>,
+) -> Result<Lanes, AwsError> {
+    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    let top = format!("{prefix}AWSLogs/");
+    let mut found = Lanes::default();
+    let mut roots = vec![top.clone()];
+    while let Some(root) = roots.pop() {
+        let (names, beside) = folders(clients, bucket, &root).await?;
+        found.stray_objects += beside;
+        for name in names {
+            if let Ok(account) = name.parse::<AccountId>() {
+                account_lanes(clients, bucket, &root, &account, &mut found).await?;
+            } else if root == top && name.parse::<OrgId>().is_ok() {
+                roots.push(format!("{root}{name}/"));
+            } else {
+                found.foreign.push(format!("{root}{name}/"));
+            }
+        }
+    }
+    found.lanes.sort();
+    found.foreign.sort();
+    Ok(found)
+}
+
+async fn account_lanes(
+    clients: &Clients,
+    bucket: &BucketName,
+    root: &str,
+    account: &AccountId,
+    found: &mut Lanes,
+) -> Result<(), AwsError> {
+    let base = format!("{root}{account}/");
+    let (kinds, beside) = folders(clients, bucket, &base).await?;
+    found.stray_objects += beside;
+    for folder in kinds {
+        let known = folder == super::key::DIGEST_FOLDER
+            || super::key::LogClass::ALL.iter().any(|class| class.folder() == folder);
+        if !known {
+            // Config, VPC flow logs and load balancers write beside CloudTrail.
+            found.foreign.push(format!("{base}{folder}/"));
+            continue;
+        }
+        let (regions, beside) = folders(clients, bucket, &format!("{base}{folder}/")).await?;
+        found.stray_objects += beside;
+        for region in regions {
+            match region.parse::<Region>() {
+                Ok(region) => found.lanes.push(super::units::Lane {
+                    bucket: bucket.to_string(),
+                    root: root.to_owned(),
+                    account: account.clone(),
+                    folder: folder.clone(),
+                    region,
+                }),
+                Err(_) => found.foreign.push(format!("{base}{folder}/{region}/")),
+            }
+        }
+    }
+    Ok(())
+}

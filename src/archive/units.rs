@@ -1,0 +1,160 @@
+//! The units in which archives are worked on.
+//!
+//! A lane is one source's objects of one account, kind and Region; a unit is
+//! one day of a lane. Units do not touch each other's objects, so they can run
+//! in any order, at once, on one machine or on many, and each can be run again.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{AccountId, Region};
+
+/// One source's objects of one account, kind and Region.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Lane {
+    /// The bucket that the objects come from.
+    pub bucket: String,
+    /// All before `<account>/` in their keys, with the slash at its end.
+    pub root: String,
+    /// The account whose activity they record.
+    pub account: AccountId,
+    /// The folder of their kind: `CloudTrail`, `CloudTrail-Digest`, ….
+    pub folder: String,
+    /// The Region whose activity they record.
+    pub region: Region,
+}
+
+impl Lane {
+    /// What to list to see the lane.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        format!("{}{}/{}/{}/", self.root, self.account, self.folder, self.region)
+    }
+
+    /// The same folder under another root.
+    #[must_use]
+    pub fn prefix_under(&self, root: &str) -> String {
+        format!("{root}{}/{}/{}/", self.account, self.folder, self.region)
+    }
+
+    /// The lane's name in records and reports, the same for ever.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.prefix())
+    }
+}
+
+/// One day of a lane.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct UnitId {
+    /// The lane.
+    pub lane: Lane,
+    /// The day of its folder, in UTC.
+    pub day: Date,
+}
+
+/// The day that a path below a lane's prefix starts with: `2026/01/31/…`.
+///
+/// `None` where it does not start with a day that the calendar has.
+#[must_use]
+pub fn day_of(path: &str) -> Option<Date> {
+    let mut parts = path.splitn(4, '/');
+    let mut number = |width: usize| {
+        let part = parts.next()?;
+        let digits = part.len() == width && part.bytes().all(|b| b.is_ascii_digit());
+        if digits { part.parse::<i16>().ok() } else { None }
+    };
+    let (year, month, day) = (number(4)?, number(2)?, number(2)?);
+    parts.next()?;
+    Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+/// A day as it stands in keys: `2026/01/31/`.
+#[must_use]
+pub fn day_folder(day: Date) -> String {
+    format!("{:04}/{:02}/{:02}/", day.year(), day.month(), day.day())
+}
+
+/// Cuts an ordered run of entries into days.
+///
+/// Pure: which unit an entry falls into depends on its path alone. Entries
+/// whose path starts with no day come out with `None`.
+#[derive(Debug)]
+pub struct Cutter<T> {
+    day: Option<Date>,
+    entries: Vec<T>,
+}
+
+impl<T> Default for Cutter<T> {
+    fn default() -> Self {
+        Self { day: None, entries: Vec::new() }
+    }
+}
+
+impl<T> Cutter<T> {
+    /// Takes the next entry; gives the day before, whole, when this entry is
+    /// the first of another.
+    pub fn push(&mut self, path: &str, entry: T) -> Option<(Option<Date>, Vec<T>)> {
+        let day = day_of(path);
+        let done = if day != self.day && !self.entries.is_empty() {
+            Some((self.day, std::mem::take(&mut self.entries)))
+        } else {
+            None
+        };
+        self.day = day;
+        self.entries.push(entry);
+        done
+    }
+
+    /// The last day.
+    pub fn finish(self) -> Option<(Option<Date>, Vec<T>)> {
+        if self.entries.is_empty() { None } else { Some((self.day, self.entries)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_path_tells_its_day_or_none() {
+        assert_eq!(day_of("2026/01/31/file"), Some(date(2026, 1, 31)));
+        for path in ["2026/02/30/file", "2026/1/31/file", "2026/01/31", "x", "+026/01/31/f", ""] {
+            assert_eq!(day_of(path), None, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn cutting_loses_nothing_and_keeps_the_order(
+            mut paths in proptest::collection::vec("(2026/01/0[1-5]/|x/)[a-z]{1,3}", 0..40)
+        ) {
+            paths.sort();
+            let mut cutter = Cutter::default();
+            let mut units = Vec::new();
+            for path in &paths {
+                units.extend(cutter.push(path, path.clone()));
+            }
+            units.extend(cutter.finish());
+            for (day, entries) in &units {
+                prop_assert!(!entries.is_empty());
+                prop_assert!(entries.iter().all(|path| day_of(path) == *day));
+            }
+            let days: Vec<_> = units.iter().map(|(day, _)| *day).collect();
+            let mut unique = days.clone();
+            unique.dedup();
+            prop_assert_eq!(days, unique);
+            let together: Vec<_> = units.into_iter().flat_map(|(_, entries)| entries).collect();
+            prop_assert_eq!(together, paths);
+        }
+
+        #[test]
+        fn a_days_folder_gives_the_day_back(year in 1970_i16..2100, month in 1_i8..=12, day in 1_i8..=28) {
+            let day = date(year, month, day);
+            prop_assert_eq!(day_of(&format!("{}file", day_folder(day))), Some(day));
+        }
+    }
+}

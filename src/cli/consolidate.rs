@@ -1,0 +1,316 @@
+//! `orgtrail consolidate`
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use aws_sdk_s3::types::StorageClass;
+use indicatif::{BinaryBytes, HumanCount};
+use jiff::{Timestamp, civil::Date};
+use serde::Serialize;
+
+use super::{CliError, Context, Exit, Explain, Format, sources};
+use crate::{
+    archive::{
+        consolidate::{
+            copy::{PART_BYTES, Target},
+            discover::{self, Unread},
+            ledger::LedgerError,
+            run::{Archive, Asked, Progress, Report, Run, consolidate},
+            source::Source,
+        },
+        key::Root,
+    },
+    aws::Clients,
+    names::{AccountId, Region},
+};
+
+/// How often a long run says how far it is where no bar can be drawn.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Bring the logs of legacy trails into the archive, provably
+///
+/// Finds every trail that is not the organization's, lists its bucket and the
+/// archive side by side, and copies what is missing: byte for byte, with the
+/// metadata that carries the signatures, never over another object. A run that
+/// was stopped or killed is finished by the next. What each run did is recorded
+/// in the archive under `orgtrail/runs/`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail consolidate --dry-run
+  orgtrail consolidate --yes
+  orgtrail consolidate --yes --account 444444444444 --since 2025-01-01
+  orgtrail consolidate --yes --source 's3://legacy-*'
+
+Exit code 0 only when every readable source is in the archive; 14 where objects
+conflict, failed or must be restored first, or a source could not be read.")]
+pub(crate) struct Args {
+    /// Show what would be copied, and copy nothing.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// The first day, in UTC.
+    #[arg(long, value_name = "DAY")]
+    since: Option<Date>,
+
+    /// The last day, in UTC.
+    #[arg(long, value_name = "DAY")]
+    until: Option<Date>,
+
+    /// Only this account's logs; may be repeated.
+    #[arg(long, value_name = "ID")]
+    account: Vec<AccountId>,
+
+    /// Only this Region's logs; may be repeated.
+    #[arg(long, value_name = "REGION")]
+    region: Vec<Region>,
+
+    /// Only sources whose name matches, with `*` for anything; may be repeated.
+    #[arg(long, value_name = "PATTERN")]
+    source: Vec<String>,
+
+    /// Copy at most so many objects, then stop as Ctrl-C does.
+    #[arg(long, value_name = "OBJECTS")]
+    limit: Option<u64>,
+
+    /// List again what earlier runs proved complete.
+    #[arg(long)]
+    full: bool,
+
+    /// How many objects are copied at once at the most.
+    #[arg(long, value_name = "COPIES", default_value_t = 64)]
+    concurrency: usize,
+
+    /// For how many days after its end late files are expected for a day.
+    #[arg(long, value_name = "DAYS", default_value_t = 2)]
+    overlap_days: u16,
+}
+
+/// The JSON contract. Fields may be added; `version` grows when one changes
+/// its meaning or goes.
+#[derive(Debug, Serialize)]
+struct Outcome<'a> {
+    version: u32,
+    run_id: &'a str,
+    dry_run: bool,
+    complete: bool,
+    sources: Vec<String>,
+    unread: &'a [Unread],
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let config = context.config()?;
+    let aws = context.aws(&config).await?;
+    let legacy = sources::find(context, &aws, &config).await?;
+    let found: Vec<Source> = discover::sources(&legacy.found.trails)
+        .into_iter()
+        .filter(|source| source.bucket != config.archive.bucket)
+        .filter(|source| matches_any(&args.source, &source.name()))
+        .collect();
+    if !args.source.is_empty() && found.is_empty() {
+        return Err(CliError::usage(format!("no source matches {}", args.source.join(", ")))
+            .with_hint("`orgtrail sources` lists them"));
+    }
+    let names: Vec<String> = found.iter().map(Source::name).collect();
+    if !args.dry_run && !found.is_empty() {
+        let bucket = &config.archive.bucket;
+        let question =
+            format!("copy what is missing from {} into s3://{bucket}?", count(found.len()));
+        context.confirm(&question)?;
+    }
+    let archive = archive(&config, &legacy.organization.id, &aws);
+    let readers: Vec<(Source, Clients)> = found
+        .into_iter()
+        .map(|source| {
+            let clients = aws.clients(&source.account, &source.region);
+            (source, clients)
+        })
+        .collect();
+    let asked = Asked {
+        since: args.since,
+        until: args.until,
+        accounts: args.account.iter().cloned().collect::<BTreeSet<_>>(),
+        regions: args.region.iter().cloned().collect::<BTreeSet<_>>(),
+        dry_run: args.dry_run,
+        full: args.full,
+        limit: args.limit,
+        concurrency: args.concurrency,
+        overlap_days: args.overlap_days,
+    };
+    let now = now();
+    let run = Run {
+        id: format!("{}-{:08x}", now.strftime("%Y%m%dT%H%M%SZ"), fastrand::u32(..)),
+        now,
+        caller: aws.caller().arn.to_string(),
+        program: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
+    };
+    let progress = Arc::new(Progress::new(args.limit));
+    let shown = tokio::spawn(show(context.out, Arc::clone(&progress)));
+    let stop = tokio::spawn(stop_on_interrupt(context.out, Arc::clone(&progress)));
+    let report = consolidate(&run, &asked, &archive, readers, Arc::clone(&progress)).await;
+    shown.abort();
+    stop.abort();
+    let report = report?;
+    let complete = report.complete() && legacy.found.unread.is_empty();
+    match context.format {
+        Format::Json => context.out.json(&Outcome {
+            version: 1,
+            run_id: &run.id,
+            dry_run: args.dry_run,
+            complete,
+            sources: names,
+            unread: &legacy.found.unread,
+            report: &report,
+        })?,
+        Format::Text => {
+            sources::tell_unread(context, &legacy.found);
+            tell(context, &args, &names, &report)?;
+        }
+    }
+    Ok(if complete { Exit::Clean } else { Exit::Incomplete })
+}
+
+fn archive(
+    config: &crate::config::Config,
+    org: &crate::names::OrgId,
+    aws: &crate::aws::Aws,
+) -> Archive {
+    let prefix = config.archive.prefix.as_ref().map(|prefix| prefix.as_str().to_owned());
+    let root = Root { prefix: prefix.as_deref().map(Into::into), org: Some(org.clone()) };
+    let account = &config.organization.log_archive_account;
+    Archive {
+        target: Target {
+            clients: aws.clients(account, &config.archive.region),
+            bucket: config.archive.bucket.clone(),
+            storage_class: StorageClass::Standard,
+            part_bytes: PART_BYTES,
+        },
+        prefix,
+        root: root.to_string(),
+    }
+}
+
+fn tell(context: &Context, args: &Args, names: &[String], report: &Report) -> Result<(), CliError> {
+    let counts = &report.counts;
+    let verb = if args.dry_run { "to copy" } else { "copied" };
+    context.out.data(format_args!(
+        "{}: {} objects {verb} ({}), {} in the archive before",
+        count(names.len()),
+        HumanCount(counts.copied),
+        BinaryBytes(counts.copied_bytes),
+        HumanCount(counts.present),
+    ))?;
+    let told = [
+        (counts.conflicts, "in conflict: their keys are taken by different content, left as it is"),
+        (counts.failed, "not copied: run again"),
+        (counts.archived, "in an archive class: restore them first"),
+        (counts.foreign, "not CloudTrail's, left where they are"),
+        (report.stray_objects, "beside CloudTrail's folders, left where they are"),
+    ];
+    for (objects, words) in told.into_iter().filter(|(objects, _)| *objects > 0) {
+        context.out.warn(format_args!("{} objects {words}", HumanCount(objects)));
+    }
+    for row in &report.examples {
+        let reason = row.reason.as_deref().unwrap_or("no reason recorded");
+        context.out.warn(format_args!("  s3://{}/{}: {reason}", row.origin_bucket, row.origin_key));
+    }
+    for failure in &report.failures {
+        context.out.warn(format_args!("{}: {}", failure.place, failure.reason));
+    }
+    for folder in &report.foreign_folders {
+        context.out.note(format_args!("not CloudTrail's, left alone: {folder}"));
+    }
+    if report.stopped {
+        context.out.note("stopped before the end; the same command goes on from here");
+    }
+    if let Some(number) = report.last_record {
+        context.out.note(format_args!("recorded as orgtrail/runs/{number:012}.jsonl.gz"));
+    }
+    Ok(())
+}
+
+/// One line every few seconds.
+async fn show(out: super::Output, progress: Arc<Progress>) {
+    let started = tokio::time::Instant::now();
+    loop {
+        tokio::time::sleep(LINE_EVERY).await;
+        let done = progress.done.load(Ordering::Relaxed);
+        let seconds = started.elapsed().as_secs().max(1);
+        out.note(format_args!(
+            "{} objects done, {} copied, {}/s, {} there before",
+            HumanCount(done),
+            BinaryBytes(progress.copied_bytes.load(Ordering::Relaxed)),
+            HumanCount(done / seconds),
+            HumanCount(progress.present.load(Ordering::Relaxed)),
+        ));
+    }
+}
+
+async fn stop_on_interrupt(out: super::Output, progress: Arc<Progress>) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        out.note("stopping: what is in flight is finished and recorded");
+        progress.stop();
+    }
+}
+
+/// Whether a name matches one of the patterns, or there are none.
+fn matches_any(patterns: &[String], name: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| iam_rs::Arn::wildcard_match(name, pattern))
+}
+
+fn count(sources: usize) -> String {
+    match sources {
+        0 => "no sources".to_owned(),
+        1 => "1 source".to_owned(),
+        more => format!("{more} sources"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a run begins now")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+impl Explain for LedgerError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Aws(error) => error.hint(),
+            Self::Record(_) => Some(
+                "the run records were altered: keep the bucket as it is and look at the versions of orgtrail/runs/".to_owned(),
+            ),
+            Self::Fetch(_) | Self::Encode(_) => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Record(_) => Exit::IntegrityFailure,
+            _ => Exit::Unexpected,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, name, holds) in [
+            ("s3://legacy-a", "s3://legacy-a", true),
+            ("s3://legacy-a", "s3://legacy-ab", false),
+            ("s3://legacy-*", "s3://legacy-ab", true),
+            ("*-ab", "s3://legacy-ab", true),
+            ("s3://*-a*b", "s3://legacy-ab", true),
+            ("s3://x*", "s3://legacy-ab", false),
+            ("*", "anything", true),
+        ] {
+            assert_eq!(matches_any(&[pattern.to_owned()], name), holds, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Consolidation from a member's bucket into the archive, on the sandbox.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use aws_sdk_s3::types::StorageClass;
+use orgtrail::{
+    archive::consolidate::{
+        copy::Target,
+        ledger::Ledger,
+        record::{ChainChecker, Outcome, Row},
+        run::{Archive, Asked, Progress, Report, Run, consolidate},
+        source::Source,
+    },
+    aws::{Aws, Clients, Pacing, Settings},
+    names::{AccountId, BucketName},
+    sandbox::{Options, Sandbox},
+};
+
+const ROOT: &str = "AWSLogs/o-exampleorgid/";
+
+struct Place {
+    /// Held, because it stops when dropped.
+    _sandbox: Sandbox,
+    source: Source,
+    reader: Clients,
+    archive: Archive,
+    member: AccountId,
+}
+
+fn bucket(name: &str) -> BucketName {
+    name.parse().unwrap()
+}
+
+impl Place {
+    async fn new() -> Self {
+        let region: orgtrail::names::Region = "us-east-1".parse().unwrap();
+        let sandbox = Sandbox::start(Options::new(region.clone())).await.unwrap();
+        let keys = sandbox.administrator().unwrap();
+        let base = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("us-east-1"))
+            .endpoint_url(sandbox.endpoint())
+            .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(
+                aws_sdk_s3::config::Credentials::new(
+                    keys.access_key_id,
+                    keys.secret_access_key,
+                    None,
+                    None,
+                    "test",
+                ),
+            ))
+            .build();
+        let settings = Settings { pacing: Pacing::Off, ..Settings::default() };
+        let aws = Aws::with_base(settings, base).await.unwrap();
+        let accounts = sandbox.accounts();
+        let (keeper, member) = (accounts[1].clone(), accounts[3].clone());
+        let archive = Archive {
+            target: Target {
+                clients: aws.clients(&keeper, &region),
+                bucket: bucket("acme-log-archive"),
+                storage_class: StorageClass::Standard,
+                part_bytes: 5 << 20,
+            },
+            prefix: None,
+            root: ROOT.to_owned(),
+        };
+        let reader = aws.clients(&member, &region);
+        let source = Source {
+            bucket: bucket("member-legacy-trail"),
+            prefix: None,
+            account: member.clone(),
+            region,
+            trails: Vec::new(),
+        };
+        for (clients, name) in
+            [(&archive.target.clients, "acme-log-archive"), (&reader, "member-legacy-trail")]
+        {
+            clients.s3().create_bucket().bucket(name).send().await.unwrap();
+        }
+        Self { _sandbox: sandbox, source, reader, archive, member }
+    }
+
+    fn log(&self, day: u8, number: u32) -> String {
+        let account = &self.member;
+        format!(
+            "AWSLogs/{account}/CloudTrail/us-east-1/2026/01/{day:02}/\
+             {account}_CloudTrail_us-east-1_202601{day:02}T0005Z_{number:016}.json.gz"
+        )
+    }
+
+    fn digest(&self, day: u8) -> String {
+        let account = &self.member;
+        format!(
+            "AWSLogs/{account}/CloudTrail-Digest/us-east-1/2026/01/{day:02}/\
+             {account}_CloudTrail-Digest_us-east-1_legacy_us-east-1_202601{day:02}T010000Z.json.gz"
+        )
+    }
+
+    async fn put(&self, key: &str, body: &[u8]) {
+        self.reader
+            .s3()
+            .put_object()
+            .bucket(self.source.bucket.as_str())
+            .key(key)
+            .content_type("application/json")
+            .content_encoding("gzip")
+            .metadata("signature", "00ff")
+            .metadata("signature-algorithm", "SHA256withRSA")
+            .body(body.to_vec().into())
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Five logs a day for four days, and a digest each.
+    async fn fill(&self) -> usize {
+        for day in 1..=4 {
+            for number in 0..5 {
+                self.put(&self.log(day, number), format!("log {day} {number}").as_bytes()).await;
+            }
+            self.put(&self.digest(day), format!("digest {day}").as_bytes()).await;
+        }
+        24
+    }
+
+    async fn run(&self, change: impl FnOnce(&mut Asked)) -> Report {
+        let mut asked = Asked {
+            since: None,
+            until: None,
+            accounts: BTreeSet::new(),
+            regions: BTreeSet::new(),
+            dry_run: false,
+            full: false,
+            limit: None,
+            concurrency: 8,
+            overlap_days: 2,
+        };
+        change(&mut asked);
+        let run = Run {
+            id: "run".to_owned(),
+            now: "2026-02-01T00:00:00Z".parse().unwrap(),
+            caller: "arn:aws:iam::111111111111:user/admin".to_owned(),
+            program: "test".to_owned(),
+        };
+        let progress = Arc::new(Progress::new(asked.limit));
+        let sources = vec![(self.source.clone(), self.reader.clone())];
+        consolidate(&run, &asked, &self.archive, sources, progress).await.unwrap()
+    }
+
+    /// The archive's objects below `AWSLogs/`, by key.
+    async fn archived(&self) -> BTreeMap<String, Vec<u8>> {
+        let s3 = self.archive.target.clients.s3();
+        let listed = s3
+            .list_objects_v2()
+            .bucket("acme-log-archive")
+            .prefix("AWSLogs/")
+            .send()
+            .await
+            .unwrap();
+        let mut objects = BTreeMap::new();
+        for object in listed.contents() {
+            let key = object.key().unwrap();
+            let got = s3.get_object().bucket("acme-log-archive").key(key).send().await.unwrap();
+            objects.insert(key.to_owned(), got.body.collect().await.unwrap().to_vec());
+        }
+        objects
+    }
+
+    async fn record_rows(&self) -> Vec<Row> {
+        let ledger = Ledger::new(self.archive.target.clone(), None);
+        let mut checker = ChainChecker::default();
+        let mut rows = Vec::new();
+        for (number, size) in ledger.numbers().await.unwrap() {
+            let stored = ledger.stored(number, size).await.unwrap();
+            rows.extend(checker.check(Some(&stored)).unwrap().rows);
+        }
+        rows
+    }
+}
+
+fn relocated(key: &str) -> String {
+    key.replacen("AWSLogs/", ROOT, 1)
+}
+
+#[tokio::test]
+async fn every_object_arrives_with_what_proves_it() {
+    let place = Place::new().await;
+    let objects = place.fill().await;
+    let report = place.run(|_| {}).await;
+    assert!(report.complete(), "{report:?}");
+    assert_eq!(report.counts.copied, objects as u64);
+    let archived = place.archived().await;
+    assert_eq!(archived.len(), objects);
+    assert_eq!(archived[&relocated(&place.log(2, 3))], b"log 2 3");
+    let digest = place
+        .archive
+        .target
+        .clients
+        .s3()
+        .head_object()
+        .bucket("acme-log-archive")
+        .key(relocated(&place.digest(1)))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(digest.content_type(), Some("application/json"));
+    assert_eq!(digest.content_encoding(), Some("gzip"));
+    let metadata = digest.metadata().unwrap();
+    assert_eq!(metadata["signature"], "00ff");
+    assert_eq!(metadata["signature-algorithm"], "SHA256withRSA");
+}
+
+#[tokio::test]
+async fn a_second_run_copies_nothing_and_lists_no_proven_day() {
+    let place = Place::new().await;
+    place.fill().await;
+    place.run(|_| {}).await;
+    let again = place.run(|_| {}).await;
+    assert!(again.complete());
+    assert_eq!((again.counts.copied, again.counts.source), (0, 0));
+    let full = place.run(|asked| asked.full = true).await;
+    assert_eq!((full.counts.copied, full.counts.present), (0, 24));
+}
+
+#[tokio::test]
+async fn a_stopped_run_is_finished_by_the_next() {
+    let place = Place::new().await;
+    place.fill().await;
+    let first = place.run(|asked| asked.limit = Some(7)).await;
+    assert!(first.stopped && !first.complete());
+    assert!(first.counts.copied >= 7);
+    let second = place.run(|_| {}).await;
+    assert!(second.complete(), "{second:?}");
+    assert_eq!(place.archived().await.len(), 24);
+    let rows = place.record_rows().await;
+    let copied = |row: &&Row| matches!(row, Row::Object(o) if o.outcome == Outcome::Copied);
+    assert_eq!(rows.iter().filter(copied).count(), 24);
+}
+
+#[tokio::test]
+async fn a_taken_key_is_left_and_reported() {
+    let place = Place::new().await;
+    place.fill().await;
+    let taken = relocated(&place.log(1, 0));
+    let s3 = place.archive.target.clients.s3();
+    let put = s3.put_object().bucket("acme-log-archive").key(&taken);
+    put.body(b"something else altogether".to_vec().into()).send().await.unwrap();
+    let report = place.run(|_| {}).await;
+    assert!(!report.complete());
+    assert_eq!(report.counts.conflicts, 1);
+    assert_eq!(report.examples[0].key, taken);
+    assert_eq!(place.archived().await[&taken], b"something else altogether");
+    // A day with a conflict is looked at again.
+    assert_eq!(place.run(|_| {}).await.counts.conflicts, 1);
+}
+
+#[tokio::test]
+async fn what_is_not_cloudtrails_is_named_and_left() {
+    let place = Place::new().await;
+    place.fill().await;
+    let account = place.member.clone();
+    place.put(&format!("AWSLogs/{account}/Config/us-east-1/file.json"), b"config").await;
+    place
+        .put(&format!("AWSLogs/{account}/CloudTrail/us-east-1/2026/01/01/readme.txt"), b"read me")
+        .await;
+    let report = place.run(|_| {}).await;
+    assert_eq!(report.counts.foreign, 1);
+    assert_eq!(
+        report.foreign_folders,
+        [format!("s3://member-legacy-trail/AWSLogs/{account}/Config/")]
+    );
+    assert_eq!(place.archived().await.len(), 24);
+}
+
+#[tokio::test]
+async fn a_dry_run_writes_nothing() {
+    let place = Place::new().await;
+    place.fill().await;
+    let report = place.run(|asked| asked.dry_run = true).await;
+    assert_eq!(report.counts.copied, 24);
+    assert_eq!(place.archived().await.len(), 0);
+    assert_eq!(place.record_rows().await, []);
+}
+
+#[tokio::test]
+async fn days_outside_the_window_are_left_for_later() {
+    let place = Place::new().await;
+    place.fill().await;
+    let report = place
+        .run(|asked| {
+            asked.since = Some("2026-01-02".parse().unwrap());
+            asked.until = Some("2026-01-03".parse().unwrap());
+        })
+        .await;
+    assert_eq!(report.counts.copied, 12);
+    let rest = place.run(|_| {}).await;
+    assert_eq!(rest.counts.copied, 12);
+}
+
+#[tokio::test]
+async fn large_objects_come_whole_and_keep_their_metadata() {
+    let place = Place::new().await;
+    let body: Vec<u8> = (0..11_u32 << 20).map(|n| (n % 251) as u8).collect();
+    place.put(&place.log(1, 0), &body).await;
+    let report = place.run(|_| {}).await;
+    assert!(report.complete(), "{report:?}");
+    let s3 = place.archive.target.clients.s3();
+    let key = relocated(&place.log(1, 0));
+    let got = s3.get_object().bucket("acme-log-archive").key(key).send().await.unwrap();
+    assert_eq!(got.metadata().unwrap()["signature"], "00ff");
+    assert_eq!(got.content_encoding(), Some("gzip"));
+    assert!(got.body.collect().await.unwrap().to_vec() == body);
+}
