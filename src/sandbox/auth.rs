@@ -49,6 +49,12 @@ pub(super) fn authenticate(
             .check(&key.secret, parts, body)
             .map_err(|message| ApiError::new("InvalidSignatureException", message))?;
         check_time(&signature)?;
+        if control.is_suspended(&key.account) {
+            return Err(ApiError::access_denied(format!(
+                "The account {} is suspended",
+                key.account
+            )));
+        }
         key.caller(world.partition, signature.access_key_id, signature.session_token.as_deref())?
     };
     Ok((caller, region))
@@ -123,7 +129,7 @@ impl AccessKey {
 }
 
 impl Control {
-    /// Whether an account is open: AWS lets nobody into a suspended one.
+    /// Whether an account is closed: AWS lets nobody in.
     pub(super) fn is_suspended(&self, account: &AccountId) -> bool {
         self.organization.as_ref().is_some_and(|organization| organization.is_suspended(account))
     }

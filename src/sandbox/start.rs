@@ -9,6 +9,7 @@ use super::{
     auth::Identity,
     bootstrap,
     clock::{Clock, Pace, real_now},
+    faults::Faults,
     http,
     policy::Malformed,
     s3,
@@ -238,6 +239,27 @@ impl Sandbox {
         simulator::fill(&self.world, legacy)?;
         self.world.touch();
         Ok(())
+    }
+
+    /// What is to go wrong.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.world.faults
+    }
+
+    /// Lets an account (by id) or a principal (by ARN) do nothing from now on.
+    pub fn revoke(&self, principal: &str) {
+        self.world.revoke(principal);
+    }
+
+    /// Lets an account or principal do again what its policies allow.
+    pub fn restore(&self, principal: &str) {
+        self.world.control.write().revoked.remove(principal);
+    }
+
+    /// Lets all temporary credentials that were given out expire.
+    pub fn expire_sessions(&self) {
+        self.world.expire_sessions();
     }
 
     /// Stops the sandbox and waits until it has.

@@ -68,6 +68,20 @@ impl World {
         self.touch();
     }
 
+    /// Lets an account (by id) or a principal (by ARN) do nothing from now on.
+    pub(super) fn revoke(&self, principal: &str) {
+        self.control.write().revoked.insert(principal.to_owned());
+    }
+
+    /// Lets all temporary credentials that were given out expire.
+    pub(super) fn expire_sessions(&self) {
+        for key in self.control.write().access_keys.values_mut() {
+            if key.session_token.is_some() {
+                key.expires_at = Some(jiff::Timestamp::UNIX_EPOCH);
+            }
+        }
+    }
+
     /// Notes that something changed and wants saving.
     pub(super) fn touch(&self) {
         self.changed.store(true, Ordering::Release);

@@ -2,9 +2,11 @@
 
 mod admin;
 mod cbor;
+mod damage;
 mod form;
 mod protocol;
 mod route;
+mod s3_call;
 mod xml;
 
 use std::{io, net::SocketAddr, sync::Arc};

@@ -1,16 +1,22 @@
 //! From a request to the service that answers it.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use s3s::{Body, service::S3Service};
+use serde_json::Value;
 
-use super::{admin, protocol::Protocol};
+use super::{
+    admin,
+    damage::{self, Ending},
+    protocol::Protocol,
+    s3_call,
+};
 use crate::sandbox::{
-    api::{Call, Service},
+    api::{Call, Reply, Service},
     auth::{self, Signature},
     s3, services,
     world::World,
@@ -31,26 +37,25 @@ impl Endpoint {
     }
 
     /// Answers one request, whatever it is.
-    pub(super) async fn answer(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Infallible> {
-        if request.uri().path().starts_with(admin::PREFIX) {
-            let (parts, body) = request.into_parts();
+    ///
+    /// # Errors
+    /// Where a fault is to close the connection without an answer.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
+        let (parts, body) = request.into_parts();
+        if parts.uri.path().starts_with(admin::PREFIX) {
             return Ok(match collect(body).await {
                 Ok(body) => admin::answer(&self.world, &parts, &body),
                 Err(response) => response,
             });
         }
-        let (parts, body) = request.into_parts();
         // What nobody signed can only be meant for a public object.
         let signing_name = Signature::of(&parts).map(|signature| signature.service.to_owned());
         match signing_name.as_deref().map_or(Some(Service::S3), Service::from_signing_name) {
-            Some(Service::S3) => Ok(self.s3(Request::from_parts(parts, Body::from(body))).await),
-            Some(service) => Ok(match collect(body).await {
-                Ok(body) => self.call(service, &parts, &body),
-                Err(response) => response,
-            }),
+            Some(Service::S3) => self.s3(Request::from_parts(parts, Body::from(body))).await,
+            Some(service) => match collect(body).await {
+                Ok(body) => self.call(service, &parts, &body).await,
+                Err(response) => Ok(response),
+            },
             None => Ok(plain(
                 StatusCode::NOT_FOUND,
                 &format!("the sandbox has no service `{}`", signing_name.unwrap_or_default()),
@@ -58,36 +63,75 @@ impl Endpoint {
         }
     }
 
-    async fn s3(&self, request: Request<Body>) -> Response<Body> {
-        match self.s3.call(request).await {
+    async fn s3(&self, request: Request<Body>) -> io::Result<Response<Body>> {
+        let mut ending = Ending::Whole;
+        if self.world.faults.any() {
+            let operation = s3_call::operation(request.method(), request.uri(), request.headers());
+            match damage::strike(&self.world, &format!("s3:{operation}")).await? {
+                Ok(found) => ending = found,
+                Err(error) => return Ok(damage::s3_error(&error, &self.world.request_id())),
+            }
+        }
+        let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+        let response = match self.s3.call(request).await {
             Ok(response) => response,
             Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error:?}")),
+        };
+        if changes {
+            self.world.touch();
         }
+        Ok(ending.apply(response).await)
     }
 
-    fn call(&self, service: Service, parts: &Parts, body: &Bytes) -> Response<Body> {
+    async fn call(
+        &self,
+        service: Service,
+        parts: &Parts,
+        body: &Bytes,
+    ) -> io::Result<Response<Body>> {
         let protocol = Protocol::of(service, parts);
         let request_id = self.world.request_id();
-        let mut operation = String::new();
-        let reply = auth::authenticate(&self.world, parts, body).and_then(|(caller, region)| {
-            let input;
-            (operation, input) = protocol.read(parts, body)?;
-            let call = Call {
-                caller: &caller,
-                region: &region,
-                service,
-                operation: &operation,
-                input: &input,
-                secure_transport: !parts.headers.contains_key("x-orgtrail-insecure"),
-            };
-            let mut control = self.world.control.write();
-            let reply = services::dispatch(&self.world, &mut control, &call);
-            if reply.is_ok() {
-                self.world.touch();
+        let (operation, input) = match protocol.read(parts, body) {
+            Ok(read) => read,
+            Err(error) => return Ok(protocol.write(service, "", &Err(error), &request_id)),
+        };
+        let mut ending = Ending::Whole;
+        if self.world.faults.any() {
+            let name = format!("{}:{operation}", service.action_prefix());
+            match damage::strike(&self.world, &name).await? {
+                Ok(found) => ending = found,
+                Err(error) => {
+                    return Ok(protocol.write(service, &operation, &Err(error), &request_id));
+                }
             }
-            reply
-        });
-        protocol.write(service, &operation, &reply, &request_id)
+        }
+        let reply = self.reply(service, parts, body, &operation, &input);
+        Ok(ending.apply(protocol.write(service, &operation, &reply, &request_id)).await)
+    }
+
+    fn reply(
+        &self,
+        service: Service,
+        parts: &Parts,
+        body: &[u8],
+        operation: &str,
+        input: &Value,
+    ) -> Reply {
+        let (caller, region) = auth::authenticate(&self.world, parts, body)?;
+        let call = Call {
+            caller: &caller,
+            region: &region,
+            service,
+            operation,
+            input,
+            secure_transport: !parts.headers.contains_key("x-orgtrail-insecure"),
+        };
+        let mut control = self.world.control.write();
+        let reply = services::dispatch(&self.world, &mut control, &call);
+        if reply.is_ok() {
+            self.world.touch();
+        }
+        reply
     }
 }
 
