@@ -59,6 +59,10 @@ struct Up {
     #[arg(long, default_value = "us-east-1")]
     region: Region,
 
+    /// Keep the state in this directory across restarts.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
     /// Write a config that matches the sandbox; an existing file is replaced
     /// only with --yes.
     #[arg(long, value_name = "FILE")]
@@ -111,6 +115,7 @@ async fn up(args: Up, context: &Context) -> Result<Exit, CliError> {
     let options = Options {
         accounts: args.accounts.into(),
         port: args.port,
+        data: args.data,
         start: args.start,
         pace: if args.frozen { Pace::Frozen } else { Pace::Flowing },
         seed: args.seed,
@@ -326,7 +331,7 @@ impl Explain for StartError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Listen { .. } => Exit::Usage,
+            Self::Listen { .. } | Self::Data(_) => Exit::Usage,
             _ => Exit::Unexpected,
         }
     }

@@ -16,6 +16,7 @@ mod bootstrap;
 mod clock;
 mod faults;
 mod http;
+mod persist;
 mod policy;
 mod s3;
 mod services;
@@ -26,5 +27,6 @@ mod world;
 
 pub use clock::Pace;
 pub use faults::{Effect, Fault, Faults, Propagation};
+pub use persist::DataError;
 pub use simulator::{Legacy, LegacyError};
 pub use start::{Credentials, MfaDevice, NoSuchObject, Options, Sandbox, StartError};

@@ -11,6 +11,7 @@ use super::{
     clock::{Clock, Pace, real_now},
     faults::Faults,
     http,
+    persist::{self, DataError},
     policy::Malformed,
     s3,
     services::iam::Holder,
@@ -66,6 +67,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// A name that the sandbox makes is none.
     #[error("making up the organization")]
     Name(#[from] NameError),
@@ -124,6 +128,10 @@ pub struct Sandbox {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,
+    /// Saves the state, where it is kept.
+    keeper: Option<JoinHandle<()>>,
+    /// Tells the keeper that nothing more changes.
+    done: watch::Sender<bool>,
 }
 
 impl Sandbox {
@@ -135,18 +143,32 @@ impl Sandbox {
         let listen = |source| StartError::Listen { port: options.port, source };
         let (listener, address) = http::bind(options.port).await.map_err(listen)?;
         let mut random = fastrand::Rng::with_seed(options.seed);
-        let start = options.start.unwrap_or_else(real_now);
-        let control = bootstrap::control(&options, start, &mut random)?;
+        let saved = options.data.as_deref().map(persist::load).transpose()?.flatten();
+        let (start, home_region, control) = match saved {
+            Some(saved) => {
+                random = fastrand::Rng::with_seed(saved.random);
+                (saved.now, saved.home_region, saved.control)
+            }
+            None => {
+                let start = options.start.unwrap_or_else(real_now);
+                let control = bootstrap::control(&options, start, &mut random)?;
+                (start, options.home_region, control)
+            }
+        };
         let world = Arc::new(World::new(
             Clock::new(start, options.pace),
             control,
             s3::Store::default(),
-            options.home_region.clone(),
+            home_region,
             random,
         ));
         let (stop, stopped) = watch::channel(false);
+        let (done, served) = watch::channel(false);
+        let keeper = options
+            .data
+            .map(|folder| tokio::spawn(persist::keep(Arc::clone(&world), folder, served.clone())));
         let server = tokio::spawn(http::serve(listener, Arc::clone(&world), stopped));
-        Ok(Self { world, address, stop, server: Some(server) })
+        Ok(Self { world, address, stop, server: Some(server), keeper, done })
     }
 
     /// The endpoint's URL: `http://127.0.0.1:…`.
@@ -268,6 +290,10 @@ impl Sandbox {
         if let Some(server) = self.server.take() {
             // It ends by itself; a panic of it was already reported.
             drop(server.await);
+        }
+        self.done.send_replace(true);
+        if let Some(keeper) = self.keeper.take() {
+            drop(keeper.await);
         }
     }
 }

@@ -97,6 +97,11 @@ impl World {
         random_text(&mut self.random.lock(), alphabet, count)
     }
 
+    /// What the seeded generator goes on from.
+    pub(super) fn random_seed(&self) -> u64 {
+        self.random.lock().get_seed()
+    }
+
     /// Any number, from the seeded generator.
     pub(super) fn random_number(&self) -> u64 {
         self.random.lock().u64(..)

@@ -53,3 +53,155 @@ async fn a_wrong_secret_and_an_unknown_key_are_refused_by_name() {
         assert_eq!(error.unwrap_err().code(), Some(code));
     }
 }
+
+fn config_with(sandbox: &Sandbox, c: &aws_sdk_sts::types::Credentials) -> aws_config::SdkConfig {
+    let credentials = Credentials::from_keys(
+        c.access_key_id(),
+        c.secret_access_key(),
+        Some(c.session_token().to_owned()),
+    );
+    config(sandbox, credentials)
+}
+
+async fn enter(sandbox: &Sandbox, account: &str) -> aws_sdk_sts::types::Credentials {
+    let sts = aws_sdk_sts::Client::new(&config(sandbox, administrator(sandbox)));
+    let role = format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole");
+    let request = sts.assume_role().role_arn(role).role_session_name("test");
+    request.send().await.unwrap().credentials.unwrap()
+}
+
+const ROLE_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+    "Principal":{"AWS":"arn:aws:iam::111111111111:root"},"Action":"sts:AssumeRole",
+    "Condition":{"StringEquals":{"sts:ExternalId":"secret"}}}]}"#;
+
+#[tokio::test]
+async fn members_are_apart_and_a_trust_policy_wants_its_external_id() {
+    use aws_sdk_sts::error::ProvideErrorMetadata;
+    let sandbox = sandbox(4).await;
+    let member = config_with(&sandbox, &enter(&sandbox, "222222222222").await);
+    let who = aws_sdk_sts::Client::new(&member).get_caller_identity().send().await.unwrap();
+    assert_eq!(who.account(), Some("222222222222"));
+    let iam = aws_sdk_iam::Client::new(&member);
+    let role = iam.create_role().role_name("reader").assume_role_policy_document(ROLE_TRUST);
+    let role = role.send().await.unwrap().role.unwrap();
+    assert!(
+        role.assume_role_policy_document().unwrap().contains("%22ExternalId")
+            || role.assume_role_policy_document().unwrap().contains("ExternalId")
+    );
+    // The management account has no such role.
+    let own = aws_sdk_iam::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let missing = own.get_role().role_name("reader").send().await.unwrap_err();
+    assert!(missing.into_service_error().is_no_such_entity_exception());
+
+    let sts = aws_sdk_sts::Client::new(&config(&sandbox, administrator(&sandbox)));
+    for (external_id, accepted) in [(None, false), (Some("wrong"), false), (Some("secret"), true)] {
+        let request = sts
+            .assume_role()
+            .role_arn(role.arn())
+            .role_session_name("test")
+            .set_external_id(external_id.map(str::to_owned));
+        match request.send().await {
+            Ok(_) => assert!(accepted, "{external_id:?}"),
+            Err(error) => {
+                assert!(!accepted, "{external_id:?}: {error:?}");
+                assert_eq!(error.code(), Some("AccessDenied"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_scp_binds_members_and_not_the_management_account() {
+    use aws_sdk_iam::error::ProvideErrorMetadata;
+    let sandbox = sandbox(4).await;
+    let admin = config(&sandbox, administrator(&sandbox));
+    let organizations = aws_sdk_organizations::Client::new(&admin);
+    let root = organizations.list_roots().send().await.unwrap().roots.unwrap().remove(0);
+    let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:ListUsers","Resource":"*"}]}"#;
+    let policy = organizations
+        .create_policy()
+        .name("no-lists")
+        .description("no lists")
+        .content(deny)
+        .r#type(aws_sdk_organizations::types::PolicyType::ServiceControlPolicy)
+        .send()
+        .await
+        .unwrap();
+    let id = policy.policy.unwrap().policy_summary.unwrap().id.unwrap();
+    organizations.attach_policy().policy_id(id).target_id(root.id.unwrap()).send().await.unwrap();
+    aws_sdk_iam::Client::new(&admin).list_users().send().await.unwrap();
+    let member = config_with(&sandbox, &enter(&sandbox, "222222222222").await);
+    let error = aws_sdk_iam::Client::new(&member).list_users().send().await.unwrap_err();
+    assert_eq!(error.code(), Some("AccessDenied"));
+    let message = error.message().unwrap();
+    assert!(message.contains("explicit deny in a service control policy"), "{message}");
+}
+
+#[tokio::test]
+async fn accounts_come_page_by_page_with_the_suspended_one_named() {
+    let sandbox = sandbox(45).await;
+    let organizations =
+        aws_sdk_organizations::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let (mut accounts, mut token, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = organizations.list_accounts().set_next_token(token).send().await.unwrap();
+        accounts.extend(page.accounts.unwrap());
+        pages += 1;
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    assert_eq!((accounts.len(), pages), (45, 3));
+    let suspended = accounts
+        .iter()
+        .filter(|a| a.state() == Some(&aws_sdk_organizations::types::AccountState::Suspended));
+    assert_eq!(suspended.count(), 1);
+}
+
+#[tokio::test]
+async fn mfa_sessions_carry_mfa_and_expired_ones_are_refused() {
+    use aws_sdk_sts::error::ProvideErrorMetadata;
+    let sandbox = sandbox(3).await;
+    let account = "111111111111".parse().unwrap();
+    let keys = sandbox.root(&account).unwrap();
+    let device = sandbox.root_mfa_device(&account).unwrap();
+    let root =
+        config(&sandbox, Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None));
+    let sts = aws_sdk_sts::Client::new(&root);
+    let session = |code: String| {
+        sts.get_session_token().serial_number(&device.serial).token_code(code).send()
+    };
+    let current = device.current_code();
+    let wrong = if current == "000000" { "111111" } else { "000000" };
+    assert_eq!(session(wrong.to_owned()).await.unwrap_err().code(), Some("AccessDenied"));
+    let credentials = session(device.current_code()).await.unwrap().credentials.unwrap();
+    let sts = aws_sdk_sts::Client::new(&config_with(&sandbox, &credentials));
+    sts.get_caller_identity().send().await.unwrap();
+    sandbox.expire_sessions();
+    let error = sts.get_caller_identity().send().await.unwrap_err();
+    assert_eq!(error.code(), Some("ExpiredToken"));
+}
+
+#[tokio::test]
+async fn faults_strike_as_told_and_are_survived_by_retries() {
+    use aws_sdk_organizations::error::ProvideErrorMetadata;
+    use orgtrail::sandbox::{Effect, Fault};
+    let sandbox = sandbox(3).await;
+    let config = config(&sandbox, administrator(&sandbox));
+    let plain = aws_sdk_organizations::config::Builder::from(&config)
+        .retry_config(aws_sdk_organizations::config::retry::RetryConfig::disabled());
+    let organizations = aws_sdk_organizations::Client::from_conf(plain.build());
+    let fault =
+        |effect| sandbox.faults().inject(Fault::every("organizations:Describe*", effect).times(1));
+    fault(Effect::Throttle);
+    let error = organizations.describe_organization().send().await.unwrap_err();
+    assert_eq!(error.code(), Some("ThrottlingException"));
+    for effect in [Effect::Reset, Effect::ResetInBody] {
+        fault(effect);
+        let error = organizations.describe_organization().send().await.unwrap_err();
+        assert!(error.code().is_none(), "{error:?}");
+    }
+    organizations.describe_organization().send().await.unwrap();
+    assert!(sandbox.faults().struck().iter().all(|(_, struck)| *struck == 1));
+}

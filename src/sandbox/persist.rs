@@ -1,0 +1,238 @@
+//! Keeping a sandbox's state across restarts.
+//!
+//! A data directory holds `sandbox.json`: a line that says what it is and the
+//! SHA-256 of the rest, then the rest. It is replaced as a whole (written
+//! aside, synced, renamed), so that a crash leaves the state before or after.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aws_lc_rs::digest;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::world::{Control, World};
+use crate::names::Region;
+
+const FILE: &str = "sandbox.json";
+/// What the first line begins with; the number grows with the format.
+const MAGIC: &str = "orgtrail-sandbox 1 ";
+
+/// Why a data directory is not used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file system refused.
+    #[error("{doing} {}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory has files that no sandbox wrote.
+    #[error("{} is not a sandbox's data directory: expected an empty one or one with {FILE}", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The file is not as it was written.
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// What is kept.
+#[derive(Debug, Deserialize)]
+pub(super) struct Saved {
+    /// What the simulated clock showed.
+    pub(super) now: Timestamp,
+    pub(super) home_region: Region,
+    /// Where the generator of ids goes on.
+    pub(super) random: u64,
+    pub(super) control: Control,
+}
+
+#[derive(Serialize)]
+struct ToSave<'a> {
+    now: Timestamp,
+    home_region: &'a Region,
+    random: u64,
+    control: &'a Control,
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataError {
+    let path = path.to_owned();
+    move |source| DataError::Io { doing, path, source }
+}
+
+/// Reads a data directory back; `None` where it is new or empty.
+///
+/// # Errors
+/// When it is somebody else's, damaged or unreadable.
+pub(super) fn load(folder: &Path) -> Result<Option<Saved>, DataError> {
+    fs::create_dir_all(folder).map_err(failed("creating", folder))?;
+    let path = folder.join(FILE);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut entries = fs::read_dir(folder).map_err(failed("reading", folder))?;
+            // A first save that was cut off leaves its aside alone.
+            let foreign = entries.any(|entry| {
+                entry.is_ok_and(|entry| {
+                    let name = entry.file_name();
+                    name != format!("{FILE}.new").as_str() && name != "s3"
+                })
+            });
+            return if foreign {
+                Err(DataError::Foreign { path: folder.to_owned() })
+            } else {
+                Ok(None)
+            };
+        }
+        Err(error) => return Err(failed("reading", &path)(error)),
+    };
+    let damaged =
+        |reason: &str| DataError::Damaged { path: path.clone(), reason: reason.to_owned() };
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .ok_or_else(|| damaged("it has no first line"))?;
+    let (first, rest) = (&bytes[..end], &bytes[end + 1..]);
+    let wanted = std::str::from_utf8(first)
+        .ok()
+        .and_then(|line| line.strip_prefix(MAGIC))
+        .ok_or_else(|| damaged("its first line is another program's or another version's"))?;
+    if wanted != checksum(rest) {
+        return Err(damaged("its content does not match its checksum"));
+    }
+    serde_json::from_slice(rest).map(Some).map_err(|error| damaged(&error.to_string()))
+}
+
+fn checksum(bytes: &[u8]) -> String {
+    hex::encode(digest::digest(&digest::SHA256, bytes))
+}
+
+/// Saves the world.
+///
+/// # Errors
+/// When the directory cannot be written.
+pub(super) fn save(world: &World, folder: &Path) -> Result<(), DataError> {
+    let path = folder.join(FILE);
+    let body = {
+        let control = world.control.read();
+        let state = ToSave {
+            now: world.clock.now(),
+            home_region: &world.home_region,
+            random: world.random_seed(),
+            control: &control,
+        };
+        serde_json::to_vec(&state)
+            .map_err(|error| DataError::Damaged { path: path.clone(), reason: error.to_string() })?
+    };
+    let aside = folder.join(format!("{FILE}.new"));
+    let mut file = fs::File::create(&aside).map_err(failed("creating", &aside))?;
+    let first = format!("{MAGIC}{}\n", checksum(&body));
+    file.write_all(first.as_bytes())
+        .and_then(|()| file.write_all(&body))
+        .and_then(|()| file.sync_all())
+        .map_err(failed("writing", &aside))?;
+    // INVARIANT: the rename comes after the sync, and the directory's sync after
+    // the rename: otherwise a crash could leave an empty file under the name.
+    fs::rename(&aside, &path).map_err(failed("replacing", &path))?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("syncing", folder))
+}
+
+/// Saves the world whenever it changed, twice a second at most, until it is
+/// dropped or `stop` says so; then once more.
+pub(super) async fn keep(
+    world: Arc<World>,
+    folder: PathBuf,
+    mut stop: tokio::sync::watch::Receiver<bool>,
+) {
+    let mut every = tokio::time::interval(std::time::Duration::from_millis(500));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let stopping = tokio::select! {
+            _ = every.tick() => false,
+            () = async { drop(stop.wait_for(|stop| *stop).await) } => true,
+        };
+        if world.take_changed() {
+            let (saved, folder) = (Arc::clone(&world), folder.clone());
+            let done = tokio::task::spawn_blocking(move || save(&saved, &folder)).await;
+            match done {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    world.touch();
+                    tracing::error!(%error, "the sandbox's state was not saved");
+                }
+                Err(error) => tracing::error!(%error, "the sandbox's state was not saved"),
+            }
+        }
+        if stopping {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::{Options, Sandbox};
+
+    fn options(folder: &Path) -> Options {
+        let mut options = Options::new("us-east-1".parse().unwrap());
+        options.data = Some(folder.to_owned());
+        options
+    }
+
+    #[tokio::test]
+    async fn a_restart_finds_the_same_organization_and_clock() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Sandbox::start(options(folder.path())).await.unwrap();
+        first.tick(jiff::SignedDuration::from_hours(100));
+        let (id, keys, now) =
+            (first.organization_id().unwrap(), first.administrator().unwrap(), first.now());
+        first.stop().await;
+        let mut other = options(folder.path());
+        other.seed = 99;
+        let second = Sandbox::start(other).await.unwrap();
+        assert_eq!(second.organization_id().unwrap(), id);
+        assert_eq!(second.administrator().unwrap(), keys);
+        assert!(second.now() >= now);
+        second.stop().await;
+    }
+
+    #[tokio::test]
+    async fn foreign_and_damaged_directories_are_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("thesis.txt");
+        fs::write(&other, "words").unwrap();
+        assert!(matches!(load(folder.path()), Err(DataError::Foreign { .. })));
+        fs::remove_file(&other).unwrap();
+
+        let sandbox = Sandbox::start(options(folder.path())).await.unwrap();
+        sandbox.stop().await;
+        let path = folder.path().join(FILE);
+        let whole = fs::read(&path).unwrap();
+        assert!(load(folder.path()).unwrap().is_some());
+        let mut flipped = whole.clone();
+        let middle = flipped.len() / 2;
+        flipped[middle] ^= 1;
+        for bytes in [&whole[..whole.len() - 1], b"", b"{}\n", flipped.as_slice()] {
+            fs::write(&path, bytes).unwrap();
+            assert!(matches!(load(folder.path()), Err(DataError::Damaged { .. })));
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+        }
+    }
+}
