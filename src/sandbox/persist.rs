@@ -15,10 +15,15 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::world::{Control, World};
+use super::{
+    s3::{PersistError, Store},
+    world::{Control, World},
+};
 use crate::names::Region;
 
 const FILE: &str = "sandbox.json";
+/// Where the buckets are kept.
+const BUCKETS: &str = "s3";
 /// What the first line begins with; the number grows with the format.
 const MAGIC: &str = "orgtrail-sandbox 1 ";
 
@@ -42,6 +47,9 @@ pub enum DataError {
         /// The directory.
         path: PathBuf,
     },
+    /// The buckets were not saved or read.
+    #[error("keeping the buckets")]
+    Buckets(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The file is not as it was written.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
@@ -50,6 +58,12 @@ pub enum DataError {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl From<PersistError> for DataError {
+    fn from(source: PersistError) -> Self {
+        Self::Buckets(Box::new(source))
+    }
 }
 
 /// What is kept.
@@ -91,7 +105,7 @@ pub(super) fn load(folder: &Path) -> Result<Option<Saved>, DataError> {
             let foreign = entries.any(|entry| {
                 entry.is_ok_and(|entry| {
                     let name = entry.file_name();
-                    name != format!("{FILE}.new").as_str() && name != "s3"
+                    name != format!("{FILE}.new").as_str() && name != BUCKETS
                 })
             });
             return if foreign {
@@ -119,6 +133,14 @@ pub(super) fn load(folder: &Path) -> Result<Option<Saved>, DataError> {
     serde_json::from_slice(rest).map(Some).map_err(|error| damaged(&error.to_string()))
 }
 
+/// Reads the buckets back; none where none were kept.
+///
+/// # Errors
+/// When they are damaged or unreadable.
+pub(super) fn load_buckets(folder: &Path) -> Result<Store, DataError> {
+    Ok(Store::load(&folder.join(BUCKETS))?)
+}
+
 fn checksum(bytes: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, bytes))
 }
@@ -129,6 +151,7 @@ fn checksum(bytes: &[u8]) -> String {
 /// When the directory cannot be written.
 pub(super) fn save(world: &World, folder: &Path) -> Result<(), DataError> {
     let path = folder.join(FILE);
+    world.s3.save(&folder.join(BUCKETS))?;
     let body = {
         let control = world.control.read();
         let state = ToSave {

@@ -13,7 +13,6 @@ use super::{
     http,
     persist::{self, DataError},
     policy::Malformed,
-    s3,
     services::iam::Holder,
     simulator, totp,
     world::{Control, World},
@@ -155,10 +154,12 @@ impl Sandbox {
                 (start, options.home_region, control)
             }
         };
+        let buckets =
+            options.data.as_deref().map(persist::load_buckets).transpose()?.unwrap_or_default();
         let world = Arc::new(World::new(
             Clock::new(start, options.pace),
             control,
-            s3::Store::default(),
+            buckets,
             home_region,
             random,
         ));
