@@ -13,7 +13,7 @@ use crate::sandbox::services::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Policy {
     name: String,
-    policy: ResourcePolicy,
+    document: ResourcePolicy,
     updated: Timestamp,
 }
 
@@ -23,7 +23,7 @@ const MAX_POLICIES: usize = 10;
 fn describe_one(policy: &Policy) -> Value {
     json!({
         "policyName": policy.name,
-        "policyDocument": policy.policy.text(),
+        "policyDocument": policy.document.text(),
         "lastUpdatedTime": policy.updated.as_millisecond(),
     })
 }
@@ -35,7 +35,7 @@ pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Rep
     if text.len() > 5120 {
         return Err(invalid("a resource policy has at most 5120 characters"));
     }
-    let policy = ResourcePolicy::try_from(text.to_owned()).map_err(invalid)?;
+    let document = ResourcePolicy::try_from(text.to_owned()).map_err(invalid)?;
     let policies = &mut account_mut(control, &call.caller.account)?.logs.policies;
     let prefix = place(call.region, "");
     let place = place(call.region, name);
@@ -43,7 +43,7 @@ pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Rep
     if there >= MAX_POLICIES && !policies.contains_key(&place) {
         return Err(ApiError::new("LimitExceededException", "Resource limit exceeded."));
     }
-    let policy = Policy { name: name.to_owned(), policy, updated: now };
+    let policy = Policy { name: name.to_owned(), document, updated: now };
     let reply = json!({ "resourcePolicy": describe_one(&policy) });
     policies.insert(place, policy);
     Ok(reply)
