@@ -31,7 +31,7 @@ impl PlanOptions {
         let organization = OrganizationFacts::read(&aws, &config).await?;
         let foreign = if self.remove_foreign { Foreign::Remove } else { Foreign::Keep };
         let desired = Desired::new(config, organization, foreign);
-        let observed = observe(&aws, &desired).await;
+        let observed = Box::pin(observe(&aws, &desired)).await;
         let plan = plan(&desired, &observed);
         Ok(Looked { aws, desired, observed, plan })
     }

@@ -213,7 +213,7 @@ pub async fn settle(aws: &Aws, desired: &Desired, expected: &[StepResult]) -> (O
         .collect();
     let mut wait = Duration::from_millis(250);
     loop {
-        let observed = observe(aws, desired).await;
+        let observed = Box::pin(observe(aws, desired)).await;
         let left = plan(desired, &observed);
         let again = left
             .steps

@@ -59,12 +59,12 @@ impl AccessLogBucket {
             return Seen::Present(state);
         }
         let (ownership, public_access, encryption, object_lock, policy, lifecycle) = tokio::join!(
-            Ownership::observe(clients, name),
-            PublicAccess::observe(clients, name),
-            Encryption::observe(clients, name),
-            ObjectLock::observe(clients, name),
-            Policy::observe(clients, name),
-            Lifecycle::observe(clients, name),
+            Box::pin(Ownership::observe(clients, name)),
+            Box::pin(PublicAccess::observe(clients, name)),
+            Box::pin(Encryption::observe(clients, name)),
+            Box::pin(ObjectLock::observe(clients, name)),
+            Box::pin(Policy::observe(clients, name)),
+            Box::pin(Lifecycle::observe(clients, name)),
         );
         macro_rules! seen {
             ($value:expr) => {

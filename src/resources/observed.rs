@@ -51,37 +51,46 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
 
     let organization = async {
         tokio::join!(
-            TrustedAccess::observe(&management),
-            ServiceLinkedRole::observe(&management),
+            Box::pin(TrustedAccess::observe(&management)),
+            Box::pin(ServiceLinkedRole::observe(&management)),
             async {
                 if desired.partition().has_cloudtrail_delegated_administrators() {
-                    DelegatedAdministrators::observe(&management).await
+                    Box::pin(DelegatedAdministrators::observe(&management)).await
                 } else {
                     Seen::Absent
                 }
             },
-            when(desired.config.guardrail.enabled, GuardrailScp::observe(&management, desired)),
+            when(
+                desired.config.guardrail.enabled,
+                Box::pin(GuardrailScp::observe(&management, desired))
+            ),
         )
     };
     let buckets = async {
-        let archive_bucket = bucket::ArchiveBucket::observe(&archive, name).await;
+        let archive_bucket = Box::pin(bucket::ArchiveBucket::observe(&archive, name)).await;
         let (guards, more) = tokio::join!(
             async {
                 tokio::join!(
-                    given(&archive_bucket, bucket::Versioning::observe(&archive, name)),
-                    given(&archive_bucket, bucket::Ownership::observe(&archive, name)),
-                    given(&archive_bucket, bucket::PublicAccess::observe(&archive, name)),
-                    given(&archive_bucket, bucket::ObjectLock::observe(&archive, name)),
-                    given(&archive_bucket, bucket::Lifecycle::observe(&archive, name)),
-                    given(&archive_bucket, bucket::Encryption::observe(&archive, name)),
+                    given(&archive_bucket, Box::pin(bucket::Versioning::observe(&archive, name))),
+                    given(&archive_bucket, Box::pin(bucket::Ownership::observe(&archive, name))),
+                    given(&archive_bucket, Box::pin(bucket::PublicAccess::observe(&archive, name))),
+                    given(&archive_bucket, Box::pin(bucket::ObjectLock::observe(&archive, name))),
+                    given(&archive_bucket, Box::pin(bucket::Lifecycle::observe(&archive, name))),
+                    given(&archive_bucket, Box::pin(bucket::Encryption::observe(&archive, name))),
                 )
             },
             async {
                 tokio::join!(
-                    given(&archive_bucket, bucket::Tags::observe(&archive, name)),
-                    given(&archive_bucket, bucket::Policy::observe(&archive, name)),
-                    given(&archive_bucket, bucket::AccessLogging::observe(&archive, name)),
-                    given(&archive_bucket, bucket::Notifications::observe(&archive, name)),
+                    given(&archive_bucket, Box::pin(bucket::Tags::observe(&archive, name))),
+                    given(&archive_bucket, Box::pin(bucket::Policy::observe(&archive, name))),
+                    given(
+                        &archive_bucket,
+                        Box::pin(bucket::AccessLogging::observe(&archive, name))
+                    ),
+                    given(
+                        &archive_bucket,
+                        Box::pin(bucket::Notifications::observe(&archive, name))
+                    ),
                 )
             },
         );
@@ -92,21 +101,21 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         tokio::join!(
             when(
                 desired.config.archive.access_logging.enabled,
-                AccessLogBucket::observe(&archive, desired)
+                Box::pin(AccessLogBucket::observe(&archive, desired))
             ),
-            when(logs.enabled, LogGroup::observe(&management, desired)),
-            when(logs.enabled, LogGroupRole::observe(&management, desired)),
-            Topic::observe(&management, desired),
+            when(logs.enabled, Box::pin(LogGroup::observe(&management, desired))),
+            when(logs.enabled, Box::pin(LogGroupRole::observe(&management, desired))),
+            Box::pin(Topic::observe(&management, desired)),
         )
     };
     let trail = async {
-        let trails = OrganizationTrail::observe(&management, desired).await;
+        let trails = Box::pin(OrganizationTrail::observe(&management, desired)).await;
         let own = trails.as_ref().map(|trails| trails.own.as_ref()).flatten();
         let parts = tokio::join!(
-            given_trail(&own, EventSelectors::observe(&management, desired)),
-            given_trail(&own, Insights::observe(&management, desired)),
-            given_trail(&own, TrailTags::observe(&management, desired)),
-            given_trail(&own, TrailLogging::observe(&management, desired)),
+            given_trail(&own, Box::pin(EventSelectors::observe(&management, desired))),
+            given_trail(&own, Box::pin(Insights::observe(&management, desired))),
+            given_trail(&own, Box::pin(TrailTags::observe(&management, desired))),
+            given_trail(&own, Box::pin(TrailLogging::observe(&management, desired))),
         );
         (trails, parts)
     };
@@ -125,18 +134,18 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         .and_then(|trails| trails.own.as_ref())
         .and_then(|trail| trail.settings.kms_key.as_deref());
     let used_by_bucket = encryption.present().and_then(|found| found.key.as_deref());
-    let kms_key = KmsKey::observe(aws, desired, used_by_trail.or(used_by_bucket)).await;
+    let kms_key = Box::pin(KmsKey::observe(aws, desired, used_by_trail.or(used_by_bucket))).await;
     let (key_policy, key_rotation) = match &kms_key {
         Seen::Present(key) => {
             let account = key.arn.account.as_ref().unwrap_or_else(|| desired.archive());
             let region = key.arn.region.as_ref().unwrap_or(&desired.config.archive.region);
             let clients = aws.clients(account, region);
-            tokio::join!(KeyPolicy::observe(&clients, key), async {
+            tokio::join!(Box::pin(KeyPolicy::observe(&clients, key)), async {
                 // KMS does not answer for a key that is going.
                 if key.state.starts_with("Pending") {
                     return Seen::Absent;
                 }
-                Rotation::observe(&clients, key).await
+                Box::pin(Rotation::observe(&clients, key)).await
             })
         }
         Seen::Absent => (Seen::Absent, Seen::Absent),

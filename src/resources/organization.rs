@@ -92,7 +92,7 @@ impl OrganizationFacts {
                 .find_map(|root| root.id?.parse::<UnitId>().ok())
                 .ok_or_else(|| clients.malformed(ACTION, "an answer without a root"))
         };
-        let (described, root) = tokio::join!(describing, rooting);
+        let (described, root) = tokio::join!(Box::pin(describing), Box::pin(rooting));
         let (id, manager, all_features) = described.map_err(OrganizationError::Unreadable)?;
         if manager != *wanted {
             return Err(OrganizationError::OtherManagement {

@@ -33,6 +33,7 @@ pub struct Rule {
     /// Whether it is in force.
     pub enabled: bool,
     /// Which objects it concerns, in S3's words; empty for all.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub filter: String,
     /// Storage class by the object's age in days.
     pub transitions: BTreeMap<i32, String>,
@@ -45,6 +46,7 @@ pub struct Rule {
     /// Days that a version stays after another took its place.
     pub noncurrent_days: Option<i32>,
     /// What else happens to such versions, in S3's words.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub noncurrent_other: String,
     /// Days after which an uncompleted upload is dropped.
     pub abort_multipart_days: Option<i32>,
