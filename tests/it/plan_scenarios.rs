@@ -261,7 +261,7 @@ async fn what_may_not_be_read_is_blocked_and_never_made() {
     let stage = Stage::new(MINIMAL).await;
     let archive = stage.archive();
     let role = "OrganizationAccountAccessRole";
-    let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["s3:ListAllMyBuckets","kms:DescribeKey"],"Resource":"*"}}"#;
+    let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["s3:ListAllMyBuckets","kms:DescribeKey","kms:ListKeys"],"Resource":"*"}}"#;
     archive
         .iam()
         .put_role_policy()
