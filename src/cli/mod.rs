@@ -15,6 +15,7 @@ mod config;
 mod confirm;
 mod consolidate;
 mod context;
+mod demo;
 mod destroy;
 mod error;
 mod evidence;
@@ -87,6 +88,7 @@ struct GlobalOptions {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Accounts(accounts::Args),
     Plan(plan::Args),
     Apply(apply::Args),
@@ -112,6 +114,7 @@ impl Command {
         }
         // Boxed, since some commands' futures are large.
         let run: Pin<Box<dyn Future<Output = Result<Exit, CliError>> + '_>> = match self {
+            Self::Demo(args) => Box::pin(demo::run(args, context)),
             Self::Accounts(args) => Box::pin(accounts::run(args, context)),
             Self::Plan(args) => Box::pin(plan::run(args, context)),
             Self::Apply(args) => Box::pin(apply::run(args, context)),

@@ -22,8 +22,8 @@ use crate::{
 #[command(after_help = "\
 Examples:
   orgtrail sandbox up --accounts 12 --port 4566 --write-config orgtrail.toml
-  eval \"$(orgtrail sandbox up --port 4566 & sleep 1)\"
-  aws organizations list-accounts
+  orgtrail sandbox up > sandbox.env &
+  source sandbox.env && aws organizations list-accounts
   orgtrail sandbox tick --hours 24")]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -24,7 +24,7 @@ from behaviours import REGISTRY, code  # noqa: E402
 from stage import Stage  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-DOCS = os.path.join(servers.ROOT, "docs", "peers.md")
+DOCS = os.path.join(os.path.dirname(os.path.dirname(HERE)), "docs", "peers.md")
 BEGIN, END = "<!-- behaviours: begin -->\n", "<!-- behaviours: end -->\n"
 
 

@@ -15,14 +15,11 @@ import boto3
 from botocore.config import Config
 
 import radosgw
+import sandbox
+from sandbox import ORGTRAIL, PEERS
 
 REGION = "us-east-1"
 MEMBER_ROLE = "OrganizationAccountAccessRole"
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-PEERS = os.path.abspath(os.environ.get("ORGTRAIL_PEERS", os.path.join(TARGET, "peers")))
-ORGTRAIL = os.path.abspath(os.environ.get("ORGTRAIL", os.path.join(TARGET, "release", "orgtrail")))
-
 CONTROL = {"s3", "iam", "accounts", "organizations", "cloudtrail", "kms", "logs", "cloudwatch", "sns"}
 
 
@@ -126,6 +123,24 @@ class Sandbox(Server):
 
     def missing(self):
         return None if os.access(ORGTRAIL, os.X_OK) else f"{ORGTRAIL} is not there: build it or name it in ORGTRAIL"
+
+    def start(self):
+        self.sandbox = sandbox.Sandbox(self.directory)
+        self.endpoint = self.sandbox.endpoint
+        management = self.sandbox.management
+        self.access_key, self.secret_key = management["AWS_ACCESS_KEY_ID"], management["AWS_SECRET_ACCESS_KEY"]
+
+    def stop(self):
+        if getattr(self, "sandbox", None):
+            self.sandbox.stop()
+        super().stop()
+
+    def root_credentials(self):
+        root = self.sandbox.root(self.sandbox.management_account)
+        return {"aws_access_key_id": root["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": root["AWS_SECRET_ACCESS_KEY"]}
+
+    def mfa_token(self):
+        return self.sandbox.mfa_token(self.sandbox.management_account)
 
 
 class Moto(Server):

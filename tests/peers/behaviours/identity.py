@@ -41,7 +41,7 @@ def missing_role(t):
 
 @behaviour("assume-untrusted", "a role that trusts another account cannot be assumed", "AccessDenied", TRUST, needs=NEEDS)
 def untrusted(t):
-    arn = role(t, trust("arn:aws:iam::999999999999:root"))
+    arn = role(t, trust(f"arn:aws:iam::{t.member_account}:root"))
     return outcome(t.client("sts").assume_role, RoleArn=arn, RoleSessionName="session")
 
 

@@ -1,0 +1,111 @@
+//! The sandbox that the demo plays on, and the ways into it.
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+
+use super::super::{CliError, Exit};
+use super::folder::Folder;
+use super::program::Program;
+use super::{Stop, Story};
+use crate::aws::{Aws, Clients, Pacing, Retries, Settings};
+use crate::names::{AccountId, Region};
+use crate::sandbox::{Credentials, Options, Sandbox};
+
+/// The archive's bucket.
+pub(super) const BUCKET: &str = "acme-log-archive";
+
+/// A running sandbox, a folder with a config, and this program.
+pub(super) struct Ground {
+    pub(super) sandbox: Sandbox,
+    pub(super) folder: Folder,
+    pub(super) program: Program,
+    pub(super) management: AccountId,
+    pub(super) log_archive: AccountId,
+    /// A member that is neither the log archive nor the audit account.
+    pub(super) member: AccountId,
+    pub(super) accounts: usize,
+    administrator: Credentials,
+}
+
+impl Ground {
+    /// Starts the sandbox.
+    pub(super) async fn lay(story: &mut Story, accounts: usize) -> Result<Self, Stop> {
+        story.chapter(
+            "1. An AWS organization, on this machine",
+            "The sandbox answers like AWS where orgtrail's promises rest on AWS: accounts, policies,\n\
+             versions, locks and signed digests are real. It listens on loopback only.",
+        )?;
+        let home_region: Region = "us-east-1".parse().map_err(unexpected)?;
+        let mut options = Options::new(home_region);
+        options.accounts = accounts;
+        let sandbox = Sandbox::start(options).await.map_err(unexpected)?;
+        let ids = sandbox.accounts();
+        let [management, log_archive, _, member, ..] = ids.as_slice() else {
+            return Err(CliError::usage("the demo needs four accounts").into());
+        };
+        let administrator = sandbox
+            .administrator()
+            .ok_or_else(|| unexpected("the sandbox has no administrator".to_owned()))?;
+        let folder = Folder::new().map_err(unexpected)?;
+        let program = Program::new(folder.path(), &sandbox.endpoint(), &administrator)?;
+        let organization =
+            sandbox.organization_id().map_or_else(|| "none".to_owned(), |id| id.to_string());
+        story.step(
+            "the organization is up",
+            Some(&format!("orgtrail sandbox up --accounts {accounts}")),
+            ids.len() == accounts,
+            format!("{organization}: {} accounts at {}", ids.len(), sandbox.endpoint()),
+        )?;
+        Ok(Self {
+            management: management.clone(),
+            log_archive: log_archive.clone(),
+            member: member.clone(),
+            accounts,
+            sandbox,
+            folder,
+            program,
+            administrator,
+        })
+    }
+
+    /// The way in that orgtrail's own commands take: the administrator, and the
+    /// role that every member has.
+    pub(super) async fn aws(&self) -> Result<Aws, CliError> {
+        let keys = &self.administrator;
+        let credentials = aws_credential_types::Credentials::from_keys(
+            &keys.access_key_id,
+            &keys.secret_access_key,
+            None,
+        );
+        let base = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(aws_config::Region::new(self.sandbox.home_region().to_string()))
+            .endpoint_url(self.sandbox.endpoint())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let settings = Settings {
+            home_region: Some(self.sandbox.home_region().clone()),
+            pacing: Pacing::Off,
+            // What is refused here is to be refused at once.
+            retries: Retries { attempts: 1, ..Retries::default() },
+            ..Settings::default()
+        };
+        Ok(Aws::with_base(settings, base).await?)
+    }
+
+    /// The clients of an account in the home Region.
+    pub(super) fn clients(&self, aws: &Aws, account: &AccountId) -> Clients {
+        aws.clients(account, self.sandbox.home_region())
+    }
+
+    /// Stops the sandbox and removes the folder.
+    pub(super) async fn clear(self) -> Result<(), CliError> {
+        self.sandbox.stop().await;
+        Ok(())
+    }
+}
+
+/// An error that has no exit code of its own.
+pub(super) fn unexpected(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CliError {
+    CliError::new(error, Exit::Unexpected)
+}

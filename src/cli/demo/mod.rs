@@ -1,0 +1,71 @@
+//! `orgtrail demo`: every promise, tried on the built-in sandbox.
+
+mod folder;
+mod ground;
+mod guards;
+mod organization;
+mod program;
+mod provisioning;
+mod story;
+mod trail;
+
+use story::Story;
+
+use self::ground::Ground;
+use super::{CliError, Context, Exit};
+
+/// See orgtrail work, without an AWS account.
+///
+/// Brings an organization up in the built-in sandbox, does with it what a
+/// platform team would do, and tries to break what it built. Says at each step
+/// what happened and why it matters, with the command to type. Exits with 0 only
+/// when every step held; touches nothing but a temporary folder, which it
+/// removes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail demo
+  orgtrail demo --accounts 40
+  orgtrail demo --format json | jq '.steps[] | select(.held | not)'")]
+pub(crate) struct Args {
+    /// How many accounts the organization has, the management account among
+    /// them.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    #[arg(value_parser = clap::value_parser!(u16).range(4..=500))]
+    accounts: u16,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let mut story = Story::new(context);
+    match play(&mut story, usize::from(args.accounts)).await {
+        // Told already, with the step that it broke.
+        Ok(()) | Err(Stop::Broken) => {}
+        Err(Stop::Failed(error)) => return Err(error),
+    }
+    story.end()
+}
+
+/// Why the demo goes no further.
+#[derive(Debug)]
+enum Stop {
+    /// A step that the next ones stand on did not hold.
+    Broken,
+    /// The demo itself could not go on.
+    Failed(CliError),
+}
+
+impl<E: Into<CliError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+async fn play(story: &mut Story, accounts: usize) -> Result<(), Stop> {
+    let ground = Ground::lay(story, accounts).await?;
+    let entered = organization::play(story, &ground).await?;
+    provisioning::play(story, &ground).await?;
+    let delivered = trail::play(story, &ground, &entered).await?;
+    guards::play(story, &ground, &delivered).await?;
+    ground.clear().await?;
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! orgtrail itself, run as a user would run it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::super::{CliError, Exit};
+use crate::sandbox::Credentials;
+
+/// This program, with an environment that leads to the sandbox and nowhere
+/// else.
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    executable: PathBuf,
+    folder: PathBuf,
+    variables: Vec<(&'static str, String)>,
+}
+
+/// What one run of it said.
+#[derive(Debug)]
+pub(super) struct Ran {
+    /// `None` when a signal ended it.
+    pub(super) exit: Option<u8>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Program {
+    pub(super) fn new(
+        folder: &Path,
+        endpoint: &str,
+        credentials: &Credentials,
+    ) -> Result<Self, CliError> {
+        let executable =
+            std::env::current_exe().map_err(|error| CliError::new(error, Exit::Unexpected))?;
+        let home = folder.display().to_string();
+        let variables = vec![
+            ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+            ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
+            ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            // The sandbox has no rates; the rest keeps the user's own AWS away.
+            ("ORGTRAIL_PACING", "off".to_owned()),
+            ("HOME", home),
+            ("NO_COLOR", "1".to_owned()),
+        ];
+        Ok(Self { executable, folder: folder.to_owned(), variables })
+    }
+
+    /// Runs `orgtrail …` in the demo's folder.
+    pub(super) async fn run(&self, arguments: &[&str]) -> Result<Ran, CliError> {
+        let mut command = Command::new(&self.executable);
+        command
+            .args(arguments)
+            .current_dir(&self.folder)
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (*name, value.as_str())))
+            .stdin(Stdio::null());
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .map_err(|error| CliError::new(error, Exit::Unexpected))?
+            .map_err(|error| CliError::new(error, Exit::Unexpected))?;
+        Ok(Ran {
+            exit: output.status.code().and_then(|code| u8::try_from(code).ok()),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+}
+
+impl Ran {
+    /// Whether it ended with this code.
+    pub(super) fn ended(&self, exit: Exit) -> bool {
+        self.exit == Some(exit.code())
+    }
+
+    /// What to show of it: its answer's last lines, or what went wrong.
+    pub(super) fn summary(&self, lines: usize) -> String {
+        let said = if self.stdout.trim().is_empty() { &self.stderr } else { &self.stdout };
+        last_lines(said, lines)
+    }
+
+    /// What to show of it when a step did not hold.
+    pub(super) fn in_full(&self) -> String {
+        let exit = self.exit.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
+        let (answer, words) = (last_lines(&self.stdout, 30), last_lines(&self.stderr, 30));
+        format!("ended with {exit}\n{answer}\n{words}")
+    }
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_leave_out_empty_ones() {
+        assert_eq!(last_lines("a\n\nb\n\nc\n", 2), "b\nc");
+        assert_eq!(last_lines("a", 2), "a");
+    }
+}

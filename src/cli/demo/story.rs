@@ -1,0 +1,117 @@
+//! What the demo tells: its steps, each held or not.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::super::{CliError, Context, Exit, Format, Output};
+
+/// The steps so far, told as they happen.
+#[derive(Debug)]
+pub(super) struct Story {
+    out: Output,
+    format: Format,
+    began: Instant,
+    step_began: Instant,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    title: String,
+    /// What a user would type for it.
+    command: Option<String>,
+    /// What was seen.
+    found: String,
+    held: bool,
+    milliseconds: u128,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    format: &'static str,
+    version: u32,
+    held: bool,
+    steps: &'a [Step],
+    milliseconds: u128,
+}
+
+impl Story {
+    pub(super) fn new(context: &Context) -> Self {
+        let now = Instant::now();
+        Self {
+            out: context.out,
+            format: context.format,
+            began: now,
+            step_began: now,
+            steps: Vec::new(),
+        }
+    }
+
+    /// A heading, and why what comes matters.
+    pub(super) fn chapter(&self, title: &str, why: &str) -> Result<(), CliError> {
+        self.tell(format_args!("\n{title}\n  {}", why.replace('\n', "\n  ")))
+    }
+
+    /// Tells how a step went; true when it held.
+    pub(super) fn step(
+        &mut self,
+        title: &str,
+        command: Option<&str>,
+        held: bool,
+        found: impl Into<String>,
+    ) -> Result<bool, CliError> {
+        let found = found.into();
+        let mark = if held { "held " } else { "BROKE" };
+        let mut text = String::new();
+        if let Some(command) = command {
+            // Writing to a String does not fail.
+            let _ = writeln!(text, "    $ {command}");
+        }
+        let _ = write!(text, "    {mark}  {title}");
+        for line in found.lines() {
+            let _ = write!(text, "\n           {line}");
+        }
+        self.tell(text)?;
+        self.steps.push(Step {
+            title: title.to_owned(),
+            command: command.map(str::to_owned),
+            found,
+            held,
+            milliseconds: self.step_began.elapsed().as_millis(),
+        });
+        self.step_began = Instant::now();
+        Ok(held)
+    }
+
+    /// The last word, and the exit code.
+    pub(super) fn end(self) -> Result<Exit, CliError> {
+        let held = self.steps.iter().filter(|step| step.held).count();
+        let all = held == self.steps.len();
+        let took = self.began.elapsed();
+        match self.format {
+            Format::Text => self.out.data(format_args!(
+                "\n{held} of {} steps held, in {:.1} s. The temporary folder is removed; nothing \
+                 else was touched.",
+                self.steps.len(),
+                took.as_secs_f64(),
+            ))?,
+            Format::Json => self.out.json(&Report {
+                format: "orgtrail-demo",
+                version: 1,
+                held: all,
+                steps: &self.steps,
+                milliseconds: took.as_millis(),
+            })?,
+        }
+        Ok(if all { Exit::Clean } else { Exit::Unexpected })
+    }
+
+    fn tell(&self, text: impl std::fmt::Display) -> Result<(), CliError> {
+        match self.format {
+            Format::Text => self.out.data(text),
+            Format::Json => Ok(()),
+        }
+    }
+}

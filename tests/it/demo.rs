@@ -1,0 +1,41 @@
+//! The demo, as a user runs it.
+
+use std::process::Command;
+
+fn demo(arguments: &[&str]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_orgtrail"))
+        .arg("demo")
+        .args(arguments)
+        .current_dir(folder.path())
+        // Whatever leads to a real AWS must not be followed.
+        .env("AWS_PROFILE", "none-of-this-name")
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .env("TMPDIR", folder.path())
+        .output()
+        .unwrap();
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert!(left.is_empty(), "the demo left {left:?}");
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn every_step_of_the_demo_holds_and_nothing_is_left_behind() {
+    let (exit, said) = demo(&["--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let steps = report["steps"].as_array().unwrap();
+    let broke: Vec<_> = steps.iter().filter(|step| step["held"] != true).collect();
+    assert!(broke.is_empty(), "{broke:#?}");
+    assert_eq!(exit, Some(0));
+    assert_eq!(report["held"], true);
+    let refused =
+        |step: &&serde_json::Value| step["title"].as_str().unwrap().starts_with("refused: ");
+    assert!(steps.iter().filter(refused).count() >= 7, "{steps:#?}");
+}
+
+#[test]
+fn the_demo_of_too_few_accounts_is_a_mistake_in_the_call() {
+    let (exit, said) = demo(&["--accounts", "2"]);
+    assert_eq!(exit, Some(2));
+    assert_eq!(said, "");
+}
