@@ -67,7 +67,7 @@ def trusted_access(t):
     return "yes" if "config.amazonaws.com" in listed else "no"
 
 
-SCP = json.dumps({"Version": "2012-10-17", "Statement": [{"Sid": "KeepTrails", "Effect": "Deny", "Action": "cloudtrail:DeleteTrail", "Resource": "*"}]})
+SCP = json.dumps({"Version": "2012-10-17", "Statement": [{"Sid": "NoTrails", "Effect": "Deny", "Action": "cloudtrail:DescribeTrails", "Resource": "*"}]})
 
 
 @behaviour("org-scp-binds-member", "an SCP attached to a member binds its administrators", ("AccessDenied", "AccessDeniedException"),
@@ -80,7 +80,7 @@ def scp_binds(t):
     policy = client.create_policy(Name=t.name("scp"), Description="x", Type="SERVICE_CONTROL_POLICY", Content=SCP)["Policy"]["PolicySummary"]["Id"]
     client.attach_policy(PolicyId=policy, TargetId=t.member_account)
     try:
-        return outcome(t.member("cloudtrail").delete_trail, Name="none-of-this-name")
+        return outcome(t.member("cloudtrail").describe_trails)
     finally:
         client.detach_policy(PolicyId=policy, TargetId=t.member_account)
 

@@ -65,7 +65,7 @@ def bad_name(t):
     return created(t, Name="ab", S3BucketName=bucket_for_trails(t))
 
 
-@behaviour("trail-unknown-key", "CreateTrail with a key that is not there", ("KmsKeyDoesNotExistException", "KmsException", "InsufficientEncryptionPolicyException"), f"{API}: CreateTrail", needs=NEEDS)
+@behaviour("trail-unknown-key", "CreateTrail with a key that is not there", ("KmsKeyNotFoundException", "KmsException"), f"{API}: CreateTrail", needs=NEEDS)
 def unknown_key(t):
     return created(t, S3BucketName=bucket_for_trails(t),
                    KmsKeyId=f"arn:aws:kms:us-east-1:{t.main_account}:key/00000000-0000-0000-0000-000000000000")
