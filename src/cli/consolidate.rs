@@ -109,7 +109,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let legacy = sources::find(context, &aws, &config).await?;
     let found: Vec<Source> = discover::sources(&legacy.found.trails)
         .into_iter()
-        .filter(|source| source.bucket != config.archive.bucket)
         .filter(|source| matches_any(&args.source, &source.name()))
         .collect();
     if !args.source.is_empty() && found.is_empty() {
@@ -205,6 +204,9 @@ fn tell(context: &Context, args: &Args, names: &[String], report: &Report) -> Re
         BinaryBytes(counts.copied_bytes),
         HumanCount(counts.present),
     ))?;
+    if names.is_empty() {
+        context.out.note("no trail but the organization's was found");
+    }
     let told = [
         (counts.conflicts, "in conflict: their keys are taken by different content, left as it is"),
         (counts.failed, "not copied: run again"),

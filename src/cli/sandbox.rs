@@ -209,6 +209,7 @@ impl Running {
              export AWS_SECRET_ACCESS_KEY={secret_access_key}\n\
              export AWS_REGION={region}\n\
              export AWS_DEFAULT_REGION={region}\n\
+             export ORGTRAIL_PACING=off\n\
              unset AWS_SESSION_TOKEN AWS_PROFILE"
         )
     }

@@ -276,6 +276,13 @@ async fn what_is_not_cloudtrails_is_named_and_left() {
 }
 
 #[tokio::test]
+async fn where_nothing_is_to_move_no_record_is_written() {
+    let place = Place::new().await;
+    assert!(place.run(|_| {}).await.complete());
+    assert_eq!(place.record_rows().await, []);
+}
+
+#[tokio::test]
 async fn a_dry_run_writes_nothing() {
     let place = Place::new().await;
     place.fill().await;

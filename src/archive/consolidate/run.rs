@@ -196,7 +196,15 @@ pub async fn consolidate(
         _ => Proven::new(),
     };
     let mut report = Report::default();
-    let found = find_lanes(asked, sources, &mut report).await;
+    let mut found = find_lanes(asked, sources, &mut report).await;
+    // An old trail may write into the archive's bucket; what lies in the
+    // archive proper has arrived.
+    found.retain(|(lane, ..)| {
+        lane.bucket != archive.target.bucket.as_str() || lane.root != archive.root
+    });
+    if found.is_empty() {
+        return Ok(report);
+    }
 
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
     let limit = Arc::new(Limit::new(asked.concurrency));
