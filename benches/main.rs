@@ -9,9 +9,10 @@
 )]
 
 mod sandbox;
+mod verify;
 
 /// Name and entry of every bench; it gets what follows its name.
-const BENCHES: &[(&str, fn(&[String]))] = &[("sandbox", sandbox::run)];
+const BENCHES: &[(&str, fn(&[String]))] = &[("sandbox", sandbox::run), ("verify", verify::run)];
 
 fn main() {
     // Cargo itself adds `--bench`.

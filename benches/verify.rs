@@ -23,6 +23,7 @@ mod forge;
 const EVENTS: usize = 60;
 const ROUNDS: usize = 5;
 
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 pub(crate) fn run(options: &[String]) {
     let number = |at: usize, otherwise: usize| {
         options.get(at).map_or(otherwise, |text| text.parse().expect("a number"))
@@ -32,8 +33,7 @@ pub(crate) fn run(options: &[String]) {
     let (mut bucket, mut chain) = (forge::Bucket::default(), forge::Chain::new());
     chain.hours(&mut bucket, hours, logs, EVENTS);
     bucket.write_to(folder.path());
-    let files: Vec<PathBuf> =
-        bucket.objects.keys().map(|key| folder.path().join(key)).collect();
+    let files: Vec<PathBuf> = bucket.objects.keys().map(|key| folder.path().join(key)).collect();
     drop(bucket);
 
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -58,7 +58,11 @@ pub(crate) fn run(options: &[String]) {
         );
     }
     let of = |limit: Duration| 100.0 * limit.as_secs_f64() / ours.as_secs_f64();
-    println!("verify reaches {:.0} % of the limit of all cores, {:.0} % of one core's", of(all_cores), of(one_core));
+    println!(
+        "verify reaches {:.0} % of the limit of all cores, {:.0} % of one core's",
+        of(all_cores),
+        of(one_core)
+    );
     println!("peak memory of this process: {}", peak_memory());
 }
 

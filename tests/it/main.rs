@@ -10,6 +10,7 @@ mod accounts_in_sandbox;
 mod aws_sessions;
 mod cli_config;
 mod consolidate;
+mod corpus;
 mod demo;
 mod digest_vectors;
 mod forge;

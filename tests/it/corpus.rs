@@ -1,0 +1,116 @@
+//! Whatever bytes come: the key grammar, the digest reader and the gzip reader
+//! neither panic nor accept what they should not.
+//!
+//! Each file under `tests/corpus` is tried as it is, and then changed many
+//! times: cut, lengthened, flipped, spliced with another. The changes are drawn
+//! from a fixed seed, so that a run can be repeated; `ORGTRAIL_CORPUS_ROUNDS`
+//! sets how many there are a file. What once failed is kept as a file.
+
+use std::path::Path;
+
+use fastrand::Rng;
+use orgtrail::archive::key::ObjectKey;
+use orgtrail::archive::verify::digest::DigestDocument;
+use orgtrail::archive::verify::gzip::{GzipError, inflate};
+use orgtrail::archive::verify::opened::OpenedDigest;
+
+const ROUNDS: usize = 400;
+const LIMIT: u64 = 1 << 16;
+
+#[test]
+fn keys_parse_to_what_they_print_or_not_at_all() {
+    let parsed = each("key", |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return false };
+        match text.trim_end_matches('\n').parse::<ObjectKey>() {
+            Ok(key) => {
+                assert_eq!(key.to_string(), text.trim_end_matches('\n'));
+                true
+            }
+            Err(error) => {
+                assert!(error.key.is_char_boundary(error.at));
+                assert!(error.key[error.at..].starts_with(&error.found));
+                false
+            }
+        }
+    });
+    assert!(parsed > 0);
+}
+
+#[test]
+fn digests_are_read_or_refused() {
+    let read = each("digest", |bytes| {
+        let Ok(document) = DigestDocument::parse(bytes) else { return false };
+        let written = document.to_bytes().unwrap();
+        assert_eq!(DigestDocument::parse(&written).unwrap(), document);
+        assert!(document.string_to_sign(bytes).lines().count() >= 3);
+        true
+    });
+    assert!(read > 0);
+}
+
+#[test]
+fn gzip_is_inflated_whole_within_the_limit_or_refused() {
+    let mut buffer = Vec::new();
+    let whole = each("gzip", |bytes| {
+        let mut length = 0;
+        let result = inflate(bytes, LIMIT, &mut buffer, |piece| length += piece.len() as u64);
+        assert!(length <= LIMIT);
+        // The same bytes once more are a second member.
+        if result.is_ok() {
+            let twice = [bytes, bytes].concat();
+            let refused = inflate(&twice, LIMIT, &mut Vec::new(), |_| {});
+            assert_eq!(refused, Err(GzipError::AppendedMember { bytes: bytes.len() }));
+        }
+        let _ = OpenedDigest::open(bytes, |_| None, false, &mut Vec::new());
+        result.is_ok()
+    });
+    assert!(whole > 0);
+}
+
+/// Tries every file of a folder and its changes; tells how many were accepted.
+fn each(folder: &str, mut accepts: impl FnMut(&[u8]) -> bool) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(folder);
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let files: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    assert!(files.len() >= 3);
+    let mut random = Rng::with_seed(5);
+    let mut accepted = 0;
+    for file in &files {
+        accepted += usize::from(accepts(file));
+        for _ in 0..rounds() {
+            let other = &files[random.usize(..files.len())];
+            accepted += usize::from(accepts(&changed(file, other, &mut random)));
+        }
+    }
+    accepted
+}
+
+fn changed(file: &[u8], other: &[u8], random: &mut Rng) -> Vec<u8> {
+    let mut bytes = file.to_vec();
+    for _ in 0..random.usize(1..4) {
+        let at = random.usize(..=bytes.len());
+        match random.u8(..6) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, random.u8(..)),
+            2 if at < bytes.len() => bytes[at] ^= 1 << random.u8(..8),
+            3 if at < bytes.len() => drop(bytes.remove(at)),
+            4 => {
+                let from = random.usize(..=other.len());
+                bytes.truncate(at);
+                bytes.extend(&other[from..]);
+            }
+            _ if at < bytes.len() => {
+                bytes[at] = *b"/_-.\"{}[]0:\\".get(random.usize(..12)).unwrap();
+            }
+            _ => {}
+        }
+    }
+    bytes
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
+fn rounds() -> usize {
+    std::env::var("ORGTRAIL_CORPUS_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap())
+}
