@@ -320,8 +320,8 @@ impl Sandbox {
         self.world.s3.body_raw(bucket, key).map_err(|_| NoSuchObject::new(bucket, key))
     }
 
-    /// Changes the content of a current object; its version, time and entity tag
-    /// stay as they were.
+    /// Changes the content of a current object and its checksum; its version, time
+    /// and entity tag stay as they were.
     ///
     /// # Errors
     /// When there is no such object.

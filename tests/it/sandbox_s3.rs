@@ -942,7 +942,7 @@ async fn new_objects_are_replicated() {
     assert_eq!(replica.replication_status().unwrap().as_str(), "REPLICA");
     assert_eq!(replica.version_id().map(str::to_owned), id);
     let other = client.head_object().bucket("acme-replica").key("other").send().await;
-    assert_eq!(code(other), refused("404"));
+    assert_eq!(code(other), refused("NotFound"));
     assert_eq!(
         version(&client, BUCKET, BucketVersioningStatus::Suspended).await,
         refused("InvalidBucketState")
