@@ -57,11 +57,11 @@ async fn measure(most: u64, threads: usize) {
     let client = Arc::new(Signer::new(&sandbox));
     prepare(&client).await;
     println!(
-        "{:>10}  {:>10}  {:>10}  {:>7}  {:>10}  {:>7}",
-        "objects", "fill PUT/s", "PUT/s", "limits", "GET/s", "limits"
+        "{:>10}  {:>10}  {:>10}  {:>7}  {:>10}  {:>7}  {:>10}  {:>10}",
+        "objects", "fill PUT/s", "PUT/s", "limits", "GET/s", "limits", "CPU us/PUT", "CPU us/GET"
     );
-    let mut first: Option<(f64, f64)> = None;
-    let mut last = (0.0, 0.0);
+    let mut first: Option<(Rate, Rate)> = None;
+    let mut last = (Rate::default(), Rate::default());
     let mut there = 0;
     for objects in [1_000, 10_000, 100_000, 1_000_000] {
         if objects > most {
@@ -72,22 +72,46 @@ async fn measure(most: u64, threads: usize) {
         let put = drive(&client, WINDOW, move |n| Kind::Put(scattered(n, objects))).await;
         let get = drive(&client, WINDOW, move |n| Kind::Get(scattered(!n, objects))).await;
         println!(
-            "{objects:>10}  {fill:>10.0}  {put:>10.0}  {:>6.2}x  {get:>10.0}  {:>6.2}x",
-            put / PUT_FLOOR,
-            get / GET_FLOOR
+            "{objects:>10}  {:>10.0}  {:>10.0}  {:>6.2}x  {:>10.0}  {:>6.2}x  {:>10.1}  {:>10.1}",
+            fill.per_second,
+            put.per_second,
+            put.per_second / PUT_FLOOR,
+            get.per_second,
+            get.per_second / GET_FLOOR,
+            put.cpu_micros,
+            get.cpu_micros
         );
         first.get_or_insert((put, get));
         last = (put, get);
     }
     if let Some(first) = first {
         println!(
-            "flatness, largest over smallest: PUT {:.2}, GET {:.2}; peak memory of client and server {}",
-            last.0 / first.0,
-            last.1 / first.1,
+            "flatness, rate at the largest over rate at the smallest: PUT {:.2}, GET {:.2}; the same by CPU time, which a busy machine does not blur: PUT {:.2}, GET {:.2}; peak memory of client and server {}",
+            last.0.per_second / first.0.per_second,
+            last.1.per_second / first.1.per_second,
+            first.0.cpu_micros / last.0.cpu_micros,
+            first.1.cpu_micros / last.1.cpu_micros,
             peak_memory()
         );
     }
     sandbox.stop().await;
+}
+
+/// How fast requests went.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rate {
+    per_second: f64,
+    /// CPU time of client and server together, per request.
+    cpu_micros: f64,
+}
+
+/// CPU time that this process has used, in seconds; 0 where nobody tells.
+fn cpu_seconds() -> f64 {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields = after_name.split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
 }
 
 fn millis(time: Duration) -> f64 {
@@ -129,14 +153,14 @@ async fn prepare(client: &Signer) {
     }
 }
 
-/// Sends `count` requests over all connections; gives requests per second.
+/// Sends `count` requests over all connections.
 async fn drive(
     client: &Arc<Signer>,
     count: u64,
     kind: impl Fn(u64) -> Kind + Copy + Send + 'static,
-) -> f64 {
+) -> Rate {
     let next = Arc::new(AtomicU64::new(0));
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), cpu_seconds());
     let workers: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
             let (client, next) = (Arc::clone(client), Arc::clone(&next));
@@ -173,7 +197,10 @@ async fn drive(
     }
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let count = count as f64;
-    count / started.elapsed().as_secs_f64()
+    Rate {
+        per_second: count / started.elapsed().as_secs_f64(),
+        cpu_micros: (cpu_seconds() - cpu) * 1e6 / count,
+    }
 }
 
 /// Signs requests with one day's key.
