@@ -51,6 +51,7 @@ impl Clock {
 }
 
 /// The time of the machine, which credentials and signatures go by.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub(super) fn real_now() -> Timestamp {
     Timestamp::now()
 }

@@ -164,12 +164,12 @@ impl Sandbox {
             random,
         ));
         let (stop, stopped) = watch::channel(false);
-        let (done, served) = watch::channel(false);
+        let (finish, served) = watch::channel(false);
         let keeper = options
             .data
             .map(|folder| tokio::spawn(persist::keep(Arc::clone(&world), folder, served.clone())));
         let server = tokio::spawn(http::serve(listener, Arc::clone(&world), stopped));
-        Ok(Self { world, address, stop, server: Some(server), keeper, done })
+        Ok(Self { world, address, stop, server: Some(server), keeper, done: finish })
     }
 
     /// The endpoint's URL: `http://127.0.0.1:…`.

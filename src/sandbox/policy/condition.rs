@@ -129,13 +129,13 @@ impl Condition {
             return found.is_empty() == missing;
         }
         if found.is_empty() {
-            return match self.set {
-                _ if self.if_exists => true,
-                Set::ForAllValues => true,
-                Set::ForAnyValue => false,
-                // What is not there is not equal to anything.
-                Set::None => self.negated,
-            };
+            return self.if_exists
+                || match self.set {
+                    Set::ForAllValues => true,
+                    Set::ForAnyValue => false,
+                    // What is not there is not equal to anything.
+                    Set::None => self.negated,
+                };
         }
         let variable = |key: &str| keys.values(key).into_iter().next().map(Cow::into_owned);
         let satisfies = |value: &Cow<'_, str>| self.test.accepts(value, &variable) != self.negated;
@@ -145,11 +145,6 @@ impl Condition {
             Set::None if self.negated => found.iter().all(satisfies),
             Set::None => found.iter().any(satisfies),
         }
-    }
-
-    /// The key, in small letters.
-    pub(super) fn key(&self) -> &str {
-        &self.key
     }
 }
 

@@ -109,11 +109,6 @@ impl Policy {
     pub(super) fn principals(&self) -> impl Iterator<Item = &principal::Principals> {
         self.statements.iter().filter_map(|statement| Some(&statement.principals.as_ref()?.of))
     }
-
-    /// Whether any statement has a condition on `key` (small letters).
-    pub(super) fn has_condition_on(&self, key: &str) -> bool {
-        self.statements.iter().flat_map(|s| &s.conditions).any(|condition| condition.key() == key)
-    }
 }
 
 /// The verdict of several policies that are read as one.
