@@ -83,6 +83,12 @@ impl Desired {
         &self.config.archive.bucket
     }
 
+    /// The ARN of the role with which S3 replicates.
+    #[must_use]
+    pub fn replication_role_arn(&self, vault: &crate::config::Replication) -> Arn {
+        Arn::global(self.partition(), "iam", self.archive(), format!("role/{}", vault.role))
+    }
+
     /// The ARN of a bucket, or with a path behind it, of objects in it.
     #[must_use]
     pub fn s3_arn(&self, resource: impl Into<Box<str>>) -> Arn {

@@ -69,6 +69,15 @@ impl<'a> Hands<'a> {
         self.aws.clients(account, &self.desired.config.archive.region)
     }
 
+    /// The clients of an account in a Region.
+    pub(crate) fn at(
+        &self,
+        account: &crate::names::AccountId,
+        region: &crate::names::Region,
+    ) -> Clients {
+        self.aws.clients(account, region)
+    }
+
     /// The key's ARN: as observed, or behind its alias when an earlier step has
     /// made it.
     pub(crate) async fn key_arn(&self) -> Result<String, StepError> {

@@ -22,12 +22,14 @@ mod log_group_role;
 mod observed;
 mod organization;
 mod policy_change;
+mod replication_role;
 mod service_linked_role;
 mod topic;
 mod trail;
 mod trail_logging;
 mod trail_tags;
 mod trusted_access;
+mod vault;
 
 pub use access_log_bucket::AccessLogBucket;
 pub use delegated_administrators::DelegatedAdministrators;
@@ -41,12 +43,14 @@ pub use log_group::LogGroup;
 pub use log_group_role::LogGroupRole;
 pub use observed::{Observed, observe};
 pub use organization::{OrganizationError, OrganizationFacts};
+pub use replication_role::ReplicationRole;
 pub use service_linked_role::ServiceLinkedRole;
 pub use topic::Topic;
 pub use trail::OrganizationTrail;
 pub use trail_logging::TrailLogging;
 pub use trail_tags::TrailTags;
 pub use trusted_access::TrustedAccess;
+pub use vault::{Vault, VaultMfaDelete};
 
 use serde::Serialize;
 

@@ -3,8 +3,8 @@ use super::kms_key::{KeyPolicy, Rotation};
 use super::trail::Trails;
 use super::{
     AccessLogBucket, DelegatedAdministrators, Desired, EventSelectors, GuardrailScp, Insights,
-    KmsKey, LogGroup, LogGroupRole, OrganizationTrail, ServiceLinkedRole, Topic, TrailLogging,
-    TrailTags, TrustedAccess,
+    KmsKey, LogGroup, LogGroupRole, OrganizationTrail, ReplicationRole, ServiceLinkedRole, Topic,
+    TrailLogging, TrailTags, TrustedAccess, Vault,
 };
 use crate::aws::{Aws, Seen};
 
@@ -26,6 +26,9 @@ pub struct Observed {
     pub bucket_policy: Seen<bucket::Policy>,
     pub access_logging: Seen<bucket::AccessLogging>,
     pub notifications: Seen<bucket::Notifications>,
+    pub replication: Seen<bucket::Replication>,
+    pub replication_role: Seen<ReplicationRole>,
+    pub vault: Seen<Vault>,
     pub access_log_bucket: Seen<AccessLogBucket>,
     pub kms_key: Seen<KmsKey>,
     pub key_policy: Seen<KeyPolicy>,
@@ -128,6 +131,14 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
     let (access_log_bucket, log_group, log_group_role, topic) = supports;
     let (trails, (event_selectors, insights, trail_tags, trail_logging)) = trail;
 
+    let (replication, replication_role, vault) = tokio::join!(
+        when(
+            desired.config.archive.replication.is_some(),
+            given(&archive_bucket, Box::pin(bucket::Replication::observe(&archive, name)))
+        ),
+        Box::pin(ReplicationRole::observe(&archive, desired)),
+        Box::pin(Vault::observe(aws, desired)),
+    );
     // The key last: where its alias is missing, trail and bucket tell it.
     let used_by_trail = trails
         .present()
@@ -168,6 +179,9 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         bucket_policy,
         access_logging,
         notifications,
+        replication,
+        replication_role,
+        vault,
         access_log_bucket,
         kms_key,
         key_policy,

@@ -391,3 +391,20 @@ async fn destroy_takes_the_trail_and_leaves_the_data() {
     assert!(stays.iter().any(|one| one.id == "archive-bucket" && !one.why.is_empty()));
     assert!(stays.iter().any(|one| one.id == "kms-key" && one.usd_a_month == Some(1.0)));
 }
+
+#[tokio::test]
+async fn the_vault_its_role_and_key_are_made_and_wait_only_for_roots_second_factor() {
+    let config = format!(
+        "{MINIMAL}mfa_delete = \"vault\"\n[archive.replication]\nbucket = \"acme-vault\"\n"
+    );
+    let stage = Stage::new(&config).await;
+    let results = stage.apply().await;
+    assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
+    let left = stage.plan().await;
+    assert_eq!(
+        actions(&left),
+        [("vault/mfa-delete".to_owned(), Action::Blocked)],
+        "{}",
+        left.to_text()
+    );
+}

@@ -82,6 +82,11 @@ impl ObjectLock {
         Ok(())
     }
 
+    /// What the archive's declaration means for another bucket's lock.
+    pub(in crate::resources) fn diff_of(desired: &Desired, found: Option<&Self>) -> Change {
+        compare(desired, found)
+    }
+
     fn is_weaker_than(&self, other: &Self) -> bool {
         let rank = |lock: &Self| match lock.mode.as_deref() {
             None => 0,
@@ -109,39 +114,7 @@ impl Resource for ObjectLock {
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        let wanted = Self::wanted(&desired.config.archive.object_lock);
-        let (wanted, found) = match (wanted, found) {
-            (None, None) => return Change::nothing(),
-            // What was switched on cannot be switched off; the retention can.
-            (None, Some(found)) => (Self { mode: None, days: None }, Some(found)),
-            (Some(wanted), found) => (wanted, found),
-        };
-        let fields = field_changes(found, &wanted);
-        if fields.is_empty() {
-            return Change::nothing();
-        }
-        let change = match found {
-            None => Change::create("nobody deletes a log before its time", fields)
-                .with_notes(["Object Lock cannot be switched off again".to_owned()]),
-            Some(_) => Change::update("new logs are locked as declared", fields),
-        };
-        let days = wanted.days.unwrap_or_default();
-        if found.is_some_and(|found| wanted.is_weaker_than(found)) {
-            return change.irreversible(
-                Confirmation::WeakenedGuard,
-                "new logs are locked less than now; what is locked stays so",
-            );
-        }
-        let was_compliance = found.is_some_and(|found| found.mode.as_deref() == Some("COMPLIANCE"));
-        if wanted.mode.as_deref() == Some("COMPLIANCE")
-            && !(was_compliance && found.and_then(|found| found.days) == wanted.days)
-        {
-            return change.irreversible(
-                Confirmation::ComplianceLock,
-                format!("nobody, not even root, can delete a new log for {days} days"),
-            );
-        }
-        change
+        compare(desired, found)
     }
 
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
@@ -149,4 +122,40 @@ impl Resource for ObjectLock {
         let wanted = wanted.unwrap_or(Self { mode: None, days: None });
         wanted.put(&hands.archive(), hands.desired.bucket()).await
     }
+}
+
+fn compare(desired: &Desired, found: Option<&ObjectLock>) -> Change {
+    let wanted = ObjectLock::wanted(&desired.config.archive.object_lock);
+    let (wanted, found) = match (wanted, found) {
+        (None, None) => return Change::nothing(),
+        // What was switched on cannot be switched off; the retention can.
+        (None, Some(found)) => (ObjectLock { mode: None, days: None }, Some(found)),
+        (Some(wanted), found) => (wanted, found),
+    };
+    let fields = field_changes(found, &wanted);
+    if fields.is_empty() {
+        return Change::nothing();
+    }
+    let change = match found {
+        None => Change::create("nobody deletes a log before its time", fields)
+            .with_notes(["Object Lock cannot be switched off again".to_owned()]),
+        Some(_) => Change::update("new logs are locked as declared", fields),
+    };
+    let days = wanted.days.unwrap_or_default();
+    if found.is_some_and(|found| wanted.is_weaker_than(found)) {
+        return change.irreversible(
+            Confirmation::WeakenedGuard,
+            "new logs are locked less than now; what is locked stays so",
+        );
+    }
+    let was_compliance = found.is_some_and(|found| found.mode.as_deref() == Some("COMPLIANCE"));
+    if wanted.mode.as_deref() == Some("COMPLIANCE")
+        && !(was_compliance && found.and_then(|found| found.days) == wanted.days)
+    {
+        return change.irreversible(
+            Confirmation::ComplianceLock,
+            format!("nobody, not even root, can delete a new log for {days} days"),
+        );
+    }
+    change
 }

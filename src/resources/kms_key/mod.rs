@@ -80,7 +80,7 @@ impl KmsKey {
     }
 }
 
-async fn describe(clients: &Clients, key: &str, found_by: FoundBy) -> Seen<KmsKey> {
+pub(super) async fn describe(clients: &Clients, key: &str, found_by: FoundBy) -> Seen<KmsKey> {
     const ACTION: &str = "kms:DescribeKey";
     let answer = clients.kms().describe_key().key_id(key).send().await;
     let read = answer.at(clients, ACTION).and_then(|answer| {

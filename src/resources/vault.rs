@@ -1,0 +1,309 @@
+use serde::Serialize;
+
+use super::archive_bucket::{
+    ArchiveBucket, ObjectLock, Ownership, Policy, PublicAccess, Versioning, bucket_diff,
+    create_bucket, readable, runbook,
+};
+use super::kms_key::{FoundBy, KmsKey, describe};
+use super::policy_change::policy_change;
+use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+use crate::aws::{At, Aws, Clients, Seen};
+use crate::config::{MfaDelete, Replication};
+use crate::plan::{Change, FieldChange, field_changes};
+use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
+
+/// The bucket that the archive replicates into, and the key that encrypts the
+/// replicas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Vault {
+    /// Whose it is, and where; absent where there is none.
+    pub bucket: Option<ArchiveBucket>,
+    /// Its versioning, and whether MFA delete is on.
+    pub versioning: Option<Versioning>,
+    /// Its ownership.
+    pub ownership: Option<Ownership>,
+    /// Its block of public access.
+    pub public_access: Option<PublicAccess>,
+    /// Its lock.
+    pub object_lock: Option<ObjectLock>,
+    /// Its policy.
+    pub policy: Option<Policy>,
+    /// The key behind the declared alias.
+    pub key: Option<KmsKey>,
+}
+
+/// The vault's MFA delete. It shares its state with the vault.
+#[derive(Debug, Clone, Copy)]
+pub struct VaultMfaDelete;
+
+impl Vault {
+    pub(super) async fn observe(aws: &Aws, desired: &Desired) -> Seen<Self> {
+        let Some(declared) = &desired.config.archive.replication else { return Seen::Absent };
+        let clients = aws.clients(&declared.account, &declared.region);
+        let name = &declared.bucket;
+        macro_rules! seen {
+            ($value:expr) => {
+                match Box::pin($value).await {
+                    Seen::Present(value) => Some(value),
+                    Seen::Absent => None,
+                    Seen::Unreadable(error) => return Seen::Unreadable(error),
+                }
+            };
+        }
+        let bucket = seen!(ArchiveBucket::observe(&clients, name));
+        let key = seen!(describe(&clients, declared.key_alias.as_str(), FoundBy::Alias));
+        let mut vault = Self {
+            bucket,
+            versioning: None,
+            ownership: None,
+            public_access: None,
+            object_lock: None,
+            policy: None,
+            key,
+        };
+        let ours = vault.bucket.clone().map_or(Seen::Absent, Seen::Present);
+        if readable(&ours).present().is_some() {
+            vault.versioning = seen!(Versioning::observe(&clients, name));
+            vault.ownership = seen!(Ownership::observe(&clients, name));
+            vault.public_access = seen!(PublicAccess::observe(&clients, name));
+            vault.object_lock = seen!(ObjectLock::observe(&clients, name));
+            vault.policy = seen!(Policy::observe(&clients, name));
+        }
+        Seen::Present(vault)
+    }
+}
+
+/// Lets the archive's role write replicas, where the vault is in another
+/// account, and refuses everything without TLS.
+fn policy(desired: &Desired, vault: &Replication) -> PolicyDocument {
+    let bucket = desired.s3_arn(vault.bucket.as_str()).to_string();
+    let objects = desired.s3_arn(format!("{}/*", vault.bucket)).to_string();
+    let role = desired.replication_role_arn(vault).to_string();
+    let floor = desired.config.archive.tls_floor.as_str();
+    let mut statements = vec![
+        Statement::allow("OrgTrailReplicate")
+            .principals([&role])
+            .actions([
+                "s3:ObjectOwnerOverrideToBucketOwner",
+                "s3:ReplicateObject",
+                "s3:ReplicateTags",
+            ])
+            .resources([&objects]),
+        Statement::allow("OrgTrailVersioning")
+            .principals([&role])
+            .actions(["s3:GetBucketVersioning", "s3:PutBucketVersioning"])
+            .resources([&bucket]),
+    ];
+    statements.extend(super::archive_bucket::tls(desired, [&bucket, &objects], floor));
+    PolicyDocument::new(statements)
+}
+
+impl Resource for Vault {
+    type State = Self;
+    const ID: &'static str = "vault";
+    const AFTER: &'static [&'static str] = &["replication-role"];
+    const DUTY: Duty = Duty::Archive;
+    const ACTIONS: &'static [&'static str] = &[
+        "kms:CreateAlias",
+        "kms:CreateKey",
+        "kms:DescribeKey",
+        "kms:EnableKeyRotation",
+        "s3:CreateBucket",
+        "s3:GetBucketLocation",
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetBucketOwnershipControls",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketVersioning",
+        "s3:ListAllMyBuckets",
+        "s3:ListBucket",
+        "s3:PutBucketObjectLockConfiguration",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketVersioning",
+    ];
+
+    fn place(desired: &Desired) -> Place {
+        match &desired.config.archive.replication {
+            Some(vault) => {
+                Place { account: vault.account.clone(), region: Some(vault.region.clone()) }
+            }
+            None => desired.in_archive(),
+        }
+    }
+
+    fn wanted(desired: &Desired) -> bool {
+        desired.config.archive.replication.is_some()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Self> {
+        &observed.vault
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
+        let bucket = found.and_then(|found| found.bucket.as_ref());
+        let made = bucket_diff(bucket, &vault.bucket, &vault.region, "archive.replication.bucket");
+        if made.action.stops() {
+            return made;
+        }
+        let policy = policy_change(
+            found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0),
+            &policy(desired, vault),
+            desired.foreign,
+            PolicyKind::Bucket,
+            "",
+        );
+        if policy.action.stops() {
+            return policy;
+        }
+        let within = |part: &'static str, fields: Vec<FieldChange>| {
+            fields.into_iter().map(move |change| FieldChange {
+                path: format!("{part}.{}", change.path),
+                ..change
+            })
+        };
+        let mut fields = made.fields;
+        if !found.and_then(|f| f.versioning.as_ref()).is_some_and(|versioning| versioning.enabled) {
+            fields.push(FieldChange::new("versioning", None::<String>, Some("Enabled")));
+        }
+        let ownership = found.and_then(|found| found.ownership.as_ref());
+        fields.extend(within("ownership", field_changes(ownership, &Ownership::enforced())));
+        let block = found.and_then(|found| found.public_access.as_ref());
+        fields.extend(within("public_access", field_changes(block, &PublicAccess::blocked())));
+        let lock = ObjectLock::wanted(&desired.config.archive.object_lock);
+        let found_lock = found.and_then(|found| found.object_lock.as_ref());
+        let mut confirmed = policy.irreversible;
+        if let Some(lock) = lock {
+            let changes = field_changes(found_lock, &lock);
+            if !changes.is_empty() {
+                let change = ObjectLock::diff_of(desired, found_lock);
+                confirmed = change.irreversible.or(confirmed);
+            }
+            fields.extend(within("object_lock", changes));
+        }
+        fields.extend(within("policy", policy.fields));
+        if found.and_then(|found| found.key.as_ref()).is_none() {
+            let alias = vault.key_alias.to_string();
+            fields.push(FieldChange::new("key.alias", None::<String>, Some(alias)));
+        }
+        let why = "the archive replicates into it";
+        let change = if bucket.is_none() {
+            Change::create(why, fields)
+        } else {
+            Change::update(why, fields)
+        };
+        Change { irreversible: confirmed, ..change }.with_notes(policy.notes)
+    }
+
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let desired = hands.desired;
+        let Some(vault) = &desired.config.archive.replication else { return Ok(()) };
+        let clients = hands.at(&vault.account, &vault.region);
+        let found = hands.observed.vault.present();
+        let lock = ObjectLock::wanted(&desired.config.archive.object_lock);
+        if found.is_none_or(|found| found.bucket.is_none()) {
+            create_bucket(&clients, &vault.bucket, lock.is_some()).await?;
+        }
+        if !found.and_then(|f| f.versioning.as_ref()).is_some_and(|versioning| versioning.enabled) {
+            Versioning::enable(&clients, &vault.bucket).await?;
+        }
+        Ownership::enforce(&clients, &vault.bucket).await?;
+        PublicAccess::block(&clients, &vault.bucket).await?;
+        if let Some(lock) = &lock {
+            lock.put(&clients, &vault.bucket).await?;
+        }
+        let policy_found = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
+        let merged = merge(policy_found, &policy(desired, vault), desired.foreign);
+        hands.patiently(|| Policy::put(&clients, &vault.bucket, &merged.document)).await?;
+        if found.is_none_or(|found| found.key.is_none()) {
+            make_key(&clients, desired, vault).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn make_key(
+    clients: &Clients,
+    desired: &Desired,
+    vault: &Replication,
+) -> Result<(), StepError> {
+    let owner =
+        crate::names::Arn::global(desired.partition(), "iam", &vault.account, "root").to_string();
+    let policy = PolicyDocument::new(vec![
+        Statement::allow("OrgTrailDelegation")
+            .principals([owner])
+            .actions(["kms:*"])
+            .resources(["*"]),
+        Statement::allow("OrgTrailReplicate")
+            .principals([desired.replication_role_arn(vault).to_string()])
+            .actions(["kms:Encrypt", "kms:GenerateDataKey"])
+            .resources(["*"]),
+    ]);
+    let made = clients
+        .kms()
+        .create_key()
+        .description(format!("replicas of {} ({})", desired.bucket(), vault.key_alias))
+        .policy(policy.to_json())
+        .send()
+        .await
+        .at(clients, "kms:CreateKey")?;
+    let id = made
+        .key_metadata
+        .map(|key| key.key_id)
+        .ok_or_else(|| StepError::Missing("the vault's key".to_owned()))?;
+    clients
+        .kms()
+        .create_alias()
+        .alias_name(vault.key_alias.as_str())
+        .target_key_id(&id)
+        .send()
+        .await
+        .at(clients, "kms:CreateAlias")?;
+    clients
+        .kms()
+        .enable_key_rotation()
+        .key_id(&id)
+        .send()
+        .await
+        .at(clients, "kms:EnableKeyRotation")?;
+    Ok(())
+}
+
+impl Resource for VaultMfaDelete {
+    type State = Vault;
+    const ID: &'static str = "vault/mfa-delete";
+    const AFTER: &'static [&'static str] = &["vault"];
+    const DUTY: Duty = Duty::Archive;
+    const ACTIONS: &'static [&'static str] = &["s3:GetBucketVersioning"];
+
+    fn place(desired: &Desired) -> Place {
+        Vault::place(desired)
+    }
+
+    fn wanted(desired: &Desired) -> bool {
+        desired.config.archive.mfa_delete == MfaDelete::Vault && Vault::wanted(desired)
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Vault> {
+        &observed.vault
+    }
+
+    fn diff(desired: &Desired, found: Option<&Vault>, _: &Observed) -> Change {
+        let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
+        let versioning = found.and_then(|found| found.versioning.as_ref());
+        if versioning.is_some_and(|versioning| versioning.mfa_delete) {
+            return Change::nothing();
+        }
+        Change::blocked(
+            "the vault's MFA delete waits for root: no role and no session can switch it on",
+            runbook(&vault.account, &vault.bucket, &vault.region),
+        )
+    }
+
+    async fn apply(_: &Hands<'_>) -> Result<(), StepError> {
+        // INVARIANT: its step is blocked or nothing; only root can do it.
+        Err(StepError::Missing("root's second factor".to_owned()))
+    }
+}
