@@ -214,6 +214,15 @@ fn newest_digests_deleted_leave_the_window_open() {
     });
     assert_eq!(only(&all).kind, FindingKind::NewestDeleted);
     assert_eq!(all.severity(), Some(Severity::Broken));
+
+    // Of a window that ends earlier it tells nothing.
+    let all = verified_with(&bucket, |request| {
+        let latest = LatestDelivery { trail: chain.trail.clone(), at: at(6) };
+        let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
+        request.delivered = Deliveries::known(vec![lane]);
+        request.window = Window { since: None, until: Some(at(3)), last: Some(at(4)) };
+    });
+    assert_eq!(kinds(&all), []);
 }
 
 #[test]

@@ -155,6 +155,8 @@ impl ChainVerifier {
         let newer = delivered
             .iter()
             .find(|latest| latest.trail == summary.trail)
+            // Of a window that ends before, it tells nothing.
+            .filter(|latest| self.rules.window.last.is_none_or(|last| latest.at <= last))
             .filter(|latest| latest.at.duration_since(end) > DELIVERED_WITHIN);
         if let Some(latest) = newer {
             let expected = format!("the digest that CloudTrail delivered at {}", latest.at);
