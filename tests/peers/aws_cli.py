@@ -475,7 +475,7 @@ def trails(t, org_id, management, archive, in_archive, in_audit, audit, bucket, 
     return arn, own, plain
 
 
-def validation(t, org_id, bucket, arn, own, plain, archive, audit, in_archive, in_audit):
+def validation(t, arn, own, plain, archive, audit, in_archive, in_audit):
     """A week of deliveries, proven by the CLI, and found out when touched."""
     began = t.sandbox.now()
     t.sandbox.tick(hours=7 * 24)
@@ -484,7 +484,7 @@ def validation(t, org_id, bucket, arn, own, plain, archive, audit, in_archive, i
     t.call("public keys are listed", "cloudtrail", "list-public-keys", *window, wants=lambda a: a["PublicKeyList"])
     t.call("the trail says when it delivered", "cloudtrail", "get-trail-status", "--name", "aws-cli-org",
            wants=lambda a: a["LatestDeliveryTime"] and a["LatestDigestDeliveryTime"])
-    org = ("cloudtrail", "validate-logs", "--trail-arn", arn, "--s3-bucket", bucket, *window)
+    org = ("cloudtrail", "validate-logs", "--trail-arn", arn, *window)
     digests, logs = validated(t, "a week of the organization's trail, as delivered for the log archive", (*org, "--account-id", archive), in_archive)
     print(f"       validate-logs, organization's trail, account {archive}: {digests} digests and {logs} log files valid")
     alone = ("cloudtrail", "validate-logs", "--trail-arn", own, *window)
@@ -502,14 +502,16 @@ def validation(t, org_id, bucket, arn, own, plain, archive, audit, in_archive, i
     changed = t.file("changed", gzip.compress(events.replace(b"eventName", b"eventNam3", 1), mtime=0))
     t.call("and put back with one byte changed", "s3api", "put-object", "--bucket", plain, "--key", victim, "--body", changed, who=in_audit)
     t.services["cloudtrail"] += 1
-    code, text, _ = t.run(alone, in_audit)
+    code, text, error = t.run(alone, in_audit)
+    text += error
     t.check("validate-logs finds it", code == 1 and "INVALID: hash value doesn't match" in text and victim in text, f"exit {code}: {text[-600:]}")
     listed = t.call("digests are listed", "s3api", "list-objects-v2", "--bucket", plain, "--prefix", f"AWSLogs/{audit}/CloudTrail-Digest/",
                     who=in_audit, wants=lambda a: len(a["Contents"]) >= 7 * 24 - 1)
     digest = listed["Contents"][len(listed["Contents"]) // 2]["Key"]
     t.call("one is deleted", "s3api", "delete-object", "--bucket", plain, "--key", digest, who=in_audit)
     t.services["cloudtrail"] += 1
-    code, text, _ = t.run(alone, in_audit)
+    code, text, error = t.run(alone, in_audit)
+    text += error
     t.check("validate-logs misses it", code == 1 and "INVALID: not found" in text, f"exit {code}: {text[-600:]}")
 
 
@@ -520,7 +522,7 @@ def validated(t, title, command, who):
     digest = re.search(r"(\d+)/(\d+) digest files valid", text)
     log = re.search(r"(\d+)/(\d+) log files valid", text)
     whole = (code == 0 and digest and log and digest[1] == digest[2] and log[1] == log[2]
-             and int(digest[1]) >= 7 * 24 - 1 and int(log[1]) > 100 and "INVALID" not in text)
+             and int(digest[1]) >= 7 * 24 - 1 and int(log[1]) > 100 and "INVALID" not in text + error)
     t.check(f"validate-logs proves {title}", whole, f"exit {code}: {text[-800:]} {error[-800:]}")
     return (int(digest[1]) if digest else 0), (int(log[1]) if log else 0)
 
@@ -551,7 +553,7 @@ def main():
         key_arn = key(t, management, archive, in_archive, in_audit)
         telemetry(t, management)
         arn, own, plain = trails(t, org["Id"], management, archive, in_archive, in_audit, audit, bucket, key_arn)
-        validation(t, org["Id"], bucket, arn, own, plain, archive, audit, in_archive, in_audit)
+        validation(t, arn, own, plain, archive, audit, in_archive, in_audit)
     calls = sum(t.services.values())
     print(f"{calls} calls in {time.monotonic() - started:.0f} s, {t.refusals} of them refusals as documented: "
           + ", ".join(f"{service} {count}" for service, count in sorted(t.services.items())))

@@ -5,6 +5,7 @@ mod ground;
 mod guards;
 mod organization;
 mod program;
+mod proof;
 mod provisioning;
 mod story;
 mod trail;
@@ -66,6 +67,7 @@ async fn play(story: &mut Story, accounts: usize) -> Result<(), Stop> {
     provisioning::play(story, &ground).await?;
     let delivered = trail::play(story, &ground, &entered).await?;
     guards::play(story, &ground, &delivered).await?;
+    proof::play(story, &ground, &delivered).await?;
     ground.clear().await?;
     Ok(())
 }
