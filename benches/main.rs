@@ -11,21 +11,25 @@
 mod sandbox;
 mod verify;
 
-/// Name and entry of every bench; it gets what follows its name.
-const BENCHES: &[(&str, fn(&[String]))] = &[("sandbox", sandbox::run), ("verify", verify::run)];
+/// A bench's entry; it gets what follows the bench's name.
+type Run = fn(&[String]);
+
+/// Every bench by its name.
+const BENCHES: &[(&str, Run)] = &[("sandbox", sandbox::run), ("verify", verify::run)];
 
 fn main() {
     // Cargo itself adds `--bench`.
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     match args.split_first() {
-        Some((name, options)) => match BENCHES.iter().find(|(known, _)| known == name) {
-            Some((_, run)) => run(options),
-            None => {
+        Some((name, options)) => {
+            if let Some((_, run)) = BENCHES.iter().find(|(known, _)| known == name) {
+                run(options);
+            } else {
                 let known: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
                 eprintln!("no bench `{name}`: expected one of {}", known.join(", "));
                 std::process::exit(2);
             }
-        },
+        }
         None => {
             for (_, run) in BENCHES {
                 run(&[]);

@@ -31,7 +31,7 @@ const GET_FLOOR: f64 = 8_000.0;
 const WINDOW: u64 = 40_000;
 
 /// Runs the bench; `--objects N` sets the largest bucket.
-pub fn run(options: &[String]) {
+pub(crate) fn run(options: &[String]) {
     let most = match options {
         [] => 1_000_000,
         [name, number] if name == "--objects" => number.parse().expect("--objects takes a number"),

@@ -539,13 +539,13 @@ async fn locks_hold_until_they_run_out() {
         refused("AccessDenied")
     );
     world.sandbox.tick(DAY * 2);
-    let hold = |status| {
-        let hold = ObjectLockLegalHold::builder().status(status).build();
-        client.put_object_legal_hold().bucket(BUCKET).key("a").legal_hold(hold)
+    let set_hold = |status| {
+        let body = ObjectLockLegalHold::builder().status(status).build();
+        client.put_object_legal_hold().bucket(BUCKET).key("a").legal_hold(body)
     };
-    hold(ObjectLockLegalHoldStatus::On).send().await.unwrap();
+    set_hold(ObjectLockLegalHoldStatus::On).send().await.unwrap();
     assert_eq!(code(delete(&firm).send().await), refused("AccessDenied"));
-    hold(ObjectLockLegalHoldStatus::Off).send().await.unwrap();
+    set_hold(ObjectLockLegalHoldStatus::Off).send().await.unwrap();
     assert_eq!(code(delete(&firm).send().await), Ok(()));
 }
 

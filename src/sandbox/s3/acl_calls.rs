@@ -54,7 +54,7 @@ pub(super) fn put_bucket_acl(
             "Access Denied: public ACLs are blocked by the BlockPublicAcls setting",
         ));
     }
-    cx.change(&bucket, |settings| settings.acl = Some(acl));
+    bucket.change(|settings| settings.acl = Some(acl));
     Ok(dto::PutBucketAclOutput {})
 }
 
@@ -99,7 +99,7 @@ pub(super) fn put_object_acl(
         return Err(acls_not_supported());
     }
     let block = settings.blocks(|block| block.block_public_acls);
-    cx.edit(&bucket, &input.key, input.version_id.as_deref(), |object| {
+    bucket.edit(&input.key, input.version_id.as_deref(), |object| {
         let writer = object.details.as_ref().and_then(|details| details.owner.clone());
         let owner = writer.unwrap_or_else(|| bucket.owner.clone());
         let mut acl = match &input.access_control_policy {

@@ -185,4 +185,9 @@ impl Bucket {
     pub(super) fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.state.read().settings)
     }
+
+    /// Changes a bucket's settings; requests under way keep those they saw.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Settings)) {
+        change(Arc::make_mut(&mut self.state.write().settings));
+    }
 }

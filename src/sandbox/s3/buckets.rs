@@ -30,11 +30,6 @@ impl Cx<'_> {
         Ok(bucket)
     }
 
-    /// Changes a bucket's settings; requests under way keep those they saw.
-    pub(super) fn change(&self, bucket: &Bucket, change: impl FnOnce(&mut Settings)) {
-        change(Arc::make_mut(&mut bucket.state.write().settings));
-    }
-
     /// May the caller do something that is about no bucket that there is?
     fn allow_account(&self, action: &str, resource: &str, keys: &mut Keys<'_>) -> S3Result<()> {
         let caller = self.caller().ok_or_else(|| access_denied("Access Denied"))?;
@@ -152,10 +147,7 @@ pub(super) fn create_bucket(
             ));
         }
     }
-    Ok(dto::CreateBucketOutput {
-        location: Some(format!("/{}", input.bucket)),
-        ..Default::default()
-    })
+    Ok(dto::CreateBucketOutput { location: Some(format!("/{}", input.bucket)) })
 }
 
 pub(super) fn delete_bucket(

@@ -103,7 +103,7 @@ impl Checksum {
 
     /// The checksum over parts' checksums.
     pub(super) fn composite(algorithm: Algorithm, parts: &[Self]) -> Self {
-        let joined: Vec<u8> = parts.iter().flat_map(|part| part.bytes()).copied().collect();
+        let joined: Vec<u8> = parts.iter().flat_map(Self::bytes).copied().collect();
         let mut whole = algorithm.of(&joined);
         whole.parts = u16::try_from(parts.len()).ok();
         whole

@@ -127,7 +127,7 @@ pub(super) fn copy_object(
             tags: details.tags,
             ..Details::default()
         };
-        content_type = object.content_type.clone();
+        content_type.clone_from(&object.content_type);
     }
     if !new_tags {
         details.tags.clear();

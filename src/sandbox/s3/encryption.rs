@@ -220,7 +220,7 @@ pub(super) fn put_bucket_encryption(
             _ => return Err(malformed_xml("the sse algorithm is not supported")),
         }
     }
-    cx.change(&bucket, |settings| settings.encryption = default);
+    bucket.change(|settings| settings.encryption = default);
     Ok(dto::PutBucketEncryptionOutput {})
 }
 
@@ -245,7 +245,6 @@ pub(super) fn get_bucket_encryption(
             sse_algorithm: dto::ServerSideEncryption::from_static(algorithm),
         }),
         bucket_key_enabled: Some(default.bucket_key),
-        ..Default::default()
     };
     let configuration = dto::ServerSideEncryptionConfiguration { rules: vec![rule] };
     Ok(dto::GetBucketEncryptionOutput { server_side_encryption_configuration: Some(configuration) })
@@ -261,6 +260,6 @@ pub(super) fn delete_bucket_encryption(
         input.expected_bucket_owner.as_deref(),
         "s3:PutEncryptionConfiguration",
     )?;
-    cx.change(&bucket, |settings| settings.encryption = DefaultEncryption::default());
+    bucket.change(|settings| settings.encryption = DefaultEncryption::default());
     Ok(dto::DeleteBucketEncryptionOutput {})
 }

@@ -1,4 +1,4 @@
-//! Reading an object: GET, HEAD and GetObjectAttributes.
+//! Reading an object: GET, HEAD and their attributes.
 
 use std::sync::Arc;
 
@@ -28,8 +28,8 @@ pub(super) struct Found {
     pub(super) object: Arc<Object>,
 }
 
-/// A read's conditions.
-#[derive(Default)]
+/// A read's conditions, by the names of their headers.
+#[expect(clippy::struct_field_names, reason = "the headers' own names")]
 pub(super) struct Conditions<'a> {
     pub(super) if_match: Option<&'a dto::ETagCondition>,
     pub(super) if_none_match: Option<&'a dto::ETagCondition>,
@@ -128,15 +128,16 @@ impl Cx<'_> {
         };
         Ok(Found { bucket, settings, version, object })
     }
+}
 
+impl Bucket {
     /// The object of a version, for those who may already.
     pub(super) fn find(
         &self,
-        bucket: &Bucket,
         key: &str,
         version_id: Option<&str>,
     ) -> S3Result<(VersionId, Arc<Object>)> {
-        let state = bucket.state.read();
+        let state = self.state.read();
         let versions = state.objects.get(key).ok_or_else(no_such_key)?;
         let version = match version_id {
             None => &versions.current,
@@ -151,12 +152,11 @@ impl Cx<'_> {
     /// Changes what hangs on a version, in place.
     pub(super) fn edit(
         &self,
-        bucket: &Bucket,
         key: &str,
         version_id: Option<&str>,
         change: impl FnOnce(&mut Object) -> S3Result<()>,
     ) -> S3Result<VersionId> {
-        let mut state = bucket.state.write();
+        let mut state = self.state.write();
         let versions = state.objects.get_mut(key).ok_or_else(no_such_key)?;
         let version = match version_id {
             None => &mut versions.current,
@@ -199,7 +199,7 @@ impl Found {
     }
 }
 
-/// The members that GetObject and HeadObject share.
+/// The members that `GetObject` and `HeadObject` share.
 macro_rules! describe {
     ($output:ident, $cx:expr, $found:expr, $input:expr) => {{
         let (cx, found, input) = ($cx, &$found, &$input);

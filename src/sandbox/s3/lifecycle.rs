@@ -40,7 +40,7 @@ pub(super) fn put_bucket_lifecycle_configuration(
     }
     let minimum = input.transition_default_minimum_object_size;
     let minimum = minimum.map_or("all_storage_classes_128K".to_owned(), |m| m.as_str().to_owned());
-    cx.change(&bucket, |settings| {
+    bucket.change(|settings| {
         settings.lifecycle = Some(configuration);
         settings.transition_minimum = Some(minimum.clone());
     });
@@ -71,7 +71,7 @@ pub(super) fn delete_bucket_lifecycle(
 ) -> S3Result<dto::DeleteBucketLifecycleOutput> {
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutLifecycleConfiguration")?;
-    cx.change(&bucket, |settings| settings.lifecycle = None);
+    bucket.change(|settings| settings.lifecycle = None);
     Ok(dto::DeleteBucketLifecycleOutput {})
 }
 

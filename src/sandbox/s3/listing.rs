@@ -1,6 +1,6 @@
 //! Listings: keys in the order of their UTF-8 bytes, a page at a time.
 
-use std::{borrow::Cow, collections::BTreeMap, ops::Bound};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _, ops::Bound};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use s3s::{S3Result, dto};
@@ -169,7 +169,10 @@ impl Spelling {
                     written.push(char::from(byte));
                 }
                 b' ' => written.push('+'),
-                _ => written.push_str(&format!("%{byte:02X}")),
+                _ => {
+                    // Writing to a string does not fail.
+                    let _ = write!(written, "%{byte:02X}");
+                }
             }
         }
         written
@@ -508,8 +511,8 @@ mod tests {
             delimiter in proptest::option::of("[/b]"),
             most in 1_usize..5,
         ) {
-            let map: BTreeMap<Box<str>, ()> =
-                keys.iter().map(|key| (key.as_str().into(), ())).collect();
+            let map: BTreeMap<Box<str>, u8> =
+                keys.iter().map(|key| (key.as_str().into(), 0)).collect();
             let scope = Scope { prefix: &prefix, delimiter: delimiter.as_deref() };
             let mut found: Vec<String> = Vec::new();
             loop {

@@ -153,7 +153,7 @@ pub(super) fn put_object_lock_configuration(
             "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
         ));
     }
-    cx.change(&bucket, |settings| settings.lock = Some(LockSettings { default }));
+    bucket.change(|settings| settings.lock = Some(LockSettings { default }));
     Ok(dto::PutObjectLockConfigurationOutput::default())
 }
 
@@ -249,7 +249,7 @@ pub(super) fn put_object_retention(
                 ByAcl::No,
             )
             .is_ok();
-    cx.edit(&bucket, &input.key, input.version_id.as_deref(), |object| {
+    bucket.edit(&input.key, input.version_id.as_deref(), |object| {
         if let Some(held) = object.retention_at(cx.now) {
             let eases = match wanted {
                 None => true,
@@ -325,7 +325,7 @@ fn lockable(
     if settings.lock.is_none() {
         return Err(no_lock_here());
     }
-    cx.find(&bucket, key, version_id.map(String::as_str)).map(|(_, object)| object)
+    bucket.find(key, version_id.map(String::as_str)).map(|(_, object)| object)
 }
 
 pub(super) fn put_object_legal_hold(
@@ -347,7 +347,7 @@ pub(super) fn put_object_legal_hold(
     if settings.lock.is_none() {
         return Err(no_lock_here());
     }
-    cx.edit(&bucket, &input.key, input.version_id.as_deref(), |object| {
+    bucket.edit(&input.key, input.version_id.as_deref(), |object| {
         object.details_mut().legal_hold = Some(on);
         Ok(())
     })?;

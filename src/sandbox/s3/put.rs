@@ -340,7 +340,7 @@ pub(super) fn metadata(metadata: Option<dto::Metadata>) -> BTreeMap<Box<str>, Bo
     metadata.into_iter().flatten().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
-/// The members that PutObject, CopyObject and CreateMultipartUpload share.
+/// The members that `PutObject`, `CopyObject` and `CreateMultipartUpload` share.
 macro_rules! details_of {
     ($input:expr) => {{
         let input = &mut $input;

@@ -25,7 +25,7 @@ pub(super) fn put_bucket_replication(
     for (at, rule) in configuration.rules.iter_mut().enumerate() {
         rule.id.get_or_insert_with(|| format!("rule-{number}-{at}"));
     }
-    cx.change(&bucket, |settings| settings.replication = Some(configuration));
+    bucket.change(|settings| settings.replication = Some(configuration));
     Ok(dto::PutBucketReplicationOutput {})
 }
 
@@ -50,7 +50,7 @@ pub(super) fn delete_bucket_replication(
 ) -> S3Result<dto::DeleteBucketReplicationOutput> {
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutReplicationConfiguration")?;
-    cx.change(&bucket, |settings| settings.replication = None);
+    bucket.change(|settings| settings.replication = None);
     Ok(dto::DeleteBucketReplicationOutput {})
 }
 
@@ -169,7 +169,7 @@ pub(super) fn replicate(
     object: &Arc<Object>,
 ) {
     let Some(id) = version_id else { return };
-    if !object.details.as_ref().is_some_and(|details| details.replication.is_some()) {
+    if object.details.as_ref().is_none_or(|details| details.replication.is_none()) {
         return;
     }
     let settings = bucket.settings();

@@ -32,7 +32,7 @@ pub(super) fn restore_object(
     let tier = request.glacier_job_parameters.map(|parameters| parameters.tier).or(request.tier);
     let tier = tier.as_ref().map_or("Standard", dto::Tier::as_str).to_owned();
     let mut again = false;
-    cx.edit(&bucket, &input.key, input.version_id.as_deref(), |object| {
+    bucket.edit(&input.key, input.version_id.as_deref(), |object| {
         let class = object.storage_class().to_owned();
         let hours = match (class.as_str(), tier.as_str()) {
             ("GLACIER", "Expedited") => SignedDuration::from_mins(5),

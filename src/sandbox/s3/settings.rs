@@ -49,7 +49,7 @@ pub(super) fn put_bucket_policy(
             "Access Denied: public policies are blocked by the BlockPublicPolicy setting in S3 Block Public Access",
         ));
     }
-    cx.change(&bucket, |settings| settings.policy = Some(policy));
+    bucket.change(|settings| settings.policy = Some(policy));
     Ok(dto::PutBucketPolicyOutput {})
 }
 
@@ -77,7 +77,7 @@ pub(super) fn delete_bucket_policy(
 ) -> S3Result<dto::DeleteBucketPolicyOutput> {
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:DeleteBucketPolicy")?;
-    cx.change(&bucket, |settings| settings.policy = None);
+    bucket.change(|settings| settings.policy = None);
     Ok(dto::DeleteBucketPolicyOutput {})
 }
 
@@ -108,7 +108,7 @@ pub(super) fn put_public_access_block(
         ignore_public_acls: Some(given.ignore_public_acls.unwrap_or(false)),
         restrict_public_buckets: Some(given.restrict_public_buckets.unwrap_or(false)),
     };
-    cx.change(&bucket, |settings| settings.public_access = Some(block));
+    bucket.change(|settings| settings.public_access = Some(block));
     Ok(dto::PutPublicAccessBlockOutput {})
 }
 
@@ -133,7 +133,7 @@ pub(super) fn delete_public_access_block(
 ) -> S3Result<dto::DeletePublicAccessBlockOutput> {
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketPublicAccessBlock")?;
-    cx.change(&bucket, |settings| settings.public_access = None);
+    bucket.change(|settings| settings.public_access = None);
     Ok(dto::DeletePublicAccessBlockOutput {})
 }
 
@@ -156,7 +156,7 @@ pub(super) fn put_bucket_ownership_controls(
             "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
         ));
     }
-    cx.change(&bucket, |settings| settings.ownership = Some(ownership));
+    bucket.change(|settings| settings.ownership = Some(ownership));
     Ok(dto::PutBucketOwnershipControlsOutput {})
 }
 
@@ -183,7 +183,7 @@ pub(super) fn delete_bucket_ownership_controls(
 ) -> S3Result<dto::DeleteBucketOwnershipControlsOutput> {
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketOwnershipControls")?;
-    cx.change(&bucket, |settings| settings.ownership = None);
+    bucket.change(|settings| settings.ownership = None);
     Ok(dto::DeleteBucketOwnershipControlsOutput {})
 }
 
@@ -245,7 +245,7 @@ pub(super) fn put_bucket_logging(
             }
         }),
     });
-    cx.change(&bucket, |settings| settings.logging = logging);
+    bucket.change(|settings| settings.logging = logging);
     Ok(dto::PutBucketLoggingOutput {})
 }
 
@@ -312,7 +312,7 @@ pub(super) fn put_bucket_notification_configuration(
         arn(&function.lambda_function_arn, "lambda")?;
         name(&mut function.id);
     }
-    cx.change(&bucket, |settings| settings.notification = Some(configuration));
+    bucket.change(|settings| settings.notification = Some(configuration));
     Ok(dto::PutBucketNotificationConfigurationOutput {})
 }
 
@@ -342,7 +342,7 @@ pub(super) fn put_bucket_request_payment(
         "BucketOwner" => false,
         _ => return Err(malformed_xml("the payer is either Requester or BucketOwner")),
     };
-    cx.change(&bucket, |settings| settings.requester_pays = pays);
+    bucket.change(|settings| settings.requester_pays = pays);
     Ok(dto::PutBucketRequestPaymentOutput {})
 }
 

@@ -60,6 +60,7 @@ impl Store {
     }
 
     /// The number of versions and delete markers in a bucket, or 0.
+    #[cfg(test)]
     pub(in crate::sandbox) fn version_count(&self, bucket: &str) -> usize {
         let Ok(bucket) = self.bucket(bucket) else { return 0 };
         let state = bucket.state.read();

@@ -97,7 +97,7 @@ pub(super) fn put_bucket_tagging(
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketTagging")?;
     let tags = parse(input.tagging, 50)?;
-    cx.change(&bucket, |settings| settings.tags = tags);
+    bucket.change(|settings| settings.tags = tags);
     Ok(dto::PutBucketTaggingOutput {})
 }
 
@@ -120,7 +120,7 @@ pub(super) fn delete_bucket_tagging(
 ) -> S3Result<dto::DeleteBucketTaggingOutput> {
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketTagging")?;
-    cx.change(&bucket, |settings| settings.tags.clear());
+    bucket.change(|settings| settings.tags.clear());
     Ok(dto::DeleteBucketTaggingOutput {})
 }
 
@@ -168,7 +168,7 @@ fn set(
         named.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
     version_key(version_id, &mut keys);
     cx.allow_object(&bucket, &settings, key, action, keys, ByAcl::No)?;
-    let id = cx.edit(&bucket, key, version_id.map(String::as_str), |object| {
+    let id = bucket.edit(key, version_id.map(String::as_str), |object| {
         object.details_mut().tags = tags;
         Ok(())
     })?;
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn duplicate_system_and_too_many_tags_are_refused() {
-        let many: String = (0..11).map(|n| format!("k{n}=v&")).collect();
+        let many = ["a=", "b=", "c=", "d=", "e=", "f=", "g=", "h=", "i=", "j=", "k="].join("&");
         for header in ["a=1&a=2", "aws:x=1", "=1", many.as_str()] {
             assert!(parse_header(Some(header)).is_err(), "{header}");
         }

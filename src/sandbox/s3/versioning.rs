@@ -57,7 +57,7 @@ pub(super) fn put_bucket_versioning(
             "The bucket has a lifecycle configuration; remove it before enabling MFA delete",
         ));
     }
-    cx.change(&bucket, |settings| {
+    bucket.change(|settings| {
         settings.versioning = status;
         settings.mfa_delete = mfa_delete;
     });
