@@ -77,11 +77,11 @@ pub(super) async fn play(
     let Some(log) = keys.iter().find(|key| key.contains(&part)) else {
         return Err(Stop::Broken);
     };
-    let head = archive.s3().head_object().bucket(BUCKET).key(*log).send().await;
-    let head = head.map_err(|error| archive.error("s3:GetObject", error))?;
-    let kms = head.server_side_encryption().map(|kind| kind.as_str().to_owned());
-    let retained = head.object_lock_retain_until_date().is_some();
-    let version = head.version_id().unwrap_or_default().to_owned();
+    let found = archive.s3().head_object().bucket(BUCKET).key(*log).send().await;
+    let found = found.map_err(|error| archive.error("s3:GetObject", error))?;
+    let kms = found.server_side_encryption().map(|kind| kind.as_str().to_owned());
+    let retained = found.object_lock_retain_until_date().is_some();
+    let version = found.version_id().unwrap_or_default().to_owned();
     story.step(
         "a log file is encrypted with the archive's key, versioned and locked",
         Some(&format!("aws s3api head-object --bucket {BUCKET} --key …/CloudTrail/…")),
@@ -89,7 +89,7 @@ pub(super) async fn play(
         format!(
             "encryption {}, locked {}",
             kms.as_deref().unwrap_or("none"),
-            head.object_lock_mode().map_or("not", |mode| mode.as_str()),
+            found.object_lock_mode().map_or("not", |mode| mode.as_str()),
         ),
     )?;
     Ok(Delivered { trail, log: (*log).to_owned(), version })
