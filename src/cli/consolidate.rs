@@ -17,13 +17,16 @@ use crate::{
         consolidate::{
             copy::{PART_BYTES, Target},
             discover::{self, Unread},
+            keys::{self, SaveKeysError},
             ledger::LedgerError,
-            run::{Archive, Asked, Progress, Report, Run, consolidate},
+            run::{Archive, Asked, Failure, Progress, Report, Run, consolidate},
             source::Source,
         },
         key::Root,
+        verify::{chain::Window, public_keys::PublicKeySet, run::ApiKeys},
     },
-    aws::Clients,
+    aws::{Aws, Clients},
+    config::Config,
     names::{AccountId, Region},
 };
 
@@ -154,7 +157,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let report = consolidate(&run, &asked, &archive, readers, Arc::clone(&progress)).await;
     shown.abort();
     stop.abort();
-    let report = report?;
+    let mut report = report?;
+    if !args.dry_run {
+        save_keys(&aws, &config, &archive, now, &mut report).await?;
+    }
     let complete = report.complete() && legacy.found.unread.is_empty();
     match context.format {
         Format::Json => context.out.json(&Outcome {
@@ -174,11 +180,34 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     Ok(if complete { Exit::Clean } else { Exit::Incomplete })
 }
 
-fn archive(
-    config: &crate::config::Config,
-    org: &crate::names::OrgId,
-    aws: &crate::aws::Aws,
-) -> Archive {
+/// Saves the public keys of every Region whose digests were moved. A Region
+/// that does not tell them is a failure of the run: later they may be gone.
+async fn save_keys(
+    aws: &Aws,
+    config: &Config,
+    archive: &Archive,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    let management = config.organization.management_account.clone();
+    let api = ApiKeys::new(aws.clone(), management, PublicKeySet::default(), now);
+    let mut keys = PublicKeySet::default();
+    for region in report.digest_regions.clone() {
+        match api.ask(&region, Window::default()).await {
+            Ok(told) => keys.extend(&told),
+            Err(error) => report.failures.push(Failure {
+                place: format!("the public keys of {region}"),
+                reason: error.to_string(),
+            }),
+        }
+    }
+    if !keys.is_empty() {
+        keys::save(&archive.target, archive.prefix.as_deref(), &keys).await?;
+    }
+    Ok(())
+}
+
+fn archive(config: &Config, org: &crate::names::OrgId, aws: &Aws) -> Archive {
     let prefix = config.archive.prefix.as_ref().map(|prefix| prefix.as_str().to_owned());
     let root = Root { prefix: prefix.as_deref().map(Into::into), org: Some(org.clone()) };
     let account = &config.organization.log_archive_account;
@@ -276,6 +305,18 @@ fn count(sources: usize) -> String {
 #[expect(clippy::disallowed_methods, reason = "a run begins now")]
 fn now() -> Timestamp {
     Timestamp::now()
+}
+
+impl Explain for SaveKeysError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Aws(error) => error.hint(),
+            Self::Saved(_) => Some(
+                "orgtrail/public-keys.json in the archive is damaged; an earlier version of it may hold".to_owned(),
+            ),
+            Self::Body(_) | Self::Encode(_) => None,
+        }
+    }
 }
 
 impl Explain for LedgerError {

@@ -9,6 +9,7 @@ pub mod census;
 pub mod copy;
 pub mod discover;
 pub mod join;
+pub mod keys;
 mod lane;
 pub mod ledger;
 mod multipart;

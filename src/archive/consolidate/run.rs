@@ -21,7 +21,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    archive::units::Lane,
+    archive::{key::DIGEST_FOLDER, units::Lane},
     aws::{AwsError, Clients},
     names::{AccountId, Region},
 };
@@ -99,6 +99,8 @@ pub struct Report {
     /// Objects that are in conflict, failed or must be restored, by their key
     /// in the archive; at most [`EXAMPLES`].
     pub examples: Vec<super::record::ObjectRow>,
+    /// The Regions whose digests were looked at: their public keys prove them.
+    pub digest_regions: BTreeSet<Region>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
     /// The number of the last record written.
@@ -205,6 +207,9 @@ pub async fn consolidate(
     if found.is_empty() {
         return Ok(report);
     }
+
+    let digests = found.iter().filter(|(lane, ..)| lane.folder == DIGEST_FOLDER);
+    report.digest_regions = digests.map(|(lane, ..)| lane.region.clone()).collect();
 
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
     let limit = Arc::new(Limit::new(asked.concurrency));

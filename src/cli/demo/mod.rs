@@ -3,6 +3,7 @@
 mod folder;
 mod ground;
 mod guards;
+mod legacy;
 mod organization;
 mod program;
 mod proof;
@@ -67,6 +68,7 @@ async fn play(story: &mut Story, accounts: usize) -> Result<(), Stop> {
     provisioning::play(story, &ground).await?;
     let delivered = trail::play(story, &ground, &entered).await?;
     guards::play(story, &ground, &delivered).await?;
+    legacy::play(story, &ground, &entered).await?;
     proof::play(story, &ground, &delivered).await?;
     ground.clear().await?;
     Ok(())

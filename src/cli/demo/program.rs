@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::super::{CliError, Exit};
 use crate::sandbox::Credentials;
@@ -46,8 +47,31 @@ impl Program {
         Ok(Self { executable, folder: folder.to_owned(), variables })
     }
 
-    /// Runs `orgtrail …` in the demo's folder.
-    pub(super) async fn run(&self, arguments: &[&str]) -> Result<Ran, CliError> {
+    /// Runs `orgtrail …` and kills it, as a power cut would, as soon as `when`
+    /// holds; true when it was still running then.
+    pub(super) async fn kill(
+        &self,
+        arguments: &[&str],
+        when: impl Fn() -> bool,
+    ) -> Result<bool, CliError> {
+        let failed = |error| CliError::new(error, Exit::Unexpected);
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(failed)?;
+        loop {
+            if child.try_wait().map_err(failed)?.is_some() {
+                return Ok(false);
+            }
+            if when() {
+                child.kill().map_err(failed)?;
+                child.wait().map_err(failed)?;
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.executable);
         command
             .args(arguments)
@@ -55,6 +79,12 @@ impl Program {
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `orgtrail …` in the demo's folder.
+    pub(super) async fn run(&self, arguments: &[&str]) -> Result<Ran, CliError> {
+        let mut command = self.command(arguments);
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
             .map_err(|error| CliError::new(error, Exit::Unexpected))?

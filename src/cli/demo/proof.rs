@@ -11,7 +11,7 @@ pub(super) async fn play(
     delivered: &Delivered,
 ) -> Result<(), Stop> {
     story.chapter(
-        "7. The archive, proven",
+        "8. The archive, proven",
         "Every digest's signature, link and log file is checked, for every account and Region at once.\n\
          Then a log is changed and a digest taken away, past all guards, as who owns the disks could.",
     )?;

@@ -9,6 +9,7 @@ use super::{
     context::Cx,
     error::{absent, access_denied, invalid_argument, malformed_xml, refuse},
 };
+use crate::names::Arn;
 
 impl Ownership {
     pub(super) fn parse(name: &str) -> S3Result<Self> {
@@ -50,6 +51,8 @@ pub(super) fn put_bucket_policy(
         ));
     }
     bucket.change(|settings| settings.policy = Some(policy));
+    let arn = Arn::s3(cx.world.partition, bucket.name.as_str()).to_string();
+    cx.world.faults.written(&arn, cx.world.clock.now());
     Ok(dto::PutBucketPolicyOutput {})
 }
 

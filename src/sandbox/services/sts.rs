@@ -72,7 +72,6 @@ fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         return Err(denied());
     }
     let proven = check_mfa(control, call)?;
-    let mfa_at = proven.or(call.caller.mfa_at);
     let mut context = vec![
         ("sts:RoleSessionName", session.to_owned()),
         ("aws:RequestedRegion", call.region.to_string()),
@@ -129,7 +128,8 @@ fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
             account,
             identity,
             expires_at: Some(real_now() + duration),
-            mfa_at,
+            // A trust policy can demand MFA; the session itself does not carry it.
+            mfa_at: None,
             session_policy,
             active: true,
             created_at: world.clock.now(),

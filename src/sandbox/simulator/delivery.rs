@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     archive::key::{LogClass, ObjectKey, ObjectKind, Root},
-    names::{AccountId, Region},
+    names::{AccountId, Arn, Region},
     sandbox::{
         api::ApiError,
         auth::Caller,
@@ -65,14 +65,18 @@ pub(in crate::sandbox) fn probe(
     control: &Control,
     trail: &Trail,
 ) -> Result<(), ApiError> {
-    let refused = |_| {
+    let refused = || {
         ApiError::new(
             "InsufficientS3BucketPolicyException",
             format!("Incorrect S3 bucket policy is detected for bucket: {}", trail.bucket),
         )
     };
+    let bucket = Arn::s3(world.partition, trail.bucket.as_str()).to_string();
+    if !world.faults.is_propagated(&bucket, world.clock.now()) {
+        return Err(refused());
+    }
     s3::check(world, control, service(trail), &trail.bucket, "s3:GetBucketAcl", None, &[])
-        .map_err(refused)?;
+        .map_err(|_| refused())?;
     let own = Root { org: None, ..root(control, trail) };
     let mut roots = vec![own];
     if trail.organization {
@@ -104,7 +108,7 @@ pub(in crate::sandbox) fn probe(
                 Some(&key),
                 &keys,
             )
-            .map_err(refused)?;
+            .map_err(|_| refused())?;
         }
     }
     Ok(())

@@ -40,10 +40,13 @@ pub struct ApiKeys {
 
 type Answer = (Arc<PublicKeySet>, Option<Finding>);
 
+/// Why keys could not be had.
 #[derive(Debug, thiserror::Error)]
-enum AskError {
+pub enum AskError {
+    /// The call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// What was answered is no key.
     #[error(transparent)]
     Keys(#[from] KeyListError),
 }
@@ -74,7 +77,9 @@ impl ApiKeys {
         answer.await.clone()
     }
 
-    async fn ask(&self, region: &Region, window: Window) -> Result<PublicKeySet, AskError> {
+    /// Every key that signed digests of a Region in the window, as CloudTrail
+    /// tells them now.
+    pub async fn ask(&self, region: &Region, window: Window) -> Result<PublicKeySet, AskError> {
         const ACTION: &str = "cloudtrail:ListPublicKeys";
         let clients = self.aws.clients(&self.account, region);
         let time = |time: Timestamp| aws_smithy_types::DateTime::from_secs(time.as_second());

@@ -35,10 +35,13 @@ pub(super) fn check(
     let service = simulator::delivery::service(trail);
     if let Some(wanted) = trail.key.clone() {
         let arn = key(control, trail, &service, caller, &wanted, &bucket_region)?;
+        if !world.faults.is_propagated(&arn.to_string(), world.clock.now()) {
+            return Err(insufficient(trail, &arn));
+        }
         trail.key = Some(arn.to_string());
     }
     simulator::delivery::probe(world, control, trail)?;
-    logs_delivery(control, trail)?;
+    logs_delivery(world, control, trail)?;
     if let Some(topic) = &trail.topic {
         sns::may_publish(control, &service, topic).map_err(|_| {
             ApiError::new(
@@ -85,19 +88,18 @@ fn key(
                 &BTreeMap::new(),
             )
         })
-        .map_err(|_| {
-            ApiError::new(
-                "InsufficientEncryptionPolicyException",
-                format!(
-                    "Insufficient permissions to access S3 bucket {} or KMS key {}.",
-                    trail.bucket, key.arn
-                ),
-            )
-        })
+        .map_err(|_| insufficient(trail, &key.arn))
+}
+
+fn insufficient(trail: &Trail, key: &Arn) -> ApiError {
+    ApiError::new(
+        "InsufficientEncryptionPolicyException",
+        format!("Insufficient permissions to access S3 bucket {} or KMS key {key}.", trail.bucket),
+    )
 }
 
 /// The log group and the role that writes to it, both or neither.
-fn logs_delivery(control: &Control, trail: &Trail) -> Result<(), ApiError> {
+fn logs_delivery(world: &World, control: &Control, trail: &Trail) -> Result<(), ApiError> {
     let bad_group = |message: &str| {
         Err(ApiError::new("InvalidCloudWatchLogsLogGroupArnException", message.to_owned()))
     };
@@ -130,7 +132,8 @@ fn logs_delivery(control: &Control, trail: &Trail) -> Result<(), ApiError> {
     if group.arn.account.as_ref() != Some(&owner) {
         return bad_role("The role and the log group must be in the same account.");
     }
-    if !may_assume(control, trail, &owner, &role_arn) {
+    let is_propagated = world.faults.is_propagated(role, world.clock.now());
+    if !is_propagated || !may_assume(control, trail, &owner, &role_arn) {
         return bad_role("Access denied. Check the trust relationships for your role.");
     }
     let writer = writer(trail, &role_arn, &owner);

@@ -68,6 +68,18 @@ struct Alias {
 pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     let now = world.clock.now();
     delete_due(control, now);
+    let reply = answer(control, call, now)?;
+    if matches!(call.operation, "CreateKey" | "PutKeyPolicy") {
+        let arn = match reply.pointer("/KeyMetadata/Arn").and_then(serde_json::Value::as_str) {
+            Some(arn) => arn.to_owned(),
+            None => call.key(control)?.arn.to_string(),
+        };
+        world.faults.written(&arn, now);
+    }
+    Ok(reply)
+}
+
+fn answer(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
     match call.operation {
         "CreateKey" => key::create(control, call, now),
         "DescribeKey" => key::describe(control, call),

@@ -1,0 +1,94 @@
+//! The public keys, saved beside what they prove: AWS forgets them one day, and
+//! an auditor may have no network.
+
+use aws_sdk_s3::types::ChecksumAlgorithm;
+
+use super::{copy::Target, record::sha256_hex};
+use crate::{
+    archive::verify::public_keys::{KeyListError, PublicKeySet, SAVED_KEYS},
+    aws::{At, AwsError},
+};
+
+/// Why keys could not be saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveKeysError {
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// The body broke off.
+    #[error("reading the saved public keys")]
+    Body(#[from] aws_smithy_types::byte_stream::error::Error),
+    /// What is saved there is no list of keys.
+    #[error("reading the saved public keys")]
+    Saved(#[from] KeyListError),
+    /// The list could not be encoded.
+    #[error("encoding the public keys")]
+    Encode(#[from] serde_json::Error),
+}
+
+/// Adds keys to those saved in the archive, and tells whether any was new.
+///
+/// The write is conditional on what was read, so that of two runs neither
+/// loses the other's keys.
+pub async fn save(
+    target: &Target,
+    prefix: Option<&str>,
+    keys: &PublicKeySet,
+) -> Result<bool, SaveKeysError> {
+    let key = match prefix {
+        Some(prefix) => format!("{prefix}/{SAVED_KEYS}"),
+        None => SAVED_KEYS.to_owned(),
+    };
+    loop {
+        let (mut all, etag) = read(target, &key).await?;
+        let before = serde_json::to_vec(&all.to_list())?;
+        all.extend(keys);
+        let body = serde_json::to_vec(&all.to_list())?;
+        if etag.is_some() && sha256_hex(&before) == sha256_hex(&body) {
+            return Ok(false);
+        }
+        let put = target
+            .clients
+            .s3()
+            .put_object()
+            .bucket(target.bucket.as_str())
+            .key(&key)
+            .set_if_none_match(etag.is_none().then(|| "*".to_owned()))
+            .set_if_match(etag)
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .content_type("application/json")
+            .body(body.into())
+            .send()
+            .await
+            .at(&target.clients, "s3:PutObject");
+        match put {
+            Ok(_) => return Ok(true),
+            // Another run saved its own meanwhile.
+            Err(error)
+                if error.is_code("PreconditionFailed")
+                    || error.is_code("ConditionalRequestConflict") => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn read(target: &Target, key: &str) -> Result<(PublicKeySet, Option<String>), SaveKeysError> {
+    let saved = target
+        .clients
+        .s3()
+        .get_object()
+        .bucket(target.bucket.as_str())
+        .key(key)
+        .send()
+        .await
+        .at(&target.clients, "s3:GetObject");
+    match saved {
+        Ok(saved) => {
+            let etag = saved.e_tag().map(str::to_owned);
+            let body = saved.body.collect().await?.into_bytes();
+            Ok((PublicKeySet::from_json(&body)?, etag))
+        }
+        Err(error) if error.is_not_found() => Ok((PublicKeySet::default(), None)),
+        Err(error) => Err(error.into()),
+    }
+}

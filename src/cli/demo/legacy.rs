@@ -1,0 +1,176 @@
+//! What older trails left in members' buckets, brought into the archive.
+
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::ground::{BUCKET, Ground, unexpected};
+use super::program::Ran;
+use super::{Stop, Story};
+use crate::aws::{At as _, Aws};
+use crate::cli::{CliError, Exit};
+use crate::names::{AccountId, Arn, BucketName, Region, TrailName};
+use crate::sandbox::Legacy;
+
+/// Accounts with a trail of their own, at most.
+const MEMBERS: usize = 6;
+/// How long the old trails logged.
+const LOGGED: SignedDuration = SignedDuration::from_hours(24);
+/// How long before the organization's trail they were stopped.
+const STOPPED: SignedDuration = SignedDuration::from_hours(24 * 5);
+/// Objects in the archive at which the first run is killed.
+const KILLED_AT: usize = 60;
+
+const TRAIL: &str = "legacy";
+
+pub(super) async fn play(
+    story: &mut Story,
+    ground: &Ground,
+    accounts: &[String],
+) -> Result<(), Stop> {
+    story.chapter(
+        "7. What came before, brought in",
+        "Members had trails of their own. Their logs and digests move into the archive byte for\n\
+         byte, with the signatures: nothing lost, nothing twice, nothing overwritten.",
+    )?;
+    let aws = ground.aws().await?;
+    let members: Vec<&String> = accounts.iter().skip(3).take(MEMBERS).collect();
+    let mut left = 0;
+    for id in &members {
+        let account: AccountId = id.parse().map_err(unexpected)?;
+        left += fill(ground, &aws, &account).await?;
+    }
+
+    let ran = ground.program.run(&["sources", "--exact", "--format", "json"]).await?;
+    let found: u64 = sum(&ran, "/sources", "/census/objects");
+    let held = ran.ended(Exit::Clean) && found == left as u64 && count(&ran) == members.len();
+    let said = if held {
+        format!("{} trails, {found} objects, from two Regions", members.len())
+    } else {
+        ran.in_full()
+    };
+    if !story.step("every trail that left logs is found", Some("orgtrail sources"), held, said)? {
+        return Err(Stop::Broken);
+    }
+
+    let arrived = || {
+        let keys = ground.sandbox.keys_raw(BUCKET, "");
+        keys.iter().filter(|key| key.contains("_legacy_")).count()
+    };
+    let consolidate = ["consolidate", "--yes", "--format", "json"];
+    let killed = ground.program.kill(&consolidate, || arrived() >= KILLED_AT).await?;
+    story.step(
+        "a run is killed half-way",
+        Some("orgtrail consolidate --yes & kill -9 $!"),
+        killed,
+        if killed {
+            format!("{} digests had arrived", arrived())
+        } else {
+            "it was done".to_owned()
+        },
+    )?;
+    let ran = ground.program.run(&consolidate).await?;
+    let (copied, present) = counts(&ran);
+    let held = ran.ended(Exit::Clean) && copied > 0 && copied + present == left as u64;
+    let said = if held {
+        format!("{copied} copied, {present} there before, none twice, none lost")
+    } else {
+        ran.in_full()
+    };
+    let title = "the next run brings the rest";
+    if !story.step(title, Some("orgtrail consolidate --yes"), held, said)? {
+        return Err(Stop::Broken);
+    }
+    let ran = ground.program.run(&consolidate).await?;
+    let held = ran.ended(Exit::Clean) && counts(&ran).0 == 0;
+    let said = if held { "0 copied".to_owned() } else { ran.in_full() };
+    story.step("a third run copies nothing", Some("orgtrail consolidate --yes"), held, said)?;
+    Ok(())
+}
+
+/// Makes a member's old trail and all that it delivered; how many objects.
+async fn fill(ground: &Ground, aws: &Aws, account: &AccountId) -> Result<usize, Stop> {
+    let clients = ground.clients(aws, account);
+    let home = ground.sandbox.home_region();
+    let bucket: BucketName = format!("{TRAIL}-{account}").parse().map_err(unexpected)?;
+    let trail: TrailName = TRAIL.parse().map_err(unexpected)?;
+    let mut create = clients.s3().create_bucket().bucket(bucket.as_str());
+    if home.as_str() != "us-east-1" {
+        let place = BucketLocationConstraint::from(home.as_str());
+        create = create.create_bucket_configuration(
+            CreateBucketConfiguration::builder().location_constraint(place).build(),
+        );
+    }
+    create.send().await.at(&clients, "s3:CreateBucket")?;
+    let arn = Arn::regional(aws.partition(), "cloudtrail", home, account, format!("trail/{trail}"));
+    clients
+        .s3()
+        .put_bucket_policy()
+        .bucket(bucket.as_str())
+        .policy(policy(aws, &bucket, &arn).to_string())
+        .send()
+        .await
+        .at(&clients, "s3:PutBucketPolicy")?;
+    let second: Region = "eu-central-1".parse().map_err(unexpected)?;
+    let until = ground.sandbox.now() - STOPPED;
+    let legacy = Legacy {
+        account: account.clone(),
+        bucket: bucket.clone(),
+        prefix: None,
+        trail,
+        regions: vec![home.clone(), second],
+        from: until - LOGGED,
+        until,
+    };
+    ground.sandbox.fill_legacy(&legacy).map_err(|error| CliError::new(error, Exit::Unexpected))?;
+    Ok(ground.sandbox.keys_raw(bucket.as_str(), "").len())
+}
+
+/// What CloudTrail's documentation tells an account to put on its bucket.
+fn policy(aws: &Aws, bucket: &BucketName, trail: &Arn) -> Value {
+    let bucket = Arn::s3(aws.partition(), bucket.as_str()).to_string();
+    let principal = json!({ "Service": "cloudtrail.amazonaws.com" });
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": principal,
+                "Action": "s3:GetBucketAcl",
+                "Resource": bucket,
+                "Condition": { "StringEquals": { "aws:SourceArn": trail.to_string() } },
+            },
+            {
+                "Effect": "Allow",
+                "Principal": principal,
+                "Action": "s3:PutObject",
+                "Resource": format!("{bucket}/AWSLogs/*"),
+                "Condition": { "StringEquals": {
+                    "aws:SourceArn": trail.to_string(),
+                    "s3:x-amz-acl": "bucket-owner-full-control",
+                } },
+            },
+        ],
+    })
+}
+
+fn answer(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout).unwrap_or_default()
+}
+
+fn count(ran: &Ran) -> usize {
+    answer(ran)["sources"].as_array().map_or(0, Vec::len)
+}
+
+fn sum(ran: &Ran, list: &str, member: &str) -> u64 {
+    let answer = answer(ran);
+    let items = answer.pointer(list).and_then(Value::as_array);
+    items.into_iter().flatten().filter_map(|item| item.pointer(member)?.as_u64()).sum()
+}
+
+/// What was copied, and what was there before.
+fn counts(ran: &Ran) -> (u64, u64) {
+    let answer = answer(ran);
+    let of = |name: &str| answer["counts"][name].as_u64().unwrap_or_default();
+    (of("copied"), of("present"))
+}
