@@ -78,6 +78,7 @@ fn listed(prefix: &str, object: aws_sdk_s3::types::Object) -> Option<Listed> {
         path: object.key()?.strip_prefix(prefix)?.into(),
         size_bytes: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
         archived: archived && !restored,
+        etag: object.e_tag().map(Into::into),
     })
 }
 

@@ -258,6 +258,19 @@ async fn a_taken_key_is_left_and_reported() {
 }
 
 #[tokio::test]
+async fn a_taken_key_of_the_same_size_is_a_conflict_too() {
+    let place = Place::new().await;
+    place.fill().await;
+    let taken = relocated(&place.log(1, 0));
+    let s3 = place.archive.target.clients.s3();
+    let put = s3.put_object().bucket("acme-log-archive").key(&taken);
+    put.body(b"LOG 1 0".to_vec().into()).send().await.unwrap();
+    let report = place.run(|_| {}).await;
+    assert_eq!((report.counts.conflicts, report.counts.copied), (1, 23));
+    assert_eq!(place.archived().await[&taken], b"LOG 1 0");
+}
+
+#[tokio::test]
 async fn what_is_not_cloudtrails_is_named_and_left() {
     let place = Place::new().await;
     place.fill().await;

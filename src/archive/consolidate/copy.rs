@@ -145,6 +145,21 @@ pub async fn copy(target: &Target, origin: Origin<'_>, key: &str) -> Result<Copi
     Ok(Copied { outcome, sha256, size_bytes: origin.size_bytes, tags_left })
 }
 
+/// Compares an object with what lies under its key in the archive, and writes
+/// nothing.
+///
+/// # Errors
+/// One of them could not be read.
+pub async fn compare_both(
+    target: &Target,
+    origin: Origin<'_>,
+    key: &str,
+) -> Result<Copied, CopyError> {
+    let sha256 = hash(origin, target.part_bytes).await?;
+    let outcome = compare(target, key, origin.size_bytes, &sha256).await?;
+    Ok(Copied { outcome, sha256, size_bytes: origin.size_bytes, tags_left: false })
+}
+
 /// Whether a conditional write was refused because the key is taken.
 pub(super) fn is_taken(error: &AwsError) -> bool {
     error.is_code("PreconditionFailed")

@@ -18,6 +18,9 @@ pub struct Listed {
     /// Whether the object lies in a class that must be restored before it can
     /// be read.
     pub archived: bool,
+    /// The entity tag: the same on both sides means the same content, another
+    /// means nothing where one side is encrypted with KMS.
+    pub etag: Option<Box<str>>,
 }
 
 /// Where an object was found.
@@ -25,8 +28,11 @@ pub struct Listed {
 pub enum Joined {
     /// At the source alone: to be copied.
     Missing(Listed),
-    /// On both sides, with the same size.
+    /// On both sides, with the same size and entity tag.
     Present(Listed),
+    /// On both sides, with the same size; whether with the same content is to
+    /// be seen.
+    Alike(Listed),
     /// On both sides, with different sizes: a conflict, never overwritten.
     Differs {
         /// As listed at the source.
@@ -43,9 +49,10 @@ impl Joined {
     #[must_use]
     pub fn path(&self) -> &str {
         match self {
-            Self::Missing(listed) | Self::Present(listed) | Self::ArchiveOnly(listed) => {
-                &listed.path
-            }
+            Self::Missing(listed)
+            | Self::Present(listed)
+            | Self::Alike(listed)
+            | Self::ArchiveOnly(listed) => &listed.path,
             Self::Differs { source, .. } => &source.path,
         }
     }
@@ -112,10 +119,12 @@ where
         Less => source.head.take().map(Joined::Missing),
         Greater => archive.head.take().map(Joined::ArchiveOnly),
         Equal => source.head.take().zip(archive.head.take()).map(|(source, archive)| {
-            if source.size_bytes == archive.size_bytes {
+            if source.size_bytes != archive.size_bytes {
+                Joined::Differs { source, archive_bytes: archive.size_bytes }
+            } else if source.etag.is_some() && source.etag == archive.etag {
                 Joined::Present(source)
             } else {
-                Joined::Differs { source, archive_bytes: archive.size_bytes }
+                Joined::Alike(source)
             }
         }),
     })
@@ -169,7 +178,12 @@ mod tests {
         let listed: Vec<_> = entries
             .iter()
             .map(|(path, size_bytes)| {
-                Ok(Listed { path: path.as_str().into(), size_bytes: *size_bytes, archived: false })
+                Ok(Listed {
+                    path: path.as_str().into(),
+                    size_bytes: *size_bytes,
+                    archived: false,
+                    etag: None,
+                })
             })
             .collect();
         stream::iter(listed)
@@ -202,7 +216,7 @@ mod tests {
                 let expected = match (source.get(&path), archive.get(&path)) {
                     (Some(_), None) => matches!(entry, Joined::Missing(_)),
                     (None, Some(_)) => matches!(entry, Joined::ArchiveOnly(_)),
-                    (Some(s), Some(a)) if s == a => matches!(entry, Joined::Present(_)),
+                    (Some(s), Some(a)) if s == a => matches!(entry, Joined::Alike(_)),
                     (Some(_), Some(a)) => {
                         matches!(entry, Joined::Differs { archive_bytes, .. } if archive_bytes == *a)
                     }
@@ -215,7 +229,9 @@ mod tests {
 
     #[test]
     fn a_listing_out_of_order_ends_the_join() {
-        let entry = |path: &str| Ok(Listed { path: path.into(), size_bytes: 1, archived: false });
+        let entry = |path: &str| {
+            Ok(Listed { path: path.into(), size_bytes: 1, archived: false, etag: None })
+        };
         let unordered = stream::iter(vec![entry("b"), entry("a")]);
         let joined: Vec<_> = join(unordered, listing(&BTreeMap::new()))
             .collect::<Vec<_>>()

@@ -145,13 +145,19 @@ impl Work {
 
     /// `(None, None)` for what is in the archive already.
     async fn entry(&self, entry: Joined) -> (Option<Outcome>, Option<ObjectRow>) {
-        let (listed, differs) = match entry {
+        let (listed, differs, alike) = match entry {
             Joined::Present(_) | Joined::ArchiveOnly(_) => {
                 self.progress.present();
                 return (None, None);
             }
-            Joined::Missing(listed) => (listed, None),
-            Joined::Differs { source, archive_bytes } => (source, Some(archive_bytes)),
+            Joined::Missing(listed) => (listed, None, false),
+            // What lies archived cannot be compared; the copy was, when it was made.
+            Joined::Alike(listed) if listed.archived => {
+                self.progress.present();
+                return (None, None);
+            }
+            Joined::Alike(listed) => (listed, None, true),
+            Joined::Differs { source, archive_bytes } => (source, Some(archive_bytes), false),
         };
         let origin_key = format!("{}{}", self.lane.prefix(), listed.path);
         let key = format!("{}{}", self.lane.prefix_under(&self.archive_root), listed.path);
@@ -182,10 +188,14 @@ impl Work {
             let reason = "the object must be restored first: `--restore` starts that".to_owned();
             return row(Outcome::Archived, None, Some(reason));
         }
-        if self.dry_run {
+        if self.dry_run && !alike {
             return row(Outcome::Copied, None, None);
         }
-        match self.copy(&listed, &origin_key, &key).await {
+        match self.copy(&listed, &origin_key, &key, alike).await {
+            Ok(Some(Copied { outcome: Outcome::AlreadyThere, .. })) if alike => {
+                self.progress.present();
+                (None, None)
+            }
             Ok(None) => {
                 row(Outcome::Failed, None, Some("the run was stopped before it".to_owned()))
             }
@@ -211,6 +221,7 @@ impl Work {
         listed: &Listed,
         origin_key: &str,
         key: &str,
+        alike: bool,
     ) -> Result<Option<Copied>, copy::CopyError> {
         let origin = Origin {
             clients: &self.source,
@@ -224,7 +235,11 @@ impl Work {
             if self.progress.stopped() {
                 return Ok(None);
             }
-            let result = copy::copy(&self.target, origin, key).await;
+            let result = if alike {
+                copy::compare_both(&self.target, origin, key).await
+            } else {
+                copy::copy(&self.target, origin, key).await
+            };
             drop(turn);
             match result {
                 Err(copy::CopyError::Aws(error))

@@ -16,8 +16,9 @@ use crate::sandbox::Legacy;
 const MEMBERS: usize = 6;
 /// How long the old trails logged.
 const LOGGED: SignedDuration = SignedDuration::from_hours(24);
-/// How long before the organization's trail they were stopped.
-const STOPPED: SignedDuration = SignedDuration::from_hours(24 * 5);
+/// How long ago they were stopped: an hour after the organization's trail had
+/// begun, so that no hour is without one.
+const STOPPED: SignedDuration = SignedDuration::from_hours(25);
 /// Objects in the archive at which the first run is killed.
 const KILLED_AT: usize = 60;
 
@@ -30,8 +31,8 @@ pub(super) async fn play(
 ) -> Result<(), Stop> {
     story.chapter(
         "7. What came before, brought in",
-        "Members had trails of their own. Their logs and digests move into the archive byte for\n\
-         byte, with the signatures: nothing lost, nothing twice, nothing overwritten.",
+        "Members had trails of their own, stopped an hour after the new one began. Their logs and\n\
+         digests move into the archive with their signatures: nothing lost, twice or overwritten.",
     )?;
     let aws = ground.aws().await?;
     let members: Vec<&String> = accounts.iter().skip(3).take(MEMBERS).collect();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::identities;
 use crate::{
     archive::key::LogClass,
-    names::{AccountId, Partition, Region},
+    names::{AccountId, Arn, Partition, Region},
     sandbox::{
         services::cloudtrail::{Trail, selectors::Facts},
         world::{Control, World},
@@ -209,9 +209,9 @@ impl<'a> Maker<'a> {
         fastrand::Rng::with_seed(seed)
     }
 
-    /// The sixteen characters of a file's name.
-    pub(super) fn unique(&self, class: LogClass, slot: Timestamp) -> String {
-        let mut random = self.random(class.folder(), slot);
+    /// The sixteen characters of the name of one of a trail's files.
+    pub(super) fn unique(&self, trail: &Arn, class: LogClass, slot: Timestamp) -> String {
+        let mut random = self.random(&format!("{} {trail}", class.folder()), slot);
         (0..16).map(|_| random.alphanumeric()).collect()
     }
 

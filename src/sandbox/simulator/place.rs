@@ -154,6 +154,8 @@ impl Place {
             }
             // What failed before is delivered now, under the time of now.
             let delivered = self.failed_until.map_or(end, |failed| failed.max(end));
+            // Digests tell whole seconds: what is delivered within one lies in it.
+            let delivered = Timestamp::from_second(delivered.as_second()).unwrap_or(delivered);
             if let Err(code) = self.slot(at, &maker, (cursor, end), delivered, outcome) {
                 outcome.status.attempted = Some(run.until);
                 outcome.status.error = Some(code);
@@ -197,7 +199,7 @@ impl Place {
             if records.is_empty() {
                 continue;
             }
-            self.file(at, class, records, maker.unique(class, end), delivered)?;
+            self.file(at, class, records, maker.unique(&at.trail.arn, class, end), delivered)?;
             outcome.files += 1;
             outcome.status.attempted = Some(delivered);
             outcome.status.delivered = Some(delivered);
