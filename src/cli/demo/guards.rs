@@ -88,7 +88,7 @@ pub(super) async fn play(
         .await;
     refused(
         story,
-        "putting another file in a log file's place",
+        "writing over a log file the way consolidation writes",
         "aws s3api put-object --key … --if-none-match '*'",
         tried,
         &["AccessDenied", "PreconditionFailed"],
