@@ -41,6 +41,9 @@ osd objectstore = memstore
 memstore device bytes = 1073741824
 mon allow pool size one = true
 mon max pg per osd = 1000
+# The monitor refuses to start on a disk that is 95% full; it needs a few MiB.
+mon data avail crit = 0
+mon data avail warn = 0
 [mon.a]
 mon data = {dir}/mon
 [osd.0]

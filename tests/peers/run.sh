@@ -8,4 +8,5 @@ peers=${ORGTRAIL_PEERS:-$target/peers}
 status=0
 python3 aws_cli.py || status=1
 "$peers/boto3/bin/python" behaviour.py || status=1
+"$peers/boto3/bin/python" provision.py || status=1
 exit "$status"
