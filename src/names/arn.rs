@@ -107,9 +107,8 @@ impl std::str::FromStr for Arn {
             code => Some(code.parse()?),
         };
         let account = match field()? {
-            "" => None,
             // Managed policies belong to AWS itself.
-            "aws" => None,
+            "" | "aws" => None,
             id => Some(id.parse()?),
         };
         let resource: Box<str> = field()?.into();

@@ -12,7 +12,7 @@ use crate::names::Region;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Service {
+pub(super) enum Service {
     /// AWS Account Management.
     Account,
     /// AWS CloudTrail.

@@ -143,16 +143,13 @@ impl Sandbox {
         let (listener, address) = http::bind(options.port).await.map_err(listen)?;
         let mut random = fastrand::Rng::with_seed(options.seed);
         let saved = options.data.as_deref().map(persist::load).transpose()?.flatten();
-        let (start, home_region, control) = match saved {
-            Some(saved) => {
-                random = fastrand::Rng::with_seed(saved.random);
-                (saved.now, saved.home_region, saved.control)
-            }
-            None => {
-                let start = options.start.unwrap_or_else(real_now);
-                let control = bootstrap::control(&options, start, &mut random)?;
-                (start, options.home_region, control)
-            }
+        let (start, home_region, control) = if let Some(saved) = saved {
+            random = fastrand::Rng::with_seed(saved.random);
+            (saved.now, saved.home_region, saved.control)
+        } else {
+            let start = options.start.unwrap_or_else(real_now);
+            let control = bootstrap::control(&options, start, &mut random)?;
+            (start, options.home_region, control)
         };
         let buckets =
             options.data.as_deref().map(persist::load_buckets).transpose()?.unwrap_or_default();
@@ -164,12 +161,12 @@ impl Sandbox {
             random,
         ));
         let (stop, stopped) = watch::channel(false);
-        let (finish, served) = watch::channel(false);
-        let keeper = options
-            .data
-            .map(|folder| tokio::spawn(persist::keep(Arc::clone(&world), folder, served.clone())));
+        let (done, finished) = watch::channel(false);
+        let keeper = options.data.map(|folder| {
+            tokio::spawn(persist::keep(Arc::clone(&world), folder, finished.clone()))
+        });
         let server = tokio::spawn(http::serve(listener, Arc::clone(&world), stopped));
-        Ok(Self { world, address, stop, server: Some(server), keeper, done: finish })
+        Ok(Self { world, address, stop, server: Some(server), keeper, done })
     }
 
     /// The endpoint's URL: `http://127.0.0.1:…`.

@@ -23,7 +23,7 @@ pub(in crate::sandbox) struct Signature<'a> {
     pub(super) session_token: Option<String>,
     day: &'a str,
     signed_headers: String,
-    signature: &'a str,
+    hex: &'a str,
 }
 
 impl<'a> Signature<'a> {
@@ -47,7 +47,7 @@ impl<'a> Signature<'a> {
                 valid_for: None,
                 session_token: header("x-amz-security-token").map(str::to_owned),
                 signed_headers: field("SignedHeaders")?.to_owned(),
-                signature: field("Signature")?,
+                hex: field("Signature")?,
             });
         }
         let query = parts.uri.query()?;
@@ -68,7 +68,7 @@ impl<'a> Signature<'a> {
             valid_for: Some(SignedDuration::from_secs(field("X-Amz-Expires")?.parse().ok()?)),
             session_token: field("X-Amz-Security-Token").map(percent_decode),
             signed_headers: percent_decode(field("X-Amz-SignedHeaders")?),
-            signature: field("X-Amz-Signature")?,
+            hex: field("X-Amz-Signature")?,
         })
     }
 
@@ -111,7 +111,7 @@ impl<'a> Signature<'a> {
             key = sign(key.as_ref(), part);
         }
         let wanted = hex::encode(sign(key.as_ref(), &to_sign));
-        constant_time::verify_slices_are_equal(wanted.as_bytes(), self.signature.as_bytes()).map_err(
+        constant_time::verify_slices_are_equal(wanted.as_bytes(), self.hex.as_bytes()).map_err(
             |_| "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
         )
     }

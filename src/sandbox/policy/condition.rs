@@ -139,12 +139,12 @@ impl Condition {
         }
         let variable = |key: &str| keys.values(key).into_iter().next().map(Cow::into_owned);
         let satisfies = |value: &Cow<'_, str>| self.test.accepts(value, &variable) != self.negated;
-        match self.set {
-            Set::ForAnyValue => found.iter().any(satisfies),
-            Set::ForAllValues => found.iter().all(satisfies),
-            Set::None if self.negated => found.iter().all(satisfies),
-            Set::None => found.iter().any(satisfies),
-        }
+        let any = match self.set {
+            Set::ForAnyValue => true,
+            Set::ForAllValues => false,
+            Set::None => !self.negated,
+        };
+        if any { found.iter().any(satisfies) } else { found.iter().all(satisfies) }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     ApiError, Call, Control, Reply, Trail, World, checks, find, input, organization, settings, tags,
 };
-use crate::names::Arn;
+use crate::{names::Arn, sandbox::services::iam};
 
 /// How many trails a Region takes, copies included.
 const MAX_TRAILS: usize = 5;
@@ -62,6 +62,11 @@ pub(super) fn create(
     call.required("S3BucketName")?;
     settings::apply(&mut trail, call, &call.caller.account)?;
     check_room(control, call, &trail)?;
+    if let Some(role) =
+        input::text(call.input, "CloudWatchLogsRoleArn").filter(|role| !role.is_empty())
+    {
+        iam::pass_role(control, call, role, organization::PRINCIPAL)?;
+    }
     checks::check(world, control, &mut trail, &call.caller.account)?;
     let reply = trail.summary();
     trail.settle_digests(now);
@@ -127,6 +132,11 @@ pub(super) fn update(
     }
     if trail.multi_region && !before.multi_region {
         check_quota(control, &trail)?;
+    }
+    if let Some(role) =
+        input::text(call.input, "CloudWatchLogsRoleArn").filter(|role| !role.is_empty())
+    {
+        iam::pass_role(control, call, role, organization::PRINCIPAL)?;
     }
     checks::check(world, control, &mut trail, &call.caller.account)?;
     let reply = trail.summary();
