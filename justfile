@@ -35,6 +35,11 @@ peers: peers-setup
     cargo build --release
     bash tests/peers/run.sh
 
+# What Prowler says of an applied archive (installs 2 GB)
+prowler:
+    cargo build --release
+    bash tests/peers/prowler.sh
+
 # All that a change must pass, from a fresh clone
 ci:
     bash .ci/run

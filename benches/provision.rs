@@ -1,0 +1,241 @@
+//! What provisioning costs as the organization grows.
+//!
+//! `cargo bench -- provision [--accounts 1000]`. For 10, 100 and 1,000 accounts a
+//! fresh sandbox answers every call 30 ms late; plan, apply and plan run against
+//! it, paced as against AWS. Client and sandbox share a process, and so its
+//! memory. Every call that leaves is counted where it enters the network, and its
+//! times are held against the documented rates.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpClient as _, HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    },
+    orchestrator::HttpRequest,
+};
+use orgtrail::{
+    aws::{Aws, Pacing, Settings},
+    config::{Environment, Loaded},
+    plan::{
+        apply::{Outcome, apply, settle},
+        plan,
+    },
+    policy::Foreign,
+    resources::{Desired, OrganizationFacts, observe},
+    sandbox::{Effect, Fault, Options, Sandbox},
+};
+use parking_lot::Mutex;
+
+const LATENCY_MS: u64 = 30;
+
+/// The documented rates that this bench holds calls against: the operations'
+/// prefix as in `X-Amz-Target`, calls a second, calls at once, and whether all
+/// operations share them.
+///
+/// Source: AWS CloudTrail User Guide, quotas; for Organizations the table in
+/// `src/aws/rates.rs`, below AWS's quotas of each operation.
+const RATES: &[(&str, &[&str], f64, f64, bool)] = &[
+    (
+        "CloudTrail reads",
+        &["CloudTrail:Get", "CloudTrail:Describe", "CloudTrail:List"],
+        10.0,
+        10.0,
+        true,
+    ),
+    ("CloudTrail writes", &["CloudTrail:"], 1.0, 1.0, true),
+    ("Organizations Describe*", &["Organizations:Describe"], 5.0, 10.0, false),
+    ("Organizations List*", &["Organizations:List"], 5.0, 8.0, false),
+    ("Organizations writes", &["Organizations:"], 1.0, 1.0, false),
+];
+
+/// Calls with when they left.
+type Calls = Arc<Mutex<Vec<(Instant, String)>>>;
+
+/// Runs the bench; `--accounts N` sets the largest organization.
+pub(crate) fn run(options: &[String]) {
+    let most: usize = match options {
+        [] => 1_000,
+        [name, number] if name == "--accounts" => {
+            number.parse().expect("--accounts takes a number")
+        }
+        _ => panic!("expected: provision [--accounts N]"),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    println!("provision: plan, apply, plan; {LATENCY_MS} ms a call, paced to the documented rates");
+    println!(
+        "{:>9}  {:>6}  {:>8}  {:>9}  {:>9}  {:>9}  {:>14}  {:>12}  {:>9}",
+        "accounts",
+        "calls",
+        "plan s",
+        "apply s",
+        "plan s",
+        "peak MiB",
+        "calls/account",
+        "ms/account",
+        "in rates"
+    );
+    let mut first: Option<(f64, f64)> = None;
+    let mut last = (0.0, 0.0);
+    for accounts in [10_usize, 100, 1_000].into_iter().filter(|accounts| *accounts <= most) {
+        last = runtime.block_on(measure(accounts));
+        first.get_or_insert(last);
+    }
+    if let Some(first) = first {
+        println!(
+            "largest over smallest: calls {:.2}x, wall time {:.2}x",
+            last.0 / first.0,
+            last.1 / first.1
+        );
+    }
+}
+
+/// Gives the number of calls and the seconds of all three together.
+async fn measure(accounts: usize) -> (f64, f64) {
+    let mut options = Options::new("us-east-1".parse().unwrap());
+    options.accounts = accounts;
+    let sandbox = Sandbox::start(options).await.unwrap();
+    sandbox.faults().inject(Fault::every("*", Effect::Latency { milliseconds: LATENCY_MS }));
+    let calls = Calls::default();
+    let aws = sign_in(&sandbox, &calls).await;
+    let ids = sandbox.accounts();
+    let text = format!(
+        "[organization]\nmanagement_account = \"{}\"\nlog_archive_account = \"{}\"\n\
+         home_region = \"us-east-1\"\n[archive]\nbucket = \"bench-log-archive\"\n",
+        ids[0], ids[1]
+    );
+    let config = Loaded::from_text(&text, &Environment::default()).unwrap().config;
+
+    let started = Instant::now();
+    let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
+    let desired = Desired::new(config, organization, Foreign::Keep);
+    let observed = Box::pin(observe(&aws, &desired)).await;
+    let to_do = plan(&desired, &observed);
+    assert!(!to_do.is_empty());
+    let planned = started.elapsed();
+
+    let results =
+        apply(&aws, &desired, &observed, &to_do, &BTreeSet::new(), &|_| {}).await.unwrap();
+    for result in &results {
+        assert_eq!(result.outcome, Outcome::Done, "{}", result.id);
+    }
+    let (_, left) = settle(&aws, &desired, &results).await;
+    assert!(left.is_empty(), "{}", left.to_text());
+    let applied = started.elapsed();
+
+    let again = plan(&desired, &Box::pin(observe(&aws, &desired)).await);
+    assert!(again.is_empty());
+    let all = started.elapsed();
+    sandbox.stop().await;
+
+    let calls = std::mem::take(&mut *calls.lock());
+    let over = over_rates(&calls);
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let (count, of) = (calls.len() as f64, accounts as f64);
+    println!(
+        "{accounts:>9}  {count:>6}  {:>8.2}  {:>9.2}  {:>9.2}  {:>9}  {:>14.3}  {:>12.2}  {:>9}",
+        planned.as_secs_f64(),
+        (applied - planned).as_secs_f64(),
+        (all - applied).as_secs_f64(),
+        peak_mib(),
+        count / of,
+        all.as_secs_f64() * 1_000.0 / of,
+        if over.is_empty() { "yes" } else { "NO" }
+    );
+    for line in over {
+        println!("           {line}");
+    }
+    (count, all.as_secs_f64())
+}
+
+async fn sign_in(sandbox: &Sandbox, calls: &Calls) -> Aws {
+    let keys = sandbox.administrator().unwrap();
+    let (plain, log) = (aws_smithy_http_client::Builder::new().build_http(), Arc::clone(calls));
+    let counting = http_client_fn(move |settings, components| {
+        let inner = plain.http_connector(settings, components);
+        SharedHttpConnector::new(Counting { inner, calls: Arc::clone(&log) })
+    });
+    let credentials = Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None);
+    let base = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(aws_config::Region::new("us-east-1"))
+        .endpoint_url(sandbox.endpoint())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(counting)
+        .build();
+    let settings = Settings {
+        home_region: Some("us-east-1".parse().unwrap()),
+        pacing: Pacing::Documented,
+        ..Settings::default()
+    };
+    Aws::with_base(settings, base).await.unwrap()
+}
+
+/// Sends on, and notes what left when.
+#[derive(Debug)]
+struct Counting {
+    inner: SharedHttpConnector,
+    calls: Calls,
+}
+
+impl HttpConnector for Counting {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        // `com.amazonaws.….CloudTrail_20131101.GetTrail`, `AWSOrganizationsV20161128.ListRoots`
+        let (service, operation) = target.rsplit_once('.').unwrap_or_default();
+        let service =
+            ["CloudTrail", "Organizations"].into_iter().find(|name| service.contains(name));
+        self.calls
+            .lock()
+            .push((Instant::now(), format!("{}:{operation}", service.unwrap_or("other"))));
+        self.inner.call(request)
+    }
+}
+
+/// Where more calls left in some time than the rate and burst allow.
+fn over_rates(calls: &[(Instant, String)]) -> Vec<String> {
+    // A call waits its turn before it is signed and sent, a little unevenly.
+    const JITTER: Duration = Duration::from_millis(250);
+    let mut lanes: BTreeMap<(usize, &str), Vec<Instant>> = BTreeMap::new();
+    for (at, call) in calls {
+        let rule = RATES.iter().position(|rate| rate.1.iter().any(|start| call.starts_with(start)));
+        if let Some(rule) = rule {
+            let lane = if RATES[rule].4 { "" } else { call.as_str() };
+            lanes.entry((rule, lane)).or_default().push(*at);
+        }
+    }
+    let mut over = Vec::new();
+    for ((rule, _), mut times) in lanes {
+        let (name, _, rate, burst, _) = RATES[rule];
+        times.sort();
+        for (first, from) in times.iter().enumerate() {
+            let mut count = 0.0;
+            for to in &times[first..] {
+                count += 1.0;
+                let allowed = burst + rate * (*to - *from + JITTER).as_secs_f64();
+                if count > allowed.max(1.0) {
+                    over.push(format!(
+                        "{name}: {count} calls in {:?}, {allowed:.1} allowed",
+                        *to - *from
+                    ));
+                    break;
+                }
+            }
+        }
+    }
+    over.truncate(5);
+    over
+}
+
+fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok())
+        .map_or(0, |kib| kib / 1024)
+}
