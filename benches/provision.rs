@@ -141,8 +141,8 @@ async fn measure(accounts: usize) -> (f64, f64) {
     println!(
         "{accounts:>9}  {count:>6}  {:>8.2}  {:>9.2}  {:>9.2}  {:>9}  {:>14.3}  {:>12.2}  {:>9}",
         planned.as_secs_f64(),
-        (applied - planned).as_secs_f64(),
-        (all - applied).as_secs_f64(),
+        applied.saturating_sub(planned).as_secs_f64(),
+        all.saturating_sub(applied).as_secs_f64(),
         peak_mib(),
         count / of,
         all.as_secs_f64() * 1_000.0 / of,
