@@ -1,4 +1,6 @@
-use std::collections::{BTreeMap, BTreeSet};
+//! Carrying a plan out, and what became of each step.
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -206,19 +208,17 @@ async fn run<'p>(step: &'p Step, hands: &Hands<'_>) -> (&'p Step, StepResult) {
 /// What was written a moment ago may not be seen everywhere yet, so a plan that
 /// is not empty is made again, for a bounded time.
 pub async fn settle(aws: &Aws, desired: &Desired, expected: &[StepResult]) -> (Observed, Plan) {
-    let done: BTreeMap<&str, ()> = expected
+    let done: BTreeSet<&str> = expected
         .iter()
         .filter(|result| result.outcome == Outcome::Done)
-        .map(|result| (result.id.as_ref(), ()))
+        .map(|result| result.id.as_ref())
         .collect();
     let mut wait = Duration::from_millis(250);
     loop {
         let observed = Box::pin(observe(aws, desired)).await;
         let left = plan(desired, &observed);
-        let again = left
-            .steps
-            .iter()
-            .any(|step| step.action.writes() && done.contains_key(step.id.as_ref()));
+        let again =
+            left.steps.iter().any(|step| step.action.writes() && done.contains(step.id.as_ref()));
         if !again || wait > Duration::from_secs(5) {
             return (observed, left);
         }

@@ -178,38 +178,35 @@ async fn take_away(
     desired: &Desired,
     observed: &Observed,
 ) -> Result<(), AwsError> {
-    match id {
-        "guardrail" => {
-            let Some(found) = observed.guardrail.present() else { return Ok(()) };
-            let Some(policy) = &found.id else { return Ok(()) };
-            for target in &found.targets {
-                clients
-                    .organizations()
-                    .detach_policy()
-                    .policy_id(policy)
-                    .target_id(target)
-                    .send()
-                    .await
-                    .at(clients, "organizations:DetachPolicy")?;
-            }
+    if id == "guardrail" {
+        let Some(found) = observed.guardrail.present() else { return Ok(()) };
+        let Some(policy) = &found.id else { return Ok(()) };
+        for target in &found.targets {
             clients
                 .organizations()
-                .delete_policy()
+                .detach_policy()
                 .policy_id(policy)
+                .target_id(target)
                 .send()
                 .await
-                .at(clients, "organizations:DeletePolicy")?;
+                .at(clients, "organizations:DetachPolicy")?;
         }
-        _ => {
-            let arn = desired.trail_arn().to_string();
-            clients
-                .cloudtrail()
-                .delete_trail()
-                .name(arn)
-                .send()
-                .await
-                .at(clients, "cloudtrail:DeleteTrail")?;
-        }
+        clients
+            .organizations()
+            .delete_policy()
+            .policy_id(policy)
+            .send()
+            .await
+            .at(clients, "organizations:DeletePolicy")?;
+    } else {
+        let arn = desired.trail_arn().to_string();
+        clients
+            .cloudtrail()
+            .delete_trail()
+            .name(arn)
+            .send()
+            .await
+            .at(clients, "cloudtrail:DeleteTrail")?;
     }
     Ok(())
 }

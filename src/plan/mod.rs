@@ -10,6 +10,8 @@ mod build;
 pub mod destroy;
 mod file;
 mod fingerprint;
+#[cfg(test)]
+mod laws;
 pub mod mfa_delete;
 mod render;
 mod step;

@@ -35,7 +35,7 @@ pub struct Classic {
 }
 
 /// The conditions of an advanced selector: field → operator → values.
-pub type Fields = BTreeMap<String, BTreeMap<&'static str, BTreeSet<String>>>;
+pub(super) type Fields = BTreeMap<String, BTreeMap<&'static str, BTreeSet<String>>>;
 
 const OPERATORS: [&str; 6] =
     ["equals", "starts_with", "ends_with", "not_equals", "not_starts_with", "not_ends_with"];

@@ -36,13 +36,17 @@ impl GuardrailScp {
     }
 
     async fn read(management: &Clients, desired: &Desired) -> Result<Self, AwsError> {
+        const DESCRIBE: &str = "organizations:DescribePolicy";
         let organizations = management.organizations();
         let roots =
             organizations.list_roots().send().await.at(management, "organizations:ListRoots")?;
-        let type_enabled = roots.roots().iter().flat_map(|root| root.policy_types()).any(|kind| {
-            kind.r#type() == Some(&PolicyType::ServiceControlPolicy)
-                && kind.status() == Some(&PolicyTypeStatus::Enabled)
-        });
+        let type_enabled =
+            roots.roots().iter().flat_map(aws_sdk_organizations::types::Root::policy_types).any(
+                |kind| {
+                    kind.r#type() == Some(&PolicyType::ServiceControlPolicy)
+                        && kind.status() == Some(&PolicyTypeStatus::Enabled)
+                },
+            );
         let none = Self { id: None, document: None, targets: BTreeSet::new(), type_enabled };
         let listed = organizations
             .list_policies()
@@ -55,13 +59,12 @@ impl GuardrailScp {
         let name = desired.config.guardrail.name.as_str();
         let Some(id) = listed
             .iter()
-            .flat_map(|page| page.policies())
+            .flat_map(aws_sdk_organizations::operation::list_policies::ListPoliciesOutput::policies)
             .find(|policy| policy.name() == Some(name))
             .and_then(|one| one.id())
         else {
             return Ok(none);
         };
-        const DESCRIBE: &str = "organizations:DescribePolicy";
         let (described, targets) = tokio::join!(
             organizations.describe_policy().policy_id(id).send(),
             organizations
@@ -82,7 +85,7 @@ impl GuardrailScp {
             document: Some(document),
             targets: targets
                 .iter()
-                .flat_map(|page| page.targets())
+                .flat_map(aws_sdk_organizations::operation::list_targets_for_policy::ListTargetsForPolicyOutput::targets)
                 .filter_map(|one| one.target_id().map(str::to_owned))
                 .collect(),
             type_enabled,

@@ -11,6 +11,10 @@ use crate::plan::{Change, Confirmation, field_changes};
 pub struct LogGroup {
     /// Days that it keeps its events; absent for ever.
     pub retention_days: Option<u32>,
+    /// Whether it holds no events, so that none can be lost: CloudWatch Logs
+    /// counts with a delay, but what it has not counted yet is new.
+    #[serde(skip)]
+    pub empty: bool,
 }
 
 impl LogGroup {
@@ -30,7 +34,8 @@ impl LogGroup {
             .map(|groups| {
                 let group = groups.iter().find(|group| group.log_group_name() == Some(name))?;
                 let days = group.retention_in_days().and_then(|days| u32::try_from(days).ok());
-                Some(Self { retention_days: days })
+                let empty = group.stored_bytes() == Some(0);
+                Some(Self { retention_days: days, empty })
             })
             .flatten()
     }
@@ -57,13 +62,16 @@ impl Resource for LogGroup {
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        let wanted = Self { retention_days: Some(desired.config.cloudwatch_logs.retention_days) };
+        let days = desired.config.cloudwatch_logs.retention_days;
+        let wanted =
+            Self { retention_days: Some(days), empty: found.is_none_or(|found| found.empty) };
         let fields = field_changes(found, &wanted);
         let why = "alarms and searches need the trail's events there";
         let Some(found) = found else { return Change::create(why, fields) };
         let change = Change::update("events are kept as long as declared", fields);
-        let shorter = found.retention_days.is_none_or(|days| Some(days) > wanted.retention_days);
-        if shorter && found != &wanted {
+        let shorter = found.retention_days.is_none_or(|found| found > days);
+        // A run that stopped before it set the retention leaves an empty group.
+        if shorter && !found.empty {
             return change.irreversible(
                 Confirmation::WeakenedGuard,
                 "older events are dropped from the log group; the bucket keeps them",

@@ -17,7 +17,7 @@ pub struct Topic {
 
 /// The topic's policy. It shares its state with the topic.
 #[derive(Debug, Clone, Copy)]
-pub struct TopicPolicy;
+pub(super) struct TopicPolicy;
 
 impl Topic {
     pub(super) async fn observe(management: &Clients, desired: &Desired) -> Seen<Self> {

@@ -20,7 +20,6 @@ pub struct OrganizationTrail {
 
 /// What can be changed of a trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "named as CloudTrail names them")]
 pub struct TrailSettings {
     pub s3_bucket_name: String,
     pub s3_key_prefix: Option<String>,
@@ -43,7 +42,7 @@ pub struct Trails {
     /// Names of the others.
     pub others: Vec<String>,
     /// Those of the others that are organization trails.
-    pub other_organization_trails: Vec<String>,
+    pub others_of_organization: Vec<String>,
 }
 
 /// Trails that an account can have in a Region, shadows among them.
@@ -72,7 +71,7 @@ impl OrganizationTrail {
                 }
                 others.sort();
                 organization.sort();
-                Trails { own, others, other_organization_trails: organization }
+                Trails { own, others, others_of_organization: organization }
             },
         )
     }
@@ -165,7 +164,7 @@ impl Resource for OrganizationTrail {
         let name = &desired.config.trail.name;
         let own = found.and_then(|found| found.own.as_ref());
         let mut notes: Vec<String> = found
-            .map(|found| found.other_organization_trails.as_slice())
+            .map(|found| found.others_of_organization.as_slice())
             .unwrap_or_default()
             .iter()
             .map(|other| format!("`{other}` is an organization trail too, and a paid second copy; to adopt it in place of a new one, set trail.name = \"{other}\""))

@@ -27,7 +27,7 @@ impl TrustedAccess {
             .map(|pages| {
                 pages
                     .iter()
-                    .flat_map(|page| page.enabled_service_principals())
+                    .flat_map(aws_sdk_organizations::operation::list_aws_service_access_for_organization::ListAwsServiceAccessForOrganizationOutput::enabled_service_principals)
                     .any(|service| service.service_principal() == Some(CLOUDTRAIL))
                     .then_some(Self {})
             })

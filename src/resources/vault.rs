@@ -4,11 +4,12 @@ use super::archive_bucket::{
     ArchiveBucket, ObjectLock, Ownership, Policy, PublicAccess, Versioning, bucket_diff,
     create_bucket, readable, runbook,
 };
-use super::kms_key::{FoundBy, KmsKey, describe};
+use super::kms_key::{FoundBy, KmsKey, describe, left_behind};
 use super::policy_change::policy_change;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, Aws, Clients, Seen};
 use crate::config::{MfaDelete, Replication};
+use crate::names::Arn;
 use crate::plan::{Change, FieldChange, field_changes};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 
@@ -28,7 +29,7 @@ pub struct Vault {
     pub object_lock: Option<ObjectLock>,
     /// Its policy.
     pub policy: Option<Policy>,
-    /// The key behind the declared alias.
+    /// The key behind the declared alias, or one that a stopped run left without.
     pub key: Option<KmsKey>,
 }
 
@@ -51,7 +52,11 @@ impl Vault {
             };
         }
         let bucket = seen!(ArchiveBucket::observe(&clients, name));
-        let key = seen!(describe(&clients, declared.key_alias.as_str(), FoundBy::Alias));
+        let alias = declared.key_alias.as_str();
+        let mut key = seen!(describe(&clients, alias, FoundBy::Alias));
+        if key.is_none() {
+            key = seen!(left_behind(&clients, &key_description(desired, declared)));
+        }
         let mut vault = Self {
             bucket,
             versioning: None,
@@ -71,6 +76,18 @@ impl Vault {
         }
         Seen::Present(vault)
     }
+}
+
+impl Vault {
+    /// Whether the key is complete: its alias is given to it last.
+    fn key_is_named(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| key.found_by == FoundBy::Alias)
+    }
+}
+
+/// By which a key without an alias is known as ours.
+fn key_description(desired: &Desired, vault: &Replication) -> String {
+    format!("replicas of {} ({})", desired.bucket(), vault.key_alias)
 }
 
 /// Lets the archive's role write replicas, where the vault is in another
@@ -108,6 +125,7 @@ impl Resource for Vault {
         "kms:CreateKey",
         "kms:DescribeKey",
         "kms:EnableKeyRotation",
+        "kms:ListKeys",
         "s3:CreateBucket",
         "s3:GetBucketLocation",
         "s3:GetBucketObjectLockConfiguration",
@@ -184,7 +202,7 @@ impl Resource for Vault {
             fields.extend(within("object_lock", changes));
         }
         fields.extend(within("policy", policy.fields));
-        if found.and_then(|found| found.key.as_ref()).is_none() {
+        if !found.is_some_and(Self::key_is_named) {
             let alias = vault.key_alias.to_string();
             fields.push(FieldChange::new("key.alias", None::<String>, Some(alias)));
         }
@@ -217,20 +235,50 @@ impl Resource for Vault {
         let policy_found = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
         let merged = merge(policy_found, &policy(desired, vault), desired.foreign);
         hands.patiently(|| Policy::put(&clients, &vault.bucket, &merged.document)).await?;
-        if found.is_none_or(|found| found.key.is_none()) {
-            make_key(&clients, desired, vault).await?;
+        if !found.is_some_and(Self::key_is_named) {
+            let unnamed = found.and_then(|found| found.key.as_ref());
+            make_key(&clients, desired, vault, unnamed).await?;
         }
         Ok(())
     }
 }
 
+/// Makes the key, or takes the one that a stopped run left, and names it last:
+/// what has the alias is complete.
 async fn make_key(
     clients: &Clients,
     desired: &Desired,
     vault: &Replication,
+    unnamed: Option<&KmsKey>,
 ) -> Result<(), StepError> {
-    let owner =
-        crate::names::Arn::global(desired.partition(), "iam", &vault.account, "root").to_string();
+    let id = match unnamed {
+        Some(key) => key.arn.resource_name().to_owned(),
+        None => create_key(clients, desired, vault).await?,
+    };
+    clients
+        .kms()
+        .enable_key_rotation()
+        .key_id(&id)
+        .send()
+        .await
+        .at(clients, "kms:EnableKeyRotation")?;
+    clients
+        .kms()
+        .create_alias()
+        .alias_name(vault.key_alias.as_str())
+        .target_key_id(&id)
+        .send()
+        .await
+        .at(clients, "kms:CreateAlias")?;
+    Ok(())
+}
+
+async fn create_key(
+    clients: &Clients,
+    desired: &Desired,
+    vault: &Replication,
+) -> Result<String, StepError> {
+    let owner = Arn::global(desired.partition(), "iam", &vault.account, "root").to_string();
     let policy = PolicyDocument::new(vec![
         Statement::allow("OrgTrailDelegation")
             .principals([owner])
@@ -244,31 +292,14 @@ async fn make_key(
     let made = clients
         .kms()
         .create_key()
-        .description(format!("replicas of {} ({})", desired.bucket(), vault.key_alias))
+        .description(key_description(desired, vault))
         .policy(policy.to_json())
         .send()
         .await
         .at(clients, "kms:CreateKey")?;
-    let id = made
-        .key_metadata
+    made.key_metadata
         .map(|key| key.key_id)
-        .ok_or_else(|| StepError::Missing("the vault's key".to_owned()))?;
-    clients
-        .kms()
-        .create_alias()
-        .alias_name(vault.key_alias.as_str())
-        .target_key_id(&id)
-        .send()
-        .await
-        .at(clients, "kms:CreateAlias")?;
-    clients
-        .kms()
-        .enable_key_rotation()
-        .key_id(&id)
-        .send()
-        .await
-        .at(clients, "kms:EnableKeyRotation")?;
-    Ok(())
+        .ok_or_else(|| StepError::Missing("the vault's key".to_owned()))
 }
 
 impl Resource for VaultMfaDelete {

@@ -7,6 +7,7 @@
 )]
 
 mod accounts_in_sandbox;
+mod apply_command;
 mod aws_sessions;
 mod cli_config;
 mod consolidate;

@@ -109,10 +109,13 @@ impl Rule {
         let noncurrent = rule.noncurrent_version_expiration.as_ref();
         let mut noncurrent_other = String::new();
         if let Some(kept) = noncurrent.and_then(|expiration| expiration.newer_noncurrent_versions) {
-            noncurrent_other.push_str(&format!("keeps {kept} newer versions; "));
+            noncurrent_other += "keeps ";
+            noncurrent_other += &kept.to_string();
+            noncurrent_other += " newer versions; ";
         }
         if !rule.noncurrent_version_transitions().is_empty() {
-            noncurrent_other.push_str(&format!("{:?}", rule.noncurrent_version_transitions()));
+            let transitions = format!("{:?}", rule.noncurrent_version_transitions());
+            noncurrent_other += &transitions;
         }
         Self {
             enabled: rule.status == ExpirationStatus::Enabled,

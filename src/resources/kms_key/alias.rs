@@ -5,7 +5,7 @@ use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepErro
 
 /// The alias by which the key is found again. It shares its state with the key.
 #[derive(Debug, Clone, Copy)]
-pub struct Alias;
+pub(in crate::resources) struct Alias;
 
 /// Gives a key its alias; one that is there already is fine.
 pub(super) async fn create(

@@ -4,15 +4,15 @@ mod alias;
 mod policy;
 mod rotation;
 
-pub use alias::Alias;
-pub use policy::KeyPolicy;
-pub use rotation::Rotation;
+pub(super) use alias::Alias;
+pub(super) use policy::KeyPolicy;
+pub(super) use rotation::Rotation;
 
 use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType, Tag};
 use serde::Serialize;
 
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
-use crate::aws::{At, Aws, AwsError, Clients, Seen};
+use crate::aws::{At, Aws, AwsError, Clients, ErrorKind, Seen};
 use crate::names::Arn;
 use crate::plan::{Change, FieldChange};
 
@@ -99,7 +99,9 @@ pub(super) async fn describe(clients: &Clients, key: &str, found_by: FoundBy) ->
     Seen::from_result(read, AwsError::is_not_found)
 }
 
-async fn left_behind(clients: &Clients, description: &str) -> Seen<KmsKey> {
+/// A key that a stopped run made and did not name: `CreateKey` writes the
+/// description with the key.
+pub(super) async fn left_behind(clients: &Clients, description: &str) -> Seen<KmsKey> {
     let listed = clients
         .kms()
         .list_keys()
@@ -115,8 +117,15 @@ async fn left_behind(clients: &Clients, description: &str) -> Seen<KmsKey> {
     };
     for key in keys.iter().filter_map(|key| key.key_id()) {
         let answer = clients.kms().describe_key().key_id(key).send().await;
-        // A key whose policy hides it is none that we made.
-        let Ok(answer) = answer.at(clients, "kms:DescribeKey") else { continue };
+        let answer = match answer.at(clients, "kms:DescribeKey") {
+            Ok(answer) => answer,
+            // A key whose policy hides it is none that we made.
+            Err(error) if error.kind() == ErrorKind::AccessDenied || error.is_not_found() => {
+                continue;
+            }
+            // It may be ours: to go on would make a second one.
+            Err(error) => return Seen::Unreadable(error),
+        };
         let is_ours = answer.key_metadata.is_some_and(|key| {
             key.description.as_deref() == Some(description)
                 && key.key_state == Some(KeyState::Enabled)
