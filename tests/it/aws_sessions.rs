@@ -163,9 +163,9 @@ async fn a_session_is_renewed_before_it_ends() {
     let member = account("333333333333");
     let role = |arn: String| arn.split('/').nth(1).unwrap().to_owned();
     assert_eq!(role(aws.enter(&member).await.unwrap().arn.to_string()), "First");
-    *clock.0.lock().unwrap() += Duration::from_secs(50 * 60);
+    *clock.0.lock().unwrap() += Duration::from_mins(50);
     assert_eq!(role(aws.enter(&member).await.unwrap().arn.to_string()), "First");
-    *clock.0.lock().unwrap() += Duration::from_secs(6 * 60);
+    *clock.0.lock().unwrap() += Duration::from_mins(6);
     assert_eq!(role(aws.enter(&member).await.unwrap().arn.to_string()), "Second");
     assert_eq!(server.asked("AssumeRole").len(), 2);
 }

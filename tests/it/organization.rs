@@ -143,7 +143,8 @@ async fn the_survey_enters_what_it_may_and_names_the_rest_with_the_reason() {
     );
     let principal = "arn:aws:sts::222222222222:assumed-role/Role/orgtrail".to_owned();
     assert_eq!(dev.entry, Entry::Entered { principal });
-    let regions: Vec<_> = dev.regions.iter().flatten().map(|region| region.as_str()).collect();
+    let regions: Vec<_> =
+        dev.regions.iter().flatten().map(orgtrail::names::Region::as_str).collect();
     assert_eq!(regions, ["me-south-1", "us-east-1"]);
     assert_eq!(dev.regions_unread, None);
 
