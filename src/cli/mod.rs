@@ -3,7 +3,7 @@
 //! A command is a file `src/cli/<name>.rs` with a `#[derive(clap::Args)]
 //! pub(crate) struct Args` (its docstring is the help, its `after_help` the examples) and
 //! `pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit,
-//! CliError>`; one variant in [`Command`], its arm in [`Command::run`], and
+//! CliError>`; one variant in `Command`, its arm in `Command::run`, and
 //! its place in the help in `groups.rs`.
 //! Results go through `context.out.data` or `.json`, words for people through
 //! `.note` and `.warn`; errors are returned, with their hint, by [`Explain`].

@@ -1,8 +1,8 @@
 //! What orgtrail manages: one file for each resource, with its state, what is
 //! declared, how it is observed, compared and changed.
 //!
-//! A resource is a type that implements [`Resource`] and has its line in
-//! [`CATALOGUE`](catalogue::CATALOGUE) and its field in [`Observed`]. Comparing
+//! A resource is a type that implements `Resource` and has its line in
+//! `CATALOGUE` and its field in [`Observed`]. Comparing
 //! is pure and never sees what could not be read: the plan blocks such a
 //! resource before it is asked.
 
