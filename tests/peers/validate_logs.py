@@ -213,14 +213,14 @@ def log_not_gzip():
     return world
 
 
-@scenario(beyond={"cli": set(), "ours": {"log-trailing-data"}})
+@scenario()
 def log_with_gzip_member_appended():
     world = six()
     world.body(world.logs[2][0], lambda body: body + gzip.compress(b"{}"))
     return world
 
 
-@scenario(beyond={"cli": set(), "ours": {"log-trailing-data"}})
+@scenario()
 def log_with_data_appended():
     world = six()
     world.body(world.logs[2][0], lambda body: body + b"more")

@@ -105,7 +105,7 @@ fn line(finding: &Finding) -> Option<String> {
         FindingKind::LogMissing => log("not found"),
         FindingKind::LogHash => log("hash value doesn't match"),
         FindingKind::LogFormat => log("invalid format"),
-        FindingKind::LogTrailingData => log("data after the end of the gzip stream"),
+        FindingKind::LogTrailingData => log("unexpected data after end of compressed stream"),
         FindingKind::LogUnlisted => log("not listed in any digest file"),
         FindingKind::Gap => {
             let period = finding.period?;
