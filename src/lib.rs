@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod aws;
+pub mod checks;
 pub mod cli;
 pub mod config;
 pub mod names;

@@ -1,0 +1,107 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Facts};
+
+/// How much a broken check matters.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good practice.
+    Low,
+    /// Weakens the trail or what guards it.
+    Medium,
+    /// Events or proof can be lost, or read by others.
+    High,
+    /// Events or proof are being lost, or can be destroyed.
+    Critical,
+}
+
+impl Severity {
+    /// Every severity, the gravest first.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
+
+    /// The word as it stands in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Whose rule a check answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Framework {
+    /// CIS AWS Foundations Benchmark, in the numbering of version 5.
+    Cis,
+    /// AWS Security Hub's controls.
+    SecurityHub,
+    /// AWS Config's managed rules.
+    Config,
+    /// Prowler's checks.
+    Prowler,
+    /// Checkov's policies.
+    Checkov,
+    /// Steampipe's controls.
+    Steampipe,
+}
+
+impl Framework {
+    /// Its name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cis => "CIS",
+            Self::SecurityHub => "Security Hub",
+            Self::Config => "AWS Config",
+            Self::Prowler => "Prowler",
+            Self::Checkov => "Checkov",
+            Self::Steampipe => "Steampipe",
+        }
+    }
+}
+
+/// A rule elsewhere that a check answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Mapping {
+    /// Whose rule.
+    pub framework: Framework,
+    /// Its id there: `CloudTrail.1`, `3.1`.
+    pub id: &'static str,
+}
+
+/// One governance check.
+#[derive(Debug)]
+pub struct Check {
+    /// Its id: kebab-case, never reused.
+    pub id: &'static str,
+    /// What holds when it holds, in a sentence without its full stop.
+    pub title: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Why it matters, in whole sentences.
+    pub why: &'static str,
+    /// The command that mends it: orgtrail's where it manages this, else the
+    /// AWS CLI's.
+    pub fix: &'static str,
+    /// The ids of the managed resources whose plan mends it, for `--fix`.
+    pub resources: &'static [&'static str],
+    /// The rules that it answers.
+    pub mappings: &'static [Mapping],
+    /// Judges every scope that the check has.
+    pub judge: fn(&Facts) -> Vec<Answer>,
+}

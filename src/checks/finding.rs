@@ -1,0 +1,117 @@
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::Severity;
+use crate::names::{AccountId, Arn, BucketName, Region};
+
+/// What an answer is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Scope {
+    /// The organization as a whole.
+    Organization,
+    /// One account.
+    Account {
+        /// Its id.
+        account: AccountId,
+    },
+    /// One account in one Region.
+    Region {
+        /// The account's id.
+        account: AccountId,
+        /// The Region.
+        region: Region,
+    },
+    /// A bucket.
+    Bucket {
+        /// Its name.
+        bucket: BucketName,
+    },
+    /// Anything that has an ARN: a trail, a key, a log group, an alarm.
+    Resource {
+        /// Its ARN.
+        arn: Arn,
+    },
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Organization => f.pad("organization"),
+            Self::Account { account } => f.pad(account.as_str()),
+            Self::Region { account, region } => f.pad(&format!("{account} {region}")),
+            Self::Bucket { bucket } => f.pad(&format!("s3://{bucket}")),
+            Self::Resource { arn } => f.pad(&arn.to_string()),
+        }
+    }
+}
+
+/// What a check says of one scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is as it must be.
+    Holds,
+    /// It is not.
+    Broken {
+        /// What was found.
+        found: String,
+        /// What was wanted.
+        wanted: String,
+    },
+    /// It could not be seen.
+    Unknown {
+        /// The read that failed, and why: `GetTrailStatus: access denied (…)`.
+        reason: String,
+        /// The IAM action that it needs: `cloudtrail:GetTrailStatus`.
+        permission: Option<String>,
+    },
+}
+
+/// A check's verdict on one scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What it is about.
+    pub scope: Scope,
+    /// What the check says of it.
+    pub verdict: Verdict,
+}
+
+/// Why a broken check does not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suppression {
+    /// The reason that the config gives.
+    pub reason: String,
+    /// The last day on which it does not count, in UTC.
+    pub until: Date,
+    /// Whether that day has passed: then it counts again.
+    pub expired: bool,
+}
+
+/// An answer as reports show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The check's id.
+    pub check: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it is about.
+    pub scope: Scope,
+    /// What was said.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Why it does not count, where the config says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub suppression: Option<Suppression>,
+}
+
+impl Finding {
+    /// Whether it is broken and nothing in force suppresses it.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        matches!(self.verdict, Verdict::Broken { .. })
+            && self.suppression.as_ref().is_none_or(|suppression| suppression.expired)
+    }
+}
