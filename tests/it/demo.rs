@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-fn demo(arguments: &[&str]) -> (Option<i32>, String) {
+fn demo(arguments: &[&str]) -> (tempfile::TempDir, Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_orgtrail"))
         .arg("demo")
@@ -15,13 +15,13 @@ fn demo(arguments: &[&str]) -> (Option<i32>, String) {
         .output()
         .unwrap();
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
-    assert!(left.is_empty(), "the demo left {left:?}");
-    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    assert_eq!(left.is_empty(), !arguments.contains(&"--keep"), "the demo left {left:?}");
+    (folder, output.status.code(), String::from_utf8(output.stdout).unwrap())
 }
 
 #[test]
 fn every_step_of_the_demo_holds_and_nothing_is_left_behind() {
-    let (exit, said) = demo(&["--format", "json"]);
+    let (_folder, exit, said) = demo(&["--format", "json"]);
     let report: serde_json::Value = serde_json::from_str(&said).unwrap();
     let steps = report["steps"].as_array().unwrap();
     let broke: Vec<_> = steps.iter().filter(|step| step["held"] != true).collect();
@@ -34,8 +34,20 @@ fn every_step_of_the_demo_holds_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn the_smallest_demo_holds_and_leaves_what_it_is_told_to_keep() {
+    let (folder, exit, said) = demo(&["--accounts", "4", "--keep", "--format", "json"]);
+    assert_eq!(exit, Some(0), "{said}");
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let kept = std::path::Path::new(report["kept"]["folder"].as_str().unwrap());
+    assert!(kept.starts_with(folder.path()), "{}", kept.display());
+    assert!(kept.join("orgtrail.toml").is_file());
+    let state = std::path::Path::new(report["kept"]["state"].as_str().unwrap());
+    assert!(state.join("sandbox.json").is_file());
+}
+
+#[test]
 fn the_demo_of_too_few_accounts_is_a_mistake_in_the_call() {
-    let (exit, said) = demo(&["--accounts", "2"]);
+    let (_folder, exit, said) = demo(&["--accounts", "2"]);
     assert_eq!(exit, Some(2));
     assert_eq!(said, "");
 }

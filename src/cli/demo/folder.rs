@@ -1,32 +1,41 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io, process};
 
-/// A temporary folder of our own, gone with this value.
+/// A temporary folder of our own, gone with this value unless it is kept.
 #[derive(Debug)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    keep: bool,
+}
 
 impl Folder {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(keep: bool) -> io::Result<Self> {
         let place = std::env::temp_dir();
         loop {
             let name = format!("orgtrail-demo-{}-{:08x}", process::id(), fastrand::u32(..));
             let path = place.join(name);
             match fs::create_dir(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                made => return made.map(|()| Self(path)),
+                made => return made.map(|()| Self { path, keep }),
             }
         }
     }
 
+    pub(super) fn is_kept(&self) -> bool {
+        self.keep
+    }
+
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left in a temporary folder does no harm.
-        drop(fs::remove_dir_all(&self.0));
+        if !self.keep {
+            // What is left in a temporary folder does no harm.
+            drop(fs::remove_dir_all(&self.path));
+        }
     }
 }
 
@@ -36,10 +45,19 @@ mod tests {
 
     #[test]
     fn a_folder_goes_with_what_is_in_it() {
-        let folder = Folder::new().unwrap();
+        let folder = Folder::new(false).unwrap();
         let path = folder.path().to_owned();
         fs::write(path.join("file"), "x").unwrap();
         drop(folder);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_kept_stays() {
+        let folder = Folder::new(true).unwrap();
+        let path = folder.path().to_owned();
+        drop(folder);
+        assert!(path.exists());
+        fs::remove_dir(path).unwrap();
     }
 }

@@ -6,6 +6,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use super::super::{CliError, Exit};
 use super::folder::Folder;
 use super::program::Program;
+use super::story::Kept;
 use super::{Stop, Story};
 use crate::aws::{Aws, Clients, Pacing, Retries, Settings};
 use crate::names::{AccountId, Region};
@@ -13,6 +14,9 @@ use crate::sandbox::{Credentials, Options, Sandbox};
 
 /// The archive's bucket.
 pub(super) const BUCKET: &str = "acme-log-archive";
+
+/// Where in its folder a sandbox that is kept has its state.
+const STATE: &str = "sandbox";
 
 /// A running sandbox, a folder with a config, and this program.
 pub(super) struct Ground {
@@ -29,7 +33,9 @@ pub(super) struct Ground {
 
 impl Ground {
     /// Starts the sandbox.
-    pub(super) async fn lay(story: &mut Story, accounts: usize) -> Result<Self, Stop> {
+    ///
+    /// With `keep`, its state is written into the folder, and the folder stays.
+    pub(super) async fn lay(story: &mut Story, accounts: usize, keep: bool) -> Result<Self, Stop> {
         story.chapter(
             "1. An AWS organization, on this machine",
             "The sandbox answers like AWS where orgtrail's promises rest on AWS: accounts, policies,\n\
@@ -37,7 +43,9 @@ impl Ground {
         )?;
         let home_region: Region = "us-east-1".parse().map_err(unexpected)?;
         let mut options = Options::new(home_region);
+        let folder = Folder::new(keep).map_err(unexpected)?;
         options.accounts = accounts;
+        options.data = keep.then(|| folder.path().join(STATE));
         let sandbox = Sandbox::start(options).await.map_err(unexpected)?;
         let ids = sandbox.accounts();
         let [management, log_archive, _, member, ..] = ids.as_slice() else {
@@ -46,7 +54,6 @@ impl Ground {
         let administrator = sandbox
             .administrator()
             .ok_or_else(|| unexpected("the sandbox has no administrator".to_owned()))?;
-        let folder = Folder::new().map_err(unexpected)?;
         let program = Program::new(folder.path(), &sandbox.endpoint(), &administrator)?;
         let organization =
             sandbox.organization_id().map_or_else(|| "none".to_owned(), |id| id.to_string());
@@ -98,10 +105,14 @@ impl Ground {
         aws.clients(account, self.sandbox.home_region())
     }
 
-    /// Stops the sandbox and removes the folder.
-    pub(super) async fn clear(self) -> Result<(), CliError> {
+    /// Stops the sandbox; removes the folder, or says where it is kept.
+    pub(super) async fn clear(self) -> Option<Kept> {
+        let kept = self.folder.is_kept().then(|| Kept {
+            folder: self.folder.path().to_owned(),
+            state: self.folder.path().join(STATE),
+        });
         self.sandbox.stop().await;
-        Ok(())
+        kept
     }
 }
 

@@ -11,7 +11,7 @@ mod provisioning;
 mod story;
 mod trail;
 
-use story::Story;
+use story::{Kept, Story};
 
 use self::ground::Ground;
 use super::{CliError, Context, Exit};
@@ -22,12 +22,13 @@ use super::{CliError, Context, Exit};
 /// platform team would do, and tries to break what it built. Says at each step
 /// what happened and why it matters, with the command to type. Exits with 0 only
 /// when every step held; touches nothing but a temporary folder, which it
-/// removes.
+/// removes unless it is told to keep it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail demo
   orgtrail demo --accounts 40
+  orgtrail demo --keep
   orgtrail demo --format json | jq '.steps[] | select(.held | not)'")]
 pub(crate) struct Args {
     /// How many accounts the organization has, the management account among
@@ -35,16 +36,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 12)]
     #[arg(value_parser = clap::value_parser!(u16).range(4..=500))]
     accounts: u16,
+
+    /// Leave the sandbox's state and the config, and say how to go on with them.
+    #[arg(long)]
+    keep: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let mut story = Story::new(context);
-    match play(&mut story, usize::from(args.accounts)).await {
+    let kept = match play(&mut story, usize::from(args.accounts), args.keep).await {
+        Ok(kept) => kept,
         // Told already, with the step that it broke.
-        Ok(()) | Err(Stop::Broken) => {}
+        Err(Stop::Broken) => None,
         Err(Stop::Failed(error)) => return Err(error),
-    }
-    story.end()
+    };
+    story.end(kept)
 }
 
 /// Why the demo goes no further.
@@ -62,14 +68,13 @@ impl<E: Into<CliError>> From<E> for Stop {
     }
 }
 
-async fn play(story: &mut Story, accounts: usize) -> Result<(), Stop> {
-    let ground = Ground::lay(story, accounts).await?;
+async fn play(story: &mut Story, accounts: usize, keep: bool) -> Result<Option<Kept>, Stop> {
+    let ground = Ground::lay(story, accounts, keep).await?;
     let entered = organization::play(story, &ground).await?;
     provisioning::play(story, &ground).await?;
     let delivered = trail::play(story, &ground, &entered).await?;
     guards::play(story, &ground, &delivered).await?;
     legacy::play(story, &ground, &entered).await?;
     proof::play(story, &ground, &delivered).await?;
-    ground.clear().await?;
-    Ok(())
+    Ok(ground.clear().await)
 }

@@ -1,11 +1,20 @@
 //! What the demo tells: its steps, each held or not.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::super::{CliError, Context, Exit, Format, Output};
+
+/// Where to go from here.
+const NEXT: &str = "\
+Next:
+  orgtrail demo --keep          the same, and play on in what it built
+  orgtrail init                 a config from your own organization; reads only
+  orgtrail plan                 what would change there; reads only
+  orgtrail --help               every command, by what it is for";
 
 /// The steps so far, told as they happen.
 #[derive(Debug)]
@@ -35,6 +44,29 @@ struct Report<'a> {
     held: bool,
     steps: &'a [Step],
     milliseconds: u128,
+    /// Where sandbox and config are, when they are kept.
+    kept: Option<&'a Kept>,
+}
+
+/// What the demo leaves when it is asked to.
+#[derive(Debug, Serialize)]
+pub(super) struct Kept {
+    /// The folder with `orgtrail.toml`.
+    pub(super) folder: PathBuf,
+    /// The sandbox's state, for `sandbox up --data`.
+    pub(super) state: PathBuf,
+}
+
+impl Kept {
+    fn how_to_go_on(&self) -> String {
+        let (folder, state) = (self.folder.display(), self.state.display());
+        format!(
+            "Kept in {folder}. To go on in it:\n  \
+             cd {folder}\n  \
+             orgtrail sandbox up --data {state} > sandbox.env &\n  \
+             source sandbox.env && orgtrail plan"
+        )
+    }
 }
 
 impl Story {
@@ -86,23 +118,29 @@ impl Story {
     }
 
     /// The last word, and the exit code.
-    pub(super) fn end(self) -> Result<Exit, CliError> {
+    pub(super) fn end(self, kept: Option<Kept>) -> Result<Exit, CliError> {
         let held = self.steps.iter().filter(|step| step.held).count();
         let all = held == self.steps.len();
         let took = self.began.elapsed();
         match self.format {
-            Format::Text => self.out.data(format_args!(
-                "\n{held} of {} steps held, in {:.1} s. The temporary folder is removed; nothing \
-                 else was touched.",
-                self.steps.len(),
-                took.as_secs_f64(),
-            ))?,
+            Format::Text => {
+                let left = kept.as_ref().map_or_else(
+                    || "The temporary folder is removed; nothing else was touched.".to_owned(),
+                    Kept::how_to_go_on,
+                );
+                self.out.data(format_args!(
+                    "\n{held} of {} steps held, in {:.1} s. {left}\n\n{NEXT}",
+                    self.steps.len(),
+                    took.as_secs_f64(),
+                ))?;
+            }
             Format::Json => self.out.json(&Report {
                 format: "orgtrail-demo",
                 version: 1,
                 held: all,
                 steps: &self.steps,
                 milliseconds: took.as_millis(),
+                kept: kept.as_ref(),
             })?,
         }
         Ok(if all { Exit::Clean } else { Exit::Unexpected })
