@@ -1,3 +1,4 @@
 //! Results as people and programs read them: pure rendering, no effects.
 
+pub mod drift;
 pub mod verification;

@@ -1,0 +1,168 @@
+//! Runs that every format is tried with.
+
+use crate::checks::{
+    Cell, Compared, Coverage, CoveredAccount, Finding, Run, Scope, Severity, Suppression, Verdict,
+};
+
+/// A string that no format may take for its own syntax.
+pub(super) const HOSTILE: &str =
+    "=cmd|' /C calc'!A0 <script>alert(1)</script> & \"q\" ]]>\nCLEAN: all \u{1b}[31m\u{0}\u{202e}";
+
+pub(super) fn finding(check: &str, severity: Severity, scope: Scope, verdict: Verdict) -> Finding {
+    Finding { check: check.into(), severity, scope, verdict, suppression: None }
+}
+
+pub(super) fn broken(found: &str) -> Verdict {
+    Verdict::Broken { found: found.into(), wanted: "what was declared".into() }
+}
+
+fn account(id: &str) -> Scope {
+    Scope::Account { account: id.parse().unwrap() }
+}
+
+fn region(id: &str) -> Scope {
+    Scope::Region { account: id.parse().unwrap(), region: "eu-west-1".parse().unwrap() }
+}
+
+fn bucket() -> Scope {
+    Scope::Bucket { bucket: "acme-log-archive".parse().unwrap() }
+}
+
+fn key() -> Scope {
+    Scope::Resource { arn: "arn:aws:kms:us-east-1:222222222222:key/k".parse().unwrap() }
+}
+
+fn suppression(expired: bool) -> Suppression {
+    Suppression {
+        reason: "moved next quarter".into(),
+        until: "2026-03-31".parse().unwrap(),
+        expired,
+    }
+}
+
+fn row(id: &str, name: &str, cells: Vec<Cell>) -> CoveredAccount {
+    CoveredAccount {
+        account: id.parse().unwrap(),
+        name: name.into(),
+        unit_path: "Root/Workloads".into(),
+        cells,
+    }
+}
+
+fn covered() -> Cell {
+    let at = Some("2026-03-01T11:50:00Z".parse().unwrap());
+    Cell::Covered { newest_log: at, newest_digest: at }
+}
+
+pub(super) fn clean() -> Run {
+    let holds = |check: &str, scope| finding(check, Severity::High, scope, Verdict::Holds);
+    Run {
+        version: 1,
+        at: "2026-03-01T12:00:00Z".parse().unwrap(),
+        organization: "o-exampleorgid".parse().unwrap(),
+        management_account: "111111111111".parse().unwrap(),
+        home_region: "us-east-1".parse().unwrap(),
+        trail: "arn:aws:cloudtrail:us-east-1:111111111111:trail/org".parse().unwrap(),
+        bucket: "acme-log-archive".parse().unwrap(),
+        findings: vec![
+            holds("sample-organization", Scope::Organization),
+            holds("sample-bucket", bucket()),
+            holds("sample-key", key()),
+        ],
+        coverage: Coverage {
+            regions: vec!["eu-west-1".parse().unwrap()],
+            accounts: vec![
+                row("111111111111", "management", vec![covered()]),
+                row("222222222222", "log-archive", vec![covered()]),
+            ],
+        },
+        compared: None,
+    }
+}
+
+/// Something of everything.
+pub(super) fn drifted() -> Run {
+    let unknown = Verdict::Unknown {
+        reason: "GetKeyRotationStatus: access denied".into(),
+        permission: Some("kms:GetKeyRotationStatus".into()),
+    };
+    let mut excused = finding("sample-bucket", Severity::Medium, bucket(), broken("no access log"));
+    excused.suppression = Some(suppression(false));
+    let mut expired =
+        finding("sample-account", Severity::Low, account("333333333333"), broken("x"));
+    expired.suppression = Some(suppression(true));
+    let stopped = finding("sample-logging", Severity::Critical, Scope::Organization, broken("off"));
+    let stale = finding("sample-fresh", Severity::High, region("222222222222"), broken("9 h old"));
+    let key = finding("sample-key", Severity::High, key(), unknown);
+    let mut run = clean();
+    run.findings.extend([
+        stopped.clone(),
+        stale.clone(),
+        finding("sample-fresh", Severity::High, region("333333333333"), broken("no log")),
+        excused,
+        expired,
+        key.clone(),
+    ]);
+    run.coverage.regions.push("us-east-1".parse().unwrap());
+    let old = Cell::Stale { newest_log: None, newest_digest: None };
+    run.coverage.accounts = vec![
+        row("111111111111", "management", vec![covered(), covered()]),
+        row("222222222222", "log-archive", vec![old, Cell::Unknown { reason: "denied".into() }]),
+        row(
+            "333333333333",
+            "shop",
+            vec![Cell::Uncovered { found: "no such trail".into() }, Cell::NotEnabled],
+        ),
+        row(
+            "444444444444",
+            "old",
+            vec![Cell::LeftOut { reason: "suspended".into() }, Cell::NotEnabled],
+        ),
+    ];
+    run.compared = Some(Compared {
+        since: "2026-02-28T12:00:00Z".parse().unwrap(),
+        new: vec![stopped],
+        fixed: vec![finding("sample-of-old", Severity::Low, Scope::Organization, broken("then"))],
+        unchanged: vec![stale, key],
+    });
+    run
+}
+
+/// Every string that comes from elsewhere is hostile.
+pub(super) fn hostile() -> Run {
+    let mut run = drifted();
+    let taint = |finding: &mut Finding| {
+        match &mut finding.verdict {
+            Verdict::Broken { found, wanted } => {
+                *found = HOSTILE.into();
+                *wanted = HOSTILE.into();
+            }
+            Verdict::Unknown { reason, permission } => {
+                *reason = HOSTILE.into();
+                *permission = Some(HOSTILE.into());
+            }
+            Verdict::Holds => {}
+        }
+        if let Some(suppression) = &mut finding.suppression {
+            suppression.reason = HOSTILE.into();
+        }
+    };
+    run.findings.iter_mut().for_each(taint);
+    if let Some(compared) = &mut run.compared {
+        let all = [&mut compared.new, &mut compared.fixed, &mut compared.unchanged];
+        all.into_iter().flatten().for_each(taint);
+    }
+    run.findings.push(finding(HOSTILE, Severity::High, Scope::Organization, broken(HOSTILE)));
+    for account in &mut run.coverage.accounts {
+        account.name = HOSTILE.into();
+        account.unit_path = HOSTILE.into();
+        for cell in &mut account.cells {
+            match cell {
+                Cell::Uncovered { found } => *found = HOSTILE.into(),
+                Cell::Unknown { reason } | Cell::LeftOut { reason } => *reason = HOSTILE.into(),
+                _ => {}
+            }
+        }
+    }
+    run
+}

@@ -1,0 +1,249 @@
+use std::fmt::Write as _;
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::{Cells, Counts, Standing, by_check, fix, plain, plural, title};
+use crate::checks::{Cell, Compared, Finding, Run, Severity, Verdict};
+
+/// How many findings of one check are told one by one.
+const TOLD: usize = 50;
+
+/// The run for people: the counts, what is broken, what could not be seen, what
+/// changed, the answer.
+#[must_use]
+pub fn text(run: &Run) -> String {
+    let counts = Counts::of(&run.findings);
+    let mut text = String::new();
+    if counts.broken + counts.unknown + counts.suppressed > 0 {
+        let _ = writeln!(text, "{}\n", summary(run).trim_fmt());
+    }
+    for ((severity, check), findings) in by_check(&run.findings, Standing::Broken) {
+        let mark = severity.0.as_str().to_uppercase();
+        group(&mut text, &mark, check, &findings, broken);
+        if let Some(fix) = fix(check) {
+            let _ = writeln!(text, "  fix: {fix}");
+        }
+        text.push('\n');
+    }
+    for ((_, check), findings) in by_check(&run.findings, Standing::Unknown) {
+        group(&mut text, "UNKNOWN", check, &findings, unknown);
+        text.push('\n');
+    }
+    for ((_, check), findings) in by_check(&run.findings, Standing::Suppressed) {
+        group(&mut text, "SUPPRESSED", check, &findings, suppressed);
+        text.push('\n');
+    }
+    if let Some(compared) = &run.compared {
+        since(&mut text, compared);
+    }
+    text.push_str(&answer(run, counts));
+    text.push('\n');
+    text
+}
+
+fn summary(run: &Run) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(["SEVERITY", "BROKEN", "UNKNOWN", "SUPPRESSED", "HOLDS"]);
+    for severity in Severity::ALL {
+        let counts = Counts::of_severity(run, severity);
+        let columns = [counts.broken, counts.unknown, counts.suppressed, counts.holds];
+        table.add_row(
+            std::iter::once(severity.to_string()).chain(columns.map(|count| count.to_string())),
+        );
+    }
+    table
+}
+
+fn group(
+    text: &mut String,
+    mark: &str,
+    check: &str,
+    findings: &[&Finding],
+    tell: fn(&mut String, &Finding),
+) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{mark} {} ({})", plain(check), findings.len());
+    if title(check) != check {
+        let _ = writeln!(text, "  must hold: {}", title(check));
+    }
+    for finding in findings.iter().take(TOLD) {
+        let _ = writeln!(text, "  - {}", plain(&finding.scope.to_string()));
+        tell(text, finding);
+    }
+    if let Some(more) = findings.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  … and {more} more: `--format json` tells them all");
+    }
+}
+
+fn broken(text: &mut String, finding: &Finding) {
+    if let Verdict::Broken { found, wanted } = &finding.verdict {
+        let _ = writeln!(text, "    found:  {}", plain(found));
+        let _ = writeln!(text, "    wanted: {}", plain(wanted));
+    }
+    if let Some(suppression) = finding.suppression.as_ref().filter(|it| it.expired) {
+        let (until, reason) = (suppression.until, plain(&suppression.reason));
+        let _ = writeln!(text, "    suppressed until {until}, which has passed: {reason}");
+    }
+}
+
+fn unknown(text: &mut String, finding: &Finding) {
+    if let Verdict::Unknown { reason, permission } = &finding.verdict {
+        let _ = writeln!(text, "    because: {}", plain(reason));
+        if let Some(permission) = permission {
+            let _ = writeln!(text, "    needs:   {}", plain(permission));
+        }
+    }
+}
+
+fn suppressed(text: &mut String, finding: &Finding) {
+    if let Verdict::Broken { found, .. } = &finding.verdict {
+        let _ = writeln!(text, "    found:   {}", plain(found));
+    }
+    if let Some(suppression) = &finding.suppression {
+        let _ = writeln!(text, "    until:   {}", suppression.until);
+        let _ = writeln!(text, "    because: {}", plain(&suppression.reason));
+    }
+}
+
+fn since(text: &mut String, compared: &Compared) {
+    let _ = writeln!(
+        text,
+        "SINCE {}: {} new, {} fixed, {} unchanged",
+        compared.since,
+        compared.new.len(),
+        compared.fixed.len(),
+        compared.unchanged.len()
+    );
+    for (mark, findings) in [("new  ", &compared.new), ("fixed", &compared.fixed)] {
+        for finding in findings.iter().take(TOLD) {
+            let (check, scope) = (plain(&finding.check), finding.scope.to_string());
+            let standing = Standing::of(finding).as_str();
+            let severity = finding.severity;
+            let _ =
+                writeln!(text, "  {mark} {severity:8} {standing:10} {check}: {}", plain(&scope));
+        }
+        if let Some(more) = findings.len().checked_sub(TOLD).filter(|more| *more > 0) {
+            let _ = writeln!(text, "  {mark} … and {more} more");
+        }
+    }
+    text.push('\n');
+}
+
+fn coverage(run: &Run) -> String {
+    let cells = Cells::of_all(&run.coverage);
+    let mut said = format!(
+        "{} of {} delivering",
+        cells.covered,
+        plural(cells.wanted(), "account × Region", "accounts × Regions")
+    );
+    let uncovered = format!("without the trail ({})", uncovered(run));
+    let other =
+        [(cells.stale, "stale"), (cells.unknown, "unknown"), (cells.uncovered, uncovered.as_str())];
+    for (count, word) in other {
+        if count > 0 {
+            let _ = write!(said, ", {count} {word}");
+        }
+    }
+    said
+}
+
+/// The first places without a trail, so that one line says where to look.
+fn uncovered(run: &Run) -> String {
+    let mut places = run.coverage.accounts.iter().flat_map(|account| {
+        let cells = run.coverage.regions.iter().zip(&account.cells);
+        cells
+            .filter(|(_, cell)| matches!(cell, Cell::Uncovered { .. }))
+            .map(|(region, _)| format!("{} {region}", account.account))
+    });
+    let first: Vec<String> = places.by_ref().take(3).collect();
+    let more = if places.next().is_some() { ", …" } else { "" };
+    format!("{}{more}", first.join(", "))
+}
+
+fn answer(run: &Run, counts: Counts) -> String {
+    let what = format!("organization {}, {}; {}", run.organization, run.at, coverage(run));
+    if counts.broken > 0 {
+        let unknown = match counts.unknown {
+            0 => String::new(),
+            unknown => format!(", {unknown} unknown"),
+        };
+        return format!("DRIFT: {} broken{unknown} in {what}", counts.broken);
+    }
+    if counts.unknown > 0 {
+        return format!("INCOMPLETE: nothing is broken, {} unknown in {what}", counts.unknown);
+    }
+    format!("CLEAN: {} in {what}", plural(counts.holds, "answer holds", "answers hold"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn what_is_clean_is_one_line() {
+        let said = text(&samples::clean());
+        assert_eq!(
+            said,
+            "CLEAN: 3 answers hold in organization o-exampleorgid, 2026-03-01T12:00:00Z; \
+             2 of 2 accounts × Regions delivering\n"
+        );
+    }
+
+    #[test]
+    fn what_drifted_is_told_with_what_was_found_wanted_and_needed() {
+        insta::assert_snapshot!(text(&samples::drifted()), @r"
+         SEVERITY  BROKEN  UNKNOWN  SUPPRESSED  HOLDS
+         critical  1       0        0           0
+         high      2       1        0           3
+         medium    0       0        1           0
+         low       1       0        0           0
+
+        CRITICAL sample-logging (1)
+          - organization
+            found:  off
+            wanted: what was declared
+
+        HIGH sample-fresh (2)
+          - 222222222222 eu-west-1
+            found:  9 h old
+            wanted: what was declared
+          - 333333333333 eu-west-1
+            found:  no log
+            wanted: what was declared
+
+        LOW sample-account (1)
+          - 333333333333
+            found:  x
+            wanted: what was declared
+            suppressed until 2026-03-31, which has passed: moved next quarter
+
+        UNKNOWN sample-key (1)
+          - arn:aws:kms:us-east-1:222222222222:key/k
+            because: GetKeyRotationStatus: access denied
+            needs:   kms:GetKeyRotationStatus
+
+        SUPPRESSED sample-bucket (1)
+          - s3://acme-log-archive
+            found:   no access log
+            until:   2026-03-31
+            because: moved next quarter
+
+        SINCE 2026-02-28T12:00:00Z: 1 new, 1 fixed, 2 unchanged
+          new   critical broken     sample-logging: organization
+          fixed low      broken     sample-of-old: organization
+
+        DRIFT: 4 broken, 1 unknown in organization o-exampleorgid, 2026-03-01T12:00:00Z; 2 of 5 accounts × Regions delivering, 1 stale, 1 unknown, 1 without the trail (333333333333 eu-west-1)
+        ");
+    }
+
+    #[test]
+    fn no_answer_forges_a_line() {
+        let said = text(&samples::hostile());
+        assert!(!said.contains('\u{1b}'), "{said}");
+        assert!(!said.lines().any(|line| line.starts_with("CLEAN")), "{said}");
+    }
+}
