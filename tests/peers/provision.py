@@ -324,7 +324,7 @@ def enforce(tally, where, folder, identity, gateway):
 
     ran = orgtrail(folder, environment, "plan")
     if tally.check(where, f"`plan` exits with {INCOMPLETE}: the bucket's Region cannot be read",
-                   ran.returncode == INCOMPLETE and "found default" in ran.stdout, said(ran)):
+                   ran.returncode == INCOMPLETE and "the location `default`" in ran.stdout, said(ran)):
         tally.cannot(where, "a second, empty plan", "it calls its only location `default`, which is no Region")
 
 

@@ -42,7 +42,10 @@ impl ArchiveBucket {
                     Some("EU") => "eu-west-1",
                     Some(code) => code,
                 };
-                code.parse().map_err(|_| clients.malformed(ACTION, code))
+                code.parse().map_err(|_| {
+                    let found = format!("the location `{code}`, which is no Region");
+                    clients.malformed(ACTION, &found)
+                })
             });
             return match region {
                 Ok(region) => Seen::Present(Self::Own { region }),

@@ -156,7 +156,11 @@ impl Control {
             .map_or(Verdict::Silent, |policy| policy.verdict(caller, request, &keys, true));
         let denied = |kind: &str| Denial {
             explicit: true,
-            message: format!("{} with an explicit deny in a {kind}", refusal(caller, request)),
+            message: format!(
+                "{} with an explicit deny in {} {kind}",
+                refusal(caller, request),
+                if kind.starts_with('i') { "an" } else { "a" },
+            ),
         };
         let unallowed = |kind: &str| Denial {
             explicit: false,
