@@ -16,7 +16,7 @@ use crate::{
     archive::{
         consolidate::{
             copy::{PART_BYTES, Target},
-            discover::{self, Unread},
+            discover::{self, Found, Unread},
             keys::{self, SaveKeysError},
             ledger::LedgerError,
             run::{Archive, Asked, Failure, Progress, Report, Run, consolidate},
@@ -32,6 +32,10 @@ use crate::{
 
 /// How often a long run says how far it is where no bar can be drawn.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+/// How many objects are copied at once, where nobody says.
+const CONCURRENCY: usize = 64;
+/// For how many days late files are expected, where nobody says.
+const OVERLAP_DAYS: u16 = 2;
 
 /// Bring the logs of legacy trails into the archive, provably
 ///
@@ -84,12 +88,30 @@ pub(crate) struct Args {
     full: bool,
 
     /// How many objects are copied at once at the most.
-    #[arg(long, value_name = "COPIES", default_value_t = 64)]
+    #[arg(long, value_name = "COPIES", default_value_t = CONCURRENCY)]
     concurrency: usize,
 
     /// For how many days after its end late files are expected for a day.
-    #[arg(long, value_name = "DAYS", default_value_t = 2)]
+    #[arg(long, value_name = "DAYS", default_value_t = OVERLAP_DAYS)]
     overlap_days: u16,
+}
+
+impl Args {
+    /// All that is missing, as a round asks for it.
+    pub(super) fn everything() -> Self {
+        Self {
+            dry_run: false,
+            since: None,
+            until: None,
+            account: Vec::new(),
+            region: Vec::new(),
+            source: Vec::new(),
+            limit: None,
+            full: false,
+            concurrency: CONCURRENCY,
+            overlap_days: OVERLAP_DAYS,
+        }
+    }
 }
 
 /// The JSON contract. Fields may be added; `version` grows when one changes
@@ -100,13 +122,33 @@ struct Outcome<'a> {
     run_id: &'a str,
     dry_run: bool,
     complete: bool,
-    sources: Vec<String>,
+    sources: &'a [String],
     unread: &'a [Unread],
     #[serde(flatten)]
     report: &'a Report,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let done = once(&args, context).await?;
+    match context.format {
+        Format::Json => context.out.json(&done.json())?,
+        Format::Text => done.tell(context)?,
+    }
+    Ok(done.exit())
+}
+
+/// What one run came to, not told yet.
+#[derive(Debug)]
+pub(super) struct Done {
+    run_id: String,
+    dry_run: bool,
+    sources: Vec<String>,
+    found: Found,
+    report: Report,
+}
+
+/// Consolidates once, with a yes to the question before anything is written.
+pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliError> {
     let config = context.config()?;
     let aws = context.aws(&config).await?;
     let legacy = sources::find(context, &aws, &config).await?;
@@ -161,23 +203,89 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     if !args.dry_run {
         save_keys(&aws, &config, &archive, now, &mut report).await?;
     }
-    let complete = report.complete() && legacy.found.unread.is_empty();
-    match context.format {
-        Format::Json => context.out.json(&Outcome {
+    Ok(Done { run_id: run.id, dry_run: args.dry_run, sources: names, found: legacy.found, report })
+}
+
+impl Done {
+    fn complete(&self) -> bool {
+        self.report.complete() && self.found.unread.is_empty()
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        if self.complete() { Exit::Clean } else { Exit::Incomplete }
+    }
+
+    /// Whether a person stopped it.
+    pub(super) fn stopped(&self) -> bool {
+        self.report.stopped
+    }
+
+    pub(super) fn json(&self) -> impl Serialize {
+        Outcome {
             version: 1,
-            run_id: &run.id,
-            dry_run: args.dry_run,
-            complete,
-            sources: names,
-            unread: &legacy.found.unread,
-            report: &report,
-        })?,
-        Format::Text => {
-            sources::tell_unread(context, &legacy.found);
-            tell(context, &args, &names, &report)?;
+            run_id: &self.run_id,
+            dry_run: self.dry_run,
+            complete: self.complete(),
+            sources: &self.sources,
+            unread: &self.found.unread,
+            report: &self.report,
         }
     }
-    Ok(if complete { Exit::Clean } else { Exit::Incomplete })
+
+    /// All of it in a line.
+    pub(super) fn headline(&self) -> String {
+        let counts = &self.report.counts;
+        let verb = if self.dry_run { "to copy" } else { "copied" };
+        format!(
+            "{}: {} objects {verb} ({}), {} in the archive before",
+            count(self.sources.len()),
+            HumanCount(counts.copied),
+            BinaryBytes(counts.copied_bytes),
+            HumanCount(counts.present),
+        )
+    }
+
+    pub(super) fn tell(&self, context: &Context) -> Result<(), CliError> {
+        sources::tell_unread(context, &self.found);
+        let report = &self.report;
+        let counts = &report.counts;
+        context.out.data(self.headline())?;
+        if self.sources.is_empty() {
+            context.out.note("no trail but the organization's was found");
+        }
+        let told = [
+            (
+                counts.conflicts,
+                "in conflict: their keys are taken by different content, left as it is",
+            ),
+            (counts.failed, "not copied: run again"),
+            (counts.archived, "in an archive class: restore them first"),
+            (counts.foreign, "not CloudTrail's, left where they are"),
+            (report.stray_objects, "beside CloudTrail's folders, left where they are"),
+        ];
+        for (objects, words) in told.into_iter().filter(|(objects, _)| *objects > 0) {
+            context.out.warn(format_args!("{} objects {words}", HumanCount(objects)));
+        }
+        for row in &report.examples {
+            let reason = row.reason.as_deref().unwrap_or("no reason recorded");
+            context
+                .out
+                .warn(format_args!("  s3://{}/{}: {reason}", row.origin_bucket, row.origin_key));
+        }
+        for failure in &report.failures {
+            context.out.warn(format_args!("{}: {}", failure.place, failure.reason));
+        }
+        for folder in &report.foreign_folders {
+            context.out.note(format_args!("not CloudTrail's, left alone: {folder}"));
+        }
+        if report.stopped {
+            context.out.note("stopped before the end; the same command goes on from here");
+        }
+        if let Some(number) = report.last_record {
+            context.out.note(format_args!("recorded as orgtrail/runs/{number:012}.jsonl.gz"));
+        }
+        Ok(())
+    }
 }
 
 /// Saves the public keys of every Region whose digests were moved. A Region
@@ -221,48 +329,6 @@ fn archive(config: &Config, org: &crate::names::OrgId, aws: &Aws) -> Archive {
         prefix,
         root: root.to_string(),
     }
-}
-
-fn tell(context: &Context, args: &Args, names: &[String], report: &Report) -> Result<(), CliError> {
-    let counts = &report.counts;
-    let verb = if args.dry_run { "to copy" } else { "copied" };
-    context.out.data(format_args!(
-        "{}: {} objects {verb} ({}), {} in the archive before",
-        count(names.len()),
-        HumanCount(counts.copied),
-        BinaryBytes(counts.copied_bytes),
-        HumanCount(counts.present),
-    ))?;
-    if names.is_empty() {
-        context.out.note("no trail but the organization's was found");
-    }
-    let told = [
-        (counts.conflicts, "in conflict: their keys are taken by different content, left as it is"),
-        (counts.failed, "not copied: run again"),
-        (counts.archived, "in an archive class: restore them first"),
-        (counts.foreign, "not CloudTrail's, left where they are"),
-        (report.stray_objects, "beside CloudTrail's folders, left where they are"),
-    ];
-    for (objects, words) in told.into_iter().filter(|(objects, _)| *objects > 0) {
-        context.out.warn(format_args!("{} objects {words}", HumanCount(objects)));
-    }
-    for row in &report.examples {
-        let reason = row.reason.as_deref().unwrap_or("no reason recorded");
-        context.out.warn(format_args!("  s3://{}/{}: {reason}", row.origin_bucket, row.origin_key));
-    }
-    for failure in &report.failures {
-        context.out.warn(format_args!("{}: {}", failure.place, failure.reason));
-    }
-    for folder in &report.foreign_folders {
-        context.out.note(format_args!("not CloudTrail's, left alone: {folder}"));
-    }
-    if report.stopped {
-        context.out.note("stopped before the end; the same command goes on from here");
-    }
-    if let Some(number) = report.last_record {
-        context.out.note(format_args!("recorded as orgtrail/runs/{number:012}.jsonl.gz"));
-    }
-    Ok(())
 }
 
 /// One line every few seconds.

@@ -56,6 +56,30 @@ impl Exit {
         }
     }
 
+    /// The same in a word or two.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        self.meaning().split(':').next().unwrap_or_default()
+    }
+
+    /// The gravest of several; clean where there are none. What is known to be
+    /// wrong comes before what could not be told.
+    #[must_use]
+    pub fn gravest(exits: impl IntoIterator<Item = Self>) -> Self {
+        const FROM_THE_GRAVEST: [Exit; 8] = [
+            Exit::IntegrityFailure,
+            Exit::Drift,
+            Exit::Unexpected,
+            Exit::Usage,
+            Exit::Refused,
+            Exit::Incomplete,
+            Exit::ChangesPending,
+            Exit::Clean,
+        ];
+        let rank = |exit: &Self| FROM_THE_GRAVEST.iter().position(|known| known == exit);
+        exits.into_iter().min_by_key(rank).unwrap_or(Self::Clean)
+    }
+
     /// Every code and its meaning, a line each.
     #[must_use]
     pub fn table() -> String {
@@ -73,6 +97,24 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_known_to_be_wrong_is_gravest() {
+        use Exit::{Clean, Drift, Incomplete, IntegrityFailure, Unexpected};
+        for (exits, gravest) in [
+            (&[][..], Clean),
+            (&[Clean, Incomplete], Incomplete),
+            (&[Unexpected, Incomplete], Unexpected),
+            (&[Incomplete, Drift, Unexpected], Drift),
+            (&[Drift, IntegrityFailure, Clean], IntegrityFailure),
+        ] {
+            assert_eq!(Exit::gravest(exits.iter().copied()), gravest, "{exits:?}");
+        }
+        for exit in Exit::ALL {
+            assert_eq!(Exit::gravest([exit, Clean]), exit);
+            assert!(!exit.word().is_empty());
+        }
+    }
 
     #[test]
     fn every_code_is_in_the_readme() {

@@ -28,6 +28,7 @@ mod output;
 mod plan;
 mod progress;
 mod provision;
+mod run;
 mod sandbox;
 mod sign_in;
 mod sources;
@@ -103,6 +104,7 @@ enum Command {
     Man(man::Args),
     Verify(verify::Args),
     Evidence(evidence::Args),
+    Run(run::Args),
 }
 
 impl Command {
@@ -129,6 +131,7 @@ impl Command {
             Self::Man(args) => Box::pin(man::run(args, context)),
             Self::Verify(args) => Box::pin(verify::run(args, context)),
             Self::Evidence(args) => Box::pin(evidence::run(args, context)),
+            Self::Run(args) => Box::pin(run::run(args, context)),
         };
         run.await
     }

@@ -14,7 +14,9 @@ use crate::archive::bundle::BundleError;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::public_keys::KeyListError;
-use crate::archive::verify::run::{Concurrency, Progress, Request, Selection, verify};
+use crate::archive::verify::run::{
+    Concurrency, Progress, Request, Selection, Verification, verify,
+};
 use crate::archive::verify::source::ListError;
 use crate::names::{AccountId, Region, TrailName};
 use crate::report::verification::{self, Subject};
@@ -58,7 +60,7 @@ pub(crate) struct Args {
 }
 
 /// Options that `verify` and `evidence` share.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct What {
     /// This account only; can be given again.
     #[arg(long, value_name = "ID")]
@@ -93,7 +95,29 @@ impl What {
     }
 }
 
+impl Args {
+    /// The archive of the config, from a time on, as a round asks for it.
+    pub(super) fn archive(since: Option<Timestamp>) -> Self {
+        Self { target: None, what: What::default(), since, until: None }
+    }
+}
+
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let (subject, verification) = once(&args, context).await?;
+    match context.rendering {
+        Rendering::Text => context.out.data(verification::text(&subject, &verification))?,
+        Rendering::Json => context.out.json(&verification::json(&subject, &verification))?,
+        Rendering::Junit => context.out.data(verification::junit(&subject, &verification))?,
+        Rendering::AwsCli => context.out.data(verification::aws_cli(&subject, &verification))?,
+    }
+    Ok(exit(verification.severity()))
+}
+
+/// Verifies once, and tells nothing yet.
+pub(super) async fn once(
+    args: &Args,
+    context: &Context,
+) -> Result<(Subject, Verification), CliError> {
     let now = now();
     if let (Some(since), Some(until)) = (args.since, args.until)
         && since > until
@@ -109,20 +133,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     let request = target.request(args.what.selection(), window);
     let verification = checked(request, context).await?;
-    match context.rendering {
-        Rendering::Text => context.out.data(verification::text(&subject, &verification))?,
-        Rendering::Json => context.out.json(&verification::json(&subject, &verification))?,
-        Rendering::Junit => context.out.data(verification::junit(&subject, &verification))?,
-        Rendering::AwsCli => context.out.data(verification::aws_cli(&subject, &verification))?,
-    }
-    Ok(exit(verification.severity()))
+    Ok((subject, verification))
 }
 
 /// Verifies, with a bar where a person looks on.
-pub(super) async fn checked(
-    request: Request,
-    context: &Context,
-) -> Result<crate::archive::verify::run::Verification, CliError> {
+pub(super) async fn checked(request: Request, context: &Context) -> Result<Verification, CliError> {
     let bar =
         Arc::new(Bar { bar: context.out.progress("following chains", 0), logs: AtomicU64::new(0) });
     let verification = verify(request, Arc::clone(&bar) as Arc<dyn Progress>).await?;

@@ -16,7 +16,12 @@ struct Ran {
 }
 
 /// The binary in a directory with this config, signed in to the sandbox.
-fn command(sandbox: &Sandbox, folder: &Path, config: &str, arguments: &[&str]) -> Command {
+pub(crate) fn command(
+    sandbox: &Sandbox,
+    folder: &Path,
+    config: &str,
+    arguments: &[&str],
+) -> Command {
     std::fs::write(folder.join("orgtrail.toml"), config).unwrap();
     let keys = sandbox.administrator().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));

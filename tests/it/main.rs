@@ -18,6 +18,7 @@ mod forge;
 mod loopback;
 mod organization;
 mod plan_scenarios;
+mod rounds;
 mod sandbox_identity;
 mod sandbox_s3;
 mod sandbox_s3_model;

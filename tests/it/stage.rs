@@ -111,7 +111,7 @@ pub(crate) fn parse(config: &str) -> Config {
     Loaded::from_text(config, &Environment::default()).unwrap().config
 }
 
-async fn sign_in(sandbox: &Sandbox, key: String, secret: String) -> Aws {
+pub(crate) async fn sign_in(sandbox: &Sandbox, key: String, secret: String) -> Aws {
     let base = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(aws_config::Region::new("us-east-1"))

@@ -1,0 +1,293 @@
+//! `orgtrail run`: a round of several commands, for whoever calls on schedule.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{CliError, Context, Exit, Format, Output, consolidate, verify};
+use crate::report::verification;
+
+/// Do a round: consolidate, verify, once, for a scheduler
+///
+/// Does the parts in the order given, each as its own command does it, and ends
+/// with one summary, one report and one exit code. A part that fails does not
+/// stop the next. Nothing is asked: what writes needs `--yes`. Rounds that
+/// overlap do no harm: every write is conditional, so the second finds done what
+/// the first did.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail run consolidate,verify --yes
+  orgtrail run verify --verify-days 7 --quiet --report /var/lib/orgtrail/round.json
+  orgtrail run consolidate,verify --yes --format json
+
+The exit code is the gravest of the parts': 13, 11, 1, 2, 12, 14, 10, 0. What is
+known to be wrong comes before what could not be told. Ctrl-C finishes what is
+in flight and leaves out the parts that follow (14).")]
+pub(crate) struct Args {
+    /// The parts, in the order in which they are done.
+    #[arg(value_enum, value_delimiter = ',', required = true, value_name = "PART,…")]
+    parts: Vec<Part>,
+
+    /// Write the report as JSON into this file too.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+
+    /// Verify the last so many days only; all days where it is not given.
+    #[arg(long, value_name = "DAYS")]
+    verify_days: Option<u16>,
+}
+
+/// What a round is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Part {
+    /// Bring the logs of legacy trails into the archive.
+    Consolidate,
+    /// Prove that the archive is what CloudTrail wrote.
+    Verify,
+}
+
+impl Part {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Consolidate => "consolidate",
+            Self::Verify => "verify",
+        }
+    }
+
+    fn writes(self) -> bool {
+        matches!(self, Self::Consolidate)
+    }
+}
+
+/// The JSON contract. Fields may be added; `version` grows when one changes
+/// its meaning or goes.
+#[derive(Debug, Serialize)]
+struct Round {
+    version: u32,
+    program: String,
+    begun_at: Timestamp,
+    ended_at: Timestamp,
+    /// The exit code, and what it says in a word.
+    code: u8,
+    verdict: &'static str,
+    parts: Vec<Outcome>,
+}
+
+/// A part at its end.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    part: Part,
+    code: u8,
+    verdict: &'static str,
+    begun_at: Timestamp,
+    ended_at: Timestamp,
+    /// All of it in a line.
+    summary: String,
+    /// What the part's own command prints under `--format json`; absent where
+    /// it failed or was not begun.
+    report: Option<Value>,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+/// What a part came to.
+struct Came {
+    exit: Exit,
+    summary: String,
+    report: Option<Value>,
+    /// Whether a person wants no more.
+    stopped: bool,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    check(&args, context)?;
+    // Said once, not by every part again.
+    let config = context.config()?;
+    if args.parts.iter().any(|part| part.writes()) && !context.yes {
+        let bucket = &config.archive.bucket;
+        return Err(CliError::usage(format!("a round that writes into s3://{bucket} asks nobody"))
+            .with_hint("`--yes` lets it write"));
+    }
+    let quiet = Context { out: Output::new(true), ..context.clone() };
+    let begun_at = verify::now();
+    let mut parts: Vec<Outcome> = Vec::new();
+    let mut stopped = false;
+    for part in &args.parts {
+        let begun_at = verify::now();
+        let came = if stopped {
+            Came::failed(Exit::Incomplete, "not begun: the round was stopped".to_owned())
+        } else {
+            context.out.note(format_args!("{} …", part.word()));
+            do_part(*part, &args, context, &quiet).await
+        };
+        stopped |= came.stopped;
+        parts.push(Outcome {
+            part: *part,
+            code: came.exit.code(),
+            verdict: came.exit.word(),
+            begun_at,
+            ended_at: verify::now(),
+            summary: came.summary,
+            report: came.report,
+            exit: came.exit,
+        });
+    }
+    let mut exit = Exit::gravest(parts.iter().map(|ended| ended.exit));
+    let round = Round {
+        version: 1,
+        program: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
+        begun_at,
+        ended_at: verify::now(),
+        code: exit.code(),
+        verdict: exit.word(),
+        parts,
+    };
+    if let Some(path) = &args.report
+        && let Err(error) = write(path, &round)
+    {
+        // The round itself is done, and what it found stands.
+        context.out.warn(format_args!("error: writing `{}`: {error}", path.display()));
+        exit = Exit::gravest([exit, Exit::Unexpected]);
+    }
+    match context.format {
+        Format::Json => context.out.json(&round)?,
+        Format::Text => context.out.data(summary(&round))?,
+    }
+    Ok(exit)
+}
+
+/// What can be wrong with the call, before anything is done.
+fn check(args: &Args, context: &Context) -> Result<(), CliError> {
+    for (at, part) in args.parts.iter().enumerate() {
+        if args.parts[..at].contains(part) {
+            return Err(CliError::usage(format!("`{}` is named twice", part.word())));
+        }
+    }
+    if args.verify_days.is_some() && !args.parts.contains(&Part::Verify) {
+        return Err(CliError::usage("`--verify-days` is for rounds with `verify`"));
+    }
+    if let Some(path) = &args.report {
+        let folder = folder(path);
+        if !folder.is_dir() || path.is_dir() {
+            return Err(CliError::usage(format!(
+                "no report can be written to `{}`",
+                path.display()
+            ))
+            .with_hint("name a file in a folder that exists"));
+        }
+    }
+    context.pacing().map(drop)
+}
+
+async fn do_part(part: Part, args: &Args, context: &Context, quiet: &Context) -> Came {
+    let done = match part {
+        Part::Consolidate => consolidated(context, quiet).await,
+        Part::Verify => verified(args, context, quiet).await,
+    };
+    done.unwrap_or_else(|error| {
+        let said = error.render();
+        context.out.warn(&said);
+        let line = said.lines().next().unwrap_or_default();
+        Came::failed(error.exit(), line.trim_start_matches("error: ").to_owned())
+    })
+}
+
+async fn consolidated(context: &Context, quiet: &Context) -> Result<Came, CliError> {
+    let done = consolidate::once(&consolidate::Args::everything(), quiet).await?;
+    if context.format == Format::Text {
+        done.tell(context)?;
+    }
+    Ok(Came {
+        exit: done.exit(),
+        summary: done.headline(),
+        report: Some(value(&done.json())?),
+        stopped: done.stopped(),
+    })
+}
+
+async fn verified(args: &Args, context: &Context, quiet: &Context) -> Result<Came, CliError> {
+    let since = args.verify_days.map(|days| {
+        let back = SignedDuration::from_hours(24 * i64::from(days));
+        verify::now().checked_sub(back).unwrap_or(Timestamp::MIN)
+    });
+    let asked = verify::Args::archive(since);
+    let Some(done) = unless_interrupted(Box::pin(verify::once(&asked, quiet))).await else {
+        let mut came = Came::failed(Exit::Incomplete, "stopped before the end".to_owned());
+        came.stopped = true;
+        return Ok(came);
+    };
+    let (subject, verification) = done?;
+    let text = verification::text(&subject, &verification);
+    if context.format == Format::Text {
+        context.out.data(&text)?;
+    }
+    Ok(Came {
+        exit: verify::exit(verification.severity()),
+        summary: text.lines().last().unwrap_or_default().to_owned(),
+        report: Some(value(&verification::json(&subject, &verification))?),
+        stopped: false,
+    })
+}
+
+/// What comes of it, or nothing where Ctrl-C comes first.
+async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        Ok(()) = tokio::signal::ctrl_c() => None,
+    }
+}
+
+impl Came {
+    fn failed(exit: Exit, summary: String) -> Self {
+        Self { exit, summary, report: None, stopped: false }
+    }
+}
+
+fn value(report: &impl Serialize) -> Result<Value, CliError> {
+    serde_json::to_value(report).map_err(|error| CliError::new(error, Exit::Unexpected))
+}
+
+/// The round in a few lines: what each part came to, and all of it.
+fn summary(round: &Round) -> String {
+    let mut text = String::new();
+    for ended in &round.parts {
+        let seconds = ended.ended_at.duration_since(ended.begun_at).as_secs();
+        let (part, verdict) = (ended.part.word(), ended.verdict);
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{part:<12} {verdict:<18} {seconds:>6} s  {}", ended.summary);
+    }
+    let seconds = round.ended_at.duration_since(round.begun_at).as_secs();
+    let _ = writeln!(
+        text,
+        "{:<12} {:<18} {seconds:>6} s  exit code {}",
+        "round", round.verdict, round.code
+    );
+    text
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes beside the file and renames: a reader finds a whole report, of one of
+/// the rounds where two end at once.
+fn write(path: &Path, round: &Round) -> std::io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(round)?;
+    text.push(b'\n');
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let partial = path.with_file_name(format!(".{name}.{:016x}", fastrand::u64(..)));
+    let written = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, path));
+    written.inspect_err(|_| {
+        // The error that counts is the first.
+        let _ = std::fs::remove_file(&partial);
+    })
+}

@@ -1,0 +1,268 @@
+//! `orgtrail run` as a scheduler calls it: alone, twice at once, and in front of
+//! what is broken.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Output;
+
+use jiff::{SignedDuration, Timestamp};
+use orgtrail::archive::consolidate::{copy::Target, ledger::Ledger, record::ChainChecker};
+use orgtrail::aws::{Aws, Clients};
+use orgtrail::names::{AccountId, Region};
+use orgtrail::sandbox::{Effect, Fault, Legacy, Options, Sandbox};
+use serde_json::{Value, json};
+
+use crate::apply_command::command;
+use crate::stage::{MINIMAL, sign_in};
+
+const ARCHIVE: &str = "acme-log-archive";
+const LEGACY: &str = "old-trail-333";
+const ROUND: [&str; 5] = ["run", "consolidate,verify", "--yes", "--format", "json"];
+
+/// An organization whose trail delivered for a day, and a member whose own
+/// trail did so before.
+struct Ground {
+    sandbox: Sandbox,
+    aws: Aws,
+    legacy: Vec<String>,
+}
+
+impl Ground {
+    async fn lay() -> Self {
+        let mut options = Options::new(home());
+        options.accounts = 4;
+        let sandbox = Sandbox::start(options).await.unwrap();
+        let keys = sandbox.administrator().unwrap();
+        let aws = sign_in(&sandbox, keys.access_key_id, keys.secret_access_key).await;
+        let mut ground = Self { sandbox, aws, legacy: Vec::new() };
+        let applied = ground.run(&["apply", "--yes"]).await;
+        assert_eq!(code(&applied), 0, "{}", said(&applied));
+        ground.sandbox.tick(SignedDuration::from_hours(26));
+        ground.fill().await;
+        ground
+    }
+
+    /// The member's trail logged for a day, and was stopped when the
+    /// organization's had begun.
+    async fn fill(&mut self) {
+        let account = member();
+        let s3 = self.aws.clients(&account, &home());
+        let s3 = s3.s3();
+        s3.create_bucket().bucket(LEGACY).send().await.unwrap();
+        let policy = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Service": "cloudtrail.amazonaws.com" },
+            "Action": ["s3:GetBucketAcl", "s3:PutObject"],
+            "Resource": [format!("arn:aws:s3:::{LEGACY}"), format!("arn:aws:s3:::{LEGACY}/*")],
+        }] });
+        s3.put_bucket_policy().bucket(LEGACY).policy(policy.to_string()).send().await.unwrap();
+        let until = self.sandbox.now() - SignedDuration::from_hours(25);
+        let legacy = Legacy {
+            account,
+            bucket: LEGACY.parse().unwrap(),
+            prefix: None,
+            trail: "old-trail".parse().unwrap(),
+            regions: vec![home(), "eu-central-1".parse().unwrap()],
+            from: until - SignedDuration::from_hours(24),
+            until,
+        };
+        self.sandbox.fill_legacy(&legacy).unwrap();
+        self.legacy = self.sandbox.keys_raw(LEGACY, "AWSLogs/");
+        assert!(self.legacy.len() > 48, "{}", self.legacy.len());
+    }
+
+    async fn run_in(&self, folder: &Path, arguments: &[&str]) -> Output {
+        let mut command = command(&self.sandbox, folder, MINIMAL, arguments);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        let folder = tempfile::tempdir().unwrap();
+        self.run_in(folder.path(), arguments).await
+    }
+
+    fn archive(&self) -> Clients {
+        self.aws.clients(&"222222222222".parse().unwrap(), &home())
+    }
+
+    /// How many versions each key of the archive has.
+    async fn versions(&self) -> BTreeMap<String, usize> {
+        let archive = self.archive();
+        let mut versions = BTreeMap::new();
+        let mut after: (Option<String>, Option<String>) = (None, None);
+        loop {
+            let page = archive.s3().list_object_versions().bucket(ARCHIVE);
+            let page = page.set_key_marker(after.0).set_version_id_marker(after.1);
+            let page = page.send().await.unwrap();
+            for version in page.versions() {
+                *versions.entry(version.key().unwrap().to_owned()).or_default() += 1;
+            }
+            if page.is_truncated() != Some(true) {
+                return versions;
+            }
+            after = (page.next_key_marker, page.next_version_id_marker);
+        }
+    }
+
+    /// The key that a legacy object has in the archive.
+    fn relocated(&self, key: &str) -> String {
+        let org = self.sandbox.organization_id().unwrap();
+        key.replacen("AWSLogs/", &format!("AWSLogs/{org}/"), 1)
+    }
+
+    /// How many records there are; that none is missing or altered is held.
+    async fn records(&self) -> usize {
+        let target = Target {
+            clients: self.archive(),
+            bucket: ARCHIVE.parse().unwrap(),
+            storage_class: aws_sdk_s3::types::StorageClass::Standard,
+            part_bytes: 5 << 20,
+        };
+        let ledger = Ledger::new(target, None);
+        let mut checker = ChainChecker::default();
+        let numbers = ledger.numbers().await.unwrap();
+        for (number, size) in &numbers {
+            let stored = ledger.stored(*number, *size).await.unwrap();
+            checker.check(Some(&stored)).unwrap();
+        }
+        numbers.len()
+    }
+}
+
+fn home() -> Region {
+    "us-east-1".parse().unwrap()
+}
+
+fn member() -> AccountId {
+    "333333333333".parse().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+fn round(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(output)))
+}
+
+fn count(round: &Value, name: &str) -> u64 {
+    round["parts"][0]["report"]["counts"][name].as_u64().unwrap()
+}
+
+fn time(round: &Value, name: &str) -> Timestamp {
+    round["parts"][0][name].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rounds_at_once_do_what_one_does() {
+    let ground = Ground::lay().await;
+    // Slow enough that the two are in the same lanes at the same time.
+    ground.sandbox.faults().inject(Fault::every("s3:*", Effect::Latency { milliseconds: 20 }));
+    let (one, other) = tokio::join!(ground.run(&ROUND), ground.run(&ROUND));
+    ground.sandbox.faults().clear();
+    for output in [&one, &other] {
+        assert_eq!(code(output), 0, "{}", said(output));
+    }
+    let (one, other) = (round(&one), round(&other));
+    assert!(
+        time(&one, "begun_at") < time(&other, "ended_at")
+            && time(&other, "begun_at") < time(&one, "ended_at"),
+        "they did not overlap"
+    );
+    // Each object was copied by one of them, and none by both.
+    let copied = count(&one, "copied") + count(&other, "copied");
+    assert_eq!(copied, ground.legacy.len() as u64);
+    for name in ["conflicts", "failed"] {
+        assert_eq!(count(&one, name) + count(&other, name), 0, "{name}");
+    }
+    let versions = ground.versions().await;
+    for key in &ground.legacy {
+        let there = ground.relocated(key);
+        assert_eq!(versions.get(&there), Some(&1), "{there}");
+        let body = |bucket, key| ground.sandbox.body_raw(bucket, key).unwrap();
+        // The archive encrypts; what is compared is what a reader gets.
+        let (wanted, s3) = (body(LEGACY, key), ground.archive());
+        let found = s3.s3().get_object().bucket(ARCHIVE).key(&there).send().await.unwrap();
+        assert_eq!(found.body.collect().await.unwrap().into_bytes(), wanted, "{key}");
+    }
+    assert_eq!(ground.records().await, 2);
+    let third = round(&ground.run(&ROUND).await);
+    assert_eq!((count(&third, "copied"), third["code"].as_u64()), (0, Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_ends_with_the_gravest_of_its_parts() {
+    let ground = Ground::lay().await;
+    let folder = tempfile::tempdir().unwrap();
+
+    // Nobody is there to say yes.
+    let refused = ground.run(&["run", "consolidate,verify"]).await;
+    assert_eq!(code(&refused), 2, "{}", said(&refused));
+    assert!(said(&refused).contains("--yes"));
+    assert_eq!(ground.records().await, 0);
+
+    // A part that fails does not stop the next.
+    let call = "organizations:ListRoots";
+    ground.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+    let failed = ground.run(&ROUND).await;
+    ground.sandbox.faults().clear();
+    assert_eq!(code(&failed), 1, "{}", said(&failed));
+    let told = round(&failed);
+    assert_eq!(told["parts"][0]["report"], Value::Null);
+    assert!(told["parts"][0]["summary"].as_str().unwrap().contains(call), "{told:#}");
+    assert_eq!(told["parts"][1]["report"]["verdict"], "proven");
+
+    let text = ["run", "consolidate,verify", "--yes", "--report", "round.json"];
+    let clean = ground.run_in(folder.path(), &text).await;
+    assert_eq!(code(&clean), 0, "{}", said(&clean));
+    let written = std::fs::read(folder.path().join("round.json")).unwrap();
+    let written: Value = serde_json::from_slice(&written).unwrap();
+    assert_eq!((&written["version"], &written["code"]), (&json!(1), &json!(0)));
+    assert_eq!(count(&written, "copied"), ground.legacy.len() as u64);
+    let told = String::from_utf8(clean.stdout).unwrap();
+    let last: Vec<&str> = told.lines().rev().take(3).collect();
+    assert!(last[2].starts_with("consolidate  clean"), "{told}");
+    assert!(last[1].starts_with("verify       clean") && last[1].contains("PROVEN"), "{told}");
+    assert!(last[0].starts_with("round        clean"), "{told}");
+
+    // What is broken is graver than what could not be told.
+    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
+    let flip = |body: &mut Vec<u8>| body[20] ^= 1;
+    ground.sandbox.tamper(ARCHIVE, &ground.relocated(log), flip).unwrap();
+    ground.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+    let broken = ground.run_in(folder.path(), &text).await;
+    assert_eq!(code(&broken), 13, "{}", said(&broken));
+    let written = std::fs::read(folder.path().join("round.json")).unwrap();
+    let written: Value = serde_json::from_slice(&written).unwrap();
+    let codes = [&written["parts"][0]["code"], &written["parts"][1]["code"], &written["code"]];
+    assert_eq!(codes, [1, 13, 13]);
+    // No half-written report is left beside it.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn a_round_that_is_not_right_is_refused_before_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("orgtrail.toml"), MINIMAL).unwrap();
+    for arguments in [
+        &["run"][..],
+        &["run", "verify,repair"],
+        &["run", "verify,verify"],
+        &["run", "consolidate", "--yes", "--verify-days", "7"],
+        &["run", "verify", "--report", "nowhere/round.json"],
+        &["run", "consolidate,verify"],
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_orgtrail"))
+            .current_dir(folder.path())
+            .args(arguments)
+            .env_clear()
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+            .output()
+            .unwrap();
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", said(&output));
+    }
+}
