@@ -31,6 +31,10 @@ fn every_step_of_the_demo_holds_and_nothing_is_left_behind() {
     let refused =
         |step: &&serde_json::Value| step["title"].as_str().unwrap().starts_with("refused: ");
     assert!(steps.iter().filter(refused).count() >= 7 && steps.len() >= 20, "{steps:#?}");
+    let found: Vec<_> = steps.iter().filter_map(|step| step["found"].as_str()).collect();
+    for kind in ["log-", "digest-missing: ", "log-unlisted: "] {
+        assert!(found.iter().any(|found| found.starts_with(kind)), "{kind}: {found:#?}");
+    }
 }
 
 #[test]

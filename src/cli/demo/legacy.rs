@@ -23,7 +23,8 @@ const STOPPED: SignedDuration = SignedDuration::from_hours(25);
 /// killed: early, because a small organization's are copied in a blink.
 const KILLED_AT: usize = 20;
 
-const TRAIL: &str = "legacy";
+/// The name of every old trail.
+pub(super) const TRAIL: &str = "legacy";
 
 pub(super) async fn play(
     story: &mut Story,

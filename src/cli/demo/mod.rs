@@ -75,6 +75,6 @@ async fn play(story: &mut Story, accounts: usize, keep: bool) -> Result<Option<K
     let delivered = trail::play(story, &ground, &entered).await?;
     guards::play(story, &ground, &delivered).await?;
     legacy::play(story, &ground, &entered).await?;
-    proof::play(story, &ground, &delivered).await?;
+    proof::play(story, &ground).await?;
     Ok(ground.clear().await)
 }

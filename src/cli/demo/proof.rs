@@ -1,51 +1,188 @@
-//! The archive, proven; then damaged behind everybody's back, and found out.
+//! The archive, proven at its place; then a copy of it, damaged and found out.
 
-use super::ground::{BUCKET, Ground, unexpected};
-use super::trail::Delivered;
+use std::collections::HashMap;
+
+use aws_sdk_s3::primitives::ByteStream;
+use futures::{TryStreamExt as _, stream};
+use serde_json::Value;
+
+use super::ground::{BUCKET, Ground};
+use super::program::Ran;
 use super::{Stop, Story};
-use crate::cli::Exit;
+use crate::archive::key::{LogClass, ObjectKey, ObjectKind};
+use crate::aws::{At as _, Clients};
+use crate::cli::{CliError, Exit};
 
-pub(super) async fn play(
-    story: &mut Story,
-    ground: &Ground,
-    delivered: &Delivered,
-) -> Result<(), Stop> {
+/// A copy of one account's part of the archive, without its lock.
+const COPY: &str = "acme-log-archive-copy";
+const VERIFY_COPY: &str = "orgtrail verify s3://acme-log-archive-copy";
+/// Objects that are copied at a time.
+const AT_A_TIME: usize = 16;
+
+pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop> {
     story.chapter(
         "8. The archive, proven",
-        "Every digest's signature, link and log file is checked, for every account and Region at once.\n\
-         Then a log is changed and a digest taken away, past all guards, as who owns the disks could.",
+        "Every digest's signature, link and log file is checked, for every account and Region at once,\n\
+         also of what was brought in from elsewhere. Then a copy of one account's part, which no lock\n\
+         guards, is tampered with: a log is changed, a digest deleted, a foreign file added.",
     )?;
-    let ran = ground.program.run(&["verify"]).await?;
-    let held = ran.ended(Exit::Clean);
-    let said = if held { ran.summary(1) } else { ran.in_full() };
-    if !story.step("every chain of digests holds", Some("orgtrail verify"), held, said)? {
+    let keys = ground.sandbox.keys_raw(BUCKET, "");
+    let moved = keys.iter().filter(|key| is_digest(key) && key.contains("_legacy_")).count();
+    let ran = ground.program.run(&["verify", "--format", "json"]).await?;
+    let held = ran.ended(Exit::Clean) && relocated(&ran) == moved as u64 && moved > 0;
+    let said = if held { proven(&ran) } else { ran.in_full() };
+    let title = "every chain of digests holds, also where the consolidated ones are now";
+    if !story.step(title, Some("orgtrail verify"), held, said)? {
         return Err(Stop::Broken);
     }
 
-    let account = ground.log_archive.as_str();
-    let part = format!("/{account}/CloudTrail-Digest/");
-    let digests: Vec<String> =
-        ground.sandbox.keys_raw(BUCKET, "").into_iter().filter(|key| key.contains(&part)).collect();
-    let Some(digest) = digests.get(digests.len() / 2) else {
+    let aws = ground.aws().await?;
+    let archive = ground.clients(&aws, &ground.log_archive);
+    let copies = ground.clients(&aws, &ground.management);
+    let part = format!("/{}/", ground.member);
+    let keys: Vec<&str> =
+        keys.iter().map(String::as_str).filter(|key| key.contains(&part)).collect();
+    copy(&archive, &copies, &keys).await?;
+    let target = format!("s3://{COPY}");
+    let ran = ground.program.run(&["verify", &target, "--format", "json"]).await?;
+    let held = ran.ended(Exit::Clean) && relocated(&ran) > 0;
+    let said = if held { proven(&ran) } else { ran.in_full() };
+    let title = "a copy in another account's bucket is proven too";
+    if !story.step(title, Some(VERIFY_COPY), held, said)? {
         return Err(Stop::Broken);
-    };
-    let flip = |body: &mut Vec<u8>| {
-        let middle = body.len() / 2;
-        if let Some(byte) = body.get_mut(middle) {
-            *byte ^= 1;
-        }
-    };
-    ground.sandbox.tamper(BUCKET, &delivered.log, flip).map_err(unexpected)?;
-    ground.sandbox.vanish(BUCKET, digest).map_err(unexpected)?;
-    let ran = ground.program.run(&["verify", "--account", account, "--format", "json"]).await?;
-    let failed = ran.ended(Exit::IntegrityFailure);
-    for (title, key) in [
-        ("one changed byte of a log file is found, and the file named", delivered.log.as_str()),
-        ("one missing digest is found, and named", digest.as_str()),
+    }
+
+    let Some(crimes) = Crimes::plan(&keys, ground) else { return Err(Stop::Broken) };
+    crimes.commit(&copies).await?;
+    let ran = ground.program.run(&["verify", &target, "--format", "json"]).await?;
+    for (title, key, kinds) in [
+        (
+            "one changed byte of a log file is found, and the file named",
+            &crimes.altered,
+            &["log-hash", "log-format"][..],
+        ),
+        ("one deleted digest is found, and named", &crimes.deleted, &["digest-missing"]),
+        ("one foreign file is found, and named", &crimes.added, &["log-unlisted"]),
     ] {
-        let held = failed && ran.stdout.contains(key);
-        let said = if held { key.to_owned() } else { ran.in_full() };
-        story.step(title, Some(&format!("orgtrail verify --account {account}")), held, said)?;
+        let kind = found(&ran, key).filter(|kind| kinds.contains(&kind.as_str()));
+        let held = ran.ended(Exit::IntegrityFailure) && kind.is_some();
+        let said = match kind.filter(|_| held) {
+            Some(kind) => format!("{kind}: {key}"),
+            None => ran.in_full(),
+        };
+        story.step(title, Some(VERIFY_COPY), held, said)?;
     }
     Ok(())
+}
+
+/// What is done to the copy, by key.
+struct Crimes {
+    altered: String,
+    deleted: String,
+    added: String,
+}
+
+impl Crimes {
+    /// In the middle of what one chain covers, where neighbours are on both
+    /// sides.
+    fn plan(keys: &[&str], ground: &Ground) -> Option<Self> {
+        let parsed: Vec<ObjectKey> = keys.iter().filter_map(|key| key.parse().ok()).collect();
+        let here = |key: &&ObjectKey| key.region() == ground.sandbox.home_region();
+        let is_of_the_organization = |key: &&ObjectKey| match key.kind() {
+            ObjectKind::Digest { trail, .. } => trail.as_str() != super::legacy::TRAIL,
+            _ => false,
+        };
+        let is_log = |key: &&ObjectKey| {
+            matches!(key.kind(), ObjectKind::Log { class: LogClass::Events, .. })
+        };
+        let digests: Vec<_> = parsed.iter().filter(here).filter(is_of_the_organization).collect();
+        let logs: Vec<_> = parsed.iter().filter(here).filter(is_log).collect();
+        let (digest, log) = (digests.get(digests.len() / 2)?, logs.get(logs.len() / 2)?);
+        // A log file as CloudTrail would name it, in an hour whose digest stays.
+        let beside = logs.get(logs.len() / 4)?.to_string();
+        let (stem, _) = beside.rsplit_once('_')?;
+        Some(Self {
+            altered: log.to_string(),
+            deleted: digest.to_string(),
+            added: format!("{stem}_ForeignForeign01.json.gz"),
+        })
+    }
+
+    /// Plain calls that anybody with the right to them can make.
+    async fn commit(&self, clients: &Clients) -> Result<(), CliError> {
+        let (whole, _) = get(clients, COPY, &self.altered).await?;
+        let mut bytes = whole.clone();
+        let middle = bytes.len() / 2;
+        if let Some(byte) = bytes.get_mut(middle) {
+            *byte ^= 1;
+        }
+        put(clients, &self.altered, bytes, HashMap::new()).await?;
+        put(clients, &self.added, whole, HashMap::new()).await?;
+        let delete = clients.s3().delete_object().bucket(COPY).key(&self.deleted);
+        delete.send().await.at(clients, "s3:DeleteObject")?;
+        Ok(())
+    }
+}
+
+async fn copy(from: &Clients, to: &Clients, keys: &[&str]) -> Result<(), CliError> {
+    to.s3().create_bucket().bucket(COPY).send().await.at(to, "s3:CreateBucket")?;
+    stream::iter(keys.iter().map(Ok))
+        .try_for_each_concurrent(AT_A_TIME, async |key| {
+            let (bytes, metadata) = get(from, BUCKET, key).await?;
+            put(to, key, bytes, metadata).await
+        })
+        .await
+}
+
+async fn get(
+    clients: &Clients,
+    bucket: &str,
+    key: &str,
+) -> Result<(Vec<u8>, HashMap<String, String>), CliError> {
+    let object = clients.s3().get_object().bucket(bucket).key(key).send().await;
+    let object = object.at(clients, "s3:GetObject")?;
+    let body = object.body.collect().await.map_err(super::ground::unexpected)?;
+    Ok((body.to_vec(), object.metadata.unwrap_or_default()))
+}
+
+async fn put(
+    clients: &Clients,
+    key: &str,
+    bytes: Vec<u8>,
+    metadata: HashMap<String, String>,
+) -> Result<(), CliError> {
+    let put = clients.s3().put_object().bucket(COPY).key(key).body(ByteStream::from(bytes));
+    put.set_metadata(Some(metadata)).send().await.at(clients, "s3:PutObject")?;
+    Ok(())
+}
+
+fn is_digest(key: &str) -> bool {
+    key.contains("/CloudTrail-Digest/")
+}
+
+fn report(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout).unwrap_or_default()
+}
+
+/// How many proven digests lie where relocation put them.
+fn relocated(ran: &Ran) -> u64 {
+    let report = report(ran);
+    let lanes = report["lanes"].as_array().into_iter().flatten();
+    let chains = lanes.filter_map(|lane| lane["chains"].as_array()).flatten();
+    chains.filter_map(|chain| chain["relocated"].as_u64()).sum()
+}
+
+fn proven(ran: &Ran) -> String {
+    let report = report(ran);
+    let (digests, logs) = (&report["summary"]["digests_valid"], &report["summary"]["logs"]);
+    let moved = relocated(ran);
+    format!("{digests} digests and {} log files; {moved} digests relocated", logs["valid"])
+}
+
+/// What was found at a key.
+fn found(ran: &Ran, key: &str) -> Option<String> {
+    let report = report(ran);
+    let findings = report["findings"].as_array()?;
+    let at_key = findings.iter().find(|finding| finding["key"] == key)?;
+    at_key["kind"].as_str().map(str::to_owned)
 }
