@@ -4,16 +4,30 @@
 //! is looked up by its id; one that this version does not know, from a baseline
 //! of another, is told by its id alone.
 
+mod csv;
+mod heat_map;
+mod html;
 mod json;
+mod junit;
+mod ocsf;
+mod sarif;
 mod text;
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+pub use self::csv::csv;
+pub use self::html::html;
 pub use self::json::json;
+pub use self::junit::junit;
+pub use self::ocsf::ocsf;
+pub use self::sarif::sarif;
 pub use self::text::text;
-use crate::checks::{CATALOGUE, Cell, Check, Coverage, Finding, Run, Severity, Verdict};
+use crate::checks::{
+    CATALOGUE, Cell, Check, Coverage, Finding, Mapping, Run, Scope, Severity, Verdict,
+};
+use crate::names::{AccountId, Region};
 
 /// The formats that a run can be rendered to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
@@ -22,6 +36,16 @@ pub enum Format {
     Text,
     /// The contract, which `--baseline` reads back.
     Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// XML as test dashboards read it.
+    Junit,
+    /// OCSF Compliance Findings, for a SIEM.
+    Ocsf,
+    /// One page that needs nothing else, for a browser.
+    Html,
+    /// One line per answer, for a spreadsheet.
+    Csv,
 }
 
 /// A run that could not be rendered.
@@ -30,6 +54,9 @@ pub enum RenderError {
     /// As JSON.
     #[error("rendering the checks as JSON")]
     Json(#[from] serde_json::Error),
+    /// As CSV.
+    #[error("rendering the checks as CSV")]
+    Csv(#[from] ::csv::Error),
 }
 
 /// The run in a format.
@@ -37,6 +64,11 @@ pub fn render(format: Format, run: &Run) -> Result<String, RenderError> {
     Ok(match format {
         Format::Text => text(run),
         Format::Json => json(run)?,
+        Format::Sarif => sarif(run),
+        Format::Junit => junit(run),
+        Format::Ocsf => ocsf(run),
+        Format::Html => html(run),
+        Format::Csv => csv(run)?,
     })
 }
 
@@ -146,6 +178,67 @@ fn fix(id: &str) -> Option<&'static str> {
     check(id).map(|check| check.fix)
 }
 
+fn mappings(id: &str) -> &'static [Mapping] {
+    check(id).map_or(&[], |check| check.mappings)
+}
+
+/// The rules that a check answers: `CIS 3.1`.
+fn rules(id: &str) -> Vec<String> {
+    let told = |mapping: &Mapping| format!("{} {}", mapping.framework.name(), mapping.id);
+    mappings(id).iter().map(told).collect()
+}
+
+/// What became of a finding since the earlier run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    New,
+    Fixed,
+    Unchanged,
+}
+
+impl Change {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Fixed => "fixed",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// The changes by check and scope; none without an earlier run.
+struct Changes<'a>(HashMap<(&'a str, &'a Scope), Change>);
+
+impl<'a> Changes<'a> {
+    fn of(run: &'a Run) -> Self {
+        let lists = run.compared.iter().flat_map(|compared| {
+            [
+                (Change::New, &compared.new),
+                (Change::Fixed, &compared.fixed),
+                (Change::Unchanged, &compared.unchanged),
+            ]
+        });
+        let all = lists.flat_map(|(change, findings)| {
+            findings.iter().map(move |it| ((it.check.as_str(), &it.scope), change))
+        });
+        Self(all.collect())
+    }
+
+    fn get(&self, finding: &'a Finding) -> Option<Change> {
+        self.0.get(&(finding.check.as_str(), &finding.scope)).copied()
+    }
+}
+
+/// The account and the Region that a scope names.
+fn place(scope: &Scope) -> (Option<&AccountId>, Option<&Region>) {
+    match scope {
+        Scope::Organization | Scope::Bucket { .. } => (None, None),
+        Scope::Account { account } => (Some(account), None),
+        Scope::Region { account, region } => (Some(account), Some(region)),
+        Scope::Resource { arn } => (arn.account.as_ref(), arn.region.as_ref()),
+    }
+}
+
 /// The findings of one standing by check, the gravest first.
 fn by_check(
     findings: &[Finding],
@@ -157,6 +250,18 @@ fn by_check(
         groups.entry(key).or_default().push(finding);
     }
     groups
+}
+
+/// What a verdict says, in one sentence.
+fn sentence(finding: &Finding) -> String {
+    match &finding.verdict {
+        Verdict::Holds => "as wanted".to_owned(),
+        Verdict::Broken { found, wanted } => format!("found {found}; wanted {wanted}"),
+        Verdict::Unknown { reason, permission: Some(permission) } => {
+            format!("{reason}; needs {permission}")
+        }
+        Verdict::Unknown { reason, permission: None } => reason.clone(),
+    }
 }
 
 /// One line that shows every character that would not be seen, or that XML
@@ -187,3 +292,41 @@ fn plural(count: usize, one: &str, many: &str) -> String {
 
 #[cfg(test)]
 mod samples;
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_broken_finding_stands_once_in_each_format(
+            scopes in proptest::collection::vec((0_usize..4, 0_u8..9), 0..40),
+        ) {
+            let mut run = samples::clean();
+            for (number, (severity, check)) in scopes.iter().enumerate() {
+                run.findings.push(samples::finding(
+                    &format!("sample-{check}"),
+                    Severity::ALL[*severity],
+                    Scope::Organization,
+                    samples::broken(&format!("number {number}!")),
+                ));
+            }
+            for format in Format::value_variants() {
+                let text = render(*format, &run).unwrap();
+                for number in 0..scopes.len() {
+                    let count = text.matches(&format!("number {number}!")).count();
+                    prop_assert_eq!(count, 1, "{:?}", format);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hidden_characters_are_shown() {
+        assert_eq!(plain("a\nb\u{1b}\u{202e}"), "a\\nb\\u{1b}\\u{202e}");
+        assert_eq!(plain("größe ✓"), "größe ✓");
+    }
+}

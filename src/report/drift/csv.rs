@@ -1,0 +1,113 @@
+use std::borrow::Cow;
+
+use super::{Changes, Standing, fix, place, rules, title};
+use crate::checks::{Finding, Run, Verdict};
+
+const HEADER: [&str; 18] = [
+    "check",
+    "title",
+    "severity",
+    "status",
+    "scope",
+    "account",
+    "region",
+    "found",
+    "wanted",
+    "unknown_because",
+    "needs_permission",
+    "suppressed_until",
+    "suppression_reason",
+    "since_baseline",
+    "fix",
+    "rules",
+    "organization",
+    "at",
+];
+
+/// One line per answer, under a line of names.
+///
+/// What a spreadsheet would take for a formula is told with an apostrophe
+/// before it.
+pub fn csv(run: &Run) -> Result<String, ::csv::Error> {
+    let changes = Changes::of(run);
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    writer.write_record(HEADER)?;
+    for finding in &run.findings {
+        let change = changes.get(finding).map_or("", super::Change::as_str);
+        let fields = fields(run, finding, change);
+        writer.write_record(fields.iter().map(|field| guarded(field).into_owned()))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| ::csv::Error::from(error.into_error()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn fields(run: &Run, finding: &Finding, change: &str) -> [String; HEADER.len()] {
+    let (account, region) = place(&finding.scope);
+    let (mut found, mut wanted, mut because, mut needs) = (None, None, None, None);
+    match &finding.verdict {
+        Verdict::Holds => {}
+        Verdict::Broken { found: is, wanted: should } => {
+            (found, wanted) = (Some(is.clone()), Some(should.clone()));
+        }
+        Verdict::Unknown { reason, permission } => {
+            (because, needs) = (Some(reason.clone()), permission.clone());
+        }
+    }
+    let suppression = finding.suppression.as_ref();
+    [
+        finding.check.clone(),
+        title(&finding.check).to_owned(),
+        finding.severity.to_string(),
+        Standing::of(finding).as_str().to_owned(),
+        finding.scope.to_string(),
+        account.map(ToString::to_string).unwrap_or_default(),
+        region.map(ToString::to_string).unwrap_or_default(),
+        found.unwrap_or_default(),
+        wanted.unwrap_or_default(),
+        because.unwrap_or_default(),
+        needs.unwrap_or_default(),
+        suppression.map(|it| it.until.to_string()).unwrap_or_default(),
+        suppression.map(|it| it.reason.clone()).unwrap_or_default(),
+        change.to_owned(),
+        fix(&finding.check).unwrap_or_default().to_owned(),
+        rules(&finding.check).join("; "),
+        run.organization.to_string(),
+        run.at.to_string(),
+    ]
+}
+
+fn guarded(field: &str) -> Cow<'_, str> {
+    let formula =
+        ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+    if field.starts_with(formula) { format!("'{field}").into() } else { field.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn no_field_begins_as_a_formula() {
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\u{ff1d}1"] {
+            assert_eq!(guarded(formula), format!("'{formula}"));
+        }
+        assert_eq!(guarded("a=b"), "a=b");
+        let text = csv(&samples::hostile()).unwrap();
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        for record in reader.records() {
+            let record = record.unwrap();
+            assert!(record.iter().all(|field| !field.starts_with(['=', '+', '-', '@'])));
+        }
+    }
+
+    #[test]
+    fn every_answer_has_one_line_of_all_fields() {
+        let run = samples::hostile();
+        let text = csv(&run).unwrap();
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        let records: Vec<_> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(records.len(), run.findings.len());
+        assert_eq!(records.iter().filter(|record| &record[3] == "broken").count(), 5);
+    }
+}

@@ -1,0 +1,334 @@
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
+
+use super::{
+    Change, Changes, Counts, Standing, by_check, check, fix, heat_map, plain, plural, rules, title,
+};
+use crate::checks::{Compared, Finding, Run, Severity, Verdict};
+
+const STYLE: &str = include_str!("html.css");
+/// How many findings of one check are shown unasked.
+const OPEN: usize = 20;
+
+/// The run as one page that needs nothing else and runs nothing.
+#[must_use]
+pub fn html(run: &Run) -> String {
+    let counts = Counts::of(&run.findings);
+    let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+    );
+    let changes = Changes::of(run);
+    markup! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "CloudTrail governance of " (run.organization) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { "CloudTrail governance" }
+                    p.subject { "Organization " b { (run.organization) } ", " (time(run)) }
+                    (verdict(counts))
+                    nav aria-label="Sections" {
+                        @if counts.broken > 0 { a href="#broken" { "Broken" } }
+                        @if counts.unknown > 0 { a href="#unknown" { "Unknown" } }
+                        @if run.compared.is_some() { a href="#changed" { "Changed" } }
+                        a href="#coverage" { "Coverage" }
+                        @if counts.suppressed > 0 { a href="#suppressed" { "Suppressed" } }
+                        a href="#holds" { "Holds" }
+                    }
+                }
+                main {
+                    div.tiles {
+                        (severities(run))
+                        (heat_map::tile(&run.coverage))
+                        @if let Some(compared) = &run.compared { (changed_tile(compared)) }
+                    }
+                    (groups(run, &changes, Standing::Broken))
+                    (groups(run, &changes, Standing::Unknown))
+                    @if let Some(compared) = &run.compared { (changed(compared)) }
+                    (heat_map::section(&run.coverage))
+                    (groups(run, &changes, Standing::Suppressed))
+                    (holding(run))
+                }
+                footer {
+                    dl {
+                        dt { "Trail" } dd { code { (run.trail) } }
+                        dt { "Archive" } dd { code { "s3://" (run.bucket) } }
+                        dt { "Management account" } dd { code { (run.management_account) } }
+                        dt { "Home Region" } dd { code { (run.home_region) } }
+                    }
+                    p { "Made by orgtrail " (env!("CARGO_PKG_VERSION")) "." }
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn time(run: &Run) -> Markup {
+    markup! {
+        time datetime=(run.at) { (run.at.strftime("%Y-%m-%d %H:%M UTC")) }
+    }
+}
+
+fn verdict(counts: Counts) -> Markup {
+    let (class, mark, said) = if counts.broken > 0 {
+        ("bad", "✕", format!("Drift: {} broken", counts.broken))
+    } else if counts.unknown > 0 {
+        ("open", "?", "Incomplete: nothing is broken, part could not be seen".to_owned())
+    } else {
+        ("good", "✓", "Clean: everything is as declared".to_owned())
+    };
+    markup! {
+        p.verdict.(class) {
+            span aria-hidden="true" { (mark) }
+            b { (said) }
+            span.more {
+                (counts.unknown) " unknown, " (counts.suppressed) " suppressed, "
+                (counts.holds) " hold"
+            }
+        }
+    }
+}
+
+fn severities(run: &Run) -> Markup {
+    markup! {
+        section.tile aria-labelledby="by-severity" {
+            h2 #by-severity { "By severity" }
+            table.counts {
+                thead { tr {
+                    th scope="col" { "Severity" }
+                    th scope="col" { "Broken" }
+                    th scope="col" { "Unknown" }
+                    th scope="col" { "Suppressed" }
+                    th scope="col" { "Hold" }
+                } }
+                tbody {
+                    @for severity in Severity::ALL {
+                        @let counts = Counts::of_severity(run, severity);
+                        tr {
+                            th scope="row" { (badge(severity)) }
+                            td.some[counts.broken > 0] { (counts.broken) }
+                            td { (counts.unknown) }
+                            td { (counts.suppressed) }
+                            td { (counts.holds) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn badge(severity: Severity) -> Markup {
+    markup! { span.badge.(severity.as_str()) { (severity) } }
+}
+
+fn changed_tile(compared: &Compared) -> Markup {
+    markup! {
+        section.tile aria-labelledby="since" {
+            h2 #since { "Since " (compared.since.strftime("%Y-%m-%d %H:%M UTC")) }
+            dl.numbers {
+                div { dt { "New" } dd.some[!compared.new.is_empty()] { (compared.new.len()) } }
+                div { dt { "Fixed" } dd { (compared.fixed.len()) } }
+                div { dt { "Unchanged" } dd { (compared.unchanged.len()) } }
+            }
+        }
+    }
+}
+
+fn groups(run: &Run, changes: &Changes<'_>, standing: Standing) -> Markup {
+    let groups = by_check(&run.findings, standing);
+    let id = standing.as_str();
+    let (heading, columns) = match standing {
+        Standing::Unknown => ("Could not be seen", ["Where", "Because", "Needs"]),
+        Standing::Suppressed => ("Suppressed", ["Where", "Found", "Until and why"]),
+        Standing::Broken | Standing::Holds => ("Broken", ["Where", "Found", "Wanted"]),
+    };
+    markup! {
+        @if !groups.is_empty() {
+            section aria-labelledby=(id) {
+                h2 #(id) { (heading) }
+                @for ((severity, check), findings) in groups {
+                    details.check open[findings.len() <= OPEN] {
+                        summary {
+                            (badge(severity.0)) " "
+                            b { (plain(title(check))) } " "
+                            span.more { (plural(findings.len(), "finding", "findings")) }
+                        }
+                        (about(check, standing))
+                        table.findings {
+                            thead { tr { @for column in columns { th scope="col" { (column) } } } }
+                            tbody {
+                                @for finding in findings { (row(finding, changes.get(finding))) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn about(id: &str, standing: Standing) -> Markup {
+    let rules = rules(id);
+    markup! {
+        @if let Some(check) = check(id) { p { (check.why) } }
+        p.rules {
+            code { (plain(id)) }
+            @for rule in &rules { " " span.rule { (rule) } }
+        }
+        @if let (Standing::Broken, Some(fix)) = (standing, fix(id)) {
+            p { "Fix: " code { (fix) } }
+        }
+    }
+}
+
+fn row(finding: &Finding, change: Option<Change>) -> Markup {
+    let suppression = finding.suppression.as_ref();
+    markup! {
+        tr {
+            th scope="row" {
+                code { (finding.scope) }
+                @if change == Some(Change::New) { " " span.new { "new" } }
+            }
+            @match &finding.verdict {
+                Verdict::Holds => { td colspan="2" { "as wanted" } },
+                Verdict::Unknown { reason, permission } => {
+                    td { (plain(reason)) }
+                    td { @if let Some(permission) = permission { code { (plain(permission)) } } }
+                },
+                Verdict::Broken { found, wanted } => {
+                    td { (plain(found)) }
+                    td {
+                        @if let Some(suppression) = suppression {
+                            @if suppression.expired {
+                                (plain(wanted))
+                                span.more {
+                                    "suppressed until " (suppression.until)
+                                    ", which has passed: " (plain(&suppression.reason))
+                                }
+                            } @else {
+                                (suppression.until) ": " (plain(&suppression.reason))
+                            }
+                        } @else { (plain(wanted)) }
+                    }
+                },
+            }
+        }
+    }
+}
+
+fn changed(compared: &Compared) -> Markup {
+    markup! {
+        section aria-labelledby="changed" {
+            h2 #changed { "What changed since " (compared.since.strftime("%Y-%m-%d %H:%M UTC")) }
+            @if compared.new.is_empty() && compared.fixed.is_empty() {
+                p { "Nothing: " (compared.unchanged.len()) " as before." }
+            } @else {
+                table.findings {
+                    thead { tr {
+                        th scope="col" { "Change" }
+                        th scope="col" { "Severity" }
+                        th scope="col" { "What" }
+                        th scope="col" { "Where" }
+                    } }
+                    tbody {
+                        @for (change, findings) in
+                            [(Change::New, &compared.new), (Change::Fixed, &compared.fixed)]
+                        {
+                            @for finding in findings {
+                                tr {
+                                    th scope="row" { span.(change.as_str()) { (change.as_str()) } }
+                                    td { (badge(finding.severity)) }
+                                    td { (plain(title(&finding.check))) }
+                                    td { code { (finding.scope) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn holding(run: &Run) -> Markup {
+    let groups = by_check(&run.findings, Standing::Holds);
+    markup! {
+        section aria-labelledby="holds" {
+            h2 #holds { "Holds" }
+            details.check {
+                summary { b { (plural(groups.len(), "check", "checks")) } " hold where looked at" }
+                table.findings {
+                    thead { tr {
+                        th scope="col" { "Severity" }
+                        th scope="col" { "Check" }
+                        th scope="col" { "Places" }
+                    } }
+                    tbody {
+                        @for ((severity, check), findings) in groups {
+                            tr {
+                                td { (badge(severity.0)) }
+                                th scope="row" { (plain(title(check))) }
+                                td { (findings.len()) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn no_answer_becomes_markup() {
+        let page = html(&samples::hostile());
+        assert!(!page.contains("<script"));
+        assert!(!page.contains(['\u{0}', '\u{1b}', '\u{202e}']));
+        assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    }
+
+    #[test]
+    fn the_page_asks_for_nothing() {
+        let page = html(&samples::drifted());
+        for outside in ["src=", "http://", "https://", "@import", "url(", "<link"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert!(page.contains("default-src 'none'"));
+    }
+
+    #[test]
+    fn each_broken_finding_has_one_row() {
+        let mut run = samples::drifted();
+        for (number, finding) in run.findings.iter_mut().enumerate() {
+            if let Verdict::Broken { found, .. } = &mut finding.verdict {
+                *found = format!("found number {number}.");
+            }
+        }
+        let page = html(&run);
+        for number in 3..=7 {
+            assert_eq!(page.matches(&format!("found number {number}.")).count(), 1, "{number}");
+        }
+    }
+
+    #[test]
+    fn what_holds_everywhere_is_clean() {
+        let page = html(&samples::clean());
+        assert!(page.contains("Clean: everything is as declared"));
+        assert!(!page.contains("id=\"broken\""));
+    }
+}

@@ -1,0 +1,136 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use quick_xml::escape::escape;
+
+use super::{Counts, Standing, fix, plain, rules, sentence, title};
+use crate::checks::{Finding, Run};
+
+/// The run for test dashboards: a suite per check, with a case per scope. What
+/// is broken fails, what could not be seen is an error, what is suppressed is
+/// skipped.
+///
+/// Shape: Jenkins's schema of `JUnit` results, version 10.
+#[must_use]
+pub fn junit(run: &Run) -> String {
+    let mut suites: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in &run.findings {
+        suites.entry(finding.check.as_str()).or_default().push(finding);
+    }
+    let counts = Counts::of(&run.findings);
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    // Writing to a string does not fail.
+    let _ = writeln!(
+        xml,
+        "<testsuites name=\"orgtrail drift {}\" tests=\"{}\" failures=\"{}\" errors=\"{}\">",
+        run.organization,
+        run.findings.len(),
+        counts.broken,
+        counts.unknown
+    );
+    for (check, findings) in suites {
+        suite(&mut xml, run, check, &findings);
+    }
+    xml.push_str("</testsuites>\n");
+    xml
+}
+
+fn suite(xml: &mut String, run: &Run, check: &str, findings: &[&Finding]) {
+    let counts = Counts::of(findings.iter().copied());
+    let name = shown(check);
+    let _ = writeln!(
+        xml,
+        "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" timestamp=\"{}\">",
+        findings.len(),
+        counts.broken,
+        counts.unknown,
+        counts.suppressed,
+        run.at.strftime("%Y-%m-%dT%H:%M:%S")
+    );
+    let properties = [("title", title(check).to_owned()), ("rules", rules(check).join("; "))];
+    xml.push_str("    <properties>\n");
+    for (name, value) in properties {
+        let value = shown(&value);
+        let _ = writeln!(xml, "      <property name=\"{name}\" value=\"{value}\"/>");
+    }
+    xml.push_str("    </properties>\n");
+    for finding in findings {
+        case(xml, &name, finding);
+    }
+    xml.push_str("  </testsuite>\n");
+}
+
+fn case(xml: &mut String, check: &str, finding: &Finding) {
+    let scope = shown(&finding.scope.to_string());
+    let _ = write!(xml, "    <testcase classname=\"{check}\" name=\"{scope}\" time=\"0\"");
+    let (severity, said) = (finding.severity, shown(&sentence(finding)));
+    let _ = match Standing::of(finding) {
+        Standing::Holds => writeln!(xml, "/>"),
+        Standing::Broken => {
+            let fix = fix(&finding.check).map(|fix| format!("fix: {}", shown(fix)));
+            writeln!(
+                xml,
+                "><failure type=\"{severity}\" message=\"{said}\">{}</failure></testcase>",
+                fix.unwrap_or_default()
+            )
+        }
+        Standing::Unknown => {
+            writeln!(xml, "><error type=\"unknown\" message=\"{said}\"/></testcase>")
+        }
+        Standing::Suppressed => {
+            let why = finding
+                .suppression
+                .as_ref()
+                .map(|it| format!("suppressed until {}: {}; {said}", it.until, shown(&it.reason)));
+            let why = why.unwrap_or(said);
+            writeln!(xml, "><skipped message=\"{why}\"/></testcase>")
+        }
+    };
+}
+
+fn shown(text: &str) -> String {
+    escape(plain(text)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use quick_xml::Reader;
+    use quick_xml::events::Event;
+
+    use super::super::samples;
+    use super::*;
+
+    /// How many elements of each name there are.
+    fn elements(xml: &str) -> BTreeMap<String, usize> {
+        let mut reader = Reader::from_str(xml);
+        let mut counts = BTreeMap::new();
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Start(tag) | Event::Empty(tag) => {
+                    for attribute in tag.attributes() {
+                        attribute.unwrap();
+                    }
+                    let name = tag.name().as_ref().to_owned();
+                    *counts.entry(name).or_default() += 1;
+                }
+                Event::Eof => return counts,
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_answer_is_one_case_and_no_string_makes_another() {
+        for run in [samples::clean(), samples::drifted(), samples::hostile()] {
+            let xml = junit(&run);
+            let elements = elements(&xml);
+            let counts = Counts::of(&run.findings);
+            let count = |name: &str| elements.get(name).copied().unwrap_or_default();
+            assert_eq!(count("testcase"), run.findings.len());
+            assert_eq!(count("failure"), counts.broken);
+            assert_eq!(count("error"), counts.unknown);
+            assert_eq!(count("skipped"), counts.suppressed);
+            assert!(!xml.contains(['\u{0}', '\u{1b}']));
+        }
+    }
+}
