@@ -8,6 +8,7 @@
     reason = "benches print, and stop where they fail"
 )]
 
+mod drift;
 mod provision;
 mod sandbox;
 mod verify;
@@ -16,8 +17,12 @@ mod verify;
 type Run = fn(&[String]);
 
 /// Every bench by its name.
-const BENCHES: &[(&str, Run)] =
-    &[("provision", provision::run), ("sandbox", sandbox::run), ("verify", verify::run)];
+const BENCHES: &[(&str, Run)] = &[
+    ("drift", drift::run),
+    ("provision", provision::run),
+    ("sandbox", sandbox::run),
+    ("verify", verify::run),
+];
 
 fn main() {
     // Cargo itself adds `--bench`.

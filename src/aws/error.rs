@@ -251,6 +251,20 @@ impl AwsError {
         in_one_line(self)
     }
 
+    /// Whether there was no session to make the call with: the account's role
+    /// could not be assumed.
+    #[must_use]
+    pub fn has_no_session(&self) -> bool {
+        nested(self).is_some()
+    }
+
+    /// The IAM action that the call needs: of the role that could not be
+    /// assumed, where that is why.
+    #[must_use]
+    pub fn permission(&self) -> String {
+        nested(self).map_or_else(|| hint::iam_action(self), Self::permission)
+    }
+
     /// What can be done about it, where something can: one line.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

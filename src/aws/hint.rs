@@ -103,7 +103,7 @@ fn expired(error: &AwsError) -> String {
 
 /// The IAM action that was missing: as AWS's message names it, else from the
 /// operation.
-fn iam_action(error: &AwsError) -> String {
+pub(super) fn iam_action(error: &AwsError) -> String {
     let named = error.message.as_deref().and_then(|message| {
         let (_, rest) = message.split_once("not authorized to perform: ")?;
         rest.split_whitespace().next()

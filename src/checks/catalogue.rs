@@ -1,4 +1,110 @@
 use super::Check;
 
 /// Every check, in the order in which reports show them.
-pub const CATALOGUE: &[&Check] = &[];
+pub const CATALOGUE: &[&Check] = &[
+    &super::trail_multi_region::CHECK,
+    &super::trail_is_logging::CHECK,
+    &super::trail_kms::CHECK,
+    &super::trail_log_validation::CHECK,
+    &super::trail_cloudwatch_logs::CHECK,
+    &super::trail_insights::CHECK,
+    &super::trail_data_events::CHECK,
+    &super::trail_selectors_named::CHECK,
+    &super::trail_notifies::CHECK,
+    &super::trail_tags::CHECK,
+    &super::trail_duplicates::CHECK,
+    &super::org_trail_identity::CHECK,
+    &super::org_trusted_access::CHECK,
+    &super::org_delegated_admins::CHECK,
+    &super::org_coverage::CHECK,
+    &super::org_delivery_freshness::CHECK,
+    &super::org_digest_chain::CHECK,
+    &super::org_unmanaged_trails::CHECK,
+    &super::org_new_accounts::CHECK,
+    &super::guardrail_scp::CHECK,
+    &super::bucket_public_access::CHECK,
+    &super::bucket_ownership::CHECK,
+    &super::bucket_tls_only::CHECK,
+    &super::bucket_encryption::CHECK,
+    &super::bucket_policy_source_arn::CHECK,
+    &super::bucket_policy_digest_safe::CHECK,
+    &super::bucket_cross_account::CHECK,
+    &super::bucket_versioning::CHECK,
+    &super::bucket_object_lock::CHECK,
+    &super::bucket_mfa_delete::CHECK,
+    &super::bucket_lifecycle::CHECK,
+    &super::bucket_retention_conflict::CHECK,
+    &super::bucket_access_logging::CHECK,
+    &super::bucket_replication::CHECK,
+    &super::bucket_notifications::CHECK,
+    &super::key_enabled::CHECK,
+    &super::key_rotation::CHECK,
+    &super::key_not_public::CHECK,
+    &super::key_policy_scope::CHECK,
+    &super::key_single_region::CHECK,
+    &super::plan_empty::CHECK,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::resources::catalogue::CATALOGUE as RESOURCES;
+
+    /// Files of this folder that hold no check of their own.
+    const OTHERS: [&str; 13] = [
+        "catalogue",
+        "chains",
+        "check",
+        "coverage",
+        "facts",
+        "finding",
+        "gather",
+        "judge",
+        "mod",
+        "newest",
+        "principals",
+        "run",
+        "table",
+    ];
+
+    #[test]
+    fn every_file_of_a_check_is_in_the_catalogue() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/checks");
+        let files: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .filter_map(|entry| {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                Some(name.strip_suffix(".rs")?.to_owned())
+            })
+            .filter(|name| !OTHERS.contains(&name.as_str()))
+            .collect();
+        let source = include_str!("catalogue.rs");
+        for file in files {
+            assert!(source.contains(&format!("{file}::")), "{file}.rs is not in the catalogue");
+        }
+    }
+
+    #[test]
+    fn ids_are_kebab_case_and_stand_once() {
+        let ids: BTreeSet<&str> = CATALOGUE.iter().map(|check| check.id).collect();
+        assert_eq!(ids.len(), CATALOGUE.len());
+        for id in ids {
+            let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+            assert!(id.chars().all(fine), "{id}");
+        }
+    }
+
+    #[test]
+    fn every_check_says_why_and_how_to_mend_it() {
+        for check in CATALOGUE {
+            assert!(check.why.ends_with('.'), "{}", check.id);
+            assert!(!check.title.ends_with('.'), "{}", check.id);
+            assert!(check.fix.contains("orgtrail ") || check.fix.contains("aws "), "{}", check.id);
+            for id in check.resources {
+                assert!(RESOURCES.iter().any(|entry| entry.id == *id), "{}: {id}", check.id);
+            }
+        }
+    }
+}

@@ -1,7 +1,12 @@
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::AccountFacts;
+use crate::aws::Seen;
 use crate::names::{AccountId, Region};
+use crate::resources::Desired;
 
 /// Which accounts and Regions the organization trail covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,4 +65,55 @@ pub enum Cell {
         /// Why not.
         reason: String,
     },
+}
+
+impl Coverage {
+    /// The coverage that was seen; empty where the accounts could not be read.
+    #[must_use]
+    pub fn of(desired: &Desired, accounts: &Seen<Vec<AccountFacts>>, at: Timestamp) -> Self {
+        let hours = desired.config.drift.freshness_hours;
+        let age = SignedDuration::from_hours(hours.into());
+        let accounts = accounts.present().map(Vec::as_slice).unwrap_or_default();
+        let insides = || accounts.iter().filter_map(|account| account.inside.as_ref().ok());
+        let regions: BTreeSet<&Region> =
+            insides().flat_map(|inside| inside.regions.keys()).collect();
+        let accounts = accounts
+            .iter()
+            .map(|account| CoveredAccount {
+                account: account.account.clone(),
+                name: account.name.clone(),
+                unit_path: account.unit_path.clone(),
+                cells: regions.iter().map(|region| Cell::of(account, region, at, age)).collect(),
+            })
+            .collect();
+        Self { regions: regions.into_iter().cloned().collect(), accounts }
+    }
+}
+
+impl Cell {
+    fn of(account: &AccountFacts, region: &Region, at: Timestamp, age: SignedDuration) -> Self {
+        let inside = match &account.inside {
+            Ok(inside) => inside,
+            Err(reason) => return Self::LeftOut { reason: reason.clone() },
+        };
+        let status = match inside.regions.get(region) {
+            None => return Self::NotEnabled,
+            Some(Seen::Absent) => {
+                return Self::Uncovered { found: "the trail is not there".to_owned() };
+            }
+            Some(Seen::Unreadable(error)) => return Self::Unknown { reason: error.in_full() },
+            Some(Seen::Present(status)) => status,
+        };
+        let (newest_log, newest_digest) = (status.newest_log, status.newest_digest);
+        if !status.is_logging {
+            return Self::Uncovered { found: "the trail is stopped".to_owned() };
+        }
+        match status.staleness(at, age) {
+            None => Self::Covered { newest_log, newest_digest },
+            Some(_) => match &status.archive_unread {
+                Some(error) => Self::Unknown { reason: error.in_full() },
+                None => Self::Stale { newest_log, newest_digest },
+            },
+        }
+    }
 }

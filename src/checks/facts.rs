@@ -1,6 +1,11 @@
-use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::resources::{Desired, Observed};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::archive::verify::run::Verification;
+use crate::aws::{AwsError, Seen};
+use crate::names::{AccountId, Arn, Region};
+use crate::resources::{Desired, EventSelectors, Observed};
 
 /// Everything that checks are judged from.
 #[derive(Debug, Clone)]
@@ -11,4 +16,130 @@ pub struct Facts {
     pub desired: Desired,
     /// What was seen of what orgtrail manages.
     pub observed: Observed,
+    /// Every account, by unit, then by id.
+    pub accounts: Seen<Vec<AccountFacts>>,
+    /// The newest digests of every account and Region, verified; absent where
+    /// it was not asked for.
+    pub chains: Seen<std::sync::Arc<Verification>>,
+    /// The accounts of an earlier run, where one was given.
+    pub earlier: Option<BTreeSet<AccountId>>,
+}
+
+/// What was seen of one account.
+#[derive(Debug, Clone)]
+pub struct AccountFacts {
+    /// The account's id.
+    pub account: AccountId,
+    /// Its friendly name.
+    pub name: String,
+    /// The names of the units from the root down.
+    pub unit_path: String,
+    /// What was seen inside; the words why it was not looked at.
+    pub inside: Result<Inside, String>,
+}
+
+/// What was seen inside an account.
+#[derive(Debug, Clone)]
+pub struct Inside {
+    /// The declared Regions that it has enabled, and how the trail fares there;
+    /// absent where the trail is not there.
+    pub regions: BTreeMap<Region, Seen<TrailStatus>>,
+    /// Why its own list of Regions could not be read: others may be missing.
+    pub regions_unread: Option<AwsError>,
+    /// The account's own trails but for the declared one.
+    pub other_trails: Seen<Vec<OtherTrail>>,
+}
+
+/// How the organization trail fares in one account and Region.
+///
+/// Source: CloudTrail `GetTrailStatus`.
+#[derive(Debug, Clone, Default)]
+pub struct TrailStatus {
+    /// Whether it records.
+    pub is_logging: bool,
+    /// When it was last started.
+    pub started: Option<Timestamp>,
+    /// The newest log file's delivery.
+    pub newest_log: Option<Timestamp>,
+    /// The newest digest's delivery.
+    pub newest_digest: Option<Timestamp>,
+    /// The newest delivery to the log group.
+    pub newest_event: Option<Timestamp>,
+    /// Why the last delivery of logs failed.
+    pub log_error: Option<String>,
+    /// Why the last delivery of digests failed.
+    pub digest_error: Option<String>,
+    /// Why the last delivery to the log group failed.
+    pub event_error: Option<String>,
+    /// Why the archive could not be asked for digests that the status does not
+    /// tell of.
+    pub archive_unread: Option<AwsError>,
+}
+
+/// A trail that is not the declared one.
+#[derive(Debug, Clone)]
+pub struct OtherTrail {
+    /// Its ARN.
+    pub arn: Arn,
+    /// Whether it records.
+    pub is_logging: Seen<bool>,
+    /// What it records.
+    pub selectors: Seen<EventSelectors>,
+}
+
+impl Facts {
+    /// Facts of what orgtrail manages alone: nothing is known of the accounts.
+    #[must_use]
+    pub fn of_managed(at: Timestamp, desired: Desired, observed: Observed) -> Self {
+        let (accounts, chains) = (Seen::Absent, Seen::Absent);
+        Self { at, desired, observed, accounts, chains, earlier: None }
+    }
+
+    /// How the trail fares in its home Region.
+    #[must_use]
+    pub fn home_status(&self) -> Seen<&TrailStatus> {
+        let accounts = match &self.accounts {
+            Seen::Present(accounts) => accounts,
+            Seen::Absent => return Seen::Absent,
+            Seen::Unreadable(error) => return Seen::Unreadable(error.clone()),
+        };
+        accounts
+            .iter()
+            .find(|one| one.account == *self.desired.management())
+            .and_then(|one| one.inside.as_ref().ok()?.regions.get(self.desired.home_region()))
+            .map_or(Seen::Absent, Seen::as_ref)
+    }
+
+    /// How old a delivery may be.
+    #[must_use]
+    pub fn freshness(&self) -> SignedDuration {
+        SignedDuration::from_hours(self.desired.config.drift.freshness_hours.into())
+    }
+}
+
+impl TrailStatus {
+    /// What is wrong with the newest deliveries, if anything is.
+    ///
+    /// A digest comes every hour, also where nothing happened; a log file only
+    /// where something did. So the digests tell whether deliveries stand still.
+    #[must_use]
+    pub fn staleness(&self, at: Timestamp, age: SignedDuration) -> Option<String> {
+        if let Some(error) = &self.log_error {
+            return Some(format!("log files are not delivered: {error}"));
+        }
+        if let Some(error) = &self.digest_error {
+            return Some(format!("digests are not delivered: {error}"));
+        }
+        let fresh =
+            |time: Option<Timestamp>| time.is_some_and(|time| at.duration_since(time) <= age);
+        // What was started within that time may have nothing to show yet.
+        if fresh(self.newest_digest) || fresh(self.started) {
+            return None;
+        }
+        Some(match (self.newest_digest, self.newest_log) {
+            (Some(digest), _) => format!("the newest digest is of {digest}"),
+            (None, Some(log)) => format!("no digest, the newest log file is of {log}"),
+            (None, None) => "no digest and no log file".to_owned(),
+        })
+    }
 }

@@ -1,19 +1,69 @@
 //! Governance checks: one file each, pure over what was observed.
 //!
 //! A check is a `const CHECK: Check` in a file of its own and has its line in
-//! [`CATALOGUE`]. It answers for every scope that it has, with one of three
-//! verdicts; what could not be read is never taken for fine.
+//! [`CATALOGUE`] and its rows in `table.rs`. It answers for every scope that it
+//! has, with one of three verdicts; what could not be read is never taken for
+//! fine.
 
+mod bucket_access_logging;
+mod bucket_cross_account;
+mod bucket_encryption;
+mod bucket_lifecycle;
+mod bucket_mfa_delete;
+mod bucket_notifications;
+mod bucket_object_lock;
+mod bucket_ownership;
+mod bucket_policy_digest_safe;
+mod bucket_policy_source_arn;
+mod bucket_public_access;
+mod bucket_replication;
+mod bucket_retention_conflict;
+mod bucket_tls_only;
+mod bucket_versioning;
 mod catalogue;
+mod chains;
 mod check;
 mod coverage;
 mod facts;
 mod finding;
+mod gather;
+mod guardrail_scp;
+mod judge;
+mod key_enabled;
+mod key_not_public;
+mod key_policy_scope;
+mod key_rotation;
+mod key_single_region;
+mod newest;
+mod org_coverage;
+mod org_delegated_admins;
+mod org_delivery_freshness;
+mod org_digest_chain;
+mod org_new_accounts;
+mod org_trail_identity;
+mod org_trusted_access;
+mod org_unmanaged_trails;
+mod plan_empty;
+mod principals;
 mod run;
+#[cfg(test)]
+mod table;
+mod trail_cloudwatch_logs;
+mod trail_data_events;
+mod trail_duplicates;
+mod trail_insights;
+mod trail_is_logging;
+mod trail_kms;
+mod trail_log_validation;
+mod trail_multi_region;
+mod trail_notifies;
+mod trail_selectors_named;
+mod trail_tags;
 
 pub use catalogue::CATALOGUE;
 pub use check::{Check, Framework, Mapping, Severity};
 pub use coverage::{Cell, Coverage, CoveredAccount};
-pub use facts::Facts;
+pub use facts::{AccountFacts, Facts, Inside, OtherTrail, TrailStatus};
 pub use finding::{Answer, Finding, Scope, Suppression, Verdict};
+pub use gather::{Progress, Silent, look_at_accounts};
 pub use run::{Compared, Run};

@@ -1,7 +1,9 @@
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Finding};
+use super::{Check, Coverage, Facts, Finding, Scope, Severity, Suppression, Verdict};
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 
 /// All that one run of the checks gave: what every report renders, and what
@@ -43,4 +45,105 @@ pub struct Compared {
     pub fixed: Vec<Finding>,
     /// Broken or unknown then and now.
     pub unchanged: Vec<Finding>,
+}
+
+impl Run {
+    /// Judges some checks over what was seen.
+    #[must_use]
+    pub fn of(facts: &Facts, checks: &[&Check]) -> Self {
+        let desired = &facts.desired;
+        let mut findings = Vec::new();
+        for check in checks {
+            for answer in (check.judge)(facts) {
+                let suppression = match answer.verdict {
+                    Verdict::Holds => None,
+                    _ => suppression(facts, check, &answer.scope),
+                };
+                findings.push(Finding {
+                    check: check.id.to_owned(),
+                    severity: check.severity,
+                    scope: answer.scope,
+                    verdict: answer.verdict,
+                    suppression,
+                });
+            }
+        }
+        Self {
+            version: 1,
+            at: facts.at,
+            organization: desired.org_id().clone(),
+            management_account: desired.management().clone(),
+            home_region: desired.config.organization.home_region.clone(),
+            trail: desired.trail_arn(),
+            bucket: desired.bucket().clone(),
+            findings,
+            coverage: Coverage::of(desired, &facts.accounts, facts.at),
+            compared: None,
+        }
+    }
+
+    /// Compares with an earlier run, as far as both ran the same checks.
+    #[must_use]
+    pub fn since(mut self, earlier: &Self) -> Self {
+        let checks = |run: &Self| -> BTreeSet<String> {
+            run.findings.iter().map(|finding| finding.check.clone()).collect()
+        };
+        let both: BTreeSet<String> =
+            checks(&self).intersection(&checks(earlier)).cloned().collect();
+        let open = |run: &Self| -> Vec<Finding> {
+            let open = run.findings.iter().filter(|finding| finding.verdict != Verdict::Holds);
+            open.filter(|finding| both.contains(&finding.check)).cloned().collect()
+        };
+        let (now, then) = (open(&self), open(earlier));
+        let keys = |findings: &[Finding]| -> BTreeSet<(String, Scope)> {
+            findings.iter().map(|one| (one.check.clone(), one.scope.clone())).collect()
+        };
+        let (now_keys, then_keys) = (keys(&now), keys(&then));
+        let in_keys = |one: &Finding, keys: &BTreeSet<(String, Scope)>| {
+            keys.contains(&(one.check.clone(), one.scope.clone()))
+        };
+        let (unchanged, new) = now.into_iter().partition(|one| in_keys(one, &then_keys));
+        let fixed = then.into_iter().filter(|one| !in_keys(one, &now_keys)).collect();
+        self.compared = Some(Compared { since: earlier.at, new, fixed, unchanged });
+        self
+    }
+
+    /// Whether something is broken that counts and is so grave.
+    #[must_use]
+    pub fn has_drift(&self, at_least: Severity) -> bool {
+        self.findings.iter().any(|finding| finding.severity >= at_least && finding.counts())
+    }
+
+    /// Whether something so grave could not be seen, and nothing lets it pass.
+    #[must_use]
+    pub fn has_unknown(&self, at_least: Severity) -> bool {
+        self.findings.iter().any(|finding| {
+            finding.severity >= at_least
+                && matches!(finding.verdict, Verdict::Unknown { .. })
+                && finding.suppression.as_ref().is_none_or(|suppression| suppression.expired)
+        })
+    }
+}
+
+/// The suppression that the config has for a finding: one in force before one
+/// that is over.
+fn suppression(facts: &Facts, check: &Check, scope: &Scope) -> Option<Suppression> {
+    let today = facts.at.to_zoned(TimeZone::UTC).date();
+    let scope = scope.to_string();
+    facts
+        .desired
+        .config
+        .drift
+        .suppress
+        .iter()
+        .filter(|one| one.check == check.id)
+        .filter(|one| {
+            one.scope.as_ref().is_none_or(|pattern| crate::sandbox::glob(pattern, &scope))
+        })
+        .max_by_key(|one| one.until)
+        .map(|one| Suppression {
+            reason: one.reason.clone(),
+            until: one.until,
+            expired: one.until < today,
+        })
 }

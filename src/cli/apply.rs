@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::provision::{PlanOptions, exit_of};
+use super::provision::{Looked, PlanOptions, exit_of};
 use super::{CliError, Context, Exit, Format};
 use crate::plan::apply::{Outcome, StepResult, apply, settle};
 use crate::plan::{Confirmation, Plan};
@@ -72,25 +72,11 @@ struct Report<'a> {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let looked = args.options.look(context).await?;
-    let confirmed = args.confirmations.given();
     if let Some(path) = &args.plan {
         Plan::open(path)?.check_fresh(&looked.plan, path)?;
     }
-    looked.plan.check_permitted(&confirmed)?;
-    let writes = looked.plan.steps.iter().filter(|step| step.action.writes()).count();
-    if args.plan.is_none() && writes > 0 && !context.yes {
-        context.out.warn(looked.plan.to_text());
-        context.confirm(&format!("Do these {writes} steps?"))?;
-    }
-    let bar = context.out.progress("applying", writes);
-    let told = |result: &StepResult| {
-        bar.inc(1);
-        bar.suspend(|| tell(context, result));
-    };
-    let results =
-        apply(&looked.aws, &looked.desired, &looked.observed, &looked.plan, &confirmed, &told)
-            .await?;
-    bar.finish_and_clear();
+    let ask = args.plan.is_none();
+    let results = carry_out(&looked, args.confirmations, context, ask).await?;
     let (_, left) = settle(&looked.aws, &looked.desired, &results).await;
     match context.format {
         Format::Text => context.out.data(left.to_text())?,
@@ -106,6 +92,33 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         Exit::ChangesPending if failed => Exit::Incomplete,
         exit => exit,
     })
+}
+
+/// Carries a plan out under its confirmations, with a bar where a person looks
+/// on; where it is to `ask`, the plan is shown before.
+pub(super) async fn carry_out(
+    looked: &Looked,
+    confirmations: Confirmations,
+    context: &Context,
+    ask: bool,
+) -> Result<Vec<StepResult>, CliError> {
+    let confirmed = confirmations.given();
+    looked.plan.check_permitted(&confirmed)?;
+    let writes = looked.plan.steps.iter().filter(|step| step.action.writes()).count();
+    if ask && writes > 0 && !context.yes {
+        context.out.warn(looked.plan.to_text());
+        context.confirm(&format!("Do these {writes} steps?"))?;
+    }
+    let bar = context.out.progress("applying", writes);
+    let told = |result: &StepResult| {
+        bar.inc(1);
+        bar.suspend(|| tell(context, result));
+    };
+    let results =
+        apply(&looked.aws, &looked.desired, &looked.observed, &looked.plan, &confirmed, &told)
+            .await?;
+    bar.finish_and_clear();
+    Ok(results)
 }
 
 /// One line for each step that ended.

@@ -22,10 +22,18 @@ pub enum Rendering {
     Text,
     /// For programs: a documented, versioned contract.
     Json,
-    /// For test dashboards (`verify`).
+    /// For test dashboards (`verify`, `drift`).
     Junit,
     /// The lines of `aws cloudtrail validate-logs` (`verify`).
     AwsCli,
+    /// For code scanning (`drift`).
+    Sarif,
+    /// For security lakes: compliance findings (`drift`).
+    Ocsf,
+    /// One page for people (`drift`).
+    Html,
+    /// For spreadsheets (`drift`).
+    Csv,
 }
 
 impl Rendering {

@@ -8,7 +8,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Begin", &["demo", "init", "accounts", "config"]),
     ("Provision", &["plan", "apply", "mfa-delete", "destroy"]),
     ("Consolidate and verify", &["sources", "consolidate", "verify", "evidence"]),
-    ("Watch", &["run", "drift", "checks", "serve"]),
+    ("Watch", &["run", "drift", "coverage", "explain", "serve"]),
     ("Other", &["sandbox", "completions", "man", "help"]),
 ];
 

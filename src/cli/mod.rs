@@ -15,11 +15,14 @@ mod config;
 mod confirm;
 mod consolidate;
 mod context;
+mod coverage;
 mod demo;
 mod destroy;
+mod drift;
 mod error;
 mod evidence;
 mod exit;
+mod explain;
 mod groups;
 mod init;
 mod man;
@@ -39,7 +42,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 pub use context::{Context, Format, Rendering};
 pub use error::{CliError, Explain};
@@ -105,14 +108,27 @@ enum Command {
     Verify(verify::Args),
     Evidence(evidence::Args),
     Run(run::Args),
+    Drift(drift::Args),
+    Explain(explain::Args),
+    Coverage(coverage::Args),
 }
 
 impl Command {
     async fn run(self, context: &Context) -> Result<Exit, CliError> {
-        if matches!(context.rendering, Rendering::Junit | Rendering::AwsCli)
-            && !matches!(self, Self::Verify(_))
-        {
-            return Err(CliError::usage("`--format` is `text` or `json` for this command"));
+        let knows = |rendering: &Rendering| match (&self, rendering) {
+            (_, Rendering::Text | Rendering::Json)
+            | (Self::Verify(_), Rendering::Junit | Rendering::AwsCli) => true,
+            (Self::Drift(_), other) => drift::format_of(*other).is_some(),
+            _ => false,
+        };
+        if !knows(&context.rendering) {
+            let known = Rendering::value_variants().iter().filter(|one| knows(one));
+            let words: Vec<String> = known
+                .filter_map(clap::ValueEnum::to_possible_value)
+                .map(|word| format!("`{}`", word.get_name()))
+                .collect();
+            let message = format!("`--format` is {} for this command", one_of(&words));
+            return Err(CliError::usage(message));
         }
         // Boxed, since some commands' futures are large.
         let run: Pin<Box<dyn Future<Output = Result<Exit, CliError>> + '_>> = match self {
@@ -132,6 +148,9 @@ impl Command {
             Self::Verify(args) => Box::pin(verify::run(args, context)),
             Self::Evidence(args) => Box::pin(evidence::run(args, context)),
             Self::Run(args) => Box::pin(run::run(args, context)),
+            Self::Drift(args) => Box::pin(drift::run(args, context)),
+            Self::Explain(args) => Box::pin(explain::run(args, context)),
+            Self::Coverage(args) => Box::pin(coverage::run(args, context)),
         };
         run.await
     }
@@ -168,6 +187,15 @@ pub fn main() -> ExitCode {
             Output::error(&error);
             error.exit().into()
         }
+    }
+}
+
+/// Words as people list them: `a`, `b` or `c`.
+fn one_of(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::policy::Foreign;
 use crate::resources::{Desired, Observed, OrganizationFacts, observe};
 
 /// Options of every command that plans.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct PlanOptions {
     /// Remove statements and lifecycle rules that orgtrail did not write from
     /// the policies and rules it manages; without this they are kept, and shown.
@@ -24,13 +24,17 @@ pub(super) struct Looked {
 }
 
 impl PlanOptions {
+    /// What becomes of what others wrote.
+    pub(super) fn foreign(self) -> Foreign {
+        if self.remove_foreign { Foreign::Remove } else { Foreign::Keep }
+    }
+
     /// Reads the config, looks at AWS, and plans.
     pub(super) async fn look(self, context: &Context) -> Result<Looked, CliError> {
         let config = context.config()?;
         let aws = context.aws(&config).await?;
         let organization = OrganizationFacts::read(&aws, &config).await?;
-        let foreign = if self.remove_foreign { Foreign::Remove } else { Foreign::Keep };
-        let desired = Desired::new(config, organization, foreign);
+        let desired = Desired::new(config, organization, self.foreign());
         let observed = Box::pin(observe(&aws, &desired)).await;
         let plan = plan(&desired, &observed);
         Ok(Looked { aws, desired, observed, plan })

@@ -105,7 +105,10 @@ impl Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let (subject, verification) = once(&args, context).await?;
     match context.rendering {
-        Rendering::Text => context.out.data(verification::text(&subject, &verification))?,
+        // What is not for this command was refused before.
+        Rendering::Text | Rendering::Sarif | Rendering::Ocsf | Rendering::Html | Rendering::Csv => {
+            context.out.data(verification::text(&subject, &verification))?
+        }
         Rendering::Json => context.out.json(&verification::json(&subject, &verification))?,
         Rendering::Junit => context.out.data(verification::junit(&subject, &verification))?,
         Rendering::AwsCli => context.out.data(verification::aws_cli(&subject, &verification))?,

@@ -8,11 +8,11 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::{
-    AccessLogging, Archive, CloudWatchLogs, Config, DataEvents, DataResource, EventSelector,
+    AccessLogging, Archive, CloudWatchLogs, Config, DataEvents, DataResource, Drift, EventSelector,
     Guardrail, GuardrailTarget, Insights, Key, Lifecycle, ManagementEventSource, MemberRole,
     MfaDelete, Notification, ObjectLock, ObjectLockMode, Organization, Origin, Principal,
     ReadWriteType, Regions, Replication, ReplicationStorageClass, Roles, Selectors, Severity,
-    StorageClass, Tier, TlsFloor, Topic, Trail,
+    StorageClass, Suppress, Tier, TlsFloor, Topic, Trail,
 };
 use crate::names::{AccountId, Arn, KeyAlias, KeyPrefix, Partition, Region};
 
@@ -28,10 +28,19 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
             key(partition),
             cloudwatch_logs(),
             option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name })),
-            guardrail(),
+            (guardrail(), drift()),
         )
             .prop_map(
-                |(organization, roles, trail, archive, key, cloudwatch_logs, topic, guardrail)| {
+                |(
+                    organization,
+                    roles,
+                    trail,
+                    archive,
+                    key,
+                    cloudwatch_logs,
+                    topic,
+                    (guardrail, drift),
+                )| {
                     Config {
                         organization,
                         roles,
@@ -41,6 +50,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         cloudwatch_logs,
                         topic,
                         guardrail,
+                        drift,
                     }
                 },
             )
@@ -415,6 +425,22 @@ fn guardrail() -> impl Strategy<Value = Guardrail> {
     ];
     (any::<bool>(), "[A-Za-z0-9][ -~]{0,30}", distinct(target, 3))
         .prop_map(|(enabled, name, targets)| Guardrail { enabled, name, targets })
+}
+
+fn drift() -> impl Strategy<Value = Drift> {
+    let checks: Vec<&str> = crate::checks::CATALOGUE.iter().map(|check| check.id).collect();
+    let day = (2020..2100_i16, 1..=12_i8, 1..=28_i8)
+        .prop_map(|(year, month, day)| jiff::civil::date(year, month, day));
+    let suppress = (select(checks), option::of("[a-z0-9 *-]{1,20}"), "[A-Za-z][ -~]{0,30}", day)
+        .prop_map(|(check, scope, reason, until)| Suppress {
+            check: check.to_owned(),
+            scope,
+            reason,
+            until,
+        });
+    (3..1000_u32, 0..48_u32, vec(suppress, 0..3)).prop_map(
+        |(freshness_hours, chain_hours, suppress)| Drift { freshness_hours, chain_hours, suppress },
+    )
 }
 
 /// Fragments that configs are made of, and some that they are not.

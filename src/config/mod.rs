@@ -13,6 +13,7 @@ mod check;
 mod cloudwatch_logs;
 mod derived;
 mod document;
+mod drift;
 mod environment;
 mod finding;
 mod guardrail;
@@ -35,6 +36,7 @@ mod trail;
 
 pub use archive::{AccessLogging, Archive, MfaDelete, ObjectLock, ObjectLockMode, TlsFloor};
 pub use cloudwatch_logs::CloudWatchLogs;
+pub use drift::{Drift, Suppress};
 pub use environment::Environment;
 pub use finding::{Finding, Origin, Severity};
 pub use guardrail::{Guardrail, GuardrailTarget};
@@ -44,6 +46,7 @@ pub use load::{ConfigError, InvalidConfig, Loaded};
 pub use notifications::Notification;
 pub use organization::{Organization, Regions};
 pub use principal::Principal;
+pub(crate) use read::nearest;
 pub use replication::{Replication, ReplicationStorageClass};
 pub use roles::{MemberRole, Roles};
 pub use selectors::{
@@ -87,6 +90,8 @@ section::section! {
         topic: Option<Topic> = default(None::<Topic>),
         /// A service control policy against tampering in the members.
         guardrail: Guardrail = section,
+        /// What `orgtrail drift` expects, and what it lets pass.
+        drift: Drift = section,
     }
 }
 

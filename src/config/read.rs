@@ -193,7 +193,7 @@ pub(super) fn join(path: &str, key: &str) -> String {
 }
 
 /// The nearest of `known`, where one is near enough to be meant.
-pub(super) fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     known
         .iter()
         .map(|key| (strsim::jaro_winkler(found, key), *key))

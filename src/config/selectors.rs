@@ -176,7 +176,8 @@ impl AdvancedEventSelector {
                 ..FieldSelector::about("eventSource")
             });
         }
-        Self { name: Some("management events".to_owned()), field_selectors: fields }
+        // The name by which scanners find it.
+        Self { name: Some("Management events selector".to_owned()), field_selectors: fields }
     }
 
     /// The selector for the data events of one resource type.

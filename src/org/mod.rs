@@ -12,5 +12,5 @@ pub use account::{Account, AccountState, LeftOut};
 pub use delegated::cloudtrail_administrators;
 pub use discovery::{Discovery, FoundBucket, FoundTrail};
 pub use organization::{Organization, Unit};
-pub use regions::{EnabledRegions, enabled_regions};
+pub use regions::{EnabledRegions, enabled_regions, own_regions};
 pub use survey::{Entry, Surveyed, survey};

@@ -35,6 +35,19 @@ pub async fn enabled_regions(
     }
 }
 
+/// The same, asking the account itself first: each account has a rate of its
+/// own, where the management account has one for all.
+pub async fn own_regions(
+    aws: &Aws,
+    management_account: &AccountId,
+    account: &AccountId,
+) -> EnabledRegions {
+    match list_with(&aws.clients(account, aws.home_region()), None).await {
+        Ok(regions) => EnabledRegions { regions, unread: None },
+        Err(_) => enabled_regions(aws, management_account, account).await,
+    }
+}
+
 async fn list(
     aws: &Aws,
     management_account: &AccountId,

@@ -80,6 +80,30 @@ pub enum Principal {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Strings(pub Vec<String>);
 
+/// Condition keys by which AWS takes a statement for anyone as not public.
+///
+/// Source: S3 User Guide, "The meaning of public"; KMS Developer Guide,
+/// `kms:CallerAccount`.
+const CLOSING_KEYS: [&str; 14] = [
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "aws:sourceorgid",
+    "aws:sourceorgpaths",
+    "aws:sourceowner",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
+    "aws:userid",
+    "kms:calleraccount",
+    "s3:dataaccesspointaccount",
+];
+
+/// Operators by which such a key closes: those that need it to be there.
+const CLOSING_OPERATORS: [&str; 4] = ["arnequals", "arnlike", "stringequals", "stringlike"];
+
 /// A text that is no policy document.
 #[derive(Debug, thiserror::Error)]
 #[error("the policy is not one that can be understood")]
@@ -134,6 +158,28 @@ impl Statement {
     #[must_use]
     pub fn deny(sid: &str) -> Self {
         Self::with(sid, Effect::Deny)
+    }
+
+    /// Whether a statement that allows is for anyone at all: no principal that it
+    /// names, and no condition, keeps strangers out.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let anyone = match &self.principal {
+            Some(Principal::Anyone) => true,
+            Some(Principal::Of(kinds)) => {
+                kinds.get("AWS").is_some_and(|names| names.iter().any(|name| name == "*"))
+            }
+            None => self.not_principal.is_some(),
+        };
+        let closes = |(operator, keys): (&String, &BTreeMap<String, Strings>)| {
+            let operator = operator.to_ascii_lowercase();
+            CLOSING_OPERATORS.contains(&operator.as_str())
+                && keys.iter().any(|(key, values)| {
+                    CLOSING_KEYS.contains(&key.to_ascii_lowercase().as_str())
+                        && values.iter().all(|value| !value.starts_with('*'))
+                })
+        };
+        anyone && !self.condition.iter().any(closes)
     }
 
     /// Speaks of anyone at all.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::config::{AdvancedEventSelector, EventSelector, Selectors};
+use crate::names::Arn;
 use crate::plan::{Change, Confirmation, field_changes};
 
 /// What the trail records: management events, data events.
@@ -19,6 +20,9 @@ pub struct EventSelectors {
     pub classic: BTreeSet<Classic>,
     /// Advanced selectors: field → operator → values.
     pub advanced: BTreeSet<Fields>,
+    /// Names of the advanced selectors that select management events.
+    #[serde(skip)]
+    pub management_names: BTreeSet<String>,
 }
 
 /// A classic selector.
@@ -42,20 +46,30 @@ const OPERATORS: [&str; 6] =
 
 impl EventSelectors {
     pub(super) async fn observe(management: &Clients, desired: &Desired) -> Seen<Self> {
-        let arn = desired.trail_arn().to_string();
-        let answer = management.cloudtrail().get_event_selectors().trail_name(arn).send().await;
+        Self::read(management, &desired.trail_arn()).await
+    }
+
+    /// Reads those of any trail, in its home Region.
+    pub(crate) async fn read(clients: &Clients, trail: &Arn) -> Seen<Self> {
+        let answer =
+            clients.cloudtrail().get_event_selectors().trail_name(trail.to_string()).send().await;
         Seen::from_result(
-            answer.at(management, "cloudtrail:GetEventSelectors"),
+            answer.at(clients, "cloudtrail:GetEventSelectors"),
             AwsError::is_not_found,
         )
-        .map(|answer| Self {
-            classic: answer.event_selectors().iter().map(Classic::of_sdk).collect(),
-            advanced: answer.advanced_event_selectors().iter().map(fields_of_sdk).collect(),
+        .map(|answer| {
+            let advanced = answer.advanced_event_selectors();
+            let named = advanced.iter().filter(|one| is_management(&fields_of_sdk(one)));
+            Self {
+                classic: answer.event_selectors().iter().map(Classic::of_sdk).collect(),
+                advanced: advanced.iter().map(fields_of_sdk).collect(),
+                management_names: named.filter_map(|one| one.name.clone()).collect(),
+            }
         })
     }
 
     /// What is declared.
-    fn declared(desired: &Desired) -> Self {
+    pub(crate) fn declared(desired: &Desired) -> Self {
         let (mut classic, mut advanced) = (BTreeSet::new(), BTreeSet::new());
         match desired.config.trail.selectors() {
             Selectors::Classic(selectors) => {
@@ -65,7 +79,7 @@ impl EventSelectors {
                 advanced.extend(selectors.iter().map(fields_of_config));
             }
         }
-        Self { classic, advanced }
+        Self { classic, advanced, management_names: BTreeSet::new() }
     }
 
     /// What a new trail has: all management events.
@@ -76,7 +90,11 @@ impl EventSelectors {
             excluded: BTreeSet::new(),
             data_resources: BTreeMap::new(),
         };
-        Self { classic: BTreeSet::from([classic]), advanced: BTreeSet::new() }
+        Self {
+            classic: BTreeSet::from([classic]),
+            advanced: BTreeSet::new(),
+            management_names: BTreeSet::new(),
+        }
     }
 }
 
@@ -261,9 +279,11 @@ impl EventSelectors {
         self.management_kinds().is_superset(&other.management_kinds())
     }
 
-    /// Reads and writes, each with what is left out of it.
-    fn management_kinds(&self) -> BTreeSet<(&'static str, &'static str)> {
-        const SOURCES: [&str; 3] = ["", "kms.amazonaws.com", "rdsdata.amazonaws.com"];
+    /// Reads and writes of management events that are recorded whole, each with
+    /// the sources whose events come in masses and may be left out.
+    ///
+    /// A selector that is narrowed by anything else records none of them whole.
+    pub(crate) fn management_kinds(&self) -> BTreeSet<(&'static str, &'static str)> {
         let mut kinds = BTreeSet::new();
         let mut add = |reads: bool, writes: bool, excluded: &BTreeSet<String>| {
             for source in SOURCES.into_iter().filter(|source| !excluded.contains(*source)) {
@@ -275,28 +295,98 @@ impl EventSelectors {
                 }
             }
         };
+        // A trail that was never given selectors records all of them.
+        if self.classic.is_empty() && self.advanced.is_empty() {
+            add(true, true, &BTreeSet::new());
+        }
         for one in self.classic.iter().filter(|one| one.management_events) {
             let kind = one.read_write_type.as_str();
             add(kind != "WriteOnly", kind != "ReadOnly", &one.excluded);
         }
-        for fields in &self.advanced {
-            let is = |field: &str, value: &str| {
-                fields
-                    .get(field)
-                    .and_then(|operators| operators.get("equals"))
-                    .is_some_and(|values| values.contains(value))
-            };
-            if !is("eventCategory", "Management") {
-                continue;
-            }
-            let excluded = fields
-                .get("eventSource")
-                .and_then(|operators| operators.get("not_equals"))
-                .cloned()
-                .unwrap_or_default();
-            let any = !fields.contains_key("readOnly");
-            add(any || is("readOnly", "true"), any || is("readOnly", "false"), &excluded);
+        for fields in self.advanced.iter().filter(|fields| is_management(fields)) {
+            let Some(excluded) = excluded_sources(fields) else { continue };
+            let (reads, writes) = reads_and_writes(fields);
+            add(reads, writes, &excluded);
         }
         kinds
     }
+
+    /// Every kind of management event that there is.
+    pub(crate) fn all_management_kinds() -> BTreeSet<(&'static str, &'static str)> {
+        SOURCES.into_iter().flat_map(|source| [("read", source), ("write", source)]).collect()
+    }
+
+    /// The data events that are recorded, one for each resource type, reads or
+    /// writes, and beginning of an ARN; a selector that is narrowed by anything
+    /// else records none of them whole.
+    pub(crate) fn data_kinds(&self) -> BTreeSet<(String, &'static str, String)> {
+        let mut kinds = BTreeSet::new();
+        let mut add = |kind: &str, (reads, writes): (bool, bool), beginning: &str| {
+            let sides = [(reads, "read"), (writes, "write")];
+            for (_, side) in sides.into_iter().filter(|(recorded, _)| *recorded) {
+                kinds.insert((kind.to_owned(), side, beginning.to_owned()));
+            }
+        };
+        for one in &self.classic {
+            let sides = (one.read_write_type != "WriteOnly", one.read_write_type != "ReadOnly");
+            for (kind, arns) in &one.data_resources {
+                for arn in arns {
+                    // `arn:aws:s3` and `arn:aws:lambda` are every resource.
+                    let every = arn.split(':').count() <= 3 || arn.ends_with(":::");
+                    add(kind, sides, if every { "" } else { arn });
+                }
+            }
+        }
+        for fields in &self.advanced {
+            let of = |field: &str, operator: &str| {
+                fields.get(field).and_then(|operators| operators.get(operator))
+            };
+            let known = ["eventCategory", "readOnly", "resources.type", "resources.ARN"];
+            let narrowed = fields.keys().any(|field| !known.contains(&field.as_str()))
+                || fields.get("resources.ARN").is_some_and(|operators| {
+                    operators.keys().any(|operator| *operator != "starts_with")
+                });
+            let is_data =
+                of("eventCategory", "equals").is_some_and(|values| values.contains("Data"));
+            if !is_data || narrowed {
+                continue;
+            }
+            let every = BTreeSet::from([String::new()]);
+            let beginnings = of("resources.ARN", "starts_with").unwrap_or(&every);
+            for kind in of("resources.type", "equals").into_iter().flatten() {
+                for beginning in beginnings {
+                    add(kind, reads_and_writes(fields), beginning);
+                }
+            }
+        }
+        kinds
+    }
+}
+
+/// Sources whose management events may be left out; the first is all others.
+const SOURCES: [&str; 3] = ["", "kms.amazonaws.com", "rdsdata.amazonaws.com"];
+
+fn is_management(fields: &Fields) -> bool {
+    let categories = fields.get("eventCategory").and_then(|operators| operators.get("equals"));
+    categories.is_some_and(|values| values.contains("Management"))
+}
+
+/// The sources that a selector of management events leaves out; none where it
+/// leaves out anything else.
+fn excluded_sources(fields: &Fields) -> Option<BTreeSet<String>> {
+    let known = ["eventCategory", "readOnly", "eventSource"];
+    if fields.keys().any(|field| !known.contains(&field.as_str())) {
+        return None;
+    }
+    let Some(operators) = fields.get("eventSource") else { return Some(BTreeSet::new()) };
+    if operators.keys().any(|operator| *operator != "not_equals") {
+        return None;
+    }
+    Some(operators.get("not_equals").cloned().unwrap_or_default())
+}
+
+fn reads_and_writes(fields: &Fields) -> (bool, bool) {
+    let Some(operators) = fields.get("readOnly") else { return (true, true) };
+    let is = |value: &str| operators.get("equals").is_some_and(|values| values.contains(value));
+    (is("true"), is("false"))
 }

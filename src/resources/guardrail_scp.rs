@@ -35,6 +35,15 @@ impl GuardrailScp {
         }
     }
 
+    /// What it is to be attached to: the declared targets, or the root.
+    pub(crate) fn targets(desired: &Desired) -> BTreeSet<String> {
+        let declared = &desired.config.guardrail.targets;
+        if declared.is_empty() {
+            return BTreeSet::from([desired.organization.root.to_string()]);
+        }
+        declared.iter().map(ToString::to_string).collect()
+    }
+
     async fn read(management: &Clients, desired: &Desired) -> Result<Self, AwsError> {
         const DESCRIBE: &str = "organizations:DescribePolicy";
         let organizations = management.organizations();
@@ -91,15 +100,6 @@ impl GuardrailScp {
             type_enabled,
         })
     }
-}
-
-/// What it is attached to: the declared targets, or the root.
-fn targets(desired: &Desired) -> BTreeSet<String> {
-    let declared = &desired.config.guardrail.targets;
-    if declared.is_empty() {
-        return BTreeSet::from([desired.organization.root.to_string()]);
-    }
-    declared.iter().map(ToString::to_string).collect()
 }
 
 /// The policy that the config declares.
@@ -235,7 +235,7 @@ impl Resource for GuardrailScp {
         fields.extend(policy.fields);
         let none = BTreeSet::new();
         let attached = found.map_or(&none, |found| &found.targets);
-        let wanted = targets(desired);
+        let wanted = Self::targets(desired);
         fields.extend(wanted.difference(attached).map(|target| {
             FieldChange::new(format!("targets.{target}"), None::<String>, Some("attached"))
         }));
@@ -301,7 +301,7 @@ impl Resource for GuardrailScp {
         };
         let none = BTreeSet::new();
         let attached = found.map_or(&none, |found| &found.targets);
-        let wanted = targets(hands.desired);
+        let wanted = Self::targets(hands.desired);
         for target in wanted.difference(attached) {
             let done = organizations
                 .attach_policy()

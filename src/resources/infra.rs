@@ -28,10 +28,13 @@ const MEMBER: &[&str] = &[
     "s3:ListBucketVersions",
 ];
 
-/// What consolidation and verification do in the log-archive account besides
-/// what its resources need.
+/// What consolidation, verification and checks do in the log-archive account
+/// besides what its resources need.
 const ARCHIVE: &[&str] = &[
     "account:ListRegions",
+    "cloudtrail:GetEventSelectors",
+    "cloudtrail:GetTrailStatus",
+    "cloudtrail:ListTrails",
     "kms:Decrypt",
     "kms:GenerateDataKey",
     "s3:GetObject",
@@ -44,6 +47,7 @@ const ARCHIVE: &[&str] = &[
 const HUB: &[&str] = &[
     "account:ListRegions",
     "cloudtrail:ListPublicKeys",
+    "cloudtrail:ListTrails",
     "organizations:DescribeOrganizationalUnit",
     "organizations:ListAccounts",
     "organizations:ListAccountsForParent",

@@ -28,5 +28,6 @@ mod world;
 pub use clock::Pace;
 pub use faults::{Effect, Fault, Faults, Propagation};
 pub use persist::DataError;
+pub(crate) use policy::{Asked, Question, Says, Who, glob};
 pub use simulator::{Legacy, LegacyError};
 pub use start::{Credentials, MfaDevice, NoSuchObject, Options, Sandbox, StartError};

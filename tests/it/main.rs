@@ -14,6 +14,8 @@ mod consolidate;
 mod corpus;
 mod demo;
 mod digest_vectors;
+mod drift_command;
+mod drift_mutations;
 mod forge;
 mod loopback;
 mod organization;

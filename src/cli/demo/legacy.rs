@@ -32,7 +32,7 @@ pub(super) async fn play(
     accounts: &[String],
 ) -> Result<(), Stop> {
     story.chapter(
-        "7. What came before, brought in",
+        "8. What came before, brought in",
         "Members had trails of their own, stopped an hour after the new one began. Their logs and\n\
          digests move into the archive with their signatures: nothing lost, twice or overwritten.",
     )?;

@@ -1,5 +1,6 @@
 //! `orgtrail demo`: every promise, tried on the built-in sandbox.
 
+mod drift;
 mod folder;
 mod ground;
 mod guards;
@@ -74,6 +75,7 @@ async fn play(story: &mut Story, accounts: usize, keep: bool) -> Result<Option<K
     provisioning::play(story, &ground).await?;
     let delivered = trail::play(story, &ground, &entered).await?;
     guards::play(story, &ground, &delivered).await?;
+    drift::play(story, &ground, &delivered).await?;
     legacy::play(story, &ground, &entered).await?;
     proof::play(story, &ground).await?;
     Ok(ground.clear().await)

@@ -21,7 +21,7 @@ const AT_A_TIME: usize = 16;
 
 pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop> {
     story.chapter(
-        "8. The archive, proven",
+        "9. The archive, proven",
         "Every digest's signature, link and log file is checked, for every account and Region at once,\n\
          also of what was brought in from elsewhere. Then a copy of one account's part, which no lock\n\
          guards, is tampered with: a log is changed, a digest deleted, a foreign file added.",

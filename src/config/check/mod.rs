@@ -2,6 +2,7 @@
 //! itself. Nothing here asks AWS.
 
 mod archive;
+mod drift;
 mod key;
 mod lifecycle;
 mod logs;
@@ -33,6 +34,7 @@ pub(super) fn check(
     notifications::check(config, &mut checker);
     key::check(config, &mut checker);
     logs::check(config, &mut checker);
+    drift::check(config, &mut checker);
     let Checker { mut unread, findings, .. } = checker;
     unread.extend(findings);
     unread

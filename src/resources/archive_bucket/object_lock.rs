@@ -47,7 +47,7 @@ impl ObjectLock {
     }
 
     /// What is declared; absent where it is off.
-    pub(in crate::resources) fn wanted(lock: &config::ObjectLock) -> Option<Self> {
+    pub(crate) fn wanted(lock: &config::ObjectLock) -> Option<Self> {
         let days = Some(lock.days);
         match lock.mode {
             ObjectLockMode::Off => None,
@@ -87,7 +87,8 @@ impl ObjectLock {
         compare(desired, found)
     }
 
-    fn is_weaker_than(&self, other: &Self) -> bool {
+    /// Whether it holds less, or for less long.
+    pub(crate) fn is_weaker_than(&self, other: &Self) -> bool {
         let rank = |lock: &Self| match lock.mode.as_deref() {
             None => 0,
             Some("COMPLIANCE") => 2,

@@ -5,8 +5,8 @@ mod policy;
 mod rotation;
 
 pub(super) use alias::Alias;
-pub(super) use policy::KeyPolicy;
-pub(super) use rotation::Rotation;
+pub use policy::KeyPolicy;
+pub use rotation::Rotation;
 
 use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType, Tag};
 use serde::Serialize;
@@ -143,7 +143,7 @@ fn description(desired: &Desired) -> String {
 
 /// Whether a bucket's or trail's way of naming a key means this one: by ARN, by
 /// id, by alias.
-pub(super) fn is_key(named: &str, key: &KmsKey, alias: &Arn) -> bool {
+pub(crate) fn is_key(named: &str, key: &KmsKey, alias: &Arn) -> bool {
     let arn = key.arn.to_string();
     named == arn
         || named == key.arn.resource_name()

@@ -129,7 +129,7 @@ pub(in crate::sandbox) fn parse(text: &str, kind: Kind) -> Result<Policy, Malfor
     compile(text, Some(kind))
 }
 
-fn compile(text: &str, kind: Option<Kind>) -> Result<Policy, Malformed> {
+pub(super) fn compile(text: &str, kind: Option<Kind>) -> Result<Policy, Malformed> {
     let malformed = |what: &str| Malformed(what.to_owned());
     let document: Value =
         serde_json::from_str(text).map_err(|_| malformed("Syntax errors in policy."))?;

@@ -1,6 +1,7 @@
 //! May this caller do this? Service control policies, identity policies,
 //! session policies and resource policies, evaluated as AWS does.
 
+mod ask;
 mod condition;
 mod document;
 mod keys;
@@ -8,6 +9,7 @@ mod managed;
 mod pattern;
 mod principal;
 
+pub(crate) use ask::{Asked, Question, Says, Who};
 pub(super) use document::{Document, Kind, Malformed, Policy, parse};
 pub(super) use managed::managed;
 
@@ -22,7 +24,7 @@ use super::{
 use crate::names::AccountId;
 
 /// Whether `text` matches a pattern with `*` and `?`, in any case.
-pub(super) fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let pattern = pattern::Pattern::new(pattern, false);
     pattern.expand(&|_| None).is_some_and(|p| pattern::matches(&p, text.as_bytes(), true))
 }

@@ -1,0 +1,39 @@
+use super::Verdict;
+use super::judge::{broken, of_bucket, of_seen};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use crate::aws::Seen;
+
+/// the bucket policy permits nothing to anybody but CloudTrail, the owner and the declared readers.
+pub(super) const CHECK: Check = Check {
+    id: "bucket-cross-account",
+    title: "the bucket policy permits nothing to anybody but CloudTrail, the owner and the declared readers",
+    severity: Severity::High,
+    why: "Who may read the archive sees everything; who may write or delete can forge it.",
+    fix: "orgtrail plan --remove-foreign, then orgtrail apply --remove-foreign",
+    resources: &["archive-bucket/policy"],
+    mappings: &[
+        Mapping { framework: Framework::SecurityHub, id: "S3.6" },
+        Mapping { framework: Framework::Prowler, id: "s3_bucket_cross_account_access" },
+    ],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let verdict = match facts.observed.bucket_policy.as_ref() {
+        Seen::Absent => Verdict::Holds,
+        policy => of_seen(policy, ("", ""), |policy| {
+            let readers = &facts.desired.config.archive.readers;
+            let owner = facts.desired.archive();
+            let unexpected =
+                super::principals::unexpected(&facts.desired, &policy.0, owner, readers, &READS);
+            if unexpected.is_empty() {
+                return Verdict::Holds;
+            }
+            broken(unexpected.join("; "), "CloudTrail writes, declared readers read, nobody else")
+        }),
+    };
+    of_bucket(facts, verdict)
+}
+
+/// What a declared reader may do.
+const READS: [&str; 2] = ["s3:get", "s3:list"];

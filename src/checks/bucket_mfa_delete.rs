@@ -1,0 +1,84 @@
+use super::Verdict;
+use super::judge::{as_declared, of_bucket, of_policy, of_seen, together, whether};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use crate::config::MfaDelete;
+use crate::sandbox::{Question, Says, Who};
+
+/// deleting a version asks for a second factor, in the declared way.
+pub(super) const CHECK: Check = Check {
+    id: "bucket-mfa-delete",
+    title: "deleting a version asks for a second factor, in the declared way",
+    severity: Severity::Medium,
+    why: "With a stolen session alone nobody deletes a log.",
+    fix: "orgtrail drift --fix; for native MFA delete, root runs orgtrail mfa-delete enable",
+    resources: &["archive-bucket/mfa-delete", "archive-bucket/policy", "vault/mfa-delete"],
+    mappings: &[
+        Mapping { framework: Framework::Cis, id: "2.1.2" },
+        Mapping { framework: Framework::SecurityHub, id: "S3.20" },
+        Mapping { framework: Framework::Prowler, id: "cloudtrail_bucket_requires_mfa_delete" },
+    ],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let verdict = match facts.desired.config.archive.mfa_delete {
+        MfaDelete::Off => Verdict::Holds,
+        MfaDelete::Root => as_declared(facts, "archive-bucket/mfa-delete"),
+        MfaDelete::Vault => together(
+            ["vault/mfa-delete", "archive-bucket/replication"].map(|id| as_declared(facts, id)),
+        ),
+        MfaDelete::Policy => of_seen(
+            facts.observed.bucket_policy.as_ref(),
+            ("there is no bucket policy", "a policy that asks for a second factor"),
+            |policy| of_policy(&policy.0, |policy| guarded(facts, policy)),
+        ),
+    };
+    of_bucket(facts, verdict)
+}
+
+/// Whether an administrator without a fresh second factor is refused.
+fn guarded(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
+    let desired = &facts.desired;
+    let account = desired.archive();
+    let arn = format!("arn:{}:iam::{account}:role/Administrator", desired.partition());
+    let bucket = desired.s3_arn(desired.bucket().as_str()).to_string();
+    let object = desired.s3_arn(format!("{}/AWSLogs/x", desired.bucket())).to_string();
+    let old = (u64::from(desired.config.archive.mfa_max_age_seconds) + 1).to_string();
+    let asked = [
+        ("s3:DeleteObjectVersion", &object),
+        ("s3:BypassGovernanceRetention", &object),
+        ("s3:DeleteBucket", &bucket),
+        ("s3:DeleteBucketPolicy", &bucket),
+        ("s3:PutBucketPolicy", &bucket),
+        ("s3:PutBucketVersioning", &bucket),
+        ("s3:PutBucketObjectLockConfiguration", &bucket),
+        ("s3:PutLifecycleConfiguration", &bucket),
+        ("s3:PutEncryptionConfiguration", &bucket),
+    ];
+    let factors: [&[(&str, &str)]; 2] = [
+        &[("aws:MultiFactorAuthPresent", "false")],
+        &[("aws:MultiFactorAuthPresent", "true"), ("aws:MultiFactorAuthAge", &old)],
+    ];
+    let allowed: Vec<String> = factors
+        .iter()
+        .zip(["without a second factor", "with an old one"])
+        .flat_map(|(factor, words)| asked.iter().map(move |asked| (factor, words, asked)))
+        .filter(|(factor, _, (action, resource))| {
+            let mut context = vec![
+                ("aws:PrincipalArn", arn.as_str()),
+                ("aws:PrincipalAccount", account.as_str()),
+                ("aws:SecureTransport", "true"),
+                ("s3:TlsVersion", "1.3"),
+            ];
+            context.extend(factor.iter());
+            let who = Who::Role(desired.partition(), account, "Administrator");
+            policy.says(&Question { who, action, resource, context: &context }) != Says::Denies
+        })
+        .map(|(_, words, (action, _))| format!("{action} {words}"))
+        .collect();
+    whether(
+        allowed.is_empty(),
+        || format!("not refused: {}", allowed.join(", ")),
+        "refused without a fresh second factor",
+    )
+}

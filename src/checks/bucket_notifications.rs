@@ -1,0 +1,21 @@
+use super::judge::{as_declared, of_bucket};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+
+/// the declared targets hear of the archive's objects.
+pub(super) const CHECK: Check = Check {
+    id: "bucket-notifications",
+    title: "the declared targets hear of the archive's objects",
+    severity: Severity::Low,
+    why: "Who waits for new logs hears of them by these notifications.",
+    fix: "orgtrail drift --fix",
+    resources: &["archive-bucket/notifications"],
+    mappings: &[
+        Mapping { framework: Framework::SecurityHub, id: "S3.11" },
+        Mapping { framework: Framework::Prowler, id: "s3_bucket_event_notifications" },
+    ],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    of_bucket(facts, as_declared(facts, "archive-bucket/notifications"))
+}

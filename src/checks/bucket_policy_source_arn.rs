@@ -1,0 +1,91 @@
+use super::judge::{of_bucket, of_policy, of_seen, together, whether};
+use super::{Answer, Check, Facts, Severity};
+use crate::policy::CLOUDTRAIL;
+use crate::sandbox::{Question, Says, Who};
+
+/// CloudTrail writes for the declared trail alone, under its two prefixes.
+pub(super) const CHECK: Check = Check {
+    id: "bucket-policy-source-arn",
+    title: "CloudTrail writes for the declared trail alone, under its two prefixes",
+    severity: Severity::Critical,
+    why: "Without the trail's ARN as a condition, any trail of anybody can write into the archive.",
+    fix: "orgtrail drift --fix",
+    resources: &["archive-bucket/policy"],
+    mappings: &[],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let desired = &facts.desired;
+    let absent = ("there is no bucket policy", "a policy that lets the trail write");
+    let verdict = of_seen(facts.observed.bucket_policy.as_ref(), absent, |policy| {
+        of_policy(&policy.0, |policy| {
+            let own = desired.trail_arn().to_string();
+            let may = |trail: &str, key: &str| {
+                let resource = desired.s3_arn(format!("{}/{key}", desired.bucket())).to_string();
+                let account = trail.split(':').nth(4).unwrap_or_default();
+                let context = write_context(trail, account, "aws:kms");
+                let who = Who::Service(desired.management(), CLOUDTRAIL);
+                let question = Question {
+                    who,
+                    action: "s3:PutObject",
+                    resource: &resource,
+                    context: &context,
+                };
+                policy.says(&question) == Says::Allows
+            };
+            let [management, organization] = desired.log_prefixes();
+            let region = desired.config.organization.home_region.as_str();
+            let writes = [&management, &organization].map(|prefix| {
+                whether(
+                    may(&own, &format!("{prefix}CloudTrail/x")),
+                    || format!("the trail may not write under {prefix}"),
+                    "the trail writes under both of its prefixes",
+                )
+            });
+            let stranger = own.replace(desired.management().as_str(), "999999999999");
+            let sibling = format!(
+                "arn:{}:cloudtrail:{region}:{}:trail/orgtrail-nobody",
+                desired.partition(),
+                desired.management()
+            );
+            let others = [
+                (stranger, "a trail of another account"),
+                (sibling, "another trail of the management account"),
+            ];
+            let key = format!("{organization}CloudTrail/x");
+            let others = others.map(|(trail, words)| {
+                whether(
+                    !may(&trail, &key),
+                    || format!("{words} may write"),
+                    "nobody else's trail writes",
+                )
+            });
+            let outside = whether(
+                !may(&own, "elsewhere/x"),
+                || "the trail may write outside of its prefixes".to_owned(),
+                "the trail writes under its two prefixes alone",
+            );
+            together(writes.into_iter().chain(others).chain([outside]))
+        })
+    });
+    of_bucket(facts, verdict)
+}
+
+/// The condition keys of CloudTrail's writes.
+pub(super) fn write_context<'a>(
+    trail: &'a str,
+    account: &'a str,
+    encryption: &'a str,
+) -> [(&'a str, &'a str); 8] {
+    [
+        ("aws:SourceArn", trail),
+        ("aws:SourceAccount", account),
+        ("aws:SecureTransport", "true"),
+        ("s3:TlsVersion", "1.3"),
+        ("s3:x-amz-acl", "bucket-owner-full-control"),
+        ("s3:x-amz-server-side-encryption", encryption),
+        ("aws:PrincipalIsAWSService", "true"),
+        ("aws:PrincipalServiceName", crate::policy::CLOUDTRAIL),
+    ]
+}

@@ -1,0 +1,52 @@
+use super::Verdict;
+use super::judge::{as_declared, broken, of_bucket, of_seen, together};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use crate::policy::Effect;
+
+/// the bucket is closed to the public.
+pub(super) const CHECK: Check = Check {
+    id: "bucket-public-access",
+    title: "the bucket is closed to the public",
+    severity: Severity::Critical,
+    why: "Logs tell who works where, with what rights: to an intruder they are a map.",
+    fix: "orgtrail drift --fix",
+    resources: &["archive-bucket", "archive-bucket/public-access", "archive-bucket/policy"],
+    mappings: &[
+        Mapping { framework: Framework::Cis, id: "2.1.4" },
+        Mapping { framework: Framework::Cis, id: "2.1.5" },
+        Mapping { framework: Framework::SecurityHub, id: "CloudTrail.6" },
+        Mapping { framework: Framework::SecurityHub, id: "S3.1" },
+        Mapping { framework: Framework::SecurityHub, id: "S3.2" },
+        Mapping { framework: Framework::SecurityHub, id: "S3.3" },
+        Mapping { framework: Framework::SecurityHub, id: "S3.8" },
+        Mapping {
+            framework: Framework::Prowler,
+            id: "cloudtrail_logs_s3_bucket_is_not_publicly_accessible",
+        },
+        Mapping { framework: Framework::Prowler, id: "s3_bucket_level_public_access_block" },
+    ],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let policy = match facts.observed.bucket_policy.as_ref() {
+        // No policy opens nothing.
+        crate::aws::Seen::Absent => Verdict::Holds,
+        policy => of_seen(policy, ("", ""), |policy| {
+            let open: Vec<&str> = policy
+                .0
+                .statements
+                .iter()
+                .filter(|statement| statement.effect == Effect::Allow && statement.is_open())
+                .map(|statement| statement.sid.as_deref().unwrap_or("a statement without a name"))
+                .collect();
+            if open.is_empty() {
+                return Verdict::Holds;
+            }
+            broken(format!("open to anyone: {}", open.join(", ")), "no permission for anyone")
+        }),
+    };
+    let parts = ["archive-bucket", "archive-bucket/public-access"];
+    let parts = parts.map(|id| as_declared(facts, id));
+    of_bucket(facts, together(parts.into_iter().chain([policy])))
+}

@@ -1,0 +1,62 @@
+use super::Verdict;
+use super::judge::{broken, of_bucket, together, unknown, whether};
+use super::{Answer, Check, Facts, Severity};
+use crate::aws::Seen;
+
+/// lifecycle, lock and MFA delete do not contradict each other.
+pub(super) const CHECK: Check = Check {
+    id: "bucket-retention-conflict",
+    title: "lifecycle, lock and MFA delete do not contradict each other",
+    severity: Severity::High,
+    why: "A rule of somebody else that ends logs early, or a lock that outlives every rule, makes the true retention another than the declared one.",
+    fix: "orgtrail plan --remove-foreign, then orgtrail apply --remove-foreign",
+    resources: &["archive-bucket/lifecycle", "archive-bucket/object-lock"],
+    mappings: &[],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let (observed, archive) = (&facts.observed, &facts.desired.config.archive);
+    let ends: Vec<(&str, i64)> = match &observed.lifecycle {
+        Seen::Unreadable(error) => return of_bucket(facts, unknown(error)),
+        Seen::Absent => Vec::new(),
+        Seen::Present(lifecycle) => lifecycle
+            .rules
+            .iter()
+            .filter(|(_, rule)| rule.enabled)
+            .filter_map(|(id, rule)| Some((id.as_str(), i64::from(rule.expiration_days?))))
+            .collect(),
+    };
+    let declared = i64::from(archive.retention_days);
+    let early: Vec<Verdict> = ends
+        .iter()
+        .filter(|(_, days)| *days < declared)
+        .map(|(id, days)| {
+            let found = format!("the rule `{id}` ends logs after {days} days");
+            broken(found, format!("logs kept for {declared} days"))
+        })
+        .collect();
+    let mfa = match &observed.versioning {
+        Seen::Unreadable(error) => unknown(error),
+        Seen::Present(versioning) => whether(
+            !versioning.mfa_delete || ends.is_empty(),
+            || "MFA delete is on beside lifecycle rules, which S3 does not run then".to_owned(),
+            "one of the two",
+        ),
+        Seen::Absent => Verdict::Holds,
+    };
+    let lock = match &observed.object_lock {
+        Seen::Unreadable(error) => unknown(error),
+        Seen::Present(lock) => {
+            let locked = i64::from(lock.days.unwrap_or_default());
+            let shortest = ends.iter().map(|(_, days)| *days).min();
+            whether(
+                shortest.is_none_or(|days| locked <= days),
+                || format!("objects are locked for {locked} days, beyond the rule that ends them"),
+                format!("a lock of {declared} days or less"),
+            )
+        }
+        Seen::Absent => Verdict::Holds,
+    };
+    of_bucket(facts, together(early.into_iter().chain([mfa, lock])))
+}

@@ -1,0 +1,71 @@
+use super::judge::{of_bucket, of_policy, of_seen, whether};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use crate::sandbox::{Question, Says, Who};
+
+/// the bucket refuses requests without TLS, or below the declared version.
+pub(super) const CHECK: Check = Check {
+    id: "bucket-tls-only",
+    title: "the bucket refuses requests without TLS, or below the declared version",
+    severity: Severity::High,
+    why: "Without TLS anyone on the way reads and alters what is sent.",
+    fix: "orgtrail drift --fix",
+    resources: &["archive-bucket/policy"],
+    mappings: &[
+        Mapping { framework: Framework::Cis, id: "2.1.1" },
+        Mapping { framework: Framework::SecurityHub, id: "S3.5" },
+        Mapping { framework: Framework::Prowler, id: "s3_bucket_secure_transport_policy" },
+    ],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let desired = &facts.desired;
+    let floor = desired.config.archive.tls_floor.as_str();
+    let below = if floor == "1.3" { "1.2" } else { "1.1" };
+    let absent = ("there is no bucket policy", "a policy that refuses it");
+    let verdict = of_seen(facts.observed.bucket_policy.as_ref(), absent, |policy| {
+        of_policy(&policy.0, |policy| {
+            let bucket = desired.s3_arn(desired.bucket().as_str()).to_string();
+            let object = desired.s3_arn(format!("{}/AWSLogs/x", desired.bucket())).to_string();
+            let who = Who::Role(desired.partition(), desired.archive(), "Administrator");
+            let arn = format!(
+                "arn:{}:iam::{}:role/Administrator",
+                desired.partition(),
+                desired.archive()
+            );
+            let asked = [
+                ("s3:GetObject", &object),
+                ("s3:PutObject", &object),
+                ("s3:DeleteObject", &object),
+                ("s3:ListBucket", &bucket),
+                ("s3:PutBucketPolicy", &bucket),
+            ];
+            let taken: Vec<String> = [("false", "1.3", "no TLS"), ("true", below, below)]
+                .iter()
+                .flat_map(|kind| asked.iter().map(move |asked| (kind, asked)))
+                .filter(|((tls, version, _), (action, resource))| {
+                    let context = [
+                        ("aws:SecureTransport", *tls),
+                        ("s3:TlsVersion", *version),
+                        ("aws:PrincipalArn", arn.as_str()),
+                        ("aws:PrincipalAccount", desired.archive().as_str()),
+                        ("aws:PrincipalIsAWSService", "false"),
+                        ("aws:MultiFactorAuthPresent", "true"),
+                    ];
+                    let question = Question { who, action, resource, context: &context };
+                    policy.says(&question) != Says::Denies
+                })
+                .map(|((_, _, word), (action, _))| match *word {
+                    "no TLS" => format!("{action} without TLS"),
+                    version => format!("{action} with TLS {version}"),
+                })
+                .collect();
+            whether(
+                taken.is_empty(),
+                || format!("not refused: {}", taken.join(", ")),
+                format!("everything below TLS {floor} refused"),
+            )
+        })
+    });
+    of_bucket(facts, verdict)
+}

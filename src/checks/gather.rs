@@ -1,0 +1,205 @@
+//! Looking at the whole organization: every account and Region, many at once.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudtrail::operation::get_trail_status::GetTrailStatusOutput;
+use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
+
+use super::facts::{AccountFacts, Facts, Inside, OtherTrail, TrailStatus};
+use super::{chains, newest};
+use crate::aws::{At as _, Aws, AwsError, Clients, Seen};
+use crate::config::Regions;
+use crate::names::{AccountId, Arn, Region};
+use crate::org::{Account, Organization, own_regions};
+use crate::resources::{Desired, EventSelectors, observe};
+
+/// Accounts that are looked at, at the same time.
+const ACCOUNTS_AT_ONCE: usize = 64;
+
+/// Regions of one account that are looked at, at the same time.
+const REGIONS_AT_ONCE: usize = 8;
+
+/// Is told how far the looking has come.
+pub trait Progress: Send + Sync {
+    /// How many accounts there are.
+    fn accounts(&self, _count: usize) {}
+    /// An account has been looked at.
+    fn account_done(&self) {}
+}
+
+/// Nobody is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {}
+
+impl Facts {
+    /// Looks at everything that checks are judged from. Changes nothing, and
+    /// never fails: what could not be read says so in its place.
+    ///
+    /// `at` is the time that ages are counted from.
+    pub async fn gather(aws: &Aws, desired: Desired, at: Timestamp, told: &dyn Progress) -> Self {
+        let (observed, accounts, chains) = tokio::join!(
+            Box::pin(observe(aws, &desired)),
+            Box::pin(look_at_accounts(aws, &desired, at, told)),
+            Box::pin(chains::verify_newest(aws, &desired, at)),
+        );
+        Self { at, desired, observed, accounts, chains, earlier: None }
+    }
+}
+
+/// Looks at how the trail fares in every account and Region.
+pub async fn look_at_accounts(
+    aws: &Aws,
+    desired: &Desired,
+    at: Timestamp,
+    told: &dyn Progress,
+) -> Seen<Vec<AccountFacts>> {
+    let management = aws.clients(desired.management(), desired.home_region());
+    let organization = match Organization::read(&management).await {
+        Ok(organization) => organization,
+        Err(error) => return Seen::Unreadable(error),
+    };
+    told.accounts(organization.accounts.len());
+    let declared = &desired.config.organization;
+    let mut accounts: Vec<AccountFacts> = stream::iter(organization.accounts.values())
+        .map(|account| {
+            let left_out = organization.left_out(account, declared);
+            let unit_path = organization.path(&account.unit);
+            async move {
+                let inside = match left_out {
+                    Some(reason) => Err(reason.to_string()),
+                    None => Ok(look_inside(aws, desired, account, at).await),
+                };
+                let Account { id, name, .. } = account.clone();
+                AccountFacts { account: id, name, unit_path, inside }
+            }
+        })
+        .buffer_unordered(ACCOUNTS_AT_ONCE)
+        .inspect(|_| told.account_done())
+        .collect()
+        .await;
+    accounts.sort_by(|a, b| (&a.unit_path, &a.account).cmp(&(&b.unit_path, &b.account)));
+    Seen::Present(accounts)
+}
+
+async fn look_inside(aws: &Aws, desired: &Desired, account: &Account, at: Timestamp) -> Inside {
+    let account = &account.id;
+    let (enabled, trails) = tokio::join!(
+        Box::pin(own_regions(aws, desired.management(), account)),
+        other_trails(aws, desired, account)
+    );
+    let declared = |region: &Region| match &desired.config.organization.regions {
+        Regions::AllEnabled => true,
+        Regions::Only(only) => only.contains(region),
+    };
+    let regions: Vec<Region> = enabled.regions.into_iter().filter(declared).collect();
+    // An account that cannot be entered is not tried in every Region.
+    let closed = trails.unreadable().filter(|error| error.has_no_session()).cloned();
+    let regions: BTreeMap<Region, Seen<TrailStatus>> = match closed {
+        Some(error) => {
+            regions.into_iter().map(|region| (region, Seen::Unreadable(error.clone()))).collect()
+        }
+        None => {
+            stream::iter(regions)
+                .map(|region| async move {
+                    let status = Box::pin(status(aws, desired, account, &region, at)).await;
+                    (region, status)
+                })
+                .buffer_unordered(REGIONS_AT_ONCE)
+                .collect()
+                .await
+        }
+    };
+    Inside { regions, regions_unread: enabled.unread, other_trails: trails }
+}
+
+async fn status(
+    aws: &Aws,
+    desired: &Desired,
+    account: &AccountId,
+    region: &Region,
+    at: Timestamp,
+) -> Seen<TrailStatus> {
+    let clients = aws.clients(account, region);
+    let arn = desired.trail_arn();
+    let answer = trail_status(&clients, &arn).await;
+    let mut status = match Seen::from_result(answer, AwsError::is_not_found) {
+        Seen::Present(answer) => TrailStatus::of(&answer),
+        Seen::Absent => return Seen::Absent,
+        Seen::Unreadable(error) => return Seen::Unreadable(error),
+    };
+    let age = desired.config.drift.freshness_hours;
+    if status.staleness(at, jiff::SignedDuration::from_hours(age.into())).is_some() {
+        // The archive knows better: a status may not tell of digests at all.
+        let archive = aws.clients(desired.archive(), &desired.config.archive.region);
+        match newest::digest(&archive, desired, account, region, at).await {
+            Ok(found) => status.newest_digest = status.newest_digest.max(found),
+            Err(error) => status.archive_unread = Some(error),
+        }
+    }
+    Seen::Present(status)
+}
+
+async fn trail_status(clients: &Clients, arn: &Arn) -> Result<GetTrailStatusOutput, AwsError> {
+    let answer = clients.cloudtrail().get_trail_status().name(arn.to_string()).send().await;
+    answer.at(clients, "cloudtrail:GetTrailStatus")
+}
+
+impl TrailStatus {
+    fn of(answer: &GetTrailStatusOutput) -> Self {
+        let time = |time: Option<&aws_smithy_types::DateTime>| {
+            time.and_then(|time| Timestamp::from_second(time.secs()).ok())
+        };
+        let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        Self {
+            is_logging: answer.is_logging() == Some(true),
+            started: time(answer.start_logging_time()),
+            newest_log: time(answer.latest_delivery_time()),
+            newest_digest: time(answer.latest_digest_delivery_time()),
+            newest_event: time(answer.latest_cloud_watch_logs_delivery_time()),
+            log_error: text(answer.latest_delivery_error()),
+            digest_error: text(answer.latest_digest_delivery_error()),
+            event_error: text(answer.latest_cloud_watch_logs_delivery_error()),
+            archive_unread: None,
+        }
+    }
+}
+
+/// The account's own trails but for the declared one: `ListTrails` answers for
+/// all Regions at once.
+async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen<Vec<OtherTrail>> {
+    let clients = aws.clients(account, desired.home_region());
+    let listed = clients
+        .cloudtrail()
+        .list_trails()
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .at(&clients, "cloudtrail:ListTrails");
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(error) => return Seen::Unreadable(error),
+    };
+    let own = desired.trail_arn();
+    let arns = listed
+        .iter()
+        .filter_map(|trail| trail.trail_arn()?.parse::<Arn>().ok())
+        .filter(|arn| *arn != own && arn.account.as_ref() == Some(account));
+    let mut trails = Vec::new();
+    for arn in arns {
+        let home = arn.region.clone().unwrap_or_else(|| desired.home_region().clone());
+        let clients = aws.clients(account, &home);
+        let (status, selectors) = tokio::join!(
+            Box::pin(trail_status(&clients, &arn)),
+            Box::pin(EventSelectors::read(&clients, &arn))
+        );
+        let is_logging = Seen::from_result(status, AwsError::is_not_found)
+            .map(|answer| answer.is_logging() == Some(true));
+        trails.push(OtherTrail { arn, is_logging, selectors });
+    }
+    Seen::Present(trails)
+}

@@ -1,0 +1,111 @@
+use super::Verdict;
+use super::judge::{broken, of_organization, of_policy, of_seen, together, whether};
+use super::{Answer, Check, Facts, Severity};
+use crate::resources::GuardrailScp;
+use crate::sandbox::{Question, Says, Who};
+
+/// the guardrail is attached where declared, and denies what would harm trail, bucket and key.
+pub(super) const CHECK: Check = Check {
+    id: "guardrail-scp",
+    title: "the guardrail is attached where declared, and denies what would harm trail, bucket and key",
+    severity: Severity::High,
+    why: "What a service control policy denies, no administrator of a member account can do.",
+    fix: "orgtrail drift --fix",
+    resources: &["guardrail"],
+    mappings: &[],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    if !facts.desired.config.guardrail.enabled {
+        return of_organization(Verdict::Holds);
+    }
+    let absent = ("there is no such policy", "the declared guardrail");
+    let verdict = of_seen(facts.observed.guardrail.as_ref(), absent, |found| {
+        let Some(document) = &found.document else { return broken(absent.0, absent.1) };
+        let wanted = GuardrailScp::targets(&facts.desired);
+        let unguarded: Vec<&str> = wanted.difference(&found.targets).map(String::as_str).collect();
+        together([
+            whether(
+                found.type_enabled,
+                || "service control policies are not enabled".to_owned(),
+                "service control policies enabled at the root",
+            ),
+            whether(
+                unguarded.is_empty(),
+                || format!("it is not attached to {}", unguarded.join(", ")),
+                "attached where declared",
+            ),
+            of_policy(document, |policy| denied(facts, policy)),
+        ])
+    });
+    of_organization(verdict)
+}
+
+/// Whether an administrator of the log-archive account is denied it all.
+fn denied(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
+    let desired = &facts.desired;
+    let trail = desired.trail_arn().to_string();
+    let bucket = desired.s3_arn(desired.bucket().as_str()).to_string();
+    let objects = desired.s3_arn(format!("{}/AWSLogs/x", desired.bucket())).to_string();
+    let key = facts.observed.kms_key.present().map_or_else(
+        || desired.key_alias_arn().to_string().replace("alias/", "key/"),
+        |key| key.arn.to_string(),
+    );
+    let asked: [(&str, &[&str]); 5] = [
+        (
+            &trail,
+            &[
+                "cloudtrail:StopLogging",
+                "cloudtrail:DeleteTrail",
+                "cloudtrail:UpdateTrail",
+                "cloudtrail:PutEventSelectors",
+                "cloudtrail:PutInsightSelectors",
+            ],
+        ),
+        (
+            "*",
+            &[
+                "cloudtrail:RegisterOrganizationDelegatedAdmin",
+                "cloudtrail:DeregisterOrganizationDelegatedAdmin",
+            ],
+        ),
+        (
+            &bucket,
+            &[
+                "s3:DeleteBucket",
+                "s3:DeleteBucketPolicy",
+                "s3:PutBucketPolicy",
+                "s3:PutBucketVersioning",
+                "s3:PutBucketObjectLockConfiguration",
+                "s3:PutLifecycleConfiguration",
+                "s3:PutEncryptionConfiguration",
+            ],
+        ),
+        (&objects, &["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"]),
+        (&key, &["kms:DisableKey", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"]),
+    ];
+    let account = desired.archive();
+    let who = Who::Role(desired.partition(), account, "Administrator");
+    let arn = format!("arn:{}:iam::{account}:role/Administrator", desired.partition());
+    let context = [
+        ("aws:PrincipalArn", arn.as_str()),
+        ("aws:PrincipalAccount", account.as_str()),
+        ("aws:PrincipalOrgID", desired.org_id().as_str()),
+        ("aws:SecureTransport", "true"),
+        ("kms:ResourceAliases", desired.config.key.alias.as_str()),
+    ];
+    let allowed: Vec<&str> = asked
+        .iter()
+        .flat_map(|(resource, actions)| actions.iter().map(move |action| (*resource, *action)))
+        .filter(|(resource, action)| {
+            policy.says(&Question { who, action, resource, context: &context }) != Says::Denies
+        })
+        .map(|(_, action)| action)
+        .collect();
+    whether(
+        allowed.is_empty(),
+        || format!("not denied: {}", allowed.join(", ")),
+        "all of these denied",
+    )
+}

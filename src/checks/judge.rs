@@ -1,0 +1,133 @@
+//! What most checks do: take a verdict from the one differ, or from what was
+//! seen.
+
+use super::{Answer, Facts, Scope, Verdict};
+use crate::aws::{AwsError, Seen};
+use crate::plan::{Action, FieldChange};
+use crate::policy::PolicyDocument;
+use crate::resources::catalogue::{CATALOGUE, Sight};
+use crate::sandbox::Asked;
+
+/// What the plan says of a managed resource; one that is not declared holds.
+pub(super) fn as_declared(facts: &Facts, id: &str) -> Verdict {
+    let entries = CATALOGUE.iter().filter(|entry| (entry.wanted)(&facts.desired));
+    let Some(entry) = entries.into_iter().find(|entry| entry.id == id) else {
+        return Verdict::Holds;
+    };
+    if let Sight::Unreadable(error) = (entry.seen)(&facts.observed) {
+        return unknown(error);
+    }
+    let Some(change) = (entry.diff)(&facts.desired, &facts.observed) else {
+        return Verdict::Holds;
+    };
+    match change.action {
+        Action::Nothing => Verdict::Holds,
+        action if action.stops() => broken(change.why, change.hint.unwrap_or_default()),
+        _ => {
+            let side = |pick: fn(&FieldChange) -> Option<&serde_json::Value>| {
+                let fields = change.fields.iter();
+                let fields = fields.map(|field| format!("{} {}", field.path, shown(pick(field))));
+                fields.collect::<Vec<_>>().join("; ")
+            };
+            broken(side(|field| field.before.as_ref()), side(|field| field.after.as_ref()))
+        }
+    }
+}
+
+fn shown(value: Option<&serde_json::Value>) -> String {
+    match value {
+        None => "is not there".to_owned(),
+        Some(serde_json::Value::String(text)) => format!("is {text}"),
+        Some(other) => format!("is {other}"),
+    }
+}
+
+/// A verdict of what was found against what was wanted.
+pub(super) fn broken(found: impl Into<String>, wanted: impl Into<String>) -> Verdict {
+    Verdict::Broken { found: found.into(), wanted: wanted.into() }
+}
+
+/// A read that failed.
+pub(super) fn unknown(error: &AwsError) -> Verdict {
+    Verdict::Unknown { reason: error.in_full(), permission: Some(error.permission()) }
+}
+
+/// It holds, or it does not.
+pub(super) fn whether(
+    holds: bool,
+    found: impl FnOnce() -> String,
+    wanted: impl Into<String>,
+) -> Verdict {
+    if holds { Verdict::Holds } else { broken(found(), wanted) }
+}
+
+/// A verdict from what was seen; what is absent is broken, in these words.
+pub(super) fn of_seen<T>(
+    seen: Seen<&T>,
+    absent: (&str, &str),
+    judge: impl FnOnce(&T) -> Verdict,
+) -> Verdict {
+    match seen {
+        Seen::Present(value) => judge(value),
+        Seen::Absent => broken(absent.0, absent.1),
+        Seen::Unreadable(error) => unknown(&error),
+    }
+}
+
+/// What several verdicts say together: broken where one is, unknown where one
+/// is and none is broken.
+pub(super) fn together(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+    let (mut found, mut wanted, mut unseen) = (Vec::new(), Vec::new(), None);
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Holds => {}
+            Verdict::Broken { found: what, wanted: instead } => {
+                found.push(what);
+                wanted.push(instead);
+            }
+            Verdict::Unknown { .. } => unseen = unseen.or(Some(verdict)),
+        }
+    }
+    wanted.dedup();
+    match unseen {
+        _ if !found.is_empty() => broken(found.join("; "), wanted.join("; ")),
+        Some(unseen) => unseen,
+        None => Verdict::Holds,
+    }
+}
+
+/// A verdict from a policy that can be asked.
+pub(super) fn of_policy(
+    document: &PolicyDocument,
+    judge: impl FnOnce(&Asked) -> Verdict,
+) -> Verdict {
+    match Asked::new(document) {
+        Ok(asked) => judge(&asked),
+        Err(why) => Verdict::Unknown {
+            reason: format!("the policy holds what orgtrail cannot judge: {why}"),
+            permission: None,
+        },
+    }
+}
+
+/// One answer about the trail.
+pub(super) fn of_trail(facts: &Facts, verdict: Verdict) -> Vec<Answer> {
+    vec![Answer { scope: Scope::Resource { arn: facts.desired.trail_arn() }, verdict }]
+}
+
+/// One answer about the organization.
+pub(super) fn of_organization(verdict: Verdict) -> Vec<Answer> {
+    vec![Answer { scope: Scope::Organization, verdict }]
+}
+
+/// One answer about the archive bucket.
+pub(super) fn of_bucket(facts: &Facts, verdict: Verdict) -> Vec<Answer> {
+    vec![Answer { scope: Scope::Bucket { bucket: facts.desired.bucket().clone() }, verdict }]
+}
+
+/// One answer about the key: by its ARN, or its alias where there is none.
+pub(super) fn of_key(facts: &Facts, verdict: Verdict) -> Vec<Answer> {
+    let key = facts.observed.kms_key.present();
+    let arn = key.map_or_else(|| facts.desired.key_alias_arn(), |key| key.arn.clone());
+    vec![Answer { scope: Scope::Resource { arn }, verdict }]
+}

@@ -1,0 +1,37 @@
+use super::Verdict;
+use super::judge::{broken, of_key, of_seen};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use crate::policy::Effect;
+
+/// the key's policy permits nothing to anyone without condition.
+pub(super) const CHECK: Check = Check {
+    id: "key-not-public",
+    title: "the key's policy permits nothing to anyone without condition",
+    severity: Severity::Critical,
+    why: "A key that anyone may use protects nothing.",
+    fix: "orgtrail drift --fix",
+    resources: &["kms-key/policy"],
+    mappings: &[
+        Mapping { framework: Framework::SecurityHub, id: "KMS.5" },
+        Mapping { framework: Framework::Prowler, id: "kms_key_not_publicly_accessible" },
+    ],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let absent = ("there is no key", "the declared key");
+    let verdict = of_seen(facts.observed.key_policy.as_ref(), absent, |policy| {
+        let open: Vec<&str> = policy
+            .0
+            .statements
+            .iter()
+            .filter(|statement| statement.effect == Effect::Allow && statement.is_open())
+            .map(|statement| statement.sid.as_deref().unwrap_or("a statement without a name"))
+            .collect();
+        if open.is_empty() {
+            return Verdict::Holds;
+        }
+        broken(format!("open to anyone: {}", open.join(", ")), "no permission for anyone")
+    });
+    of_key(facts, verdict)
+}

@@ -1,0 +1,75 @@
+use super::Verdict;
+use super::judge::{broken, of_key, of_policy, of_seen, together, whether};
+use super::{Answer, Check, Facts, Severity};
+use crate::policy::CLOUDTRAIL;
+use crate::sandbox::{Question, Says, Who};
+
+/// CloudTrail uses the key for the declared trail alone, and only declared readers decrypt.
+pub(super) const CHECK: Check = Check {
+    id: "key-policy-scope",
+    title: "CloudTrail uses the key for the declared trail alone, and only declared readers decrypt",
+    severity: Severity::High,
+    why: "Without the trail's ARN as a condition, others' trails encrypt with the key; a reader more is a reader of every log.",
+    fix: "orgtrail drift --fix",
+    resources: &["kms-key/policy"],
+    mappings: &[],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let desired = &facts.desired;
+    let absent = ("there is no key", "the declared key");
+    let verdict = of_seen(facts.observed.key_policy.as_ref(), absent, |policy| {
+        let key = &desired.config.key;
+        let declared = key.readers.iter().chain(&key.administrators).cloned().collect::<Vec<_>>();
+        let owner = facts.observed.kms_key.present().and_then(|key| key.arn.account.as_ref());
+        let owner = owner.unwrap_or_else(|| desired.archive());
+        let unexpected =
+            super::principals::unexpected(desired, &policy.0, owner, &declared, &["kms:"]);
+        let people = if unexpected.is_empty() {
+            Verdict::Holds
+        } else {
+            broken(
+                unexpected.join("; "),
+                "CloudTrail, the owner, declared readers and administrators",
+            )
+        };
+        together([people, of_policy(&policy.0, |policy| by_cloudtrail(facts, policy))])
+    });
+    of_key(facts, verdict)
+}
+
+fn by_cloudtrail(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
+    let desired = &facts.desired;
+    let resource = facts.observed.kms_key.present().map(|key| key.arn.to_string());
+    let resource = resource.unwrap_or_default();
+    let own = desired.trail_arn().to_string();
+    let may = |trail: &str, action: &str| {
+        let context = [
+            ("aws:SourceArn", trail),
+            ("aws:SourceAccount", trail.split(':').nth(4).unwrap_or_default()),
+            ("kms:EncryptionContext:aws:cloudtrail:arn", trail),
+            ("aws:PrincipalIsAWSService", "true"),
+            ("aws:PrincipalServiceName", CLOUDTRAIL),
+        ];
+        let who = Who::Service(desired.management(), CLOUDTRAIL);
+        policy.says(&Question { who, action, resource: &resource, context: &context })
+            == Says::Allows
+    };
+    let needed = ["kms:GenerateDataKey", "kms:DescribeKey"].map(|action| {
+        whether(
+            may(&own, action),
+            || format!("CloudTrail may not {action} for the trail"),
+            "CloudTrail encrypts for the declared trail",
+        )
+    });
+    let stranger = own.replace(desired.management().as_str(), "999999999999");
+    let others = ["kms:GenerateDataKey", "kms:Decrypt"].map(|action| {
+        whether(
+            !may(&stranger, action),
+            || format!("CloudTrail may {action} for trails of others"),
+            "CloudTrail uses the key for the declared trail alone",
+        )
+    });
+    together(needed.into_iter().chain(others))
+}

@@ -1,0 +1,53 @@
+use super::judge::{broken, of_organization, unknown};
+use super::{Answer, Check, Facts, Severity};
+use super::{Scope, Verdict};
+use crate::aws::Seen;
+
+/// accounts that joined since the earlier run are covered.
+pub(super) const CHECK: Check = Check {
+    id: "org-new-accounts",
+    title: "accounts that joined since the earlier run are covered",
+    severity: Severity::High,
+    why: "CloudTrail makes the trail in a new account by itself, and sometimes does not.",
+    fix: "orgtrail coverage; CloudTrail makes the trail within a day of joining, else ask AWS Support",
+    resources: &[],
+    mappings: &[],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    // Without an earlier run nobody is new.
+    let Some(earlier) = &facts.earlier else { return of_organization(Verdict::Holds) };
+    let accounts = match &facts.accounts {
+        Seen::Present(accounts) => accounts,
+        Seen::Absent => return Vec::new(),
+        Seen::Unreadable(error) => return of_organization(unknown(error)),
+    };
+    let new = accounts.iter().filter(|account| !earlier.contains(&account.account));
+    let answers: Vec<Answer> = new
+        .filter_map(|account| {
+            let inside = account.inside.as_ref().ok()?;
+            let unread = inside.regions.values().find_map(Seen::unreadable);
+            let uncovered: Vec<&str> = inside
+                .regions
+                .iter()
+                .filter(|(_, status)| match status {
+                    Seen::Present(status) => !status.is_logging,
+                    Seen::Absent => true,
+                    Seen::Unreadable(_) => false,
+                })
+                .map(|(region, _)| region.as_str())
+                .collect();
+            let verdict = match (uncovered.is_empty(), unread) {
+                (false, _) => broken(
+                    format!("joined, and nothing records in {}", uncovered.join(", ")),
+                    "the trail in every Region of the new account",
+                ),
+                (true, Some(error)) => unknown(error),
+                (true, None) => Verdict::Holds,
+            };
+            Some(Answer { scope: Scope::Account { account: account.account.clone() }, verdict })
+        })
+        .collect();
+    if answers.is_empty() { of_organization(Verdict::Holds) } else { answers }
+}

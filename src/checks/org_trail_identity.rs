@@ -1,0 +1,51 @@
+use super::judge::{of_seen, of_trail, together, whether};
+use super::trail_multi_region::{NO_TRAIL, own};
+use super::{Answer, Check, Facts, Severity};
+
+/// the trail is the declared organization trail.
+pub(super) const CHECK: Check = Check {
+    id: "org-trail-identity",
+    title: "the trail is the declared organization trail",
+    severity: Severity::Critical,
+    why: "A trail that is not the organization's records one account; another of the same name elsewhere records for somebody else.",
+    fix: "orgtrail drift --fix",
+    resources: &["trail"],
+    mappings: &[],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let desired = &facts.desired;
+    let prefix = desired.config.archive.prefix.as_ref().map(ToString::to_string);
+    let words = |prefix: Option<&String>| prefix.map_or("none", String::as_str).to_owned();
+    let verdict = of_seen(own(facts), NO_TRAIL, |trail| {
+        together([
+            whether(
+                trail.arn == desired.trail_arn().to_string(),
+                || format!("it is {}", trail.arn),
+                format!("{}", desired.trail_arn()),
+            ),
+            whether(
+                trail.home_region == desired.config.organization.home_region.as_str(),
+                || format!("its home Region is {}", trail.home_region),
+                format!("the home Region {}", desired.config.organization.home_region),
+            ),
+            whether(
+                trail.settings.is_organization_trail,
+                || "it records one account alone".to_owned(),
+                "an organization trail",
+            ),
+            whether(
+                trail.settings.s3_bucket_name == desired.bucket().as_str(),
+                || format!("it delivers into `{}`", trail.settings.s3_bucket_name),
+                format!("delivery into `{}`", desired.bucket()),
+            ),
+            whether(
+                trail.settings.s3_key_prefix == prefix,
+                || format!("its prefix is {}", words(trail.settings.s3_key_prefix.as_ref())),
+                format!("the prefix {}", words(prefix.as_ref())),
+            ),
+        ])
+    });
+    of_trail(facts, verdict)
+}

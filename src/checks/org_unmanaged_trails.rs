@@ -1,0 +1,46 @@
+use super::facts::AccountFacts;
+use super::judge::{broken, of_organization, unknown};
+use super::{Answer, Check, Facts, Severity};
+use super::{Scope, Verdict};
+use crate::aws::Seen;
+
+/// no account has a trail besides the declared one.
+pub(super) const CHECK: Check = Check {
+    id: "org-unmanaged-trails",
+    title: "no account has a trail besides the declared one",
+    severity: Severity::Medium,
+    why: "Trails that nobody declared cost money, and scatter logs over buckets that nobody guards.",
+    fix: "orgtrail sources, then orgtrail consolidate, then aws cloudtrail delete-trail --name ARN",
+    resources: &[],
+    mappings: &[],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let accounts = match &facts.accounts {
+        Seen::Present(accounts) => accounts,
+        Seen::Absent => return Vec::new(),
+        Seen::Unreadable(error) => return of_organization(unknown(error)),
+    };
+    let seen = accounts.iter().filter_map(|account| {
+        let trails = account.inside.as_ref().ok()?.other_trails.present()?;
+        let verdict = match trails.as_slice() {
+            [] => Verdict::Holds,
+            trails => {
+                let arns: Vec<String> = trails.iter().map(|trail| trail.arn.to_string()).collect();
+                broken(arns.join(", "), "no trail besides the organization's")
+            }
+        };
+        Some(Answer { scope: Scope::Account { account: account.account.clone() }, verdict })
+    });
+    seen.chain(unread(accounts)).collect()
+}
+
+/// The accounts whose trails could not be listed.
+pub(super) fn unread(accounts: &[AccountFacts]) -> impl Iterator<Item = Answer> + '_ {
+    accounts.iter().filter_map(|account| {
+        let error = account.inside.as_ref().ok()?.other_trails.unreadable()?;
+        let scope = Scope::Account { account: account.account.clone() };
+        Some(Answer { scope, verdict: unknown(error) })
+    })
+}

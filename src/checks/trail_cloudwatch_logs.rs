@@ -1,0 +1,70 @@
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use jiff::SignedDuration;
+
+use super::judge::{as_declared, broken, of_seen, of_trail, together, whether};
+use super::trail_multi_region::{NO_TRAIL, own};
+use crate::aws::Seen;
+
+/// the trail delivers into the declared log group, and did so within a day.
+pub(super) const CHECK: Check = Check {
+    id: "trail-cloudwatch-logs",
+    title: "the trail delivers into the declared log group, and did so within a day",
+    severity: Severity::Low,
+    why: "Alarms read the log group: when it stands still, no alarm rings.",
+    fix: "orgtrail drift --fix",
+    resources: &["trail", "log-group", "log-group/role"],
+    mappings: &[
+        Mapping { framework: Framework::Cis, id: "3.4" },
+        Mapping { framework: Framework::SecurityHub, id: "CloudTrail.5" },
+        Mapping { framework: Framework::Config, id: "cloud-trail-cloud-watch-logs-enabled" },
+        Mapping { framework: Framework::Prowler, id: "cloudtrail_cloudwatch_logging_enabled" },
+        Mapping { framework: Framework::Checkov, id: "CKV2_AWS_10" },
+    ],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    if !facts.desired.config.cloudwatch_logs.enabled {
+        return of_trail(facts, super::Verdict::Holds);
+    }
+    let wanted = facts.desired.log_group_arn();
+    let set = of_seen(own(facts), NO_TRAIL, |trail| {
+        let found = trail.settings.log_group.as_deref();
+        let same = found.is_some_and(|group| group.trim_end_matches(":*") == wanted.to_string());
+        together([
+            whether(
+                same,
+                || format!("the log group is {}", found.unwrap_or("none")),
+                format!("the log group {wanted}"),
+            ),
+            whether(
+                trail.settings.log_group_role.is_some(),
+                || "no role to write into the log group with".to_owned(),
+                facts.desired.log_group_role_arn().to_string(),
+            ),
+        ])
+    });
+    let delivered = match facts.home_status() {
+        Seen::Absent => super::Verdict::Holds,
+        status => of_seen(status, NO_TRAIL, |status| {
+            let day = SignedDuration::from_hours(24);
+            let young = |time: jiff::Timestamp| facts.at.duration_since(time) <= day;
+            if let Some(error) = &status.event_error {
+                return broken(format!("the last delivery failed: {error}"), "no failure");
+            }
+            // What was started a moment ago has delivered nothing yet.
+            let fresh = status.newest_event.or(status.started).is_some_and(young)
+                || status.started.is_some_and(young);
+            whether(
+                fresh,
+                || match status.newest_event {
+                    Some(time) => format!("the newest delivery is of {time}"),
+                    None => "nothing was ever delivered".to_owned(),
+                },
+                "a delivery within 24 hours",
+            )
+        }),
+    };
+    let parts = ["log-group", "log-group/role"].map(|id| as_declared(facts, id));
+    of_trail(facts, together([set, delivered].into_iter().chain(parts)))
+}

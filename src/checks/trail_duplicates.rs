@@ -1,0 +1,47 @@
+use super::judge::{broken, of_organization, unknown};
+use super::{Answer, Check, Facts, Severity};
+use super::{Scope, Verdict};
+use crate::aws::Seen;
+
+/// no other trail records the same management events again.
+pub(super) const CHECK: Check = Check {
+    id: "trail-duplicates",
+    title: "no other trail records the same management events again",
+    severity: Severity::Medium,
+    why: "The first copy of management events is free; every further one costs $2.00 for 100,000 events, in every account that has it.",
+    fix: "aws cloudtrail stop-logging --name ARN, after `orgtrail consolidate` took over its logs",
+    resources: &[],
+    mappings: &[],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let accounts = match &facts.accounts {
+        Seen::Present(accounts) => accounts,
+        Seen::Absent => return Vec::new(),
+        Seen::Unreadable(error) => return of_organization(unknown(error)),
+    };
+    let mut answers = Vec::new();
+    for inside in accounts.iter().filter_map(|account| account.inside.as_ref().ok()) {
+        for trail in inside.other_trails.present().into_iter().flatten() {
+            let verdict = match (&trail.is_logging, &trail.selectors) {
+                (Seen::Unreadable(error), _) | (_, Seen::Unreadable(error)) => unknown(error),
+                (Seen::Present(true), Seen::Present(selectors))
+                    if !selectors.management_kinds().is_empty() =>
+                {
+                    broken(
+                        "it records management events that the organization trail records too, for $2.00 per 100,000",
+                        "one paid copy less",
+                    )
+                }
+                _ => Verdict::Holds,
+            };
+            answers.push(Answer { scope: Scope::Resource { arn: trail.arn.clone() }, verdict });
+        }
+    }
+    answers.extend(super::org_unmanaged_trails::unread(accounts));
+    if answers.is_empty() {
+        return of_organization(Verdict::Holds);
+    }
+    answers
+}

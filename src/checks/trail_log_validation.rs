@@ -1,0 +1,32 @@
+use super::judge::{of_seen, of_trail, whether};
+use super::trail_multi_region::{NO_TRAIL, own};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+
+/// log file validation is on.
+pub(super) const CHECK: Check = Check {
+    id: "trail-log-validation",
+    title: "log file validation is on",
+    severity: Severity::Medium,
+    why: "Without signed digests nobody can tell an altered or deleted log file from a true one.",
+    fix: "orgtrail drift --fix",
+    resources: &["trail"],
+    mappings: &[
+        Mapping { framework: Framework::Cis, id: "3.2" },
+        Mapping { framework: Framework::SecurityHub, id: "CloudTrail.4" },
+        Mapping { framework: Framework::Config, id: "cloud-trail-log-file-validation-enabled" },
+        Mapping { framework: Framework::Prowler, id: "cloudtrail_log_file_validation_enabled" },
+        Mapping { framework: Framework::Checkov, id: "CKV_AWS_36" },
+    ],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let verdict = of_seen(own(facts), NO_TRAIL, |trail| {
+        whether(
+            trail.settings.log_file_validation,
+            || "log file validation is off".to_owned(),
+            "log file validation on",
+        )
+    });
+    of_trail(facts, verdict)
+}

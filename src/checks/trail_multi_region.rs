@@ -1,0 +1,65 @@
+use super::judge::{broken, of_seen, of_trail, together, whether};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use crate::resources::EventSelectors;
+
+/// the trail records every management event in every Region.
+pub(super) const CHECK: Check = Check {
+    id: "trail-multi-region",
+    title: "the trail records every management event in every Region",
+    severity: Severity::High,
+    why: "What a trail does not record has no witness: a Region or a kind of call that is left out is where an intruder works.",
+    fix: "orgtrail drift --fix",
+    resources: &["trail", "trail/event-selectors"],
+    mappings: &[
+        Mapping { framework: Framework::Cis, id: "3.1" },
+        Mapping { framework: Framework::SecurityHub, id: "CloudTrail.1" },
+        Mapping { framework: Framework::Config, id: "multi-region-cloudtrail-enabled" },
+        Mapping { framework: Framework::Prowler, id: "cloudtrail_multi_region_enabled" },
+        Mapping {
+            framework: Framework::Prowler,
+            id: "cloudtrail_multi_region_enabled_logging_management_events",
+        },
+        Mapping { framework: Framework::Checkov, id: "CKV_AWS_67" },
+    ],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let trail = of_seen(own(facts), NO_TRAIL, |trail| {
+        let settings = &trail.settings;
+        together([
+            whether(
+                settings.is_multi_region_trail,
+                || "it records its home Region alone".to_owned(),
+                "every Region",
+            ),
+            whether(
+                settings.include_global_service_events,
+                || "it leaves out IAM, STS and other global services".to_owned(),
+                "global service events too",
+            ),
+        ])
+    });
+    let selectors = of_seen(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
+        let missing: Vec<String> = EventSelectors::all_management_kinds()
+            .difference(&selectors.management_kinds())
+            .map(|(kind, source)| match *source {
+                "" => format!("{kind} events"),
+                source => format!("{kind} events of {source}"),
+            })
+            .collect();
+        if missing.is_empty() {
+            return super::Verdict::Holds;
+        }
+        broken(format!("not recorded whole: {}", missing.join(", ")), "every management event")
+    });
+    of_trail(facts, together([trail, selectors]))
+}
+
+/// What is said where there is no trail.
+pub(super) const NO_TRAIL: (&str, &str) = ("the trail is not there", "the declared trail");
+
+/// The declared trail.
+pub(super) fn own(facts: &Facts) -> crate::aws::Seen<&crate::resources::OrganizationTrail> {
+    facts.observed.trails.as_ref().map(|trails| trails.own.as_ref()).flatten()
+}

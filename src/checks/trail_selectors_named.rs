@@ -1,0 +1,37 @@
+use super::judge::{of_seen, of_trail, whether};
+use super::trail_multi_region::NO_TRAIL;
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+
+/// the selector of management events has the name that scanners look for.
+pub(super) const CHECK: Check = Check {
+    id: "trail-selectors-named",
+    title: "the selector of management events has the name that scanners look for",
+    severity: Severity::Low,
+    why: "Some scanners know an advanced selector of management events by its name alone, and report a trail without it.",
+    fix: "aws cloudtrail put-event-selectors --trail-name ARN --advanced-event-selectors file://selectors.json, with Name \"Management events selector\"",
+    resources: &[],
+    mappings: &[Mapping {
+        framework: Framework::Prowler,
+        id: "cloudtrail_multi_region_enabled_logging_management_events",
+    }],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    const NAME: &str = "Management events selector";
+    let verdict = of_seen(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
+        // Classic selectors have no names, and are found without.
+        let names = &selectors.management_names;
+        whether(
+            selectors.advanced.is_empty()
+                || selectors.management_kinds().is_empty()
+                || names.contains(NAME),
+            || match names.iter().next() {
+                Some(name) => format!("it is named `{name}`"),
+                None => "it has no name".to_owned(),
+            },
+            format!("the name `{NAME}`"),
+        )
+    });
+    of_trail(facts, verdict)
+}

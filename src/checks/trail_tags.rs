@@ -1,0 +1,18 @@
+use super::judge::{as_declared, of_trail};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+
+/// the declared tags are on the trail.
+pub(super) const CHECK: Check = Check {
+    id: "trail-tags",
+    title: "the declared tags are on the trail",
+    severity: Severity::Low,
+    why: "Tags tell whose a resource is, and who pays for it.",
+    fix: "orgtrail drift --fix",
+    resources: &["trail/tags"],
+    mappings: &[Mapping { framework: Framework::SecurityHub, id: "CloudTrail.9" }],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    of_trail(facts, as_declared(facts, "trail/tags"))
+}

@@ -1,0 +1,105 @@
+//! `orgtrail coverage`
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::provision::PlanOptions;
+use super::verify::now;
+use super::{CliError, Context, Exit, Format, drift};
+use crate::aws::Seen;
+use crate::checks::{Cell, Coverage, look_at_accounts};
+
+/// Which accounts and Regions the organization trail covers
+///
+/// One row for each account, one column for each Region. Nothing is changed.
+/// Exits with 0 when every cell is covered, 11 when one is not, 14 when none is
+/// uncovered but some could not be seen.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail coverage
+  orgtrail coverage --format json | jq '.accounts[] | select(any(.cells[]; .state == \"uncovered\"))'")]
+pub(crate) struct Args {}
+
+/// The JSON contract. Fields may be added; `version` grows when one changes
+/// its meaning or goes.
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    #[serde(flatten)]
+    coverage: &'a Coverage,
+}
+
+pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError> {
+    let (aws, desired) = drift::declared(PlanOptions::default(), context).await?;
+    let bar = drift::Bar::of(context);
+    let accounts = Box::pin(look_at_accounts(&aws, &desired, now(), &bar)).await;
+    bar.done();
+    let accounts = match accounts {
+        Seen::Unreadable(error) => return Err(error.into()),
+        accounts => accounts,
+    };
+    let coverage = Coverage::of(&desired, &accounts, now());
+    match context.format {
+        Format::Json => context.out.json(&Report { version: 1, coverage: &coverage })?,
+        Format::Text => {
+            context.out.data(table(&coverage).trim_fmt())?;
+            context.out.note(LEGEND);
+            tell_reasons(context, &coverage);
+        }
+    }
+    let cells = || coverage.accounts.iter().flat_map(|account| &account.cells);
+    Ok(if cells().any(|cell| matches!(cell, Cell::Uncovered { .. } | Cell::Stale { .. })) {
+        Exit::Drift
+    } else if cells().any(|cell| matches!(cell, Cell::Unknown { .. })) {
+        Exit::Incomplete
+    } else {
+        Exit::Clean
+    })
+}
+
+const LEGEND: &str = "ok covered, old nothing delivered in time, NO not covered, ? not seen, - not enabled or left out";
+
+fn word(cell: &Cell) -> &'static str {
+    match cell {
+        Cell::Covered { .. } => "ok",
+        Cell::Stale { .. } => "old",
+        Cell::Uncovered { .. } => "NO",
+        Cell::Unknown { .. } => "?",
+        Cell::NotEnabled | Cell::LeftOut { .. } => "-",
+    }
+}
+
+fn table(coverage: &Coverage) -> Table {
+    let mut table = Table::new();
+    let header = ["ACCOUNT", "NAME", "UNIT"].into_iter().map(str::to_owned);
+    let regions = coverage.regions.iter().map(ToString::to_string);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header.chain(regions));
+    for account in &coverage.accounts {
+        let head = [account.account.as_str(), &account.name, &account.unit_path];
+        let cells = account.cells.iter().map(|cell| word(cell).to_owned());
+        table.add_row(head.into_iter().map(str::to_owned).chain(cells));
+    }
+    table
+}
+
+/// The reasons of what is not covered, each once for an account.
+fn tell_reasons(context: &Context, coverage: &Coverage) {
+    for account in &coverage.accounts {
+        let mut told: Vec<&str> = Vec::new();
+        for cell in &account.cells {
+            let reason = match cell {
+                Cell::Uncovered { found } => found,
+                Cell::Unknown { reason } | Cell::LeftOut { reason } => reason,
+                Cell::Covered { .. } | Cell::Stale { .. } | Cell::NotEnabled => continue,
+            };
+            if !told.contains(&reason.as_str()) {
+                told.push(reason);
+                context.out.note(format_args!("account {}: {reason}", account.account));
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `orgtrail drift`
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum as _;
+
+use super::apply::{Confirmations, carry_out};
+use super::explain::chosen;
+use super::provision::{Looked, PlanOptions};
+use super::verify::now;
+use super::{CliError, Context, Exit, Explain, Rendering};
+use crate::aws::Aws;
+use crate::checks::{Check, Facts, Finding, Progress, Run, Severity, Verdict};
+use crate::plan::apply::settle;
+use crate::plan::{Plan, plan};
+use crate::report::drift::{Format, RenderError, render};
+use crate::resources::{Desired, OrganizationFacts};
+
+/// Is everything still as declared, and is every account still recorded?
+///
+/// Looks at the whole organization, judges every check, and changes nothing
+/// unless `--fix` is given. Exits with 0 when everything holds, 11 when
+/// something is broken, 14 when nothing is broken but something could not be
+/// seen.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail drift
+  orgtrail drift --fail-on high --report html=drift.html --report sarif=drift.sarif
+  orgtrail drift --format json > today.json && orgtrail drift --baseline today.json
+  orgtrail drift --check bucket-tls-only --check key-rotation --fix")]
+pub(crate) struct Args {
+    /// Exit with 11 or 14 only for findings that are at least so grave.
+    #[arg(long, value_name = "SEVERITY", value_enum, default_value = "low")]
+    fail_on: Severity,
+
+    /// Compare with an earlier run, saved with `--format json`.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+
+    /// Mend what orgtrail manages: plan, ask, apply, and look again.
+    #[arg(long)]
+    fix: bool,
+
+    /// This check only, by its id; can be given again.
+    #[arg(long, value_name = "CHECK")]
+    check: Vec<String>,
+
+    /// Write a report to a file besides; can be given again.
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = report)]
+    report: Vec<(Format, PathBuf)>,
+
+    #[command(flatten)]
+    options: PlanOptions,
+
+    #[command(flatten)]
+    confirmations: Confirmations,
+}
+
+/// The report that a value of `--format` asks for.
+pub(super) fn format_of(rendering: Rendering) -> Option<Format> {
+    Format::from_str(rendering.to_possible_value()?.get_name(), false).ok()
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let checks = chosen(&args.check)?;
+    let format = format_of(context.rendering).unwrap_or(Format::Text);
+    // Before anything is asked of AWS.
+    let earlier = args.baseline.as_deref().map(read).transpose()?;
+    let (aws, desired) = declared(args.options, context).await?;
+    let look = async |desired: Desired| {
+        let bar = Bar::of(context);
+        let mut facts = Box::pin(Facts::gather(&aws, desired, now(), &bar)).await;
+        bar.done();
+        facts.earlier = earlier.as_ref().map(accounts);
+        facts
+    };
+    let mut facts = look(desired).await;
+    if args.fix {
+        let found = Run::of(&facts, &checks);
+        if mend(&args, &aws, &facts, &found, context).await? {
+            facts = look(facts.desired).await;
+        }
+    }
+    let mut run = Run::of(&facts, &checks);
+    if let Some(earlier) = &earlier {
+        run = run.since(earlier);
+    }
+    for (format, path) in &args.report {
+        let text = render(*format, &run)?;
+        std::fs::write(path, text).map_err(|source| ReportError {
+            path: path.clone(),
+            doing: "writing",
+            source,
+        })?;
+        context.out.note(format_args!("written to {}", path.display()));
+    }
+    context.out.data(render(format, &run)?)?;
+    Ok(if run.has_drift(args.fail_on) {
+        Exit::Drift
+    } else if run.has_unknown(args.fail_on) {
+        Exit::Incomplete
+    } else {
+        Exit::Clean
+    })
+}
+
+/// The way into AWS, and what is declared for the organization found there.
+pub(super) async fn declared(
+    options: PlanOptions,
+    context: &Context,
+) -> Result<(Aws, Desired), CliError> {
+    let config = context.config()?;
+    let aws = context.aws(&config).await?;
+    let organization = OrganizationFacts::read(&aws, &config).await?;
+    Ok((aws, Desired::new(config, organization, options.foreign())))
+}
+
+/// How far the looking has come, where a person looks on.
+pub(super) struct Bar(indicatif::ProgressBar);
+
+impl Bar {
+    pub(super) fn of(context: &Context) -> Self {
+        Self(context.out.progress("looking at accounts", 0))
+    }
+
+    pub(super) fn done(self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Progress for Bar {
+    fn accounts(&self, count: usize) {
+        self.0.set_length(count as u64);
+    }
+
+    fn account_done(&self) {
+        self.0.inc(1);
+    }
+}
+
+/// Applies what the plan has for what is broken; whether anything was to do.
+async fn mend(
+    args: &Args,
+    aws: &Aws,
+    facts: &Facts,
+    found: &Run,
+    context: &Context,
+) -> Result<bool, CliError> {
+    let mut plan = plan(&facts.desired, &facts.observed);
+    if !args.check.is_empty() {
+        limit(&mut plan, &broken(&found.findings));
+    }
+    if !plan.steps.iter().any(|step| step.action.stops() || step.action.writes()) {
+        context.out.note("orgtrail has nothing to mend");
+        return Ok(false);
+    }
+    let (desired, observed) = (facts.desired.clone(), facts.observed.clone());
+    let looked = Looked { aws: aws.clone(), desired, observed, plan };
+    let results = carry_out(&looked, args.confirmations, context, true).await?;
+    // What was written may not be seen everywhere yet.
+    settle(&looked.aws, &looked.desired, &results).await;
+    Ok(true)
+}
+
+/// The managed resources behind what is broken.
+fn broken(findings: &[Finding]) -> BTreeSet<&'static str> {
+    let broken = findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+    let checks: BTreeSet<&str> = broken.map(|finding| finding.check.as_str()).collect();
+    let catalogue = crate::checks::CATALOGUE.iter();
+    let resources = |check: &&Check| check.resources.iter().copied();
+    catalogue
+        .copied()
+        .filter(|check| checks.contains(check.id))
+        .flat_map(|c| resources(&c))
+        .collect()
+}
+
+/// Leaves of a plan what mends some resources, and what must stand before.
+fn limit(plan: &mut Plan, resources: &BTreeSet<&str>) {
+    let mut kept: BTreeSet<String> = resources.iter().map(|id| (*id).to_owned()).collect();
+    // A step's dependencies stand before it.
+    for step in plan.steps.iter().rev().filter(|step| step.action.writes()) {
+        if kept.contains(step.id.as_ref()) {
+            kept.extend(step.depends_on.iter().map(ToString::to_string));
+        }
+    }
+    plan.steps.retain(|step| kept.contains(step.id.as_ref()));
+}
+
+fn accounts(run: &Run) -> BTreeSet<crate::names::AccountId> {
+    run.coverage.accounts.iter().map(|account| account.account.clone()).collect()
+}
+
+fn read(path: &Path) -> Result<Run, CliError> {
+    let failed = |source| ReportError { path: path.to_owned(), doing: "reading", source };
+    let text = std::fs::read(path).map_err(failed)?;
+    serde_json::from_slice(&text).map_err(|error| {
+        let message = format!("{} is no report of `orgtrail drift`: {error}", path.display());
+        CliError::usage(message).with_hint("save one with `orgtrail drift --format json`")
+    })
+}
+
+fn report(text: &str) -> Result<(Format, PathBuf), String> {
+    let wanted = || {
+        let values = Format::value_variants().iter().filter_map(clap::ValueEnum::to_possible_value);
+        let names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
+        format!("expected FORMAT=FILE, with one of {} before the `=`", names.join(", "))
+    };
+    let (format, path) = text.split_once('=').ok_or_else(wanted)?;
+    let format = Format::from_str(format, false).map_err(|_| wanted())?;
+    if path.is_empty() {
+        return Err(wanted());
+    }
+    Ok((format, PathBuf::from(path)))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} `{}`", path.display())]
+struct ReportError {
+    path: PathBuf,
+    doing: &'static str,
+    #[source]
+    source: std::io::Error,
+}
+
+impl Explain for ReportError {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+impl Explain for RenderError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_named_with_its_format() {
+        assert_eq!(report("json=a=b.json"), Ok((Format::Json, PathBuf::from("a=b.json"))));
+        for wrong in ["json", "json=", "yaml=a", "=a", ""] {
+            assert!(report(wrong).unwrap_err().contains("FORMAT=FILE"), "{wrong}");
+        }
+    }
+}

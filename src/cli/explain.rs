@@ -1,0 +1,132 @@
+//! `orgtrail explain`
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::{CliError, Context, Exit, Format};
+use crate::checks::{CATALOGUE, Check};
+use crate::config::nearest;
+
+/// Tell all about a check: what, why, how to mend it
+///
+/// Asks AWS for nothing. Without an id it lists every check.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail explain
+  orgtrail explain bucket-policy-digest-safe
+  orgtrail explain --format json | jq '.checks[] | select(.severity == \"critical\") | .id'")]
+pub(crate) struct Args {
+    /// The check's id.
+    #[arg(value_name = "CHECK")]
+    check: Option<String>,
+}
+
+/// The JSON contract. Fields may be added; `version` grows when one changes
+/// its meaning or goes.
+#[derive(Serialize)]
+struct Report {
+    version: u32,
+    checks: Vec<Explained>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    id: &'static str,
+    title: &'static str,
+    severity: crate::checks::Severity,
+    why: &'static str,
+    fix: &'static str,
+    resources: &'static [&'static str],
+    mappings: &'static [crate::checks::Mapping],
+}
+
+impl Explained {
+    fn of(check: &Check) -> Self {
+        let Check { id, title, severity, why, fix, resources, mappings, .. } = *check;
+        Self { id, title, severity, why, fix, resources, mappings }
+    }
+}
+
+#[expect(clippy::unused_async, reason = "every command's entry is")]
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let checks = chosen(args.check.as_slice())?;
+    match (context.format, checks.as_slice()) {
+        (Format::Json, checks) => {
+            let checks = checks.iter().map(|check| Explained::of(check)).collect();
+            context.out.json(&Report { version: 1, checks })?;
+        }
+        (Format::Text, [check]) if args.check.is_some() => context.out.data(text(check))?,
+        (Format::Text, checks) => {
+            let width = checks.iter().map(|check| check.id.len()).max().unwrap_or_default();
+            let lines: Vec<String> = checks
+                .iter()
+                .map(|check| format!("{:width$}  {:8}  {}", check.id, check.severity, check.title))
+                .collect();
+            context.out.data(lines.join("\n"))?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+/// The checks of these ids; all where there are none.
+pub(super) fn chosen(ids: &[String]) -> Result<Vec<&'static Check>, CliError> {
+    if ids.is_empty() {
+        return Ok(CATALOGUE.to_vec());
+    }
+    ids.iter()
+        .map(|id| {
+            CATALOGUE.iter().copied().find(|check| check.id == id).ok_or_else(|| {
+                let known: Vec<&str> = CATALOGUE.iter().map(|check| check.id).collect();
+                CliError::usage(format!("there is no check `{id}`")).with_hint(
+                    match nearest(id, &known) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => "`orgtrail explain` lists every check".to_owned(),
+                    },
+                )
+            })
+        })
+        .collect()
+}
+
+fn text(check: &Check) -> String {
+    let Check { id, title, severity, why, fix, resources, mappings, .. } = check;
+    // Writing to a string cannot fail.
+    let mut text = format!("{id} ({severity})\n  holds when  {title}\n");
+    let _ = writeln!(text, "  why         {why}");
+    let _ = writeln!(text, "  fix         {fix}");
+    if !resources.is_empty() {
+        let _ = writeln!(text, "  managed as  {}", resources.join(", "));
+    }
+    for (at, mapping) in mappings.iter().enumerate() {
+        let label = if at == 0 { "answers" } else { "" };
+        let _ = writeln!(text, "  {label:10}  {} {}", mapping.framework.name(), mapping.id);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typing_mistake_is_answered_with_the_nearest_id() {
+        let error = chosen(&["trail-is-loging".to_owned()]).unwrap_err();
+        assert!(error.render().contains("did you mean `trail-is-logging`?"), "{}", error.render());
+        assert_eq!(error.exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn every_check_is_told_with_all_that_there_is() {
+        for check in CATALOGUE {
+            let text = text(check);
+            for part in [check.id, check.title, check.why, check.fix] {
+                assert!(text.contains(part), "{part}");
+            }
+            for mapping in check.mappings {
+                assert!(text.contains(mapping.id), "{}", mapping.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `drift`, `coverage` and `explain` as a user runs them.
+
+use std::process::{Command, Stdio};
+
+use orgtrail::sandbox::{Effect, Fault};
+use serde_json::Value;
+
+use crate::stage::{MINIMAL, Stage};
+
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs the binary in a folder, signed in to the sandbox.
+async fn run(stage: &Stage, folder: &std::path::Path, arguments: &[&str]) -> Ran {
+    std::fs::write(folder.join("orgtrail.toml"), MINIMAL).unwrap();
+    let keys = stage.sandbox.administrator().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .env_clear()
+        .env("AWS_ENDPOINT_URL", stage.sandbox.endpoint())
+        .env("AWS_ACCESS_KEY_ID", keys.access_key_id)
+        .env("AWS_SECRET_ACCESS_KEY", keys.secret_access_key)
+        .env("AWS_REGION", "us-east-1")
+        .env("ORGTRAIL_PACING", "off")
+        .stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn broken(report: &str) -> Vec<String> {
+    let report: Value = serde_json::from_str(report).unwrap();
+    let findings = report["findings"].as_array().unwrap().iter();
+    findings
+        .filter(|finding| finding["verdict"] == "broken")
+        .map(|finding| finding["check"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_is_found_compared_and_mended() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    // The command goes by the machine's clock, which is later than the stage's.
+    let folder = tempfile::tempdir().unwrap();
+    let checks = ["--check", "key-rotation", "--check", "trail-log-validation"];
+    let with = |more: &[&'static str]| -> Vec<&'static str> {
+        ["drift"].into_iter().chain(checks).chain(more.iter().copied()).collect()
+    };
+    let clean = run(&stage, folder.path(), &with(&["--report", "json=before.json"])).await;
+    assert_eq!(clean.code, Some(0), "{}{}", clean.stdout, clean.stderr);
+
+    let archive = stage.archive();
+    let alias = stage.desired.config.key.alias.to_string();
+    let key = archive.kms().describe_key().key_id(alias).send().await.unwrap();
+    let key = key.key_metadata.unwrap().key_id;
+    archive.kms().disable_key_rotation().key_id(key).send().await.unwrap();
+
+    let found = run(&stage, folder.path(), &with(&["--format", "json"])).await;
+    assert_eq!(found.code, Some(11), "{}", found.stderr);
+    assert_eq!(broken(&found.stdout), ["key-rotation"]);
+    let lenient = run(&stage, folder.path(), &with(&["--fail-on", "critical"])).await;
+    assert_eq!(lenient.code, Some(0), "{}", lenient.stderr);
+
+    let since = with(&["--format", "json", "--baseline", "before.json"]);
+    let since: Value =
+        serde_json::from_str(&run(&stage, folder.path(), &since).await.stdout).unwrap();
+    assert_eq!(since["compared"]["new"][0]["check"], "key-rotation");
+    assert_eq!(since["compared"]["fixed"], Value::Array(Vec::new()));
+
+    let nobody = run(&stage, folder.path(), &with(&["--fix"])).await;
+    assert_eq!(nobody.code, Some(2), "nobody is there to ask: {}", nobody.stderr);
+    let mended = run(&stage, folder.path(), &with(&["--fix", "--yes"])).await;
+    assert_eq!(mended.code, Some(0), "{}{}", mended.stdout, mended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_unknown_and_names_the_permission() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    stage.sandbox.faults().inject(Fault::every("kms:GetKeyRotationStatus", Effect::Deny));
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["drift", "--check", "key-rotation", "--format", "json"];
+    let ran = run(&stage, folder.path(), &arguments).await;
+    assert_eq!(ran.code, Some(14), "{}{}", ran.stdout, ran.stderr);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["findings"][0]["verdict"], "unknown");
+    assert_eq!(report["findings"][0]["permission"], "kms:GetKeyRotationStatus");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_coverage_has_a_cell_for_every_account_and_region() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run(&stage, folder.path(), &["coverage", "--format", "json"]).await;
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let regions = report["regions"].as_array().unwrap().len();
+    assert!(regions > 10, "{regions}");
+    let accounts = report["accounts"].as_array().unwrap();
+    assert_eq!(accounts.len(), 4);
+    for account in accounts {
+        assert_eq!(account["cells"].as_array().unwrap().len(), regions, "{account}");
+    }
+    // Made in January 2026 by the stage's clock: nothing came since.
+    assert_eq!(accounts[0]["cells"][0]["state"], "stale");
+    assert_eq!(ran.code, Some(11));
+}
+
+#[test]
+fn a_check_that_there_is_not_is_answered_with_the_nearest() {
+    let ran = Command::new(env!("CARGO_BIN_EXE_orgtrail"))
+        .args(["explain", "bucket-tls"])
+        .output()
+        .unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(said.contains("did you mean `bucket-tls-only`?"), "{said}");
+}

@@ -1,0 +1,235 @@
+//! Every managed setting is changed behind orgtrail's back in turn: drift names
+//! exactly what it broke, and what the plan mends is mended.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_cloudtrail::types::{EventSelector, ReadWriteType};
+use aws_sdk_organizations::types::PolicyType;
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, VersioningConfiguration,
+};
+use orgtrail::checks::{CATALOGUE, Facts, Run, Silent, Verdict};
+use orgtrail::plan::Confirmation;
+
+use crate::stage::Stage;
+
+const BUCKET: &str = "acme-log-archive";
+
+/// Everything is declared that the sandbox can break.
+///
+/// Without a lock versioning can be suspended, and without the guard in the
+/// policy an administrator can break the bucket at all.
+const CONFIG: &str = r#"
+[organization]
+management_account = "111111111111"
+log_archive_account = "222222222222"
+home_region = "us-east-1"
+regions = ["us-east-1"]
+[trail]
+insights = { call_rate = true }
+tags = { team = "audit" }
+[archive]
+bucket = "acme-log-archive"
+mfa_delete = "off"
+object_lock = { mode = "off" }
+[topic]
+name = "trail-told"
+[guardrail]
+enabled = true
+[drift]
+chain_hours = 0
+"#;
+
+/// What is changed, and which checks it breaks.
+const MUTATIONS: &[(&str, &[&str])] = &[
+    ("trusted access", &["org-trusted-access"]),
+    ("delegated administrator", &["org-delegated-admins"]),
+    ("versioning", &["bucket-versioning"]),
+    ("ownership", &["bucket-ownership"]),
+    ("public access block", &["bucket-public-access"]),
+    ("lifecycle", &["bucket-lifecycle"]),
+    ("encryption", &["bucket-encryption"]),
+    ("bucket tags", &["plan-empty"]),
+    ("access logging", &["bucket-access-logging"]),
+    (
+        "bucket policy",
+        &["bucket-policy-digest-safe", "bucket-policy-source-arn", "bucket-tls-only"],
+    ),
+    ("key", &["key-enabled"]),
+    ("key policy", &["key-policy-scope"]),
+    ("rotation", &["key-rotation"]),
+    ("log group", &["trail-cloudwatch-logs"]),
+    ("topic policy", &["trail-notifies"]),
+    ("validation", &["trail-log-validation"]),
+    ("one Region", &["trail-multi-region"]),
+    ("selectors", &["trail-multi-region"]),
+    ("insights", &["trail-insights"]),
+    ("trail tags", &["trail-tags"]),
+    ("logging", &["org-coverage", "trail-is-logging"]),
+    ("guardrail", &["guardrail-scp"]),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_names_what_was_broken_and_the_plan_mends_it() {
+    let stage = Stage::new(CONFIG).await;
+    stage.converge().await;
+    stage.sandbox.tick(jiff::SignedDuration::from_hours(2));
+    assert_eq!(broken(&stage).await, BTreeSet::new());
+    for (what, wanted) in MUTATIONS {
+        mutate(&stage, what).await;
+        let found = broken(&stage).await;
+        let wanted: BTreeSet<String> = wanted.iter().map(|id| (*id).to_owned()).collect();
+        assert_eq!(found, wanted, "{what}");
+        let given = [Confirmation::WeakenedGuard, Confirmation::ReplacedKey];
+        stage.apply_confirmed(&given).await;
+        assert_eq!(broken(&stage).await, BTreeSet::new(), "{what} is not mended");
+    }
+}
+
+/// The ids of the checks that are broken; nothing may be unknown.
+async fn broken(stage: &Stage) -> BTreeSet<String> {
+    let now = stage.sandbox.now();
+    let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
+    let run = Run::of(&facts, CATALOGUE);
+    let mut broken = BTreeSet::new();
+    for finding in run.findings {
+        match finding.verdict {
+            Verdict::Holds => {}
+            Verdict::Broken { .. } => {
+                broken.insert(finding.check);
+            }
+            Verdict::Unknown { reason, .. } => panic!("{}: {reason}", finding.check),
+        }
+    }
+    broken
+}
+
+#[expect(clippy::too_many_lines, reason = "one arm for each setting")]
+async fn mutate(stage: &Stage, what: &str) {
+    let (management, archive) = (stage.management(), stage.archive());
+    let (s3, kms) = (archive.s3(), archive.kms());
+    let (cloudtrail, organizations) = (management.cloudtrail(), management.organizations());
+    let trail = stage.desired.trail_arn().to_string();
+    let alias = stage.desired.config.key.alias.to_string();
+    let key = || async {
+        let key = kms.describe_key().key_id(&alias).send().await.unwrap();
+        key.key_metadata.unwrap().key_id
+    };
+    match what {
+        "trusted access" => {
+            let call = organizations.disable_aws_service_access();
+            call.service_principal("cloudtrail.amazonaws.com").send().await.unwrap();
+        }
+        "delegated administrator" => {
+            let call = cloudtrail.register_organization_delegated_admin();
+            call.member_account_id("333333333333").send().await.unwrap();
+        }
+        "versioning" => {
+            let suspended = VersioningConfiguration::builder()
+                .status(BucketVersioningStatus::Suspended)
+                .build();
+            let call = s3.put_bucket_versioning().bucket(BUCKET);
+            call.versioning_configuration(suspended).send().await.unwrap();
+        }
+        "ownership" => {
+            s3.delete_bucket_ownership_controls().bucket(BUCKET).send().await.unwrap();
+        }
+        "public access block" => {
+            s3.delete_public_access_block().bucket(BUCKET).send().await.unwrap();
+        }
+        "lifecycle" => {
+            s3.delete_bucket_lifecycle().bucket(BUCKET).send().await.unwrap();
+        }
+        "encryption" => {
+            let by_default = ServerSideEncryptionByDefault::builder()
+                .sse_algorithm(ServerSideEncryption::Aes256)
+                .build()
+                .unwrap();
+            let rule = ServerSideEncryptionRule::builder()
+                .apply_server_side_encryption_by_default(by_default)
+                .build();
+            let rules = ServerSideEncryptionConfiguration::builder().rules(rule).build().unwrap();
+            let call = s3.put_bucket_encryption().bucket(BUCKET);
+            call.server_side_encryption_configuration(rules).send().await.unwrap();
+        }
+        "bucket tags" => {
+            s3.delete_bucket_tagging().bucket(BUCKET).send().await.unwrap();
+        }
+        "access logging" => {
+            let off = aws_sdk_s3::types::BucketLoggingStatus::builder().build();
+            let call = s3.put_bucket_logging().bucket(BUCKET);
+            call.bucket_logging_status(off).send().await.unwrap();
+        }
+        "bucket policy" => {
+            s3.delete_bucket_policy().bucket(BUCKET).send().await.unwrap();
+        }
+        "key" => {
+            kms.disable_key().key_id(key().await).send().await.unwrap();
+        }
+        "key policy" => {
+            let id = key().await;
+            let found = kms.get_key_policy().key_id(&id).policy_name("default");
+            let policy = found.send().await.unwrap().policy.unwrap();
+            let without = policy.replace("OrgTrailDecrypt", "Decrypt");
+            let opened =
+                without.replace(&trail, "arn:aws:cloudtrail:us-east-1:999999999999:trail/x");
+            let call = kms.put_key_policy().key_id(&id).policy_name("default");
+            call.policy(opened).send().await.unwrap();
+        }
+        "rotation" => {
+            kms.disable_key_rotation().key_id(key().await).send().await.unwrap();
+        }
+        "log group" => {
+            let group = stage.desired.config.cloudwatch_logs.group.to_string();
+            let call = management.logs().put_retention_policy().log_group_name(group);
+            call.retention_in_days(7).send().await.unwrap();
+        }
+        "topic policy" => {
+            let topic = stage.desired.topic_arn().unwrap().to_string();
+            let policy = format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"Owner","Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::111111111111:root"}},"Action":"sns:Publish","Resource":"{topic}"}}]}}"#
+            );
+            let call = management.sns().set_topic_attributes().topic_arn(topic);
+            call.attribute_name("Policy").attribute_value(policy).send().await.unwrap();
+        }
+        "validation" => {
+            let call = cloudtrail.update_trail().name(trail);
+            call.enable_log_file_validation(false).send().await.unwrap();
+        }
+        "one Region" => {
+            let call = cloudtrail.update_trail().name(trail);
+            call.is_multi_region_trail(false).send().await.unwrap();
+        }
+        "selectors" => {
+            let writes = EventSelector::builder()
+                .read_write_type(ReadWriteType::WriteOnly)
+                .include_management_events(true)
+                .build();
+            let call = cloudtrail.put_event_selectors().trail_name(trail);
+            call.event_selectors(writes).send().await.unwrap();
+        }
+        "insights" => {
+            let call = cloudtrail.put_insight_selectors().trail_name(trail);
+            call.set_insight_selectors(Some(Vec::new())).send().await.unwrap();
+        }
+        "trail tags" => {
+            let tag = aws_sdk_cloudtrail::types::Tag::builder().key("team").build().unwrap();
+            let call = cloudtrail.remove_tags().resource_id(trail);
+            call.tags_list(tag).send().await.unwrap();
+        }
+        "logging" => {
+            cloudtrail.stop_logging().name(trail).send().await.unwrap();
+        }
+        "guardrail" => {
+            let listed = organizations.list_policies().filter(PolicyType::ServiceControlPolicy);
+            let listed = listed.send().await.unwrap();
+            let name = stage.desired.config.guardrail.name.as_str();
+            let policy = listed.policies().iter().find(|one| one.name() == Some(name)).unwrap();
+            let call = organizations.detach_policy().policy_id(policy.id().unwrap());
+            let root = stage.desired.organization.root.to_string();
+            call.target_id(root).send().await.unwrap();
+        }
+        other => panic!("no such mutation: {other}"),
+    }
+}
