@@ -8,7 +8,7 @@ use super::{CliError, Context, Exit, Format};
 use crate::{
     archive::consolidate::{
         census::{Census, Counting, census},
-        discover::{self, Found, LegacyTrail, Unread},
+        discover::{self, Found, LegacyTrail, Selected, Unread},
         source::Source,
     },
     aws::Aws,
@@ -24,7 +24,8 @@ const SOURCES_AT_ONCE: usize = 8;
 ///
 /// Asks every account in every enabled Region for its trails, counts each once
 /// (a trail of many Regions is seen in all of them), and looks into their
-/// buckets. The declared organization trail is left out. Nothing is changed.
+/// buckets, and into those that the config declares under `[consolidate]`. The
+/// declared organization trail is left out. Nothing is changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -48,6 +49,8 @@ struct Report {
     version: u32,
     trails: Vec<LegacyTrail>,
     sources: Vec<Counted>,
+    /// Sources that the config leaves where they are.
+    excluded: Vec<Source>,
     unread: Vec<Unread>,
 }
 
@@ -64,7 +67,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let aws = context.aws(&config).await?;
     let found = find(context, &aws, &config).await?.found;
     let counting = if args.exact { Counting::Exact } else { Counting::Sampled };
-    let sources = discover::sources(&found.trails);
+    let Selected { sources, excluded } = discover::selected(&found.trails, &config);
     let bar = context.out.progress("looking into buckets", sources.len());
     let mut counted: Vec<Counted> = stream::iter(sources)
         .map(|source| async {
@@ -88,13 +91,19 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             version: 1,
             trails: found.trails,
             sources: counted,
+            excluded,
             unread: found.unread,
         })?,
         Format::Text => {
             if counted.is_empty() {
-                context.out.note("no trail but the organization's was found");
+                context
+                    .out
+                    .note("no source is declared, and no trail but the organization's found");
             } else {
                 context.out.data(table(&counted).trim_fmt())?;
+            }
+            for source in &excluded {
+                context.out.note(format_args!("left out by the config: {}", source.name()));
             }
             tell_unread(context, &found);
             for source in &counted {

@@ -8,11 +8,12 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::{
-    AccessLogging, Archive, CloudWatchLogs, Config, DataEvents, DataResource, Drift, EventSelector,
-    Guardrail, GuardrailTarget, Insights, Key, Lifecycle, ManagementEventSource, MemberRole,
-    MfaDelete, Notification, ObjectLock, ObjectLockMode, Organization, Origin, Principal,
-    ReadWriteType, Regions, Replication, ReplicationStorageClass, Roles, Selectors, Severity,
-    StorageClass, Suppress, Tier, TlsFloor, Topic, Trail,
+    AccessLogging, Archive, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents,
+    DataResource, DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, Insights, Key,
+    Lifecycle, ManagementEventSource, MemberRole, MfaDelete, Notification, ObjectLock,
+    ObjectLockMode, Organization, Origin, Principal, ReadWriteType, Regions, Replication,
+    ReplicationStorageClass, Roles, Selectors, Severity, StorageClass, Suppress, Tier, TlsFloor,
+    Topic, Trail,
 };
 use crate::names::{AccountId, Arn, KeyAlias, KeyPrefix, Partition, Region};
 
@@ -29,6 +30,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
             cloudwatch_logs(),
             option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name })),
             (guardrail(), drift()),
+            consolidate(&organization.home_region, organization.excluded_accounts),
         )
             .prop_map(
                 |(
@@ -40,6 +42,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     cloudwatch_logs,
                     topic,
                     (guardrail, drift),
+                    consolidate,
                 )| {
                     Config {
                         organization,
@@ -51,6 +54,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         topic,
                         guardrail,
                         drift,
+                        consolidate,
                     }
                 },
             )
@@ -440,6 +444,35 @@ fn drift() -> impl Strategy<Value = Drift> {
         });
     (3..1000_u32, 0..48_u32, vec(suppress, 0..3)).prop_map(
         |(freshness_hours, chain_hours, suppress)| Drift { freshness_hours, chain_hours, suppress },
+    )
+}
+
+fn consolidate(
+    home: &Region,
+    excluded: Vec<AccountId>,
+) -> impl Strategy<Value = Consolidate> + use<> {
+    let home = home.clone();
+    let source = ("old-[a-z0-9]{1,12}", prefix(), member(), any::<bool>());
+    let sources = vec(source, 0..3).prop_map(move |sources| {
+        let mut seen = std::collections::BTreeSet::new();
+        let declared = sources.into_iter().map(|(bucket, prefix, account, named)| DeclaredSource {
+            bucket: bucket.parse().unwrap(),
+            prefix,
+            account,
+            region: named.then(|| home.clone()),
+        });
+        declared
+            .filter(|source| !excluded.contains(&source.account) && seen.insert(source.name()))
+            .collect()
+    });
+    let exclude = vec("s3://left-[a-z*\"\\\\]{1,8}", 0..3);
+    (sources, exclude, 0..=365_u32, select(CopyStorageClass::ALL)).prop_map(
+        |(sources, exclude, overlap_days, storage_class)| Consolidate {
+            sources,
+            exclude,
+            overlap_days,
+            storage_class,
+        },
     )
 }
 

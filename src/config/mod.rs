@@ -11,6 +11,7 @@ pub(crate) mod arbitrary;
 mod archive;
 mod check;
 mod cloudwatch_logs;
+mod consolidate;
 mod derived;
 mod document;
 mod drift;
@@ -36,6 +37,7 @@ mod trail;
 
 pub use archive::{AccessLogging, Archive, MfaDelete, ObjectLock, ObjectLockMode, TlsFloor};
 pub use cloudwatch_logs::CloudWatchLogs;
+pub use consolidate::{Consolidate, CopyStorageClass, DeclaredSource};
 pub use drift::{Drift, Suppress};
 pub use environment::Environment;
 pub use finding::{Finding, Origin, Severity};
@@ -92,6 +94,8 @@ section::section! {
         guardrail: Guardrail = section,
         /// What `orgtrail drift` expects, and what it lets pass.
         drift: Drift = section,
+        /// What is brought into the archive from elsewhere.
+        consolidate: Consolidate = section,
     }
 }
 

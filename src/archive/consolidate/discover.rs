@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::source::Source;
 use crate::{
     aws::{At, Aws, AwsError, Clients},
+    config::Config,
     names::{AccountId, Arn, BucketName, KeyPrefix, Region},
 };
 
@@ -173,6 +174,41 @@ pub fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
     sources.into_values().collect()
 }
 
+/// The sources that a run takes, and those that the config leaves out.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// Those that trails write to, and those that the config declares.
+    pub sources: Vec<Source>,
+    /// Those that the config excludes.
+    pub excluded: Vec<Source>,
+}
+
+/// The sources of trails and of the config. What the config declares is read as
+/// it says, also where a trail writes there.
+#[must_use]
+pub fn selected(trails: &[LegacyTrail], config: &Config) -> Selected {
+    let mut all: BTreeMap<(BucketName, Option<KeyPrefix>), Source> = sources(trails)
+        .into_iter()
+        .map(|source| ((source.bucket.clone(), source.prefix.clone()), source))
+        .collect();
+    for declared in &config.consolidate.sources {
+        let home = &config.organization.home_region;
+        let place = (declared.bucket.clone(), declared.prefix.clone());
+        let trails = all.remove(&place).map(|found| found.trails).unwrap_or_default();
+        let source = Source {
+            bucket: declared.bucket.clone(),
+            prefix: declared.prefix.clone(),
+            account: declared.account.clone(),
+            region: declared.region.as_ref().unwrap_or(home).clone(),
+            trails,
+        };
+        all.insert(place, source);
+    }
+    let (excluded, sources) =
+        all.into_values().partition(|source| config.consolidate.excludes(&source.name()));
+    Selected { sources, excluded }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +231,37 @@ mod tests {
         let sources = sources(&trails);
         assert_eq!(sources.len(), 2);
         assert_eq!(sources[0].trails.len(), 2);
+    }
+
+    #[test]
+    fn declared_sources_join_those_of_trails_and_patterns_leave_some_out() {
+        let trails: Vec<_> = [("one", "legacy-a"), ("two", "legacy-b")]
+            .iter()
+            .map(|(name, bucket)| read(&trail(name, bucket)).unwrap())
+            .collect();
+        let config: Config = format!(
+            "{}[consolidate]\nexclude = [\"s3://*-b\"]\n\
+             [[consolidate.sources]]\nbucket = \"legacy-a\"\naccount = \"555555555555\"\n\
+             region = \"eu-west-1\"\n\
+             [[consolidate.sources]]\nbucket = \"old-logs\"\nprefix = \"ct\"\n\
+             account = \"666666666666\"\n",
+            crate::config::SMALLEST
+        )
+        .parse()
+        .unwrap();
+        let selected = selected(&trails, &config);
+        let told = |sources: &[Source]| -> Vec<_> {
+            let tell = |source: &Source| {
+                let (account, region) = (&source.account, &source.region);
+                format!("{} {account} {region} {}", source.name(), source.trails.len())
+            };
+            sources.iter().map(tell).collect()
+        };
+        assert_eq!(
+            told(&selected.sources),
+            ["s3://legacy-a 555555555555 eu-west-1 1", "s3://old-logs/ct 666666666666 us-east-1 0"]
+        );
+        assert_eq!(told(&selected.excluded), ["s3://legacy-b 444444444444 us-east-1 1"]);
     }
 
     #[test]

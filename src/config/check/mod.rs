@@ -2,6 +2,7 @@
 //! itself. Nothing here asks AWS.
 
 mod archive;
+mod consolidate;
 mod drift;
 mod key;
 mod lifecycle;
@@ -35,6 +36,7 @@ pub(super) fn check(
     key::check(config, &mut checker);
     logs::check(config, &mut checker);
     drift::check(config, &mut checker);
+    consolidate::check(config, &mut checker);
     let Checker { mut unread, findings, .. } = checker;
     unread.extend(findings);
     unread

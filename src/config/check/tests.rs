@@ -311,6 +311,52 @@ fn access_logs_do_not_go_where_they_come_from() {
 }
 
 #[test]
+fn sources_are_declared_once_and_can_be_read() {
+    let rest = |rest: &str| config("", "", rest);
+    let source = |more: &str| {
+        format!("[[consolidate.sources]]\nbucket = \"old\"\naccount = \"444444444444\"\n{more}\n")
+    };
+    assert_eq!(findings(&rest(&source("prefix = \"ct\""))), []);
+    only(
+        &rest(&(source("") + &source(""))),
+        ERROR,
+        "consolidate.sources[1]",
+        "s3://old is listed twice",
+    );
+    only(
+        &rest(&format!("[consolidate]\nexclude = [\"s3://o*\"]\n{}", source(""))),
+        ERROR,
+        "consolidate.sources[0]",
+        "declared and left out",
+    );
+    only(
+        &rest(&source("region = \"cn-north-1\"")),
+        ERROR,
+        "consolidate.sources[0].region",
+        "expected a Region of the partition aws",
+    );
+    let excluded = "excluded_accounts = [\"444444444444\"]";
+    only(
+        &config(excluded, "", &source("")),
+        ERROR,
+        "consolidate.sources[0].account",
+        "which is not entered",
+    );
+    only(
+        &rest("[consolidate]\nexclude = [\"old\"]"),
+        ERROR,
+        "consolidate.exclude[0]",
+        "expected a pattern of names",
+    );
+    only(
+        &rest("[consolidate]\noverlap_days = 366"),
+        ERROR,
+        "consolidate.overlap_days",
+        "at most 365",
+    );
+}
+
+#[test]
 fn numbers_keep_to_awss_ranges() {
     let rest = |rest: &str| config("", "", rest);
     for days in [0, 89, 2561] {

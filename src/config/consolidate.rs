@@ -1,0 +1,69 @@
+use super::section::{choice, section};
+use crate::names::{AccountId, BucketName, KeyPrefix, Region};
+
+section! {
+    /// What is brought into the archive besides what the organization trail
+    /// writes, and how.
+    pub struct Consolidate {
+        /// Buckets with logs that no trail tells of any more, besides those
+        /// that are found.
+        sources: Vec<DeclaredSource> = default(Vec::<DeclaredSource>::new()),
+        /// Sources that are left where they are, by name, as `sources` prints
+        /// it: `s3://<bucket>[/<prefix>]`, with `*` for anything.
+        exclude: Vec<String> = default(Vec::<String>::new()),
+        /// For how many days after its end late files are expected for a day.
+        overlap_days: u32 = default(2_u32),
+        /// The storage class that copies are written in.
+        storage_class: CopyStorageClass = default(CopyStorageClass::Standard),
+    }
+}
+
+section! {
+    /// A bucket, or a prefix of one, that holds logs of CloudTrail.
+    pub struct DeclaredSource {
+        /// The bucket.
+        bucket: BucketName = required,
+        /// What stands before `AWSLogs/` in its keys.
+        prefix: Option<KeyPrefix> = default(None::<KeyPrefix>),
+        /// The account with whose role it is read; `[roles.accounts]` may name
+        /// another role for it.
+        account: AccountId = required,
+        /// The bucket's Region; without it, the home Region.
+        region: Option<Region> = default(None::<Region>),
+    }
+}
+
+choice! {
+    /// A storage class that can be read at once, as verification does.
+    pub enum CopyStorageClass {
+        /// Frequent access.
+        Standard = "STANDARD",
+        /// Infrequent access.
+        StandardIa = "STANDARD_IA",
+        /// S3 moves objects by itself as they are used.
+        IntelligentTiering = "INTELLIGENT_TIERING",
+        /// Infrequent access, in one Availability Zone: lost with it.
+        OneZoneIa = "ONEZONE_IA",
+        /// Archive that is read at once.
+        GlacierIr = "GLACIER_IR",
+    }
+}
+
+impl Consolidate {
+    /// Whether a source of that name is left where it is.
+    #[must_use]
+    pub fn excludes(&self, name: &str) -> bool {
+        self.exclude.iter().any(|pattern| iam_rs::Arn::wildcard_match(name, pattern))
+    }
+}
+
+impl DeclaredSource {
+    /// How reports name it, and patterns mean it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.prefix {
+            Some(prefix) => format!("s3://{}/{prefix}", self.bucket),
+            None => format!("s3://{}", self.bucket),
+        }
+    }
+}
