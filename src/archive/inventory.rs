@@ -1,10 +1,13 @@
 //! What lies in a bucket: listings as streams, in key order, a page ahead.
 
-use aws_sdk_s3::types::{ObjectStorageClass, OptionalObjectAttributes};
+use aws_sdk_s3::types::{OptionalObjectAttributes, RestoreStatus};
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
-use super::consolidate::join::Listed;
+use super::consolidate::{
+    join::Listed,
+    restore::{Archived, Class},
+};
 use crate::{
     aws::{At, AwsError, Clients},
     names::{AccountId, BucketName, OrgId, Region},
@@ -67,17 +70,15 @@ pub fn list(
 }
 
 fn listed(prefix: &str, object: aws_sdk_s3::types::Object) -> Option<Listed> {
-    let restored = object
-        .restore_status()
-        .is_some_and(|status| status.is_restore_in_progress() == Some(false));
-    let archived = matches!(
-        object.storage_class(),
-        Some(ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive)
-    );
+    // `Some(false)` of one that was restored.
+    let restoring = object.restore_status().and_then(RestoreStatus::is_restore_in_progress);
+    let archived = Class::of(object.storage_class())
+        .filter(|_| restoring != Some(false))
+        .map(|class| Archived { class, restoring: restoring == Some(true) });
     Some(Listed {
         path: object.key()?.strip_prefix(prefix)?.into(),
         size_bytes: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-        archived: archived && !restored,
+        archived,
         etag: object.e_tag().map(Into::into),
     })
 }

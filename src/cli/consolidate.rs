@@ -11,7 +11,11 @@ use indicatif::{BinaryBytes, HumanCount};
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 
-use super::{CliError, Context, Exit, Explain, Format, sources};
+use super::{
+    CliError, Context, Exit, Explain, Format,
+    archived::{self, RestoreTier},
+    sources,
+};
 use crate::{
     archive::{
         consolidate::{
@@ -19,6 +23,7 @@ use crate::{
             discover::{self, Found, Unread},
             keys::{self, SaveKeysError},
             ledger::LedgerError,
+            restore::Restore,
             run::{Archive, Asked, Failure, Progress, Report, Run, consolidate},
             source::Source,
         },
@@ -34,16 +39,16 @@ use crate::{
 const LINE_EVERY: Duration = Duration::from_secs(5);
 /// How many objects are copied at once, where nobody says.
 const CONCURRENCY: usize = 64;
-/// For how many days late files are expected, where nobody says.
-const OVERLAP_DAYS: u16 = 2;
+/// For how many days restored copies stay, where nobody says.
+const RESTORE_DAYS: u16 = 7;
 
 /// Bring the logs of legacy trails into the archive, provably
 ///
-/// Finds every trail that is not the organization's, lists its bucket and the
-/// archive side by side, and copies what is missing: byte for byte, with the
-/// metadata that carries the signatures, never over another object. A run that
-/// was stopped or killed is finished by the next. What each run did is recorded
-/// in the archive under `orgtrail/runs/`.
+/// Finds every trail that is not the organization's, lists its bucket (and those
+/// that the config declares) and the archive side by side, and copies what is
+/// missing: byte for byte, with the metadata that carries the signatures, never
+/// over another object. A run that was stopped or killed is finished by the
+/// next. What each run did is recorded in the archive under `orgtrail/runs/`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -51,6 +56,7 @@ Examples:
   orgtrail consolidate --yes
   orgtrail consolidate --yes --account 444444444444 --since 2025-01-01
   orgtrail consolidate --yes --source 's3://legacy-*'
+  orgtrail consolidate --yes --restore --restore-tier bulk
 
 Exit code 0 only when every readable source is in the archive; 14 where objects
 conflict, failed or must be restored first, or a source could not be read.")]
@@ -87,13 +93,32 @@ pub(crate) struct Args {
     #[arg(long)]
     full: bool,
 
+    /// Which way the bytes go.
+    #[arg(long, value_enum, value_name = "WAY", default_value_t)]
+    copy: CopyWay,
+
+    /// Start the restore of what lies in archive classes, which AWS charges for;
+    /// a later run copies it.
+    #[arg(long)]
+    restore: bool,
+
+    /// How fast it is restored.
+    #[arg(long, value_enum, value_name = "TIER", default_value_t, requires = "restore")]
+    restore_tier: RestoreTier,
+
+    /// For how many days the restored copies stay.
+    #[arg(long, value_name = "DAYS", default_value_t = RESTORE_DAYS, requires = "restore",
+        value_parser = clap::value_parser!(u16).range(1..=365))]
+    restore_days: u16,
+
     /// How many objects are copied at once at the most.
     #[arg(long, value_name = "COPIES", default_value_t = CONCURRENCY)]
     concurrency: usize,
 
-    /// For how many days after its end late files are expected for a day.
-    #[arg(long, value_name = "DAYS", default_value_t = OVERLAP_DAYS)]
-    overlap_days: u16,
+    /// For how many days after its end late files are expected for a day; as
+    /// the config says where not given.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=365))]
+    overlap_days: Option<u32>,
 }
 
 impl Args {
@@ -109,9 +134,24 @@ impl Args {
             limit: None,
             full: false,
             concurrency: CONCURRENCY,
-            overlap_days: OVERLAP_DAYS,
+            copy: CopyWay::Auto,
+            restore: false,
+            restore_tier: RestoreTier::default(),
+            restore_days: RESTORE_DAYS,
+            overlap_days: None,
         }
     }
+}
+
+/// The values of `--copy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum CopyWay {
+    /// Inside S3 where the archive's credentials may read the source, else
+    /// through this machine.
+    #[default]
+    Auto,
+    /// Through this machine, always.
+    Client,
 }
 
 /// The JSON contract. Fields may be added; `version` grows when one changes
@@ -152,7 +192,9 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let config = context.config()?;
     let aws = context.aws(&config).await?;
     let legacy = sources::find(context, &aws, &config).await?;
-    let found: Vec<Source> = discover::sources(&legacy.found.trails)
+    let selected = discover::selected(&legacy.found.trails, &config);
+    let found: Vec<Source> = selected
+        .sources
         .into_iter()
         .filter(|source| matches_any(&args.source, &source.name()))
         .collect();
@@ -163,8 +205,9 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let names: Vec<String> = found.iter().map(Source::name).collect();
     if !args.dry_run && !found.is_empty() {
         let bucket = &config.archive.bucket;
-        let question =
-            format!("copy what is missing from {} into s3://{bucket}?", count(found.len()));
+        let restore = if args.restore { ", and restore what is archived" } else { "" };
+        let from = count(found.len());
+        let question = format!("copy what is missing from {from} into s3://{bucket}{restore}?");
         context.confirm(&question)?;
     }
     let archive = archive(&config, &legacy.organization.id, &aws);
@@ -182,9 +225,13 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         regions: args.region.iter().cloned().collect::<BTreeSet<_>>(),
         dry_run: args.dry_run,
         full: args.full,
+        server_side: args.copy == CopyWay::Auto,
+        restore: args
+            .restore
+            .then(|| Restore { tier: args.restore_tier.into(), days: args.restore_days }),
         limit: args.limit,
         concurrency: args.concurrency,
-        overlap_days: args.overlap_days,
+        overlap_days: args.overlap_days.unwrap_or(config.consolidate.overlap_days),
     };
     let now = now();
     let run = Run {
@@ -250,8 +297,14 @@ impl Done {
         let report = &self.report;
         let counts = &report.counts;
         context.out.data(self.headline())?;
+        if counts.copied_inside_s3 > 0 {
+            context.out.note(format_args!(
+                "{} of them copied inside S3, without passing through this machine",
+                HumanCount(counts.copied_inside_s3)
+            ));
+        }
         if self.sources.is_empty() {
-            context.out.note("no trail but the organization's was found");
+            context.out.note("no source is declared, and no trail but the organization's found");
         }
         let told = [
             (
@@ -259,13 +312,14 @@ impl Done {
                 "in conflict: their keys are taken by different content, left as it is",
             ),
             (counts.failed, "not copied: run again"),
-            (counts.archived, "in an archive class: restore them first"),
+            (counts.archived, "archived: not copied before they are restored"),
             (counts.foreign, "not CloudTrail's, left where they are"),
             (report.stray_objects, "beside CloudTrail's folders, left where they are"),
         ];
         for (objects, words) in told.into_iter().filter(|(objects, _)| *objects > 0) {
             context.out.warn(format_args!("{} objects {words}", HumanCount(objects)));
         }
+        archived::tell(context, &report.archived)?;
         for row in &report.examples {
             let reason = row.reason.as_deref().unwrap_or("no reason recorded");
             context
@@ -323,7 +377,7 @@ fn archive(config: &Config, org: &crate::names::OrgId, aws: &Aws) -> Archive {
         target: Target {
             clients: aws.clients(account, &config.archive.region),
             bucket: config.archive.bucket.clone(),
-            storage_class: StorageClass::Standard,
+            storage_class: StorageClass::from(config.consolidate.storage_class.as_str()),
             part_bytes: PART_BYTES,
         },
         prefix,

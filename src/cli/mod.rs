@@ -10,6 +10,7 @@
 
 mod accounts;
 mod apply;
+mod archived;
 mod completions;
 mod config;
 mod confirm;

@@ -10,8 +10,10 @@ use orgtrail::{
     archive::consolidate::{
         copy::Target,
         ledger::Ledger,
-        record::{ChainChecker, Outcome, Row},
+        record::{ChainChecker, ObjectRow, Outcome, Row},
+        restore::{Class, Restore, Sum, Tier},
         run::{Archive, Asked, Progress, Report, Run, consolidate},
+        server_side::Way,
         source::Source,
     },
     aws::{Aws, Clients, Pacing, Settings},
@@ -22,8 +24,7 @@ use orgtrail::{
 const ROOT: &str = "AWSLogs/o-exampleorgid/";
 
 struct Place {
-    /// Held, because it stops when dropped.
-    _sandbox: Sandbox,
+    sandbox: Sandbox,
     source: Source,
     reader: Clients,
     archive: Archive,
@@ -80,7 +81,7 @@ impl Place {
         {
             clients.s3().create_bucket().bucket(name).send().await.unwrap();
         }
-        Self { _sandbox: sandbox, source, reader, archive, member }
+        Self { sandbox, source, reader, archive, member }
     }
 
     fn log(&self, day: u8, number: u32) -> String {
@@ -100,6 +101,10 @@ impl Place {
     }
 
     async fn put(&self, key: &str, body: &[u8]) {
+        self.put_as(StorageClass::Standard, key, body).await;
+    }
+
+    async fn put_as(&self, class: StorageClass, key: &str, body: &[u8]) {
         self.reader
             .s3()
             .put_object()
@@ -107,6 +112,7 @@ impl Place {
             .key(key)
             .content_type("application/json")
             .content_encoding("gzip")
+            .storage_class(class)
             .metadata("signature", "00ff")
             .metadata("signature-algorithm", "SHA256withRSA")
             .body(body.to_vec().into())
@@ -126,6 +132,22 @@ impl Place {
         24
     }
 
+    /// Lets the archive's account read keys of the source that match.
+    async fn share(&self, keys: &str) {
+        let keeper = self.archive.target.clients.account().unwrap();
+        let policy = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "AWS": format!("arn:aws:iam::{keeper}:root") },
+                "Action": ["s3:GetObject", "s3:GetObjectTagging"],
+                "Resource": format!("arn:aws:s3:::{}/{keys}", self.source.bucket),
+            }],
+        });
+        let put = self.reader.s3().put_bucket_policy().bucket(self.source.bucket.as_str());
+        put.policy(policy.to_string()).send().await.unwrap();
+    }
+
     async fn run(&self, change: impl FnOnce(&mut Asked)) -> Report {
         let mut asked = Asked {
             since: None,
@@ -134,6 +156,8 @@ impl Place {
             regions: BTreeSet::new(),
             dry_run: false,
             full: false,
+            server_side: true,
+            restore: None,
             limit: None,
             concurrency: 8,
             overlap_days: 2,
@@ -179,6 +203,15 @@ impl Place {
         }
         rows
     }
+}
+
+/// The rows of copied objects.
+fn copies(rows: Vec<Row>) -> Vec<ObjectRow> {
+    let copied = |row| match row {
+        Row::Object(object) if object.outcome == Outcome::Copied => Some(object),
+        _ => None,
+    };
+    rows.into_iter().filter_map(copied).collect()
 }
 
 fn relocated(key: &str) -> String {
@@ -333,4 +366,111 @@ async fn large_objects_come_whole_and_keep_their_metadata() {
     assert_eq!(got.metadata().unwrap()["signature"], "00ff");
     assert_eq!(got.content_encoding(), Some("gzip"));
     assert!(got.body.collect().await.unwrap().to_vec() == body);
+}
+
+#[tokio::test]
+async fn what_the_archives_credentials_may_read_is_copied_inside_s3() {
+    let place = Place::new().await;
+    let objects = place.fill().await as u64;
+    place.share("*").await;
+    let tagging = aws_sdk_s3::types::Tagging::builder()
+        .tag_set(aws_sdk_s3::types::Tag::builder().key("team").value("a & b").build().unwrap());
+    let tagged = place.log(4, 4);
+    let put = place.reader.s3().put_object_tagging().bucket(place.source.bucket.as_str());
+    put.key(&tagged).tagging(tagging.build().unwrap()).send().await.unwrap();
+    let report = place.run(|asked| asked.concurrency = 1).await;
+    assert!(report.complete(), "{report:?}");
+    // Each lane is one at a time; the first object shows the way.
+    assert_eq!(report.counts.copied, objects);
+    assert!(report.counts.copied_inside_s3 >= objects - 2, "{report:?}");
+
+    let archived = place.archived().await;
+    let rows = copies(place.record_rows().await);
+    assert_eq!(rows.len() as u64, objects);
+    let s3 = place.archive.target.clients.s3();
+    for row in rows {
+        let sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &archived[&row.key]);
+        assert_eq!(row.sha256.as_deref(), Some(hex::encode(sha256).as_str()), "{row:?}");
+        let head = s3.head_object().bucket("acme-log-archive").key(&row.key).send().await.unwrap();
+        let metadata = head.metadata().unwrap();
+        assert_eq!(metadata["signature"], "00ff");
+        assert_eq!(metadata["signature-algorithm"], "SHA256withRSA");
+        assert_eq!(head.content_type(), Some("application/json"));
+        assert_eq!(head.content_encoding(), Some("gzip"));
+    }
+    let tags = s3.get_object_tagging().bucket("acme-log-archive").key(relocated(&tagged));
+    assert_eq!(tags.send().await.unwrap().tag_set()[0].value(), "a & b");
+}
+
+#[tokio::test]
+async fn what_only_the_member_may_read_passes_through_this_machine() {
+    let place = Place::new().await;
+    let objects = place.fill().await as u64;
+    let report = place.run(|_| {}).await;
+    assert_eq!((report.counts.copied, report.counts.copied_inside_s3), (objects, 0));
+    assert!(copies(place.record_rows().await).iter().all(|row| row.way == Some(Way::Client)));
+}
+
+#[tokio::test]
+async fn a_source_that_closes_half_way_is_read_by_the_member() {
+    let place = Place::new().await;
+    let objects = place.fill().await as u64;
+    place.share("*/CloudTrail/*/2026/01/01/*").await;
+    let report = place.run(|asked| asked.concurrency = 1).await;
+    assert!(report.complete(), "{report:?}");
+    assert_eq!(report.counts.copied, objects);
+    assert_eq!(place.archived().await.len() as u64, objects);
+    assert!(report.counts.copied_inside_s3 < 5, "{report:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_copied_inside_s3_where_that_is_not_wanted() {
+    let place = Place::new().await;
+    place.fill().await;
+    place.share("*").await;
+    let report = place.run(|asked| asked.server_side = false).await;
+    assert_eq!((report.counts.copied, report.counts.copied_inside_s3), (24, 0));
+}
+
+#[tokio::test]
+async fn what_lies_archived_is_restored_by_one_run_and_copied_by_a_later() {
+    let place = Place::new().await;
+    let objects = place.fill().await as u64;
+    place.put_as(StorageClass::Glacier, &place.log(1, 7), b"cold").await;
+    place.put_as(StorageClass::DeepArchive, &place.log(1, 8), b"colder").await;
+    let sum = |objects, bytes, restoring, restoring_bytes| Sum {
+        objects,
+        bytes,
+        restoring,
+        restoring_bytes,
+    };
+
+    let first = place.run(|_| {}).await;
+    assert!(!first.complete());
+    assert_eq!((first.counts.copied, first.counts.archived), (objects, 2));
+    assert_eq!(first.archived.0[&Class::Glacier], sum(1, 4, 0, 0));
+    assert_eq!(first.archived.0[&Class::DeepArchive], sum(1, 6, 0, 0));
+
+    let restore = Restore { tier: Tier::Bulk, days: 7 };
+    let dry = place
+        .run(|asked| {
+            asked.restore = Some(restore);
+            asked.dry_run = true;
+        })
+        .await;
+    assert_eq!(dry.archived, first.archived);
+    let asked = place.run(|asked| asked.restore = Some(restore)).await;
+    assert_eq!(asked.archived.0[&Class::Glacier], sum(1, 4, 1, 4));
+    // Asked again, S3 says that it is under way.
+    let again = place.run(|asked| asked.restore = Some(restore)).await;
+    assert_eq!((again.counts.archived, again.counts.failed), (2, 0));
+    assert_eq!(again.archived, asked.archived);
+
+    place.sandbox.tick(jiff::SignedDuration::from_hours(13));
+    let half = place.run(|_| {}).await;
+    assert_eq!((half.counts.copied, half.counts.archived), (1, 1));
+    place.sandbox.tick(jiff::SignedDuration::from_hours(36));
+    let whole = place.run(|_| {}).await;
+    assert!(whole.complete(), "{whole:?}");
+    assert_eq!(place.archived().await[&relocated(&place.log(1, 8))], b"colder");
 }

@@ -107,7 +107,7 @@ async fn exact(clients: &Clients, bucket: &BucketName, lane: &Lane) -> Result<Co
         let listed = listed?;
         sum.objects += 1;
         sum.bytes += listed.size_bytes;
-        sum.archived += u64::from(listed.archived);
+        sum.archived += u64::from(listed.archived.is_some());
         if let Some(day) = day_of(&listed.path) {
             days = Some(days.map_or((day, day), |(first, last)| (first.min(day), last.max(day))));
         }
@@ -130,7 +130,7 @@ async fn sampled(clients: &Clients, bucket: &BucketName, lane: &Lane) -> Result<
             let listed = listed?;
             sum.objects += 1;
             sum.bytes += listed.size_bytes;
-            sum.archived += u64::from(listed.archived);
+            sum.archived += u64::from(listed.archived.is_some());
         }
     }
     let scale = |count: u64| count * days.len() as u64 / sample.len() as u64;

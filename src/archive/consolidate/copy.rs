@@ -13,7 +13,7 @@ use aws_sdk_s3::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 
-use super::record::Outcome;
+use super::{record::Outcome, server_side::Way};
 use crate::{
     aws::{At, AwsError, Clients, ErrorKind},
     names::BucketName,
@@ -61,6 +61,8 @@ pub struct Copied {
     pub size_bytes: u64,
     /// Whether its tags could not be read and so were left behind.
     pub tags_left: bool,
+    /// The way that it took.
+    pub way: Way,
 }
 
 /// Why an object was not copied.
@@ -142,7 +144,7 @@ pub async fn copy(target: &Target, origin: Origin<'_>, key: &str) -> Result<Copi
         Err(error) if is_taken(&error) => compare(target, key, origin.size_bytes, &sha256).await?,
         Err(error) => return Err(error.into()),
     };
-    Ok(Copied { outcome, sha256, size_bytes: origin.size_bytes, tags_left })
+    Ok(Copied { outcome, sha256, size_bytes: origin.size_bytes, tags_left, way: Way::Client })
 }
 
 /// Compares an object with what lies under its key in the archive, and writes
@@ -157,7 +159,8 @@ pub async fn compare_both(
 ) -> Result<Copied, CopyError> {
     let sha256 = hash(origin, target.part_bytes).await?;
     let outcome = compare(target, key, origin.size_bytes, &sha256).await?;
-    Ok(Copied { outcome, sha256, size_bytes: origin.size_bytes, tags_left: false })
+    let size_bytes = origin.size_bytes;
+    Ok(Copied { outcome, sha256, size_bytes, tags_left: false, way: Way::Client })
 }
 
 /// Whether a conditional write was refused because the key is taken.

@@ -6,6 +6,7 @@
 
 use futures::{Stream, StreamExt, stream};
 
+use super::restore::Archived;
 use crate::aws::AwsError;
 
 /// One object of a listing.
@@ -15,9 +16,8 @@ pub struct Listed {
     pub path: Box<str>,
     /// The object's size. Units: bytes.
     pub size_bytes: u64,
-    /// Whether the object lies in a class that must be restored before it can
-    /// be read.
-    pub archived: bool,
+    /// Set where the object must be restored before it can be read.
+    pub archived: Option<Archived>,
     /// The entity tag: the same on both sides means the same content, another
     /// means nothing where one side is encrypted with KMS.
     pub etag: Option<Box<str>>,
@@ -181,7 +181,7 @@ mod tests {
                 Ok(Listed {
                     path: path.as_str().into(),
                     size_bytes: *size_bytes,
-                    archived: false,
+                    archived: None,
                     etag: None,
                 })
             })
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_listing_out_of_order_ends_the_join() {
         let entry = |path: &str| {
-            Ok(Listed { path: path.into(), size_bytes: 1, archived: false, etag: None })
+            Ok(Listed { path: path.into(), size_bytes: 1, archived: None, etag: None })
         };
         let unordered = stream::iter(vec![entry("b"), entry("a")]);
         let joined: Vec<_> = join(unordered, listing(&BTreeMap::new()))

@@ -10,7 +10,9 @@ use super::{
     join::{JoinError, Joined, Listed, join},
     pace::Limit,
     record::{Counts, ObjectRow, Outcome, Row, UnitRow},
+    restore::{self, Archived, Restore},
     run::Progress,
+    server_side::{Route, Way},
 };
 use crate::{
     archive::{
@@ -32,6 +34,8 @@ pub(super) struct Work {
     pub(super) lane: Lane,
     pub(super) source: Clients,
     pub(super) bucket: BucketName,
+    /// The way that the source's objects go.
+    pub(super) route: Arc<Route>,
     pub(super) target: Target,
     /// The archive's root: `[prefix/]AWSLogs/<org-id>/`.
     pub(super) archive_root: String,
@@ -45,6 +49,8 @@ pub(super) struct Work {
     pub(super) closed_through: Date,
     /// Whether nothing is written.
     pub(super) dry_run: bool,
+    /// How archived objects are restored, if at all.
+    pub(super) restore: Option<Restore>,
     pub(super) limit: Arc<Limit>,
     pub(super) progress: Arc<Progress>,
 }
@@ -126,7 +132,10 @@ impl Work {
             .buffer_unordered(self.limit.most());
         while let Some((outcome, row)) = done.next().await {
             match outcome {
-                Some(outcome) => counts.add(outcome, row.as_ref().map_or(0, |row| row.size_bytes)),
+                Some(outcome) => {
+                    let size_bytes = row.as_ref().map_or(0, |row| row.size_bytes);
+                    counts.add(outcome, size_bytes, row.as_ref().and_then(|row| row.way));
+                }
                 None => counts.present += 1,
             }
             if let Some(row) = row {
@@ -152,7 +161,7 @@ impl Work {
             }
             Joined::Missing(listed) => (listed, None, false),
             // What lies archived cannot be compared; the copy was, when it was made.
-            Joined::Alike(listed) if listed.archived => {
+            Joined::Alike(listed) if listed.archived.is_some() => {
                 self.progress.present();
                 return (None, None);
             }
@@ -161,7 +170,7 @@ impl Work {
         };
         let origin_key = format!("{}{}", self.lane.prefix(), listed.path);
         let key = format!("{}{}", self.lane.prefix_under(&self.archive_root), listed.path);
-        let row = |outcome, sha256: Option<[u8; 32]>, reason| {
+        let row_by = |way: Option<Way>, outcome, sha256: Option<[u8; 32]>, reason| {
             let row = ObjectRow {
                 key: key.clone(),
                 origin_bucket: self.bucket.to_string(),
@@ -170,10 +179,13 @@ impl Work {
                 sha256: sha256.map(hex::encode),
                 outcome,
                 reason,
+                way: way.filter(|_| outcome == Outcome::Copied),
+                archived: None,
             };
             self.progress.done(outcome, listed.size_bytes);
             (Some(outcome), Some(row))
         };
+        let row = |outcome, sha256, reason| row_by(None, outcome, sha256, reason);
         if let Err(error) = origin_key.parse::<ObjectKey>() {
             return row(Outcome::Foreign, None, Some(error.to_string()));
         }
@@ -184,9 +196,10 @@ impl Work {
             );
             return row(Outcome::Conflict, None, Some(reason));
         }
-        if listed.archived {
-            let reason = "the object must be restored first: `--restore` starts that".to_owned();
-            return row(Outcome::Archived, None, Some(reason));
+        if let Some(archived) = listed.archived {
+            let (archived, reason) = self.restore(archived, &origin_key).await;
+            let (outcome, row) = row(Outcome::Archived, None, Some(reason));
+            return (outcome, row.map(|row| ObjectRow { archived: Some(archived), ..row }));
         }
         if self.dry_run && !alike {
             return row(Outcome::Copied, None, None);
@@ -209,9 +222,44 @@ impl Work {
                     }
                     _ => None,
                 };
-                row(copied.outcome, Some(copied.sha256), reason)
+                row_by(Some(copied.way), copied.outcome, Some(copied.sha256), reason)
+            }
+            // Intelligent-Tiering moves objects into tiers that no listing shows.
+            Err(copy::CopyError::Aws(error)) if error.is_code("InvalidObjectState") => {
+                let reason = "the object lies in an archive tier: restore it first".to_owned();
+                row(Outcome::Archived, None, Some(reason))
             }
             Err(error) => row(Outcome::Failed, None, Some(chain(&error))),
+        }
+    }
+
+    /// Starts an archived object's restore where that is asked for; how it then
+    /// stands, in words too.
+    async fn restore(&self, archived: Archived, key: &str) -> (Archived, String) {
+        let class = archived.class.as_str();
+        let under_way = || format!("the object is being restored from {class}: run again later");
+        if archived.restoring {
+            return (archived, under_way());
+        }
+        let Some(restore) = self.restore else {
+            let reason =
+                format!("the object must be restored from {class} first: `--restore` starts that");
+            return (archived, reason);
+        };
+        let turn = self.limit.turn().await;
+        if self.progress.stopped() {
+            return (archived, "the run was stopped before its restore was started".to_owned());
+        }
+        let started = restore::start(&self.source, &self.bucket, key, restore).await;
+        drop(turn);
+        match started {
+            Ok(()) => (Archived { restoring: true, ..archived }, under_way()),
+            Err(error) => {
+                if error.kind() == ErrorKind::Throttled {
+                    self.limit.throttled();
+                }
+                (archived, format!("its restore could not be started: {}", chain(&error)))
+            }
         }
     }
 
@@ -238,7 +286,7 @@ impl Work {
             let result = if alike {
                 copy::compare_both(&self.target, origin, key).await
             } else {
-                copy::copy(&self.target, origin, key).await
+                self.route.copy(&self.target, origin, listed.etag.as_deref(), key).await
             };
             drop(turn);
             match result {

@@ -15,5 +15,7 @@ pub mod ledger;
 mod multipart;
 pub mod pace;
 pub mod record;
+pub mod restore;
 pub mod run;
+pub mod server_side;
 pub mod source;

@@ -10,6 +10,7 @@ use super::{
         tags,
     },
     record::Outcome,
+    server_side::Way,
 };
 use crate::aws::{At, AwsError};
 
@@ -74,7 +75,8 @@ pub(super) async fn copy(
             compare(target, key, origin.size_bytes, &hash).await?
         }
     };
-    Ok(Copied { outcome, sha256: hash, size_bytes: origin.size_bytes, tags_left })
+    let size_bytes = origin.size_bytes;
+    Ok(Copied { outcome, sha256: hash, size_bytes, tags_left, way: Way::Client })
 }
 
 async fn parts(

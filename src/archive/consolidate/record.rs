@@ -17,6 +17,7 @@ use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
+use super::{restore::Archived, server_side::Way};
 use crate::archive::units::UnitId;
 
 /// The version of the records' format.
@@ -93,6 +94,12 @@ pub struct ObjectRow {
     pub outcome: Outcome,
     /// Why, where it was not copied.
     pub reason: Option<String>,
+    /// The way that it took, where it was copied; older records do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
+    /// Set where it must be restored first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived: Option<Archived>,
 }
 
 /// What became of an object.
@@ -133,6 +140,9 @@ pub struct Counts {
     pub copied: u64,
     /// Units: bytes, of the copied.
     pub copied_bytes: u64,
+    /// Of the copied, those that S3 copied by itself; older records do not tell.
+    #[serde(default)]
+    pub copied_inside_s3: u64,
     /// Keys taken by different content.
     pub conflicts: u64,
     /// Not copied.
@@ -151,11 +161,12 @@ impl Counts {
     }
 
     /// Counts one object.
-    pub fn add(&mut self, outcome: Outcome, size_bytes: u64) {
+    pub fn add(&mut self, outcome: Outcome, size_bytes: u64, way: Option<Way>) {
         match outcome {
             Outcome::Copied => {
                 self.copied += 1;
                 self.copied_bytes += size_bytes;
+                self.copied_inside_s3 += u64::from(way == Some(Way::Server));
             }
             Outcome::AlreadyThere => self.present += 1,
             Outcome::Conflict => self.conflicts += 1,
@@ -172,6 +183,7 @@ impl std::ops::AddAssign for Counts {
         self.present += other.present;
         self.copied += other.copied;
         self.copied_bytes += other.copied_bytes;
+        self.copied_inside_s3 += other.copied_inside_s3;
         self.conflicts += other.conflicts;
         self.failed += other.failed;
         self.archived += other.archived;

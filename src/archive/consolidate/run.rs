@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 
 use super::{
@@ -18,12 +18,14 @@ use super::{
     ledger::{Ledger, LedgerError, Tip},
     pace::Limit,
     record::{Counts, FORMAT_VERSION, Head, Outcome, Row},
+    restore::{Held, Restore},
+    server_side::Route,
     source::Source,
 };
 use crate::{
     archive::{key::DIGEST_FOLDER, units::Lane},
     aws::{AwsError, Clients},
-    names::{AccountId, Region},
+    names::{AccountId, BucketName, Region},
 };
 
 /// Lanes that are listed at once. Each holds a page of either side.
@@ -48,12 +50,16 @@ pub struct Asked {
     pub dry_run: bool,
     /// Whether what earlier runs proved is listed again.
     pub full: bool,
+    /// Whether S3 may copy by itself where it can.
+    pub server_side: bool,
+    /// How archived objects are restored; they are left where absent.
+    pub restore: Option<Restore>,
     /// How many objects are copied at the most.
     pub limit: Option<u64>,
     /// How many copies run at once at the most.
     pub concurrency: usize,
     /// For how many days after its end late files are expected for a day.
-    pub overlap_days: u16,
+    pub overlap_days: u32,
 }
 
 impl Asked {
@@ -96,6 +102,8 @@ pub struct Report {
     pub foreign_folders: Vec<String>,
     /// Objects that lie where CloudTrail writes only folders.
     pub stray_objects: u64,
+    /// What must be restored before it can be copied.
+    pub archived: Held,
     /// Objects that are in conflict, failed or must be restored, by their key
     /// in the archive; at most [`EXAMPLES`].
     pub examples: Vec<super::record::ObjectRow>,
@@ -214,17 +222,19 @@ pub async fn consolidate(
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
     let limit = Arc::new(Limit::new(asked.concurrency));
     let closed_through = closed_through(run.now, asked.overlap_days);
-    let works = found.into_iter().map(|(lane, source, clients)| Work {
+    let works = found.into_iter().map(|(lane, reader)| Work {
         proven_through: if asked.full { None } else { known.get(&lane.id()).copied() },
         lane,
-        bucket: source,
-        source: clients,
+        bucket: reader.bucket,
+        source: reader.clients,
+        route: reader.route,
         target: archive.target.clone(),
         archive_root: archive.root.clone(),
         since: asked.since,
         until: asked.until,
         closed_through,
         dry_run: asked.dry_run,
+        restore: asked.restore.filter(|_| !asked.dry_run),
         limit: Arc::clone(&limit),
         progress: Arc::clone(&progress),
     });
@@ -246,12 +256,16 @@ pub async fn consolidate(
         let mut pending =
             vec![Row::Begin { asked: serde_json::to_value(asked).unwrap_or_default() }];
         let mut examples = Vec::new();
+        let mut held = Held::default();
         while let Some(row) = incoming.recv().await {
             if let Row::Object(object) = &row {
                 let told = matches!(
                     object.outcome,
                     Outcome::Conflict | Outcome::Failed | Outcome::Archived | Outcome::Foreign
                 );
+                if let Some(archived) = object.archived {
+                    held.add(archived, object.size_bytes);
+                }
                 if told && examples.len() < EXAMPLES {
                     examples.push(object.clone());
                 }
@@ -266,11 +280,12 @@ pub async fn consolidate(
                 ledger.append(&mut tip, head.clone(), rows).await.inspect_err(|_| stop.stop())?;
             }
         }
-        Ok::<_, LedgerError>((pending, examples))
+        Ok::<_, LedgerError>((pending, examples, held))
     };
     let (results, written) = tokio::join!(lanes, writer);
-    let (mut pending, examples) = written?;
+    let (mut pending, examples, held) = written?;
     report.examples = examples;
+    report.archived = held;
     let proven_through = merge(known, results, &mut report);
     report.stopped |= progress.stopped();
     if !asked.dry_run {
@@ -285,11 +300,19 @@ pub async fn consolidate(
     Ok(report)
 }
 
+/// What a source's lanes are read with.
+#[derive(Debug, Clone)]
+struct Reader {
+    bucket: BucketName,
+    clients: Clients,
+    route: Arc<Route>,
+}
+
 async fn find_lanes(
     asked: &Asked,
     sources: Vec<(Source, Clients)>,
     report: &mut Report,
-) -> Vec<(Lane, crate::names::BucketName, Clients)> {
+) -> Vec<(Lane, Reader)> {
     let mut found = Vec::new();
     let mut listed = stream::iter(sources)
         .map(|(source, clients)| async move {
@@ -305,7 +328,9 @@ async fn find_lanes(
                 );
                 report.stray_objects += lanes.stray_objects;
                 let wanted = lanes.lanes.into_iter().filter(|lane| asked.wants(lane));
-                found.extend(wanted.map(|lane| (lane, source.bucket.clone(), clients.clone())));
+                let route = Arc::new(Route::new(asked.server_side));
+                let reader = Reader { bucket: source.bucket, clients, route };
+                found.extend(wanted.map(|lane| (lane, reader.clone())));
             }
             Err(error) => report.failures.push(failure(source.name(), &error)),
         }
@@ -351,10 +376,10 @@ fn last_number(tip: &Tip) -> Option<u64> {
 }
 
 /// The last day that no late file is expected for any more.
-fn closed_through(now: Timestamp, overlap_days: u16) -> Date {
+fn closed_through(now: Timestamp, overlap_days: u32) -> Date {
     let today = now.to_zoned(TimeZone::UTC).date();
-    let back = i64::from(overlap_days) + 1;
-    today.checked_sub(back.days()).unwrap_or(Date::MIN)
+    let back = Span::new().try_days(i64::from(overlap_days) + 1);
+    back.and_then(|back| today.checked_sub(back)).unwrap_or(Date::MIN)
 }
 
 #[cfg(test)]
@@ -368,6 +393,7 @@ mod tests {
         let now = "2026-03-10T01:00:00Z".parse().unwrap();
         assert_eq!(closed_through(now, 0), date(2026, 3, 9));
         assert_eq!(closed_through(now, 2), date(2026, 3, 7));
+        assert_eq!(closed_through(now, u32::MAX), Date::MIN);
     }
 
     #[test]

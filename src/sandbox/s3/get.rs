@@ -260,7 +260,8 @@ macro_rules! describe {
                     dto::ObjectLockLegalHoldStatus::from_static(if on { "ON" } else { "OFF" })
                 });
             }
-            $output.restore = details.restore.map(|restore| {
+            let restored = details.restore.filter(|restore| cx.now < restore.expires_at);
+            $output.restore = restored.map(|restore| {
                 if restore.ready_at > cx.now {
                     "ongoing-request=\"true\"".to_owned()
                 } else {

@@ -230,7 +230,7 @@ fn owner_of(bucket: &Bucket, object: &Object) -> dto::Owner {
 }
 
 fn restore_status(cx: &Cx<'_>, object: &Object) -> Option<dto::RestoreStatus> {
-    let restore = object.details.as_ref()?.restore?;
+    let restore = object.details.as_ref()?.restore.filter(|restore| cx.now < restore.expires_at)?;
     let done = restore.ready_at <= cx.now;
     Some(dto::RestoreStatus {
         is_restore_in_progress: Some(!done),

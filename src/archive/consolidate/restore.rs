@@ -1,0 +1,138 @@
+//! Bringing objects back from archive classes for a while, so that a later run
+//! can copy them.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types::{self, GlacierJobParameters, ObjectStorageClass, RestoreRequest};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    aws::{At, AwsError, Clients},
+    names::BucketName,
+};
+
+/// A class whose objects cannot be read until they are restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Class {
+    /// Glacier Flexible Retrieval.
+    #[serde(rename = "GLACIER")]
+    Glacier,
+    /// Glacier Deep Archive.
+    #[serde(rename = "DEEP_ARCHIVE")]
+    DeepArchive,
+}
+
+impl Class {
+    /// As S3 names it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Glacier => "GLACIER",
+            Self::DeepArchive => "DEEP_ARCHIVE",
+        }
+    }
+
+    /// The class as a listing names it; `None` for one that can be read.
+    pub(in crate::archive) fn of(class: Option<&ObjectStorageClass>) -> Option<Self> {
+        match class? {
+            ObjectStorageClass::Glacier => Some(Self::Glacier),
+            ObjectStorageClass::DeepArchive => Some(Self::DeepArchive),
+            _ => None,
+        }
+    }
+}
+
+/// An object that must be restored before it can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archived {
+    /// Its class.
+    pub class: Class,
+    /// Whether its restore is under way.
+    pub restoring: bool,
+}
+
+/// How fast, and at what price, S3 restores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Tier {
+    /// The cheapest, within half a day, or two of Deep Archive.
+    Bulk,
+    /// Within hours.
+    Standard,
+}
+
+impl Tier {
+    /// As S3 names it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bulk => "Bulk",
+            Self::Standard => "Standard",
+        }
+    }
+}
+
+/// How objects are to be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Restore {
+    /// How fast.
+    pub tier: Tier,
+    /// For how many days the restored copy stays beside the archived object.
+    pub days: u16,
+}
+
+/// Starts the restore of an object; one that is under way already goes on.
+pub(super) async fn start(
+    clients: &Clients,
+    bucket: &BucketName,
+    key: &str,
+    restore: Restore,
+) -> Result<(), AwsError> {
+    let tier = types::Tier::from(restore.tier.as_str());
+    let request = RestoreRequest::builder()
+        .days(i32::from(restore.days))
+        .set_glacier_job_parameters(GlacierJobParameters::builder().tier(tier).build().ok())
+        .build();
+    let started = clients
+        .s3()
+        .restore_object()
+        .bucket(bucket.as_str())
+        .key(key)
+        .restore_request(request)
+        .send()
+        .await
+        .at(clients, "s3:RestoreObject");
+    match started {
+        Err(error) if !error.is_code("RestoreAlreadyInProgress") => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// What lies archived, by class.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Held(pub BTreeMap<Class, Sum>);
+
+/// Objects of one class that must be restored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Sum {
+    /// How many.
+    pub objects: u64,
+    /// Units: bytes.
+    pub bytes: u64,
+    /// Those among them whose restore is under way.
+    pub restoring: u64,
+    /// Units: bytes, of those.
+    pub restoring_bytes: u64,
+}
+
+impl Held {
+    /// Counts one object.
+    pub fn add(&mut self, archived: Archived, size_bytes: u64) {
+        let sum = self.0.entry(archived.class).or_default();
+        sum.objects += 1;
+        sum.bytes += size_bytes;
+        if archived.restoring {
+            sum.restoring += 1;
+            sum.restoring_bytes += size_bytes;
+        }
+    }
+}

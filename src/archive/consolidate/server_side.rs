@@ -1,0 +1,224 @@
+//! Copying inside S3: where the archive's own credentials may read a source,
+//! its objects need not pass through this machine.
+
+use std::time::Duration;
+
+use aws_sdk_s3::{operation::copy_object::CopyObjectOutput, types::ChecksumAlgorithm};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    copy::{self, Copied, CopyError, Origin, Target, compare, hash, is_taken},
+    record::Outcome,
+};
+use crate::aws::{At, AwsError, ErrorKind};
+
+/// The most that one `CopyObject` takes. What is larger could only be copied in
+/// parts, and of those S3 tells no SHA-256 of the whole. Units: bytes.
+const MAX_COPY_BYTES: u64 = 5 << 30;
+
+/// How an object came into the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// Copied inside S3, with the archive's credentials alone.
+    Server,
+    /// Read with the source's credentials, written with the archive's.
+    Client,
+}
+
+/// The way that a source's objects go, found out with the first of them.
+#[derive(Debug)]
+pub(super) struct Route(Mutex<State>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nobody has tried.
+    Unknown,
+    /// An object is being tried; all others go through this machine meanwhile.
+    Probing,
+    /// S3 copies, and overwrites nothing.
+    Server,
+    /// All goes through this machine.
+    Client,
+}
+
+/// Why S3 did not copy an object.
+enum NotCopied {
+    /// It is this object's matter: its key is taken, or it changed or went.
+    Object,
+    /// It will be so for all of the source.
+    Source,
+    /// The call failed on its way.
+    Failed(AwsError),
+}
+
+impl Route {
+    /// A source of which nothing is known yet; `server_side` as the user allows.
+    pub(super) fn new(server_side: bool) -> Self {
+        Self(Mutex::new(if server_side { State::Unknown } else { State::Client }))
+    }
+
+    /// Copies one object, unless the key is taken: inside S3 where that is known
+    /// to work, else as [`copy::copy`] does.
+    ///
+    /// # Errors
+    /// Nothing was written; another run can try again.
+    pub(super) async fn copy(
+        &self,
+        target: &Target,
+        origin: Origin<'_>,
+        etag: Option<&str>,
+        key: &str,
+    ) -> Result<Copied, CopyError> {
+        let small = origin.size_bytes <= MAX_COPY_BYTES;
+        if let Some(etag) = etag.filter(|_| small && self.is(State::Server)) {
+            // INVARIANT: the listed entity tag pins the content, so that the
+            // size and what was compared in the listing hold for the copy.
+            match call(target, origin, Some(etag), key).await {
+                Ok(answer) => return self.prove(target, origin, key, &answer).await,
+                Err(NotCopied::Failed(error)) => return Err(error.into()),
+                Err(NotCopied::Source) => self.set(State::Client),
+                Err(NotCopied::Object) => {}
+            }
+        }
+        let copied = copy::copy(target, origin, key).await?;
+        if copied.outcome == Outcome::Copied && small && self.begin_probe() {
+            self.set(probe(target, origin, key).await);
+        }
+        Ok(copied)
+    }
+
+    /// The SHA-256 of a copy: as S3 computed it, or where a server does not, by
+    /// reading both.
+    async fn prove(
+        &self,
+        target: &Target,
+        origin: Origin<'_>,
+        key: &str,
+        answer: &CopyObjectOutput,
+    ) -> Result<Copied, CopyError> {
+        let (outcome, sha256) = if let Some(sha256) = told(answer) {
+            (Outcome::Copied, sha256)
+        } else {
+            self.set(State::Client);
+            let sha256 = hash(origin, target.part_bytes).await?;
+            let outcome = match compare(target, key, origin.size_bytes, &sha256).await? {
+                Outcome::AlreadyThere => Outcome::Copied,
+                other => other,
+            };
+            (outcome, sha256)
+        };
+        let size_bytes = origin.size_bytes;
+        Ok(Copied { outcome, sha256, size_bytes, tags_left: false, way: Way::Server })
+    }
+
+    fn is(&self, state: State) -> bool {
+        *self.0.lock() == state
+    }
+
+    fn set(&self, state: State) {
+        *self.0.lock() = state;
+    }
+
+    fn begin_probe(&self) -> bool {
+        let mut state = self.0.lock();
+        let begins = *state == State::Unknown;
+        if begins {
+            *state = State::Probing;
+        }
+        begins
+    }
+}
+
+/// Tries to copy an object over its copy that was written a moment ago. Only a
+/// refusal because the key is taken shows both that the source can be read and
+/// that the server keeps `If-None-Match` on copies. Where it does not, the same
+/// content was put over itself, as a version of its own.
+async fn probe(target: &Target, origin: Origin<'_>, key: &str) -> State {
+    let result = send(target, origin, None, key).await;
+    let state = match &result {
+        Err(error) if is_taken(error) => State::Server,
+        Err(error) if is_transient(error) => State::Unknown,
+        Ok(_) | Err(_) => State::Client,
+    };
+    let reason = result.err().map(|error| error.in_full());
+    tracing::debug!(bucket = %origin.bucket, ?state, reason, "tried to copy inside S3");
+    state
+}
+
+async fn call(
+    target: &Target,
+    origin: Origin<'_>,
+    etag: Option<&str>,
+    key: &str,
+) -> Result<CopyObjectOutput, NotCopied> {
+    loop {
+        let error = match send(target, origin, etag, key).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if error.is_code("ConditionalRequestConflict") {
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(50..250))).await;
+            continue;
+        }
+        let own = is_taken(&error) || error.is_not_found() || error.is_code("InvalidObjectState");
+        return Err(if own {
+            NotCopied::Object
+        } else if is_transient(&error) {
+            NotCopied::Failed(error)
+        } else {
+            tracing::debug!(bucket = %origin.bucket, %error, "no longer copying inside S3");
+            NotCopied::Source
+        });
+    }
+}
+
+async fn send(
+    target: &Target,
+    origin: Origin<'_>,
+    etag: Option<&str>,
+    key: &str,
+) -> Result<CopyObjectOutput, AwsError> {
+    // Metadata, content type and encoding and tags come along unless told
+    // otherwise; the class does not, and encryption and retention are the
+    // archive's.
+    target
+        .clients
+        .s3()
+        .copy_object()
+        .bucket(target.bucket.as_str())
+        .key(key)
+        .copy_source(copy_source(origin))
+        .set_copy_source_if_match(etag.map(str::to_owned))
+        .if_none_match("*")
+        .checksum_algorithm(ChecksumAlgorithm::Sha256)
+        .storage_class(target.storage_class.clone())
+        .send()
+        .await
+        .at(&target.clients, "s3:CopyObject")
+}
+
+/// Whether the same call may succeed later.
+fn is_transient(error: &AwsError) -> bool {
+    use ErrorKind::{Conflict, Expired, Network, Propagating, Throttled, Timeout};
+    matches!(error.kind(), Conflict | Expired | Network | Propagating | Throttled | Timeout)
+}
+
+/// The SHA-256 of the whole object, where the answer tells it; a composite one
+/// (of parts) says nothing of the whole.
+fn told(answer: &CopyObjectOutput) -> Option<[u8; 32]> {
+    let checksum = answer.copy_object_result()?.checksum_sha256()?;
+    BASE64_STANDARD.decode(checksum).ok()?.try_into().ok()
+}
+
+/// `bucket/key`, percent-encoded as the header wants it.
+fn copy_source(origin: Origin<'_>) -> String {
+    let encode = |part: &str| -> String {
+        // A form's space is `+`, and its `+` is not.
+        form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>().replace('+', "%20")
+    };
+    let parts: Vec<String> = origin.key.split('/').map(encode).collect();
+    format!("{}/{}", origin.bucket, parts.join("/"))
+}
