@@ -3,7 +3,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::{
-    Change, Changes, Counts, Standing, by_check, check, fix, heat_map, plain, plural, rules, title,
+    Change, Changes, Counts, Standing, by_check, check, fix, heat_map, places, plain, plural,
+    rules, title,
 };
 use crate::checks::{Compared, Finding, Run, Severity, Verdict};
 
@@ -256,12 +257,12 @@ fn changed(compared: &Compared) -> Markup {
                         @for (change, findings) in
                             [(Change::New, &compared.new), (Change::Fixed, &compared.fixed)]
                         {
-                            @for finding in findings {
+                            @for ((severity, check), places) in places(findings) {
                                 tr {
                                     th scope="row" { span.(change.as_str()) { (change.as_str()) } }
-                                    td { (badge(finding.severity)) }
-                                    td { (plain(&headline(&finding.check))) }
-                                    td { code { (finding.scope) } }
+                                    td { (badge(severity.0)) }
+                                    td { (plain(&headline(check))) }
+                                    td { (plain(&places)) }
                                 }
                             }
                         }

@@ -1,12 +1,13 @@
 use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
 
-use super::{Cells, Counts, Standing, by_check, fix, plain, plural, title};
+use super::{Cells, Counts, Standing, by_check, fix, places, plain, plural, title};
 use crate::checks::{Cell, Compared, Finding, Run, Severity, Verdict};
 
 /// How many findings of one check are told one by one.
-const TOLD: usize = 50;
+const TOLD: usize = 20;
 
 /// The run for people: the counts, what is broken, what could not be seen, what
 /// changed, the answer.
@@ -69,13 +70,21 @@ fn group(
     if title(check) != check {
         let _ = writeln!(text, "  must hold: {}", title(check));
     }
-    for finding in findings.iter().take(TOLD) {
+    let mut told = findings.iter().take(TOLD).peekable();
+    while let Some(finding) = told.next() {
         let _ = writeln!(text, "  - {}", plain(&finding.scope.to_string()));
-        tell(text, finding);
+        // What is said of many places alike is said once, below the last.
+        if told.peek().is_none_or(|next| !alike(finding, next)) {
+            tell(text, finding);
+        }
     }
     if let Some(more) = findings.len().checked_sub(TOLD).filter(|more| *more > 0) {
         let _ = writeln!(text, "  … and {more} more: `--format json` tells them all");
     }
+}
+
+fn alike(one: &Finding, other: &Finding) -> bool {
+    one.verdict == other.verdict && one.suppression == other.suppression
 }
 
 fn broken(text: &mut String, finding: &Finding) {
@@ -112,24 +121,23 @@ fn since(text: &mut String, compared: &Compared) {
     let _ = writeln!(
         text,
         "SINCE {}: {} new, {} fixed, {} unchanged",
-        compared.since,
+        time(compared.since),
         compared.new.len(),
         compared.fixed.len(),
         compared.unchanged.len()
     );
     for (mark, findings) in [("new  ", &compared.new), ("fixed", &compared.fixed)] {
-        for finding in findings.iter().take(TOLD) {
-            let (check, scope) = (plain(&finding.check), finding.scope.to_string());
-            let standing = Standing::of(finding).as_str();
-            let severity = finding.severity;
-            let _ =
-                writeln!(text, "  {mark} {severity:8} {standing:10} {check}: {}", plain(&scope));
-        }
-        if let Some(more) = findings.len().checked_sub(TOLD).filter(|more| *more > 0) {
-            let _ = writeln!(text, "  {mark} … and {more} more");
+        for ((severity, check), places) in places(findings) {
+            let severity = severity.0;
+            let _ = writeln!(text, "  {mark} {severity:8} {}: {}", plain(check), plain(&places));
         }
     }
     text.push('\n');
+}
+
+/// As people write it: to the second.
+fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn coverage(run: &Run) -> String {
@@ -164,7 +172,7 @@ fn uncovered(run: &Run) -> String {
 }
 
 fn answer(run: &Run, counts: Counts) -> String {
-    let what = format!("organization {}, {}; {}", run.organization, run.at, coverage(run));
+    let what = format!("organization {}, {}; {}", run.organization, time(run.at), coverage(run));
     if counts.broken > 0 {
         let unknown = match counts.unknown {
             0 => String::new(),
@@ -233,11 +241,27 @@ mod tests {
             because: moved next quarter
 
         SINCE 2026-02-28T12:00:00Z: 1 new, 1 fixed, 2 unchanged
-          new   critical broken     sample-logging: organization
-          fixed low      broken     sample-of-old: organization
+          new   critical sample-logging: organization
+          fixed low      sample-of-old: organization
 
         DRIFT: 4 broken, 1 unknown in organization o-exampleorgid, 2026-03-01T12:00:00Z; 2 of 5 accounts × Regions delivering, 1 stale, 1 unknown, 1 without the trail (333333333333 eu-west-1)
         ");
+    }
+
+    #[test]
+    fn what_is_said_of_many_places_is_said_once() {
+        let mut run = samples::clean();
+        let scopes = run.findings.iter().map(|finding| finding.scope.clone()).collect::<Vec<_>>();
+        for scope in scopes {
+            let broken = samples::broken("nothing is there");
+            run.findings.push(samples::finding("sample", Severity::Low, scope, broken));
+        }
+        let said = text(&run);
+        assert!(said.contains(
+            "LOW sample (3)\n  - organization\n  - s3://acme-log-archive\n  \
+             - arn:aws:kms:us-east-1:222222222222:key/k\n    found:  nothing is there\n"
+        ));
+        assert_eq!(said.matches("nothing is there").count(), 1);
     }
 
     #[test]
