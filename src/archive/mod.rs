@@ -5,5 +5,6 @@ pub mod bundle;
 pub mod consolidate;
 pub mod inventory;
 pub mod key;
+pub mod retire;
 pub mod units;
 pub mod verify;

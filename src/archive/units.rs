@@ -37,6 +37,13 @@ impl Lane {
         format!("{root}{}/{}/{}/", self.account, self.folder, self.region)
     }
 
+    /// The name of the source that it lies in: `s3://bucket/prefix`.
+    #[must_use]
+    pub fn source(&self) -> String {
+        let prefix = self.root.rsplit_once("AWSLogs/").map_or("", |(prefix, _)| prefix);
+        format!("s3://{}/{prefix}", self.bucket).trim_end_matches('/').to_owned()
+    }
+
     /// The lane's name in records and reports, the same for ever.
     #[must_use]
     pub fn id(&self) -> String {
@@ -118,6 +125,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_lane_tells_its_source() {
+        for (root, source) in [
+            ("AWSLogs/", "s3://logs"),
+            ("a/b/AWSLogs/", "s3://logs/a/b"),
+            ("a/AWSLogs/o-exampleorgid/", "s3://logs/a"),
+        ] {
+            let lane = Lane {
+                bucket: "logs".to_owned(),
+                root: root.to_owned(),
+                account: "444444444444".parse().unwrap(),
+                folder: "CloudTrail".to_owned(),
+                region: "us-east-1".parse().unwrap(),
+            };
+            assert_eq!(lane.source(), source);
+        }
+    }
 
     #[test]
     fn a_path_tells_its_day_or_none() {

@@ -1,9 +1,11 @@
-//! What must be restored before it can be copied: how much.
+//! What must be restored before it can be copied: how much, for how much, and
+//! how long that takes.
 
 use indicatif::{BinaryBytes, HumanCount};
 
 use super::{CliError, Context};
 use crate::archive::consolidate::restore::{Held, Tier};
+use crate::cost::prices;
 
 /// The values of `--restore-tier`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -44,6 +46,15 @@ pub(super) fn tell(context: &Context, held: &Held) -> Result<(), CliError> {
             HumanCount(objects),
             BinaryBytes(bytes)
         ))?;
+        for tier in [Tier::Bulk, Tier::Standard] {
+            let Some(price) = prices::restore(class, tier.as_str()) else { continue };
+            context.out.data(format_args!(
+                "  as {}: about {}, {}",
+                price.tier,
+                price.usd(objects, bytes),
+                price.takes
+            ))?;
+        }
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{
     CliError, Context, Exit, Explain, Format,
     archived::{self, RestoreTier},
-    sources,
+    estimate, sources,
 };
 use crate::{
     archive::{
@@ -32,6 +32,10 @@ use crate::{
     },
     aws::{Aws, Clients},
     config::Config,
+    cost::{
+        consolidation::{Estimate, estimate as reckon},
+        prices,
+    },
     names::{AccountId, Region},
 };
 
@@ -166,6 +170,10 @@ struct Outcome<'a> {
     unread: &'a [Unread],
     #[serde(flatten)]
     report: &'a Report,
+    /// What the run will take; of a dry run only.
+    estimate: Option<Estimate>,
+    /// From when and where its prices are.
+    prices: Option<prices::PriceList>,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
@@ -185,6 +193,8 @@ pub(super) struct Done {
     sources: Vec<String>,
     found: Found,
     report: Report,
+    /// The class that objects are written in.
+    storage_class: String,
 }
 
 /// Consolidates once, with a yes to the question before anything is written.
@@ -233,13 +243,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         concurrency: args.concurrency,
         overlap_days: args.overlap_days.unwrap_or(config.consolidate.overlap_days),
     };
-    let now = now();
-    let run = Run {
-        id: format!("{}-{:08x}", now.strftime("%Y%m%dT%H%M%SZ"), fastrand::u32(..)),
-        now,
-        caller: aws.caller().arn.to_string(),
-        program: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
-    };
+    let run = begin(&aws);
     let progress = Arc::new(Progress::new(args.limit));
     let shown = tokio::spawn(show(context.out, Arc::clone(&progress)));
     let stop = tokio::spawn(stop_on_interrupt(context.out, Arc::clone(&progress)));
@@ -248,9 +252,17 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     stop.abort();
     let mut report = report?;
     if !args.dry_run {
-        save_keys(&aws, &config, &archive, now, &mut report).await?;
+        save_keys(&aws, &config, &archive, run.now, &mut report).await?;
     }
-    Ok(Done { run_id: run.id, dry_run: args.dry_run, sources: names, found: legacy.found, report })
+    let storage_class = archive.target.storage_class.as_str().to_owned();
+    Ok(Done {
+        run_id: run.id,
+        dry_run: args.dry_run,
+        sources: names,
+        found: legacy.found,
+        report,
+        storage_class,
+    })
 }
 
 impl Done {
@@ -276,7 +288,13 @@ impl Done {
             sources: &self.sources,
             unread: &self.found.unread,
             report: &self.report,
+            estimate: self.dry_run.then(|| self.estimate()),
+            prices: self.dry_run.then_some(prices::LIST),
         }
+    }
+
+    fn estimate(&self) -> Estimate {
+        reckon(&self.report.counts, self.report.lanes, &self.storage_class)
     }
 
     /// All of it in a line.
@@ -305,6 +323,9 @@ impl Done {
         }
         if self.sources.is_empty() {
             context.out.note("no source is declared, and no trail but the organization's found");
+        }
+        if self.dry_run {
+            estimate::tell(context, report, &self.estimate())?;
         }
         let told = [
             (
@@ -369,19 +390,21 @@ async fn save_keys(
     Ok(())
 }
 
-fn archive(config: &Config, org: &crate::names::OrgId, aws: &Aws) -> Archive {
+/// The archive as consolidation fills it.
+pub(super) fn archive(config: &Config, org: &crate::names::OrgId, aws: &Aws) -> Archive {
     let prefix = config.archive.prefix.as_ref().map(|prefix| prefix.as_str().to_owned());
     let root = Root { prefix: prefix.as_deref().map(Into::into), org: Some(org.clone()) };
+    Archive { target: target(config, aws), prefix, root: root.to_string() }
+}
+
+/// The archive's bucket.
+pub(super) fn target(config: &Config, aws: &Aws) -> Target {
     let account = &config.organization.log_archive_account;
-    Archive {
-        target: Target {
-            clients: aws.clients(account, &config.archive.region),
-            bucket: config.archive.bucket.clone(),
-            storage_class: StorageClass::from(config.consolidate.storage_class.as_str()),
-            part_bytes: PART_BYTES,
-        },
-        prefix,
-        root: root.to_string(),
+    Target {
+        clients: aws.clients(account, &config.archive.region),
+        bucket: config.archive.bucket.clone(),
+        storage_class: StorageClass::from(config.consolidate.storage_class.as_str()),
+        part_bytes: PART_BYTES,
     }
 }
 
@@ -422,9 +445,15 @@ fn count(sources: usize) -> String {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a run begins now")]
-fn now() -> Timestamp {
-    Timestamp::now()
+/// A run that begins now.
+pub(super) fn begin(aws: &Aws) -> Run {
+    let now = super::verify::now();
+    Run {
+        id: format!("{}-{:08x}", now.strftime("%Y%m%dT%H%M%SZ"), fastrand::u32(..)),
+        now,
+        caller: aws.caller().arn.to_string(),
+        program: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
+    }
 }
 
 impl Explain for SaveKeysError {

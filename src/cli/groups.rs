@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Begin", &["demo", "init", "accounts", "config"]),
     ("Provision", &["plan", "apply", "mfa-delete", "destroy"]),
-    ("Consolidate and verify", &["sources", "consolidate", "verify", "evidence"]),
+    (
+        "Consolidate and verify",
+        &["sources", "consolidate", "records", "verify", "evidence", "retire", "cost"],
+    ),
     ("Watch", &["run", "drift", "coverage", "explain", "serve"]),
     ("Other", &["sandbox", "completions", "man", "help"]),
 ];

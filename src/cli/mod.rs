@@ -16,11 +16,13 @@ mod config;
 mod confirm;
 mod consolidate;
 mod context;
+mod cost;
 mod coverage;
 mod demo;
 mod destroy;
 mod drift;
 mod error;
+mod estimate;
 mod evidence;
 mod exit;
 mod explain;
@@ -32,6 +34,8 @@ mod output;
 mod plan;
 mod progress;
 mod provision;
+mod records;
+mod retire;
 mod run;
 mod sandbox;
 mod sign_in;
@@ -103,6 +107,9 @@ enum Command {
     Sandbox(sandbox::Args),
     Sources(sources::Args),
     Consolidate(consolidate::Args),
+    Records(records::Args),
+    Retire(retire::Args),
+    Cost(cost::Args),
     Completions(completions::Args),
     Init(init::Args),
     Man(man::Args),
@@ -143,6 +150,9 @@ impl Command {
             Self::Sandbox(args) => Box::pin(sandbox::run(args, context)),
             Self::Sources(args) => Box::pin(sources::run(args, context)),
             Self::Consolidate(args) => Box::pin(consolidate::run(args, context)),
+            Self::Records(args) => Box::pin(records::run(args, context)),
+            Self::Retire(args) => Box::pin(retire::run(args, context)),
+            Self::Cost(args) => Box::pin(cost::run(args, context)),
             Self::Completions(args) => Box::pin(completions::run(args, context)),
             Self::Init(args) => Box::pin(init::run(args, context)),
             Self::Man(args) => Box::pin(man::run(args, context)),

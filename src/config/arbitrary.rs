@@ -12,8 +12,8 @@ use super::{
     DataResource, DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, Insights, Key,
     Lifecycle, ManagementEventSource, MemberRole, MfaDelete, Notification, ObjectLock,
     ObjectLockMode, Organization, Origin, Principal, ReadWriteType, Regions, Replication,
-    ReplicationStorageClass, Roles, Selectors, Severity, StorageClass, Suppress, Tier, TlsFloor,
-    Topic, Trail,
+    ReplicationStorageClass, Retire, Roles, Selectors, Severity, StorageClass, Suppress, Tier,
+    TlsFloor, Topic, Trail,
 };
 use crate::names::{AccountId, Arn, KeyAlias, KeyPrefix, Partition, Region};
 
@@ -29,7 +29,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
             key(partition),
             cloudwatch_logs(),
             option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name })),
-            (guardrail(), drift()),
+            (guardrail(), drift(), (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days })),
             consolidate(&organization.home_region, organization.excluded_accounts),
         )
             .prop_map(
@@ -41,7 +41,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     key,
                     cloudwatch_logs,
                     topic,
-                    (guardrail, drift),
+                    (guardrail, drift, retire),
                     consolidate,
                 )| {
                     Config {
@@ -55,6 +55,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         guardrail,
                         drift,
                         consolidate,
+                        retire,
                     }
                 },
             )

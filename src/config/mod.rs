@@ -27,6 +27,7 @@ mod principal;
 mod read;
 mod reference;
 mod replication;
+mod retire;
 mod roles;
 mod schema;
 mod section;
@@ -50,6 +51,7 @@ pub use organization::{Organization, Regions};
 pub use principal::Principal;
 pub(crate) use read::nearest;
 pub use replication::{Replication, ReplicationStorageClass};
+pub use retire::Retire;
 pub use roles::{MemberRole, Roles};
 pub use selectors::{
     AdvancedEventSelector, DataEvents, DataResource, EventSelector, FieldSelector,
@@ -96,6 +98,8 @@ section::section! {
         drift: Drift = section,
         /// What is brought into the archive from elsewhere.
         consolidate: Consolidate = section,
+        /// When an older trail may be taken away.
+        retire: Retire = section,
     }
 }
 

@@ -14,6 +14,7 @@ mod fingerprint;
 mod laws;
 pub mod mfa_delete;
 mod render;
+pub mod retire;
 mod step;
 
 use std::collections::BTreeMap;

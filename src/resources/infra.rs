@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::CATALOGUE;
 use super::{Duty, organization};
-use crate::plan::destroy;
+use crate::plan::{destroy, retire};
 
 /// What orgtrail reads in a member account: which Regions it has, whether the
 /// trail is there, what its older trails and their buckets hold.
@@ -74,8 +74,7 @@ pub fn files() -> Vec<(&'static str, String)> {
 const ARCHIVE_ABOUT: &str = "orgtrail's role in the log-archive account, and in the vault's";
 const HUB_ABOUT: &str =
     "orgtrail's role in the management account, from which it enters the other accounts";
-const MEMBER_ABOUT: &str =
-    "orgtrail's role in every other account: it only reads; made for a service-managed StackSet";
+const MEMBER_ABOUT: &str = "orgtrail's role in every other account: it reads, and ends older trails of the account; made for a service-managed StackSet";
 
 /// The IAM actions that a duty's role needs.
 #[must_use]
@@ -95,11 +94,14 @@ pub(crate) fn actions(duty: Duty) -> BTreeSet<&'static str> {
 }
 
 fn archive() -> Vec<Value> {
-    statements(actions(Duty::Archive))
+    let mut statements = statements(actions(Duty::Archive));
+    statements.push(retire_trails());
+    statements
 }
 
 fn hub() -> Vec<Value> {
     let mut statements = statements(actions(Duty::Hub));
+    statements.push(retire_trails());
     statements.push(json!({
         "Sid": "EnterAccounts",
         "Effect": "Allow",
@@ -111,7 +113,21 @@ fn hub() -> Vec<Value> {
 }
 
 fn member() -> Vec<Value> {
-    statements(MEMBER.iter().copied().collect())
+    let mut statements = statements(MEMBER.iter().copied().collect());
+    statements.push(retire_trails());
+    statements
+}
+
+/// Each account's older trails belong to it, and are ended with its own role.
+/// The organization's belongs to the management account.
+fn retire_trails() -> Value {
+    json!({
+        "Sid": "RetireTrails",
+        "Effect": "Allow",
+        "Action": retire::ACTIONS,
+        "Resource": "*",
+        "Condition": { "StringEquals": { "aws:ResourceAccount": "${aws:PrincipalAccount}" } },
+    })
 }
 
 /// One statement for each service, and one of its own for what hands a role on.
@@ -260,8 +276,11 @@ mod tests {
 
     #[test]
     fn every_call_is_of_a_declared_action() {
-        let declared: BTreeSet<&str> =
-            actions(Duty::Hub).union(&actions(Duty::Archive)).copied().collect();
+        let declared: BTreeSet<&str> = actions(Duty::Hub)
+            .union(&actions(Duty::Archive))
+            .copied()
+            .chain(retire::ACTIONS.iter().copied())
+            .collect();
         let mut folders = vec![
             std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/resources")),
             std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/plan")),

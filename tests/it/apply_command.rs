@@ -9,10 +9,10 @@ use orgtrail::sandbox::{Effect, Fault, Sandbox};
 
 use crate::stage::{MINIMAL, Stage};
 
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// The binary in a directory with this config, signed in to the sandbox.
@@ -38,7 +38,7 @@ pub(crate) fn command(
     command
 }
 
-async fn run(stage: &Stage, config: &str, arguments: &[&str]) -> Ran {
+pub(crate) async fn run(stage: &Stage, config: &str, arguments: &[&str]) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let mut command = command(&stage.sandbox, folder.path(), config, arguments);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

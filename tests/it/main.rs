@@ -20,6 +20,8 @@ mod forge;
 mod loopback;
 mod organization;
 mod plan_scenarios;
+mod records_command;
+mod retire_command;
 mod rounds;
 mod sandbox_identity;
 mod sandbox_s3;

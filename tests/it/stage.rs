@@ -32,9 +32,14 @@ pub(crate) struct Stage {
 impl Stage {
     /// A fresh organization of four accounts, and what a config declares for it.
     pub(crate) async fn new(config: &str) -> Self {
+        Self::beginning(config, "2026-01-01T00:00:00Z".parse().unwrap()).await
+    }
+
+    /// The same at another time.
+    pub(crate) async fn beginning(config: &str, start: jiff::Timestamp) -> Self {
         let mut options = Options::new("us-east-1".parse().unwrap());
         options.accounts = 4;
-        options.start = Some("2026-01-01T00:00:00Z".parse().unwrap());
+        options.start = Some(start);
         options.pace = Pace::Frozen;
         let sandbox = Sandbox::start(options).await.unwrap();
         let keys = sandbox.administrator().unwrap();

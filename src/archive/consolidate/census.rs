@@ -140,7 +140,11 @@ async fn sampled(clients: &Clients, bucket: &BucketName, lane: &Lane) -> Result<
 }
 
 /// The days that have a folder below a prefix, in order.
-async fn days(clients: &Clients, bucket: &BucketName, prefix: &str) -> Result<Vec<Date>, AwsError> {
+pub(crate) async fn days(
+    clients: &Clients,
+    bucket: &BucketName,
+    prefix: &str,
+) -> Result<Vec<Date>, AwsError> {
     let mut days = Vec::new();
     for year in inventory::folders(clients, bucket, prefix).await?.0 {
         let year = format!("{year}/");

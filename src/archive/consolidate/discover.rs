@@ -112,6 +112,19 @@ pub async fn legacy_trails(
     found
 }
 
+/// One trail, asked for in its account and home Region; `None` where it is not
+/// there.
+pub async fn trail(clients: &Clients, arn: &Arn) -> Result<Option<LegacyTrail>, AwsError> {
+    let described = describe(clients).await?;
+    let wanted = arn.to_string();
+    match described.iter().find(|trail| trail.trail_arn() == Some(wanted.as_str())) {
+        None => Ok(None),
+        Some(found) => read(found)
+            .map(Some)
+            .map_err(|reason| clients.malformed("cloudtrail:DescribeTrails", &reason)),
+    }
+}
+
 async fn describe(clients: &Clients) -> Result<Vec<Trail>, AwsError> {
     let described = clients
         .cloudtrail()

@@ -6,6 +6,7 @@ use futures::StreamExt;
 
 use super::{
     copy::{CopyError, Origin, Target, fetch, is_taken, sha256},
+    history::{Past, Pasts},
     record::{Head, RecordError, Row, Segment, segment_key, sha256_hex},
 };
 use crate::{
@@ -56,16 +57,53 @@ impl Ledger {
 
     /// Every segment's number and size, in order.
     pub async fn numbers(&self) -> Result<Vec<(u64, u64)>, LedgerError> {
-        let first = segment_key(self.prefix.as_deref(), 0);
-        let folder = first.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/";
+        let folder = self.folder();
         let mut listing = inventory::list(&self.target.clients, &self.target.bucket, folder, None);
         let mut numbers = Vec::new();
         while let Some(listed) = listing.next().await {
             let listed = listed?;
-            let number = listed.path.strip_suffix(".jsonl.gz").and_then(|name| name.parse().ok());
-            numbers.extend(number.map(|number| (number, listed.size_bytes)));
+            numbers.extend(number(&listed.path).map(|number| (number, listed.size_bytes)));
         }
         Ok(numbers)
+    }
+
+    /// How often each segment was written and whether it was deleted, as far
+    /// as the bucket keeps versions.
+    pub(super) async fn past(&self) -> Result<Pasts, LedgerError> {
+        let (clients, folder) = (&self.target.clients, self.folder());
+        let of = |key: Option<&str>| number(key?.strip_prefix(&folder)?);
+        let mut past = Pasts::new();
+        let (mut key, mut version) = (None, None);
+        loop {
+            let page = clients
+                .s3()
+                .list_object_versions()
+                .bucket(self.target.bucket.as_str())
+                .prefix(&folder)
+                .set_key_marker(key.take())
+                .set_version_id_marker(version.take())
+                .send()
+                .await
+                .at(clients, "s3:ListBucketVersions")?;
+            for number in page.versions().iter().filter_map(|found| of(found.key())) {
+                past.entry(number).or_insert_with(Past::default).versions += 1;
+            }
+            for marker in page.delete_markers().iter().filter(|m| m.is_latest() == Some(true)) {
+                if let Some(number) = of(marker.key()) {
+                    past.entry(number).or_insert_with(Past::default).deleted = true;
+                }
+            }
+            (key, version) = (page.next_key_marker, page.next_version_id_marker);
+            if page.is_truncated != Some(true) || key.is_none() {
+                return Ok(past);
+            }
+        }
+    }
+
+    /// Where all segments lie.
+    fn folder(&self) -> String {
+        let first = segment_key(self.prefix.as_deref(), 0);
+        first.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/"
     }
 
     /// A segment as stored.
@@ -156,6 +194,27 @@ impl Ledger {
                 Err(error) if error.is_code("ConditionalRequestConflict") => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+}
+
+/// The number of the segment that an object below the folder is; `None` where
+/// its name is not the one that the number has.
+fn number(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".jsonl.gz")?;
+    let is_number = digits.len() == 12 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if is_number { digits.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_records_own_name_is_its_number() {
+        assert_eq!(number("000000000007.jsonl.gz"), Some(7));
+        for name in ["7.jsonl.gz", "0000000000007.jsonl.gz", "+00000000007.jsonl.gz", "a", ""] {
+            assert_eq!(number(name), None, "{name}");
         }
     }
 }

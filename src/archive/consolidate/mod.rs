@@ -8,6 +8,7 @@
 pub mod census;
 pub mod copy;
 pub mod discover;
+pub mod history;
 pub mod join;
 pub mod keys;
 mod lane;

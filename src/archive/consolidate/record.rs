@@ -315,6 +315,12 @@ impl ChainChecker {
         }
         Ok(segment)
     }
+
+    /// Leaves out all segments before `number`, which are not there.
+    pub fn skip_to(&mut self, number: u64) {
+        self.next = number;
+        self.previous_sha256 = None;
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A run: every source's lanes at once, their rows into the records.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -96,6 +96,10 @@ pub struct Failure {
 pub struct Report {
     /// Sums over all lanes.
     pub counts: Counts,
+    /// The same by source, by its name.
+    pub by_source: BTreeMap<String, Counts>,
+    /// Lanes that were worked on.
+    pub lanes: u64,
     /// Sources and lanes that were not worked on to their end.
     pub failures: Vec<Failure>,
     /// Folders that are not CloudTrail's.
@@ -343,6 +347,8 @@ async fn find_lanes(
 fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Report) -> Proven {
     for (lane, result) in results {
         report.counts += result.counts;
+        *report.by_source.entry(lane.source()).or_default() += result.counts;
+        report.lanes += 1;
         report.stopped |= result.stopped;
         if let Some(error) = &result.failure {
             report.failures.push(Failure { place: lane.id(), reason: error.to_string() });

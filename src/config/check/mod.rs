@@ -9,6 +9,7 @@ mod lifecycle;
 mod logs;
 mod notifications;
 mod organization;
+mod retire;
 mod roles;
 mod selectors;
 mod trail;
@@ -37,6 +38,7 @@ pub(super) fn check(
     logs::check(config, &mut checker);
     drift::check(config, &mut checker);
     consolidate::check(config, &mut checker);
+    retire::check(config, &mut checker);
     let Checker { mut unread, findings, .. } = checker;
     unread.extend(findings);
     unread

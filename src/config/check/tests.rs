@@ -374,6 +374,14 @@ fn numbers_keep_to_awss_ranges() {
         "key.deletion_window_days",
         "expected 7 to 30",
     );
+    for days in [0, 366] {
+        only(
+            &rest(&format!("[retire]\noverlap_days = {days}")),
+            ERROR,
+            "retire.overlap_days",
+            "expected 1 to 365",
+        );
+    }
     only(
         &rest("[cloudwatch_logs]\nretention_days = 364"),
         ERROR,

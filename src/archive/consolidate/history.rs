@@ -1,0 +1,160 @@
+//! What all runs did, proven by their records' numbers and hashes.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    ledger::{Ledger, LedgerError},
+    record::{ChainChecker, Counts, Row, Segment},
+};
+
+/// The most that a record is read of. Units: bytes, as stored.
+const MAX_STORED_BYTES: u64 = 256 << 20;
+
+/// Every run, and what is wrong with their records.
+#[derive(Debug, Default, Serialize)]
+pub struct History {
+    /// Records that were read.
+    pub records: u64,
+    /// Runs, in the order of their first record.
+    pub runs: Vec<PastRun>,
+    /// Records that are missing, altered or not what they should be.
+    pub faults: Vec<Fault>,
+}
+
+/// What one run's records say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PastRun {
+    /// The run's own name.
+    pub run_id: String,
+    /// The first record that it wrote.
+    pub first_record: u64,
+    /// The last record that it wrote.
+    pub last_record: u64,
+    /// When it began.
+    pub at: Timestamp,
+    /// Who ran it: the caller's ARN.
+    pub by: String,
+    /// The program and its version.
+    pub with: String,
+    /// What was asked, where its first record is at hand.
+    pub asked: Option<serde_json::Value>,
+    /// Sums over all it did: of its own end, or of its objects where it was
+    /// killed and so has none.
+    pub counts: Counts,
+    /// Whether everything was in the archive at its end; `None` where the run
+    /// was killed.
+    pub complete: Option<bool>,
+}
+
+/// What is wrong with a record, or with several in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// The first record that it concerns.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Reads every record and proves that they are whole, in order and unaltered.
+///
+/// Holds one record at a time. A newest record that was taken away leaves no
+/// gap: it shows by the marker that a delete leaves in a versioned bucket.
+///
+/// # Errors
+/// A listing or a read failed: half a history proves nothing.
+pub async fn history(ledger: &Ledger) -> Result<History, LedgerError> {
+    let mut history = History::default();
+    let mut checker = ChainChecker::default();
+    let mut next = 0;
+    for (number, size_bytes) in ledger.numbers().await? {
+        if number > next {
+            history.faults.push(missing(next, number - 1));
+            checker.skip_to(number);
+        }
+        next = number.saturating_add(1);
+        if size_bytes > MAX_STORED_BYTES {
+            checker.skip_to(next);
+            let reason = format!("{size_bytes} bytes, a record has {MAX_STORED_BYTES} at most");
+            history.faults.push(Fault { first: number, last: number, reason });
+            continue;
+        }
+        let stored = ledger.stored(number, size_bytes).await?;
+        history.records += 1;
+        match checker.check(Some(&stored)) {
+            Ok(segment) => history.take(segment),
+            Err(error) => {
+                let reason = error.to_string();
+                history.faults.push(Fault { first: number, last: number, reason });
+            }
+        }
+    }
+    for (number, past) in ledger.past().await? {
+        if past.deleted && number >= next {
+            history.faults.push(missing(number, number));
+        }
+        if past.versions > 1 {
+            let reason = format!("it was written over: it has {} versions", past.versions);
+            history.faults.push(Fault { first: number, last: number, reason });
+        }
+    }
+    history.faults.sort_by_key(|fault| (fault.first, fault.last));
+    Ok(history)
+}
+
+fn missing(first: u64, last: u64) -> Fault {
+    Fault { first, last, reason: "missing: it was deleted, or its name was changed".to_owned() }
+}
+
+impl History {
+    fn take(&mut self, segment: Segment) {
+        let Segment { head, rows } = segment;
+        let known = self.runs.iter().rposition(|run| run.run_id == head.run_id);
+        let at = known.unwrap_or_else(|| {
+            self.runs.push(PastRun {
+                run_id: head.run_id,
+                first_record: head.number,
+                last_record: head.number,
+                at: head.written_at,
+                by: head.written_by,
+                with: head.written_with,
+                asked: None,
+                counts: Counts::default(),
+                complete: None,
+            });
+            self.runs.len() - 1
+        });
+        let Some(run) = self.runs.get_mut(at) else { return };
+        run.last_record = head.number;
+        for row in rows {
+            match row {
+                Row::Begin { asked } => run.asked = Some(asked),
+                Row::Object(object) => {
+                    run.counts.source += 1;
+                    run.counts.add(object.outcome, object.size_bytes, object.way);
+                }
+                Row::Unit(_) => {}
+                Row::End { totals, complete, .. } => {
+                    run.counts = totals;
+                    run.complete = Some(complete);
+                }
+            }
+        }
+    }
+}
+
+/// What versions a record's key has, by its number.
+pub(super) type Pasts = BTreeMap<u64, Past>;
+
+/// What versions a record's key has.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Past {
+    /// How many bodies were written to it.
+    pub(super) versions: u64,
+    /// Whether it was deleted after the last of them.
+    pub(super) deleted: bool,
+}

@@ -1,0 +1,281 @@
+//! Whether an older trail may go: what was seen, judged. Pure.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    consolidate::run::Report,
+    key::DIGEST_FOLDER,
+    units::Lane,
+    verify::{
+        finding::{FindingKind, Severity},
+        period::{Period, Periods},
+        run::Verification,
+    },
+};
+use crate::{
+    cost::storage::Holdings,
+    names::{AccountId, Region},
+};
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It holds.
+    Holds,
+    /// Something that it needs could not be read.
+    Unseen,
+    /// It does not hold.
+    Not,
+}
+
+/// Something that must hold before a trail may go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Condition {
+    /// What must hold.
+    pub name: &'static str,
+    /// Whether it does.
+    pub standing: Standing,
+    /// Why it is said so.
+    pub reason: String,
+}
+
+impl Condition {
+    fn new(name: &'static str, standing: Standing, reason: impl Into<String>) -> Self {
+        Self { name, standing, reason: reason.into() }
+    }
+}
+
+/// What could not be done, with its causes.
+type Failed = String;
+
+/// The organization trail delivers the same account and Regions.
+pub const DELIVERED: &str = "the organization trail delivers the same";
+/// Everything of the source is in the archive.
+pub const CONSOLIDATED: &str = "everything is in the archive";
+/// The chains of the older trail are proven there.
+pub const VERIFIED: &str = "what is there is proven";
+/// Source and archive have the same number of objects.
+pub const COUNTED: &str = "the counts are equal";
+
+/// Whether the proven digests of the organization trail, whose home Region is
+/// `home`, cover the period in every Region, and all that they list is proven.
+#[must_use]
+pub fn delivered(
+    verification: Result<&Verification, Failed>,
+    account: &AccountId,
+    regions: &BTreeSet<Region>,
+    home: &Region,
+    period: Period,
+) -> Condition {
+    let condition = |standing, reason| Condition::new(DELIVERED, standing, reason);
+    let verification = match verification {
+        Ok(verification) => verification,
+        Err(reason) => return condition(Standing::Unseen, reason),
+    };
+    let mut lacking = Vec::new();
+    let mut unread = Vec::new();
+    for region in regions {
+        let lanes = verification.lanes.iter();
+        let (mut proven, mut chained) = (Periods::default(), Periods::default());
+        for lane in lanes.filter(|lane| (&lane.account, &lane.region) == (account, region)) {
+            lane.proven.iter().for_each(|period| proven.add(*period));
+            let chains = lane.chains.iter().filter(|chain| chain.home_region == home.as_str());
+            chains.flat_map(|chain| &chain.proven).for_each(|period| chained.add(*period));
+            let failed = lane.findings.iter().find(|f| f.kind == FindingKind::Unreadable);
+            unread.extend(failed.and_then(|finding| finding.found.clone()));
+        }
+        let missing = [chained.missing_from(period), proven.missing_from(period)].concat();
+        if let Some(missing) = missing.first() {
+            lacking.push(format!("{region} from {} to {}", missing.from, missing.to));
+        }
+    }
+    match (lacking.is_empty(), unread.into_iter().next()) {
+        (true, _) => condition(
+            Standing::Holds,
+            format!("proven from {} to {} in {}", period.from, period.to, join(regions)),
+        ),
+        (false, Some(reason)) => condition(Standing::Unseen, reason),
+        (false, None) => {
+            condition(Standing::Not, format!("nothing is proven for {}", lacking.join(", ")))
+        }
+    }
+}
+
+/// Whether a dry run over all of the source has nothing to copy.
+#[must_use]
+pub fn consolidated(report: Result<&Report, Failed>) -> Condition {
+    let condition = |standing, reason| Condition::new(CONSOLIDATED, standing, reason);
+    let report = match report {
+        Ok(report) => report,
+        Err(reason) => return condition(Standing::Unseen, reason),
+    };
+    let counts = &report.counts;
+    let missing: Vec<String> = [
+        (counts.copied, "are missing: `orgtrail consolidate` brings them"),
+        (counts.archived, "are missing and must be restored first"),
+        (counts.conflicts, "are in conflict with what the archive has"),
+    ]
+    .into_iter()
+    .filter(|(objects, _)| *objects > 0)
+    .map(|(objects, words)| format!("{objects} objects {words}"))
+    .collect();
+    if !missing.is_empty() {
+        return condition(Standing::Not, missing.join("; "));
+    }
+    let unread = report.failures.iter().map(|f| format!("{}: {}", f.place, f.reason));
+    if let Some(reason) = unread.into_iter().next() {
+        return condition(Standing::Unseen, reason);
+    }
+    if counts.failed > 0 || report.stopped {
+        let reason = format!("{} objects could not be compared", counts.failed);
+        return condition(Standing::Unseen, reason);
+    }
+    condition(Standing::Holds, format!("none of {} objects is missing", counts.source))
+}
+
+/// Whether the verifier proves the chains of the older trail in the archive.
+///
+/// `verification` is of its chains alone; `lanes` are its source's.
+#[must_use]
+pub fn verified(verification: Result<&Verification, Failed>, lanes: &[Lane]) -> Condition {
+    let condition = |standing, reason| Condition::new(VERIFIED, standing, reason);
+    let verification = match verification {
+        Ok(verification) => verification,
+        Err(reason) => return condition(Standing::Unseen, reason),
+    };
+    let findings = || verification.all_findings();
+    if let Some(broken) = findings().find(|finding| finding.severity == Severity::Broken) {
+        let key = broken.key.as_deref().unwrap_or("the archive");
+        let all = findings().filter(|finding| finding.severity == Severity::Broken).count();
+        let reason = format!("{all} findings, the first {}: {key}", broken.kind);
+        return condition(Standing::Not, reason);
+    }
+    if let Some(unread) = findings().find(|finding| finding.kind == FindingKind::Unreadable) {
+        let reason = unread.found.clone().unwrap_or_else(|| unread.kind.meaning().to_owned());
+        return condition(Standing::Unseen, reason);
+    }
+    let regions: BTreeSet<Region> = lanes.iter().map(|lane| lane.region.clone()).collect();
+    let digests_in = |region: &Region| -> u64 {
+        let lanes = verification.lanes.iter().filter(|lane| lane.region == *region);
+        lanes.flat_map(|lane| &lane.chains).map(|chain| chain.valid).sum()
+    };
+    let without: BTreeSet<Region> =
+        regions.iter().filter(|region| digests_in(region) == 0).cloned().collect();
+    if !without.is_empty() {
+        let validated = lanes.iter().any(|lane| lane.folder == DIGEST_FOLDER);
+        let why = if validated { "" } else { ": log file validation was off" };
+        let reason = format!("no digest of the trail proves the logs of {}{why}", join(&without));
+        return condition(Standing::Not, reason);
+    }
+    let digests: u64 = regions.iter().map(digests_in).sum();
+    let logs: u64 = verification.lanes.iter().map(|lane| lane.logs.valid).sum();
+    let open = findings().filter(|finding| finding.severity == Severity::Incomplete).count();
+    let open = match open {
+        0 => String::new(),
+        more => format!("; {more} findings of times that no digest covers"),
+    };
+    condition(Standing::Holds, format!("{digests} digests and {logs} log files{open}"))
+}
+
+/// Whether a count of the source of its own finds what the dry run found in the
+/// archive.
+#[must_use]
+pub fn counted(held: Result<&Holdings, Failed>, report: Result<&Report, Failed>) -> Condition {
+    let condition = |standing, reason| Condition::new(COUNTED, standing, reason);
+    let (held, report) = match (held, report) {
+        (Ok(held), Ok(report)) => (held, report),
+        (Err(reason), _) | (_, Err(reason)) => return condition(Standing::Unseen, reason),
+    };
+    let (source, archive) = (held.objects(), report.counts.present);
+    let foreign = report.counts.foreign;
+    let left = if foreign == 0 {
+        String::new()
+    } else {
+        format!(", {foreign} that are not CloudTrail's stay")
+    };
+    let standing = if source == archive + foreign { Standing::Holds } else { Standing::Not };
+    condition(standing, format!("{source} objects at the source, {archive} in the archive{left}"))
+}
+
+/// The period that the organization trail must be proven for.
+#[must_use]
+pub fn overlap(now: Timestamp, days: u32) -> Period {
+    /// How long after its hour a digest may still be on its way.
+    const DELIVERED_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(2);
+    let to = now.saturating_sub(DELIVERED_WITHIN).unwrap_or(now);
+    let days = jiff::SignedDuration::from_hours(24 * i64::from(days));
+    Period { from: now.saturating_sub(days).unwrap_or(now), to }
+}
+
+fn join(regions: &BTreeSet<Region>) -> String {
+    regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::consolidate::{record::Counts, run::Failure};
+
+    fn report(counts: Counts) -> Report {
+        Report { counts, ..Report::default() }
+    }
+
+    #[test]
+    fn what_is_missing_outweighs_what_could_not_be_read() {
+        let whole = Counts { source: 3, present: 3, ..Counts::default() };
+        assert_eq!(consolidated(Ok(&report(whole))).standing, Standing::Holds);
+        for counts in [
+            Counts { copied: 1, ..whole },
+            Counts { archived: 1, ..whole },
+            Counts { conflicts: 1, ..whole },
+        ] {
+            assert_eq!(consolidated(Ok(&report(counts))).standing, Standing::Not, "{counts:?}");
+        }
+        let mut unread = report(whole);
+        unread.failures.push(Failure { place: "a lane".to_owned(), reason: "no".to_owned() });
+        assert_eq!(consolidated(Ok(&unread)).standing, Standing::Unseen);
+        unread.counts.copied = 1;
+        assert_eq!(consolidated(Ok(&unread)).standing, Standing::Not);
+        assert_eq!(consolidated(Err("denied".to_owned())).standing, Standing::Unseen);
+    }
+
+    #[test]
+    fn counts_are_equal_with_what_stays_told() {
+        let mut held = Holdings::default();
+        held.add("STANDARD", 1);
+        held.add("GLACIER", 1);
+        let counts = Counts { source: 2, present: 1, foreign: 1, ..Counts::default() };
+        assert_eq!(counted(Ok(&held), Ok(&report(counts))).standing, Standing::Holds);
+        held.add("STANDARD", 1);
+        assert_eq!(counted(Ok(&held), Ok(&report(counts))).standing, Standing::Not);
+        let denied = Err("denied".to_owned());
+        assert_eq!(counted(denied, Ok(&report(counts))).standing, Standing::Unseen);
+    }
+
+    #[test]
+    fn a_region_without_digests_is_not_delivered_and_not_proven() {
+        let nothing = Verification { lanes: Vec::new(), findings: Vec::new() };
+        let account: AccountId = "444444444444".parse().unwrap();
+        let region: Region = "us-east-1".parse().unwrap();
+        let period = overlap("2026-01-08T00:00:00Z".parse().unwrap(), 7);
+        assert_eq!(period.from, "2026-01-01T00:00:00Z".parse().unwrap());
+        assert_eq!(period.to, "2026-01-07T22:00:00Z".parse().unwrap());
+        let regions = BTreeSet::from([region.clone()]);
+        let found = delivered(Ok(&nothing), &account, &regions, &region, period);
+        assert_eq!(found.standing, Standing::Not);
+        let lane = Lane {
+            bucket: "legacy".to_owned(),
+            root: "AWSLogs/".to_owned(),
+            account,
+            folder: "CloudTrail".to_owned(),
+            region,
+        };
+        assert_eq!(verified(Ok(&nothing), &[lane]).standing, Standing::Not);
+        // A trail that left nothing has nothing to prove.
+        assert_eq!(verified(Ok(&nothing), &[]).standing, Standing::Holds);
+    }
+}

@@ -1,0 +1,282 @@
+//! `orgtrail cost`
+
+use comfy_table::{ContentArrangement, Table, presets};
+use futures::{StreamExt, TryStreamExt, stream};
+use indicatif::{BinaryBytes, HumanCount};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::{CliError, Context, Exit, Format, consolidate, sources, verify};
+use crate::archive::consolidate::census;
+use crate::archive::consolidate::discover::{self, Unread};
+use crate::archive::consolidate::run::Archive;
+use crate::archive::consolidate::source::Source;
+use crate::archive::inventory;
+use crate::archive::units::day_folder;
+use crate::aws::{At as _, Aws, AwsError};
+use crate::config::Config;
+use crate::cost::Usd;
+use crate::cost::duplicates::{Duplicate, duplicate};
+use crate::cost::prices::{self, KMS_KEY_MONTH, PriceList};
+use crate::cost::storage::{ClassCost, Holdings, holdings};
+
+/// Sources and lanes that are looked at at once.
+const AT_ONCE: usize = 8;
+/// Days of a lane that are listed where not all are.
+const SAMPLED_DAYS: usize = 6;
+
+/// What duplicate trails and the archive cost a month
+///
+/// Older trails that still deliver make paid copies of management events: their
+/// log files of the last seven days are listed and some of them read. The
+/// archive's objects are counted by storage class. Nothing is changed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail cost
+  orgtrail cost --exact --format json
+
+Without --exact, the archive is counted on six days of each folder and the other
+days are taken to be like them. Older versions of objects are not counted.
+
+Exit code 14 where an account or a bucket could not be read.")]
+pub(crate) struct Args {
+    /// Count every object of the archive instead of estimating.
+    #[arg(long)]
+    exact: bool,
+}
+
+/// The JSON contract. Fields may be added; `version` grows when one changes
+/// its meaning or goes.
+#[derive(Debug, Serialize)]
+struct Report {
+    version: u32,
+    prices: PriceList,
+    /// Whether the organization trail records the first, free copy; `None`
+    /// where that could not be read.
+    organization_trail_logs: Option<bool>,
+    duplicates: Vec<Duplicate>,
+    storage: Vec<ClassCost>,
+    storage_exact: bool,
+    kms_key_usd_a_month: Usd,
+    duplicates_usd_a_month: Usd,
+    storage_usd_a_month: Usd,
+    total_usd_a_month: Usd,
+    unread: Vec<Unread>,
+    /// Buckets and trails that could not be read, with why.
+    unreadable: Vec<String>,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let config = context.config()?;
+    let aws = context.aws(&config).await?;
+    let legacy = sources::find(context, &aws, &config).await?;
+    let archive = consolidate::archive(&config, &legacy.organization.id, &aws);
+    let mut unreadable = Vec::new();
+    let logs = keep(organization_trail_logs(&aws, &config).await, &mut unreadable);
+    let duplicates = duplicates(&aws, &archive, &legacy.found.trails, &mut unreadable).await;
+    let counted = count(&archive, args.exact).await;
+    let held = keep(counted, &mut unreadable).unwrap_or_default();
+    let duplicates_usd_a_month = duplicates.iter().map(|one| one.usd_a_month).sum();
+    let storage_usd_a_month = held.usd_a_month();
+    let report = Report {
+        version: 1,
+        prices: prices::LIST,
+        organization_trail_logs: logs,
+        storage: held.costs(),
+        storage_exact: args.exact,
+        kms_key_usd_a_month: Usd(KMS_KEY_MONTH),
+        duplicates_usd_a_month,
+        storage_usd_a_month,
+        total_usd_a_month: duplicates_usd_a_month + storage_usd_a_month + Usd(KMS_KEY_MONTH),
+        duplicates,
+        unread: legacy.found.unread.clone(),
+        unreadable,
+    };
+    let complete = report.unread.is_empty() && report.unreadable.is_empty();
+    match context.format {
+        Format::Json => context.out.json(&report)?,
+        Format::Text => {
+            tell(context, &report)?;
+            sources::tell_unread(context, &legacy.found);
+            for reason in &report.unreadable {
+                context.out.warn(reason);
+            }
+        }
+    }
+    Ok(if complete { Exit::Clean } else { Exit::Incomplete })
+}
+
+fn keep<T>(seen: Result<T, AwsError>, unreadable: &mut Vec<String>) -> Option<T> {
+    seen.map_err(|error| unreadable.push(error.in_full())).ok()
+}
+
+/// Whether the organization trail records: then the copies of all others are
+/// further ones.
+async fn organization_trail_logs(aws: &Aws, config: &Config) -> Result<bool, AwsError> {
+    let declared = &config.organization;
+    let clients = aws.clients(&declared.management_account, &declared.home_region);
+    let status = clients.cloudtrail().get_trail_status().name(config.trail.name.as_str());
+    match status.send().await.at(&clients, "cloudtrail:GetTrailStatus") {
+        Ok(status) => Ok(status.is_logging() == Some(true)),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn duplicates(
+    aws: &Aws,
+    archive: &Archive,
+    trails: &[discover::LegacyTrail],
+    unreadable: &mut Vec<String>,
+) -> Vec<Duplicate> {
+    let today = verify::now().to_zoned(TimeZone::UTC).date();
+    let mut looked: Vec<(Source, Result<Duplicate, AwsError>)> =
+        stream::iter(discover::sources(trails))
+            .map(|source| async move {
+                let found = look(aws, archive, &source, today).await;
+                (source, found)
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+    looked.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut duplicates = Vec::new();
+    for (source, found) in looked {
+        match found {
+            Ok(found) => duplicates.push(found),
+            Err(error) => unreadable.push(format!("{}: {}", source.name(), error.in_full())),
+        }
+    }
+    duplicates
+}
+
+async fn look(
+    aws: &Aws,
+    archive: &Archive,
+    source: &Source,
+    today: Date,
+) -> Result<Duplicate, AwsError> {
+    let clients = aws.clients(&source.account, &source.region);
+    let mut lanes = source.lanes(&clients).await?.lanes;
+    // What lies in the archive proper is the organization trail's.
+    lanes.retain(|lane| lane.bucket != archive.target.bucket.as_str() || lane.root != archive.root);
+    duplicate(&clients, source, lanes, today).await
+}
+
+/// The archive's objects by storage class.
+async fn count(archive: &Archive, exact: bool) -> Result<Holdings, AwsError> {
+    let (clients, bucket) = (&archive.target.clients, &archive.target.bucket);
+    let prefix = archive.prefix.as_deref();
+    if exact {
+        let folder = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+        return holdings(clients, bucket, &folder).await;
+    }
+    let lanes = inventory::lanes(clients, bucket, prefix).await?.lanes;
+    let counted: Vec<Holdings> = stream::iter(lanes)
+        .map(|lane| async move {
+            let days = census::days(clients, bucket, &lane.prefix()).await?;
+            let sample = spread(&days);
+            let mut held = Holdings::default();
+            for day in &sample {
+                let prefix = format!("{}{}", lane.prefix(), day_folder(*day));
+                held += holdings(clients, bucket, &prefix).await?;
+            }
+            Ok::<_, AwsError>(held.scaled(days.len() as u64, sample.len() as u64))
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut all = Holdings::default();
+    counted.into_iter().for_each(|held| all += held);
+    Ok(all)
+}
+
+/// Some of the days, evenly spread over all.
+fn spread(days: &[Date]) -> Vec<Date> {
+    let some = SAMPLED_DAYS.min(days.len());
+    (0..some).filter_map(|at| days.get(at * days.len() / some)).copied().collect()
+}
+
+fn tell(context: &Context, report: &Report) -> Result<(), CliError> {
+    if report.duplicates.is_empty() {
+        context.out.note("no trail but the organization's was found");
+    } else {
+        context.out.data(duplicates_table(&report.duplicates).trim_fmt())?;
+        context.out.note(
+            "reckoned from the log files of the last seven whole days, and the events in some of them; a source without any costs nothing",
+        );
+    }
+    if report.organization_trail_logs == Some(false) {
+        context.out.warn(
+            "the organization trail does not record: the first copy of each account and Region is one of these, and free",
+        );
+    }
+    if !report.storage.is_empty() {
+        context.out.data(storage_table(report).trim_fmt())?;
+    }
+    context.out.data(format_args!(
+        "a month: {} for copies of events, {} for the archive's storage, {} for its key: {}",
+        report.duplicates_usd_a_month,
+        report.storage_usd_a_month,
+        report.kms_key_usd_a_month,
+        report.total_usd_a_month,
+    ))?;
+    context.out.data(report.prices)
+}
+
+fn plain(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header);
+    table
+}
+
+fn duplicates_table(duplicates: &[Duplicate]) -> Table {
+    let mut table =
+        plain(&["SOURCE", "MANAGEMENT EVENTS A MONTH", "DATA EVENTS A MONTH", "USD A MONTH"]);
+    for one in duplicates {
+        table.add_row([
+            one.source.clone(),
+            format!("~{}", HumanCount(one.management_events_a_month)),
+            format!("~{}", HumanCount(one.data_events_a_month)),
+            one.usd_a_month.to_string(),
+        ]);
+    }
+    table
+}
+
+fn storage_table(report: &Report) -> Table {
+    let about = if report.storage_exact { "" } else { "~" };
+    let mut table = plain(&["STORAGE CLASS", "OBJECTS", "BYTES", "CHARGED AS", "USD A MONTH"]);
+    for cost in &report.storage {
+        table.add_row([
+            cost.class.clone(),
+            format!("{about}{}", HumanCount(cost.held.objects)),
+            format!("{about}{}", BinaryBytes(cost.held.bytes)),
+            format!("{about}{}", BinaryBytes(cost.held.charged_bytes)),
+            cost.usd_a_month.map_or_else(|| "unknown".to_owned(), |usd| usd.to_string()),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_sample_is_spread_over_all_days() {
+        let days: Vec<Date> = (1..=30).map(|day| date(2026, 1, day)).collect();
+        let sample = spread(&days);
+        assert_eq!(sample.len(), SAMPLED_DAYS);
+        assert_eq!((sample[0].day(), sample[5].day()), (1, 26));
+        assert_eq!(spread(&days[..2]), days[..2]);
+        assert_eq!(spread(&[]), []);
+    }
+}

@@ -1,0 +1,412 @@
+//! `orgtrail retire`
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use indicatif::{BinaryBytes, HumanCount};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::verify::{Target, What, checked, now};
+use super::{CliError, Context, Exit, Format, consolidate};
+use crate::archive::consolidate::discover::{self, LegacyTrail};
+use crate::archive::consolidate::run::{Archive, Asked, Progress, Report, consolidate as join};
+use crate::archive::consolidate::source::Source;
+use crate::archive::retire::{self, Condition, Standing};
+use crate::archive::units::Lane;
+use crate::archive::verify::chain::Window;
+use crate::archive::verify::run::{Selection, Verification};
+use crate::aws::{Aws, Clients};
+use crate::config::Config;
+use crate::cost::Usd;
+use crate::cost::prices;
+use crate::cost::storage::{Holdings, holdings};
+use crate::names::{Arn, Region, TrailName};
+use crate::org::Organization;
+use crate::plan::retire::Retirement;
+
+/// Comparisons under way at once.
+const CONCURRENCY: usize = 64;
+
+/// End an older trail, once everything speaks for it
+///
+/// Looks whether the organization trail is proven to deliver the same account
+/// and Regions, whether everything that the older trail left is in the archive
+/// and proven there, and whether the counts are equal. With all of that, and a
+/// yes, the trail is stopped and deleted in its home Region with its owner's
+/// credentials. Its bucket stays. An organization's trail is never ended.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail retire arn:aws:cloudtrail:us-east-1:444444444444:trail/legacy
+  orgtrail retire arn:aws:cloudtrail:us-east-1:444444444444:trail/legacy --yes
+
+Exit code 12 where a condition does not hold, 14 where something that it needs
+could not be read. A run that was killed is finished by the next.")]
+pub(crate) struct Args {
+    /// The trail's ARN, as `orgtrail sources --format json` shows it.
+    trail: Arn,
+}
+
+/// The JSON contract. Fields may be added; `version` grows when one changes
+/// its meaning or goes.
+#[derive(Debug, Serialize)]
+struct Outcome<'a> {
+    version: u32,
+    trail: &'a Arn,
+    conditions: &'a [Condition],
+    may_go: bool,
+    retired: bool,
+    bucket: Option<Bucket>,
+}
+
+/// What stays.
+#[derive(Debug, Serialize)]
+struct Bucket {
+    name: String,
+    objects: u64,
+    bytes: u64,
+    usd_a_month: Usd,
+    /// What the same would cost in the cheapest class.
+    usd_a_month_in_deep_archive: Usd,
+    prices: prices::PriceList,
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let config = context.config()?;
+    let organization_trail = refuse_own(&args.trail, &config)?;
+    let aws = context.aws(&config).await?;
+    let (Some(account), Some(home)) = (&args.trail.account, &args.trail.region) else {
+        return Err(CliError::usage(format!("{} names no account and Region", args.trail)));
+    };
+    let owner = aws.clients(account, home);
+    let found = discover::trail(&owner, &args.trail).await.map_err(|error| {
+        let hint = error.hint();
+        let unread = CliError::new(error, Exit::Incomplete);
+        match hint {
+            Some(hint) => unread.with_hint(hint),
+            None => unread,
+        }
+    })?;
+    let Some(trail) = found else {
+        context.out.note(format_args!("{} is not there: nothing is left to do", args.trail));
+        if context.format == Format::Json {
+            let gone = Outcome {
+                version: 1,
+                trail: &args.trail,
+                conditions: &[],
+                may_go: true,
+                retired: true,
+                bucket: None,
+            };
+            context.out.json(&gone)?;
+        }
+        return Ok(Exit::Clean);
+    };
+    if trail.organization {
+        return Err(refused(format!("{} is an organization's trail", args.trail)));
+    }
+    let look = Look { context, config: &config, aws: &aws, trail: &trail, organization_trail };
+    let mut seen = look.all().await?;
+    if context.format == Format::Text {
+        seen.tell(context)?;
+    }
+    let retired = if seen.may_go() && wanted(context, &trail)? {
+        let retirement = Retirement::permit(&owner, &trail.arn, &seen.conditions)?;
+        retirement.stop().await?;
+        context.out.note(format_args!("{} is stopped", trail.arn));
+        // What it delivered since the first look.
+        let (consolidated, counted, held) = look.contents(&seen.lanes).await?;
+        seen.replace([consolidated, counted], held);
+        if seen.may_go() {
+            retirement.delete().await?;
+            context.out.note(format_args!("{} is deleted", trail.arn));
+        } else {
+            context.out.warn("files arrived meanwhile: it is stopped and not deleted yet");
+            seen.tell(context)?;
+        }
+        seen.may_go()
+    } else {
+        false
+    };
+    let bucket = seen.held.as_ref().map(|held| bucket(&trail, held));
+    match context.format {
+        Format::Json => context.out.json(&Outcome {
+            version: 1,
+            trail: &trail.arn,
+            conditions: &seen.conditions,
+            may_go: seen.may_go(),
+            retired,
+            bucket,
+        })?,
+        Format::Text => {
+            if let Some(bucket) = bucket {
+                tell_bucket(context, &bucket)?;
+            }
+        }
+    }
+    Ok(seen.exit())
+}
+
+/// The organization trail's name and home Region.
+///
+/// # Errors
+/// It is the one that is asked for.
+fn refuse_own(trail: &Arn, config: &Config) -> Result<(TrailName, Region), CliError> {
+    if &*trail.service != "cloudtrail" || trail.resource_type() != "trail" {
+        return Err(CliError::usage(format!("found {trail}, expected the ARN of a trail")));
+    }
+    let declared = &config.organization;
+    let own = Arn::regional(
+        config.partition(),
+        "cloudtrail",
+        &declared.home_region,
+        &declared.management_account,
+        format!("trail/{}", config.trail.name),
+    );
+    if *trail == own {
+        return Err(refused(format!("{trail} is the organization trail itself")));
+    }
+    Ok((config.trail.name.clone(), declared.home_region.clone()))
+}
+
+fn refused(message: String) -> CliError {
+    CliError::new(message, Exit::Refused).with_hint(
+        "only older trails of single accounts are retired; `orgtrail sources` lists them",
+    )
+}
+
+/// Whether the trail is to go: a yes, or nobody to ask and none given.
+fn wanted(context: &Context, trail: &LegacyTrail) -> Result<bool, CliError> {
+    let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if !context.yes && !can_ask {
+        context.out.note("it may go: `--yes` stops and deletes it");
+        return Ok(false);
+    }
+    context.confirm(&format!("stop and delete {}? Its bucket stays.", trail.arn))?;
+    Ok(true)
+}
+
+/// What a look at the trail needs.
+struct Look<'a> {
+    context: &'a Context,
+    config: &'a Config,
+    aws: &'a Aws,
+    trail: &'a LegacyTrail,
+    organization_trail: (TrailName, Region),
+}
+
+/// What was seen.
+struct Seen {
+    conditions: Vec<Condition>,
+    lanes: Vec<Lane>,
+    held: Option<Holdings>,
+}
+
+impl Look<'_> {
+    async fn all(&self) -> Result<Seen, CliError> {
+        let at = now();
+        let clients = self.source_clients();
+        let account = &self.trail.account;
+        let found = self.source()?.lanes(&clients).await;
+        let lanes: Vec<Lane> = match found {
+            Ok(found) => found.lanes.into_iter().filter(|lane| lane.account == *account).collect(),
+            Err(error) => {
+                // Without them nothing can be told of any condition.
+                let unseen =
+                    |name| Condition { name, standing: Standing::Unseen, reason: error.in_full() };
+                let names =
+                    [retire::DELIVERED, retire::CONSOLIDATED, retire::VERIFIED, retire::COUNTED];
+                let conditions = names.map(unseen).into();
+                return Ok(Seen { conditions, lanes: Vec::new(), held: None });
+            }
+        };
+        let mut regions: BTreeSet<Region> = lanes.iter().map(|lane| lane.region.clone()).collect();
+        regions.insert(self.trail.home_region.clone());
+        let delivered = self.delivered(&regions, at).await?;
+        let verified = self.verified(&lanes, at).await?;
+        let (consolidated, counted, held) = self.contents(&lanes).await?;
+        Ok(Seen { conditions: vec![delivered, consolidated, verified, counted], lanes, held })
+    }
+
+    /// Whether the organization trail covers the overlap.
+    async fn delivered(
+        &self,
+        regions: &BTreeSet<Region>,
+        at: Timestamp,
+    ) -> Result<Condition, CliError> {
+        let (name, home) = &self.organization_trail;
+        if self.trail.arn.resource_name() == name.as_str() && self.trail.home_region == *home {
+            return Ok(Condition {
+                name: retire::DELIVERED,
+                standing: Standing::Unseen,
+                reason: format!(
+                    "both trails are named {name} in {home}: their digests cannot be told apart"
+                ),
+            });
+        }
+        let period = retire::overlap(at, self.config.retire.overlap_days);
+        let window = Window { since: Some(period.from), until: Some(period.to), last: None };
+        let found = self.verify(name, regions, window, at).await?;
+        let found = found.as_ref().map_err(Clone::clone);
+        Ok(retire::delivered(found, &self.trail.account, regions, home, period))
+    }
+
+    /// Whether the trail's own chains are proven in the archive.
+    async fn verified(&self, lanes: &[Lane], at: Timestamp) -> Result<Condition, CliError> {
+        let name: TrailName = self
+            .trail
+            .arn
+            .resource_name()
+            .parse()
+            .map_err(|error: crate::names::NameError| CliError::new(error, Exit::Usage))?;
+        let regions = lanes.iter().map(|lane| lane.region.clone()).collect();
+        let found = self.verify(&name, &regions, Window::default(), at).await?;
+        Ok(retire::verified(found.as_ref().map_err(Clone::clone), lanes))
+    }
+
+    /// Verifies one trail's chains of the account in the archive.
+    async fn verify(
+        &self,
+        trail: &TrailName,
+        regions: &BTreeSet<Region>,
+        window: Window,
+        at: Timestamp,
+    ) -> Result<Result<Verification, String>, CliError> {
+        let target = Target::open(None, &What::default(), self.context, at).await?;
+        let selection = Selection {
+            accounts: [self.trail.account.clone()].into(),
+            regions: regions.clone(),
+            trails: [trail.clone()].into(),
+        };
+        match checked(target.request(selection, window), self.context).await {
+            Ok(verification) => Ok(Ok(verification)),
+            Err(error) if error.exit() == Exit::Incomplete => Ok(Err(error.render())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether everything is in the archive, and as many.
+    async fn contents(
+        &self,
+        lanes: &[Lane],
+    ) -> Result<(Condition, Condition, Option<Holdings>), CliError> {
+        let held = self.count(lanes).await;
+        let report = self.join().await?;
+        let report = report.as_ref().map_err(Clone::clone);
+        let counted = retire::counted(held.as_ref().map_err(Clone::clone), report.clone());
+        Ok((retire::consolidated(report), counted, held.ok()))
+    }
+
+    async fn count(&self, lanes: &[Lane]) -> Result<Holdings, String> {
+        let clients = self.source_clients();
+        let mut held = Holdings::default();
+        for lane in lanes {
+            let prefix = lane.prefix();
+            let found = holdings(&clients, &self.trail.bucket, &prefix).await;
+            held += found.map_err(|error| error.in_full())?;
+        }
+        Ok(held)
+    }
+
+    /// A dry run over all of the source, whatever earlier runs proved.
+    async fn join(&self) -> Result<Result<Report, String>, CliError> {
+        let management = &self.config.organization.management_account;
+        let management = self.aws.clients(management, self.aws.home_region());
+        let organization = Organization::read(&management).await?;
+        let archive: Archive = consolidate::archive(self.config, &organization.id, self.aws);
+        let asked = Asked {
+            since: None,
+            until: None,
+            accounts: [self.trail.account.clone()].into(),
+            regions: BTreeSet::new(),
+            dry_run: true,
+            full: true,
+            server_side: false,
+            restore: None,
+            limit: None,
+            concurrency: CONCURRENCY,
+            overlap_days: 0,
+        };
+        let run = consolidate::begin(self.aws);
+        let progress = Arc::new(Progress::new(None));
+        let sources = vec![(self.source()?, self.source_clients())];
+        let report = join(&run, &asked, &archive, sources, progress).await;
+        Ok(report.map_err(|error| CliError::from(error).render()))
+    }
+
+    fn source(&self) -> Result<Source, CliError> {
+        let sources = discover::sources(std::slice::from_ref(self.trail));
+        let source = sources.into_iter().next();
+        source.ok_or_else(|| CliError::new("the trail has no bucket", Exit::Unexpected))
+    }
+
+    fn source_clients(&self) -> Clients {
+        self.aws.clients(&self.trail.account, &self.trail.home_region)
+    }
+}
+
+impl Seen {
+    fn may_go(&self) -> bool {
+        self.conditions.iter().all(|condition| condition.standing == Standing::Holds)
+    }
+
+    /// Refused where something does not hold, incomplete where something could
+    /// not be seen.
+    fn exit(&self) -> Exit {
+        match self.conditions.iter().map(|condition| condition.standing).max() {
+            Some(Standing::Not) => Exit::Refused,
+            Some(Standing::Unseen) => Exit::Incomplete,
+            Some(Standing::Holds) | None => Exit::Clean,
+        }
+    }
+
+    fn replace(&mut self, newer: [Condition; 2], held: Option<Holdings>) {
+        for condition in newer {
+            self.conditions.retain(|older| older.name != condition.name);
+            self.conditions.push(condition);
+        }
+        self.held = held;
+    }
+
+    fn tell(&self, context: &Context) -> Result<(), CliError> {
+        for Condition { name, standing, reason } in &self.conditions {
+            let standing = match standing {
+                Standing::Holds => "holds",
+                Standing::Not => "does not hold",
+                Standing::Unseen => "could not be seen",
+            };
+            context.out.data(format_args!("{name}: {standing}: {reason}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn bucket(trail: &LegacyTrail, held: &Holdings) -> Bucket {
+    let deep = prices::storage("DEEP_ARCHIVE").unwrap_or(&prices::STORAGE[0]);
+    Bucket {
+        name: trail.bucket.to_string(),
+        objects: held.objects(),
+        bytes: held.bytes(),
+        usd_a_month: held.usd_a_month(),
+        usd_a_month_in_deep_archive: held.usd_a_month_as(deep),
+        prices: prices::LIST,
+    }
+}
+
+fn tell_bucket(context: &Context, bucket: &Bucket) -> Result<(), CliError> {
+    context.out.data(format_args!(
+        "the bucket {} stays: {} objects of this account ({}) cost {} a month",
+        bucket.name,
+        HumanCount(bucket.objects),
+        BinaryBytes(bucket.bytes),
+        bucket.usd_a_month,
+    ))?;
+    context.out.note(format_args!(
+        "what to do with it: keep it until the archive's copies were verified once more; then let a lifecycle rule expire it, or move it to DEEP_ARCHIVE ({} a month). orgtrail deletes nothing.",
+        bucket.usd_a_month_in_deep_archive,
+    ));
+    context.out.note(bucket.prices);
+    Ok(())
+}

@@ -1,0 +1,249 @@
+//! What the older trails' copies of events cost: a Region's first copy of
+//! management events is free, every further one is paid for.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{ToSpan, civil::Date};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Usd,
+    prices::{DATA_EVENTS, EVENTS, FURTHER_MANAGEMENT_EVENTS},
+};
+use crate::{
+    archive::{
+        consolidate::{join::Listed, source::Source},
+        inventory,
+        key::LogClass,
+        units::{Lane, day_folder},
+        verify::gzip::inflate,
+    },
+    aws::{At, AwsError, Clients},
+    names::Arn,
+};
+
+/// Days before today that are looked at.
+const DAYS: u64 = 7;
+/// Days that a month is reckoned as.
+const DAYS_A_MONTH: u64 = 30;
+/// Log files of a source that are read to see how many events a byte holds.
+const SAMPLES: usize = 16;
+/// The most that a log file is read to. Units: bytes, inflated.
+const MAX_LOG_BYTES: u64 = 512 << 20;
+/// Lanes that are listed at once.
+const LANES_AT_ONCE: usize = 8;
+
+/// What was delivered into one source lately, and what that costs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Duplicate {
+    /// The source.
+    pub source: String,
+    /// The trails that deliver into it.
+    pub trails: Vec<Arn>,
+    /// What it is reckoned from.
+    pub basis: Basis,
+    /// Management events that it takes a month.
+    pub management_events_a_month: u64,
+    /// Data and network activity events that it takes a month.
+    pub data_events_a_month: u64,
+    /// What they cost.
+    pub usd_a_month: Usd,
+}
+
+/// What an estimate is reckoned from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Basis {
+    /// Whole days before today whose log files were listed.
+    pub days: u64,
+    /// The log files of these days.
+    pub logs: u64,
+    /// Their size as stored. Units: bytes.
+    pub bytes: u64,
+    /// Log files that were read.
+    pub read_logs: u64,
+    /// Their size as stored. Units: bytes.
+    pub read_bytes: u64,
+    /// Their events.
+    pub read_events: Events,
+}
+
+/// Events, by how they are charged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Events {
+    /// Management events.
+    pub management: u64,
+    /// Data and network activity events.
+    pub data: u64,
+}
+
+/// Lists the last whole days of a source's log files, reads some of them, and
+/// reckons a month from that.
+///
+/// `lanes` are the source's; `today` is not looked at, since it is not whole.
+pub async fn duplicate(
+    clients: &Clients,
+    source: &Source,
+    lanes: Vec<Lane>,
+    today: Date,
+) -> Result<Duplicate, AwsError> {
+    let lanes = lanes.into_iter().filter(|lane| lane.folder == LogClass::Events.folder());
+    let days: Vec<Date> = (1..=i64::try_from(DAYS).unwrap_or(1))
+        .filter_map(|n| today.checked_sub(n.days()).ok())
+        .collect();
+    let listed: Vec<Vec<(String, u64)>> = stream::iter(lanes)
+        .map(|lane| list(clients, source, lane, &days))
+        .buffer_unordered(LANES_AT_ONCE)
+        .try_collect()
+        .await?;
+    // In the order of their keys, so that the same logs are read each time.
+    let logs: BTreeMap<String, u64> = listed.into_iter().flatten().collect();
+    let mut basis = Basis {
+        days: DAYS,
+        logs: logs.len() as u64,
+        bytes: logs.values().sum(),
+        ..Basis::default()
+    };
+    let step = logs.len().div_ceil(SAMPLES).max(1);
+    for (key, size) in logs.into_iter().step_by(step) {
+        // What is no log file tells nothing; verification finds it.
+        let Some(events) = read(clients, source, &key).await? else { continue };
+        basis.read_logs += 1;
+        basis.read_bytes += size;
+        basis.read_events.management += events.management;
+        basis.read_events.data += events.data;
+    }
+    Ok(Duplicate::reckon(source, basis))
+}
+
+impl Duplicate {
+    fn reckon(source: &Source, basis: Basis) -> Self {
+        let month = |events| basis.month(events);
+        let management = month(basis.read_events.management);
+        let data = month(basis.read_events.data);
+        Self {
+            source: source.name(),
+            trails: source.trails.clone(),
+            basis,
+            management_events_a_month: management,
+            data_events_a_month: data,
+            usd_a_month: Usd::of(management, FURTHER_MANAGEMENT_EVENTS, EVENTS)
+                + Usd::of(data, DATA_EVENTS, EVENTS),
+        }
+    }
+}
+
+impl Basis {
+    /// As many events a month, if all log files are like those that were read.
+    fn month(&self, read_events: u64) -> u64 {
+        let whole = u128::from(read_events) * u128::from(self.bytes) * u128::from(DAYS_A_MONTH);
+        let part = u128::from(self.read_bytes) * u128::from(self.days);
+        u64::try_from(whole.checked_div(part).unwrap_or_default()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The log files of a lane's days, by their keys, with their sizes.
+async fn list(
+    clients: &Clients,
+    source: &Source,
+    lane: Lane,
+    days: &[Date],
+) -> Result<Vec<(String, u64)>, AwsError> {
+    let mut logs = Vec::new();
+    for day in days {
+        let prefix = format!("{}{}", lane.prefix(), day_folder(*day));
+        let mut listing = inventory::list(clients, &source.bucket, prefix.clone(), None);
+        while let Some(listed) = listing.next().await {
+            let Listed { path, size_bytes, archived, .. } = listed?;
+            if archived.is_none() {
+                logs.push((format!("{prefix}{path}"), size_bytes));
+            }
+        }
+    }
+    Ok(logs)
+}
+
+async fn read(clients: &Clients, source: &Source, key: &str) -> Result<Option<Events>, AwsError> {
+    let got = clients
+        .s3()
+        .get_object()
+        .bucket(source.bucket.as_str())
+        .key(key)
+        .send()
+        .await
+        .at(clients, "s3:GetObject")?;
+    let body = got.body.collect().await;
+    let body = body.map_err(|error| clients.malformed("s3:GetObject", &error.to_string()))?;
+    Ok(count(&body.into_bytes()))
+}
+
+#[derive(Deserialize)]
+struct LogFile {
+    #[serde(rename = "Records")]
+    records: Vec<Record>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    event_category: Option<String>,
+    management_event: Option<bool>,
+}
+
+/// The events of a log file; `None` where it is none.
+fn count(stored: &[u8]) -> Option<Events> {
+    let mut json = Vec::new();
+    inflate(stored, MAX_LOG_BYTES, &mut Vec::new(), |piece| json.extend_from_slice(piece)).ok()?;
+    let file: LogFile = serde_json::from_slice(&json).ok()?;
+    let mut events = Events::default();
+    for record in file.records {
+        // Older versions of the format have no category.
+        let management = match record.event_category.as_deref() {
+            Some(category) => category == "Management",
+            None => record.management_event != Some(false),
+        };
+        if management {
+            events.management += 1;
+        } else {
+            events.data += 1;
+        }
+    }
+    Some(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    #[test]
+    fn events_are_told_apart_by_their_category() {
+        let file = r#"{"Records":[{"eventCategory":"Management"},{"eventCategory":"Data"},
+            {"managementEvent":false},{"eventName":"old"}]}"#;
+        assert_eq!(count(&gzip(file)), Some(Events { management: 2, data: 2 }));
+        assert_eq!(count(b"no gzip"), None);
+        assert_eq!(count(&gzip("{}")), None);
+    }
+
+    #[test]
+    fn a_month_is_reckoned_from_what_was_read() {
+        let basis = Basis {
+            days: 7,
+            logs: 700,
+            bytes: 7_000_000,
+            read_logs: 10,
+            read_bytes: 100_000,
+            read_events: Events { management: 500, data: 100 },
+        };
+        // A million bytes a day, five events in a thousand.
+        assert_eq!(basis.month(500), 150_000);
+        assert_eq!(Basis::default().month(0), 0);
+    }
+}

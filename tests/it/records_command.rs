@@ -1,0 +1,113 @@
+//! `orgtrail records`: the runs are shown, and what was done to their records.
+
+use aws_sdk_s3::types::StorageClass;
+use orgtrail::archive::consolidate::copy::Target;
+use orgtrail::archive::consolidate::ledger::{Ledger, Tip};
+use orgtrail::archive::consolidate::record::{Counts, FORMAT_VERSION, Head, Row, segment_key};
+use serde_json::Value;
+
+use crate::apply_command::run;
+use crate::stage::{MINIMAL, Stage};
+
+const BUCKET: &str = "acme-log-archive";
+
+/// An archive with the records of four runs, the second of them killed.
+async fn recorded() -> Stage {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let ledger = Ledger::new(target(&stage), None);
+    let mut tip = Tip::default();
+    for number in 0..4_u64 {
+        let head = Head {
+            version: FORMAT_VERSION,
+            number: 0,
+            previous_sha256: None,
+            run_id: format!("run-{number}"),
+            written_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+            written_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
+            written_with: "orgtrail test".to_owned(),
+        };
+        let totals = Counts { source: 7, copied: 7, copied_bytes: 70, ..Counts::default() };
+        let mut rows = vec![Row::Begin { asked: Value::Null }];
+        if number != 1 {
+            rows.push(Row::End { totals, complete: true, proven_through: [].into() });
+        }
+        ledger.append(&mut tip, head, rows).await.unwrap();
+    }
+    stage
+}
+
+fn target(stage: &Stage) -> Target {
+    Target {
+        clients: stage.archive(),
+        bucket: BUCKET.parse().unwrap(),
+        storage_class: StorageClass::Standard,
+        part_bytes: 5 << 20,
+    }
+}
+
+async fn records(stage: &Stage) -> (Option<i32>, Value) {
+    let ran = run(stage, MINIMAL, &["records", "--format", "json"]).await;
+    (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr)))
+}
+
+#[tokio::test]
+async fn whole_records_are_proven_and_their_runs_shown() {
+    let stage = recorded().await;
+    let (code, said) = records(&stage).await;
+    assert_eq!(code, Some(0), "{said:#}");
+    assert_eq!((&said["proven"], &said["records"]), (&true.into(), &4.into()));
+    let runs = said["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 4);
+    assert_eq!(runs[0]["counts"]["copied"], 7);
+    assert_eq!((&runs[0]["complete"], &runs[1]["complete"]), (&true.into(), &Value::Null));
+    let text = run(&stage, MINIMAL, &["records"]).await.stdout;
+    assert!(text.contains("killed") && text.contains("PROVEN: 4 records of 4 runs"), "{text}");
+}
+
+#[tokio::test]
+async fn a_record_that_was_taken_away_shows() {
+    for number in [0, 2, 3] {
+        let stage = recorded().await;
+        let s3 = stage.archive();
+        let key = segment_key(None, number);
+        s3.s3().delete_object().bucket(BUCKET).key(&key).send().await.unwrap();
+        let (code, said) = records(&stage).await;
+        assert_eq!(code, Some(13), "{number}: {said:#}");
+        assert_eq!(said["faults"].as_array().unwrap().len(), 1, "{said:#}");
+        assert_eq!(said["faults"][0]["first"], number);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_written_over_shows() {
+    let stage = recorded().await;
+    let s3 = stage.archive();
+    let ledger = Ledger::new(target(&stage), None);
+    let numbers = ledger.numbers().await.unwrap();
+    let other = ledger.stored(2, numbers[2].1).await.unwrap();
+    let put = s3.s3().put_object().bucket(BUCKET).key(segment_key(None, 1));
+    put.body(other.to_vec().into()).send().await.unwrap();
+    let (code, said) = records(&stage).await;
+    assert_eq!(code, Some(13), "{said:#}");
+    let faults = said["faults"].as_array().unwrap();
+    assert!(faults.iter().any(|f| f["first"] == 1), "{said:#}");
+    assert!(faults.iter().any(|f| f["reason"].as_str().unwrap().contains("written over")));
+    // The one after it no longer follows.
+    assert!(faults.iter().any(|f| f["first"] == 2), "{said:#}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_far_ahead_is_one_fault() {
+    let stage = recorded().await;
+    let s3 = stage.archive();
+    let foreign = ["orgtrail/runs/5.jsonl.gz", "orgtrail/runs/18446744073709551615.jsonl.gz"];
+    for key in [segment_key(None, 999_999_999_999)].into_iter().chain(foreign.map(str::to_owned)) {
+        let put = s3.s3().put_object().bucket(BUCKET).key(key);
+        put.body(b"nothing".to_vec().into()).send().await.unwrap();
+    }
+    let (code, said) = records(&stage).await;
+    assert_eq!(code, Some(13), "{said:#}");
+    // What is missing before it, and itself.
+    assert_eq!(said["faults"].as_array().unwrap().len(), 2, "{said:#}");
+}

@@ -1,0 +1,229 @@
+//! `orgtrail retire`: an older trail goes when everything speaks for it, and
+//! stays otherwise. Also what a dry run and `orgtrail cost` say of it.
+
+use std::time::SystemTime;
+
+use jiff::{SignedDuration, Timestamp};
+use orgtrail::names::AccountId;
+use orgtrail::sandbox::{Effect, Fault, Legacy};
+use serde_json::{Value, json};
+
+use crate::apply_command::{Ran, run};
+use crate::stage::{MINIMAL, Stage};
+
+const MEMBER: &str = "333333333333";
+const BUCKET: &str = "legacy-333333333333";
+const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
+
+fn config() -> String {
+    // The last account lets nobody in.
+    let organization = "[organization]\nexcluded_accounts = [\"444444444444\"]";
+    let config = MINIMAL.replace("[organization]", organization);
+    format!("{config}[retire]\noverlap_days = 1\n")
+}
+
+/// An organization whose trail has delivered for so many hours, and a member
+/// with an older trail that logged for the first three of them.
+async fn stage(hours: i64) -> Stage {
+    let now = Timestamp::try_from(SystemTime::now()).unwrap();
+    let stage = Stage::beginning(&config(), now - SignedDuration::from_hours(hours)).await;
+    stage.sandbox.set_volume(2.0, None);
+    stage.converge().await;
+    stage.sandbox.tick(SignedDuration::from_hours(hours));
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    let create = owner.s3().create_bucket().bucket(BUCKET);
+    create.send().await.unwrap();
+    let policy = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": { "Service": "cloudtrail.amazonaws.com" },
+        "Action": ["s3:GetBucketAcl", "s3:PutObject"],
+        "Resource": [format!("arn:aws:s3:::{BUCKET}"), format!("arn:aws:s3:::{BUCKET}/*")],
+    }] });
+    let put = owner.s3().put_bucket_policy().bucket(BUCKET).policy(policy.to_string());
+    put.send().await.unwrap();
+    let until = stage.sandbox.now() - SignedDuration::from_hours(hours - 3);
+    let legacy = Legacy {
+        account: account(),
+        bucket: BUCKET.parse().unwrap(),
+        prefix: None,
+        trail: "legacy".parse().unwrap(),
+        regions: vec!["us-east-1".parse().unwrap(), "eu-central-1".parse().unwrap()],
+        from: until - SignedDuration::from_hours(3),
+        until,
+    };
+    stage.sandbox.fill_legacy(&legacy).unwrap();
+    stage
+}
+
+fn account() -> AccountId {
+    MEMBER.parse().unwrap()
+}
+
+async fn orgtrail(stage: &Stage, arguments: &[&str]) -> Ran {
+    run(stage, &config(), arguments).await
+}
+
+async fn retire(stage: &Stage, more: &[&str]) -> (Option<i32>, Value) {
+    let arguments = [&["retire", TRAIL, "--format", "json"], more].concat();
+    let ran = orgtrail(stage, &arguments).await;
+    let said = serde_json::from_str(&ran.stdout);
+    (ran.code, said.unwrap_or_else(|_| panic!("{:?}: {}", ran.code, ran.stderr)))
+}
+
+/// How each condition stands, in the order that they were looked at.
+fn standings(said: &Value) -> Vec<(&str, &str)> {
+    said["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| (c["name"].as_str().unwrap(), c["standing"].as_str().unwrap()))
+        .collect()
+}
+
+fn standing<'a>(said: &'a Value, name: &str) -> &'a str {
+    let all = standings(said);
+    all.iter().find(|(found, _)| *found == name).unwrap().1
+}
+
+async fn consolidated(stage: &Stage) {
+    let ran = orgtrail(stage, &["consolidate", "--yes"]).await;
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+}
+
+async fn trail_is_there(stage: &Stage) -> bool {
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    let trails = owner.cloudtrail().describe_trails().send().await.unwrap();
+    trails.trail_list().iter().any(|trail| trail.trail_arn() == Some(TRAIL))
+}
+
+#[tokio::test]
+async fn a_trail_goes_when_everything_speaks_for_it() {
+    let stage = stage(30).await;
+    // Nothing is in the archive yet.
+    let dry = orgtrail(&stage, &["consolidate", "--dry-run", "--format", "json"]).await;
+    let dry: Value = serde_json::from_str(&dry.stdout).unwrap();
+    let to_copy = dry["counts"]["copied"].as_u64().unwrap();
+    assert!(to_copy > 0);
+    assert_eq!(dry["by_source"][format!("s3://{BUCKET}")]["copied"], to_copy);
+    assert_eq!(dry["estimate"]["requests"][2]["kind"], "s3:PutObject");
+    assert_eq!(dry["estimate"]["requests"][2]["requests"], to_copy);
+    assert!(dry["estimate"]["total_usd"].as_f64().unwrap() > 0.0);
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!(code, Some(12), "{said:#}");
+    assert_eq!(standing(&said, "the organization trail delivers the same"), "holds", "{said:#}");
+    for name in ["everything is in the archive", "what is there is proven", "the counts are equal"]
+    {
+        assert_eq!(standing(&said, name), "not", "{said:#}");
+    }
+    assert!(trail_is_there(&stage).await);
+
+    consolidated(&stage).await;
+    // Without a yes it is only looked at.
+    let (code, said) = retire(&stage, &[]).await;
+    assert_eq!((code, &said["may_go"]), (Some(0), &true.into()), "{said:#}");
+    assert_eq!(said["retired"], false);
+    assert!(trail_is_there(&stage).await);
+
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
+    assert_eq!(said["bucket"]["objects"], to_copy);
+    assert!(!trail_is_there(&stage).await);
+    assert_eq!(stage.sandbox.keys_raw(BUCKET, "").len() as u64, to_copy);
+    // Once more: it is gone.
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (Some(0), &true.into()));
+}
+
+#[tokio::test]
+async fn copies_of_events_and_the_archive_have_their_price() {
+    let stage = stage(30).await;
+    consolidated(&stage).await;
+    let said = orgtrail(&stage, &["cost", "--exact", "--format", "json"]).await;
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let said: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(said["organization_trail_logs"], true);
+    // All of the older trail's events are a day old, or two.
+    let copies = &said["duplicates"][0];
+    assert_eq!(copies["source"], format!("s3://{BUCKET}"));
+    assert_eq!(copies["trails"][0], TRAIL);
+    let read = &copies["basis"]["read_events"]["management"];
+    assert!(read.as_u64().unwrap() > 0, "{said:#}");
+    assert!(copies["usd_a_month"].as_f64().unwrap() > 0.0, "{said:#}");
+    let objects = stage.sandbox.keys_raw("acme-log-archive", "").len();
+    assert_eq!(said["storage"][0]["class"], "STANDARD");
+    assert_eq!(said["storage"][0]["objects"], objects);
+    let sampled = orgtrail(&stage, &["cost"]).await;
+    assert_eq!(sampled.code, Some(0), "{}", sampled.stderr);
+    assert!(sampled.stdout.contains("STANDARD") && sampled.stdout.contains("a month: "));
+}
+
+#[tokio::test]
+async fn a_short_overlap_refuses() {
+    let stage = stage(10).await;
+    consolidated(&stage).await;
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!(code, Some(12), "{said:#}");
+    assert_eq!(standing(&said, "the organization trail delivers the same"), "not", "{said:#}");
+    assert_eq!(standing(&said, "everything is in the archive"), "holds", "{said:#}");
+    assert!(trail_is_there(&stage).await);
+}
+
+#[tokio::test]
+async fn an_altered_log_in_the_archive_refuses() {
+    let stage = stage(30).await;
+    consolidated(&stage).await;
+    let keys = stage.sandbox.keys_raw("acme-log-archive", "");
+    let own = stage.sandbox.keys_raw(BUCKET, "");
+    let name = own.iter().find(|key| key.contains("_CloudTrail_")).unwrap();
+    let name = name.rsplit('/').next().unwrap();
+    let altered = keys.iter().find(|key| key.ends_with(name)).unwrap();
+    stage.sandbox.tamper("acme-log-archive", altered, |body| body[20] ^= 1).unwrap();
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!(code, Some(12), "{said:#}");
+    assert_eq!(standing(&said, "what is there is proven"), "not", "{said:#}");
+    assert!(trail_is_there(&stage).await);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_taken_for_good() {
+    let stage = stage(30).await;
+    consolidated(&stage).await;
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    let deny = json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:ListBucket",
+        "Resource": format!("arn:aws:s3:::{BUCKET}"),
+    }] });
+    let put = owner.s3().put_bucket_policy().bucket(BUCKET).policy(deny.to_string());
+    put.send().await.unwrap();
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!(code, Some(14), "{said:#}");
+    assert!(standings(&said).iter().all(|(_, standing)| *standing == "unseen"), "{said:#}");
+    assert!(trail_is_there(&stage).await);
+}
+
+#[tokio::test]
+async fn one_that_was_killed_half_way_is_finished_by_the_next() {
+    let stage = stage(30).await;
+    consolidated(&stage).await;
+    let fails = Fault::every("cloudtrail:DeleteTrail", Effect::Fail { status: 503 });
+    stage.sandbox.faults().inject(fails);
+    let ran = orgtrail(&stage, &["retire", TRAIL, "--yes"]).await;
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is stopped"), "{}", ran.stderr);
+    stage.sandbox.faults().clear();
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
+    assert!(!trail_is_there(&stage).await);
+}
+
+#[tokio::test]
+async fn the_organization_trail_is_never_retired() {
+    let stage = stage(3).await;
+    let own = stage.desired.trail_arn().to_string();
+    let ran = orgtrail(&stage, &["retire", &own, "--yes"]).await;
+    assert_eq!(ran.code, Some(12), "{}", ran.stderr);
+    assert!(ran.stderr.contains("organization trail itself"), "{}", ran.stderr);
+    assert!(stage.observe().await.trails.present().unwrap().own.is_some());
+}
