@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     resources: &["archive-bucket/notifications"],
     mappings: &[
         Mapping { framework: Framework::SecurityHub, id: "S3.11" },
-        Mapping { framework: Framework::Prowler, id: "s3_bucket_event_notifications" },
+        Mapping { framework: Framework::Prowler, id: "s3_bucket_event_notifications_enabled" },
     ],
     judge,
 };
