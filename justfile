@@ -26,6 +26,11 @@ deny:
 bench *NAME:
     cargo bench -- {{ NAME }}
 
+# Rounds without end, under faults and kills: `just soak`, `just soak 3 40`
+soak MINUTES="30" ACCOUNTS="500":
+    ORGTRAIL_SOAK_MINUTES={{ MINUTES }} ORGTRAIL_SOAK_ACCOUNTS={{ ACCOUNTS }} \
+        cargo test --release --test it soak:: -- --ignored --nocapture
+
 # Install what the cross-checks need, each in its own place under target/peers
 peers-setup:
     bash tests/peers/setup.sh all

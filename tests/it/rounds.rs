@@ -7,7 +7,7 @@ use std::process::Output;
 
 use jiff::{SignedDuration, Timestamp};
 use orgtrail::archive::consolidate::{copy::Target, ledger::Ledger, record::ChainChecker};
-use orgtrail::aws::{Aws, Clients};
+use orgtrail::aws::{At as _, Aws, AwsError, Clients};
 use orgtrail::names::{AccountId, Region};
 use orgtrail::sandbox::{Effect, Fault, Legacy, Options, Sandbox};
 use serde_json::{Value, json};
@@ -15,30 +15,37 @@ use serde_json::{Value, json};
 use crate::apply_command::command;
 use crate::stage::{MINIMAL, sign_in};
 
-const ARCHIVE: &str = "acme-log-archive";
+pub(crate) const ARCHIVE: &str = "acme-log-archive";
 const LEGACY: &str = "old-trail-333";
 const ROUND: [&str; 5] = ["run", "consolidate,verify", "--yes", "--format", "json"];
 
 /// An organization whose trail delivered for a day, and a member whose own
 /// trail did so before.
-struct Ground {
-    sandbox: Sandbox,
-    aws: Aws,
-    legacy: Vec<String>,
+pub(crate) struct Ground {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) aws: Aws,
+    /// The keys of the member's objects.
+    pub(crate) legacy: Vec<String>,
 }
 
 impl Ground {
-    async fn lay() -> Self {
+    pub(crate) async fn lay() -> Self {
+        let mut ground = Self::bare(4).await;
+        ground.sandbox.tick(SignedDuration::from_hours(26));
+        ground.fill().await;
+        ground
+    }
+
+    /// An organization with its trail, and nothing delivered yet.
+    pub(crate) async fn bare(accounts: usize) -> Self {
         let mut options = Options::new(home());
-        options.accounts = 4;
+        options.accounts = accounts;
         let sandbox = Sandbox::start(options).await.unwrap();
         let keys = sandbox.administrator().unwrap();
         let aws = sign_in(&sandbox, keys.access_key_id, keys.secret_access_key).await;
-        let mut ground = Self { sandbox, aws, legacy: Vec::new() };
+        let ground = Self { sandbox, aws, legacy: Vec::new() };
         let applied = ground.run(&["apply", "--yes"]).await;
         assert_eq!(code(&applied), 0, "{}", said(&applied));
-        ground.sandbox.tick(SignedDuration::from_hours(26));
-        ground.fill().await;
         ground
     }
 
@@ -46,16 +53,7 @@ impl Ground {
     /// organization's had begun.
     async fn fill(&mut self) {
         let account = member();
-        let s3 = self.aws.clients(&account, &home());
-        let s3 = s3.s3();
-        s3.create_bucket().bucket(LEGACY).send().await.unwrap();
-        let policy = json!({ "Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow",
-            "Principal": { "Service": "cloudtrail.amazonaws.com" },
-            "Action": ["s3:GetBucketAcl", "s3:PutObject"],
-            "Resource": [format!("arn:aws:s3:::{LEGACY}"), format!("arn:aws:s3:::{LEGACY}/*")],
-        }] });
-        s3.put_bucket_policy().bucket(LEGACY).policy(policy.to_string()).send().await.unwrap();
+        self.bucket(&account, LEGACY).await.unwrap();
         let until = self.sandbox.now() - SignedDuration::from_hours(25);
         let legacy = Legacy {
             account,
@@ -71,17 +69,32 @@ impl Ground {
         assert!(self.legacy.len() > 48, "{}", self.legacy.len());
     }
 
-    async fn run_in(&self, folder: &Path, arguments: &[&str]) -> Output {
+    /// A bucket that an account's trail may write into.
+    pub(crate) async fn bucket(&self, account: &AccountId, name: &str) -> Result<(), AwsError> {
+        let clients = self.aws.clients(account, &home());
+        let made = clients.s3().create_bucket().bucket(name).send().await;
+        made.at(&clients, "s3:CreateBucket")?;
+        let policy = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Service": "cloudtrail.amazonaws.com" },
+            "Action": ["s3:GetBucketAcl", "s3:PutObject"],
+            "Resource": [format!("arn:aws:s3:::{name}"), format!("arn:aws:s3:::{name}/*")],
+        }] });
+        let put = clients.s3().put_bucket_policy().bucket(name).policy(policy.to_string());
+        put.send().await.at(&clients, "s3:PutBucketPolicy").map(drop)
+    }
+
+    pub(crate) async fn run_in(&self, folder: &Path, arguments: &[&str]) -> Output {
         let mut command = command(&self.sandbox, folder, MINIMAL, arguments);
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
-    async fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         let folder = tempfile::tempdir().unwrap();
         self.run_in(folder.path(), arguments).await
     }
 
-    fn archive(&self) -> Clients {
+    pub(crate) fn archive(&self) -> Clients {
         self.aws.clients(&"222222222222".parse().unwrap(), &home())
     }
 
@@ -105,13 +118,27 @@ impl Ground {
     }
 
     /// The key that a legacy object has in the archive.
-    fn relocated(&self, key: &str) -> String {
+    pub(crate) fn relocated(&self, key: &str) -> String {
         let org = self.sandbox.organization_id().unwrap();
         key.replacen("AWSLogs/", &format!("AWSLogs/{org}/"), 1)
     }
 
+    /// That every legacy object is in the archive, as it was and once.
+    pub(crate) async fn assert_arrived_once(&self) {
+        let versions = self.versions().await;
+        let archive = self.archive();
+        for key in &self.legacy {
+            let there = self.relocated(key);
+            assert_eq!(versions.get(&there), Some(&1), "{there}");
+            let wanted = self.sandbox.body_raw(LEGACY, key).unwrap();
+            let found = archive.s3().get_object().bucket(ARCHIVE).key(&there);
+            let found = found.send().await.unwrap().body.collect().await.unwrap();
+            assert_eq!(found.into_bytes(), wanted, "{key}");
+        }
+    }
+
     /// How many records there are; that none is missing or altered is held.
-    async fn records(&self) -> usize {
+    pub(crate) async fn records(&self) -> usize {
         let target = Target {
             clients: self.archive(),
             bucket: ARCHIVE.parse().unwrap(),
@@ -129,7 +156,7 @@ impl Ground {
     }
 }
 
-fn home() -> Region {
+pub(crate) fn home() -> Region {
     "us-east-1".parse().unwrap()
 }
 
@@ -137,11 +164,11 @@ fn member() -> AccountId {
     "333333333333".parse().unwrap()
 }
 
-fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 
@@ -179,16 +206,7 @@ async fn two_rounds_at_once_do_what_one_does() {
     for name in ["conflicts", "failed"] {
         assert_eq!(count(&one, name) + count(&other, name), 0, "{name}");
     }
-    let versions = ground.versions().await;
-    for key in &ground.legacy {
-        let there = ground.relocated(key);
-        assert_eq!(versions.get(&there), Some(&1), "{there}");
-        let body = |bucket, key| ground.sandbox.body_raw(bucket, key).unwrap();
-        // The archive encrypts; what is compared is what a reader gets.
-        let (wanted, s3) = (body(LEGACY, key), ground.archive());
-        let found = s3.s3().get_object().bucket(ARCHIVE).key(&there).send().await.unwrap();
-        assert_eq!(found.body.collect().await.unwrap().into_bytes(), wanted, "{key}");
-    }
+    ground.assert_arrived_once().await;
     assert_eq!(ground.records().await, 2);
     let third = round(&ground.run(&ROUND).await);
     assert_eq!((count(&third, "copied"), third["code"].as_u64()), (0, Some(0)));
