@@ -130,8 +130,8 @@ impl Command {
             _ => false,
         };
         if !knows(&context.rendering) {
-            let known = Rendering::value_variants().iter().filter(|one| knows(one));
-            let words: Vec<String> = known
+            let fitting = Rendering::value_variants().iter().filter(|one| knows(one));
+            let words: Vec<String> = fitting
                 .filter_map(clap::ValueEnum::to_possible_value)
                 .map(|word| format!("`{}`", word.get_name()))
                 .collect();

@@ -260,7 +260,7 @@ pub async fn consolidate(
         let mut pending =
             vec![Row::Begin { asked: serde_json::to_value(asked).unwrap_or_default() }];
         let mut examples = Vec::new();
-        let mut held = Held::default();
+        let mut by_class = Held::default();
         while let Some(row) = incoming.recv().await {
             if let Row::Object(object) = &row {
                 let told = matches!(
@@ -268,7 +268,7 @@ pub async fn consolidate(
                     Outcome::Conflict | Outcome::Failed | Outcome::Archived | Outcome::Foreign
                 );
                 if let Some(archived) = object.archived {
-                    held.add(archived, object.size_bytes);
+                    by_class.add(archived, object.size_bytes);
                 }
                 if told && examples.len() < EXAMPLES {
                     examples.push(object.clone());
@@ -284,12 +284,12 @@ pub async fn consolidate(
                 ledger.append(&mut tip, head.clone(), rows).await.inspect_err(|_| stop.stop())?;
             }
         }
-        Ok::<_, LedgerError>((pending, examples, held))
+        Ok::<_, LedgerError>((pending, examples, by_class))
     };
     let (results, written) = tokio::join!(lanes, writer);
-    let (mut pending, examples, held) = written?;
+    let (mut pending, examples, by_class) = written?;
     report.examples = examples;
-    report.archived = held;
+    report.archived = by_class;
     let proven_through = merge(known, results, &mut report);
     report.stopped |= progress.stopped();
     if !asked.dry_run {

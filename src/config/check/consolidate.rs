@@ -1,5 +1,5 @@
 use super::{Checker, repeated};
-use crate::config::Config;
+use crate::config::{Config, DeclaredSource};
 use crate::names::Partition;
 
 /// Longer would list most of an archive again in every run.
@@ -7,7 +7,7 @@ const MOST_OVERLAP_DAYS: u32 = 365;
 
 pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
     let consolidate = &config.consolidate;
-    let names: Vec<String> = consolidate.sources.iter().map(|source| source.name()).collect();
+    let names: Vec<String> = consolidate.sources.iter().map(DeclaredSource::name).collect();
     for (at, name) in repeated(&names) {
         checker.error(
             &[&format!("consolidate.sources[{at}]")],
