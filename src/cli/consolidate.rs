@@ -1,10 +1,6 @@
 //! `orgtrail consolidate`
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use aws_sdk_s3::types::StorageClass;
 use indicatif::{BinaryBytes, HumanCount};
@@ -14,7 +10,7 @@ use serde::Serialize;
 use super::{
     CliError, Context, Exit, Explain, Format,
     archived::{self, RestoreTier},
-    estimate, sources,
+    copying, estimate, sources,
 };
 use crate::{
     archive::{
@@ -39,8 +35,6 @@ use crate::{
     names::{AccountId, Region},
 };
 
-/// How often a long run says how far it is where no bar can be drawn.
-const LINE_EVERY: Duration = Duration::from_secs(5);
 /// How many objects are copied at once, where nobody says.
 const CONCURRENCY: usize = 64;
 /// For how many days restored copies stay, where nobody says.
@@ -244,11 +238,16 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         overlap_days: args.overlap_days.unwrap_or(config.consolidate.overlap_days),
     };
     let run = begin(&aws);
-    let progress = Arc::new(Progress::new(args.limit));
-    let shown = tokio::spawn(show(context.out, Arc::clone(&progress)));
+    let bar = context.out.copying();
+    let progress = Progress::new(args.limit);
+    let progress = Arc::new(if bar.is_some() { progress.with_forecast() } else { progress });
+    let shown = tokio::spawn(copying::show(context.out, Arc::clone(&progress), bar.clone()));
     let stop = tokio::spawn(stop_on_interrupt(context.out, Arc::clone(&progress)));
     let report = consolidate(&run, &asked, &archive, readers, Arc::clone(&progress)).await;
     shown.abort();
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
     stop.abort();
     let mut report = report?;
     if !args.dry_run {
@@ -405,23 +404,6 @@ pub(super) fn target(config: &Config, aws: &Aws) -> Target {
         bucket: config.archive.bucket.clone(),
         storage_class: StorageClass::from(config.consolidate.storage_class.as_str()),
         part_bytes: PART_BYTES,
-    }
-}
-
-/// One line every few seconds.
-async fn show(out: super::Output, progress: Arc<Progress>) {
-    let started = tokio::time::Instant::now();
-    loop {
-        tokio::time::sleep(LINE_EVERY).await;
-        let done = progress.done.load(Ordering::Relaxed);
-        let seconds = started.elapsed().as_secs().max(1);
-        out.note(format_args!(
-            "{} objects done, {} copied, {}/s, {} there before",
-            HumanCount(done),
-            BinaryBytes(progress.copied_bytes.load(Ordering::Relaxed)),
-            HumanCount(done / seconds),
-            HumanCount(progress.present.load(Ordering::Relaxed)),
-        ));
     }
 }
 

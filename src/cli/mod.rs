@@ -16,6 +16,7 @@ mod config;
 mod confirm;
 mod consolidate;
 mod context;
+mod copying;
 mod cost;
 mod coverage;
 mod demo;

@@ -139,6 +139,29 @@ async fn sampled(clients: &Clients, bucket: &BucketName, lane: &Lane) -> Result<
     Ok((sum, Some((first, last))))
 }
 
+/// How many objects a lane has from the first to the last of these days, if all
+/// of them are like the one in the middle.
+pub(super) async fn expected(
+    clients: &Clients,
+    bucket: &BucketName,
+    lane: &Lane,
+    (first, last): (Option<Date>, Option<Date>),
+) -> Result<u64, AwsError> {
+    let mut days = days(clients, bucket, &lane.prefix()).await?;
+    days.retain(|day| {
+        first.is_none_or(|first| *day >= first) && last.is_none_or(|last| *day <= last)
+    });
+    let Some(middle) = days.get(days.len() / 2) else { return Ok(0) };
+    let prefix = format!("{}{}", lane.prefix(), day_folder(*middle));
+    let mut listing = inventory::list(clients, bucket, prefix, None);
+    let mut objects = 0;
+    while let Some(listed) = listing.next().await {
+        listed?;
+        objects += 1;
+    }
+    Ok(objects * days.len() as u64)
+}
+
 /// The days that have a folder below a prefix, in order.
 pub(crate) async fn days(
     clients: &Clients,

@@ -11,7 +11,7 @@ use super::{
     pace::Limit,
     record::{Counts, ObjectRow, Outcome, Row, UnitRow},
     restore::{self, Archived, Restore},
-    run::Progress,
+    run::Share,
     server_side::{Route, Way},
 };
 use crate::{
@@ -52,7 +52,7 @@ pub(super) struct Work {
     /// How archived objects are restored, if at all.
     pub(super) restore: Option<Restore>,
     pub(super) limit: Arc<Limit>,
-    pub(super) progress: Arc<Progress>,
+    pub(super) progress: Share,
 }
 
 /// What a lane came to.

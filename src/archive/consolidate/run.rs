@@ -10,9 +10,11 @@ use std::{
 
 use futures::{StreamExt, stream};
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::{
+    census,
     copy::Target,
     lane::{LaneResult, Proven, Work},
     ledger::{Ledger, LedgerError, Tip},
@@ -30,6 +32,9 @@ use crate::{
 
 /// Lanes that are listed at once. Each holds a page of either side.
 const LANES_AT_ONCE: usize = 8;
+
+/// Lanes of which a day is listed at once, to tell how long it takes.
+const FORECASTS_AT_ONCE: usize = 2;
 
 /// Rows after which a segment is written, so that a killed run loses little of
 /// its record and memory stays flat.
@@ -141,7 +146,19 @@ pub struct Progress {
     pub copied_bytes: AtomicU64,
     copied: AtomicU64,
     limit: Option<u64>,
+    /// Whether somebody wants to know how many objects are expected.
+    forecast: bool,
+    sources: Mutex<BTreeMap<String, Arc<SourceProgress>>>,
     stop: AtomicBool,
+}
+
+/// How far one source is.
+#[derive(Debug, Default)]
+pub struct SourceProgress {
+    /// Objects that were dealt with, or were in the archive already.
+    pub done: AtomicU64,
+    /// Objects that it is taken to have; more come as its lanes are looked at.
+    pub expected: AtomicU64,
 }
 
 impl Progress {
@@ -149,6 +166,24 @@ impl Progress {
     #[must_use]
     pub fn new(limit: Option<u64>) -> Self {
         Self { limit, ..Self::default() }
+    }
+
+    /// The same, for somebody who wants to know how long it takes: one day of
+    /// each lane is listed beside the run.
+    #[must_use]
+    pub fn with_forecast(self) -> Self {
+        Self { forecast: true, ..self }
+    }
+
+    /// Every source by its name.
+    pub fn sources(&self) -> BTreeMap<String, Arc<SourceProgress>> {
+        self.sources.lock().clone()
+    }
+
+    /// A lane's part in it.
+    fn share(self: &Arc<Self>, lane: &Lane) -> Share {
+        let source = Arc::clone(self.sources.lock().entry(lane.source()).or_default());
+        Share { run: Arc::clone(self), source }
     }
 
     /// Starts no further copy; what is in flight is finished and recorded.
@@ -162,11 +197,11 @@ impl Progress {
         self.stop.load(Ordering::Relaxed)
     }
 
-    pub(super) fn present(&self) {
+    fn present(&self) {
         self.present.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn done(&self, outcome: Outcome, size_bytes: u64) {
+    fn done(&self, outcome: Outcome, size_bytes: u64) {
         self.done.fetch_add(1, Ordering::Relaxed);
         if outcome == Outcome::Copied {
             self.copied_bytes.fetch_add(size_bytes, Ordering::Relaxed);
@@ -176,6 +211,44 @@ impl Progress {
             }
         }
     }
+}
+
+/// A lane's part in the progress of its run and its source.
+#[derive(Debug, Clone)]
+pub(super) struct Share {
+    run: Arc<Progress>,
+    source: Arc<SourceProgress>,
+}
+
+impl Share {
+    pub(super) fn stopped(&self) -> bool {
+        self.run.stopped()
+    }
+
+    pub(super) fn present(&self) {
+        self.source.done.fetch_add(1, Ordering::Relaxed);
+        self.run.present();
+    }
+
+    pub(super) fn done(&self, outcome: Outcome, size_bytes: u64) {
+        self.source.done.fetch_add(1, Ordering::Relaxed);
+        self.run.done(outcome, size_bytes);
+    }
+}
+
+/// Adds what lanes are taken to have. A lane that cannot be listed adds nothing;
+/// its work says why.
+async fn forecast(works: Vec<Work>) {
+    stream::iter(works)
+        .for_each_concurrent(FORECASTS_AT_ONCE, |work| async move {
+            let after_proven = work.proven_through.and_then(|day| day.tomorrow().ok());
+            let days = (work.since.max(after_proven), work.until);
+            let expected = census::expected(&work.source, &work.bucket, &work.lane, days).await;
+            if let Ok(objects) = expected {
+                work.progress.source.expected.fetch_add(objects, Ordering::Relaxed);
+            }
+        })
+        .await;
 }
 
 /// The archive that a run fills.
@@ -226,7 +299,8 @@ pub async fn consolidate(
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
     let limit = Arc::new(Limit::new(asked.concurrency));
     let closed_through = closed_through(run.now, asked.overlap_days);
-    let works = found.into_iter().map(|(lane, reader)| Work {
+    let work = |(lane, reader): (Lane, Reader)| Work {
+        progress: progress.share(&lane),
         proven_through: if asked.full { None } else { known.get(&lane.id()).copied() },
         lane,
         bucket: reader.bucket,
@@ -240,8 +314,9 @@ pub async fn consolidate(
         dry_run: asked.dry_run,
         restore: asked.restore.filter(|_| !asked.dry_run),
         limit: Arc::clone(&limit),
-        progress: Arc::clone(&progress),
-    });
+    };
+    let works: Vec<Work> = found.into_iter().map(work).collect();
+    let forecast = progress.forecast.then(|| tokio::spawn(forecast(works.clone())));
     let lanes = async move {
         stream::iter(works)
             .map(|work| {
@@ -287,6 +362,9 @@ pub async fn consolidate(
         Ok::<_, LedgerError>((pending, examples, by_class))
     };
     let (results, written) = tokio::join!(lanes, writer);
+    if let Some(forecast) = forecast {
+        forecast.abort();
+    }
     let (mut pending, examples, by_class) = written?;
     report.examples = examples;
     report.archived = by_class;
