@@ -10,7 +10,8 @@ use super::{Duty, organization};
 use crate::plan::{destroy, retire};
 
 /// What orgtrail reads in a member account: which Regions it has, whether the
-/// trail is there, what its older trails and their buckets hold.
+/// trail is there, what its older trails and their buckets hold; and, where that
+/// is asked for, the restore of what they hold archived.
 const MEMBER: &[&str] = &[
     "account:ListRegions",
     "cloudtrail:DescribeTrails",
@@ -22,10 +23,12 @@ const MEMBER: &[&str] = &[
     "kms:Decrypt",
     "s3:GetBucketLocation",
     "s3:GetObject",
+    "s3:GetObjectTagging",
     "s3:GetObjectVersion",
     "s3:ListAllMyBuckets",
     "s3:ListBucket",
     "s3:ListBucketVersions",
+    "s3:RestoreObject",
 ];
 
 /// What consolidation, verification and checks do in the log-archive account
@@ -37,10 +40,13 @@ const ARCHIVE: &[&str] = &[
     "cloudtrail:ListTrails",
     "kms:Decrypt",
     "kms:GenerateDataKey",
+    "s3:AbortMultipartUpload",
     "s3:GetObject",
+    "s3:GetObjectTagging",
     "s3:GetObjectVersion",
     "s3:ListBucketVersions",
     "s3:PutObject",
+    "s3:PutObjectTagging",
 ];
 
 /// What the hub needs to find and enter the accounts.
