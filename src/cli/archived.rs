@@ -1,11 +1,13 @@
-//! What must be restored before it can be copied: how much, for how much, and
-//! how long that takes.
+//! What must be restored before it can be copied: how much, for what price and
+//! how soon.
 
 use indicatif::{BinaryBytes, HumanCount};
 
 use super::{CliError, Context};
-use crate::archive::consolidate::restore::{Held, Tier};
-use crate::cost::prices;
+use crate::{
+    archive::consolidate::restore::{Held, Tier},
+    cost::{Usd, prices},
+};
 
 /// The values of `--restore-tier`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -26,8 +28,9 @@ impl From<RestoreTier> for Tier {
     }
 }
 
-/// Says it.
+/// Says it, with what is left to be started priced by each tier.
 pub(super) fn tell(context: &Context, held: &Held) -> Result<(), CliError> {
+    let mut startable = false;
     for (class, sum) in &held.0 {
         let class = class.as_str();
         if sum.restoring > 0 {
@@ -41,20 +44,25 @@ pub(super) fn tell(context: &Context, held: &Held) -> Result<(), CliError> {
         if objects == 0 {
             continue;
         }
+        startable = true;
         context.out.data(format_args!(
-            "{class}: {} objects ({}) must be restored first: `--restore` starts that",
+            "{class}: {} objects ({}) must be restored first:",
             HumanCount(objects),
             BinaryBytes(bytes)
         ))?;
         for tier in [Tier::Bulk, Tier::Standard] {
-            let Some(price) = prices::restore(class, tier.as_str()) else { continue };
-            context.out.data(format_args!(
-                "  as {}: about {}, {}",
-                price.tier,
-                price.usd(objects, bytes),
-                price.takes
-            ))?;
+            if let Some(price) = prices::restore(class, tier.as_str()) {
+                let requests = Usd::of(objects, price.thousand_requests, 1000);
+                let usd = requests + Usd::of_bytes(bytes, price.gb);
+                let (flag, takes) = (tier.as_str().to_lowercase(), price.takes);
+                context
+                    .out
+                    .data(format_args!("  --restore --restore-tier {flag:8}  {usd}, {takes}"))?;
+            }
         }
+    }
+    if startable {
+        context.out.note(prices::LIST);
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ pub fn files() -> Vec<(&'static str, String)> {
 const ARCHIVE_ABOUT: &str = "orgtrail's role in the log-archive account, and in the vault's";
 const HUB_ABOUT: &str =
     "orgtrail's role in the management account, from which it enters the other accounts";
-const MEMBER_ABOUT: &str = "orgtrail's role in every other account: it reads, and ends older trails of the account; made for a service-managed StackSet";
+const MEMBER_ABOUT: &str = "orgtrail's role in every other account: it reads, restores archived logs of older trails, and ends such trails; made for a service-managed StackSet";
 
 /// The IAM actions that a duty's role needs.
 #[must_use]
