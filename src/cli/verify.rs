@@ -107,7 +107,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     match context.rendering {
         // What is not for this command was refused before.
         Rendering::Text | Rendering::Sarif | Rendering::Ocsf | Rendering::Html | Rendering::Csv => {
-            context.out.data(verification::text(&subject, &verification))?
+            context.out.data(verification::text(&subject, &verification))?;
         }
         Rendering::Json => context.out.json(&verification::json(&subject, &verification))?,
         Rendering::Junit => context.out.data(verification::junit(&subject, &verification))?,
