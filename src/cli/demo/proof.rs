@@ -90,7 +90,7 @@ impl Crimes {
         let here = |key: &&ObjectKey| key.region() == ground.sandbox.home_region();
         let is_of_the_organization = |key: &&ObjectKey| match key.kind() {
             ObjectKind::Digest { trail, .. } => trail.as_str() != super::legacy::TRAIL,
-            _ => false,
+            ObjectKind::Log { .. } => false,
         };
         let is_log = |key: &&ObjectKey| {
             matches!(key.kind(), ObjectKind::Log { class: LogClass::Events, .. })
