@@ -80,6 +80,8 @@ pub enum Effect {
     ResetInBody,
     /// The answer's body is cut to half, and looks complete; the call was done.
     Truncate,
+    /// A byte of the answer's body is another; the call was done.
+    Alter,
     /// No answer ever comes.
     Hang,
 }

@@ -1,6 +1,6 @@
 //! One lane's work: join, cut into days, copy what is missing.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use jiff::civil::Date;
@@ -24,9 +24,13 @@ use crate::{
     names::BucketName,
 };
 
-/// How often a throttled object is tried again before it is given up for this
-/// run, beyond what the SDK does.
-const THROTTLED_ATTEMPTS: usize = 4;
+/// How often an object is tried again that was throttled or broke off in its
+/// body, before it is given up for this run, beyond what the SDK does: in a storm
+/// that gives up soon, and of a body it knows nothing.
+const AGAIN: u32 = 4;
+
+/// The longest wait before the first of these attempts; each next one doubles it.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// A lane and all that its work needs.
 #[derive(Debug, Clone)]
@@ -290,11 +294,13 @@ impl Work {
             };
             drop(turn);
             match result {
-                Err(copy::CopyError::Aws(error))
-                    if error.kind() == ErrorKind::Throttled && attempt < THROTTLED_ATTEMPTS =>
-                {
+                Err(error) if attempt < AGAIN && is_passing(&error) => {
+                    if is_throttled(&error) {
+                        self.limit.throttled();
+                    }
+                    let most = FIRST_WAIT * (1 << attempt);
+                    tokio::time::sleep(most.mul_f64(fastrand::f64())).await;
                     attempt += 1;
-                    self.limit.throttled();
                 }
                 Ok(copied) => {
                     self.limit.passed();
@@ -304,6 +310,15 @@ impl Work {
             }
         }
     }
+}
+
+fn is_throttled(error: &copy::CopyError) -> bool {
+    matches!(error, copy::CopyError::Aws(error) if error.kind() == ErrorKind::Throttled)
+}
+
+/// Whether the same copy may succeed a moment later.
+fn is_passing(error: &copy::CopyError) -> bool {
+    is_throttled(error) || matches!(error, copy::CopyError::Body { .. })
 }
 
 /// An error with its causes, on one line.

@@ -19,6 +19,8 @@ pub(super) enum Ending {
     Broken,
     /// At half of the body, looking complete.
     Short,
+    /// With another byte in the middle of its body.
+    Altered,
 }
 
 /// Lets go wrong with a call what is to go wrong before it is done: waits, fails
@@ -62,6 +64,7 @@ pub(super) async fn strike(world: &World, call: &str) -> io::Result<Result<Endin
             Effect::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
             Effect::ResetInBody => ending = Ending::Broken,
             Effect::Truncate => ending = Ending::Short,
+            Effect::Alter => ending = Ending::Altered,
             Effect::Hang => std::future::pending::<()>().await,
         }
     }
@@ -79,6 +82,14 @@ impl Ending {
             Ok(body) => body.to_bytes(),
             Err(_) => Bytes::new(),
         };
+        if self == Self::Altered {
+            let mut altered = whole.to_vec();
+            let middle = altered.len() / 2;
+            if let Some(byte) = altered.get_mut(middle) {
+                *byte ^= 1;
+            }
+            return Response::from_parts(parts, Body::from(altered));
+        }
         let half = whole.slice(..whole.len() / 2);
         let body = if self == Self::Short {
             parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(half.len()));

@@ -1,0 +1,221 @@
+//! Consolidation when the wire, the credentials or a source fail under it:
+//! nothing is lost, nothing is corrupt, all is told, and a later run completes.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
+
+use orgtrail::{
+    archive::consolidate::{
+        ledger::LedgerError,
+        record::{Outcome, Row},
+        run::Report,
+    },
+    sandbox::{Effect, Fault},
+};
+
+use super::consolidate_stage::{
+    ARCHIVE, BUCKETS, Object, Stage, Started, digest, log, metadata, relocated,
+};
+
+/// A stage with five logs and a digest on each of four days, and what the
+/// archive holds once all arrived.
+async fn filled() -> (Stage, BTreeMap<String, Object>) {
+    let stage = Stage::new().await;
+    let member = &stage.members[0];
+    let mut objects = Vec::new();
+    for day in 1..=4 {
+        for number in 0..5 {
+            let body = format!("log {day} {number}").into_bytes();
+            objects.push((0, log(member, day, number), body));
+        }
+        objects.push((0, digest(member, day, 1), format!("digest {day}").into_bytes()));
+    }
+    stage.put_all(&objects).await;
+    let whole = objects.into_iter().map(|(_, key, body)| (relocated(&key), (body, metadata())));
+    let whole = whole.collect();
+    (stage, whole)
+}
+
+/// What lies in the archive is what the source has, byte for byte.
+async fn nothing_corrupt(stage: &Stage, whole: &BTreeMap<String, Object>) -> usize {
+    let archived = stage.archived().await;
+    for (key, object) in &archived {
+        assert_eq!(Some(object), whole.get(key), "{key}");
+    }
+    archived.len()
+}
+
+/// What a run says of itself is so: counts, archive and records agree.
+async fn all_told(stage: &Stage, whole: &BTreeMap<String, Object>, report: &Report) {
+    let arrived = nothing_corrupt(stage, whole).await as u64;
+    let counts = &report.counts;
+    assert_eq!(report.complete(), arrived == whole.len() as u64, "{report:?}");
+    // A write whose answer was lost is told as failed, though it arrived.
+    assert!(arrived >= counts.copied + counts.present, "{report:?}");
+    assert_eq!(counts.source, counts.copied + counts.present + counts.failed, "{report:?}");
+    let rows = stage.records().await;
+    let failed = |row: &&Row| matches!(row, Row::Object(o) if o.outcome == Outcome::Failed && o.reason.is_some());
+    assert_eq!(rows.iter().filter(failed).count() as u64, counts.failed);
+    assert!(matches!(rows.last(), Some(Row::End { totals, .. }) if totals == counts));
+}
+
+/// A later run, with nothing in its way, has all in the archive.
+async fn a_later_run_completes(stage: &Stage, whole: &BTreeMap<String, Object>) {
+    stage.sandbox.faults().clear();
+    let report = stage.run(&Started::new(None)).await.unwrap();
+    assert!(report.complete(), "{report:?}");
+    assert_eq!(nothing_corrupt(stage, whole).await, whole.len());
+}
+
+/// Runs under faults, which do strike.
+async fn run_under(stage: &Stage, faults: &[Fault]) -> Result<Report, LedgerError> {
+    for fault in faults {
+        stage.sandbox.faults().inject(fault.clone());
+    }
+    let result = stage.run(&Started::new(None)).await;
+    let struck = stage.sandbox.faults().struck();
+    assert!(struck.iter().all(|(_, times)| *times > 0), "{struck:?}");
+    stage.sandbox.faults().clear();
+    result
+}
+
+/// Runs, and does something to the sandbox once five objects are done.
+async fn run_and_half_way(stage: &Stage, change: impl AsyncFnOnce()) -> Report {
+    // Slow enough that half-way is half-way.
+    let slow = Fault::every("s3:PutObject", Effect::Latency { milliseconds: 40 });
+    stage.sandbox.faults().inject(slow);
+    let started = Started::new(None);
+    let half_way = async {
+        while started.progress.done.load(Ordering::Relaxed) < 5 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        change().await;
+    };
+    let (report, ()) = tokio::join!(stage.run(&started), half_way);
+    report.unwrap()
+}
+
+#[tokio::test]
+async fn a_throttling_storm_loses_nothing() {
+    let (stage, whole) = filled().await;
+    let storm = ["s3:GetObject", "s3:PutObject"]
+        .map(|call| Fault::every(call, Effect::Throttle).rate(0.6).times(60));
+    // The record waits for nobody: where it cannot be written, the run says so.
+    if let Ok(report) = run_under(&stage, &storm).await {
+        all_told(&stage, &whole, &report).await;
+    }
+    nothing_corrupt(&stage, &whole).await;
+    a_later_run_completes(&stage, &whole).await;
+}
+
+#[tokio::test]
+async fn a_storm_that_does_not_end_is_told_of_every_object() {
+    let (stage, whole) = filled().await;
+    let report = run_under(&stage, &[Fault::every("s3:GetObject", Effect::Throttle)]).await;
+    let report = report.unwrap();
+    assert_eq!((report.counts.copied, report.counts.failed), (0, 24), "{report:?}");
+    all_told(&stage, &whole, &report).await;
+    a_later_run_completes(&stage, &whole).await;
+}
+
+#[tokio::test]
+async fn calls_that_are_never_answered_time_out() {
+    let (stage, whole) = filled().await;
+    let hang = ["s3:GetObject", "s3:ListObjectsV2"]
+        .map(|call| Fault::every(call, Effect::Hang).after(2).times(2));
+    let report = run_under(&stage, &hang).await.unwrap();
+    all_told(&stage, &whole, &report).await;
+    a_later_run_completes(&stage, &whole).await;
+}
+
+#[tokio::test]
+async fn answers_that_break_off_are_never_taken_for_whole() {
+    let (stage, whole) = filled().await;
+    let resets = [
+        Fault::every("s3:GetObject", Effect::ResetInBody).rate(0.5),
+        Fault::every("s3:PutObject", Effect::Reset).after(3).times(6),
+    ];
+    let report = run_under(&stage, &resets).await.unwrap();
+    all_told(&stage, &whole, &report).await;
+    a_later_run_completes(&stage, &whole).await;
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_found_there() {
+    let (stage, whole) = filled().await;
+    let lost = [Fault::every("s3:PutObject", Effect::ResetInBody).times(8)];
+    let report = run_under(&stage, &lost).await.unwrap();
+    all_told(&stage, &whole, &report).await;
+    a_later_run_completes(&stage, &whole).await;
+}
+
+#[tokio::test]
+async fn truncated_bodies_are_not_copied() {
+    let (stage, whole) = filled().await;
+    let cut = [Fault::every("s3:GetObject", Effect::Truncate)];
+    let report = run_under(&stage, &cut).await.unwrap();
+    assert_eq!((report.counts.copied, report.counts.failed), (0, 24), "{report:?}");
+    let reason = report.examples[0].reason.as_deref().unwrap();
+    assert!(reason.contains("were expected"), "{reason}");
+    all_told(&stage, &whole, &report).await;
+    a_later_run_completes(&stage, &whole).await;
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_match_their_checksum_are_not_copied() {
+    let (stage, whole) = filled().await;
+    let altered = [Fault::every("s3:GetObject", Effect::Alter)];
+    let report = run_under(&stage, &altered).await.unwrap();
+    assert_eq!((report.counts.copied, report.counts.failed), (0, 24), "{report:?}");
+    all_told(&stage, &whole, &report).await;
+    a_later_run_completes(&stage, &whole).await;
+}
+
+#[tokio::test]
+async fn credentials_that_expire_half_way_are_renewed() {
+    let (stage, whole) = filled().await;
+    let report = run_and_half_way(&stage, async || stage.sandbox.expire_sessions()).await;
+    assert!(report.complete(), "{report:?}");
+    all_told(&stage, &whole, &report).await;
+}
+
+#[tokio::test]
+async fn access_that_is_revoked_half_way_is_told_and_stops_no_record() {
+    let (stage, whole) = filled().await;
+    let member = stage.members[0].to_string();
+    let report = run_and_half_way(&stage, async || stage.sandbox.revoke(&member)).await;
+    assert!(report.counts.copied >= 5 && !report.complete(), "{report:?}");
+    all_told(&stage, &whole, &report).await;
+    stage.sandbox.restore(&member);
+    a_later_run_completes(&stage, &whole).await;
+}
+
+#[tokio::test]
+async fn a_source_that_is_deleted_half_way_takes_nothing_out_of_the_archive() {
+    let (stage, whole) = filled().await;
+    let report = run_and_half_way(&stage, async || {
+        for key in stage.sandbox.keys_raw(BUCKETS[0], "") {
+            stage.sandbox.vanish(BUCKETS[0], &key).unwrap();
+        }
+    })
+    .await;
+    assert!(report.counts.copied >= 5 && !report.complete(), "{report:?}");
+    all_told(&stage, &whole, &report).await;
+    let arrived = nothing_corrupt(&stage, &whole).await;
+    stage.sandbox.faults().clear();
+    // What is gone at the source is gone; what arrived stays and is not touched.
+    let later = stage.run(&Started::new(None)).await.unwrap();
+    assert!(later.complete() && later.counts.copied == 0, "{later:?}");
+    assert_eq!(nothing_corrupt(&stage, &whole).await, arrived);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_written_ends_the_run_and_not_the_copies() {
+    let (stage, whole) = filled().await;
+    // The last write of a run is its record.
+    let denied = [Fault::every("s3:PutObject", Effect::Deny).after(24)];
+    let result = run_under(&stage, &denied).await;
+    assert!(matches!(result, Err(LedgerError::Aws(_))), "{result:?}");
+    assert_eq!(nothing_corrupt(&stage, &whole).await, whole.len());
+    assert_eq!(stage.sandbox.keys_raw(ARCHIVE, "orgtrail/"), Vec::<String>::new());
+    a_later_run_completes(&stage, &whole).await;
+}

@@ -1,0 +1,283 @@
+//! Consolidation beside a reference model: whatever lies where, whatever fails
+//! and whenever a run ends, after enough runs the archive is the union.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::Ordering,
+    time::Duration,
+};
+
+use orgtrail::{
+    archive::{
+        consolidate::{
+            ledger::LedgerError,
+            record::{Counts, Outcome, Row},
+        },
+        key::ObjectKey,
+    },
+    names::AccountId,
+    sandbox::{Effect, Fault},
+};
+use proptest::prelude::*;
+
+use super::consolidate_stage::{Stage, Started, digest, log, metadata, relocated};
+
+/// Few contents, two of them of the same size, so that keys collide in every way.
+const CONTENTS: [&[u8]; 3] = [b"content", b"CONTENT", b"another"];
+const LONGER: &[u8] = b"of another size";
+
+/// An object that is put somewhere: the kind, day and number make the key.
+#[derive(Debug, Clone)]
+struct Put {
+    bucket: usize,
+    kind: Kind,
+    day: u8,
+    number: u8,
+    content: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Log,
+    Digest,
+    Foreign,
+}
+
+impl Put {
+    fn key(&self, account: &AccountId) -> String {
+        match self.kind {
+            Kind::Log => log(account, self.day, self.number),
+            Kind::Digest => digest(account, self.day, self.number),
+            Kind::Foreign => log(account, self.day, self.number).replace(".json.gz", ".txt"),
+        }
+    }
+
+    fn body(&self) -> Vec<u8> {
+        CONTENTS.get(self.content).unwrap_or(&LONGER).to_vec()
+    }
+}
+
+/// One run, and what becomes of it.
+#[derive(Debug, Clone)]
+struct Attempt {
+    /// What CloudTrail delivers before it, on days that are still open.
+    late: Vec<Put>,
+    faults: Vec<Fault>,
+    limit: Option<u64>,
+    /// Killed once so many objects are done.
+    killed_after: Option<u64>,
+}
+
+fn puts(days: std::ops::Range<u8>, most: usize) -> impl Strategy<Value = Vec<Put>> {
+    let kind = prop_oneof![
+        6 => Just(Kind::Log),
+        2 => Just(Kind::Digest),
+        1 => Just(Kind::Foreign)
+    ];
+    // Mostly the same content, so that most cases end without a conflict.
+    let content = prop_oneof![12 => Just(0_usize), 1 => 1_usize..=3];
+    let put = (0_usize..2, kind, days, 0_u8..4, content).prop_map(
+        |(bucket, kind, day, number, content)| Put { bucket, kind, day, number, content },
+    );
+    proptest::collection::vec(put, 0..most)
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    let call = prop::sample::select(vec!["s3:GetObject", "s3:PutObject", "s3:List*", "s3:*"]);
+    let effect = prop::sample::select(vec![
+        Effect::Throttle,
+        Effect::Fail { status: 500 },
+        Effect::Fail { status: 503 },
+        Effect::Deny,
+        Effect::Reset,
+        Effect::ResetInBody,
+        Effect::Truncate,
+    ]);
+    (call, effect, 0_u64..20, 1_u64..12).prop_map(|(call, effect, after, times)| {
+        Fault::every(call, effect).after(after).times(times)
+    })
+}
+
+fn attempt() -> impl Strategy<Value = Attempt> {
+    (
+        puts(30..32, 3),
+        proptest::collection::vec(fault(), 0..3),
+        proptest::option::weighted(0.3, 1_u64..6),
+        proptest::option::weighted(0.3, 0_u64..6),
+    )
+        .prop_map(|(late, faults, limit, killed_after)| Attempt {
+            late,
+            faults,
+            limit,
+            killed_after,
+        })
+}
+
+/// What may lie where.
+#[derive(Default)]
+struct Model {
+    /// What others wrote to the archive before.
+    before: BTreeMap<String, Vec<u8>>,
+    /// By key in the archive: the contents that the sources have of it.
+    wanted: BTreeMap<String, BTreeSet<Vec<u8>>>,
+    /// By bucket and key: what a source holds. Nothing is written twice there.
+    held: BTreeMap<(usize, String), Vec<u8>>,
+    /// The archive after the last run.
+    seen: BTreeMap<String, Vec<u8>>,
+    /// Whether a run ended without a record of what it did.
+    unrecorded: bool,
+}
+
+impl Model {
+    async fn deliver(&mut self, stage: &Stage, puts: &[Put]) {
+        let mut delivered = Vec::new();
+        for put in puts {
+            // Both buckets hold logs of one account, as after a trail moved.
+            let key = put.key(&stage.members[0]);
+            if self.held.contains_key(&(put.bucket, key.clone())) {
+                continue;
+            }
+            self.held.insert((put.bucket, key.clone()), put.body());
+            if key.parse::<ObjectKey>().is_ok() {
+                self.wanted.entry(relocated(&key)).or_default().insert(put.body());
+            }
+            delivered.push((put.bucket, key, put.body()));
+        }
+        stage.put_all(&delivered).await;
+    }
+
+    /// Nothing in the archive is lost, altered, or what nobody had.
+    async fn look(&mut self, stage: &Stage) {
+        let mut now = BTreeMap::new();
+        for (key, (body, stored)) in stage.archived().await {
+            assert_eq!(stored, metadata(), "{key}");
+            if let Some(before) = self.before.get(&key) {
+                assert_eq!(&body, before, "{key}");
+            } else {
+                assert!(self.wanted[&key].contains(&body), "{key}: nobody had {body:?}");
+            }
+            now.insert(key, body);
+        }
+        for (key, body) in &self.seen {
+            assert_eq!(now.get(key), Some(body), "{key} was there before");
+        }
+        self.seen = now;
+    }
+
+    /// Whether every source's content can be in the archive.
+    fn conflicts(&self) -> bool {
+        self.wanted.iter().any(|(key, contents)| {
+            let before = self.before.get(key);
+            contents.len() > 1 || before.is_some_and(|body| !contents.contains(body))
+        })
+    }
+
+    /// The records say of themselves and of the archive what is so.
+    fn audit(&self, rows: &[Row]) {
+        let mut copied = BTreeSet::new();
+        let mut named = BTreeSet::new();
+        for run in rows.split_inclusive(|row| matches!(row, Row::End { .. })) {
+            let [Row::Begin { .. }, rows @ .., Row::End { totals, .. }] = run else {
+                panic!("a record without its ends: {run:?}");
+            };
+            let mut sum = Counts::default();
+            for row in rows {
+                if let Row::Object(object) = row {
+                    sum.add(object.outcome, object.size_bytes, object.way);
+                    named.insert(object.key.clone());
+                    if object.outcome == Outcome::Copied {
+                        assert!(copied.insert(object.key.clone()), "{} twice", object.key);
+                        let held = &self.seen[&object.key];
+                        assert_eq!(object.sha256, Some(sha256_hex(held)), "{}", object.key);
+                    }
+                }
+            }
+            // What was there before has no row.
+            let there = totals.present - sum.present;
+            sum.present += there;
+            sum.source = sum.present + sum.copied + sum.conflicts + sum.failed + sum.foreign;
+            assert_eq!(&sum, totals);
+        }
+        let arrived = self.seen.keys().filter(|key| !self.before.contains_key(*key));
+        let unnamed: Vec<_> = arrived.filter(|key| !named.contains(*key)).collect();
+        assert!(self.unrecorded || unnamed.is_empty(), "in no record: {unnamed:?}");
+    }
+}
+
+fn sha256_hex(body: &[u8]) -> String {
+    hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body))
+}
+
+async fn attempt_once(stage: &Stage, model: &mut Model, attempt: Attempt) {
+    model.deliver(stage, &attempt.late).await;
+    for fault in attempt.faults {
+        stage.sandbox.faults().inject(fault);
+    }
+    let started = Started::new(attempt.limit);
+    let progress = &started.progress;
+    let killed = async {
+        let Some(after) = attempt.killed_after else { return std::future::pending().await };
+        while progress.done.load(Ordering::Relaxed) < after {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        result = stage.run(&started) => match result {
+            Ok(_) => {}
+            // Its copies stay, its record could not be written.
+            Err(LedgerError::Aws(_) | LedgerError::Fetch(_)) => model.unrecorded = true,
+            Err(error) => panic!("{error:?}"),
+        },
+        () = killed => model.unrecorded = true,
+    }
+    stage.sandbox.faults().clear();
+    model.look(stage).await;
+}
+
+async fn play(before: Vec<Put>, held: Vec<Put>, attempts: Vec<Attempt>) {
+    let stage = Stage::new().await;
+    let mut model = Model::default();
+    for put in before.iter().filter(|put| !matches!(put.kind, Kind::Foreign)) {
+        let key = relocated(&put.key(&stage.members[0]));
+        if !model.before.contains_key(&key) {
+            stage.put_archived(&key, &put.body()).await;
+            model.before.insert(key, put.body());
+        }
+    }
+    model.deliver(&stage, &held).await;
+    for attempt in attempts {
+        attempt_once(&stage, &mut model, attempt).await;
+    }
+    // Nothing fails any more: one run is enough, and a second finds no work.
+    let last = stage.run(&Started::new(None)).await.unwrap();
+    model.look(&stage).await;
+    assert!(last.failures.is_empty() && last.counts.failed == 0, "{last:?}");
+    assert_eq!(last.complete(), !model.conflicts(), "{last:?}");
+    let union: BTreeSet<_> = model.before.keys().chain(model.wanted.keys()).collect();
+    assert_eq!(model.seen.keys().collect::<BTreeSet<_>>(), union);
+    let again = stage.run(&Started::new(None)).await.unwrap();
+    assert_eq!((again.counts.copied, again.complete()), (0, last.complete()), "{again:?}");
+    model.look(&stage).await;
+    model.audit(&stage.records().await);
+    stage.sandbox.stop().await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 10,
+        max_shrink_iters: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn whatever_fails_and_stops_the_archive_becomes_the_union(
+        before in puts(27..32, 5),
+        held in puts(27..32, 16),
+        attempts in proptest::collection::vec(attempt(), 0..4),
+    ) {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(play(before, held, attempts));
+    }
+}

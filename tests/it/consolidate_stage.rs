@@ -1,0 +1,261 @@
+//! Members' buckets and an archive on the sandbox, consolidated by runs that sign
+//! in anew each time, as separate processes would.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, StorageClass, VersioningConfiguration as Versioning,
+};
+use orgtrail::{
+    archive::consolidate::{
+        copy::Target,
+        ledger::{Ledger, LedgerError},
+        record::{ChainChecker, Row},
+        run::{Archive, Asked, Progress, Report, Run, consolidate},
+        source::Source,
+    },
+    aws::{Aws, Clients, Pacing, Retries, Settings, Timeouts},
+    names::{AccountId, Region},
+    sandbox::{Options, Sandbox},
+};
+
+pub(crate) const ARCHIVE: &str = "acme-log-archive";
+/// The members' buckets.
+pub(crate) const BUCKETS: [&str; 2] = ["member-legacy-one", "member-legacy-two"];
+const ROOT: &str = "AWSLogs/o-exampleorgid/";
+
+/// One object as it lies in a bucket: its body and its metadata.
+pub(crate) type Object = (Vec<u8>, BTreeMap<String, String>);
+
+pub(crate) struct Stage {
+    pub(crate) sandbox: Sandbox,
+    /// Who writes the archive.
+    keeper: AccountId,
+    /// Who owns the buckets of [`BUCKETS`].
+    pub(crate) members: [AccountId; 2],
+    region: Region,
+}
+
+/// A run that was asked for, with the way to watch and stop it.
+pub(crate) struct Started {
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) limit: Option<u64>,
+}
+
+impl Started {
+    pub(crate) fn new(limit: Option<u64>) -> Self {
+        Self { progress: Arc::new(Progress::new(limit)), limit }
+    }
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        let region: Region = "us-east-1".parse().unwrap();
+        let sandbox = Sandbox::start(Options::new(region.clone())).await.unwrap();
+        let accounts = sandbox.accounts();
+        let keeper = accounts[1].clone();
+        let members = [accounts[2].clone(), accounts[3].clone()];
+        let stage = Self { sandbox, keeper, members, region };
+        let aws = stage.sign_in().await;
+        let archive = stage.archive(&aws).target.clients;
+        archive.s3().create_bucket().bucket(ARCHIVE).send().await.unwrap();
+        let versioning = Versioning::builder().status(BucketVersioningStatus::Enabled).build();
+        let put = archive.s3().put_bucket_versioning().bucket(ARCHIVE);
+        put.versioning_configuration(versioning).send().await.unwrap();
+        for (clients, bucket) in stage.readers(&aws).iter().zip(BUCKETS) {
+            clients.s3().create_bucket().bucket(bucket).send().await.unwrap();
+        }
+        stage.share(&aws).await;
+        stage
+    }
+
+    /// Lets the archive's account read the second bucket, so that S3 can copy
+    /// from there by itself.
+    async fn share(&self, aws: &Aws) {
+        let policy = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "AWS": format!("arn:aws:iam::{}:root", self.keeper) },
+                "Action": ["s3:GetObject", "s3:GetObjectTagging"],
+                "Resource": format!("arn:aws:s3:::{}/*", BUCKETS[1]),
+            }],
+        });
+        let put = self.readers(aws)[1].s3().put_bucket_policy().bucket(BUCKETS[1]);
+        put.policy(policy.to_string()).send().await.unwrap();
+    }
+
+    async fn sign_in(&self) -> Aws {
+        let keys = self.sandbox.administrator().unwrap();
+        let base = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("us-east-1"))
+            .endpoint_url(self.sandbox.endpoint())
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                keys.access_key_id,
+                keys.secret_access_key,
+                None,
+                None,
+                "test",
+            )))
+            .build();
+        let settings = Settings {
+            pacing: Pacing::Off,
+            timeouts: Timeouts { s3_attempt: Duration::from_secs(2), ..Timeouts::default() },
+            retries: Retries { attempts: 3, first_wait: Duration::from_millis(5) },
+            ..Settings::default()
+        };
+        Aws::with_base(settings, base).await.unwrap()
+    }
+
+    fn archive(&self, aws: &Aws) -> Archive {
+        Archive {
+            target: Target {
+                clients: aws.clients(&self.keeper, &self.region),
+                bucket: ARCHIVE.parse().unwrap(),
+                storage_class: StorageClass::Standard,
+                part_bytes: 5 << 20,
+            },
+            prefix: None,
+            root: ROOT.to_owned(),
+        }
+    }
+
+    fn readers(&self, aws: &Aws) -> [Clients; 2] {
+        self.members.each_ref().map(|member| aws.clients(member, &self.region))
+    }
+
+    /// Puts many at once.
+    pub(crate) async fn put_all(&self, objects: &[(usize, String, Vec<u8>)]) {
+        let aws = self.sign_in().await;
+        let readers = self.readers(&aws);
+        for (bucket, key, body) in objects {
+            put(&readers[*bucket], BUCKETS[*bucket], key, body).await;
+        }
+    }
+
+    /// Puts an object into the archive, as if another had written it there.
+    pub(crate) async fn put_archived(&self, key: &str, body: &[u8]) {
+        let aws = self.sign_in().await;
+        put(&self.archive(&aws).target.clients, ARCHIVE, key, body).await;
+    }
+
+    /// Runs once, as a process of its own would.
+    pub(crate) async fn run(&self, started: &Started) -> Result<Report, LedgerError> {
+        let asked = Asked {
+            since: None,
+            until: None,
+            accounts: BTreeSet::new(),
+            regions: BTreeSet::new(),
+            dry_run: false,
+            full: false,
+            server_side: true,
+            restore: None,
+            limit: started.limit,
+            concurrency: 8,
+            overlap_days: 2,
+        };
+        let run = Run {
+            id: "run".to_owned(),
+            now: "2026-02-01T00:00:00Z".parse().unwrap(),
+            caller: "arn:aws:iam::111111111111:user/admin".to_owned(),
+            program: "test".to_owned(),
+        };
+        let aws = self.sign_in().await;
+        let readers = self.readers(&aws);
+        let source = |nth: usize| Source {
+            bucket: BUCKETS[nth].parse().unwrap(),
+            prefix: None,
+            account: self.members[nth].clone(),
+            region: self.region.clone(),
+            trails: Vec::new(),
+        };
+        let sources = readers.into_iter().enumerate().map(|(n, clients)| (source(n), clients));
+        let progress = Arc::clone(&started.progress);
+        consolidate(&run, &asked, &self.archive(&aws), sources.collect(), progress).await
+    }
+
+    /// What lies in the archive below `AWSLogs/`, by key; each key has been
+    /// written once.
+    pub(crate) async fn archived(&self) -> BTreeMap<String, Object> {
+        let aws = self.sign_in().await;
+        let s3 = self.archive(&aws).target.clients.s3().clone();
+        let versions = s3.list_object_versions().bucket(ARCHIVE).send().await.unwrap();
+        assert_eq!(versions.is_truncated(), Some(false));
+        assert!(versions.delete_markers().is_empty(), "nothing is ever deleted");
+        let mut objects = BTreeMap::new();
+        for version in versions.versions() {
+            let key = version.key().unwrap();
+            assert_eq!(version.is_latest(), Some(true), "{key} was overwritten");
+            if !key.starts_with("AWSLogs/") {
+                continue;
+            }
+            let got = s3.get_object().bucket(ARCHIVE).key(key).send().await.unwrap();
+            let metadata = got.metadata().cloned().unwrap_or_default().into_iter().collect();
+            let body = got.body.collect().await.unwrap().to_vec();
+            objects.insert(key.to_owned(), (body, metadata));
+        }
+        objects
+    }
+
+    /// The rows of every run's record; the chain of records holds.
+    pub(crate) async fn records(&self) -> Vec<Row> {
+        let aws = self.sign_in().await;
+        let ledger = Ledger::new(self.archive(&aws).target, None);
+        let mut checker = ChainChecker::default();
+        let mut rows = Vec::new();
+        for (number, size) in ledger.numbers().await.unwrap() {
+            let stored = ledger.stored(number, size).await.unwrap();
+            rows.extend(checker.check(Some(&stored)).unwrap().rows);
+        }
+        rows
+    }
+}
+
+/// The metadata that every object of a stage has.
+pub(crate) fn metadata() -> BTreeMap<String, String> {
+    [("signature", "00ff"), ("signature-algorithm", "SHA256withRSA")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+async fn put(clients: &Clients, bucket: &str, key: &str, body: &[u8]) {
+    clients
+        .s3()
+        .put_object()
+        .bucket(bucket)
+        .key(key)
+        .content_type("application/json")
+        .content_encoding("gzip")
+        .set_metadata(Some(metadata().into_iter().collect()))
+        .body(body.to_vec().into())
+        .send()
+        .await
+        .unwrap();
+}
+
+/// A log file's key in a member's bucket.
+pub(crate) fn log(account: &AccountId, day: u8, number: u8) -> String {
+    format!(
+        "AWSLogs/{account}/CloudTrail/us-east-1/2026/01/{day:02}/\
+         {account}_CloudTrail_us-east-1_202601{day:02}T0005Z_{number:016}.json.gz"
+    )
+}
+
+/// A digest's key in a member's bucket.
+pub(crate) fn digest(account: &AccountId, day: u8, hour: u8) -> String {
+    format!(
+        "AWSLogs/{account}/CloudTrail-Digest/us-east-1/2026/01/{day:02}/\
+         {account}_CloudTrail-Digest_us-east-1_legacy_us-east-1_202601{day:02}T{hour:02}0000Z.json.gz"
+    )
+}
+
+/// Where a source's key lies in the archive.
+pub(crate) fn relocated(key: &str) -> String {
+    key.replacen("AWSLogs/", ROOT, 1)
+}
