@@ -1,6 +1,9 @@
 //! What lies in a bucket: listings as streams, in key order, a page ahead.
 
-use aws_sdk_s3::types::{OptionalObjectAttributes, RestoreStatus};
+use aws_sdk_s3::{
+    operation::list_objects_v2::ListObjectsV2Output,
+    types::{OptionalObjectAttributes, RestoreStatus},
+};
 use futures::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
@@ -43,7 +46,8 @@ pub fn list(
                 .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
                 .send()
                 .await
-                .at(&clients, "s3:ListBucket");
+                .at(&clients, "s3:ListBucket")
+                .and_then(|page| whole(&clients, page));
             let next = match &page {
                 Ok(page) => page.next_continuation_token().map(str::to_owned),
                 Err(_) => None,
@@ -67,6 +71,22 @@ pub fn list(
         Ok(objects) => stream::iter(objects.into_iter().map(Ok).collect::<Vec<_>>()),
         Err(error) => stream::iter(vec![Err(error)]),
     }))
+}
+
+/// A page that came whole. The SDK reads what there is of an answer that was cut
+/// off, and a listing that ends early would pass for a bucket that holds less.
+fn whole(clients: &Clients, page: ListObjectsV2Output) -> Result<ListObjectsV2Output, AwsError> {
+    let entries = page.contents().len() + page.common_prefixes().len();
+    let counted = page.key_count().and_then(|count| usize::try_from(count).ok());
+    let is_whole = counted.is_some_and(|counted| entries >= counted)
+        && (page.is_truncated() != Some(true) || page.next_continuation_token().is_some())
+        && page.contents().iter().all(|object| object.key().is_some() && object.size().is_some());
+    if is_whole {
+        return Ok(page);
+    }
+    let counted = counted.map_or_else(|| "no count of them".to_owned(), |n| format!("{n} counted"));
+    let found = format!("a page of the listing with {entries} entries and {counted}: it was cut");
+    Err(clients.malformed("s3:ListBucket", &found))
 }
 
 fn listed(prefix: &str, object: aws_sdk_s3::types::Object) -> Option<Listed> {
@@ -103,7 +123,8 @@ pub async fn folders(
             .set_continuation_token(token)
             .send()
             .await
-            .at(clients, "s3:ListBucket")?;
+            .at(clients, "s3:ListBucket")
+            .and_then(|page| whole(clients, page))?;
         for folder in page.common_prefixes() {
             let name = folder.prefix().and_then(|folder| folder.strip_prefix(prefix));
             folders.extend(name.map(|name| name.trim_end_matches('/').to_owned()));

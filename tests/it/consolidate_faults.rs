@@ -161,6 +161,16 @@ async fn truncated_bodies_are_not_copied() {
 }
 
 #[tokio::test]
+async fn a_listing_that_is_cut_is_no_end_of_the_listing() {
+    let (stage, whole) = filled().await;
+    let cut = [Fault::every("s3:ListObjectsV2", Effect::Truncate).after(8)];
+    let report = run_under(&stage, &cut).await.unwrap();
+    assert!(!report.complete() && !report.failures.is_empty(), "{report:?}");
+    nothing_corrupt(&stage, &whole).await;
+    a_later_run_completes(&stage, &whole).await;
+}
+
+#[tokio::test]
 async fn bodies_that_do_not_match_their_checksum_are_not_copied() {
     let (stage, whole) = filled().await;
     let altered = [Fault::every("s3:GetObject", Effect::Alter)];
