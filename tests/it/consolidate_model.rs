@@ -264,7 +264,7 @@ async fn play(before: Vec<Put>, held: Vec<Put>, attempts: Vec<Attempt>) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 10,
+        cases: 6,
         max_shrink_iters: 64,
         failure_persistence: None,
         ..ProptestConfig::default()
