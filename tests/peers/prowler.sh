@@ -3,8 +3,10 @@
 #
 # Starts moto, makes an organization in one account, applies, and runs Prowler's
 # CloudTrail, S3, KMS and CloudWatch checks. Every failure must stand in EXPECTED
-# with its reason; one that no longer fails is an error as well. Installs Prowler
-# (2 GB) into target/peers/prowler, so this is no part of .ci/run.
+# with its reason; one that no longer fails is an error as well. Then settings are
+# changed behind orgtrail's back, and in both states `orgtrail drift` must say what
+# Prowler says (prowler_agreement.py). Installs Prowler (2 GB) into
+# target/peers/prowler, so this is no part of .ci/run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=$(mkdir -p "${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}" &&
@@ -48,16 +50,50 @@ bucket = "acme-log-archive"
 TOML
 "$orgtrail" --config "$work/orgtrail.toml" apply --yes
 
-# Exits with 3 where a check fails, which is for us to judge.
-status=0
-"$place/prowler/bin/prowler" aws --region us-east-1 --services cloudtrail s3 kms cloudwatch \
-    --output-formats json-ocsf --output-directory "$work/out" --output-filename result \
-    --no-banner >"$work/prowler.log" 2>&1 || status=$?
-if [ "$status" -ne 0 ] && [ "$status" -ne 3 ]; then
-    tail -50 "$work/prowler.log" >&2
-    exit "$status"
-fi
-python3 - "$work/out/result.ocsf.json" <<'PYTHON'
+# judge STATE: what Prowler and orgtrail say of it.
+judge() {
+    local status=0
+    # Exits with 3 where a check fails, which is for us to judge.
+    "$place/prowler/bin/prowler" aws --region us-east-1 --services cloudtrail s3 kms cloudwatch \
+        --output-formats json-ocsf --output-directory "$work/out" --output-filename "$1" \
+        --no-banner >"$work/prowler.log" 2>&1 || status=$?
+    if [ "$status" -ne 0 ] && [ "$status" -ne 3 ]; then
+        tail -50 "$work/prowler.log" >&2
+        return "$status"
+    fi
+    status=0
+    "$orgtrail" --config "$work/orgtrail.toml" drift --report json="$work/$1.json" \
+        >"$work/drift.log" 2>&1 || status=$?
+    if [ "$status" -ne 0 ] && [ "$status" -ne 11 ] && [ "$status" -ne 14 ]; then
+        tail -50 "$work/drift.log" >&2
+        return "$status"
+    fi
+}
+
+# Only what both look at, and moto keeps.
+break_settings() {
+    "$place/boto3/bin/python" -c '
+import boto3
+trails, s3, kms = (boto3.client(name) for name in ("cloudtrail", "s3", "kms"))
+bucket = "acme-log-archive"
+trail = trails.describe_trails()["trailList"][0]
+trails.update_trail(Name=trail["TrailARN"], EnableLogFileValidation=False, IsMultiRegionTrail=False)
+s3.delete_public_access_block(Bucket=bucket)
+s3.delete_bucket_policy(Bucket=bucket)
+s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
+s3.delete_bucket_lifecycle(Bucket=bucket)
+kms.disable_key_rotation(KeyId=trail["KmsKeyId"])'
+}
+
+judge declared
+disagreed=0
+python3 tests/peers/prowler_agreement.py declared "$work/declared.json" "$work/out/declared.ocsf.json" || disagreed=1
+break_settings
+judge broken
+python3 tests/peers/prowler_agreement.py broken "$work/broken.json" "$work/out/broken.ocsf.json" || disagreed=1
+
+python3 - "$work/out/declared.ocsf.json" "$disagreed" <<'PYTHON'
 import json
 import sys
 
@@ -110,5 +146,5 @@ for check, detail in unknown:
 if not passed:
     sys.exit("Prowler passed nothing: it did not look")
 print(f"{passed} passed, {len(unknown) + len(gone)} failed, {len(known)} skipped")
-sys.exit(1 if unknown or gone else 0)
+sys.exit(1 if unknown or gone or sys.argv[2] != "0" else 0)
 PYTHON
