@@ -31,6 +31,12 @@ soak MINUTES="30" ACCOUNTS="500":
     ORGTRAIL_SOAK_MINUTES={{ MINUTES }} ORGTRAIL_SOAK_ACCOUNTS={{ ACCOUNTS }} \
         cargo test --release --test it soak:: -- --ignored --nocapture
 
+# `verify` beside `aws cloudtrail validate-logs`, at 0 and 20 ms
+bench-verify *ARGS:
+    bash tests/peers/setup.sh awscli
+    cargo build --release
+    python3 tests/peers/bench_verify.py {{ ARGS }}
+
 # Install what the cross-checks need, each in its own place under target/peers
 peers-setup:
     bash tests/peers/setup.sh all

@@ -1,17 +1,21 @@
-//! `verify` on local data, beside the least that any verifier must do: inflate
-//! and hash the same bytes.
+//! `verify` on local data, beside the least that any verifier must do: read,
+//! inflate and hash the same bytes with the fastest inflater there is.
 //!
-//! Options: hours (default 200) and log files an hour (default 50).
+//! `cargo bench -- verify [HOURS [LOGS]]` (200 hours of 50 log files), or
+//! `cargo bench -- verify --objects N` for how the memory grows up to `N`
+//! objects. What is compared runs in turns, so that a busy machine strikes both.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{SHA256, digest};
+use libdeflater::Decompressor;
 use orgtrail::archive::verify::chain::Window;
-use orgtrail::archive::verify::gzip::inflate;
+use orgtrail::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use orgtrail::archive::verify::run::{
-    Concurrency, Deliveries, KeyRing, Request, Selection, Silent, verify,
+    Concurrency, Deliveries, KeyRing, OtherBuckets, Request, Selection, Silent, verify,
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
 
@@ -21,60 +25,137 @@ mod forge;
 
 /// Events a log file; about 1.1 KB each, inflated.
 const EVENTS: usize = 60;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
+/// Log files a digest, where the memory is measured; they are small.
+const FILES: usize = 49;
+/// What a child process is started with, before the folder.
+const CHILD: &str = "--child";
 
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 pub(crate) fn run(options: &[String]) {
-    let number = |at: usize, otherwise: usize| {
-        options.get(at).map_or(otherwise, |text| text.parse().expect("a number"))
-    };
-    let (hours, logs) = (number(0, 200), number(1, 50));
-    let folder = tempfile::tempdir().unwrap();
-    let (mut bucket, mut chain) = (forge::Bucket::default(), forge::Chain::new());
-    chain.hours(&mut bucket, hours, logs, EVENTS);
-    bucket.write_to(folder.path());
-    let files: Vec<PathBuf> = bucket.objects.keys().map(|key| folder.path().join(key)).collect();
-    drop(bucket);
-
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (one_core, inflated) = best(|| inflate_and_hash(&files, 1));
-    let (all_cores, _) = best(|| inflate_and_hash(&files, cores));
-    let (ours, proven) = best(|| verified(folder.path().to_owned()));
-    assert_eq!(proven, (hours * logs) as u64, "every log file is proven");
-
-    let objects = files.len();
-    let megabytes = inflated as f64 / 1e6;
-    println!("{objects} objects, {megabytes:.0} MB inflated, {cores} cores, best of {ROUNDS}");
-    for (name, took) in [
-        ("inflate and SHA-256, one core", one_core),
-        ("inflate and SHA-256, all cores", all_cores),
-        ("verify", ours),
-    ] {
-        let seconds = took.as_secs_f64();
-        println!(
-            "{name:32} {seconds:8.3} s {:10.0} objects/s {:8.0} MB/s",
-            objects as f64 / seconds,
-            megabytes / seconds
-        );
+    let number = |text: &String| text.parse::<usize>().expect("a number");
+    match options {
+        [flag, folder] if flag == CHILD => child(Path::new(folder)),
+        [flag, objects] if flag == "--objects" => grow(number(objects)),
+        _ => {
+            let at = |nth: usize, otherwise| options.get(nth).map_or(otherwise, number);
+            compare(at(0, 200), at(1, 50));
+        }
     }
-    let of = |limit: Duration| 100.0 * limit.as_secs_f64() / ours.as_secs_f64();
-    println!(
-        "verify reaches {:.0} % of the limit of all cores, {:.0} % of one core's",
-        of(all_cores),
-        of(one_core)
-    );
-    println!("peak memory of this process: {}", peak_memory());
 }
 
-/// The shortest of several rounds, after one to warm up.
-fn best(round: impl Fn() -> u64) -> (Duration, u64) {
-    let result = round();
-    let timed = || {
-        let start = Instant::now();
-        assert_eq!(round(), result);
-        start.elapsed()
+/// What something took.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    seconds: f64,
+    cpu_seconds: f64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn compare(hours: usize, logs: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let files = fill(folder.path(), hours, logs, EVENTS);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let inflated = inflate_and_hash(&files, cores);
+    let proven = (hours * logs) as u64;
+    let [mut one, mut all, mut ours] = [(); 3].map(|()| Vec::new());
+    for _ in 0..ROUNDS {
+        one.push(cost(|| assert_eq!(inflate_and_hash(&files, 1), inflated)));
+        all.push(cost(|| assert_eq!(inflate_and_hash(&files, cores), inflated)));
+        ours.push(cost(|| assert_eq!(verified(folder.path()), proven)));
+    }
+    let (objects, megabytes) = (files.len() as f64, inflated as f64 / 1e6);
+    println!(
+        "{objects} objects, {megabytes:.0} MB inflated, {cores} cores, {ROUNDS} rounds in turns"
+    );
+    for (name, costs) in [("limit, one core", &one), ("limit, all cores", &all), ("verify", &ours)]
+    {
+        let seconds = median(costs.iter().map(|cost| cost.seconds));
+        let cpu = median(costs.iter().map(|cost| cost.cpu_seconds));
+        println!(
+            "{name:16} {seconds:7.3} s {:9.0} objects/s {:6.0} MB/s {:7.1} CPU us/object",
+            objects / seconds,
+            megabytes / seconds,
+            cpu * 1e6 / objects
+        );
+    }
+    let ratio = |limit: &[Cost], of: fn(&Cost) -> f64| {
+        100.0 * median(limit.iter().zip(&ours).map(|(limit, ours)| of(limit) / of(ours)))
     };
-    ((0..ROUNDS).map(|_| timed()).min().unwrap(), result)
+    println!(
+        "verify reaches, in the median of the pairs: {:.0} % of all cores' limit by the clock; by CPU {:.0} % of one core's, {:.0} % of all cores'",
+        ratio(&all, |cost| cost.seconds),
+        ratio(&one, |cost| cost.cpu_seconds),
+        ratio(&all, |cost| cost.cpu_seconds),
+    );
+}
+
+/// Verifies ever larger archives, each in a process of its own.
+fn grow(most: usize) {
+    println!("{:>9}  {:>12}  {:>9}  {:>15}", "objects", "peak memory", "seconds", "CPU us/object");
+    let folder = tempfile::tempdir().unwrap();
+    let (mut chain, mut there) = (forge::Chain::new(), 0);
+    for objects in [1_000, 10_000, 100_000, 1_000_000] {
+        if objects > most {
+            break;
+        }
+        let hours = objects / (FILES + 1);
+        write(folder.path(), &mut chain, hours - there, FILES, 1);
+        there = hours;
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["verify", CHILD])
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let [memory, seconds, cpu] = said.split(',').collect::<Vec<_>>()[..] else {
+            panic!("{said}{}", String::from_utf8_lossy(&output.stderr));
+        };
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let each = cpu.trim().parse::<f64>().unwrap() * 1e6 / objects as f64;
+        println!("{objects:>9}  {memory:>12}  {seconds:>9}  {each:>15.1}");
+    }
+}
+
+fn child(folder: &Path) {
+    let took = cost(|| assert!(verified(folder) > 0));
+    println!("{},{:.2},{:.2}", peak_memory(), took.seconds, took.cpu_seconds);
+}
+
+/// Writes an archive and its public keys, and tells its objects' paths.
+fn fill(folder: &Path, hours: usize, logs: usize, events: usize) -> Vec<PathBuf> {
+    write(folder, &mut forge::Chain::new(), hours, logs, events)
+}
+
+fn write(
+    folder: &Path,
+    chain: &mut forge::Chain,
+    hours: usize,
+    logs: usize,
+    events: usize,
+) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for _ in 0..hours {
+        let mut bucket = forge::Bucket::default();
+        chain.hours(&mut bucket, 1, logs, events);
+        bucket.write_to(folder);
+        files.extend(bucket.objects.keys().map(|key| folder.join(key)));
+    }
+    let keys = folder.join(SAVED_KEYS);
+    std::fs::create_dir_all(keys.parent().unwrap()).unwrap();
+    std::fs::write(keys, serde_json::to_vec(&forge::key_set().to_list()).unwrap()).unwrap();
+    files
+}
+
+fn cost(work: impl FnOnce()) -> Cost {
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    work();
+    Cost { seconds: start.elapsed().as_secs_f64(), cpu_seconds: cpu_seconds() - cpu }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// Reads, inflates and hashes every file, and tells the inflated bytes.
@@ -82,13 +163,16 @@ fn inflate_and_hash(files: &[PathBuf], threads: usize) -> u64 {
     let share = files.len().div_ceil(threads);
     std::thread::scope(|scope| {
         let work = |files: &[PathBuf]| {
-            let mut buffer = Vec::new();
+            let (mut inflater, mut buffer) = (Decompressor::new(), Vec::new());
             let mut total = 0;
             for file in files {
                 let gzip = std::fs::read(file).unwrap();
-                let mut hash = Context::new(&SHA256);
-                total += inflate(&gzip, u64::MAX, &mut buffer, |piece| hash.update(piece)).unwrap();
-                std::hint::black_box(hash.finish());
+                // The stream tells its length itself, in its last four bytes.
+                let length = u32::from_le_bytes(*gzip.last_chunk().unwrap()) as usize;
+                buffer.resize(length.max(buffer.len()), 0);
+                let inflated = inflater.gzip_decompress(&gzip, &mut buffer).unwrap();
+                std::hint::black_box(digest(&SHA256, &buffer[..inflated]));
+                total += inflated as u64;
             }
             total
         };
@@ -99,15 +183,17 @@ fn inflate_and_hash(files: &[PathBuf], threads: usize) -> u64 {
 }
 
 /// Verifies the folder, and tells how many log files are proven.
-fn verified(folder: PathBuf) -> u64 {
+fn verified(folder: &Path) -> u64 {
+    let keys = std::fs::read(folder.join(SAVED_KEYS)).unwrap();
     let request = Request {
-        source: Arc::new(Source::Folder(FolderSource::new(folder))),
+        source: Arc::new(Source::Folder(FolderSource::new(folder.to_owned()))),
         prefix: String::new(),
         selection: Selection::default(),
         window: Window::default(),
-        keys: KeyRing::Given(Arc::new(forge::key_set())),
+        keys: KeyRing::Given(Arc::new(PublicKeySet::from_json(&keys).unwrap())),
         declared: None,
         delivered: Deliveries::none(),
+        other_buckets: OtherBuckets::none(),
         concurrency: Concurrency::default(),
         kept: None,
     };
@@ -115,6 +201,15 @@ fn verified(folder: PathBuf) -> u64 {
     let verification = runtime.block_on(verify(request, Arc::new(Silent))).unwrap();
     assert_eq!(verification.severity(), None);
     verification.lanes.iter().map(|lane| lane.logs.valid).sum()
+}
+
+/// CPU time that this process has used; 0 where nobody tells.
+fn cpu_seconds() -> f64 {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields = after_name.split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
 }
 
 /// As the kernel tells it; elsewhere unknown.

@@ -17,6 +17,7 @@ mod connector;
 mod error;
 mod hint;
 mod kind;
+mod location;
 mod pacing;
 mod propagation;
 mod rates;

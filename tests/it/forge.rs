@@ -75,6 +75,7 @@ pub(crate) struct Chain {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Previous {
+    bucket: String,
     key: String,
     sha256: String,
     signature: String,
@@ -164,7 +165,7 @@ impl Chain {
             digest_signature_algorithm: Some(SIGNATURE_ALGORITHM.to_owned()),
             newest_event_time: (!log_files.is_empty()).then(|| start.to_string()),
             oldest_event_time: (!log_files.is_empty()).then(|| start.to_string()),
-            previous_digest_s3_bucket: previous.map(|_| self.bucket.clone()),
+            previous_digest_s3_bucket: previous.map(|previous| previous.bucket.clone()),
             previous_digest_s3_object: previous.map(|previous| previous.key.clone()),
             previous_digest_hash_value: previous.map(|previous| previous.sha256.clone()),
             previous_digest_hash_algorithm: previous.map(|_| HASH_ALGORITHM.to_owned()),
@@ -182,7 +183,8 @@ impl Chain {
         }
         let sha256 = sha256_hex(&bytes);
         into.objects.insert(key.clone(), Object { bytes: gzip(&bytes), metadata: about });
-        self.previous = Some(Previous { key: key.clone(), sha256, signature });
+        let bucket = self.bucket.clone();
+        self.previous = Some(Previous { bucket, key: key.clone(), sha256, signature });
         self.digests.push(key);
         self.end = end;
     }

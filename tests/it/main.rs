@@ -33,5 +33,6 @@ mod sandbox_s3_model;
 mod sandbox_trail;
 mod soak;
 mod stage;
+mod verify_buckets;
 mod verify_chains;
 mod verify_command;

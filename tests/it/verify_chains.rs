@@ -11,7 +11,8 @@ use orgtrail::archive::verify::finding::{Finding, FindingKind, Severity};
 use orgtrail::archive::verify::period::Period;
 use orgtrail::archive::verify::public_keys::PublicKeySet;
 use orgtrail::archive::verify::run::{
-    Concurrency, Deliveries, KeyRing, Request, Selection, Silent, Verification, verify,
+    Concurrency, Deliveries, KeyRing, OtherBuckets, Request, Selection, Silent, Verification,
+    verify,
 };
 use orgtrail::archive::verify::source::{FolderSource, Source};
 use proptest::prelude::*;
@@ -40,6 +41,7 @@ fn verified_with(bucket: &Bucket, change: impl FnOnce(&mut Request)) -> Verifica
         keys: KeyRing::Given(Arc::new(key_set())),
         declared: None,
         delivered: Deliveries::none(),
+        other_buckets: OtherBuckets::none(),
         concurrency: Concurrency::default(),
         kept: None,
     };
@@ -61,6 +63,15 @@ fn only(verification: &Verification) -> &Finding {
 
 fn at(hour: i64) -> Timestamp {
     crate::forge::START.parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hour)
+}
+
+/// What CloudTrail says of a trail's newest digest.
+fn latest(chain: &Chain, hour: i64) -> LatestDelivery {
+    LatestDelivery {
+        trail: chain.trail.clone(),
+        home_region: chain.home_region.clone(),
+        at: at(hour),
+    }
 }
 
 fn period(from: i64, to: i64) -> Period {
@@ -208,7 +219,7 @@ fn newest_digests_deleted_leave_the_window_open() {
 
     // CloudTrail knows better.
     let all = verified_with(&bucket, |request| {
-        let latest = LatestDelivery { trail: chain.trail.clone(), at: at(6) };
+        let latest = latest(&chain, 6);
         let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
         request.delivered = Deliveries::known(vec![lane]);
     });
@@ -217,10 +228,41 @@ fn newest_digests_deleted_leave_the_window_open() {
 
     // Of a window that ends earlier it tells nothing.
     let all = verified_with(&bucket, |request| {
-        let latest = LatestDelivery { trail: chain.trail.clone(), at: at(6) };
+        let latest = latest(&chain, 6);
         let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
         request.delivered = Deliveries::known(vec![lane]);
         request.window = Window { since: None, until: Some(at(3)), last: Some(at(4)) };
+    });
+    assert_eq!(kinds(&all), []);
+}
+
+#[test]
+fn a_trail_whose_digests_are_all_deleted_is_found() {
+    let (mut bucket, chain) = six_hours();
+    let mut other = Chain { trail: "other".to_owned(), ..Chain::new() };
+    other.hours(&mut bucket, 6, 0, 0);
+    for digest in &other.digests {
+        bucket.objects.remove(digest);
+    }
+    let told = |trails: &[&Chain]| {
+        let lane = |chain: &&Chain| {
+            (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest(chain, 6))
+        };
+        Deliveries::known(trails.iter().map(lane).collect())
+    };
+    let all = verified_with(&bucket, |request| request.delivered = told(&[&chain]));
+    assert_eq!(kinds(&all), []);
+    let all = verified_with(&bucket, |request| request.delivered = told(&[&chain, &other]));
+    let found = only(&all);
+    assert_eq!(found.kind, FindingKind::NewestDeleted);
+    assert!(found.expected.as_ref().unwrap().contains("the digest of other"));
+
+    // Of what was moved here, CloudTrail tells nothing: the trail may still be
+    // writing where it always did.
+    let moved = six_hours().0.relocated("o-exampleorgid", None);
+    let all = verified_with(&moved, |request| {
+        let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap());
+        request.delivered = Deliveries::known(vec![(lane.0, lane.1, latest(&chain, 48))]);
     });
     assert_eq!(kinds(&all), []);
 }
@@ -522,17 +564,27 @@ fn organizations_and_accounts_are_verified_together_and_selected() {
 fn a_trail_that_changed_its_bucket_continues_elsewhere() {
     let (mut bucket, mut chain) = six_hours();
     bucket.objects.clear();
+    "another-bucket".clone_into(&mut chain.bucket);
     chain.hours(&mut bucket, 2, 1, 1);
-    for digest in chain.digests.iter().skip(6).take(1) {
-        let object = bucket.get(digest);
-        let mut document = DigestDocument::parse(&inflated(&object.bytes)).unwrap();
-        document.previous_digest_s3_bucket = Some("old-bucket".to_owned());
-        let (bytes, signature) = sign(&document);
-        object.bytes = gzip(&bytes);
-        object.metadata.insert("signature".to_owned(), signature);
-    }
     let all = verified(&bucket);
-    assert!(kinds(&all).contains(&FindingKind::ContinuesElsewhere));
+    let found = only(&all);
+    assert_eq!(found.kind, FindingKind::ContinuesElsewhere);
+    assert!(found.expected.as_ref().unwrap().contains(&chain.digests[5]));
+    assert!(found.found.as_ref().unwrap().contains("not followed"));
+}
+
+#[test]
+fn a_trail_that_changed_to_the_archive_is_one_chain_once_its_past_is_brought_there() {
+    let (bucket, mut chain) = six_hours();
+    let mut archive = bucket.relocated("o-exampleorgid", Some("p"));
+    let key: ObjectKey = archive.objects.keys().next().unwrap().parse().unwrap();
+    chain.root = key.root().clone();
+    "archive".clone_into(&mut chain.bucket);
+    chain.hours(&mut archive, 2, 1, 1);
+    let all = verified(&archive);
+    assert_eq!(kinds(&all), []);
+    assert_eq!(all.lanes[0].proven, [period(0, 8)]);
+    assert_eq!((all.lanes[0].chains[0].valid, all.lanes[0].chains[0].relocated), (8, 6));
 }
 
 proptest! {

@@ -20,11 +20,12 @@ ORGTRAIL = os.path.abspath(os.environ.get("ORGTRAIL", os.path.join(TARGET, "rele
 class Sandbox:
     """A sandbox of its own process, on a free port."""
 
-    def __init__(self, directory, accounts=6):
+    def __init__(self, directory, accounts=6, start=None):
         self.directory, self.accounts = directory, accounts
         with open(os.path.join(directory, "sandbox.log"), "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [ORGTRAIL, "sandbox", "up", "--accounts", str(accounts), "--port", "0", "--format", "json"],
+                [ORGTRAIL, "sandbox", "up", "--accounts", str(accounts), "--port", "0", "--format", "json",
+                 *(("--start", start.strftime("%Y-%m-%dT%H:%M:%SZ")) if start else ())],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, cwd=directory,
                 env={k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ORGTRAIL_"))})
         line = self.process.stdout.readline()

@@ -4,6 +4,7 @@
 //! Pure: it fetches nothing, and holds one digest per chain.
 
 mod authenticity;
+mod border;
 mod end;
 mod link;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::authenticity::Verdict;
+pub use self::border::Border;
 pub use self::end::{ChainSummary, LaneSummary, LatestDelivery};
 use super::digest::ListedLog;
 use super::finding::{Finding, FindingKind, Severity};
@@ -79,6 +81,10 @@ pub struct ChainVerifier {
     chains: BTreeMap<Family, Vec<Chain>>,
     /// All hours that verified digests cover.
     covered: Periods,
+    /// Where chains came from other buckets or prefixes.
+    came_from: Vec<Border>,
+    /// What the chain here must reach.
+    border: Option<Border>,
 }
 
 /// One chain up to where it has been followed.
@@ -157,7 +163,14 @@ impl ChainVerifier {
     /// A verifier that has seen nothing yet.
     #[must_use]
     pub fn new(lane: Arc<Lane>, rules: Rules) -> Self {
-        Self { lane, rules, chains: BTreeMap::new(), covered: Periods::default() }
+        Self {
+            lane,
+            rules,
+            chains: BTreeMap::new(),
+            covered: Periods::default(),
+            came_from: Vec::new(),
+            border: None,
+        }
     }
 
     /// All hours that verified digests cover so far.
@@ -203,7 +216,11 @@ impl ChainVerifier {
             self.rules.declared.as_ref(),
         );
         let previous = opened.previous().map(|(_, original)| {
-            self.lane.current_address(located.unwrap_or(Located::InPlace), original)
+            let address = |located| self.lane.current_address(located, original);
+            // What was written elsewhere may have been brought here since.
+            let brought = address(Located::Relocated);
+            let is_brought = chains.iter().any(|chain| chain.ends_at(&brought));
+            if is_brought { brought } else { address(located.unwrap_or(Located::InPlace)) }
         });
         let linked = previous
             .as_ref()

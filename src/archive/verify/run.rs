@@ -3,6 +3,7 @@
 
 mod delivery;
 mod discover;
+mod follow;
 mod keys;
 mod lane;
 mod logs;
@@ -16,8 +17,9 @@ use serde::Serialize;
 
 pub use self::delivery::Deliveries;
 pub use self::discover::lanes;
+pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, KeyRing};
-use super::chain::{ChainSummary, Rules, Window};
+use super::chain::{Border, ChainSummary, Rules, Window};
 use super::finding::{Finding, Severity};
 use super::period::{Period, Periods};
 use super::place::Lane;
@@ -43,6 +45,8 @@ pub struct Request {
     pub declared: Option<Root>,
     /// What CloudTrail says of the newest digests, where it could be asked.
     pub delivered: Deliveries,
+    /// Whether a chain is followed into the bucket that it came from.
+    pub other_buckets: OtherBuckets,
     /// How much happens at a time.
     pub concurrency: Concurrency,
     /// What must live as long as the source is read.
@@ -92,6 +96,8 @@ pub struct LaneReport {
     pub account: AccountId,
     /// The Region.
     pub region: Region,
+    /// The bucket; unknown for a folder.
+    pub bucket: Option<String>,
     /// The part of the keys above the account.
     pub root: String,
     /// The chains of digests.
@@ -102,6 +108,9 @@ pub struct LaneReport {
     pub proven: Vec<Period>,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// Where its chains came from other buckets.
+    #[serde(skip)]
+    borders: Vec<Border>,
 }
 
 /// How many log files are what their digests say.
@@ -143,12 +152,17 @@ pub async fn verify(
     let limits = Arc::new(logs::Limits::new(request.concurrency));
     let mut reports: Vec<LaneReport> = stream::iter(lanes)
         .map(|lane| {
-            lane::verify(Arc::clone(&request), lane, Arc::clone(&limits), Arc::clone(&progress))
+            let (limits, progress) = (Arc::clone(&limits), Arc::clone(&progress));
+            lane::verify(Arc::clone(&request), lane, None, limits, progress)
         })
         .buffer_unordered(request.concurrency.lanes)
         .collect()
         .await;
-    reports.sort_by(|a, b| (&a.account, &a.region, &a.root).cmp(&(&b.account, &b.region, &b.root)));
+    follow::follow(&request, &mut reports, &limits, &progress).await;
+    let order = |report: &LaneReport| {
+        (report.account.clone(), report.region.clone(), report.bucket.clone(), report.root.clone())
+    };
+    reports.sort_by_cached_key(order);
     Ok(Verification { lanes: reports, findings: Vec::new() })
 }
 

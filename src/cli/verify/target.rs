@@ -9,10 +9,10 @@ use super::{CliError, Concurrency, Context, Exit, Explain, Request, Selection, W
 use crate::archive::bundle::{OBJECTS, PUBLIC_KEYS, Unpacked, unpack};
 use crate::archive::key::Root;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
-use crate::archive::verify::run::{ApiKeys, Deliveries, KeyRing};
+use crate::archive::verify::run::{ApiKeys, Deliveries, KeyRing, OtherBuckets};
 use crate::archive::verify::source::{FetchError, FolderSource, S3Source, Source};
 use crate::aws::{At as _, Aws, Settings};
-use crate::names::{Arn, BucketName, OrgId};
+use crate::names::{BucketName, OrgId};
 
 /// What is verified, opened.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub(in crate::cli) struct Target {
     /// What a person should know about it.
     pub(super) notes: Vec<String>,
     deliveries: Deliveries,
+    other_buckets: OtherBuckets,
     /// Keeps a bundle's files while they are read.
     unpacked: Option<Unpacked>,
 }
@@ -72,6 +73,7 @@ impl Target {
             keys: self.keys,
             declared: self.declared,
             delivered: self.deliveries,
+            other_buckets: self.other_buckets,
             concurrency: Concurrency::default(),
             kept: self.unpacked.map(|unpacked| Box::new(unpacked) as _),
         }
@@ -88,14 +90,6 @@ impl Target {
         let clients = aws.clients(&config.organization.log_archive_account, &archive.region);
         let prefix = archive.prefix.as_ref().map(ToString::to_string);
         let source = Arc::new(Source::S3(S3Source::new(clients, archive.bucket.as_str())));
-        let management = &config.organization.management_account;
-        let trail = Arn::regional(
-            config.partition(),
-            "cloudtrail",
-            &config.organization.home_region,
-            management,
-            format!("trail/{}", config.trail.name),
-        );
         let org = organization(&aws, &config).await?;
         let folder = prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
         let saved = saved_keys(&source, &folder).await?;
@@ -109,7 +103,11 @@ impl Target {
             to: None,
             is_live: true,
             notes: Vec::new(),
-            deliveries: Deliveries::ask(aws, management.clone(), trail),
+            other_buckets: OtherBuckets::read_as(
+                aws.clone(),
+                vec![config.organization.log_archive_account.clone(), aws.caller().account.clone()],
+            ),
+            deliveries: Deliveries::ask(aws),
             unpacked: None,
         })
     }
@@ -130,24 +128,7 @@ impl Target {
         };
         let settings = Settings { pacing: context.pacing()?, ..Settings::default() };
         let aws = Aws::connect(settings).await?;
-        let own = aws.own_clients();
-        let location = own
-            .s3()
-            .get_bucket_location()
-            .bucket(bucket.as_str())
-            .send()
-            .await
-            .at(&own, "s3:GetBucketLocation")?;
-        // The first Region has no constraint; Ireland has an old name.
-        let region = match location
-            .location_constraint()
-            .map(aws_sdk_s3::types::BucketLocationConstraint::as_str)
-        {
-            None | Some("") => "us-east-1",
-            Some("EU") => "eu-west-1",
-            Some(region) => region,
-        };
-        let region = region.parse().map_err(|error| CliError::new(error, Exit::Unexpected))?;
+        let region = aws.own_clients().bucket_region(&bucket).await?;
         let clients = aws.clients(&aws.caller().account, &region);
         let source = Arc::new(Source::S3(S3Source::new(clients, bucket.as_str())));
         let saved = saved_keys(&source, &prefix).await?;
@@ -161,7 +142,8 @@ impl Target {
             to: None,
             is_live: true,
             notes: Vec::new(),
-            deliveries: Deliveries::none(),
+            other_buckets: OtherBuckets::read_as(aws.clone(), vec![aws.caller().account.clone()]),
+            deliveries: Deliveries::ask(aws),
             unpacked: None,
         })
     }
@@ -223,6 +205,7 @@ impl Target {
             is_live: false,
             notes,
             deliveries: Deliveries::none(),
+            other_buckets: OtherBuckets::none(),
             unpacked,
         })
     }

@@ -32,22 +32,7 @@ impl ArchiveBucket {
             Err(error) => return Seen::Unreadable(error),
         };
         if owned {
-            const ACTION: &str = "s3:GetBucketLocation";
-            let answer = clients.s3().get_bucket_location().bucket(bucket.as_str()).send().await;
-            let region = answer.at(clients, ACTION).and_then(|answer| {
-                let code = answer.location_constraint.map(|code| code.as_str().to_owned());
-                let code = match code.as_deref() {
-                    // The Regions of before 2010 have names of their own here.
-                    None | Some("" | "null") => leading(clients),
-                    Some("EU") => "eu-west-1",
-                    Some(code) => code,
-                };
-                code.parse().map_err(|_| {
-                    let found = format!("the location `{code}`, which is no Region");
-                    clients.malformed(ACTION, &found)
-                })
-            });
-            return match region {
+            return match clients.bucket_region(bucket).await {
                 Ok(region) => Seen::Present(Self::Own { region }),
                 Err(error) => Seen::Unreadable(error),
             };
@@ -65,15 +50,6 @@ impl ArchiveBucket {
             }
             Err(error) => Seen::Unreadable(error),
         }
-    }
-}
-
-/// The Region whose location S3 leaves empty: the first of the partition that
-/// had no constraint to name.
-fn leading(clients: &Clients) -> &str {
-    match crate::names::Partition::of(clients.region()) {
-        crate::names::Partition::Aws => "us-east-1",
-        _ => clients.region().as_str(),
     }
 }
 

@@ -1,11 +1,15 @@
 //! Where chains end, what lies between them, and what is proven altogether.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    ChainVerifier, Family, Finding, FindingKind, Located, ObjectKey, Outcome, Period, Periods,
+    Border, Chain, ChainVerifier, Family, Finding, FindingKind, Lane, Located, ObjectKey, Outcome,
+    Period, Periods,
 };
+use crate::archive::key::DIGEST_FOLDER;
 use crate::archive::verify::finding::Severity;
 
 /// A digest that CloudTrail delivered this much later than the newest one's
@@ -34,6 +38,9 @@ pub struct ChainSummary {
     pub proven: Vec<Period>,
     #[serde(skip)]
     family: Family,
+    /// Where the newest proven digest lies.
+    #[serde(skip)]
+    located: Located,
     #[serde(skip)]
     covered: Periods,
     #[serde(skip)]
@@ -47,6 +54,8 @@ pub struct LaneSummary {
     pub chains: Vec<ChainSummary>,
     /// The times that verified digests of any chain cover.
     pub covered: Periods,
+    /// Where chains came from other buckets or prefixes.
+    pub came_from: Vec<Border>,
 }
 
 /// What CloudTrail says of a trail's newest digest.
@@ -56,8 +65,20 @@ pub struct LaneSummary {
 pub struct LatestDelivery {
     /// The trail.
     pub trail: String,
+    /// The Region in which the trail was created.
+    pub home_region: String,
     /// When its newest digest was delivered.
     pub at: Timestamp,
+}
+
+impl LatestDelivery {
+    /// Whether it tells of a family's newest digest: backfill digests are not
+    /// told of.
+    fn is_of(&self, family: &Family) -> bool {
+        !family.backfill
+            && self.trail == family.trail.as_str()
+            && self.home_region == family.home_region.as_str()
+    }
 }
 
 impl ChainSummary {
@@ -72,6 +93,7 @@ impl ChainSummary {
             invalid: 0,
             proven: Vec::new(),
             family,
+            located: Located::InPlace,
             covered: Periods::default(),
             gaps: Vec::new(),
         }
@@ -80,6 +102,7 @@ impl ChainSummary {
     pub(super) fn count(&mut self, hour: Period, located: Located) {
         self.valid += 1;
         self.relocated += u64::from(located == Located::Relocated);
+        self.located = located;
         self.covered.add(hour);
     }
 
@@ -101,9 +124,12 @@ impl ChainVerifier {
     pub fn finish(mut self, delivered: &[LatestDelivery]) -> (LaneSummary, Vec<Outcome>) {
         let mut out = Vec::new();
         let mut families = std::mem::take(&mut self.chains);
+        self.reach_border(&mut families, &mut out);
         for chain in families.values_mut().flatten() {
             self.prove_pending(chain, None, &mut out);
         }
+        let deleted = delivered.iter().filter_map(|latest| self.all_deleted(&families, latest));
+        out.extend(deleted.map(Outcome::found));
         let mut summaries = Vec::new();
         for chain in families.into_values().flatten() {
             let mut summary = chain.summary;
@@ -117,7 +143,8 @@ impl ChainVerifier {
             out.extend(findings.map(Outcome::found));
             summaries.push(summary);
         }
-        (LaneSummary { chains: summaries, covered: self.covered }, out)
+        let came_from = self.came_from;
+        (LaneSummary { chains: summaries, covered: self.covered, came_from }, out)
     }
 
     fn gap(&self, summary: &ChainSummary, gap: Period, next: &str) -> Option<Finding> {
@@ -154,9 +181,10 @@ impl ChainVerifier {
         let end = summary.proven_until()?;
         let newer = delivered
             .iter()
-            .find(|latest| latest.trail == summary.trail)
-            // Of a window that ends before, it tells nothing.
-            .filter(|latest| self.rules.window.last.is_none_or(|last| latest.at <= last))
+            // Of a chain that was moved here, it tells nothing.
+            .filter(|_| summary.located == Located::InPlace)
+            .find(|latest| latest.is_of(&summary.family))
+            .filter(|latest| self.asks_for(latest))
             .filter(|latest| latest.at.duration_since(end) > DELIVERED_WITHIN);
         if let Some(latest) = newer {
             let expected = format!("the digest that CloudTrail delivered at {}", latest.at);
@@ -185,16 +213,40 @@ impl ChainVerifier {
         })
     }
 
+    /// Whether the window reaches to a digest. Of one that ends before, the
+    /// newest tells nothing.
+    fn asks_for(&self, latest: &LatestDelivery) -> bool {
+        let window = self.rules.window;
+        window.since.is_none_or(|since| latest.at.duration_since(since) > DELIVERED_WITHIN)
+            && window.last.is_none_or(|last| latest.at <= last)
+    }
+
+    /// The finding that a trail without any digest is, though CloudTrail
+    /// delivered one.
+    fn all_deleted(
+        &self,
+        chains: &BTreeMap<Family, Vec<Chain>>,
+        latest: &LatestDelivery,
+    ) -> Option<Finding> {
+        if !self.asks_for(latest) || chains.keys().any(|family| latest.is_of(family)) {
+            return None;
+        }
+        let expected =
+            format!("the digest of {} that CloudTrail delivered at {}", latest.trail, latest.at);
+        let finding = self.at(FindingKind::NewestDeleted, self.digest_folder());
+        Some(finding.because(expected, "no digest of this trail").over(latest.at, latest.at))
+    }
+
+    fn digest_folder(&self) -> String {
+        let Lane { root, account, region, .. } = &*self.lane;
+        root.folder(account, DIGEST_FOLDER, region)
+    }
+
     fn lost_signatures(&self, summary: &ChainSummary) -> Option<Finding> {
         let objects = summary.through_successor;
-        let folder = self.lane.root.folder(
-            &self.lane.account,
-            crate::archive::key::DIGEST_FOLDER,
-            &self.lane.region,
-        );
         (objects > 0).then(|| Finding {
             objects,
-            ..self.at(FindingKind::SignatureFromSuccessor, folder).because(
+            ..self.at(FindingKind::SignatureFromSuccessor, self.digest_folder()).because(
                 "digests with metadata `signature` and `signature-algorithm`",
                 format!("{objects} of {} without", summary.family),
             )

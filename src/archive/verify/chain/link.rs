@@ -1,7 +1,7 @@
 //! Does a digest follow the one before it?
 
 use super::{
-    Chain, ChainSummary, ChainVerifier, Family, Finding, FindingKind, Located, ObjectKey,
+    Border, Chain, ChainSummary, ChainVerifier, Family, Finding, FindingKind, Located, ObjectKey,
     OpenedDigest, Outcome, Period, Tip, TipState,
 };
 use crate::archive::key::Root;
@@ -47,6 +47,9 @@ impl ChainVerifier {
             (Some((bucket, original)), before) => {
                 let tip = before.map(|at| &chains[at].tip);
                 let finding = self.unlinked(tip, key, opened, located, bucket, original);
+                if finding.as_ref().is_some_and(|it| it.kind == FindingKind::ContinuesElsewhere) {
+                    self.came_from.extend(Border::before(family, key, opened));
+                }
                 out.extend(finding.map(Outcome::found));
             }
         }
@@ -77,9 +80,8 @@ impl ChainVerifier {
             return None;
         }
         let here = &opened.document;
-        let moved_on = located == Located::InPlace
-            && (bucket != here.digest_s3_bucket
-                || original_root(original) != original_root(&here.digest_s3_object));
+        let moved_on = bucket != here.digest_s3_bucket
+            || original_root(original) != original_root(&here.digest_s3_object);
         let expected = self.lane.current_address(located, original);
         let from = match tip {
             Some(tip) => match &tip.state {

@@ -1,11 +1,14 @@
 //! What CloudTrail says of the newest digests.
 
+use aws_sdk_cloudtrail::types::Trail;
+use jiff::Timestamp;
+
+use super::Selection;
 use crate::archive::verify::chain::LatestDelivery;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::place::Lane;
-use crate::aws::{At as _, Aws};
-use crate::names::{AccountId, Arn};
-use jiff::Timestamp;
+use crate::aws::{At as _, Aws, AwsError, Clients};
+use crate::names::{AccountId, Region};
 
 /// Where CloudTrail can be asked when it delivered the newest digest.
 #[derive(Debug)]
@@ -14,8 +17,8 @@ pub struct Deliveries(Kind);
 #[derive(Debug)]
 enum Kind {
     None,
-    Known(Vec<(AccountId, crate::names::Region, LatestDelivery)>),
-    Ask { aws: Box<Aws>, account: AccountId, trail: Arn },
+    Known(Vec<(AccountId, Region, LatestDelivery)>),
+    Ask(Box<Aws>),
 }
 
 impl Deliveries {
@@ -27,54 +30,130 @@ impl Deliveries {
 
     /// What was told already, by account and Region.
     #[must_use]
-    pub fn known(told: Vec<(AccountId, crate::names::Region, LatestDelivery)>) -> Self {
+    pub fn known(told: Vec<(AccountId, Region, LatestDelivery)>) -> Self {
         Self(Kind::Known(told))
     }
 
-    /// `GetTrailStatus` of a trail in each Region, as its owner sees it:
-    /// it tells of the owner's own events.
+    /// `GetTrailStatus` of every trail that delivers to the bucket now, asked in
+    /// each account and Region, through the account's own role: it tells of that
+    /// account's digests.
     #[must_use]
-    pub fn ask(aws: Aws, account: AccountId, trail: Arn) -> Self {
-        Self(Kind::Ask { aws: Box::new(aws), account, trail })
+    pub fn ask(aws: Aws) -> Self {
+        Self(Kind::Ask(Box::new(aws)))
     }
 
-    /// What is known of one account and Region.
-    pub(super) async fn of(&self, lane: &Lane) -> (Vec<LatestDelivery>, Option<Finding>) {
+    /// What is known of one account and Region, and what could not be asked.
+    pub(super) async fn of(
+        &self,
+        lane: &Lane,
+        selection: &Selection,
+    ) -> (Vec<LatestDelivery>, Vec<Finding>) {
         match &self.0 {
-            Kind::None => (Vec::new(), None),
+            Kind::None => (Vec::new(), Vec::new()),
             Kind::Known(told) => {
                 let here = |(account, region, _): &&(_, _, _)| {
                     (account, region) == (&lane.account, &lane.region)
                 };
-                (told.iter().filter(here).map(|(.., latest)| latest.clone()).collect(), None)
+                (told.iter().filter(here).map(|(.., latest)| latest.clone()).collect(), Vec::new())
             }
-            Kind::Ask { account, .. } if *account != lane.account => (Vec::new(), None),
-            Kind::Ask { aws, account, trail } => {
-                let clients = aws.clients(account, &lane.region);
-                let answer = clients
-                    .cloudtrail()
-                    .get_trail_status()
-                    .name(trail.to_string())
-                    .send()
-                    .await
-                    .at(&clients, "cloudtrail:GetTrailStatus");
-                match answer {
-                    Ok(status) => {
-                        let at = status
-                            .latest_digest_delivery_time()
-                            .and_then(|time| Timestamp::from_second(time.secs()).ok());
-                        let trail = trail.resource_name().to_owned();
-                        (at.map(|at| LatestDelivery { trail, at }).into_iter().collect(), None)
-                    }
-                    Err(error) if error.is_not_found() => (Vec::new(), None),
+            Kind::Ask(aws) => ask(aws, lane, selection).await,
+        }
+    }
+}
+
+async fn ask(aws: &Aws, lane: &Lane, selection: &Selection) -> (Vec<LatestDelivery>, Vec<Finding>) {
+    let clients = aws.clients(&lane.account, &lane.region);
+    let (mut told, mut unread) = (Vec::new(), Vec::new());
+    let mut failed = |what: String, error: AwsError| {
+        let finding = Finding::new(FindingKind::Unreadable).because(what, error);
+        unread.push(finding.weighing(Severity::Notice));
+    };
+    let described = clients
+        .cloudtrail()
+        .describe_trails()
+        .include_shadow_trails(true)
+        .send()
+        .await
+        .at(&clients, "cloudtrail:DescribeTrails");
+    match described {
+        Ok(described) => {
+            let here = |trail: &&Trail| delivers_to(trail, lane) && is_chosen(trail, selection);
+            for trail in described.trail_list().iter().filter(here) {
+                match latest(&clients, trail).await {
+                    Ok(latest) => told.extend(latest),
+                    Err(error) if error.is_not_found() => {}
                     Err(error) => {
-                        let finding = Finding::new(FindingKind::Unreadable)
-                            .because(format!("the status of {trail}"), error)
-                            .weighing(Severity::Notice);
-                        (Vec::new(), Some(finding))
+                        let name = trail.trail_arn().or(trail.name()).unwrap_or_default();
+                        failed(format!("the status of {name}"), error);
                     }
                 }
             }
         }
+        Err(error) => failed(
+            format!("what {} says of its newest digests in {}", lane.account, lane.region),
+            error,
+        ),
+    }
+    (told, unread)
+}
+
+async fn latest(clients: &Clients, trail: &Trail) -> Result<Option<LatestDelivery>, AwsError> {
+    let status = clients
+        .cloudtrail()
+        .get_trail_status()
+        // Of a shadow or an organization's trail, only the ARN will do.
+        .set_name(trail.trail_arn().or(trail.name()).map(str::to_owned))
+        .send()
+        .await
+        .at(clients, "cloudtrail:GetTrailStatus")?;
+    let at = status
+        .latest_digest_delivery_time()
+        .and_then(|time| Timestamp::from_second(time.secs()).ok());
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    Ok(at.map(|at| LatestDelivery {
+        trail: text(trail.name()),
+        home_region: text(trail.home_region()),
+        at,
+    }))
+}
+
+/// Whether a trail writes into a lane now; where it wrote before, its status
+/// tells nothing of.
+fn delivers_to(trail: &Trail, lane: &Lane) -> bool {
+    let prefix = trail.s3_key_prefix().map(|prefix| prefix.trim_end_matches('/'));
+    trail.s3_bucket_name() == lane.bucket.as_deref()
+        && prefix.filter(|prefix| !prefix.is_empty()) == lane.root.prefix.as_deref()
+        && trail.is_organization_trail().unwrap_or(false) == lane.root.org.is_some()
+}
+
+fn is_chosen(trail: &Trail, selection: &Selection) -> bool {
+    let chosen = &selection.trails;
+    chosen.is_empty() || chosen.iter().any(|name| Some(name.as_str()) == trail.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::key::Root;
+
+    #[test]
+    fn only_trails_that_write_here_now_are_asked() {
+        let lane = |prefix: Option<&str>, org: Option<&str>| Lane {
+            bucket: Some("b".into()),
+            root: Root { prefix: prefix.map(Into::into), org: org.map(|org| org.parse().unwrap()) },
+            account: "111111111111".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+        };
+        let trail = Trail::builder().name("t").s3_bucket_name("b");
+        assert!(delivers_to(&trail.clone().build(), &lane(None, None)));
+        assert!(delivers_to(&trail.clone().s3_key_prefix("").build(), &lane(None, None)));
+        assert!(!delivers_to(&trail.clone().s3_key_prefix("p").build(), &lane(None, None)));
+        assert!(!delivers_to(&trail.clone().build(), &lane(None, Some("o-exampleorgid"))));
+        let org = trail.s3_key_prefix("p").is_organization_trail(true);
+        assert!(delivers_to(&org.clone().build(), &lane(Some("p"), Some("o-exampleorgid"))));
+        assert!(!delivers_to(
+            &org.s3_bucket_name("other").build(),
+            &lane(Some("p"), Some("o-exampleorgid"))
+        ));
     }
 }

@@ -20,7 +20,7 @@ const FIRST_DIGESTS: &str = "2015-10-01T00:00:00Z";
 const AROUND: SignedDuration = SignedDuration::from_hours(2);
 
 /// Where public keys come from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum KeyRing {
     /// These, and no others.
     Given(Arc<PublicKeySet>),
@@ -29,13 +29,13 @@ pub enum KeyRing {
 }
 
 /// Keys that are asked for once per Region.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ApiKeys {
     aws: Aws,
     account: AccountId,
     beside: PublicKeySet,
     now: Timestamp,
-    asked: Mutex<BTreeMap<Region, Arc<OnceCell<Answer>>>>,
+    asked: Arc<Mutex<BTreeMap<Region, Arc<OnceCell<Answer>>>>>,
 }
 
 type Answer = (Arc<PublicKeySet>, Option<Finding>);
@@ -55,7 +55,7 @@ impl ApiKeys {
     /// Keys of the Regions of `account`, besides those that were saved.
     #[must_use]
     pub fn new(aws: Aws, account: AccountId, beside: PublicKeySet, now: Timestamp) -> Self {
-        Self { aws, account, beside, now, asked: Mutex::default() }
+        Self { aws, account, beside, now, asked: Arc::default() }
     }
 
     async fn of(&self, region: &Region, window: Window) -> Answer {

@@ -1,5 +1,6 @@
 //! One account and Region, from its first digest to its last.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::stream::BoxStream;
@@ -9,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::logs::{Limits, LogChecks};
 use super::{LaneReport, Period, Progress, Request, proven};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
-use crate::archive::verify::chain::{ChainVerifier, Outcome};
+use crate::archive::verify::chain::{Border, ChainVerifier, Outcome};
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::opened::{DigestFault, FetchedDigest, OpenedDigest};
 use crate::archive::verify::place::{Family, Lane};
@@ -25,10 +26,11 @@ const CLAIMED_WITHIN: SignedDuration = SignedDuration::from_hours(3);
 
 type Listing = BoxStream<'static, Result<ListedObject, ListError>>;
 
-/// Verifies one account and Region.
+/// Verifies one account and Region; with a border, up to it.
 pub(super) async fn verify(
     request: Arc<Request>,
     lane: Lane,
+    border: Option<Border>,
     limits: Arc<Limits>,
     progress: Arc<dyn Progress>,
 ) -> LaneReport {
@@ -36,33 +38,32 @@ pub(super) async fn verify(
     let (rules, failed) = request.rules(&lane).await;
     let mut findings: Vec<Finding> = failed.into_iter().collect();
     let mut verifier = ChainVerifier::new(Arc::clone(&lane), rules);
+    if let Some(border) = border {
+        verifier = verifier.up_to(border);
+    }
     let mut checks =
         LogChecks::new(Arc::clone(&request.source), Arc::clone(&limits), Arc::clone(&progress));
     let mut digests = Digests::new(&request, &lane);
     let mut files = LogFiles::new(&request, &lane);
 
-    while let Some(day) = digests.next_day(&request, &mut findings).await {
-        for step in day.chunks(STEP) {
-            let fetched: Vec<FetchedDigest> = stream::iter(step.to_vec())
-                .map(|key| fetch(&request.source, &limits, key))
-                .buffered(STEP)
-                .collect()
-                .await;
-            let horizon = fetched.last().map(|digest| digest.key.time());
-            if let Some(horizon) = horizon {
-                files.read_until(later(horizon, AFTER), &mut findings).await;
-            }
+    let step = digests.next_step(&request, &mut findings).await;
+    let mut fetched = fetch_all(&request.source, &limits, step).await;
+    while let Some(horizon) = fetched.last().map(|digest| digest.key.time()) {
+        // While these are followed, the next ones are under way.
+        let step = digests.next_step(&request, &mut findings).await;
+        let ahead = fetch_all(&request.source, &limits, step);
+        let now = async {
+            files.read_until(later(horizon, AFTER), &mut findings).await;
             progress.digests(fetched.len() as u64);
-            let followed = follow(verifier, fetched).await;
-            verifier = followed.0;
-            take(followed.1, &mut findings, &mut files, &mut checks).await;
-            if let Some(horizon) = horizon {
-                files.settle(later(horizon, -CLAIMED_WITHIN), &verifier, &mut findings);
-            }
-        }
+            let (verifier, outcomes) = follow(verifier, fetched).await;
+            take(outcomes, &mut findings, &mut files, &mut checks).await;
+            files.settle(later(horizon, -CLAIMED_WITHIN), &verifier, &mut findings);
+            verifier
+        };
+        (fetched, verifier) = tokio::join!(ahead, now);
     }
 
-    let (delivered, failed) = request.delivered.of(&lane).await;
+    let (delivered, failed) = request.delivered.of(&lane, &request.selection).await;
     findings.extend(failed);
     let (summary, outcomes) = verifier.finish(&delivered);
     take(outcomes, &mut findings, &mut files, &mut checks).await;
@@ -89,11 +90,13 @@ pub(super) async fn verify(
     LaneReport {
         account: lane.account.clone(),
         region: lane.region.clone(),
+        bucket: lane.bucket.as_deref().map(str::to_owned),
         root: lane.root.to_string(),
         chains: summary.chains,
         logs: checked.tally,
         proven: proven(summary.covered, &checked.bad_hours),
         findings,
+        borders: summary.came_from,
     }
 }
 
@@ -138,6 +141,10 @@ async fn take(
     }
 }
 
+async fn fetch_all(source: &Source, limits: &Limits, keys: Vec<ObjectKey>) -> Vec<FetchedDigest> {
+    stream::iter(keys).map(|key| fetch(source, limits, key)).buffered(STEP).collect().await
+}
+
 async fn fetch(source: &Source, limits: &Limits, key: ObjectKey) -> FetchedDigest {
     let _permit = limits.fetch().await;
     let backfill = matches!(key.kind(), ObjectKind::Digest { backfill: true, .. });
@@ -154,9 +161,11 @@ async fn fetch(source: &Source, limits: &Limits, key: ObjectKey) -> FetchedDiges
     FetchedDigest { key, content }
 }
 
-/// The digests of a lane, a day at a time.
+/// The digests of a lane, listed a day at a time.
 struct Digests {
     listing: Option<Listing>,
+    /// Those that were listed and not yet handed out.
+    waiting: VecDeque<ObjectKey>,
     /// The first digest of the next day.
     next: Option<ObjectKey>,
 }
@@ -165,8 +174,22 @@ impl Digests {
     fn new(request: &Request, lane: &Lane) -> Self {
         Self {
             listing: Some(listing(request, lane, DIGEST_FOLDER, request.window.since)),
+            waiting: VecDeque::new(),
             next: None,
         }
+    }
+
+    /// The next digests to follow, in the order of their hours; none at the end.
+    async fn next_step(
+        &mut self,
+        request: &Request,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<ObjectKey> {
+        while self.waiting.len() < STEP {
+            let Some(day) = self.next_day(request, findings).await else { break };
+            self.waiting.extend(day);
+        }
+        self.waiting.drain(..self.waiting.len().min(STEP)).collect()
     }
 
     /// The next day's digests in the order of their hours: the listing has

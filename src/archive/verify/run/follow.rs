@@ -1,0 +1,143 @@
+//! Following chains into the buckets that they came from.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::{StreamExt as _, stream};
+
+use super::delivery::Deliveries;
+use super::logs::Limits;
+use super::{Lane, LaneReport, Progress, Request, Selection, Source, Window, lane};
+use crate::archive::verify::chain::Border;
+use crate::archive::verify::finding::{FindingKind, Severity};
+use crate::archive::verify::source::S3Source;
+use crate::aws::Aws;
+use crate::names::{AccountId, BucketName};
+
+/// Whether other buckets than the one that is verified can be read.
+#[derive(Debug, Clone)]
+pub struct OtherBuckets(Option<(Aws, Vec<AccountId>)>);
+
+impl OtherBuckets {
+    /// None can.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// They are read as these accounts, or else as the account that the digests
+    /// are of.
+    #[must_use]
+    pub fn read_as(aws: Aws, accounts: Vec<AccountId>) -> Self {
+        Self(Some((aws, accounts)))
+    }
+
+    /// Opens a bucket, or says why it cannot be read.
+    async fn open(&self, bucket: &str, account: &AccountId) -> Result<Source, String> {
+        let Some((aws, accounts)) = &self.0 else {
+            return Err("this is no bucket, and no other is read".to_owned());
+        };
+        let bucket: BucketName = bucket.parse().map_err(|error| format!("{error}"))?;
+        let mut refused = Vec::new();
+        let tried = accounts.iter().chain((!accounts.contains(account)).then_some(account));
+        for account in tried {
+            let clients = aws.clients(account, aws.own_clients().region());
+            match clients.bucket_region(&bucket).await {
+                Ok(region) => {
+                    let clients = aws.clients(account, &region);
+                    return Ok(Source::S3(S3Source::new(clients, bucket.as_str())));
+                }
+                Err(error) => refused.push(error.to_string()),
+            }
+        }
+        Err(refused.join("; "))
+    }
+}
+
+/// Follows every chain that begins elsewhere, bucket by bucket, to its start,
+/// and adds what lies there to the reports.
+pub(super) async fn follow(
+    request: &Arc<Request>,
+    reports: &mut Vec<LaneReport>,
+    limits: &Arc<Limits>,
+    progress: &Arc<dyn Progress>,
+) {
+    let mut seen = BTreeSet::new();
+    let mut from = 0;
+    loop {
+        let mut borders: Vec<(usize, Border)> = Vec::new();
+        for (at, report) in reports.iter_mut().enumerate().skip(from) {
+            borders.extend(std::mem::take(&mut report.borders).into_iter().map(|it| (at, it)));
+        }
+        borders.retain(|(_, border)| seen.insert((border.bucket.clone(), border.key.to_string())));
+        if borders.is_empty() {
+            return;
+        }
+        from = reports.len();
+        let followed: Vec<_> = stream::iter(borders)
+            .map(async |(at, border)| {
+                let earlier = earlier(request, border.clone(), limits, progress).await;
+                (at, border, earlier)
+            })
+            .buffer_unordered(request.concurrency.lanes)
+            .collect()
+            .await;
+        for (at, border, earlier) in followed {
+            tell(&mut reports[at], &border, earlier.as_ref());
+            reports.extend(earlier.ok());
+        }
+    }
+}
+
+/// Verifies one trail's digests in another bucket, up to a border.
+async fn earlier(
+    request: &Arc<Request>,
+    border: Border,
+    limits: &Arc<Limits>,
+    progress: &Arc<dyn Progress>,
+) -> Result<LaneReport, String> {
+    let key = &border.key;
+    let source = request.other_buckets.open(&border.bucket, key.account()).await?;
+    let lane = Lane {
+        bucket: Some(border.bucket.as_str().into()),
+        root: key.root().clone(),
+        account: key.account().clone(),
+        region: key.region().clone(),
+    };
+    let window = Window { until: None, last: Some(key.time()), ..request.window };
+    let request = Request {
+        source: Arc::new(source),
+        prefix: String::new(),
+        selection: Selection {
+            trails: [border.family.trail.clone()].into(),
+            ..Selection::default()
+        },
+        window,
+        keys: request.keys.clone(),
+        declared: None,
+        delivered: Deliveries::none(),
+        other_buckets: request.other_buckets.clone(),
+        concurrency: request.concurrency,
+        kept: None,
+    };
+    let (limits, progress) = (Arc::clone(limits), Arc::clone(progress));
+    Ok(lane::verify(Arc::new(request), lane, Some(border), limits, progress).await)
+}
+
+/// Says at the border what following it gave.
+fn tell(report: &mut LaneReport, border: &Border, earlier: Result<&LaneReport, &String>) {
+    let here = |finding: &&mut crate::archive::verify::finding::Finding| {
+        finding.kind == FindingKind::ContinuesElsewhere
+            && finding.key.as_ref() == Some(&border.recorded_by)
+    };
+    let Some(finding) = report.findings.iter_mut().find(here) else { return };
+    match earlier {
+        Ok(earlier) => {
+            let proven: Vec<_> = earlier.proven.iter().map(ToString::to_string).collect();
+            let proven = if proven.is_empty() { "nothing".to_owned() } else { proven.join(", ") };
+            finding.found = Some(format!("followed there: proven is {proven}"));
+            finding.severity = Severity::Notice;
+        }
+        Err(why) => finding.found = Some(format!("nothing of it here; not followed: {why}")),
+    }
+}

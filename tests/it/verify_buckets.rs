@@ -1,0 +1,166 @@
+//! Verifying in buckets, with what the accounts' own CloudTrail says: the
+//! sandbox is the seam.
+
+use std::sync::Arc;
+
+use aws_sdk_s3::primitives::ByteStream;
+use jiff::SignedDuration;
+use orgtrail::archive::verify::chain::Window;
+use orgtrail::archive::verify::finding::{Finding, FindingKind, Severity};
+use orgtrail::archive::verify::public_keys::PublicKeySet;
+use orgtrail::archive::verify::run::{
+    ApiKeys, Concurrency, Deliveries, KeyRing, OtherBuckets, Request, Selection, Silent,
+    Verification, verify,
+};
+use orgtrail::archive::verify::source::{S3Source, Source};
+use orgtrail::aws::Clients;
+use orgtrail::sandbox::{Effect, Fault};
+
+use crate::forge::{Bucket, Chain, gzip, key_set};
+use crate::stage::{MINIMAL, Stage};
+
+const OLD: &str = "old-trail-bucket";
+const NEW: &str = "new-trail-bucket";
+
+fn request(clients: &Clients, bucket: &str, keys: KeyRing) -> Request {
+    Request {
+        source: Arc::new(Source::S3(S3Source::new(clients.clone(), bucket))),
+        prefix: String::new(),
+        selection: Selection::default(),
+        window: Window::default(),
+        keys,
+        declared: None,
+        delivered: Deliveries::none(),
+        other_buckets: OtherBuckets::none(),
+        concurrency: Concurrency::default(),
+        kept: None,
+    }
+}
+
+async fn verified(request: Request) -> Verification {
+    verify(request, Arc::new(Silent)).await.unwrap()
+}
+
+fn found(verification: &Verification) -> Vec<(FindingKind, Severity)> {
+    verification.all_findings().map(|finding| (finding.kind, finding.severity)).collect()
+}
+
+async fn put(clients: &Clients, name: &str, bucket: &Bucket) {
+    clients.s3().create_bucket().bucket(name).send().await.unwrap();
+    for (key, object) in &bucket.objects {
+        let mut put = clients.s3().put_object().bucket(name).key(key);
+        for (name, value) in &object.metadata {
+            put = put.metadata(name, value);
+        }
+        put.body(ByteStream::from(object.bytes.clone())).send().await.unwrap();
+    }
+}
+
+/// A chain that began in one bucket and goes on in another.
+fn moved() -> (Bucket, Bucket, Chain) {
+    let (mut old, mut new) = (Bucket::default(), Bucket::default());
+    let mut chain = Chain { bucket: OLD.to_owned(), ..Chain::new() };
+    chain.hours(&mut old, 3, 1, 1);
+    NEW.clone_into(&mut chain.bucket);
+    chain.hours(&mut new, 3, 1, 1);
+    (old, new, chain)
+}
+
+#[tokio::test]
+async fn a_chain_is_followed_into_the_bucket_that_it_came_from() {
+    let stage = Stage::new(MINIMAL).await;
+    let clients = stage.management();
+    let (old, new, chain) = moved();
+    put(&clients, OLD, &old).await;
+    put(&clients, NEW, &new).await;
+    let asked = || {
+        let mut request = request(&clients, NEW, KeyRing::Given(Arc::new(key_set())));
+        let accounts = vec![stage.desired.management().clone()];
+        request.other_buckets = OtherBuckets::read_as(stage.aws.clone(), accounts);
+        request
+    };
+    let all = verified(asked()).await;
+    assert_eq!(found(&all), [(FindingKind::ContinuesElsewhere, Severity::Notice)]);
+    let at = |bucket: &str| {
+        all.lanes.iter().find(|lane| lane.bucket.as_deref() == Some(bucket)).unwrap()
+    };
+    assert_eq!((at(OLD).logs.valid, at(NEW).logs.valid), (3, 3));
+    assert_eq!(at(OLD).proven[0].to, at(NEW).proven[0].from);
+
+    // What is wrong there is found there.
+    let altered = ByteStream::from(gzip(b"{}"));
+    let key = &chain.logs[1][0];
+    clients.s3().put_object().bucket(OLD).key(key).body(altered).send().await.unwrap();
+    let all = verified(asked()).await;
+    let broken = |finding: &&Finding| finding.severity == Severity::Broken;
+    let finding = all.all_findings().find(broken).unwrap();
+    assert_eq!((finding.kind, finding.bucket.as_deref()), (FindingKind::LogHash, Some(OLD)));
+
+    // The digest that the first one here names must be there.
+    clients.s3().delete_object().bucket(OLD).key(&chain.digests[2]).send().await.unwrap();
+    let all = verified(asked()).await;
+    let missing = all.all_findings().find(|it| it.kind == FindingKind::DigestMissing).unwrap();
+    assert_eq!(missing.key.as_ref(), Some(&chain.digests[2]));
+
+    // Where it cannot be read, the reason is said.
+    stage.sandbox.faults().inject(Fault::every("s3:GetBucketLocation", Effect::Deny));
+    let all = verified(asked()).await;
+    assert_eq!(found(&all), [(FindingKind::ContinuesElsewhere, Severity::Incomplete)]);
+    let said = all.all_findings().next().unwrap().found.clone().unwrap();
+    assert!(said.contains("not followed") && said.contains("s3:GetBucketLocation"), "{said}");
+}
+
+#[tokio::test]
+async fn another_digest_at_the_border_is_not_the_one_that_was_recorded() {
+    let stage = Stage::new(MINIMAL).await;
+    let clients = stage.management();
+    let (_, new, _) = moved();
+    // The same hours once more, signed as well, and with other log files.
+    let mut other = Bucket::default();
+    Chain { bucket: OLD.to_owned(), ..Chain::new() }.hours(&mut other, 3, 2, 1);
+    put(&clients, OLD, &other).await;
+    put(&clients, NEW, &new).await;
+    let mut request = request(&clients, NEW, KeyRing::Given(Arc::new(key_set())));
+    let accounts = vec![stage.desired.management().clone()];
+    request.other_buckets = OtherBuckets::read_as(stage.aws.clone(), accounts);
+    let all = verified(request).await;
+    let kinds: Vec<_> = found(&all).into_iter().map(|(kind, _)| kind).collect();
+    assert!(kinds.contains(&FindingKind::LinkHash), "{kinds:?}");
+    assert!(kinds.contains(&FindingKind::LinkSignature), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn every_account_says_through_its_role_what_was_delivered_last() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    stage.sandbox.tick(SignedDuration::from_hours(6));
+    let archive = stage.archive();
+    let member = stage.sandbox.accounts()[3].clone();
+    let asked = || {
+        let now = stage.sandbox.now();
+        let account = stage.desired.management().clone();
+        let keys = ApiKeys::new(stage.aws.clone(), account, PublicKeySet::default(), now);
+        let mut request = request(&archive, "acme-log-archive", KeyRing::Api(keys));
+        request.delivered = Deliveries::ask(stage.aws.clone());
+        request
+    };
+    assert_eq!(found(&verified(asked()).await), []);
+
+    let digests = stage.sandbox.keys_raw("acme-log-archive", "");
+    let part = format!("/{member}/CloudTrail-Digest/us-east-1/");
+    let digests: Vec<_> = digests.iter().filter(|key| key.contains(&part)).collect();
+    for digest in &digests[digests.len() - 3..] {
+        stage.sandbox.vanish("acme-log-archive", digest).unwrap();
+    }
+    let all = verified(asked()).await;
+    let newest = all.all_findings().find(|it| it.kind == FindingKind::NewestDeleted).unwrap();
+    assert_eq!(newest.account.as_ref(), Some(&member));
+
+    // Nobody is taken for silent who could not be asked.
+    stage.sandbox.faults().inject(Fault::every("cloudtrail:GetTrailStatus", Effect::Deny));
+    let all = verified(asked()).await;
+    let said: Vec<_> =
+        found(&all).into_iter().filter(|(kind, _)| *kind == FindingKind::Unreadable).collect();
+    assert_eq!(said.len(), all.lanes.len());
+    assert!(found(&all).iter().all(|(kind, _)| *kind != FindingKind::NewestDeleted));
+}
