@@ -8,7 +8,8 @@ use crate::archive::key::Root;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{
-    ApiKeys, Concurrency, Deliveries, KeyRing, Request, Selection, Silent, Verification, verify,
+    ApiKeys, Concurrency, Deliveries, KeyRing, OtherBuckets, Request, Selection, Silent,
+    Verification, verify,
 };
 use crate::archive::verify::source::{FetchError, S3Source, Source};
 use crate::aws::{Aws, AwsError, Seen};
@@ -49,6 +50,7 @@ pub(super) async fn verify_newest(
             org: Some(desired.org_id().clone()),
         }),
         delivered: Deliveries::none(),
+        other_buckets: OtherBuckets::none(),
         concurrency: Concurrency::default(),
         kept: None,
     };

@@ -270,11 +270,13 @@ const ROWS: &[Row] = &[
             let lane = LaneReport {
                 account: "222222222222".parse().unwrap(),
                 region: "us-east-1".parse().unwrap(),
+                bucket: None,
                 root: String::new(),
                 chains: Vec::new(),
                 logs: LogTally::default(),
                 proven: Vec::new(),
                 findings: vec![Finding::new(FindingKind::DigestSignature)],
+                borders: Vec::new(),
             };
             let verification = Verification { lanes: vec![lane], findings: Vec::new() };
             f.chains = Seen::Present(Arc::new(verification));

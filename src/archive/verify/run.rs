@@ -110,7 +110,7 @@ pub struct LaneReport {
     pub findings: Vec<Finding>,
     /// Where its chains came from other buckets.
     #[serde(skip)]
-    borders: Vec<Border>,
+    pub(crate) borders: Vec<Border>,
 }
 
 /// How many log files are what their digests say.
