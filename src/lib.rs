@@ -1,12 +1,14 @@
 //! orgtrail: is every account's audit trail recorded, kept, unaltered, and can
 //! we prove it?
 
+pub mod alarms;
 pub mod archive;
 pub mod aws;
 pub mod checks;
 pub mod cli;
 pub mod config;
 pub mod cost;
+pub mod filter_pattern;
 pub mod names;
 pub mod org;
 pub mod plan;
