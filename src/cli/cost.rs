@@ -189,7 +189,9 @@ async fn count(archive: &Archive, exact: bool) -> Result<Holdings, AwsError> {
         .try_collect()
         .await?;
     let mut all = Holdings::default();
-    counted.into_iter().for_each(|held| all += held);
+    for held in counted {
+        all += held;
+    }
     Ok(all)
 }
 

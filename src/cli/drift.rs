@@ -97,13 +97,28 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         context.out.note(format_args!("written to {}", path.display()));
     }
     context.out.data(render(format, &run)?)?;
-    Ok(if run.has_drift(args.fail_on) {
+    Ok(exit(&run, args.fail_on))
+}
+
+/// Every check, judged once, and nothing told yet.
+pub(super) async fn once(context: &Context) -> Result<Run, CliError> {
+    let checks = chosen(&[])?;
+    let (aws, desired) = declared(PlanOptions::default(), context).await?;
+    let bar = Bar::of(context);
+    let facts = Box::pin(Facts::gather(&aws, desired, now(), &bar)).await;
+    bar.done();
+    Ok(Run::of(&facts, &checks))
+}
+
+/// What a run comes to, of findings that are at least so grave.
+pub(super) fn exit(run: &Run, at_least: Severity) -> Exit {
+    if run.has_drift(at_least) {
         Exit::Drift
-    } else if run.has_unknown(args.fail_on) {
+    } else if run.has_unknown(at_least) {
         Exit::Incomplete
     } else {
         Exit::Clean
-    })
+    }
 }
 
 /// The way into AWS, and what is declared for the organization found there.

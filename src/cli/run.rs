@@ -8,10 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{CliError, Context, Exit, Format, Output, consolidate, verify};
-use crate::report::verification;
+use super::{CliError, Context, Exit, Format, Output, consolidate, drift, verify};
+use crate::archive::verify::finding::{FindingKind, Severity};
+use crate::archive::verify::run::Verification;
+use crate::checks::{self, Verdict};
+use crate::report::{self, verification};
 
-/// Do a round: consolidate, verify, once, for a scheduler
+/// Do a round: consolidate, verify, look for drift, once, for a scheduler
 ///
 /// Does the parts in the order given, each as its own command does it, and ends
 /// with one summary, one report and one exit code. A part that fails does not
@@ -21,7 +24,7 @@ use crate::report::verification;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  orgtrail run consolidate,verify --yes
+  orgtrail run consolidate,verify,drift --yes
   orgtrail run verify --verify-days 7 --quiet --report /var/lib/orgtrail/round.json
   orgtrail run consolidate,verify --yes --format json
 
@@ -50,6 +53,8 @@ enum Part {
     Consolidate,
     /// Prove that the archive is what CloudTrail wrote.
     Verify,
+    /// Tell whether everything is still as declared; mends nothing.
+    Drift,
 }
 
 impl Part {
@@ -57,6 +62,7 @@ impl Part {
         match self {
             Self::Consolidate => "consolidate",
             Self::Verify => "verify",
+            Self::Drift => "drift",
         }
     }
 
@@ -118,15 +124,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let begun_at = verify::now();
     let mut parts: Vec<Outcome> = Vec::new();
     let mut stopped = false;
+    let mut arrived = true;
     for part in &args.parts {
         let begun_at = verify::now();
         let came = if stopped {
             Came::failed(Exit::Incomplete, "not begun: the round was stopped".to_owned())
         } else {
             context.out.note(format_args!("{} …", part.word()));
-            do_part(*part, &args, context, &quiet).await
+            do_part(*part, &args, arrived, context, &quiet).await
         };
         stopped |= came.stopped;
+        arrived &= *part != Part::Consolidate || came.exit == Exit::Clean;
         parts.push(Outcome {
             part: *part,
             code: came.exit.code(),
@@ -185,10 +193,18 @@ fn check(args: &Args, context: &Context) -> Result<(), CliError> {
     context.pacing().map(drop)
 }
 
-async fn do_part(part: Part, args: &Args, context: &Context, quiet: &Context) -> Came {
+/// `arrived` says whether this round, where it consolidates, brought all there is.
+async fn do_part(
+    part: Part,
+    args: &Args,
+    arrived: bool,
+    context: &Context,
+    quiet: &Context,
+) -> Came {
     let done = match part {
         Part::Consolidate => consolidated(context, quiet).await,
-        Part::Verify => verified(args, context, quiet).await,
+        Part::Verify => verified(args, arrived, context, quiet).await,
+        Part::Drift => drifted(context, quiet).await,
     };
     done.unwrap_or_else(|error| {
         let said = error.render();
@@ -211,26 +227,69 @@ async fn consolidated(context: &Context, quiet: &Context) -> Result<Came, CliErr
     })
 }
 
-async fn verified(args: &Args, context: &Context, quiet: &Context) -> Result<Came, CliError> {
+async fn verified(
+    args: &Args,
+    arrived: bool,
+    context: &Context,
+    quiet: &Context,
+) -> Result<Came, CliError> {
     let since = args.verify_days.map(|days| {
         let back = SignedDuration::from_hours(24 * i64::from(days));
         verify::now().checked_sub(back).unwrap_or(Timestamp::MIN)
     });
     let asked = verify::Args::archive(since);
     let Some(done) = unless_interrupted(Box::pin(verify::once(&asked, quiet))).await else {
-        let mut came = Came::failed(Exit::Incomplete, "stopped before the end".to_owned());
-        came.stopped = true;
-        return Ok(came);
+        return Ok(Came::stopped());
     };
     let (subject, verification) = done?;
     let text = verification::text(&subject, &verification);
     if context.format == Format::Text {
         context.out.data(&text)?;
     }
+    let mut exit = verify::exit(verification.severity());
+    let mut summary = text.lines().last().unwrap_or_default().to_owned();
+    if !arrived && exit == Exit::IntegrityFailure && only_missing(&verification) {
+        exit = Exit::Incomplete;
+        summary.push_str("; what is missing may not have been brought yet");
+    }
     Ok(Came {
-        exit: verify::exit(verification.severity()),
-        summary: text.lines().last().unwrap_or_default().to_owned(),
+        exit,
+        summary,
         report: Some(value(&verification::json(&subject, &verification))?),
+        stopped: false,
+    })
+}
+
+/// Whether files that are not there are all that is broken: nothing is altered.
+fn only_missing(verification: &Verification) -> bool {
+    verification.all_findings().filter(|finding| finding.severity == Severity::Broken).all(
+        |finding| {
+            matches!(
+                finding.kind,
+                FindingKind::LogMissing
+                    | FindingKind::DigestMissing
+                    | FindingKind::ChainStartMissing
+            )
+        },
+    )
+}
+
+async fn drifted(context: &Context, quiet: &Context) -> Result<Came, CliError> {
+    let Some(run) = unless_interrupted(Box::pin(drift::once(quiet))).await else {
+        return Ok(Came::stopped());
+    };
+    let run = run?;
+    if context.format == Format::Text {
+        context.out.data(report::drift::text(&run))?;
+    }
+    let unreportable = |error| CliError::new(error, Exit::Unexpected);
+    let json = report::drift::json(&run).map_err(unreportable)?;
+    let report: Value = serde_json::from_str(&json).map_err(unreportable)?;
+    let broken = run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+    Ok(Came {
+        exit: drift::exit(&run, checks::Severity::Low),
+        summary: format!("{} findings, {} of them broken", run.findings.len(), broken.count()),
+        report: Some(report),
         stopped: false,
     })
 }
@@ -246,6 +305,11 @@ async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
 impl Came {
     fn failed(exit: Exit, summary: String) -> Self {
         Self { exit, summary, report: None, stopped: false }
+    }
+
+    fn stopped() -> Self {
+        let said = "stopped before the end".to_owned();
+        Self { stopped: true, ..Self::failed(Exit::Incomplete, said) }
     }
 }
 

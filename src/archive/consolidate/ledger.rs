@@ -86,11 +86,11 @@ impl Ledger {
                 .await
                 .at(clients, "s3:ListBucketVersions")?;
             for number in page.versions().iter().filter_map(|found| of(found.key())) {
-                past.entry(number).or_insert_with(Past::default).versions += 1;
+                past.entry(number).or_default().versions += 1;
             }
             for marker in page.delete_markers().iter().filter(|m| m.is_latest() == Some(true)) {
                 if let Some(number) = of(marker.key()) {
-                    past.entry(number).or_insert_with(Past::default).deleted = true;
+                    past.entry(number).or_default().deleted = true;
                 }
             }
             (key, version) = (page.next_key_marker, page.next_version_id_marker);

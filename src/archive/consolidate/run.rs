@@ -317,15 +317,24 @@ pub async fn consolidate(
     };
     let works: Vec<Work> = found.into_iter().map(work).collect();
     let forecast = progress.forecast.then(|| tokio::spawn(forecast(works.clone())));
+    // INVARIANT: digests before logs. What a digest lists was delivered before it,
+    // so the logs that are listed afterwards hold all that the copied digests name.
+    let (digests, logs): (Vec<Work>, Vec<Work>) =
+        works.into_iter().partition(|work| work.lane.folder == DIGEST_FOLDER);
     let lanes = async move {
-        stream::iter(works)
-            .map(|work| {
-                let rows = rows.clone();
-                async move { (work.lane.clone(), work.run(&rows).await) }
-            })
-            .buffer_unordered(LANES_AT_ONCE)
-            .collect::<Vec<_>>()
-            .await
+        let mut results = Vec::new();
+        for works in [digests, logs] {
+            let mut ended = stream::iter(works)
+                .map(|work| {
+                    let rows = rows.clone();
+                    async move { (work.lane.clone(), work.run(&rows).await) }
+                })
+                .buffer_unordered(LANES_AT_ONCE);
+            while let Some(result) = ended.next().await {
+                results.push(result);
+            }
+        }
+        results
     };
     let head = head(run);
     let stop = Arc::clone(&progress);
