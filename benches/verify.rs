@@ -165,8 +165,8 @@ fn inflate_and_hash(files: &[PathBuf], threads: usize) -> u64 {
         let work = |files: &[PathBuf]| {
             let (mut inflater, mut buffer) = (Decompressor::new(), Vec::new());
             let mut total = 0;
-            for file in files {
-                let gzip = std::fs::read(file).unwrap();
+            for path in files {
+                let gzip = std::fs::read(path).unwrap();
                 // The stream tells its length itself, in its last four bytes.
                 let length = u32::from_le_bytes(*gzip.last_chunk().unwrap()) as usize;
                 buffer.resize(length.max(buffer.len()), 0);

@@ -2,7 +2,7 @@
 //! and whenever a run ends, after enough runs the archive is the union.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::atomic::Ordering,
     time::Duration,
 };
@@ -239,9 +239,9 @@ async fn play(before: Vec<Put>, held: Vec<Put>, attempts: Vec<Attempt>) {
     let mut model = Model::default();
     for put in before.iter().filter(|put| !matches!(put.kind, Kind::Foreign)) {
         let key = relocated(&put.key(&stage.members[0]));
-        if !model.before.contains_key(&key) {
-            stage.put_archived(&key, &put.body()).await;
-            model.before.insert(key, put.body());
+        if let Entry::Vacant(place) = model.before.entry(key) {
+            stage.put_archived(place.key(), &put.body()).await;
+            place.insert(put.body());
         }
     }
     model.deliver(&stage, &held).await;

@@ -25,6 +25,7 @@ fn config() -> String {
 /// An organization whose trail has delivered for so many hours, and a member
 /// with an older trail that logged for the first three of them.
 async fn stage(hours: i64) -> Stage {
+    #[expect(clippy::disallowed_methods, reason = "the command goes by the real clock")]
     let now = Timestamp::try_from(SystemTime::now()).unwrap();
     let stage = Stage::beginning(&config(), now - SignedDuration::from_hours(hours)).await;
     stage.sandbox.set_volume(2.0, None);

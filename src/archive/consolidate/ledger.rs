@@ -6,7 +6,7 @@ use futures::StreamExt;
 
 use super::{
     copy::{CopyError, Origin, Target, fetch, is_taken, sha256},
-    history::{Past, Pasts},
+    history::Pasts,
     record::{Head, RecordError, Row, Segment, segment_key, sha256_hex},
 };
 use crate::{
