@@ -128,9 +128,21 @@ pub struct LogTally {
 
 impl Verification {
     /// How grave the gravest finding is.
+    ///
+    /// Where there was nothing to look at, nothing is proven: incomplete.
     #[must_use]
     pub fn severity(&self) -> Option<Severity> {
-        self.all_findings().map(|finding| finding.severity).max()
+        let gravest = self.all_findings().map(|finding| finding.severity).max();
+        gravest.max(self.is_of_nothing().then_some(Severity::Incomplete))
+    }
+
+    /// Whether neither a digest nor a log file was looked at.
+    #[must_use]
+    pub fn is_of_nothing(&self) -> bool {
+        self.lanes.iter().all(|lane| {
+            lane.logs == LogTally::default()
+                && lane.chains.iter().all(|chain| chain.valid + chain.invalid == 0)
+        })
     }
 
     /// All findings, account by account.

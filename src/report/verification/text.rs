@@ -111,6 +111,9 @@ fn answer(subject: &Subject, verification: &Verification) -> String {
             "NOT PROVEN: {} breaks. Proven of {what}",
             verification.all_findings().filter(|f| f.severity == Severity::Broken).count()
         ),
+        "incomplete" if verification.is_of_nothing() => {
+            format!("INCOMPLETE: no digest and no log file was found. {what}")
+        }
         "incomplete" => {
             format!("INCOMPLETE: nothing is broken, part is not proven. Proven of {what}")
         }
