@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["trail", "log-group", "log-group/role"],
     mappings: &[
-        Mapping { framework: Framework::Cis, id: "3.4" },
         Mapping { framework: Framework::SecurityHub, id: "CloudTrail.5" },
         Mapping { framework: Framework::Config, id: "cloud-trail-cloud-watch-logs-enabled" },
         Mapping { framework: Framework::Prowler, id: "cloudtrail_cloudwatch_logging_enabled" },
