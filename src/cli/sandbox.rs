@@ -34,6 +34,7 @@ pub(crate) struct Args {
 enum Command {
     Up(Up),
     Tick(Tick),
+    Confirm(Confirm),
 }
 
 /// Run a sandbox until Ctrl-C
@@ -97,10 +98,23 @@ struct Tick {
     endpoint: String,
 }
 
+/// Confirm every subscription that waits for it, as the owners of the addresses
+/// do by the link in their message
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail sandbox confirm")]
+struct Confirm {
+    /// The sandbox's endpoint.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
+    endpoint: String,
+}
+
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     match args.command {
         Command::Up(args) => up(args, context).await,
         Command::Tick(args) => tick(&args, context).await,
+        Command::Confirm(args) => confirm(&args, context).await,
     }
 }
 
@@ -244,6 +258,19 @@ async fn tick(args: &Tick, context: &Context) -> Result<Exit, CliError> {
     match context.format {
         Format::Json => context.out.json(&answer)?,
         Format::Text => context.out.data(format_args!("the sandbox's clock shows {now}"))?,
+    }
+    Ok(Exit::Clean)
+}
+
+async fn confirm(args: &Confirm, context: &Context) -> Result<Exit, CliError> {
+    let answer = post(&args.endpoint, "/_sandbox/confirm", String::new()).await?;
+    let confirmed = answer.get("confirmed").and_then(serde_json::Value::as_u64).unwrap_or_default();
+    match context.format {
+        Format::Json => context.out.json(&answer)?,
+        Format::Text => {
+            let word = if confirmed == 1 { "subscription" } else { "subscriptions" };
+            context.out.data(format_args!("{confirmed} {word} confirmed"))?;
+        }
     }
     Ok(Exit::Clean)
 }

@@ -8,12 +8,12 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::{
-    AccessLogging, Archive, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents,
-    DataResource, DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, Insights, Key,
-    Lifecycle, ManagementEventSource, MemberRole, MfaDelete, Notification, ObjectLock,
-    ObjectLockMode, Organization, Origin, Principal, ReadWriteType, Regions, Replication,
-    ReplicationStorageClass, Retire, Roles, Selectors, Severity, StorageClass, Suppress, Tier,
-    TlsFloor, Topic, Trail,
+    AccessLogging, Alarms, Archive, CloudWatchLogs, Config, Consolidate, CopyStorageClass,
+    DataEvents, DataResource, DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget,
+    Insights, Key, Lifecycle, ManagementEventSource, MemberRole, MfaDelete, Notification,
+    ObjectLock, ObjectLockMode, Organization, Origin, Principal, ReadWriteType, Regions,
+    Replication, ReplicationStorageClass, Retire, Roles, Selectors, Severity, StorageClass,
+    Suppress, Tier, TlsFloor, Topic, Trail,
 };
 use crate::names::{AccountId, Arn, KeyAlias, KeyPrefix, Partition, Region};
 
@@ -27,7 +27,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
             trail(partition),
             archive(&organization),
             key(partition),
-            cloudwatch_logs(),
+            cloudwatch_logs_with_alarms(partition, &organization.home_region),
             option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name })),
             (guardrail(), drift(), (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days })),
             consolidate(&organization.home_region, organization.excluded_accounts),
@@ -39,7 +39,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     trail,
                     archive,
                     key,
-                    cloudwatch_logs,
+                    (cloudwatch_logs, alarms),
                     topic,
                     (guardrail, drift, retire),
                     consolidate,
@@ -52,6 +52,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         key,
                         cloudwatch_logs,
                         topic,
+                        alarms,
                         guardrail,
                         drift,
                         consolidate,
@@ -408,19 +409,48 @@ fn key(partition: Partition) -> impl Strategy<Value = Key> {
         )
 }
 
-fn cloudwatch_logs() -> impl Strategy<Value = CloudWatchLogs> {
+fn cloudwatch_logs(
+    partition: Partition,
+    home: &Region,
+) -> impl Strategy<Value = CloudWatchLogs> + use<> {
+    let key = Arn::regional(partition, "kms", home, &"123456789012".parse().unwrap(), "key/a-b");
     (
         any::<bool>(),
         name("[A-Za-z0-9_/.#-]{1,30}"),
         select(vec![1_u32, 30, 365, 2557, 3653]),
         name("[A-Za-z0-9+=,.@_-]{1,30}"),
+        option::of(Just(key)),
     )
-        .prop_map(|(enabled, group, retention_days, role)| CloudWatchLogs {
+        .prop_map(|(enabled, group, retention_days, role, kms_key)| CloudWatchLogs {
             enabled,
             group,
             retention_days,
+            kms_key,
             role,
         })
+}
+
+/// Alarms only where there is a log group, and on a topic of their own.
+fn cloudwatch_logs_with_alarms(
+    partition: Partition,
+    home: &Region,
+) -> impl Strategy<Value = (CloudWatchLogs, Option<Alarms>)> + use<> {
+    let alarms = (
+        name("alarms-[A-Za-z0-9_-]{41,60}"),
+        distinct("[a-z0-9._+-]{1,12}@[a-z0-9-]{1,12}[.]example", 3),
+        any::<bool>(),
+        "[A-Za-z0-9._/#-]{1,20}",
+    )
+        .prop_map(|(topic, subscribers, ok_actions, namespace)| Alarms {
+            topic,
+            subscribers,
+            ok_actions,
+            namespace: format!("N{namespace}"),
+        });
+    (cloudwatch_logs(partition, home), option::of(alarms)).prop_map(|(logs, alarms)| {
+        let alarms = alarms.filter(|_| logs.enabled);
+        (logs, alarms)
+    })
 }
 
 fn guardrail() -> impl Strategy<Value = Guardrail> {

@@ -1,5 +1,5 @@
 use super::section::section;
-use crate::names::{LogGroupName, RoleName};
+use crate::names::{Arn, LogGroupName, RoleName};
 
 section! {
     /// The copy of the trail's events in CloudWatch Logs, in the management
@@ -12,6 +12,10 @@ section! {
         /// Days that the group keeps its events; one of the numbers that
         /// CloudWatch Logs knows.
         retention_days: u32 = default(365_u32),
+        /// The ARN of a KMS key in the home Region that encrypts the group's
+        /// events; its policy must let CloudWatch Logs use it. Without one,
+        /// CloudWatch Logs encrypts with a key of its own.
+        kms_key: Option<Arn> = default(None::<Arn>),
         /// The role with which CloudTrail writes into the group.
         role: RoleName = default(RoleName::cloudwatch_logs()),
     }

@@ -6,6 +6,7 @@
 //! Schema and the reference. `check` holds what no single type can say: what
 //! AWS would refuse, and what contradicts itself.
 
+mod alarms;
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod archive;
@@ -36,6 +37,7 @@ mod show;
 mod topic;
 mod trail;
 
+pub use alarms::Alarms;
 pub use archive::{AccessLogging, Archive, MfaDelete, ObjectLock, ObjectLockMode, TlsFloor};
 pub use cloudwatch_logs::CloudWatchLogs;
 pub use consolidate::{Consolidate, CopyStorageClass, DeclaredSource};
@@ -92,6 +94,9 @@ section::section! {
         /// An SNS topic that hears of every delivered log file. Without this
         /// section there is none.
         topic: Option<Topic> = default(None::<Topic>),
+        /// Alarms on the trail's log group. Without this section there are
+        /// none, since each costs money.
+        alarms: Option<Alarms> = default(None::<Alarms>),
         /// A service control policy against tampering in the members.
         guardrail: Guardrail = section,
         /// What `orgtrail drift` expects, and what it lets pass.

@@ -20,6 +20,11 @@ impl Default for TopicName {
 }
 
 impl TopicName {
+    /// The topic of the alarms, where none is named.
+    pub(crate) fn alarms() -> Self {
+        Self("orgtrail-alarms".into())
+    }
+
     fn check(found: &str) -> Result<(), NameError> {
         let holds = (1..=256).contains(&found.len())
             && found.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));

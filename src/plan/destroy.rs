@@ -1,6 +1,7 @@
 //! Taking away what may be taken away: never data.
 
 use super::{Action, FieldChange, Plan, ResourceId, Step, WriteAuthority, build};
+use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{At, Aws, AwsError, Clients};
 use crate::plan::apply::{Outcome, StepResult, chain};
 use crate::resources::{Desired, Observed};
@@ -21,7 +22,7 @@ pub struct Remains {
     pub cost: &'static str,
 }
 
-/// The steps that take the guardrail and the trail away.
+/// The steps that take the guardrail, the trail and its alarms away.
 ///
 /// The guardrail goes first: a trail must not end while its bucket is guarded
 /// less than it was.
@@ -56,9 +57,22 @@ pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
         step.depends_on = steps.iter().map(|step| step.id.clone()).collect();
         steps.push(step);
     }
-    for error in
-        [observed.trails.unreadable(), observed.guardrail.unreadable()].into_iter().flatten()
-    {
+    for id in ["alarms", "metric-filters"] {
+        let names = own_alarm_names(id, desired, observed);
+        if names.is_empty() {
+            continue;
+        }
+        let region = Some(desired.home_region().clone());
+        let why = "the trail that they watch ends";
+        let mut step = delete(id, desired, region, ("names", names.join(", ")), why);
+        step.depends_on = steps.iter().map(|step| step.id.clone()).collect();
+        steps.push(step);
+    }
+    let mut unread = vec![observed.trails.unreadable(), observed.guardrail.unreadable()];
+    if desired.config.alarms.is_some() {
+        unread.extend([observed.metric_alarms.unreadable(), observed.metric_filters.unreadable()]);
+    }
+    for error in unread.into_iter().flatten() {
         let mut step = delete("unread", desired, None, ("operation", error.operation.clone()), "");
         step.action = Action::Blocked;
         step.unreadable = true;
@@ -67,6 +81,20 @@ pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
         steps.push(step);
     }
     Plan::new(steps, digests)
+}
+
+/// The declared alarms, or metric filters, that are there.
+fn own_alarm_names(id: &str, desired: &Desired, observed: &Observed) -> Vec<String> {
+    if desired.config.alarms.is_none() {
+        return Vec::new();
+    }
+    let alarms = observed.metric_alarms.present();
+    let filters = observed.metric_filters.present();
+    let is_there = |name: &String| match id {
+        "alarms" => alarms.is_some_and(|found| found.alarms.contains_key(name)),
+        _ => filters.is_some_and(|found| found.filters.contains_key(name)),
+    };
+    ALARMS.iter().map(Alarm::full_name).filter(is_there).collect()
 }
 
 /// What stays after a destroy, with why and what it costs.
@@ -123,6 +151,14 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
         observed.topic.present().is_some(),
         "topic",
         desired.topic_arn().map(|arn| arn.to_string()).unwrap_or_default(),
+        "others subscribe to it",
+        Some(0.0),
+        "nothing while nothing is published",
+    );
+    add(
+        observed.alarm_topic.present().is_some(),
+        "alarm-topic",
+        desired.alarm_topic_arn().map(|arn| arn.to_string()).unwrap_or_default(),
         "others subscribe to it",
         Some(0.0),
         "nothing while nothing is published",
@@ -198,6 +234,25 @@ async fn take_away(
             .send()
             .await
             .at(clients, "organizations:DeletePolicy")?;
+    } else if id == "alarms" {
+        clients
+            .cloudwatch()
+            .delete_alarms()
+            .set_alarm_names(Some(own_alarm_names(id, desired, observed)))
+            .send()
+            .await
+            .at(clients, "cloudwatch:DeleteAlarms")?;
+    } else if id == "metric-filters" {
+        for name in own_alarm_names(id, desired, observed) {
+            clients
+                .logs()
+                .delete_metric_filter()
+                .log_group_name(desired.config.cloudwatch_logs.group.as_str())
+                .filter_name(name)
+                .send()
+                .await
+                .at(clients, "logs:DeleteMetricFilter")?;
+        }
     } else {
         let arn = desired.trail_arn().to_string();
         clients
@@ -212,8 +267,13 @@ async fn take_away(
 }
 
 /// The IAM actions that a destroy needs besides those of a plan.
-pub(crate) const ACTIONS: &[&str] =
-    &["cloudtrail:DeleteTrail", "organizations:DeletePolicy", "organizations:DetachPolicy"];
+pub(crate) const ACTIONS: &[&str] = &[
+    "cloudtrail:DeleteTrail",
+    "cloudwatch:DeleteAlarms",
+    "logs:DeleteMetricFilter",
+    "organizations:DeletePolicy",
+    "organizations:DetachPolicy",
+];
 
 fn delete(
     id: &'static str,

@@ -36,10 +36,12 @@ impl Ground {
     ///
     /// What is altered of the config: account ids are those of the sandbox
     /// (different ones stay different); roles are the default ones; units,
-    /// whose ids the sandbox draws itself, are left out.
+    /// whose ids the sandbox draws itself, and the log group's key, which somebody
+    /// else has to make, are left out.
     async fn of(mut config: Config) -> Self {
         config.roles = crate::config::SMALLEST.parse::<Config>().unwrap().roles;
         config.organization.excluded_units.clear();
+        config.cloudwatch_logs.kms_key = None;
         config.guardrail.targets.retain(|target| matches!(target, GuardrailTarget::Account(_)));
         let (text, members) = with_known_accounts(&config.to_toml().unwrap());
         let config: Config = text.parse().unwrap_or_else(|error| panic!("{error:?}\n{text}"));

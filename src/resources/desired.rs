@@ -77,6 +77,13 @@ impl Desired {
         Some(self.management_arn("sns", topic.name.as_str()))
     }
 
+    /// The ARN of the topic that alarms tell, where alarms are declared.
+    #[must_use]
+    pub fn alarm_topic_arn(&self) -> Option<Arn> {
+        let alarms = self.config.alarms.as_ref()?;
+        Some(self.management_arn("sns", alarms.topic.as_str()))
+    }
+
     /// The archive bucket's name.
     #[must_use]
     pub fn bucket(&self) -> &BucketName {

@@ -11,6 +11,9 @@ use crate::plan::{Change, Confirmation, field_changes};
 pub struct LogGroup {
     /// Days that it keeps its events; absent for ever.
     pub retention_days: Option<u32>,
+    /// The ARN of the KMS key that encrypts its events; absent where CloudWatch
+    /// Logs encrypts them with a key of its own.
+    pub kms_key: Option<String>,
     /// Whether it holds no events, so that none can be lost: CloudWatch Logs
     /// counts with a delay, but what it has not counted yet is new.
     #[serde(skip)]
@@ -35,10 +38,15 @@ impl LogGroup {
                 let group = groups.iter().find(|group| group.log_group_name() == Some(name))?;
                 let days = group.retention_in_days().and_then(|days| u32::try_from(days).ok());
                 let empty = group.stored_bytes() == Some(0);
-                Some(Self { retention_days: days, empty })
+                let kms_key = group.kms_key_id().map(str::to_owned);
+                Some(Self { retention_days: days, kms_key, empty })
             })
             .flatten()
     }
+}
+
+fn declared_key(desired: &Desired) -> Option<String> {
+    desired.config.cloudwatch_logs.kms_key.as_ref().map(ToString::to_string)
 }
 
 impl Resource for LogGroup {
@@ -46,8 +54,12 @@ impl Resource for LogGroup {
     const ID: &'static str = "log-group";
     const AFTER: &'static [&'static str] = &[];
     const DUTY: Duty = Duty::Hub;
-    const ACTIONS: &'static [&'static str] =
-        &["logs:CreateLogGroup", "logs:DescribeLogGroups", "logs:PutRetentionPolicy"];
+    const ACTIONS: &'static [&'static str] = &[
+        "logs:AssociateKmsKey",
+        "logs:CreateLogGroup",
+        "logs:DescribeLogGroups",
+        "logs:PutRetentionPolicy",
+    ];
 
     fn place(desired: &Desired) -> Place {
         desired.in_home_region()
@@ -63,12 +75,15 @@ impl Resource for LogGroup {
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let days = desired.config.cloudwatch_logs.retention_days;
-        let wanted =
-            Self { retention_days: Some(days), empty: found.is_none_or(|found| found.empty) };
+        let wanted = Self {
+            retention_days: Some(days),
+            kms_key: declared_key(desired).or_else(|| found?.kms_key.clone()),
+            empty: found.is_none_or(|found| found.empty),
+        };
         let fields = field_changes(found, &wanted);
         let why = "alarms and searches need the trail's events there";
         let Some(found) = found else { return Change::create(why, fields) };
-        let change = Change::update("events are kept as long as declared", fields);
+        let change = Change::update("events are kept and encrypted as declared", fields);
         let shorter = found.retention_days.is_none_or(|found| found > days);
         // A run that stopped before it set the retention leaves an empty group.
         if shorter && !found.empty {
@@ -95,6 +110,17 @@ impl Resource for LogGroup {
                 Err(error) if error.kind() != ErrorKind::Conflict => return Err(error.into()),
                 _ => {}
             }
+        }
+        let found = hands.observed.log_group.present().and_then(|found| found.kms_key.as_ref());
+        if let Some(key) = declared_key(hands.desired).filter(|key| found != Some(key)) {
+            clients
+                .logs()
+                .associate_kms_key()
+                .log_group_name(declared.group.as_str())
+                .kms_key_id(key)
+                .send()
+                .await
+                .at(&clients, "logs:AssociateKmsKey")?;
         }
         clients
             .logs()

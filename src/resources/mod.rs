@@ -7,6 +7,8 @@
 //! resource before it is asked.
 
 mod access_log_bucket;
+mod alarm_subscriptions;
+mod alarm_topic;
 pub mod archive_bucket;
 pub(crate) mod catalogue;
 mod delegated_administrators;
@@ -19,6 +21,8 @@ mod insights;
 mod kms_key;
 mod log_group;
 mod log_group_role;
+mod metric_alarms;
+mod metric_filters;
 mod observed;
 mod organization;
 mod policy_change;
@@ -32,6 +36,8 @@ mod trusted_access;
 mod vault;
 
 pub use access_log_bucket::AccessLogBucket;
+pub use alarm_subscriptions::{AlarmSubscriptions, Subscription};
+pub use alarm_topic::AlarmTopic;
 pub use delegated_administrators::DelegatedAdministrators;
 pub use desired::Desired;
 pub use event_selectors::EventSelectors;
@@ -42,6 +48,8 @@ pub(crate) use kms_key::is_key;
 pub use kms_key::{KeyPolicy, KmsKey, Rotation};
 pub use log_group::LogGroup;
 pub use log_group_role::LogGroupRole;
+pub use metric_alarms::{MetricAlarm, MetricAlarms};
+pub use metric_filters::{Metric, MetricFilter, MetricFilters};
 pub use observed::{Observed, observe};
 pub use organization::{OrganizationError, OrganizationFacts};
 pub use replication_role::ReplicationRole;

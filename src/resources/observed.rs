@@ -1,10 +1,13 @@
+use std::collections::BTreeMap;
+
 use super::archive_bucket::{self as bucket, readable};
 use super::kms_key::{KeyPolicy, Rotation};
 use super::trail::Trails;
 use super::{
-    AccessLogBucket, DelegatedAdministrators, Desired, EventSelectors, GuardrailScp, Insights,
-    KmsKey, LogGroup, LogGroupRole, OrganizationTrail, ReplicationRole, ServiceLinkedRole, Topic,
-    TrailLogging, TrailTags, TrustedAccess, Vault,
+    AccessLogBucket, AlarmSubscriptions, AlarmTopic, DelegatedAdministrators, Desired,
+    EventSelectors, GuardrailScp, Insights, KmsKey, LogGroup, LogGroupRole, MetricAlarms,
+    MetricFilters, OrganizationTrail, ReplicationRole, ServiceLinkedRole, Topic, TrailLogging,
+    TrailTags, TrustedAccess, Vault,
 };
 use crate::aws::{Aws, Seen};
 
@@ -36,6 +39,12 @@ pub struct Observed {
     pub log_group: Seen<LogGroup>,
     pub log_group_role: Seen<LogGroupRole>,
     pub topic: Seen<Topic>,
+    pub alarm_topic: Seen<AlarmTopic>,
+    pub alarm_subscriptions: Seen<AlarmSubscriptions>,
+    pub metric_filters: Seen<MetricFilters>,
+    pub metric_alarms: Seen<MetricAlarms>,
+    /// Who listens to the other topics that these alarms tell, by ARN.
+    pub alarm_listeners: BTreeMap<String, Seen<AlarmSubscriptions>>,
     pub trails: Seen<Trails>,
     pub event_selectors: Seen<EventSelectors>,
     pub insights: Seen<Insights>,
@@ -111,6 +120,24 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
             Box::pin(Topic::observe(&management, desired)),
         )
     };
+    let alarms = async {
+        let filters =
+            when(logs.enabled, Box::pin(MetricFilters::observe(&management, desired))).await;
+        let alarms =
+            when(logs.enabled, Box::pin(MetricAlarms::observe(&management, desired, &filters)))
+                .await;
+        let topic = Box::pin(AlarmTopic::observe(&management, desired)).await;
+        let subscriptions = match &topic {
+            Seen::Present(topic) => {
+                Box::pin(AlarmSubscriptions::observe(&management, &topic.arn)).await
+            }
+            Seen::Absent => Seen::Absent,
+            Seen::Unreadable(error) => Seen::Unreadable(error.clone()),
+        };
+        let listeners =
+            Box::pin(AlarmSubscriptions::observe_others(&management, desired, &alarms)).await;
+        (filters, alarms, topic, subscriptions, listeners)
+    };
     let trail = async {
         let trails = Box::pin(OrganizationTrail::observe(&management, desired)).await;
         let own = trails.as_ref().map(|trails| trails.own.as_ref()).flatten();
@@ -122,13 +149,14 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         );
         (trails, parts)
     };
-    let (organization, buckets, supports, trail) =
-        tokio::join!(organization, buckets, supports, trail);
+    let (organization, buckets, supports, alarms, trail) =
+        tokio::join!(organization, buckets, supports, alarms, trail);
     let (trusted_access, service_linked_role, delegated_administrators, guardrail) = organization;
     let (archive_bucket, guards, more) = buckets;
     let (versioning, ownership, public_access, object_lock, lifecycle, encryption) = guards;
     let (bucket_tags, bucket_policy, access_logging, notifications) = more;
     let (access_log_bucket, log_group, log_group_role, topic) = supports;
+    let (metric_filters, metric_alarms, alarm_topic, alarm_subscriptions, alarm_listeners) = alarms;
     let (trails, (event_selectors, insights, trail_tags, trail_logging)) = trail;
 
     let (replication, replication_role, vault) = tokio::join!(
@@ -189,6 +217,11 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         log_group,
         log_group_role,
         topic,
+        alarm_topic,
+        alarm_subscriptions,
+        metric_filters,
+        metric_alarms,
+        alarm_listeners,
         trails,
         event_selectors,
         insights,

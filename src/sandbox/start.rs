@@ -261,6 +261,12 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Lets everybody confirm the subscriptions that they were asked to confirm,
+    /// as by the link in SNS's message, and says how many those were.
+    pub fn confirm_subscriptions(&self) -> usize {
+        self.world.confirm_subscriptions()
+    }
+
     /// What is to go wrong.
     #[must_use]
     pub fn faults(&self) -> &Faults {

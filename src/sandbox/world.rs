@@ -73,6 +73,15 @@ impl World {
         self.control.write().revoked.insert(principal.to_owned());
     }
 
+    /// Confirms every subscription that waits for it, and says how many did.
+    pub(super) fn confirm_subscriptions(&self) -> usize {
+        let mut control = self.control.write();
+        let confirmed = control.accounts.values_mut().map(|one| one.sns.confirm_all()).sum();
+        drop(control);
+        self.touch();
+        confirmed
+    }
+
     /// Lets all temporary credentials that were given out expire.
     pub(super) fn expire_sessions(&self) {
         for key in self.control.write().access_keys.values_mut() {

@@ -43,6 +43,8 @@ prefix = "org"
 administrators = ["arn:aws:iam::222222222222:role/OrganizationAccountAccessRole"]
 readers = ["333333333333"]
 [topic]
+[alarms]
+subscribers = ["security@example.com"]
 [guardrail]
 enabled = true
 [trail]
@@ -390,6 +392,50 @@ async fn destroy_takes_the_trail_and_leaves_the_data() {
     let stays = remains(&stage.desired, &after);
     assert!(stays.iter().any(|one| one.id == "archive-bucket" && !one.why.is_empty()));
     assert!(stays.iter().any(|one| one.id == "kms-key" && one.usd_a_month == Some(1.0)));
+}
+
+#[tokio::test]
+async fn alarms_are_made_once_heal_and_go_with_the_trail() {
+    use orgtrail::plan::destroy::{destroy, plan_destroy};
+    let config = format!("{MINIMAL}[alarms]\nsubscribers = [\"security@example.com\"]\n");
+    let stage = Stage::new(&config).await;
+    stage.converge().await;
+    // What nobody confirmed is there, and is not asked for again.
+    let settled = stage.plan().await;
+    let notes = &settled.step("alarm-topic/subscriptions").unwrap().notes;
+    assert_eq!(notes, &["security@example.com has not confirmed its subscription yet"]);
+
+    let clients = stage.management();
+    let name = "orgtrail-root-usage";
+    clients.cloudwatch().disable_alarm_actions().alarm_names(name).send().await.unwrap();
+    let group = stage.desired.config.cloudwatch_logs.group.as_str();
+    let logs = clients.logs();
+    logs.delete_metric_filter().log_group_name(group).filter_name(name).send().await.unwrap();
+    let plan = stage.plan().await;
+    let updates =
+        [("alarms".to_owned(), Action::Update), ("metric-filters".to_owned(), Action::Update)];
+    let mut found = actions(&plan);
+    found.retain(|(_, action)| *action != Action::Nothing);
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(found, updates, "{}", plan.to_text());
+    for id in ["alarms", "metric-filters"] {
+        let changes = &plan.step(id).unwrap().changes;
+        assert_eq!(changes.len(), 1, "{id}: {changes:?}");
+        assert!(changes[0].path.starts_with(name), "{}", changes[0].path);
+    }
+    stage.converge().await;
+
+    let observed = stage.observe().await;
+    let leaving = plan_destroy(&stage.desired, &observed);
+    let ids: Vec<&str> = leaving.steps.iter().map(|step| step.id.as_ref()).collect();
+    assert_eq!(ids, ["trail", "alarms", "metric-filters"]);
+    let results = destroy(&stage.aws, &stage.desired, &observed, &leaving, &|_| {}).await;
+    assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
+    let after = stage.observe().await;
+    assert!(plan_destroy(&stage.desired, &after).steps.is_empty());
+    assert!(after.metric_alarms.present().unwrap().alarms.is_empty());
+    assert!(after.metric_filters.present().unwrap().filters.is_empty());
+    assert!(after.alarm_topic.present().is_some());
 }
 
 #[tokio::test]

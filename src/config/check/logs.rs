@@ -1,4 +1,4 @@
-use super::Checker;
+use super::{Checker, roles};
 use crate::config::Config;
 
 /// Source: CloudWatch Logs `PutRetentionPolicy`, `retentionInDays`.
@@ -8,6 +8,21 @@ const RETENTIONS: [u32; 22] = [
 ];
 
 pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
+    if let Some(key) = &config.cloudwatch_logs.kms_key {
+        let place = "cloudwatch_logs.kms_key";
+        let home = &config.organization.home_region;
+        if &*key.service != "kms" || key.resource_type() != "key" || key.account.is_none() {
+            checker
+                .error(&[place], format!("found {key}, expected the ARN of a KMS key"))
+                .hint("an alias does not do: CloudWatch Logs wants the key's own ARN");
+        } else if key.region.as_ref() != Some(home) {
+            checker.error(
+                &[place, "organization.home_region"],
+                format!("found {key}, expected a key in the home Region {home}"),
+            );
+        }
+        roles::partition(config, checker, place, key);
+    }
     let days = config.cloudwatch_logs.retention_days;
     if RETENTIONS.contains(&days) {
         return;

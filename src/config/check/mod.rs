@@ -1,6 +1,7 @@
 //! What no single type can say: what AWS would refuse, and what contradicts
 //! itself. Nothing here asks AWS.
 
+mod alarms;
 mod archive;
 mod consolidate;
 mod drift;
@@ -36,6 +37,7 @@ pub(super) fn check(
     notifications::check(config, &mut checker);
     key::check(config, &mut checker);
     logs::check(config, &mut checker);
+    alarms::check(config, &mut checker);
     drift::check(config, &mut checker);
     consolidate::check(config, &mut checker);
     retire::check(config, &mut checker);

@@ -388,6 +388,41 @@ fn numbers_keep_to_awss_ranges() {
         "cloudwatch_logs.retention_days",
         "found a retention of 364 days, expected one of 1, 3",
     );
+    for (alarms, key, message) in [
+        ("topic = \"orgtrail\"\n[topic]", "alarms.topic", "which also hears"),
+        ("namespace = \"AWS/x\"", "alarms.namespace", "not beginning"),
+        ("namespace = \"a:b\"", "alarms.namespace", "1 to 255"),
+    ] {
+        let text = format!("[alarms]\nsubscribers = [\"a@example.com\"]\n{alarms}");
+        only(&rest(&text), ERROR, key, message);
+    }
+    only(
+        &rest("[alarms]\nsubscribers = [\"a@example.com\", \"b@c\"]"),
+        ERROR,
+        "alarms.subscribers[1]",
+        "expected an e-mail address",
+    );
+    only(
+        &rest("[alarms]\nsubscribers = [\"a@example.com\", \"a@example.com\"]"),
+        ERROR,
+        "alarms.subscribers[1]",
+        "for the second time",
+    );
+    only(&rest("[alarms]"), WARNING, "alarms.subscribers", "no subscribers");
+    only(
+        &rest("[alarms]\nsubscribers = [\"a@example.com\"]\n[cloudwatch_logs]\nenabled = false"),
+        ERROR,
+        "alarms",
+        "without a log group",
+    );
+    for (key, message) in [
+        ("arn:aws:s3:::bucket", "expected the ARN of a KMS key"),
+        ("arn:aws:kms:us-east-1:111111111111:alias/logs", "expected the ARN of a KMS key"),
+        ("arn:aws:kms:eu-west-1:111111111111:key/a", "in the home Region us-east-1"),
+    ] {
+        let text = format!("[cloudwatch_logs]\nkms_key = \"{key}\"");
+        only(&rest(&text), ERROR, "cloudwatch_logs.kms_key", message);
+    }
     only(
         &config("", "mfa_max_age_seconds = 59", ""),
         ERROR,

@@ -51,6 +51,7 @@ pub(super) fn answer(world: &World, parts: &Parts, body: &[u8]) -> Response<Body
             world.tick(SignedDuration::from_secs(i64::from(tick.seconds)));
             json!({ "now": world.clock.now().to_string() })
         }),
+        (&Method::POST, "confirm") => Ok(json!({ "confirmed": world.confirm_subscriptions() })),
         (&Method::POST, "faults") => read::<Change>(body).map(|change| {
             apply(world, change);
             faults(world)

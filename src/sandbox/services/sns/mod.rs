@@ -23,6 +23,18 @@ pub(in crate::sandbox) struct State {
     topics: BTreeMap<String, Topic>,
 }
 
+impl State {
+    /// Confirms all that waits for it, and says how many those were: what the
+    /// owners of the addresses do when they follow the link in their message.
+    pub(in crate::sandbox) fn confirm_all(&mut self) -> usize {
+        let topics = self.topics.values_mut();
+        topics
+            .flat_map(|topic| topic.subscriptions.values_mut())
+            .map(|subscription| usize::from(subscription.follow_link()))
+            .sum()
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Topic {
     arn: Arn,

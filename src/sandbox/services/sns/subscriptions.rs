@@ -23,6 +23,11 @@ impl Subscription {
         self.token.is_none()
     }
 
+    /// Confirms it; whether it waited for that.
+    pub(super) fn follow_link(&mut self) -> bool {
+        self.token.take().is_some()
+    }
+
     fn described(&self) -> Value {
         json!({
             "SubscriptionArn": if self.confirmed() { self.arn.as_str() } else { "PendingConfirmation" },
