@@ -1,4 +1,4 @@
-use super::judge::{as_declared, of_bucket, together};
+use super::judge::{as_declared, of_bucket, together, where_declared};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
 /// who reads and writes the archive is itself recorded.
@@ -24,5 +24,6 @@ pub(super) const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Vec<Answer> {
     let parts =
         ["archive-bucket/access-logging", "access-log-bucket"].map(|id| as_declared(facts, id));
-    of_bucket(facts, together(parts))
+    let declared = facts.desired.config.archive.access_logging.enabled;
+    of_bucket(facts, where_declared(declared, "archive.access_logging", together(parts)))
 }

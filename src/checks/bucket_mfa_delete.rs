@@ -1,5 +1,5 @@
 use super::Verdict;
-use super::judge::{as_declared, of_bucket, of_policy, of_seen, together, whether};
+use super::judge::{as_declared, not_declared, of_bucket, of_policy, of_seen, together, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::config::MfaDelete;
 use crate::sandbox::{Question, Says, Who};
@@ -22,7 +22,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<Answer> {
     let verdict = match facts.desired.config.archive.mfa_delete {
-        MfaDelete::Off => Verdict::Holds,
+        MfaDelete::Off => not_declared("archive.mfa_delete"),
         MfaDelete::Root => as_declared(facts, "archive-bucket/mfa-delete"),
         MfaDelete::Vault => together(
             ["vault/mfa-delete", "archive-bucket/replication"].map(|id| as_declared(facts, id)),

@@ -1,4 +1,4 @@
-use super::judge::{as_declared, of_bucket};
+use super::judge::{as_declared, of_bucket, where_declared};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
 /// the declared targets hear of the archive's objects.
@@ -17,5 +17,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {
-    of_bucket(facts, as_declared(facts, "archive-bucket/notifications"))
+    let declared = !facts.desired.config.archive.notifications.is_empty();
+    let verdict = as_declared(facts, "archive-bucket/notifications");
+    of_bucket(facts, where_declared(declared, "archive.notifications", verdict))
 }

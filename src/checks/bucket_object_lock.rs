@@ -1,4 +1,4 @@
-use super::judge::{of_bucket, of_seen, whether};
+use super::judge::{not_declared, of_bucket, of_seen, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::resources::archive_bucket::ObjectLock;
 
@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<Answer> {
     let Some(wanted) = ObjectLock::wanted(&facts.desired.config.archive.object_lock) else {
-        return of_bucket(facts, super::Verdict::Holds);
+        return of_bucket(facts, not_declared("archive.object_lock"));
     };
     let words = |lock: &ObjectLock| match (&lock.mode, lock.days) {
         (Some(mode), Some(days)) => format!("{mode} for {days} days"),

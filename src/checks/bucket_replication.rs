@@ -1,4 +1,4 @@
-use super::judge::{as_declared, of_bucket, together};
+use super::judge::{as_declared, of_bucket, together, where_declared};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
 /// the archive replicates as declared.
@@ -19,5 +19,6 @@ pub(super) const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Vec<Answer> {
     let parts = ["archive-bucket/replication", "replication-role", "vault"]
         .map(|id| as_declared(facts, id));
-    of_bucket(facts, together(parts))
+    let declared = facts.desired.config.archive.replication.is_some();
+    of_bucket(facts, where_declared(declared, "archive.replication", together(parts)))
 }

@@ -42,6 +42,24 @@ pub const CATALOGUE: &[&Check] = &[
     &super::key_not_public::CHECK,
     &super::key_policy_scope::CHECK,
     &super::key_single_region::CHECK,
+    &super::log_group_encrypted::CHECK,
+    &super::log_group_retention::CHECK,
+    &super::alarms::CHECKS[0],
+    &super::alarms::CHECKS[1],
+    &super::alarms::CHECKS[2],
+    &super::alarms::CHECKS[3],
+    &super::alarms::CHECKS[4],
+    &super::alarms::CHECKS[5],
+    &super::alarms::CHECKS[6],
+    &super::alarms::CHECKS[7],
+    &super::alarms::CHECKS[8],
+    &super::alarms::CHECKS[9],
+    &super::alarms::CHECKS[10],
+    &super::alarms::CHECKS[11],
+    &super::alarms::CHECKS[12],
+    &super::alarms::CHECKS[13],
+    &super::alarms::CHECKS[14],
+    &super::alarms::CHECKS[15],
     &super::plan_empty::CHECK,
 ];
 
@@ -53,7 +71,7 @@ mod tests {
     use crate::resources::catalogue::CATALOGUE as RESOURCES;
 
     /// Files of this folder that hold no check of their own.
-    const OTHERS: [&str; 13] = [
+    const OTHERS: [&str; 12] = [
         "catalogue",
         "chains",
         "check",
@@ -66,7 +84,6 @@ mod tests {
         "newest",
         "principals",
         "run",
-        "table",
     ];
 
     #[test]

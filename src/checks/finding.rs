@@ -61,6 +61,11 @@ pub enum Verdict {
         /// What was wanted.
         wanted: String,
     },
+    /// The config does not ask for it, so that nothing is judged.
+    NotDeclared {
+        /// What the config would declare: `archive.replication`.
+        key: String,
+    },
     /// It could not be seen.
     Unknown {
         /// The read that failed, and why: `GetTrailStatus: access denied (…)`.
@@ -68,6 +73,14 @@ pub enum Verdict {
         /// The IAM action that it needs: `cloudtrail:GetTrailStatus`.
         permission: Option<String>,
     },
+}
+
+impl Verdict {
+    /// Whether something is to be done: mended, or looked at.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Broken { .. } | Self::Unknown { .. })
+    }
 }
 
 /// A check's verdict on one scope.

@@ -1,5 +1,5 @@
 use super::Verdict;
-use super::judge::{broken, of_organization, of_policy, of_seen, together, whether};
+use super::judge::{broken, not_declared, of_organization, of_policy, of_seen, together, whether};
 use super::{Answer, Check, Facts, Severity};
 use crate::resources::GuardrailScp;
 use crate::sandbox::{Question, Says, Who};
@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<Answer> {
     if !facts.desired.config.guardrail.enabled {
-        return of_organization(Verdict::Holds);
+        return of_organization(not_declared("guardrail"));
     }
     let absent = ("there is no such policy", "the declared guardrail");
     let verdict = of_seen(facts.observed.guardrail.as_ref(), absent, |found| {

@@ -8,11 +8,11 @@ use crate::policy::PolicyDocument;
 use crate::resources::catalogue::{CATALOGUE, Sight};
 use crate::sandbox::Asked;
 
-/// What the plan says of a managed resource; one that is not declared holds.
+/// What the plan says of a managed resource.
 pub(super) fn as_declared(facts: &Facts, id: &str) -> Verdict {
     let entries = CATALOGUE.iter().filter(|entry| (entry.wanted)(&facts.desired));
     let Some(entry) = entries.into_iter().find(|entry| entry.id == id) else {
-        return Verdict::Holds;
+        return not_declared(id);
     };
     if let Sight::Unreadable(error) = (entry.seen)(&facts.observed) {
         return unknown(error);
@@ -45,6 +45,19 @@ fn shown(value: Option<&serde_json::Value>) -> String {
 /// A verdict of what was found against what was wanted.
 pub(super) fn broken(found: impl Into<String>, wanted: impl Into<String>) -> Verdict {
     Verdict::Broken { found: found.into(), wanted: wanted.into() }
+}
+
+/// Nothing is asked for. `key` is what the config would declare.
+pub(super) fn not_declared(key: &str) -> Verdict {
+    Verdict::NotDeclared { key: key.to_owned() }
+}
+
+/// A verdict that holds because nothing is asked for says so.
+pub(super) fn where_declared(declared: bool, key: &str, verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Holds | Verdict::NotDeclared { .. } if !declared => not_declared(key),
+        other => other,
+    }
 }
 
 /// A read that failed.
@@ -80,7 +93,7 @@ pub(super) fn together(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
     let (mut found, mut wanted, mut unseen) = (Vec::new(), Vec::new(), None);
     for verdict in verdicts {
         match verdict {
-            Verdict::Holds => {}
+            Verdict::Holds | Verdict::NotDeclared { .. } => {}
             Verdict::Broken { found: what, wanted: instead } => {
                 found.push(what);
                 wanted.push(instead);
@@ -113,6 +126,13 @@ pub(super) fn of_policy(
 /// One answer about the trail.
 pub(super) fn of_trail(facts: &Facts, verdict: Verdict) -> Vec<Answer> {
     vec![Answer { scope: Scope::Resource { arn: facts.desired.trail_arn() }, verdict }]
+}
+
+/// One answer about the log group, where one is declared.
+pub(super) fn of_log_group(facts: &Facts, verdict: Verdict) -> Vec<Answer> {
+    let declared = facts.desired.config.cloudwatch_logs.enabled;
+    let verdict = if declared { verdict } else { not_declared("cloudwatch_logs") };
+    vec![Answer { scope: Scope::Resource { arn: facts.desired.log_group_arn() }, verdict }]
 }
 
 /// One answer about the organization.

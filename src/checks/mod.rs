@@ -1,10 +1,12 @@
 //! Governance checks: one file each, pure over what was observed.
 //!
 //! A check is a `const CHECK: Check` in a file of its own and has its line in
-//! [`CATALOGUE`] and its rows in `table.rs`. It answers for every scope that it
-//! has, with one of three verdicts; what could not be read is never taken for
-//! fine.
+//! [`CATALOGUE`] and its rows in `table.rs`; those of the alarms, which differ
+//! in data alone, share `alarms.rs`. It answers for every scope that it has,
+//! with one of three verdicts, or that the config asks for nothing; what could
+//! not be read is never taken for fine.
 
+mod alarms;
 mod bucket_access_logging;
 mod bucket_cross_account;
 mod bucket_encryption;
@@ -34,6 +36,8 @@ mod key_not_public;
 mod key_policy_scope;
 mod key_rotation;
 mod key_single_region;
+mod log_group_encrypted;
+mod log_group_retention;
 mod newest;
 mod org_coverage;
 mod org_delegated_admins;

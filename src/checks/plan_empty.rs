@@ -36,7 +36,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
             };
             Answer { scope, verdict }
         })
-        .filter(|answer| answer.verdict != Verdict::Holds)
+        .filter(|answer| answer.verdict.is_open())
         .collect();
     if answers.is_empty() { super::judge::of_organization(Verdict::Holds) } else { answers }
 }
@@ -46,5 +46,5 @@ fn told_by_another(facts: &Facts, id: &str) -> bool {
     let others = CATALOGUE.iter().filter(|check| check.id != CHECK.id);
     others
         .filter(|check| check.resources.contains(&id))
-        .any(|check| (check.judge)(facts).iter().any(|answer| answer.verdict != Verdict::Holds))
+        .any(|check| (check.judge)(facts).iter().any(|answer| answer.verdict.is_open()))
 }

@@ -25,7 +25,8 @@ pub struct Run {
     pub trail: Arn,
     /// The archive bucket.
     pub bucket: BucketName,
-    /// Every answer: those that hold too.
+    /// Every answer: those that hold, and those of which nothing is declared,
+    /// too.
     pub findings: Vec<Finding>,
     /// Account by Region.
     pub coverage: Coverage,
@@ -55,9 +56,10 @@ impl Run {
         let mut findings = Vec::new();
         for check in checks {
             for answer in (check.judge)(facts) {
-                let suppression = match answer.verdict {
-                    Verdict::Holds => None,
-                    _ => suppression(facts, check, &answer.scope),
+                let suppression = if answer.verdict.is_open() {
+                    suppression(facts, check, &answer.scope)
+                } else {
+                    None
                 };
                 findings.push(Finding {
                     check: check.id.to_owned(),
@@ -91,7 +93,7 @@ impl Run {
         let both: BTreeSet<String> =
             checks(&self).intersection(&checks(earlier)).cloned().collect();
         let open = |run: &Self| -> Vec<Finding> {
-            let open = run.findings.iter().filter(|finding| finding.verdict != Verdict::Holds);
+            let open = run.findings.iter().filter(|finding| finding.verdict.is_open());
             open.filter(|finding| both.contains(&finding.check)).cloned().collect()
         };
         let (now, then) = (open(&self), open(earlier));

@@ -1,7 +1,7 @@
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use jiff::SignedDuration;
 
-use super::judge::{as_declared, broken, of_seen, of_trail, together, whether};
+use super::judge::{as_declared, broken, not_declared, of_seen, of_trail, together, whether};
 use super::trail_multi_region::{NO_TRAIL, own};
 use crate::aws::Seen;
 
@@ -24,7 +24,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<Answer> {
     if !facts.desired.config.cloudwatch_logs.enabled {
-        return of_trail(facts, super::Verdict::Holds);
+        return of_trail(facts, not_declared("cloudwatch_logs"));
     }
     let wanted = facts.desired.log_group_arn();
     let set = of_seen(own(facts), NO_TRAIL, |trail| {

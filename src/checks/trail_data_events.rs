@@ -1,4 +1,4 @@
-use super::judge::{broken, of_seen, of_trail};
+use super::judge::{broken, of_seen, of_trail, where_declared};
 use super::trail_multi_region::NO_TRAIL;
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::resources::EventSelectors;
@@ -44,5 +44,5 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         let missing = missing.join(", ");
         broken(format!("not recorded whole: {missing}"), format!("recorded: {missing}"))
     });
-    of_trail(facts, verdict)
+    of_trail(facts, where_declared(!wanted.is_empty(), "trail.data_events", verdict))
 }

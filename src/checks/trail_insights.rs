@@ -1,4 +1,4 @@
-use super::judge::{as_declared, of_trail};
+use super::judge::{as_declared, of_trail, where_declared};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
 /// Insights are recorded as declared.
@@ -14,5 +14,8 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {
-    of_trail(facts, as_declared(facts, "trail/insights"))
+    let insights = &facts.desired.config.trail.insights;
+    let declared = insights.call_rate || insights.error_rate;
+    let verdict = as_declared(facts, "trail/insights");
+    of_trail(facts, where_declared(declared, "trail.insights", verdict))
 }

@@ -1,4 +1,4 @@
-use super::judge::{as_declared, of_seen, of_trail, together, whether};
+use super::judge::{as_declared, not_declared, of_seen, of_trail, together, whether};
 use super::trail_multi_region::{NO_TRAIL, own};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<Answer> {
     let Some(wanted) = facts.desired.topic_arn() else {
-        return of_trail(facts, super::Verdict::Holds);
+        return of_trail(facts, not_declared("topic"));
     };
     let set = of_seen(own(facts), NO_TRAIL, |trail| {
         let found = trail.settings.sns_topic.as_deref();

@@ -1,4 +1,4 @@
-use super::judge::{as_declared, of_trail};
+use super::judge::{as_declared, of_trail, where_declared};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
 /// the declared tags are on the trail.
@@ -14,5 +14,6 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {
-    of_trail(facts, as_declared(facts, "trail/tags"))
+    let declared = !facts.desired.config.trail.tags.is_empty();
+    of_trail(facts, where_declared(declared, "trail.tags", as_declared(facts, "trail/tags")))
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_cloudtrail::types::{EventSelector, ReadWriteType};
+use aws_sdk_cloudwatch::types::{ComparisonOperator, Statistic};
+use aws_sdk_cloudwatchlogs::types::MetricTransformation;
 use aws_sdk_organizations::types::PolicyType;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ServerSideEncryption, ServerSideEncryptionByDefault,
@@ -35,6 +37,8 @@ mfa_delete = "off"
 object_lock = { mode = "off" }
 [topic]
 name = "trail-told"
+[alarms]
+subscribers = ["security@example.com"]
 [guardrail]
 enabled = true
 [drift]
@@ -59,8 +63,15 @@ const MUTATIONS: &[(&str, &[&str])] = &[
     ("key", &["key-enabled", "key-rotation"]),
     ("key policy", &["key-policy-scope"]),
     ("rotation", &["key-rotation"]),
-    ("log group", &["trail-cloudwatch-logs"]),
+    ("log group", &["log-group-retention", "trail-cloudwatch-logs"]),
     ("topic policy", &["trail-notifies"]),
+    ("metric filter", &["alarm-4.3"]),
+    ("pattern", &["alarm-4.5"]),
+    ("alarm", &["alarm-4.14"]),
+    ("alarm actions", &["alarm-selector-changes"]),
+    ("threshold", &["alarm-4.7"]),
+    ("OK actions", &["plan-empty"]),
+    ("alarm topic", ALARMS),
     ("validation", &["trail-log-validation"]),
     ("one Region", &["trail-multi-region"]),
     ("selectors", &["trail-multi-region"]),
@@ -70,10 +81,31 @@ const MUTATIONS: &[(&str, &[&str])] = &[
     ("guardrail", &["guardrail-scp"]),
 ];
 
+/// All that tell the alarms' topic.
+const ALARMS: &[&str] = &[
+    "alarm-4.1",
+    "alarm-4.10",
+    "alarm-4.11",
+    "alarm-4.12",
+    "alarm-4.13",
+    "alarm-4.14",
+    "alarm-4.15",
+    "alarm-4.2",
+    "alarm-4.3",
+    "alarm-4.4",
+    "alarm-4.5",
+    "alarm-4.6",
+    "alarm-4.7",
+    "alarm-4.8",
+    "alarm-4.9",
+    "alarm-selector-changes",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_names_what_was_broken_and_the_plan_mends_it() {
     let stage = Stage::new(CONFIG).await;
     stage.converge().await;
+    assert_eq!(stage.sandbox.confirm_subscriptions(), 1);
     stage.sandbox.tick(jiff::SignedDuration::from_hours(2));
     assert_eq!(broken(&stage).await, BTreeSet::new());
     let mut wrong = Vec::new();
@@ -86,6 +118,8 @@ async fn drift_names_what_was_broken_and_the_plan_mends_it() {
         }
         let given = [Confirmation::WeakenedGuard, Confirmation::ReplacedKey];
         stage.apply_confirmed(&given).await;
+        // Who was taken from the topic is asked anew.
+        stage.sandbox.confirm_subscriptions();
         let left = broken(&stage).await;
         if !left.is_empty() {
             wrong.push(format!("{what}: {left:?} are not mended"));
@@ -102,7 +136,7 @@ async fn broken(stage: &Stage) -> BTreeSet<String> {
     let mut broken = BTreeSet::new();
     for finding in run.findings {
         match finding.verdict {
-            Verdict::Holds => {}
+            Verdict::Holds | Verdict::NotDeclared { .. } => {}
             Verdict::Broken { .. } => {
                 broken.insert(finding.check);
             }
@@ -116,6 +150,7 @@ async fn broken(stage: &Stage) -> BTreeSet<String> {
 async fn mutate(stage: &Stage, what: &str) {
     let (management, archive) = (stage.management(), stage.archive());
     let (s3, kms) = (archive.s3(), archive.kms());
+    let (logs, group) = (management.logs(), stage.desired.config.cloudwatch_logs.group.to_string());
     let (cloudtrail, organizations) = (management.cloudtrail(), management.organizations());
     let trail = stage.desired.trail_arn().to_string();
     let alias = stage.desired.config.key.alias.to_string();
@@ -187,9 +222,50 @@ async fn mutate(stage: &Stage, what: &str) {
         "rotation" => {
             kms.disable_key_rotation().key_id(key().await).send().await.unwrap();
         }
+        "metric filter" => {
+            let call = logs.delete_metric_filter().log_group_name(&group);
+            call.filter_name("orgtrail-root-usage").send().await.unwrap();
+        }
+        "pattern" => {
+            let name = "orgtrail-cloudtrail-changes";
+            let counted = MetricTransformation::builder()
+                .metric_namespace("OrgTrail")
+                .metric_name(name)
+                .metric_value("1");
+            let call = logs.put_metric_filter().log_group_name(&group).filter_name(name);
+            let call = call.filter_pattern("{ $.eventName = StopLogging }");
+            call.metric_transformations(counted.build().unwrap()).send().await.unwrap();
+        }
+        "alarm" => {
+            let call = management.cloudwatch().delete_alarms();
+            call.alarm_names("orgtrail-vpc-changes").send().await.unwrap();
+        }
+        "alarm actions" => {
+            let call = management.cloudwatch().disable_alarm_actions();
+            call.alarm_names("orgtrail-selector-changes").send().await.unwrap();
+        }
+        "threshold" | "OK actions" => {
+            let topic = stage.desired.alarm_topic_arn().unwrap().to_string();
+            let (name, threshold) = match what {
+                "threshold" => ("orgtrail-kms-key-deletion", 100.0),
+                _ => ("orgtrail-config-changes", 1.0),
+            };
+            let call = management.cloudwatch().put_metric_alarm().alarm_name(name);
+            let call = call.namespace("OrgTrail").metric_name(name).statistic(Statistic::Sum);
+            let call = call
+                .comparison_operator(ComparisonOperator::GreaterThanOrEqualToThreshold)
+                .threshold(threshold)
+                .period(300)
+                .evaluation_periods(1)
+                .treat_missing_data("notBreaching");
+            call.actions_enabled(true).alarm_actions(topic).send().await.unwrap();
+        }
+        "alarm topic" => {
+            let topic = stage.desired.alarm_topic_arn().unwrap().to_string();
+            management.sns().delete_topic().topic_arn(topic).send().await.unwrap();
+        }
         "log group" => {
-            let group = stage.desired.config.cloudwatch_logs.group.to_string();
-            let call = management.logs().put_retention_policy().log_group_name(group);
+            let call = logs.put_retention_policy().log_group_name(&group);
             call.retention_in_days(7).send().await.unwrap();
         }
         "topic policy" => {

@@ -1,6 +1,8 @@
 //! Plan, apply, plan again.
 
-use super::ground::Ground;
+use std::fs;
+
+use super::ground::{Ground, unexpected};
 use super::{Stop, Story};
 use crate::cli::Exit;
 
@@ -31,5 +33,29 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop>
     let held = ran.ended(Exit::Clean);
     let said = if held { ran.summary(1) } else { ran.in_full() };
     story.step("planned again, nothing is left to do", Some("orgtrail plan"), held, said)?;
+    alarms(story, ground).await
+}
+
+/// Two more lines of config make an alarm for each of CIS's patterns; who is to
+/// hear of them has to confirm.
+async fn alarms(story: &mut Story, ground: &Ground) -> Result<(), Stop> {
+    let path = ground.folder.path().join("orgtrail.toml");
+    let config = fs::read_to_string(&path).map_err(unexpected)?;
+    let more = format!("{config}[alarms]\nsubscribers = [\"security@example.com\"]\n");
+    fs::write(&path, more).map_err(unexpected)?;
+    let ran = ground.program.run(&["apply", "--yes"]).await?;
+    let confirmed = ground.sandbox.confirm_subscriptions();
+    let held = ran.ended(Exit::Clean) && confirmed == 1;
+    let said = if held {
+        format!("{}\nsecurity@example.com confirmed, by the link in its message", ran.summary(1))
+    } else {
+        ran.in_full()
+    };
+    story.step(
+        "two more lines, `[alarms]`: sixteen alarms, and who hears of them",
+        Some("orgtrail apply --yes"),
+        held,
+        said,
+    )?;
     Ok(())
 }

@@ -13,7 +13,7 @@ const HEADER: [&str; 18] = [
     "region",
     "found",
     "wanted",
-    "unknown_because",
+    "not_judged_because",
     "needs_permission",
     "suppressed_until",
     "suppression_reason",
@@ -46,6 +46,7 @@ fn fields(run: &Run, finding: &Finding, change: &str) -> [String; HEADER.len()] 
     let (mut found, mut wanted, mut because, mut needs) = (None, None, None, None);
     match &finding.verdict {
         Verdict::Holds => {}
+        Verdict::NotDeclared { key } => because = Some(format!("the config declares no {key}")),
         Verdict::Broken { found: is, wanted: should } => {
             (found, wanted) = (Some(is.clone()), Some(should.clone()));
         }

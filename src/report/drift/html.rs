@@ -43,6 +43,7 @@ pub fn html(run: &Run) -> String {
                         @if run.compared.is_some() { a href="#changed" { "Changed" } }
                         a href="#coverage" { "Coverage" }
                         @if counts.suppressed > 0 { a href="#suppressed" { "Suppressed" } }
+                        @if counts.not_declared > 0 { a href="#not-declared" { "Not judged" } }
                         a href="#holds" { "Holds" }
                     }
                 }
@@ -57,6 +58,7 @@ pub fn html(run: &Run) -> String {
                     @if let Some(compared) = &run.compared { (changed(compared)) }
                     (heat_map::section(&run.coverage))
                     (groups(run, &changes, Standing::Suppressed))
+                    (not_declared(run))
                     (holding(run))
                 }
                 footer {
@@ -94,7 +96,7 @@ fn verdict(counts: Counts) -> Markup {
             b { (said) }
             span.more {
                 (counts.unknown) " unknown, " (counts.suppressed) " suppressed, "
-                (counts.holds) " hold"
+                (counts.not_declared) " not judged, " (counts.holds) " hold"
             }
         }
     }
@@ -161,7 +163,7 @@ fn groups(run: &Run, changes: &Changes<'_>, standing: Standing) -> Markup {
     let (heading, columns) = match standing {
         Standing::Unknown => ("Could not be seen", ["Where", "Because", "Needs"]),
         Standing::Suppressed => ("Suppressed", ["Where", "Found", "Until and why"]),
-        Standing::Broken | Standing::Holds => {
+        Standing::Broken | Standing::NotDeclared | Standing::Holds => {
             ("Broken: each of these should hold", ["Where", "Found", "Wanted"])
         }
     };
@@ -214,6 +216,7 @@ fn row(finding: &Finding, change: Option<Change>) -> Markup {
             }
             @match &finding.verdict {
                 Verdict::Holds => { td colspan="2" { "as wanted" } },
+                Verdict::NotDeclared { key } => { td colspan="2" { code { (plain(key)) } } },
                 Verdict::Unknown { reason, permission } => {
                     td { (plain(reason)) }
                     td { @if let Some(permission) = permission { code { (plain(permission)) } } }
@@ -263,6 +266,45 @@ fn changed(compared: &Compared) -> Markup {
                                     td { (badge(severity.0)) }
                                     td { (plain(&headline(check))) }
                                     td { (plain(&places)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn not_declared(run: &Run) -> Markup {
+    let groups = by_check(&run.findings, Standing::NotDeclared);
+    markup! {
+        @if !groups.is_empty() {
+            section aria-labelledby="not-declared" {
+                h2 #not-declared { "Not judged" }
+                details.check {
+                    summary {
+                        b { (plural(groups.len(), "check", "checks")) }
+                        " ask for what the config does not declare"
+                    }
+                    table.findings {
+                        thead { tr {
+                            th scope="col" { "Severity" }
+                            th scope="col" { "Check" }
+                            th scope="col" { "The config declares no" }
+                        } }
+                        tbody {
+                            @for ((severity, check), findings) in groups {
+                                tr {
+                                    td { (badge(severity.0)) }
+                                    th scope="row" { (plain(&headline(check))) }
+                                    td {
+                                        @if let Some(Verdict::NotDeclared { key }) =
+                                            findings.first().map(|finding| &finding.verdict)
+                                        {
+                                            code { (plain(key)) }
+                                        }
+                                    }
                                 }
                             }
                         }

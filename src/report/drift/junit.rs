@@ -44,7 +44,7 @@ fn suite(xml: &mut String, run: &Run, check: &str, findings: &[&Finding]) {
         findings.len(),
         counts.broken,
         counts.unknown,
-        counts.suppressed,
+        counts.suppressed + counts.not_declared,
         run.at.strftime("%Y-%m-%dT%H:%M:%S")
     );
     let properties = [("title", title(check).to_owned()), ("rules", rules(check).join("; "))];
@@ -77,6 +77,7 @@ fn case(xml: &mut String, check: &str, finding: &Finding) {
         Standing::Unknown => {
             writeln!(xml, "><error type=\"unknown\" message=\"{said}\"/></testcase>")
         }
+        Standing::NotDeclared => writeln!(xml, "><skipped message=\"{said}\"/></testcase>"),
         Standing::Suppressed => {
             let why = finding
                 .suppression
@@ -129,7 +130,7 @@ mod tests {
             assert_eq!(count("testcase"), run.findings.len());
             assert_eq!(count("failure"), counts.broken);
             assert_eq!(count("error"), counts.unknown);
-            assert_eq!(count("skipped"), counts.suppressed);
+            assert_eq!(count("skipped"), counts.suppressed + counts.not_declared);
             assert!(!xml.contains(['\u{0}', '\u{1b}']));
         }
     }

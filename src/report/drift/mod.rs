@@ -78,6 +78,7 @@ enum Standing {
     Broken,
     Unknown,
     Suppressed,
+    NotDeclared,
     Holds,
 }
 
@@ -85,6 +86,7 @@ impl Standing {
     fn of(finding: &Finding) -> Self {
         match finding.verdict {
             Verdict::Holds => Self::Holds,
+            Verdict::NotDeclared { .. } => Self::NotDeclared,
             Verdict::Unknown { .. } => Self::Unknown,
             Verdict::Broken { .. } if finding.counts() => Self::Broken,
             Verdict::Broken { .. } => Self::Suppressed,
@@ -96,6 +98,7 @@ impl Standing {
             Self::Broken => "broken",
             Self::Unknown => "unknown",
             Self::Suppressed => "suppressed",
+            Self::NotDeclared => "not_declared",
             Self::Holds => "holds",
         }
     }
@@ -107,6 +110,7 @@ struct Counts {
     broken: usize,
     unknown: usize,
     suppressed: usize,
+    not_declared: usize,
     holds: usize,
 }
 
@@ -118,6 +122,7 @@ impl Counts {
                 Standing::Broken => counts.broken += 1,
                 Standing::Unknown => counts.unknown += 1,
                 Standing::Suppressed => counts.suppressed += 1,
+                Standing::NotDeclared => counts.not_declared += 1,
                 Standing::Holds => counts.holds += 1,
             }
         }
@@ -276,6 +281,7 @@ fn places(findings: &[Finding]) -> BTreeMap<(Reverse<Severity>, &str), String> {
 fn sentence(finding: &Finding) -> String {
     match &finding.verdict {
         Verdict::Holds => "as wanted".to_owned(),
+        Verdict::NotDeclared { key } => format!("not judged: the config declares no {key}"),
         Verdict::Broken { found, wanted } => format!("found {found}; wanted {wanted}"),
         Verdict::Unknown { reason, permission: Some(permission) } => {
             format!("{reason}; needs {permission}")

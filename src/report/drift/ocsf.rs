@@ -33,6 +33,7 @@ fn event(run: &Run, finding: &Finding, change: Option<Change>) -> Value {
         Standing::Broken | Standing::Unknown => (1, "New"),
         Standing::Suppressed => (3, "Suppressed"),
         Standing::Holds => (4, "Resolved"),
+        Standing::NotDeclared => (99, "Not Declared"),
     };
     let check = finding.check.as_str();
     let mut event = json!({
@@ -95,6 +96,7 @@ fn severity(severity: Severity) -> (u32, &'static str) {
 fn compliance(finding: &Finding, standing: Standing) -> Value {
     let (status_id, status) = match standing {
         Standing::Holds => (1, "Pass"),
+        Standing::NotDeclared => (99, "Not Declared"),
         Standing::Broken | Standing::Suppressed => (3, "Fail"),
         Standing::Unknown => (0, "Unknown"),
     };

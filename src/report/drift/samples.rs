@@ -102,6 +102,12 @@ pub(super) fn drifted() -> Run {
         excused,
         expired,
         key.clone(),
+        finding(
+            "sample-copy",
+            Severity::Low,
+            bucket(),
+            Verdict::NotDeclared { key: "archive.copy".into() },
+        ),
     ]);
     run.coverage.regions.push("us-east-1".parse().unwrap());
     let old = Cell::Stale { newest_log: None, newest_digest: None };
@@ -141,6 +147,7 @@ pub(super) fn hostile() -> Run {
                 *reason = HOSTILE.into();
                 *permission = Some(HOSTILE.into());
             }
+            Verdict::NotDeclared { key } => *key = HOSTILE.into(),
             Verdict::Holds => {}
         }
         if let Some(suppression) = &mut finding.suppression {

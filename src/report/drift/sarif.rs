@@ -5,7 +5,7 @@ use super::{Change, Changes, Standing, check, rules, sentence, title};
 use crate::checks::{Finding, Run, Severity};
 
 /// The run as SARIF 2.1.0: a rule per check, a result for all that does not
-/// hold.
+/// hold. What is not declared is not applicable.
 ///
 /// GitHub shows no result without a file, so each points at the declaration
 /// that it departs from; the scope is its logical location.
@@ -74,6 +74,7 @@ fn result(finding: &Finding, index: Option<usize>, change: Option<Change>) -> Va
     let standing = Standing::of(finding);
     let (kind, level) = match standing {
         Standing::Holds => ("pass", "none"),
+        Standing::NotDeclared => ("notApplicable", "none"),
         Standing::Unknown => ("open", "none"),
         Standing::Broken | Standing::Suppressed => ("fail", level(finding.severity)),
     };

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -37,6 +38,7 @@ pub fn text(run: &Run) -> String {
     if let Some(compared) = &run.compared {
         since(&mut text, compared);
     }
+    not_declared(&mut text, run);
     text.push_str(&answer(run, counts));
     text.push('\n');
     text
@@ -115,6 +117,30 @@ fn suppressed(text: &mut String, finding: &Finding) {
         let _ = writeln!(text, "    until:   {}", suppression.until);
         let _ = writeln!(text, "    because: {}", plain(&suppression.reason));
     }
+}
+
+/// One line for each part of the config that is left out: the checks that it
+/// keeps from being judged.
+fn not_declared(text: &mut String, run: &Run) {
+    let mut checks: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for finding in &run.findings {
+        if let Verdict::NotDeclared { key } = &finding.verdict {
+            checks.entry(key).or_default().push(&finding.check);
+        }
+    }
+    if checks.is_empty() {
+        return;
+    }
+    text.push_str("NOT JUDGED, because the config does not declare\n");
+    for (key, checks) in checks {
+        let first = plain(checks[0]);
+        let more = match checks.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let _ = writeln!(text, "  - {}: {first}{more}", plain(key));
+    }
+    text.push('\n');
 }
 
 fn since(text: &mut String, compared: &Compared) {
@@ -243,6 +269,9 @@ mod tests {
         SINCE 2026-02-28T12:00:00Z: 1 new, 1 fixed, 2 unchanged
           new   critical sample-logging: organization
           fixed low      sample-of-old: organization
+
+        NOT JUDGED, because the config does not declare
+          - archive.copy: sample-copy
 
         DRIFT: 4 broken, 1 unknown in organization o-exampleorgid, 2026-03-01T12:00:00Z; 2 of 5 accounts × Regions delivering, 1 stale, 1 unknown, 1 without the trail (333333333333 eu-west-1)
         ");

@@ -1,123 +1,21 @@
-//! For every check a state in which it holds, one in which it is broken, and
-//! one in which it is unknown.
-//!
-//! The state in which all hold is not made up: it is what an organization looks
-//! like that orgtrail provisioned, after a day. Each row changes one thing of it.
+//! A row for each check: what breaks it, and what hides from it.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-
-use super::{CATALOGUE, Check, Facts, OtherTrail, Run, Severity, TrailStatus, Verdict};
+use super::{denied, error};
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::run::{LaneReport, LogTally, Verification};
-use crate::aws::{Aws, AwsError, ErrorKind, Failure, Pacing, Seen, Settings};
-use crate::config::Config;
-use crate::plan::apply::{Outcome, apply};
-use crate::plan::plan;
-use crate::policy::{Foreign, PolicyDocument, Statement};
-use crate::resources::{Desired, OrganizationFacts, TrailLogging, observe};
-use crate::sandbox::{Options, Pace, Sandbox};
-
-const CONFIG: &str = r#"
-[organization]
-management_account = "111111111111"
-log_archive_account = "222222222222"
-home_region = "us-east-1"
-regions = ["us-east-1", "eu-central-1"]
-[trail]
-insights = { call_rate = true, error_rate = true }
-tags = { team = "audit" }
-[[trail.data_events]]
-resource_type = "AWS::S3::Object"
-[archive]
-bucket = "acme-log-archive"
-readers = ["333333333333"]
-[key]
-readers = ["333333333333"]
-[topic]
-name = "trail-told"
-[guardrail]
-enabled = true
-"#;
-
-/// What is seen of an organization in which everything holds.
-pub(crate) fn holding() -> Facts {
-    static FACTS: OnceLock<Facts> = OnceLock::new();
-    let of_its_own = || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        runtime.block_on(provisioned())
-    };
-    // A test may run within a runtime, which blocks within no other.
-    FACTS.get_or_init(|| std::thread::spawn(of_its_own).join().unwrap()).clone()
-}
-
-async fn provisioned() -> Facts {
-    let mut options = Options::new("us-east-1".parse().unwrap());
-    options.accounts = 4;
-    options.start = Some("2026-01-01T00:00:00Z".parse().unwrap());
-    options.pace = Pace::Frozen;
-    let sandbox = Sandbox::start(options).await.unwrap();
-    let keys = sandbox.administrator().unwrap();
-    let credentials = Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None);
-    let base = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(aws_config::Region::new("us-east-1"))
-        .endpoint_url(sandbox.endpoint())
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    let settings = Settings {
-        home_region: Some("us-east-1".parse().unwrap()),
-        pacing: Pacing::Off,
-        ..Settings::default()
-    };
-    let aws = Aws::with_base(settings, base).await.unwrap();
-    let config: Config = CONFIG.parse().unwrap();
-    let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
-    let desired = Desired::new(config, organization, Foreign::Keep);
-    let observed = Box::pin(observe(&aws, &desired)).await;
-    let to_do = plan(&desired, &observed);
-    let results =
-        apply(&aws, &desired, &observed, &to_do, &BTreeSet::new(), &|_| {}).await.unwrap();
-    for result in results {
-        assert_eq!(result.outcome, Outcome::Done, "{}", result.id);
-    }
-    sandbox.tick(jiff::SignedDuration::from_hours(26));
-    let now = sandbox.now();
-    let facts = Box::pin(Facts::gather(&aws, desired, now, &super::Silent)).await;
-    sandbox.stop().await;
-    facts
-}
-
-/// A read that was denied.
-pub(crate) fn denied<T>() -> Seen<T> {
-    Seen::Unreadable(error())
-}
-
-fn error() -> AwsError {
-    Failure {
-        operation: "GetSomething".to_owned(),
-        service: "s3".to_owned(),
-        account: Some("222222222222".parse().unwrap()),
-        region: None,
-        principal: None,
-        kind: ErrorKind::AccessDenied,
-        code: Some("AccessDenied".to_owned()),
-        message: None,
-        request_id: None,
-        source: None,
-    }
-    .into()
-}
+use crate::aws::Seen;
+use crate::checks::{Facts, OtherTrail, TrailStatus};
+use crate::policy::{PolicyDocument, Statement};
+use crate::resources::{MetricAlarm, MetricFilter, TrailLogging};
 
 /// What breaks a check, and what hides from it.
-pub(crate) struct Row {
-    check: &'static str,
-    broken: fn(&mut Facts),
-    unknown: fn(&mut Facts),
+pub(super) struct Row {
+    pub(super) check: &'static str,
+    pub(super) broken: fn(&mut Facts),
+    pub(super) unknown: fn(&mut Facts),
 }
 
 fn value<T>(seen: &mut Seen<T>) -> &mut T {
@@ -160,18 +58,42 @@ fn intruder(facts: &mut Facts) {
     value(other_trails(facts)).push(trail);
 }
 
-fn declare(facts: &mut Facts, more: &str) {
-    let config: Config = format!("{CONFIG}\n{more}").parse().unwrap();
-    let organization = facts.desired.organization.clone();
-    facts.desired = Desired::new(config, organization, Foreign::Keep);
+/// A pattern that knows one call of the five.
+const STOPS: &str = "{ $.eventName = StopLogging }";
+
+/// A pattern that takes the sign-ins that succeed too.
+const SIGN_INS: &str = "{ $.eventName = ConsoleLogin }";
+
+fn filter<'a>(facts: &'a mut Facts, name: &str) -> &'a mut MetricFilter {
+    let filters = &mut value(&mut facts.observed.metric_filters).filters;
+    filters.get_mut(&format!("orgtrail-{name}")).unwrap()
 }
 
-const REPLICATION: &str =
-    "[archive.replication]\nbucket = \"acme-vault\"\naccount = \"333333333333\"";
-const NOTIFICATION: &str = "[[archive.notifications]]\n\
-    target = \"arn:aws:sqs:us-east-1:222222222222:told\"\nevents = [\"s3:ObjectCreated:*\"]";
+fn alarm<'a>(facts: &'a mut Facts, name: &str) -> &'a mut MetricAlarm {
+    let alarms = &mut value(&mut facts.observed.metric_alarms).alarms;
+    alarms.get_mut(&format!("orgtrail-{name}")).unwrap()
+}
 
-const ROWS: &[Row] = &[
+/// A row of an alarm: each is broken in another way, and unknown where one of
+/// its reads is denied.
+macro_rules! alarm {
+    ($check:literal, $broken:expr) => {
+        Row {
+            check: $check,
+            broken: $broken,
+            unknown: |f| {
+                // Another read for every other one.
+                if $check.len() % 2 == 0 {
+                    f.observed.metric_filters = denied();
+                } else {
+                    f.observed.metric_alarms = denied();
+                }
+            },
+        }
+    };
+}
+
+pub(super) const ROWS: &[Row] = &[
     Row {
         check: "trail-multi-region",
         broken: |f| trail!(f).settings.is_multi_region_trail = false,
@@ -398,21 +320,13 @@ const ROWS: &[Row] = &[
     },
     Row {
         check: "bucket-replication",
-        broken: |f| declare(f, REPLICATION),
-        unknown: |f| {
-            declare(f, REPLICATION);
-            f.observed.replication = denied();
-            f.observed.replication_role = denied();
-            f.observed.vault = denied();
-        },
+        broken: |f| f.observed.replication = Seen::Absent,
+        unknown: |f| f.observed.replication = denied(),
     },
     Row {
         check: "bucket-notifications",
-        broken: |f| declare(f, NOTIFICATION),
-        unknown: |f| {
-            declare(f, NOTIFICATION);
-            f.observed.notifications = denied();
-        },
+        broken: |f| f.observed.notifications = Seen::Absent,
+        unknown: |f| f.observed.notifications = denied(),
     },
     Row {
         check: "key-enabled",
@@ -446,111 +360,36 @@ const ROWS: &[Row] = &[
         unknown: |f| f.observed.kms_key = denied(),
     },
     Row {
+        check: "log-group-encrypted",
+        broken: |f| value(&mut f.observed.log_group).kms_key = None,
+        unknown: |f| f.observed.log_group = denied(),
+    },
+    Row {
+        check: "log-group-retention",
+        broken: |f| value(&mut f.observed.log_group).retention_days = Some(30),
+        unknown: |f| f.observed.log_group = denied(),
+    },
+    alarm!("alarm-4.1", |f| filter(f, "unauthorized-api-calls").value = "0".to_owned()),
+    alarm!("alarm-4.2", |f| alarm(f, "sign-in-without-mfa").alarm_actions.clear()),
+    alarm!("alarm-4.3", |f| alarm(f, "root-usage").actions_enabled = false),
+    alarm!("alarm-4.4", |f| alarm(f, "iam-policy-changes").threshold = Some(5.0)),
+    alarm!("alarm-4.5", |f| filter(f, "cloudtrail-changes").pattern = STOPS.to_owned()),
+    alarm!("alarm-4.6", |f| filter(f, "failed-sign-ins").pattern = SIGN_INS.to_owned()),
+    alarm!("alarm-4.7", |f| alarm(f, "kms-key-deletion").periods = Some(3)),
+    alarm!("alarm-4.8", |f| filter(f, "s3-bucket-policy-changes").metric.name.push('x')),
+    alarm!("alarm-4.9", |f| alarm(f, "config-changes").metric.namespace.push('x')),
+    alarm!("alarm-4.10", |f| alarm(f, "security-group-changes").comparison = None),
+    alarm!("alarm-4.11", |f| value(&mut f.observed.metric_alarms).alarms.clear()),
+    alarm!("alarm-4.12", |f| value(&mut f.observed.metric_filters).filters.clear()),
+    alarm!("alarm-4.13", |f| value(&mut f.observed.alarm_subscriptions).subscriptions.clear()),
+    alarm!("alarm-4.14", |f| {
+        value(&mut f.observed.alarm_subscriptions).subscriptions[0].confirmed = false;
+    }),
+    alarm!("alarm-4.15", |f| f.observed.metric_alarms = Seen::Absent),
+    alarm!("alarm-selector-changes", |f| f.observed.alarm_subscriptions = Seen::Absent),
+    Row {
         check: "plan-empty",
         broken: |f| value(&mut f.observed.bucket_tags).0.clear(),
         unknown: |f| f.observed.bucket_tags = denied(),
     },
 ];
-
-fn row(check: &Check) -> &'static Row {
-    let rows: Vec<&Row> = ROWS.iter().filter(|row| row.check == check.id).collect();
-    assert_eq!(rows.len(), 1, "{} has {} rows in the table", check.id, rows.len());
-    rows[0]
-}
-
-#[test]
-fn every_check_holds_where_orgtrail_provisioned() {
-    let facts = holding();
-    for check in CATALOGUE {
-        let answers = (check.judge)(&facts);
-        assert!(!answers.is_empty(), "{} has no answer", check.id);
-        for answer in answers {
-            assert_eq!(answer.verdict, Verdict::Holds, "{} of {}", check.id, answer.scope);
-        }
-    }
-}
-
-#[test]
-fn every_check_has_a_state_in_which_it_is_broken() {
-    for check in CATALOGUE {
-        let mut facts = holding();
-        (row(check).broken)(&mut facts);
-        let answers = (check.judge)(&facts);
-        let broken = answers.iter().find_map(|answer| match &answer.verdict {
-            Verdict::Broken { found, wanted } => Some((found, wanted)),
-            _ => None,
-        });
-        let (found, wanted) =
-            broken.unwrap_or_else(|| panic!("{} is not broken: {answers:?}", check.id));
-        assert!(!found.is_empty() && !wanted.is_empty(), "{}: {found:?}, {wanted:?}", check.id);
-    }
-}
-
-#[test]
-fn every_check_has_a_state_in_which_it_is_unknown() {
-    for check in CATALOGUE {
-        let mut facts = holding();
-        (row(check).unknown)(&mut facts);
-        let answers = (check.judge)(&facts);
-        assert!(
-            answers.iter().any(|answer| matches!(
-                &answer.verdict,
-                Verdict::Unknown { reason, permission }
-                    if reason.contains("GetSomething")
-                        && permission.as_deref() == Some("s3:GetSomething")
-            )),
-            "{} is not unknown: {answers:?}",
-            check.id
-        );
-        let is_broken = |verdict: &Verdict| matches!(verdict, Verdict::Broken { .. });
-        assert!(!answers.iter().any(|answer| is_broken(&answer.verdict)), "{}", check.id);
-    }
-}
-
-#[test]
-fn a_suppressed_finding_counts_again_when_its_time_is_over() {
-    let suppressed = |until: &str| {
-        let mut facts = holding();
-        trail!(&mut facts).settings.log_file_validation = false;
-        declare(
-            &mut facts,
-            &format!(
-                "[[drift.suppress]]\ncheck = \"trail-log-validation\"\nscope = \"arn:*\"\n\
-                 reason = \"moving\"\nuntil = \"{until}\""
-            ),
-        );
-        let checks = CATALOGUE.iter().copied().filter(|check| check.id == "trail-log-validation");
-        Run::of(&facts, &checks.collect::<Vec<_>>())
-    };
-    // The facts are of 2026-01-02.
-    let run = suppressed("2026-01-02");
-    assert!(!run.has_drift(Severity::Low));
-    assert_eq!(run.findings[0].suppression.as_ref().unwrap().reason, "moving");
-    let run = suppressed("2026-01-01");
-    assert!(run.has_drift(Severity::Low));
-    assert!(run.findings[0].suppression.as_ref().unwrap().expired);
-    assert!(!run.has_drift(Severity::High));
-}
-
-#[test]
-fn a_run_tells_what_is_new_and_what_is_mended_since_another() {
-    let mut facts = holding();
-    let then = {
-        let mut facts = facts.clone();
-        facts.observed.ownership = Seen::Absent;
-        facts.observed.insights = Seen::Absent;
-        Run::of(&facts, CATALOGUE)
-    };
-    facts.observed.insights = Seen::Absent;
-    facts.observed.trail_tags = denied();
-    let read_back: Run = serde_json::from_str(&serde_json::to_string(&then).unwrap()).unwrap();
-    assert_eq!(read_back, then);
-    let run = Run::of(&facts, CATALOGUE).since(&then);
-    let compared = run.compared.unwrap();
-    let ids = |findings: &[super::Finding]| -> Vec<String> {
-        findings.iter().map(|finding| finding.check.clone()).collect()
-    };
-    assert_eq!(ids(&compared.new), ["trail-tags"]);
-    assert_eq!(ids(&compared.fixed), ["bucket-ownership"]);
-    assert_eq!(ids(&compared.unchanged), ["trail-insights"]);
-}

@@ -1,0 +1,311 @@
+use std::collections::BTreeSet;
+
+use super::judge::{broken, not_declared, of_log_group, together, unknown, whether};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity, Verdict};
+use crate::alarms::{ALARMS, Alarm, Shortfall};
+use crate::aws::Seen;
+use crate::filter_pattern::FilterPattern;
+use crate::resources::{AlarmSubscriptions, Metric, MetricAlarm, MetricFilters};
+
+/// The rules that a check of CIS answers.
+macro_rules! rules {
+    ($cis:literal, $hub:literal, $prowler:literal) => {
+        [
+            Mapping { framework: Framework::Cis, id: $cis },
+            Mapping { framework: Framework::SecurityHub, id: $hub },
+            Mapping { framework: Framework::Prowler, id: $prowler },
+        ]
+    };
+}
+/// The checks of the alarms, in the order of [`ALARMS`]: they differ in what is
+/// watched for, and in the rules that they answer.
+pub(super) const CHECKS: [Check; 16] = [
+    cis(
+        "alarm-4.1",
+        "calls that AWS refuses raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[0]),
+        &rules!("4.1", "CloudWatch.2", "cloudwatch_log_metric_filter_unauthorized_api_calls"),
+    ),
+    cis(
+        "alarm-4.2",
+        "sign-ins to the console without MFA raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[1]),
+        &rules!("4.2", "CloudWatch.3", "cloudwatch_log_metric_filter_sign_in_without_mfa"),
+    ),
+    cis(
+        "alarm-4.3",
+        "use of the root user raises an alarm",
+        |facts| of_alarm(facts, &ALARMS[2]),
+        &rules!("4.3", "CloudWatch.1", "cloudwatch_log_metric_filter_root_usage"),
+    ),
+    cis(
+        "alarm-4.4",
+        "changes of IAM policies raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[3]),
+        &rules!("4.4", "CloudWatch.4", "cloudwatch_log_metric_filter_policy_changes"),
+    ),
+    cis(
+        "alarm-4.5",
+        "changes of trails raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[4]),
+        &rules!(
+            "4.5",
+            "CloudWatch.5",
+            "cloudwatch_log_metric_filter_and_alarm_for_cloudtrail_configuration_changes_enabled"
+        ),
+    ),
+    cis(
+        "alarm-4.6",
+        "failed sign-ins to the console raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[5]),
+        &rules!("4.6", "CloudWatch.6", "cloudwatch_log_metric_filter_authentication_failures"),
+    ),
+    cis(
+        "alarm-4.7",
+        "keys that are disabled or scheduled for deletion raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[6]),
+        &rules!(
+            "4.7",
+            "CloudWatch.7",
+            "cloudwatch_log_metric_filter_disable_or_scheduled_deletion_of_kms_cmk"
+        ),
+    ),
+    cis(
+        "alarm-4.8",
+        "changes of S3 bucket policies raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[7]),
+        &rules!("4.8", "CloudWatch.8", "cloudwatch_log_metric_filter_for_s3_bucket_policy_changes"),
+    ),
+    cis(
+        "alarm-4.9",
+        "changes of AWS Config raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[8]),
+        &rules!(
+            "4.9",
+            "CloudWatch.9",
+            "cloudwatch_log_metric_filter_and_alarm_for_aws_config_configuration_changes_enabled"
+        ),
+    ),
+    cis(
+        "alarm-4.10",
+        "changes of security groups raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[9]),
+        &rules!("4.10", "CloudWatch.10", "cloudwatch_log_metric_filter_security_group_changes"),
+    ),
+    cis(
+        "alarm-4.11",
+        "changes of network ACLs raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[10]),
+        &rules!("4.11", "CloudWatch.11", "cloudwatch_changes_to_network_acls_alarm_configured"),
+    ),
+    cis(
+        "alarm-4.12",
+        "changes of network gateways raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[11]),
+        &rules!("4.12", "CloudWatch.12", "cloudwatch_changes_to_network_gateways_alarm_configured"),
+    ),
+    cis(
+        "alarm-4.13",
+        "changes of route tables raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[12]),
+        &rules!(
+            "4.13",
+            "CloudWatch.13",
+            "cloudwatch_changes_to_network_route_tables_alarm_configured"
+        ),
+    ),
+    cis(
+        "alarm-4.14",
+        "changes of VPCs raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[13]),
+        &rules!("4.14", "CloudWatch.14", "cloudwatch_changes_to_vpcs_alarm_configured"),
+    ),
+    cis(
+        "alarm-4.15",
+        "changes of the organization raise an alarm",
+        |facts| of_alarm(facts, &ALARMS[14]),
+        &[
+            Mapping { framework: Framework::Cis, id: "4.15" },
+            Mapping {
+                framework: Framework::Prowler,
+                id: "cloudwatch_log_metric_filter_aws_organizations_changes",
+            },
+        ],
+    ),
+    Check {
+        severity: Severity::High,
+        why: "What CIS asks for in 4.5 misses the calls that leave the trail running and blind.",
+        ..cis(
+            "alarm-selector-changes",
+            "changes of what trails record, and of who administers them, raise an alarm",
+            |facts| of_alarm(facts, &ALARMS[15]),
+            &[],
+        )
+    },
+];
+
+const fn cis(
+    id: &'static str,
+    title: &'static str,
+    judge: fn(&Facts) -> Vec<Answer>,
+    mappings: &'static [Mapping],
+) -> Check {
+    Check {
+        id,
+        title,
+        severity: Severity::Medium,
+        why: "What nobody is told of is found when it is too late.",
+        fix: "orgtrail drift --fix, with [alarms] and subscribers in the config; each address confirms the message that SNS sends it",
+        resources: &["alarm-topic", "alarm-topic/subscriptions", "metric-filters", "alarms"],
+        mappings,
+        judge,
+    }
+}
+
+fn of_alarm(facts: &Facts, alarm: &Alarm) -> Vec<Answer> {
+    let verdict = match raised(facts, alarm) {
+        Verdict::Holds => Verdict::Holds,
+        // Others may watch in other ways, which are not looked at unasked.
+        _ if facts.desired.config.alarms.is_none() => not_declared("alarms"),
+        open => open,
+    };
+    of_log_group(facts, verdict)
+}
+
+/// Whether what must raise the alarm is counted, raises it, and is told to
+/// somebody; by which filters and alarms does not matter.
+fn raised(facts: &Facts, alarm: &Alarm) -> Verdict {
+    let filters = match &facts.observed.metric_filters {
+        Seen::Present(filters) => filters,
+        Seen::Absent => return broken("there is no log group", "one with a metric filter"),
+        Seen::Unreadable(error) => return unknown(error),
+    };
+    let counted = match counted(filters, alarm) {
+        Ok(counted) => counted,
+        Err(verdict) => return verdict,
+    };
+    let alarms = match &facts.observed.metric_alarms {
+        Seen::Present(alarms) => alarms,
+        Seen::Absent => return broken("there is no alarm", "an alarm on what is counted"),
+        Seen::Unreadable(error) => return unknown(error),
+    };
+    let on_it = alarms.alarms.iter().filter(|(_, one)| counted.contains(&one.metric));
+    best(on_it.map(|(name, one)| rings(facts, name, one))).unwrap_or_else(|| {
+        let metrics: Vec<String> =
+            counted.iter().map(|metric| format!("{}/{}", metric.namespace, metric.name)).collect();
+        broken(
+            format!("no alarm looks at the metric {}", metrics.join(", ")),
+            "an alarm that one event raises",
+        )
+    })
+}
+
+/// The metrics in which all that must raise the alarm is counted.
+fn counted<'f>(filters: &'f MetricFilters, alarm: &Alarm) -> Result<BTreeSet<&'f Metric>, Verdict> {
+    let mut metrics = BTreeSet::new();
+    let (mut short, mut unread) = (None, None);
+    for (name, filter) in &filters.filters {
+        let pattern: FilterPattern = match filter.pattern.parse() {
+            Ok(pattern) => pattern,
+            Err(error) => {
+                unread = unread.or_else(|| Some(format!("the metric filter {name}: {error}")));
+                continue;
+            }
+        };
+        match alarm.judge(&pattern) {
+            Ok(()) if filter.value.parse::<f64>().is_ok_and(|value| value >= 1.0) => {
+                metrics.insert(&filter.metric);
+            }
+            Ok(()) => {
+                short = Some(format!("the metric filter {name} counts {}", filter.value));
+            }
+            Err(shortfall) if *name == alarm.full_name() => {
+                let lacks = match shortfall {
+                    Shortfall::Misses(event) => format!("misses {event}"),
+                    Shortfall::TakesEverything => "takes everyday events too".to_owned(),
+                };
+                short = short.or_else(|| Some(format!("the metric filter {name} {lacks}")));
+            }
+            Err(_) => {}
+        }
+    }
+    if !metrics.is_empty() {
+        return Ok(metrics);
+    }
+    let wanted = format!("a metric filter for {}, such as {}", alarm.about, alarm.pattern());
+    match (short, unread) {
+        (Some(short), _) => Err(broken(short, wanted)),
+        (None, Some(unread)) => Err(Verdict::Unknown {
+            reason: format!("a pattern cannot be judged: {unread}"),
+            permission: None,
+        }),
+        (None, None) => Err(broken("no metric filter of the log group looks for it", wanted)),
+    }
+}
+
+/// Whether one event raises the alarm, and somebody hears of it.
+fn rings(facts: &Facts, name: &str, alarm: &MetricAlarm) -> Verdict {
+    let topics = alarm.alarm_actions.iter().filter(|arn| arn.split(':').nth(2) == Some("sns"));
+    let heard = best(topics.map(|topic| heard(facts, topic)));
+    together([
+        whether(
+            alarm.is_raised_by_one(),
+            || format!("one event does not raise the alarm {name}"),
+            "an alarm that one event raises",
+        ),
+        whether(
+            alarm.actions_enabled,
+            || format!("the actions of the alarm {name} are disabled"),
+            "actions enabled",
+        ),
+        heard.unwrap_or_else(|| {
+            broken(format!("the alarm {name} tells no topic"), "an SNS topic that is told")
+        }),
+    ])
+}
+
+/// Whether somebody listens to a topic.
+fn heard(facts: &Facts, topic: &str) -> Verdict {
+    let own = facts.desired.alarm_topic_arn().is_some_and(|arn| arn.to_string() == topic);
+    let listeners = if own {
+        Some(&facts.observed.alarm_subscriptions)
+    } else {
+        facts.observed.alarm_listeners.get(topic)
+    };
+    let wanted = "at least one subscription that is confirmed";
+    match listeners {
+        Some(Seen::Present(AlarmSubscriptions { subscriptions })) => whether(
+            subscriptions.iter().any(|one| one.confirmed),
+            || match subscriptions.len() {
+                0 => format!("nobody is subscribed to {topic}"),
+                waiting => format!("none of {waiting} subscriptions of {topic} is confirmed"),
+            },
+            wanted,
+        ),
+        Some(Seen::Unreadable(error)) => unknown(error),
+        Some(Seen::Absent) | None => broken(format!("the topic {topic} is not there"), wanted),
+    }
+}
+
+/// One that holds is enough; else one that could not be seen may.
+fn best(verdicts: impl Iterator<Item = Verdict>) -> Option<Verdict> {
+    let rank = |verdict: &Verdict| match verdict {
+        Verdict::Holds => 0,
+        Verdict::Unknown { .. } => 1,
+        Verdict::Broken { .. } | Verdict::NotDeclared { .. } => 2,
+    };
+    verdicts.min_by_key(rank)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_check_judges_the_alarm_of_its_name() {
+        assert_eq!(CHECKS.len(), ALARMS.len());
+        for (check, alarm) in CHECKS.iter().zip(ALARMS) {
+            assert_eq!(check.id, alarm.check);
+        }
+    }
+}

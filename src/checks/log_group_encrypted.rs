@@ -1,0 +1,43 @@
+use super::judge::{of_log_group, of_seen, where_declared, whether};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity, Verdict};
+
+/// the log group's events are encrypted with a KMS key.
+pub(super) const CHECK: Check = Check {
+    id: "log-group-encrypted",
+    title: "the log group's events are encrypted with a KMS key",
+    severity: Severity::Medium,
+    why: "Who may decrypt with the key may read the events, and nobody else; CloudWatch Logs' own key asks nobody.",
+    fix: "orgtrail drift --fix, with cloudwatch_logs.kms_key in the config",
+    resources: &["log-group"],
+    mappings: &[
+        Mapping { framework: Framework::Config, id: "cloudwatch-log-group-encrypted" },
+        Mapping {
+            framework: Framework::Prowler,
+            id: "cloudwatch_log_group_kms_encryption_enabled",
+        },
+        Mapping { framework: Framework::Checkov, id: "CKV_AWS_158" },
+    ],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let declared = &facts.desired.config.cloudwatch_logs;
+    let absent = ("there is no log group", "one that is encrypted with a KMS key");
+    let verdict = of_seen(facts.observed.log_group.as_ref(), absent, |group| {
+        let (Some(wanted), found) = (&declared.kms_key, &group.kms_key) else {
+            return Verdict::Holds;
+        };
+        whether(
+            found.as_ref() == Some(&wanted.to_string()),
+            || match found {
+                Some(found) => format!("encrypted with {found}"),
+                None => "encrypted with CloudWatch Logs' own key".to_owned(),
+            },
+            format!("encrypted with {wanted}"),
+        )
+    });
+    let has_key = facts.observed.log_group.present().is_some_and(|it| it.kms_key.is_some());
+    let verdict =
+        where_declared(has_key || declared.kms_key.is_some(), "cloudwatch_logs.kms_key", verdict);
+    of_log_group(facts, verdict)
+}

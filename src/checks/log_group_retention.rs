@@ -1,0 +1,34 @@
+use super::judge::{of_log_group, of_seen, whether};
+use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+
+/// the log group keeps its events at least as long as declared.
+pub(super) const CHECK: Check = Check {
+    id: "log-group-retention",
+    title: "the log group keeps its events at least as long as declared",
+    severity: Severity::Medium,
+    why: "What happened a while ago is searched for in the log group long before anybody opens the archive.",
+    fix: "orgtrail drift --fix",
+    resources: &["log-group"],
+    mappings: &[
+        Mapping { framework: Framework::SecurityHub, id: "CloudWatch.16" },
+        Mapping { framework: Framework::Config, id: "cw-loggroup-retention-period-check" },
+        Mapping {
+            framework: Framework::Prowler,
+            id: "cloudwatch_log_group_retention_policy_specific_days_enabled",
+        },
+    ],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let wanted = facts.desired.config.cloudwatch_logs.retention_days;
+    let absent = ("there is no log group", "one that keeps its events");
+    let verdict = of_seen(facts.observed.log_group.as_ref(), absent, |group| {
+        whether(
+            group.retention_days.is_none_or(|found| found >= wanted),
+            || format!("events are kept for {} days", group.retention_days.unwrap_or_default()),
+            format!("events kept for at least {wanted} days"),
+        )
+    });
+    of_log_group(facts, verdict)
+}

@@ -1,0 +1,265 @@
+//! For every check a state in which it holds, one in which it is broken, and
+//! one in which it is unknown.
+//!
+//! The state in which all hold is not made up: it is what an organization looks
+//! like that orgtrail provisioned, after a day. Each row changes one thing of it.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+mod rows;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+
+use self::rows::{ROWS, Row};
+use super::{CATALOGUE, Check, Facts, Run, Severity, Verdict};
+use crate::aws::{Aws, AwsError, ErrorKind, Failure, Pacing, Seen, Settings};
+use crate::config::Config;
+use crate::plan::apply::{Outcome, apply};
+use crate::plan::plan;
+use crate::policy::{Foreign, PolicyDocument, Statement};
+use crate::resources::{Desired, OrganizationFacts, observe};
+use crate::sandbox::{Options, Pace, Sandbox};
+
+const CONFIG: &str = r#"
+[organization]
+management_account = "111111111111"
+log_archive_account = "222222222222"
+home_region = "us-east-1"
+regions = ["us-east-1", "eu-central-1"]
+[trail]
+insights = { call_rate = true, error_rate = true }
+tags = { team = "audit" }
+[[trail.data_events]]
+resource_type = "AWS::S3::Object"
+[archive]
+bucket = "acme-log-archive"
+readers = ["333333333333"]
+[[archive.notifications]]
+target = "arn:aws:sns:us-east-1:222222222222:told"
+events = ["s3:ObjectCreated:*"]
+[archive.replication]
+bucket = "acme-vault"
+account = "333333333333"
+[key]
+readers = ["333333333333"]
+[topic]
+name = "trail-told"
+[alarms]
+subscribers = ["security@example.com"]
+[guardrail]
+enabled = true
+"#;
+
+/// What is seen of an organization in which everything holds.
+pub(crate) fn holding() -> Facts {
+    static FACTS: OnceLock<Facts> = OnceLock::new();
+    let of_its_own = || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(provisioned())
+    };
+    // A test may run within a runtime, which blocks within no other.
+    FACTS.get_or_init(|| std::thread::spawn(of_its_own).join().unwrap()).clone()
+}
+
+async fn provisioned() -> Facts {
+    let mut options = Options::new("us-east-1".parse().unwrap());
+    options.accounts = 4;
+    options.start = Some("2026-01-01T00:00:00Z".parse().unwrap());
+    options.pace = Pace::Frozen;
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let keys = sandbox.administrator().unwrap();
+    let credentials = Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None);
+    let base = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(aws_config::Region::new("us-east-1"))
+        .endpoint_url(sandbox.endpoint())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let settings = Settings {
+        home_region: Some("us-east-1".parse().unwrap()),
+        pacing: Pacing::Off,
+        ..Settings::default()
+    };
+    let aws = Aws::with_base(settings, base).await.unwrap();
+    let key = beforehand(&aws).await;
+    let config = format!("{CONFIG}[cloudwatch_logs]\nkms_key = \"{key}\"\n");
+    let config: Config = config.parse().unwrap();
+    let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
+    let desired = Desired::new(config, organization, Foreign::Keep);
+    let observed = Box::pin(observe(&aws, &desired)).await;
+    let to_do = plan(&desired, &observed);
+    let results =
+        apply(&aws, &desired, &observed, &to_do, &BTreeSet::new(), &|_| {}).await.unwrap();
+    for result in results {
+        assert_eq!(result.outcome, Outcome::Done, "{}", result.id);
+    }
+    assert_eq!(sandbox.confirm_subscriptions(), 1);
+    sandbox.tick(jiff::SignedDuration::from_hours(26));
+    let now = sandbox.now();
+    let facts = Box::pin(Facts::gather(&aws, desired, now, &super::Silent)).await;
+    sandbox.stop().await;
+    facts
+}
+
+/// What the config names and orgtrail does not manage: the topic that the bucket
+/// tells of its objects, and the key of the log group, whose ARN is given.
+async fn beforehand(aws: &Aws) -> String {
+    let region = "us-east-1".parse().unwrap();
+    let archive = aws.clients(&"222222222222".parse().unwrap(), &region);
+    let made = archive.sns().create_topic().name("told").send().await.unwrap();
+    let topic = made.topic_arn.unwrap();
+    let publish = Statement::allow("S3")
+        .service("s3.amazonaws.com")
+        .actions(["sns:Publish"])
+        .resources([topic.clone()]);
+    let call = archive.sns().set_topic_attributes().topic_arn(topic).attribute_name("Policy");
+    let policy = PolicyDocument::new(vec![publish]).to_json();
+    call.attribute_value(policy).send().await.unwrap();
+
+    let management = aws.clients(&"111111111111".parse().unwrap(), &region);
+    let owner = Statement::allow("Owner")
+        .principals(["arn:aws:iam::111111111111:root"])
+        .actions(["kms:*"])
+        .resources(["*"]);
+    let logs = Statement::allow("Logs")
+        .service("logs.us-east-1.amazonaws.com")
+        .actions(["kms:Encrypt*", "kms:Decrypt*", "kms:GenerateDataKey*", "kms:Describe*"])
+        .resources(["*"]);
+    let policy = PolicyDocument::new(vec![owner, logs]).to_json();
+    let key = management.kms().create_key().policy(policy).send().await.unwrap();
+    key.key_metadata.unwrap().arn.unwrap()
+}
+
+/// A read that was denied.
+pub(crate) fn denied<T>() -> Seen<T> {
+    Seen::Unreadable(error())
+}
+
+fn error() -> AwsError {
+    Failure {
+        operation: "GetSomething".to_owned(),
+        service: "s3".to_owned(),
+        account: Some("222222222222".parse().unwrap()),
+        region: None,
+        principal: None,
+        kind: ErrorKind::AccessDenied,
+        code: Some("AccessDenied".to_owned()),
+        message: None,
+        request_id: None,
+        source: None,
+    }
+    .into()
+}
+
+fn declare(facts: &mut Facts, more: &str) {
+    let config: Config = format!("{CONFIG}\n{more}").parse().unwrap();
+    let organization = facts.desired.organization.clone();
+    facts.desired = Desired::new(config, organization, Foreign::Keep);
+}
+
+fn row(check: &Check) -> &'static Row {
+    let rows: Vec<&Row> = ROWS.iter().filter(|row| row.check == check.id).collect();
+    assert_eq!(rows.len(), 1, "{} has {} rows in the table", check.id, rows.len());
+    rows[0]
+}
+
+#[test]
+fn every_check_holds_where_orgtrail_provisioned() {
+    let facts = holding();
+    for check in CATALOGUE {
+        let answers = (check.judge)(&facts);
+        assert!(!answers.is_empty(), "{} has no answer", check.id);
+        for answer in answers {
+            assert_eq!(answer.verdict, Verdict::Holds, "{} of {}", check.id, answer.scope);
+        }
+    }
+}
+
+#[test]
+fn every_check_has_a_state_in_which_it_is_broken() {
+    for check in CATALOGUE {
+        let mut facts = holding();
+        (row(check).broken)(&mut facts);
+        let answers = (check.judge)(&facts);
+        let broken = answers.iter().find_map(|answer| match &answer.verdict {
+            Verdict::Broken { found, wanted } => Some((found, wanted)),
+            _ => None,
+        });
+        let (found, wanted) =
+            broken.unwrap_or_else(|| panic!("{} is not broken: {answers:?}", check.id));
+        assert!(!found.is_empty() && !wanted.is_empty(), "{}: {found:?}, {wanted:?}", check.id);
+    }
+}
+
+#[test]
+fn every_check_has_a_state_in_which_it_is_unknown() {
+    for check in CATALOGUE {
+        let mut facts = holding();
+        (row(check).unknown)(&mut facts);
+        let answers = (check.judge)(&facts);
+        assert!(
+            answers.iter().any(|answer| matches!(
+                &answer.verdict,
+                Verdict::Unknown { reason, permission }
+                    if reason.contains("GetSomething")
+                        && permission.as_deref() == Some("s3:GetSomething")
+            )),
+            "{} is not unknown: {answers:?}",
+            check.id
+        );
+        let is_broken = |verdict: &Verdict| matches!(verdict, Verdict::Broken { .. });
+        assert!(!answers.iter().any(|answer| is_broken(&answer.verdict)), "{}", check.id);
+    }
+}
+
+#[test]
+fn a_suppressed_finding_counts_again_when_its_time_is_over() {
+    let suppressed = |until: &str| {
+        let mut facts = holding();
+        let check = CATALOGUE.iter().find(|check| check.id == "trail-log-validation").unwrap();
+        (row(check).broken)(&mut facts);
+        declare(
+            &mut facts,
+            &format!(
+                "[[drift.suppress]]\ncheck = \"trail-log-validation\"\nscope = \"arn:*\"\n\
+                 reason = \"moving\"\nuntil = \"{until}\""
+            ),
+        );
+        let checks = CATALOGUE.iter().copied().filter(|check| check.id == "trail-log-validation");
+        Run::of(&facts, &checks.collect::<Vec<_>>())
+    };
+    // The facts are of 2026-01-02.
+    let run = suppressed("2026-01-02");
+    assert!(!run.has_drift(Severity::Low));
+    assert_eq!(run.findings[0].suppression.as_ref().unwrap().reason, "moving");
+    let run = suppressed("2026-01-01");
+    assert!(run.has_drift(Severity::Low));
+    assert!(run.findings[0].suppression.as_ref().unwrap().expired);
+    assert!(!run.has_drift(Severity::High));
+}
+
+#[test]
+fn a_run_tells_what_is_new_and_what_is_mended_since_another() {
+    let mut facts = holding();
+    let then = {
+        let mut facts = facts.clone();
+        facts.observed.ownership = Seen::Absent;
+        facts.observed.insights = Seen::Absent;
+        Run::of(&facts, CATALOGUE)
+    };
+    facts.observed.insights = Seen::Absent;
+    facts.observed.trail_tags = denied();
+    let read_back: Run = serde_json::from_str(&serde_json::to_string(&then).unwrap()).unwrap();
+    assert_eq!(read_back, then);
+    let run = Run::of(&facts, CATALOGUE).since(&then);
+    let compared = run.compared.unwrap();
+    let ids = |findings: &[super::Finding]| -> Vec<String> {
+        findings.iter().map(|finding| finding.check.clone()).collect()
+    };
+    assert_eq!(ids(&compared.new), ["trail-tags"]);
+    assert_eq!(ids(&compared.fixed), ["bucket-ownership"]);
+    assert_eq!(ids(&compared.unchanged), ["trail-insights"]);
+}
