@@ -5,7 +5,7 @@ use super::{Change, Changes, Standing, check, rules, sentence, title};
 use crate::checks::{Finding, Run, Severity};
 
 /// The run as SARIF 2.1.0: a rule per check, a result for all that does not
-/// hold. What is not declared is not applicable.
+/// hold, a notification for what is not declared, which is no result.
 ///
 /// GitHub shows no result without a file, so each points at the declaration
 /// that it departs from; the scope is its logical location.
@@ -18,11 +18,25 @@ pub fn sarif(run: &Run) -> String {
     let results: Vec<Value> = run
         .findings
         .iter()
-        .filter(|finding| Standing::of(finding) != Standing::Holds)
+        .filter(|finding| {
+            !matches!(Standing::of(finding), Standing::Holds | Standing::NotDeclared)
+        })
         .map(|finding| {
             let index = ids.binary_search(&finding.check.as_str()).ok();
             let change = run.compared.as_ref().map(|_| changes.get(finding));
             result(finding, index, change.map(|change| change.unwrap_or(Change::New)))
+        })
+        .collect();
+    let not_declared: Vec<Value> = run
+        .findings
+        .iter()
+        .filter(|finding| Standing::of(finding) == Standing::NotDeclared)
+        .map(|finding| {
+            json!({
+                "level": "note",
+                "message": { "text": message(&sentence(finding)) },
+                "associatedRule": { "id": finding.check },
+            })
         })
         .collect();
     let log = json!({
@@ -39,6 +53,7 @@ pub fn sarif(run: &Run) -> String {
             "invocations": [{
                 "executionSuccessful": true,
                 "endTimeUtc": run.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                "toolConfigurationNotifications": not_declared,
             }],
             "columnKind": "unicodeCodePoints",
             "results": results,
