@@ -8,6 +8,7 @@
     reason = "benches print, and stop where they fail"
 )]
 
+mod consolidate;
 mod drift;
 mod provision;
 mod sandbox;
@@ -18,6 +19,7 @@ type Run = fn(&[String]);
 
 /// Every bench by its name.
 const BENCHES: &[(&str, Run)] = &[
+    ("consolidate", consolidate::run),
     ("drift", drift::run),
     ("provision", provision::run),
     ("sandbox", sandbox::run),

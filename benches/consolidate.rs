@@ -1,0 +1,359 @@
+//! Consolidation: the merge-join of long listings, and the copying of many small
+//! objects from a member's bucket into the archive on the sandbox.
+//!
+//! `cargo bench -- consolidate [--keys 5000000] [--objects 20000]`. The join runs
+//! over keys made as they are asked for, in a process of its own for each size,
+//! beside a join by a set of the archive's keys and the making of the keys alone.
+//! The copying too runs in processes of its own, so that time, CPU and memory are
+//! the consolidating program's; the sandbox answers each call at once, and late.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    process::Command,
+    sync::Arc,
+    time::Instant,
+};
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_s3::types::StorageClass;
+use futures::{StreamExt, stream};
+use orgtrail::{
+    archive::{
+        consolidate::{
+            copy::{PART_BYTES, Target},
+            join::{Joined, Listed, join},
+            run::{Archive, Asked, Progress, Run, consolidate},
+            source::Source,
+        },
+        units::Cutter,
+    },
+    aws::{Aws, AwsError, Clients, Settings},
+    names::{AccountId, Region},
+    sandbox::{Effect, Fault, Options, Sandbox},
+};
+
+use crate::{provision::peak_mib, sandbox::cpu_seconds};
+
+/// What child processes are started with.
+const JOIN: &str = "--join";
+const COPY: &str = "--copy";
+/// Objects of a lane's day, where listings are joined.
+const A_DAY: u64 = 1_000;
+/// Of so many keys of the source, the archive lacks one, and has another of its
+/// own instead.
+const LACKS_ONE_OF: u64 = 10;
+const ARCHIVE: &str = "bench-log-archive";
+const LEGACY: &str = "bench-legacy-logs";
+const ROOT: &str = "AWSLogs/o-exampleorgid/";
+const REGION: &str = "us-east-1";
+/// Days and Regions that the copied objects are of.
+const DAYS: u64 = 25;
+const REGIONS: [&str; 4] = ["us-east-1", "us-west-2", "eu-west-1", "eu-central-1"];
+/// As the command line copies, where nobody says.
+const CONCURRENCY: usize = 64;
+
+/// Runs the bench; `--keys` and `--objects` set its sizes.
+pub(crate) fn run(options: &[String]) {
+    let number = |text: &String| text.parse::<u64>().expect("a number");
+    match options {
+        [flag, way, keys] if flag == JOIN => child_join(way, number(keys)),
+        [flag, how @ ..] if flag == COPY => child_copy(how),
+        _ => {
+            let named = |name: &str, otherwise| {
+                let at = options.iter().position(|option| option == name);
+                at.and_then(|at| options.get(at + 1)).map_or(otherwise, number)
+            };
+            joins(named("--keys", 5_000_000));
+            copies(named("--objects", 20_000));
+        }
+    }
+}
+
+/// Starts this program again and gives the numbers that it prints.
+fn child(arguments: &[&str]) -> Vec<f64> {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .arg("consolidate")
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said.trim().split(',').map(|number| number.parse().unwrap()).collect()
+}
+
+fn joins(most: u64) {
+    println!("joining a source and an archive of so many keys each");
+    println!(
+        "{:>9}  {:>14}  {:>8}  {:>10}  {:>12}  {:>10}",
+        "keys", "way", "seconds", "keys/s", "CPU us/key", "memory MiB"
+    );
+    for keys in [100_000, 1_000_000, 5_000_000].into_iter().filter(|keys| *keys <= most) {
+        let [made, joined, set] = ["keys alone", "merge-join", "set"]
+            .map(|way| (way, child(&[JOIN, way, &keys.to_string()])));
+        for (way, took) in [&made, &joined, &set] {
+            let [seconds, cpu, mib] = took[..] else { panic!("{took:?}") };
+            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+            let all = 2.0 * keys as f64;
+            println!(
+                "{keys:>9}  {way:>14}  {seconds:>8.2}  {:>10.0}  {:>12.3}  {mib:>10}",
+                all / seconds,
+                cpu * 1e6 / all
+            );
+        }
+        println!(
+            "{:>9}  the merge-join takes {:.2} times the CPU of the set and 1/{:.0} of its memory",
+            "",
+            joined.1[1] / set.1[1],
+            set.1[2] / joined.1[2].max(1.0)
+        );
+    }
+}
+
+/// One way to join, measured: seconds, CPU seconds, MiB that the process grew by.
+fn child_join(way: &str, keys: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let before = peak_mib();
+    let (started, cpu) = (Instant::now(), cpu_seconds());
+    let missing = match way {
+        "merge-join" => runtime.block_on(merge_join(keys)),
+        "set" => set_join(keys),
+        _ => archive_keys(keys).chain(source_keys(keys)).filter(|key| key.size_bytes == 0).count(),
+    };
+    let wanted = if way == "keys alone" { 0 } else { keys / LACKS_ONE_OF };
+    assert_eq!(missing as u64, wanted, "{way}");
+    println!("{},{},{}", started.elapsed().as_secs_f64(), cpu_seconds() - cpu, peak_mib() - before);
+}
+
+/// As a lane's work does: join, and cut into days.
+async fn merge_join(keys: u64) -> usize {
+    let ok = Ok::<Listed, AwsError>;
+    let source = stream::iter(source_keys(keys).map(ok));
+    let archive = stream::iter(archive_keys(keys).map(ok));
+    let mut joined = Box::pin(join(source, archive));
+    let (mut cutter, mut missing) = (Cutter::default(), 0);
+    let missing_of =
+        |day: &[Joined]| day.iter().filter(|entry| matches!(entry, Joined::Missing(_))).count();
+    while let Some(entry) = joined.next().await {
+        let entry = entry.unwrap();
+        if matches!(entry, Joined::ArchiveOnly(_)) {
+            continue;
+        }
+        let path = entry.path().to_owned();
+        if let Some((_, day)) = cutter.push(&path, entry) {
+            missing += missing_of(&day);
+        }
+    }
+    missing + cutter.finish().map_or(0, |(_, day)| missing_of(&day))
+}
+
+/// As a program does that holds one of the listings.
+fn set_join(keys: u64) -> usize {
+    let archive: HashSet<Box<str>> = archive_keys(keys).map(|listed| listed.path).collect();
+    source_keys(keys).filter(|listed| !archive.contains(&listed.path)).count()
+}
+
+fn source_keys(keys: u64) -> impl Iterator<Item = Listed> {
+    (0..keys).map(|number| listed(number, 'a'))
+}
+
+/// Most of the source's, and in place of the others some of its own.
+fn archive_keys(keys: u64) -> impl Iterator<Item = Listed> {
+    (0..keys).map(|number| listed(number, if number % LACKS_ONE_OF == 0 { 'b' } else { 'a' }))
+}
+
+/// The objects of a lane in the order of their keys.
+fn listed(number: u64, mark: char) -> Listed {
+    let (day, of_day) = (number / A_DAY, number % A_DAY);
+    let (year, month, day) = (2000 + day / (12 * 28), day / 28 % 12 + 1, day % 28 + 1);
+    Listed {
+        path: format!(
+            "{year:04}/{month:02}/{day:02}/444444444444_CloudTrail_us-east-1_\
+             {year:04}{month:02}{day:02}T{:02}05Z_{of_day:015}{mark}.json.gz",
+            of_day * 24 / A_DAY
+        )
+        .into(),
+        size_bytes: 4_404,
+        archived: None,
+        etag: Some(format!("\"{number:032x}\"").into()),
+    }
+}
+
+fn copies(objects: u64) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    println!("consolidating {objects} objects of {} Regions and {DAYS} days", REGIONS.len());
+    println!(
+        "{:>7}  {:>8}  {:>14}  {:>8}  {:>10}  {:>14}  {:>8}  {:>9}  {:>9}",
+        "latency",
+        "way",
+        "run",
+        "seconds",
+        "objects/s",
+        "CPU us/object",
+        "peak MiB",
+        "requests",
+        "listings"
+    );
+    for milliseconds in [0, 20] {
+        for way in ["client", "server"] {
+            runtime.block_on(copied(objects, milliseconds, way));
+        }
+    }
+}
+
+/// Three runs on a sandbox of their own: one that copies, one that has nothing to
+/// do, and one that lists everything again.
+async fn copied(objects: u64, milliseconds: u64, way: &str) {
+    let sandbox = Sandbox::start(Options::new(REGION.parse().unwrap())).await.unwrap();
+    let accounts = sandbox.accounts();
+    let (keeper, member) = (&accounts[1], &accounts[3]);
+    let keys = sandbox.administrator().unwrap();
+    let place = [sandbox.endpoint(), keys.access_key_id, keys.secret_access_key];
+    let aws = sign_in(&place).await;
+    let region = REGION.parse().unwrap();
+    fill(&aws.clients(keeper, &region), &aws.clients(member, &region), objects).await;
+    for (run, wanted) in [("first", objects), ("again", 0), ("again, --full", 0)] {
+        sandbox.faults().clear();
+        // Every call is counted, and listings once more.
+        for (call, milliseconds) in [("*", milliseconds), ("s3:ListObjectsV2", 0)] {
+            sandbox.faults().inject(Fault::every(call, Effect::Latency { milliseconds }));
+        }
+        let full = if run == "again, --full" { "full" } else { "" };
+        let arguments: Vec<String> = [COPY.to_owned()]
+            .into_iter()
+            .chain(place.clone())
+            .chain([keeper.to_string(), member.to_string(), way.to_owned(), full.to_owned()])
+            .collect();
+        let took = tokio::task::spawn_blocking(move || {
+            child(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        })
+        .await
+        .unwrap();
+        let [copied, seconds, cpu, mib] = took[..] else { panic!("{took:?}") };
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let (objects, wanted) = (objects as f64, wanted as f64);
+        assert!((copied - wanted).abs() < 0.5, "{copied} objects copied, expected {wanted}");
+        let calls: Vec<u64> = sandbox.faults().struck().iter().map(|(_, calls)| *calls).collect();
+        println!(
+            "{:>7}  {way:>8}  {run:>14}  {seconds:>8.2}  {:>10.0}  {:>14.0}  {mib:>8}  {:>9}  {:>9}",
+            format!("{milliseconds} ms"),
+            objects / seconds,
+            cpu * 1e6 / objects,
+            calls[0],
+            calls[1]
+        );
+    }
+    sandbox.stop().await;
+}
+
+/// Makes both buckets, lets the archive's account read the member's, and puts
+/// the objects there.
+async fn fill(archive: &Clients, legacy: &Clients, objects: u64) {
+    archive.s3().create_bucket().bucket(ARCHIVE).send().await.unwrap();
+    legacy.s3().create_bucket().bucket(LEGACY).send().await.unwrap();
+    let policy = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "AWS": format!("arn:aws:iam::{}:root", archive.account().unwrap()) },
+            "Action": ["s3:GetObject", "s3:GetObjectTagging"],
+            "Resource": format!("arn:aws:s3:::{LEGACY}/*"),
+        }],
+    });
+    let put = legacy.s3().put_bucket_policy().bucket(LEGACY).policy(policy.to_string());
+    put.send().await.unwrap();
+    let account = legacy.account().unwrap();
+    stream::iter(0..objects)
+        .for_each_concurrent(CONCURRENCY, |number| async move {
+            let region = REGIONS[usize::try_from(number).unwrap() % REGIONS.len()];
+            let day = number % DAYS + 1;
+            let key = format!(
+                "AWSLogs/{account}/CloudTrail/{region}/2026/01/{day:02}/\
+                 {account}_CloudTrail_{region}_202601{day:02}T0005Z_{number:016}.json.gz"
+            );
+            // Between half a kilobyte and 15 KB, most of them small, as of quiet
+            // accounts.
+            let length = 512 << (number % 6);
+            let put = legacy.s3().put_object().bucket(LEGACY).key(key);
+            let put = put.content_type("application/json").content_encoding("gzip");
+            let put = put.metadata("signature", "00ff").body(vec![b'x'; length].into());
+            put.send().await.unwrap();
+        })
+        .await;
+}
+
+/// One run, measured: objects copied, seconds, CPU seconds, peak MiB.
+fn child_copy(how: &[String]) {
+    let [endpoint, id, secret, keeper, member, way, full] = how else { panic!("{how:?}") };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let place = [endpoint, id, secret].map(String::clone);
+    let started = Instant::now();
+    let copied = runtime.block_on(one_run(&place, keeper, member, way == "server", full == "full"));
+    println!("{copied},{},{},{}", started.elapsed().as_secs_f64(), cpu_seconds(), peak_mib());
+}
+
+async fn one_run(
+    place: &[String; 3],
+    keeper: &str,
+    member: &str,
+    server_side: bool,
+    full: bool,
+) -> u64 {
+    let aws = sign_in(place).await;
+    let region: Region = REGION.parse().unwrap();
+    let keeper: AccountId = keeper.parse().unwrap();
+    let member: AccountId = member.parse().unwrap();
+    let asked = Asked {
+        since: None,
+        until: None,
+        accounts: BTreeSet::new(),
+        regions: BTreeSet::new(),
+        dry_run: false,
+        full,
+        server_side,
+        restore: None,
+        limit: None,
+        concurrency: CONCURRENCY,
+        overlap_days: 2,
+    };
+    let run = Run {
+        id: "bench".to_owned(),
+        now: "2026-03-01T00:00:00Z".parse().unwrap(),
+        caller: aws.caller().arn.to_string(),
+        program: "bench".to_owned(),
+    };
+    let archive = Archive {
+        target: Target {
+            clients: aws.clients(&keeper, &region),
+            bucket: ARCHIVE.parse().unwrap(),
+            storage_class: StorageClass::Standard,
+            part_bytes: PART_BYTES,
+        },
+        prefix: None,
+        root: ROOT.to_owned(),
+    };
+    let source = Source {
+        bucket: LEGACY.parse().unwrap(),
+        prefix: None,
+        account: member.clone(),
+        region: region.clone(),
+        trails: Vec::new(),
+    };
+    let sources = vec![(source, aws.clients(&member, &region))];
+    let progress = Arc::new(Progress::new(None));
+    let report = consolidate(&run, &asked, &archive, sources, progress).await.unwrap();
+    assert!(report.complete(), "{:?}", report.examples);
+    report.counts.copied
+}
+
+async fn sign_in([endpoint, id, secret]: &[String; 3]) -> Aws {
+    let credentials = Credentials::from_keys(id, secret, None);
+    let base = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(aws_config::Region::new(REGION))
+        .endpoint_url(endpoint)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    let settings = Settings { home_region: Some(REGION.parse().unwrap()), ..Settings::default() };
+    Aws::with_base(settings, base).await.unwrap()
+}
