@@ -37,6 +37,12 @@ bench-verify *ARGS:
     cargo build --release
     python3 tests/peers/bench_verify.py {{ ARGS }}
 
+# `consolidate` beside s5cmd, rclone and `aws s3 sync`, at 0 and 20 ms
+bench-consolidate *ARGS:
+    bash tests/peers/setup.sh boto3 awscli seaweedfs copiers
+    cargo build --release
+    "${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}/boto3/bin/python" tests/peers/bench_consolidate.py {{ ARGS }}
+
 # Install what the cross-checks need, each in its own place under target/peers
 peers-setup:
     bash tests/peers/setup.sh all

