@@ -6,9 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_sdk_s3::{
     operation::get_object::GetObjectOutput,
-    types::{
-        ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart, StorageClass,
-    },
+    types::{ChecksumMode, CompletedMultipartUpload, CompletedPart, StorageClass},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -91,6 +89,25 @@ pub enum CopyError {
     },
 }
 
+/// A write into the archive, whole or in parts, with all of the origin's that is
+/// not its body.
+macro_rules! taken_over {
+    ($call:expr, $target:expr, $object:expr, $tagging:expr) => {
+        $call
+            .bucket($target.bucket.as_str())
+            .checksum_algorithm(aws_sdk_s3::types::ChecksumAlgorithm::Sha256)
+            .set_content_type($object.content_type.clone())
+            .set_content_encoding($object.content_encoding.clone())
+            .set_content_language($object.content_language.clone())
+            .set_content_disposition($object.content_disposition.clone())
+            .set_cache_control($object.cache_control.clone())
+            .set_metadata($object.metadata.clone())
+            .set_tagging($tagging.clone())
+            .storage_class($target.storage_class.clone())
+    };
+}
+pub(super) use taken_over;
+
 /// Copies one object, unless the key is taken.
 ///
 /// The archive decides who wins a race: the write is conditional
@@ -110,23 +127,10 @@ pub async fn copy(target: &Target, origin: Origin<'_>, key: &str) -> Result<Copi
     // A write that lost its answer may have arrived: then the next finds the
     // key taken, and by its own content.
     let result = loop {
-        let put = target
-            .clients
-            .s3()
-            .put_object()
-            .bucket(target.bucket.as_str())
+        let put = taken_over!(target.clients.s3().put_object(), target, object, tagging)
             .key(key)
             .if_none_match("*")
-            .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(&checksum)
-            .set_content_type(object.content_type.clone())
-            .set_content_encoding(object.content_encoding.clone())
-            .set_content_language(object.content_language.clone())
-            .set_content_disposition(object.content_disposition.clone())
-            .set_cache_control(object.cache_control.clone())
-            .set_metadata(object.metadata.clone())
-            .set_tagging(tagging.clone())
-            .storage_class(target.storage_class.clone())
             .body(body.clone().into())
             .send()
             .await

@@ -169,7 +169,7 @@ fn read(trail: &Trail) -> Result<LegacyTrail, String> {
 /// The buckets that trails deliver to, each once, read through the account of
 /// the first of its trails.
 #[must_use]
-pub fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
+fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
     let mut sources: BTreeMap<(BucketName, Option<KeyPrefix>), Source> = BTreeMap::new();
     for trail in trails {
         sources

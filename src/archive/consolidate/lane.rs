@@ -1,17 +1,17 @@
 //! One lane's work: join, cut into days, copy what is missing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream, stream::FuturesOrdered};
 use jiff::civil::Date;
 
 use super::{
     copy::{self, Copied, Origin, Target},
     join::{JoinError, Joined, Listed, join},
     pace::Limit,
+    progress::Share,
     record::{Counts, ObjectRow, Outcome, Row, UnitRow},
     restore::{self, Archived, Restore},
-    run::Share,
     server_side::{Route, Way},
 };
 use crate::{
@@ -28,6 +28,10 @@ use crate::{
 /// body, before it is given up for this run, beyond what the SDK does: in a storm
 /// that gives up soon, and of a body it knows nothing.
 const AGAIN: u32 = 4;
+
+/// Entries of days that are begun, up to which the next day of a lane is begun
+/// too: enough for every copy that may run, and few beside a page of a listing.
+const ENTRIES_AHEAD: usize = 256;
 
 /// The longest wait before the first of these attempts; each next one doubles it.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -59,6 +63,46 @@ pub(super) struct Work {
     pub(super) progress: Share,
 }
 
+/// A join, cut into days.
+struct Units<J> {
+    joined: Pin<Box<J>>,
+    cutter: Cutter<Joined>,
+    ended: bool,
+}
+
+impl<J: Stream<Item = Result<Joined, JoinError>>> Units<J> {
+    fn new(joined: J) -> Self {
+        Self { joined: Box::pin(joined), cutter: Cutter::default(), ended: false }
+    }
+
+    /// The next day of which the source has anything. A day before an error is
+    /// not whole, and left out.
+    ///
+    /// Loses nothing where it is dropped before it ends.
+    async fn next(&mut self) -> Option<Result<(Option<Date>, Vec<Joined>), JoinError>> {
+        while !self.ended {
+            match self.joined.next().await {
+                Some(Ok(Joined::ArchiveOnly(_))) => {}
+                Some(Ok(entry)) => {
+                    let path = entry.path().to_owned();
+                    if let Some(unit) = self.cutter.push(&path, entry) {
+                        return Some(Ok(unit));
+                    }
+                }
+                Some(Err(error)) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+                None => {
+                    self.ended = true;
+                    return std::mem::take(&mut self.cutter).finish().map(Ok);
+                }
+            }
+        }
+        None
+    }
+}
+
 /// What a lane came to.
 #[derive(Debug, Default)]
 pub(super) struct LaneResult {
@@ -86,42 +130,42 @@ impl Work {
         let after = first.map(day_folder);
         let source = self.lane.prefix();
         let archive = self.lane.prefix_under(&self.archive_root);
-        let mut joined = Box::pin(join(
+        let mut units = Units::new(join(
             inventory::list(&self.source, &self.bucket, source, after.clone()),
             inventory::list(&self.target.clients, &self.target.bucket, archive, after),
         ));
-        let mut cutter = Cutter::default();
+        // Days end in their order, so that what is proven has no gap; the next ones
+        // are under way meanwhile, where they are small.
+        let (mut running, mut ahead) = (FuturesOrdered::new(), 0);
+        let mut ended = false;
         loop {
-            let next = joined.next().await;
-            let (unit, ended) = match next {
-                Some(Ok(Joined::ArchiveOnly(_))) => continue,
-                Some(Ok(entry)) => (cutter.push(entry.path().to_owned().as_str(), entry), false),
-                Some(Err(error)) => {
-                    result.failure = Some(error);
-                    (None, true)
-                }
-                None => (std::mem::take(&mut cutter).finish(), true),
-            };
-            if let Some((day, entries)) = unit {
-                if day > self.until && self.until.is_some() {
-                    break;
-                }
-                let counts = self.unit(day, entries, rows).await;
-                result.counts += counts;
-                if self.progress.stopped() {
-                    result.stopped = true;
-                    break;
-                }
-                contiguous &= counts.complete();
-                if let Some(day) = day.filter(|day| contiguous && *day <= self.closed_through) {
-                    result.proven_through = result.proven_through.max(Some(day));
-                }
+            if self.progress.stopped() {
+                (result.stopped, ended) = (true, true);
             }
-            if ended {
-                break;
+            tokio::select! {
+                unit = units.next(), if !ended && ahead < ENTRIES_AHEAD => match unit {
+                    Some(Ok((day, _))) if day > self.until && self.until.is_some() => ended = true,
+                    Some(Ok((day, entries))) => {
+                        ahead += entries.len();
+                        running.push_back(self.unit(day, entries, rows));
+                    }
+                    Some(Err(error)) => {
+                        result.failure = Some(error);
+                        ended = true;
+                    }
+                    None => ended = true,
+                },
+                Some((day, counts)) = running.next(), if !running.is_empty() => {
+                    ahead = ahead.saturating_sub(usize::try_from(counts.source).unwrap_or(usize::MAX));
+                    result.counts += counts;
+                    contiguous &= counts.complete() && !self.progress.stopped();
+                    if let Some(day) = day.filter(|day| contiguous && *day <= self.closed_through) {
+                        result.proven_through = result.proven_through.max(Some(day));
+                    }
+                },
+                else => return result,
             }
         }
-        result
     }
 
     async fn unit(
@@ -129,7 +173,7 @@ impl Work {
         day: Option<Date>,
         entries: Vec<Joined>,
         rows: &tokio::sync::mpsc::Sender<Row>,
-    ) -> Counts {
+    ) -> (Option<Date>, Counts) {
         let mut counts = Counts { source: entries.len() as u64, ..Counts::default() };
         let mut done = stream::iter(entries)
             .map(|entry| self.entry(entry))
@@ -153,7 +197,7 @@ impl Work {
             let unit = UnitId { lane: self.lane.clone(), day };
             let _ = rows.send(Row::Unit(UnitRow { unit, counts })).await;
         }
-        counts
+        (day, counts)
     }
 
     /// `(None, None)` for what is in the archive already.
@@ -288,9 +332,11 @@ impl Work {
                 return Ok(None);
             }
             let result = if alike {
+                let _held = self.limit.hold(origin.size_bytes.min(self.target.part_bytes)).await;
                 copy::compare_both(&self.target, origin, key).await
             } else {
-                self.route.copy(&self.target, origin, listed.etag.as_deref(), key).await
+                let etag = listed.etag.as_deref();
+                self.route.copy(&self.limit, &self.target, origin, etag, key).await
             };
             drop(turn);
             match result {

@@ -15,6 +15,7 @@ mod lane;
 pub mod ledger;
 mod multipart;
 pub mod pace;
+mod progress;
 pub mod record;
 pub mod restore;
 pub mod run;

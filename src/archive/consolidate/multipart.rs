@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use super::{
     copy::{
         Copied, CopyError, Origin, Target, compare, completed, fetch, finish, is_taken, sha256,
-        tags,
+        tags, taken_over,
     },
     record::Outcome,
     server_side::Way,
@@ -26,21 +26,9 @@ pub(super) async fn copy(
     let first = (0, target.part_bytes.min(origin.size_bytes));
     let (object, body) = fetch(origin, Some(first)).await?;
     let (tagging, tags_left) = tags(origin, &object).await?;
-    let upload = target
-        .clients
-        .s3()
-        .create_multipart_upload()
-        .bucket(target.bucket.as_str())
+    let create = target.clients.s3().create_multipart_upload();
+    let upload = taken_over!(create, target, object, tagging)
         .key(key)
-        .checksum_algorithm(ChecksumAlgorithm::Sha256)
-        .set_content_type(object.content_type.clone())
-        .set_content_encoding(object.content_encoding.clone())
-        .set_content_language(object.content_language.clone())
-        .set_content_disposition(object.content_disposition.clone())
-        .set_cache_control(object.cache_control.clone())
-        .set_metadata(object.metadata.clone())
-        .set_tagging(tagging)
-        .storage_class(target.storage_class.clone())
         .send()
         .await
         .at(&target.clients, "s3:PutObject")?;

@@ -1,5 +1,5 @@
 //! How many copies run at once: fewer when the servers throttle, more when
-//! they do not.
+//! they do not, and no more than their bodies fit into memory.
 
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -7,11 +7,19 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// Passed copies that win one more place back.
 const PASSED_FOR_ONE_MORE: usize = 32;
 
+/// Bodies that are held at once, all copies together. Units: bytes.
+const HELD_BYTES: u64 = 64 << 20;
+
+/// What the bound on bodies is counted in. Units: bytes.
+const GRAIN_BYTES: u64 = 1 << 10;
+
 /// A bound on concurrent copies that halves when throttled and grows by one
 /// with success (additive increase, multiplicative decrease, as TCP does).
 #[derive(Debug)]
 pub struct Limit {
     turns: Semaphore,
+    /// Units: [`GRAIN_BYTES`].
+    bodies: Semaphore,
     most: usize,
     state: Mutex<State>,
 }
@@ -50,6 +58,7 @@ impl Limit {
         let most = most.max(1);
         Self {
             turns: Semaphore::new(most),
+            bodies: Semaphore::new(grains(HELD_BYTES) as usize),
             most,
             state: Mutex::new(State { now: most, passed: 0, debt: 0 }),
         }
@@ -71,6 +80,13 @@ impl Limit {
     pub async fn turn(&self) -> Turn<'_> {
         // The semaphore is never closed, so there is always a permit.
         Turn { limit: self, permit: self.turns.acquire().await.ok() }
+    }
+
+    /// Waits until so many bytes of a body may be held; ends when dropped. More
+    /// than all are held alone.
+    pub async fn hold(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.bodies.acquire_many(grains(bytes.min(HELD_BYTES))).await.ok()
     }
 
     /// The server throttled: half as many from now on.
@@ -100,6 +116,11 @@ impl Limit {
     }
 }
 
+/// At least one, so that each body counts.
+fn grains(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(GRAIN_BYTES)).unwrap_or(u32::MAX).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +148,19 @@ mod tests {
         assert_eq!((limit.now(), limit.turns.available_permits()), (2, 0));
         drop(turns);
         assert_eq!(limit.turns.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn bodies_wait_until_they_fit() {
+        let limit = Limit::new(4);
+        let large = limit.hold(HELD_BYTES - GRAIN_BYTES).await;
+        let small = limit.hold(1).await;
+        let mut waiting = Box::pin(limit.hold(2));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        drop(large);
+        assert!(futures::poll!(&mut waiting).is_ready());
+        drop(small);
+        // More than all waits for all, and no longer.
+        assert!(limit.hold(u64::MAX).await.is_some());
     }
 }

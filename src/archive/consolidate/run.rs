@@ -2,17 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use futures::{StreamExt, stream};
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
-use parking_lot::Mutex;
 use serde::Serialize;
 
+pub use super::progress::{Progress, SourceProgress};
 use super::{
     census,
     copy::Target,
@@ -132,107 +129,6 @@ impl Report {
     #[must_use]
     pub fn complete(&self) -> bool {
         self.counts.complete() && self.failures.is_empty() && !self.stopped
-    }
-}
-
-/// How far a run is, for whoever shows it, and the way to stop it.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// Objects that were in the archive already.
-    pub present: AtomicU64,
-    /// Objects that were dealt with.
-    pub done: AtomicU64,
-    /// Units: bytes, of the copied.
-    pub copied_bytes: AtomicU64,
-    copied: AtomicU64,
-    limit: Option<u64>,
-    /// Whether somebody wants to know how many objects are expected.
-    forecast: bool,
-    sources: Mutex<BTreeMap<String, Arc<SourceProgress>>>,
-    stop: AtomicBool,
-}
-
-/// How far one source is.
-#[derive(Debug, Default)]
-pub struct SourceProgress {
-    /// Objects that were dealt with, or were in the archive already.
-    pub done: AtomicU64,
-    /// Objects that it is taken to have; more come as its lanes are looked at.
-    pub expected: AtomicU64,
-}
-
-impl Progress {
-    /// Stops the run by itself after `limit` copied objects.
-    #[must_use]
-    pub fn new(limit: Option<u64>) -> Self {
-        Self { limit, ..Self::default() }
-    }
-
-    /// The same, for somebody who wants to know how long it takes: one day of
-    /// each lane is listed beside the run.
-    #[must_use]
-    pub fn with_forecast(self) -> Self {
-        Self { forecast: true, ..self }
-    }
-
-    /// Every source by its name.
-    pub fn sources(&self) -> BTreeMap<String, Arc<SourceProgress>> {
-        self.sources.lock().clone()
-    }
-
-    /// A lane's part in it.
-    fn share(self: &Arc<Self>, lane: &Lane) -> Share {
-        let source = Arc::clone(self.sources.lock().entry(lane.source()).or_default());
-        Share { run: Arc::clone(self), source }
-    }
-
-    /// Starts no further copy; what is in flight is finished and recorded.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the run is to end.
-    #[must_use]
-    pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    fn present(&self) {
-        self.present.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn done(&self, outcome: Outcome, size_bytes: u64) {
-        self.done.fetch_add(1, Ordering::Relaxed);
-        if outcome == Outcome::Copied {
-            self.copied_bytes.fetch_add(size_bytes, Ordering::Relaxed);
-            let copied = self.copied.fetch_add(1, Ordering::Relaxed) + 1;
-            if self.limit.is_some_and(|limit| copied >= limit) {
-                self.stop();
-            }
-        }
-    }
-}
-
-/// A lane's part in the progress of its run and its source.
-#[derive(Debug, Clone)]
-pub(super) struct Share {
-    run: Arc<Progress>,
-    source: Arc<SourceProgress>,
-}
-
-impl Share {
-    pub(super) fn stopped(&self) -> bool {
-        self.run.stopped()
-    }
-
-    pub(super) fn present(&self) {
-        self.source.done.fetch_add(1, Ordering::Relaxed);
-        self.run.present();
-    }
-
-    pub(super) fn done(&self, outcome: Outcome, size_bytes: u64) {
-        self.source.done.fetch_add(1, Ordering::Relaxed);
-        self.run.done(outcome, size_bytes);
     }
 }
 
@@ -487,15 +383,5 @@ mod tests {
         assert_eq!(closed_through(now, 0), date(2026, 3, 9));
         assert_eq!(closed_through(now, 2), date(2026, 3, 7));
         assert_eq!(closed_through(now, u32::MAX), Date::MIN);
-    }
-
-    #[test]
-    fn a_run_stops_itself_at_its_limit() {
-        let progress = Progress::new(Some(2));
-        progress.done(Outcome::Copied, 1);
-        progress.done(Outcome::Failed, 1);
-        assert!(!progress.stopped());
-        progress.done(Outcome::Copied, 1);
-        assert!(progress.stopped());
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     copy::{self, Copied, CopyError, Origin, Target, compare, hash, is_taken},
+    pace::Limit,
     record::Outcome,
 };
 use crate::aws::{At, AwsError, ErrorKind};
@@ -67,6 +68,7 @@ impl Route {
     /// Nothing was written; another run can try again.
     pub(super) async fn copy(
         &self,
+        limit: &Limit,
         target: &Target,
         origin: Origin<'_>,
         etag: Option<&str>,
@@ -77,13 +79,15 @@ impl Route {
             // INVARIANT: the listed entity tag pins the content, so that the
             // size and what was compared in the listing hold for the copy.
             match call(target, origin, Some(etag), key).await {
-                Ok(answer) => return self.prove(target, origin, key, &answer).await,
+                Ok(answer) => return self.prove(limit, target, origin, key, &answer).await,
                 Err(NotCopied::Failed(error)) => return Err(error.into()),
                 Err(NotCopied::Source) => self.set(State::Client),
                 Err(NotCopied::Object) => {}
             }
         }
+        let held = limit.hold(origin.size_bytes.min(target.part_bytes)).await;
         let copied = copy::copy(target, origin, key).await?;
+        drop(held);
         if copied.outcome == Outcome::Copied && small && self.begin_probe() {
             self.set(probe(target, origin, key).await);
         }
@@ -94,6 +98,7 @@ impl Route {
     /// reading both.
     async fn prove(
         &self,
+        limit: &Limit,
         target: &Target,
         origin: Origin<'_>,
         key: &str,
@@ -103,6 +108,7 @@ impl Route {
             (Outcome::Copied, sha256)
         } else {
             self.set(State::Client);
+            let _held = limit.hold(origin.size_bytes.min(target.part_bytes)).await;
             let sha256 = hash(origin, target.part_bytes).await?;
             let outcome = match compare(target, key, origin.size_bytes, &sha256).await? {
                 Outcome::AlreadyThere => Outcome::Copied,
