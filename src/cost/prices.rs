@@ -3,6 +3,12 @@
 //! US dollars, without taxes, free tiers and discounts, for [`REGION`]; other
 //! Regions cost up to about twice as much. They change seldom, and never by
 //! themselves here: whoever changes one changes [`AS_OF`].
+//!
+//! AWS's pricing pages fill their tables by script, so most prices were held
+//! against what others read of them: "list" is AWS's price list as its Pricing API
+//! gives it (published readings of October 2025 and later), "guides" are published
+//! tables of May and June 2026 that agree. What is marked "not confirmed" stands
+//! here as it was known, and was found nowhere.
 
 use jiff::civil::{Date, date};
 use serde::Serialize;
@@ -10,14 +16,15 @@ use serde::Serialize;
 use super::Usd;
 
 /// The day for which the prices hold.
-pub const AS_OF: Date = date(2025, 6, 1);
+pub const AS_OF: Date = date(2026, 6, 1);
 /// The Region whose prices they are.
 pub const REGION: &str = "us-east-1";
 /// Where AWS publishes them.
-pub const SOURCES: [&str; 3] = [
+pub const SOURCES: [&str; 4] = [
     "https://aws.amazon.com/s3/pricing/",
     "https://aws.amazon.com/cloudtrail/pricing/",
     "https://aws.amazon.com/kms/pricing/",
+    "https://aws.amazon.com/cloudwatch/pricing/",
 ];
 
 /// What a storage class costs.
@@ -25,19 +32,23 @@ pub const SOURCES: [&str; 3] = [
 pub struct StoragePrice {
     /// The class, as S3 names it.
     pub class: &'static str,
-    /// A GB kept for a month; of the first 50 TB.
+    /// A GB kept for a month; of the first 50 TB. Source: list; guides for
+    /// `DEEP_ARCHIVE`.
     pub gb_month: f64,
-    /// A thousand PUT, COPY, POST or LIST requests.
+    /// A thousand PUT, COPY, POST or LIST requests. Source: list; guides for
+    /// `GLACIER`, where an older line of the list says 0.05.
     pub thousand_puts: f64,
-    /// A thousand GET and other reading requests.
+    /// A thousand GET and other reading requests. Source: list.
     pub thousand_gets: f64,
-    /// A GB read, where reading is charged.
+    /// A GB read, where reading is charged. Source: list.
     pub gb_read: f64,
-    /// A thousand objects watched for a month.
+    /// A thousand objects watched for a month. Source: list.
     pub thousand_watched: f64,
-    /// What an object is charged for at least. Units: bytes.
+    /// What an object is charged for at least. Units: bytes. Source: Amazon S3
+    /// User Guide, "Understanding and managing Amazon S3 storage classes".
     pub least_bytes: u64,
     /// What is added to each object, charged as this class. Units: bytes.
+    /// Source: as above, "Understanding archival storage".
     pub added_bytes: u64,
     /// What is added to each object, charged as `STANDARD`. Units: bytes.
     pub added_standard_bytes: u64,
@@ -115,6 +126,15 @@ pub fn storage(class: &str) -> Option<&'static StoragePrice> {
     STORAGE.iter().find(|price| price.class == class)
 }
 
+/// What a GB costs a month in each of some classes, in words.
+#[must_use]
+pub fn gb_month_in(classes: &[&str]) -> String {
+    let priced = classes.iter().filter_map(|class| storage(class));
+    let words: Vec<String> =
+        priced.map(|price| format!("${} a GB in {}", price.gb_month, price.class)).collect();
+    words.join(", ")
+}
+
 /// What restoring from an archive class costs, and how long it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct RestorePrice {
@@ -122,11 +142,14 @@ pub struct RestorePrice {
     pub class: &'static str,
     /// The tier of the restore, as S3 names it.
     pub tier: &'static str,
-    /// A GB restored.
+    /// A GB restored. Source: guides; for `GLACIER` also AWS re:Post, "How do I
+    /// manage data retrieval costs", and for its `Bulk` the User Guide: free.
     pub gb: f64,
-    /// A thousand objects restored.
+    /// A thousand objects restored. Source: as above for `GLACIER`; those of
+    /// `DEEP_ARCHIVE` are not confirmed.
     pub thousand_requests: f64,
-    /// How long it takes.
+    /// How long it takes. Source: Amazon S3 User Guide, "Understanding archive
+    /// retrieval options".
     pub takes: &'static str,
 }
 
@@ -183,25 +206,30 @@ pub fn restore(class: &str, tier: &str) -> Option<&'static RestorePrice> {
     RESTORES.iter().find(|price| price.class == class && price.tier == tier)
 }
 
-/// A GB sent from a Region of AWS to another.
+/// A GB sent from a Region of AWS to another; less to `us-east-2`. Source: guides.
 pub const GB_BETWEEN_REGIONS: f64 = 0.02;
-/// A GB sent from AWS into the Internet, of the first 10 TB a month.
+/// A GB sent from AWS into the Internet, of the first 10 TB a month. Source: guides.
 pub const GB_TO_INTERNET: f64 = 0.09;
 
 /// Events that CloudTrail's prices are for.
 pub const EVENTS: u64 = 100_000;
 /// [`EVENTS`] management events of every copy but a Region's first, which is
-/// free.
+/// free. Source: AWS's page, as of its older edition, and guides.
 pub const FURTHER_MANAGEMENT_EVENTS: f64 = 2.0;
-/// [`EVENTS`] data events, of every copy.
+/// [`EVENTS`] data events, of every copy. Source: as above.
 pub const DATA_EVENTS: f64 = 0.1;
-/// [`EVENTS`] events that one kind of Insights analyses.
+/// [`EVENTS`] management events that one kind of Insights analyses. Source: guides;
+/// AWS's User Guide says how they are counted, and no price.
 pub const INSIGHTS_EVENTS: f64 = 0.35;
 
-/// A KMS key for a month; its first two rotations add as much each.
+/// A KMS key for a month; its first two rotations add as much each. Source: AWS's
+/// page; for the rotations its announcement of April 2024.
 pub const KMS_KEY_MONTH: f64 = 1.0;
-/// Ten thousand KMS requests.
+/// Ten thousand KMS requests. Source: AWS's page, and guides.
 pub const TEN_THOUSAND_KMS_REQUESTS: f64 = 0.03;
+
+/// A GB of CloudWatch Logs kept for a month, as compressed. Source: guides.
+pub const LOGS_GB_MONTH: f64 = 0.03;
 
 /// From when and where the prices are.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -213,7 +241,7 @@ pub struct PriceList {
     /// Their currency.
     pub currency: &'static str,
     /// Where AWS publishes them.
-    pub sources: [&'static str; 3],
+    pub sources: [&'static str; 4],
 }
 
 /// From when and where the prices are.
@@ -240,6 +268,14 @@ mod tests {
             assert!(storage(class.as_str()).is_some(), "{class}");
         }
         assert_eq!(storage("REDUCED_REDUNDANCY"), None);
+    }
+
+    #[test]
+    fn classes_are_priced_in_words() {
+        assert_eq!(
+            gb_month_in(&["STANDARD", "DEEP_ARCHIVE", "NONE"]),
+            "$0.023 a GB in STANDARD, $0.00099 a GB in DEEP_ARCHIVE"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{Action, FieldChange, Plan, ResourceId, Step, WriteAuthority, build};
 use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{At, Aws, AwsError, Clients};
+use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult, chain};
 use crate::resources::{Desired, Observed};
 
@@ -19,7 +20,7 @@ pub struct Remains {
     /// size.
     pub usd_a_month: Option<f64>,
     /// What its cost depends on, in words.
-    pub cost: &'static str,
+    pub cost: String,
 }
 
 /// The steps that take the guardrail, the trail and its alarms away.
@@ -102,7 +103,7 @@ fn own_alarm_names(id: &str, desired: &Desired, observed: &Observed) -> Vec<Stri
 pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
     let config = &desired.config;
     let mut remains = Vec::new();
-    let mut add = |is_there: bool, id: &'static str, name: String, why, usd, cost| {
+    let mut add = |is_there: bool, id: &'static str, name: String, why, usd, cost: String| {
         if is_there {
             remains.push(Remains { id: id.into(), name, why, usd_a_month: usd, cost });
         }
@@ -113,7 +114,7 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
         config.archive.bucket.to_string(),
         "it holds the logs; locked ones nobody can delete",
         None,
-        "$0.023 a GB in STANDARD, $0.0125 in STANDARD_IA, $0.004 in GLACIER_IR",
+        prices::gb_month_in(&["STANDARD", "STANDARD_IA", "GLACIER_IR"]),
     );
     add(
         observed.access_log_bucket.present().is_some(),
@@ -121,15 +122,18 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
         config.archive.access_logging.bucket.to_string(),
         "it holds who read the logs",
         None,
-        "$0.023 a GB; its own rule empties it",
+        format!("{}; its own rule empties it", prices::gb_month_in(&["STANDARD"])),
     );
     add(
         observed.kms_key.present().is_some(),
         "kms-key",
         config.key.alias.to_string(),
         "without it every log is unreadable",
-        Some(1.0),
-        "$1 for the key, and $1 more for each of its first two rotations",
+        Some(prices::KMS_KEY_MONTH),
+        format!(
+            "${0} for the key, and ${0} more for each of its first two rotations",
+            prices::KMS_KEY_MONTH
+        ),
     );
     add(
         observed.log_group.present().is_some(),
@@ -137,7 +141,7 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
         config.cloudwatch_logs.group.to_string(),
         "it holds events until their retention ends",
         None,
-        "$0.03 a GB, compressed",
+        format!("${} a GB, compressed", prices::LOGS_GB_MONTH),
     );
     add(
         observed.log_group_role.present().is_some(),
@@ -145,7 +149,7 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
         config.cloudwatch_logs.role.to_string(),
         "another trail may use it",
         Some(0.0),
-        "nothing",
+        "nothing".to_owned(),
     );
     add(
         observed.topic.present().is_some(),
@@ -153,7 +157,7 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
         desired.topic_arn().map(|arn| arn.to_string()).unwrap_or_default(),
         "others subscribe to it",
         Some(0.0),
-        "nothing while nothing is published",
+        "nothing while nothing is published".to_owned(),
     );
     add(
         observed.alarm_topic.present().is_some(),
@@ -169,7 +173,7 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
         crate::policy::CLOUDTRAIL.to_owned(),
         "other organization trails and CloudTrail Lake need it",
         Some(0.0),
-        "nothing",
+        "nothing".to_owned(),
     );
     remains
 }
