@@ -6,7 +6,7 @@ use indicatif::{BinaryBytes, HumanCount};
 use super::{CliError, Context};
 use crate::{
     archive::consolidate::restore::{Held, Tier},
-    cost::{Usd, prices},
+    cost::prices,
 };
 
 /// The values of `--restore-tier`.
@@ -28,8 +28,9 @@ impl From<RestoreTier> for Tier {
     }
 }
 
-/// Says it, with what is left to be started priced by each tier.
-pub(super) fn tell(context: &Context, held: &Held) -> Result<(), CliError> {
+/// Says it, with what is left to be started priced by each tier; whether there was
+/// any.
+pub(super) fn tell(context: &Context, held: &Held) -> Result<bool, CliError> {
     let mut startable = false;
     for (class, sum) in &held.0 {
         let class = class.as_str();
@@ -52,8 +53,7 @@ pub(super) fn tell(context: &Context, held: &Held) -> Result<(), CliError> {
         ))?;
         for tier in [Tier::Bulk, Tier::Standard] {
             if let Some(price) = prices::restore(class, tier.as_str()) {
-                let requests = Usd::of(objects, price.thousand_requests, 1000);
-                let usd = requests + Usd::of_bytes(bytes, price.gb);
+                let usd = price.usd(objects, bytes);
                 let (flag, takes) = (tier.as_str().to_lowercase(), price.takes);
                 context
                     .out
@@ -61,8 +61,5 @@ pub(super) fn tell(context: &Context, held: &Held) -> Result<(), CliError> {
             }
         }
     }
-    if startable {
-        context.out.note(prices::LIST);
-    }
-    Ok(())
+    Ok(startable)
 }

@@ -339,7 +339,12 @@ impl Done {
         for (objects, words) in told.into_iter().filter(|(objects, _)| *objects > 0) {
             context.out.warn(format_args!("{} objects {words}", HumanCount(objects)));
         }
-        archived::tell(context, &report.archived)?;
+        let restores = archived::tell(context, &report.archived)?;
+        if self.dry_run {
+            context.out.data(prices::LIST)?;
+        } else if restores {
+            context.out.note(prices::LIST);
+        }
         for row in &report.examples {
             let reason = row.reason.as_deref().unwrap_or("no reason recorded");
             context

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{CliError, Context, Exit, Format, consolidate, sources, verify};
 use crate::archive::consolidate::census;
-use crate::archive::consolidate::discover::{self, Unread};
+use crate::archive::consolidate::discover::{self, Selected, Unread};
 use crate::archive::consolidate::run::Archive;
 use crate::archive::consolidate::source::Source;
 use crate::archive::inventory;
@@ -57,6 +57,8 @@ struct Report {
     /// where that could not be read.
     organization_trail_logs: Option<bool>,
     duplicates: Vec<Duplicate>,
+    /// Sources that the config leaves where they are; not looked at.
+    excluded: Vec<Source>,
     storage: Vec<ClassCost>,
     storage_exact: bool,
     kms_key_usd_a_month: Usd,
@@ -75,7 +77,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let archive = consolidate::archive(&config, &legacy.organization.id, &aws);
     let mut unreadable = Vec::new();
     let logs = keep(organization_trail_logs(&aws, &config).await, &mut unreadable);
-    let duplicates = duplicates(&aws, &archive, &legacy.found.trails, &mut unreadable).await;
+    let Selected { sources, excluded } = discover::selected(&legacy.found.trails, &config);
+    let duplicates = duplicates(&aws, &archive, sources, &mut unreadable).await;
     let counted = count(&archive, args.exact).await;
     let held = keep(counted, &mut unreadable).unwrap_or_default();
     let duplicates_usd_a_month = duplicates.iter().map(|one| one.usd_a_month).sum();
@@ -91,6 +94,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         storage_usd_a_month,
         total_usd_a_month: duplicates_usd_a_month + storage_usd_a_month + Usd(KMS_KEY_MONTH),
         duplicates,
+        excluded,
         unread: legacy.found.unread.clone(),
         unreadable,
     };
@@ -128,19 +132,18 @@ async fn organization_trail_logs(aws: &Aws, config: &Config) -> Result<bool, Aws
 async fn duplicates(
     aws: &Aws,
     archive: &Archive,
-    trails: &[discover::LegacyTrail],
+    sources: Vec<Source>,
     unreadable: &mut Vec<String>,
 ) -> Vec<Duplicate> {
     let today = verify::now().to_zoned(TimeZone::UTC).date();
-    let mut looked: Vec<(Source, Result<Duplicate, AwsError>)> =
-        stream::iter(discover::sources(trails))
-            .map(|source| async move {
-                let found = look(aws, archive, &source, today).await;
-                (source, found)
-            })
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
+    let mut looked: Vec<(Source, Result<Duplicate, AwsError>)> = stream::iter(sources)
+        .map(|source| async move {
+            let found = look(aws, archive, &source, today).await;
+            (source, found)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
     looked.sort_by(|one, other| one.0.cmp(&other.0));
     let mut duplicates = Vec::new();
     for (source, found) in looked {
@@ -203,12 +206,15 @@ fn spread(days: &[Date]) -> Vec<Date> {
 
 fn tell(context: &Context, report: &Report) -> Result<(), CliError> {
     if report.duplicates.is_empty() {
-        context.out.note("no trail but the organization's was found");
+        context.out.note("no source is declared, and no trail but the organization's found");
     } else {
         context.out.data(duplicates_table(&report.duplicates).trim_fmt())?;
         context.out.note(
             "reckoned from the log files of the last seven whole days, and the events in some of them; a source without any costs nothing",
         );
+    }
+    for source in &report.excluded {
+        context.out.note(format_args!("left out by the config: {}", source.name()));
     }
     if report.organization_trail_logs == Some(false) {
         context.out.warn(

@@ -3,10 +3,7 @@
 use indicatif::{BinaryBytes, HumanCount};
 
 use super::{CliError, Context};
-use crate::{
-    archive::consolidate::run::Report,
-    cost::{consolidation::Estimate, prices},
-};
+use crate::{archive::consolidate::run::Report, cost::consolidation::Estimate};
 
 /// Says what the run would move from where, and what that takes.
 pub(super) fn tell(
@@ -34,6 +31,5 @@ pub(super) fn tell(
         estimate.storage_class,
         estimate.between_regions_usd,
         estimate.to_internet_usd,
-    ))?;
-    context.out.data(prices::LIST)
+    ))
 }

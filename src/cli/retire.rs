@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::verify::{Target, What, checked, now};
 use super::{CliError, Context, Exit, Format, consolidate};
-use crate::archive::consolidate::discover::{self, LegacyTrail};
+use crate::archive::consolidate::discover::{self, LegacyTrail, Selected};
 use crate::archive::consolidate::run::{Archive, Asked, Progress, Report, consolidate as join};
 use crate::archive::consolidate::source::Source;
 use crate::archive::retire::{self, Condition, Standing};
@@ -107,7 +107,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     if trail.organization {
         return Err(refused(format!("{} is an organization's trail", args.trail)));
     }
-    let look = Look { context, config: &config, aws: &aws, trail: &trail, organization_trail };
+    let source = own_source(&trail, &config)?;
+    let look =
+        Look { context, config: &config, aws: &aws, trail: &trail, source, organization_trail };
     let mut seen = look.all().await?;
     if context.format == Format::Text {
         seen.tell(context)?;
@@ -171,6 +173,23 @@ fn refuse_own(trail: &Arn, config: &Config) -> Result<(TrailName, Region), CliEr
     Ok((config.trail.name.clone(), declared.home_region.clone()))
 }
 
+/// Where the trail's logs lie, read as the config says where it declares them.
+///
+/// # Errors
+/// The config excludes it: nothing of it is brought into the archive.
+fn own_source(trail: &LegacyTrail, config: &Config) -> Result<Source, CliError> {
+    let Selected { sources, excluded } = discover::selected(std::slice::from_ref(trail), config);
+    let is_own = |source: &Source| source.trails.contains(&trail.arn);
+    if let Some(source) = excluded.iter().find(|source| is_own(source)) {
+        let message = format!("{} is excluded from consolidation", source.name());
+        return Err(CliError::new(message, Exit::Refused).with_hint(
+            "what it holds is not brought into the archive: take it out of `exclude` under [consolidate] first",
+        ));
+    }
+    let own = sources.into_iter().find(is_own);
+    own.ok_or_else(|| CliError::new("the trail has no bucket", Exit::Unexpected))
+}
+
 fn refused(message: String) -> CliError {
     CliError::new(message, Exit::Refused).with_hint(
         "only older trails of single accounts are retired; `orgtrail sources` lists them",
@@ -194,6 +213,7 @@ struct Look<'a> {
     config: &'a Config,
     aws: &'a Aws,
     trail: &'a LegacyTrail,
+    source: Source,
     organization_trail: (TrailName, Region),
 }
 
@@ -209,7 +229,7 @@ impl Look<'_> {
         let at = now();
         let clients = self.source_clients();
         let account = &self.trail.account;
-        let found = self.source()?.lanes(&clients).await;
+        let found = self.source.lanes(&clients).await;
         let lanes: Vec<Lane> = match found {
             Ok(found) => found.lanes.into_iter().filter(|lane| lane.account == *account).collect(),
             Err(error) => {
@@ -304,7 +324,7 @@ impl Look<'_> {
         let mut held = Holdings::default();
         for lane in lanes {
             let prefix = lane.prefix();
-            let found = holdings(&clients, &self.trail.bucket, &prefix).await;
+            let found = holdings(&clients, &self.source.bucket, &prefix).await;
             held += found.map_err(|error| error.in_full())?;
         }
         Ok(held)
@@ -331,19 +351,13 @@ impl Look<'_> {
         };
         let run = consolidate::begin(self.aws);
         let progress = Arc::new(Progress::new(None));
-        let sources = vec![(self.source()?, self.source_clients())];
+        let sources = vec![(self.source.clone(), self.source_clients())];
         let report = join(&run, &asked, &archive, sources, progress).await;
         Ok(report.map_err(|error| CliError::from(error).render()))
     }
 
-    fn source(&self) -> Result<Source, CliError> {
-        let sources = discover::sources(std::slice::from_ref(self.trail));
-        let source = sources.into_iter().next();
-        source.ok_or_else(|| CliError::new("the trail has no bucket", Exit::Unexpected))
-    }
-
     fn source_clients(&self) -> Clients {
-        self.aws.clients(&self.trail.account, &self.trail.home_region)
+        self.aws.clients(&self.source.account, &self.source.region)
     }
 }
 
@@ -409,4 +423,36 @@ fn tell_bucket(context: &Context, bucket: &Bucket) -> Result<(), CliError> {
     ));
     context.out.note(bucket.prices);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_config_says_how_a_trails_bucket_is_read_and_whether() {
+        let trail = LegacyTrail {
+            arn: "arn:aws:cloudtrail:us-east-1:444444444444:trail/one".parse().unwrap(),
+            account: "444444444444".parse().unwrap(),
+            home_region: "us-east-1".parse().unwrap(),
+            multi_region: true,
+            organization: false,
+            log_file_validation: true,
+            bucket: "legacy-a".parse().unwrap(),
+            prefix: None,
+            seen_in: BTreeSet::new(),
+        };
+        let own = |more: &str| {
+            let config: Config = format!("{}{more}", crate::config::SMALLEST).parse().unwrap();
+            own_source(&trail, &config)
+        };
+        assert_eq!(own("").unwrap().account, trail.account);
+        let declared = own("[[consolidate.sources]]\nbucket = \"legacy-a\"\n\
+             account = \"555555555555\"\nregion = \"eu-west-1\"\n")
+        .unwrap();
+        assert_eq!(declared.account.as_str(), "555555555555");
+        assert_eq!(declared.region.as_str(), "eu-west-1");
+        let excluded = own("[consolidate]\nexclude = [\"s3://legacy-*\"]\n").unwrap_err();
+        assert_eq!(excluded.exit(), Exit::Refused);
+    }
 }
