@@ -49,40 +49,47 @@ pub(crate) async fn run(stage: &Stage, config: &str, arguments: &[&str]) -> Ran 
     }
 }
 
-/// Starts an apply and kills it when so many steps are done; tells whether that
-/// was before its end.
-async fn kill_after(stage: &Stage, config: &str, steps: usize) -> bool {
+/// Starts a command and kills it when it says a line that is waited for; tells its
+/// exit code where it ended by itself, and the lines until then.
+pub(crate) async fn kill_at(
+    stage: &Stage,
+    config: &str,
+    arguments: &[&str],
+    mut awaited: impl FnMut(&str) -> bool + Send + 'static,
+) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = command(&stage.sandbox, folder.path(), config, &["apply", "--yes"]);
+    let mut command = command(&stage.sandbox, folder.path(), config, arguments);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     tokio::task::spawn_blocking(move || {
         let mut child = command.spawn().unwrap();
         let said = BufReader::new(child.stderr.take().unwrap());
         let mut heard = Vec::new();
-        let mut seen = 0;
         for line in said.lines().map(Result::unwrap) {
-            seen += usize::from(line.ends_with(" done"));
+            let is_awaited = awaited(&line);
             heard.push(line);
-            if seen == steps {
+            if is_awaited {
                 break;
             }
         }
         child.kill().unwrap();
-        let ended = child.wait().unwrap().code();
-        // What was under way may have been all that was left.
-        let killed = ended.is_none();
-        assert!(
-            killed || ended == Some(0),
-            "{ended:?}: {}",
-            heard.join(
-                "
-"
-            )
-        );
-        killed
+        (child.wait().unwrap().code(), heard.join("\n"))
     })
     .await
     .unwrap()
+}
+
+/// Starts an apply and kills it when so many steps are done; tells whether that
+/// was before its end.
+async fn kill_after(stage: &Stage, config: &str, steps: usize) -> bool {
+    let mut seen = 0;
+    let done = move |line: &str| {
+        seen += usize::from(line.ends_with(" done"));
+        seen == steps
+    };
+    let (ended, heard) = kill_at(stage, config, &["apply", "--yes"], done).await;
+    // What was under way may have been all that was left.
+    assert!(ended.is_none_or(|code| code == 0), "{ended:?}: {heard}");
+    ended.is_none()
 }
 
 /// That both commands refuse this, and say so.

@@ -1,27 +1,22 @@
 //! Consolidation from a member's bucket into the archive, on the sandbox.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use aws_sdk_s3::types::StorageClass;
 use orgtrail::{
     archive::consolidate::{
-        copy::Target,
-        ledger::Ledger,
-        record::{ChainChecker, ObjectRow, Outcome, Row},
+        record::{ObjectRow, Outcome, Row},
         restore::{Class, Restore, Sum, Tier},
-        run::{Archive, Asked, Progress, Report, Run, consolidate},
+        run::{Archive, Asked, Progress, Report, consolidate},
         server_side::Way,
         source::Source,
     },
-    aws::{Aws, Clients, Pacing, Settings},
-    names::{AccountId, BucketName},
+    aws::{Clients, Pacing, Settings},
+    names::AccountId,
     sandbox::{Options, Sandbox},
 };
 
-const ROOT: &str = "AWSLogs/o-exampleorgid/";
+use crate::consolidate_stage::{self as stage, relocated};
 
 struct Place {
     sandbox: Sandbox,
@@ -31,73 +26,27 @@ struct Place {
     member: AccountId,
 }
 
-fn bucket(name: &str) -> BucketName {
-    name.parse().unwrap()
-}
-
 impl Place {
     async fn new() -> Self {
         let region: orgtrail::names::Region = "us-east-1".parse().unwrap();
         let sandbox = Sandbox::start(Options::new(region.clone())).await.unwrap();
-        let keys = sandbox.administrator().unwrap();
-        let base = aws_config::SdkConfig::builder()
-            .behavior_version(aws_config::BehaviorVersion::latest())
-            .region(aws_config::Region::new("us-east-1"))
-            .endpoint_url(sandbox.endpoint())
-            .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(
-                aws_sdk_s3::config::Credentials::new(
-                    keys.access_key_id,
-                    keys.secret_access_key,
-                    None,
-                    None,
-                    "test",
-                ),
-            ))
-            .build();
         let settings = Settings { pacing: Pacing::Off, ..Settings::default() };
-        let aws = Aws::with_base(settings, base).await.unwrap();
+        let aws = stage::sign_in(&sandbox, settings).await;
         let accounts = sandbox.accounts();
         let (keeper, member) = (accounts[1].clone(), accounts[3].clone());
-        let archive = Archive {
-            target: Target {
-                clients: aws.clients(&keeper, &region),
-                bucket: bucket("acme-log-archive"),
-                storage_class: StorageClass::Standard,
-                part_bytes: 5 << 20,
-            },
-            prefix: None,
-            root: ROOT.to_owned(),
-        };
+        let archive = stage::archive(aws.clients(&keeper, &region));
         let reader = aws.clients(&member, &region);
-        let source = Source {
-            bucket: bucket("member-legacy-trail"),
-            prefix: None,
-            account: member.clone(),
-            region,
-            trails: Vec::new(),
-        };
+        let source = stage::source("member-legacy-trail", &member, &region);
         for (clients, name) in
-            [(&archive.target.clients, "acme-log-archive"), (&reader, "member-legacy-trail")]
+            [(&archive.target.clients, stage::ARCHIVE), (&reader, source.bucket.as_str())]
         {
             clients.s3().create_bucket().bucket(name).send().await.unwrap();
         }
         Self { sandbox, source, reader, archive, member }
     }
 
-    fn log(&self, day: u8, number: u32) -> String {
-        let account = &self.member;
-        format!(
-            "AWSLogs/{account}/CloudTrail/us-east-1/2026/01/{day:02}/\
-             {account}_CloudTrail_us-east-1_202601{day:02}T0005Z_{number:016}.json.gz"
-        )
-    }
-
-    fn digest(&self, day: u8) -> String {
-        let account = &self.member;
-        format!(
-            "AWSLogs/{account}/CloudTrail-Digest/us-east-1/2026/01/{day:02}/\
-             {account}_CloudTrail-Digest_us-east-1_legacy_us-east-1_202601{day:02}T010000Z.json.gz"
-        )
+    fn log(&self, day: u8, number: u8) -> String {
+        stage::log(&self.member, day, number)
     }
 
     async fn put(&self, key: &str, body: &[u8]) {
@@ -105,20 +54,7 @@ impl Place {
     }
 
     async fn put_as(&self, class: StorageClass, key: &str, body: &[u8]) {
-        self.reader
-            .s3()
-            .put_object()
-            .bucket(self.source.bucket.as_str())
-            .key(key)
-            .content_type("application/json")
-            .content_encoding("gzip")
-            .storage_class(class)
-            .metadata("signature", "00ff")
-            .metadata("signature-algorithm", "SHA256withRSA")
-            .body(body.to_vec().into())
-            .send()
-            .await
-            .unwrap();
+        stage::put_as(class, &self.reader, self.source.bucket.as_str(), key, body).await;
     }
 
     /// Five logs a day for four days, and a digest each.
@@ -127,7 +63,8 @@ impl Place {
             for number in 0..5 {
                 self.put(&self.log(day, number), format!("log {day} {number}").as_bytes()).await;
             }
-            self.put(&self.digest(day), format!("digest {day}").as_bytes()).await;
+            self.put(&stage::digest(&self.member, day, 1), format!("digest {day}").as_bytes())
+                .await;
         }
         24
     }
@@ -135,43 +72,15 @@ impl Place {
     /// Lets the archive's account read keys of the source that match.
     async fn share(&self, keys: &str) {
         let keeper = self.archive.target.clients.account().unwrap();
-        let policy = serde_json::json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Effect": "Allow",
-                "Principal": { "AWS": format!("arn:aws:iam::{keeper}:root") },
-                "Action": ["s3:GetObject", "s3:GetObjectTagging"],
-                "Resource": format!("arn:aws:s3:::{}/{keys}", self.source.bucket),
-            }],
-        });
-        let put = self.reader.s3().put_bucket_policy().bucket(self.source.bucket.as_str());
-        put.policy(policy.to_string()).send().await.unwrap();
+        stage::share(&self.reader, self.source.bucket.as_str(), keys, keeper).await;
     }
 
     async fn run(&self, change: impl FnOnce(&mut Asked)) -> Report {
-        let mut asked = Asked {
-            since: None,
-            until: None,
-            accounts: BTreeSet::new(),
-            regions: BTreeSet::new(),
-            dry_run: false,
-            full: false,
-            server_side: true,
-            restore: None,
-            limit: None,
-            concurrency: 8,
-            overlap_days: 2,
-        };
+        let mut asked = stage::asked();
         change(&mut asked);
-        let run = Run {
-            id: "run".to_owned(),
-            now: "2026-02-01T00:00:00Z".parse().unwrap(),
-            caller: "arn:aws:iam::111111111111:user/admin".to_owned(),
-            program: "test".to_owned(),
-        };
         let progress = Arc::new(Progress::new(asked.limit));
         let sources = vec![(self.source.clone(), self.reader.clone())];
-        consolidate(&run, &asked, &self.archive, sources, progress).await.unwrap()
+        consolidate(&stage::run(), &asked, &self.archive, sources, progress).await.unwrap()
     }
 
     /// The archive's objects below `AWSLogs/`, by key.
@@ -194,28 +103,16 @@ impl Place {
     }
 
     async fn record_rows(&self) -> Vec<Row> {
-        let ledger = Ledger::new(self.archive.target.clone(), None);
-        let mut checker = ChainChecker::default();
-        let mut rows = Vec::new();
-        for (number, size) in ledger.numbers().await.unwrap() {
-            let stored = ledger.stored(number, size).await.unwrap();
-            rows.extend(checker.check(Some(&stored)).unwrap().rows);
-        }
-        rows
+        stage::rows(self.archive.target.clone()).await
     }
 }
 
-/// The rows of copied objects.
 fn copies(rows: Vec<Row>) -> Vec<ObjectRow> {
     let copied = |row| match row {
         Row::Object(object) if object.outcome == Outcome::Copied => Some(object),
         _ => None,
     };
     rows.into_iter().filter_map(copied).collect()
-}
-
-fn relocated(key: &str) -> String {
-    key.replacen("AWSLogs/", ROOT, 1)
 }
 
 #[tokio::test]
@@ -235,7 +132,7 @@ async fn every_object_arrives_with_what_proves_it() {
         .s3()
         .head_object()
         .bucket("acme-log-archive")
-        .key(relocated(&place.digest(1)))
+        .key(relocated(&stage::digest(&place.member, 1, 1)))
         .send()
         .await
         .unwrap();

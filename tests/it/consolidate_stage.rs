@@ -77,53 +77,21 @@ impl Stage {
     /// Lets the archive's account read the second bucket, so that S3 can copy
     /// from there by itself.
     async fn share(&self, aws: &Aws) {
-        let policy = serde_json::json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Effect": "Allow",
-                "Principal": { "AWS": format!("arn:aws:iam::{}:root", self.keeper) },
-                "Action": ["s3:GetObject", "s3:GetObjectTagging"],
-                "Resource": format!("arn:aws:s3:::{}/*", BUCKETS[1]),
-            }],
-        });
-        let put = self.readers(aws)[1].s3().put_bucket_policy().bucket(BUCKETS[1]);
-        put.policy(policy.to_string()).send().await.unwrap();
+        share(&self.readers(aws)[1], BUCKETS[1], "*", &self.keeper).await;
     }
 
     async fn sign_in(&self) -> Aws {
-        let keys = self.sandbox.administrator().unwrap();
-        let base = aws_config::SdkConfig::builder()
-            .behavior_version(aws_config::BehaviorVersion::latest())
-            .region(aws_config::Region::new("us-east-1"))
-            .endpoint_url(self.sandbox.endpoint())
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                keys.access_key_id,
-                keys.secret_access_key,
-                None,
-                None,
-                "test",
-            )))
-            .build();
         let settings = Settings {
             pacing: Pacing::Off,
             timeouts: Timeouts { s3_attempt: Duration::from_secs(2), ..Timeouts::default() },
             retries: Retries { attempts: 3, first_wait: Duration::from_millis(5) },
             ..Settings::default()
         };
-        Aws::with_base(settings, base).await.unwrap()
+        sign_in(&self.sandbox, settings).await
     }
 
     fn archive(&self, aws: &Aws) -> Archive {
-        Archive {
-            target: Target {
-                clients: aws.clients(&self.keeper, &self.region),
-                bucket: ARCHIVE.parse().unwrap(),
-                storage_class: StorageClass::Standard,
-                part_bytes: 5 << 20,
-            },
-            prefix: None,
-            root: ROOT.to_owned(),
-        }
+        archive(aws.clients(&self.keeper, &self.region))
     }
 
     fn readers(&self, aws: &Aws) -> [Clients; 2] {
@@ -147,37 +115,13 @@ impl Stage {
 
     /// Runs once, as a process of its own would.
     pub(crate) async fn run(&self, started: &Started) -> Result<Report, LedgerError> {
-        let asked = Asked {
-            since: None,
-            until: None,
-            accounts: BTreeSet::new(),
-            regions: BTreeSet::new(),
-            dry_run: false,
-            full: false,
-            server_side: true,
-            restore: None,
-            limit: started.limit,
-            concurrency: 8,
-            overlap_days: 2,
-        };
-        let run = Run {
-            id: "run".to_owned(),
-            now: "2026-02-01T00:00:00Z".parse().unwrap(),
-            caller: "arn:aws:iam::111111111111:user/admin".to_owned(),
-            program: "test".to_owned(),
-        };
+        let asked = Asked { limit: started.limit, ..asked() };
         let aws = self.sign_in().await;
         let readers = self.readers(&aws);
-        let source = |nth: usize| Source {
-            bucket: BUCKETS[nth].parse().unwrap(),
-            prefix: None,
-            account: self.members[nth].clone(),
-            region: self.region.clone(),
-            trails: Vec::new(),
-        };
+        let source = |nth: usize| source(BUCKETS[nth], &self.members[nth], &self.region);
         let sources = readers.into_iter().enumerate().map(|(n, clients)| (source(n), clients));
         let progress = Arc::clone(&started.progress);
-        consolidate(&run, &asked, &self.archive(&aws), sources.collect(), progress).await
+        consolidate(&run(), &asked, &self.archive(&aws), sources.collect(), progress).await
     }
 
     /// What lies in the archive below `AWSLogs/`, by key; each key has been
@@ -206,15 +150,99 @@ impl Stage {
     /// The rows of every run's record; the chain of records holds.
     pub(crate) async fn records(&self) -> Vec<Row> {
         let aws = self.sign_in().await;
-        let ledger = Ledger::new(self.archive(&aws).target, None);
-        let mut checker = ChainChecker::default();
-        let mut rows = Vec::new();
-        for (number, size) in ledger.numbers().await.unwrap() {
-            let stored = ledger.stored(number, size).await.unwrap();
-            rows.extend(checker.check(Some(&stored)).unwrap().rows);
-        }
-        rows
+        rows(self.archive(&aws).target).await
     }
+}
+
+/// The rows of every run's record in an archive; the chain of records holds.
+pub(crate) async fn rows(target: Target) -> Vec<Row> {
+    let ledger = Ledger::new(target, None);
+    let mut checker = ChainChecker::default();
+    let mut rows = Vec::new();
+    for (number, size) in ledger.numbers().await.unwrap() {
+        let stored = ledger.stored(number, size).await.unwrap();
+        rows.extend(checker.check(Some(&stored)).unwrap().rows);
+    }
+    rows
+}
+
+/// All of every lane, eight copies at once, the way that is found.
+pub(crate) fn asked() -> Asked {
+    Asked {
+        since: None,
+        until: None,
+        accounts: BTreeSet::new(),
+        regions: BTreeSet::new(),
+        dry_run: false,
+        full: false,
+        server_side: true,
+        restore: None,
+        limit: None,
+        concurrency: 8,
+        overlap_days: 2,
+    }
+}
+
+/// A run after all the days of [`log`] and [`digest`] are closed.
+pub(crate) fn run() -> Run {
+    Run {
+        id: "run".to_owned(),
+        now: "2026-02-01T00:00:00Z".parse().unwrap(),
+        caller: "arn:aws:iam::111111111111:user/admin".to_owned(),
+        program: "test".to_owned(),
+    }
+}
+
+/// A bucket that no trail tells of.
+pub(crate) fn source(bucket: &str, account: &AccountId, region: &Region) -> Source {
+    Source {
+        bucket: bucket.parse().unwrap(),
+        prefix: None,
+        account: account.clone(),
+        region: region.clone(),
+        trails: Vec::new(),
+    }
+}
+
+/// [`ARCHIVE`], written by these.
+pub(crate) fn archive(clients: Clients) -> Archive {
+    Archive {
+        target: Target {
+            clients,
+            bucket: ARCHIVE.parse().unwrap(),
+            storage_class: StorageClass::Standard,
+            part_bytes: 5 << 20,
+        },
+        prefix: None,
+        root: ROOT.to_owned(),
+    }
+}
+
+/// Lets the archive's account read keys of a bucket that match.
+pub(crate) async fn share(owner: &Clients, bucket: &str, keys: &str, keeper: &AccountId) {
+    let policy = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "AWS": format!("arn:aws:iam::{keeper}:root") },
+            "Action": ["s3:GetObject", "s3:GetObjectTagging"],
+            "Resource": format!("arn:aws:s3:::{bucket}/{keys}"),
+        }],
+    });
+    let put = owner.s3().put_bucket_policy().bucket(bucket).policy(policy.to_string());
+    put.send().await.unwrap();
+}
+
+pub(crate) async fn sign_in(sandbox: &Sandbox, settings: Settings) -> Aws {
+    let keys = sandbox.administrator().unwrap();
+    let credentials = Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None);
+    let base = aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("us-east-1"))
+        .endpoint_url(sandbox.endpoint())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    Aws::with_base(settings, base).await.unwrap()
 }
 
 /// The metadata that every object of a stage has.
@@ -225,6 +253,16 @@ pub(crate) fn metadata() -> BTreeMap<String, String> {
 }
 
 async fn put(clients: &Clients, bucket: &str, key: &str, body: &[u8]) {
+    put_as(StorageClass::Standard, clients, bucket, key, body).await;
+}
+
+pub(crate) async fn put_as(
+    class: StorageClass,
+    clients: &Clients,
+    bucket: &str,
+    key: &str,
+    body: &[u8],
+) {
     clients
         .s3()
         .put_object()
@@ -232,6 +270,7 @@ async fn put(clients: &Clients, bucket: &str, key: &str, body: &[u8]) {
         .key(key)
         .content_type("application/json")
         .content_encoding("gzip")
+        .storage_class(class)
         .set_metadata(Some(metadata().into_iter().collect()))
         .body(body.to_vec().into())
         .send()

@@ -12,6 +12,7 @@ mod aws_sessions;
 mod cli_config;
 mod consolidate;
 mod consolidate_faults;
+mod consolidate_inside_s3;
 mod consolidate_model;
 mod consolidate_stage;
 mod corpus;

@@ -3,19 +3,20 @@
 
 use std::time::SystemTime;
 
+use aws_sdk_s3::types::StorageClass;
 use jiff::{SignedDuration, Timestamp};
 use orgtrail::names::AccountId;
 use orgtrail::sandbox::{Effect, Fault, Legacy};
 use serde_json::{Value, json};
 
-use crate::apply_command::{Ran, run};
+use crate::apply_command::{Ran, kill_at, run};
 use crate::stage::{MINIMAL, Stage};
 
 const MEMBER: &str = "333333333333";
-const BUCKET: &str = "legacy-333333333333";
+pub(crate) const BUCKET: &str = "legacy-333333333333";
 const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
 
-fn config() -> String {
+pub(crate) fn config() -> String {
     // The last account lets nobody in.
     let organization = "[organization]\nexcluded_accounts = [\"444444444444\"]";
     let config = MINIMAL.replace("[organization]", organization);
@@ -24,7 +25,7 @@ fn config() -> String {
 
 /// An organization whose trail has delivered for so many hours, and a member
 /// with an older trail that logged for the first three of them.
-async fn stage(hours: i64) -> Stage {
+pub(crate) async fn stage(hours: i64) -> Stage {
     #[expect(clippy::disallowed_methods, reason = "the command goes by the real clock")]
     let now = Timestamp::try_from(SystemTime::now()).unwrap();
     let stage = Stage::beginning(&config(), now - SignedDuration::from_hours(hours)).await;
@@ -56,7 +57,7 @@ async fn stage(hours: i64) -> Stage {
     stage
 }
 
-fn account() -> AccountId {
+pub(crate) fn account() -> AccountId {
     MEMBER.parse().unwrap()
 }
 
@@ -205,7 +206,7 @@ async fn what_cannot_be_read_is_not_taken_for_good() {
 }
 
 #[tokio::test]
-async fn one_that_was_killed_half_way_is_finished_by_the_next() {
+async fn one_that_failed_half_way_is_finished_by_the_next() {
     let stage = stage(30).await;
     consolidated(&stage).await;
     let fails = Fault::every("cloudtrail:DeleteTrail", Effect::Fail { status: 503 });
@@ -217,6 +218,80 @@ async fn one_that_was_killed_half_way_is_finished_by_the_next() {
     let (code, said) = retire(&stage, &["--yes"]).await;
     assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
     assert!(!trail_is_there(&stage).await);
+}
+
+#[tokio::test]
+async fn one_that_was_killed_half_way_is_finished_by_the_next() {
+    let stage = stage(30).await;
+    consolidated(&stage).await;
+    // However late the kill comes, the trail is not deleted before it.
+    stage.sandbox.faults().inject(Fault::every("cloudtrail:DeleteTrail", Effect::Hang));
+    let arguments = ["retire", TRAIL, "--yes"];
+    let stopped = |line: &str| line.contains("is stopped");
+    let (ended, heard) = kill_at(&stage, &config(), &arguments, stopped).await;
+    assert_eq!(ended, None, "{heard}");
+    assert!(heard.contains("is stopped"), "{heard}");
+    assert!(trail_is_there(&stage).await);
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    let status = owner.cloudtrail().get_trail_status().name(TRAIL).send().await.unwrap();
+    assert_eq!(status.is_logging(), Some(false));
+
+    stage.sandbox.faults().clear();
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
+    assert!(!trail_is_there(&stage).await);
+}
+
+#[tokio::test]
+async fn what_the_config_excludes_is_neither_retired_nor_reckoned() {
+    let stage = stage(3).await;
+    let config = format!("{}[consolidate]\nexclude = [\"s3://legacy-*\"]\n", config());
+    let ran = run(&stage, &config, &["retire", TRAIL, "--yes"]).await;
+    assert_eq!(ran.code, Some(12), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is excluded from consolidation"), "{}", ran.stderr);
+    assert!(trail_is_there(&stage).await);
+    let ran = run(&stage, &config, &["cost", "--format", "json"]).await;
+    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(said["duplicates"], json!([]));
+    assert_eq!(said["excluded"][0]["bucket"], BUCKET);
+}
+
+#[tokio::test]
+async fn what_the_config_declares_is_reckoned_too() {
+    let stage = stage(3).await;
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    owner.s3().create_bucket().bucket("old-logs").send().await.unwrap();
+    let config = format!(
+        "{}[[consolidate.sources]]\nbucket = \"old-logs\"\naccount = \"{MEMBER}\"\n",
+        config()
+    );
+    let ran = run(&stage, &config, &["cost", "--format", "json"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let sources: Vec<&str> = said["duplicates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["source"].as_str().unwrap())
+        .collect();
+    assert_eq!(sources, [format!("s3://{BUCKET}").as_str(), "s3://old-logs"]);
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_once_of_when_its_prices_are() {
+    let stage = stage(3).await;
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    let key = format!(
+        "AWSLogs/{MEMBER}/CloudTrail/us-east-1/2020/01/01/\
+         {MEMBER}_CloudTrail_us-east-1_20200101T0005Z_0000000000000000.json.gz"
+    );
+    let put = owner.s3().put_object().bucket(BUCKET).key(key);
+    put.storage_class(StorageClass::Glacier).send().await.unwrap();
+    let ran = orgtrail(&stage, &["consolidate", "--dry-run"]).await;
+    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    let said = ran.stdout + &ran.stderr;
+    assert!(said.contains("--restore-tier bulk"), "{said}");
+    assert_eq!(said.matches("list prices of").count(), 1, "{said}");
 }
 
 #[tokio::test]

@@ -1,0 +1,107 @@
+//! Copies inside S3 into an archive as `apply` makes it: locked, encrypted, and
+//! never over what another put there.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use aws_sdk_s3::types::{ObjectLockMode, ServerSideEncryption};
+use orgtrail::{
+    archive::consolidate::{
+        record::{ObjectRow, Outcome, Row},
+        server_side::Way,
+    },
+    sandbox::{Effect, Fault},
+};
+use serde_json::Value;
+
+use crate::{
+    apply_command::run,
+    consolidate_stage,
+    retire_command::{BUCKET, account, config, stage},
+    stage::Stage,
+};
+
+const ARCHIVE: &str = "acme-log-archive";
+
+/// A stage whose older bucket the archive's account may read.
+async fn shared() -> Stage {
+    let stage = stage(3).await;
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    consolidate_stage::share(&owner, BUCKET, "*", stage.desired.archive()).await;
+    stage
+}
+
+/// The rows of the records, by their keys in the archive.
+async fn rows(stage: &Stage) -> BTreeMap<String, ObjectRow> {
+    let target = consolidate_stage::archive(stage.archive()).target;
+    let rows = consolidate_stage::rows(target).await;
+    rows.into_iter()
+        .filter_map(|row| match row {
+            Row::Object(object) => Some((object.key.clone(), object)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn what_s3_copies_is_locked_and_encrypted_as_the_archive_demands() {
+    let stage = shared().await;
+    let ran = run(&stage, &config(), &["consolidate", "--yes"]).await;
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let archive = stage.archive();
+    let default = archive.s3().get_bucket_encryption().bucket(ARCHIVE).send().await.unwrap();
+    let rules = default.server_side_encryption_configuration().unwrap().rules();
+    let default = rules[0].apply_server_side_encryption_by_default().unwrap();
+    let key = default.kms_master_key_id().unwrap();
+    let mut copied = 0;
+    for (object, row) in rows(&stage).await {
+        if row.way != Some(Way::Server) {
+            continue;
+        }
+        copied += 1;
+        let head = archive.s3().head_object().bucket(ARCHIVE).key(&object).send().await.unwrap();
+        assert_eq!(head.server_side_encryption(), Some(&ServerSideEncryption::AwsKms), "{object}");
+        assert_eq!(head.ssekms_key_id(), Some(key), "{object}");
+        assert_eq!(head.object_lock_mode(), Some(&ObjectLockMode::Governance), "{object}");
+        let until = head.object_lock_retain_until_date().unwrap().secs();
+        let from = head.last_modified().unwrap().secs();
+        assert_eq!((until - from + 43_200) / 86_400, 365, "{object}");
+    }
+    assert!(copied > 5, "{copied}");
+}
+
+#[tokio::test]
+async fn a_key_that_another_takes_meanwhile_is_a_conflict() {
+    let stage = shared().await;
+    let logs = format!("AWSLogs/{}/CloudTrail/us-east-1/", account());
+    let victim = stage.sandbox.keys_raw(BUCKET, &logs).pop().unwrap();
+    let root = format!("AWSLogs/{}/", stage.sandbox.organization_id().unwrap());
+    let taken = victim.replacen("AWSLogs/", &root, 1);
+    let lane = logs.replacen("AWSLogs/", &root, 1);
+    let before = stage.sandbox.keys_raw(ARCHIVE, &lane).len();
+    // One at a time and slowly: the other comes between the listing and the copy.
+    let slow = Fault::every("s3:CopyObject", Effect::Latency { milliseconds: 200 });
+    stage.sandbox.faults().inject(slow);
+    let arguments = ["consolidate", "--yes", "--concurrency", "1", "--format", "json"];
+    let other = async {
+        // The lane was listed before its first object arrives.
+        while stage.sandbox.keys_raw(ARCHIVE, &lane).len() == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stage.sandbox.put_raw(ARCHIVE, &taken, b"another's".to_vec()).unwrap();
+    };
+    let config = config();
+    let (ran, ()) = tokio::join!(run(&stage, &config, &arguments), other);
+    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(said["counts"]["conflicts"], 1, "{said:#}");
+    assert!(said["counts"]["copied_inside_s3"].as_u64().unwrap() > 3, "{said:#}");
+    assert_eq!(said["examples"][0]["key"], taken);
+    assert_eq!(rows(&stage).await[&taken].outcome, Outcome::Conflict);
+    assert_eq!(&stage.sandbox.body_raw(ARCHIVE, &taken).unwrap()[..], b"another's");
+    // In words too, and again, as long as it lies there.
+    stage.sandbox.faults().clear();
+    let ran = run(&stage, &config, &["consolidate", "--yes"]).await;
+    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 objects in conflict"), "{}", ran.stderr);
+    assert_eq!(&stage.sandbox.body_raw(ARCHIVE, &taken).unwrap()[..], b"another's");
+}
