@@ -83,7 +83,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATTERN")]
     source: Vec<String>,
 
-    /// Copy at most so many objects, then stop as Ctrl-C does.
+    /// Copy at most so many objects, and leave the others to the next run.
     #[arg(long, value_name = "OBJECTS")]
     limit: Option<u64>,
 
@@ -323,7 +323,8 @@ impl Done {
         if self.sources.is_empty() {
             context.out.note("no source is declared, and no trail but the organization's found");
         }
-        if self.dry_run {
+        let estimated = self.dry_run && !self.sources.is_empty();
+        if estimated {
             estimate::tell(context, report, &self.estimate())?;
         }
         let told = [
@@ -332,6 +333,7 @@ impl Done {
                 "in conflict: their keys are taken by different content, left as it is",
             ),
             (counts.failed, "not copied: run again"),
+            (counts.left, "left for the next run, this one was stopped before them"),
             (counts.archived, "archived: not copied before they are restored"),
             (counts.foreign, "not CloudTrail's, left where they are"),
             (report.stray_objects, "beside CloudTrail's folders, left where they are"),
@@ -340,7 +342,7 @@ impl Done {
             context.out.warn(format_args!("{} objects {words}", HumanCount(objects)));
         }
         let restores = archived::tell(context, &report.archived)?;
-        if self.dry_run {
+        if estimated {
             context.out.data(prices::LIST)?;
         } else if restores {
             context.out.note(prices::LIST);

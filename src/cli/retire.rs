@@ -226,7 +226,8 @@ struct Seen {
 
 impl Look<'_> {
     async fn all(&self) -> Result<Seen, CliError> {
-        let at = now();
+        // To the second, as people read it.
+        let at = Timestamp::from_second(now().as_second()).unwrap_or_else(|_| now());
         let clients = self.source_clients();
         let account = &self.trail.account;
         let found = self.source.lanes(&clients).await;

@@ -173,17 +173,36 @@ pub(super) async fn find(
     Ok(Legacy { organization, found })
 }
 
-/// Says which accounts and Regions could not be asked.
+/// Says which accounts and Regions could not be asked. What one hint explains in
+/// several Regions of an account is said once.
 pub(super) fn tell_unread(context: &Context, found: &Found) {
-    for unread in &found.unread {
-        context.out.warn(format_args!(
-            "account {} in {}: {}",
-            unread.account, unread.region, unread.reason
-        ));
-        if let Some(hint) = &unread.hint {
+    for (first, others) in alike(&found.unread) {
+        context
+            .out
+            .warn(format_args!("account {} in {}: {}", first.account, first.region, first.reason));
+        if !others.is_empty() {
+            let regions: Vec<&str> = others.iter().map(|unread| unread.region.as_str()).collect();
+            context.out.warn(format_args!("  the same in {}", regions.join(", ")));
+        }
+        if let Some(hint) = &first.hint {
             context.out.warn(format_args!("  hint: {hint}"));
         }
     }
+}
+
+/// The first of those that one hint explains in an account, with the others.
+fn alike(unread: &[Unread]) -> Vec<(&Unread, Vec<&Unread>)> {
+    let mut groups: Vec<(&Unread, Vec<&Unread>)> = Vec::new();
+    for one in unread {
+        let known = groups.iter_mut().find(|(first, _)| {
+            first.hint.is_some() && (&first.account, &first.hint) == (&one.account, &one.hint)
+        });
+        match known {
+            Some((_, others)) => others.push(one),
+            None => groups.push((one, Vec::new())),
+        }
+    }
+    groups
 }
 
 fn table(sources: &[Counted]) -> Table {
@@ -214,4 +233,28 @@ fn table(sources: &[Counted]) -> Table {
         table.add_row(row);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_hint_explains_in_an_account_is_one() {
+        let unread = |account: &str, region: &str, hint: Option<&str>| Unread {
+            account: account.parse().unwrap(),
+            region: region.parse().unwrap(),
+            reason: format!("denied in {region}"),
+            hint: hint.map(str::to_owned),
+        };
+        let all = [
+            unread("444444444444", "eu-west-1", Some("ask")),
+            unread("444444444444", "us-east-1", Some("ask")),
+            unread("444444444444", "us-west-1", None),
+            unread("444444444444", "us-west-2", None),
+            unread("555555555555", "us-east-1", Some("ask")),
+        ];
+        let others: Vec<usize> = alike(&all).iter().map(|(_, others)| others.len()).collect();
+        assert_eq!(others, [1, 0, 0, 0]);
+    }
 }

@@ -195,7 +195,10 @@ impl Model {
             // What was there before has no row.
             let there = totals.present - sum.present;
             sum.present += there;
-            sum.source = sum.present + sum.copied + sum.conflicts + sum.failed + sum.foreign;
+            // What a stopped run left has none either.
+            sum.left = totals.left;
+            sum.source =
+                sum.present + sum.copied + sum.conflicts + sum.failed + sum.foreign + sum.left;
             assert_eq!(&sum, totals);
         }
         let arrived = self.seen.keys().filter(|key| !self.before.contains_key(*key));

@@ -63,6 +63,16 @@ pub(super) struct Work {
     pub(super) progress: Share,
 }
 
+/// What became of one object of the source.
+enum Done {
+    /// It was in the archive before.
+    Present,
+    /// The run was stopped before it.
+    Left,
+    /// What the records say of it.
+    Told(ObjectRow),
+}
+
 /// A join, cut into days.
 struct Units<J> {
     joined: Pin<Box<J>>,
@@ -178,17 +188,15 @@ impl Work {
         let mut done = stream::iter(entries)
             .map(|entry| self.entry(entry))
             .buffer_unordered(self.limit.most());
-        while let Some((outcome, row)) = done.next().await {
-            match outcome {
-                Some(outcome) => {
-                    let size_bytes = row.as_ref().map_or(0, |row| row.size_bytes);
-                    counts.add(outcome, size_bytes, row.as_ref().and_then(|row| row.way));
+        while let Some(done) = done.next().await {
+            match done {
+                Done::Present => counts.present += 1,
+                Done::Left => counts.left += 1,
+                Done::Told(row) => {
+                    counts.add(row.outcome, row.size_bytes, row.way);
+                    // The writer ends only after the last lane.
+                    let _ = rows.send(Row::Object(row)).await;
                 }
-                None => counts.present += 1,
-            }
-            if let Some(row) = row {
-                // The writer ends only after the last lane.
-                let _ = rows.send(Row::Object(row)).await;
             }
         }
         drop(done);
@@ -200,18 +208,17 @@ impl Work {
         (day, counts)
     }
 
-    /// `(None, None)` for what is in the archive already.
-    async fn entry(&self, entry: Joined) -> (Option<Outcome>, Option<ObjectRow>) {
+    async fn entry(&self, entry: Joined) -> Done {
         let (listed, differs, alike) = match entry {
             Joined::Present(_) | Joined::ArchiveOnly(_) => {
                 self.progress.present();
-                return (None, None);
+                return Done::Present;
             }
             Joined::Missing(listed) => (listed, None, false),
             // What lies archived cannot be compared; the copy was, when it was made.
             Joined::Alike(listed) if listed.archived.is_some() => {
                 self.progress.present();
-                return (None, None);
+                return Done::Present;
             }
             Joined::Alike(listed) => (listed, None, true),
             Joined::Differs { source, archive_bytes } => (source, Some(archive_bytes), false),
@@ -231,7 +238,7 @@ impl Work {
                 archived: None,
             };
             self.progress.done(outcome, listed.size_bytes);
-            (Some(outcome), Some(row))
+            Done::Told(row)
         };
         let row = |outcome, sha256, reason| row_by(None, outcome, sha256, reason);
         if let Err(error) = origin_key.parse::<ObjectKey>() {
@@ -246,20 +253,21 @@ impl Work {
         }
         if let Some(archived) = listed.archived {
             let (archived, reason) = self.restore(archived, &origin_key).await;
-            let (outcome, row) = row(Outcome::Archived, None, Some(reason));
-            return (outcome, row.map(|row| ObjectRow { archived: Some(archived), ..row }));
+            return match row(Outcome::Archived, None, Some(reason)) {
+                Done::Told(row) => Done::Told(ObjectRow { archived: Some(archived), ..row }),
+                other => other,
+            };
         }
         if self.dry_run && !alike {
-            return row(Outcome::Copied, None, None);
+            let begins = !self.progress.stopped() && self.progress.begin();
+            return if begins { row(Outcome::Copied, None, None) } else { Done::Left };
         }
         match self.copy(&listed, &origin_key, &key, alike).await {
             Ok(Some(Copied { outcome: Outcome::AlreadyThere, .. })) if alike => {
                 self.progress.present();
-                (None, None)
+                Done::Present
             }
-            Ok(None) => {
-                row(Outcome::Failed, None, Some("the run was stopped before it".to_owned()))
-            }
+            Ok(None) => Done::Left,
             Ok(Some(copied)) => {
                 let reason = match copied.outcome {
                     Outcome::Conflict => {
@@ -328,7 +336,7 @@ impl Work {
         let mut attempt = 0;
         loop {
             let turn = self.limit.turn().await;
-            if self.progress.stopped() {
+            if self.progress.stopped() || !(alike || attempt > 0 || self.progress.begin()) {
                 return Ok(None);
             }
             let result = if alike {

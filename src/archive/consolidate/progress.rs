@@ -22,7 +22,8 @@ pub struct Progress {
     pub done: AtomicU64,
     /// Units: bytes, of the copied.
     pub copied_bytes: AtomicU64,
-    copied: AtomicU64,
+    /// Copies that were begun, of the limit.
+    begun: AtomicU64,
     limit: Option<u64>,
     /// Whether somebody wants to know how many objects are expected.
     pub(super) forecast: bool,
@@ -40,7 +41,7 @@ pub struct SourceProgress {
 }
 
 impl Progress {
-    /// Stops the run by itself after `limit` copied objects.
+    /// Stops the run by itself before more than `limit` objects are copied.
     #[must_use]
     pub fn new(limit: Option<u64>) -> Self {
         Self { limit, ..Self::default() }
@@ -79,14 +80,21 @@ impl Progress {
         self.present.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether the limit lets one more copy begin. The last that it lets begin stops
+    /// the run: what was begun goes on.
+    fn begin(&self) -> bool {
+        let Some(limit) = self.limit else { return true };
+        let before = self.begun.fetch_add(1, Ordering::Relaxed);
+        if before + 1 >= limit {
+            self.stop();
+        }
+        before < limit
+    }
+
     fn done(&self, outcome: Outcome, size_bytes: u64) {
         self.done.fetch_add(1, Ordering::Relaxed);
         if outcome == Outcome::Copied {
             self.copied_bytes.fetch_add(size_bytes, Ordering::Relaxed);
-            let copied = self.copied.fetch_add(1, Ordering::Relaxed) + 1;
-            if self.limit.is_some_and(|limit| copied >= limit) {
-                self.stop();
-            }
         }
     }
 }
@@ -101,6 +109,10 @@ pub(super) struct Share {
 impl Share {
     pub(super) fn stopped(&self) -> bool {
         self.run.stopped()
+    }
+
+    pub(super) fn begin(&self) -> bool {
+        self.run.begin()
     }
 
     pub(super) fn present(&self) {
@@ -121,10 +133,11 @@ mod tests {
     #[test]
     fn a_run_stops_itself_at_its_limit() {
         let progress = Progress::new(Some(2));
-        progress.done(Outcome::Copied, 1);
-        progress.done(Outcome::Failed, 1);
-        assert!(!progress.stopped());
-        progress.done(Outcome::Copied, 1);
-        assert!(progress.stopped());
+        assert!(progress.begin() && !progress.stopped());
+        assert!(progress.begin() && progress.stopped());
+        assert!(!progress.begin());
+        assert!(!Progress::new(Some(0)).begin());
+        let unlimited = Progress::new(None);
+        assert!(unlimited.begin() && !unlimited.stopped());
     }
 }

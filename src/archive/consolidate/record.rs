@@ -151,13 +151,17 @@ pub struct Counts {
     pub archived: u64,
     /// Not CloudTrail's.
     pub foreign: u64,
+    /// Left for a later run, since this one was stopped before them; older records
+    /// count them as not copied.
+    #[serde(default)]
+    pub left: u64,
 }
 
 impl Counts {
     /// Whether every object of the source is in the archive.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.conflicts == 0 && self.failed == 0 && self.archived == 0
+        self.conflicts == 0 && self.failed == 0 && self.archived == 0 && self.left == 0
     }
 
     /// Counts one object.
@@ -188,6 +192,7 @@ impl std::ops::AddAssign for Counts {
         self.failed += other.failed;
         self.archived += other.archived;
         self.foreign += other.foreign;
+        self.left += other.left;
     }
 }
 

@@ -3,11 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use futures::{StreamExt, stream};
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
+use tokio::time::Instant;
 
 pub use super::progress::{Progress, SourceProgress};
 use super::{
@@ -36,6 +38,9 @@ const FORECASTS_AT_ONCE: usize = 2;
 /// Rows after which a segment is written, so that a killed run loses little of
 /// its record and memory stays flat.
 const ROWS_A_SEGMENT: usize = 20_000;
+
+/// How long rows wait for their segment at the most, for the same reason.
+const SEGMENT_EVERY: Duration = Duration::from_mins(1);
 
 /// What is asked of a run.
 #[derive(Debug, Clone, Serialize)]
@@ -241,6 +246,7 @@ pub async fn consolidate(
             vec![Row::Begin { asked: serde_json::to_value(asked).unwrap_or_default() }];
         let mut examples = Vec::new();
         let mut by_class = Held::default();
+        let mut due = Instant::now() + SEGMENT_EVERY;
         while let Some(row) = incoming.recv().await {
             if let Row::Object(object) = &row {
                 let told = matches!(
@@ -258,7 +264,8 @@ pub async fn consolidate(
                 continue;
             }
             pending.push(row);
-            if pending.len() >= ROWS_A_SEGMENT {
+            if pending.len() >= ROWS_A_SEGMENT || Instant::now() >= due {
+                due = Instant::now() + SEGMENT_EVERY;
                 let rows = std::mem::take(&mut pending);
                 // What cannot be recorded is not copied.
                 ledger.append(&mut tip, head.clone(), rows).await.inspect_err(|_| stop.stop())?;
