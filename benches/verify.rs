@@ -192,6 +192,7 @@ fn verified(folder: &Path) -> u64 {
         window: Window::default(),
         keys: KeyRing::Given(Arc::new(PublicKeySet::from_json(&keys).unwrap())),
         declared: None,
+        org_owner: None,
         delivered: Deliveries::none(),
         other_buckets: OtherBuckets::none(),
         concurrency: Concurrency::default(),

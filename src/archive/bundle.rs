@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use self::read::{Unpacked, unpack};
 pub use self::write::BundleWriter;
 use super::key::Root;
+use super::verify::place::OrgOwner;
 use crate::names::OrgId;
 
 /// The folder of objects within a bundle.
@@ -47,6 +48,8 @@ pub struct Manifest {
     pub to: Timestamp,
     /// The root that consolidation relocates to, where it was known.
     pub declared: Option<DeclaredRoot>,
+    /// Whose the trails of the organization are, where it was known.
+    pub org_owner: Option<OrgOwner>,
     /// Every other file, in the order of the archive.
     pub files: Vec<FileEntry>,
 }

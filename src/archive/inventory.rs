@@ -75,7 +75,10 @@ pub fn list(
 
 /// A page that came whole. The SDK reads what there is of an answer that was cut
 /// off, and a listing that ends early would pass for a bucket that holds less.
-fn whole(clients: &Clients, page: ListObjectsV2Output) -> Result<ListObjectsV2Output, AwsError> {
+pub(crate) fn whole(
+    clients: &Clients,
+    page: ListObjectsV2Output,
+) -> Result<ListObjectsV2Output, AwsError> {
     let entries = page.contents().len() + page.common_prefixes().len();
     let counted = page.key_count().and_then(|count| usize::try_from(count).ok());
     let is_whole = counted.is_some_and(|counted| entries >= counted)

@@ -49,6 +49,7 @@ pub(super) async fn verify_newest(
             prefix: prefix.map(Into::into),
             org: Some(desired.org_id().clone()),
         }),
+        org_owner: None,
         delivered: Deliveries::none(),
         other_buckets: OtherBuckets::none(),
         concurrency: Concurrency::default(),

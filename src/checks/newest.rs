@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
+use crate::archive::inventory::whole;
 use crate::archive::key::{DIGEST_FOLDER, Root};
 use crate::aws::{At as _, AwsError, Clients};
 use crate::names::{AccountId, Region};
@@ -34,7 +35,8 @@ pub(super) async fn digest(
         .start_after(format!("{folder}{day}"))
         .send()
         .await
-        .at(archive, "s3:ListBucket")?;
+        .at(archive, "s3:ListBucket")
+        .and_then(|page| whole(archive, page))?;
     Ok(answer
         .contents()
         .iter()

@@ -85,6 +85,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let target = Target::open(args.target.as_deref(), &args.what, context, now).await?;
     let (source, prefix) = (Arc::clone(&target.source), target.prefix.clone());
     let (name, declared) = (target.name.clone(), target.declared.clone());
+    let org_owner = target.org_owner.clone();
     let window = window(Some(args.from), Some(args.until), true, now);
     let subject = Subject { target: name.clone(), window, at: now };
     let mut request = target.request(args.what.selection(), window);
@@ -124,6 +125,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         from: args.from,
         to: args.until,
         declared: declared.as_ref().map(Into::into),
+        org_owner,
         files: Vec::new(),
     })?;
     tell(&args, context, &subject, &verification, &manifest)?;

@@ -30,6 +30,7 @@ fn request(clients: &Clients, bucket: &str, keys: KeyRing) -> Request {
         window: Window::default(),
         keys,
         declared: None,
+        org_owner: None,
         delivered: Deliveries::none(),
         other_buckets: OtherBuckets::none(),
         concurrency: Concurrency::default(),
@@ -127,6 +128,34 @@ async fn another_digest_at_the_border_is_not_the_one_that_was_recorded() {
     let kinds: Vec<_> = found(&all).into_iter().map(|(kind, _)| kind).collect();
     assert!(kinds.contains(&FindingKind::LinkHash), "{kinds:?}");
     assert!(kinds.contains(&FindingKind::LinkSignature), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn a_listing_that_is_cut_is_no_end_of_the_bucket() {
+    let stage = Stage::new(MINIMAL).await;
+    let clients = stage.management();
+    let mut bucket = Bucket::default();
+    Chain { bucket: OLD.to_owned(), ..Chain::new() }.hours(&mut bucket, 6, 2, 1);
+    put(&clients, OLD, &bucket).await;
+    let asked = || request(&clients, OLD, KeyRing::Given(Arc::new(key_set())));
+    assert_eq!(found(&verified(asked()).await), []);
+    // Whichever listing it is: the one of a folder, of digests or of log files.
+    let mut listings = 0;
+    loop {
+        let cut = Fault::every("s3:ListObjectsV2", Effect::Truncate).after(listings).times(1);
+        stage.sandbox.faults().inject(cut);
+        match verify(asked(), Arc::new(Silent)).await {
+            Err(error) => assert!(error.source.to_string().contains("it was cut"), "{error:?}"),
+            Ok(all) if found(&all).is_empty() => break,
+            Ok(all) => {
+                assert_eq!(all.severity(), Some(Severity::Incomplete), "{:#?}", found(&all));
+                assert!(found(&all).contains(&(FindingKind::Unreadable, Severity::Incomplete)));
+            }
+        }
+        stage.sandbox.faults().clear();
+        listings += 1;
+    }
+    assert!(listings >= 6, "{listings}");
 }
 
 #[tokio::test]

@@ -489,6 +489,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
 
 LINE = re.compile(r"^(?:\(backfill\) )?(Digest|Log) file\ts3://([^\t]+)\tINVALID: (.*)$")
+HEAD = re.compile(r"^Validating log files for trail .* and \S+$", re.MULTILINE)
 GAP = re.compile(r"^(?:\(backfill\) )?No log files were delivered by CloudTrail between (\S+) and (\S+)$")
 
 
@@ -529,6 +530,9 @@ def compare(name, cli, lines, report, beyond):
     wrong = []
     if lines[0] != report[0]:
         wrong.append(f"exit codes of the formats: {lines[0]} and {report[0]}")
+    heads = set(HEAD.findall(lines[1]))
+    if heads != set(HEAD.findall(cli[1])):
+        wrong.append(f"not the head of the AWS CLI: {sorted(heads)}")
     if beyond is None:
         if cli_found != our_found:
             wrong.append(f"AWS CLI alone: {sorted(cli_found - our_found)}; orgtrail alone: {sorted(our_found - cli_found)}")

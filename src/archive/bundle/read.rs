@@ -49,6 +49,7 @@ pub fn unpack(bundle: &Path, into: &Path) -> Result<Unpacked, BundleError> {
             from: jiff::Timestamp::UNIX_EPOCH,
             to: jiff::Timestamp::UNIX_EPOCH,
             declared: None,
+            org_owner: None,
             files: Vec::new(),
         },
     };

@@ -11,6 +11,7 @@ fn manifest() -> Manifest {
         from: Timestamp::UNIX_EPOCH,
         to: Timestamp::UNIX_EPOCH,
         declared: None,
+        org_owner: None,
         files: Vec::new(),
     }
 }

@@ -21,7 +21,7 @@ use super::finding::{Finding, FindingKind, Severity};
 use super::log_file::LogClaim;
 use super::opened::{DigestFault, FetchedDigest, OpenedDigest};
 use super::period::{Period, Periods};
-use super::place::{Family, Lane, Located};
+use super::place::{Family, Lane, Located, OrgOwner};
 use super::public_keys::PublicKeySet;
 use crate::archive::key::{ObjectKey, Root};
 
@@ -48,6 +48,8 @@ pub struct Rules {
     /// Whether `keys` are all that AWS published; where they could not be read,
     /// a key that is not at hand says nothing.
     pub keys_complete: bool,
+    /// Whose the trails of the organization are, where it is known.
+    pub org_owner: Option<OrgOwner>,
     /// Whether the source keeps object metadata: a plain copy of files does not.
     pub metadata_travels: bool,
 }

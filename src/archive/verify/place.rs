@@ -1,7 +1,9 @@
 //! Where objects are, where CloudTrail wrote them, and how the two relate.
 
+use serde::{Deserialize, Serialize};
+
 use crate::archive::key::{ObjectKey, ObjectKind, Root};
-use crate::names::{AccountId, Region, TrailName};
+use crate::names::{AccountId, OrgId, Region, TrailName};
 
 /// One account and Region under one root: what is verified as a unit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +45,18 @@ impl std::fmt::Display for Family {
     }
 }
 
+/// Whose an organization's trails are: its management account's, whoever made
+/// them.
+///
+/// Source: CloudTrail User Guide, "Organization delegated administrator".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrgOwner {
+    /// The organization.
+    pub org: OrgId,
+    /// Its management account.
+    pub management: AccountId,
+}
+
 /// Where a proven object lies, against where CloudTrail wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Located {
@@ -74,6 +88,14 @@ impl Lane {
         let mapped = original.is_same_below_root(current)
             && declared.is_none_or(|root| root == current.root());
         mapped.then_some(Located::Relocated)
+    }
+
+    /// The account that owns a trail which wrote this lane's objects under a
+    /// root; `None` where the root's organization is not the one that is known.
+    #[must_use]
+    pub fn trail_owner(&self, original: &Root, known: Option<&OrgOwner>) -> Option<AccountId> {
+        let Some(org) = &original.org else { return Some(self.account.clone()) };
+        known.filter(|known| known.org == *org).map(|known| known.management.clone())
     }
 
     /// Where an object of an original address is to be found from here.
@@ -114,6 +136,22 @@ mod tests {
         let other_hour = ORIGINAL.replace("T030405Z", "T040405Z");
         assert_eq!(archive.locate(&moved, "legacy", &other_hour, None), None);
         assert_eq!(here.locate(&original, "legacy", &other_hour, None), None);
+    }
+
+    #[test]
+    fn an_organizations_trail_is_its_management_accounts() {
+        let lane = lane(None, Some("o-exampleorgid"));
+        let known = OrgOwner {
+            org: "o-exampleorgid".parse().unwrap(),
+            management: "999999999999".parse().unwrap(),
+        };
+        let owner = |root: &Root, known| lane.trail_owner(root, known);
+        assert_eq!(owner(&lane.root, Some(&known)), Some(known.management.clone()));
+        assert_eq!(owner(&lane.root, None), None);
+        let other = OrgOwner { org: "o-anotherorgid".parse().unwrap(), ..known.clone() };
+        assert_eq!(owner(&lane.root, Some(&other)), None);
+        // It was the account's own trail, wherever its objects lie by now.
+        assert_eq!(owner(&Root::default(), Some(&known)), Some(lane.account.clone()));
     }
 
     #[test]

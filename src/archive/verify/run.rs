@@ -22,7 +22,7 @@ pub use self::keys::{ApiKeys, KeyRing};
 use super::chain::{Border, ChainSummary, Rules, Window};
 use super::finding::{Finding, Severity};
 use super::period::{Period, Periods};
-use super::place::Lane;
+use super::place::{Lane, OrgOwner};
 use super::source::{ListError, Source};
 use crate::archive::key::Root;
 use crate::names::{AccountId, Region, TrailName};
@@ -43,6 +43,8 @@ pub struct Request {
     pub keys: KeyRing,
     /// The root that consolidation relocates to, where it is known.
     pub declared: Option<Root>,
+    /// Whose the trails of the organization are, where it is known.
+    pub org_owner: Option<OrgOwner>,
     /// What CloudTrail says of the newest digests, where it could be asked.
     pub delivered: Deliveries,
     /// Whether a chain is followed into the bucket that it came from.
@@ -205,6 +207,7 @@ impl Request {
             keys,
             keys_complete: failed.is_none(),
             declared: self.declared.clone(),
+            org_owner: self.org_owner.clone(),
             metadata_travels: self.source.keeps_metadata(),
         };
         (rules, failed)

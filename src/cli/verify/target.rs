@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use super::{CliError, Concurrency, Context, Exit, Explain, Request, Selection, What, Window};
 use crate::archive::bundle::{OBJECTS, PUBLIC_KEYS, Unpacked, unpack};
 use crate::archive::key::Root;
+use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{ApiKeys, Deliveries, KeyRing, OtherBuckets};
 use crate::archive::verify::source::{FetchError, FolderSource, S3Source, Source};
-use crate::aws::{At as _, Aws, Settings};
-use crate::names::{BucketName, OrgId};
+use crate::aws::{At as _, Aws, AwsError, Clients, Settings};
+use crate::names::BucketName;
 
 /// What is verified, opened.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(in crate::cli) struct Target {
     pub(in crate::cli) prefix: String,
     /// The root that consolidation relocates to, where it is known.
     pub(in crate::cli) declared: Option<Root>,
+    /// Whose the trails of the organization are, where it is known.
+    pub(in crate::cli) org_owner: Option<OrgOwner>,
     pub(in crate::cli) keys: KeyRing,
     /// What a bundle says that it covers.
     pub(in crate::cli) from: Option<Timestamp>,
@@ -72,6 +75,7 @@ impl Target {
             window,
             keys: self.keys,
             declared: self.declared,
+            org_owner: self.org_owner,
             delivered: self.deliveries,
             other_buckets: self.other_buckets,
             concurrency: Concurrency::default(),
@@ -90,12 +94,15 @@ impl Target {
         let clients = aws.clients(&config.organization.log_archive_account, &archive.region);
         let prefix = archive.prefix.as_ref().map(ToString::to_string);
         let source = Arc::new(Source::S3(S3Source::new(clients, archive.bucket.as_str())));
-        let org = organization(&aws, &config).await?;
+        let management = &config.organization.management_account;
+        let region = &config.organization.home_region;
+        let owner = organization(&aws.clients(management, region)).await?;
         let folder = prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
         let saved = saved_keys(&source, &folder).await?;
         Ok(Self {
             name: format!("s3://{}/{folder}", archive.bucket),
-            declared: Some(Root { prefix: prefix.map(Into::into), org: Some(org) }),
+            declared: Some(Root { prefix: prefix.map(Into::into), org: Some(owner.org.clone()) }),
+            org_owner: Some(owner),
             prefix: folder,
             keys: key_ring(given, saved, &aws, now),
             source,
@@ -128,13 +135,17 @@ impl Target {
         };
         let settings = Settings { pacing: context.pacing()?, ..Settings::default() };
         let aws = Aws::connect(settings).await?;
-        let region = aws.own_clients().bucket_region(&bucket).await?;
+        let own = aws.own_clients();
+        // Outside of an organization nobody knows of one.
+        let (region, owner) = tokio::join!(own.bucket_region(&bucket), organization(&own));
+        let (region, owner) = (region?, owner.ok());
         let clients = aws.clients(&aws.caller().account, &region);
         let source = Arc::new(Source::S3(S3Source::new(clients, bucket.as_str())));
         let saved = saved_keys(&source, &prefix).await?;
         Ok(Self {
             name: format!("s3://{bucket}/{prefix}"),
             declared: None,
+            org_owner: owner,
             keys: key_ring(given, saved, &aws, now),
             prefix,
             source,
@@ -199,6 +210,7 @@ impl Target {
             source,
             prefix: String::new(),
             declared: manifest.and_then(|manifest| manifest.declared.as_ref()).map(Into::into),
+            org_owner: manifest.and_then(|manifest| manifest.org_owner.clone()),
             keys,
             from: manifest.map(|manifest| manifest.from),
             to: manifest.map(|manifest| manifest.to),
@@ -255,14 +267,20 @@ async fn saved_keys(source: &Source, folder: &str) -> Result<PublicKeySet, CliEr
     }
 }
 
-async fn organization(aws: &Aws, config: &crate::config::Config) -> Result<OrgId, CliError> {
+async fn organization(clients: &Clients) -> Result<OrgOwner, AwsError> {
     const ACTION: &str = "organizations:DescribeOrganization";
-    let management = &config.organization.management_account;
-    let clients = aws.clients(management, &config.organization.home_region);
     let answer =
-        clients.organizations().describe_organization().send().await.at(&clients, ACTION)?;
-    let id = answer.organization().and_then(|organization| organization.id()).unwrap_or_default();
-    id.parse().map_err(|_| clients.malformed(ACTION, &format!("the id `{id}`")).into())
+        clients.organizations().describe_organization().send().await.at(clients, ACTION)?;
+    let found = answer.organization();
+    let id = found.and_then(|it| it.id()).unwrap_or_default();
+    let management = found.and_then(|it| it.master_account_id()).unwrap_or_default();
+    id.parse()
+        .ok()
+        .zip(management.parse().ok())
+        .map(|(org, management)| OrgOwner { org, management })
+        .ok_or_else(|| {
+            clients.malformed(ACTION, &format!("the id `{id}` and the account `{management}`"))
+        })
 }
 
 #[derive(Debug, thiserror::Error)]

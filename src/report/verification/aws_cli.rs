@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Subject, digests};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
-use crate::names::Partition;
+use crate::names::{AccountId, Partition};
 
 /// The AWS CLI's lines, one block per account and Region.
 ///
@@ -31,8 +31,10 @@ fn block(text: &mut String, subject: &Subject, lane: &LaneReport) {
         .iter()
         .map(|chain| {
             let partition = Partition::of(&lane.region);
-            let (home, account) = (&chain.home_region, &lane.account);
-            format!("arn:{partition}:cloudtrail:{home}:{account}:trail/{}", chain.trail)
+            let home = &chain.home_region;
+            // Rather no account than one that the trail is not of.
+            let owner = chain.owner.as_ref().map(AccountId::as_str).unwrap_or_default();
+            format!("arn:{partition}:cloudtrail:{home}:{owner}:trail/{}", chain.trail)
         })
         .collect();
     trails.dedup();

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::archive::key::DIGEST_FOLDER;
 use crate::archive::verify::finding::Severity;
+use crate::names::AccountId;
 
 /// A digest that CloudTrail delivered this much later than the newest one's
 /// hour ended is not that one.
@@ -23,6 +24,9 @@ pub struct ChainSummary {
     pub trail: String,
     /// The Region in which the trail was created.
     pub home_region: String,
+    /// The account that owns the trail; unknown where an organization's trail
+    /// wrote them and the organization is.
+    pub owner: Option<AccountId>,
     /// Whether the digests were written afterwards.
     pub backfill: bool,
     /// Digests that are proven.
@@ -86,6 +90,7 @@ impl ChainSummary {
         Self {
             trail: family.trail.to_string(),
             home_region: family.home_region.to_string(),
+            owner: None,
             backfill: family.backfill,
             valid: 0,
             relocated: 0,
@@ -134,6 +139,8 @@ impl ChainVerifier {
         for chain in families.into_values().flatten() {
             let mut summary = chain.summary;
             summary.proven = summary.covered.as_slice().to_vec();
+            let root = chain.original_root.as_ref().unwrap_or(&self.lane.root);
+            summary.owner = self.lane.trail_owner(root, self.rules.org_owner.as_ref());
             let findings = summary
                 .gaps
                 .iter()

@@ -115,6 +115,7 @@ async fn earlier(
         window,
         keys: request.keys.clone(),
         declared: None,
+        org_owner: request.org_owner.clone(),
         delivered: Deliveries::none(),
         other_buckets: request.other_buckets.clone(),
         concurrency: request.concurrency,

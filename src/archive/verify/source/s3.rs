@@ -4,6 +4,7 @@ use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use tokio::sync::Semaphore;
 
 use super::{FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
+use crate::archive::inventory::whole;
 use crate::aws::{At as _, AwsError, Clients};
 
 /// How much of objects is held at a time. Units: KiB, as stored.
@@ -85,6 +86,7 @@ impl S3Source {
                     .send()
                     .await
                     .at(&clients, "s3:ListBucket")
+                    .and_then(|page| whole(&clients, page))
                     .map_err(|error| ListError { prefix, source: error.into() })?;
                 let next = page.next_continuation_token.clone();
                 Ok(Some((page, next.map(Some))))
