@@ -175,6 +175,11 @@ impl Clients {
         self.0.account.as_ref()
     }
 
+    /// How patient the clients are.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
     /// The Region of the Regional services.
     #[must_use]
     pub fn region(&self) -> &Region {

@@ -4,7 +4,7 @@
 //! services of one account and Region; [`AwsError`] is what a failed call
 //! tells, [`Seen`] what a read told. Every request passes `connector`, where it
 //! waits for its turn (`pacing`, by the table in `rates`) and is bounded in
-//! time.
+//! time. [`Objects`] are read many at a time.
 //!
 //! ```text
 //! let policy = clients.s3().get_bucket_policy().bucket(name).send().await
@@ -18,6 +18,7 @@ mod error;
 mod hint;
 mod kind;
 mod location;
+mod objects;
 mod pacing;
 mod propagation;
 mod rates;
@@ -28,6 +29,7 @@ mod settings;
 
 pub use clients::{At, Clients};
 pub use error::{AwsError, ErrorKind, Failure};
+pub use objects::{Object, Objects};
 pub use pacing::Pacing;
 pub use propagation::{Propagation, retry_propagation};
 pub use seen::Seen;

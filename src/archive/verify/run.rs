@@ -2,6 +2,7 @@
 //! flight, nothing held but a few hours of each.
 
 mod delivery;
+mod digests;
 mod discover;
 mod follow;
 mod keys;

@@ -40,12 +40,17 @@ pub struct FetchedObject {
     /// Its metadata, by name without `x-amz-meta-`.
     pub metadata: HashMap<String, String>,
     /// Its share of the memory that may be held at a time.
-    _held: Option<tokio::sync::OwnedSemaphorePermit>,
+    held: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 impl FetchedObject {
     fn new(bytes: Bytes, metadata: HashMap<String, String>) -> Self {
-        Self { bytes, metadata, _held: None }
+        Self { bytes, metadata, held: None }
+    }
+
+    /// Gives its share of the memory back, where it is too small to matter.
+    pub(in crate::archive::verify) fn release(&mut self) {
+        self.held = None;
     }
 }
 
@@ -127,6 +132,18 @@ impl Source {
     ) -> Result<FetchedObject, FetchError> {
         match self {
             Self::S3(s3) => s3.fetch(bucket, key).await,
+            Self::Folder(folder) => folder.fetch(key).await,
+        }
+    }
+
+    /// Fetches an object once more, the long way: before it is called damaged.
+    pub async fn fetch_again(
+        &self,
+        bucket: Option<&str>,
+        key: &str,
+    ) -> Result<FetchedObject, FetchError> {
+        match self {
+            Self::S3(s3) => s3.fetch_again(bucket, key).await,
             Self::Folder(folder) => folder.fetch(key).await,
         }
     }

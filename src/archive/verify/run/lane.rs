@@ -3,18 +3,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
+use super::digests::fetch_all;
 use super::logs::{Limits, LogChecks};
 use super::{LaneReport, Period, Progress, Request, proven};
-use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
+use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey};
 use crate::archive::verify::chain::{Border, ChainVerifier, Outcome};
 use crate::archive::verify::finding::{Finding, FindingKind};
-use crate::archive::verify::opened::{DigestFault, FetchedDigest, OpenedDigest};
+use crate::archive::verify::opened::FetchedDigest;
 use crate::archive::verify::place::{Family, Lane};
-use crate::archive::verify::source::{ListError, ListedObject, Source};
+use crate::archive::verify::source::{ListError, ListedObject};
 use crate::archive::verify::unlisted::Unclaimed;
 
 /// How many digests are fetched and followed at a time.
@@ -139,26 +140,6 @@ async fn take(
             }
         }
     }
-}
-
-async fn fetch_all(source: &Source, limits: &Limits, keys: Vec<ObjectKey>) -> Vec<FetchedDigest> {
-    stream::iter(keys).map(|key| fetch(source, limits, key)).buffered(STEP).collect().await
-}
-
-async fn fetch(source: &Source, limits: &Limits, key: ObjectKey) -> FetchedDigest {
-    let _permit = limits.fetch().await;
-    let backfill = matches!(key.kind(), ObjectKind::Digest { backfill: true, .. });
-    let content = match source.fetch(None, &key.to_string()).await {
-        Err(error) => Err(DigestFault::Unreadable(error.to_string())),
-        Ok(object) => {
-            let opened = tokio::task::spawn_blocking(move || {
-                let metadata = |name: &str| object.metadata.get(name).map(String::as_str);
-                OpenedDigest::open(&object.bytes, metadata, backfill, &mut Vec::new())
-            });
-            opened.await.unwrap_or_else(|error| Err(DigestFault::Unreadable(error.to_string())))
-        }
-    };
-    FetchedDigest { key, content }
 }
 
 /// The digests of a lane, listed a day at a time.

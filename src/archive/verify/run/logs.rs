@@ -1,5 +1,5 @@
-//! Checking log files: fetched many at a time, inflated and hashed on blocking
-//! threads.
+//! Checking log files: fetched many at a time, inflated and hashed in batches on
+//! blocking threads.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,10 +11,17 @@ use tokio::task::JoinSet;
 use super::{Concurrency, LogTally, Period, Progress};
 use crate::archive::verify::finding::Finding;
 use crate::archive::verify::log_file::{LogClaim, LogFault, VerifiedLog};
-use crate::archive::verify::source::{FetchError, FolderSource, Source};
+use crate::archive::verify::source::{FetchError, FetchedObject, FolderSource, Source};
 
-/// How many files of a folder one thread takes at a time.
+/// How many files one thread takes at a time.
 const BATCH: usize = 32;
+/// How much a batch of fetched files is. Units: bytes, as stored.
+///
+/// What waits for its batch is held, so that this times the lanes must lie far
+/// below what may be held at a time.
+const BATCH_BYTES: usize = 1 << 20;
+
+type Checked = Result<Result<VerifiedLog, LogFault>, FetchError>;
 
 thread_local! {
     /// Scratch space: a file's bytes, and the inflater's buffer.
@@ -26,6 +33,8 @@ thread_local! {
 pub(super) struct Limits {
     fetches: Arc<Semaphore>,
     batches: Arc<Semaphore>,
+    /// How many blocking threads are kept busy.
+    pub(super) threads: usize,
 }
 
 impl Limits {
@@ -34,6 +43,7 @@ impl Limits {
         Self {
             fetches: Arc::new(Semaphore::new(concurrency.fetches)),
             batches: Arc::new(Semaphore::new(threads * 2)),
+            threads,
         }
     }
 
@@ -51,6 +61,14 @@ pub(super) struct LogChecks {
     running: JoinSet<()>,
     results: Arc<Mutex<LogResults>>,
     batch: Vec<LogClaim>,
+    fetched: Arc<Mutex<Fetched>>,
+}
+
+/// Files that were fetched and wait for a batch to be full.
+#[derive(Debug, Default)]
+struct Fetched {
+    files: Vec<(LogClaim, FetchedObject)>,
+    bytes: usize,
 }
 
 /// What checking gave.
@@ -74,6 +92,7 @@ impl LogChecks {
             running: JoinSet::new(),
             results: Arc::default(),
             batch: Vec::new(),
+            fetched: Arc::default(),
         }
     }
 
@@ -98,23 +117,22 @@ impl LogChecks {
         let Ok(permit) = Arc::clone(&self.limits.fetches).acquire_owned().await else { return };
         let (source, results, progress) =
             (Arc::clone(&self.source), Arc::clone(&self.results), Arc::clone(&self.progress));
+        let waiting = Arc::clone(&self.fetched);
         self.running.spawn(async move {
             let fetched = source.fetch(claim.bucket(), claim.key()).await;
             drop(permit);
-            let checked = tokio::task::spawn_blocking({
-                let claim = claim.clone();
-                move || {
-                    fetched.map(|object| {
-                        SCRATCH.with_borrow_mut(|(_, buffer)| claim.check(&object.bytes, buffer))
-                    })
+            match fetched {
+                Err(error) => {
+                    results.lock().add(&claim, Err(error));
+                    progress.logs(1);
                 }
-            });
-            // Whatever happens, no claim may be lost: it would count as proven.
-            let result = checked
-                .await
-                .unwrap_or_else(|error| Err(FetchError::Failed(format!("checking it: {error}"))));
-            results.lock().add(&claim, result);
-            progress.logs(1);
+                Ok(object) => {
+                    let full = waiting.lock().push(claim, object);
+                    if let Some(batch) = full {
+                        check_fetched(&source, batch, &results, &*progress).await;
+                    }
+                }
+            }
         });
     }
 
@@ -146,6 +164,8 @@ impl LogChecks {
         while let Some(done) = self.running.join_next().await {
             pass_panic_on(done);
         }
+        let rest = std::mem::take(&mut self.fetched.lock().files);
+        check_fetched(&self.source, rest, &self.results, &*self.progress).await;
         std::mem::take(&mut *self.results.lock())
     }
 }
@@ -159,10 +179,64 @@ fn pass_panic_on(done: Result<(), tokio::task::JoinError>) {
     }
 }
 
-fn check_file(
-    folder: &FolderSource,
-    claim: &LogClaim,
-) -> Result<Result<VerifiedLog, LogFault>, FetchError> {
+impl Fetched {
+    /// Adds a file, and hands the batch out once it is full.
+    fn push(
+        &mut self,
+        claim: LogClaim,
+        object: FetchedObject,
+    ) -> Option<Vec<(LogClaim, FetchedObject)>> {
+        self.bytes += object.bytes.len();
+        self.files.push((claim, object));
+        let is_full = self.files.len() >= BATCH || self.bytes >= BATCH_BYTES;
+        is_full.then(|| std::mem::take(self).files)
+    }
+}
+
+/// Checks fetched files on a blocking thread; what is not as it should be is
+/// fetched once more.
+async fn check_fetched(
+    source: &Source,
+    batch: Vec<(LogClaim, FetchedObject)>,
+    results: &Mutex<LogResults>,
+    progress: &dyn Progress,
+) {
+    let count = batch.len() as u64;
+    for (claim, result) in check_all(batch).await {
+        let result = match result {
+            Ok(log) => Ok(Ok(log)),
+            Err(_) => check_again(source, &claim).await,
+        };
+        results.lock().add(&claim, result);
+    }
+    progress.logs(count);
+}
+
+async fn check_again(source: &Source, claim: &LogClaim) -> Checked {
+    let object = source.fetch_again(claim.bucket(), claim.key()).await?;
+    let checked = check_all(vec![(claim.clone(), object)]).await.pop();
+    checked.map(|(_, result)| result).ok_or_else(|| FetchError::Failed("not checked".to_owned()))
+}
+
+async fn check_all(
+    batch: Vec<(LogClaim, FetchedObject)>,
+) -> Vec<(LogClaim, Result<VerifiedLog, LogFault>)> {
+    let checking = tokio::task::spawn_blocking(move || {
+        let check = |(claim, object): (LogClaim, FetchedObject)| {
+            let result = SCRATCH.with_borrow_mut(|(_, buffer)| claim.check(&object.bytes, buffer));
+            (claim, result)
+        };
+        batch.into_iter().map(check).collect()
+    });
+    // Whatever happens, no claim may be lost: it would count as proven.
+    checking.await.unwrap_or_else(|error| {
+        std::panic::resume_unwind(
+            error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string())),
+        )
+    })
+}
+
+fn check_file(folder: &FolderSource, claim: &LogClaim) -> Checked {
     SCRATCH.with_borrow_mut(|(bytes, buffer)| {
         folder.read(claim.key(), bytes)?;
         Ok(claim.check(bytes, buffer))
@@ -170,7 +244,7 @@ fn check_file(
 }
 
 impl LogResults {
-    fn add(&mut self, claim: &LogClaim, result: Result<Result<VerifiedLog, LogFault>, FetchError>) {
+    fn add(&mut self, claim: &LogClaim, result: Checked) {
         let finding = match result {
             Ok(Ok(log)) => {
                 self.tally.valid += 1;

@@ -56,17 +56,20 @@ impl FolderSource {
 
     pub(super) async fn fetch(&self, key: &str) -> Result<FetchedObject, FetchError> {
         let (source, key) = (self.clone(), key.to_owned());
-        let read = move || {
-            let mut bytes = Vec::new();
-            source.read(&key, &mut bytes)?;
-            Ok((bytes, source.metadata(&key)?))
-        };
-        match tokio::task::spawn_blocking(read).await {
-            Ok(result) => {
-                result.map(|(bytes, metadata)| FetchedObject::new(bytes.into(), metadata))
-            }
+        match tokio::task::spawn_blocking(move || source.object(&key)).await {
+            Ok(result) => result,
             Err(error) => Err(FetchError::Failed(error.to_string())),
         }
+    }
+
+    /// Reads a file and its metadata. Blocks.
+    pub(in crate::archive::verify) fn object(
+        &self,
+        key: &str,
+    ) -> Result<FetchedObject, FetchError> {
+        let mut bytes = Vec::new();
+        self.read(key, &mut bytes)?;
+        Ok(FetchedObject::new(bytes.into(), self.metadata(key)?))
     }
 
     /// Reads a file into `bytes`, which is cleared first. Blocks.

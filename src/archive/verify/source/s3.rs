@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 
 use super::{FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 use crate::archive::inventory::whole;
-use crate::aws::{At as _, AwsError, Clients};
+use crate::aws::{At as _, AwsError, Clients, Object, Objects};
 
 /// How much of objects is held at a time. Units: KiB, as stored.
 const HELD_KIB: u32 = 512 * 1024;
@@ -13,7 +13,7 @@ const HELD_KIB: u32 = 512 * 1024;
 /// A bucket.
 #[derive(Debug, Clone)]
 pub struct S3Source {
-    clients: Clients,
+    objects: Objects,
     bucket: Box<str>,
     /// In KiB, so that many large objects at a time cannot fill the memory.
     held: Arc<Semaphore>,
@@ -24,7 +24,7 @@ impl S3Source {
     #[must_use]
     pub fn new(clients: Clients, bucket: &str) -> Self {
         let held = Arc::new(Semaphore::new(HELD_KIB as usize));
-        Self { clients, bucket: bucket.into(), held }
+        Self { objects: Objects::new(clients), bucket: bucket.into(), held }
     }
 
     pub(super) fn bucket(&self) -> &str {
@@ -68,15 +68,15 @@ impl S3Source {
     ) -> impl Stream<
         Item = Result<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output, ListError>,
     > + use<> {
-        let request = self
-            .clients
+        let clients = self.objects.clients().clone();
+        let request = clients
             .s3()
             .list_objects_v2()
             .bucket(&*self.bucket)
             .prefix(prefix)
             .set_start_after(start_after)
             .set_delimiter(delimiter.map(str::to_owned));
-        let (clients, prefix) = (self.clients.clone(), prefix.to_owned());
+        let prefix = prefix.to_owned();
         stream::try_unfold(Some(None::<String>), move |token| {
             let (request, clients, prefix) = (request.clone(), clients.clone(), prefix.clone());
             async move {
@@ -100,17 +100,27 @@ impl S3Source {
         bucket: Option<&str>,
         key: &str,
     ) -> Result<FetchedObject, FetchError> {
-        let object = self
-            .clients
-            .s3()
-            .get_object()
-            .bucket(bucket.unwrap_or(&self.bucket))
-            .key(key)
-            .send()
-            .await
-            .at(&self.clients, "s3:GetObject")
-            .map_err(|error| fetch_error(&error))?;
-        let size_bytes = object.content_length.unwrap_or_default().unsigned_abs();
+        let bucket = bucket.unwrap_or(&self.bucket);
+        let object = self.objects.get(bucket, key).await.map_err(|error| fetch_error(&error))?;
+        match self.read(object).await {
+            // It broke off on the way: the SDK decides.
+            Err(FetchError::Failed(_)) => self.fetch_again(Some(bucket), key).await,
+            read => read,
+        }
+    }
+
+    pub(super) async fn fetch_again(
+        &self,
+        bucket: Option<&str>,
+        key: &str,
+    ) -> Result<FetchedObject, FetchError> {
+        let bucket = bucket.unwrap_or(&self.bucket);
+        let object = self.objects.get_again(bucket, key).await;
+        self.read(object.map_err(|error| fetch_error(&error))?).await
+    }
+
+    async fn read(&self, mut object: Object) -> Result<FetchedObject, FetchError> {
+        let size_bytes = object.size_bytes;
         if size_bytes > SIZE_LIMIT {
             return Err(FetchError::TooLarge { size_bytes });
         }
@@ -118,9 +128,9 @@ impl S3Source {
         let failed = |error: &dyn std::error::Error| FetchError::Failed(error.to_string());
         let held =
             Arc::clone(&self.held).acquire_many_owned(kib).await.map_err(|error| failed(&error))?;
-        let body = object.body.collect().await.map_err(|error| failed(&error))?;
-        let metadata = object.metadata.unwrap_or_default();
-        Ok(FetchedObject { _held: Some(held), ..FetchedObject::new(body.into_bytes(), metadata) })
+        let metadata = std::mem::take(&mut object.metadata);
+        let bytes = object.bytes().await.map_err(|error| failed(&*error))?;
+        Ok(FetchedObject { held: Some(held), ..FetchedObject::new(bytes, metadata) })
     }
 }
 
