@@ -165,7 +165,7 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
         desired.alarm_topic_arn().map(|arn| arn.to_string()).unwrap_or_default(),
         "others subscribe to it",
         Some(0.0),
-        "nothing while nothing is published",
+        "nothing while nothing is published".to_owned(),
     );
     add(
         observed.trusted_access.present().is_some(),

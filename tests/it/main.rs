@@ -39,5 +39,6 @@ mod verify_buckets;
 mod verify_chains;
 mod verify_command;
 mod verify_laws;
+mod verify_live;
 mod verify_objects;
 mod verify_places;

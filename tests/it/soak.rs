@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use jiff::SignedDuration;
 use orgtrail::sandbox::{Effect, Fault};
+use serde_json::Value;
 
 use crate::apply_command::command;
 use crate::rounds::{ARCHIVE, Ground, code, home, said};
@@ -151,17 +152,17 @@ fn go_wrong(ground: &Ground, random: &mut Rng) {
 
 /// One round, or two at once; every third is killed.
 async fn a_round(ground: &Ground, folder: &Path, random: &mut Rng, tally: &mut Tally) {
-    let begin = || {
-        let arguments = ["run", "consolidate,verify", "--yes", "--quiet"];
+    let begin = |report: &str| {
+        let arguments = ["run", "consolidate,verify", "--yes", "--quiet", "--report", report];
         let mut command = command(&ground.sandbox, folder, MINIMAL, &arguments);
+        // A killed round writes none, and that of the one before is not its own.
+        let _ = std::fs::remove_file(folder.join(report));
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let two = random.usize(0..4) == 0;
     tally.in_pairs += usize::from(two);
-    let mut children = vec![begin()];
-    if two {
-        children.push(begin());
-    }
+    let reports = &["one.json", "other.json"][..1 + usize::from(two)];
+    let children: Vec<Child> = reports.iter().map(|report| begin(report)).collect();
     let kill = (random.usize(0..3) == 0).then(|| Duration::from_millis(random.u64(500..6000)));
     for (at, child) in children.into_iter().enumerate() {
         let (ended, peak_kib, said) = watch(child, kill.filter(|_| at == 0)).await;
@@ -171,10 +172,27 @@ async fn a_round(ground: &Ground, folder: &Path, random: &mut Rng, tally: &mut T
             Some(_) => tally.failed += 1,
         }
         if let Some(code) = ended {
-            assert!(MAY_END.contains(&code), "{code}: {said}");
+            let told = || told(&folder.join(reports[at]));
+            assert!(
+                MAY_END.contains(&code),
+                "{code}, {} at once: {said}\n{}",
+                reports.len(),
+                told()
+            );
             tally.peaks.push(peak_kib);
         }
     }
+}
+
+/// What a round's report says of each part, and all that it found.
+fn told(report: &Path) -> String {
+    let Ok(report) = std::fs::read(report) else { return "no report".to_owned() };
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let parts = report["parts"].as_array().unwrap().iter();
+    let parts = parts.map(|part| {
+        format!("{}: {}\n{:#}", part["part"], part["summary"], part["report"]["findings"])
+    });
+    parts.collect::<Vec<_>>().join("\n")
 }
 
 /// Waits for a round, or kills it; its exit code, its peak of memory in KiB,

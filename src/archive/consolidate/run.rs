@@ -24,7 +24,10 @@ use super::{
     source::Source,
 };
 use crate::{
-    archive::{key::DIGEST_FOLDER, units::Lane},
+    archive::{
+        key::{DIGEST_FOLDER, LogClass},
+        units::Lane,
+    },
     aws::{AwsError, Clients},
     names::{AccountId, BucketName, Region},
 };
@@ -185,6 +188,7 @@ pub async fn consolidate(
     };
     let mut report = Report::default();
     let mut found = find_lanes(asked, sources, &mut report).await;
+    expect_logs(&mut found);
     // An old trail may write into the archive's bucket; what lies in the
     // archive proper has arrived.
     found.retain(|(lane, ..)| {
@@ -334,6 +338,19 @@ async fn find_lanes(
     found
 }
 
+/// Adds the lanes of logs that digests may name: a lane's first log may be
+/// delivered after its source was looked at and before its digest is copied.
+fn expect_logs<R: Clone>(found: &mut Vec<(Lane, R)>) {
+    let lanes: BTreeSet<Lane> = found.iter().map(|(lane, _)| lane.clone()).collect();
+    let digests = found.iter().filter(|(lane, _)| lane.folder == DIGEST_FOLDER);
+    let logs = digests.map(|(lane, reader)| {
+        let folder = LogClass::Events.folder().to_owned();
+        (Lane { folder, ..lane.clone() }, reader.clone())
+    });
+    let missing: Vec<_> = logs.filter(|(lane, _)| !lanes.contains(lane)).collect();
+    found.extend(missing);
+}
+
 fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Report) -> Proven {
     for (lane, result) in results {
         report.counts += result.counts;
@@ -390,5 +407,24 @@ mod tests {
         assert_eq!(closed_through(now, 0), date(2026, 3, 9));
         assert_eq!(closed_through(now, 2), date(2026, 3, 7));
         assert_eq!(closed_through(now, u32::MAX), Date::MIN);
+    }
+
+    #[test]
+    fn where_there_are_digests_logs_are_looked_for() {
+        let lane = |account: &str, folder: &str| Lane {
+            bucket: "logs".to_owned(),
+            root: "AWSLogs/".to_owned(),
+            account: account.parse().unwrap(),
+            folder: folder.to_owned(),
+            region: "us-east-1".parse().unwrap(),
+        };
+        let (one, other) = ("111111111111", "222222222222");
+        let mut found = vec![
+            (lane(one, DIGEST_FOLDER), 1),
+            (lane(one, "CloudTrail"), 2),
+            (lane(other, DIGEST_FOLDER), 3),
+        ];
+        expect_logs(&mut found);
+        assert_eq!(found[3..], [(lane(other, "CloudTrail"), 3)]);
     }
 }

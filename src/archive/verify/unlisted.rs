@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::finding::{Finding, FindingKind};
+use super::finding::{Finding, FindingKind, Severity};
 use super::period::{Period, Periods};
 use super::place::Lane;
 use crate::archive::key::{LogClass, ObjectKey, ObjectKind};
@@ -69,10 +69,20 @@ impl Unclaimed {
     /// Decides about all that is left, and tells how many files lie where no
     /// digest says anything.
     ///
-    /// Files after the last digest wait for theirs and are not counted.
-    pub fn finish(mut self, covered: &Periods, window: Option<Period>) -> Vec<Finding> {
-        let mut findings = self.settle(None, covered);
+    /// Files after the last digest wait for theirs and are not counted; those
+    /// after `told_until` are, where another chain covers them.
+    pub fn finish(
+        mut self,
+        covered: &Periods,
+        told_until: Option<Timestamp>,
+        window: Option<Period>,
+    ) -> Vec<Finding> {
+        let before = told_until.map(|told| told.checked_sub(BORDER).unwrap_or(told));
+        let mut findings = self.settle(before, covered);
+        findings.extend(self.lagging(covered));
+        findings.extend(self.settle(None, covered));
         let last = covered.as_slice().last().map(|period| period.to);
+        let folder = self.folder();
         for (period, files) in self.unproven {
             let waits = last.is_some_and(|last| period.from + BORDER >= last);
             let inside = window.is_none_or(|window| {
@@ -84,11 +94,10 @@ impl Unclaimed {
             if waits || !inside {
                 continue;
             }
-            let folder = self.lane.root.folder(&self.lane.account, "CloudTrail", &self.lane.region);
             findings.push(Finding {
                 objects: files,
                 ..Finding::new(FindingKind::LogsUnproven)
-                    .at(self.lane.bucket.as_deref(), folder)
+                    .at(self.lane.bucket.as_deref(), &folder)
                     .because("a digest that covers them", format!("{files} log files and none"))
                     .over(period.from, period.to)
             });
@@ -105,6 +114,29 @@ impl Unclaimed {
             .at(bucket.as_deref(), key)
             .because("a digest that lists it", "none")
             .over(time, time)
+    }
+
+    /// Strikes out what another chain covers, and tells how much it is.
+    fn lagging(&mut self, covered: &Periods) -> Option<Finding> {
+        let held = |(time, ..): &Name| covered.hold(*time, BORDER);
+        let (lagging, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(held);
+        self.waiting = waiting;
+        let lagging: BTreeSet<Name> = lagging;
+        let (from, to) = (lagging.first()?.0, lagging.last()?.0);
+        let expected = "digests that list them, which may be still to come";
+        let found = format!("{} log files newer than the newest digest of a trail", lagging.len());
+        Some(Finding {
+            objects: lagging.len() as u64,
+            ..Finding::new(FindingKind::LogsUnproven)
+                .at(self.lane.bucket.as_deref(), self.folder())
+                .because(expected, found)
+                .over(from, to)
+                .weighing(Severity::Notice)
+        })
+    }
+
+    fn folder(&self) -> String {
+        self.lane.root.folder(&self.lane.account, LogClass::Events.folder(), &self.lane.region)
     }
 
     fn uncovered(&mut self, time: Timestamp, covered: &Periods) {
@@ -176,7 +208,27 @@ mod tests {
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].kind, FindingKind::LogUnlisted);
         assert_eq!(findings[0].key, Some(log("2026-01-01T01:30:00Z", 'b').to_string()));
-        assert!(files.finish(&covered, None).is_empty());
+        assert!(files.finish(&covered, None, None).is_empty());
+    }
+
+    #[test]
+    fn a_file_after_a_lagging_chain_waits_for_its_next_digest() {
+        let covered = covered("2026-01-01T00:00:00Z", "2026-01-01T06:00:00Z");
+        let told_until = Some("2026-01-01T03:00:00Z".parse().unwrap());
+        let mut files = Unclaimed::new(lane());
+        files.listed(&log("2026-01-01T02:30:00Z", 'a'));
+        files.listed(&log("2026-01-01T03:30:00Z", 'b'));
+        files.listed(&log("2026-01-01T05:30:00Z", 'c'));
+        let findings = files.finish(&covered, told_until, None);
+        let told: Vec<_> = findings.iter().map(|it| (it.kind, it.severity, it.objects)).collect();
+        assert_eq!(
+            told,
+            [
+                (FindingKind::LogUnlisted, Severity::Broken, 1),
+                (FindingKind::LogsUnproven, Severity::Notice, 2)
+            ]
+        );
+        assert_eq!(findings[0].key, Some(log("2026-01-01T02:30:00Z", 'a').to_string()));
     }
 
     #[test]
@@ -186,7 +238,7 @@ mod tests {
         files.listed(&log("2026-01-01T01:30:00Z", 'a'));
         files.listed(&log("2026-01-01T01:35:00Z", 'b'));
         files.listed(&log("2026-01-01T06:35:00Z", 'c'));
-        let findings = files.finish(&covered, None);
+        let findings = files.finish(&covered, None, None);
         assert_eq!(findings.len(), 1);
         assert_eq!((findings[0].kind, findings[0].objects), (FindingKind::LogsUnproven, 2));
     }

@@ -16,6 +16,8 @@ use crate::names::AccountId;
 /// A digest that CloudTrail delivered this much later than the newest one's
 /// hour ended is not that one.
 const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_mins(90);
+/// A chain whose newest digest is this much older than another's goes on no more.
+const GOES_ON_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// What following one chain gave.
 #[derive(Debug, Clone, Serialize)]
@@ -124,6 +126,21 @@ impl ChainSummary {
 }
 
 impl ChainVerifier {
+    /// Until when every chain that may go on has told which files there are.
+    ///
+    /// Chains of several trails do not reach equally far: a later digest may list
+    /// a file of an hour that another chain covers already.
+    #[must_use]
+    pub fn told_until(&self) -> Option<Timestamp> {
+        let standard = self.chains.iter().filter(|(family, _)| !family.backfill);
+        let ends = standard.filter_map(|(_, chains)| {
+            chains.iter().filter_map(|chain| chain.summary.proven_until()).max()
+        });
+        let ends: Vec<Timestamp> = ends.collect();
+        let newest = ends.iter().copied().max()?;
+        ends.into_iter().filter(|end| newest.duration_since(*end) <= GOES_ON_WITHIN).min()
+    }
+
     /// Ends all chains: decides about lost signatures, gaps and ends.
     #[must_use]
     pub fn finish(mut self, delivered: &[LatestDelivery]) -> (LaneSummary, Vec<Outcome>) {

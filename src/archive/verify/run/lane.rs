@@ -44,6 +44,10 @@ pub(super) async fn verify(
     }
     let mut checks =
         LogChecks::new(Arc::clone(&request.source), Arc::clone(&limits), Arc::clone(&progress));
+    // INVARIANT: asked before the digests are listed, so that none that CloudTrail
+    // tells of was delivered behind the listing's back.
+    let (delivered, failed) = request.delivered.of(&lane, &request.selection).await;
+    findings.extend(failed);
     let mut digests = Digests::new(&request, &lane);
     let mut files = LogFiles::new(&request, &lane);
 
@@ -64,8 +68,7 @@ pub(super) async fn verify(
         (fetched, verifier) = tokio::join!(ahead, now);
     }
 
-    let (delivered, failed) = request.delivered.of(&lane, &request.selection).await;
-    findings.extend(failed);
+    let told_until = verifier.told_until();
     let (summary, outcomes) = verifier.finish(&delivered);
     take(outcomes, &mut findings, &mut files, &mut checks).await;
     if let Some(last) = summary.covered.as_slice().last() {
@@ -73,7 +76,7 @@ pub(super) async fn verify(
     } else {
         findings.extend(files.nothing_proven(&lane).await);
     }
-    files.finish(&request, &summary.covered, &mut findings);
+    files.finish(&request, &summary.covered, told_until, &mut findings);
 
     let checked = checks.finish().await;
     findings.extend(checked.findings);
@@ -262,6 +265,7 @@ impl LogFiles {
     }
 
     fn settle(&mut self, before: Timestamp, verifier: &ChainVerifier, findings: &mut Vec<Finding>) {
+        let before = verifier.told_until().map_or(before, |told| before.min(told));
         findings.extend(self.unclaimed.settle(Some(before), verifier.covered()));
     }
 
@@ -305,13 +309,14 @@ impl LogFiles {
         self,
         request: &Request,
         covered: &crate::archive::verify::period::Periods,
+        told_until: Option<Timestamp>,
         findings: &mut Vec<Finding>,
     ) {
         let window = Period {
             from: request.window.since.unwrap_or(Timestamp::MIN),
             to: request.window.until.unwrap_or(Timestamp::MAX),
         };
-        findings.extend(self.unclaimed.finish(covered, Some(window)));
+        findings.extend(self.unclaimed.finish(covered, told_until, Some(window)));
     }
 }
 
