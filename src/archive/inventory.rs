@@ -20,6 +20,9 @@ use crate::{
 /// way while one is being worked on, and never more than that is held.
 const PAGES_AHEAD: usize = 1;
 
+/// Accounts of a bucket whose folders are listed at once.
+const ACCOUNTS_AT_ONCE: usize = 16;
+
 /// The objects below a prefix, in the order of their keys; their paths are what
 /// follows the prefix.
 ///
@@ -163,13 +166,14 @@ pub async fn lanes(
     let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
     let top = format!("{prefix}AWSLogs/");
     let mut found = Lanes::default();
+    let mut accounts = Vec::new();
     let mut roots = vec![top.clone()];
     while let Some(root) = roots.pop() {
         let (names, beside) = folders(clients, bucket, &root).await?;
         found.stray_objects += beside;
         for name in names {
             if let Ok(account) = name.parse::<AccountId>() {
-                account_lanes(clients, bucket, &root, &account, &mut found).await?;
+                accounts.push((root.clone(), account));
             } else if root == top && name.parse::<OrgId>().is_ok() {
                 roots.push(format!("{root}{name}/"));
             } else {
@@ -177,6 +181,16 @@ pub async fn lanes(
             }
         }
     }
+    let mut listed = stream::iter(accounts)
+        .map(|(root, account)| async move { account_lanes(clients, bucket, &root, &account).await })
+        .buffer_unordered(ACCOUNTS_AT_ONCE);
+    while let Some(of_account) = listed.next().await {
+        let Lanes { lanes, foreign, stray_objects } = of_account?;
+        found.lanes.extend(lanes);
+        found.foreign.extend(foreign);
+        found.stray_objects += stray_objects;
+    }
+    drop(listed);
     found.lanes.sort();
     found.foreign.sort();
     Ok(found)
@@ -187,8 +201,8 @@ async fn account_lanes(
     bucket: &BucketName,
     root: &str,
     account: &AccountId,
-    found: &mut Lanes,
-) -> Result<(), AwsError> {
+) -> Result<Lanes, AwsError> {
+    let mut found = Lanes::default();
     let base = format!("{root}{account}/");
     let (kinds, beside) = folders(clients, bucket, &base).await?;
     found.stray_objects += beside;
@@ -215,5 +229,5 @@ async fn account_lanes(
             }
         }
     }
-    Ok(())
+    Ok(found)
 }

@@ -127,9 +127,10 @@ def report(place, options, milliseconds, runs):
     ours = {step: median[program, step] for program, step in median if program == "orgtrail"}
     for (program, step), took in median.items():
         beside = ours.get("again" if step == "again" else "first")
+        requests = f"{took.requests:7.0f} requests" if took.requests else ""
         ratio = "" if beside is None else f"{took.seconds / beside.seconds:7.2f} {took.cpu / beside.cpu:7.2f}"
         print(f"  {program:16} {step:13} {took.seconds:8.2f} s {options.objects / took.seconds:8.0f} objects/s "
-              f"{took.cpu * 1e6 / options.objects:7.0f} CPU us/object {took.memory:5.0f} MiB {took.requests:7.0f} requests {ratio}")
+              f"{took.cpu * 1e6 / options.objects:7.0f} CPU us/object {took.memory:5.0f} MiB {requests:16} {ratio}")
     print("  the last columns: times the seconds and the CPU of `orgtrail`, first run or again", flush=True)
 
 

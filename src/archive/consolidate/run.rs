@@ -181,13 +181,13 @@ pub async fn consolidate(
     progress: Arc<Progress>,
 ) -> Result<Report, LedgerError> {
     let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone());
-    let (mut tip, end) = ledger.tip().await?;
+    let mut report = Report::default();
+    let (tip, mut found) = tokio::join!(ledger.tip(), find_lanes(asked, sources, &mut report));
+    let (mut tip, end) = tip?;
     let known = match end {
         Some(Row::End { proven_through, .. }) => proven_through,
         _ => Proven::new(),
     };
-    let mut report = Report::default();
-    let mut found = find_lanes(asked, sources, &mut report).await;
     expect_logs(&mut found);
     // An old trail may write into the archive's bucket; what lies in the
     // archive proper has arrived.
