@@ -326,4 +326,25 @@ mod tests {
             assert!(found == wanted, "{} is not what is generated", path.display());
         }
     }
+
+    #[test]
+    fn a_scheduled_round_may_read_all_that_drift_looks_at_and_write_nothing() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/infra/schedule/ecs.yaml");
+        let template = std::fs::read_to_string(path).unwrap();
+        let (_, role) = template.split_once("\n  TaskRole:\n").unwrap();
+        let (role, _) = role.split_once("\n  Task:\n").unwrap();
+        let lines = role.lines().map(|line| line.trim().trim_start_matches("- "));
+        let listed: BTreeSet<&str> = lines.filter(|line| line.contains(':')).collect();
+        let reads = |action: &str| {
+            let (_, operation) = action.split_once(':').unwrap_or_default();
+            ["Get", "List", "Describe"].iter().any(|verb| operation.starts_with(verb))
+        };
+        let wanted: BTreeSet<&str> =
+            actions(Duty::Hub).into_iter().filter(|action| reads(action)).collect();
+        let missing: Vec<_> = wanted.difference(&listed).collect();
+        assert!(wanted.len() > 20 && missing.is_empty(), "{missing:?}");
+        let writes: Vec<_> =
+            actions(Duty::Hub).into_iter().filter(|it| !reads(it) && listed.contains(it)).collect();
+        assert_eq!(writes, [""; 0]);
+    }
 }
