@@ -34,7 +34,7 @@ import servers  # noqa: E402
 from sandbox import ORGTRAIL, PEERS  # noqa: E402
 
 BUCKET = "acme-log-archive"
-CLEAN, CHANGES, REFUSED, INCOMPLETE = 0, 10, 12, 14
+CLEAN, CHANGES, DRIFT, REFUSED, INCOMPLETE = 0, 10, 11, 12, 14
 
 CERTIFICATE = """
 import datetime, ipaddress, sys

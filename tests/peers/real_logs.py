@@ -6,7 +6,7 @@ nothing else.
 
 The logs are those of a public dataset, gzipped and under the keys that
 CloudTrail gives them; a test key signs digests over them, in CloudTrail's
-layout. `apply`, `consolidate` and `verify` run as a person would type them;
+layout. `apply`, `drift`, `consolidate` and `verify` run as a person would type them;
 `aws cloudtrail validate-logs` says of the origin what `verify` says of the
 archive. moto has no ListPublicKeys, so a front before its CloudTrail answers
 that one call.
@@ -37,7 +37,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: E402
 
 import provision  # noqa: E402
 import servers  # noqa: E402
-from provision import BUCKET, CLEAN, INCOMPLETE, Tally, keys, orgtrail, said, write_config  # noqa: E402
+from provision import BUCKET, CLEAN, DRIFT, INCOMPLETE, Tally, keys, orgtrail, said, write_config  # noqa: E402
 from sandbox import PEERS, ROOT  # noqa: E402
 
 DATA = os.path.join(os.path.dirname(ROOT), "shared", "data", "cloudtrail", "invictus-aws-dataset", "CloudTrail")
@@ -45,6 +45,10 @@ LEGACY, TRAIL, REGION = "legacy-trail-bucket", "legacy", servers.REGION
 # <account>_CloudTrail_<Region>_<time>_<random>.json
 NAME = re.compile(r"^(\d{12})_CloudTrail_([a-z0-9-]+)_(\d{8}T\d{4}Z)_\w+\.json$")
 HOUR = datetime.timedelta(hours=1)
+# The Regions that accounts have enabled from the start.
+REGIONS = ("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
+           "ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1",
+           "us-east-1", "us-east-2", "us-west-1", "us-west-2")
 
 
 def stamp(time):
@@ -211,6 +215,7 @@ def moto(tally, folder, data):
             return ran
 
         step("apply", "--yes")
+        look_for_drift(tally, where, main, member, step)
         # moto takes a denial under any condition for a denial of everybody.
         policy = server.client("s3").get_bucket_policy(Bucket=BUCKET)["Policy"]
         server.client("s3").delete_bucket_policy(Bucket=BUCKET)
@@ -246,6 +251,30 @@ def moto(tally, folder, data):
     finally:
         front.shutdown()
         server.stop()
+
+
+def look_for_drift(tally, where, main, member, step):
+    """Right after `apply`, all that is not as declared is the member's own trail,
+    and what moto cannot show."""
+    found = json.loads(step("drift", "--format", "json", wanted=DRIFT).stdout or '{"findings": []}')["findings"]
+
+    def place(finding):
+        scope = finding["scope"]
+        return scope.get("arn") or " ".join(filter(None, (scope.get("account"), scope.get("region"))))
+
+    told = {(finding["check"], finding["verdict"], place(finding)) for finding in found
+            if finding["verdict"] != "holds"}
+    legacy = f"arn:aws:cloudtrail:{REGION}:{member}:trail/{TRAIL}"
+    own = {("trail-duplicates", "broken", legacy), ("org-unmanaged-trails", "broken", member)}
+    tally.check(where, "`drift` finds the member's own trail, and that it is paid for twice", own <= told, told)
+    regions = {("org-coverage", "unknown", account) for account in (main, member)}
+    tally.check(where, "`drift` cannot see which Regions there are, a known limit", regions <= told, told)
+    tally.cannot(where, "the accounts' Regions", "moto has no account:ListRegions, so that those of every account are asked")
+    hidden = {("org-coverage", "broken", f"{member} {region}") for region in REGIONS}
+    tally.check(where, "`drift` does not see the trail in the member, a known limit", hidden <= told, told)
+    tally.cannot(where, "the organization's trail in members", "moto shows a trail to the account that made it alone")
+    rest = told - own - regions - hidden
+    tally.check(where, "`drift` finds nothing else, and more holds", not rest and len(found) > len(told) + 20, rest)
 
 
 def validate(tally, where, environment, account, window, logs, digests):
