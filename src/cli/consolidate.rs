@@ -273,6 +273,24 @@ impl Done {
         if self.complete() { Exit::Clean } else { Exit::Incomplete }
     }
 
+    /// Whether a file of an account's activity that CloudTrail delivered to a
+    /// bucket may be still to come: not all of its source was brought, or it may
+    /// be one that could not be found.
+    pub(super) fn may_still_bring(&self, bucket: &str, account: Option<&AccountId>) -> bool {
+        let of_bucket = |place: &str| {
+            let rest = place.strip_prefix("s3://").and_then(|place| place.strip_prefix(bucket));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let report = &self.report;
+        if self.sources.iter().any(|name| of_bucket(name)) {
+            report.stopped
+                || report.failures.iter().any(|failure| of_bucket(&failure.place))
+                || report.by_source.iter().any(|(name, it)| of_bucket(name) && !it.complete())
+        } else {
+            self.found.unread.iter().any(|unread| Some(&unread.account) == account)
+        }
+    }
+
     /// Whether a person stopped it.
     pub(super) fn stopped(&self) -> bool {
         self.report.stopped
@@ -493,5 +511,41 @@ mod tests {
         ] {
             assert_eq!(matches_any(&[pattern.to_owned()], name), holds, "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn only_what_was_not_brought_may_be_still_to_come() {
+        let mut done = Done {
+            run_id: String::new(),
+            dry_run: false,
+            sources: vec!["s3://whole".to_owned(), "s3://part/logs".to_owned()],
+            found: Found::default(),
+            report: Report::default(),
+            storage_class: String::new(),
+        };
+        let (one, other) = ("111111111111".parse().unwrap(), "222222222222".parse().unwrap());
+        let failed = crate::archive::consolidate::record::Counts {
+            source: 2,
+            present: 1,
+            failed: 1,
+            ..Default::default()
+        };
+        done.report.by_source.insert("s3://part/logs".to_owned(), failed);
+        done.found.unread.push(Unread {
+            account: "111111111111".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            reason: "denied".to_owned(),
+            hint: None,
+        });
+        assert!(done.may_still_bring("part", Some(&other)));
+        assert!(!done.may_still_bring("whole", Some(&one)));
+        // Of an account that could not be asked, there may be trails.
+        assert!(done.may_still_bring("unknown", Some(&one)));
+        assert!(!done.may_still_bring("unknown", Some(&other)));
+        done.report
+            .failures
+            .push(Failure { place: "s3://whole".to_owned(), reason: String::new() });
+        assert!(done.may_still_bring("whole", Some(&one)));
+        assert!(!done.may_still_bring("who", Some(&other)));
     }
 }

@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{CliError, Context, Exit, Format, Output, consolidate, drift, verify};
-use crate::archive::verify::finding::{FindingKind, Severity};
+use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
+use crate::aws::At as _;
 use crate::checks::{self, Verdict};
 use crate::report::{self, verification};
 
@@ -102,6 +103,29 @@ struct Outcome {
     exit: Exit,
 }
 
+/// What the round's own consolidation came to.
+#[derive(Debug)]
+enum Brought {
+    /// It failed as a whole, and what it would have brought is not known.
+    Nothing,
+    /// It was done, to the end or in part.
+    What(Box<consolidate::Done>),
+}
+
+impl Brought {
+    fn stopped(&self) -> bool {
+        matches!(self, Self::What(done) if done.stopped())
+    }
+
+    /// Whether a missing file may be still to come.
+    fn may_follow(&self, missing: &Finding) -> bool {
+        missing.origin.as_deref().is_some_and(|bucket| match self {
+            Self::Nothing => true,
+            Self::What(done) => done.may_still_bring(bucket, missing.account.as_ref()),
+        })
+    }
+}
+
 /// What a part came to.
 struct Came {
     exit: Exit,
@@ -124,17 +148,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let begun_at = verify::now();
     let mut parts: Vec<Outcome> = Vec::new();
     let mut stopped = false;
-    let mut arrived = true;
+    let mut brought = None;
     for part in &args.parts {
         let begun_at = verify::now();
         let came = if stopped {
             Came::failed(Exit::Incomplete, "not begun: the round was stopped".to_owned())
         } else {
             context.out.note(format_args!("{} …", part.word()));
-            do_part(*part, &args, arrived, context, &quiet).await
+            do_part(*part, &args, &mut brought, context, &quiet).await
         };
         stopped |= came.stopped;
-        arrived &= *part != Part::Consolidate || came.exit == Exit::Clean;
         parts.push(Outcome {
             part: *part,
             code: came.exit.code(),
@@ -193,17 +216,16 @@ fn check(args: &Args, context: &Context) -> Result<(), CliError> {
     context.pacing().map(drop)
 }
 
-/// `arrived` says whether this round, where it consolidates, brought all there is.
 async fn do_part(
     part: Part,
     args: &Args,
-    arrived: bool,
+    brought: &mut Option<Brought>,
     context: &Context,
     quiet: &Context,
 ) -> Came {
     let done = match part {
-        Part::Consolidate => consolidated(context, quiet).await,
-        Part::Verify => verified(args, arrived, context, quiet).await,
+        Part::Consolidate => consolidated(brought, context, quiet).await,
+        Part::Verify => verified(args, brought, context, quiet).await,
         Part::Drift => drifted(context, quiet).await,
     };
     done.unwrap_or_else(|error| {
@@ -214,22 +236,29 @@ async fn do_part(
     })
 }
 
-async fn consolidated(context: &Context, quiet: &Context) -> Result<Came, CliError> {
+async fn consolidated(
+    brought: &mut Option<Brought>,
+    context: &Context,
+    quiet: &Context,
+) -> Result<Came, CliError> {
+    *brought = Some(Brought::Nothing);
     let done = consolidate::once(&consolidate::Args::everything(), quiet).await?;
     if context.format == Format::Text {
         done.tell(context)?;
     }
-    Ok(Came {
+    let came = Came {
         exit: done.exit(),
         summary: done.headline(),
         report: Some(value(&done.json())?),
         stopped: done.stopped(),
-    })
+    };
+    *brought = Some(Brought::What(Box::new(done)));
+    Ok(came)
 }
 
 async fn verified(
     args: &Args,
-    arrived: bool,
+    brought: &mut Option<Brought>,
     context: &Context,
     quiet: &Context,
 ) -> Result<Came, CliError> {
@@ -238,17 +267,33 @@ async fn verified(
         verify::now().checked_sub(back).unwrap_or(Timestamp::MIN)
     });
     let asked = verify::Args::archive(since);
-    let Some(done) = unless_interrupted(Box::pin(verify::once(&asked, quiet))).await else {
-        return Ok(Came::stopped());
-    };
-    let (subject, verification) = done?;
+    let once = || unless_interrupted(Box::pin(verify::once(&asked, quiet)));
+    let Some(done) = once().await else { return Ok(Came::stopped()) };
+    let (mut subject, mut verification) = done?;
+    if let Some(brought) = brought
+        && missing(&verification).any(|finding| finding.origin.is_some())
+    {
+        context.out.note("files are missing: consolidating again, to see whether they come …");
+        let came = any_comes(&verification, brought, quiet).await.unwrap_or_else(|error| {
+            context.out.warn(error.render());
+            false
+        });
+        if came {
+            let Some(done) = once().await else { return Ok(Came::stopped()) };
+            (subject, verification) = done?;
+        }
+    }
     let text = verification::text(&subject, &verification);
     if context.format == Format::Text {
         context.out.data(&text)?;
     }
     let mut exit = verify::exit(verification.severity());
     let mut summary = text.lines().last().unwrap_or_default().to_owned();
-    if !arrived && exit == Exit::IntegrityFailure && only_missing(&verification) {
+    if exit == Exit::IntegrityFailure
+        && let Some(brought) = brought
+        && broken(&verification).count() == missing(&verification).count()
+        && missing(&verification).all(|finding| brought.may_follow(finding))
+    {
         exit = Exit::Incomplete;
         summary.push_str("; what is missing may not have been brought yet");
     }
@@ -256,22 +301,47 @@ async fn verified(
         exit,
         summary,
         report: Some(value(&verification::json(&subject, &verification))?),
-        stopped: false,
+        stopped: brought.as_ref().is_some_and(Brought::stopped),
     })
 }
 
-/// Whether files that are not there are all that is broken: nothing is altered.
-fn only_missing(verification: &Verification) -> bool {
-    verification.all_findings().filter(|finding| finding.severity == Severity::Broken).all(
-        |finding| {
-            matches!(
-                finding.kind,
-                FindingKind::LogMissing
-                    | FindingKind::DigestMissing
-                    | FindingKind::ChainStartMissing
-            )
-        },
-    )
+fn broken(verification: &Verification) -> impl Iterator<Item = &Finding> {
+    verification.all_findings().filter(|finding| finding.severity == Severity::Broken)
+}
+
+/// Of what is broken, the files that are not there.
+fn missing(verification: &Verification) -> impl Iterator<Item = &Finding> {
+    broken(verification).filter(|finding| {
+        matches!(
+            finding.kind,
+            FindingKind::LogMissing | FindingKind::DigestMissing | FindingKind::ChainStartMissing
+        )
+    })
+}
+
+/// Consolidates again, and tells whether one of the missing files is there now.
+///
+/// Another round may have copied digests and not yet their logs when this one
+/// looked. What is gone for good does not come, and is not looked at twice.
+async fn any_comes(
+    verification: &Verification,
+    brought: &mut Brought,
+    context: &Context,
+) -> Result<bool, CliError> {
+    let done = consolidate::once(&consolidate::Args::everything(), context).await?;
+    *brought = Brought::What(Box::new(done));
+    let config = context.config()?;
+    let archive = consolidate::target(&config, &context.aws(&config).await?);
+    for finding in missing(verification).filter(|finding| finding.origin.is_some()) {
+        let Some(key) = &finding.key else { continue };
+        let head = archive.clients.s3().head_object().bucket(archive.bucket.as_str()).key(key);
+        match head.send().await.at(&archive.clients, "s3:GetObject") {
+            Ok(_) => return Ok(true),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
 }
 
 async fn drifted(context: &Context, quiet: &Context) -> Result<Came, CliError> {

@@ -1,7 +1,7 @@
 //! `orgtrail run` as a scheduler calls it: alone, twice at once, and in front of
 //! what is broken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Output;
 
@@ -115,6 +115,14 @@ impl Ground {
             }
             after = (page.next_key_marker, page.next_version_id_marker);
         }
+    }
+
+    /// The key of a log that the organization's trail delivered.
+    fn delivered(&self) -> String {
+        let keys = self.sandbox.keys_raw(ARCHIVE, "AWSLogs/");
+        let brought: BTreeSet<String> = self.legacy.iter().map(|key| self.relocated(key)).collect();
+        let mut own = keys.into_iter().filter(|key| !brought.contains(key));
+        own.find(|key| key.contains("/CloudTrail/")).unwrap()
     }
 
     /// The key that a legacy object has in the archive.
@@ -266,7 +274,15 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     assert_eq!(code(&verify), 13, "{}", said(&verify));
     let told = round(&ground.run(&ROUND).await);
     assert_eq!(told["parts"][1]["code"], 14, "{}", told["parts"][1]["summary"]);
+
+    // What CloudTrail delivered into the archive itself does not come again.
+    let delivered = ground.delivered();
+    let own = ground.sandbox.body_raw(ARCHIVE, &delivered).unwrap().to_vec();
+    ground.sandbox.vanish(ARCHIVE, &delivered).unwrap();
+    let told = round(&ground.run(&ROUND).await);
+    assert_eq!(told["parts"][1]["code"], 13, "{}", told["parts"][1]["summary"]);
     ground.sandbox.faults().clear();
+    ground.sandbox.put_raw(ARCHIVE, &delivered, own).unwrap();
     ground.sandbox.put_raw(ARCHIVE, &there, body).unwrap();
 
     // What is broken is graver than what could not be told.
@@ -281,6 +297,28 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     assert_eq!(codes, [1, 13, 13]);
     // No half-written report is left beside it.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_only_on_its_way_is_not_said_to_be_deleted() {
+    let ground = Ground::lay().await;
+    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
+    let there = ground.relocated(log);
+    // Slow enough that the log is gone before the round looks at it.
+    let slow = Effect::Latency { milliseconds: 500 };
+    ground.sandbox.faults().inject(Fault::every("s3:GetObject", slow));
+    let consolidated = async {
+        while ground.sandbox.keys_raw(ARCHIVE, "orgtrail/runs/").is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        ground.sandbox.vanish(ARCHIVE, &there).unwrap();
+    };
+    let (done, ()) = tokio::join!(ground.run(&ROUND), consolidated);
+    assert!(said(&done).contains("consolidating again"), "{}", said(&done));
+    assert_eq!(code(&done), 0, "{}", said(&done));
+    ground.sandbox.faults().clear();
+    ground.assert_arrived_once().await;
+    assert_eq!(ground.records().await, 2);
 }
 
 #[tokio::test]

@@ -161,7 +161,7 @@ async fn a_round(ground: &Ground, folder: &Path, random: &mut Rng, tally: &mut T
     };
     let two = random.usize(0..4) == 0;
     tally.in_pairs += usize::from(two);
-    let reports = &["one.json", "other.json"][..1 + usize::from(two)];
+    let reports = &["one.json", "other.json"][..=usize::from(two)];
     let children: Vec<Child> = reports.iter().map(|report| begin(report)).collect();
     let kill = (random.usize(0..3) == 0).then(|| Duration::from_millis(random.u64(500..6000)));
     for (at, child) in children.into_iter().enumerate() {

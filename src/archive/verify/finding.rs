@@ -157,6 +157,10 @@ pub struct Finding {
     pub bucket: Option<String>,
     /// The key at which it was found, or should have been.
     pub key: Option<String>,
+    /// Of what is missing, the bucket that CloudTrail delivered it to, where that
+    /// is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// What should have been there.
     pub expected: Option<String>,
     /// What was there.
@@ -178,6 +182,7 @@ impl Finding {
             region: None,
             bucket: None,
             key: None,
+            origin: None,
             expected: None,
             found: None,
             period: None,

@@ -7,6 +7,7 @@ use super::digest::ListedLog;
 use super::finding::{Finding, FindingKind};
 use super::gzip::{GzipError, inflate};
 use super::period::Period;
+use super::place::Located;
 use crate::archive::key::ObjectKey;
 
 /// The largest log file that is inflated. Units: bytes, inflated.
@@ -21,6 +22,8 @@ const LIMIT: u64 = 1 << 30;
 pub struct LogClaim {
     bucket: Option<Box<str>>,
     key: Box<str>,
+    /// The bucket that it was delivered to, where that is another.
+    origin: Option<Box<str>>,
     sha256: Box<str>,
     hour: Period,
 }
@@ -54,12 +57,14 @@ impl LogClaim {
         let key = lane.current_address(digest.located(), &log.s3_object);
         // In place, the digest's word counts for the bucket too.
         let bucket = match (digest.located(), &lane.bucket) {
-            (super::place::Located::InPlace, Some(_)) => Some(log.s3_bucket.as_str().into()),
+            (Located::InPlace, Some(_)) => Some(log.s3_bucket.as_str().into()),
             (_, bucket) => bucket.clone(),
         };
+        let relocated = digest.located() == Located::Relocated;
         Self {
             bucket,
             key: key.into(),
+            origin: relocated.then(|| log.s3_bucket.as_str().into()),
             sha256: log.hash_value.to_ascii_lowercase().into(),
             hour: digest.hour(),
         }
@@ -126,7 +131,8 @@ impl LogClaim {
     #[must_use]
     pub fn missing(&self) -> Finding {
         let expected = format!("a log file with SHA-256 {}", self.sha256);
-        self.finding(FindingKind::LogMissing).because(expected, "nothing")
+        let finding = self.finding(FindingKind::LogMissing).because(expected, "nothing");
+        Finding { origin: self.origin.as_deref().map(str::to_owned), ..finding }
     }
 
     /// The finding that it could not be read.

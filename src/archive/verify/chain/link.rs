@@ -83,6 +83,7 @@ impl ChainVerifier {
         let moved_on = bucket != here.digest_s3_bucket
             || original_root(original) != original_root(&here.digest_s3_object);
         let expected = self.lane.current_address(located, original);
+        let origin = (located == Located::Relocated).then(|| bucket.to_owned());
         let from = match tip {
             Some(tip) => match &tip.state {
                 TipState::Broken { sound_until: Some(until), .. } => Some(*until),
@@ -109,16 +110,19 @@ impl ChainVerifier {
                 let period = Period { from, to: opened.start };
                 Some(Finding {
                     objects: period.hours().unsigned_abs(),
+                    origin,
                     ..self.missing(&expected, key, period)
                 })
             }
             (_, None) => {
                 let found = format!("nothing, and {key} names it");
-                Some(
-                    self.at(FindingKind::ChainStartMissing, &expected)
+                Some(Finding {
+                    origin,
+                    ..self
+                        .at(FindingKind::ChainStartMissing, &expected)
                         .because("the previous digest", found)
-                        .over(opened.start, opened.start),
-                )
+                        .over(opened.start, opened.start)
+                })
             }
         }
     }
