@@ -24,7 +24,7 @@ use aws_smithy_runtime_api::client::{
 };
 use orgtrail::{
     aws::{Aws, Pacing, Settings},
-    checks::{CATALOGUE, Facts, Run, Silent, Verdict},
+    checks::{CATALOGUE, Facts, Run, Silent},
     config::{Environment, Loaded},
     plan::{
         apply::{Outcome, apply},
@@ -92,7 +92,7 @@ async fn measure(accounts: usize) {
     let run = Run::of(&facts, CATALOGUE);
     let judged = started.elapsed().saturating_sub(gathered);
     for finding in &run.findings {
-        assert_eq!(finding.verdict, Verdict::Holds, "{} of {}", finding.check, finding.scope);
+        assert!(!finding.verdict.is_open(), "{} of {}", finding.check, finding.scope);
     }
     sandbox.stop().await;
     let calls = calls.load(Ordering::Relaxed);
