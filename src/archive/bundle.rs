@@ -3,6 +3,7 @@
 //! ```text
 //! objects/<key>                    each digest and log file, byte for byte
 //! objects/<key>.metadata.json      what S3 held beside it
+//! buckets/<bucket>/<key>           the same of other buckets that chains came from
 //! public-keys.json                 the keys that verify the digests
 //! report.json, report.txt          what verification said when it was packed
 //! records/<key>                    the run records of consolidation
@@ -13,6 +14,8 @@ mod frame;
 mod read;
 mod write;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -20,10 +23,12 @@ pub use self::read::{Unpacked, unpack};
 pub use self::write::BundleWriter;
 use super::key::Root;
 use super::verify::place::OrgOwner;
-use crate::names::OrgId;
+use crate::names::{AccountId, BucketName, OrgId};
 
 /// The folder of objects within a bundle.
 pub const OBJECTS: &str = "objects";
+/// The folder of other buckets' objects within a bundle.
+pub const BUCKETS: &str = "buckets";
 /// The folder of run records within a bundle.
 pub const RECORDS: &str = "records";
 /// The file of public keys within a bundle.
@@ -50,8 +55,25 @@ pub struct Manifest {
     pub declared: Option<DeclaredRoot>,
     /// Whose the trails of the organization are, where it was known.
     pub org_owner: Option<OrgOwner>,
+    /// The bucket that `objects` is of; unknown where a folder was packed.
+    pub bucket: Option<String>,
+    /// Where chains came from, and were followed to: what proves that is in it.
+    #[serde(default)]
+    pub followed: BTreeSet<Followed>,
+    /// What chains came from and is not in the bundle, with the reason.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// Every other file, in the order of the archive.
     pub files: Vec<FileEntry>,
+}
+
+/// An account's digests in another bucket.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Followed {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The account.
+    pub account: AccountId,
 }
 
 /// A root as a manifest tells it.

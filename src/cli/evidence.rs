@@ -1,27 +1,26 @@
 //! `orgtrail evidence`
 
+mod pack;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use jiff::{SignedDuration, Timestamp};
+use futures::TryStreamExt as _;
+use jiff::Timestamp;
 use serde::Serialize;
 
+use self::pack::{NotPacked, Packer};
 use super::verify::{Target, What, checked, exit, now, window};
-use super::{CliError, Context, Exit, Explain, Format};
-use crate::archive::bundle::{BundleWriter, Manifest, PUBLIC_KEYS, RECORDS};
-use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
+use super::{CliError, Context, Exit, Format};
+use crate::archive::bundle::{BundleWriter, Followed, Manifest, PUBLIC_KEYS, RECORDS};
+use crate::archive::verify::finding::{FindingKind, Severity};
 use crate::archive::verify::public_keys::PublicKeySet;
 use crate::archive::verify::run::{KeyRing, Verification, lanes};
-use crate::archive::verify::source::{FetchError, Source};
+use crate::archive::verify::source::Source;
 use crate::names::Region;
 use crate::report::verification::{self, Subject};
 
-/// How many objects are fetched at a time.
-const FETCHES: usize = 64;
-/// How far around the window log files are taken along.
-const AROUND: SignedDuration = SignedDuration::from_hours(2);
 /// Where consolidation keeps its records, below the archive's prefix.
 const RECORD_FOLDER: &str = "orgtrail/";
 
@@ -68,6 +67,8 @@ struct Packed {
     version: u32,
     bundle: String,
     files: usize,
+    /// What chains came from and is not in it, with the reason.
+    left_out: Vec<String>,
     size_bytes: u64,
     sha256_of_manifest: String,
     /// Whether what is packed is proven.
@@ -81,7 +82,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         return Err(CliError::usage(format!("--from {from} is not before --until {until}")));
     }
     // Refused before hours of fetching.
-    let mut bundle = BundleWriter::create(&args.output)?;
+    let bundle = BundleWriter::create(&args.output)?;
     let target = Target::open(args.target.as_deref(), &args.what, context, now).await?;
     let (source, prefix) = (Arc::clone(&target.source), target.prefix.clone());
     let (name, declared) = (target.name.clone(), target.declared.clone());
@@ -93,26 +94,22 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     // Asked once here, so that the bundle holds what the report was made with.
     let keys = all_keys(&request.keys, &args, &source, &prefix).await?;
     request.keys = KeyRing::Given(Arc::new(keys.clone()));
+    let others = request.other_buckets.clone();
     let verification = checked(request, context).await?;
 
-    let from = args.from;
-    let last = window.last.unwrap_or(args.until);
+    let mut packer = Packer {
+        bundle,
+        source: Arc::clone(&source),
+        trails,
+        from: args.from,
+        until: args.until,
+        last: window.last.unwrap_or(args.until),
+        beside: BTreeSet::new(),
+    };
     for lane in &verification.lanes {
-        let folder = |kind: &str| format!("{}{}/{kind}/{}/", lane.root, lane.account, lane.region);
-        let digest = |key: &ObjectKey| match key.kind() {
-            ObjectKind::Digest { trail, .. } => {
-                (trails.is_empty() || trails.contains(trail)) && (from..=last).contains(&key.time())
-            }
-            ObjectKind::Log { .. } => false,
-        };
-        pack(&source, &mut bundle, &folder(DIGEST_FOLDER), from, last, digest).await?;
-        let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
-        let (early, late) = (around(from, -AROUND), around(args.until, AROUND));
-        for class in LogClass::ALL {
-            let log = |key: &ObjectKey| (early..=late).contains(&key.time());
-            pack(&source, &mut bundle, &folder(class.folder()), early, late, log).await?;
-        }
+        packer.lane(lane, &others).await?;
     }
+    let mut bundle = packer.bundle;
     pack_records(&source, &mut bundle, &prefix).await?;
     let keys = serde_json::to_vec_pretty(&keys.to_list())
         .map_err(|error| CliError::new(error, Exit::Unexpected))?;
@@ -126,10 +123,37 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         to: args.until,
         declared: declared.as_ref().map(Into::into),
         org_owner,
+        bucket: source.bucket().map(str::to_owned),
+        followed: followed(&verification),
+        left_out: left_out(&verification),
         files: Vec::new(),
     })?;
     tell(&args, context, &subject, &verification, &manifest)?;
     Ok(exit(verification.severity()))
+}
+
+/// Where chains were followed to.
+fn followed(verification: &Verification) -> BTreeSet<Followed> {
+    let lanes = verification.lanes.iter().filter(|lane| lane.followed);
+    lanes
+        .filter_map(|lane| {
+            let bucket = lane.bucket.as_ref()?.parse().ok()?;
+            Some(Followed { bucket, account: lane.account.clone() })
+        })
+        .collect()
+}
+
+/// What chains came from and could not be followed, with the reason.
+fn left_out(verification: &Verification) -> Vec<String> {
+    verification
+        .all_findings()
+        .filter(|finding| finding.kind == FindingKind::ContinuesElsewhere)
+        .filter(|finding| finding.severity > Severity::Notice)
+        .map(|finding| {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            format!("{}: {}", text(&finding.expected), text(&finding.found))
+        })
+        .collect()
 }
 
 fn tell(
@@ -145,6 +169,7 @@ fn tell(
         version: 1,
         bundle: args.output.display().to_string(),
         files: manifest.files.len(),
+        left_out: manifest.left_out.clone(),
         size_bytes: manifest.files.iter().map(|file| file.size_bytes).sum(),
         sha256_of_manifest: crate::archive::verify::digest::sha256_hex(&text),
         proven: exit(verification.severity()) == Exit::Clean,
@@ -153,6 +178,9 @@ fn tell(
         Format::Json => context.out.json(&packed),
         Format::Text => {
             context.out.data(verification::text(subject, verification))?;
+            for what in &manifest.left_out {
+                context.out.note(format_args!("not in the bundle: {what}"));
+            }
             context.out.note(format_args!(
                 "{}: {} files, {} bytes, SHA-256 of the manifest {}",
                 packed.bundle, packed.files, packed.size_bytes, packed.sha256_of_manifest
@@ -187,37 +215,6 @@ async fn all_keys(
     Ok(all)
 }
 
-/// Packs the objects of a folder whose keys are wanted.
-async fn pack(
-    source: &Arc<Source>,
-    bundle: &mut BundleWriter,
-    folder: &str,
-    from: Timestamp,
-    to: Timestamp,
-    wanted: impl Fn(&ObjectKey) -> bool,
-) -> Result<(), CliError> {
-    let start = format!("{folder}{}", from.strftime("%Y/%m/%d/"));
-    let end = format!("{folder}{}", to.strftime("%Y/%m/%d0"));
-    let keys: Vec<String> = source
-        .list(folder, Some(start))
-        .map_ok(|object| object.key)
-        .try_take_while(|key| futures::future::ready(Ok(*key < end)))
-        // What is no key of CloudTrail's is evidence as well.
-        .try_filter(|key| futures::future::ready(key.parse().map_or(true, |key| wanted(&key))))
-        .try_collect()
-        .await?;
-    let fetch = async |key: String| {
-        let object = source.fetch(None, &key).await;
-        (key, object)
-    };
-    let mut objects = stream::iter(keys).map(fetch).buffered(FETCHES);
-    while let Some((key, object)) = objects.next().await {
-        let object = object.map_err(|source| Unpacked { key: key.clone(), source })?;
-        bundle.object(&key, &object.bytes, &object.metadata)?;
-    }
-    Ok(())
-}
-
 async fn pack_records(
     source: &Source,
     bundle: &mut BundleWriter,
@@ -226,7 +223,7 @@ async fn pack_records(
     let mut listed = source.list(&format!("{prefix}{RECORD_FOLDER}"), None);
     while let Some(object) = listed.try_next().await? {
         let fetched = source.fetch(None, &object.key).await;
-        let fetched = fetched.map_err(|source| Unpacked { key: object.key.clone(), source })?;
+        let fetched = fetched.map_err(|source| NotPacked { key: object.key.clone(), source })?;
         bundle.file(&format!("{RECORDS}/{}", object.key), &fetched.bytes)?;
     }
     Ok(())
@@ -242,18 +239,4 @@ fn pack_report(
     bundle.file("report.json", &json)?;
     bundle.file("report.txt", verification::text(subject, verification).as_bytes())?;
     Ok(())
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("packing `{key}`")]
-struct Unpacked {
-    key: String,
-    #[source]
-    source: FetchError,
-}
-
-impl Explain for Unpacked {
-    fn exit(&self) -> Exit {
-        Exit::Incomplete
-    }
 }

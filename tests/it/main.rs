@@ -20,6 +20,7 @@ mod demo;
 mod digest_vectors;
 mod drift_command;
 mod drift_mutations;
+mod evidence_command;
 mod forge;
 mod guarantees;
 mod loopback;

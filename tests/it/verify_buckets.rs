@@ -19,8 +19,8 @@ use orgtrail::sandbox::{Effect, Fault};
 use crate::forge::{Bucket, Chain, gzip, key_set};
 use crate::stage::{MINIMAL, Stage};
 
-const OLD: &str = "old-trail-bucket";
-const NEW: &str = "new-trail-bucket";
+pub(crate) const OLD: &str = "old-trail-bucket";
+pub(crate) const NEW: &str = "new-trail-bucket";
 
 fn request(clients: &Clients, bucket: &str, keys: KeyRing) -> Request {
     Request {
@@ -46,7 +46,7 @@ fn found(verification: &Verification) -> Vec<(FindingKind, Severity)> {
     verification.all_findings().map(|finding| (finding.kind, finding.severity)).collect()
 }
 
-async fn put(clients: &Clients, name: &str, bucket: &Bucket) {
+pub(crate) async fn put(clients: &Clients, name: &str, bucket: &Bucket) {
     clients.s3().create_bucket().bucket(name).send().await.unwrap();
     for (key, object) in &bucket.objects {
         let mut put = clients.s3().put_object().bucket(name).key(key);
@@ -58,7 +58,7 @@ async fn put(clients: &Clients, name: &str, bucket: &Bucket) {
 }
 
 /// A chain that began in one bucket and goes on in another.
-fn moved() -> (Bucket, Bucket, Chain) {
+pub(crate) fn moved() -> (Bucket, Bucket, Chain) {
     let (mut old, mut new) = (Bucket::default(), Bucket::default());
     let mut chain = Chain { bucket: OLD.to_owned(), ..Chain::new() };
     chain.hours(&mut old, 3, 1, 1);

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read as _};
 use std::path::{Component, Path, PathBuf};
@@ -50,6 +50,9 @@ pub fn unpack(bundle: &Path, into: &Path) -> Result<Unpacked, BundleError> {
             to: jiff::Timestamp::UNIX_EPOCH,
             declared: None,
             org_owner: None,
+            bucket: None,
+            followed: BTreeSet::new(),
+            left_out: Vec::new(),
             files: Vec::new(),
         },
     };

@@ -12,6 +12,9 @@ fn manifest() -> Manifest {
         to: Timestamp::UNIX_EPOCH,
         declared: None,
         org_owner: None,
+        bucket: None,
+        followed: BTreeSet::new(),
+        left_out: Vec::new(),
         files: Vec::new(),
     }
 }
@@ -21,7 +24,9 @@ fn pack(path: &Path) -> Manifest {
     // Longer than a block, longer than tar's name, and empty.
     writer.file("big", &vec![7; 300_000]).unwrap();
     let metadata = HashMap::from([("signature".to_owned(), "ab".to_owned())]);
-    writer.object(&format!("AWSLogs/{}/x.json.gz", "long/".repeat(50)), b"gz", &metadata).unwrap();
+    writer
+        .object(None, &format!("AWSLogs/{}/x.json.gz", "long/".repeat(50)), b"gz", &metadata)
+        .unwrap();
     writer.file("empty", b"").unwrap();
     writer.finish(manifest()).unwrap()
 }

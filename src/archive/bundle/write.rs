@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::frame::FrameWriter;
-use super::{BundleError, FileEntry, MANIFEST, Manifest, OBJECTS};
+use super::{BUCKETS, BundleError, FileEntry, MANIFEST, Manifest, OBJECTS};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::source::METADATA_SUFFIX;
 
@@ -36,20 +36,26 @@ impl BundleWriter {
         Ok(Self { archive, files: Vec::new(), path: path.to_owned(), partial })
     }
 
-    /// Adds an object with its metadata.
+    /// Adds an object with its metadata: of the bucket that is packed, or of
+    /// another.
     pub fn object(
         &mut self,
+        other: Option<&str>,
         key: &str,
         bytes: &[u8],
         metadata: &HashMap<String, String>,
     ) -> Result<(), BundleError> {
-        self.file(&format!("{OBJECTS}/{key}"), bytes)?;
+        let path = match other {
+            None => format!("{OBJECTS}/{key}"),
+            Some(bucket) => format!("{BUCKETS}/{bucket}/{key}"),
+        };
+        self.file(&path, bytes)?;
         if metadata.is_empty() {
             return Ok(());
         }
         let sorted: std::collections::BTreeMap<_, _> = metadata.iter().collect();
         let text = serde_json::to_vec_pretty(&sorted).map_err(io::Error::other)?;
-        self.file(&format!("{OBJECTS}/{key}{METADATA_SUFFIX}"), &text)
+        self.file(&format!("{path}{METADATA_SUFFIX}"), &text)
     }
 
     /// Adds a file.

@@ -111,6 +111,9 @@ pub struct LaneReport {
     pub proven: Vec<Period>,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// Whether a chain was followed here from another bucket or prefix.
+    #[serde(skip)]
+    pub followed: bool,
     /// Where its chains came from other buckets.
     #[serde(skip)]
     pub(crate) borders: Vec<Border>,

@@ -83,20 +83,20 @@ pub enum FetchError {
 }
 
 impl Source {
-    /// The bucket; unknown for a folder.
+    /// The bucket; unknown for a plain folder.
     #[must_use]
     pub fn bucket(&self) -> Option<&str> {
         match self {
             Self::S3(s3) => Some(s3.bucket()),
-            Self::Folder(_) => None,
+            Self::Folder(folder) => folder.bucket(),
         }
     }
 
     /// Whether objects keep their metadata here: a plain copy of files does
-    /// not.
+    /// not, one that knows its bucket was packed with it.
     #[must_use]
     pub fn keeps_metadata(&self) -> bool {
-        matches!(self, Self::S3(_))
+        self.bucket().is_some()
     }
 
     /// The names of the folders directly below a prefix, in order.
@@ -132,7 +132,7 @@ impl Source {
     ) -> Result<FetchedObject, FetchError> {
         match self {
             Self::S3(s3) => s3.fetch(bucket, key).await,
-            Self::Folder(folder) => folder.fetch(key).await,
+            Self::Folder(folder) => folder.fetch(bucket, key).await,
         }
     }
 
@@ -144,7 +144,7 @@ impl Source {
     ) -> Result<FetchedObject, FetchError> {
         match self {
             Self::S3(s3) => s3.fetch_again(bucket, key).await,
-            Self::Folder(folder) => folder.fetch(key).await,
+            Self::Folder(folder) => folder.fetch(bucket, key).await,
         }
     }
 }

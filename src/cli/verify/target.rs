@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{CliError, Concurrency, Context, Exit, Explain, Request, Selection, What, Window};
-use crate::archive::bundle::{OBJECTS, PUBLIC_KEYS, Unpacked, unpack};
+use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, Unpacked, unpack};
 use crate::archive::key::Root;
 use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
@@ -176,8 +176,17 @@ impl Target {
             let unpacking = tokio::task::spawn_blocking(move || unpack(&from, &into));
             Some(unpacking.await.map_err(|error| CliError::new(error, Exit::Unexpected))??)
         };
-        let folder = unpacked.as_ref().map_or(path, |bundle| bundle.path(OBJECTS));
-        let source = Arc::new(Source::Folder(FolderSource::new(folder)));
+        let others = unpacked.as_ref().map(|bundle| bundle.path(BUCKETS));
+        let folder = match &unpacked {
+            None => FolderSource::new(path),
+            Some(bundle) => match (&bundle.manifest.bucket, &others) {
+                (Some(bucket), Some(others)) => {
+                    FolderSource::of_bucket(bundle.path(OBJECTS), bucket, others.clone())
+                }
+                _ => FolderSource::new(bundle.path(OBJECTS)),
+            },
+        };
+        let source = Arc::new(Source::Folder(folder));
         let mut notes = Vec::new();
         let saved = match &unpacked {
             Some(bundle) => {
@@ -205,6 +214,8 @@ impl Target {
             }
         };
         let manifest = unpacked.as_ref().map(|bundle| &bundle.manifest);
+        let left_out = manifest.into_iter().flat_map(|manifest| &manifest.left_out);
+        notes.extend(left_out.map(|what| format!("not in the bundle: {what}")));
         Ok(Self {
             name: name.to_owned(),
             source,
@@ -217,7 +228,11 @@ impl Target {
             is_live: false,
             notes,
             deliveries: Deliveries::none(),
-            other_buckets: OtherBuckets::none(),
+            other_buckets: others
+                .zip(manifest)
+                .map_or_else(OtherBuckets::none, |(folder, manifest)| {
+                    OtherBuckets::packed(folder, manifest.followed.clone())
+                }),
             unpacked,
         })
     }

@@ -59,7 +59,7 @@ pub(super) async fn fetch_all(
 }
 
 fn read(folder: &FolderSource, key: ObjectKey) -> FetchedDigest {
-    let content = match folder.object(&key.to_string()) {
+    let content = match folder.object(None, &key.to_string()) {
         Ok(object) => open(&key, &object),
         Err(error) => Err(unreadable(&error)),
     };

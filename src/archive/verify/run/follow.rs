@@ -1,6 +1,7 @@
 //! Following chains into the buckets that they came from.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
@@ -8,50 +9,82 @@ use futures::{StreamExt as _, stream};
 use super::delivery::Deliveries;
 use super::logs::Limits;
 use super::{Lane, LaneReport, Progress, Request, Selection, Source, Window, lane};
+use crate::archive::bundle::Followed;
 use crate::archive::verify::chain::Border;
 use crate::archive::verify::finding::{FindingKind, Severity};
-use crate::archive::verify::source::S3Source;
+use crate::archive::verify::source::{FolderSource, S3Source};
 use crate::aws::Aws;
 use crate::names::{AccountId, BucketName};
 
 /// Whether other buckets than the one that is verified can be read.
 #[derive(Debug, Clone)]
-pub struct OtherBuckets(Option<(Aws, Vec<AccountId>)>);
+pub struct OtherBuckets(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    None,
+    ReadAs(Aws, Vec<AccountId>),
+    Packed(PathBuf, Arc<BTreeSet<Followed>>),
+}
 
 impl OtherBuckets {
     /// None can.
     #[must_use]
     pub fn none() -> Self {
-        Self(None)
+        Self(Kind::None)
     }
 
     /// They are read as these accounts, or else as the account that the digests
     /// are of.
     #[must_use]
     pub fn read_as(aws: Aws, accounts: Vec<AccountId>) -> Self {
-        Self(Some((aws, accounts)))
+        Self(Kind::ReadAs(aws, accounts))
+    }
+
+    /// Those that a bundle holds lie in a folder, each in one of its name.
+    #[must_use]
+    pub fn packed(folder: PathBuf, followed: BTreeSet<Followed>) -> Self {
+        Self(Kind::Packed(folder, Arc::new(followed)))
     }
 
     /// Opens a bucket, or says why it cannot be read.
-    async fn open(&self, bucket: &str, account: &AccountId) -> Result<Source, String> {
-        let Some((aws, accounts)) = &self.0 else {
-            return Err("this is no bucket, and no other is read".to_owned());
-        };
-        let bucket: BucketName = bucket.parse().map_err(|error| format!("{error}"))?;
-        let mut refused = Vec::new();
-        let tried = accounts.iter().chain((!accounts.contains(account)).then_some(account));
-        for account in tried {
-            let clients = aws.clients(account, aws.own_clients().region());
-            match clients.bucket_region(&bucket).await {
-                Ok(region) => {
-                    let clients = aws.clients(account, &region);
-                    return Ok(Source::S3(S3Source::new(clients, bucket.as_str())));
+    pub async fn open(&self, bucket: &str, account: &AccountId) -> Result<Source, String> {
+        let name: BucketName = bucket.parse().map_err(|error| format!("{error}"))?;
+        match &self.0 {
+            Kind::None => Err("this is no bucket, and no other is read".to_owned()),
+            Kind::ReadAs(aws, accounts) => read_as(aws, accounts, &name, account).await,
+            Kind::Packed(folder, followed) => {
+                let packed = Followed { bucket: name.clone(), account: account.clone() };
+                if !followed.contains(&packed) {
+                    return Err("the bundle does not hold it".to_owned());
                 }
-                Err(error) => refused.push(error.to_string()),
+                let root = folder.join(name.as_str());
+                let source = FolderSource::of_bucket(root, name.as_str(), folder.clone());
+                Ok(Source::Folder(source))
             }
         }
-        Err(refused.join("; "))
     }
+}
+
+async fn read_as(
+    aws: &Aws,
+    accounts: &[AccountId],
+    bucket: &BucketName,
+    account: &AccountId,
+) -> Result<Source, String> {
+    let mut refused = Vec::new();
+    let tried = accounts.iter().chain((!accounts.contains(account)).then_some(account));
+    for account in tried {
+        let clients = aws.clients(account, aws.own_clients().region());
+        match clients.bucket_region(bucket).await {
+            Ok(region) => {
+                let clients = aws.clients(account, &region);
+                return Ok(Source::S3(S3Source::new(clients, bucket.as_str())));
+            }
+            Err(error) => refused.push(error.to_string()),
+        }
+    }
+    Err(refused.join("; "))
 }
 
 /// Follows every chain that begins elsewhere, bucket by bucket, to its start,
@@ -122,7 +155,8 @@ async fn earlier(
         kept: None,
     };
     let (limits, progress) = (Arc::clone(limits), Arc::clone(progress));
-    Ok(lane::verify(Arc::new(request), lane, Some(border), limits, progress).await)
+    let report = lane::verify(Arc::new(request), lane, Some(border), limits, progress).await;
+    Ok(LaneReport { followed: true, ..report })
 }
 
 /// Says at the border what following it gave.

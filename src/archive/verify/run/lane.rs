@@ -100,6 +100,7 @@ pub(super) async fn verify(
         logs: checked.tally,
         proven: proven(summary.covered, &checked.bad_hours),
         findings,
+        followed: false,
         borders: summary.came_from,
     }
 }

@@ -238,7 +238,7 @@ async fn check_all(
 
 fn check_file(folder: &FolderSource, claim: &LogClaim) -> Checked {
     SCRATCH.with_borrow_mut(|(bytes, buffer)| {
-        folder.read(claim.key(), bytes)?;
+        folder.read(claim.bucket(), claim.key(), bytes)?;
         Ok(claim.check(bytes, buffer))
     })
 }

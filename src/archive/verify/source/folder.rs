@@ -19,13 +19,27 @@ const AHEAD: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct FolderSource {
     root: PathBuf,
+    /// The bucket that it mirrors, where it is known.
+    bucket: Option<Box<str>>,
+    /// A folder of mirrors of other buckets, each named by its bucket.
+    others: Option<PathBuf>,
 }
 
 impl FolderSource {
     /// A mirror whose keys begin at `root`.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, bucket: None, others: None }
+    }
+
+    /// A mirror of one bucket with its metadata, beside those of others.
+    #[must_use]
+    pub fn of_bucket(root: PathBuf, bucket: &str, others: PathBuf) -> Self {
+        Self { root, bucket: Some(bucket.into()), others: Some(others) }
+    }
+
+    pub(super) fn bucket(&self) -> Option<&str> {
+        self.bucket.as_deref()
     }
 
     pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>, ListError> {
@@ -54,9 +68,14 @@ impl FolderSource {
         futures::stream::unfold(from, async |mut from| Some((from.recv().await?, from))).boxed()
     }
 
-    pub(super) async fn fetch(&self, key: &str) -> Result<FetchedObject, FetchError> {
-        let (source, key) = (self.clone(), key.to_owned());
-        match tokio::task::spawn_blocking(move || source.object(&key)).await {
+    pub(super) async fn fetch(
+        &self,
+        bucket: Option<&str>,
+        key: &str,
+    ) -> Result<FetchedObject, FetchError> {
+        let (source, bucket, key) = (self.clone(), bucket.map(str::to_owned), key.to_owned());
+        let read = move || source.object(bucket.as_deref(), &key);
+        match tokio::task::spawn_blocking(read).await {
             Ok(result) => result,
             Err(error) => Err(FetchError::Failed(error.to_string())),
         }
@@ -65,50 +84,76 @@ impl FolderSource {
     /// Reads a file and its metadata. Blocks.
     pub(in crate::archive::verify) fn object(
         &self,
+        bucket: Option<&str>,
         key: &str,
     ) -> Result<FetchedObject, FetchError> {
         let mut bytes = Vec::new();
-        self.read(key, &mut bytes)?;
-        Ok(FetchedObject::new(bytes.into(), self.metadata(key)?))
+        let path = self.read(bucket, key, &mut bytes)?;
+        Ok(FetchedObject::new(bytes.into(), metadata_beside(&path)?))
     }
 
-    /// Reads a file into `bytes`, which is cleared first. Blocks.
+    /// Reads a file into `bytes`, which is cleared first, and tells its path.
+    /// Blocks.
     pub(in crate::archive::verify) fn read(
         &self,
+        bucket: Option<&str>,
         key: &str,
         bytes: &mut Vec<u8>,
-    ) -> Result<(), FetchError> {
+    ) -> Result<PathBuf, FetchError> {
         bytes.clear();
-        let mut file = fs::File::open(self.path(key)?)?;
+        let (mut file, path) = self.open(bucket, key)?;
         file.by_ref().take(SIZE_LIMIT + 1).read_to_end(bytes)?;
         if bytes.len() as u64 > SIZE_LIMIT {
             let size_bytes = file.metadata()?.len();
             return Err(FetchError::TooLarge { size_bytes });
         }
-        Ok(())
+        Ok(path)
     }
 
-    fn metadata(&self, key: &str) -> Result<HashMap<String, String>, FetchError> {
-        let text = match fs::read(self.path(&format!("{key}{METADATA_SUFFIX}"))?) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
-            Err(error) => return Err(error.into()),
+    /// Opens a file: of the bucket that is mirrored here, or else of one beside.
+    fn open(&self, bucket: Option<&str>, key: &str) -> io::Result<(fs::File, PathBuf)> {
+        let beside = || {
+            let others = self.others.as_ref()?;
+            let bucket = bucket.or(self.bucket.as_deref())?;
+            Some(below(others, &format!("{bucket}/{key}")))
         };
-        serde_json::from_slice(&text)
-            .map_err(|error| FetchError::Failed(format!("its metadata: {error}")))
+        let is_here = bucket.is_none() || self.bucket.is_none() || bucket == self.bucket.as_deref();
+        let here = || self.path(key).and_then(|path| Ok((fs::File::open(&path)?, path)));
+        let opened = if is_here { here() } else { Err(io::ErrorKind::NotFound.into()) };
+        match (opened, beside()) {
+            (Err(error), Some(path)) if error.kind() == io::ErrorKind::NotFound => {
+                let path = path?;
+                Ok((fs::File::open(&path)?, path))
+            }
+            (opened, _) => opened,
+        }
     }
 
-    /// The path of a key, which must not lead out of the folder.
     fn path(&self, key: &str) -> io::Result<PathBuf> {
-        let inside = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
-        if inside {
-            return Ok(self.root.join(key));
-        }
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("`{key}` is no path below the folder"),
-        ))
+        below(&self.root, key)
     }
+}
+
+/// The path of a key, which must not lead out of the folder.
+fn below(folder: &Path, key: &str) -> io::Result<PathBuf> {
+    let inside = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
+    if inside {
+        return Ok(folder.join(key));
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{key}` is no path below the folder")))
+}
+
+/// The metadata that lies beside an object's file; none where there is none.
+fn metadata_beside(path: &Path) -> Result<HashMap<String, String>, FetchError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(METADATA_SUFFIX);
+    let text = match fs::read(beside) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
+        Err(error) => return Err(error.into()),
+    };
+    serde_json::from_slice(&text)
+        .map_err(|error| FetchError::Failed(format!("its metadata: {error}")))
 }
 
 struct Entry {
@@ -246,18 +291,37 @@ mod tests {
     async fn metadata_lies_beside_the_object() {
         let (folder, source) = mirror(&["a/1"]);
         fs::write(folder.path().join("a/1.metadata.json"), r#"{"signature":"ab"}"#).unwrap();
-        let object = source.fetch("a/1").await.unwrap();
+        let object = source.fetch(None, "a/1").await.unwrap();
         assert_eq!(&object.bytes[..], b"a/1");
         assert_eq!(object.metadata["signature"], "ab");
         assert_eq!(keys(&source, "", None).await, ["a/1"]);
     }
 
     #[tokio::test]
+    async fn objects_of_other_buckets_lie_beside() {
+        let (folder, _) = mirror(&["objects/a", "buckets/old/b", "buckets/own/c"]);
+        let path = |name: &str| folder.path().join(name);
+        let source = FolderSource::of_bucket(path("objects"), "own", path("buckets"));
+        for (bucket, key, is_there) in [
+            (None, "a", true),
+            (Some("own"), "a", true),
+            (Some("own"), "c", true),
+            (Some("old"), "b", true),
+            (Some("old"), "a", false),
+            (Some("own"), "b", false),
+            (Some(".."), "objects/a", false),
+        ] {
+            let found = source.fetch(bucket, key).await;
+            assert_eq!(found.is_ok(), is_there, "{bucket:?} {key}: {found:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn no_key_leads_out_of_the_folder() {
         let (_folder, source) = mirror(&["a"]);
         for key in ["../a", "/etc/passwd", "a/../../a"] {
-            assert!(matches!(source.fetch(key).await, Err(FetchError::Failed(_))), "{key}");
+            assert!(matches!(source.fetch(None, key).await, Err(FetchError::Failed(_))), "{key}");
         }
-        assert!(matches!(source.fetch("b").await, Err(FetchError::NotFound)));
+        assert!(matches!(source.fetch(None, "b").await, Err(FetchError::NotFound)));
     }
 }

@@ -1,0 +1,215 @@
+//! Packing a lane's objects, and those of other buckets that prove it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::{CliError, Exit, Explain};
+use crate::archive::bundle::BundleWriter;
+use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
+use crate::archive::verify::digest::DigestDocument;
+use crate::archive::verify::gzip::inflate;
+use crate::archive::verify::run::{LaneReport, OtherBuckets};
+use crate::archive::verify::source::{FetchError, Source};
+use crate::names::TrailName;
+
+/// How many objects are fetched at a time.
+const FETCHES: usize = 64;
+/// How far around the window log files are taken along.
+const AROUND: SignedDuration = SignedDuration::from_hours(2);
+/// The largest digest that is looked into. Units: bytes, inflated.
+const LIMIT: u64 = 128 << 20;
+
+/// Packs objects of a time into a bundle.
+pub(super) struct Packer {
+    pub(super) bundle: BundleWriter,
+    pub(super) source: Arc<Source>,
+    pub(super) trails: BTreeSet<TrailName>,
+    pub(super) from: Timestamp,
+    pub(super) until: Timestamp,
+    /// When the last digest's hour ends.
+    pub(super) last: Timestamp,
+    /// What is packed of other buckets: bucket and key.
+    pub(super) beside: BTreeSet<(String, String)>,
+}
+
+/// Where a lane's objects come from, and go to.
+struct Place<'a> {
+    source: &'a Source,
+    /// The bucket, where it is another than the one that is packed.
+    other: Option<&'a str>,
+}
+
+impl Packer {
+    /// Packs what proves a lane.
+    pub(super) async fn lane(
+        &mut self,
+        lane: &LaneReport,
+        others: &OtherBuckets,
+    ) -> Result<(), CliError> {
+        let source = Arc::clone(&self.source);
+        match &lane.bucket {
+            Some(bucket) if lane.followed => {
+                let opened = others.open(bucket, &lane.account).await;
+                let opened = opened
+                    .map_err(|why| CliError::new(format!("{bucket}: {why}"), Exit::Incomplete))?;
+                let place = Place { source: &opened, other: Some(bucket) };
+                let trails = lane.chains.iter().filter_map(|chain| chain.trail.parse().ok());
+                let listed = self.digests(&place, lane, &trails.collect(), |_, _| true).await?;
+                self.beside(&opened, listed).await
+            }
+            own => {
+                let place = Place { source: &source, other: None };
+                let account = format!("{}{}/", lane.root, lane.account);
+                let elsewhere = |bucket: &str, key: &str| {
+                    own.as_ref().is_some_and(|own| own != bucket || !key.starts_with(&account))
+                };
+                let trails = self.trails.clone();
+                let listed = self.digests(&place, lane, &trails, elsewhere).await?;
+                self.logs(&place, lane).await?;
+                self.beside(&source, listed).await
+            }
+        }
+    }
+
+    /// Packs digests, and tells which of the log files that they list are to be
+    /// had elsewhere: bucket and key.
+    async fn digests(
+        &mut self,
+        place: &Place<'_>,
+        lane: &LaneReport,
+        trails: &BTreeSet<TrailName>,
+        elsewhere: impl Fn(&str, &str) -> bool,
+    ) -> Result<BTreeSet<(String, String)>, CliError> {
+        let (from, last) = (self.from, self.last);
+        let wanted = |key: &ObjectKey| match key.kind() {
+            ObjectKind::Digest { trail, .. } => {
+                (trails.is_empty() || trails.contains(trail)) && (from..=last).contains(&key.time())
+            }
+            ObjectKind::Log { .. } => false,
+        };
+        let mut listed = BTreeSet::new();
+        let look = |key: &str, bytes: &[u8]| {
+            let logs = logs_of(key, bytes, lane.bucket.as_deref());
+            listed.extend(logs.into_iter().filter(|(bucket, key)| elsewhere(bucket, key)));
+        };
+        let folder = folder(lane, DIGEST_FOLDER);
+        self.pack(place, &folder, (from, last), wanted, look).await?;
+        Ok(listed)
+    }
+
+    async fn logs(&mut self, place: &Place<'_>, lane: &LaneReport) -> Result<(), CliError> {
+        let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
+        let (early, late) = (around(self.from, -AROUND), around(self.until, AROUND));
+        for class in LogClass::ALL {
+            let wanted = |key: &ObjectKey| (early..=late).contains(&key.time());
+            let folder = folder(lane, class.folder());
+            self.pack(place, &folder, (early, late), wanted, |_, _| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// Packs the objects of a folder whose keys are wanted.
+    async fn pack(
+        &mut self,
+        place: &Place<'_>,
+        folder: &str,
+        (from, to): (Timestamp, Timestamp),
+        wanted: impl Fn(&ObjectKey) -> bool,
+        mut look: impl FnMut(&str, &[u8]),
+    ) -> Result<(), CliError> {
+        let start = format!("{folder}{}", from.strftime("%Y/%m/%d/"));
+        let end = format!("{folder}{}", to.strftime("%Y/%m/%d0"));
+        let keys: Vec<String> = place
+            .source
+            .list(folder, Some(start))
+            .map_ok(|object| object.key)
+            .try_take_while(|key| futures::future::ready(Ok(*key < end)))
+            // What is no key of CloudTrail's is evidence as well.
+            .try_filter(|key| futures::future::ready(key.parse().map_or(true, |key| wanted(&key))))
+            .try_collect()
+            .await?;
+        let fetch = async |key: String| {
+            let object = place.source.fetch(None, &key).await;
+            (key, object)
+        };
+        let mut objects = stream::iter(keys).map(fetch).buffered(FETCHES);
+        while let Some((key, object)) = objects.next().await {
+            if let Some(bucket) = place.other
+                && !self.beside.insert((bucket.to_owned(), key.clone()))
+            {
+                continue;
+            }
+            let object = object.map_err(|source| NotPacked { key: key.clone(), source })?;
+            look(&key, &object.bytes);
+            self.bundle.object(place.other, &key, &object.bytes, &object.metadata)?;
+        }
+        Ok(())
+    }
+
+    /// Packs objects of other buckets; what is not there is missing there too.
+    async fn beside(
+        &mut self,
+        source: &Source,
+        listed: BTreeSet<(String, String)>,
+    ) -> Result<(), CliError> {
+        let fetch = async |(bucket, key): (String, String)| {
+            let object = source.fetch(Some(&bucket), &key).await;
+            (bucket, key, object)
+        };
+        let mut objects = stream::iter(listed).map(fetch).buffered(FETCHES);
+        while let Some((bucket, key, object)) = objects.next().await {
+            if !self.beside.insert((bucket.clone(), key.clone())) {
+                continue;
+            }
+            match object {
+                Ok(object) => {
+                    self.bundle.object(Some(&bucket), &key, &object.bytes, &object.metadata)?;
+                }
+                Err(FetchError::NotFound) => {}
+                Err(source) => return Err(NotPacked { key, source }.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn folder(lane: &LaneReport, kind: &str) -> String {
+    format!("{}{}/{kind}/{}/", lane.root, lane.account, lane.region)
+}
+
+/// Where the log files are that a digest lists. Of one that was moved here, they
+/// were moved with it: below its own root.
+fn logs_of(key: &str, gzip: &[u8], bucket: Option<&str>) -> Vec<(String, String)> {
+    let mut text = Vec::new();
+    let inflated = inflate(gzip, LIMIT, &mut Vec::new(), |piece| text.extend_from_slice(piece));
+    // What is no digest lists nothing; it is packed as it is.
+    let (Ok(_), Ok(document)) = (inflated, DigestDocument::parse(&text)) else { return Vec::new() };
+    let in_place = document.digest_s3_object == key
+        && bucket.is_none_or(|bucket| bucket == document.digest_s3_bucket);
+    let root = key.parse::<ObjectKey>().ok().map(|key| key.root().clone());
+    let address = |log: crate::archive::verify::digest::ListedLog| {
+        if in_place {
+            return Some((log.s3_bucket, log.s3_object));
+        }
+        let moved = log.s3_object.parse::<ObjectKey>().ok()?.under(root.as_ref()?);
+        Some((bucket?.to_owned(), moved.to_string()))
+    };
+    document.log_files.into_iter().filter_map(address).collect()
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("packing `{key}`")]
+pub(super) struct NotPacked {
+    pub(super) key: String,
+    #[source]
+    pub(super) source: FetchError,
+}
+
+impl Explain for NotPacked {
+    fn exit(&self) -> Exit {
+        Exit::Incomplete
+    }
+}
