@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::plan::apply::{Outcome, StepResult};
 use crate::plan::destroy::{Remains, destroy, plan_destroy, remains};
 
-/// Take the trail and its guardrail away; never data.
+/// Take the trail, its alarms and its guardrail away; never data.
 ///
 /// Says what stays, why, and what that costs a month. No account records
 /// anything through this trail afterwards.

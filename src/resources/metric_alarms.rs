@@ -164,9 +164,7 @@ impl Resource for MetricAlarms {
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        let in_short = |alarm: &MetricAlarm| {
-            format!("raised by one event of {} in 5 minutes", alarm.metric.name)
-        };
+        let in_short = |_: &MetricAlarm| "raised by one event within 5 minutes".to_owned();
         let why = "somebody is told of what must not go unseen";
         by_name(found.map(|found| &found.alarms), &declared(desired), in_short, why)
     }
