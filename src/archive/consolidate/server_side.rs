@@ -75,7 +75,11 @@ impl Route {
         key: &str,
     ) -> Result<Copied, CopyError> {
         let small = origin.size_bytes <= MAX_COPY_BYTES;
+        let bytes = origin.size_bytes.min(target.part_bytes);
+        // While it waits, another may find that S3 copies.
+        let mut held = if self.is(State::Server) { None } else { limit.hold(bytes).await };
         if let Some(etag) = etag.filter(|_| small && self.is(State::Server)) {
+            held = None;
             // INVARIANT: the listed entity tag pins the content, so that the
             // size and what was compared in the listing hold for the copy.
             match call(target, origin, Some(etag), key).await {
@@ -85,7 +89,9 @@ impl Route {
                 Err(NotCopied::Object) => {}
             }
         }
-        let held = limit.hold(origin.size_bytes.min(target.part_bytes)).await;
+        if held.is_none() {
+            held = limit.hold(bytes).await;
+        }
         let copied = copy::copy(target, origin, key).await?;
         drop(held);
         if copied.outcome == Outcome::Copied && small && self.begin_probe() {
