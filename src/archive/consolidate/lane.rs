@@ -59,7 +59,10 @@ pub(super) struct Work {
     pub(super) dry_run: bool,
     /// How archived objects are restored, if at all.
     pub(super) restore: Option<Restore>,
+    /// How many copies run at once, of all sources.
     pub(super) limit: Arc<Limit>,
+    /// The same for the source alone: one that throttles slows down no other.
+    pub(super) pace: Arc<Limit>,
     pub(super) progress: Share,
 }
 
@@ -302,7 +305,7 @@ impl Work {
                 format!("the object must be restored from {class} first: `--restore` starts that");
             return (archived, reason);
         };
-        let turn = self.limit.turn().await;
+        let turn = self.pace.turn().await;
         if self.progress.stopped() {
             return (archived, "the run was stopped before its restore was started".to_owned());
         }
@@ -312,7 +315,7 @@ impl Work {
             Ok(()) => (Archived { restoring: true, ..archived }, under_way()),
             Err(error) => {
                 if error.kind() == ErrorKind::Throttled {
-                    self.limit.throttled();
+                    self.pace.throttled();
                 }
                 (archived, format!("its restore could not be started: {}", chain(&error)))
             }
@@ -335,7 +338,8 @@ impl Work {
         };
         let mut attempt = 0;
         loop {
-            let turn = self.limit.turn().await;
+            // Always in this order, so that nobody waits for who waits for him.
+            let turns = (self.pace.turn().await, self.limit.turn().await);
             if self.progress.stopped() || !(alike || attempt > 0 || self.progress.begin()) {
                 return Ok(None);
             }
@@ -346,22 +350,36 @@ impl Work {
                 let etag = listed.etag.as_deref();
                 self.route.copy(&self.limit, &self.target, origin, etag, key).await
             };
-            drop(turn);
+            drop(turns);
             match result {
                 Err(error) if attempt < AGAIN && is_passing(&error) => {
-                    if is_throttled(&error) {
-                        self.limit.throttled();
-                    }
+                    self.slow_down(&error);
                     let most = FIRST_WAIT * (1 << attempt);
                     tokio::time::sleep(most.mul_f64(fastrand::f64())).await;
                     attempt += 1;
                 }
                 Ok(copied) => {
+                    self.pace.passed();
                     self.limit.passed();
                     return Ok(Some(copied));
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Lets fewer copies run where a bucket throttled: the source's where that is
+    /// it, else all that go to the archive.
+    fn slow_down(&self, error: &copy::CopyError) {
+        let copy::CopyError::Aws(error) = error else { return };
+        if error.kind() != ErrorKind::Throttled {
+            return;
+        }
+        let is_read = error.operation.starts_with("Get");
+        if is_read && error.account.as_ref() == self.source.account() {
+            self.pace.throttled();
+        } else {
+            self.limit.throttled();
         }
     }
 }

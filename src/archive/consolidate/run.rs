@@ -219,6 +219,7 @@ pub async fn consolidate(
         dry_run: asked.dry_run,
         restore: asked.restore.filter(|_| !asked.dry_run),
         limit: Arc::clone(&limit),
+        pace: reader.pace,
     };
     let works: Vec<Work> = found.into_iter().map(work).collect();
     let forecast = progress.forecast.then(|| tokio::spawn(forecast(works.clone())));
@@ -304,6 +305,7 @@ struct Reader {
     bucket: BucketName,
     clients: Clients,
     route: Arc<Route>,
+    pace: Arc<Limit>,
 }
 
 async fn find_lanes(
@@ -327,7 +329,8 @@ async fn find_lanes(
                 report.stray_objects += lanes.stray_objects;
                 let wanted = lanes.lanes.into_iter().filter(|lane| asked.wants(lane));
                 let route = Arc::new(Route::new(asked.server_side));
-                let reader = Reader { bucket: source.bucket, clients, route };
+                let pace = Arc::new(Limit::new(asked.concurrency));
+                let reader = Reader { bucket: source.bucket, clients, route, pace };
                 found.extend(wanted.map(|lane| (lane, reader.clone())));
             }
             Err(error) => report.failures.push(failure(source.name(), &error)),
