@@ -12,8 +12,11 @@ impl Output {
             Some(u64::try_from(steps).unwrap_or(u64::MAX)),
             ProgressDrawTarget::stderr(),
         );
-        if bar.is_hidden() {
-            self.note(format_args!("{what} ({steps})"));
+        match steps {
+            _ if !bar.is_hidden() => {}
+            // How many there are is found out on the way.
+            0 => self.note(what),
+            steps => self.note(format_args!("{what} ({steps})")),
         }
         if self.is_quiet() || bar.is_hidden() {
             bar.set_draw_target(ProgressDrawTarget::hidden());

@@ -100,12 +100,18 @@ fn answer(subject: &Subject, verification: &Verification) -> String {
     let valid: u64 = lanes.iter().map(|lane| digests(lane).0).sum();
     let from = lanes.iter().filter_map(|lane| lane.proven.first()).map(|p| p.from).min();
     let to = lanes.iter().filter_map(|lane| lane.proven.last()).map(|p| p.to).max();
-    let when = from.zip(to).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
-    let what = format!(
-        "{}: {valid} digests and {logs} log files in {} accounts and Regions{when}",
-        subject.target,
-        lanes.len()
-    );
+    let is_whole = lanes.iter().all(|lane| lane.proven.len() == 1);
+    let when = |(from, to)| {
+        let what_is_not = if is_whole { "" } else { ", with what is not proven between" };
+        format!(", {from} to {to}{what_is_not}")
+    };
+    let when = from.zip(to).map(when).unwrap_or_default();
+    let places = match lanes.len() {
+        1 => "1 account and Region".to_owned(),
+        many => format!("{many} accounts and Regions"),
+    };
+    let what =
+        format!("{}: {valid} digests and {logs} log files in {places}{when}", subject.target);
     match verdict(verification) {
         "broken" => format!(
             "NOT PROVEN: {} breaks. Proven of {what}",

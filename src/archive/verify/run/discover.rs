@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
 use super::{Lane, ListError, Selection, Source};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, Root};
 use crate::names::{AccountId, OrgId, Region};
@@ -9,6 +11,8 @@ use crate::names::{AccountId, OrgId, Region};
 const AWSLOGS: &str = "AWSLogs";
 /// How far below the prefix `AWSLogs` is looked for.
 const DEPTH: usize = 2;
+/// How many accounts are looked at at a time.
+const AT_ONCE: usize = 32;
 
 /// All chosen accounts and Regions that have digests or log files below a
 /// prefix, in order.
@@ -30,12 +34,16 @@ pub async fn lanes(
                 }
             }
         }
-        for (root, account) in found {
-            let chosen = &selection.accounts;
-            if chosen.is_empty() || chosen.contains(&account) {
-                lanes.extend(of_account(source, prefix, selection, &root, &account).await?);
-            }
-        }
+        let chosen = &selection.accounts;
+        found.retain(|(_, account)| chosen.is_empty() || chosen.contains(account));
+        let of_each: Vec<Vec<Lane>> = stream::iter(found)
+            .map(async |(root, account)| {
+                of_account(source, prefix, selection, &root, &account).await
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        lanes.extend(of_each.into_iter().flatten());
     }
     Ok(lanes.into_iter().collect())
 }
@@ -47,11 +55,11 @@ async fn of_account(
     root: &Root,
     account: &AccountId,
 ) -> Result<Vec<Lane>, ListError> {
-    let mut regions = BTreeSet::new();
-    for folder in [DIGEST_FOLDER, LogClass::Events.folder()] {
-        let names = source.folders(&format!("{root}{account}/{folder}/")).await?;
-        regions.extend(names.iter().filter_map(|name| name.parse::<Region>().ok()));
-    }
+    let [digests, logs] = [DIGEST_FOLDER, LogClass::Events.folder()]
+        .map(|folder| format!("{root}{account}/{folder}/"));
+    let (digests, logs) = tokio::try_join!(source.folders(&digests), source.folders(&logs))?;
+    let regions: BTreeSet<Region> =
+        digests.iter().chain(&logs).filter_map(|name| name.parse().ok()).collect();
     let chosen = &selection.regions;
     let lane = |region| Lane {
         bucket: source.bucket().map(Into::into),

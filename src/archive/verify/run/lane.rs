@@ -36,18 +36,19 @@ pub(super) async fn verify(
     progress: Arc<dyn Progress>,
 ) -> LaneReport {
     let lane = Arc::new(lane);
-    let (rules, failed) = request.rules(&lane).await;
-    let mut findings: Vec<Finding> = failed.into_iter().collect();
+    // INVARIANT: asked before the digests are listed, so that none that CloudTrail
+    // tells of was delivered behind the listing's back.
+    let ((rules, no_keys), (delivered, unasked)) = tokio::join!(
+        request.rules(&lane),
+        request.delivered.of(&lane, &request.selection),
+    );
+    let mut findings: Vec<Finding> = no_keys.into_iter().chain(unasked).collect();
     let mut verifier = ChainVerifier::new(Arc::clone(&lane), rules);
     if let Some(border) = border {
         verifier = verifier.up_to(border);
     }
     let mut checks =
         LogChecks::new(Arc::clone(&request.source), Arc::clone(&limits), Arc::clone(&progress));
-    // INVARIANT: asked before the digests are listed, so that none that CloudTrail
-    // tells of was delivered behind the listing's back.
-    let (delivered, failed) = request.delivered.of(&lane, &request.selection).await;
-    findings.extend(failed);
     let mut digests = Digests::new(&request, &lane);
     let mut files = LogFiles::new(&request, &lane);
 
