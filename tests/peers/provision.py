@@ -216,8 +216,27 @@ def provision(case, tally):
             tally.check(case.name, "the trail is there as CloudTrail tells it, and records",
                         trail["S3BucketName"] == BUCKET and trail["IsOrganizationTrail"] and trail["IsMultiRegionTrail"]
                         and trail["LogFileValidationEnabled"] and "KmsKeyId" in trail and status["IsLogging"], trail)
+            alarms(case, server, tally, folder, environment, main, archive)
     finally:
         server.stop()
+
+
+def alarms(case, server, tally, folder, environment, main, archive):
+    """Declares the alarms: CloudWatch must tell a filter and an alarm for each, with the topic."""
+    write_config(folder, main, archive, '[alarms]\nsubscribers = ["security@example.com"]\n')
+    for arguments in (["apply", "--yes"], ["plan"]):
+        ran = orgtrail(folder, environment, *arguments)
+        tally.check(case.name, f"with alarms, `{' '.join(arguments)}` exits with 0", ran.returncode == 0, said(ran))
+    filters = server.client("logs").describe_metric_filters(logGroupName="/orgtrail/organization-trail")["metricFilters"]
+    told = server.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    counted = {one["metricTransformations"][0]["metricName"] for one in filters}
+    tally.check(case.name, "each of 16 alarms looks at what a filter counts, and tells the topic",
+                len(told) == 16 and {one["MetricName"] for one in told} == counted
+                and all(one["AlarmActions"] == one["OKActions"] and one["ActionsEnabled"] for one in told), told)
+    topic = told[0]["AlarmActions"][0] if told else None
+    listed = server.client("sns").list_subscriptions()["Subscriptions"]
+    tally.check(case.name, "the address is subscribed to the topic that they tell",
+                [(one["TopicArn"], one["Endpoint"]) for one in listed] == [(topic, "security@example.com")], listed)
 
 
 # What release 16 of the gateway does not do, of what `apply` asks of it.
