@@ -40,8 +40,8 @@ struct Inner {
     http: SharedHttpClient,
     pacer: Arc<Pacer>,
     entries: Mutex<HashMap<AccountId, Entry>>,
-    /// The hub's session, once somebody went through it.
-    hub: Mutex<Option<Entry>>,
+    /// The clients of the hub's session, once somebody went through it.
+    hub: Mutex<Option<Clients>>,
     clients: Mutex<HashMap<(AccountId, Region), Clients>>,
 }
 
@@ -166,6 +166,13 @@ impl Aws {
         self.0.clients.lock().entry(key).or_insert(clients).clone()
     }
 
+    /// Lets go of an account's clients, whose settings take room: 17 Regions of
+    /// 1,000 accounts are 17,000 sets. They are built anew when they are asked
+    /// for; the account's session stays.
+    pub fn release(&self, account: &AccountId) {
+        self.0.clients.lock().retain(|(of, _), _| of != account);
+    }
+
     /// The clients of the caller's own account, in the home Region.
     #[must_use]
     pub fn own_clients(&self) -> Clients {
@@ -225,18 +232,22 @@ impl Inner {
     /// What members' roles are assumed from: the clients of the hub's session,
     /// or the caller's own.
     fn hub(&self) -> Clients {
-        let own = || self.build(&self.caller.account, &self.region, self.own());
+        let own = || {
+            let (account, region) = (&self.caller.account, &self.region);
+            let mut clients = self.clients.lock();
+            let one = clients.entry((account.clone(), region.clone()));
+            one.or_insert_with(|| self.build(account, region, self.own())).clone()
+        };
         let Some(role) = &self.settings.roles.hub else { return own() };
         if is_session_of(&self.caller.arn, role) {
             return own();
         }
         let Some(account) = &role.account else { return own() };
-        let entry = self
-            .hub
-            .lock()
-            .get_or_insert_with(|| self.assumed(&own(), role.clone(), account))
-            .clone();
-        self.build(account, &self.region, entry)
+        let enter = || {
+            let entry = self.assumed(&own(), role.clone(), account);
+            self.build(account, &self.region, entry)
+        };
+        self.hub.lock().get_or_insert_with(enter).clone()
     }
 
     fn assumed(&self, parent: &Clients, role: Arn, account: &AccountId) -> Entry {

@@ -72,6 +72,9 @@ pub async fn look_at_accounts(
                     Some(reason) => Err(reason.to_string()),
                     None => Ok(look_inside(aws, desired, account, at).await),
                 };
+                if ![desired.management(), desired.archive()].contains(&&account.id) {
+                    aws.release(&account.id);
+                }
                 let Account { id, name, .. } = account.clone();
                 AccountFacts { account: id, name, unit_path, inside }
             }

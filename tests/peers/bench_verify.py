@@ -5,7 +5,10 @@ A sandbox in a process of its own holds a trail's digests and log files; both
 verify the same window of it, in turns, at each latency. What counts is what the
 verifying process used, start included: time, CPU, peak memory.
 
-    bench_verify.py [--hours 480] [--rounds 3] [--latency 0 20]
+    bench_verify.py [--hours 480] [--rounds 3] [--latency 0 20] [--every-region]
+
+With `--every-region` the trail delivers in all Regions: orgtrail verifies them in
+one run, the AWS CLI in one for each, which are added up.
 
 Nothing but Python's standard library; the CLI is in its own environment.
 """
@@ -35,13 +38,14 @@ def main():
     parser.add_argument("--hours", type=int, default=480, help="how long the trail has delivered")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--latency", type=int, nargs="+", default=[0, 20], help="milliseconds before each answer")
+    parser.add_argument("--every-region", action="store_true", help="a trail of all Regions")
     options = parser.parse_args()
     # Keys that sign after the machine's own time are not asked for.
     start = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=options.hours + 48)
     with tempfile.TemporaryDirectory(prefix="orgtrail-bench-") as directory, \
             Sandbox(directory, accounts=3, start=start) as sandbox:
         bench = Bench(directory, sandbox)
-        window = bench.fill(options.hours)
+        window = bench.fill(options.hours, options.every_region)
         for milliseconds in options.latency:
             bench.late(milliseconds)
             pairs = [(bench.cli(window), bench.orgtrail(window)) for _ in range(options.rounds)]
@@ -52,11 +56,12 @@ class Bench:
     def __init__(self, directory, sandbox):
         self.directory, self.sandbox = directory, sandbox
         self.account = sandbox.management_account
+        self.regions = [REGION]
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": directory, "AWS_ENDPOINT_URL": sandbox.endpoint, "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", **sandbox.management}
 
-    def fill(self, hours):
+    def fill(self, hours, every_region=False):
         """Makes a trail, lets it deliver, and tells the window to verify."""
         arn = f"arn:aws:cloudtrail:{REGION}:{self.account}:trail/{TRAIL}"
         service = {"Service": "cloudtrail.amazonaws.com"}
@@ -67,10 +72,20 @@ class Bench:
         began = self.sandbox.now()
         self.aws("s3api", "create-bucket", "--bucket", BUCKET)
         self.aws("s3api", "put-bucket-policy", "--bucket", BUCKET, "--policy", json.dumps(policy))
-        self.aws("cloudtrail", "create-trail", "--name", TRAIL, "--s3-bucket-name", BUCKET, "--enable-log-file-validation")
+        self.aws("cloudtrail", "create-trail", "--name", TRAIL, "--s3-bucket-name", BUCKET, "--enable-log-file-validation",
+                 *(["--is-multi-region-trail"] if every_region else []))
         self.aws("cloudtrail", "start-logging", "--name", TRAIL)
         self.sandbox.tick(hours)
+        if every_region:
+            self.regions = self.delivered()
         return began, self.sandbox.now()
+
+    def delivered(self):
+        """The Regions that have digests."""
+        listed = subprocess.run([AWS, "s3api", "list-objects-v2", "--bucket", BUCKET, "--delimiter", "/", "--output", "json",
+                                 "--prefix", f"AWSLogs/{self.account}/CloudTrail-Digest/"],
+                                env=self.environment, cwd=self.directory, capture_output=True, check=True, timeout=600)
+        return [folder["Prefix"].split("/")[-2] for folder in json.loads(listed.stdout)["CommonPrefixes"]]
 
     def late(self, milliseconds):
         """Lets every answer come so much later."""
@@ -85,13 +100,18 @@ class Bench:
                        stdout=subprocess.DEVNULL, check=True, timeout=600)
 
     def cli(self, window):
-        took, text = self.measured([AWS, "cloudtrail", "validate-logs", "--start-time", stamp(window[0]), "--end-time", stamp(window[1]),
+        runs = [self.cli_in(region, window) for region in self.regions]
+        seconds, cpu, memory = zip(*(took for took, _ in runs))
+        return (sum(seconds), sum(cpu), max(memory)), sum(objects for _, objects in runs)
+
+    def cli_in(self, region, window):
+        took, text = self.measured([AWS, "cloudtrail", "validate-logs", "--region", region, "--start-time", stamp(window[0]), "--end-time", stamp(window[1]),
                                     "--trail-arn", f"arn:aws:cloudtrail:{REGION}:{self.account}:trail/{TRAIL}"])
         digests = re.search(r"(\d+)/(\d+) digest files valid", text)
         logs = re.search(r"(\d+)/(\d+) log files valid", text)
-        if not digests or not logs or digests[1] != digests[2] or logs[1] != logs[2]:
+        if not digests or digests[1] != digests[2] or (logs and logs[1] != logs[2]):
             sys.exit(f"the AWS CLI did not prove it: {text}")
-        return took, int(digests[1]) + int(logs[1])
+        return took, int(digests[1]) + (int(logs[1]) if logs else 0)
 
     def orgtrail(self, window):
         # It takes the digest that ends within an hour after the window.
