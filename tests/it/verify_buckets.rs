@@ -159,6 +159,33 @@ async fn a_listing_that_is_cut_is_no_end_of_the_bucket() {
 }
 
 #[tokio::test]
+async fn what_is_damaged_on_its_way_is_fetched_once_more() {
+    let stage = Stage::new(MINIMAL).await;
+    let clients = stage.management();
+    let mut bucket = Bucket::default();
+    Chain { bucket: OLD.to_owned(), ..Chain::new() }.hours(&mut bucket, 4, 2, 1);
+    put(&clients, OLD, &bucket).await;
+    let asked = || request(&clients, OLD, KeyRing::Given(Arc::new(key_set())));
+    // What is cut has not come, so nothing is said of it; what is altered is.
+    for (effect, said) in
+        [(Effect::Truncate, Severity::Incomplete), (Effect::Alter, Severity::Broken)]
+    {
+        for fetched in 0..12 {
+            let once = Fault::every("s3:GetObject", effect.clone()).after(fetched).times(1);
+            stage.sandbox.faults().inject(once);
+            assert_eq!(found(&verified(asked()).await), [], "{effect:?} of fetch {fetched}");
+            stage.sandbox.faults().clear();
+        }
+        // And however often it is fetched, it is never proven.
+        stage.sandbox.faults().inject(Fault::every("s3:GetObject", effect.clone()));
+        let all = verified(asked()).await;
+        assert_eq!(all.severity(), Some(said), "{effect:?}: {:?}", found(&all));
+        assert_eq!((all.lanes[0].logs.valid, all.lanes[0].proven.len()), (0, 0));
+        stage.sandbox.faults().clear();
+    }
+}
+
+#[tokio::test]
 async fn every_account_says_through_its_role_what_was_delivered_last() {
     let stage = Stage::new(MINIMAL).await;
     stage.converge().await;
