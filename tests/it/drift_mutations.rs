@@ -107,11 +107,21 @@ async fn drift_names_what_was_broken_and_the_plan_mends_it() {
     stage.converge().await;
     assert_eq!(stage.sandbox.confirm_subscriptions(), 1);
     stage.sandbox.tick(jiff::SignedDuration::from_hours(2));
-    assert_eq!(broken(&stage).await, BTreeSet::new());
+    each_is_named_and_mended(&stage, MUTATIONS, mutate).await;
+}
+
+/// Plays each mutation: exactly these checks are broken, and none once the plan
+/// is applied.
+pub(crate) async fn each_is_named_and_mended(
+    stage: &Stage,
+    mutations: &[(&str, &[&str])],
+    mutate: impl AsyncFn(&Stage, &str),
+) {
+    assert_eq!(broken(stage).await, BTreeSet::new());
     let mut wrong = Vec::new();
-    for (what, wanted) in MUTATIONS {
-        mutate(&stage, what).await;
-        let found = broken(&stage).await;
+    for (what, wanted) in mutations {
+        mutate(stage, what).await;
+        let found = broken(stage).await;
         let wanted: BTreeSet<String> = wanted.iter().map(|id| (*id).to_owned()).collect();
         if found != wanted {
             wrong.push(format!("{what}: {found:?} are broken, expected {wanted:?}"));
@@ -120,7 +130,7 @@ async fn drift_names_what_was_broken_and_the_plan_mends_it() {
         stage.apply_confirmed(&given).await;
         // Who was taken from the topic is asked anew.
         stage.sandbox.confirm_subscriptions();
-        let left = broken(&stage).await;
+        let left = broken(stage).await;
         if !left.is_empty() {
             wrong.push(format!("{what}: {left:?} are not mended"));
         }
@@ -129,7 +139,7 @@ async fn drift_names_what_was_broken_and_the_plan_mends_it() {
 }
 
 /// The ids of the checks that are broken; nothing may be unknown.
-async fn broken(stage: &Stage) -> BTreeSet<String> {
+pub(crate) async fn broken(stage: &Stage) -> BTreeSet<String> {
     let now = stage.sandbox.now();
     let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
     let run = Run::of(&facts, CATALOGUE);

@@ -21,6 +21,7 @@ mod digest_vectors;
 mod drift_command;
 mod drift_mutations;
 mod evidence_command;
+mod drift_mutations_guards;
 mod forge;
 mod guarantees;
 mod loopback;
