@@ -12,6 +12,8 @@ import sys
 
 BUCKET = "acme-log-archive"
 EVERYWHERE = ("declared", "broken")
+# The start of the names of what is judged by metric filters and their alarms.
+ALARMS = ("cloudwatch_log_metric_filter_", "cloudwatch_changes_to_")
 
 # By Prowler's check: in which states one of the two alone complains, and why.
 DISAGREEMENTS = {
@@ -19,6 +21,7 @@ DISAGREEMENTS = {
         ("declared",), "native MFA delete excludes lifecycle rules; the policy asks for MFA instead"),
     "s3_bucket_cross_region_replication": (EVERYWHERE, "judged as declared, and no vault is"),
     "s3_bucket_event_notifications_enabled": (EVERYWHERE, "judged as declared, and none are"),
+    "cloudwatch_log_group_kms_encryption_enabled": (EVERYWHERE, "judged as declared, and no key is"),
     "cloudtrail_insights_exist": (EVERYWHERE, "judged as declared, and none are"),
     "cloudtrail_s3_dataevents_read_enabled": (EVERYWHERE, "judged as declared, and none are"),
     "cloudtrail_s3_dataevents_write_enabled": (EVERYWHERE, "judged as declared, and none are"),
@@ -30,6 +33,13 @@ DISAGREEMENTS = {
     "cloudtrail_logs_s3_bucket_is_not_publicly_accessible": (
         ("broken",), "orgtrail alone: Prowler judges the grants here, and the missing block elsewhere"),
 }
+
+
+def disagreement(check):
+    """In which states one of the two alone may complain, and why."""
+    if check.startswith(ALARMS):
+        return EVERYWHERE, "judged as declared, and no alarms are"
+    return DISAGREEMENTS.get(check, ((), ""))
 
 
 def concerns_archive(finding):
@@ -64,7 +74,7 @@ def main():
             wrong.append(f"{check} ({names}): orgtrail could not see it")
             continue
         broken = "broken" in verdicts
-        states, why = DISAGREEMENTS.get(check, ((), ""))
+        states, why = disagreement(check)
         if theirs[check] != broken and state in states:
             expected += 1
             print(f"  disagree as expected: {check} ({names}): {why}")
