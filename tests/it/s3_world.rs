@@ -1,0 +1,153 @@
+//! A world with S3 in it, and the calls that its tests make again and again.
+
+use std::fmt::Debug;
+
+use aws_config::BehaviorVersion;
+use aws_credential_types::Credentials;
+use aws_sdk_s3::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::ByteStream,
+    types::{BucketVersioningStatus, VersioningConfiguration},
+};
+use jiff::SignedDuration;
+use orgtrail::{
+    names::AccountId,
+    sandbox::{Options, Pace, Sandbox},
+};
+
+pub(crate) const BUCKET: &str = "acme-log-archive";
+pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let mut options = Options::new("us-east-1".parse().unwrap());
+        options.accounts = 4;
+        options.start = Some("2026-01-01T00:00:00Z".parse().unwrap());
+        options.pace = Pace::Frozen;
+        Self { sandbox: Sandbox::start(options).await.unwrap() }
+    }
+
+    pub(crate) fn account(&self, index: usize) -> AccountId {
+        self.sandbox.accounts()[index].clone()
+    }
+
+    /// A client of the root user of the nth account.
+    pub(crate) fn client(&self, index: usize) -> Client {
+        self.client_in(index, "us-east-1")
+    }
+
+    pub(crate) fn client_in(&self, index: usize, region: &'static str) -> Client {
+        let keys = self.sandbox.root(&self.account(index)).unwrap();
+        let credentials = Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None);
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(aws_config::Region::new(region))
+            .endpoint_url(self.sandbox.endpoint())
+            .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
+                credentials,
+            ))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        Client::from_conf(config)
+    }
+
+    /// A world with the bucket in account 1, and its owner's client.
+    pub(crate) async fn with_bucket() -> (Self, Client) {
+        let world = Self::start().await;
+        let client = world.client(1);
+        client.create_bucket().bucket(BUCKET).send().await.unwrap();
+        (world, client)
+    }
+
+    pub(crate) async fn with_versions() -> (Self, Client) {
+        let (world, client) = Self::with_bucket().await;
+        version(&client, BUCKET, BucketVersioningStatus::Enabled).await.unwrap();
+        (world, client)
+    }
+
+    /// The same with Object Lock from the start.
+    pub(crate) async fn with_lock() -> (Self, Client) {
+        let world = Self::start().await;
+        let client = world.client(1);
+        client
+            .create_bucket()
+            .bucket(BUCKET)
+            .object_lock_enabled_for_bucket(true)
+            .send()
+            .await
+            .unwrap();
+        (world, client)
+    }
+}
+
+pub(crate) async fn version(
+    client: &Client,
+    bucket: &str,
+    status: BucketVersioningStatus,
+) -> Result<(), String> {
+    let configuration = VersioningConfiguration::builder().status(status).build();
+    let request = client.put_bucket_versioning().bucket(bucket);
+    code(request.versioning_configuration(configuration).send().await)
+}
+
+/// The error's code, or nothing.
+pub(crate) fn code<T, E: ProvideErrorMetadata + Debug, R: Debug>(
+    result: Result<T, SdkError<E, R>>,
+) -> Result<(), String> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) => match error.code() {
+            Some(code) => Err(code.to_owned()),
+            None => match error.raw_response_debug() {
+                Some(status) => Err(status),
+                None => panic!("no answer: {error:?}"),
+            },
+        },
+    }
+}
+
+trait RawStatus {
+    fn raw_response_debug(&self) -> Option<String>;
+}
+
+impl<E: Debug, R: Debug> RawStatus for SdkError<E, R> {
+    fn raw_response_debug(&self) -> Option<String> {
+        let text = format!("{self:?}");
+        let at = text.find("StatusCode(")? + "StatusCode(".len();
+        Some(text[at..at + 3].to_owned())
+    }
+}
+
+pub(crate) fn refused(code: &str) -> Result<(), String> {
+    Err(code.to_owned())
+}
+
+pub(crate) async fn put(client: &Client, key: &str, body: &str) -> Option<String> {
+    let body = ByteStream::from(body.as_bytes().to_vec());
+    let put = client.put_object().bucket(BUCKET).key(key).body(body).send().await.unwrap();
+    put.version_id().map(str::to_owned)
+}
+
+pub(crate) async fn get(client: &Client, key: &str) -> Result<Vec<u8>, String> {
+    match client.get_object().bucket(BUCKET).key(key).send().await {
+        Ok(found) => Ok(found.body.collect().await.unwrap().to_vec()),
+        Err(error) => Err(error.code().unwrap().to_owned()),
+    }
+}
+
+pub(crate) async fn keys(client: &Client) -> Vec<String> {
+    let listing = client.list_objects_v2().bucket(BUCKET).send().await.unwrap();
+    listing.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
+}
+
+pub(crate) fn policy(effect: &str, principal: &str, action: &str, condition: &str) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"{effect}","Principal":{principal},"Action":"{action}","Resource":["arn:aws:s3:::{BUCKET}","arn:aws:s3:::{BUCKET}/*"],"Condition":{condition}}}]}}"#
+    )
+}
