@@ -39,6 +39,7 @@ mod sandbox_s3_settings;
 mod sandbox_trail;
 mod soak;
 mod stage;
+mod trail_world;
 mod verified;
 mod verify_buckets;
 mod verify_chains;
