@@ -5,9 +5,8 @@
 # CloudTrail, S3, KMS and CloudWatch checks. Every failure must stand in EXPECTED
 # with its reason; one that no longer fails is an error as well. Then settings are
 # changed behind orgtrail's back, and in both states `orgtrail drift` must say what
-# Prowler says (prowler_agreement.py). Alarms are left out: moto does not know the
-# protocol in which the SDK speaks with CloudWatch. Installs Prowler (2 GB) into
-# target/peers/prowler, so this is no part of .ci/run.
+# Prowler says (prowler_agreement.py). Alarms are not declared there. Installs
+# Prowler (2 GB) into target/peers/prowler, so this is no part of .ci/run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=$(mkdir -p "${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}" &&
