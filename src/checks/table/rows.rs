@@ -199,6 +199,7 @@ pub(super) const ROWS: &[Row] = &[
                 logs: LogTally::default(),
                 proven: Vec::new(),
                 findings: vec![Finding::new(FindingKind::DigestSignature)],
+                followed: false,
                 borders: Vec::new(),
             };
             let verification = Verification { lanes: vec![lane], findings: Vec::new() };

@@ -102,11 +102,11 @@ impl Packer {
 
     async fn logs(&mut self, place: &Place<'_>, lane: &LaneReport) -> Result<(), CliError> {
         let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
-        let (early, late) = (around(self.from, -AROUND), around(self.until, AROUND));
+        let (start, end) = (around(self.from, -AROUND), around(self.until, AROUND));
         for class in LogClass::ALL {
-            let wanted = |key: &ObjectKey| (early..=late).contains(&key.time());
+            let wanted = |key: &ObjectKey| (start..=end).contains(&key.time());
             let folder = folder(lane, class.folder());
-            self.pack(place, &folder, (early, late), wanted, |_, _| {}).await?;
+            self.pack(place, &folder, (start, end), wanted, |_, _| {}).await?;
         }
         Ok(())
     }

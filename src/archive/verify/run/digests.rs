@@ -23,8 +23,8 @@ thread_local! {
 
 /// A digest on its way.
 enum Fetched {
-    Small(ObjectKey, FetchedObject),
-    Done(FetchedDigest),
+    Small(ObjectKey, Box<FetchedObject>),
+    Done(Box<FetchedDigest>),
 }
 
 /// Fetches digests, and opens them on blocking threads.
@@ -71,12 +71,14 @@ async fn fetch(source: &Source, limits: &Limits, key: ObjectKey) -> Fetched {
     let fetched = source.fetch(None, &key.to_string()).await;
     drop(permit);
     match fetched {
-        Err(error) => Fetched::Done(FetchedDigest { key, content: Err(unreadable(&error)) }),
+        Err(error) => {
+            Fetched::Done(Box::new(FetchedDigest { key, content: Err(unreadable(&error)) }))
+        }
         Ok(mut object) if object.bytes.len() <= SMALL => {
             object.release();
-            Fetched::Small(key, object)
+            Fetched::Small(key, Box::new(object))
         }
-        Ok(object) => Fetched::Done(open_alone(source, key, object).await),
+        Ok(object) => Fetched::Done(Box::new(open_alone(source, key, object).await)),
     }
 }
 
@@ -88,7 +90,7 @@ async fn open_batch(source: &Source, batch: Vec<Fetched>) -> Vec<FetchedDigest> 
                 let content = open(&key, &object);
                 FetchedDigest { key, content }
             }
-            Fetched::Done(digest) => digest,
+            Fetched::Done(digest) => *digest,
         };
         batch.into_iter().map(open).collect::<Vec<_>>()
     });
