@@ -18,9 +18,7 @@ pub fn sarif(run: &Run) -> String {
     let results: Vec<Value> = run
         .findings
         .iter()
-        .filter(|finding| {
-            !matches!(Standing::of(finding), Standing::Holds | Standing::NotDeclared)
-        })
+        .filter(|finding| !matches!(Standing::of(finding), Standing::Holds | Standing::NotDeclared))
         .map(|finding| {
             let index = ids.binary_search(&finding.check.as_str()).ok();
             let change = run.compared.as_ref().map(|_| changes.get(finding));

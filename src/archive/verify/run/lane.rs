@@ -38,10 +38,8 @@ pub(super) async fn verify(
     let lane = Arc::new(lane);
     // INVARIANT: asked before the digests are listed, so that none that CloudTrail
     // tells of was delivered behind the listing's back.
-    let ((rules, no_keys), (delivered, unasked)) = tokio::join!(
-        request.rules(&lane),
-        request.delivered.of(&lane, &request.selection),
-    );
+    let ((rules, no_keys), (delivered, unasked)) =
+        tokio::join!(request.rules(&lane), request.delivered.of(&lane, &request.selection),);
     let mut findings: Vec<Finding> = no_keys.into_iter().chain(unasked).collect();
     let mut verifier = ChainVerifier::new(Arc::clone(&lane), rules);
     if let Some(border) = border {
