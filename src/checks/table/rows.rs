@@ -193,7 +193,6 @@ pub(super) const ROWS: &[Row] = &[
                 account: "222222222222".parse().unwrap(),
                 region: "us-east-1".parse().unwrap(),
                 bucket: None,
-                followed: false,
                 root: String::new(),
                 chains: Vec::new(),
                 logs: LogTally::default(),
