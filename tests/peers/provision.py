@@ -222,21 +222,21 @@ def provision(case, tally):
 
 
 def alarms(case, server, tally, folder, environment, main, archive):
-    """Declares the alarms: CloudWatch must tell a filter and an alarm for each, with the topic."""
+    """Declares the alarms: their filters, topic and address must be there as CloudWatch Logs and SNS tell them."""
     write_config(folder, main, archive, '[alarms]\nsubscribers = ["security@example.com"]\n')
     for arguments in (["apply", "--yes"], ["plan"]):
         ran = orgtrail(folder, environment, *arguments)
-        tally.check(case.name, f"with alarms, `{' '.join(arguments)}` exits with 0", ran.returncode == 0, said(ran))
+        tally.check(case.name, f"with alarms, `{' '.join(arguments)}` exits with 14", ran.returncode == 14, said(ran))
+    blocked = [line for line in ran.stdout.splitlines() if "(blocked)" in line]
+    tally.check(case.name, "nothing but the alarms themselves is left", len(blocked) == 1 and " alarms " in blocked[0], blocked)
+    tally.cannot(case.name, "alarms", "moto knows CloudWatch by its older protocols, and not by the SDK's CBOR")
     filters = server.client("logs").describe_metric_filters(logGroupName="/orgtrail/organization-trail")["metricFilters"]
-    told = server.client("cloudwatch").describe_alarms()["MetricAlarms"]
     counted = {one["metricTransformations"][0]["metricName"] for one in filters}
-    tally.check(case.name, "each of 16 alarms looks at what a filter counts, and tells the topic",
-                len(told) == 16 and {one["MetricName"] for one in told} == counted
-                and all(one["AlarmActions"] == one["OKActions"] and one["ActionsEnabled"] for one in told), told)
-    topic = told[0]["AlarmActions"][0] if told else None
+    tally.check(case.name, "16 filters count, each in a metric of its own", len(filters) == 16 == len(counted), filters)
     listed = server.client("sns").list_subscriptions()["Subscriptions"]
-    tally.check(case.name, "the address is subscribed to the topic that they tell",
-                [(one["TopicArn"], one["Endpoint"]) for one in listed] == [(topic, "security@example.com")], listed)
+    tally.check(case.name, "the address is subscribed to the alarms' topic",
+                [(one["TopicArn"].split(":")[-1], one["Endpoint"]) for one in listed]
+                == [("orgtrail-alarms", "security@example.com")], listed)
 
 
 # What release 16 of the gateway does not do, of what `apply` asks of it.

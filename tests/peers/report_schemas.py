@@ -65,9 +65,10 @@ def judge(schemas, name, reports):
     """Holds each report against its schema, and all against each other."""
     run = json.loads(reports["json"])
     summary = run["summary"]
-    broken, unknown, suppressed = (summary[key] for key in ("broken", "unknown", "suppressed"))
+    broken, unknown, suppressed, not_declared = (
+        summary[key] for key in ("broken", "unknown", "suppressed", "not_declared"))
     total = len(run["findings"])
-    check(f"{name}: every answer is counted", total == broken + unknown + suppressed + summary["holds"] > 0, summary)
+    check(f"{name}: every answer is counted", total == broken + unknown + suppressed + not_declared + summary["holds"] > 0, summary)
 
     sarif = json.loads(reports["sarif"])
     check(f"{name}: SARIF validates", schemas.sarif.is_valid(sarif), first(schemas.sarif.iter_errors(sarif)))
@@ -84,7 +85,7 @@ def judge(schemas, name, reports):
           first(schemas.junit.iter_errors(reports["junit"])))
     suites = xml.etree.ElementTree.fromstring(reports["junit"])
     found = tuple(len(list(suites.iter(tag))) for tag in ("testcase", "failure", "error", "skipped"))
-    check(f"{name}: JUnit counts the same", found == (total, broken, unknown, suppressed), found)
+    check(f"{name}: JUnit counts the same", found == (total, broken, unknown, suppressed + not_declared), found)
 
     rows = list(csv.DictReader(io.StringIO(reports["csv"])))
     check(f"{name}: CSV counts the same", (len(rows), sum(row["status"] == "broken" for row in rows)) == (total, broken))
