@@ -90,7 +90,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         }
     })?;
     let Some(trail) = found else {
-        context.out.note(format_args!("{} is not there: nothing is left to do", args.trail));
+        context.out.note(format_args!(
+            "{} is not there: nothing is left to do, unless the ARN is mistyped (`orgtrail \
+             sources` lists what there is)",
+            args.trail
+        ));
         if context.format == Format::Json {
             let gone = Outcome {
                 version: 1,
