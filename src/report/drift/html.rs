@@ -1,3 +1,6 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
@@ -278,38 +281,16 @@ fn changed(compared: &Compared) -> Markup {
 
 fn not_declared(run: &Run) -> Markup {
     let groups = by_check(&run.findings, Standing::NotDeclared);
+    let key = |findings: &[&Finding]| match findings.first().map(|finding| &finding.verdict) {
+        Some(Verdict::NotDeclared { key }) => markup! { code { (plain(key)) } },
+        _ => Markup::default(),
+    };
+    let says = " ask for what the config does not declare";
     markup! {
         @if !groups.is_empty() {
             section aria-labelledby="not-declared" {
                 h2 #not-declared { "Not judged" }
-                details.check {
-                    summary {
-                        b { (plural(groups.len(), "check", "checks")) }
-                        " ask for what the config does not declare"
-                    }
-                    table.findings {
-                        thead { tr {
-                            th scope="col" { "Severity" }
-                            th scope="col" { "Check" }
-                            th scope="col" { "The config declares no" }
-                        } }
-                        tbody {
-                            @for ((severity, check), findings) in groups {
-                                tr {
-                                    td { (badge(severity.0)) }
-                                    th scope="row" { (plain(&headline(check))) }
-                                    td {
-                                        @if let Some(Verdict::NotDeclared { key }) =
-                                            findings.first().map(|finding| &finding.verdict)
-                                        {
-                                            code { (plain(key)) }
-                                        }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
+                (folded(&groups, says, "The config declares no", key))
             }
         }
     }
@@ -317,24 +298,37 @@ fn not_declared(run: &Run) -> Markup {
 
 fn holding(run: &Run) -> Markup {
     let groups = by_check(&run.findings, Standing::Holds);
+    let places = |findings: &[&Finding]| markup! { (findings.len()) };
     markup! {
         section aria-labelledby="holds" {
             h2 #holds { "Holds" }
-            details.check {
-                summary { b { (plural(groups.len(), "check", "checks")) } " hold where looked at" }
-                table.findings {
-                    thead { tr {
-                        th scope="col" { "Severity" }
-                        th scope="col" { "Check" }
-                        th scope="col" { "Places" }
-                    } }
-                    tbody {
-                        @for ((severity, check), findings) in groups {
-                            tr {
-                                td { (badge(severity.0)) }
-                                th scope="row" { (plain(&headline(check))) }
-                                td { (findings.len()) }
-                            }
+            (folded(&groups, " hold where looked at", "Places", places))
+        }
+    }
+}
+
+/// A row for each check, shown when asked for.
+fn folded(
+    groups: &BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>>,
+    says: &str,
+    column: &str,
+    cell: impl Fn(&[&Finding]) -> Markup,
+) -> Markup {
+    markup! {
+        details.check {
+            summary { b { (plural(groups.len(), "check", "checks")) } (says) }
+            table.findings {
+                thead { tr {
+                    th scope="col" { "Severity" }
+                    th scope="col" { "Check" }
+                    th scope="col" { (column) }
+                } }
+                tbody {
+                    @for ((severity, check), findings) in groups {
+                        tr {
+                            td { (badge(severity.0)) }
+                            th scope="row" { (plain(&headline(check))) }
+                            td { (cell(findings)) }
                         }
                     }
                 }
