@@ -85,7 +85,16 @@ impl MetricAlarms {
             let alarms = pages.into_iter().flat_map(|page| page.metric_alarms.unwrap_or_default());
             let alarms = alarms.filter_map(|alarm| {
                 let metric = Metric { namespace: alarm.namespace?, name: alarm.metric_name? };
-                if !counted.contains(&metric) && own != Some(metric.namespace.as_str()) {
+                // One of a declared name on another metric would be overwritten: it
+                // is shown as what changes.
+                let is_named = || {
+                    let name = alarm.alarm_name.as_deref();
+                    ALARMS.iter().any(|one| Some(one.full_name().as_str()) == name)
+                };
+                if !counted.contains(&metric)
+                    && own != Some(metric.namespace.as_str())
+                    && !is_named()
+                {
                     return None;
                 }
                 let seen = MetricAlarm {

@@ -396,6 +396,7 @@ async fn destroy_takes_the_trail_and_leaves_the_data() {
 
 #[tokio::test]
 async fn alarms_are_made_once_heal_and_go_with_the_trail() {
+    use aws_sdk_cloudwatch::types::{ComparisonOperator, Statistic};
     use orgtrail::plan::destroy::{destroy, plan_destroy};
     let config = format!("{MINIMAL}[alarms]\nsubscribers = [\"security@example.com\"]\n");
     let stage = Stage::new(&config).await;
@@ -423,6 +424,17 @@ async fn alarms_are_made_once_heal_and_go_with_the_trail() {
         assert_eq!(changes.len(), 1, "{id}: {changes:?}");
         assert!(changes[0].path.starts_with(name), "{}", changes[0].path);
     }
+    stage.converge().await;
+
+    // An alarm of a declared name on somebody else's metric is no new one.
+    let elsewhere = clients.cloudwatch().put_metric_alarm().alarm_name(name);
+    let elsewhere = elsewhere.namespace("Elsewhere").metric_name("m").period(60);
+    let elsewhere = elsewhere.evaluation_periods(1).statistic(Statistic::Sum).threshold(1.0);
+    let least = ComparisonOperator::GreaterThanOrEqualToThreshold;
+    elsewhere.comparison_operator(least).send().await.unwrap();
+    let changes = stage.plan().await.step("alarms").unwrap().changes.clone();
+    let place = changes.iter().find(|one| one.path == format!("{name}.metric.namespace")).unwrap();
+    assert_eq!(place.before, Some(serde_json::json!("Elsewhere")));
     stage.converge().await;
 
     let observed = stage.observe().await;
