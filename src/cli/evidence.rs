@@ -47,11 +47,11 @@ pub(crate) struct Args {
     what: What,
 
     /// From when on.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = super::verify::instant)]
     from: Timestamp,
 
     /// Up to when.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = super::verify::instant)]
     until: Timestamp,
 
     /// The file to write.

@@ -50,12 +50,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) what: What,
 
-    /// Look at digests whose hours end at this time or later.
-    #[arg(long, value_name = "TIME")]
+    /// Look at digests whose hours end at this time or later; a day stands for
+    /// its beginning in UTC.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     since: Option<Timestamp>,
 
     /// Prove up to this time; for a bucket, up to now where it is not given.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     until: Option<Timestamp>,
 }
 
@@ -156,6 +157,15 @@ pub(super) fn exit(severity: Option<Severity>) -> Exit {
     }
 }
 
+/// A time with its zone, or a day, which stands for its beginning in UTC.
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
+    // A time without its zone would be read as its day.
+    let day = || jiff::civil::Date::strptime("%Y-%m-%d", text)?.to_zoned(jiff::tz::TimeZone::UTC);
+    text.parse::<Timestamp>()
+        .or_else(|_| day().map(|begins| begins.timestamp()))
+        .map_err(|_| "expected a time as in 2026-01-31T06:00:00Z, or a day".to_owned())
+}
+
 /// What is looked at, and up to when digests must be there.
 pub(super) fn window(
     since: Option<Timestamp>,
@@ -222,6 +232,15 @@ impl Explain for BundleError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_stands_for_its_beginning() {
+        assert_eq!(instant("2026-01-31"), instant("2026-01-31T00:00:00Z"));
+        assert_eq!(instant("2026-01-31T02:00:00+02:00"), instant("2026-01-31"));
+        for wrong in ["", "2026-02-30", "2026-01-31T06:00", "yesterday"] {
+            assert!(instant(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn nothing_is_asked_of_digests_that_may_be_on_their_way() {
