@@ -321,6 +321,30 @@ async fn what_was_only_on_its_way_is_not_said_to_be_deleted() {
     assert_eq!(ground.records().await, 2);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_next_round_is_unproven_and_not_foreign() {
+    let ground = Ground::bare(4).await;
+    ground.bucket(&member(), LEGACY).await.unwrap();
+    let clients = ground.aws.clients(&member(), &home());
+    let trail = clients.cloudtrail().create_trail().name("old-trail").s3_bucket_name(LEGACY);
+    trail.enable_log_file_validation(true).send().await.unwrap();
+    clients.cloudtrail().start_logging().name("old-trail").send().await.unwrap();
+    ground.sandbox.tick(SignedDuration::from_hours(5));
+    // In the middle of an hour: the call's log is there, and its digest is not.
+    clients.cloudtrail().describe_trails().send().await.unwrap();
+    ground.sandbox.tick(SignedDuration::from_mins(20));
+    let done = ground.run(&ROUND).await;
+    assert_eq!(code(&done), 0, "{}", said(&done));
+    // Both trails go on; what the old one writes comes with the next round.
+    ground.sandbox.tick(SignedDuration::from_hours(72));
+    let verified = ground.run(&["verify"]).await;
+    assert_eq!(code(&verified), 14, "{}", said(&verified));
+    assert!(said(&verified).contains("logs-unproven"), "{}", said(&verified));
+    assert!(!said(&verified).contains("log-unlisted"), "{}", said(&verified));
+    let done = ground.run(&ROUND).await;
+    assert_eq!(code(&done), 0, "{}", said(&done));
+}
+
 #[tokio::test]
 async fn a_round_that_is_not_right_is_refused_before_it_begins() {
     let folder = tempfile::tempdir().unwrap();

@@ -51,11 +51,20 @@ fn files_of_hours_that_every_trail_has_told_of_are_foreign() {
 }
 
 #[test]
-fn nothing_waits_for_a_trail_that_ended_a_day_ago() {
+fn files_of_a_trail_that_stays_behind_are_unproven_and_only_later_ones_foreign() {
     let (bucket, _) = lagging(3 + 24);
     assert_eq!(told(&verified(&bucket)), [(FindingKind::LogsUnproven, Severity::Notice, 4)]);
-    let (bucket, _) = lagging(3 + 25);
-    assert_eq!(told(&verified(&bucket)), [(FindingKind::LogUnlisted, Severity::Broken, 1); 4]);
+    let (mut bucket, old) = lagging(3 + 72);
+    let unproven = (FindingKind::LogsUnproven, Severity::Incomplete, 4);
+    assert_eq!(told(&verified(&bucket)), [unproven]);
+    // Two days after the old trail's newest digest.
+    let planted =
+        old.logs[4][0].replace("2026/01/10/", "2026/01/12/").replace("20260110T", "20260112T");
+    assert_ne!(planted, old.logs[4][0]);
+    let object = bucket.objects[&old.logs[4][0]].clone();
+    bucket.objects.insert(planted, object);
+    let foreign = (FindingKind::LogUnlisted, Severity::Broken, 1);
+    assert_eq!(told(&verified(&bucket)), [unproven, foreign]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

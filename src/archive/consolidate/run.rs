@@ -9,7 +9,7 @@ use std::{
 use futures::{StreamExt, stream};
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::{sync::mpsc::Sender, time::Instant};
 
 pub use super::progress::{Progress, SourceProgress};
 use super::{
@@ -32,7 +32,8 @@ use crate::{
     names::{AccountId, BucketName, Region},
 };
 
-/// Lanes that are listed at once. Each holds a page of either side.
+/// Accounts and Regions of which a lane is worked on at once. Each holds a page of
+/// either side.
 const LANES_AT_ONCE: usize = 8;
 
 /// Lanes of which a day is listed at once, to tell how long it takes.
@@ -223,24 +224,11 @@ pub async fn consolidate(
     };
     let works: Vec<Work> = found.into_iter().map(work).collect();
     let forecast = progress.forecast.then(|| tokio::spawn(forecast(works.clone())));
-    // INVARIANT: digests before logs. What a digest lists was delivered before it,
-    // so the logs that are listed afterwards hold all that the copied digests name.
-    let (digests, logs): (Vec<Work>, Vec<Work>) =
-        works.into_iter().partition(|work| work.lane.folder == DIGEST_FOLDER);
     let lanes = async move {
-        let mut results = Vec::new();
-        for works in [digests, logs] {
-            let mut ended = stream::iter(works)
-                .map(|work| {
-                    let rows = rows.clone();
-                    async move { (work.lane.clone(), work.run(&rows).await) }
-                })
-                .buffer_unordered(LANES_AT_ONCE);
-            while let Some(result) = ended.next().await {
-                results.push(result);
-            }
-        }
-        results
+        let ended = stream::iter(by_place(works))
+            .map(|works| in_order(works, &rows))
+            .buffer_unordered(LANES_AT_ONCE);
+        ended.concat().await
     };
     let head = head(run);
     let stop = Arc::clone(&progress);
@@ -339,6 +327,32 @@ async fn find_lanes(
     found.sort_by(|(one, ..), (other, ..)| one.cmp(other));
     found.dedup_by(|(one, ..), (other, ..)| one == other);
     found
+}
+
+/// Puts what lies in one account and Region of a source together.
+fn by_place(works: Vec<Work>) -> Vec<Vec<Work>> {
+    let mut places = BTreeMap::<_, Vec<Work>>::new();
+    for work in works {
+        let Lane { bucket, root, account, region, .. } = work.lane.clone();
+        places.entry((bucket, root, account, region)).or_default().push(work);
+    }
+    places.into_values().collect()
+}
+
+/// Works off the lanes of one account and Region.
+///
+/// INVARIANT: digests before logs, and these right after. What a digest lists was
+/// delivered before it, so the logs that are listed afterwards hold all that the
+/// copied digests name; and few are newer than the newest of these, which
+/// verification allows for.
+async fn in_order(works: Vec<Work>, rows: &Sender<Row>) -> Vec<(Lane, LaneResult)> {
+    let (digests, logs): (Vec<Work>, Vec<Work>) =
+        works.into_iter().partition(|work| work.lane.folder == DIGEST_FOLDER);
+    let mut results = Vec::new();
+    for work in digests.into_iter().chain(logs) {
+        results.push((work.lane.clone(), work.run(rows).await));
+    }
+    results
 }
 
 /// Adds the lanes of logs that digests may name: a lane's first log may be

@@ -16,8 +16,6 @@ use crate::names::AccountId;
 /// A digest that CloudTrail delivered this much later than the newest one's
 /// hour ended is not that one.
 const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_mins(90);
-/// A chain whose newest digest is this much older than another's goes on no more.
-const GOES_ON_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// What following one chain gave.
 #[derive(Debug, Clone, Serialize)]
@@ -126,19 +124,18 @@ impl ChainSummary {
 }
 
 impl ChainVerifier {
-    /// Until when every chain that may go on has told which files there are.
+    /// Where each trail's newest proven digest ends.
     ///
     /// Chains of several trails do not reach equally far: a later digest may list
-    /// a file of an hour that another chain covers already.
+    /// a file of an hour that another chain covers already. Backfill digests end
+    /// where the time that they fill does.
     #[must_use]
-    pub fn told_until(&self) -> Option<Timestamp> {
+    pub fn ends(&self) -> Vec<Timestamp> {
         let standard = self.chains.iter().filter(|(family, _)| !family.backfill);
         let ends = standard.filter_map(|(_, chains)| {
             chains.iter().filter_map(|chain| chain.summary.proven_until()).max()
         });
-        let ends: Vec<Timestamp> = ends.collect();
-        let newest = ends.iter().copied().max()?;
-        ends.into_iter().filter(|end| newest.duration_since(*end) <= GOES_ON_WITHIN).min()
+        ends.collect()
     }
 
     /// Ends all chains: decides about lost signatures, gaps and ends.
@@ -162,7 +159,7 @@ impl ChainVerifier {
                 .gaps
                 .iter()
                 .filter_map(|(gap, next)| self.gap(&summary, *gap, next))
-                .chain(self.ends(&summary, &chain.tip.key, delivered))
+                .chain(self.end(&summary, &chain.tip.key, delivered))
                 .chain(self.lost_signatures(&summary));
             out.extend(findings.map(Outcome::found));
             summaries.push(summary);
@@ -192,7 +189,7 @@ impl ChainVerifier {
     }
 
     /// Compares a chain's end with the window and with what CloudTrail says.
-    fn ends(
+    fn end(
         &self,
         summary: &ChainSummary,
         key: &str,

@@ -67,7 +67,7 @@ pub(super) async fn verify(
         (fetched, verifier) = tokio::join!(ahead, now);
     }
 
-    let told_until = verifier.told_until();
+    let ends = verifier.ends();
     let (summary, outcomes) = verifier.finish(&delivered);
     take(outcomes, &mut findings, &mut files, &mut checks).await;
     if let Some(last) = summary.covered.as_slice().last() {
@@ -75,7 +75,7 @@ pub(super) async fn verify(
     } else {
         findings.extend(files.nothing_proven(&lane).await);
     }
-    files.finish(&request, &summary.covered, told_until, &mut findings);
+    files.finish(&request, &summary.covered, &ends, &mut findings);
 
     let checked = checks.finish().await;
     findings.extend(checked.findings);
@@ -265,8 +265,7 @@ impl LogFiles {
     }
 
     fn settle(&mut self, before: Timestamp, verifier: &ChainVerifier, findings: &mut Vec<Finding>) {
-        let before = verifier.told_until().map_or(before, |told| before.min(told));
-        findings.extend(self.unclaimed.settle(Some(before), verifier.covered()));
+        findings.extend(self.unclaimed.settle(before, verifier.covered(), &verifier.ends()));
     }
 
     /// The finding that a lane without a single proven digest is.
@@ -309,14 +308,14 @@ impl LogFiles {
         self,
         request: &Request,
         covered: &crate::archive::verify::period::Periods,
-        told_until: Option<Timestamp>,
+        ends: &[Timestamp],
         findings: &mut Vec<Finding>,
     ) {
         let window = Period {
             from: request.window.since.unwrap_or(Timestamp::MIN),
             to: request.window.until.unwrap_or(Timestamp::MAX),
         };
-        findings.extend(self.unclaimed.finish(covered, told_until, Some(window)));
+        findings.extend(self.unclaimed.finish(covered, ends, Some(window)));
     }
 }
 
