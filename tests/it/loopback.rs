@@ -19,6 +19,8 @@ use hyper_util::rt::TokioIo;
 pub(crate) struct Asked {
     /// The API operation, for the query and JSON protocols; else the path.
     pub(crate) operation: String,
+    /// What stands behind the path.
+    pub(crate) query: String,
     /// The access key id that signed.
     pub(crate) key: String,
     /// The Region of the credential scope.
@@ -115,6 +117,7 @@ async fn read(request: Request<Incoming>) -> Asked {
         .unwrap_or_else(|| head.uri.path().trim_end_matches('/').to_owned());
     Asked {
         operation,
+        query: head.uri.query().unwrap_or_default().to_owned(),
         key: (*scope.first().unwrap_or(&"")).to_owned(),
         region: (*scope.get(2).unwrap_or(&"")).to_owned(),
         body,

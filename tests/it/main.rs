@@ -25,6 +25,7 @@ mod evidence_command;
 mod forge;
 mod guarantees;
 mod loopback;
+mod objects;
 mod organization;
 mod plan_scenarios;
 mod records_command;
