@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::judge::{broken, not_declared, of_log_group, together, unknown, whether};
+use super::judge::{as_declared, broken, not_declared, of_log_group, together, unknown, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity, Verdict};
 use crate::alarms::{ALARMS, Alarm, Shortfall};
 use crate::aws::Seen;
@@ -156,7 +156,13 @@ const fn cis(
         severity: Severity::Medium,
         why: "What nobody is told of is found when it is too late.",
         fix: "orgtrail drift --fix, with [alarms] and subscribers in the config; each address confirms the message that SNS sends it",
-        resources: &["alarm-topic", "alarm-topic/subscriptions", "metric-filters", "alarms"],
+        resources: &[
+            "alarm-topic",
+            "alarm-topic/policy",
+            "alarm-topic/subscriptions",
+            "metric-filters",
+            "alarms",
+        ],
         mappings,
         judge,
     }
@@ -273,7 +279,7 @@ fn heard(facts: &Facts, topic: &str) -> Verdict {
         facts.observed.alarm_listeners.get(topic)
     };
     let wanted = "at least one subscription that is confirmed";
-    match listeners {
+    let listened = match listeners {
         Some(Seen::Present(AlarmSubscriptions { subscriptions })) => whether(
             subscriptions.iter().any(|one| one.confirmed),
             || match subscriptions.len() {
@@ -284,7 +290,10 @@ fn heard(facts: &Facts, topic: &str) -> Verdict {
         ),
         Some(Seen::Unreadable(error)) => unknown(error),
         Some(Seen::Absent) | None => broken(format!("the topic {topic} is not there"), wanted),
-    }
+    };
+    // Whether CloudWatch may publish to a topic of others is not looked at.
+    let permitted = own.then(|| as_declared(facts, "alarm-topic/policy"));
+    together([listened].into_iter().chain(permitted))
 }
 
 /// One that holds is enough; else one that could not be seen may.

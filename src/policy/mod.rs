@@ -19,3 +19,8 @@ pub use merge::{Foreign, Merged, OWN_SID_PREFIX, merge};
 ///
 /// Source: CloudTrail User Guide, "Amazon S3 bucket policy for CloudTrail".
 pub const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
+
+/// The service principal of CloudWatch alarms, the same in every partition.
+///
+/// Source: CloudWatch User Guide, "Notifying users on alarm changes".
+pub const CLOUDWATCH: &str = "cloudwatch.amazonaws.com";

@@ -145,7 +145,7 @@ impl Desired {
         &self.config.organization.home_region
     }
 
-    fn management_arn(&self, service: &str, resource: impl Into<Box<str>>) -> Arn {
+    pub(super) fn management_arn(&self, service: &str, resource: impl Into<Box<str>>) -> Arn {
         Arn::regional(self.partition(), service, self.home_region(), self.management(), resource)
     }
 }

@@ -37,7 +37,6 @@ mod vault;
 
 pub use access_log_bucket::AccessLogBucket;
 pub use alarm_subscriptions::{AlarmSubscriptions, Subscription};
-pub use alarm_topic::AlarmTopic;
 pub use delegated_administrators::DelegatedAdministrators;
 pub use desired::Desired;
 pub use event_selectors::EventSelectors;

@@ -4,10 +4,10 @@ use super::archive_bucket::{self as bucket, readable};
 use super::kms_key::{KeyPolicy, Rotation};
 use super::trail::Trails;
 use super::{
-    AccessLogBucket, AlarmSubscriptions, AlarmTopic, DelegatedAdministrators, Desired,
-    EventSelectors, GuardrailScp, Insights, KmsKey, LogGroup, LogGroupRole, MetricAlarms,
-    MetricFilters, OrganizationTrail, ReplicationRole, ServiceLinkedRole, Topic, TrailLogging,
-    TrailTags, TrustedAccess, Vault,
+    AccessLogBucket, AlarmSubscriptions, DelegatedAdministrators, Desired, EventSelectors,
+    GuardrailScp, Insights, KmsKey, LogGroup, LogGroupRole, MetricAlarms, MetricFilters,
+    OrganizationTrail, ReplicationRole, ServiceLinkedRole, Topic, TrailLogging, TrailTags,
+    TrustedAccess, Vault,
 };
 use crate::aws::{Aws, Seen};
 
@@ -39,7 +39,7 @@ pub struct Observed {
     pub log_group: Seen<LogGroup>,
     pub log_group_role: Seen<LogGroupRole>,
     pub topic: Seen<Topic>,
-    pub alarm_topic: Seen<AlarmTopic>,
+    pub alarm_topic: Seen<Topic>,
     pub alarm_subscriptions: Seen<AlarmSubscriptions>,
     pub metric_filters: Seen<MetricFilters>,
     pub metric_alarms: Seen<MetricAlarms>,
@@ -117,7 +117,7 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
             ),
             when(logs.enabled, Box::pin(LogGroup::observe(&management, desired))),
             when(logs.enabled, Box::pin(LogGroupRole::observe(&management, desired))),
-            Box::pin(Topic::observe(&management, desired)),
+            Box::pin(Topic::observe(&management, desired.topic_arn())),
         )
     };
     let alarms = async {
@@ -126,7 +126,7 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         let alarms =
             when(logs.enabled, Box::pin(MetricAlarms::observe(&management, desired, &filters)))
                 .await;
-        let topic = Box::pin(AlarmTopic::observe(&management, desired)).await;
+        let topic = Box::pin(Topic::observe(&management, desired.alarm_topic_arn())).await;
         let subscriptions = match &topic {
             Seen::Present(topic) => {
                 Box::pin(AlarmSubscriptions::observe(&management, &topic.arn)).await

@@ -3,14 +3,18 @@ use serde::Serialize;
 use super::policy_change::policy_change;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
+use crate::names::{Arn, TopicName};
 use crate::plan::{Change, FieldChange};
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
 
-/// The topic that hears of every delivered log file.
+/// A topic: the one that hears of every delivered log file, or the one that
+/// alarms tell.
 ///
 /// Source: SNS `GetTopicAttributes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Topic {
+    /// Its ARN.
+    pub arn: String,
     /// Its policy.
     pub policy: Option<PolicyDocument>,
 }
@@ -20,11 +24,10 @@ pub struct Topic {
 pub(super) struct TopicPolicy;
 
 impl Topic {
-    pub(super) async fn observe(management: &Clients, desired: &Desired) -> Seen<Self> {
+    pub(super) async fn observe(management: &Clients, arn: Option<Arn>) -> Seen<Self> {
         const ACTION: &str = "sns:GetTopicAttributes";
-        let Some(arn) = desired.topic_arn() else { return Seen::Absent };
-        let answer =
-            management.sns().get_topic_attributes().topic_arn(arn.to_string()).send().await;
+        let Some(arn) = arn.map(|arn| arn.to_string()) else { return Seen::Absent };
+        let answer = management.sns().get_topic_attributes().topic_arn(&arn).send().await;
         let read = answer.at(management, ACTION).and_then(|answer| {
             let attributes = answer.attributes.unwrap_or_default();
             let policy = attributes
@@ -36,9 +39,51 @@ impl Topic {
                     })
                 })
                 .transpose()?;
-            Ok(Self { policy })
+            Ok(Self { arn, policy })
         });
         Seen::from_result(read, AwsError::is_not_found)
+    }
+
+    /// What is to be done about a topic itself.
+    pub(super) fn made(found: Option<&Self>, arn: Option<Arn>, why: &str) -> Change {
+        if found.is_some() {
+            return Change::nothing();
+        }
+        let arn = arn.map(|arn| arn.to_string());
+        Change::create(why, vec![FieldChange::new("arn", None::<String>, arn)])
+    }
+
+    pub(super) async fn make(hands: &Hands<'_>, name: &TopicName) -> Result<(), StepError> {
+        let clients = hands.management();
+        let made = clients.sns().create_topic().name(name.as_str()).send().await;
+        made.at(&clients, "sns:CreateTopic")?;
+        Ok(())
+    }
+
+    /// Joins what is declared with the policy that a topic has by now: one that
+    /// was just made has AWS's default.
+    pub(super) async fn permit(
+        hands: &Hands<'_>,
+        arn: Arn,
+        declared: &PolicyDocument,
+    ) -> Result<(), StepError> {
+        let clients = hands.management();
+        let found = match Self::observe(&clients, Some(arn.clone())).await {
+            Seen::Present(topic) => topic.policy,
+            Seen::Absent => None,
+            Seen::Unreadable(error) => return Err(error.into()),
+        };
+        let merged = merge(found.as_ref(), declared, hands.desired.foreign);
+        clients
+            .sns()
+            .set_topic_attributes()
+            .topic_arn(arn.to_string())
+            .attribute_name("Policy")
+            .attribute_value(merged.document.to_json())
+            .send()
+            .await
+            .at(&clients, "sns:SetTopicAttributes")?;
+        Ok(())
     }
 }
 
@@ -73,27 +118,12 @@ impl Resource for Topic {
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        if found.is_some() {
-            return Change::nothing();
-        }
-        let arn = desired.topic_arn().map(|arn| arn.to_string());
-        Change::create(
-            "others hear of new logs by it",
-            vec![FieldChange::new("arn", None::<String>, arn)],
-        )
+        Self::made(found, desired.topic_arn(), "others hear of new logs by it")
     }
 
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
-        let clients = hands.management();
         let Some(topic) = &hands.desired.config.topic else { return Ok(()) };
-        clients
-            .sns()
-            .create_topic()
-            .name(topic.name.as_str())
-            .send()
-            .await
-            .at(&clients, "sns:CreateTopic")?;
-        Ok(())
+        Self::make(hands, &topic.name).await
     }
 }
 
@@ -127,24 +157,7 @@ impl Resource for TopicPolicy {
     }
 
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
-        let clients = hands.management();
         let Some(arn) = hands.desired.topic_arn() else { return Ok(()) };
-        // A topic that was just made has a policy of its own: AWS's default.
-        let found = match Topic::observe(&clients, hands.desired).await {
-            Seen::Present(topic) => topic.policy,
-            Seen::Absent => None,
-            Seen::Unreadable(error) => return Err(error.into()),
-        };
-        let merged = merge(found.as_ref(), &declared(hands.desired), hands.desired.foreign);
-        clients
-            .sns()
-            .set_topic_attributes()
-            .topic_arn(arn.to_string())
-            .attribute_name("Policy")
-            .attribute_value(merged.document.to_json())
-            .send()
-            .await
-            .at(&clients, "sns:SetTopicAttributes")?;
-        Ok(())
+        Topic::permit(hands, arn, &declared(hands.desired)).await
     }
 }

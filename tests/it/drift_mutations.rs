@@ -72,6 +72,7 @@ const MUTATIONS: &[(&str, &[&str])] = &[
     ("threshold", &["alarm-4.7"]),
     ("OK actions", &["plan-empty"]),
     ("alarm topic", ALARMS),
+    ("alarm topic policy", ALARMS),
     ("validation", &["trail-log-validation"]),
     ("one Region", &["trail-multi-region"]),
     ("selectors", &["trail-multi-region"]),
@@ -278,8 +279,12 @@ async fn mutate(stage: &Stage, what: &str) {
             let call = logs.put_retention_policy().log_group_name(&group);
             call.retention_in_days(7).send().await.unwrap();
         }
-        "topic policy" => {
-            let topic = stage.desired.topic_arn().unwrap().to_string();
+        "topic policy" | "alarm topic policy" => {
+            let topic = match what {
+                "topic policy" => stage.desired.topic_arn(),
+                _ => stage.desired.alarm_topic_arn(),
+            };
+            let topic = topic.unwrap().to_string();
             let policy = format!(
                 r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"Owner","Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::111111111111:root"}},"Action":"sns:Publish","Resource":"{topic}"}}]}}"#
             );
