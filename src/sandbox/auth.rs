@@ -63,10 +63,12 @@ pub(super) fn authenticate(
 fn check_time(signature: &Signature<'_>) -> Result<(), ApiError> {
     let refuse = |message: String| Err(ApiError::new("InvalidSignatureException", message));
     let now = real_now();
-    let Some(signed_at) = signature.signed_at() else {
+    let valid_for = signature.valid_for.unwrap_or(MAX_SKEW);
+    // The last minutes of the year 9999 have no end that a timestamp can hold.
+    let times = signature.signed_at().and_then(|at| Some((at, at.checked_add(valid_for).ok()?)));
+    let Some((signed_at, until)) = times else {
         return refuse(format!("'{}' is not a valid date", signature.date));
     };
-    let until = signed_at + signature.valid_for.unwrap_or(MAX_SKEW);
     let stamp = |at: Timestamp| at.strftime("%Y%m%dT%H%M%SZ").to_string();
     if now > until {
         return refuse(format!(

@@ -8,6 +8,9 @@ use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
 use crate::sandbox::http::percent_decode;
 
+/// The longest life of a presigned URL: seven days.
+const MAX_VALID_SECS: i64 = 604_800;
+
 /// A signature as a request carries it, in the header or the query.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Signature<'a> {
@@ -65,7 +68,7 @@ impl<'a> Signature<'a> {
             region: scope.next()?,
             service: scope.next()?,
             date: percent_decode(field("X-Amz-Date")?),
-            valid_for: Some(SignedDuration::from_secs(field("X-Amz-Expires")?.parse().ok()?)),
+            valid_for: Some(valid_for(field("X-Amz-Expires")?)?),
             session_token: field("X-Amz-Security-Token").map(percent_decode),
             signed_headers: percent_decode(field("X-Amz-SignedHeaders")?),
             hex: field("X-Amz-Signature")?,
@@ -154,6 +157,12 @@ impl<'a> Signature<'a> {
     }
 }
 
+/// How long a presigned URL works: one second to seven days, as AWS allows.
+fn valid_for(seconds: &str) -> Option<SignedDuration> {
+    let seconds = seconds.parse().ok().filter(|seconds| (1..=MAX_VALID_SECS).contains(seconds))?;
+    Some(SignedDuration::from_secs(seconds))
+}
+
 fn sign(key: &[u8], text: &str) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
 }
@@ -182,6 +191,14 @@ fn encode(text: &str, kept: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_presigned_url_works_for_a_second_to_seven_days() {
+        assert_eq!(valid_for("604800"), Some(SignedDuration::from_secs(604_800)));
+        for refused in ["0", "-1", "604801", "9223372036854775807", "9223372036854775808", ""] {
+            assert_eq!(valid_for(refused), None, "{refused}");
+        }
+    }
 
     /// AWS's published test suite for Signature Version 4, `get-vanilla-query-order-key-case`.
     #[test]
