@@ -159,7 +159,8 @@ impl<'a> Signature<'a> {
 
 /// How long a presigned URL works: one second to seven days, as AWS allows.
 fn valid_for(seconds: &str) -> Option<SignedDuration> {
-    let seconds = seconds.parse().ok().filter(|seconds| (1..=MAX_VALID_SECS).contains(seconds))?;
+    let seconds =
+        seconds.parse::<i64>().ok().filter(|seconds| (1..=MAX_VALID_SECS).contains(seconds))?;
     Some(SignedDuration::from_secs(seconds))
 }
 

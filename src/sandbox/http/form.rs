@@ -2,6 +2,10 @@
 
 use serde_json::{Map, Value};
 
+/// How many levels a dotted name may have; deeper ones are in no API, and would
+/// exhaust the stack.
+const MAX_LEVELS: usize = 32;
+
 /// Decodes an `application/x-www-form-urlencoded` body into pairs.
 pub(super) fn pairs(body: &str) -> Vec<(String, String)> {
     body.split('&')
@@ -40,7 +44,7 @@ pub(in crate::sandbox) fn percent_decode(text: &str) -> String {
 pub(super) fn nest(pairs: impl IntoIterator<Item = (String, String)>) -> Value {
     let mut root = Map::new();
     for (name, value) in pairs {
-        if matches!(name.as_str(), "Action" | "Version") {
+        if matches!(name.as_str(), "Action" | "Version") || name.split('.').count() > MAX_LEVELS {
             continue;
         }
         let mut parts = name.split('.').peekable();
@@ -111,6 +115,12 @@ mod tests {
                 "Empty": "",
             })
         );
+    }
+
+    #[test]
+    fn a_name_of_endless_levels_is_left_out() {
+        let endless = "a.".repeat(1_000_000);
+        assert_eq!(nest(pairs(&format!("{endless}=1&Name=x"))), json!({ "Name": "x" }));
     }
 
     #[test]
