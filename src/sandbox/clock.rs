@@ -40,13 +40,17 @@ impl Clock {
         let face = *self.state.read();
         match self.pace {
             Pace::Frozen => face.simulated,
-            Pace::Flowing => face.simulated + real_now().duration_since(face.set_at),
+            Pace::Flowing => {
+                let passed = real_now().duration_since(face.set_at);
+                face.simulated.checked_add(passed).unwrap_or(Timestamp::MAX)
+            }
         }
     }
 
-    /// Puts the clock forward.
+    /// Puts the clock forward, to the end of the year 9999 at most.
     pub(super) fn advance(&self, by: SignedDuration) {
-        self.state.write().simulated += by;
+        let mut face = self.state.write();
+        face.simulated = face.simulated.checked_add(by).unwrap_or(Timestamp::MAX);
     }
 }
 
@@ -67,5 +71,14 @@ mod tests {
         assert_eq!(clock.now(), start);
         clock.advance(SignedDuration::from_hours(2));
         assert_eq!(clock.now(), start + SignedDuration::from_hours(2));
+    }
+
+    #[test]
+    fn a_clock_stops_at_the_end_of_time() {
+        for pace in [Pace::Frozen, Pace::Flowing] {
+            let clock = Clock::new(Timestamp::MAX, pace);
+            clock.advance(SignedDuration::from_hours(2));
+            assert_eq!(clock.now(), Timestamp::MAX);
+        }
     }
 }
