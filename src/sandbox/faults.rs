@@ -198,7 +198,8 @@ impl Faults {
             Propagation::Immediate => return,
             Propagation::Looks(looks) => Pending::Looks(looks),
             Propagation::Seconds(seconds) => {
-                Pending::Until(now + SignedDuration::from_secs(i64::from(seconds)))
+                let delay = SignedDuration::from_secs(i64::from(seconds));
+                Pending::Until(now.checked_add(delay).unwrap_or(Timestamp::MAX))
             }
         };
         state.pending.insert(resource.to_owned(), pending);

@@ -1,6 +1,6 @@
 //! Bringing archived objects back for a while.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use s3s::{S3ErrorCode, S3Result, dto};
 
 use super::{
@@ -58,7 +58,10 @@ pub(super) fn restore_object(
             ));
         }
         again = running.is_some();
-        let ready_at = running.map_or(cx.now + hours, |restore| restore.ready_at);
+        let ready_at = match running {
+            Some(restore) => restore.ready_at,
+            None => cx.now.checked_add(hours).unwrap_or(Timestamp::MAX),
+        };
         let expires_at = next_midnight(plus_days(ready_at.max(cx.now), days));
         details.restore = Some(Restore { ready_at, expires_at });
         Ok(())
