@@ -244,8 +244,15 @@ impl Resource for OrganizationTrail {
         let settings = TrailSettings::declared(hands.desired, hands.key_arn().await?);
         let topic = hands.desired.config.topic.as_ref().map(|_| &settings.sns_topic).cloned();
         let topic = topic.flatten();
-        let exists = hands.observed.trails.present().is_some_and(|trails| trails.own.is_some());
-        if exists {
+        let own = hands.observed.trails.present().and_then(|trails| trails.own.as_ref());
+        if let Some(own) = own.map(|own| &own.settings) {
+            // An empty text takes away what is declared no more; none would keep it.
+            let or_away = |wanted: &Option<String>, found: &Option<String>| {
+                wanted.clone().or_else(|| found.as_ref().map(|_| String::new()))
+            };
+            let topic = or_away(&topic, &own.sns_topic);
+            let log_group = or_away(&settings.log_group, &own.log_group);
+            let log_group_role = or_away(&settings.log_group_role, &own.log_group_role);
             let arn = hands.desired.trail_arn().to_string();
             hands
                 .patiently(|| async {
@@ -262,8 +269,8 @@ impl Resource for OrganizationTrail {
                         .is_organization_trail(true)
                         .enable_log_file_validation(true)
                         .set_kms_key_id(settings.kms_key.clone())
-                        .set_cloud_watch_logs_log_group_arn(settings.log_group.clone())
-                        .set_cloud_watch_logs_role_arn(settings.log_group_role.clone())
+                        .set_cloud_watch_logs_log_group_arn(log_group.clone())
+                        .set_cloud_watch_logs_role_arn(log_group_role.clone())
                         .send()
                         .await
                         .at(&clients, "cloudtrail:UpdateTrail")

@@ -466,3 +466,16 @@ async fn the_vault_its_role_and_key_are_made_and_wait_only_for_roots_second_fact
         left.to_text()
     );
 }
+
+#[tokio::test]
+async fn what_the_trail_is_declared_to_tell_no_more_is_taken_away() {
+    let mut stage = Stage::new(&format!("{MINIMAL}[topic]\n")).await;
+    stage.converge().await;
+    stage.declare(&format!("{MINIMAL}[cloudwatch_logs]\nenabled = false\n"));
+    stage.converge().await;
+    let trails = stage.observe().await.trails;
+    let settings = &trails.present().unwrap().own.as_ref().unwrap().settings;
+    assert_eq!(settings.sns_topic, None);
+    assert_eq!(settings.log_group, None);
+    assert_eq!(settings.log_group_role, None);
+}
