@@ -479,3 +479,20 @@ async fn what_the_trail_is_declared_to_tell_no_more_is_taken_away() {
     assert_eq!(settings.log_group, None);
     assert_eq!(settings.log_group_role, None);
 }
+
+#[tokio::test]
+async fn a_target_that_is_told_of_one_event_is_told_of_another_besides() {
+    let config = |events: &str| {
+        let target = "arn:aws:sqs:us-east-1:222222222222:new-logs";
+        format!("{MINIMAL}[[archive.notifications]]\ntarget = \"{target}\"\nevents = [{events}]\n")
+    };
+    let mut stage = Stage::new(&config(r#""s3:ObjectCreated:*""#)).await;
+    stage.converge().await;
+    stage.declare(&config(r#""s3:ObjectCreated:*", "s3:ObjectRemoved:*""#));
+    stage.converge().await;
+    let call = stage.archive().s3().get_bucket_notification_configuration();
+    let read = call.bucket("acme-log-archive").send().await.unwrap();
+    let told = read.queue_configurations().iter().flat_map(|queue| queue.events.iter());
+    let told: Vec<String> = told.map(|event| event.as_str().to_owned()).collect();
+    assert_eq!(told, ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]);
+}

@@ -77,13 +77,17 @@ impl Notifications {
         for one in &desired.config.archive.notifications {
             let filter = filter(one);
             let key = format!("{}{}", one.target, filter_text(filter.as_ref()));
-            let events: BTreeSet<String> = one.events.iter().cloned().collect();
-            if there.and_then(|told| told.get(&key)).is_some_and(|found| events.is_subset(found)) {
-                continue;
+            let told = there.and_then(|there| there.get(&key));
+            // S3 refuses two configurations that tell of one event.
+            let on: Vec<Event> = one
+                .events
+                .iter()
+                .filter(|event| told.is_none_or(|told| !told.contains(*event)))
+                .map(|event| Event::from(event.as_str()))
+                .collect();
+            if !on.is_empty() {
+                add(&mut raw, one, filter, on)?;
             }
-            let on: Vec<Event> =
-                one.events.iter().map(|event| Event::from(event.as_str())).collect();
-            add(&mut raw, one, filter, on)?;
         }
         Ok(Self::of(raw))
     }
