@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, PublicAccessBlockConfiguration, VersioningConfiguration,
+    BucketVersioningStatus, PublicAccessBlockConfiguration, ReplicationRuleFilter,
+    VersioningConfiguration,
 };
 use orgtrail::plan::apply::{ApplyRefused, Outcome, apply};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
@@ -495,4 +496,20 @@ async fn a_target_that_is_told_of_one_event_is_told_of_another_besides() {
     let told = read.queue_configurations().iter().flat_map(|queue| queue.events.iter());
     let told: Vec<String> = told.map(|event| event.as_str().to_owned()).collect();
     assert_eq!(told, ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]);
+}
+
+#[tokio::test]
+async fn a_replication_that_was_narrowed_is_of_everything_again() {
+    let config = format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n");
+    let stage = Stage::new(&config).await;
+    stage.converge().await;
+    let archive = stage.archive();
+    let read = archive.s3().get_bucket_replication().bucket("acme-log-archive").send().await;
+    let mut replication = read.unwrap().replication_configuration.unwrap();
+    replication.rules[0].filter = Some(ReplicationRuleFilter::builder().prefix("other/").build());
+    let call = archive.s3().put_bucket_replication().bucket("acme-log-archive");
+    call.replication_configuration(replication).send().await.unwrap();
+    let wanted = [("archive-bucket/replication".to_owned(), Action::Update)];
+    assert_eq!(actions(&stage.plan().await), wanted);
+    stage.converge().await;
 }

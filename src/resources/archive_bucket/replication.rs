@@ -25,7 +25,8 @@ pub struct Replication {
     pub key: Option<String>,
     /// Their storage class.
     pub storage_class: String,
-    /// Whether the rule is in force, for all objects.
+    /// Whether the rule is in force, for all objects, those under KMS among
+    /// them.
     pub enabled: bool,
 }
 
@@ -41,18 +42,25 @@ impl Replication {
         Seen::from_result(answer, AwsError::is_not_found)
             .map(|answer| {
                 let configuration = answer.replication_configuration?;
-                let rule = configuration.rules.first()?;
+                let rules = &configuration.rules;
+                let own = rules.iter().find(|rule| rule.id.as_deref() == Some(RULE));
+                let rule = own.or_else(|| rules.first())?;
                 let to = rule.destination.as_ref()?;
                 Some(Self {
                     role: configuration.role.clone(),
                     destination: to.bucket.clone(),
-                    key: to.encryption_configuration.as_ref()?.replica_kms_key_id.clone(),
+                    key: to
+                        .encryption_configuration
+                        .as_ref()
+                        .and_then(|encryption| encryption.replica_kms_key_id.clone()),
                     storage_class: to
                         .storage_class
                         .as_ref()
                         .map_or("STANDARD", |class| class.as_str())
                         .to_owned(),
-                    enabled: rule.status == ReplicationRuleStatus::Enabled,
+                    enabled: rule.status == ReplicationRuleStatus::Enabled
+                        && is_for_all_objects(rule)
+                        && takes_kms_objects(rule),
                 })
             })
             .flatten()
@@ -68,6 +76,25 @@ impl Replication {
             enabled: true,
         })
     }
+}
+
+fn is_for_all_objects(rule: &ReplicationRule) -> bool {
+    #[expect(deprecated, reason = "rules of the first version have it")]
+    let old_prefix = rule.prefix.as_deref().unwrap_or_default();
+    let filter = rule.filter.as_ref();
+    old_prefix.is_empty()
+        && filter.is_none_or(|filter| {
+            filter.tag.is_none()
+                && filter.and.is_none()
+                && filter.prefix.as_deref().unwrap_or_default().is_empty()
+        })
+}
+
+/// S3 leaves objects under KMS out where a rule does not name them.
+fn takes_kms_objects(rule: &ReplicationRule) -> bool {
+    let criteria = rule.source_selection_criteria.as_ref();
+    let kms = criteria.and_then(|criteria| criteria.sse_kms_encrypted_objects.as_ref());
+    kms.is_some_and(|kms| kms.status == SseKmsEncryptedObjectsStatus::Enabled)
 }
 
 impl Resource for Replication {
