@@ -32,7 +32,8 @@ pub struct AccessLogBucket {
     pub object_lock: Option<ObjectLock>,
     /// Its policy.
     pub policy: Option<Policy>,
-    /// After how many days its own rule ends a log.
+    /// After how many days its own rule ends every log; absent where the rule is
+    /// off or narrowed.
     pub expiration_days: Option<i32>,
 }
 
@@ -80,8 +81,10 @@ impl AccessLogBucket {
         state.encryption = seen!(encryption);
         state.object_lock = seen!(object_lock);
         state.policy = seen!(policy);
-        state.expiration_days =
-            seen!(lifecycle).and_then(|rules| rules.rules.get(RULE)?.expiration_days);
+        state.expiration_days = seen!(lifecycle).and_then(|lifecycle| {
+            let rule = lifecycle.rules.get(RULE)?;
+            rule.expiration_days.filter(|_| rule.enabled && rule.filter.is_empty())
+        });
         Seen::Present(state)
     }
 

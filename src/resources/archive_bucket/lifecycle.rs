@@ -143,7 +143,7 @@ impl Rule {
         }
     }
 
-    /// How many days objects live under the rule, where it ends them all.
+    /// How many days the objects that it concerns live, where it ends them.
     fn ends_after(&self) -> Option<i32> {
         self.expiration_days.filter(|_| self.enabled)
     }
@@ -250,8 +250,10 @@ impl Resource for Lifecycle {
                 "leave archive.lifecycle off, or switch MFA delete off as the account's root",
             );
         }
+        // A rule for some objects says nothing of the others.
         let sooner = |rules: &BTreeMap<String, Rule>| {
-            rules.values().filter_map(Rule::ends_after).min().unwrap_or(i32::MAX)
+            let whole = rules.values().filter(|rule| rule.filter.is_empty());
+            whole.filter_map(Rule::ends_after).min().unwrap_or(i32::MAX)
         };
         let why = "logs move and end as declared";
         let change = match found {
