@@ -47,15 +47,19 @@ impl GuardrailScp {
     async fn read(management: &Clients, desired: &Desired) -> Result<Self, AwsError> {
         const DESCRIBE: &str = "organizations:DescribePolicy";
         let organizations = management.organizations();
-        let roots =
-            organizations.list_roots().send().await.at(management, "organizations:ListRoots")?;
-        let type_enabled =
-            roots.roots().iter().flat_map(aws_sdk_organizations::types::Root::policy_types).any(
-                |kind| {
-                    kind.r#type() == Some(&PolicyType::ServiceControlPolicy)
-                        && kind.status() == Some(&PolicyTypeStatus::Enabled)
-                },
-            );
+        let pages = organizations
+            .list_roots()
+            .into_paginator()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .at(management, "organizations:ListRoots")?;
+        let roots = pages.into_iter().flat_map(|page| page.roots.unwrap_or_default());
+        let mut types = roots.flat_map(|root| root.policy_types.unwrap_or_default());
+        let type_enabled = types.any(|kind| {
+            kind.r#type() == Some(&PolicyType::ServiceControlPolicy)
+                && kind.status() == Some(&PolicyTypeStatus::Enabled)
+        });
         let none = Self { id: None, document: None, targets: BTreeSet::new(), type_enabled };
         let listed = organizations
             .list_policies()

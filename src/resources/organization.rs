@@ -84,11 +84,17 @@ impl OrganizationFacts {
         };
         let rooting = async {
             const ACTION: &str = "organizations:ListRoots";
-            let answer = clients.organizations().list_roots().send().await.at(&clients, ACTION)?;
-            answer
-                .roots
-                .unwrap_or_default()
+            let pages = clients
+                .organizations()
+                .list_roots()
+                .into_paginator()
+                .send()
+                .collect::<Result<Vec<_>, _>>()
+                .await
+                .at(&clients, ACTION)?;
+            pages
                 .into_iter()
+                .flat_map(|page| page.roots.unwrap_or_default())
                 .find_map(|root| root.id?.parse::<UnitId>().ok())
                 .ok_or_else(|| clients.malformed(ACTION, "an answer without a root"))
         };

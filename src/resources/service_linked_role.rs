@@ -17,9 +17,18 @@ const PATH: &str = "/aws-service-role/cloudtrail.amazonaws.com/";
 
 impl ServiceLinkedRole {
     pub(super) async fn observe(management: &Clients) -> Seen<Self> {
-        let roles = management.iam().list_roles().path_prefix(PATH).send().await;
-        Seen::from_result(roles.at(management, "iam:ListRoles"), |_| false)
-            .map(|answer| answer.roles.iter().any(|role| role.path == PATH).then_some(Self {}))
+        let roles = management
+            .iam()
+            .list_roles()
+            .path_prefix(PATH)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .at(management, "iam:ListRoles");
+        Seen::from_result(roles, |_| false)
+            .map(|roles| roles.iter().any(|role| role.path == PATH).then_some(Self {}))
             .flatten()
     }
 }
