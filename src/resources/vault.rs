@@ -166,6 +166,16 @@ impl Resource for Vault {
         if made.action.stops() {
             return made;
         }
+        let key = found.and_then(|found| found.key.as_ref());
+        if let Some(key) = key.filter(|key| key.state != "Enabled") {
+            return Change::blocked(
+                format!(
+                    "the vault's key {} is in state {}: nothing replicates",
+                    key.arn, key.state
+                ),
+                "cancel its deletion or enable it, as an administrator of the vault's account",
+            );
+        }
         let policy = policy_change(
             found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0),
             &policy(desired, vault),

@@ -27,6 +27,7 @@ mod guarantees;
 mod loopback;
 mod objects;
 mod organization;
+mod plan_changes;
 mod plan_scenarios;
 mod records_command;
 mod retire_command;

@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, PublicAccessBlockConfiguration, ReplicationRuleFilter,
-    VersioningConfiguration,
+    BucketVersioningStatus, PublicAccessBlockConfiguration, VersioningConfiguration,
 };
 use orgtrail::plan::apply::{ApplyRefused, Outcome, apply};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
@@ -466,50 +465,4 @@ async fn the_vault_its_role_and_key_are_made_and_wait_only_for_roots_second_fact
         "{}",
         left.to_text()
     );
-}
-
-#[tokio::test]
-async fn what_the_trail_is_declared_to_tell_no_more_is_taken_away() {
-    let mut stage = Stage::new(&format!("{MINIMAL}[topic]\n")).await;
-    stage.converge().await;
-    stage.declare(&format!("{MINIMAL}[cloudwatch_logs]\nenabled = false\n"));
-    stage.converge().await;
-    let trails = stage.observe().await.trails;
-    let settings = &trails.present().unwrap().own.as_ref().unwrap().settings;
-    assert_eq!(settings.sns_topic, None);
-    assert_eq!(settings.log_group, None);
-    assert_eq!(settings.log_group_role, None);
-}
-
-#[tokio::test]
-async fn a_target_that_is_told_of_one_event_is_told_of_another_besides() {
-    let config = |events: &str| {
-        let target = "arn:aws:sqs:us-east-1:222222222222:new-logs";
-        format!("{MINIMAL}[[archive.notifications]]\ntarget = \"{target}\"\nevents = [{events}]\n")
-    };
-    let mut stage = Stage::new(&config(r#""s3:ObjectCreated:*""#)).await;
-    stage.converge().await;
-    stage.declare(&config(r#""s3:ObjectCreated:*", "s3:ObjectRemoved:*""#));
-    stage.converge().await;
-    let call = stage.archive().s3().get_bucket_notification_configuration();
-    let read = call.bucket("acme-log-archive").send().await.unwrap();
-    let told = read.queue_configurations().iter().flat_map(|queue| queue.events.iter());
-    let told: Vec<String> = told.map(|event| event.as_str().to_owned()).collect();
-    assert_eq!(told, ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]);
-}
-
-#[tokio::test]
-async fn a_replication_that_was_narrowed_is_of_everything_again() {
-    let config = format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n");
-    let stage = Stage::new(&config).await;
-    stage.converge().await;
-    let archive = stage.archive();
-    let read = archive.s3().get_bucket_replication().bucket("acme-log-archive").send().await;
-    let mut replication = read.unwrap().replication_configuration.unwrap();
-    replication.rules[0].filter = Some(ReplicationRuleFilter::builder().prefix("other/").build());
-    let call = archive.s3().put_bucket_replication().bucket("acme-log-archive");
-    call.replication_configuration(replication).send().await.unwrap();
-    let wanted = [("archive-bucket/replication".to_owned(), Action::Update)];
-    assert_eq!(actions(&stage.plan().await), wanted);
-    stage.converge().await;
 }
