@@ -103,7 +103,7 @@ impl AccessLogBucket {
                 .when("StringEquals", "aws:SourceAccount", [desired.archive().as_str()]),
         ];
         let floor = desired.config.archive.tls_floor.as_str();
-        statements.extend(tls(desired, [&bucket, &objects], floor));
+        statements.extend(tls([&bucket, &objects], floor));
         PolicyDocument::new(statements)
     }
 

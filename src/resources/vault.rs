@@ -111,7 +111,7 @@ fn policy(desired: &Desired, vault: &Replication) -> PolicyDocument {
             .actions(["s3:GetBucketVersioning", "s3:PutBucketVersioning"])
             .resources([&bucket]),
     ];
-    statements.extend(super::archive_bucket::tls(desired, [&bucket, &objects], floor));
+    statements.extend(super::archive_bucket::tls([&bucket, &objects], floor));
     PolicyDocument::new(statements)
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn declared(desired: &Desired) -> PolicyDocument {
             .when("StringEquals", "aws:SourceArn", [&trail])
             .when("StringEquals", "s3:x-amz-acl", ["bucket-owner-full-control"]),
     ];
-    statements.extend(tls(desired, [&bucket_arn, &objects], archive.tls_floor.as_str()));
+    statements.extend(tls([&bucket_arn, &objects], archive.tls_floor.as_str()));
     statements.push(
         // Digests always come with SSE-S3; refusing all but KMS would lose them.
         Statement::deny("OrgTrailEncryption")
@@ -109,11 +109,7 @@ pub(crate) fn declared(desired: &Desired) -> PolicyDocument {
 }
 
 /// Refuses what comes without TLS, or by a version below the floor.
-pub(in crate::resources) fn tls(
-    _desired: &Desired,
-    resources: [&String; 2],
-    floor: &str,
-) -> [Statement; 2] {
+pub(in crate::resources) fn tls(resources: [&String; 2], floor: &str) -> [Statement; 2] {
     [
         Statement::deny("OrgTrailTlsOnly").anyone().actions(["s3:*"]).resources(resources).when(
             "Bool",

@@ -74,7 +74,7 @@ impl Resource for Versioning {
         &observed.versioning
     }
 
-    fn diff(desired: &Desired, found: Option<&Self>, observed: &Observed) -> Change {
+    fn diff(_: &Desired, found: Option<&Self>, observed: &Observed) -> Change {
         if found.is_some_and(|found| found.enabled) {
             return Change::nothing();
         }
@@ -88,7 +88,6 @@ impl Resource for Versioning {
             "it is off: logs can be overwritten"
         };
         let before = found.map(|found| if found.suspended { "Suspended" } else { "off" });
-        let _ = desired;
         let fields = vec![FieldChange::new("status", before, Some("Enabled"))];
         if fresh { Change::create(why, fields) } else { Change::update(why, fields) }
     }
