@@ -174,6 +174,13 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         .and_then(|trail| trail.settings.kms_key.as_deref());
     let used_by_bucket = encryption.present().and_then(|found| found.key.as_deref());
     let kms_key = Box::pin(KmsKey::observe(aws, desired, used_by_trail.or(used_by_bucket))).await;
+    let kms_key = match (kms_key, &trails, &encryption) {
+        // One of them may use a key already: to go on would make a second one.
+        (Seen::Absent, Seen::Unreadable(error), _) | (Seen::Absent, _, Seen::Unreadable(error)) => {
+            Seen::Unreadable(error.clone())
+        }
+        (seen, ..) => seen,
+    };
     let (key_policy, key_rotation) = match &kms_key {
         Seen::Present(key) => {
             let account = key.arn.account.as_ref().unwrap_or_else(|| desired.archive());

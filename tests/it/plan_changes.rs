@@ -92,3 +92,20 @@ async fn a_shorter_retention_asks_though_a_rule_for_some_logs_ends_them_sooner()
     let step = plan.step("archive-bucket/lifecycle").unwrap();
     assert_eq!(step.irreversible.as_ref().unwrap().confirmation, Confirmation::WeakenedGuard);
 }
+
+#[tokio::test]
+async fn no_key_is_made_while_the_bucket_that_may_have_one_cannot_be_read() {
+    let mut stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    stage.declare(&format!("{MINIMAL}[key]\nalias = \"alias/other\"\n"));
+    let archive = stage.archive();
+    let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"s3:GetEncryptionConfiguration","Resource":"*"}}"#;
+    let call = archive.iam().put_role_policy().role_name("OrganizationAccountAccessRole");
+    call.policy_name("deny").policy_document(deny).send().await.unwrap();
+    let management = stage.management();
+    management.cloudtrail().delete_trail().name("orgtrail").send().await.unwrap();
+    let plan = stage.plan().await;
+    let step = plan.step("kms-key").unwrap();
+    assert_eq!(step.action, Action::Blocked, "{}", plan.to_text());
+    assert!(step.unreadable);
+}
