@@ -20,6 +20,10 @@ use super::{
 };
 use crate::{names::Region, sandbox::world::World};
 
+/// How much memory a claimed length reserves at most; beyond, it follows what
+/// arrives, because nobody has asked yet whether the caller may write at all.
+const MAX_RESERVED_BYTES: usize = 64 << 20;
+
 /// The backend of the protocol crate.
 pub(super) struct Backend(pub(super) Arc<World>);
 
@@ -85,7 +89,7 @@ impl Backend {
 async fn content(blob: Option<StreamingBlob>, length: Option<i64>) -> S3Result<Bytes> {
     let Some(mut blob) = blob else { return Ok(Bytes::new()) };
     let expected = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    let mut body = BytesMut::with_capacity(expected.min(MAX_PUT_BYTES));
+    let mut body = reserve(expected);
     while let Some(chunk) = blob.next().await {
         let chunk = chunk.map_err(|error| bad_body(error.as_ref()))?;
         if body.len() + chunk.len() > MAX_PUT_BYTES {
@@ -103,6 +107,11 @@ async fn content(blob: Option<StreamingBlob>, length: Option<i64>) -> S3Result<B
         ));
     }
     Ok(body.freeze())
+}
+
+/// Memory for a body that is claimed to have `expected` bytes.
+fn reserve(expected: usize) -> BytesMut {
+    BytesMut::with_capacity(expected.min(MAX_RESERVED_BYTES))
 }
 
 /// What the protocol crate found wrong with a body as it came.
@@ -219,5 +228,16 @@ backend! {
     {
     put_object: PutObjectInput => PutObjectOutput, put::put_object;
     upload_part: UploadPartInput => UploadPartOutput, multipart::upload_part;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claimed_length_alone_takes_little_memory() {
+        assert_eq!(reserve(10).capacity(), 10);
+        assert_eq!(reserve(MAX_PUT_BYTES).capacity(), MAX_RESERVED_BYTES);
     }
 }
