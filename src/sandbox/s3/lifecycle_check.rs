@@ -163,7 +163,7 @@ fn check_steps(
     seen.sort_unstable();
     for pair in seen.windows(2) {
         let ((warm, earlier), (_, later)) = (pair[0], pair[1]);
-        let least = if matches!(warm, 1 | 3) { earlier + 30 } else { earlier + 1 };
+        let least = earlier.saturating_add(if matches!(warm, 1 | 3) { 30 } else { 1 });
         if later < least {
             return Err(invalid_argument(format!(
                 "'{unit}' in the Transition action to a colder storage class must be at least {least}, found {later}"
@@ -171,4 +171,20 @@ fn check_steps(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_number_of_days_does_not_overflow() {
+        for class in ["STANDARD_IA", "INTELLIGENT_TIERING"] {
+            let warm = dto::TransitionStorageClass::from_static(class);
+            let cold = dto::TransitionStorageClass::from_static("GLACIER");
+            let steps = |later| [(Some(i32::MAX), Some(&warm)), (Some(later), Some(&cold))];
+            assert!(check_steps(&steps(1), None, "Days").is_err());
+            assert!(check_steps(&steps(i32::MAX), None, "Days").is_ok());
+        }
+    }
 }
