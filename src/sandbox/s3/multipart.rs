@@ -325,28 +325,19 @@ pub(super) fn complete_multipart_upload(
     let condition = Condition::new(input.if_match.take(), input.if_none_match.take())?;
     let id = (input.key.clone(), input.upload_id.clone());
     let wanted = input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
-    let (object, acl) = {
-        let state = bucket.state.read();
-        let upload = state.uploads.get(&id).ok_or_else(no_such_upload)?;
-        let parts = named_parts(upload, &wanted)?;
-        let mut object = join(upload, &parts);
-        if let Encryption::Kms { .. } = object.encryption {
-            object.etag.digest = cx.store().opaque_tag().digest;
+    // INVARIANT: the upload is out before its parts are joined, so that no other
+    // completion makes a version of it, and no part or abort that comes
+    // meanwhile is told that it took effect.
+    let upload = bucket.state.write().uploads.remove(&id).ok_or_else(no_such_upload)?;
+    let assembled = assemble(cx, &bucket, &settings, &input, &upload, &wanted);
+    let written = assembled.and_then(|object| cx.insert(&bucket, &input.key, object, &condition));
+    let written = match written {
+        Ok(written) => written,
+        Err(refusal) => {
+            bucket.state.write().uploads.insert(id, upload);
+            return Err(refusal);
         }
-        upload.lock.lock(&mut object, &settings, cx.now);
-        (object, upload.acl.clone())
     };
-    if input.mpu_object_size.is_some_and(|size| size != i64::try_from(object.size()).unwrap_or(-1))
-    {
-        return Err(invalid_request(
-            "The provided 'x-amz-mp-object-size' header value does not match what was computed.",
-        ));
-    }
-    check_claim(&input, &object.checksum)?;
-    let mut object = object;
-    acl.apply(cx, &bucket, &settings, &mut object)?;
-    let written = cx.insert(&bucket, &input.key, object, &condition)?;
-    bucket.state.write().uploads.remove(&id);
     let object = &written.object;
     let (server_side_encryption, ssekms_key_id, bucket_key_enabled) =
         encryption::describe(&object.encryption);
@@ -364,6 +355,32 @@ pub(super) fn complete_multipart_upload(
     };
     set_checksums!(output, object.checksum);
     Ok(output)
+}
+
+/// The object that a completion makes of its upload's parts.
+fn assemble(
+    cx: &Cx<'_>,
+    bucket: &Bucket,
+    settings: &Settings,
+    input: &dto::CompleteMultipartUploadInput,
+    upload: &Upload,
+    wanted: &[dto::CompletedPart],
+) -> S3Result<Object> {
+    let parts = named_parts(upload, wanted)?;
+    let mut object = join(upload, &parts);
+    if let Encryption::Kms { .. } = object.encryption {
+        object.etag.digest = cx.store().opaque_tag().digest;
+    }
+    upload.lock.lock(&mut object, settings, cx.now);
+    if input.mpu_object_size.is_some_and(|size| size != i64::try_from(object.size()).unwrap_or(-1))
+    {
+        return Err(invalid_request(
+            "The provided 'x-amz-mp-object-size' header value does not match what was computed.",
+        ));
+    }
+    check_claim(input, &object.checksum)?;
+    upload.acl.apply(cx, bucket, settings, &mut object)?;
+    Ok(object)
 }
 
 fn join(upload: &Upload, parts: &[(u16, Part)]) -> Object {
