@@ -3,7 +3,8 @@
 
 use std::{
     collections::HashSet,
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
@@ -31,6 +32,8 @@ pub(in crate::sandbox) enum PersistError {
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("{} is not an index of buckets: {reason}", path.display())]
     Malformed { path: PathBuf, reason: String },
+    #[error("{} is malformed: its content does not have the SHA-256 in its name", path.display())]
+    Damaged { path: PathBuf },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,6 +81,7 @@ impl Store {
             buckets: saved.collect::<Result<_, _>>()?,
             last_number: self.last_number.load(Ordering::Relaxed),
         };
+        sync_names(&bodies)?;
         let mut bytes = Vec::new();
         let path = dir.join(INDEX);
         ciborium::into_writer(&index, &mut bytes).map_err(|error| PersistError::Malformed {
@@ -85,6 +89,7 @@ impl Store {
             reason: error.to_string(),
         })?;
         write_whole(&path, &bytes)?;
+        sync_names(dir)?;
         // INVARIANT: only after the index that no longer names them.
         for entry in fs::read_dir(&bodies).map_err(failed("reading", &bodies))?.flatten() {
             let name = entry.file_name();
@@ -153,7 +158,7 @@ fn save_bucket(
             let object = match &version.object {
                 None => None,
                 Some(object) => {
-                    let name = hex::encode(digest::digest(&digest::SHA256, &object.body));
+                    let name = content_name(&object.body);
                     let path = bodies.join(&name);
                     if kept.insert(name.clone()) && !path.exists() {
                         write_whole(&path, &object.body)?;
@@ -179,19 +184,40 @@ fn load_version(saved: SavedVersion, bodies: &Path) -> Result<Version, PersistEr
     let object = match saved.object {
         None => None,
         Some((mut object, name)) => {
-            let path = bodies.join(name);
+            let path = bodies.join(&name);
             object.body = Bytes::from(fs::read(&path).map_err(failed("reading", &path))?);
+            if content_name(&object.body) != name {
+                return Err(PersistError::Damaged { path });
+            }
             Some(Arc::new(object))
         }
     };
     Ok(Version { id: saved.id, modified: saved.modified, object })
 }
 
+/// What the file of a content is called: its SHA-256 in hexadecimal.
+fn content_name(body: &[u8]) -> String {
+    hex::encode(digest::digest(&digest::SHA256, body))
+}
+
 /// Writes a file so that it is there whole or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), PersistError> {
     let temporary = path.with_extension("new");
-    fs::write(&temporary, bytes).map_err(failed("writing", &temporary))?;
+    let mut file = fs::File::create(&temporary).map_err(failed("creating", &temporary))?;
+    file.write_all(bytes).map_err(failed("writing", &temporary))?;
+    // INVARIANT: before the name, which says that the content is there.
+    file.sync_all().map_err(failed("syncing", &temporary))?;
     fs::rename(&temporary, path).map_err(failed("writing", path))
+}
+
+/// Makes the names in a directory survive a power loss, where directories can be
+/// synced.
+fn sync_names(dir: &Path) -> Result<(), PersistError> {
+    if cfg!(unix) {
+        let file = fs::File::open(dir).map_err(failed("reading", dir))?;
+        file.sync_all().map_err(failed("syncing", dir))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -249,5 +275,15 @@ mod tests {
         assert!(Store::load(dir.path()).unwrap().all().is_empty());
         fs::write(dir.path().join(INDEX), "garbage").unwrap();
         assert!(matches!(Store::load(dir.path()), Err(PersistError::Malformed { .. })));
+    }
+    #[test]
+    fn a_content_that_is_not_what_its_name_says_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store();
+        store.put_raw("acme", "a", Bytes::from("one"), Timestamp::UNIX_EPOCH).unwrap();
+        store.save(dir.path()).unwrap();
+        let file = fs::read_dir(dir.path().join(BODIES)).unwrap().next().unwrap().unwrap();
+        fs::write(file.path(), "").unwrap();
+        assert!(matches!(Store::load(dir.path()), Err(PersistError::Damaged { .. })));
     }
 }
