@@ -126,6 +126,8 @@ async fn conditions_are_held() {
     assert_eq!(code(delete().if_match("\"x\"").send().await), failed);
     assert_eq!(code(put("a").if_match(&tag).send().await), Ok(()));
     assert_eq!(code(delete().if_match(&tag).send().await), failed);
+    let absent = client.delete_object().bucket(BUCKET).key("nothing").if_match("*");
+    assert_eq!(code(absent.send().await), refused("NoSuchKey"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

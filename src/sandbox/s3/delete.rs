@@ -6,7 +6,7 @@ use s3s::{S3Error, S3Result, dto};
 use super::{
     bucket::{Bucket, Settings, Versioning},
     context::{ByAcl, Cx, Keys},
-    error::{malformed_xml, precondition_failed},
+    error::{malformed_xml, no_such_key, precondition_failed},
     lock::version_key,
     object::{Version, VersionId, Versions},
     time::{from_dto, whole_seconds},
@@ -32,9 +32,13 @@ struct Deleted {
 }
 
 impl Deletion<'_> {
+    /// A condition holds of an object only: an absent key is 404, a marker 412.
     fn check(&self, version: Option<&Version>) -> S3Result<()> {
-        let Some(version) = version else { return Ok(()) };
-        let Some(object) = &version.object else { return Ok(()) };
+        if self.if_match.is_none() && self.if_size.is_none() && self.if_modified.is_none() {
+            return Ok(());
+        }
+        let version = version.ok_or_else(no_such_key)?;
+        let object = version.object.as_ref().ok_or_else(precondition_failed)?;
         let other = self.if_match.is_some_and(|condition| !object.etag.meets(condition))
             || self.if_size.is_some_and(|size| size != i64::try_from(object.size()).unwrap_or(-1))
             || self.if_modified.is_some_and(|time| time != whole_seconds(version.modified));
