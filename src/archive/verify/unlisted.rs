@@ -93,7 +93,7 @@ impl Unclaimed {
         let last = covered.as_slice().last().map(|period| period.to);
         let folder = self.folder();
         for (period, files) in self.unproven {
-            let waits = last.is_some_and(|last| period.from + BORDER >= last);
+            let waits = last.is_some_and(|last| last.duration_since(period.from) <= BORDER);
             let inside = window.is_none_or(|window| {
                 period.within(Some(window.from), Some(window.to)).is_some()
                     || (period.from == period.to
@@ -306,5 +306,13 @@ mod tests {
         let findings = files.finish(&covered, &[at("2026-01-01T06:00:00Z")], None);
         assert_eq!(findings.len(), 1);
         assert_eq!((findings[0].kind, findings[0].objects), (FindingKind::LogsUnproven, 2));
+    }
+
+    #[test]
+    fn a_file_at_the_end_of_time_does_no_harm() {
+        let covered = covered("2026-01-01T03:00:00Z", "2026-01-01T06:00:00Z");
+        let mut files = Unclaimed::new(lane());
+        files.listed(&log("9999-12-30T21:59:00Z", 'a'));
+        assert!(files.finish(&covered, &[at("2026-01-01T06:00:00Z")], None).is_empty());
     }
 }
