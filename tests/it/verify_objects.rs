@@ -150,6 +150,19 @@ fn an_object_that_cloudtrail_would_not_write_is_foreign() {
 }
 
 #[test]
+fn a_whole_key_of_cloudtrails_in_a_folder_further_down_is_foreign() {
+    let (mut bucket, chain) = six_hours();
+    for key in [&chain.digests[2], &chain.logs[2][0]] {
+        let object = bucket.objects[key].clone();
+        let (folder, _) = key.rsplit_once('/').unwrap();
+        bucket.objects.insert(format!("{folder}/{key}"), object);
+    }
+    let all = verified(&bucket);
+    assert_eq!(kinds(&all), [FindingKind::ForeignObject; 2]);
+    assert_eq!(all.lanes[0].chains[0].valid, 6);
+}
+
+#[test]
 fn log_files_without_digests_are_incomplete() {
     let (mut bucket, chain) = six_hours();
     for digest in &chain.digests {

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::digests::fetch_all;
 use super::logs::{Limits, LogChecks};
 use super::{LaneReport, Period, Progress, Request, proven};
-use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey};
+use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, Root};
 use crate::archive::verify::chain::{Border, ChainVerifier, Outcome};
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::opened::FetchedDigest;
@@ -25,7 +25,12 @@ const AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// No digest whose hour ends this much later lists a log file.
 const CLAIMED_WITHIN: SignedDuration = SignedDuration::from_hours(3);
 
-type Listing = BoxStream<'static, Result<ListedObject, ListError>>;
+/// The objects of one of a lane's folders, in the order of their keys.
+struct Listing {
+    /// What all of CloudTrail's keys in it have above the account.
+    root: Root,
+    objects: BoxStream<'static, Result<ListedObject, ListError>>,
+}
 
 /// Verifies one account and Region; with a border, up to it.
 pub(super) async fn verify(
@@ -323,7 +328,7 @@ impl LogFiles {
 fn listing(request: &Request, lane: &Lane, folder: &str, since: Option<Timestamp>) -> Listing {
     let prefix = lane.root.folder(&lane.account, folder, &lane.region);
     let after = since.map(|since| format!("{prefix}{}", since.strftime("%Y/%m/%d/")));
-    request.source.list(&prefix, after)
+    Listing { root: lane.root.clone(), objects: request.source.list(&prefix, after) }
 }
 
 /// The next key that CloudTrail would write; others are found.
@@ -334,10 +339,17 @@ async fn next_key(
 ) -> Option<ObjectKey> {
     loop {
         let bucket = request.source.bucket();
-        match listing.try_next().await {
+        match listing.objects.try_next().await {
             Ok(None) => return None,
-            Ok(Some(object)) => match object.key.parse() {
-                Ok(key) => return Some(key),
+            Ok(Some(object)) => match object.key.parse::<ObjectKey>() {
+                Ok(key) if *key.root() == listing.root => return Some(key),
+                // A whole key of CloudTrail's, of whatever account and Region, in
+                // a folder further down.
+                Ok(key) => findings.push(
+                    Finding::new(FindingKind::ForeignObject)
+                        .at(bucket, &object.key)
+                        .because(format!("a key below `{}`", listing.root), key.root()),
+                ),
                 // What consoles and tools make for an empty folder.
                 Err(_) if object.key.ends_with('/') && object.size_bytes == 0 => {}
                 Err(error) => findings.push(
