@@ -84,6 +84,19 @@ fn newest_digests_deleted_leave_the_window_open() {
     assert_eq!(only(&all).kind, FindingKind::NewestDeleted);
     assert_eq!(all.severity(), Some(Severity::Broken));
 
+    // What lies there and proves nothing was not deleted.
+    let (mut damaged, chain) = six_hours();
+    for digest in &chain.digests[4..] {
+        damaged.objects.get_mut(digest).unwrap().bytes.clear();
+    }
+    let all = verified_with(&damaged, |request| {
+        let latest = latest(&chain, 6);
+        let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
+        request.delivered = Deliveries::known(vec![lane]);
+    });
+    assert!(kinds(&all).iter().all(|kind| *kind != FindingKind::NewestDeleted));
+    assert!(kinds(&all).contains(&FindingKind::DigestFormat));
+
     // Of a window that ends earlier it tells nothing.
     let all = verified_with(&bucket, |request| {
         let latest = latest(&chain, 6);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Border, Chain, ChainVerifier, Family, Finding, FindingKind, Lane, Located, ObjectKey, Outcome,
-    Period, Periods,
+    Period, Periods, Tip,
 };
 use crate::archive::key::DIGEST_FOLDER;
 use crate::archive::verify::finding::Severity;
@@ -159,7 +159,7 @@ impl ChainVerifier {
                 .gaps
                 .iter()
                 .filter_map(|(gap, next)| self.gap(&summary, *gap, next))
-                .chain(self.end(&summary, &chain.tip.key, delivered))
+                .chain(self.end(&summary, &chain.tip, delivered))
                 .chain(self.lost_signatures(&summary));
             out.extend(findings.map(Outcome::found));
             summaries.push(summary);
@@ -192,21 +192,23 @@ impl ChainVerifier {
     fn end(
         &self,
         summary: &ChainSummary,
-        key: &str,
+        tip: &Tip,
         delivered: &[LatestDelivery],
     ) -> Option<Finding> {
         // Backfill digests end where the time that they fill ends.
         if summary.backfill {
             return None;
         }
-        let end = summary.proven_until()?;
+        let (end, key) = (summary.proven_until()?, &tip.key);
+        // What lies here and proves nothing was not deleted, and has its finding.
+        let at_hand = end.max(tip.end);
         let newer = delivered
             .iter()
             // Of a chain that was moved here, it tells nothing.
             .filter(|_| summary.located == Located::InPlace)
             .find(|latest| latest.is_of(&summary.family))
             .filter(|latest| self.asks_for(latest))
-            .filter(|latest| latest.at.duration_since(end) > DELIVERED_WITHIN);
+            .filter(|latest| latest.at.duration_since(at_hand) > DELIVERED_WITHIN);
         if let Some(latest) = newer {
             let expected = format!("the digest that CloudTrail delivered at {}", latest.at);
             return Some(
