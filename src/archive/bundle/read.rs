@@ -8,6 +8,11 @@ use crate::archive::verify::digest::sha256_hex;
 
 /// The largest file of a bundle. Units: bytes.
 const SIZE_LIMIT: u64 = 1 << 30;
+/// How many times its own length a bundle may unpack to: it is written without
+/// compression, and what is in it compresses little when somebody adds one.
+const EXPANSION: u64 = 32;
+/// What a bundle of any length may unpack to. Units: bytes.
+const SMALL: u64 = 64 << 20;
 
 /// A bundle's files in a folder of their own, which is removed when this is
 /// dropped.
@@ -38,7 +43,7 @@ impl Drop for Unpacked {
 pub fn unpack(bundle: &Path, into: &Path) -> Result<Unpacked, BundleError> {
     let folder = into.join(format!("orgtrail-bundle-{:016x}", fastrand::u64(..)));
     fs::create_dir_all(into)?;
-    fs::create_dir(&folder)?;
+    create_private(&folder)?;
     // From here on, the folder goes when anything fails.
     let mut unpacked = Unpacked {
         folder,
@@ -69,12 +74,23 @@ pub fn unpack(bundle: &Path, into: &Path) -> Result<Unpacked, BundleError> {
     Ok(unpacked)
 }
 
+/// Makes a folder that nobody else can look into: log files tell who did what.
+fn create_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// Writes the bundle's files, and tells each one's length and hash.
 fn extract(bundle: &Path, folder: &Path) -> Result<BTreeMap<String, FileEntry>, BundleError> {
-    let file = BufReader::with_capacity(1 << 17, File::open(bundle)?);
+    let file = File::open(bundle)?;
+    let limit = file.metadata()?.len().saturating_mul(EXPANSION).saturating_add(SMALL);
+    let file = BufReader::with_capacity(1 << 17, file);
     let frame = ruzstd::decoding::StreamingDecoder::new(file)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
-    let mut archive = tar::Archive::new(frame);
+    // A bomb breaks off here.
+    let mut archive = tar::Archive::new(frame.take(limit));
     let mut found = BTreeMap::new();
     for entry in archive.entries()? {
         let mut entry = entry?;
@@ -94,6 +110,9 @@ fn extract(bundle: &Path, folder: &Path) -> Result<BTreeMap<String, FileEntry>, 
         entry.by_ref().take(SIZE_LIMIT + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > SIZE_LIMIT {
             return Err(refuse("more than a gibibyte"));
+        }
+        if bytes.len() as u64 != entry.size() {
+            return Err(refuse("an end before its own, or far more than such a bundle holds"));
         }
         let to = folder.join(&path);
         if let Some(parent) = to.parent() {

@@ -69,6 +69,40 @@ fn any_changed_byte_of_content_is_noticed() {
 }
 
 #[test]
+fn a_bomb_breaks_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bomb.tar.zst");
+    let mut header = tar::Header::new_gnu();
+    header.set_path("zeros").unwrap();
+    header.set_size(80 << 20);
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_cksum();
+    // A raw block of the header; then blocks of one zero, 2^17 times each.
+    let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3, 0, 16, 0];
+    bytes.extend(header.as_bytes());
+    for _ in 0..80 * 8 {
+        bytes.extend([2, 0, 16, 0]);
+    }
+    bytes.extend([1, 0, 0]);
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(matches!(unpack(&path, folder.path()), Err(BundleError::File { .. })));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_look_into_what_is_unpacked() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.tar.zst");
+    pack(&path);
+    let unpacked = unpack(&path, folder.path()).unwrap();
+    let mode = std::fs::metadata(unpacked.path("")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
 fn the_zstd_tool_reads_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bundle.tar.zst");
