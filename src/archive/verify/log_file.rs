@@ -7,7 +7,7 @@ use super::digest::ListedLog;
 use super::finding::{Finding, FindingKind};
 use super::gzip::{GzipError, inflate};
 use super::period::Period;
-use super::place::Located;
+use super::place::{Lane, Located};
 use crate::archive::key::ObjectKey;
 
 /// The largest log file that is inflated. Units: bytes, inflated.
@@ -68,6 +68,12 @@ impl LogClaim {
             sha256: log.hash_value.to_ascii_lowercase().into(),
             hour: digest.hour(),
         }
+    }
+
+    /// The same of the file that lies under the same key in the lane's own
+    /// bucket; `None` where that is the file itself.
+    pub(super) fn here(&self, lane: &Lane) -> Option<Self> {
+        (self.bucket != lane.bucket).then(|| Self { bucket: lane.bucket.clone(), ..self.clone() })
     }
 
     /// The bucket to fetch from; unknown for a folder.
@@ -157,5 +163,32 @@ impl VerifiedLog {
     #[must_use]
     pub fn inflated_bytes(&self) -> u64 {
         self.inflated_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::key::Root;
+
+    #[test]
+    fn of_a_file_in_another_bucket_the_one_here_is_held_to_the_same() {
+        let lane = Lane {
+            bucket: Some("new".into()),
+            root: Root::default(),
+            account: "111111111111".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+        };
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let claim = |bucket: &str| LogClaim {
+            bucket: Some(bucket.into()),
+            key: "key".into(),
+            origin: None,
+            sha256: "00".into(),
+            hour: Period { from: at, to: at },
+        };
+        let here = claim("old").here(&lane).unwrap();
+        assert_eq!((here.bucket(), here.key(), &*here.sha256), (Some("new"), "key", "00"));
+        assert!(claim("new").here(&lane).is_none());
     }
 }

@@ -48,11 +48,10 @@ impl Unclaimed {
         self.waiting.extend(name(key));
     }
 
-    /// Strikes a file out that a verified digest lists.
-    pub fn claimed(&mut self, key: &ObjectKey) {
-        if key.root() == &self.lane.root {
-            name(key).map(|name| self.waiting.remove(&name));
-        }
+    /// Strikes a file out that a verified digest lists, and tells whether it was
+    /// there.
+    pub fn claimed(&mut self, key: &ObjectKey) -> bool {
+        key.root() == &self.lane.root && name(key).is_some_and(|name| self.waiting.remove(&name))
     }
 
     /// Decides about all files before an instant, which no later digest can

@@ -140,8 +140,11 @@ async fn take(
             Outcome::Found(finding) => findings.push(*finding),
             Outcome::Proven(digest) => {
                 for claim in digest.claims() {
-                    if let Some(key) = claim.parsed_key() {
-                        files.unclaimed.claimed(&key);
+                    if let Some(key) = claim.parsed_key()
+                        && files.unclaimed.claimed(&key)
+                        && let Some(here) = claim.here(digest.lane())
+                    {
+                        checks.check(here).await;
                     }
                     checks.check(claim).await;
                 }
