@@ -292,7 +292,7 @@ fn sentence(finding: &Finding) -> String {
 
 /// One line that shows every character that would not be seen, or that XML
 /// refuses, as its escape: names and answers come from elsewhere.
-fn plain(text: &str) -> Cow<'_, str> {
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
     fn hidden(c: char) -> bool {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'

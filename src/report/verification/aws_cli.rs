@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Subject, digests};
+use super::{Subject, digests, plain};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 use crate::names::{AccountId, Partition};
@@ -92,7 +92,7 @@ fn line(finding: &Finding) -> Option<String> {
     let place = format!(
         "s3://{}/{}",
         finding.bucket.as_deref().unwrap_or_default(),
-        finding.key.as_deref().unwrap_or_default()
+        plain(finding.key.as_deref().unwrap_or_default())
     );
     let digest = |what: &str| Some(format!("Digest file\t{place}\tINVALID: {what}"));
     let log = |what: &str| Some(format!("Log file\t{place}\tINVALID: {what}"));
@@ -100,7 +100,7 @@ fn line(finding: &Finding) -> Option<String> {
         FindingKind::DigestMissing | FindingKind::ChainStartMissing => digest("not found"),
         FindingKind::DigestFormat => digest("invalid format"),
         FindingKind::DigestMoved => digest("has been moved from its original location"),
-        FindingKind::PublicKeyNotFound => digest(finding.found.as_deref()?),
+        FindingKind::PublicKeyNotFound => digest(&plain(finding.found.as_deref()?)),
         FindingKind::DigestSignature | FindingKind::SignatureMissing => {
             digest("signature verification failed")
         }

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use super::Subject;
+use super::{Subject, plain};
 use crate::archive::verify::finding::{Finding, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 
@@ -53,13 +53,14 @@ fn suite(xml: &mut String, lane: &LaneReport) {
             xml,
             "    <testcase classname=\"{}\" name=\"{}\">",
             escape(name.as_str()),
-            escape(case.trim())
+            escape(plain(case.trim()))
         );
         let said = format!(
             "expected {}; found {}",
             finding.expected.as_deref().unwrap_or("nothing else"),
             finding.found.as_deref().unwrap_or("this")
         );
+        let said = plain(&said);
         let _ = if fails(finding) {
             writeln!(
                 xml,

@@ -11,6 +11,7 @@ pub use self::aws_cli::aws_cli;
 pub use self::json::json;
 pub use self::junit::junit;
 pub use self::text::text;
+use super::drift::plain;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::run::{LaneReport, Verification};
@@ -41,4 +42,12 @@ fn digests(lane: &LaneReport) -> (u64, u64) {
         lane.chains.iter().map(count).sum()
     };
     (sum(|chain| chain.valid), sum(|chain| chain.invalid))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_key_writes_no_line_of_its_own() {
+        assert_eq!(super::plain("a\u{1b}[2J\nb/é"), "a\\u{1b}[2J\\nb/é");
+    }
 }

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{Subject, digests, verdict};
+use super::{Subject, digests, plain, verdict};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 
@@ -82,15 +82,15 @@ fn tell(text: &mut String, finding: &Finding) {
         (None, Some(key)) => key.clone(),
         _ => finding.region.as_ref().map(ToString::to_string).unwrap_or_default(),
     };
-    let _ = writeln!(text, "  - {place}");
+    let _ = writeln!(text, "  - {}", plain(&place));
     if let Some(period) = finding.period.filter(|period| period.from != period.to) {
         let _ = writeln!(text, "    time:     {period} ({} h)", period.hours());
     }
     if let Some(expected) = &finding.expected {
-        let _ = writeln!(text, "    expected: {expected}");
+        let _ = writeln!(text, "    expected: {}", plain(expected));
     }
     if let Some(found) = &finding.found {
-        let _ = writeln!(text, "    found:    {found}");
+        let _ = writeln!(text, "    found:    {}", plain(found));
     }
 }
 
