@@ -10,7 +10,7 @@ pub(super) const CHECK: Check = Check {
     title: "nothing in the bucket policy refuses CloudTrail's logs or digests",
     severity: Severity::Critical,
     why: "Digests always come with SSE-S3. A policy that takes nothing but SSE-KMS loses them, and with them the proof.",
-    fix: "orgtrail drift --fix",
+    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
     resources: &["archive-bucket/policy"],
     mappings: &[],
     judge,

@@ -9,7 +9,7 @@ pub(super) const CHECK: Check = Check {
     title: "CloudTrail writes for the declared trail alone, under its two prefixes",
     severity: Severity::Critical,
     why: "Without the trail's ARN as a condition, any trail of anybody can write into the archive.",
-    fix: "orgtrail drift --fix",
+    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
     resources: &["archive-bucket/policy"],
     mappings: &[],
     judge,

@@ -9,7 +9,7 @@ pub(super) const CHECK: Check = Check {
     title: "the bucket is closed to the public",
     severity: Severity::Critical,
     why: "Logs tell who works where, with what rights: to an intruder they are a map.",
-    fix: "orgtrail drift --fix",
+    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
     resources: &["archive-bucket", "archive-bucket/public-access", "archive-bucket/policy"],
     mappings: &[
         Mapping { framework: Framework::Cis, id: "2.1.4" },

@@ -17,16 +17,15 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<Answer> {
     let (observed, archive) = (&facts.observed, &facts.desired.config.archive);
-    let ends: Vec<(&str, i64)> = match &observed.lifecycle {
+    let rules: Vec<_> = match &observed.lifecycle {
         Seen::Unreadable(error) => return of_bucket(facts, unknown(error)),
         Seen::Absent => Vec::new(),
-        Seen::Present(lifecycle) => lifecycle
-            .rules
-            .iter()
-            .filter(|(_, rule)| rule.enabled)
-            .filter_map(|(id, rule)| Some((id.as_str(), i64::from(rule.expiration_days?))))
-            .collect(),
+        Seen::Present(found) => found.rules.iter().filter(|(_, rule)| rule.enabled).collect(),
     };
+    let ends: Vec<(&str, i64)> = rules
+        .iter()
+        .filter_map(|(id, rule)| Some((id.as_str(), i64::from(rule.expiration_days?))))
+        .collect();
     let declared = i64::from(archive.retention_days);
     let early: Vec<Verdict> = ends
         .iter()
@@ -36,10 +35,16 @@ fn judge(facts: &Facts) -> Vec<Answer> {
             broken(found, format!("logs kept for {declared} days"))
         })
         .collect();
+    // From its day on such a rule ends what was delivered a day ago, too.
+    let dated = rules.iter().filter_map(|(id, rule)| {
+        let found =
+            format!("the rule `{id}` ends logs of any age on {}", rule.expiration_date.as_ref()?);
+        Some(broken(found, format!("logs kept for {declared} days")))
+    });
     let mfa = match &observed.versioning {
         Seen::Unreadable(error) => unknown(error),
         Seen::Present(versioning) => whether(
-            !versioning.mfa_delete || ends.is_empty(),
+            !versioning.mfa_delete || rules.is_empty(),
             || "MFA delete is on beside lifecycle rules, which S3 does not run then".to_owned(),
             "one of the two",
         ),
@@ -58,5 +63,5 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         }
         Seen::Absent => Verdict::Holds,
     };
-    of_bucket(facts, together(early.into_iter().chain([mfa, lock])))
+    of_bucket(facts, together(early.into_iter().chain(dated).chain([mfa, lock])))
 }

@@ -97,7 +97,12 @@ impl Cell {
             Err(reason) => return Self::LeftOut { reason: reason.clone() },
         };
         let status = match inside.regions.get(region) {
-            None => return Self::NotEnabled,
+            None => {
+                return match &inside.regions_unread {
+                    None => Self::NotEnabled,
+                    Some(error) => Self::Unknown { reason: error.in_full() },
+                };
+            }
             Some(Seen::Absent) => {
                 return Self::Uncovered { found: "the trail is not there".to_owned() };
             }
@@ -110,7 +115,7 @@ impl Cell {
         }
         match status.staleness(at, age) {
             None => Self::Covered { newest_log, newest_digest },
-            Some(_) => match &status.archive_unread {
+            Some(_) => match status.unread() {
                 Some(error) => Self::Unknown { reason: error.in_full() },
                 None => Self::Stale { newest_log, newest_digest },
             },

@@ -118,6 +118,14 @@ impl Facts {
 }
 
 impl TrailStatus {
+    /// Why it cannot be told whether digests arrive; none where the status itself
+    /// tells that they do not.
+    #[must_use]
+    pub fn unread(&self) -> Option<&AwsError> {
+        let fails = self.log_error.is_some() || self.digest_error.is_some();
+        self.archive_unread.as_ref().filter(|_| !fails)
+    }
+
     /// What is wrong with the newest deliveries, if anything is.
     ///
     /// A digest comes every hour, also where nothing happened; a log file only

@@ -1,6 +1,8 @@
 //! What most checks do: take a verdict from the one differ, or from what was
 //! seen.
 
+use std::collections::BTreeMap;
+
 use super::{Answer, Facts, Scope, Verdict};
 use crate::aws::{AwsError, Seen};
 use crate::plan::{Action, FieldChange};
@@ -22,7 +24,9 @@ pub(super) fn as_declared(facts: &Facts, id: &str) -> Verdict {
     };
     match change.action {
         Action::Nothing => Verdict::Holds,
-        action if action.stops() => broken(change.why, change.hint.unwrap_or_default()),
+        action if action.stops() => {
+            broken(change.why, change.hint.unwrap_or_else(|| "what is declared".to_owned()))
+        }
         _ => {
             let side = |pick: fn(&FieldChange) -> Option<&serde_json::Value>| {
                 let fields = change.fields.iter();
@@ -107,6 +111,17 @@ pub(super) fn together(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
         Some(unseen) => unseen,
         None => Verdict::Holds,
     }
+}
+
+/// One answer for each scope: what is said of one more than once is told together,
+/// since a finding is known by its check and scope.
+pub(super) fn by_scope(answers: impl IntoIterator<Item = Answer>) -> Vec<Answer> {
+    let mut scopes: BTreeMap<Scope, Vec<Verdict>> = BTreeMap::new();
+    for Answer { scope, verdict } in answers {
+        scopes.entry(scope).or_default().push(verdict);
+    }
+    let told = scopes.into_iter();
+    told.map(|(scope, verdicts)| Answer { scope, verdict: together(verdicts) }).collect()
 }
 
 /// A verdict from a policy that can be asked.

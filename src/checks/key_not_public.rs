@@ -9,7 +9,7 @@ pub(super) const CHECK: Check = Check {
     title: "the key's policy permits nothing to anyone without condition",
     severity: Severity::Critical,
     why: "A key that anyone may use protects nothing.",
-    fix: "orgtrail drift --fix",
+    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
     resources: &["kms-key/policy"],
     mappings: &[
         Mapping { framework: Framework::SecurityHub, id: "KMS.5" },

@@ -10,7 +10,7 @@ pub(super) const CHECK: Check = Check {
     title: "CloudTrail uses the key for the declared trail alone, and only declared readers decrypt",
     severity: Severity::High,
     why: "Without the trail's ARN as a condition, others' trails encrypt with the key; a reader more is a reader of every log.",
-    fix: "orgtrail drift --fix",
+    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
     resources: &["kms-key/policy"],
     mappings: &[],
     judge,
@@ -44,11 +44,13 @@ fn by_cloudtrail(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
     let resource = facts.observed.kms_key.present().map(|key| key.arn.to_string());
     let resource = resource.unwrap_or_default();
     let own = desired.trail_arn().to_string();
-    let may = |trail: &str, action: &str| {
+    // For whom CloudTrail asks, and what it encrypts for: for a true request, one
+    // trail.
+    let may = |trail: &str, encrypted: &str, action: &str| {
         let context = [
             ("aws:SourceArn", trail),
             ("aws:SourceAccount", trail.split(':').nth(4).unwrap_or_default()),
-            ("kms:EncryptionContext:aws:cloudtrail:arn", trail),
+            ("kms:EncryptionContext:aws:cloudtrail:arn", encrypted),
             ("aws:PrincipalIsAWSService", "true"),
             ("aws:PrincipalServiceName", CLOUDTRAIL),
         ];
@@ -58,7 +60,7 @@ fn by_cloudtrail(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
     };
     let needed = ["kms:GenerateDataKey", "kms:DescribeKey"].map(|action| {
         whether(
-            may(&own, action),
+            may(&own, &own, action),
             || format!("CloudTrail may not {action} for the trail"),
             "CloudTrail encrypts for the declared trail",
         )
@@ -66,10 +68,15 @@ fn by_cloudtrail(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
     let stranger = own.replace(desired.management().as_str(), "999999999999");
     let others = ["kms:GenerateDataKey", "kms:Decrypt"].map(|action| {
         whether(
-            !may(&stranger, action),
+            !may(&stranger, &stranger, action),
             || format!("CloudTrail may {action} for trails of others"),
             "CloudTrail uses the key for the declared trail alone",
         )
     });
-    together(needed.into_iter().chain(others))
+    let context = whether(
+        !may(&own, &stranger, "kms:GenerateDataKey"),
+        || "CloudTrail may encrypt with the encryption context of trails of others".to_owned(),
+        "the encryption context of the management account's trails",
+    );
+    together(needed.into_iter().chain(others).chain([context]))
 }

@@ -30,13 +30,15 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                 // Where the trail is not, coverage tells it.
                 Seen::Absent => continue,
                 Seen::Unreadable(error) => unknown(error),
-                Seen::Present(status) => match status.staleness(facts.at, facts.freshness()) {
-                    None => Verdict::Holds,
-                    Some(_) if status.archive_unread.is_some() => {
-                        status.archive_unread.as_ref().map_or(Verdict::Holds, unknown)
+                Seen::Present(status) => {
+                    match (status.staleness(facts.at, facts.freshness()), status.unread()) {
+                        (None, _) => Verdict::Holds,
+                        (Some(_), Some(error)) => unknown(error),
+                        (Some(found), None) => {
+                            broken(found, format!("a digest of the last {hours} hours"))
+                        }
                     }
-                    Some(found) => broken(found, format!("a digest of the last {hours} hours")),
-                },
+                }
             };
             let scope = Scope::Region { account: account.account.clone(), region: region.clone() };
             answers.push(Answer { scope, verdict });

@@ -28,6 +28,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         .filter_map(|account| {
             let inside = account.inside.as_ref().ok()?;
             let unread = inside.regions.values().find_map(Seen::unreadable);
+            let unread = unread.or(inside.regions_unread.as_ref());
             let uncovered: Vec<&str> = inside
                 .regions
                 .iter()

@@ -1,4 +1,4 @@
-use super::judge::as_declared;
+use super::judge::{as_declared, by_scope, of_organization};
 use super::{Answer, Check, Facts, Severity};
 use super::{CATALOGUE, Scope, Verdict};
 use crate::plan::{Action, plan};
@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Vec<Answer> {
     let plan = plan(&facts.desired, &facts.observed);
     let open = plan.steps.iter().filter(|step| step.action != Action::Nothing);
-    let answers: Vec<Answer> = open
+    let answers = open
         .filter(|step| !told_by_another(facts, &step.id))
         .map(|step| {
             let scope = match &step.region {
@@ -36,9 +36,9 @@ fn judge(facts: &Facts) -> Vec<Answer> {
             };
             Answer { scope, verdict }
         })
-        .filter(|answer| answer.verdict.is_open())
-        .collect();
-    if answers.is_empty() { super::judge::of_organization(Verdict::Holds) } else { answers }
+        .filter(|answer| answer.verdict.is_open());
+    let answers = by_scope(answers);
+    if answers.is_empty() { of_organization(Verdict::Holds) } else { answers }
 }
 
 /// Whether a check whose plan mends this resource does not hold.

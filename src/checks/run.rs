@@ -42,13 +42,17 @@ pub struct Compared {
     pub since: Timestamp,
     /// Broken or unknown now, and not then.
     pub new: Vec<Finding>,
-    /// Broken or unknown then, and not now, as they were then.
+    /// Broken or unknown then, and not now, as they were then. What an unknown
+    /// answer now keeps from being seen is not among them.
     pub fixed: Vec<Finding>,
     /// Broken or unknown then and now.
     pub unchanged: Vec<Finding>,
 }
 
 impl Run {
+    /// The version of the contract that is written and read.
+    pub const VERSION: u32 = 1;
+
     /// Judges some checks over what was seen.
     #[must_use]
     pub fn of(facts: &Facts, checks: &[&Check]) -> Self {
@@ -71,7 +75,7 @@ impl Run {
             }
         }
         Self {
-            version: 1,
+            version: Self::VERSION,
             at: facts.at,
             organization: desired.org_id().clone(),
             management_account: desired.management().clone(),
@@ -104,8 +108,19 @@ impl Run {
         let in_keys = |one: &Finding, keys: &BTreeSet<(String, Scope)>| {
             keys.contains(&(one.check.clone(), one.scope.clone()))
         };
+        let answered = keys(&self.findings);
+        // Where accounts cannot be listed, one answer stands for those of all.
+        let blind: BTreeSet<&str> = now
+            .iter()
+            .filter(|one| matches!(one.verdict, Verdict::Unknown { .. }))
+            .map(|one| one.check.as_str())
+            .collect();
+        let fixed = then
+            .into_iter()
+            .filter(|one| !in_keys(one, &now_keys))
+            .filter(|one| in_keys(one, &answered) || !blind.contains(one.check.as_str()))
+            .collect();
         let (unchanged, new) = now.into_iter().partition(|one| in_keys(one, &then_keys));
-        let fixed = then.into_iter().filter(|one| !in_keys(one, &now_keys)).collect();
         self.compared = Some(Compared { since: earlier.at, new, fixed, unchanged });
         self
     }

@@ -9,6 +9,7 @@ use super::{CliError, Context, Exit, Format};
 use crate::{
     names::{AccountId, OrgId},
     org::{Entry, Organization, Surveyed, survey},
+    report::drift::plain,
 };
 
 /// Which accounts there are, and whether and as whom each can be entered
@@ -126,10 +127,11 @@ fn table(accounts: &[Surveyed]) -> Table {
             Entry::Failed { kind, role, .. } => format!("failed: {kind}: {role}"),
             Entry::LeftOut { reason } => format!("not tried: {reason}"),
         };
+        let (name, unit) = (plain(&account.name), plain(&account.unit_path));
         table.add_row([
             account.account.as_str(),
-            &account.name,
-            &account.unit_path,
+            &name,
+            &unit,
             account.state.as_str(),
             &regions,
             &entry,

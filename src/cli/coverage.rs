@@ -8,6 +8,7 @@ use super::verify::now;
 use super::{CliError, Context, Exit, Format, drift};
 use crate::aws::Seen;
 use crate::checks::{Cell, Coverage, look_at_accounts};
+use crate::report::drift::plain;
 
 /// Which accounts and Regions the organization trail covers
 ///
@@ -81,7 +82,7 @@ fn table(coverage: &Coverage) -> Table {
     for account in &coverage.accounts {
         let head = [account.account.as_str(), &account.name, &account.unit_path];
         let cells = account.cells.iter().map(|cell| word(cell).to_owned());
-        table.add_row(head.into_iter().map(str::to_owned).chain(cells));
+        table.add_row(head.into_iter().map(|text| plain(text).into_owned()).chain(cells));
     }
     table
 }
@@ -98,7 +99,7 @@ fn tell_reasons(context: &Context, coverage: &Coverage) {
             };
             if !told.contains(&reason.as_str()) {
                 told.push(reason);
-                context.out.note(format_args!("account {}: {reason}", account.account));
+                context.out.note(format_args!("account {}: {}", account.account, plain(reason)));
             }
         }
     }

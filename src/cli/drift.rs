@@ -69,6 +69,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     // Before anything is asked of AWS.
     let earlier = args.baseline.as_deref().map(read).transpose()?;
     let (aws, desired) = declared(args.options, context).await?;
+    if let Some(earlier) = earlier.as_ref().filter(|run| run.organization != *desired.org_id()) {
+        let (found, wanted) = (&earlier.organization, desired.org_id());
+        let message = format!("the baseline is of organization {found}, expected {wanted}");
+        return Err(CliError::usage(message).with_hint("name a report of this organization"));
+    }
     let look = async |desired: Desired| {
         let bar = Bar::of(context);
         let mut facts = Box::pin(Facts::gather(&aws, desired, now(), &bar)).await;
@@ -211,10 +216,16 @@ fn accounts(run: &Run) -> BTreeSet<crate::names::AccountId> {
 fn read(path: &Path) -> Result<Run, CliError> {
     let failed = |source| ReportError { path: path.to_owned(), doing: "reading", source };
     let text = std::fs::read(path).map_err(failed)?;
-    serde_json::from_slice(&text).map_err(|error| {
+    let run: Run = serde_json::from_slice(&text).map_err(|error| {
         let message = format!("{} is no report of `orgtrail drift`: {error}", path.display());
         CliError::usage(message).with_hint("save one with `orgtrail drift --format json`")
-    })
+    })?;
+    if run.version == Run::VERSION {
+        return Ok(run);
+    }
+    let (found, wanted) = (run.version, Run::VERSION);
+    let message = format!("{} is a report of version {found}, expected {wanted}", path.display());
+    Err(CliError::usage(message).with_hint("save one anew with `orgtrail drift --format json`"))
 }
 
 fn report(text: &str) -> Result<(Format, PathBuf), String> {

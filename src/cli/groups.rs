@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Consolidate and verify",
         &["sources", "consolidate", "records", "verify", "evidence", "retire", "cost"],
     ),
-    ("Watch", &["run", "drift", "coverage", "explain", "serve"]),
+    ("Watch", &["run", "drift", "coverage", "explain"]),
     ("Other", &["sandbox", "completions", "man", "help"]),
 ];
 

@@ -263,3 +263,117 @@ fn a_run_tells_what_is_new_and_what_is_mended_since_another() {
     assert_eq!(ids(&compared.fixed), ["bucket-ownership"]);
     assert_eq!(ids(&compared.unchanged), ["trail-insights"]);
 }
+
+#[test]
+fn what_can_no_longer_be_seen_is_not_fixed() {
+    let mut facts = holding();
+    let check = CATALOGUE.iter().find(|check| check.id == "org-coverage").unwrap();
+    let then = {
+        let mut facts = facts.clone();
+        (row(check).broken)(&mut facts);
+        Run::of(&facts, CATALOGUE)
+    };
+    let fixed = |facts: &Facts| {
+        let compared = Run::of(facts, CATALOGUE).since(&then).compared.unwrap();
+        compared.fixed.iter().any(|one| one.check == "org-coverage")
+    };
+    assert!(fixed(&facts));
+    facts.accounts = denied();
+    assert!(!fixed(&facts));
+}
+
+#[test]
+fn a_finding_is_known_by_its_check_and_scope() {
+    let mut facts = holding();
+    // Two steps of one account and Region, of which no other check speaks.
+    facts.observed.bucket_tags = Seen::Absent;
+    let Seen::Present(policy) = &mut facts.observed.key_policy else { panic!("key policy") };
+    policy.0.statements.retain(|one| one.sid.as_deref() != Some("OrgTrailDecrypt"));
+    for check in CATALOGUE {
+        let answers = (check.judge)(&facts);
+        let scopes: BTreeSet<&super::Scope> = answers.iter().map(|answer| &answer.scope).collect();
+        assert_eq!(scopes.len(), answers.len(), "{}: {answers:?}", check.id);
+    }
+    let check = CATALOGUE.iter().find(|check| check.id == "plan-empty").unwrap();
+    let answers = (check.judge)(&facts);
+    let Verdict::Broken { found, .. } = &answers[0].verdict else { panic!("{answers:?}") };
+    assert!(found.contains("archive-bucket/tags") && found.contains("kms-key/policy"), "{found}");
+}
+
+#[test]
+fn a_failure_that_is_told_is_broken_though_the_archive_cannot_be_read() {
+    let mut facts = holding();
+    let Seen::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
+    let inside = accounts.iter_mut().find_map(|one| one.inside.as_mut().ok()).unwrap();
+    let Some(Seen::Present(status)) = inside.regions.values_mut().next() else { panic!("status") };
+    status.log_error = Some("AccessDenied".to_owned());
+    status.archive_unread = Some(error());
+    let check = CATALOGUE.iter().find(|check| check.id == "org-delivery-freshness").unwrap();
+    let answers = (check.judge)(&facts);
+    assert!(answers.iter().any(|one| matches!(one.verdict, Verdict::Broken { .. })));
+    assert!(!answers.iter().any(|one| matches!(one.verdict, Verdict::Unknown { .. })));
+}
+
+#[test]
+fn a_region_that_could_not_be_listed_is_not_taken_for_not_enabled() {
+    let mut facts = holding();
+    let Seen::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
+    let inside = accounts.iter_mut().find_map(|one| one.inside.as_mut().ok()).unwrap();
+    inside.regions.pop_first();
+    let cells = |facts: &Facts| {
+        let coverage = super::Coverage::of(&facts.desired, &facts.accounts, facts.at);
+        coverage.accounts.into_iter().flat_map(|one| one.cells).collect::<Vec<_>>()
+    };
+    assert!(cells(&facts).contains(&super::Cell::NotEnabled));
+    let Seen::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
+    let inside = accounts.iter_mut().find_map(|one| one.inside.as_mut().ok()).unwrap();
+    inside.regions_unread = Some(error());
+    let cells = cells(&facts);
+    assert!(!cells.contains(&super::Cell::NotEnabled));
+    assert!(cells.iter().any(|cell| matches!(cell, super::Cell::Unknown { .. })));
+    facts.earlier = Some(BTreeSet::new());
+    let check = CATALOGUE.iter().find(|check| check.id == "org-new-accounts").unwrap();
+    let answers = (check.judge)(&facts);
+    assert!(answers.iter().any(|one| matches!(one.verdict, Verdict::Unknown { .. })));
+}
+
+#[test]
+fn what_is_turned_off_is_told_as_not_judged() {
+    let mut facts = holding();
+    declare(&mut facts, "[drift]\nchain_hours = 0");
+    facts.chains = Seen::Absent;
+    let check = CATALOGUE.iter().find(|check| check.id == "org-digest-chain").unwrap();
+    let answers = (check.judge)(&facts);
+    assert!(
+        matches!(&answers[0].verdict, Verdict::NotDeclared { key } if key == "drift.chain_hours")
+    );
+}
+
+#[test]
+fn a_rule_that_ends_logs_on_a_day_contradicts_their_retention() {
+    let mut facts = holding();
+    let Seen::Present(lifecycle) = &mut facts.observed.lifecycle else { panic!("lifecycle") };
+    let mut dated = lifecycle.rules["orgtrail-retention"].clone();
+    dated.expiration_days = None;
+    dated.expiration_date = Some("2026-01-03T00:00:00Z".to_owned());
+    lifecycle.rules.insert("somebody-elses".to_owned(), dated);
+    let check = CATALOGUE.iter().find(|check| check.id == "bucket-retention-conflict").unwrap();
+    let answers = (check.judge)(&facts);
+    assert!(
+        matches!(&answers[0].verdict, Verdict::Broken { found, .. } if found.contains("2026-01-03"))
+    );
+}
+
+#[test]
+fn a_key_without_the_encryption_context_as_condition_is_open_to_others() {
+    let mut facts = holding();
+    let Seen::Present(policy) = &mut facts.observed.key_policy else { panic!("key policy") };
+    let encrypt = policy.0.statements.iter_mut();
+    let mut encrypt = encrypt.filter(|one| one.sid.as_deref() == Some("OrgTrailEncrypt"));
+    assert!(encrypt.next().unwrap().condition.remove("StringLike").is_some());
+    let check = CATALOGUE.iter().find(|check| check.id == "key-policy-scope").unwrap();
+    let answers = (check.judge)(&facts);
+    assert!(
+        matches!(&answers[0].verdict, Verdict::Broken { found, .. } if found.contains("context"))
+    );
+}

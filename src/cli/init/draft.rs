@@ -119,7 +119,10 @@ fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) {
     administrators(found, home, lines);
     match found.trail().and_then(|trail| trail.home_region.as_ref()) {
         Some(region) if region == home => lines.comment("Found: the organization trail's home."),
-        _ => lines.comment("From the credentials' Region; no organization trail tells better."),
+        _ if *home == found.region => {
+            lines.comment("From the credentials' Region; no organization trail tells better.");
+        }
+        _ => lines.comment("Chosen in place of a Region that must be opted into."),
     }
     lines.value("home_region", home);
     regions(found, lines);

@@ -214,7 +214,7 @@ fn row(finding: &Finding, change: Option<Change>) -> Markup {
     markup! {
         tr {
             th scope="row" {
-                code { (finding.scope) }
+                code { (plain(&finding.scope.to_string())) }
                 @if change == Some(Change::New) { " " span.new { "new" } }
             }
             @match &finding.verdict {

@@ -292,11 +292,12 @@ fn sentence(finding: &Finding) -> String {
 
 /// One line that shows every character that would not be seen, or that XML
 /// refuses, as its escape: names and answers come from elsewhere.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     fn hidden(c: char) -> bool {
         c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-                | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+                | '\u{e0000}'..='\u{e007f}')
     }
     if !text.contains(hidden) {
         return Cow::Borrowed(text);
@@ -353,6 +354,7 @@ mod tests {
     #[test]
     fn hidden_characters_are_shown() {
         assert_eq!(plain("a\nb\u{1b}\u{202e}"), "a\\nb\\u{1b}\\u{202e}");
+        assert_eq!(plain("\u{61c}\u{200b}\u{e0041}"), "\\u{61c}\\u{200b}\\u{e0041}");
         assert_eq!(plain("größe ✓"), "größe ✓");
     }
 }
