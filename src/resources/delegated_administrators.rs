@@ -20,6 +20,7 @@ pub struct DelegatedAdministrators {
 
 impl DelegatedAdministrators {
     pub(super) async fn observe(management: &Clients) -> Seen<Self> {
+        const ACTION: &str = "organizations:ListDelegatedAdministrators";
         let found = management
             .organizations()
             .list_delegated_administrators()
@@ -29,15 +30,20 @@ impl DelegatedAdministrators {
             .send()
             .collect::<Result<Vec<_>, _>>()
             .await
-            .at(management, "organizations:ListDelegatedAdministrators");
+            .at(management, ACTION)
+            .and_then(|found| {
+                let id = |id: Option<&str>| id.and_then(|id| id.parse().ok());
+                let accounts = found.iter().map(|one| id(one.id())).collect::<Option<_>>();
+                accounts.ok_or_else(|| {
+                    management.malformed(ACTION, "an administrator without an account's id")
+                })
+            });
         // Where Organizations does not know the service, nobody is registered.
         let unknown_service = |error: &AwsError| {
             error.is_code("InvalidInputException")
                 && error.message.as_deref().is_some_and(|text| text.contains("service principal"))
         };
-        Seen::from_result(found, unknown_service).map(|found| Self {
-            accounts: found.iter().filter_map(|one| one.id()?.parse().ok()).collect(),
-        })
+        Seen::from_result(found, unknown_service).map(|accounts| Self { accounts })
     }
 }
 

@@ -35,6 +35,11 @@ pub struct MetricAlarm {
     pub period_seconds: Option<i32>,
     /// How many periods it looks at.
     pub periods: Option<i32>,
+    /// What narrows the metric down. What metric filters count has none, so an
+    /// alarm with some sees nothing.
+    pub dimensions: BTreeMap<String, String>,
+    /// The unit that it looks at; what metric filters count has none.
+    pub unit: Option<String>,
     /// What it takes a period without events for.
     pub missing_data: Option<String>,
     /// Whether it tells anybody.
@@ -56,7 +61,9 @@ impl MetricAlarm {
             Some("GreaterThanThreshold") => threshold < 1.0,
             _ => false,
         };
-        summed && reached && self.periods == Some(1)
+        let sees =
+            self.dimensions.is_empty() && self.unit.as_deref().is_none_or(|unit| unit == "None");
+        sees && summed && reached && self.periods == Some(1)
     }
 }
 
@@ -104,6 +111,13 @@ impl MetricAlarms {
                     threshold: alarm.threshold,
                     period_seconds: alarm.period,
                     periods: alarm.evaluation_periods,
+                    dimensions: alarm
+                        .dimensions
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|one| Some((one.name?, one.value.unwrap_or_default())))
+                        .collect(),
+                    unit: alarm.unit.map(|unit| unit.as_str().to_owned()),
                     missing_data: alarm.treat_missing_data,
                     actions_enabled: alarm.actions_enabled.unwrap_or(true),
                     alarm_actions: alarm.alarm_actions.into_iter().flatten().collect(),
@@ -135,6 +149,8 @@ fn declared(desired: &Desired) -> BTreeMap<String, MetricAlarm> {
                 threshold: Some(1.0),
                 period_seconds: Some(300),
                 periods: Some(1),
+                dimensions: BTreeMap::new(),
+                unit: None,
                 missing_data: Some("notBreaching".to_owned()),
                 actions_enabled: true,
                 alarm_actions: topic.clone(),

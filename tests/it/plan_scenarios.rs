@@ -466,3 +466,22 @@ async fn the_vault_its_role_and_key_are_made_and_wait_only_for_roots_second_fact
         left.to_text()
     );
 }
+
+#[tokio::test]
+async fn a_page_of_events_ends_where_the_stream_does_however_far_it_is_asked_for() {
+    let stage = Stage::new(MINIMAL).await;
+    let clients = stage.management();
+    let (group, stream) = ("g", "s");
+    let logs = clients.logs();
+    logs.create_log_group().log_group_name(group).send().await.unwrap();
+    logs.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.unwrap();
+    let page = || logs.get_log_events().log_group_name(group).log_stream_name(stream);
+    for token in ["f/18446744073709551615", "b/18446744073709551615", "f/2"] {
+        let page = page().next_token(token).limit(10_000).send().await.unwrap();
+        assert!(page.events().is_empty(), "{token}");
+    }
+    for limit in [0, -1, 10_001] {
+        let refused = page().limit(limit).send().await.unwrap_err().into_service_error();
+        assert!(refused.is_invalid_parameter_exception(), "{limit}: {refused:?}");
+    }
+}

@@ -376,7 +376,10 @@ pub(super) const ROWS: &[Row] = &[
     alarm!("alarm-4.4", |f| alarm(f, "iam-policy-changes").threshold = Some(5.0)),
     alarm!("alarm-4.5", |f| filter(f, "cloudtrail-changes").pattern = STOPS.to_owned()),
     alarm!("alarm-4.6", |f| filter(f, "failed-sign-ins").pattern = SIGN_INS.to_owned()),
-    alarm!("alarm-4.7", |f| alarm(f, "kms-key-deletion").periods = Some(3)),
+    alarm!("alarm-4.7", |f| {
+        let dimensions = &mut alarm(f, "kms-key-deletion").dimensions;
+        dimensions.insert("Service".to_owned(), "kms".to_owned());
+    }),
     alarm!("alarm-4.8", |f| filter(f, "s3-bucket-policy-changes").metric.name.push('x')),
     alarm!("alarm-4.9", |f| alarm(f, "config-changes").metric.namespace.push('x')),
     alarm!("alarm-4.10", |f| alarm(f, "security-group-changes").comparison = None),

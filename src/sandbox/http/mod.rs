@@ -23,6 +23,8 @@ pub(super) use form::percent_decode;
 
 use super::world::World;
 
+/// How long no connection is taken after one could not be.
+const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
 /// How long a stop waits for requests under way.
 const GRACE: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -47,8 +49,12 @@ pub(super) async fn serve(
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             accepted = listener.accept() => accepted,
         };
-        // A connection that broke off before it was taken is nobody's loss.
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            // One that broke off is nobody's loss; where no more can be open, some
+            // must end first.
+            tokio::time::sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
         connections.spawn(connection(stream, Arc::clone(&endpoint), stop.clone()));
     }
     drop(listener);

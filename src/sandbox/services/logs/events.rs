@@ -7,6 +7,9 @@ use super::{
     ApiError, Call, Control, Event, Reply, Stream, group_mut, input, invalid, pages, with_token,
 };
 
+/// How many events an answer has at the most.
+const MOST: usize = 10_000;
+
 fn no_stream() -> ApiError {
     ApiError::new("ResourceNotFoundException", "The specified log stream does not exist.")
 }
@@ -92,8 +95,13 @@ fn in_range(call: &Call<'_>, event: &Event) -> bool {
 pub(super) fn get(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = call.required("logStreamName")?;
     let from_head = input::flag(call.input, "startFromHead").unwrap_or(false);
-    let limit =
-        input::number(call.input, "limit").and_then(|n| usize::try_from(n).ok()).unwrap_or(10_000);
+    let limit = match input::number(call.input, "limit") {
+        None => MOST,
+        Some(limit) => usize::try_from(limit)
+            .ok()
+            .filter(|limit| (1..=MOST).contains(limit))
+            .ok_or_else(|| invalid("The limit must be between 1 and 10000."))?,
+    };
     let stream = group_mut(control, call)?.streams.get(name).ok_or_else(no_stream)?;
     let matching: Vec<&Event> =
         stream.events.iter().filter(|event| in_range(call, event)).collect();
@@ -103,7 +111,7 @@ pub(super) fn get(control: &mut Control, call: &Call<'_>) -> Reply {
         Some(token) if token.starts_with("f/") => {
             let start =
                 place(token).ok_or_else(|| invalid("The specified nextToken is invalid."))?;
-            (start.min(matching.len()), (start + limit).min(matching.len()))
+            (start.min(matching.len()), start.saturating_add(limit).min(matching.len()))
         }
         Some(token) if token.starts_with("b/") => {
             let end = place(token).ok_or_else(|| invalid("The specified nextToken is invalid."))?;
