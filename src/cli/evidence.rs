@@ -91,9 +91,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let subject = Subject { target: name.clone(), window, at: now };
     let mut request = target.request(args.what.selection(), window);
     let trails: BTreeSet<_> = request.selection.trails.clone();
-    // Asked once here, so that the bundle holds what the report was made with.
+    // The ring asks once, so that the bundle holds what the report is made with.
     let keys = all_keys(&request.keys, &args, &source, &prefix).await?;
-    request.keys = KeyRing::Given(Arc::new(keys.clone()));
     let others = request.other_buckets.clone();
     let verification = checked(request, context).await?;
 
@@ -202,15 +201,16 @@ async fn all_keys(
     let window = window(Some(args.from), Some(args.until), true, args.until);
     let mut all = PublicKeySet::default();
     for region in regions {
-        let (keys, failed) = ring.of(&region, window).await;
-        if let Some(finding) = failed {
+        let keys = ring.of(&region, window).await;
+        if let Some(finding) = keys.failed {
             let why = finding.found.unwrap_or_default();
             return Err(CliError::new(
                 format!("the public keys of {region}: {why}"),
                 Exit::Incomplete,
             ));
         }
-        all.extend(&keys);
+        all.extend(&keys.vouched);
+        all.extend(&keys.saved);
     }
     Ok(all)
 }

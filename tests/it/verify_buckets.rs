@@ -7,7 +7,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use jiff::SignedDuration;
 use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::finding::{Finding, FindingKind, Severity};
-use orgtrail::archive::verify::public_keys::PublicKeySet;
+use orgtrail::archive::verify::public_keys::{KeyItem, PublicKeySet};
 use orgtrail::archive::verify::run::{
     ApiKeys, Concurrency, Deliveries, KeyRing, OtherBuckets, Request, Selection, Silent,
     Verification, verify,
@@ -16,7 +16,7 @@ use orgtrail::archive::verify::source::{S3Source, Source};
 use orgtrail::aws::Clients;
 use orgtrail::sandbox::{Effect, Fault};
 
-use crate::forge::{Bucket, Chain, gzip, key_set};
+use crate::forge::{Bucket, Chain, gzip, key_item, key_set};
 use crate::stage::{MINIMAL, Stage};
 
 pub(crate) const OLD: &str = "old-trail-bucket";
@@ -216,4 +216,53 @@ async fn every_account_says_through_its_role_what_was_delivered_last() {
         found(&all).into_iter().filter(|(kind, _)| *kind == FindingKind::Unreadable).collect();
     assert_eq!(said.len(), all.lanes.len());
     assert!(found(&all).iter().all(|(kind, _)| *kind != FindingKind::NewestDeleted));
+}
+
+#[tokio::test]
+async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
+    let stage = Stage::beginning(MINIMAL, "2026-01-05T00:00:00Z".parse().unwrap()).await;
+    stage.converge().await;
+    stage.sandbox.tick(SignedDuration::from_hours(2));
+    let clients = stage.management();
+    let (mut lately, mut long_ago) = (Bucket::default(), Bucket::default());
+    Chain { bucket: NEW.to_owned(), ..Chain::new() }.hours(&mut lately, 3, 1, 1);
+    let before_all_keys = "2025-06-10T08:00:00Z".parse().unwrap();
+    Chain { bucket: OLD.to_owned(), end: before_all_keys, ..Chain::new() }
+        .hours(&mut long_ago, 3, 1, 1);
+    put(&clients, NEW, &lately).await;
+    put(&clients, OLD, &long_ago).await;
+    // Planted by somebody who may write into the archive, and signs with it.
+    let planted = KeyItem { validity_start_time: None, validity_end_time: None, ..key_item() };
+    let asked = |bucket: &str| {
+        let mut saved = PublicKeySet::default();
+        saved.add_item(&planted).unwrap();
+        let account = stage.desired.management().clone();
+        let keys = ApiKeys::new(stage.aws.clone(), account, saved, stage.sandbox.now());
+        request(&clients, bucket, KeyRing::Api(keys))
+    };
+
+    // AWS lists keys of this time, and not this one.
+    let all = verified(asked(NEW)).await;
+    assert_eq!(all.severity(), Some(Severity::Broken));
+    assert_eq!(all.lanes[0].chains.iter().map(|chain| chain.valid).sum::<u64>(), 0);
+    let kinds = found(&all).into_iter().map(|(kind, _)| kind);
+    assert_eq!(kinds.filter(|kind| *kind == FindingKind::PublicKeyNotFound).count(), 3);
+
+    // AWS lists no key of this time.
+    let all = verified(asked(OLD)).await;
+    assert_eq!(found(&all), [(FindingKind::PublicKeySaved, Severity::Incomplete)]);
+    assert_eq!((all.lanes[0].chains[0].valid, all.lanes[0].chains[0].by_saved_key), (3, 3));
+
+    // AWS does not answer.
+    stage.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
+    let all = verified(asked(NEW)).await;
+    let mut kinds = found(&all);
+    kinds.sort();
+    assert_eq!(
+        kinds,
+        [
+            (FindingKind::PublicKeySaved, Severity::Incomplete),
+            (FindingKind::Unreadable, Severity::Incomplete)
+        ]
+    );
 }

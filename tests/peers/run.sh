@@ -6,10 +6,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 target=${CARGO_TARGET_DIR:-../../target}
 peers=${ORGTRAIL_PEERS:-$target/peers}
 status=0
+# Which binary, for the one that takes it as an argument.
+orgtrail=$(realpath "${ORGTRAIL:-$target/release/orgtrail}")
 python3 aws_cli.py || status=1
 "$peers/boto3/bin/python" behaviour.py || status=1
 "$peers/boto3/bin/python" provision.py || status=1
 # moto brings the package that signs digests.
 "$peers/moto/bin/python" real_logs.py || status=1
 "$peers/schemas/bin/python" report_schemas.py || status=1
+"$peers/awscli/bin/python" validate_logs.py "$orgtrail" || status=1
+"$peers/cfnlint/bin/cfn-lint" ../../infra/roles/*.json ../../infra/schedule/ecs.yaml || status=1
 exit "$status"

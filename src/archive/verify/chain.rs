@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use self::authenticity::Verdict;
+use self::authenticity::{Verdict, Vouched};
 pub use self::border::Border;
 pub use self::end::{ChainSummary, LaneSummary, LatestDelivery};
 use super::digest::ListedLog;
@@ -41,8 +41,10 @@ pub struct Window {
 pub struct Rules {
     /// From when to when.
     pub window: Window,
-    /// The public keys at hand.
+    /// The public keys that are vouched for.
     pub keys: Arc<PublicKeySet>,
+    /// Keys that nobody vouches for, asked where none of `keys` is found.
+    pub saved_keys: Arc<PublicKeySet>,
     /// The root that consolidation relocates to, where it is known.
     pub declared: Option<Root>,
     /// Whether `keys` are all that AWS published; where they could not be read,
@@ -242,7 +244,7 @@ impl ChainVerifier {
                 let at = linked.or((chains.len() == 1).then_some(0));
                 self.break_off(family, chains, at, &key, out);
             }
-            Verdict::Authentic(located) => {
+            Verdict::Authentic(located, vouched) => {
                 if let (Some(at), Some(previous)) = (linked, &previous) {
                     chains[at].back_to(previous);
                 }
@@ -250,7 +252,7 @@ impl ChainVerifier {
                 let chain = &mut chains[at];
                 let state = TipState::Sound(Sound::of(&opened, opened.signature.clone()));
                 chain.advance(Tip { key: key.to_string(), end: opened.end, state });
-                out.push(Outcome::Proven(self.proven(chain, key, opened, located)));
+                out.push(Outcome::Proven(self.proven(chain, key, opened, located, vouched)));
             }
             Verdict::Unsigned(located) => {
                 if let (Some(at), Some(previous)) = (linked, &previous) {
@@ -271,10 +273,14 @@ impl ChainVerifier {
         key: ObjectKey,
         opened: OpenedDigest,
         located: Located,
+        vouched: Vouched,
     ) -> VerifiedDigest {
         let hour = Period { from: opened.start, to: opened.end };
         self.covered.add(hour);
         chain.summary.count(hour, located);
+        if vouched == Vouched::No {
+            chain.summary.count_saved_key(hour);
+        }
         let logs = opened.document.log_files;
         VerifiedDigest { lane: Arc::clone(&self.lane), key, hour, located, logs }
     }
@@ -292,8 +298,8 @@ impl ChainVerifier {
         else {
             return;
         };
-        let refused = if let Some(signature) = recorded {
-            self.check_signature(&key, &opened, signature).err()
+        let checked = if let Some(signature) = recorded {
+            self.check_signature(&key, &opened, signature)
         } else {
             let severity =
                 if self.rules.metadata_travels { Severity::Broken } else { Severity::Incomplete };
@@ -302,15 +308,18 @@ impl ChainVerifier {
                 .because("metadata `signature` and `signature-algorithm`", "none")
                 .over(opened.start, opened.end)
                 .weighing(severity);
-            Some(Box::new(lost))
+            Err(Box::new(lost))
         };
-        if let Some(finding) = refused {
-            out.push(Outcome::found(*finding));
-            return;
-        }
+        let vouched = match checked {
+            Ok(vouched) => vouched,
+            Err(finding) => {
+                out.push(Outcome::found(*finding));
+                return;
+            }
+        };
         chain.summary.through_successor += 1;
         chain.tip.state = TipState::Sound(Sound::of(&opened, None));
-        out.push(Outcome::Proven(self.proven(chain, key, *opened, located)));
+        out.push(Outcome::Proven(self.proven(chain, key, *opened, located, vouched)));
     }
 
     /// Notes that a digest proves nothing, so that the digest after it is not

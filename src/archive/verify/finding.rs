@@ -68,6 +68,9 @@ kinds! {
     /// No public key at hand has the digest's fingerprint.
     PublicKeyNotFound "public-key-not-found" Broken
         "AWS published no such key for this Region in this time; without it the digest proves nothing";
+    /// Digests verify with keys that nobody but the archive names.
+    PublicKeySaved "public-key-saved" Incomplete
+        "AWS no longer lists the keys of this time, or could not be asked: the digests verify with keys saved beside the archive, which whoever may write there could have put there";
     /// A digest's signature does not verify.
     DigestSignature "digest-signature" Broken
         "the digest was altered after CloudTrail signed it, or was never signed by CloudTrail";

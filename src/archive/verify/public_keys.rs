@@ -213,6 +213,29 @@ impl PublicKeySet {
         other.keys.values().flatten().for_each(|key| self.add(key.clone()));
     }
 
+    /// These keys of a Region as far as they sign before those of `listed` do.
+    ///
+    /// From its first key on, AWS's list says which keys there are.
+    #[must_use]
+    pub fn before(&self, listed: &Self, region: &Region) -> Self {
+        let of_region = |key: &&ValidKey| key.region.as_ref().is_none_or(|of| of == region);
+        let of_listed = listed.keys.values().flatten().filter(of_region);
+        // A key that is valid for ever sorts first: nothing lies before it.
+        let Some(begin) = of_listed.map(|key| key.from).min() else {
+            let mut all = Self::default();
+            self.keys.values().flatten().filter(of_region).for_each(|key| all.add(key.clone()));
+            return all;
+        };
+        let mut earlier = Self::default();
+        for key in self.keys.values().flatten().filter(of_region) {
+            let until = key.until.map_or(begin, |until| begin.map(|begin| begin.min(until)));
+            if key.from < until {
+                earlier.add(ValidKey { until, ..key.clone() });
+            }
+        }
+        earlier
+    }
+
     /// Whether there is no key.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -19,7 +19,7 @@ use serde::Serialize;
 pub use self::delivery::Deliveries;
 pub use self::discover::lanes;
 pub use self::follow::OtherBuckets;
-pub use self::keys::{ApiKeys, KeyRing};
+pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
 use super::chain::{Border, ChainSummary, Rules, Window};
 use super::finding::{Finding, Severity};
 use super::period::{Period, Periods};
@@ -205,10 +205,12 @@ impl Progress for Silent {}
 impl Request {
     /// What holds for the digests of one lane.
     async fn rules(&self, lane: &Lane) -> (Rules, Option<Finding>) {
-        let (keys, failed) = self.keys.of(&lane.region, self.window).await;
+        let RegionKeys { vouched, saved, failed } =
+            self.keys.of(&lane.region, self.window).await;
         let rules = Rules {
             window: self.window,
-            keys,
+            keys: vouched,
+            saved_keys: saved,
             keys_complete: failed.is_none(),
             declared: self.declared.clone(),
             org_owner: self.org_owner.clone(),

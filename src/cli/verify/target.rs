@@ -15,6 +15,9 @@ use crate::archive::verify::source::{FetchError, FolderSource, S3Source, Source}
 use crate::aws::{At as _, Aws, AwsError, Clients, Settings};
 use crate::names::BucketName;
 
+/// Said where what is verified brings the keys that it is verified with.
+const KEYS_OF_ITSELF: &str = "the public keys are those saved in it: compare their fingerprints with `aws cloudtrail list-public-keys`, or give `--public-keys`";
+
 /// What is verified, opened.
 #[derive(Debug)]
 pub(in crate::cli) struct Target {
@@ -98,7 +101,7 @@ impl Target {
         let region = &config.organization.home_region;
         let owner = organization(&aws.clients(management, region)).await?;
         let folder = prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
-        let saved = saved_keys(&source, &folder).await?;
+        let saved = saved_keys(&source, &folder).await;
         Ok(Self {
             name: format!("s3://{}/{folder}", archive.bucket),
             declared: Some(Root { prefix: prefix.map(Into::into), org: Some(owner.org.clone()) }),
@@ -141,7 +144,7 @@ impl Target {
         let (region, owner) = (region?, owner.ok());
         let clients = aws.clients(&aws.caller().account, &region);
         let source = Arc::new(Source::S3(S3Source::new(clients, bucket.as_str())));
-        let saved = saved_keys(&source, &prefix).await?;
+        let saved = saved_keys(&source, &prefix).await;
         Ok(Self {
             name: format!("s3://{bucket}/{prefix}"),
             declared: None,
@@ -191,14 +194,17 @@ impl Target {
         let saved = match &unpacked {
             Some(bundle) => {
                 if given.is_none() {
-                    notes.push(
-                        "the public keys are those of the bundle: compare their fingerprints with `aws cloudtrail list-public-keys`, or give `--public-keys`"
-                            .to_owned(),
-                    );
+                    notes.push(KEYS_OF_ITSELF.to_owned());
                 }
                 read_keys(&bundle.path(PUBLIC_KEYS))?
             }
-            None => saved_keys(&source, "").await?,
+            None => {
+                let saved = saved_keys(&source, "").await;
+                if given.is_none() && !saved.is_empty() {
+                    notes.push(KEYS_OF_ITSELF.to_owned());
+                }
+                saved
+            }
         };
         let keys = match given {
             Some(given) => KeyRing::Given(Arc::new(given)),
@@ -269,16 +275,20 @@ fn read_keys(path: &Path) -> Result<PublicKeySet, CliError> {
     Ok(PublicKeySet::from_json(&text)?)
 }
 
-/// The keys that were saved beside an archive; none where there are none.
-async fn saved_keys(source: &Source, folder: &str) -> Result<PublicKeySet, CliError> {
+/// The keys that were saved beside an archive; none where there are none, or
+/// none that can be read: no writer there may stop its verification.
+async fn saved_keys(source: &Source, folder: &str) -> PublicKeySet {
     let key = format!("{folder}{SAVED_KEYS}");
+    let unread = |error: &dyn std::fmt::Display| {
+        tracing::warn!(%key, %error, "the saved public keys could not be read");
+        PublicKeySet::default()
+    };
     match source.fetch(None, &key).await {
-        Ok(object) => Ok(PublicKeySet::from_json(&object.bytes)?),
-        Err(FetchError::NotFound) => Ok(PublicKeySet::default()),
-        Err(error) => {
-            tracing::warn!(%key, %error, "the saved public keys could not be read");
-            Ok(PublicKeySet::default())
+        Ok(object) => {
+            PublicKeySet::from_json(&object.bytes).unwrap_or_else(|error| unread(&error))
         }
+        Err(FetchError::NotFound) => PublicKeySet::default(),
+        Err(error) => unread(&error),
     }
 }
 

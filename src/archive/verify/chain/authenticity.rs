@@ -7,11 +7,20 @@ use crate::archive::verify::signature::Fingerprint;
 /// What one digest by itself proves.
 pub(super) enum Verdict {
     /// CloudTrail signed it, and it is where it belongs.
-    Authentic(Located),
+    Authentic(Located, Vouched),
     /// It is where it belongs; its signature is lost.
     Unsigned(Located),
     /// It proves nothing.
     Refused(Box<Finding>),
+}
+
+/// Whether the key that a signature verifies with is CloudTrail's for sure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Vouched {
+    /// AWS listed it, or whoever asks gave it.
+    Yes,
+    /// It was only saved beside the archive.
+    No,
 }
 
 impl ChainVerifier {
@@ -26,7 +35,8 @@ impl ChainVerifier {
         let Some(located) = located else {
             let document = &opened.document;
             let authentic = match &signed {
-                Some(Ok(())) => "it is authentic there",
+                Some(Ok(Vouched::Yes)) => "it is authentic there",
+                Some(Ok(Vouched::No)) => "by a saved key that AWS does not list it is authentic there",
                 Some(Err(_)) => "its signature does not verify either",
                 None => "it has lost its signature",
             };
@@ -41,7 +51,7 @@ impl ChainVerifier {
             return Verdict::Refused(Box::new(finding));
         };
         match signed {
-            Some(Ok(())) => Verdict::Authentic(located),
+            Some(Ok(vouched)) => Verdict::Authentic(located, vouched),
             Some(Err(finding)) => Verdict::Refused(finding),
             None => Verdict::Unsigned(located),
         }
@@ -53,23 +63,32 @@ impl ChainVerifier {
         key: &ObjectKey,
         opened: &OpenedDigest,
         signature: &str,
-    ) -> Result<(), Box<Finding>> {
+    ) -> Result<Vouched, Box<Finding>> {
         let finding = |kind| self.at(kind, key).over(opened.start, opened.end);
         let fingerprint = Fingerprint::told(&opened.document.digest_public_key_fingerprint);
-        let public_key = self
-            .rules
+        let rules = &self.rules;
+        let (region, signed_at) = (key.region(), opened.signed_at);
+        let (public_key, vouched) = rules
             .keys
-            .find(key.region(), &fingerprint, opened.signed_at)
+            .find(region, &fingerprint, signed_at)
+            .map(|key| (key, Vouched::Yes))
+            .or_else(|unlisted| match rules.saved_keys.find(region, &fingerprint, signed_at) {
+                Ok(key) => Ok((key, Vouched::No)),
+                Err(_) => Err(unlisted),
+            })
             .map_err(|error: KeyLookupError| {
                 let expected = format!("a public key that signs for {} then", key.region());
                 let found = finding(FindingKind::PublicKeyNotFound).because(expected, error);
                 let severity =
-                    if self.rules.keys_complete { Severity::Broken } else { Severity::Incomplete };
+                    if rules.keys_complete { Severity::Broken } else { Severity::Incomplete };
                 found.weighing(severity)
             })?;
-        public_key.verify(&opened.string_to_sign(), signature).map_err(|error| {
-            let expected = format!("a signature by key {fingerprint}");
-            Box::new(finding(FindingKind::DigestSignature).because(expected, error))
-        })
+        match public_key.verify(&opened.string_to_sign(), signature) {
+            Ok(()) => Ok(vouched),
+            Err(error) => {
+                let expected = format!("a signature by key {fingerprint}");
+                Err(Box::new(finding(FindingKind::DigestSignature).because(expected, error)))
+            }
+        }
     }
 }

@@ -36,6 +36,9 @@ pub struct ChainSummary {
     /// Of these, how many were proven by the signature that their successor
     /// records.
     pub through_successor: u64,
+    /// Of these, how many verify only with a key that was saved beside the
+    /// archive.
+    pub by_saved_key: u64,
     /// Digests that prove nothing.
     pub invalid: u64,
     /// What the proven digests cover.
@@ -49,6 +52,9 @@ pub struct ChainSummary {
     covered: Periods,
     #[serde(skip)]
     gaps: Vec<(Period, String)>,
+    /// From the first to the last of the digests by saved keys.
+    #[serde(skip)]
+    hours_by_saved_key: Option<Period>,
 }
 
 /// What following all chains of one account and Region gave.
@@ -95,12 +101,14 @@ impl ChainSummary {
             valid: 0,
             relocated: 0,
             through_successor: 0,
+            by_saved_key: 0,
             invalid: 0,
             proven: Vec::new(),
             family,
             located: Located::InPlace,
             covered: Periods::default(),
             gaps: Vec::new(),
+            hours_by_saved_key: None,
         }
     }
 
@@ -109,6 +117,13 @@ impl ChainSummary {
         self.relocated += u64::from(located == Located::Relocated);
         self.located = located;
         self.covered.add(hour);
+    }
+
+    pub(super) fn count_saved_key(&mut self, hour: Period) {
+        self.by_saved_key += 1;
+        let before = self.hours_by_saved_key.unwrap_or(hour);
+        let (from, to) = (before.from.min(hour.from), before.to.max(hour.to));
+        self.hours_by_saved_key = Some(Period { from, to });
     }
 
     pub(super) fn gap(&mut self, gap: Period, next: &ObjectKey) {
@@ -160,7 +175,8 @@ impl ChainVerifier {
                 .iter()
                 .filter_map(|(gap, next)| self.gap(&summary, *gap, next))
                 .chain(self.end(&summary, &chain.tip, delivered))
-                .chain(self.lost_signatures(&summary));
+                .chain(self.lost_signatures(&summary))
+                .chain(self.saved_keys(&summary));
             out.extend(findings.map(Outcome::found));
             summaries.push(summary);
         }
@@ -263,6 +279,21 @@ impl ChainVerifier {
     fn digest_folder(&self) -> String {
         let Lane { root, account, region, .. } = &*self.lane;
         root.folder(account, DIGEST_FOLDER, region)
+    }
+
+    fn saved_keys(&self, summary: &ChainSummary) -> Option<Finding> {
+        let hours = summary.hours_by_saved_key?;
+        let (objects, family) = (summary.by_saved_key, &summary.family);
+        Some(Finding {
+            objects,
+            ..self
+                .at(FindingKind::PublicKeySaved, self.digest_folder())
+                .because(
+                    "digests signed by keys that AWS lists, or that `--public-keys` gives",
+                    format!("{objects} of {family} verify with saved keys alone"),
+                )
+                .over(hours.from, hours.to)
+        })
     }
 
     fn lost_signatures(&self, summary: &ChainSummary) -> Option<Finding> {

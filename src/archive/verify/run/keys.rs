@@ -24,8 +24,21 @@ const AROUND: SignedDuration = SignedDuration::from_hours(2);
 pub enum KeyRing {
     /// These, and no others.
     Given(Arc<PublicKeySet>),
-    /// `ListPublicKeys` of each digest's Region, with these beside.
+    /// `ListPublicKeys` of each digest's Region; before it begins, those that
+    /// were saved.
     Api(ApiKeys),
+}
+
+/// The keys of one Region, by who vouches for them.
+#[derive(Debug, Clone)]
+pub struct RegionKeys {
+    /// Given by whoever asks, or listed by AWS.
+    pub vouched: Arc<PublicKeySet>,
+    /// Saved beside the archive: whoever may write there can have put them there.
+    /// They sign only for times before AWS's list begins.
+    pub saved: Arc<PublicKeySet>,
+    /// Why AWS could not be asked.
+    pub failed: Option<Finding>,
 }
 
 /// Keys that are asked for once per Region.
@@ -33,12 +46,10 @@ pub enum KeyRing {
 pub struct ApiKeys {
     aws: Aws,
     account: AccountId,
-    beside: PublicKeySet,
+    saved: PublicKeySet,
     now: Timestamp,
-    asked: Arc<Mutex<BTreeMap<Region, Arc<OnceCell<Answer>>>>>,
+    asked: Arc<Mutex<BTreeMap<Region, Arc<OnceCell<RegionKeys>>>>>,
 }
-
-type Answer = (Arc<PublicKeySet>, Option<Finding>);
 
 /// Why keys could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -52,27 +63,26 @@ pub enum AskError {
 }
 
 impl ApiKeys {
-    /// Keys of the Regions of `account`, besides those that were saved.
+    /// Keys of the Regions of `account`, with those that were saved for times
+    /// that AWS no longer lists keys of.
     #[must_use]
-    pub fn new(aws: Aws, account: AccountId, beside: PublicKeySet, now: Timestamp) -> Self {
-        Self { aws, account, beside, now, asked: Arc::default() }
+    pub fn new(aws: Aws, account: AccountId, saved: PublicKeySet, now: Timestamp) -> Self {
+        Self { aws, account, saved, now, asked: Arc::default() }
     }
 
-    async fn of(&self, region: &Region, window: Window) -> Answer {
+    async fn of(&self, region: &Region, window: Window) -> RegionKeys {
         let cell = Arc::clone(self.asked.lock().await.entry(region.clone()).or_default());
         let answer = cell.get_or_init(async || {
-            let mut keys = self.beside.clone();
-            let failed = match self.ask(region, window).await {
-                Ok(asked) => {
-                    keys.extend(&asked);
-                    None
+            let (listed, failed) = match self.ask(region, window).await {
+                Ok(listed) => (listed, None),
+                Err(error) => {
+                    let finding = Finding::new(FindingKind::Unreadable)
+                        .because(format!("the public keys of {region}"), error);
+                    (PublicKeySet::default(), Some(finding))
                 }
-                Err(error) => Some(
-                    Finding::new(FindingKind::Unreadable)
-                        .because(format!("the public keys of {region}"), error),
-                ),
             };
-            (Arc::new(keys), failed)
+            let saved = self.saved.before(&listed, region);
+            RegionKeys { vouched: Arc::new(listed), saved: Arc::new(saved), failed }
         });
         answer.await.clone()
     }
@@ -120,14 +130,14 @@ impl ApiKeys {
 }
 
 impl KeyRing {
-    /// The keys of a Region, and what went wrong in asking for them.
-    pub async fn of(
-        &self,
-        region: &Region,
-        window: Window,
-    ) -> (Arc<PublicKeySet>, Option<Finding>) {
+    /// The keys of a Region.
+    pub async fn of(&self, region: &Region, window: Window) -> RegionKeys {
         match self {
-            Self::Given(keys) => (Arc::clone(keys), None),
+            Self::Given(keys) => RegionKeys {
+                vouched: Arc::clone(keys),
+                saved: Arc::default(),
+                failed: None,
+            },
             Self::Api(api) => api.of(region, window).await,
         }
     }
