@@ -192,20 +192,12 @@ impl Target {
         let source = Arc::new(Source::Folder(folder));
         let mut notes = Vec::new();
         let saved = match &unpacked {
-            Some(bundle) => {
-                if given.is_none() {
-                    notes.push(KEYS_OF_ITSELF.to_owned());
-                }
-                read_keys(&bundle.path(PUBLIC_KEYS))?
-            }
-            None => {
-                let saved = saved_keys(&source, "").await;
-                if given.is_none() && !saved.is_empty() {
-                    notes.push(KEYS_OF_ITSELF.to_owned());
-                }
-                saved
-            }
+            Some(bundle) => read_keys(&bundle.path(PUBLIC_KEYS))?,
+            None => saved_keys(&source, "").await,
         };
+        if given.is_none() && !saved.is_empty() {
+            notes.push(KEYS_OF_ITSELF.to_owned());
+        }
         let keys = match given {
             Some(given) => KeyRing::Given(Arc::new(given)),
             None if !saved.is_empty() => KeyRing::Given(Arc::new(saved)),
