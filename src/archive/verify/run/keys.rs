@@ -1,6 +1,6 @@
 //! Public keys: given, or asked for Region by Region.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -24,6 +24,8 @@ const AROUND: SignedDuration = SignedDuration::from_hours(2);
 pub enum KeyRing {
     /// These, and no others.
     Given(Arc<PublicKeySet>),
+    /// These, and no others: of some Regions not all could be packed.
+    Packed(Arc<PublicKeySet>, Arc<BTreeSet<Region>>),
     /// `ListPublicKeys` of each digest's Region, with these beside.
     Api(ApiKeys),
 }
@@ -128,6 +130,15 @@ impl KeyRing {
     ) -> (Arc<PublicKeySet>, Option<Finding>) {
         match self {
             Self::Given(keys) => (Arc::clone(keys), None),
+            Self::Packed(keys, unread) => {
+                let missing = unread.contains(region).then(|| {
+                    Finding::new(FindingKind::Unreadable).because(
+                        format!("the public keys of {region}"),
+                        "they could not be asked for when the bundle was packed",
+                    )
+                });
+                (Arc::clone(keys), missing)
+            }
             Self::Api(api) => api.of(region, window).await,
         }
     }
