@@ -23,7 +23,7 @@ pub use self::read::{Unpacked, unpack};
 pub use self::write::BundleWriter;
 use super::key::Root;
 use super::verify::place::OrgOwner;
-use crate::names::{AccountId, BucketName, OrgId};
+use crate::names::{AccountId, BucketName, OrgId, Region};
 
 /// The folder of objects within a bundle.
 pub const OBJECTS: &str = "objects";
@@ -63,6 +63,9 @@ pub struct Manifest {
     /// What chains came from and is not in the bundle, with the reason.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// The Regions whose public keys could not be asked for: some are missing.
+    #[serde(default)]
+    pub keys_unread: BTreeSet<Region>,
     /// Every other file, in the order of the archive.
     pub files: Vec<FileEntry>,
 }

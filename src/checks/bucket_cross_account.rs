@@ -24,8 +24,12 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         policy => of_seen(policy, ("", ""), |policy| {
             let readers = &facts.desired.config.archive.readers;
             let owner = facts.desired.archive();
-            let unexpected =
-                super::principals::unexpected(&facts.desired, &policy.0, owner, readers, &READS);
+            let unexpected = super::principals::unexpected(
+                &facts.desired,
+                &policy.0,
+                owner,
+                &[(readers, &READS)],
+            );
             if unexpected.is_empty() {
                 return Verdict::Holds;
             }

@@ -22,7 +22,10 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         Seen::Absent => Vec::new(),
         Seen::Present(found) => found.rules.iter().filter(|(_, rule)| rule.enabled).collect(),
     };
-    let ends: Vec<(&str, i64)> = rules
+    // Rules of other folders end no logs.
+    let of_logs: Vec<_> =
+        rules.iter().filter(|(_, rule)| concerns_logs(facts, &rule.filter)).collect();
+    let ends: Vec<(&str, i64)> = of_logs
         .iter()
         .filter_map(|(id, rule)| Some((id.as_str(), i64::from(rule.expiration_days?))))
         .collect();
@@ -35,8 +38,18 @@ fn judge(facts: &Facts) -> Vec<Answer> {
             broken(found, format!("logs kept for {declared} days"))
         })
         .collect();
+    // Whoever deletes a log or writes over it leaves a version, for so long.
+    let noncurrent = i64::from(archive.lifecycle.noncurrent_days);
+    let versions = of_logs.iter().filter_map(|(id, rule)| {
+        let days = i64::from(rule.noncurrent_days?);
+        let found = format!(
+            "the rule `{id}` ends versions of logs that are no longer current after {days} days"
+        );
+        let wanted = format!("such versions kept for {noncurrent} days");
+        (days < noncurrent).then(|| broken(found, wanted))
+    });
     // From its day on such a rule ends what was delivered a day ago, too.
-    let dated = rules.iter().filter_map(|(id, rule)| {
+    let dated = of_logs.iter().filter_map(|(id, rule)| {
         let found =
             format!("the rule `{id}` ends logs of any age on {}", rule.expiration_date.as_ref()?);
         Some(broken(found, format!("logs kept for {declared} days")))
@@ -63,5 +76,19 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         }
         Seen::Absent => Verdict::Holds,
     };
-    of_bucket(facts, together(early.into_iter().chain(dated).chain([mfa, lock])))
+    of_bucket(facts, together(early.into_iter().chain(versions).chain(dated).chain([mfa, lock])))
+}
+
+/// Whether a rule concerns logs, digests or run records. `filter` is a prefix, or
+/// more, in S3's words.
+fn concerns_logs(facts: &Facts, filter: &str) -> bool {
+    if filter.starts_with("LifecycleRuleFilter") {
+        return true;
+    }
+    let prefix = facts.desired.config.archive.prefix.as_ref();
+    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    ["AWSLogs/", "orgtrail/"].iter().any(|folder| {
+        let folder = format!("{prefix}{folder}");
+        folder.starts_with(filter) || filter.starts_with(&folder)
+    })
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::{AccountFacts, TrailStatus};
 use crate::archive::key::Root;
-use crate::archive::verify::chain::Window;
+use crate::archive::verify::chain::{LatestDelivery, Window};
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{
     ApiKeys, Concurrency, Deliveries, KeyRing, OtherBuckets, Request, Selection, Silent,
@@ -13,19 +14,49 @@ use crate::archive::verify::run::{
 };
 use crate::archive::verify::source::{FetchError, S3Source, Source};
 use crate::aws::{Aws, AwsError, Seen};
+use crate::names::{AccountId, Region};
 use crate::resources::Desired;
 
-/// Verifies the digests of the declared newest hours; absent where none are
-/// declared, or nothing is in the archive.
+/// A digest is an hour long, and comes up to two hours after it: a shorter window
+/// would often hold none, and say nothing about one that was deleted.
+const FEWEST_HOURS: u32 = 3;
+
+/// From when on digests are verified; `None` where it is not declared.
+pub(super) fn since(desired: &Desired, at: Timestamp) -> Option<Timestamp> {
+    let hours = desired.config.drift.chain_hours;
+    let window = SignedDuration::from_hours(hours.max(FEWEST_HOURS).into());
+    (hours > 0).then(|| at.checked_sub(window).unwrap_or(at))
+}
+
+/// The root that the declared trail delivers below.
+pub(super) fn root(desired: &Desired) -> Root {
+    let prefix = desired.config.archive.prefix.as_ref();
+    Root {
+        prefix: prefix.map(|prefix| prefix.to_string().into()),
+        org: Some(desired.org_id().clone()),
+    }
+}
+
+/// How the trail fares in every account and Region that was looked at.
+pub(super) fn statuses(
+    accounts: &Seen<Vec<AccountFacts>>,
+) -> impl Iterator<Item = (&AccountId, &Region, &Seen<TrailStatus>)> {
+    let accounts = accounts.present().into_iter().flatten();
+    let entered = accounts.filter_map(|one| Some((&one.account, one.inside.as_ref().ok()?)));
+    entered.flat_map(|(account, inside)| {
+        inside.regions.iter().map(move |(region, status)| (account, region, status))
+    })
+}
+
+/// Verifies the digests of the declared newest hours, which must reach to those
+/// that CloudTrail told of in the accounts; absent where none are declared.
 pub(super) async fn verify_newest(
     aws: &Aws,
     desired: &Desired,
     at: Timestamp,
+    accounts: &Seen<Vec<AccountFacts>>,
 ) -> Seen<Arc<Verification>> {
-    let hours = desired.config.drift.chain_hours;
-    if hours == 0 {
-        return Seen::Absent;
-    }
+    let Some(since) = since(desired, at) else { return Seen::Absent };
     let clients = aws.clients(desired.archive(), &desired.config.archive.region);
     let source = Arc::new(Source::S3(S3Source::new(clients.clone(), desired.bucket().as_str())));
     let prefix = desired.config.archive.prefix.as_ref().map(ToString::to_string);
@@ -38,30 +69,42 @@ pub(super) async fn verify_newest(
             PublicKeySet::default()
         }
     };
-    let since = at.checked_sub(SignedDuration::from_hours(hours.into())).unwrap_or(at);
     let request = Request {
         source,
         prefix: folder,
         selection: Selection::default(),
         window: Window { since: Some(since), until: None, last: None },
         keys: KeyRing::Api(ApiKeys::new(aws.clone(), aws.caller().account.clone(), saved, at)),
-        declared: Some(Root {
-            prefix: prefix.map(Into::into),
-            org: Some(desired.org_id().clone()),
-        }),
+        declared: Some(root(desired)),
         org_owner: None,
-        delivered: Deliveries::none(),
+        delivered: delivered(desired, accounts),
         other_buckets: OtherBuckets::none(),
         concurrency: Concurrency::default(),
         kept: None,
     };
     match verify(request, Arc::new(Silent)).await {
-        Ok(verification) if verification.lanes.is_empty() => Seen::Absent,
         Ok(verification) => Seen::Present(Arc::new(verification)),
         Err(error) => match error.source.downcast_ref::<AwsError>() {
-            Some(error) if error.is_not_found() => Seen::Absent,
+            // Without the bucket there are no digests; some may be due.
+            Some(error) if error.is_not_found() => {
+                let nothing = Verification { lanes: Vec::new(), findings: Vec::new() };
+                Seen::Present(Arc::new(nothing))
+            }
             Some(error) => Seen::Unreadable(error.clone()),
             None => Seen::Unreadable(clients.malformed("s3:ListBucket", &error.to_string())),
         },
     }
+}
+
+/// What CloudTrail told of the newest digests.
+fn delivered(desired: &Desired, accounts: &Seen<Vec<AccountFacts>>) -> Deliveries {
+    let told = statuses(accounts).filter_map(|(account, region, status)| {
+        let latest = LatestDelivery {
+            trail: desired.config.trail.name.to_string(),
+            home_region: desired.home_region().to_string(),
+            at: status.present()?.told_digest?,
+        };
+        Some((account.clone(), region.clone(), latest))
+    });
+    Deliveries::known(root(desired), told)
 }

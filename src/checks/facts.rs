@@ -61,8 +61,11 @@ pub struct TrailStatus {
     pub started: Option<Timestamp>,
     /// The newest log file's delivery.
     pub newest_log: Option<Timestamp>,
-    /// The newest digest's delivery.
+    /// The newest digest's delivery, as the status tells or the archive shows.
     pub newest_digest: Option<Timestamp>,
+    /// The newest digest's delivery, as the status alone tells: it knows of
+    /// digests that were deleted since.
+    pub told_digest: Option<Timestamp>,
     /// The newest delivery to the log group.
     pub newest_event: Option<Timestamp>,
     /// Why the last delivery of logs failed.
@@ -95,19 +98,28 @@ impl Facts {
         Self { at, desired, observed, accounts, chains, earlier: None }
     }
 
-    /// How the trail fares in its home Region.
-    #[must_use]
-    pub fn home_status(&self) -> Seen<&TrailStatus> {
+    /// How the trail fares in its home Region; the words why that was not looked
+    /// at.
+    pub fn home_status(&self) -> Result<Seen<&TrailStatus>, String> {
         let accounts = match &self.accounts {
             Seen::Present(accounts) => accounts,
-            Seen::Absent => return Seen::Absent,
-            Seen::Unreadable(error) => return Seen::Unreadable(error.clone()),
+            Seen::Absent => return Ok(Seen::Absent),
+            Seen::Unreadable(error) => return Ok(Seen::Unreadable(error.clone())),
         };
-        accounts
-            .iter()
-            .find(|one| one.account == *self.desired.management())
-            .and_then(|one| one.inside.as_ref().ok()?.regions.get(self.desired.home_region()))
-            .map_or(Seen::Absent, Seen::as_ref)
+        let management = self.desired.management();
+        let found = accounts.iter().find(|one| one.account == *management);
+        let inside = match found.map(|one| &one.inside) {
+            Some(Ok(inside)) => inside,
+            Some(Err(why)) => return Err(format!("{management} is not looked at: {why}")),
+            None => return Err(format!("{management} is not among the organization's accounts")),
+        };
+        match (inside.regions.get(self.desired.home_region()), &inside.regions_unread) {
+            (Some(status), _) => Ok(status.as_ref()),
+            (None, Some(error)) => Ok(Seen::Unreadable(error.clone())),
+            (None, None) => {
+                Err(format!("{management} has not enabled {}", self.desired.home_region()))
+            }
+        }
     }
 
     /// How old a delivery may be.

@@ -61,9 +61,10 @@ pub enum Verdict {
         /// What was wanted.
         wanted: String,
     },
-    /// The config does not ask for it, so that nothing is judged.
+    /// Neither the config nor the command line asks for it, so that nothing is
+    /// judged.
     NotDeclared {
-        /// What the config would declare: `archive.replication`.
+        /// What would ask for it: `archive.replication`, `--baseline`.
         key: String,
     },
     /// It could not be seen.
@@ -124,7 +125,13 @@ impl Finding {
     /// Whether it is broken and nothing in force suppresses it.
     #[must_use]
     pub fn counts(&self) -> bool {
-        matches!(self.verdict, Verdict::Broken { .. })
+        matches!(self.verdict, Verdict::Broken { .. }) && self.is_open()
+    }
+
+    /// Whether it is broken or unknown, and nothing in force suppresses it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.verdict.is_open()
             && self.suppression.as_ref().is_none_or(|suppression| suppression.expired)
     }
 }

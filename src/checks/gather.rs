@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudtrail::operation::get_trail_status::GetTrailStatusOutput;
+use aws_sdk_cloudtrail::types::TrailInfo;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 
@@ -40,11 +41,14 @@ impl Facts {
     ///
     /// `at` is the time that ages are counted from.
     pub async fn gather(aws: &Aws, desired: Desired, at: Timestamp, told: &dyn Progress) -> Self {
-        let (observed, accounts, chains) = tokio::join!(
-            Box::pin(observe(aws, &desired)),
-            Box::pin(look_at_accounts(aws, &desired, at, told)),
-            Box::pin(chains::verify_newest(aws, &desired, at)),
-        );
+        let (observed, (accounts, chains)) =
+            tokio::join!(Box::pin(observe(aws, &desired)), async {
+                let accounts = Box::pin(look_at_accounts(aws, &desired, at, told)).await;
+                // INVARIANT: only then, so that no digest that CloudTrail told of was
+                // delivered behind the listing's back.
+                let chains = Box::pin(chains::verify_newest(aws, &desired, at, &accounts)).await;
+                (accounts, chains)
+            });
         Self { at, desired, observed, accounts, chains, earlier: None }
     }
 }
@@ -161,6 +165,7 @@ impl TrailStatus {
             started: time(answer.start_logging_time()),
             newest_log: time(answer.latest_delivery_time()),
             newest_digest: time(answer.latest_digest_delivery_time()),
+            told_digest: time(answer.latest_digest_delivery_time()),
             newest_event: time(answer.latest_cloud_watch_logs_delivery_time()),
             log_error: text(answer.latest_delivery_error()),
             digest_error: text(answer.latest_digest_delivery_error()),
@@ -173,6 +178,7 @@ impl TrailStatus {
 /// The account's own trails but for the declared one: `ListTrails` answers for
 /// all Regions at once.
 async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen<Vec<OtherTrail>> {
+    const ACTION: &str = "cloudtrail:ListTrails";
     let clients = aws.clients(account, desired.home_region());
     let listed = clients
         .cloudtrail()
@@ -182,18 +188,23 @@ async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen
         .send()
         .collect::<Result<Vec<_>, _>>()
         .await
-        .at(&clients, "cloudtrail:ListTrails");
+        .at(&clients, ACTION);
+    let arn = |trail: TrailInfo| {
+        let arn = trail.trail_arn.unwrap_or_default();
+        // A trail that is dropped here would be one that nobody judges.
+        let wrong = |_| clients.malformed(ACTION, &format!("the ARN `{arn}`"));
+        arn.parse::<Arn>().map_err(wrong)
+    };
+    let listed: Result<Vec<Arn>, AwsError> =
+        listed.and_then(|listed| listed.into_iter().map(arn).collect());
     let listed = match listed {
         Ok(listed) => listed,
         Err(error) => return Seen::Unreadable(error),
     };
     let own = desired.trail_arn();
-    let arns = listed
-        .iter()
-        .filter_map(|trail| trail.trail_arn()?.parse::<Arn>().ok())
-        .filter(|arn| *arn != own && arn.account.as_ref() == Some(account));
+    let others = |arn: &Arn| *arn != own && arn.account.as_ref() == Some(account);
     let mut trails = Vec::new();
-    for arn in arns {
+    for arn in listed.into_iter().filter(others) {
         let home = arn.region.clone().unwrap_or_else(|| desired.home_region().clone());
         let clients = aws.clients(account, &home);
         let (status, selectors) = tokio::join!(

@@ -1,7 +1,7 @@
 //! What most checks do: take a verdict from the one differ, or from what was
 //! seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Answer, Facts, Scope, Verdict};
 use crate::aws::{AwsError, Seen};
@@ -51,7 +51,7 @@ pub(super) fn broken(found: impl Into<String>, wanted: impl Into<String>) -> Ver
     Verdict::Broken { found: found.into(), wanted: wanted.into() }
 }
 
-/// Nothing is asked for. `key` is what the config would declare.
+/// Nothing is asked for. `key` is what would ask: of the config, or an option.
 pub(super) fn not_declared(key: &str) -> Verdict {
     Verdict::NotDeclared { key: key.to_owned() }
 }
@@ -91,10 +91,11 @@ pub(super) fn of_seen<T>(
     }
 }
 
-/// What several verdicts say together: broken where one is, unknown where one
-/// is and none is broken.
+/// What several verdicts say together: broken where one is, with what could not be
+/// seen besides; unknown where one is and none is broken.
 pub(super) fn together(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
-    let (mut found, mut wanted, mut unseen) = (Vec::new(), Vec::new(), None);
+    let (mut found, mut wanted) = (Vec::new(), Vec::new());
+    let (mut reasons, mut permissions) = (Vec::new(), Vec::new());
     for verdict in verdicts {
         match verdict {
             Verdict::Holds | Verdict::NotDeclared { .. } => {}
@@ -102,15 +103,25 @@ pub(super) fn together(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
                 found.push(what);
                 wanted.push(instead);
             }
-            Verdict::Unknown { .. } => unseen = unseen.or(Some(verdict)),
+            Verdict::Unknown { reason, permission } => {
+                reasons.push(reason);
+                permissions.extend(permission);
+            }
         }
     }
-    wanted.dedup();
-    match unseen {
-        _ if !found.is_empty() => broken(found.join("; "), wanted.join("; ")),
-        Some(unseen) => unseen,
-        None => Verdict::Holds,
+    for said in [&mut wanted, &mut reasons, &mut permissions] {
+        let mut seen = BTreeSet::new();
+        said.retain(|one| seen.insert(one.clone()));
     }
+    if !found.is_empty() {
+        found.extend(reasons.iter().map(|reason| format!("and unseen is: {reason}")));
+        return broken(found.join("; "), wanted.join("; "));
+    }
+    if reasons.is_empty() {
+        return Verdict::Holds;
+    }
+    let permission = (!permissions.is_empty()).then(|| permissions.join(", "));
+    Verdict::Unknown { reason: reasons.join("; "), permission }
 }
 
 /// One answer for each scope: what is said of one more than once is told together,
@@ -165,4 +176,32 @@ pub(super) fn of_key(facts: &Facts, verdict: Verdict) -> Vec<Answer> {
     let key = facts.observed.kms_key.present();
     let arn = key.map_or_else(|| facts.desired.key_alias_arn(), |key| key.arn.clone());
     vec![Answer { scope: Scope::Resource { arn }, verdict }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_broken_does_not_hide_what_could_not_be_seen() {
+        let unseen = |action: &str| Verdict::Unknown {
+            reason: format!("{action}: denied"),
+            permission: Some(action.to_owned()),
+        };
+        let Verdict::Broken { found, wanted } =
+            together([unseen("kms:GetKeyPolicy"), broken("off", "on"), Verdict::Holds])
+        else {
+            panic!("not broken")
+        };
+        assert_eq!(
+            (found.as_str(), wanted.as_str()),
+            ("off; and unseen is: kms:GetKeyPolicy: denied", "on")
+        );
+        let two = together([unseen("a:A"), Verdict::Holds, unseen("b:B"), unseen("a:A")]);
+        let wanted = Verdict::Unknown {
+            reason: "a:A: denied; b:B: denied".to_owned(),
+            permission: Some("a:A, b:B".to_owned()),
+        };
+        assert_eq!(two, wanted);
+    }
 }

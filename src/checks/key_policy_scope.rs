@@ -1,5 +1,6 @@
 use super::Verdict;
 use super::judge::{broken, of_key, of_policy, of_seen, together, whether};
+use super::principals::{May, unexpected};
 use super::{Answer, Check, Facts, Severity};
 use crate::policy::CLOUDTRAIL;
 use crate::sandbox::{Question, Says, Who};
@@ -16,23 +17,23 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
+/// What readers may do.
+const READS: [&str; 4] = ["kms:decrypt", "kms:describe", "kms:get", "kms:list"];
+
 fn judge(facts: &Facts) -> Vec<Answer> {
     let desired = &facts.desired;
     let absent = ("there is no key", "the declared key");
     let verdict = of_seen(facts.observed.key_policy.as_ref(), absent, |policy| {
         let key = &desired.config.key;
-        let declared = key.readers.iter().chain(&key.administrators).cloned().collect::<Vec<_>>();
+        // Whoever may administer the key may end it, and with it every log.
+        let declared: [May<'_>; 2] = [(&key.readers, &READS), (&key.administrators, &["kms:"])];
         let owner = facts.observed.kms_key.present().and_then(|key| key.arn.account.as_ref());
         let owner = owner.unwrap_or_else(|| desired.archive());
-        let unexpected =
-            super::principals::unexpected(desired, &policy.0, owner, &declared, &["kms:"]);
-        let people = if unexpected.is_empty() {
+        let others = unexpected(desired, &policy.0, owner, &declared);
+        let people = if others.is_empty() {
             Verdict::Holds
         } else {
-            broken(
-                unexpected.join("; "),
-                "CloudTrail, the owner, declared readers and administrators",
-            )
+            broken(others.join("; "), "CloudTrail, the owner, declared readers and administrators")
         };
         together([people, of_policy(&policy.0, |policy| by_cloudtrail(facts, policy))])
     });

@@ -70,4 +70,5 @@ pub use coverage::{Cell, Coverage, CoveredAccount};
 pub use facts::{AccountFacts, Facts, Inside, OtherTrail, TrailStatus};
 pub use finding::{Answer, Finding, Scope, Suppression, Verdict};
 pub use gather::{Progress, Silent, look_at_accounts};
+pub use plan_empty::PLAN_EMPTY;
 pub use run::{Compared, Run};

@@ -2,14 +2,15 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
+use super::chains::root;
 use crate::archive::inventory::whole;
-use crate::archive::key::{DIGEST_FOLDER, Root};
+use crate::archive::key::{DIGEST_FOLDER, ObjectKey, ObjectKind};
 use crate::aws::{At as _, AwsError, Clients};
 use crate::names::{AccountId, Region};
 use crate::resources::Desired;
 
-/// When the newest digest came, of those that are young enough to be looked
-/// for: one call, since a day has two dozen.
+/// When the newest digest of the trail came, of those that are young enough to
+/// be looked for: one call mostly, since a day has two dozen.
 pub(super) async fn digest(
     archive: &Clients,
     desired: &Desired,
@@ -17,29 +18,41 @@ pub(super) async fn digest(
     region: &Region,
     at: Timestamp,
 ) -> Result<Option<Timestamp>, AwsError> {
-    let prefix = desired.config.archive.prefix.as_ref();
-    let root = Root {
-        prefix: prefix.map(|prefix| prefix.to_string().into()),
-        org: Some(desired.org_id().clone()),
-    };
-    let folder = root.folder(account, DIGEST_FOLDER, region);
+    let folder = root(desired).folder(account, DIGEST_FOLDER, region);
     let hours = i64::from(desired.config.drift.freshness_hours);
     let since = at.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(at);
     let day = since.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
-    let answer = archive
+    let mut pages = archive
         .s3()
         .list_objects_v2()
         .bucket(desired.bucket().as_str())
         .prefix(&folder)
         // A day's folder sorts behind its own name.
         .start_after(format!("{folder}{day}"))
-        .send()
-        .await
-        .at(archive, "s3:ListBucket")
-        .and_then(|page| whole(archive, page))?;
-    Ok(answer
-        .contents()
-        .iter()
-        .filter_map(|object| Timestamp::from_second(object.last_modified()?.secs()).ok())
-        .max())
+        .into_paginator()
+        .send();
+    let mut newest = None;
+    while let Some(page) = pages.next().await {
+        let page = page.at(archive, "s3:ListBucket").and_then(|page| whole(archive, page))?;
+        let times = page
+            .contents()
+            .iter()
+            .filter(|object| object.key().is_some_and(|key| is_of_trail(key, desired)))
+            .filter_map(|object| Timestamp::from_second(object.last_modified()?.secs()).ok());
+        newest = newest.max(times.max());
+    }
+    Ok(newest)
+}
+
+/// Whether the declared trail wrote a digest under this key: not another's, and
+/// nothing that somebody put there.
+fn is_of_trail(key: &str, desired: &Desired) -> bool {
+    key.parse::<ObjectKey>().is_ok_and(|key| match key.kind() {
+        ObjectKind::Digest { trail, home_region, backfill } => {
+            !backfill
+                && trail.as_str() == desired.config.trail.name.as_str()
+                && home_region == desired.home_region()
+        }
+        ObjectKind::Log { .. } => false,
+    })
 }

@@ -1,13 +1,19 @@
-use super::judge::{broken, by_scope, not_declared, of_organization, unknown};
-use super::{Answer, Check, Facts, Severity};
-use super::{Scope, Verdict};
-use crate::archive::verify::finding::{FindingKind, Severity as Grave};
-use crate::aws::Seen;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// the newest digests of every chain verify and link.
+use super::chains::{root, since, statuses};
+use super::judge::{broken, by_scope, not_declared, of_organization, unknown};
+use super::{Answer, Check, Facts, Severity, TrailStatus};
+use super::{Scope, Verdict};
+use crate::archive::verify::chain::DELIVERED_WITHIN;
+use crate::archive::verify::finding::{Finding, FindingKind, Severity as Grave};
+use crate::archive::verify::run::LaneReport;
+use crate::aws::Seen;
+use crate::names::{AccountId, Region};
+
+/// the newest digests of every chain are there, verify and link.
 pub(super) const CHECK: Check = Check {
     id: "org-digest-chain",
-    title: "the newest digests of every chain verify and link",
+    title: "the newest digests of every chain are there, verify and link",
     severity: Severity::Critical,
     why: "A broken signature or link means that digests or logs were altered, deleted or put in.",
     fix: "orgtrail verify --account ID --region REGION tells what does not hold",
@@ -25,25 +31,104 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         Seen::Absent => return Vec::new(),
         Seen::Unreadable(error) => return of_organization(unknown(error)),
     };
-    // An account and Region can have lanes under several roots.
-    by_scope(verification.lanes.iter().map(|lane| {
-        let words = |keep: &dyn Fn(&&crate::archive::verify::finding::Finding) -> bool| {
-            let found = lane.findings.iter().filter(keep);
-            found.map(|finding| finding.kind.meaning()).collect::<Vec<_>>().join("; ")
-        };
-        let altered = words(&|finding| finding.severity == Grave::Broken);
-        // Ends and gaps of chains are what the freshness of deliveries tells.
-        let unread = words(&|finding| {
-            finding.severity == Grave::Incomplete && finding.kind == FindingKind::Unreadable
-        });
-        let verdict = if !altered.is_empty() {
-            broken(altered, "digests as CloudTrail signed them, and what they list")
-        } else if !unread.is_empty() {
-            Verdict::Unknown { reason: unread, permission: Some("s3:GetObject".to_owned()) }
-        } else {
-            Verdict::Holds
-        };
+    let statuses: Statuses<'_> = statuses(&facts.accounts)
+        .map(|(account, region, status)| ((account, region), status))
+        .collect();
+    let own = root(&facts.desired).to_string();
+    let is_own = |lane: &LaneReport| lane.root == own && !lane.followed;
+    let lanes = verification.lanes.iter().map(|lane| {
+        let status = statuses.get(&(&lane.account, &lane.region)).copied();
         let scope = Scope::Region { account: lane.account.clone(), region: lane.region.clone() };
-        Answer { scope, verdict }
-    }))
+        Answer { scope, verdict: of_lane(facts, lane, is_own(lane), status) }
+    });
+    let own_lanes: BTreeSet<_> = verification
+        .lanes
+        .iter()
+        .filter(|lane| is_own(lane))
+        .map(|lane| (&lane.account, &lane.region))
+        .collect();
+    let without = statuses.iter().filter(|(place, _)| !own_lanes.contains(*place)).filter_map(
+        |((account, region), status)| {
+            let scope = Scope::Region { account: (*account).clone(), region: (*region).clone() };
+            Some(Answer { scope, verdict: without_digests(facts, status)? })
+        },
+    );
+    // An account and Region can have lanes under several roots.
+    let answers = by_scope(lanes.chain(without));
+    match (answers.is_empty(), &facts.accounts) {
+        (true, Seen::Unreadable(error)) => of_organization(unknown(error)),
+        // Nothing is due yet.
+        (true, _) => of_organization(Verdict::Holds),
+        (false, _) => answers,
+    }
+}
+
+/// How the trail fares, by account and Region.
+type Statuses<'a> = BTreeMap<(&'a AccountId, &'a Region), &'a Seen<TrailStatus>>;
+
+const WANTED: &str = "digests as CloudTrail signed them, and what they list";
+
+fn of_lane(
+    facts: &Facts,
+    lane: &LaneReport,
+    is_own: bool,
+    status: Option<&Seen<TrailStatus>>,
+) -> Verdict {
+    let words = |keep: &dyn Fn(&&Finding) -> bool| {
+        let found = lane.findings.iter().filter(keep);
+        found.map(|finding| finding.kind.meaning()).collect::<Vec<_>>().join("; ")
+    };
+    let altered = words(&|finding| finding.severity == Grave::Broken);
+    let unproven = words(&|finding| finding.kind == FindingKind::NoDigests);
+    // A gap of a chain is CloudTrail's own word that nothing was recorded.
+    let unread = words(&|finding| {
+        finding.severity == Grave::Incomplete && finding.kind == FindingKind::Unreadable
+    });
+    if !altered.is_empty() {
+        return broken(altered, WANTED);
+    }
+    if !unread.is_empty() {
+        return Verdict::Unknown { reason: unread, permission: Some("s3:GetObject".to_owned()) };
+    }
+    match status.filter(|_| is_own) {
+        Some(Seen::Unreadable(error)) => unknown(error),
+        // Its first digest may be on its way.
+        Some(Seen::Present(status)) if is_young(facts, status) => Verdict::Holds,
+        Some(Seen::Present(_)) if !unproven.is_empty() => broken(unproven, WANTED),
+        Some(status) if lane.chains.is_empty() && unproven.is_empty() => {
+            without_digests(facts, status).unwrap_or(Verdict::Holds)
+        }
+        _ if !unproven.is_empty() => Verdict::Unknown { reason: unproven, permission: None },
+        // Whether the newest were deleted, CloudTrail alone knows.
+        _ => facts.accounts.unreadable().map_or(Verdict::Holds, unknown),
+    }
+}
+
+/// Whether the trail was started so lately that no digest is due.
+fn is_young(facts: &Facts, status: &TrailStatus) -> bool {
+    let since = since(&facts.desired, facts.at);
+    status.started.zip(since).is_some_and(|(started, since)| started >= since)
+}
+
+/// The verdict on an account and Region without a digest of the window: nothing
+/// where none is due.
+fn without_digests(facts: &Facts, status: &Seen<TrailStatus>) -> Option<Verdict> {
+    let status = match status {
+        Seen::Present(status) => status,
+        // Where the trail is not, coverage tells it.
+        Seen::Absent => return None,
+        Seen::Unreadable(error) => return Some(unknown(error)),
+    };
+    if let Some(told) = status.told_digest {
+        let is_within = since(&facts.desired, facts.at)
+            .is_some_and(|since| told.duration_since(since) > DELIVERED_WITHIN);
+        let found = || format!("none of the digest that CloudTrail delivered at {told}");
+        return is_within.then(|| broken(found(), WANTED));
+    }
+    // The status does not tell of digests: the archive must hold a fresh one.
+    let stale = status.staleness(facts.at, facts.freshness()).filter(|_| status.is_logging)?;
+    Some(match status.unread() {
+        Some(error) => unknown(error),
+        None => broken(stale, WANTED),
+    })
 }

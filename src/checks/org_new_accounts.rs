@@ -1,4 +1,4 @@
-use super::judge::{broken, of_organization, unknown};
+use super::judge::{broken, not_declared, of_organization, unknown};
 use super::{Answer, Check, Facts, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
@@ -16,8 +16,8 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {
-    // Without an earlier run nobody is new.
-    let Some(earlier) = &facts.earlier else { return of_organization(Verdict::Holds) };
+    // Without an earlier run nobody is known to be new.
+    let Some(earlier) = &facts.earlier else { return of_organization(not_declared("--baseline")) };
     let accounts = match &facts.accounts {
         Seen::Present(accounts) => accounts,
         Seen::Absent => return Vec::new(),

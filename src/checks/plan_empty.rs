@@ -1,11 +1,16 @@
+use std::collections::BTreeSet;
+
 use super::judge::{as_declared, by_scope, of_organization};
-use super::{Answer, Check, Facts, Severity};
+use super::{Answer, Check, Facts, Finding, Severity};
 use super::{CATALOGUE, Scope, Verdict};
 use crate::plan::{Action, plan};
 
+/// The id of the check that tells what no other does.
+pub const PLAN_EMPTY: &str = "plan-empty";
+
 /// nothing else is to be done.
 pub(super) const CHECK: Check = Check {
-    id: "plan-empty",
+    id: PLAN_EMPTY,
     title: "nothing else is to be done",
     severity: Severity::Medium,
     why: "What orgtrail would change is not as declared, also where no other check speaks of it.",
@@ -16,35 +21,51 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {
+    judge_beside(facts, &[])
+}
+
+/// The same beside the findings of other checks: a step that mends what one of
+/// them tells is not told twice.
+pub(super) fn judge_beside(facts: &Facts, others: &[Finding]) -> Vec<Answer> {
+    let told = Told::of(others);
     let plan = plan(&facts.desired, &facts.observed);
     let open = plan.steps.iter().filter(|step| step.action != Action::Nothing);
-    let answers = open
-        .filter(|step| !told_by_another(facts, &step.id))
-        .map(|step| {
-            let scope = match &step.region {
-                Some(region) => {
-                    Scope::Region { account: step.account.clone(), region: region.clone() }
-                }
-                None => Scope::Account { account: step.account.clone() },
-            };
-            let verdict = match as_declared(facts, &step.id) {
-                Verdict::Broken { found, wanted } => Verdict::Broken {
-                    found: format!("{}: {found}", step.id),
-                    wanted: format!("{}: {wanted}", step.id),
-                },
-                other => other,
-            };
-            Answer { scope, verdict }
-        })
-        .filter(|answer| answer.verdict.is_open());
+    let answers = open.filter_map(|step| {
+        let scope = match &step.region {
+            Some(region) => Scope::Region { account: step.account.clone(), region: region.clone() },
+            None => Scope::Account { account: step.account.clone() },
+        };
+        let verdict = match as_declared(facts, &step.id) {
+            Verdict::Broken { .. } if told.broken.contains(&*step.id) => return None,
+            Verdict::Unknown { .. } if told.open.contains(&*step.id) => return None,
+            Verdict::Broken { found, wanted } => Verdict::Broken {
+                found: format!("{}: {found}", step.id),
+                wanted: format!("{}: {wanted}", step.id),
+            },
+            other => other,
+        };
+        verdict.is_open().then_some(Answer { scope, verdict })
+    });
     let answers = by_scope(answers);
     if answers.is_empty() { of_organization(Verdict::Holds) } else { answers }
 }
 
-/// Whether a check whose plan mends this resource does not hold.
-fn told_by_another(facts: &Facts, id: &str) -> bool {
-    let others = CATALOGUE.iter().filter(|check| check.id != CHECK.id);
-    others
-        .filter(|check| check.resources.contains(&id))
-        .any(|check| (check.judge)(facts).iter().any(|answer| answer.verdict.is_open()))
+/// The managed resources that other checks tell of. What is suppressed tells
+/// nothing.
+struct Told {
+    broken: BTreeSet<&'static str>,
+    /// Broken or unknown.
+    open: BTreeSet<&'static str>,
+}
+
+impl Told {
+    fn of(findings: &[Finding]) -> Self {
+        let resources = |keep: fn(&Finding) -> bool| {
+            let checks: BTreeSet<&str> =
+                findings.iter().filter(|one| keep(one)).map(|one| one.check.as_str()).collect();
+            let told = CATALOGUE.iter().filter(|check| checks.contains(check.id));
+            told.flat_map(|check| check.resources).copied().collect()
+        };
+        Self { broken: resources(Finding::counts), open: resources(Finding::is_open) }
+    }
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
+use super::plan_empty::{self, PLAN_EMPTY};
 use super::{Check, Coverage, Facts, Finding, Scope, Severity, Suppression, Verdict};
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 
@@ -58,8 +59,16 @@ impl Run {
     pub fn of(facts: &Facts, checks: &[&Check]) -> Self {
         let desired = &facts.desired;
         let mut findings = Vec::new();
-        for check in checks {
-            for answer in (check.judge)(facts) {
+        // What is left of the plan is known when the others have judged.
+        let is_last = |check: &&&Check| check.id == PLAN_EMPTY;
+        let others = checks.iter().filter(|check| !is_last(check));
+        for check in others.chain(checks.iter().filter(is_last)) {
+            let answers = if is_last(&check) {
+                plan_empty::judge_beside(facts, &findings)
+            } else {
+                (check.judge)(facts)
+            };
+            for answer in answers {
                 let suppression = if answer.verdict.is_open() {
                     suppression(facts, check, &answer.scope)
                 } else {
@@ -132,13 +141,15 @@ impl Run {
     }
 
     /// Whether something so grave could not be seen, and nothing lets it pass.
+    /// Where nothing was judged, nothing was seen.
     #[must_use]
     pub fn has_unknown(&self, at_least: Severity) -> bool {
-        self.findings.iter().any(|finding| {
+        let unknown = |finding: &Finding| {
             finding.severity >= at_least
                 && matches!(finding.verdict, Verdict::Unknown { .. })
-                && finding.suppression.as_ref().is_none_or(|suppression| suppression.expired)
-        })
+                && finding.is_open()
+        };
+        self.findings.is_empty() || self.findings.iter().any(unknown)
     }
 }
 

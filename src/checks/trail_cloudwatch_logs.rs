@@ -44,8 +44,9 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         ])
     });
     let delivered = match facts.home_status() {
-        Seen::Absent => super::Verdict::Holds,
-        status => of_seen(status, NO_TRAIL, |status| {
+        Err(reason) => super::Verdict::Unknown { reason, permission: None },
+        Ok(Seen::Absent) => super::Verdict::Holds,
+        Ok(status) => of_seen(status, NO_TRAIL, |status| {
             let day = SignedDuration::from_hours(24);
             let young = |time: jiff::Timestamp| facts.at.duration_since(time) <= day;
             if let Some(error) = &status.event_error {

@@ -19,9 +19,10 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<Answer> {
     let delivery = match facts.home_status() {
+        Err(reason) => super::Verdict::Unknown { reason, permission: None },
         // It is told of as stopped already, or nobody looked at the accounts.
-        crate::aws::Seen::Absent => super::Verdict::Holds,
-        status => of_seen(status, ("", ""), |status| match &status.log_error {
+        Ok(crate::aws::Seen::Absent) => super::Verdict::Holds,
+        Ok(status) => of_seen(status, ("", ""), |status| match &status.log_error {
             Some(error) => broken(format!("the last delivery failed: {error}"), "no failure"),
             None => super::Verdict::Holds,
         }),

@@ -9,7 +9,8 @@ impl Context {
     /// a terminal to ask at.
     ///
     /// # Errors
-    /// Nobody is there to ask, or the answer was no. Nothing has been written.
+    /// Nobody is there to ask: usage. The answer was no: refused. Nothing has been
+    /// written.
     pub(crate) fn confirm(&self, question: &str) -> Result<(), CliError> {
         if self.yes {
             return Ok(());
@@ -22,15 +23,17 @@ impl Context {
         let asked = write!(anstream::stderr().lock(), "{question} [y/N] ")
             .and_then(|()| std::io::stdin().read_line(&mut answer));
         match asked {
-            Ok(_) if is_yes(&answer) => Ok(()),
-            Ok(_) => Err(CliError::usage("declined; nothing was written")),
+            Ok(_) => answered(&answer),
             Err(error) => Err(CliError::new(error, Exit::Unexpected)),
         }
     }
 }
 
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+fn answered(answer: &str) -> Result<(), CliError> {
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(CliError::new("declined; nothing was written", Exit::Refused)),
+    }
 }
 
 #[cfg(test)]
@@ -40,10 +43,10 @@ mod tests {
     #[test]
     fn only_a_yes_is_a_yes() {
         for answer in ["y\n", "Y\n", "yes\n", " Yes \n"] {
-            assert!(is_yes(answer), "{answer:?}");
+            assert!(answered(answer).is_ok(), "{answer:?}");
         }
         for answer in ["", "\n", "n\n", "yep\n", "ye\n"] {
-            assert!(!is_yes(answer), "{answer:?}");
+            assert_eq!(answered(answer).unwrap_err().exit(), Exit::Refused, "{answer:?}");
         }
     }
 }

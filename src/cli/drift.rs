@@ -11,7 +11,7 @@ use super::provision::{Looked, PlanOptions};
 use super::verify::now;
 use super::{CliError, Context, Exit, Explain, Rendering};
 use crate::aws::Aws;
-use crate::checks::{Check, Facts, Finding, Progress, Run, Severity, Verdict};
+use crate::checks::{CATALOGUE, Facts, Finding, PLAN_EMPTY, Progress, Run, Severity, Verdict};
 use crate::plan::apply::settle;
 use crate::plan::{Plan, plan};
 use crate::report::drift::{Format, RenderError, render};
@@ -169,8 +169,10 @@ async fn mend(
     context: &Context,
 ) -> Result<bool, CliError> {
     let mut plan = plan(&facts.desired, &facts.observed);
-    if !args.check.is_empty() {
-        limit(&mut plan, &broken(&found.findings));
+    if !args.check.is_empty()
+        && let Some(resources) = broken(&found.findings)
+    {
+        limit(&mut plan, &resources);
     }
     if !plan.steps.iter().any(|step| step.action.stops() || step.action.writes()) {
         context.out.note("orgtrail has nothing to mend");
@@ -184,17 +186,15 @@ async fn mend(
     Ok(true)
 }
 
-/// The managed resources behind what is broken.
-fn broken(findings: &[Finding]) -> BTreeSet<&'static str> {
+/// The managed resources behind what is broken; all where it is the plan itself.
+fn broken(findings: &[Finding]) -> Option<BTreeSet<&'static str>> {
     let broken = findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
     let checks: BTreeSet<&str> = broken.map(|finding| finding.check.as_str()).collect();
-    let catalogue = crate::checks::CATALOGUE.iter();
-    let resources = |check: &&Check| check.resources.iter().copied();
-    catalogue
-        .copied()
-        .filter(|check| checks.contains(check.id))
-        .flat_map(|c| resources(&c))
-        .collect()
+    if checks.contains(PLAN_EMPTY) {
+        return None;
+    }
+    let told = CATALOGUE.iter().filter(|check| checks.contains(check.id));
+    Some(told.flat_map(|check| check.resources).copied().collect())
 }
 
 /// Leaves of a plan what mends some resources, and what must stand before.

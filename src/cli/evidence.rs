@@ -14,9 +14,10 @@ use self::pack::{NotPacked, Packer};
 use super::verify::{Target, What, checked, exit, now, window};
 use super::{CliError, Context, Exit, Format};
 use crate::archive::bundle::{BundleWriter, Followed, Manifest, PUBLIC_KEYS, RECORDS};
+use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::{FindingKind, Severity};
 use crate::archive::verify::public_keys::PublicKeySet;
-use crate::archive::verify::run::{KeyRing, Verification, lanes};
+use crate::archive::verify::run::{KeyRing, Verification};
 use crate::archive::verify::source::Source;
 use crate::names::Region;
 use crate::report::verification::{self, Subject};
@@ -37,7 +38,8 @@ Examples:
   orgtrail verify january.tar.zst --offline
 
 The exit code is that of verifying what is packed: a bundle is written in any
-case, because broken chains are evidence too.")]
+case, because broken chains are evidence too. A file that is there already is not
+written over: exit code 12.")]
 pub(crate) struct Args {
     /// Pack this instead of the archive of the config: `s3://bucket/prefix`, or
     /// a folder.
@@ -89,12 +91,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let org_owner = target.org_owner.clone();
     let window = window(Some(args.from), Some(args.until), true, now);
     let subject = Subject { target: name.clone(), window, at: now };
-    let mut request = target.request(args.what.selection(), window);
+    let request = target.request(args.what.selection(), window);
     let trails: BTreeSet<_> = request.selection.trails.clone();
-    // The ring asks once, so that the bundle holds what the report is made with.
-    let keys = all_keys(&request.keys, &args, &source, &prefix).await?;
-    let others = request.other_buckets.clone();
+    let (ring, others) = (request.keys.clone(), request.other_buckets.clone());
     let verification = checked(request, context).await?;
+    let keys = keys(&ring, &verification, window).await;
 
     let mut packer = Packer {
         bundle,
@@ -110,9 +111,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     let mut bundle = packer.bundle;
     pack_records(&source, &mut bundle, &prefix).await?;
-    let keys = serde_json::to_vec_pretty(&keys.to_list())
+    let list = serde_json::to_vec_pretty(&keys.all.to_list())
         .map_err(|error| CliError::new(error, Exit::Unexpected))?;
-    bundle.file(PUBLIC_KEYS, &keys)?;
+    bundle.file(PUBLIC_KEYS, &list)?;
     pack_report(&mut bundle, &subject, &verification)?;
     let manifest = bundle.finish(Manifest {
         version: 1,
@@ -124,7 +125,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         org_owner,
         bucket: source.bucket().map(str::to_owned),
         followed: followed(&verification),
-        left_out: left_out(&verification),
+        left_out: left_out(&verification).chain(keys.left_out).collect(),
+        keys_unread: keys.unread,
         files: Vec::new(),
     })?;
     tell(&args, context, &subject, &verification, &manifest)?;
@@ -143,7 +145,7 @@ fn followed(verification: &Verification) -> BTreeSet<Followed> {
 }
 
 /// What chains came from and could not be followed, with the reason.
-fn left_out(verification: &Verification) -> Vec<String> {
+fn left_out(verification: &Verification) -> impl Iterator<Item = String> {
     verification
         .all_findings()
         .filter(|finding| finding.kind == FindingKind::ContinuesElsewhere)
@@ -152,7 +154,6 @@ fn left_out(verification: &Verification) -> Vec<String> {
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
             format!("{}: {}", text(&finding.expected), text(&finding.found))
         })
-        .collect()
 }
 
 fn tell(
@@ -189,30 +190,32 @@ fn tell(
     }
 }
 
-/// The keys of every Region that has digests in the window.
-async fn all_keys(
-    ring: &KeyRing,
-    args: &Args,
-    source: &Source,
-    prefix: &str,
-) -> Result<PublicKeySet, CliError> {
-    let lanes = lanes(source, prefix, &args.what.selection()).await?;
-    let regions: BTreeSet<Region> = lanes.into_iter().map(|lane| lane.region).collect();
-    let window = window(Some(args.from), Some(args.until), true, args.until);
-    let mut all = PublicKeySet::default();
+/// The public keys that the report was made with.
+#[derive(Default)]
+struct Keys {
+    all: PublicKeySet,
+    /// The Regions whose keys could not be asked for.
+    unread: BTreeSet<Region>,
+    /// The same with the reason.
+    left_out: Vec<String>,
+}
+
+/// The keys of every Region that was verified: each was asked for once, and is
+/// kept.
+async fn keys(ring: &KeyRing, verification: &Verification, window: Window) -> Keys {
+    let regions: BTreeSet<&Region> = verification.lanes.iter().map(|lane| &lane.region).collect();
+    let mut keys = Keys::default();
     for region in regions {
-        let keys = ring.of(&region, window).await;
-        if let Some(finding) = keys.failed {
+        let found = ring.of(region, window).await;
+        keys.all.extend(&found.vouched);
+        keys.all.extend(&found.saved);
+        if let Some(finding) = found.failed {
             let why = finding.found.unwrap_or_default();
-            return Err(CliError::new(
-                format!("the public keys of {region}: {why}"),
-                Exit::Incomplete,
-            ));
+            keys.left_out.push(format!("the public keys of {region}: {why}"));
+            keys.unread.insert(region.clone());
         }
-        all.extend(&keys.vouched);
-        all.extend(&keys.saved);
     }
-    Ok(all)
+    keys
 }
 
 async fn pack_records(

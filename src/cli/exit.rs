@@ -14,7 +14,8 @@ pub enum Exit {
     ChangesPending = 10,
     /// AWS is no longer as declared.
     Drift = 11,
-    /// A guard refused what would have been dangerous; nothing was done.
+    /// A guard refused what would have been dangerous, or whoever was asked said
+    /// no; nothing was done.
     Refused = 12,
     /// A digest, signature or log file does not hold.
     IntegrityFailure = 13,
@@ -50,7 +51,7 @@ impl Exit {
             Self::Usage => "usage: the command line or the config is not right",
             Self::ChangesPending => "changes pending: the plan is not empty",
             Self::Drift => "drift: AWS is no longer as declared",
-            Self::Refused => "refused: a guard stopped what would have been dangerous",
+            Self::Refused => "refused: a guard, or the answer to a question, stopped it",
             Self::IntegrityFailure => "integrity failure: a digest, signature or log does not hold",
             Self::Incomplete => "incomplete: something could not be read or reached",
         }

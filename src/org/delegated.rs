@@ -3,11 +3,8 @@ use std::collections::BTreeSet;
 use crate::{
     aws::{At, AwsError, Clients},
     names::AccountId,
+    policy::CLOUDTRAIL,
 };
-
-/// CloudTrail's name among the services of an organization, the same in every
-/// partition.
-const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
 
 /// The accounts registered as delegated administrators for CloudTrail.
 ///

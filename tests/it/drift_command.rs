@@ -83,6 +83,21 @@ async fn drift_is_found_compared_and_mended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_plan_alone_tells_is_mended() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let (archive, bucket) = (stage.archive(), stage.desired.bucket().to_string());
+    archive.s3().delete_bucket_tagging().bucket(bucket).send().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["drift", "--check", "plan-empty"];
+    let found = run(&stage, folder.path(), &arguments).await;
+    assert_eq!(found.code, Some(11), "{}{}", found.stdout, found.stderr);
+    let arguments = [&arguments[..], &["--fix", "--yes"]].concat();
+    let mended = run(&stage, folder.path(), &arguments).await;
+    assert_eq!(mended.code, Some(0), "{}{}", mended.stdout, mended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_unknown_and_names_the_permission() {
     let stage = Stage::new(MINIMAL).await;
     stage.converge().await;

@@ -20,9 +20,13 @@ const WINDOW: [&str; 4] = ["--from", "2026-01-10T08:00:00Z", "--until", "2026-01
 async fn pack(stage: &Stage, folder: &Path, output: &str) -> (i32, Value) {
     let keys = serde_json::to_vec(&key_set().to_list()).unwrap();
     std::fs::write(folder.join("keys.json"), keys).unwrap();
+    pack_with(stage, folder, output, &["--public-keys", "keys.json"]).await
+}
+
+async fn pack_with(stage: &Stage, folder: &Path, output: &str, more: &[&str]) -> (i32, Value) {
     let target = format!("s3://{NEW}");
-    let arguments = ["evidence", &target, "--public-keys", "keys.json", "-o", output];
-    let arguments = [&arguments[..], &WINDOW, &["--format", "json"]].concat();
+    let arguments = ["evidence", &target, "-o", output];
+    let arguments = [&arguments[..], &WINDOW, &["--format", "json"], more].concat();
     let mut command = command(&stage.sandbox, folder, MINIMAL, &arguments);
     told(&tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap())
 }
@@ -94,4 +98,60 @@ async fn a_bundle_holds_what_its_chains_came_from() {
     assert!(left_out.starts_with(&format!("s3://{OLD}/")), "{left_out}");
     let (code, report) = prove(folder.path(), "part.tar.zst");
     assert_eq!(code, 14, "{report}");
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_asked_for_leave_the_bundle_incomplete() {
+    let stage = Stage::new(MINIMAL).await;
+    let (old, new, _) = moved();
+    put(&stage.management(), OLD, &old).await;
+    put(&stage.management(), NEW, &new).await;
+    stage.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
+    let folder = tempfile::tempdir().unwrap();
+    let (code, packed) = pack_with(&stage, folder.path(), "keyless.tar.zst", &[]).await;
+    assert_eq!((code, packed["proven"].as_bool()), (14, Some(false)), "{packed}");
+    let left_out = packed["left_out"].as_array().unwrap().iter().filter_map(Value::as_str);
+    assert!(
+        left_out.clone().any(|it| it.starts_with("the public keys of us-east-1: ")),
+        "{packed}"
+    );
+    // No key is missing that AWS did not publish: nothing is broken.
+    let (code, report) = prove(folder.path(), "keyless.tar.zst");
+    assert_eq!(code, 14, "{report}");
+}
+
+#[tokio::test]
+async fn a_foreign_key_further_down_is_packed() {
+    let stage = Stage::new(MINIMAL).await;
+    let clients = stage.management();
+    let (old, new, chain) = moved();
+    put(&clients, OLD, &old).await;
+    put(&clients, NEW, &new).await;
+    // A whole key, of a time outside of the window, in the folder of one within.
+    let (day, _) = chain.logs[4][0].rsplit_once('/').unwrap();
+    let key = format!(
+        "{day}/AWSLogs/222222222222/CloudTrail/us-east-1/2020/01/01/\
+         222222222222_CloudTrail_us-east-1_20200101T0000Z_aaaaaaaaaaaaaaaa.json.gz"
+    );
+    let body = ByteStream::from_static(b"planted");
+    clients.s3().put_object().bucket(NEW).key(&key).body(body).send().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(pack(&stage, folder.path(), "foreign.tar.zst").await.0, 13);
+    let (code, report) = prove(folder.path(), "foreign.tar.zst");
+    assert_eq!(code, 13, "{report}");
+    let findings = report["findings"].as_array().unwrap();
+    let foreign = findings.iter().find(|finding| finding["kind"] == "foreign-object").unwrap();
+    assert_eq!(foreign["key"].as_str(), Some(&*key));
+
+    // Nor is it written over.
+    let before = std::fs::read(folder.path().join("foreign.tar.zst")).unwrap();
+    let mut again = command(
+        &stage.sandbox,
+        folder.path(),
+        MINIMAL,
+        &[&["evidence", "s3://any", "-o", "foreign.tar.zst"][..], &WINDOW].concat(),
+    );
+    let output = tokio::task::spawn_blocking(move || again.output().unwrap()).await.unwrap();
+    assert_eq!(output.status.code(), Some(12));
+    assert_eq!(std::fs::read(folder.path().join("foreign.tar.zst")).unwrap(), before);
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use orgtrail::archive::key::Root;
 use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::digest::DigestDocument;
 use orgtrail::archive::verify::finding::{FindingKind, Severity};
@@ -79,7 +80,7 @@ fn newest_digests_deleted_leave_the_window_open() {
     let all = verified_with(&bucket, |request| {
         let latest = latest(&chain, 6);
         let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
-        request.delivered = Deliveries::known(vec![lane]);
+        request.delivered = Deliveries::known(Root::default(), [lane]);
     });
     assert_eq!(only(&all).kind, FindingKind::NewestDeleted);
     assert_eq!(all.severity(), Some(Severity::Broken));
@@ -92,7 +93,7 @@ fn newest_digests_deleted_leave_the_window_open() {
     let all = verified_with(&damaged, |request| {
         let latest = latest(&chain, 6);
         let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
-        request.delivered = Deliveries::known(vec![lane]);
+        request.delivered = Deliveries::known(Root::default(), [lane]);
     });
     assert!(kinds(&all).iter().all(|kind| *kind != FindingKind::NewestDeleted));
     assert!(kinds(&all).contains(&FindingKind::DigestFormat));
@@ -101,7 +102,7 @@ fn newest_digests_deleted_leave_the_window_open() {
     let all = verified_with(&bucket, |request| {
         let latest = latest(&chain, 6);
         let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
-        request.delivered = Deliveries::known(vec![lane]);
+        request.delivered = Deliveries::known(Root::default(), [lane]);
         request.window = Window { since: None, until: Some(at(3)), last: Some(at(4)) };
     });
     assert_eq!(kinds(&all), []);
@@ -119,7 +120,7 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
         let lane = |chain: &&Chain| {
             (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest(chain, 6))
         };
-        Deliveries::known(trails.iter().map(lane).collect())
+        Deliveries::known(Root::default(), trails.iter().map(lane))
     };
     let all = verified_with(&bucket, |request| request.delivered = told(&[&chain]));
     assert_eq!(kinds(&all), []);
@@ -132,8 +133,10 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
     // writing where it always did.
     let moved = six_hours().0.relocated("o-exampleorgid", None);
     let all = verified_with(&moved, |request| {
-        let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap());
-        request.delivered = Deliveries::known(vec![(lane.0, lane.1, latest(&chain, 48))]);
+        let latest = latest(&chain, 48);
+        let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
+        let root = Root { org: Some("o-exampleorgid".parse().unwrap()), prefix: None };
+        request.delivered = Deliveries::known(root, [lane]);
     });
     assert_eq!(kinds(&all), []);
 }

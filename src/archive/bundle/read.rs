@@ -58,6 +58,7 @@ pub fn unpack(bundle: &Path, into: &Path) -> Result<Unpacked, BundleError> {
             bucket: None,
             followed: BTreeSet::new(),
             left_out: Vec::new(),
+            keys_unread: BTreeSet::new(),
             files: Vec::new(),
         },
     };

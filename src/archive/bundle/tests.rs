@@ -15,6 +15,7 @@ fn manifest() -> Manifest {
         bucket: None,
         followed: BTreeSet::new(),
         left_out: Vec::new(),
+        keys_unread: BTreeSet::new(),
         files: Vec::new(),
     }
 }
@@ -51,6 +52,26 @@ fn a_bundle_is_not_written_over_another() {
     let path = folder.path().join("bundle.tar.zst");
     pack(&path);
     assert!(BundleWriter::create(&path).is_err());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn of_two_that_write_the_same_bundle_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.tar.zst");
+    let (mut one, mut two) =
+        (BundleWriter::create(&path).unwrap(), BundleWriter::create(&path).unwrap());
+    one.file("which", b"one").unwrap();
+    two.file("which", b"two").unwrap();
+    two.finish(manifest()).unwrap();
+    let Err(BundleError::Io(error)) = one.finish(manifest()) else { panic!("written over") };
+    assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+    let unpacked = unpack(&path, folder.path()).unwrap();
+    assert_eq!(std::fs::read(unpacked.path("which")).unwrap(), b"two");
+    drop(unpacked);
+    // Nor does one that is given up leave anything.
+    drop(BundleWriter::create(&folder.path().join("other")).unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -15,24 +15,32 @@ pub struct BundleWriter {
     archive: tar::Builder<FrameWriter<BufWriter<File>>>,
     files: Vec<FileEntry>,
     path: PathBuf,
-    partial: PathBuf,
+    partial: Partial,
+}
+
+/// A file beside the bundle's name, which is gone when this is dropped.
+struct Partial(PathBuf);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // What was put in its place is no longer there.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 impl BundleWriter {
     /// Begins a bundle. Fails where the file is there already.
     pub fn create(path: &Path) -> Result<Self, BundleError> {
         if path.exists() {
-            let exists = io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                format!("`{}` is there already", path.display()),
-            );
-            return Err(exists.into());
+            return Err(there_already(path).into());
         }
+        // Another run may be writing the same.
         let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
+        partial.push(format!(".{:016x}.partial", fastrand::u64(..)));
         let partial = PathBuf::from(partial);
-        let frame = FrameWriter::new(BufWriter::new(File::create(&partial)?))?;
-        let archive = tar::Builder::new(frame);
+        let file = File::create_new(&partial)?;
+        let partial = Partial(partial);
+        let archive = tar::Builder::new(FrameWriter::new(BufWriter::new(file))?);
         Ok(Self { archive, files: Vec::new(), path: path.to_owned(), partial })
     }
 
@@ -69,7 +77,8 @@ impl BundleWriter {
         Ok(())
     }
 
-    /// Ends the bundle with its manifest, whose `files` are filled in here.
+    /// Ends the bundle with its manifest, whose `files` are filled in here. Fails
+    /// where the file has come to be there meanwhile.
     pub fn finish(mut self, manifest: Manifest) -> Result<Manifest, BundleError> {
         let manifest = Manifest { files: std::mem::take(&mut self.files), ..manifest };
         let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
@@ -77,7 +86,7 @@ impl BundleWriter {
         let mut file = self.archive.into_inner()?.finish()?;
         file.flush()?;
         file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        std::fs::rename(&self.partial, &self.path)?;
+        place(&self.partial.0, &self.path)?;
         Ok(manifest)
     }
 
@@ -90,4 +99,21 @@ impl BundleWriter {
         header.set_entry_type(tar::EntryType::Regular);
         self.archive.append_data(&mut header, path, bytes)
     }
+}
+
+/// Puts a file where none is: the name is taken first, since renaming alone would
+/// write over what came there.
+fn place(partial: &Path, path: &Path) -> io::Result<()> {
+    File::create_new(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => there_already(path),
+        _ => error,
+    })?;
+    fs::rename(partial, path).inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
+}
+
+fn there_already(path: &Path) -> io::Error {
+    let message = format!("`{}` is there already", path.display());
+    io::Error::new(io::ErrorKind::AlreadyExists, message)
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use self::authenticity::{Verdict, Vouched};
 pub use self::border::Border;
-pub use self::end::{ChainSummary, LaneSummary, LatestDelivery};
+pub use self::end::{ChainSummary, DELIVERED_WITHIN, LaneSummary, LatestDelivery};
 use super::digest::ListedLog;
 use super::finding::{Finding, FindingKind, Severity};
 use super::log_file::LogClaim;

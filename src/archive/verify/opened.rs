@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::digest::{DigestDocument, metadata, sha256_hex, string_to_sign};
+use super::digest::{DigestDocument, ListedLog, metadata, sha256_hex, string_to_sign};
 use super::gzip::{GzipError, inflate};
 use super::public_keys::SignedAt;
 use crate::archive::key::ObjectKey;
@@ -11,7 +11,7 @@ use crate::archive::key::ObjectKey;
 ///
 /// A listed log file takes about 500 bytes, so this is more than 200,000 files
 /// an hour.
-const LIMIT: u64 = 128 << 20;
+pub(super) const LIMIT: u64 = 128 << 20;
 
 /// A digest that was listed, with what fetching it gave.
 #[derive(Debug)]
@@ -33,6 +33,10 @@ pub struct OpenedDigest {
     /// From the object's metadata.
     pub(super) signature: Option<String>,
     pub(super) signed_at: SignedAt,
+    /// About how much memory it takes. Units: bytes.
+    pub(super) memory: usize,
+    /// Its share of the memory that unproven digests may take.
+    pub(super) held: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 /// Why a digest cannot be read.
@@ -88,7 +92,17 @@ impl OpenedDigest {
         let signature = metadata(metadata::SIGNATURE_ALGORITHM)
             .and_then(|_| metadata(metadata::SIGNATURE))
             .map(str::to_owned);
-        Ok(Self { sha256: sha256_hex(&inflated), document, start, end, signature, signed_at })
+        let listed = document.log_files.capacity().saturating_mul(size_of::<ListedLog>());
+        Ok(Self {
+            sha256: sha256_hex(&inflated),
+            memory: inflated.len().saturating_add(listed),
+            document,
+            start,
+            end,
+            signature,
+            signed_at,
+            held: None,
+        })
     }
 
     /// The text that its signature covers.

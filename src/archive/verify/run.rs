@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::delivery::Deliveries;
-pub use self::discover::lanes;
+use self::discover::lanes;
 pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
 use super::chain::{Border, ChainSummary, Rules, Window};

@@ -48,8 +48,9 @@ impl FetchedObject {
         Self { bytes, metadata, held: None }
     }
 
-    /// Gives its share of the memory back, where it is too small to matter.
-    pub(in crate::archive::verify) fn release(&mut self) {
+    /// Gives its share of the memory back, where it is too small to matter, or
+    /// waits for another that needs some.
+    pub(crate) fn release(&mut self) {
         self.held = None;
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+mod cases;
 mod rows;
 
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -99,8 +100,11 @@ async fn provisioned() -> Facts {
     assert_eq!(sandbox.confirm_subscriptions(), 1);
     sandbox.tick(jiff::SignedDuration::from_hours(26));
     let now = sandbox.now();
-    let facts = Box::pin(Facts::gather(&aws, desired, now, &super::Silent)).await;
+    let mut facts = Box::pin(Facts::gather(&aws, desired, now, &super::Silent)).await;
     sandbox.stop().await;
+    // An earlier run saw the same accounts.
+    let accounts = facts.accounts.present().into_iter().flatten();
+    facts.earlier = Some(accounts.map(|one| one.account.clone()).collect());
     facts
 }
 

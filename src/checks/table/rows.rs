@@ -18,7 +18,7 @@ pub(super) struct Row {
     pub(super) unknown: fn(&mut Facts),
 }
 
-fn value<T>(seen: &mut Seen<T>) -> &mut T {
+pub(super) fn value<T>(seen: &mut Seen<T>) -> &mut T {
     match seen {
         Seen::Present(value) => value,
         Seen::Absent | Seen::Unreadable(_) => panic!("it is not there in the first place"),
@@ -41,7 +41,7 @@ fn statement<'a>(document: &'a mut PolicyDocument, sid: &str) -> &'a mut Stateme
 }
 
 /// The first account and Region that is looked at.
-fn cell(facts: &mut Facts) -> &mut Seen<TrailStatus> {
+pub(super) fn cell(facts: &mut Facts) -> &mut Seen<TrailStatus> {
     let inside = value(&mut facts.accounts).iter_mut().find_map(|one| one.inside.as_mut().ok());
     inside.unwrap().regions.values_mut().next().unwrap()
 }

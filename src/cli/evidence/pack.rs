@@ -1,9 +1,10 @@
 //! Packing a lane's objects, and those of other buckets that prove it.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{CliError, Exit, Explain};
@@ -12,11 +13,14 @@ use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
 use crate::archive::verify::digest::DigestDocument;
 use crate::archive::verify::gzip::inflate;
 use crate::archive::verify::run::{LaneReport, OtherBuckets};
-use crate::archive::verify::source::{FetchError, Source};
+use crate::archive::verify::source::{FetchError, FetchedObject, Source};
 use crate::names::TrailName;
 
 /// How many objects are fetched at a time.
 const FETCHES: usize = 64;
+/// How large an object may be that is fetched before its turn. Units: bytes, as
+/// stored.
+const SHARE: u64 = 4 << 20;
 /// How far around the window log files are taken along.
 const AROUND: SignedDuration = SignedDuration::from_hours(2);
 /// The largest digest that is looked into. Units: bytes, inflated.
@@ -122,20 +126,20 @@ impl Packer {
     ) -> Result<(), CliError> {
         let start = format!("{folder}{}", from.strftime("%Y/%m/%d/"));
         let end = format!("{folder}{}", to.strftime("%Y/%m/%d0"));
-        let keys: Vec<String> = place
+        let keys: Vec<(String, u64)> = place
             .source
             .list(folder, Some(start))
-            .map_ok(|object| object.key)
-            .try_take_while(|key| futures::future::ready(Ok(*key < end)))
-            // What is no key of CloudTrail's is evidence as well.
-            .try_filter(|key| futures::future::ready(key.parse().map_or(true, |key| wanted(&key))))
+            .try_take_while(|object| futures::future::ready(Ok(object.key < end)))
+            .try_filter(|object| {
+                // What is no key of CloudTrail's in this folder is evidence as well.
+                let key = object.key.parse().ok().filter(|key| lies_in(key, folder));
+                futures::future::ready(key.is_none_or(|key| wanted(&key)))
+            })
+            .map_ok(|object| (object.key, object.size_bytes))
             .try_collect()
             .await?;
-        let fetch = async |key: String| {
-            let object = place.source.fetch(None, &key).await;
-            (key, object)
-        };
-        let mut objects = stream::iter(keys).map(fetch).buffered(FETCHES);
+        let fetch = async |key: &String| place.source.fetch(None, key).await;
+        let mut objects = pin!(in_order(keys, fetch, size));
         while let Some((key, object)) = objects.next().await {
             if let Some(bucket) = place.other
                 && !self.beside.insert((bucket.to_owned(), key.clone()))
@@ -155,12 +159,10 @@ impl Packer {
         source: &Source,
         listed: BTreeSet<(String, String)>,
     ) -> Result<(), CliError> {
-        let fetch = async |(bucket, key): (String, String)| {
-            let object = source.fetch(Some(&bucket), &key).await;
-            (bucket, key, object)
-        };
-        let mut objects = stream::iter(listed).map(fetch).buffered(FETCHES);
-        while let Some((bucket, key, object)) = objects.next().await {
+        let listed = listed.into_iter().map(|place| (place, 0)).collect();
+        let fetch = async |(bucket, key): &(String, String)| source.fetch(Some(bucket), key).await;
+        let mut objects = pin!(in_order(listed, fetch, size));
+        while let Some(((bucket, key), object)) = objects.next().await {
             if !self.beside.insert((bucket.clone(), key.clone())) {
                 continue;
             }
@@ -174,6 +176,55 @@ impl Packer {
         }
         Ok(())
     }
+}
+
+/// Fetches many at a time and gives them in their order, each as it is asked for.
+///
+/// What is larger than its share is fetched when its turn has come: objects that
+/// are there before their turn hold memory, and if they held all of it, the one
+/// whose turn it is could wait for ever.
+fn in_order<K, O, E>(
+    keys: Vec<(K, u64)>,
+    fetch: impl AsyncFn(&K) -> Result<O, E>,
+    size: impl Fn(&mut O) -> u64,
+) -> impl Stream<Item = (K, Result<O, E>)> {
+    let (fetch, size) = (Arc::new(fetch), Arc::new(size));
+    let ahead = {
+        let (fetch, size) = (Arc::clone(&fetch), Arc::clone(&size));
+        move |(key, listed): (K, u64)| {
+            let (fetch, size) = (Arc::clone(&fetch), Arc::clone(&size));
+            async move {
+                if listed > SHARE {
+                    return (key, None);
+                }
+                let mut object = (*fetch)(&key).await;
+                let fits = object.as_mut().map_or(true, |object| (*size)(object) <= SHARE);
+                (key, fits.then_some(object))
+            }
+        }
+    };
+    stream::iter(keys).map(ahead).buffered(FETCHES).then(move |(key, object)| {
+        let fetch = Arc::clone(&fetch);
+        async move {
+            let object = match object {
+                Some(object) => object,
+                None => (*fetch)(&key).await,
+            };
+            (key, object)
+        }
+    })
+}
+
+/// How long an object is; its share of the source's memory is given back.
+fn size(object: &mut FetchedObject) -> u64 {
+    object.release();
+    object.bytes.len() as u64
+}
+
+/// Whether CloudTrail writes a key into a folder itself: not a whole key of its
+/// own further down, which is foreign there.
+fn lies_in(key: &ObjectKey, folder: &str) -> bool {
+    key.root().folder(key.account(), key.kind().folder(), key.region()) == folder
 }
 
 fn folder(lane: &LaneReport, kind: &str) -> String {
@@ -211,5 +262,57 @@ pub(super) struct NotPacked {
 impl Explain for NotPacked {
     fn exit(&self) -> Exit {
         Exit::Incomplete
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// An object with its share of a memory that few of them fill.
+    async fn fetched(
+        memory: &Arc<Semaphore>,
+        key: u64,
+        size: u64,
+    ) -> Result<(u64, u64, Option<tokio::sync::OwnedSemaphorePermit>), ()> {
+        // The first comes last.
+        tokio::time::sleep(Duration::from_millis(if key == 0 { 50 } else { 1 })).await;
+        let held = Arc::clone(memory).acquire_owned().await.map_err(|_| ())?;
+        Ok((key, size, Some(held)))
+    }
+
+    #[tokio::test]
+    async fn objects_before_their_turn_do_not_fill_the_memory() {
+        for (listed, actual) in [(SHARE + 1, SHARE + 1), (0, SHARE + 1), (1, 1)] {
+            let memory = Arc::new(Semaphore::new(8));
+            let keys: Vec<(u64, u64)> = (0..200).map(|key| (key, listed)).collect();
+            let fetch = async |key: &u64| fetched(&memory, *key, actual).await;
+            let objects = in_order(keys, fetch, |(_, size, held)| {
+                *held = None;
+                *size
+            });
+            let order = objects.map(|(key, object)| {
+                assert_eq!(object.unwrap().0, key);
+                key
+            });
+            let all = tokio::time::timeout(Duration::from_secs(20), order.collect::<Vec<_>>());
+            assert_eq!(all.await.unwrap(), (0..200).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_key_further_down_is_foreign() {
+        let key = |root: &str| -> ObjectKey {
+            let own = "AWSLogs/111111111111/CloudTrail/us-east-1/2026/01/10/\
+                111111111111_CloudTrail_us-east-1_20260110T0805Z_aaaaaaaaaaaaaaaa.json.gz";
+            format!("{root}{own}").parse().unwrap()
+        };
+        let folder = "AWSLogs/111111111111/CloudTrail/us-east-1/";
+        assert!(lies_in(&key(""), folder));
+        assert!(!lies_in(&key(&format!("{folder}2026/01/10/")), folder));
     }
 }

@@ -198,8 +198,11 @@ impl Target {
         if given.is_none() && !saved.is_empty() {
             notes.push(KEYS_OF_ITSELF.to_owned());
         }
+        let unread = unpacked.as_ref().map(|bundle| bundle.manifest.keys_unread.clone());
+        let unread = unread.unwrap_or_default();
         let keys = match given {
             Some(given) => KeyRing::Given(Arc::new(given)),
+            None if !unread.is_empty() => KeyRing::Packed(Arc::new(saved), Arc::new(unread)),
             None if !saved.is_empty() => KeyRing::Given(Arc::new(saved)),
             None if what.offline => {
                 let message = format!("there are no public keys saved in `{name}`");

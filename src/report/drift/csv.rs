@@ -46,7 +46,7 @@ fn fields(run: &Run, finding: &Finding, change: &str) -> [String; HEADER.len()] 
     let (mut found, mut wanted, mut because, mut needs) = (None, None, None, None);
     match &finding.verdict {
         Verdict::Holds => {}
-        Verdict::NotDeclared { key } => because = Some(format!("the config declares no {key}")),
+        Verdict::NotDeclared { key } => because = Some(format!("nothing asks for {key}")),
         Verdict::Broken { found: is, wanted: should } => {
             (found, wanted) = (Some(is.clone()), Some(should.clone()));
         }

@@ -285,12 +285,12 @@ fn not_declared(run: &Run) -> Markup {
         Some(Verdict::NotDeclared { key }) => markup! { code { (plain(key)) } },
         _ => Markup::default(),
     };
-    let says = " ask for what the config does not declare";
+    let says = " not judged, because nothing asks for them";
     markup! {
         @if !groups.is_empty() {
             section aria-labelledby="not-declared" {
                 h2 #not-declared { "Not judged" }
-                (folded(&groups, says, "The config declares no", key))
+                (folded(&groups, says, "Nothing asks for", key))
             }
         }
     }

@@ -6,6 +6,11 @@ use quick_xml::escape::escape;
 use super::{Counts, Standing, fix, plain, rules, sentence, title};
 use crate::checks::{Finding, Run};
 
+const NOTHING_JUDGED: &str = "  <testsuite name=\"orgtrail\" tests=\"1\" failures=\"0\" errors=\"1\">
+    <testcase classname=\"orgtrail\" name=\"judged\" time=\"0\"><error type=\"unknown\" message=\"no check had anything to judge\"/></testcase>
+  </testsuite>
+";
+
 /// The run for test dashboards: a suite per check, with a case per scope. What
 /// is broken fails, what could not be seen is an error, what is suppressed is
 /// skipped.
@@ -24,10 +29,14 @@ pub fn junit(run: &Run) -> String {
         xml,
         "<testsuites name=\"orgtrail drift {}\" tests=\"{}\" failures=\"{}\" errors=\"{}\">",
         run.organization,
-        run.findings.len(),
+        run.findings.len().max(1),
         counts.broken,
-        counts.unknown
+        counts.unknown + usize::from(run.findings.is_empty())
     );
+    if run.findings.is_empty() {
+        // Without a case dashboards show green.
+        xml.push_str(NOTHING_JUDGED);
+    }
     for (check, findings) in suites {
         suite(&mut xml, run, check, &findings);
     }
@@ -133,5 +142,16 @@ mod tests {
             assert_eq!(count("skipped"), counts.suppressed + counts.not_declared);
             assert!(!xml.contains(['\u{0}', '\u{1b}']));
         }
+    }
+
+    #[test]
+    fn a_run_that_judged_nothing_is_an_error() {
+        let mut run = samples::clean();
+        run.findings.clear();
+        let xml = junit(&run);
+        let elements = elements(&xml);
+        assert_eq!((elements.get("testcase"), elements.get("error")), (Some(&1), Some(&1)));
+        assert!(xml.contains("tests=\"1\" failures=\"0\" errors=\"1\""), "{xml}");
+        assert!(run.has_unknown(crate::checks::Severity::Critical));
     }
 }

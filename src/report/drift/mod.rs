@@ -281,7 +281,7 @@ fn places(findings: &[Finding]) -> BTreeMap<(Reverse<Severity>, &str), String> {
 fn sentence(finding: &Finding) -> String {
     match &finding.verdict {
         Verdict::Holds => "as wanted".to_owned(),
-        Verdict::NotDeclared { key } => format!("not judged: the config declares no {key}"),
+        Verdict::NotDeclared { key } => format!("not judged: nothing asks for {key}"),
         Verdict::Broken { found, wanted } => format!("found {found}; wanted {wanted}"),
         Verdict::Unknown { reason, permission: Some(permission) } => {
             format!("{reason}; needs {permission}")

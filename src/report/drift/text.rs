@@ -131,7 +131,7 @@ fn not_declared(text: &mut String, run: &Run) {
     if checks.is_empty() {
         return;
     }
-    text.push_str("NOT JUDGED, because the config does not declare\n");
+    text.push_str("NOT JUDGED, because nothing asks for\n");
     for (key, checks) in checks {
         let first = plain(checks[0]);
         let more = match checks.len() - 1 {
@@ -270,7 +270,7 @@ mod tests {
           new   critical sample-logging: organization
           fixed low      sample-of-old: organization
 
-        NOT JUDGED, because the config does not declare
+        NOT JUDGED, because nothing asks for
           - archive.copy: sample-copy
 
         DRIFT: 4 broken, 1 unknown in organization o-exampleorgid, 2026-03-01T12:00:00Z; 2 of 5 accounts × Regions delivering, 1 stale, 1 unknown, 1 without the trail (333333333333 eu-west-1)

@@ -7,71 +7,130 @@ use crate::archive::verify::finding::{Finding, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 
 /// The report for test dashboards: a suite per account and Region, with one
-/// case for its digests and logs as a whole and one per finding.
+/// case for its digests and logs as a whole and one per finding; and a suite for
+/// what concerns none of them.
 #[must_use]
 pub fn junit(subject: &Subject, verification: &Verification) -> String {
-    let cases: usize = verification.lanes.iter().map(|lane| lane.findings.len() + 1).sum();
-    let failed = verification.all_findings().filter(|finding| fails(finding)).count();
+    let suites: Vec<Suite<'_>> =
+        of_all(verification).into_iter().chain(verification.lanes.iter().map(of_lane)).collect();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a string does not fail.
     let _ = writeln!(
         xml,
-        "<testsuites name=\"orgtrail verify {}\" tests=\"{cases}\" failures=\"{failed}\">",
-        escape(subject.target.as_str())
+        "<testsuites name=\"orgtrail verify {}\" tests=\"{}\" failures=\"{}\">",
+        escape(plain(&subject.target)),
+        suites.iter().map(|suite| suite.cases.len()).sum::<usize>(),
+        suites.iter().map(Suite::failures).sum::<usize>()
     );
-    for lane in &verification.lanes {
-        suite(&mut xml, lane);
+    for suite in &suites {
+        write(&mut xml, suite);
     }
     xml.push_str("</testsuites>\n");
     xml
 }
 
-fn fails(finding: &Finding) -> bool {
-    finding.severity > Severity::Notice
+struct Suite<'a> {
+    name: String,
+    cases: Vec<Case<'a>>,
 }
 
-fn suite(xml: &mut String, lane: &LaneReport) {
-    let name = format!("{} {}", lane.account, lane.region);
-    let failed = lane.findings.iter().filter(|finding| fails(finding)).count();
-    let _ = writeln!(
-        xml,
-        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failed}\">",
-        escape(name.as_str()),
-        lane.findings.len() + 1
-    );
+impl Suite<'_> {
+    fn failures(&self) -> usize {
+        self.cases.iter().filter(|case| case.fails.is_some()).count()
+    }
+}
+
+struct Case<'a> {
+    name: String,
+    said: String,
+    /// The kind and the meaning of what fails.
+    fails: Option<(&'a str, &'a str)>,
+}
+
+/// What concerns no account and Region; without a case dashboards show green, so
+/// that nothing looked at is one.
+fn of_all(verification: &Verification) -> Option<Suite<'_>> {
+    let nothing = verification.is_of_nothing().then(|| Case {
+        name: "looked at".to_owned(),
+        said: "expected digests and log files; found none".to_owned(),
+        fails: Some(("incomplete", "there was nothing to verify, so nothing is proven")),
+    });
+    let cases: Vec<_> = nothing.into_iter().chain(verification.findings.iter().map(case)).collect();
+    (!cases.is_empty()).then(|| Suite { name: "orgtrail".to_owned(), cases })
+}
+
+fn of_lane(lane: &LaneReport) -> Suite<'_> {
     let proven: Vec<String> = lane.proven.iter().map(ToString::to_string).collect();
-    let _ = writeln!(
-        xml,
-        "    <testcase classname=\"{}\" name=\"proven\"><system-out>{} log files; {}</system-out></testcase>",
-        escape(name.as_str()),
-        lane.logs.valid,
-        escape(proven.join("; "))
-    );
-    for finding in &lane.findings {
-        let case = format!("{} {}", finding.kind, finding.key.as_deref().unwrap_or_default());
-        let _ = write!(
-            xml,
-            "    <testcase classname=\"{}\" name=\"{}\">",
-            escape(name.as_str()),
-            escape(plain(case.trim()))
-        );
-        let said = format!(
+    let whole = Case {
+        name: "proven".to_owned(),
+        said: format!("{} log files; {}", lane.logs.valid, proven.join("; ")),
+        fails: None,
+    };
+    Suite {
+        name: format!("{} {}", lane.account, lane.region),
+        cases: [whole].into_iter().chain(lane.findings.iter().map(case)).collect(),
+    }
+}
+
+fn case(finding: &Finding) -> Case<'_> {
+    let name = format!("{} {}", finding.kind, finding.key.as_deref().unwrap_or_default());
+    Case {
+        name: name.trim().to_owned(),
+        said: format!(
             "expected {}; found {}",
             finding.expected.as_deref().unwrap_or("nothing else"),
             finding.found.as_deref().unwrap_or("this")
-        );
-        let said = plain(&said);
-        let _ = if fails(finding) {
-            writeln!(
+        ),
+        fails: (finding.severity > Severity::Notice)
+            .then(|| (finding.kind.code(), finding.kind.meaning())),
+    }
+}
+
+fn write(xml: &mut String, suite: &Suite<'_>) {
+    let name = escape(suite.name.as_str());
+    let _ = writeln!(
+        xml,
+        "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{}\">",
+        suite.cases.len(),
+        suite.failures()
+    );
+    for case in &suite.cases {
+        let (title, said) = (plain(&case.name), plain(&case.said));
+        let (title, said) = (escape(title), escape(said));
+        let _ = write!(xml, "    <testcase classname=\"{name}\" name=\"{title}\">");
+        let _ = match case.fails {
+            Some((kind, meaning)) => writeln!(
                 xml,
-                "<failure type=\"{}\" message=\"{}\">{}</failure></testcase>",
-                finding.kind,
-                escape(finding.kind.meaning()),
-                escape(said)
-            )
-        } else {
-            writeln!(xml, "<system-out>{}</system-out></testcase>", escape(said))
+                "<failure type=\"{kind}\" message=\"{}\">{said}</failure></testcase>",
+                escape(meaning)
+            ),
+            None => writeln!(xml, "<system-out>{said}</system-out></testcase>"),
         };
     }
     xml.push_str("  </testsuite>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::verify::chain::Window;
+    use crate::archive::verify::finding::FindingKind;
+
+    #[test]
+    fn what_looked_at_nothing_fails() {
+        let subject = Subject {
+            target: "s3://archive/".to_owned(),
+            window: Window::default(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let mut verification = Verification { lanes: Vec::new(), findings: Vec::new() };
+        let xml = junit(&subject, &verification);
+        assert!(xml.contains("tests=\"1\" failures=\"1\""), "{xml}");
+        assert!(xml.contains("nothing is proven"), "{xml}");
+
+        verification.findings.push(Finding::new(FindingKind::Unreadable));
+        let xml = junit(&subject, &verification);
+        assert!(xml.contains("tests=\"2\" failures=\"2\""), "{xml}");
+        assert_eq!(xml.matches("<testcase").count(), 2, "{xml}");
+    }
 }

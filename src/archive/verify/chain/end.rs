@@ -15,7 +15,7 @@ use crate::names::AccountId;
 
 /// A digest that CloudTrail delivered this much later than the newest one's
 /// hour ended is not that one.
-const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_mins(90);
+pub const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_mins(90);
 
 /// What following one chain gave.
 #[derive(Debug, Clone, Serialize)]

@@ -1,9 +1,12 @@
 //! What CloudTrail says of the newest digests.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_cloudtrail::types::Trail;
 use jiff::Timestamp;
 
 use super::Selection;
+use crate::archive::key::Root;
 use crate::archive::verify::chain::LatestDelivery;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::place::Lane;
@@ -17,7 +20,7 @@ pub struct Deliveries(Kind);
 #[derive(Debug)]
 enum Kind {
     None,
-    Known(Vec<(AccountId, Region, LatestDelivery)>),
+    Known(Root, BTreeMap<(AccountId, Region), Vec<LatestDelivery>>),
     Ask(Box<Aws>),
 }
 
@@ -28,10 +31,18 @@ impl Deliveries {
         Self(Kind::None)
     }
 
-    /// What was told already, by account and Region.
+    /// What was told already of the trails that deliver below a root now, by
+    /// account and Region.
     #[must_use]
-    pub fn known(told: Vec<(AccountId, Region, LatestDelivery)>) -> Self {
-        Self(Kind::Known(told))
+    pub fn known(
+        root: Root,
+        told: impl IntoIterator<Item = (AccountId, Region, LatestDelivery)>,
+    ) -> Self {
+        let mut known = BTreeMap::<_, Vec<_>>::new();
+        for (account, region, latest) in told {
+            known.entry((account, region)).or_default().push(latest);
+        }
+        Self(Kind::Known(root, known))
     }
 
     /// `GetTrailStatus` of every trail that delivers to the bucket now, asked in
@@ -50,12 +61,11 @@ impl Deliveries {
     ) -> (Vec<LatestDelivery>, Vec<Finding>) {
         match &self.0 {
             Kind::None => (Vec::new(), Vec::new()),
-            Kind::Known(told) => {
-                let here = |(account, region, _): &&(_, _, _)| {
-                    (account, region) == (&lane.account, &lane.region)
-                };
-                (told.iter().filter(here).map(|(.., latest)| latest.clone()).collect(), Vec::new())
+            Kind::Known(root, told) if *root == lane.root => {
+                let here = (lane.account.clone(), lane.region.clone());
+                (told.get(&here).cloned().unwrap_or_default(), Vec::new())
             }
+            Kind::Known(..) => (Vec::new(), Vec::new()),
             Kind::Ask(aws) => ask(aws, lane, selection).await,
         }
     }
@@ -134,7 +144,6 @@ fn is_chosen(trail: &Trail, selection: &Selection) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::key::Root;
 
     #[test]
     fn only_trails_that_write_here_now_are_asked() {

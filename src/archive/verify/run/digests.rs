@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
+use tokio::sync::SemaphorePermit;
 
 use super::logs::Limits;
 use crate::archive::key::{ObjectKey, ObjectKind};
-use crate::archive::verify::opened::{DigestFault, FetchedDigest, OpenedDigest};
+use crate::archive::verify::opened::{DigestFault, FetchedDigest, LIMIT, OpenedDigest};
 use crate::archive::verify::source::{FetchError, FetchedObject, FolderSource, Source};
 
 /// How many digests one thread takes at a time.
@@ -15,6 +16,9 @@ const BATCH: usize = 16;
 /// A larger digest is opened as soon as it is there, and its memory given back.
 /// Units: bytes, as stored.
 const SMALL: usize = 16 << 10;
+
+/// No deflate stream inflates to more than this times its length.
+const EXPANSION: u64 = 1032;
 
 thread_local! {
     /// The inflater's buffer.
@@ -24,22 +28,41 @@ thread_local! {
 /// A digest on its way.
 enum Fetched {
     Small(ObjectKey, Box<FetchedObject>),
-    Done(Box<FetchedDigest>),
+    Done(Box<Ready>),
+}
+
+/// A digest whose turn may come.
+pub(super) enum Ready {
+    Digest(Box<FetchedDigest>),
+    /// There was no room to keep it: it is fetched when its turn has come, see
+    /// [`alone`]. Waiting for room here would be for ever, since what holds it
+    /// may wait for this one's turn.
+    Later(ObjectKey),
+}
+
+impl Ready {
+    pub(super) fn key(&self) -> &ObjectKey {
+        match self {
+            Self::Digest(digest) => &digest.key,
+            Self::Later(key) => key,
+        }
+    }
 }
 
 /// Fetches digests, and opens them on blocking threads.
 pub(super) async fn fetch_all(
     source: &Arc<Source>,
-    limits: &Limits,
+    limits: &Arc<Limits>,
     keys: Vec<ObjectKey>,
-) -> Vec<FetchedDigest> {
+) -> Vec<Ready> {
     let at_once = keys.len().max(1);
     match &**source {
         Source::Folder(folder) => {
             let batches: Vec<Vec<ObjectKey>> = keys.chunks(BATCH).map(<[_]>::to_vec).collect();
             let read = |keys: Vec<ObjectKey>| {
-                let folder = folder.clone();
-                blocking(move || keys.into_iter().map(|key| read(&folder, key)).collect::<Vec<_>>())
+                let (folder, limits) = (folder.clone(), Arc::clone(limits));
+                let read = move |key| ready(read(&folder, &limits, key), &limits);
+                blocking(move || keys.into_iter().map(read).collect::<Vec<_>>())
             };
             let batches = stream::iter(batches).map(read).buffered(limits.threads);
             batches.collect::<Vec<_>>().await.into_iter().flatten().collect()
@@ -48,7 +71,7 @@ pub(super) async fn fetch_all(
             .map(|key| fetch(source, limits, key))
             .buffered(at_once)
             .ready_chunks(BATCH)
-            .map(|batch| open_batch(source, batch))
+            .map(|batch| open_batch(source, limits, batch))
             .buffered(limits.threads)
             .collect::<Vec<_>>()
             .await
@@ -58,75 +81,140 @@ pub(super) async fn fetch_all(
     }
 }
 
-fn read(folder: &FolderSource, key: ObjectKey) -> FetchedDigest {
+/// Fetches a digest for which there was no room, and keeps the others of its kind
+/// waiting until what is returned beside it is dropped.
+pub(super) async fn alone<'a>(
+    source: &Source,
+    limits: &'a Arc<Limits>,
+    key: ObjectKey,
+) -> (FetchedDigest, Option<SemaphorePermit<'a>>) {
+    let room = limits.alone.acquire().await.ok();
+    let permit = limits.fetch().await;
+    let fetched = source.fetch(None, &key.to_string()).await;
+    drop(permit);
+    let digest = match fetched {
+        Ok(object) => open_one(source, limits, key, object).await,
+        Err(error) => FetchedDigest { key, content: Err(unreadable(&error)) },
+    };
+    (digest, room)
+}
+
+fn read(folder: &FolderSource, limits: &Limits, key: ObjectKey) -> FetchedDigest {
     let content = match folder.object(None, &key.to_string()) {
-        Ok(object) => open(&key, &object),
+        Ok(object) => open(&key, &object, limits),
         Err(error) => Err(unreadable(&error)),
     };
     FetchedDigest { key, content }
 }
 
-async fn fetch(source: &Source, limits: &Limits, key: ObjectKey) -> Fetched {
+async fn fetch(source: &Source, limits: &Arc<Limits>, key: ObjectKey) -> Fetched {
     let permit = limits.fetch().await;
     let fetched = source.fetch(None, &key.to_string()).await;
     drop(permit);
     match fetched {
         Err(error) => {
-            Fetched::Done(Box::new(FetchedDigest { key, content: Err(unreadable(&error)) }))
+            let digest = FetchedDigest { key, content: Err(unreadable(&error)) };
+            Fetched::Done(Box::new(Ready::Digest(Box::new(digest))))
         }
         Ok(mut object) if object.bytes.len() <= SMALL => {
             object.release();
             Fetched::Small(key, Box::new(object))
         }
-        Ok(object) => Fetched::Done(Box::new(open_alone(source, key, object).await)),
+        Ok(object) => {
+            let digest = open_one(source, limits, key, object).await;
+            Fetched::Done(Box::new(ready(digest, limits)))
+        }
     }
 }
 
 /// Opens those that are not yet, in their order.
-async fn open_batch(source: &Source, batch: Vec<Fetched>) -> Vec<FetchedDigest> {
+async fn open_batch(source: &Source, limits: &Arc<Limits>, batch: Vec<Fetched>) -> Vec<Ready> {
+    let of_batch = Arc::clone(limits);
     let opened = blocking(move || {
         let open = |fetched| match fetched {
             Fetched::Small(key, object) => {
-                let content = open(&key, &object);
-                FetchedDigest { key, content }
+                let content = open(&key, &object, &of_batch);
+                ready(FetchedDigest { key, content }, &of_batch)
             }
-            Fetched::Done(digest) => *digest,
+            Fetched::Done(done) => *done,
         };
         batch.into_iter().map(open).collect::<Vec<_>>()
     });
     let mut opened = opened.await;
-    for digest in &mut opened {
-        look_again(source, digest).await;
+    for one in &mut opened {
+        if let Ready::Digest(digest) = one
+            && is_damaged(digest)
+        {
+            let again = look_again(source, limits, digest.key.clone()).await;
+            *one = ready(again, limits);
+        }
     }
     opened
 }
 
-async fn open_alone(source: &Source, key: ObjectKey, object: FetchedObject) -> FetchedDigest {
+async fn open_one(
+    source: &Source,
+    limits: &Arc<Limits>,
+    key: ObjectKey,
+    object: FetchedObject,
+) -> FetchedDigest {
+    let of_one = Arc::clone(limits);
     let opened = blocking(move || {
-        let content = open(&key, &object);
+        let content = open(&key, &object, &of_one);
         FetchedDigest { key, content }
     });
-    let mut opened = opened.await;
-    look_again(source, &mut opened).await;
-    opened
+    let opened = opened.await;
+    if is_damaged(&opened) { look_again(source, limits, opened.key).await } else { opened }
+}
+
+fn is_damaged(digest: &FetchedDigest) -> bool {
+    !matches!(digest.content, Ok(_) | Err(DigestFault::Unreadable(_)))
 }
 
 /// What is damaged may have been damaged on its way: it is fetched once more.
-async fn look_again(source: &Source, digest: &mut FetchedDigest) {
-    if matches!(digest.content, Ok(_) | Err(DigestFault::Unreadable(_))) {
-        return;
+async fn look_again(source: &Source, limits: &Arc<Limits>, key: ObjectKey) -> FetchedDigest {
+    match source.fetch_again(None, &key.to_string()).await {
+        Ok(object) => {
+            let limits = Arc::clone(limits);
+            let open = move || {
+                let content = open(&key, &object, &limits);
+                FetchedDigest { key, content }
+            };
+            blocking(open).await
+        }
+        Err(error) => FetchedDigest { key, content: Err(unreadable(&error)) },
     }
-    let key = digest.key.clone();
-    digest.content = match source.fetch_again(None, &key.to_string()).await {
-        Ok(object) => blocking(move || open(&key, &object)).await,
-        Err(error) => Err(unreadable(&error)),
-    };
 }
 
-fn open(key: &ObjectKey, object: &FetchedObject) -> Result<OpenedDigest, DigestFault> {
+/// Opens a digest once there is room to inflate it. Blocks.
+fn open(
+    key: &ObjectKey,
+    object: &FetchedObject,
+    limits: &Limits,
+) -> Result<OpenedDigest, DigestFault> {
+    let most = (object.bytes.len() as u64).saturating_mul(EXPANSION).min(LIMIT);
+    // Who has room inflates and waits for nothing.
+    let room = limits.inflating.acquire_many(kib(most));
+    let _room = tokio::runtime::Handle::current().block_on(room);
     let backfill = matches!(key.kind(), ObjectKind::Digest { backfill: true, .. });
     let metadata = |name: &str| object.metadata.get(name).map(String::as_str);
     BUFFER.with_borrow_mut(|buffer| OpenedDigest::open(&object.bytes, metadata, backfill, buffer))
+}
+
+/// Keeps an opened digest where there is room for it.
+fn ready(mut digest: FetchedDigest, limits: &Limits) -> Ready {
+    if let Ok(opened) = &mut digest.content {
+        let room = Arc::clone(&limits.opened);
+        match room.try_acquire_many_owned(kib(opened.memory as u64)) {
+            Ok(held) => opened.held = Some(held),
+            Err(_) => return Ready::Later(digest.key),
+        }
+    }
+    Ready::Digest(Box::new(digest))
+}
+
+fn kib(bytes: u64) -> u32 {
+    u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX)
 }
 
 fn unreadable(error: &FetchError) -> DigestFault {
@@ -140,4 +228,59 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
             error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string())),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::archive::verify::run::Concurrency;
+
+    fn write(folder: &std::path::Path, hour: u32) -> ObjectKey {
+        let key = format!(
+            "AWSLogs/111111111111/CloudTrail-Digest/us-east-1/2026/01/10/\
+             111111111111_CloudTrail-Digest_us-east-1_t_us-east-1_20260110T{hour:02}0000Z.json.gz"
+        );
+        let text = r#"{"digestStartTime":"2026-01-10T08:00:00Z","digestEndTime":"2026-01-10T09:00:00Z",
+            "digestS3Bucket":"b","digestS3Object":"o","digestPublicKeyFingerprint":"f",
+            "previousDigestSignature":null,"logFiles":[]}"#;
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(text.as_bytes()).unwrap();
+        let path = folder.join(&key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, gzip.finish().unwrap()).unwrap();
+        key.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn digests_for_which_there_is_no_room_wait_for_their_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys: Vec<ObjectKey> = (1..=20).map(|hour| write(folder.path(), hour)).collect();
+        let source = Arc::new(Source::Folder(FolderSource::new(folder.path().to_owned())));
+        let mut limits = Limits::new(Concurrency::default());
+        // Room for two.
+        limits.opened = Arc::new(Semaphore::new(2));
+        let limits = Arc::new(limits);
+        let ready = fetch_all(&source, &limits, keys.clone()).await;
+        assert_eq!(ready.iter().map(|one| one.key().clone()).collect::<Vec<_>>(), keys);
+        let later: Vec<&ObjectKey> = ready
+            .iter()
+            .filter_map(|one| match one {
+                Ready::Later(key) => Some(key),
+                Ready::Digest(_) => None,
+            })
+            .collect();
+        assert_eq!(later.len(), 18);
+        for key in later {
+            let (digest, room) = alone(&source, &limits, key.clone()).await;
+            assert!(digest.content.is_ok() && room.is_some(), "{digest:?}");
+        }
+        // What was followed gives its room back.
+        drop(ready);
+        assert_eq!(limits.opened.available_permits(), 2);
+    }
 }

@@ -16,7 +16,7 @@ const AT_ONCE: usize = 32;
 
 /// All chosen accounts and Regions that have digests or log files below a
 /// prefix, in order.
-pub async fn lanes(
+pub(super) async fn lanes(
     source: &Source,
     prefix: &str,
     selection: &Selection,

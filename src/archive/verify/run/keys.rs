@@ -1,6 +1,6 @@
 //! Public keys: given, or asked for Region by Region.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -24,6 +24,8 @@ const AROUND: SignedDuration = SignedDuration::from_hours(2);
 pub enum KeyRing {
     /// These, and no others.
     Given(Arc<PublicKeySet>),
+    /// These, and no others: of some Regions not all could be packed.
+    Packed(Arc<PublicKeySet>, Arc<BTreeSet<Region>>),
     /// `ListPublicKeys` of each digest's Region; before it begins, those that
     /// were saved.
     Api(ApiKeys),
@@ -133,7 +135,19 @@ impl KeyRing {
     /// The keys of a Region.
     pub async fn of(&self, region: &Region, window: Window) -> RegionKeys {
         match self {
-            Self::Given(keys) => RegionKeys {
+            Self::Packed(keys, unread) if unread.contains(region) => {
+                let missing = Finding::new(FindingKind::Unreadable).because(
+                    format!("the public keys of {region}"),
+                    "they could not be asked for when the bundle was packed",
+                );
+                // What was packed of this Region was saved beside the archive.
+                RegionKeys {
+                    vouched: Arc::default(),
+                    saved: Arc::clone(keys),
+                    failed: Some(missing),
+                }
+            }
+            Self::Given(keys) | Self::Packed(keys, _) => RegionKeys {
                 vouched: Arc::clone(keys),
                 saved: Arc::default(),
                 failed: None,

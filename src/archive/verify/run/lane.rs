@@ -6,8 +6,9 @@ use std::sync::Arc;
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::SemaphorePermit;
 
-use super::digests::fetch_all;
+use super::digests::{Ready, alone, fetch_all};
 use super::logs::{Limits, LogChecks};
 use super::{LaneReport, Period, Progress, Request, proven};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, Root};
@@ -57,15 +58,21 @@ pub(super) async fn verify(
 
     let step = digests.next_step(&request, &mut findings).await;
     let mut fetched = fetch_all(&request.source, &limits, step).await;
-    while let Some(horizon) = fetched.last().map(|digest| digest.key.time()) {
+    while let Some(horizon) = fetched.last().map(|digest| digest.key().time()) {
         // While these are followed, the next ones are under way.
         let step = digests.next_step(&request, &mut findings).await;
         let ahead = fetch_all(&request.source, &limits, step);
         let now = async {
             files.read_until(later(horizon, AFTER), &mut findings).await;
             progress.digests(fetched.len() as u64);
-            let (verifier, outcomes) = follow(verifier, fetched).await;
-            take(outcomes, &mut findings, &mut files, &mut checks).await;
+            let mut verifier = verifier;
+            for batch in batches(fetched) {
+                let (batch, room) = at_hand(&request, &limits, batch).await;
+                let outcomes;
+                (verifier, outcomes) = follow(verifier, batch).await;
+                drop(room);
+                take(outcomes, &mut findings, &mut files, &mut checks).await;
+            }
             files.settle(later(horizon, -CLAIMED_WITHIN), &verifier, &mut findings);
             verifier
         };
@@ -107,6 +114,43 @@ pub(super) async fn verify(
         followed: false,
         borders: summary.came_from,
     }
+}
+
+/// What can be followed at once: those that are at hand, and each other by itself.
+fn batches(fetched: Vec<Ready>) -> Vec<Vec<Ready>> {
+    let mut batches: Vec<Vec<Ready>> = Vec::new();
+    for ready in fetched {
+        match batches.last_mut() {
+            Some(batch) if is_at_hand(&ready) && batch.iter().all(is_at_hand) => batch.push(ready),
+            _ => batches.push(vec![ready]),
+        }
+    }
+    batches
+}
+
+fn is_at_hand(ready: &Ready) -> bool {
+    matches!(ready, Ready::Digest(_))
+}
+
+/// Fetches what is not at hand; the room that it takes is to be kept until it has
+/// been followed.
+async fn at_hand<'a>(
+    request: &Request,
+    limits: &'a Arc<Limits>,
+    batch: Vec<Ready>,
+) -> (Vec<FetchedDigest>, Option<SemaphorePermit<'a>>) {
+    let (mut digests, mut room) = (Vec::with_capacity(batch.len()), None);
+    for ready in batch {
+        digests.push(match ready {
+            Ready::Digest(digest) => *digest,
+            Ready::Later(key) => {
+                let (digest, taken) = alone(&request.source, limits, key).await;
+                room = taken;
+                digest
+            }
+        });
+    }
+    (digests, room)
 }
 
 /// Follows digests on a blocking thread: that is where signatures are checked.

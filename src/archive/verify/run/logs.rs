@@ -21,6 +21,11 @@ const BATCH: usize = 32;
 /// below what may be held at a time.
 const BATCH_BYTES: usize = 1 << 20;
 
+/// Whatever somebody puts in the place of digests, all lanes together take no more
+/// than this. Units: KiB.
+const INFLATING_KIB: usize = 512 << 10;
+const OPENED_KIB: usize = 256 << 10;
+
 type Checked = Result<Result<VerifiedLog, LogFault>, FetchError>;
 
 thread_local! {
@@ -33,6 +38,12 @@ thread_local! {
 pub(super) struct Limits {
     fetches: Arc<Semaphore>,
     batches: Arc<Semaphore>,
+    /// What digests may inflate to at a time. Units: KiB.
+    pub(super) inflating: Semaphore,
+    /// What opened digests that are not proven yet may take. Units: KiB.
+    pub(super) opened: Arc<Semaphore>,
+    /// How many digests may be open at a time for which there was no room.
+    pub(super) alone: Semaphore,
     /// How many blocking threads are kept busy.
     pub(super) threads: usize,
 }
@@ -43,6 +54,9 @@ impl Limits {
         Self {
             fetches: Arc::new(Semaphore::new(concurrency.fetches)),
             batches: Arc::new(Semaphore::new(threads * 2)),
+            inflating: Semaphore::new(INFLATING_KIB),
+            opened: Arc::new(Semaphore::new(OPENED_KIB)),
+            alone: Semaphore::new(1),
             threads,
         }
     }

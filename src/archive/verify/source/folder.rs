@@ -12,6 +12,10 @@ use super::{FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 /// object, as `aws s3api head-object --query Metadata` prints it.
 pub const METADATA_SUFFIX: &str = ".metadata.json";
 
+/// The longest file of metadata that is read: S3 keeps 2 KB of an object's, and
+/// JSON can take six bytes for one. Units: bytes.
+const METADATA_LIMIT: u64 = 64 << 10;
+
 /// How far a listing may run ahead of its reader. Units: objects.
 const AHEAD: usize = 1024;
 
@@ -147,11 +151,17 @@ fn below(folder: &Path, key: &str) -> io::Result<PathBuf> {
 fn metadata_beside(path: &Path) -> Result<HashMap<String, String>, FetchError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(METADATA_SUFFIX);
-    let text = match fs::read(beside) {
-        Ok(text) => text,
+    let file = match fs::File::open(beside) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(error) => return Err(error.into()),
     };
+    let mut text = Vec::new();
+    file.take(METADATA_LIMIT + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > METADATA_LIMIT {
+        let wanted = format!("its metadata: more than {METADATA_LIMIT} bytes");
+        return Err(FetchError::Failed(wanted));
+    }
     serde_json::from_slice(&text)
         .map_err(|error| FetchError::Failed(format!("its metadata: {error}")))
 }
@@ -295,6 +305,9 @@ mod tests {
         assert_eq!(&object.bytes[..], b"a/1");
         assert_eq!(object.metadata["signature"], "ab");
         assert_eq!(keys(&source, "", None).await, ["a/1"]);
+        let long = format!(r#"{{"signature":"{}"}}"#, "a".repeat(64 << 10));
+        fs::write(folder.path().join("a/1.metadata.json"), long).unwrap();
+        assert!(matches!(source.fetch(None, "a/1").await, Err(FetchError::Failed(_))));
     }
 
     #[tokio::test]

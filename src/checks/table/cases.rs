@@ -1,0 +1,208 @@
+//! What single checks must see, one state each.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::rows::{cell, value};
+use super::{declare, denied, error, holding};
+use crate::archive::verify::finding::{Finding, FindingKind};
+use crate::archive::verify::run::{LaneReport, Verification};
+use crate::aws::Seen;
+use crate::checks::{CATALOGUE, Check, Facts, PLAN_EMPTY, Run, Scope, Severity, Verdict};
+use crate::policy::Statement;
+
+fn check(id: &str) -> &'static Check {
+    CATALOGUE.iter().find(|check| check.id == id).unwrap()
+}
+
+/// What a check says, of all scopes together.
+fn verdict(facts: &Facts, id: &str) -> Verdict {
+    super::super::judge::together((check(id).judge)(facts).into_iter().map(|one| one.verdict))
+}
+
+/// The verified digests, to be changed.
+fn chains(facts: &mut Facts) -> &mut Vec<LaneReport> {
+    &mut Arc::get_mut(value(&mut facts.chains)).unwrap().lanes
+}
+
+/// Facts of which nobody else holds the chains.
+fn own_chains() -> Facts {
+    let mut facts = holding();
+    let lanes = facts.chains.present().unwrap().lanes.iter().map(|lane| LaneReport {
+        account: lane.account.clone(),
+        region: lane.region.clone(),
+        bucket: lane.bucket.clone(),
+        root: lane.root.clone(),
+        chains: lane.chains.clone(),
+        logs: lane.logs,
+        proven: lane.proven.clone(),
+        findings: lane.findings.clone(),
+        followed: false,
+        borders: Vec::new(),
+    });
+    let verification = Verification { lanes: lanes.collect(), findings: Vec::new() };
+    facts.chains = Seen::Present(Arc::new(verification));
+    facts
+}
+
+#[test]
+fn what_is_suppressed_or_left_out_does_not_hide_its_steps() {
+    let mut facts = holding();
+    facts.observed.ownership = Seen::Absent;
+    let told = |run: &Run| {
+        let broken =
+            run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+        broken.map(|one| one.check.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&Run::of(&facts, CATALOGUE)), ["bucket-ownership"]);
+    assert_eq!(told(&Run::of(&facts, &[check(PLAN_EMPTY)])), [PLAN_EMPTY]);
+
+    declare(
+        &mut facts,
+        "[[drift.suppress]]\ncheck = \"bucket-ownership\"\nreason = \"moving\"\n\
+         until = \"2026-01-02\"",
+    );
+    let run = Run::of(&facts, &[check(PLAN_EMPTY), check("bucket-ownership")]);
+    assert_eq!(told(&run), ["bucket-ownership", PLAN_EMPTY]);
+    assert!(run.has_drift(Severity::Medium));
+}
+
+#[test]
+fn a_step_is_not_hidden_by_a_check_that_could_not_judge() {
+    let mut facts = holding();
+    facts.observed.bucket_policy = Seen::Absent;
+    // The freshness is unknown, and its plan mends the bucket's policy.
+    let status = value(cell(&mut facts));
+    (status.newest_digest, status.started) = (None, None);
+    status.archive_unread = Some(error());
+    let checks = [check("org-delivery-freshness"), check(PLAN_EMPTY)];
+    assert!(Run::of(&facts, &checks).has_drift(Severity::Low));
+}
+
+#[test]
+fn digests_that_are_not_there_do_not_hold() {
+    const ID: &str = "org-digest-chain";
+    assert_eq!(verdict(&own_chains(), ID), Verdict::Holds);
+    let is_broken = |facts: &Facts| matches!(verdict(facts, ID), Verdict::Broken { .. });
+
+    // All digests and logs of an account and Region.
+    let mut facts = own_chains();
+    let lane = chains(&mut facts).remove(0);
+    let answers = (check(ID).judge)(&facts);
+    let scope = Scope::Region { account: lane.account, region: lane.region };
+    let broken = answers.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+    assert_eq!(broken.map(|one| &one.scope).collect::<Vec<_>>(), [&scope]);
+
+    // All there are.
+    chains(&mut facts).clear();
+    assert!(is_broken(&facts));
+
+    // Log files without a digest.
+    let mut facts = own_chains();
+    let lane = &mut chains(&mut facts)[0];
+    lane.chains.clear();
+    lane.findings = vec![Finding::new(FindingKind::NoDigests)];
+    assert!(is_broken(&facts));
+    // The first digest of a trail may be on its way.
+    let now = facts.at;
+    for (_, _, status) in statuses(&mut facts) {
+        let status = value(status);
+        (status.started, status.told_digest) = (Some(now), None);
+    }
+    assert_eq!(verdict(&facts, ID), Verdict::Holds);
+
+    // The status tells of none, and the archive has none.
+    let mut facts = own_chains();
+    chains(&mut facts).clear();
+    for (_, _, status) in statuses(&mut facts) {
+        let status = value(status);
+        (status.started, status.told_digest, status.newest_digest) = (None, None, None);
+    }
+    assert!(is_broken(&facts));
+}
+
+fn statuses(
+    facts: &mut Facts,
+) -> Vec<(crate::names::AccountId, crate::names::Region, &mut Seen<crate::checks::TrailStatus>)> {
+    let insides = value(&mut facts.accounts)
+        .iter_mut()
+        .filter_map(|one| Some((one.account.clone(), one.inside.as_mut().ok()?)));
+    insides
+        .flat_map(|(account, inside)| {
+            let regions = inside.regions.iter_mut();
+            regions.map(move |(region, status)| (account.clone(), region.clone(), status))
+        })
+        .collect()
+}
+
+#[test]
+fn a_chain_whose_end_is_not_known_is_unknown() {
+    let mut facts = own_chains();
+    *cell(&mut facts) = denied();
+    assert!(matches!(verdict(&facts, "org-digest-chain"), Verdict::Unknown { .. }));
+    let mut facts = own_chains();
+    facts.accounts = denied();
+    assert!(matches!(verdict(&facts, "org-digest-chain"), Verdict::Unknown { .. }));
+}
+
+#[test]
+fn without_an_earlier_run_new_accounts_are_not_judged() {
+    let mut facts = holding();
+    facts.earlier = None;
+    let answers = (check("org-new-accounts").judge)(&facts);
+    assert_eq!(answers[0].verdict, Verdict::NotDeclared { key: "--baseline".to_owned() });
+    facts.earlier = Some(BTreeSet::new());
+    assert_eq!(verdict(&facts, "org-new-accounts"), Verdict::Holds);
+}
+
+#[test]
+fn deliveries_of_a_management_account_that_is_left_out_are_unknown() {
+    let mut facts = holding();
+    let management = facts.desired.management().clone();
+    let one = value(&mut facts.accounts).iter_mut().find(|one| one.account == management);
+    one.unwrap().inside = Err("its unit is left out".to_owned());
+    for id in ["trail-is-logging", "trail-cloudwatch-logs"] {
+        let Verdict::Unknown { reason, .. } = verdict(&facts, id) else { panic!("{id}") };
+        assert!(reason.contains("its unit is left out"), "{reason}");
+    }
+}
+
+#[test]
+fn what_ends_old_versions_early_contradicts_their_retention() {
+    const ID: &str = "bucket-retention-conflict";
+    let foreign = |filter: &str, days: Option<i32>, noncurrent: Option<i32>| {
+        let mut facts = holding();
+        let rules = &mut value(&mut facts.observed.lifecycle).rules;
+        let mut rule = rules["orgtrail-retention"].clone();
+        (rule.expiration_days, rule.noncurrent_days) = (days, noncurrent);
+        filter.clone_into(&mut rule.filter);
+        rules.insert("somebody-elses".to_owned(), rule);
+        verdict(&facts, ID)
+    };
+    let broken = |verdict| matches!(verdict, Verdict::Broken { .. });
+    assert!(broken(foreign("", None, Some(1))));
+    assert!(broken(foreign("AWSLogs/o-x/111111111111/", None, Some(1))));
+    assert!(broken(foreign("AWS", Some(30), None)));
+    assert!(broken(foreign("orgtrail/", Some(30), None)));
+    assert!(broken(foreign("LifecycleRuleFilter { tag: None }", Some(30), None)));
+    // Others' folders are theirs.
+    assert_eq!(foreign("tmp/", Some(1), Some(1)), Verdict::Holds);
+}
+
+#[test]
+fn a_reader_who_may_end_the_key_is_unexpected() {
+    let with = |account: &str, action: &str| {
+        let mut facts = holding();
+        let more = Statement::allow("More")
+            .principals([format!("arn:aws:iam::{account}:root")])
+            .actions([action])
+            .resources(["*"]);
+        value(&mut facts.observed.key_policy).0.statements.push(more);
+        verdict(&facts, "key-policy-scope")
+    };
+    assert_eq!(with("333333333333", "kms:Decrypt"), Verdict::Holds);
+    for action in ["kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:CreateGrant", "kms:*", "*"] {
+        let verdict = with("333333333333", action);
+        assert!(matches!(verdict, Verdict::Broken { .. }), "{action}: {verdict:?}");
+    }
+}

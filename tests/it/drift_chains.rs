@@ -1,0 +1,61 @@
+//! Digests that are deleted from the archive while drift looks on.
+
+use orgtrail::checks::{CATALOGUE, Facts, Run, Scope, Silent, Verdict};
+
+use crate::stage::Stage;
+
+/// Without a lock and the guard in the policy, an administrator can delete.
+const CONFIG: &str = r#"
+[organization]
+management_account = "111111111111"
+log_archive_account = "222222222222"
+home_region = "us-east-1"
+regions = ["us-east-1", "eu-central-1"]
+[archive]
+bucket = "acme-log-archive"
+mfa_delete = "off"
+object_lock = { mode = "off" }
+"#;
+
+/// Where `org-digest-chain` is broken.
+async fn broken(stage: &Stage) -> Vec<String> {
+    let now = stage.sandbox.now();
+    let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
+    let run = Run::of(&facts, CATALOGUE);
+    let findings = run.findings.iter().filter(|one| one.check == "org-digest-chain");
+    let broken = findings.filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+    let scope = |scope: &Scope| scope.to_string();
+    broken.map(|one| scope(&one.scope)).collect()
+}
+
+/// Deletes digests and logs of an account and Region, from the newest back.
+async fn delete(stage: &Stage, kind: &str, account: &str, newest: usize) {
+    let archive = stage.archive();
+    let bucket = stage.desired.bucket().to_string();
+    let org = stage.desired.org_id();
+    let folder = format!("AWSLogs/{org}/{account}/{kind}/us-east-1/");
+    let listed = archive.s3().list_objects_v2().bucket(&bucket).prefix(folder);
+    let listed = listed.send().await.unwrap().contents.unwrap_or_default();
+    let mut keys: Vec<String> = listed.into_iter().filter_map(|object| object.key).collect();
+    keys.sort();
+    for key in keys.into_iter().rev().take(newest) {
+        archive.s3().delete_object().bucket(&bucket).key(key).send().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn newest_digests_that_were_deleted_are_found() {
+    let stage = Stage::new(CONFIG).await;
+    stage.converge().await;
+    // Nothing is due yet.
+    assert_eq!(broken(&stage).await, [""; 0]);
+    stage.sandbox.tick(jiff::SignedDuration::from_hours(30));
+    assert_eq!(broken(&stage).await, [""; 0]);
+    // Those of the last two hours.
+    delete(&stage, "CloudTrail-Digest", "333333333333", 2).await;
+    assert_eq!(broken(&stage).await, ["333333333333 us-east-1"]);
+    // All that were ever delivered, with the logs: not even the folder is left.
+    delete(&stage, "CloudTrail-Digest", "222222222222", 1000).await;
+    delete(&stage, "CloudTrail", "222222222222", 1000).await;
+    assert_eq!(broken(&stage).await, ["222222222222 us-east-1", "333333333333 us-east-1"]);
+}
