@@ -45,6 +45,14 @@ fn broken(report: &str) -> Vec<String> {
         .collect()
 }
 
+async fn stop_rotation(stage: &Stage) {
+    let archive = stage.archive();
+    let alias = stage.desired.config.key.alias.to_string();
+    let key = archive.kms().describe_key().key_id(alias).send().await.unwrap();
+    let key = key.key_metadata.unwrap().key_id;
+    archive.kms().disable_key_rotation().key_id(key).send().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_is_found_compared_and_mended() {
     let stage = Stage::new(MINIMAL).await;
@@ -58,11 +66,7 @@ async fn drift_is_found_compared_and_mended() {
     let clean = run(&stage, folder.path(), &with(&["--report", "json=before.json"])).await;
     assert_eq!(clean.code, Some(0), "{}{}", clean.stdout, clean.stderr);
 
-    let archive = stage.archive();
-    let alias = stage.desired.config.key.alias.to_string();
-    let key = archive.kms().describe_key().key_id(alias).send().await.unwrap();
-    let key = key.key_metadata.unwrap().key_id;
-    archive.kms().disable_key_rotation().key_id(key).send().await.unwrap();
+    stop_rotation(&stage).await;
 
     let found = run(&stage, folder.path(), &with(&["--format", "json"])).await;
     assert_eq!(found.code, Some(11), "{}", found.stderr);
@@ -86,8 +90,7 @@ async fn drift_is_found_compared_and_mended() {
 async fn what_the_plan_alone_tells_is_mended() {
     let stage = Stage::new(MINIMAL).await;
     stage.converge().await;
-    let (archive, bucket) = (stage.archive(), stage.desired.bucket().to_string());
-    archive.s3().delete_bucket_tagging().bucket(bucket).send().await.unwrap();
+    stop_rotation(&stage).await;
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["drift", "--check", "plan-empty"];
     let found = run(&stage, folder.path(), &arguments).await;
