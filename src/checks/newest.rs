@@ -56,3 +56,30 @@ fn is_of_trail(key: &str, desired: &Desired) -> bool {
         ObjectKind::Log { .. } => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_digests_of_the_declared_trail_are_looked_at() {
+        let desired = crate::checks::table::holding().desired;
+        let trail = &desired.config.trail.name;
+        let key = |trail: &str, home: &str, end: &str| {
+            format!(
+                "AWSLogs/{}/222222222222/CloudTrail-Digest/eu-central-1/2026/01/02/222222222222_\
+                 CloudTrail-Digest_eu-central-1_{trail}_{home}_20260102T010000Z{end}.json.gz",
+                desired.org_id()
+            )
+        };
+        assert!(is_of_trail(&key(trail.as_str(), "us-east-1", ""), &desired));
+        for wrong in [
+            key("another", "us-east-1", ""),
+            key(trail.as_str(), "us-west-2", ""),
+            key(trail.as_str(), "us-east-1", "_backfill"),
+            "AWSLogs/2026/01/02/zzz".to_owned(),
+        ] {
+            assert!(!is_of_trail(&wrong, &desired), "{wrong}");
+        }
+    }
+}

@@ -81,7 +81,7 @@ pub(super) async fn fetch_all(
     }
 }
 
-/// Fetches a digest for which there was no room, and keeps the others of its kind
+/// Fetches a digest for which there was no room, and keeps others of its kind
 /// waiting until what is returned beside it is dropped.
 pub(super) async fn alone<'a>(
     source: &Source,
@@ -243,7 +243,7 @@ mod tests {
     fn write(folder: &std::path::Path, hour: u32) -> ObjectKey {
         let key = format!(
             "AWSLogs/111111111111/CloudTrail-Digest/us-east-1/2026/01/10/\
-             111111111111_CloudTrail-Digest_us-east-1_t_us-east-1_20260110T{hour:02}0000Z.json.gz"
+             111111111111_CloudTrail-Digest_us-east-1_trail_us-east-1_20260110T{hour:02}0000Z.json.gz"
         );
         let text = r#"{"digestStartTime":"2026-01-10T08:00:00Z","digestEndTime":"2026-01-10T09:00:00Z",
             "digestS3Bucket":"b","digestS3Object":"o","digestPublicKeyFingerprint":"f",

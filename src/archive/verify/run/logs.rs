@@ -22,9 +22,11 @@ const BATCH: usize = 32;
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Whatever somebody puts in the place of digests, all lanes together take no more
-/// than this. Units: KiB.
+/// than this before they know its signature. Units: KiB.
 const INFLATING_KIB: usize = 512 << 10;
-const OPENED_KIB: usize = 256 << 10;
+const OPENED_KIB: usize = 512 << 10;
+/// How many digests at a time are opened beyond that, each as large as it may be.
+const ALONE: usize = 4;
 
 type Checked = Result<Result<VerifiedLog, LogFault>, FetchError>;
 
@@ -56,7 +58,7 @@ impl Limits {
             batches: Arc::new(Semaphore::new(threads * 2)),
             inflating: Semaphore::new(INFLATING_KIB),
             opened: Arc::new(Semaphore::new(OPENED_KIB)),
-            alone: Semaphore::new(1),
+            alone: Semaphore::new(ALONE),
             threads,
         }
     }
