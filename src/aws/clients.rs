@@ -193,8 +193,8 @@ impl Clients {
         self.0.principal.as_deref()
     }
 
-    /// Reads the error of a call made with these clients; `action` is service
-    /// and operation: `s3:GetBucketPolicy`. [`At::at`] is its short form.
+    /// Reads the error of a call made with these clients; `action` is the IAM action
+    /// that it needs: `s3:GetBucketPolicy`. [`At::at`] is its short form.
     pub fn error<E>(&self, action: &str, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -237,8 +237,8 @@ impl Set {
 
 /// Names the place of a failed call.
 pub trait At<T> {
-    /// Turns an SDK's error into an [`AwsError`]; `action` is service and
-    /// operation: `s3:GetBucketPolicy`.
+    /// Turns an SDK's error into an [`AwsError`]; `action` is the IAM action that the
+    /// call needs: `s3:GetBucketPolicy`.
     ///
     /// # Errors
     /// The call's own.

@@ -48,6 +48,15 @@ impl Intercept for MarkOperation {
     }
 }
 
+/// How a request was sent, marked on its answer.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    /// The token of the session that signed it.
+    pub(super) token: Option<Arc<str>>,
+    /// Whether its answer has no body.
+    pub(super) is_head: bool,
+}
+
 /// An HTTP client that waits for each request's turn before it sends it, and
 /// waits no longer than `attempt_timeout` for the answer's head.
 ///
@@ -105,8 +114,15 @@ impl HttpConnector for PacedConnector {
                 let (service, name) = (operation.service(), operation.name());
                 client.pacer.turn(&client.account, &client.region, service, name).await;
             }
+            let sent = Sent {
+                token: request.headers().get("x-amz-security-token").map(Into::into),
+                is_head: request.method() == "HEAD",
+            };
             match tokio::time::timeout(client.attempt_timeout, inner.call(request)).await {
-                Ok(answer) => answer,
+                Ok(answer) => answer.map(|mut answer| {
+                    answer.add_extension(sent);
+                    answer
+                }),
                 Err(elapsed) => Err(ConnectorError::timeout(elapsed.into())),
             }
         })

@@ -12,6 +12,7 @@ use aws_types::request_id::RequestId;
 
 use super::{hint, kind};
 use crate::names::{AccountId, Region};
+use crate::report::drift::plain;
 
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 
@@ -77,7 +78,7 @@ pub struct AwsError(Arc<Failure>);
 /// The fields of an [`AwsError`].
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// The API operation: `GetBucketVersioning`.
+    /// What was done, as IAM calls it, without the service: `GetBucketVersioning`.
     pub operation: String,
     /// The service by the prefix of its IAM actions: `s3`, `cloudtrail`.
     pub service: String,
@@ -128,9 +129,9 @@ impl AwsError {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let status = error.raw_response().map(|raw| raw.status().as_u16());
-        let code = error.code().map(str::to_owned);
+        let code = error.code().map(one_line);
         let message = error.message().map(one_line);
-        let request_id = error.request_id().map(str::to_owned);
+        let request_id = error.request_id().map(one_line);
         let (kind, source) = match &error {
             SdkError::ServiceError(_) => {
                 (kind::of_code(code.as_deref(), message.as_deref(), status), None)
@@ -314,7 +315,7 @@ impl std::error::Error for AwsError {
 fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
     let line = |error: &dyn std::error::Error| {
         let text = error.to_string();
-        text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+        plain(&text.lines().map(str::trim).collect::<Vec<_>>().join("; ")).into_owned()
     };
     let mut text = line(error);
     let mut said = text.clone();
@@ -332,8 +333,10 @@ fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// What a server said, on one line, without a character that a terminal obeys.
 fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
+    let words = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    plain(words.trim_end_matches('.')).into_owned()
 }
 
 /// The cause without the SDK's own wrappers, which say no more than "dispatch
@@ -380,4 +383,16 @@ fn kind_of_source(source: &(dyn std::error::Error + Send + Sync + 'static)) -> E
 
 fn nested(error: &AwsError) -> Option<&AwsError> {
     error.0.source.as_deref()?.downcast_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_commands_no_terminal() {
+        assert_eq!(one_line(" not\n \u{1b}[2J here\u{7}. "), "not \\u{1b}[2J here\\u{7}");
+        let error = std::io::Error::other("two\nlines\u{1b}[1m");
+        assert_eq!(in_one_line(&error), "two; lines\\u{1b}[1m");
+    }
 }

@@ -2,39 +2,6 @@
 
 use super::{AwsError, ErrorKind};
 
-/// IAM actions that are named otherwise than the S3 operation they allow.
-///
-/// Source: Service Authorization Reference, "Actions, resources, and condition
-/// keys for Amazon S3".
-const S3_ACTIONS: [(&str, &str); 26] = [
-    ("CompleteMultipartUpload", "PutObject"),
-    ("CopyObject", "PutObject"),
-    ("CreateMultipartUpload", "PutObject"),
-    ("DeleteBucketEncryption", "PutEncryptionConfiguration"),
-    ("DeleteBucketLifecycle", "PutLifecycleConfiguration"),
-    ("DeleteBucketReplication", "PutReplicationConfiguration"),
-    ("DeleteObjects", "DeleteObject"),
-    ("DeletePublicAccessBlock", "PutBucketPublicAccessBlock"),
-    ("GetBucketEncryption", "GetEncryptionConfiguration"),
-    ("GetBucketLifecycleConfiguration", "GetLifecycleConfiguration"),
-    ("GetBucketNotificationConfiguration", "GetBucketNotification"),
-    ("GetBucketReplication", "GetReplicationConfiguration"),
-    ("GetObjectLockConfiguration", "GetBucketObjectLockConfiguration"),
-    ("GetPublicAccessBlock", "GetBucketPublicAccessBlock"),
-    ("HeadBucket", "ListBucket"),
-    ("HeadObject", "GetObject"),
-    ("ListBuckets", "ListAllMyBuckets"),
-    ("ListObjectVersions", "ListBucketVersions"),
-    ("ListObjectsV2", "ListBucket"),
-    ("PutBucketEncryption", "PutEncryptionConfiguration"),
-    ("PutBucketLifecycleConfiguration", "PutLifecycleConfiguration"),
-    ("PutBucketNotificationConfiguration", "PutBucketNotification"),
-    ("PutBucketReplication", "PutReplicationConfiguration"),
-    ("PutObjectLockConfiguration", "PutBucketObjectLockConfiguration"),
-    ("PutPublicAccessBlock", "PutBucketPublicAccessBlock"),
-    ("UploadPart", "PutObject"),
-];
-
 /// What can be done about a failure.
 pub(super) fn of(error: &AwsError) -> Option<String> {
     let who = error.principal.as_deref().map_or("the caller", short_principal);
@@ -101,8 +68,8 @@ fn expired(error: &AwsError) -> String {
     }
 }
 
-/// The IAM action that was missing: as AWS's message names it, else from the
-/// operation.
+/// The IAM action that was missing: as AWS's message names it, else the one that
+/// was called for.
 pub(super) fn iam_action(error: &AwsError) -> String {
     let named = error.message.as_deref().and_then(|message| {
         let (_, rest) = message.split_once("not authorized to perform: ")?;
@@ -111,14 +78,7 @@ pub(super) fn iam_action(error: &AwsError) -> String {
     if let Some(action) = named {
         return action.trim_end_matches(',').to_owned();
     }
-    let operation = match error.service.as_str() {
-        "s3" => S3_ACTIONS
-            .iter()
-            .find(|(operation, _)| *operation == error.operation)
-            .map_or(error.operation.as_str(), |(_, action)| action),
-        _ => &error.operation,
-    };
-    format!("{}:{operation}", error.service)
+    format!("{}:{}", error.service, error.operation)
 }
 
 /// What AWS's message says about an explicit deny.
@@ -160,7 +120,7 @@ mod tests {
     #[test]
     fn access_denied_names_the_action_and_the_role() {
         let error: AwsError =
-            failure("s3", "GetObjectLockConfiguration", ErrorKind::AccessDenied).into();
+            failure("s3", "GetBucketObjectLockConfiguration", ErrorKind::AccessDenied).into();
         assert_eq!(
             error.hint().unwrap(),
             "OrgTrailMember lacks s3:GetBucketObjectLockConfiguration"

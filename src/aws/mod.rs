@@ -31,6 +31,7 @@ pub use clients::{At, Clients};
 pub use error::{AwsError, ErrorKind, Failure};
 pub use objects::{Object, Objects};
 pub use pacing::Pacing;
+pub(crate) use propagation::retry_until_found;
 pub use propagation::{Propagation, retry_propagation};
 pub use seen::Seen;
 pub use session::{Aws, Caller};

@@ -39,6 +39,32 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, AwsError>>,
 {
+    retry_while(bounds, |error| error.kind() == ErrorKind::Propagating, call).await
+}
+
+/// The same for a call about something that was made a moment before, and may not
+/// be found yet.
+pub(crate) async fn retry_until_found<T, F, Fut>(
+    bounds: Propagation,
+    call: F,
+) -> Result<T, AwsError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, AwsError>>,
+{
+    let not_yet = |error: &AwsError| error.kind() == ErrorKind::Propagating || error.is_not_found();
+    retry_while(bounds, not_yet, call).await
+}
+
+async fn retry_while<T, F, Fut>(
+    bounds: Propagation,
+    again: impl FnMut(&AwsError) -> bool,
+    call: F,
+) -> Result<T, AwsError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, AwsError>>,
+{
     let waits = ExponentialBuilder::default()
         .with_min_delay(bounds.first_wait)
         .with_factor(1.5)
@@ -48,7 +74,7 @@ where
         .with_jitter();
     call.retry(waits)
         .sleep(tokio::time::sleep)
-        .when(|error: &AwsError| error.kind() == ErrorKind::Propagating)
+        .when(again)
         .notify(|error, wait| {
             tracing::info!(
                 operation = %error.operation,
@@ -113,8 +139,23 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_else_is_tried_again() {
-        for kind in [ErrorKind::AccessDenied, ErrorKind::Throttled, ErrorKind::Other] {
+        for kind in
+            [ErrorKind::AccessDenied, ErrorKind::NotFound, ErrorKind::Throttled, ErrorKind::Other]
+        {
             assert_eq!(calls_until(1, kind).await.0, 1, "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_just_made_is_looked_for_until_it_is_found() {
+        for (kind, wanted) in [(ErrorKind::NotFound, 3), (ErrorKind::AccessDenied, 1)] {
+            let mut calls = 0;
+            let _ = retry_until_found(AT_ONCE, || {
+                calls += 1;
+                std::future::ready(if calls < 3 { Err(failure(kind)) } else { Ok(()) })
+            })
+            .await;
+            assert_eq!(calls, wanted, "{kind}");
         }
     }
 }

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::{
 };
 use tokio::sync::Mutex;
 
-use super::{At, AwsError, Clients};
+use super::{At, AwsError, Clients, connector::Sent};
 use crate::names::{AccountId, Arn};
 
 /// A session is renewed this long before it ends, or when two thirds of it are
@@ -39,6 +39,8 @@ pub(super) struct RoleSession {
     pub(super) parent: Clients,
     pub(super) time: SharedTimeSource,
     pub(super) held: Mutex<Option<Held>>,
+    /// The token of the session that AWS last said has ended.
+    pub(super) ended: parking_lot::Mutex<Option<Arc<str>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +65,9 @@ impl RoleSession {
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
         let mut held = self.held.lock().await;
         let now = self.time.now();
+        if held.as_ref().is_some_and(|session| self.has_ended(session)) {
+            *held = None;
+        }
         match &*held {
             Some(session) if !session.is_due(now) => return Ok(session.credentials.clone()),
             _ => {}
@@ -108,12 +113,15 @@ impl RoleSession {
             .build())
     }
 
-    /// Drops the session, so that the next call assumes the role anew.
-    fn forget(&self) {
-        // Held by somebody: then it is being renewed already.
-        if let Ok(mut held) = self.held.try_lock() {
-            *held = None;
-        }
+    /// Takes a session for ended, so that the next call assumes the role anew. One
+    /// that has taken its place meanwhile stays.
+    fn end(&self, token: &Arc<str>) {
+        *self.ended.lock() = Some(Arc::clone(token));
+    }
+
+    fn has_ended(&self, session: &Held) -> bool {
+        let ended = self.ended.lock();
+        ended.is_some() && ended.as_deref() == session.credentials.session_token()
     }
 }
 
@@ -139,16 +147,21 @@ impl ClassifyRetry for RenewEnded {
     }
 
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let ended = context.response().is_some_and(|response| {
-            matches!(response.status().as_u16(), 400 | 401 | 403)
-                && response.body().bytes().is_some_and(|body| {
-                    body.windows(b"ExpiredToken".len()).any(|window| window == b"ExpiredToken")
-                })
-        });
-        if !ended {
+        let Some(response) = context.response() else { return RetryAction::NoActionIndicated };
+        let Some(Sent { token: Some(token), is_head }) = response.extension() else {
+            return RetryAction::NoActionIndicated;
+        };
+        let status = response.status().as_u16();
+        let body = response.body().bytes().unwrap_or_default();
+        let says_so = matches!(status, 400 | 401 | 403)
+            && body.windows(b"ExpiredToken".len()).any(|window| window == b"ExpiredToken");
+        // The answer to a HEAD has no body to say it in: S3 answers 400, which it
+        // hardly does for anything else. At worst the call is made again in vain.
+        let may_mean_it = *is_head && status == 400;
+        if !says_so && !may_mean_it {
             return RetryAction::NoActionIndicated;
         }
-        self.0.forget();
+        self.0.end(token);
         RetryAction::transient_error()
     }
 }

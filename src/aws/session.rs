@@ -261,6 +261,7 @@ impl Inner {
             parent: parent.clone(),
             time: self.base.time_source().unwrap_or_default(),
             held: tokio::sync::Mutex::default(),
+            ended: parking_lot::Mutex::default(),
         });
         let provider: Arc<dyn ProvideCredentials> = Arc::clone(&session) as _;
         let config = self

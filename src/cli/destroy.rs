@@ -7,7 +7,7 @@ use super::provision::PlanOptions;
 use super::{CliError, Context, Exit, Format};
 use crate::plan::Plan;
 use crate::plan::apply::{Outcome, StepResult};
-use crate::plan::destroy::{Remains, destroy, plan_destroy, remains};
+use crate::plan::destroy::{Remains, destroy, look_further, plan_destroy, remains};
 
 /// Take the trail, its alarms and its guardrail away; never data.
 ///
@@ -42,7 +42,8 @@ struct Report<'a> {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
-    let looked = args.options.look(context).await?;
+    let mut looked = args.options.look(context).await?;
+    look_further(&looked.aws, &looked.desired, &mut looked.observed).await;
     let plan = plan_destroy(&looked.desired, &looked.observed);
     let remains = remains(&looked.desired, &looked.observed);
     let writes = plan.steps.iter().any(|step| step.action.writes());
@@ -72,7 +73,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         })?,
     }
     let failed = results.iter().any(|result| result.outcome != Outcome::Done);
-    Ok(if failed || plan.has_unreadable() {
+    let unreadable = plan.has_unreadable() || remains.iter().any(|one| one.unreadable);
+    Ok(if failed || unreadable {
         Exit::Incomplete
     } else if args.dry_run && writes {
         Exit::ChangesPending

@@ -1,7 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 
 use super::document::{Entry, Node, Value};
-use super::finding::Origin;
+use super::finding::{Finding, Origin};
 
 /// The environment variables, read once.
 ///
@@ -10,18 +11,35 @@ use super::finding::Origin;
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    /// Those of ours that are no text, their names as far as they are.
+    not_text: BTreeSet<String>,
 }
 
 const PREFIX: &str = "ORGTRAIL__";
 
 impl Environment {
-    /// The process's own; variables that are not Unicode are left out.
+    /// The process's own; variables of others that are not Unicode are left out.
     #[must_use]
     pub fn of_process() -> Self {
-        let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self { variables: std::env::vars_os().filter_map(unicode).collect() }
+        Self::of(std::env::vars_os())
+    }
+
+    fn of(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let mut environment = Self::default();
+        for (name, value) in variables {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => {
+                    environment.variables.insert(name, value);
+                }
+                (name, _) => {
+                    let name = name.unwrap_or_else(|name| name.to_string_lossy().into_owned());
+                    if name.starts_with(PREFIX) {
+                        environment.not_text.insert(name);
+                    }
+                }
+            }
+        }
+        environment
     }
 
     /// A variable's value.
@@ -30,16 +48,34 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
-    /// Puts the values of `ORGTRAIL__…` into the tree, over the file's.
-    pub(super) fn overlay(&self, root: &mut Node) {
+    /// Puts the values of `ORGTRAIL__…` into the tree, over the file's. Told are
+    /// those that have no place in it.
+    pub(super) fn overlay(&self, root: &mut Node) -> Vec<Finding> {
+        let misplaced = |name: &str, message: &str| {
+            let origin = Origin::Environment { variable: name.to_owned() };
+            Finding::error("", origin, message).with_hint(
+                "a variable is named ORGTRAIL__SECTION__KEY and sets one value in a table",
+            )
+        };
+        let mut findings: Vec<Finding> = self
+            .not_text
+            .iter()
+            .map(|name| misplaced(name, "found bytes that are not UTF-8, expected text"))
+            .collect();
         for (name, value) in &self.variables {
             let Some(path) = name.strip_prefix(PREFIX) else { continue };
             let path = path.to_lowercase();
             let keys: Vec<&str> = path.split("__").collect();
             let Some((key, tables)) = keys.split_last() else { continue };
             let origin = Origin::Environment { variable: name.clone() };
-            let Some(table) = root.at_path(tables, &origin) else { continue };
-            let Value::Table(entries) = &mut table.value else { continue };
+            let table = root.at_path(tables, &origin).map(|table| &mut table.value);
+            let Some(Value::Table(entries)) = table else {
+                findings.push(misplaced(
+                    name,
+                    &format!("`{}` is no table in the config, expected one", tables.join(".")),
+                ));
+                continue;
+            };
             entries.retain(|entry| entry.key != *key);
             entries.push(Entry {
                 key: (*key).to_owned(),
@@ -47,12 +83,48 @@ impl Environment {
                 node: Node { value: Value::String(value.clone()), origin },
             });
         }
+        findings
     }
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self { variables: variables.collect() }
+        Self { variables: variables.collect(), not_text: BTreeSet::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::*;
+    use crate::config::Loaded;
+
+    fn told(environment: &Environment) -> Vec<String> {
+        let text = "[organization]\nmanagement_account = \"111111111111\"\n\
+                    log_archive_account = \"222222222222\"\nhome_region = \"us-east-1\"\n\
+                    excluded_accounts = []\n[archive]\nbucket = \"acme-log-archive\"\n";
+        let findings = Loaded::from_text(text, environment).err().unwrap_or_default();
+        findings.into_iter().map(|finding| finding.message).collect()
+    }
+
+    #[test]
+    fn a_variable_without_a_place_in_the_config_is_refused() {
+        let name = "ORGTRAIL__ORGANIZATION__EXCLUDED_ACCOUNTS__0";
+        let environment = [(name, "333333333333")].into_iter().collect();
+        assert_eq!(
+            told(&environment),
+            ["`organization.excluded_accounts` is no table in the config, expected one"]
+        );
+    }
+
+    #[test]
+    fn a_variable_of_ours_that_is_no_text_is_refused() {
+        let odd = || OsString::from_vec(vec![0xff]);
+        let ours = Environment::of([("ORGTRAIL__ROLES__NAME".into(), odd())].into_iter());
+        assert_eq!(told(&ours), ["found bytes that are not UTF-8, expected text"]);
+        let other = Environment::of([("OTHER".into(), odd()), (odd(), "x".into())].into_iter());
+        assert!(told(&other).is_empty());
     }
 }

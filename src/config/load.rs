@@ -96,7 +96,7 @@ impl Loaded {
     /// Errors: every finding, at least one of them an error.
     pub fn from_text(text: &str, environment: &Environment) -> Result<Self, Vec<Finding>> {
         let mut root = document::parse(text)?;
-        environment.overlay(&mut root);
+        let misplaced = environment.overlay(&mut root);
         if matches!(&root.value, Value::Table(entries) if entries.is_empty()) {
             let message = "found nothing, expected at least `[organization]` and `[archive]`";
             let finding = Finding::error("", root.origin, message);
@@ -106,6 +106,7 @@ impl Loaded {
         let mut reader = Reader::default();
         let config = Config::read(&root, "", &mut reader);
         let Reader { mut findings, origins } = reader;
+        findings.extend(misplaced);
         let Some(config) = config else { return Err(findings) };
         derived::explain(&mut findings, &origins);
         findings = check::check(&config, &origins, findings);

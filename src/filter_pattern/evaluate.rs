@@ -33,8 +33,7 @@ fn passes(test: &Test, found: Option<&Value>) -> bool {
         Test::IsTrue => found == Some(&Value::Bool(true)),
         Test::IsFalse => found == Some(&Value::Bool(false)),
         Test::NotExists => found.is_none(),
-        // What is missing is neither equal nor unequal to anything, and an
-        // array or an object is not compared.
+        // What is missing is neither equal nor unequal to anything.
         Test::Compare(operator, literal) => {
             found.is_some_and(|found| compare(*operator, literal, found))
         }
@@ -50,8 +49,10 @@ fn compare(operator: Operator, literal: &Literal, found: &Value) -> bool {
             (Some(wanted), Some(found)) => return ordered(operator, found.partial_cmp(&wanted)),
             _ => is_like(wanted, &found.to_string()),
         },
-        (_, Value::Number(_) | Value::Bool(_)) => false,
-        (_, Value::Null | Value::Array(_) | Value::Object(_)) => return false,
+        // AWS does not say what a text is to a boolean, or a quoted text to a number.
+        // Not to match is what an alarm can be judged by: none is relied on that might
+        // not be raised.
+        (_, _) => return false,
     };
     match operator {
         Operator::Equal => equal,

@@ -63,6 +63,11 @@ fn patterns_match_as_documented() {
         (r"{ $.missing != x }", false),
         (r"{ $.SomeObject != x }", false),
         (r"{ $.object != x }", false),
+        // Nor is what is of another kind.
+        (r#"{ $.ThisFlag = "true" }"#, false),
+        (r"{ $.ThisFlag != true }", false),
+        (r"{ $.ThisFlag != false }", false),
+        (r#"{ $.bandwidth != "75.5" }"#, false),
         (r"{ $.object.deep.er = 4* }", true),
         (r#"{ $.quoted = "say \"*\" \\ now" }"#, true),
         // `&&` binds tighter.

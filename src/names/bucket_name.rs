@@ -16,7 +16,7 @@ pub struct BucketName(Box<str>);
 
 super::string_name!(BucketName, "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$");
 
-const RESERVED_PREFIXES: [&str; 5] = ["xn--", "sthree-", "amzn-s3-demo-", "arn:", "aws:"];
+const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
 const RESERVED_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
 
 impl BucketName {

@@ -139,7 +139,7 @@ async fn organization_trails(clients: &Clients) -> Result<Vec<FoundTrail>, AwsEr
 async fn owned_by(clients: &Clients, owner: &AccountId, bucket: &str) -> Option<FoundBucket> {
     let _: BucketName = bucket.parse().ok()?;
     let head = clients.s3().head_bucket().bucket(bucket).expected_bucket_owner(owner.as_str());
-    let head = head.send().await.at(clients, "s3:HeadBucket");
+    let head = head.send().await.at(clients, "s3:ListBucket");
     match head {
         Ok(head) => Some(FoundBucket {
             owner: owner.clone(),

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Action, Change, Plan, Step, fingerprint};
 use crate::aws::AwsError;
@@ -79,9 +79,9 @@ fn could_not_read(error: &AwsError) -> Change {
 }
 
 fn config_digest(desired: &Desired) -> String {
-    let config = serde_json::to_value(&desired.config).unwrap_or(Value::Null);
     fingerprint(&json!({
-        "config": config,
+        // Its fields and values, in a form that cannot fail.
+        "config": format!("{:?}", desired.config),
         "organization": desired.org_id().as_str(),
         "root": desired.organization.root.as_str(),
         "own_roles": desired.own_roles,

@@ -2,10 +2,10 @@
 
 use super::{Action, FieldChange, Plan, ResourceId, Step, WriteAuthority, build};
 use crate::alarms::{ALARMS, Alarm};
-use crate::aws::{At, Aws, AwsError, Clients};
+use crate::aws::{At, Aws, AwsError, Clients, Seen};
 use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult, chain};
-use crate::resources::{Desired, Observed};
+use crate::resources::{Desired, GuardrailScp, Observed};
 
 /// Something that a destroy leaves, and why.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -15,7 +15,9 @@ pub struct Remains {
     /// Its name.
     pub name: String,
     /// Why it stays.
-    pub why: &'static str,
+    pub why: String,
+    /// Whether it was not even possible to look, so that it may not be there.
+    pub unreadable: bool,
     /// What it costs a month in US dollars, where that does not depend on its
     /// size.
     pub usd_a_month: Option<f64>,
@@ -69,7 +71,10 @@ pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
         step.depends_on = steps.iter().map(|step| step.id.clone()).collect();
         steps.push(step);
     }
-    let mut unread = vec![observed.trails.unreadable(), observed.guardrail.unreadable()];
+    let mut unread = vec![observed.trails.unreadable()];
+    if desired.config.guardrail.enabled {
+        unread.push(observed.guardrail.unreadable());
+    }
     if desired.config.alarms.is_some() {
         unread.extend([observed.metric_alarms.unreadable(), observed.metric_filters.unreadable()]);
     }
@@ -98,84 +103,138 @@ fn own_alarm_names(id: &str, desired: &Desired, observed: &Observed) -> Vec<Stri
     ALARMS.iter().map(Alarm::full_name).filter(is_there).collect()
 }
 
-/// What stays after a destroy, with why and what it costs.
+/// Looks at what a plan leaves out and a destroy tells of: a guardrail that the
+/// config has switched off.
+pub async fn look_further(aws: &Aws, desired: &Desired, observed: &mut Observed) {
+    if !desired.config.guardrail.enabled {
+        let clients = aws.clients(desired.management(), desired.home_region());
+        observed.guardrail = GuardrailScp::observe(&clients, desired).await;
+    }
+}
+
+/// What stays after a destroy, with why and what it costs. What could not be read
+/// is told as well: it may be there.
 #[must_use]
 pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
     let config = &desired.config;
-    let mut remains = Vec::new();
-    let mut add = |is_there: bool, id: &'static str, name: String, why, usd, cost: String| {
-        if is_there {
-            remains.push(Remains { id: id.into(), name, why, usd_a_month: usd, cost });
-        }
+    let nothing = || (Some(0.0), "nothing".to_owned());
+    let quiet = || (Some(0.0), "nothing while nothing is published".to_owned());
+    let key = || {
+        let month = prices::KMS_KEY_MONTH;
+        let more = format!("${month} for the key, and ${month} more for each of its first two");
+        (Some(month), format!("{more} rotations"))
     };
-    add(
-        observed.archive_bucket.present().is_some(),
-        "archive-bucket",
-        config.archive.bucket.to_string(),
-        "it holds the logs; locked ones nobody can delete",
-        None,
-        prices::gb_month_in(&["STANDARD", "STANDARD_IA", "GLACIER_IR"]),
-    );
-    add(
-        observed.access_log_bucket.present().is_some(),
-        "access-log-bucket",
-        config.archive.access_logging.bucket.to_string(),
-        "it holds who read the logs",
-        None,
-        format!("{}; its own rule empties it", prices::gb_month_in(&["STANDARD"])),
-    );
-    add(
-        observed.kms_key.present().is_some(),
-        "kms-key",
-        config.key.alias.to_string(),
-        "without it every log is unreadable",
-        Some(prices::KMS_KEY_MONTH),
-        format!(
-            "${0} for the key, and ${0} more for each of its first two rotations",
-            prices::KMS_KEY_MONTH
+    let mut all = vec![
+        stays(
+            observed.archive_bucket.as_ref(),
+            "archive-bucket",
+            config.archive.bucket.to_string(),
+            "it holds the logs; locked ones nobody can delete",
+            (None, prices::gb_month_in(&["STANDARD", "STANDARD_IA", "GLACIER_IR"])),
         ),
-    );
-    add(
-        observed.log_group.present().is_some(),
-        "log-group",
-        config.cloudwatch_logs.group.to_string(),
-        "it holds events until their retention ends",
-        None,
-        format!("${} a GB, compressed", prices::LOGS_GB_MONTH),
-    );
-    add(
-        observed.log_group_role.present().is_some(),
-        "log-group/role",
-        config.cloudwatch_logs.role.to_string(),
-        "another trail may use it",
-        Some(0.0),
-        "nothing".to_owned(),
-    );
-    add(
-        observed.topic.present().is_some(),
-        "topic",
-        desired.topic_arn().map(|arn| arn.to_string()).unwrap_or_default(),
-        "others subscribe to it",
-        Some(0.0),
-        "nothing while nothing is published".to_owned(),
-    );
-    add(
-        observed.alarm_topic.present().is_some(),
-        "alarm-topic",
-        desired.alarm_topic_arn().map(|arn| arn.to_string()).unwrap_or_default(),
-        "others subscribe to it",
-        Some(0.0),
-        "nothing while nothing is published".to_owned(),
-    );
-    add(
-        observed.trusted_access.present().is_some(),
-        "trusted-access",
-        crate::policy::CLOUDTRAIL.to_owned(),
-        "other organization trails and CloudTrail Lake need it",
-        Some(0.0),
-        "nothing".to_owned(),
-    );
-    remains
+        stays(
+            observed.access_log_bucket.as_ref(),
+            "access-log-bucket",
+            config.archive.access_logging.bucket.to_string(),
+            "it holds who read the logs",
+            (None, format!("{}; its own rule empties it", prices::gb_month_in(&["STANDARD"]))),
+        ),
+        stays(
+            observed.kms_key.as_ref(),
+            "kms-key",
+            config.key.alias.to_string(),
+            "without it every log is unreadable",
+            key(),
+        ),
+        stays(
+            observed.log_group.as_ref(),
+            "log-group",
+            config.cloudwatch_logs.group.to_string(),
+            "it holds events until their retention ends",
+            (None, format!("${} a GB, compressed", prices::LOGS_GB_MONTH)),
+        ),
+        stays(
+            observed.log_group_role.as_ref(),
+            "log-group/role",
+            config.cloudwatch_logs.role.to_string(),
+            "another trail may use it",
+            nothing(),
+        ),
+        stays(
+            observed.topic.as_ref(),
+            "topic",
+            desired.topic_arn().map(|arn| arn.to_string()).unwrap_or_default(),
+            "others subscribe to it",
+            quiet(),
+        ),
+        stays(
+            observed.alarm_topic.as_ref(),
+            "alarm-topic",
+            desired.alarm_topic_arn().map(|arn| arn.to_string()).unwrap_or_default(),
+            "others subscribe to it",
+            quiet(),
+        ),
+        stays(
+            observed.trusted_access.as_ref(),
+            "trusted-access",
+            crate::policy::CLOUDTRAIL.to_owned(),
+            "other organization trails and CloudTrail Lake need it",
+            nothing(),
+        ),
+    ];
+    if let Some(vault) = &config.archive.replication {
+        all.push(stays(
+            observed.vault.as_ref().map(|found| found.bucket.as_ref()).flatten(),
+            "vault",
+            vault.bucket.to_string(),
+            "it holds the replicas",
+            (None, prices::gb_month_in(&[vault.storage_class.as_str()])),
+        ));
+        all.push(stays(
+            observed.vault.as_ref().map(|found| found.key.as_ref()).flatten(),
+            "vault",
+            vault.key_alias.to_string(),
+            "without it every replica is unreadable",
+            key(),
+        ));
+        all.push(stays(
+            observed.replication_role.as_ref(),
+            "replication-role",
+            vault.role.to_string(),
+            "S3 goes on replicating with it",
+            nothing(),
+        ));
+    }
+    if !config.guardrail.enabled {
+        all.push(stays(
+            observed.guardrail.as_ref().map(|found| found.id.as_ref()).flatten(),
+            "guardrail",
+            config.guardrail.name.clone(),
+            "the config has it switched off, so a policy of its name is not taken for orgtrail's",
+            nothing(),
+        ));
+    }
+    all.into_iter().flatten().collect()
+}
+
+fn stays<T>(
+    seen: Seen<T>,
+    id: &'static str,
+    name: String,
+    why: &str,
+    (usd_a_month, cost): (Option<f64>, String),
+) -> Option<Remains> {
+    let one =
+        Remains { id: id.into(), name, why: why.to_owned(), unreadable: false, usd_a_month, cost };
+    match seen {
+        Seen::Present(_) => Some(one),
+        Seen::Absent => None,
+        Seen::Unreadable(error) => Some(Remains {
+            why: format!("if it is there, {why}; it could not be read: {}", chain(&error)),
+            unreadable: true,
+            ..one
+        }),
+    }
 }
 
 /// Carries the steps of [`plan_destroy`] out, one after the other; a failed one
@@ -222,52 +281,50 @@ async fn take_away(
         let Some(found) = observed.guardrail.present() else { return Ok(()) };
         let Some(policy) = &found.id else { return Ok(()) };
         for target in &found.targets {
-            clients
-                .organizations()
-                .detach_policy()
-                .policy_id(policy)
-                .target_id(target)
-                .send()
-                .await
-                .at(clients, "organizations:DetachPolicy")?;
+            let call = clients.organizations().detach_policy().policy_id(policy).target_id(target);
+            gone(call.send().await.at(clients, "organizations:DetachPolicy"))?;
         }
-        clients
-            .organizations()
-            .delete_policy()
-            .policy_id(policy)
-            .send()
-            .await
-            .at(clients, "organizations:DeletePolicy")?;
+        let call = clients.organizations().delete_policy().policy_id(policy);
+        gone(call.send().await.at(clients, "organizations:DeletePolicy"))
     } else if id == "alarms" {
-        clients
-            .cloudwatch()
-            .delete_alarms()
-            .set_alarm_names(Some(own_alarm_names(id, desired, observed)))
-            .send()
-            .await
-            .at(clients, "cloudwatch:DeleteAlarms")?;
-    } else if id == "metric-filters" {
-        for name in own_alarm_names(id, desired, observed) {
-            clients
-                .logs()
-                .delete_metric_filter()
-                .log_group_name(desired.config.cloudwatch_logs.group.as_str())
-                .filter_name(name)
-                .send()
-                .await
-                .at(clients, "logs:DeleteMetricFilter")?;
+        let names = own_alarm_names(id, desired, observed);
+        let delete = async |names: Vec<String>| {
+            let call = clients.cloudwatch().delete_alarms().set_alarm_names(Some(names));
+            call.send().await.at(clients, "cloudwatch:DeleteAlarms").map(|_| ())
+        };
+        match delete(names.clone()).await {
+            // Of several, those that are there may have been left.
+            Err(error) if error.is_not_found() => {
+                for name in names {
+                    gone(delete(vec![name]).await)?;
+                }
+                Ok(())
+            }
+            other => other,
         }
+    } else if id == "metric-filters" {
+        let group = desired.config.cloudwatch_logs.group.as_str();
+        for name in own_alarm_names(id, desired, observed) {
+            let call = clients.logs().delete_metric_filter().log_group_name(group);
+            let call = call.filter_name(name).send().await;
+            gone(call.at(clients, "logs:DeleteMetricFilter"))?;
+        }
+        Ok(())
     } else {
-        let arn = desired.trail_arn().to_string();
-        clients
-            .cloudtrail()
-            .delete_trail()
-            .name(arn)
-            .send()
-            .await
-            .at(clients, "cloudtrail:DeleteTrail")?;
+        let call = clients.cloudtrail().delete_trail().name(desired.trail_arn().to_string());
+        gone(call.send().await.at(clients, "cloudtrail:DeleteTrail"))
     }
-    Ok(())
+}
+
+/// What is no longer there was taken away: by somebody else, or by a call whose
+/// answer got lost.
+fn gone<T>(deleted: Result<T, AwsError>) -> Result<(), AwsError> {
+    match deleted {
+        Err(error) if !error.is_not_found() && !error.is_code("PolicyNotAttachedException") => {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The IAM actions that a destroy needs besides those of a plan.

@@ -26,7 +26,7 @@ pub use build::plan;
 pub use file::PlanFileError;
 pub use fingerprint::{fingerprint, fingerprint_of_all};
 pub use step::{Action, Confirmation, FieldChange, Irreversible, ResourceId, Step};
-pub(crate) use step::{Change, field_changes};
+pub(crate) use step::{Change, field_changes, within};
 
 /// Every step there is, in an order in which they can be done.
 ///

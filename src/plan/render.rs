@@ -31,7 +31,6 @@ impl Plan {
         let parts: Vec<String> = [
             (Action::Create, "to create"),
             (Action::Update, "to update"),
-            (Action::Replace, "to replace"),
             (Action::Delete, "to delete"),
             (Action::Blocked, "blocked"),
             (Action::Refused, "refused"),
@@ -54,7 +53,6 @@ fn step_text(step: &Step, text: &mut String) {
         Action::Nothing => ' ',
         Action::Create => '+',
         Action::Update => '~',
-        Action::Replace => '±',
         Action::Delete => '-',
         Action::Blocked => '!',
         Action::Refused => 'x',

@@ -20,8 +20,6 @@ pub enum Action {
     Create,
     /// It exists and is changed in place.
     Update,
-    /// Another one takes its place.
-    Replace,
     /// It is taken away.
     Delete,
     /// Something else has to happen first, or it could not be read.
@@ -34,7 +32,7 @@ impl Action {
     /// Whether the step writes.
     #[must_use]
     pub fn writes(self) -> bool {
-        matches!(self, Self::Create | Self::Update | Self::Replace | Self::Delete)
+        matches!(self, Self::Create | Self::Update | Self::Delete)
     }
 
     /// Whether the step, and what builds on it, cannot be done now.
@@ -50,7 +48,6 @@ impl Action {
             Self::Nothing => "nothing",
             Self::Create => "create",
             Self::Update => "update",
-            Self::Replace => "replace",
             Self::Delete => "delete",
             Self::Blocked => "blocked",
             Self::Refused => "refused",
@@ -80,6 +77,13 @@ impl FieldChange {
     }
 }
 
+/// The fields of a part of a resource, their paths below the part's name.
+pub(crate) fn within(part: &str, fields: Vec<FieldChange>) -> impl Iterator<Item = FieldChange> {
+    fields
+        .into_iter()
+        .map(move |change| FieldChange { path: format!("{part}.{}", change.path), ..change })
+}
+
 /// What cannot be undone, and the confirmation that it asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Irreversible {
@@ -99,8 +103,6 @@ pub enum Confirmation {
     ReplacedKey,
     /// A guard that will hold less than it holds now.
     WeakenedGuard,
-    /// A setting that AWS lets nobody switch off again.
-    ObjectLock,
 }
 
 impl Confirmation {
@@ -111,7 +113,6 @@ impl Confirmation {
             Self::ComplianceLock => "--confirm-compliance-lock",
             Self::ReplacedKey => "--confirm-replaced-key",
             Self::WeakenedGuard => "--confirm-weakened-guard",
-            Self::ObjectLock => "--confirm-object-lock",
         }
     }
 }

@@ -1,29 +1,61 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::document::{Effect, PolicyDocument, Principal, Statement, Strings};
 
+/// The most atoms that one statement falls apart into.
+///
+/// A statement of AWS's 20 KB can name a hundred principals, calls and resources
+/// each: a million atoms.
+const MOST_ATOMS: usize = 4096;
+
 /// The smallest thing a policy says: one principal, call and resource under one
 /// set of conditions. Documents with the same atoms decide the same.
+///
+/// A statement of more than [`MOST_ATOMS`] is one atom, equal to itself alone, in
+/// whatever form: at worst it is taken to differ from its like in two statements.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Atom {
     effect: Effect,
-    principal: Element,
-    action: Element,
-    resource: Element,
-    condition: BTreeSet<(String, String, BTreeSet<String>)>,
+    principal: Arc<Element>,
+    action: Arc<Element>,
+    resource: Arc<Element>,
+    condition: Arc<BTreeSet<Test>>,
 }
 
-/// One value of an element, or a negated element, which does not fall apart:
-/// `NotAction [a, b]` is not `NotAction a` and `NotAction b`.
+/// One value of an element; several that were left together; or a negated
+/// element, which does not fall apart: `NotAction [a, b]` is not `NotAction a` and
+/// `NotAction b`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Element {
+pub(super) enum Element {
     Missing,
-    One(String),
+    AnyOf(BTreeSet<String>),
     NoneOf(BTreeSet<String>),
 }
 
+/// What a condition asks of one key; one of the values suffices.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Test {
+    /// The operator, in lower case.
+    pub(super) operator: String,
+    /// The key, in lower case.
+    pub(super) key: String,
+    pub(super) values: BTreeSet<String>,
+}
+
+/// A statement in one form: what is equal is written the same.
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    pub(super) effect: Effect,
+    pub(super) principal: Element,
+    pub(super) action: Element,
+    pub(super) resource: Element,
+    pub(super) condition: BTreeSet<Test>,
+}
+
 pub(super) fn same(one: &PolicyDocument, other: &PolicyDocument) -> bool {
-    if one.version != other.version && (has_variables(one) || has_variables(other)) {
+    let variables = |document: &PolicyDocument| document.statements.iter().any(has_variables);
+    if one.version != other.version && (variables(one) || variables(other)) {
         return false;
     }
     atoms(&one.statements) == atoms(&other.statements)
@@ -33,42 +65,81 @@ pub(super) fn atoms<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> 
     statements.into_iter().flat_map(atoms_of).collect()
 }
 
-fn atoms_of(statement: &Statement) -> Vec<Atom> {
-    let principals = elements(
-        &statement.principal.as_ref().map(principal_values).unwrap_or_default(),
-        &statement.not_principal.as_ref().map(principal_values).unwrap_or_default(),
-    );
-    let lower = |values: &Strings| values.iter().map(str::to_ascii_lowercase).collect();
-    let actions = elements(&lower(&statement.action), &lower(&statement.not_action));
-    let as_is = |values: &Strings| values.iter().map(str::to_owned).collect();
-    let resources = elements(&as_is(&statement.resource), &as_is(&statement.not_resource));
-    let condition = condition_of(statement);
+impl Parts {
+    pub(super) fn of(statement: &Statement) -> Self {
+        let principals =
+            |of: &Option<Principal>| of.as_ref().map(principal_values).unwrap_or_default();
+        let lower = |values: &Strings| values.iter().map(str::to_ascii_lowercase).collect();
+        let as_is = |values: &Strings| values.iter().map(str::to_owned).collect();
+        Self {
+            effect: statement.effect,
+            principal: Element::of(
+                principals(&statement.principal),
+                principals(&statement.not_principal),
+            ),
+            action: Element::of(lower(&statement.action), lower(&statement.not_action)),
+            resource: Element::of(as_is(&statement.resource), as_is(&statement.not_resource)),
+            condition: condition_of(statement),
+        }
+    }
+}
 
-    let mut atoms = Vec::with_capacity(principals.len() * actions.len() * resources.len());
-    for principal in &principals {
+impl Element {
+    fn of(values: BTreeSet<String>, negated: BTreeSet<String>) -> Self {
+        if !negated.is_empty() {
+            Self::NoneOf(negated)
+        } else if values.is_empty() {
+            Self::Missing
+        } else {
+            Self::AnyOf(values)
+        }
+    }
+
+    /// How many it falls apart into.
+    fn count(&self) -> usize {
+        match self {
+            Self::AnyOf(values) => values.len(),
+            Self::Missing | Self::NoneOf(_) => 1,
+        }
+    }
+
+    fn apart(self) -> Vec<Arc<Self>> {
+        match self {
+            Self::AnyOf(values) => values
+                .into_iter()
+                .map(|value| Arc::new(Self::AnyOf(BTreeSet::from([value]))))
+                .collect(),
+            whole => vec![Arc::new(whole)],
+        }
+    }
+}
+
+fn atoms_of(statement: &Statement) -> Vec<Atom> {
+    let Parts { effect, principal, action, resource, condition } = Parts::of(statement);
+    let condition = Arc::new(condition);
+    let count = [&action, &resource]
+        .into_iter()
+        .try_fold(principal.count(), |count, element| count.checked_mul(element.count()));
+    if count.is_none_or(|count| count > MOST_ATOMS) {
+        let [principal, action, resource] = [principal, action, resource].map(Arc::new);
+        return vec![Atom { effect, principal, action, resource, condition }];
+    }
+    let (actions, resources) = (action.apart(), resource.apart());
+    let mut atoms = Vec::new();
+    for principal in principal.apart() {
         for action in &actions {
             for resource in &resources {
                 atoms.push(Atom {
-                    effect: statement.effect,
-                    principal: principal.clone(),
-                    action: action.clone(),
-                    resource: resource.clone(),
-                    condition: condition.clone(),
+                    effect,
+                    principal: Arc::clone(&principal),
+                    action: Arc::clone(action),
+                    resource: Arc::clone(resource),
+                    condition: Arc::clone(&condition),
                 });
             }
         }
     }
     atoms
-}
-
-fn elements(values: &BTreeSet<String>, negated: &BTreeSet<String>) -> Vec<Element> {
-    if !negated.is_empty() {
-        return vec![Element::NoneOf(negated.clone())];
-    }
-    if values.is_empty() {
-        return vec![Element::Missing];
-    }
-    values.iter().cloned().map(Element::One).collect()
 }
 
 pub(super) fn principal_values(principal: &Principal) -> BTreeSet<String> {
@@ -96,7 +167,7 @@ fn account_or_arn<'a>(kind: &str, value: &'a str) -> &'a str {
     }
 }
 
-fn condition_of(statement: &Statement) -> BTreeSet<(String, String, BTreeSet<String>)> {
+fn condition_of(statement: &Statement) -> BTreeSet<Test> {
     statement
         .condition
         .iter()
@@ -104,7 +175,7 @@ fn condition_of(statement: &Statement) -> BTreeSet<(String, String, BTreeSet<Str
             let operator = operator.to_ascii_lowercase();
             keys.iter().map(move |(key, values)| {
                 let values = values.iter().map(|value| condition_value(&operator, value)).collect();
-                (operator.clone(), key.to_ascii_lowercase(), values)
+                Test { operator: operator.clone(), key: key.to_ascii_lowercase(), values }
             })
         })
         .collect()
@@ -127,8 +198,9 @@ fn condition_value(operator: &str, value: &str) -> String {
 }
 
 /// Variables such as `${aws:username}` are text in the older version.
-fn has_variables(document: &PolicyDocument) -> bool {
-    document.to_json().contains("${")
+pub(super) fn has_variables(statement: &Statement) -> bool {
+    // Maps with string keys and no floats cannot fail to serialise.
+    serde_json::to_string(statement).unwrap_or_default().contains("${")
 }
 
 #[cfg(test)]
@@ -171,6 +243,23 @@ mod tests {
             r#"{"Statement":[{"Effect":"Deny","NotAction":"a","Resource":"*"},{"Effect":"Deny","NotAction":"b","Resource":"*"}]}"#,
         );
         assert!(!both.means_the_same(&apart));
+    }
+
+    #[test]
+    fn a_statement_of_a_million_atoms_is_compared_whole() {
+        let many = |prefix: &str| (0..100).map(|at| format!("{prefix}{at}")).collect::<Vec<_>>();
+        let huge = || {
+            Statement::deny("X")
+                .principals((0..100).map(|at| format!("{at:012}")))
+                .actions(many("s3:Get"))
+                .resources(many("arn:aws:s3:::b"))
+        };
+        assert_eq!(atoms_of(&huge()).len(), 1);
+        let one = PolicyDocument::new(vec![huge()]);
+        assert!(one.means_the_same(&PolicyDocument::new(vec![disguised(&huge())])));
+        let mut less = huge();
+        less.action.0.pop();
+        assert!(!one.means_the_same(&PolicyDocument::new(vec![less])));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::meaning::atoms;
+use super::meaning::{atoms, has_variables};
 use super::{PolicyDocument, Statement};
 
 /// How the names of orgtrail's own statements begin.
@@ -45,8 +45,12 @@ pub fn merge(found: Option<&PolicyDocument>, wanted: &PolicyDocument, foreign: F
     };
     let said = atoms(&kept);
     let own = wanted.statements.iter().filter(|one| !atoms([*one]).is_subset(&said)).cloned();
+    // What is a variable in one version of the language is text in the other, and
+    // the statements of others go on saying what they said. INVARIANT: orgtrail's
+    // own have no variables, so that they say the same in both.
+    let version = if kept.iter().any(has_variables) { &found.version } else { &wanted.version };
     let document = PolicyDocument {
-        version: wanted.version.clone(),
+        version: version.clone(),
         id: found.id.clone(),
         statements: kept.into_iter().chain(own).collect(),
     };
@@ -110,6 +114,19 @@ mod tests {
             assert_eq!(merged.document, found);
             assert!(merged.foreign.is_empty());
         }
+    }
+
+    #[test]
+    fn a_kept_statement_of_the_older_version_goes_on_saying_what_it_said() {
+        let with = |resource: &str| {
+            let found = PolicyDocument {
+                version: "2008-10-17".into(),
+                ..PolicyDocument::new(vec![other().resources([resource])])
+            };
+            merge(Some(&found), &PolicyDocument::new(vec![own("s3:PutObject")]), Foreign::Keep)
+        };
+        assert_eq!(with("arn:aws:s3:::b/${aws:userid}").document.version, "2008-10-17");
+        assert_eq!(with("arn:aws:s3:::b/x").document.version, "2012-10-17");
     }
 
     #[test]

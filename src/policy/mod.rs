@@ -5,12 +5,14 @@
 //! role permission and service control policies.
 
 mod changes;
+mod denies;
 mod document;
 mod limits;
 mod meaning;
 mod merge;
 
 pub use changes::policy_changes;
+pub use denies::forbids_less;
 pub use document::{Effect, PolicyDocument, PolicyError, Principal, Statement, Strings};
 pub use limits::{PolicyKind, TooLarge};
 pub use merge::{Foreign, Merged, OWN_SID_PREFIX, merge};

@@ -11,7 +11,7 @@ use super::archive_bucket::{
 use super::policy_change::policy_change;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, Clients, Seen};
-use crate::plan::{Action, Change, FieldChange, field_changes};
+use crate::plan::{Action, Change, FieldChange, field_changes, within};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 
 /// The bucket that takes the archive's access logs.
@@ -186,13 +186,6 @@ impl Resource for AccessLogBucket {
         if policy.action.stops() {
             return policy;
         }
-        let within = |part: &str, changes: Vec<FieldChange>| {
-            let part = part.to_owned();
-            changes.into_iter().map(move |change| FieldChange {
-                path: format!("{part}.{}", change.path),
-                ..change
-            })
-        };
         let ownership = found.and_then(|found| found.ownership.as_ref());
         fields.extend(within("ownership", field_changes(ownership, &Ownership::enforced())));
         let block = found.and_then(|found| found.public_access.as_ref());

@@ -2,6 +2,10 @@ use std::pin::Pin;
 
 use serde_json::{Value, json};
 
+use super::alarm_topic::Alarms;
+use super::log_group_role::LogGroupRole;
+use super::replication_role::ReplicationRole;
+use super::topic::{Deliveries, Made, Permitted};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError, archive_bucket as bucket};
 use crate::aws::{AwsError, Seen};
 use crate::plan::Change;
@@ -80,17 +84,17 @@ pub(crate) const CATALOGUE: &[Entry] = &[
     Entry::of::<bucket::AccessLogging>(),
     Entry::of::<bucket::Policy>(),
     Entry::of::<bucket::MfaDelete>(),
-    Entry::of::<super::ReplicationRole>(),
+    Entry::of::<ReplicationRole>(),
     Entry::of::<super::Vault>(),
     Entry::of::<super::VaultMfaDelete>(),
     Entry::of::<bucket::Replication>(),
     Entry::of::<bucket::Notifications>(),
     Entry::of::<super::LogGroup>(),
-    Entry::of::<super::LogGroupRole>(),
-    Entry::of::<super::Topic>(),
-    Entry::of::<super::topic::TopicPolicy>(),
-    Entry::of::<super::alarm_topic::AlarmTopic>(),
-    Entry::of::<super::alarm_topic::AlarmTopicPolicy>(),
+    Entry::of::<LogGroupRole>(),
+    Entry::of::<Made<Deliveries>>(),
+    Entry::of::<Permitted<Deliveries>>(),
+    Entry::of::<Made<Alarms>>(),
+    Entry::of::<Permitted<Alarms>>(),
     Entry::of::<super::AlarmSubscriptions>(),
     Entry::of::<super::MetricFilters>(),
     Entry::of::<super::MetricAlarms>(),

@@ -28,7 +28,7 @@ pub struct GuardrailScp {
 }
 
 impl GuardrailScp {
-    pub(super) async fn observe(management: &Clients, desired: &Desired) -> Seen<Self> {
+    pub(crate) async fn observe(management: &Clients, desired: &Desired) -> Seen<Self> {
         match Self::read(management, desired).await {
             Ok(found) => Seen::Present(found),
             Err(error) => Seen::Unreadable(error),

@@ -1,7 +1,9 @@
 use aws_smithy_types::error::operation::BuildError;
 
 use super::{Desired, Observed};
-use crate::aws::{At as _, Aws, AwsError, Clients, Propagation, retry_propagation};
+use crate::aws::{
+    At as _, Aws, AwsError, Clients, Propagation, retry_propagation, retry_until_found,
+};
 use crate::cli::{Exit, Explain};
 use crate::plan::WriteAuthority;
 
@@ -101,5 +103,22 @@ impl<'a> Hands<'a> {
         Fut: Future<Output = Result<T, AwsError>>,
     {
         Ok(retry_propagation(Propagation::default(), call).await?)
+    }
+
+    /// The same, and where what the call is about was made a moment before, while it
+    /// is not found.
+    pub(crate) async fn patiently_of<T, F, Fut>(
+        &self,
+        was_just_made: bool,
+        call: F,
+    ) -> Result<T, StepError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, AwsError>>,
+    {
+        if !was_just_made {
+            return self.patiently(call).await;
+        }
+        Ok(retry_until_found(Propagation::default(), call).await?)
     }
 }

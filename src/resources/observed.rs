@@ -2,12 +2,13 @@ use std::collections::BTreeMap;
 
 use super::archive_bucket::{self as bucket, readable};
 use super::kms_key::{KeyPolicy, Rotation};
+use super::log_group_role::LogGroupRole;
+use super::replication_role::ReplicationRole;
 use super::trail::Trails;
 use super::{
     AccessLogBucket, AlarmSubscriptions, DelegatedAdministrators, Desired, EventSelectors,
-    GuardrailScp, Insights, KmsKey, LogGroup, LogGroupRole, MetricAlarms, MetricFilters,
-    OrganizationTrail, ReplicationRole, ServiceLinkedRole, Topic, TrailLogging, TrailTags,
-    TrustedAccess, Vault,
+    GuardrailScp, Insights, KmsKey, LogGroup, MetricAlarms, MetricFilters, OrganizationTrail,
+    ServiceLinkedRole, ServiceRole, Topic, TrailLogging, TrailTags, TrustedAccess, Vault,
 };
 use crate::aws::{Aws, Seen};
 
@@ -30,14 +31,14 @@ pub struct Observed {
     pub access_logging: Seen<bucket::AccessLogging>,
     pub notifications: Seen<bucket::Notifications>,
     pub replication: Seen<bucket::Replication>,
-    pub replication_role: Seen<ReplicationRole>,
+    pub replication_role: Seen<ServiceRole>,
     pub vault: Seen<Vault>,
     pub access_log_bucket: Seen<AccessLogBucket>,
     pub kms_key: Seen<KmsKey>,
     pub key_policy: Seen<KeyPolicy>,
     pub key_rotation: Seen<Rotation>,
     pub log_group: Seen<LogGroup>,
-    pub log_group_role: Seen<LogGroupRole>,
+    pub log_group_role: Seen<ServiceRole>,
     pub topic: Seen<Topic>,
     pub alarm_topic: Seen<Topic>,
     pub alarm_subscriptions: Seen<AlarmSubscriptions>,

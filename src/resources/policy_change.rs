@@ -1,8 +1,9 @@
 //! How a policy's change is shown: the same for every resource that has one.
 
-use super::archive_bucket::loses_denies;
 use crate::plan::{Change, Confirmation, FieldChange};
-use crate::policy::{Foreign, PolicyDocument, PolicyKind, Statement, merge, policy_changes};
+use crate::policy::{
+    Foreign, PolicyDocument, PolicyKind, Statement, forbids_less, merge, policy_changes,
+};
 
 /// Compares a policy that is there with what is declared.
 pub(super) fn policy_change(
@@ -34,7 +35,7 @@ pub(super) fn policy_change(
         Some(_) => Change::update(why, fields),
     }
     .with_notes(notes);
-    if found.is_some_and(|found| loses_denies(found, &merged.document)) {
+    if found.is_some_and(|found| forbids_less(found, &merged.document)) {
         return change
             .irreversible(Confirmation::WeakenedGuard, "the policy forbids less than it does now");
     }

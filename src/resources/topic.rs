@@ -1,3 +1,5 @@
+use std::marker::PhantomData;
+
 use serde::Serialize;
 
 use super::policy_change::policy_change;
@@ -19,9 +21,35 @@ pub struct Topic {
     pub policy: Option<PolicyDocument>,
 }
 
-/// The topic's policy. It shares its state with the topic.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TopicPolicy;
+/// What a topic is for: all in which one differs from another.
+pub(super) trait Purpose: 'static {
+    /// The id of the topic.
+    const ID: &'static str;
+    /// The id of its policy.
+    const POLICY: &'static str;
+    /// Why there is one.
+    const WHY: &'static str;
+    /// Why its policy is as it is.
+    const WHY_POLICY: &'static str;
+
+    fn name(desired: &Desired) -> Option<&TopicName>;
+    fn arn(desired: &Desired) -> Option<Arn>;
+    fn seen(observed: &Observed) -> &Seen<Topic>;
+    /// What its policy must say.
+    fn statement(desired: &Desired) -> Statement;
+}
+
+/// The topic that hears of new logs.
+#[derive(Debug)]
+pub(super) struct Deliveries;
+
+/// A topic itself.
+#[derive(Debug)]
+pub(super) struct Made<P>(PhantomData<P>);
+
+/// A topic's policy. It shares its state with the topic.
+#[derive(Debug)]
+pub(super) struct Permitted<P>(PhantomData<P>);
 
 impl Topic {
     pub(super) async fn observe(management: &Clients, arn: Option<Arn>) -> Seen<Self> {
@@ -43,37 +71,117 @@ impl Topic {
         });
         Seen::from_result(read, AwsError::is_not_found)
     }
+}
 
-    /// What is to be done about a topic itself.
-    pub(super) fn made(found: Option<&Self>, arn: Option<Arn>, why: &str) -> Change {
+/// The policy that the config declares.
+fn declared<P: Purpose>(desired: &Desired) -> PolicyDocument {
+    let topic = P::arn(desired).map(|arn| arn.to_string());
+    PolicyDocument::new(vec![P::statement(desired).actions(["sns:Publish"]).resources(topic)])
+}
+
+impl Purpose for Deliveries {
+    const ID: &'static str = "topic";
+    const POLICY: &'static str = "topic/policy";
+    const WHY: &'static str = "others hear of new logs by it";
+    const WHY_POLICY: &'static str = "CloudTrail publishes for this trail alone";
+
+    fn name(desired: &Desired) -> Option<&TopicName> {
+        desired.config.topic.as_ref().map(|topic| &topic.name)
+    }
+
+    fn arn(desired: &Desired) -> Option<Arn> {
+        desired.topic_arn()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Topic> {
+        &observed.topic
+    }
+
+    fn statement(desired: &Desired) -> Statement {
+        Statement::allow("OrgTrailPublish").service(CLOUDTRAIL).when(
+            "StringEquals",
+            "aws:SourceArn",
+            [desired.trail_arn().to_string()],
+        )
+    }
+}
+
+impl<P: Purpose> Resource for Made<P> {
+    type State = Topic;
+    const ID: &'static str = P::ID;
+    const AFTER: &'static [&'static str] = &[];
+    const DUTY: Duty = Duty::Hub;
+    const ACTIONS: &'static [&'static str] = &["sns:CreateTopic", "sns:GetTopicAttributes"];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_home_region()
+    }
+
+    fn wanted(desired: &Desired) -> bool {
+        P::name(desired).is_some()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Topic> {
+        P::seen(observed)
+    }
+
+    fn diff(desired: &Desired, found: Option<&Topic>, _: &Observed) -> Change {
         if found.is_some() {
             return Change::nothing();
         }
-        let arn = arn.map(|arn| arn.to_string());
-        Change::create(why, vec![FieldChange::new("arn", None::<String>, arn)])
+        let arn = P::arn(desired).map(|arn| arn.to_string());
+        Change::create(P::WHY, vec![FieldChange::new("arn", None::<String>, arn)])
     }
 
-    pub(super) async fn make(hands: &Hands<'_>, name: &TopicName) -> Result<(), StepError> {
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let Some(name) = P::name(hands.desired) else { return Ok(()) };
         let clients = hands.management();
         let made = clients.sns().create_topic().name(name.as_str()).send().await;
         made.at(&clients, "sns:CreateTopic")?;
         Ok(())
     }
+}
 
-    /// Joins what is declared with the policy that a topic has by now: one that
+impl<P: Purpose> Resource for Permitted<P> {
+    type State = Topic;
+    const ID: &'static str = P::POLICY;
+    const AFTER: &'static [&'static str] = &[P::ID];
+    const DUTY: Duty = Duty::Hub;
+    const ACTIONS: &'static [&'static str] = &["sns:GetTopicAttributes", "sns:SetTopicAttributes"];
+
+    fn place(desired: &Desired) -> Place {
+        desired.in_home_region()
+    }
+
+    fn wanted(desired: &Desired) -> bool {
+        P::name(desired).is_some()
+    }
+
+    fn seen(observed: &Observed) -> &Seen<Topic> {
+        P::seen(observed)
+    }
+
+    fn diff(desired: &Desired, found: Option<&Topic>, _: &Observed) -> Change {
+        policy_change(
+            found.and_then(|found| found.policy.as_ref()),
+            &declared::<P>(desired),
+            desired.foreign,
+            PolicyKind::Topic,
+            P::WHY_POLICY,
+        )
+    }
+
+    /// Joins what is declared with the policy that the topic has by now: one that
     /// was just made has AWS's default.
-    pub(super) async fn permit(
-        hands: &Hands<'_>,
-        arn: Arn,
-        declared: &PolicyDocument,
-    ) -> Result<(), StepError> {
+    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
+        let Some(arn) = P::arn(hands.desired) else { return Ok(()) };
         let clients = hands.management();
-        let found = match Self::observe(&clients, Some(arn.clone())).await {
+        let found = match Topic::observe(&clients, Some(arn.clone())).await {
             Seen::Present(topic) => topic.policy,
             Seen::Absent => None,
             Seen::Unreadable(error) => return Err(error.into()),
         };
-        let merged = merge(found.as_ref(), declared, hands.desired.foreign);
+        let merged = merge(found.as_ref(), &declared::<P>(hands.desired), hands.desired.foreign);
         clients
             .sns()
             .set_topic_attributes()
@@ -84,80 +192,5 @@ impl Topic {
             .await
             .at(&clients, "sns:SetTopicAttributes")?;
         Ok(())
-    }
-}
-
-fn declared(desired: &Desired) -> PolicyDocument {
-    let topic = desired.topic_arn().map(|arn| arn.to_string()).unwrap_or_default();
-    PolicyDocument::new(vec![
-        Statement::allow("OrgTrailPublish")
-            .service(CLOUDTRAIL)
-            .actions(["sns:Publish"])
-            .resources([topic])
-            .when("StringEquals", "aws:SourceArn", [desired.trail_arn().to_string()]),
-    ])
-}
-
-impl Resource for Topic {
-    type State = Self;
-    const ID: &'static str = "topic";
-    const AFTER: &'static [&'static str] = &[];
-    const DUTY: Duty = Duty::Hub;
-    const ACTIONS: &'static [&'static str] = &["sns:CreateTopic", "sns:GetTopicAttributes"];
-
-    fn place(desired: &Desired) -> Place {
-        desired.in_home_region()
-    }
-
-    fn wanted(desired: &Desired) -> bool {
-        desired.config.topic.is_some()
-    }
-
-    fn seen(observed: &Observed) -> &Seen<Self> {
-        &observed.topic
-    }
-
-    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        Self::made(found, desired.topic_arn(), "others hear of new logs by it")
-    }
-
-    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
-        let Some(topic) = &hands.desired.config.topic else { return Ok(()) };
-        Self::make(hands, &topic.name).await
-    }
-}
-
-impl Resource for TopicPolicy {
-    type State = Topic;
-    const ID: &'static str = "topic/policy";
-    const AFTER: &'static [&'static str] = &["topic"];
-    const DUTY: Duty = Duty::Hub;
-    const ACTIONS: &'static [&'static str] = &["sns:GetTopicAttributes", "sns:SetTopicAttributes"];
-
-    fn place(desired: &Desired) -> Place {
-        desired.in_home_region()
-    }
-
-    fn wanted(desired: &Desired) -> bool {
-        desired.config.topic.is_some()
-    }
-
-    fn seen(observed: &Observed) -> &Seen<Topic> {
-        &observed.topic
-    }
-
-    fn diff(desired: &Desired, found: Option<&Topic>, _: &Observed) -> Change {
-        policy_change(
-            found.and_then(|found| found.policy.as_ref()),
-            &declared(desired),
-            desired.foreign,
-            PolicyKind::Topic,
-            "CloudTrail publishes for this trail alone",
-        )
-    }
-
-    async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
-        let Some(arn) = hands.desired.topic_arn() else { return Ok(()) };
-        Topic::permit(hands, arn, &declared(hands.desired)).await
     }
 }

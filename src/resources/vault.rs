@@ -10,7 +10,7 @@ use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, Aws, Clients, Seen};
 use crate::config::{MfaDelete, Replication};
 use crate::names::Arn;
-use crate::plan::{Change, FieldChange, field_changes};
+use crate::plan::{Change, FieldChange, field_changes, within};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 
 /// The bucket that the archive replicates into, and the key that encrypts the
@@ -125,6 +125,7 @@ impl Resource for Vault {
         "kms:CreateKey",
         "kms:DescribeKey",
         "kms:EnableKeyRotation",
+        "kms:ListAliases",
         "kms:ListKeys",
         "s3:CreateBucket",
         "s3:GetBucketLocation",
@@ -186,12 +187,6 @@ impl Resource for Vault {
         if policy.action.stops() {
             return policy;
         }
-        let within = |part: &'static str, fields: Vec<FieldChange>| {
-            fields.into_iter().map(move |change| FieldChange {
-                path: format!("{part}.{}", change.path),
-                ..change
-            })
-        };
         let mut fields = made.fields;
         if !found.and_then(|f| f.versioning.as_ref()).is_some_and(|versioning| versioning.enabled) {
             fields.push(FieldChange::new("versioning", None::<String>, Some("Enabled")));
@@ -247,7 +242,7 @@ impl Resource for Vault {
         hands.patiently(|| Policy::put(&clients, &vault.bucket, &merged.document)).await?;
         if !found.is_some_and(Self::key_is_named) {
             let unnamed = found.and_then(|found| found.key.as_ref());
-            make_key(&clients, desired, vault, unnamed).await?;
+            make_key(hands, &clients, vault, unnamed).await?;
         }
         Ok(())
     }
@@ -256,31 +251,24 @@ impl Resource for Vault {
 /// Makes the key, or takes the one that a stopped run left, and names it last:
 /// what has the alias is complete.
 async fn make_key(
+    hands: &Hands<'_>,
     clients: &Clients,
-    desired: &Desired,
     vault: &Replication,
     unnamed: Option<&KmsKey>,
 ) -> Result<(), StepError> {
     let id = match unnamed {
         Some(key) => key.arn.resource_name().to_owned(),
-        None => create_key(clients, desired, vault).await?,
+        None => create_key(clients, hands.desired, vault).await?,
     };
-    clients
-        .kms()
-        .enable_key_rotation()
-        .key_id(&id)
-        .send()
-        .await
-        .at(clients, "kms:EnableKeyRotation")?;
-    clients
-        .kms()
-        .create_alias()
-        .alias_name(vault.key_alias.as_str())
-        .target_key_id(&id)
-        .send()
-        .await
-        .at(clients, "kms:CreateAlias")?;
-    Ok(())
+    let finish = || async {
+        let rotated = clients.kms().enable_key_rotation().key_id(&id).send().await;
+        rotated.at(clients, "kms:EnableKeyRotation")?;
+        let alias = vault.key_alias.as_str();
+        let named = clients.kms().create_alias().alias_name(alias).target_key_id(&id).send().await;
+        named.at(clients, "kms:CreateAlias")?;
+        Ok(())
+    };
+    hands.patiently_of(unnamed.is_none(), finish).await
 }
 
 async fn create_key(

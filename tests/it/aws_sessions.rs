@@ -186,6 +186,21 @@ async fn a_session_that_aws_ends_early_is_renewed_and_the_call_made_again() {
 }
 
 #[tokio::test]
+async fn a_session_that_ended_is_renewed_where_the_answer_has_no_body_to_say_so() {
+    let server = Loopback::start(|asked, n| match asked.operation.as_str() {
+        "AssumeRole" => session(&format!("333333333333.Session{n}"), NEVER),
+        "/bucket" if asked.key == "333333333333.Session0" => answer(400, ""),
+        "/bucket" => answer(200, ""),
+        _ => generous(asked, n),
+    })
+    .await;
+    let aws = Aws::with_base(settings(), server.config().build()).await.unwrap();
+    let clients = aws.clients(&account("333333333333"), &"eu-central-1".parse().unwrap());
+    clients.s3().head_bucket().bucket("bucket").send().await.unwrap();
+    assert_eq!(server.asked("AssumeRole").len(), 2);
+}
+
+#[tokio::test]
 async fn dead_credentials_at_the_start_are_one_clear_error() {
     let server = Loopback::start(|_, _| {
         refusal(403, "ExpiredToken", "The security token included in the request is expired")
@@ -321,7 +336,7 @@ async fn a_bucket_that_may_not_be_seen_is_unreadable_and_one_that_is_not_there_a
     let clients = aws.own_clients();
     let seen = async |bucket: &str| {
         let head = clients.s3().head_bucket().bucket(bucket).send().await;
-        Seen::from_result(head.at(&clients, "s3:HeadBucket"), |_| true)
+        Seen::from_result(head.at(&clients, "s3:ListBucket"), |_| true)
     };
     let hidden = seen("hidden").await;
     assert_eq!(hidden.unreadable().unwrap().kind(), ErrorKind::AccessDenied);

@@ -150,7 +150,7 @@ pub(crate) fn session(key: &str, expiration: &str) -> Answer {
         200,
         format!(
             "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>{key}</AccessKeyId>\
-             <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+             <SecretAccessKey>s</SecretAccessKey><SessionToken>t-{key}</SessionToken>\
              <Expiration>{expiration}</Expiration></Credentials></AssumeRoleResult>\
              </AssumeRoleResponse>"
         ),

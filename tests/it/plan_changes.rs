@@ -1,10 +1,13 @@
 //! What is planned and applied where a declaration changed, or what is there did.
 
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule,
-    LifecycleRuleFilter, ReplicationRuleFilter,
+    BucketLifecycleConfiguration, DeleteMarkerReplication, DeleteMarkerReplicationStatus,
+    Destination, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
+    ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
 };
 use orgtrail::plan::{Action, Confirmation};
+use orgtrail::policy::Foreign;
+use orgtrail::sandbox::{Effect, Fault};
 
 use crate::stage::{MINIMAL, Stage, actions};
 
@@ -108,4 +111,147 @@ async fn no_key_is_made_while_the_bucket_that_may_have_one_cannot_be_read() {
     let step = plan.step("kms-key").unwrap();
     assert_eq!(step.action, Action::Blocked, "{}", plan.to_text());
     assert!(step.unreadable);
+}
+
+#[tokio::test]
+async fn replaced_versions_that_would_end_sooner_ask() {
+    let config = |days: u32| format!("{MINIMAL}[archive.lifecycle]\nnoncurrent_days = {days}\n");
+    let mut stage = Stage::new(&config(60)).await;
+    stage.converge().await;
+    stage.declare(&config(61));
+    assert_eq!(stage.plan().await.step("archive-bucket/lifecycle").unwrap().irreversible, None);
+    stage.declare(&config(59));
+    let plan = stage.plan().await;
+    let asked = plan.step("archive-bucket/lifecycle").unwrap().irreversible.as_ref().unwrap();
+    assert_eq!(asked.confirmation, Confirmation::WeakenedGuard);
+    assert_eq!(asked.what, "replaced and deleted versions end after 59 days, earlier than now");
+}
+
+#[tokio::test]
+async fn a_weaker_deny_of_the_same_name_asks_and_a_stricter_one_does_not() {
+    let config = |floor: &str| format!("{MINIMAL}tls_floor = \"{floor}\"\n");
+    let mut stage = Stage::new(&config("1.2")).await;
+    stage.converge().await;
+    stage.declare(&config("1.3"));
+    let plan = stage.plan().await;
+    assert_eq!(plan.step("archive-bucket/policy").unwrap().action, Action::Update);
+    assert_eq!(plan.step("archive-bucket/policy").unwrap().irreversible, None);
+    stage.converge().await;
+    stage.declare(&config("1.2"));
+    let plan = stage.plan().await;
+    let asked = plan.step("archive-bucket/policy").unwrap().irreversible.as_ref().unwrap();
+    assert_eq!(asked.confirmation, Confirmation::WeakenedGuard);
+}
+
+#[tokio::test]
+async fn rules_of_others_go_on_replicating() {
+    let mut stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let archive = stage.archive();
+    let s3 = archive.s3();
+    let call = s3.create_bucket().bucket("acme-other").object_lock_enabled_for_bucket(true);
+    call.send().await.unwrap();
+    let rule = ReplicationRule::builder()
+        .id("theirs")
+        .priority(7)
+        .status(ReplicationRuleStatus::Enabled)
+        .filter(ReplicationRuleFilter::builder().prefix("AWSLogs/").build())
+        .delete_marker_replication(
+            DeleteMarkerReplication::builder()
+                .status(DeleteMarkerReplicationStatus::Disabled)
+                .build(),
+        )
+        .destination(Destination::builder().bucket("arn:aws:s3:::acme-other").build().unwrap())
+        .build()
+        .unwrap();
+    let own_role = "arn:aws:iam::222222222222:role/orgtrail-replication";
+    let put = async |role: &str| {
+        let all = ReplicationConfiguration::builder().role(role).rules(rule.clone()).build();
+        let call = s3.put_bucket_replication().bucket("acme-log-archive");
+        call.replication_configuration(all.unwrap()).send().await.unwrap();
+    };
+    put("arn:aws:iam::222222222222:role/theirs").await;
+    stage.declare(&format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n"));
+    let plan = stage.plan().await;
+    let step = plan.step("archive-bucket/replication").unwrap();
+    assert_eq!(step.action, Action::Refused, "{}", plan.to_text());
+    assert!(step.why.contains("one role for all rules"), "{}", step.why);
+    put(own_role).await;
+    stage.converge().await;
+    let read = s3.get_bucket_replication().bucket("acme-log-archive").send().await.unwrap();
+    let rules = read.replication_configuration.unwrap().rules;
+    let ids: Vec<_> = rules.iter().map(|rule| (rule.id(), rule.priority)).collect();
+    assert_eq!(ids, [(Some("theirs"), Some(7)), (Some("orgtrail-vault"), Some(8))]);
+    stage.desired.foreign = Foreign::Remove;
+    stage.converge().await;
+    let read = s3.get_bucket_replication().bucket("acme-log-archive").send().await.unwrap();
+    assert_eq!(read.replication_configuration.unwrap().rules.len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_of_another_account_is_adopted_and_given_no_alias() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let (archive, management) = (stage.archive(), stage.management());
+    let read = archive.kms().get_key_policy().key_id(key(&stage).await).send().await.unwrap();
+    let policy = read.policy.unwrap().replace("222222222222", "111111111111");
+    let made = management.kms().create_key().policy(policy).send().await.unwrap();
+    let arn = made.key_metadata.unwrap().arn.unwrap();
+    let call = management.cloudtrail().update_trail().name("orgtrail");
+    call.kms_key_id(&arn).send().await.unwrap();
+    archive.kms().delete_alias().alias_name("alias/orgtrail").send().await.unwrap();
+    let plan = stage.plan().await;
+    let step = plan.step("kms-key/alias").unwrap();
+    assert_eq!(step.action, Action::Nothing, "{}", plan.to_text());
+    assert!(step.notes[0].starts_with(&arn), "{:?}", step.notes);
+}
+
+#[tokio::test]
+async fn a_hidden_key_without_a_name_may_be_one_that_a_run_left() {
+    let stage = Stage::new(MINIMAL).await;
+    let archive = stage.archive();
+    let policy = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::222222222222:root"},"Action":"kms:*","Resource":"*"},
+        {"Effect":"Deny","Principal":"*","Action":"kms:DescribeKey","Resource":"*"}]}"#;
+    let made = archive.kms().create_key().policy(policy).send().await.unwrap();
+    let id = made.key_metadata.unwrap().key_id;
+    let plan = stage.plan().await;
+    let step = plan.step("kms-key").unwrap();
+    assert!(step.unreadable, "{}", plan.to_text());
+    let call = archive.kms().create_alias().alias_name("alias/theirs").target_key_id(id);
+    call.send().await.unwrap();
+    assert_eq!(stage.plan().await.step("kms-key").unwrap().action, Action::Create);
+}
+
+#[tokio::test]
+async fn a_destroy_tells_of_the_vault_of_a_guardrail_switched_off_and_of_the_unread() {
+    use orgtrail::plan::destroy::{look_further, remains};
+    let vault = "[archive.replication]\nbucket = \"acme-vault\"\n";
+    let guarded = format!("{MINIMAL}{vault}[guardrail]\nenabled = true\n");
+    let mut stage = Stage::new(&guarded).await;
+    stage.converge().await;
+    stage.declare(&format!("{MINIMAL}{vault}"));
+    let told = async |stage: &Stage| {
+        let mut observed = stage.observe().await;
+        look_further(&stage.aws, &stage.desired, &mut observed).await;
+        remains(&stage.desired, &observed)
+    };
+    let stays = told(&stage).await;
+    for (id, name) in [
+        ("vault", "acme-vault"),
+        ("vault", "alias/orgtrail-vault"),
+        ("replication-role", "orgtrail-replication"),
+        ("guardrail", stage.desired.config.guardrail.name.as_str()),
+    ] {
+        assert!(stays.iter().any(|one| one.id == id && one.name == name), "{name}: {stays:#?}");
+    }
+    assert!(stays.iter().all(|one| !one.unreadable));
+    stage.sandbox.faults().inject(Fault::every("logs:DescribeLogGroups", Effect::Deny));
+    let stays = told(&stage).await;
+    let group = stays.iter().find(|one| one.id == "log-group").unwrap();
+    assert!(group.unreadable && group.why.contains("could not be read"), "{group:?}");
+}
+
+async fn key(stage: &Stage) -> String {
+    stage.observe().await.kms_key.present().unwrap().arn.to_string()
 }

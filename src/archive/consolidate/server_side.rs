@@ -209,7 +209,7 @@ async fn send(
         .storage_class(target.storage_class.clone())
         .send()
         .await
-        .at(&target.clients, "s3:CopyObject")
+        .at(&target.clients, "s3:PutObject")
 }
 
 /// Whether the same call may succeed later.

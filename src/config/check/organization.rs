@@ -154,6 +154,15 @@ fn excluded(config: &Config, checker: &mut Checker<'_>) {
                 )
                 .hint("the archive and its key live there");
         }
+        let vault = config.archive.replication.as_ref().map(|vault| &vault.account);
+        if vault == Some(account) && *account != organization.log_archive_account {
+            checker
+                .error(
+                    &[&place, "archive.replication.account"],
+                    format!("{account} is the vault's account, which cannot be left out"),
+                )
+                .hint("the vault and its key live there");
+        }
         if organization.delegated_administrators.contains(account) {
             checker.warning(
                 &[&place, "organization.delegated_administrators"],

@@ -15,20 +15,11 @@ const CLASSIC_TYPES: [(&str, &str); 3] = [
     ("AWS::DynamoDB::Table", "dynamodb"),
 ];
 
-/// The fields that each category of events can be selected by.
+/// The fields that a trail can select each category of events by.
+///
+/// Source: CloudTrail `AdvancedFieldSelector`.
 const FIELDS: [(&str, &[&str]); 3] = [
-    (
-        "Management",
-        &[
-            "eventCategory",
-            "readOnly",
-            "eventSource",
-            "eventName",
-            "eventType",
-            "userIdentity.arn",
-            "sessionCredentialFromConsole",
-        ],
-    ),
+    ("Management", &["eventCategory", "readOnly", "eventSource"]),
     (
         "Data",
         &[
@@ -103,6 +94,11 @@ fn classic(config: &Config, checker: &mut Checker<'_>) {
         one_classic(config, selector, &format!("{key}[{at}]"), checker);
     }
 }
+
+/// What an event data store can select management events by besides, and a trail
+/// cannot.
+const OF_EVENT_DATA_STORES: [&str; 4] =
+    ["eventName", "eventType", "sessionCredentialFromConsole", "userIdentity.arn"];
 
 /// Whether an ARN names some of a service's resources rather than all of them.
 fn names_resources(arn: &str) -> bool {
@@ -205,7 +201,9 @@ fn advanced(selector: &AdvancedEventSelector, key: &str, checker: &mut Checker<'
                     allowed.join(", ")
                 ),
             );
-            if let Some(near) = crate::config::read::nearest(&field.field, allowed) {
+            if category == "Management" && OF_EVENT_DATA_STORES.contains(&field.field.as_str()) {
+                finding.hint("only event data stores select management events by it");
+            } else if let Some(near) = crate::config::read::nearest(&field.field, allowed) {
                 finding.hint(format!("did you mean `{near}`?"));
             }
         }

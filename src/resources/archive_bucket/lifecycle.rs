@@ -45,6 +45,9 @@ pub struct Rule {
     pub expired_delete_markers: bool,
     /// Days that a version stays after another took its place.
     pub noncurrent_days: Option<i32>,
+    /// How many of such versions stay all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newer_versions_kept: Option<i32>,
     /// What else happens to such versions, in S3's words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub noncurrent_other: String,
@@ -107,16 +110,10 @@ impl Rule {
     fn of(rule: &LifecycleRule) -> Self {
         let expiration = rule.expiration.as_ref();
         let noncurrent = rule.noncurrent_version_expiration.as_ref();
-        let mut noncurrent_other = String::new();
-        if let Some(kept) = noncurrent.and_then(|expiration| expiration.newer_noncurrent_versions) {
-            noncurrent_other += "keeps ";
-            noncurrent_other += &kept.to_string();
-            noncurrent_other += " newer versions; ";
-        }
-        if !rule.noncurrent_version_transitions().is_empty() {
-            let transitions = format!("{:?}", rule.noncurrent_version_transitions());
-            noncurrent_other += &transitions;
-        }
+        let noncurrent_other = match rule.noncurrent_version_transitions() {
+            [] => String::new(),
+            transitions => format!("{transitions:?}"),
+        };
         Self {
             enabled: rule.status == ExpirationStatus::Enabled,
             filter: filter_text(rule),
@@ -135,6 +132,8 @@ impl Rule {
             expired_delete_markers: expiration
                 .is_some_and(|expiration| expiration.expired_object_delete_marker == Some(true)),
             noncurrent_days: noncurrent.and_then(|expiration| expiration.noncurrent_days),
+            newer_versions_kept: noncurrent
+                .and_then(|expiration| expiration.newer_noncurrent_versions),
             noncurrent_other,
             abort_multipart_days: rule
                 .abort_incomplete_multipart_upload
@@ -146,6 +145,12 @@ impl Rule {
     /// How many days the objects that it concerns live, where it ends them.
     fn ends_after(&self) -> Option<i32> {
         self.expiration_days.filter(|_| self.enabled)
+    }
+
+    /// How many days a version lives on that another took the place of, where it
+    /// ends all of those.
+    fn ends_versions_after(&self) -> Option<i32> {
+        self.noncurrent_days.filter(|_| self.enabled && self.newer_versions_kept.is_none())
     }
 }
 
@@ -251,9 +256,13 @@ impl Resource for Lifecycle {
             );
         }
         // A rule for some objects says nothing of the others.
-        let sooner = |rules: &BTreeMap<String, Rule>| {
+        let ends = |rules: &BTreeMap<String, Rule>, after: fn(&Rule) -> Option<i32>| {
             let whole = rules.values().filter(|rule| rule.filter.is_empty());
-            whole.filter_map(Rule::ends_after).min().unwrap_or(i32::MAX)
+            whole.filter_map(after).min()
+        };
+        let sooner = |after: fn(&Rule) -> Option<i32>| {
+            let days = ends(&wanted.rules, after)?;
+            ends(before, after).is_none_or(|now| days < now).then_some(days)
         };
         let why = "logs move and end as declared";
         let change = match found {
@@ -261,10 +270,19 @@ impl Resource for Lifecycle {
             Some(_) => Change::update(why, fields),
         }
         .with_notes(notes);
-        if found.is_some() && sooner(&wanted.rules) < sooner(before) && !before.is_empty() {
+        if before.is_empty() {
+            return change;
+        }
+        let what = [
+            sooner(Rule::ends_after).map(|days| format!("logs end after {days} days")),
+            sooner(Rule::ends_versions_after)
+                .map(|days| format!("replaced and deleted versions end after {days} days")),
+        ];
+        let what: Vec<String> = what.into_iter().flatten().collect();
+        if !what.is_empty() {
             return change.irreversible(
                 Confirmation::WeakenedGuard,
-                format!("logs end after {} days, earlier than now", sooner(&wanted.rules)),
+                format!("{}, earlier than now", what.join(", ")),
             );
         }
         change

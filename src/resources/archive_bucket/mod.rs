@@ -27,7 +27,7 @@ pub use notifications::Notifications;
 pub use object_lock::ObjectLock;
 pub use ownership::Ownership;
 pub use policy::Policy;
-pub(in crate::resources) use policy::{loses_denies, tls};
+pub(in crate::resources) use policy::tls;
 pub use public_access::PublicAccess;
 pub use replication::Replication;
 pub use tags::Tags;

@@ -5,7 +5,7 @@ use crate::aws::{At, AwsError, Clients, Seen};
 use crate::config::MfaDelete;
 use crate::names::BucketName;
 use crate::plan::Change;
-use crate::policy::{CLOUDTRAIL, Effect, PolicyDocument, PolicyKind, Statement, merge};
+use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::policy_change::policy_change;
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
@@ -172,19 +172,6 @@ fn delete_guard(desired: &Desired, bucket: &String, objects: &String) -> Vec<Sta
         without(settings("OrgTrailSettingsMfa")),
         stale(settings("OrgTrailSettingsMfaAge")),
     ]
-}
-
-/// Whether orgtrail's own denies in `before` are fewer in `after`.
-pub(in crate::resources) fn loses_denies(before: &PolicyDocument, after: &PolicyDocument) -> bool {
-    let sids = |document: &PolicyDocument| -> std::collections::BTreeSet<String> {
-        document
-            .statements
-            .iter()
-            .filter(|statement| statement.effect == Effect::Deny)
-            .filter_map(|statement| statement.sid.clone())
-            .collect()
-    };
-    !sids(before).is_subset(&sids(after))
 }
 
 impl Resource for Policy {

@@ -1,25 +1,40 @@
+use std::collections::BTreeMap;
+
 use aws_sdk_s3::types::{
     DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination, EncryptionConfiguration,
     ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
     SourceSelectionCriteria, SseKmsEncryptedObjects, SseKmsEncryptedObjectsStatus, StorageClass,
 };
+use aws_smithy_types::error::operation::BuildError;
 use serde::Serialize;
 
 use super::BUCKET;
 use crate::aws::{At, AwsError, Clients, Seen};
+use crate::config;
 use crate::names::BucketName;
 use crate::plan::{Change, field_changes};
+use crate::policy::Foreign;
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
-/// The replication of the archive into the vault.
+/// The replication of the archive: into the vault, and where others' rules lead.
 ///
 /// Delete markers are not replicated: what is deleted here stays there.
 /// Source: S3 `GetBucketReplication`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Replication {
-    /// The role that S3 replicates with.
+    /// The role that S3 replicates with, by every rule.
     pub role: String,
-    /// The vault's ARN.
+    /// The rules, by their ids.
+    pub rules: BTreeMap<String, Rule>,
+    /// The rules in S3's own words, so that others' can be sent along.
+    #[serde(skip)]
+    raw: Vec<ReplicationRule>,
+}
+
+/// What one rule does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// The ARN of the bucket it replicates into.
     pub destination: String,
     /// The key of the replicas.
     pub key: Option<String>,
@@ -42,40 +57,102 @@ impl Replication {
         Seen::from_result(answer, AwsError::is_not_found)
             .map(|answer| {
                 let configuration = answer.replication_configuration?;
-                let rules = &configuration.rules;
-                let own = rules.iter().find(|rule| rule.id.as_deref() == Some(RULE));
-                let rule = own.or_else(|| rules.first())?;
-                let to = rule.destination.as_ref()?;
-                Some(Self {
-                    role: configuration.role.clone(),
-                    destination: to.bucket.clone(),
-                    key: to
-                        .encryption_configuration
-                        .as_ref()
-                        .and_then(|encryption| encryption.replica_kms_key_id.clone()),
-                    storage_class: to
-                        .storage_class
-                        .as_ref()
-                        .map_or("STANDARD", |class| class.as_str())
-                        .to_owned(),
-                    enabled: rule.status == ReplicationRuleStatus::Enabled
-                        && is_for_all_objects(rule)
-                        && takes_kms_objects(rule),
-                })
+                Some(Self::of(configuration.role, configuration.rules))
             })
             .flatten()
     }
 
-    fn declared(desired: &Desired, key: String) -> Option<Self> {
-        let vault = desired.config.archive.replication.as_ref()?;
-        Some(Self {
-            role: desired.replication_role_arn(vault).to_string(),
-            destination: desired.s3_arn(vault.bucket.as_str()).to_string(),
-            key: Some(key),
-            storage_class: vault.storage_class.as_str().to_owned(),
-            enabled: true,
-        })
+    fn of(role: String, raw: Vec<ReplicationRule>) -> Self {
+        let rules = raw.iter().map(|rule| (id(rule).to_owned(), Rule::of(rule))).collect();
+        Self { role, rules, raw }
     }
+
+    /// The replication that should stand: into the vault, under its key, and by
+    /// others' rules unless they go.
+    fn wanted(
+        desired: &Desired,
+        vault: &config::Replication,
+        key: &str,
+        found: Option<&Self>,
+    ) -> Result<Self, BuildError> {
+        let others = found.map(|found| found.raw.as_slice()).unwrap_or_default();
+        let others = others.iter().filter(|rule| id(rule) != RULE);
+        let highest = others.clone().filter_map(|rule| rule.priority).max().unwrap_or(0);
+        let own = own_rule(desired, vault, key, highest.saturating_add(1))?;
+        let said = Rule::of(&own);
+        let mut raw: Vec<ReplicationRule> = others
+            .filter(|rule| desired.foreign == Foreign::Keep || Rule::of(rule) == said)
+            .cloned()
+            .collect();
+        // Another's rule that does what ours would is adopted as it is.
+        if !raw.iter().any(|rule| Rule::of(rule) == said) {
+            raw.push(own);
+        }
+        Ok(Self::of(desired.replication_role_arn(vault).to_string(), raw))
+    }
+
+    /// The rules of others.
+    fn foreign(&self) -> impl Iterator<Item = &ReplicationRule> {
+        self.raw.iter().filter(|rule| id(rule) != RULE)
+    }
+}
+
+impl Rule {
+    fn of(rule: &ReplicationRule) -> Self {
+        let to = rule.destination.as_ref();
+        Self {
+            destination: to.map(|to| to.bucket.clone()).unwrap_or_default(),
+            key: to
+                .and_then(|to| to.encryption_configuration.as_ref())
+                .and_then(|encryption| encryption.replica_kms_key_id.clone()),
+            storage_class: to
+                .and_then(|to| to.storage_class.as_ref())
+                .map_or("STANDARD", |class| class.as_str())
+                .to_owned(),
+            enabled: rule.status == ReplicationRuleStatus::Enabled
+                && is_for_all_objects(rule)
+                && takes_kms_objects(rule),
+        }
+    }
+}
+
+fn id(rule: &ReplicationRule) -> &str {
+    rule.id.as_deref().unwrap_or_default()
+}
+
+/// The declared rule, in S3's words. Its priority is above the others', so that it
+/// holds where another one leads into the vault too.
+fn own_rule(
+    desired: &Desired,
+    vault: &config::Replication,
+    key: &str,
+    priority: i32,
+) -> Result<ReplicationRule, BuildError> {
+    let destination = Destination::builder()
+        .bucket(desired.s3_arn(vault.bucket.as_str()).to_string())
+        .account(vault.account.as_str())
+        .storage_class(StorageClass::from(vault.storage_class.as_str()))
+        .encryption_configuration(
+            EncryptionConfiguration::builder().replica_kms_key_id(key).build(),
+        )
+        .build()?;
+    let encrypted =
+        SseKmsEncryptedObjects::builder().status(SseKmsEncryptedObjectsStatus::Enabled).build()?;
+    ReplicationRule::builder()
+        .id(RULE)
+        .priority(priority)
+        .status(ReplicationRuleStatus::Enabled)
+        .filter(ReplicationRuleFilter::builder().prefix("").build())
+        .delete_marker_replication(
+            DeleteMarkerReplication::builder()
+                .status(DeleteMarkerReplicationStatus::Disabled)
+                .build(),
+        )
+        .source_selection_criteria(
+            SourceSelectionCriteria::builder().sse_kms_encrypted_objects(encrypted).build(),
+        )
+        .destination(destination)
+        .build()
 }
 
 fn is_for_all_objects(rule: &ReplicationRule) -> bool {
@@ -128,10 +205,43 @@ impl Resource for Replication {
         let key = observed.vault.present().and_then(|vault| vault.key.as_ref());
         let key = key
             .map_or_else(|| format!("the key behind {}", vault.key_alias), |k| k.arn.to_string());
-        let Some(wanted) = Self::declared(desired, key) else { return Change::nothing() };
+        let wanted = match Self::wanted(desired, vault, &key, found) {
+            Ok(wanted) => wanted,
+            Err(error) => {
+                return Change::refused(error.to_string(), "check [archive.replication]");
+            }
+        };
+        if let Some(rule) = wanted.foreign().next() {
+            let role = found.map(|found| found.role.as_str()).unwrap_or_default();
+            if role != wanted.role {
+                return Change::refused(
+                    format!(
+                        "the rule `{}` is not orgtrail's and replicates with {role}: S3 takes one role for all rules",
+                        id(rule)
+                    ),
+                    "set archive.replication.role to that role's name, or take the others' rules away with --remove-foreign",
+                );
+            }
+        }
+        let adds = wanted.raw.len() > wanted.foreign().count();
+        if let Some(rule) = wanted.foreign().find(|rule| adds && rule.filter.is_none()) {
+            return Change::refused(
+                format!(
+                    "the rule `{}` is not orgtrail's and of S3's first version, beside which there can be no other",
+                    id(rule)
+                ),
+                "give it a filter in place of its prefix, or take it away with --remove-foreign",
+            );
+        }
+        let notes: Vec<String> = wanted
+            .foreign()
+            .map(|rule| format!("the rule `{}` is not orgtrail's and is kept", id(rule)))
+            .collect();
         let why = "every log is copied into the vault";
         let fields = field_changes(found, &wanted);
-        if found.is_none() { Change::create(why, fields) } else { Change::update(why, fields) }
+        let change =
+            if found.is_none() { Change::create(why, fields) } else { Change::update(why, fields) };
+        change.with_notes(notes)
     }
 
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
@@ -145,40 +255,17 @@ impl Resource for Replication {
             .key_metadata
             .and_then(|key| key.arn)
             .ok_or_else(|| StepError::Missing(format!("the key {alias}")))?;
-        let Some(wanted) = Self::declared(desired, key.clone()) else { return Ok(()) };
-        let destination = Destination::builder()
-            .bucket(wanted.destination)
-            .account(vault.account.as_str())
-            .storage_class(StorageClass::from(wanted.storage_class.as_str()))
-            .encryption_configuration(
-                EncryptionConfiguration::builder().replica_kms_key_id(key).build(),
-            )
-            .build()?;
-        let encrypted = SseKmsEncryptedObjects::builder()
-            .status(SseKmsEncryptedObjectsStatus::Enabled)
-            .build()?;
-        let rule = ReplicationRule::builder()
-            .id(RULE)
-            .priority(1)
-            .status(ReplicationRuleStatus::Enabled)
-            .filter(ReplicationRuleFilter::builder().prefix("").build())
-            .delete_marker_replication(
-                DeleteMarkerReplication::builder()
-                    .status(DeleteMarkerReplicationStatus::Disabled)
-                    .build(),
-            )
-            .source_selection_criteria(
-                SourceSelectionCriteria::builder().sse_kms_encrypted_objects(encrypted).build(),
-            )
-            .destination(destination)
-            .build()?;
+        let wanted = Self::wanted(desired, vault, &key, hands.observed.replication.present())?;
         let clients = hands.archive();
         clients
             .s3()
             .put_bucket_replication()
             .bucket(desired.bucket().as_str())
             .replication_configuration(
-                ReplicationConfiguration::builder().role(wanted.role).rules(rule).build()?,
+                ReplicationConfiguration::builder()
+                    .role(wanted.role)
+                    .set_rules(Some(wanted.raw))
+                    .build()?,
             )
             .send()
             .await

@@ -1,5 +1,5 @@
 use super::{FoundBy, KmsKey};
-use crate::aws::{At, Clients, ErrorKind, Seen};
+use crate::aws::{At, ErrorKind, Seen};
 use crate::plan::{Change, FieldChange};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
@@ -9,22 +9,20 @@ pub(in crate::resources) struct Alias;
 
 /// Gives a key its alias; one that is there already is fine.
 pub(super) async fn create(
-    clients: &Clients,
-    desired: &Desired,
+    hands: &Hands<'_>,
     key: &str,
+    was_just_made: bool,
 ) -> Result<(), StepError> {
-    let made = clients
-        .kms()
-        .create_alias()
-        .alias_name(desired.config.key.alias.as_str())
-        .target_key_id(key)
-        .send()
-        .await
-        .at(clients, "kms:CreateAlias");
-    match made {
-        Err(error) if error.kind() != ErrorKind::Conflict => Err(error.into()),
-        _ => Ok(()),
-    }
+    let clients = hands.archive();
+    let alias = hands.desired.config.key.alias.as_str();
+    let make = || async {
+        let call = clients.kms().create_alias().alias_name(alias).target_key_id(key);
+        match call.send().await.at(&clients, "kms:CreateAlias") {
+            Err(error) if error.kind() != ErrorKind::Conflict => Err(error),
+            _ => Ok(()),
+        }
+    };
+    hands.patiently_of(was_just_made, make).await
 }
 
 impl Resource for Alias {
@@ -49,6 +47,14 @@ impl Resource for Alias {
         };
         match found {
             Some(key) if key.found_by == FoundBy::Alias => Change::nothing(),
+            // An alias names keys of its own account alone, and is looked for in the
+            // log archive's: one beside this key would never be found.
+            Some(KmsKey { arn, .. }) if arn.account.as_ref() != Some(desired.archive()) => {
+                let alias = &desired.config.key.alias;
+                Change::nothing().with_notes([format!(
+                    "{arn} belongs to another account and is known by its use: {alias} is not made"
+                )])
+            }
             Some(key) => {
                 Change::create(format!("{} is found by its alias from now on", key.arn), field())
             }
@@ -59,6 +65,6 @@ impl Resource for Alias {
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
         // A key that was just made got its alias with it.
         let Some(key) = hands.observed.kms_key.present() else { return Ok(()) };
-        create(&KmsKey::clients(hands), hands.desired, key.arn.resource_name()).await
+        create(hands, key.arn.resource_name(), false).await
     }
 }

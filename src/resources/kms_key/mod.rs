@@ -115,12 +115,14 @@ pub(super) async fn left_behind(clients: &Clients, description: &str) -> Seen<Km
         Ok(keys) => keys,
         Err(error) => return Seen::Unreadable(error),
     };
+    let mut hidden = Vec::new();
     for key in keys.iter().filter_map(|key| key.key_id()) {
         let answer = clients.kms().describe_key().key_id(key).send().await;
         let answer = match answer.at(clients, "kms:DescribeKey") {
             Ok(answer) => answer,
-            // A key whose policy hides it is none that we made.
-            Err(error) if error.kind() == ErrorKind::AccessDenied || error.is_not_found() => {
+            Err(error) if error.is_not_found() => continue,
+            Err(error) if error.kind() == ErrorKind::AccessDenied => {
+                hidden.push((key, error));
                 continue;
             }
             // It may be ours: to go on would make a second one.
@@ -134,7 +136,28 @@ pub(super) async fn left_behind(clients: &Clients, description: &str) -> Seen<Km
             return describe(clients, key, FoundBy::Description).await;
         }
     }
-    Seen::Absent
+    if hidden.is_empty() {
+        return Seen::Absent;
+    }
+    // What has a name is none that a run left without; what has none may be it.
+    let listed = clients
+        .kms()
+        .list_aliases()
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .at(clients, "kms:ListAliases");
+    let aliases = match listed {
+        Ok(aliases) => aliases,
+        Err(error) => return Seen::Unreadable(error),
+    };
+    let is_named = |key: &str| aliases.iter().any(|alias| alias.target_key_id() == Some(key));
+    match hidden.into_iter().find(|(key, _)| !is_named(key)) {
+        Some((_, error)) => Seen::Unreadable(error),
+        None => Seen::Absent,
+    }
 }
 
 fn description(desired: &Desired) -> String {
@@ -160,6 +183,7 @@ impl Resource for KmsKey {
         "kms:CreateKey",
         "kms:DescribeKey",
         "kms:EnableKey",
+        "kms:ListAliases",
         "kms:ListKeys",
         // `CreateKey` writes the policy and the tags with the key.
         "kms:PutKeyPolicy",
@@ -266,6 +290,6 @@ impl Resource for KmsKey {
             .map(|key| key.key_id)
             .ok_or_else(|| StepError::Missing("the key".to_owned()))?;
         // Named at once: a key without its name would be made a second time.
-        alias::create(&clients, hands.desired, &id).await
+        alias::create(hands, &id, true).await
     }
 }

@@ -118,6 +118,17 @@ fn accounts_that_contradict_each_other_are_refused() {
         "log-archive account",
     );
     only(
+        &config(
+            "excluded_accounts = [\"333333333333\"]",
+            "",
+            "[archive.replication]\nbucket = \"acme-vault\"\naccount = \"333333333333\"\n\
+             region = \"us-west-2\"",
+        ),
+        ERROR,
+        "organization.excluded_accounts[0]",
+        "the vault's account",
+    );
+    only(
         &organization("excluded_units = [\"r-ab12\"]"),
         ERROR,
         "organization.excluded_units[0]",

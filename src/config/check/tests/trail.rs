@@ -114,6 +114,17 @@ fn advanced_selectors_name_the_fields_of_their_category() {
         &format!("{place}[2].field"),
         "found the field eventname",
     );
+    for field in ["eventName", "eventType", "sessionCredentialFromConsole", "userIdentity.arn"] {
+        let management = "{ field = \"eventCategory\", equals = [\"Management\"] }";
+        let field = format!("{{ field = \"{field}\", equals = [\"x\"] }}");
+        assert_eq!(findings(&selector(&format!("{data}, {object}, {field}"))), []);
+        let text = selector(&format!("{management}, {field}"));
+        only(&text, ERROR, &format!("{place}[1].field"), "found the field");
+        assert_eq!(
+            findings(&text)[0].hint.as_deref(),
+            Some("only event data stores select management events by it")
+        );
+    }
     only(
         &selector(&format!("{data}, {object}, {object}")),
         ERROR,

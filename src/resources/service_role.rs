@@ -1,0 +1,150 @@
+use serde::Serialize;
+
+use super::policy_change::policy_change;
+use super::{Hands, StepError};
+use crate::aws::{At, AwsError, Clients, ErrorKind, Seen};
+use crate::names::RoleName;
+use crate::plan::{Action, Change, within};
+use crate::policy::{Foreign, PolicyDocument, PolicyKind, merge};
+
+/// A role that a service of AWS takes on, with the one policy that orgtrail writes
+/// into it.
+///
+/// Source: IAM `GetRole`, `GetRolePolicy`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServiceRole {
+    /// Who may assume it.
+    pub trust: PolicyDocument,
+    /// What it may do, by the inline policy that orgtrail writes.
+    pub permissions: Option<PolicyDocument>,
+}
+
+/// What is declared of such a role.
+pub(super) struct Declared<'a> {
+    pub(super) name: &'a RoleName,
+    /// The name of the inline policy.
+    pub(super) policy: &'static str,
+    pub(super) description: &'static str,
+    pub(super) trust: PolicyDocument,
+    pub(super) permissions: PolicyDocument,
+}
+
+/// The IAM actions that managing such a role needs.
+pub(super) const ACTIONS: &[&str] = &[
+    "iam:CreateRole",
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:PutRolePolicy",
+    "iam:UpdateAssumeRolePolicy",
+];
+
+impl ServiceRole {
+    pub(super) async fn observe(clients: &Clients, name: &RoleName, policy: &str) -> Seen<Self> {
+        Seen::from_result(Self::read(clients, name.as_str(), policy).await, AwsError::is_not_found)
+    }
+
+    async fn read(clients: &Clients, name: &str, policy: &str) -> Result<Self, AwsError> {
+        let parse = |action: &str, text: &str| {
+            PolicyDocument::from_percent_encoded(text).map_err(|error| {
+                clients.malformed(action, &format!("a policy that cannot be read ({error:?})"))
+            })
+        };
+        let role = clients.iam().get_role().role_name(name).send().await;
+        let role = role.at(clients, "iam:GetRole")?.role;
+        let trust = role.as_ref().and_then(|role| role.assume_role_policy_document());
+        let trust = parse("iam:GetRole", trust.unwrap_or_default())?;
+        let inline =
+            clients.iam().get_role_policy().role_name(name).policy_name(policy).send().await;
+        let permissions = match inline.at(clients, "iam:GetRolePolicy") {
+            Ok(answer) => Some(parse("iam:GetRolePolicy", &answer.policy_document)?),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { trust, permissions })
+    }
+
+    pub(super) fn diff(
+        found: Option<&Self>,
+        declared: &Declared<'_>,
+        foreign: Foreign,
+        why: &str,
+    ) -> Change {
+        let trust = policy_change(
+            found.map(|found| &found.trust),
+            &declared.trust,
+            foreign,
+            PolicyKind::RoleTrust,
+            "",
+        );
+        let permissions = policy_change(
+            found.and_then(|found| found.permissions.as_ref()),
+            &declared.permissions,
+            foreign,
+            PolicyKind::RolePermissions,
+            "",
+        );
+        if let Some(stopped) = [&trust, &permissions].into_iter().find(|c| c.action.stops()) {
+            return stopped.clone();
+        }
+        let fields = within("trust", trust.fields)
+            .chain(within("permissions", permissions.fields))
+            .collect();
+        let change = Change::update(why, fields);
+        let action = if found.is_none() { Action::Create } else { change.action };
+        let irreversible = trust.irreversible.or(permissions.irreversible);
+        Change { action, irreversible, ..change }
+            .with_notes(trust.notes)
+            .with_notes(permissions.notes)
+    }
+
+    pub(super) async fn put(
+        hands: &Hands<'_>,
+        clients: &Clients,
+        found: Option<&Self>,
+        declared: &Declared<'_>,
+    ) -> Result<(), StepError> {
+        let name = declared.name.as_str();
+        let foreign = hands.desired.foreign;
+        let trust = merge(found.map(|found| &found.trust), &declared.trust, foreign);
+        if found.is_none() {
+            let made = clients
+                .iam()
+                .create_role()
+                .role_name(name)
+                .assume_role_policy_document(trust.document.to_json())
+                .description(declared.description)
+                .send()
+                .await
+                .at(clients, "iam:CreateRole");
+            match made {
+                Err(error) if error.kind() != ErrorKind::Conflict => return Err(error.into()),
+                _ => {}
+            }
+        } else if !trust.unchanged {
+            clients
+                .iam()
+                .update_assume_role_policy()
+                .role_name(name)
+                .policy_document(trust.document.to_json())
+                .send()
+                .await
+                .at(clients, "iam:UpdateAssumeRolePolicy")?;
+        }
+        let inline = found.and_then(|found| found.permissions.as_ref());
+        let inline = merge(inline, &declared.permissions, foreign).document.to_json();
+        hands
+            .patiently_of(found.is_none(), || async {
+                clients
+                    .iam()
+                    .put_role_policy()
+                    .role_name(name)
+                    .policy_name(declared.policy)
+                    .policy_document(&inline)
+                    .send()
+                    .await
+                    .at(clients, "iam:PutRolePolicy")
+            })
+            .await?;
+        Ok(())
+    }
+}
