@@ -23,6 +23,9 @@ use crate::names::{AccountId, Arn};
 /// over where it is short.
 const RENEW_BEFORE: Duration = Duration::from_mins(5);
 
+/// A session that was begun no longer ago has not ended.
+const FRESH: Duration = Duration::from_mins(1);
+
 /// Credentials of a role.
 ///
 /// INVARIANT: the lock is held while the role is assumed, so however many tasks
@@ -119,6 +122,17 @@ impl RoleSession {
         *self.ended.lock() = Some(Arc::clone(token));
     }
 
+    /// Whether a session was begun a moment ago, as far as can be told at once.
+    fn is_fresh(&self, token: &str) -> bool {
+        let now = self.time.now();
+        self.held.try_lock().is_ok_and(|held| {
+            held.as_ref().is_some_and(|session| {
+                session.credentials.session_token() == Some(token)
+                    && now.duration_since(session.since).is_ok_and(|age| age < FRESH)
+            })
+        })
+    }
+
     fn has_ended(&self, session: &Held) -> bool {
         let ended = self.ended.lock();
         ended.is_some() && ended.as_deref() == session.credentials.session_token()
@@ -155,9 +169,9 @@ impl ClassifyRetry for RenewEnded {
         let body = response.body().bytes().unwrap_or_default();
         let says_so = matches!(status, 400 | 401 | 403)
             && body.windows(b"ExpiredToken".len()).any(|window| window == b"ExpiredToken");
-        // The answer to a HEAD has no body to say it in: S3 answers 400, which it
-        // hardly does for anything else. At worst the call is made again in vain.
-        let may_mean_it = *is_head && status == 400;
+        // The answer to a HEAD has no body to say it in: S3 answers 400, which can
+        // mean a wrong Region too. At worst the call is made once more in vain.
+        let may_mean_it = *is_head && status == 400 && !self.0.is_fresh(token);
         if !says_so && !may_mean_it {
             return RetryAction::NoActionIndicated;
         }

@@ -91,13 +91,6 @@ pub struct OtherTrail {
 }
 
 impl Facts {
-    /// Facts of what orgtrail manages alone: nothing is known of the accounts.
-    #[must_use]
-    pub fn of_managed(at: Timestamp, desired: Desired, observed: Observed) -> Self {
-        let (accounts, chains) = (Seen::Absent, Seen::Absent);
-        Self { at, desired, observed, accounts, chains, earlier: None }
-    }
-
     /// How the trail fares in its home Region; the words why that was not looked
     /// at.
     pub fn home_status(&self) -> Result<Seen<&TrailStatus>, String> {

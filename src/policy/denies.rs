@@ -113,13 +113,18 @@ fn without_if_exists(operator: &str) -> (&str, bool) {
     }
 }
 
+/// How a variable begins, which stands for any text.
+const VARIABLE: &str = "${";
+
 /// Whether an ARN's pattern matches all that another one matches. What stands
 /// between two colons is compared by itself: a `*` does not reach beyond them.
 fn arn_covers(wide: &str, narrow: &str) -> bool {
     let [wide_fields, narrow_fields] =
         [wide, narrow].map(|arn| arn.splitn(6, ':').collect::<Vec<_>>());
     wide == "*"
-        || (wide_fields.len() == narrow_fields.len()
+        || wide == narrow
+        || (!narrow.contains(VARIABLE)
+            && wide_fields.len() == narrow_fields.len()
             && wide_fields
                 .iter()
                 .zip(narrow_fields)
@@ -129,6 +134,9 @@ fn arn_covers(wide: &str, narrow: &str) -> bool {
 /// Whether a pattern of `*` and `?` matches all that another one matches; told
 /// only where that is plain, which is always sound.
 fn pattern_covers(wide: &str, narrow: &str) -> bool {
+    if narrow.contains(VARIABLE) {
+        return wide == "*" || wide == narrow;
+    }
     let (wide, narrow): (Vec<char>, Vec<char>) = (wide.chars().collect(), narrow.chars().collect());
     let (mut at, mut found) = (0, 0);
     // The last `*` and where what it took ends, to let it take more.
@@ -248,6 +256,8 @@ mod tests {
             ("a**", "a", true),
             ("a*b", "a*", false),
             ("?*", "*", false),
+            ("${aws:userid}", "${aws:userid}", true),
+            ("*}", "${aws:userid}", false),
         ] {
             assert_eq!(pattern_covers(wide, narrow), covers, "{wide} {narrow}");
         }

@@ -194,9 +194,17 @@ async fn a_session_that_ended_is_renewed_where_the_answer_has_no_body_to_say_so(
         _ => generous(asked, n),
     })
     .await;
-    let aws = Aws::with_base(settings(), server.config().build()).await.unwrap();
+    let noon: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let clock = HandClock(Arc::new(Mutex::new(noon.into())));
+    let config = server.config().time_source(clock.clone()).build();
+    let aws = Aws::with_base(settings(), config).await.unwrap();
     let clients = aws.clients(&account("333333333333"), &"eu-central-1".parse().unwrap());
-    clients.s3().head_bucket().bucket("bucket").send().await.unwrap();
+    // One that was just begun has not ended: the Region is wrong, or the like.
+    let head = || clients.s3().head_bucket().bucket("bucket").send();
+    head().await.unwrap_err();
+    assert_eq!(server.asked("AssumeRole").len(), 1);
+    *clock.0.lock().unwrap() += Duration::from_mins(2);
+    head().await.unwrap();
     assert_eq!(server.asked("AssumeRole").len(), 2);
 }
 

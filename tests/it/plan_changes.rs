@@ -128,6 +128,19 @@ async fn replaced_versions_that_would_end_sooner_ask() {
 }
 
 #[tokio::test]
+async fn a_compliance_lock_is_asked_for_by_its_name_though_it_is_shorter() {
+    let lock = |mode: &str, days: u32| {
+        format!("{MINIMAL}[archive.object_lock]\nmode = \"{mode}\"\ndays = {days}\n")
+    };
+    let mut stage = Stage::new(&lock("GOVERNANCE", 400)).await;
+    stage.converge().await;
+    stage.declare(&lock("COMPLIANCE", 365));
+    let plan = stage.plan().await;
+    let asked = plan.step("archive-bucket/object-lock").unwrap().irreversible.as_ref().unwrap();
+    assert_eq!(asked.confirmation, Confirmation::ComplianceLock);
+}
+
+#[tokio::test]
 async fn a_weaker_deny_of_the_same_name_asks_and_a_stricter_one_does_not() {
     let config = |floor: &str| format!("{MINIMAL}tls_floor = \"{floor}\"\n");
     let mut stage = Stage::new(&config("1.2")).await;

@@ -143,19 +143,20 @@ fn compare(desired: &Desired, found: Option<&ObjectLock>) -> Change {
         Some(_) => Change::update("new logs are locked as declared", fields),
     };
     let days = wanted.days.unwrap_or_default();
-    if found.is_some_and(|found| wanted.is_weaker_than(found)) {
-        return change.irreversible(
-            Confirmation::WeakenedGuard,
-            "new logs are locked less than now; what is locked stays so",
-        );
-    }
-    let was_compliance = found.is_some_and(|found| found.mode.as_deref() == Some("COMPLIANCE"));
-    if wanted.mode.as_deref() == Some("COMPLIANCE")
-        && !(was_compliance && found.and_then(|found| found.days) == wanted.days)
-    {
+    let is_compliance = |lock: &ObjectLock| lock.mode.as_deref() == Some("COMPLIANCE");
+    let was_compliance = found.is_some_and(is_compliance);
+    let weaker = found.is_some_and(|found| wanted.is_weaker_than(found));
+    // Of fewer days or more: what nobody can lift again is asked for by its own name.
+    if is_compliance(&wanted) && !(was_compliance && weaker) {
         return change.irreversible(
             Confirmation::ComplianceLock,
             format!("nobody, not even root, can delete a new log for {days} days"),
+        );
+    }
+    if weaker {
+        return change.irreversible(
+            Confirmation::WeakenedGuard,
+            "new logs are locked less than now; what is locked stays so",
         );
     }
     change
