@@ -170,8 +170,9 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let aws = context.aws(&config).await?;
     let legacy = tokio::select! {
         found = sources::find(context, &aws, &config) => found?,
-        // In a round an earlier part may have taken the signal over.
-        Ok(()) = tokio::signal::ctrl_c() => return Err(Interrupted.into()),
+        // An earlier part of a round may have taken the signal over. Whoever is to
+        // be asked ends the question with it.
+        Ok(()) = tokio::signal::ctrl_c(), if context.yes => return Err(Interrupted.into()),
     };
     let selected = discover::selected(&legacy.found.trails, &config);
     let found: Vec<Source> = selected
