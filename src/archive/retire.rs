@@ -1,8 +1,8 @@
 //! Whether an older trail may go: what was seen, judged. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
         finding::{FindingKind, Severity},
         period::{Period, Periods},
         run::Verification,
+        unlisted::BORDER,
     },
 };
 use crate::{
@@ -134,17 +135,80 @@ pub fn consolidated(report: Result<&Report, Failed>) -> Condition {
         let reason = format!("{} objects could not be compared", counts.failed);
         return condition(Standing::Unseen, reason);
     }
-    condition(Standing::Holds, format!("none of {} objects is missing", counts.source))
+    // Their copies are proven by the digests or not at all.
+    let uncompared = match counts.uncompared {
+        0 => String::new(),
+        some => format!("; {some} lie archived and were compared by size alone"),
+    };
+    let reason = format!("none of {} objects is missing{uncompared}", counts.source);
+    condition(Standing::Holds, reason)
 }
 
-/// Whether the verifier proves the chains of the older trail in the archive.
+/// The log files of the source in times that no digest of the older trail proves.
 ///
-/// `verification` is of its chains alone; `lanes` are its source's.
+/// A chain that ended and began anew later leaves a time between that no digest
+/// covers. Where no log lies in it, nothing is lost; where one does, nothing proves
+/// that it is whole.
+#[derive(Debug)]
+pub struct Unproven {
+    proven: BTreeMap<Region, Periods>,
+    /// The digests of later files may still be on their way.
+    due: Timestamp,
+    found: BTreeMap<Region, (u64, Period)>,
+}
+
+impl Unproven {
+    /// None yet, by what is proven of the trail whose home Region is `home`.
+    #[must_use]
+    pub fn new(verification: &Verification, home: &Region, at: Timestamp) -> Self {
+        let mut proven = BTreeMap::<Region, Periods>::new();
+        for lane in verification.lanes.iter().filter(|lane| !lane.followed) {
+            let of_region = proven.entry(lane.region.clone()).or_default();
+            let chains = lane.chains.iter().filter(|chain| chain.home_region == home.as_str());
+            for period in chains.flat_map(|chain| &chain.proven) {
+                // A file's minute may lie a little beside its digest's hour.
+                of_region.add(Period {
+                    from: period.from.saturating_sub(BORDER).unwrap_or(period.from),
+                    to: period.to.saturating_add(BORDER).unwrap_or(period.to),
+                });
+            }
+        }
+        Self { proven, due: due(at), found: BTreeMap::new() }
+    }
+
+    /// Looks at a log file of the source.
+    pub fn look(&mut self, region: &Region, time: Timestamp) {
+        let proven = self.proven.get(region);
+        if time > self.due || proven.is_some_and(|proven| proven.hold(time, SignedDuration::ZERO)) {
+            return;
+        }
+        let first = Period { from: time, to: time };
+        let (files, period) = self.found.entry(region.clone()).or_insert((0, first));
+        *files += 1;
+        *period = Period { from: period.from.min(time), to: period.to.max(time) };
+    }
+
+    fn told(&self) -> Option<String> {
+        let of = |(region, (files, period)): (&Region, &(u64, Period))| {
+            format!("{files} log files of {region} from {} to {}", period.from, period.to)
+        };
+        let all: Vec<String> = self.found.iter().map(of).collect();
+        (!all.is_empty()).then(|| format!("no digest of the trail proves {}", all.join("; ")))
+    }
+}
+
+/// Whether the verifier proves the chains of the older trail in the archive, and
+/// these all of its source's log files.
+///
+/// The verification is of its chains alone; `lanes` are its source's.
 #[must_use]
-pub fn verified(verification: Result<&Verification, Failed>, lanes: &[Lane]) -> Condition {
+pub fn verified(
+    verification: Result<(&Verification, &Unproven), Failed>,
+    lanes: &[Lane],
+) -> Condition {
     let condition = |standing, reason| Condition::new(VERIFIED, standing, reason);
-    let verification = match verification {
-        Ok(verification) => verification,
+    let (verification, unproven) = match verification {
+        Ok(seen) => seen,
         Err(reason) => return condition(Standing::Unseen, reason),
     };
     let findings = || verification.all_findings();
@@ -171,12 +235,15 @@ pub fn verified(verification: Result<&Verification, Failed>, lanes: &[Lane]) -> 
         let reason = format!("no digest of the trail proves the logs of {}{why}", join(&without));
         return condition(Standing::Not, reason);
     }
+    if let Some(reason) = unproven.told() {
+        return condition(Standing::Not, reason);
+    }
     let digests: u64 = regions.iter().map(digests_in).sum();
     let logs: u64 = verification.lanes.iter().map(|lane| lane.logs.valid).sum();
     let open = findings().filter(|finding| finding.severity == Severity::Incomplete).count();
     let open = match open {
         0 => String::new(),
-        more => format!("; {more} findings of times that no digest covers"),
+        more => format!("; {more} findings of times that no digest covers, without log files"),
     };
     condition(Standing::Holds, format!("{digests} digests and {logs} log files{open}"))
 }
@@ -204,11 +271,15 @@ pub fn counted(held: Result<&Holdings, Failed>, report: Result<&Report, Failed>)
 /// The period that the organization trail must be proven for.
 #[must_use]
 pub fn overlap(now: Timestamp, days: u32) -> Period {
+    let days = SignedDuration::from_hours(24 * i64::from(days));
+    Period { from: now.saturating_sub(days).unwrap_or(now), to: due(now) }
+}
+
+/// Up to when all digests are delivered.
+fn due(now: Timestamp) -> Timestamp {
     /// How long after its hour a digest may still be on its way.
-    const DELIVERED_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(2);
-    let to = now.saturating_sub(DELIVERED_WITHIN).unwrap_or(now);
-    let days = jiff::SignedDuration::from_hours(24 * i64::from(days));
-    Period { from: now.saturating_sub(days).unwrap_or(now), to }
+    const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+    now.saturating_sub(DELIVERED_WITHIN).unwrap_or(now)
 }
 
 fn join(regions: &BTreeSet<Region>) -> String {
@@ -257,6 +328,35 @@ mod tests {
     }
 
     #[test]
+    fn each_log_lies_in_a_time_that_digests_prove() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let region: Region = "us-east-1".parse().unwrap();
+        let mut proven = Periods::default();
+        proven.add(Period { from: at("2026-01-01T00:00:00Z"), to: at("2026-01-01T03:00:00Z") });
+        let mut unproven = Unproven {
+            proven: [(region.clone(), proven)].into(),
+            due: at("2026-01-03T00:00:00Z"),
+            found: BTreeMap::new(),
+        };
+        for proven in ["2026-01-01T00:00:00Z", "2026-01-01T03:00:00Z", "2026-01-03T00:05:00Z"] {
+            unproven.look(&region, at(proven));
+        }
+        assert_eq!(unproven.told(), None);
+        unproven.look(&region, at("2026-01-01T05:00:00Z"));
+        unproven.look(&region, at("2025-12-31T05:00:00Z"));
+        unproven.look(&"eu-west-1".parse().unwrap(), at("2026-01-01T01:00:00Z"));
+        let nothing = Verification { lanes: Vec::new(), findings: Vec::new() };
+        let said = verified(Ok((&nothing, &unproven)), &[]);
+        assert_eq!(said.standing, Standing::Not);
+        assert_eq!(
+            said.reason,
+            "no digest of the trail proves 1 log files of eu-west-1 from 2026-01-01T01:00:00Z to \
+             2026-01-01T01:00:00Z; 2 log files of us-east-1 from 2025-12-31T05:00:00Z to \
+             2026-01-01T05:00:00Z"
+        );
+    }
+
+    #[test]
     fn a_region_without_digests_is_not_delivered_and_not_proven() {
         let nothing = Verification { lanes: Vec::new(), findings: Vec::new() };
         let account: AccountId = "444444444444".parse().unwrap();
@@ -274,8 +374,10 @@ mod tests {
             folder: "CloudTrail".to_owned(),
             region,
         };
-        assert_eq!(verified(Ok(&nothing), &[lane]).standing, Standing::Not);
+        let at = period.to;
+        let unproven = Unproven::new(&nothing, &lane.region, at);
+        assert_eq!(verified(Ok((&nothing, &unproven)), &[lane]).standing, Standing::Not);
         // A trail that left nothing has nothing to prove.
-        assert_eq!(verified(Ok(&nothing), &[]).standing, Standing::Holds);
+        assert_eq!(verified(Ok((&nothing, &unproven)), &[]).standing, Standing::Holds);
     }
 }

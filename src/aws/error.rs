@@ -311,8 +311,8 @@ impl std::error::Error for AwsError {
     }
 }
 
-/// An error with all its causes.
-fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
+/// An error with all its causes, on one line.
+pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
     let line = |error: &dyn std::error::Error| {
         let text = error.to_string();
         plain(&text.lines().map(str::trim).collect::<Vec<_>>().join("; ")).into_owned()

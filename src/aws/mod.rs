@@ -28,6 +28,7 @@ mod session;
 mod settings;
 
 pub use clients::{At, Clients};
+pub(crate) use error::in_one_line;
 pub use error::{AwsError, ErrorKind, Failure};
 pub use objects::{Object, Objects};
 pub use pacing::Pacing;

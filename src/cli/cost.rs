@@ -20,6 +20,7 @@ use crate::cost::Usd;
 use crate::cost::duplicates::{Duplicate, duplicate};
 use crate::cost::prices::{self, KMS_KEY_MONTH, PriceList};
 use crate::cost::storage::{ClassCost, Holdings, holdings};
+use crate::report::drift::plain;
 
 /// Sources and lanes that are looked at at once.
 const AT_ONCE: usize = 8;
@@ -105,7 +106,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             tell(context, &report)?;
             sources::tell_unread(context, &legacy.found);
             for reason in &report.unreadable {
-                context.out.warn(reason);
+                context.out.warn(plain(reason));
             }
         }
     }
@@ -234,7 +235,7 @@ fn tell(context: &Context, report: &Report) -> Result<(), CliError> {
     context.out.data(report.prices)
 }
 
-fn plain(header: &[&str]) -> Table {
+fn unframed(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -245,7 +246,7 @@ fn plain(header: &[&str]) -> Table {
 
 fn duplicates_table(duplicates: &[Duplicate]) -> Table {
     let mut table =
-        plain(&["SOURCE", "MANAGEMENT EVENTS A MONTH", "DATA EVENTS A MONTH", "USD A MONTH"]);
+        unframed(&["SOURCE", "MANAGEMENT EVENTS A MONTH", "DATA EVENTS A MONTH", "USD A MONTH"]);
     for one in duplicates {
         table.add_row([
             one.source.clone(),
@@ -259,10 +260,10 @@ fn duplicates_table(duplicates: &[Duplicate]) -> Table {
 
 fn storage_table(report: &Report) -> Table {
     let about = if report.storage_exact { "" } else { "~" };
-    let mut table = plain(&["STORAGE CLASS", "OBJECTS", "BYTES", "CHARGED AS", "USD A MONTH"]);
+    let mut table = unframed(&["STORAGE CLASS", "OBJECTS", "BYTES", "CHARGED AS", "USD A MONTH"]);
     for cost in &report.storage {
         table.add_row([
-            cost.class.clone(),
+            plain(&cost.class).into_owned(),
             format!("{about}{}", HumanCount(cost.held.objects)),
             format!("{about}{}", BinaryBytes(cost.held.bytes)),
             format!("{about}{}", BinaryBytes(cost.held.charged_bytes)),

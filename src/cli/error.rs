@@ -59,6 +59,11 @@ impl CliError {
         self.exit
     }
 
+    /// Whether it is of this type.
+    pub(super) fn is<E: Error + 'static>(&self) -> bool {
+        self.error.is::<E>()
+    }
+
     /// `error: …` with the whole chain of causes on one line, then `  hint: …`.
     #[must_use]
     pub fn render(&self) -> String {

@@ -5,9 +5,12 @@ use indicatif::{BinaryBytes, HumanCount};
 use serde::Serialize;
 
 use super::{CliError, Context, Exit, Format, consolidate};
-use crate::archive::consolidate::{
-    history::{Fault, History, PastRun, history},
-    ledger::Ledger,
+use crate::{
+    archive::consolidate::{
+        history::{Fault, History, PastRun, history},
+        ledger::Ledger,
+    },
+    report::drift::plain,
 };
 
 /// What every consolidation did, and whether its records are unaltered
@@ -56,7 +59,7 @@ fn tell(context: &Context, history: &History) -> Result<(), CliError> {
     }
     for Fault { first, last, reason } in &history.faults {
         let which = if first == last { format!("{first}") } else { format!("{first} to {last}") };
-        context.out.warn(format_args!("BROKEN record {which}: {reason}"));
+        context.out.warn(format_args!("BROKEN record {which}: {}", plain(reason)));
     }
     let verdict = if history.faults.is_empty() { "PROVEN" } else { "NOT PROVEN" };
     context.out.data(format_args!(
@@ -94,7 +97,7 @@ fn table(runs: &[PastRun]) -> Table {
                 None => "killed",
             }
             .to_owned(),
-            run.by.clone(),
+            plain(&run.by).into_owned(),
         ]);
     }
     table

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use indicatif::{BinaryBytes, HumanCount};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,7 +14,9 @@ use super::{CliError, Context, Exit, Format, consolidate};
 use crate::archive::consolidate::discover::{self, LegacyTrail, Selected};
 use crate::archive::consolidate::run::{Archive, Asked, Progress, Report, consolidate as join};
 use crate::archive::consolidate::source::Source;
-use crate::archive::retire::{self, Condition, Standing};
+use crate::archive::inventory;
+use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
+use crate::archive::retire::{self, Condition, Standing, Unproven};
 use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::run::{Selection, Verification};
@@ -25,6 +28,7 @@ use crate::cost::storage::{Holdings, holdings};
 use crate::names::{Arn, Region, TrailName};
 use crate::org::Organization;
 use crate::plan::retire::Retirement;
+use crate::report::drift::plain;
 
 /// Comparisons under way at once.
 const CONCURRENCY: usize = 64;
@@ -288,7 +292,36 @@ impl Look<'_> {
             .map_err(|error: crate::names::NameError| CliError::new(error, Exit::Usage))?;
         let regions = lanes.iter().map(|lane| lane.region.clone()).collect();
         let found = self.verify(&name, &regions, Window::default(), at).await?;
-        Ok(retire::verified(found.as_ref().map_err(Clone::clone), lanes))
+        let unproven = match &found {
+            Ok(verification) => self.unproven(lanes, verification, at).await,
+            Err(reason) => Err(reason.clone()),
+        };
+        let seen = found.as_ref().map_err(Clone::clone);
+        let seen = seen.and_then(|found| Ok((found, unproven.as_ref().map_err(Clone::clone)?)));
+        Ok(retire::verified(seen, lanes))
+    }
+
+    /// The log files of the source that the trail's chains do not prove.
+    async fn unproven(
+        &self,
+        lanes: &[Lane],
+        verification: &Verification,
+        at: Timestamp,
+    ) -> Result<Unproven, String> {
+        let clients = self.source_clients();
+        let mut unproven = Unproven::new(verification, &self.trail.home_region, at);
+        for lane in lanes.iter().filter(|lane| lane.folder != DIGEST_FOLDER) {
+            let prefix = lane.prefix();
+            let mut logs = inventory::list(&clients, &self.source.bucket, prefix.clone(), None);
+            while let Some(log) = logs.next().await {
+                let log = log.map_err(|error| error.in_full())?;
+                // What is not CloudTrail's is not brought, and counted as such.
+                if let Ok(key) = format!("{prefix}{}", log.path).parse::<ObjectKey>() {
+                    unproven.look(&lane.region, key.time());
+                }
+            }
+        }
+        Ok(unproven)
     }
 
     /// Verifies one trail's chains of the account in the archive.
@@ -396,7 +429,7 @@ impl Seen {
                 Standing::Not => "does not hold",
                 Standing::Unseen => "could not be seen",
             };
-            context.out.data(format_args!("{name}: {standing}: {reason}"))?;
+            context.out.data(format_args!("{name}: {standing}: {}", plain(reason)))?;
         }
         Ok(())
     }

@@ -8,12 +8,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{CliError, Context, Exit, Format, Output, consolidate, drift, verify};
+use super::{
+    CliError, Context, Exit, Format, Output,
+    consolidate::{self, Interrupted},
+    drift, verify,
+};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
 use crate::aws::At as _;
 use crate::checks::{self, Verdict};
-use crate::report::{self, verification};
+use crate::report::{self, drift::plain, verification};
 
 /// Do a round: consolidate, verify, look for drift, once, for a scheduler
 ///
@@ -31,7 +35,8 @@ Examples:
 
 The exit code is the gravest of the parts': 13, 11, 1, 2, 12, 14, 10, 0. What is
 known to be wrong comes before what could not be told. Ctrl-C finishes what is
-in flight and leaves out the parts that follow (14).")]
+in flight and leaves out the parts that follow (14); a second one ends the part
+at once.")]
 pub(crate) struct Args {
     /// The parts, in the order in which they are done.
     #[arg(value_enum, value_delimiter = ',', required = true, value_name = "PART,…")]
@@ -42,7 +47,7 @@ pub(crate) struct Args {
     report: Option<PathBuf>,
 
     /// Verify the last so many days only; all days where it is not given.
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
     verify_days: Option<u16>,
 }
 
@@ -204,14 +209,17 @@ fn check(args: &Args, context: &Context) -> Result<(), CliError> {
         return Err(CliError::usage("`--verify-days` is for rounds with `verify`"));
     }
     if let Some(path) = &args.report {
-        let folder = folder(path);
-        if !folder.is_dir() || path.is_dir() {
-            return Err(CliError::usage(format!(
-                "no report can be written to `{}`",
-                path.display()
-            ))
-            .with_hint("name a file in a folder that exists"));
+        let refuse = |why: String| {
+            CliError::usage(format!("no report can be written to `{}`{why}", path.display()))
+                .with_hint("name a file in a folder that exists and can be written to")
+        };
+        if path.is_dir() || path.file_name().is_none() {
+            return Err(refuse(String::new()));
         }
+        // Tried before hours of work, and not after them.
+        let probe = beside(path);
+        std::fs::File::create_new(&probe).map_err(|error| refuse(format!(": {error}")))?;
+        let _ = std::fs::remove_file(&probe);
     }
     context.pacing().map(drop)
 }
@@ -232,7 +240,8 @@ async fn do_part(
         let said = error.render();
         context.out.warn(&said);
         let line = said.lines().next().unwrap_or_default();
-        Came::failed(error.exit(), line.trim_start_matches("error: ").to_owned())
+        let failed = Came::failed(error.exit(), line.trim_start_matches("error: ").to_owned());
+        Came { stopped: error.is::<Interrupted>(), ..failed }
     })
 }
 
@@ -274,10 +283,14 @@ async fn verified(
         && missing(&verification).any(|finding| finding.origin.is_some())
     {
         context.out.note("files are missing: consolidating again, to see whether they come …");
-        let came = any_comes(&verification, brought, quiet).await.unwrap_or_else(|error| {
-            context.out.warn(error.render());
-            false
-        });
+        let came = match any_comes(&verification, brought, quiet).await {
+            Err(error) if error.is::<Interrupted>() => return Ok(Came::stopped()),
+            Err(error) => {
+                context.out.warn(error.render());
+                false
+            }
+            Ok(came) => came,
+        };
         if came {
             let Some(done) = once().await else { return Ok(Came::stopped()) };
             (subject, verification) = done?;
@@ -394,7 +407,8 @@ fn summary(round: &Round) -> String {
         let seconds = ended.ended_at.duration_since(ended.begun_at).as_secs();
         let (part, verdict) = (ended.part.word(), ended.verdict);
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{part:<12} {verdict:<18} {seconds:>6} s  {}", ended.summary);
+        let _ =
+            writeln!(text, "{part:<12} {verdict:<18} {seconds:>6} s  {}", plain(&ended.summary));
     }
     let seconds = round.ended_at.duration_since(round.begun_at).as_secs();
     let _ = writeln!(
@@ -405,11 +419,10 @@ fn summary(round: &Round) -> String {
     text
 }
 
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
+/// A file of its own in the same folder.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{:016x}", fastrand::u64(..)))
 }
 
 /// Writes beside the file and renames: a reader finds a whole report, of one of
@@ -417,8 +430,7 @@ fn folder(path: &Path) -> &Path {
 fn write(path: &Path, round: &Round) -> std::io::Result<()> {
     let mut text = serde_json::to_vec_pretty(round)?;
     text.push(b'\n');
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let partial = path.with_file_name(format!(".{name}.{:016x}", fastrand::u64(..)));
+    let partial = beside(path);
     let written = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, path));
     written.inspect_err(|_| {
         // The error that counts is the first.

@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     names::{AccountId, Arn, Region},
     org::{Entry, Organization, survey},
+    report::drift::plain,
 };
 
 /// Sources that are counted at once.
@@ -108,12 +109,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             tell_unread(context, &found);
             for source in &counted {
                 if let Some(reason) = &source.unreadable {
-                    context.out.warn(format_args!("{}: {reason}", source.source.name()));
+                    let (name, reason) = (source.source.name(), plain(reason));
+                    context.out.warn(format_args!("{name}: {reason}"));
                 }
                 for folder in source.census.iter().flat_map(|census| &census.foreign) {
                     context.out.note(format_args!(
-                        "not CloudTrail's, left alone: s3://{}/{folder}",
-                        source.source.bucket
+                        "not CloudTrail's, left alone: s3://{}/{}",
+                        source.source.bucket,
+                        plain(folder),
                     ));
                 }
             }
@@ -149,6 +152,18 @@ pub(super) async fn find(
         match account.entry {
             Entry::Entered { .. } => {
                 let regions = account.regions.unwrap_or_default();
+                if let Some(reason) = account.regions_unread
+                    && !declared.regions.all_in(&regions)
+                {
+                    unread.push(Unread {
+                        account: account.account.clone(),
+                        region: aws.home_region().clone(),
+                        reason: format!(
+                            "only the Regions that every account has were asked for trails: {reason}"
+                        ),
+                        hint: None,
+                    });
+                }
                 let wanted = regions.into_iter().filter(|r| declared.regions.includes(r));
                 places.push((account.account, wanted.collect()));
             }
@@ -177,9 +192,8 @@ pub(super) async fn find(
 /// several Regions of an account is said once.
 pub(super) fn tell_unread(context: &Context, found: &Found) {
     for (first, others) in alike(&found.unread) {
-        context
-            .out
-            .warn(format_args!("account {} in {}: {}", first.account, first.region, first.reason));
+        let (account, region, reason) = (&first.account, &first.region, plain(&first.reason));
+        context.out.warn(format_args!("account {account} in {region}: {reason}"));
         if !others.is_empty() {
             let regions: Vec<&str> = others.iter().map(|unread| unread.region.as_str()).collect();
             context.out.warn(format_args!("  the same in {}", regions.join(", ")));

@@ -53,8 +53,14 @@ impl Consolidate {
     /// Whether a source of that name is left where it is.
     #[must_use]
     pub fn excludes(&self, name: &str) -> bool {
-        self.exclude.iter().any(|pattern| iam_rs::Arn::wildcard_match(name, pattern))
+        matches_any(&self.exclude, name)
     }
+}
+
+/// Whether a name matches one of the patterns, with `*` for anything.
+#[must_use]
+pub fn matches_any(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| iam_rs::Arn::wildcard_match(name, pattern))
 }
 
 impl DeclaredSource {
@@ -64,6 +70,26 @@ impl DeclaredSource {
         match &self.prefix {
             Some(prefix) => format!("s3://{}/{prefix}", self.bucket),
             None => format!("s3://{}", self.bucket),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, name, holds) in [
+            ("s3://legacy-a", "s3://legacy-a", true),
+            ("s3://legacy-a", "s3://legacy-ab", false),
+            ("s3://legacy-*", "s3://legacy-ab", true),
+            ("*-ab", "s3://legacy-ab", true),
+            ("s3://*-a*b", "s3://legacy-ab", true),
+            ("s3://x*", "s3://legacy-ab", false),
+            ("*", "anything", true),
+        ] {
+            assert_eq!(matches_any(&[pattern.to_owned()], name), holds, "{pattern} {name}");
         }
     }
 }

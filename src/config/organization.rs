@@ -50,6 +50,16 @@ impl Regions {
             Self::Only(regions) => regions.contains(region),
         }
     }
+
+    /// Whether all that are looked at are among `known`, whatever an account has
+    /// enabled.
+    #[must_use]
+    pub fn all_in(&self, known: &[Region]) -> bool {
+        match self {
+            Self::AllEnabled => false,
+            Self::Only(regions) => regions.iter().all(|region| known.contains(region)),
+        }
+    }
 }
 
 impl serde::Serialize for Regions {

@@ -1,7 +1,10 @@
 //! What the older trails' copies of events cost: a Region's first copy of
 //! management events is free, every further one is paid for.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{ToSpan, civil::Date};
@@ -29,8 +32,9 @@ const DAYS: u64 = 7;
 const DAYS_A_MONTH: u64 = 30;
 /// Log files of a source that are read to see how many events a byte holds.
 const SAMPLES: usize = 16;
-/// The most that a log file is read to. Units: bytes, inflated.
-const MAX_LOG_BYTES: u64 = 512 << 20;
+/// The most that a log file is read to, as stored and inflated: CloudTrail's stay
+/// below 50 MB. Units: bytes.
+const MAX_LOG_BYTES: u64 = 64 << 20;
 /// Lanes that are listed at once.
 const LANES_AT_ONCE: usize = 8;
 
@@ -91,23 +95,15 @@ pub async fn duplicate(
     let days: Vec<Date> = (1..=i64::try_from(DAYS).unwrap_or(1))
         .filter_map(|n| today.checked_sub(n.days()).ok())
         .collect();
-    let listed: Vec<Vec<(String, u64)>> = stream::iter(lanes)
+    let logs = stream::iter(lanes)
         .map(|lane| list(clients, source, lane, &days))
         .buffer_unordered(LANES_AT_ONCE)
-        .try_collect()
+        .try_fold(Logs::default(), |all, logs| std::future::ready(Ok(all.and(logs))))
         .await?;
-    // In the order of their keys, so that the same logs are read each time.
-    let logs: BTreeMap<String, u64> = listed.into_iter().flatten().collect();
-    let mut basis = Basis {
-        days: DAYS,
-        logs: logs.len() as u64,
-        bytes: logs.values().sum(),
-        ..Basis::default()
-    };
-    let step = logs.len().div_ceil(SAMPLES).max(1);
-    for (key, size) in logs.into_iter().step_by(step) {
+    let mut basis = Basis { days: DAYS, logs: logs.files, bytes: logs.bytes, ..Basis::default() };
+    for (key, size) in logs.sample.into_values() {
         // What is no log file tells nothing; verification finds it.
-        let Some(events) = read(clients, source, &key).await? else { continue };
+        let Some(events) = read(clients, source, &key, size).await? else { continue };
         basis.read_logs += 1;
         basis.read_bytes += size;
         basis.read_events.management += events.management;
@@ -142,28 +138,70 @@ impl Basis {
     }
 }
 
-/// The log files of a lane's days, by their keys, with their sizes.
+/// Log files: how many, and some of them, however many there are.
+#[derive(Debug, Default)]
+struct Logs {
+    files: u64,
+    bytes: u64,
+    /// Those with the lowest hashes of their keys: spread over all, and the same
+    /// each time.
+    sample: BTreeMap<u64, (String, u64)>,
+}
+
+impl Logs {
+    fn add(&mut self, key: String, size_bytes: u64) {
+        self.files += 1;
+        self.bytes += size_bytes;
+        if size_bytes <= MAX_LOG_BYTES {
+            let mut hash = DefaultHasher::new();
+            key.hash(&mut hash);
+            self.sample.insert(hash.finish(), (key, size_bytes));
+            self.keep_few();
+        }
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.sample.extend(other.sample);
+        self.keep_few();
+        self
+    }
+
+    fn keep_few(&mut self) {
+        while self.sample.len() > SAMPLES {
+            self.sample.pop_last();
+        }
+    }
+}
+
+/// The log files of a lane's days.
 async fn list(
     clients: &Clients,
     source: &Source,
     lane: Lane,
     days: &[Date],
-) -> Result<Vec<(String, u64)>, AwsError> {
-    let mut logs = Vec::new();
+) -> Result<Logs, AwsError> {
+    let mut logs = Logs::default();
     for day in days {
         let prefix = format!("{}{}", lane.prefix(), day_folder(*day));
         let mut listing = inventory::list(clients, &source.bucket, prefix.clone(), None);
         while let Some(listed) = listing.next().await {
             let Listed { path, size_bytes, archived, .. } = listed?;
             if archived.is_none() {
-                logs.push((format!("{prefix}{path}"), size_bytes));
+                logs.add(format!("{prefix}{path}"), size_bytes);
             }
         }
     }
     Ok(logs)
 }
 
-async fn read(clients: &Clients, source: &Source, key: &str) -> Result<Option<Events>, AwsError> {
+async fn read(
+    clients: &Clients,
+    source: &Source,
+    key: &str,
+    size_bytes: u64,
+) -> Result<Option<Events>, AwsError> {
     let got = clients
         .s3()
         .get_object()
@@ -172,6 +210,10 @@ async fn read(clients: &Clients, source: &Source, key: &str) -> Result<Option<Ev
         .send()
         .await
         .at(clients, "s3:GetObject")?;
+    // What became larger than listed is not read.
+    if got.content_length().and_then(|length| u64::try_from(length).ok()) != Some(size_bytes) {
+        return Ok(None);
+    }
     let body = got.body.collect().await;
     let body = body.map_err(|error| clients.malformed("s3:GetObject", &error.to_string()))?;
     Ok(count(&body.into_bytes()))
@@ -221,6 +263,23 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(text.as_bytes()).unwrap();
         gzip.finish().unwrap()
+    }
+
+    #[test]
+    fn few_of_many_files_are_held_and_the_same_each_time() {
+        let listed = |numbers: &mut dyn Iterator<Item = u64>| {
+            let mut logs = Logs::default();
+            numbers.for_each(|number| logs.add(format!("log {number}"), 10));
+            logs
+        };
+        let one = listed(&mut (0..1000));
+        let other = listed(&mut (0..500).rev()).and(listed(&mut (500..1000)));
+        assert_eq!((one.files, one.bytes, one.sample.len()), (1000, 10_000, SAMPLES));
+        assert_eq!(one.sample, other.sample);
+        // What is no log file for its size is counted and not read.
+        let mut large = Logs::default();
+        large.add("large".to_owned(), MAX_LOG_BYTES + 1);
+        assert_eq!((large.files, large.sample.len()), (1, 0));
     }
 
     #[test]

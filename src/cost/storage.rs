@@ -9,6 +9,7 @@ use super::{
     prices::{self, StoragePrice},
 };
 use crate::{
+    archive::inventory::whole,
     aws::{At, AwsError, Clients},
     names::BucketName,
 };
@@ -169,7 +170,8 @@ pub async fn holdings(
             .set_continuation_token(token)
             .send()
             .await
-            .at(clients, "s3:ListBucket")?;
+            .at(clients, "s3:ListBucket")
+            .and_then(|page| whole(clients, page))?;
         for object in page.contents() {
             let class = object.storage_class().map_or("STANDARD", |class| class.as_str());
             holdings.add(class, object.size().and_then(|s| u64::try_from(s).ok()).unwrap_or(0));

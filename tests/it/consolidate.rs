@@ -13,7 +13,7 @@ use orgtrail::{
     },
     aws::{Clients, Pacing, Settings},
     names::AccountId,
-    sandbox::{Options, Sandbox},
+    sandbox::{Effect, Fault, Options, Sandbox},
 };
 
 use crate::consolidate_stage::{self as stage, relocated};
@@ -219,10 +219,12 @@ async fn what_is_not_cloudtrails_is_named_and_left() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_to_move_no_record_is_written() {
+async fn a_run_that_finds_nothing_leaves_its_record_too() {
     let place = Place::new().await;
-    assert!(place.run(|_| {}).await.complete());
-    assert_eq!(place.record_rows().await, []);
+    let report = place.run(|_| {}).await;
+    assert!(report.complete() && report.last_record == Some(0), "{report:?}");
+    let rows = place.record_rows().await;
+    assert!(matches!(rows[..], [Row::Begin { .. }, Row::End { complete: true, .. }]), "{rows:?}");
 }
 
 #[tokio::test]
@@ -263,6 +265,50 @@ async fn large_objects_come_whole_and_keep_their_metadata() {
     assert_eq!(got.metadata().unwrap()["signature"], "00ff");
     assert_eq!(got.content_encoding(), Some("gzip"));
     assert!(got.body.collect().await.unwrap().to_vec() == body);
+}
+
+#[tokio::test]
+async fn parts_of_an_object_that_changes_meanwhile_are_not_mixed() {
+    let place = Place::new().await;
+    let key = place.log(1, 0);
+    place.put(&key, &vec![1; 12 << 20]).await;
+    let slow = Fault::every("s3:UploadPart", Effect::Latency { milliseconds: 500 });
+    place.sandbox.faults().inject(slow);
+    let change = async {
+        while place.sandbox.faults().struck()[0].1 == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        place.put(&key, &vec![2; 12 << 20]).await;
+    };
+    let (report, ()) = tokio::join!(place.run(|_| {}), change);
+    assert_eq!((report.counts.copied, report.counts.failed), (0, 1), "{report:?}");
+    let reason = report.examples[0].reason.as_deref().unwrap();
+    assert!(reason.contains("changed since it was listed"), "{reason}");
+    assert_eq!(place.archived().await.len(), 0);
+    place.sandbox.faults().clear();
+    assert!(place.run(|_| {}).await.complete());
+    assert!(place.archived().await[&relocated(&key)].iter().all(|byte| *byte == 2));
+}
+
+#[tokio::test]
+async fn what_lies_archived_on_either_side_is_not_taken_for_compared() {
+    let place = Place::new().await;
+    let s3 = place.archive.target.clients.s3();
+    let put = async |key: &str, class: StorageClass, body: &[u8]| {
+        let put = s3.put_object().bucket(stage::ARCHIVE).key(relocated(key)).storage_class(class);
+        put.body(body.to_vec().into()).send().await.unwrap();
+    };
+    place.put_as(StorageClass::Glacier, &place.log(1, 0), b"cold").await;
+    put(&place.log(1, 0), StorageClass::Standard, b"COLD").await;
+    place.put(&place.log(2, 0), b"warm").await;
+    put(&place.log(2, 0), StorageClass::Glacier, b"WARM").await;
+    place.put(&place.log(3, 0), b"new").await;
+    // A day that was not compared is looked at again.
+    for (present, copied) in [(2, 1), (3, 0)] {
+        let counts = place.run(|_| {}).await.counts;
+        assert_eq!((counts.present, counts.uncompared), (present, 2), "{counts:?}");
+        assert_eq!((counts.copied, counts.archived, counts.failed), (copied, 0, 0), "{counts:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 
 use aws_sdk_s3::types::StorageClass;
 use orgtrail::archive::consolidate::copy::Target;
-use orgtrail::archive::consolidate::ledger::{Ledger, Tip};
-use orgtrail::archive::consolidate::record::{Counts, FORMAT_VERSION, Head, Row, segment_key};
+use orgtrail::archive::consolidate::ledger::{Ledger, LedgerError, Tip};
+use orgtrail::archive::consolidate::record::{
+    Counts, FORMAT_VERSION, Head, RecordError, Row, Segment, segment_key,
+};
 use serde_json::Value;
 
 use crate::apply_command::run;
@@ -18,15 +20,7 @@ async fn recorded() -> Stage {
     let ledger = Ledger::new(target(&stage), None);
     let mut tip = Tip::default();
     for number in 0..4_u64 {
-        let head = Head {
-            version: FORMAT_VERSION,
-            number: 0,
-            previous_sha256: None,
-            run_id: format!("run-{number}"),
-            written_at: "2026-01-01T00:00:00Z".parse().unwrap(),
-            written_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
-            written_with: "orgtrail test".to_owned(),
-        };
+        let head = Head { run_id: format!("run-{number}"), ..head(0) };
         let totals = Counts { source: 7, copied: 7, copied_bytes: 70, ..Counts::default() };
         let mut rows = vec![Row::Begin { asked: Value::Null }];
         if number != 1 {
@@ -44,6 +38,49 @@ fn target(stage: &Stage) -> Target {
         storage_class: StorageClass::Standard,
         part_bytes: 5 << 20,
     }
+}
+
+/// Who writes, and when.
+fn head(number: u64) -> Head {
+    Head {
+        version: FORMAT_VERSION,
+        number,
+        previous_sha256: None,
+        run_id: "run".to_owned(),
+        written_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        written_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
+        written_with: "orgtrail test".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_segment_that_arrived_without_an_answer_is_not_written_again() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let ledger = Ledger::new(target(&stage), None);
+    let rows = |asked: &str| vec![Row::Begin { asked: asked.into() }];
+    let (mut ours, mut theirs) = (Tip::default(), Tip::default());
+    ledger.append(&mut ours, head(0), rows("ours")).await.unwrap();
+    // Another run has written behind it, when its writer tries again.
+    ledger.append(&mut theirs, head(0), rows("theirs")).await.unwrap();
+    let mut again = Tip::default();
+    ledger.append(&mut again, head(0), rows("ours")).await.unwrap();
+    assert_eq!(again, theirs);
+    assert_eq!(ledger.numbers().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn after_the_last_number_there_is_none() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let last = 999_999_999_999;
+    let segment = Segment { head: head(last), rows: Vec::new() };
+    let put = stage.archive().s3().put_object().bucket(BUCKET).key(segment_key(None, last));
+    put.body(segment.encode().unwrap().into()).send().await.unwrap();
+    let ledger = Ledger::new(target(&stage), None);
+    let (mut tip, _) = ledger.tip().await.unwrap();
+    let error = ledger.append(&mut tip, head(0), Vec::new()).await.unwrap_err();
+    assert!(matches!(error, LedgerError::Record(RecordError::NoneLeft)), "{error}");
 }
 
 async fn records(stage: &Stage) -> (Option<i32>, Value) {

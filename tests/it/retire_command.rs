@@ -9,7 +9,7 @@ use orgtrail::names::AccountId;
 use orgtrail::sandbox::{Effect, Fault, Legacy};
 use serde_json::{Value, json};
 
-use crate::apply_command::{Ran, kill_at, run};
+use crate::apply_command::{Ran, command, kill_at, run};
 use crate::stage::{MINIMAL, Stage};
 
 const MEMBER: &str = "333333333333";
@@ -187,6 +187,25 @@ async fn an_altered_log_in_the_archive_refuses() {
 }
 
 #[tokio::test]
+async fn a_log_that_no_digest_proves_refuses() {
+    let stage = stage(30).await;
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    let key = format!(
+        "AWSLogs/{MEMBER}/CloudTrail/us-east-1/2020/01/01/\
+         {MEMBER}_CloudTrail_us-east-1_20200101T0005Z_0000000000000000.json.gz"
+    );
+    let put = owner.s3().put_object().bucket(BUCKET).key(key).body(b"a log".to_vec().into());
+    put.send().await.unwrap();
+    consolidated(&stage).await;
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!(code, Some(12), "{said:#}");
+    assert_eq!(standing(&said, "what is there is proven"), "not", "{said:#}");
+    let found = "1 log files of us-east-1 from 2020-01-01T00:05:00Z to 2020-01-01T00:05:00Z";
+    assert!(said.to_string().contains(found), "{said:#}");
+    assert!(trail_is_there(&stage).await);
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_not_taken_for_good() {
     let stage = stage(30).await;
     consolidated(&stage).await;
@@ -302,4 +321,72 @@ async fn the_organization_trail_is_never_retired() {
     assert_eq!(ran.code, Some(12), "{}", ran.stderr);
     assert!(ran.stderr.contains("organization trail itself"), "{}", ran.stderr);
     assert!(stage.observe().await.trails.present().unwrap().own.is_some());
+}
+
+#[tokio::test]
+async fn regions_that_cannot_be_listed_may_hold_trails() {
+    let stage = stage(3).await;
+    consolidated(&stage).await;
+    stage.sandbox.faults().inject(Fault::every("account:ListRegions", Effect::Deny));
+    for arguments in [&["sources"][..], &["consolidate", "--yes"], &["cost"]] {
+        let ran = orgtrail(&stage, arguments).await;
+        assert_eq!(ran.code, Some(14), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("ListRegions"), "{arguments:?}: {}", ran.stderr);
+    }
+    // Of those that are declared, none can be missed.
+    let named = config().replace("[organization]", "[organization]\nregions = [\"us-east-1\"]");
+    let ran = run(&stage, &named, &["sources"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_saved_hide_nothing_of_what_was_done() {
+    let stage = stage(3).await;
+    let put = stage.archive().s3().put_object().bucket("acme-log-archive");
+    let put = put.key("orgtrail/public-keys.json").body(b"no keys".to_vec().into());
+    put.send().await.unwrap();
+    let ran = orgtrail(&stage, &["consolidate", "--yes", "--format", "json"]).await;
+    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(said["complete"], false);
+    assert!(said["counts"]["copied"].as_u64().unwrap() > 0, "{said:#}");
+    let reason = said["failures"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("public-keys.json") && reason.contains("damaged"), "{reason}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_interruption_ends_at_once() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    let stage = stage(3).await;
+    stage.sandbox.faults().inject(Fault::every("s3:PutObject", Effect::Hang));
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["consolidate", "--yes"];
+    let mut command = command(&stage.sandbox, folder.path(), &config(), &arguments);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while stage.sandbox.faults().struck()[0].1 == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let ended = tokio::task::spawn_blocking(move || {
+        let pid = child.id().to_string();
+        let interrupt = || {
+            let sent = std::process::Command::new("kill").args(["-INT", &pid]).status();
+            assert!(sent.unwrap().success());
+        };
+        let mut said = String::new();
+        interrupt();
+        for line in BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap) {
+            said.push_str(&line);
+            if line.starts_with("stopping:") {
+                interrupt();
+            }
+        }
+        (child.wait().unwrap().code(), said)
+    });
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(30), ended).await;
+    let (code, said) = ended.expect("it does not wait for what hangs").unwrap();
+    assert_eq!(code, Some(14), "{said}");
+    assert!(said.contains("ended at once"), "{said}");
 }

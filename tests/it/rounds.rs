@@ -355,6 +355,12 @@ async fn a_round_that_is_not_right_is_refused_before_it_begins() {
         &["run", "verify,verify"],
         &["run", "consolidate", "--yes", "--verify-days", "7"],
         &["run", "verify", "--report", "nowhere/round.json"],
+        &["run", "verify", "--report", "/proc/round.json"],
+        &["run", "verify", "--report", ""],
+        &["run", "verify", "--verify-days", "0"],
+        &["consolidate", "--since", "2026-01-02", "--until", "2026-01-01"],
+        &["consolidate", "--concurrency", "0"],
+        &["consolidate", "--concurrency", "99999999999999999999"],
         &["run", "consolidate,verify"],
     ] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_orgtrail"))

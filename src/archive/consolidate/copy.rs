@@ -46,6 +46,8 @@ pub struct Origin<'a> {
     pub key: &'a str,
     /// Its size as listed. Units: bytes.
     pub size_bytes: u64,
+    /// The entity tag as listed: what is read in parts is all of this content.
+    pub etag: Option<&'a str>,
 }
 
 /// What became of an object.
@@ -79,6 +81,17 @@ pub enum CopyError {
         /// Units: bytes.
         wanted: u64,
     },
+    /// The object is no longer the one that was listed.
+    #[error("`{key}` changed since it was listed, or while it was read")]
+    Changed {
+        /// The key at the origin.
+        key: String,
+    },
+    /// Its key is taken by an object of the same size that cannot be read.
+    #[error(
+        "the archive's object of this key lies in an archive class: it cannot be compared before it is restored"
+    )]
+    Uncompared,
     /// The body broke off or did not match its checksum.
     #[error("reading the body of `{key}`")]
     Body {
@@ -136,10 +149,7 @@ pub async fn copy(target: &Target, origin: Origin<'_>, key: &str) -> Result<Copi
             .await
             .at(&target.clients, "s3:PutObject");
         match put {
-            // Two conditional writes met: neither may have won yet.
-            Err(error) if error.is_code("ConditionalRequestConflict") => {
-                tokio::time::sleep(Duration::from_millis(fastrand::u64(50..250))).await;
-            }
+            Err(error) if is_meeting(&error) => after_meeting().await,
             other => break other,
         }
     };
@@ -172,6 +182,16 @@ pub(super) fn is_taken(error: &AwsError) -> bool {
     error.is_code("PreconditionFailed")
 }
 
+/// Whether two conditional writes met: neither may have won yet.
+pub(super) fn is_meeting(error: &AwsError) -> bool {
+    error.is_code("ConditionalRequestConflict")
+}
+
+/// Waits until a write that met another may be tried again.
+pub(super) async fn after_meeting() {
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(50..250))).await;
+}
+
 /// What lies under a key that is taken: the same content, or a conflict.
 pub(super) async fn compare(
     target: &Target,
@@ -198,24 +218,37 @@ pub(super) async fn compare(
     if let Some(checksum) = head.checksum_sha256().filter(|sum| !sum.contains('-')) {
         return Ok(same(checksum == BASE64_STANDARD.encode(sha256)));
     }
-    let here = Origin { clients: &target.clients, bucket: &target.bucket, key, size_bytes };
-    Ok(same(hash(here, target.part_bytes).await? == *sha256))
+    let etag = head.e_tag();
+    let here = Origin { clients: &target.clients, bucket: &target.bucket, key, size_bytes, etag };
+    match hash(here, target.part_bytes).await {
+        Ok(hash) => Ok(same(hash == *sha256)),
+        Err(CopyError::Aws(error)) if error.is_code("InvalidObjectState") => {
+            Err(CopyError::Uncompared)
+        }
+        Err(error) => Err(error),
+    }
 }
 
-/// The SHA-256 of an object, read in parts.
+/// The SHA-256 of an object, read in parts of one content.
 pub(super) async fn hash(origin: Origin<'_>, part_bytes: u64) -> Result<[u8; 32], CopyError> {
     let mut context = Context::new(&SHA256);
+    let mut seen = None;
     let mut at = 0;
     while at < origin.size_bytes {
         let end = (at + part_bytes).min(origin.size_bytes);
-        let (_, body) = fetch(origin, Some((at, end))).await?;
+        let pinned = Origin { etag: origin.etag.or(seen.as_deref()), ..origin };
+        let (object, body) = fetch(pinned, Some((at, end))).await?;
         context.update(&body);
+        seen = seen.or(object.e_tag);
         at = end;
     }
     Ok(finish(context))
 }
 
 /// Reads an object, or the bytes `[from, to)` of it.
+///
+/// INVARIANT: a part is of the content that [`Origin::etag`] names, so that no two
+/// contents are mixed. A whole object is of one content by itself.
 pub(super) async fn fetch(
     origin: Origin<'_>,
     range: Option<(u64, u64)>,
@@ -229,9 +262,16 @@ pub(super) async fn fetch(
         .key(origin.key)
         .checksum_mode(ChecksumMode::Enabled)
         .set_range(range.map(|(from, to)| format!("bytes={from}-{}", to.saturating_sub(1))))
+        .set_if_match(range.and(origin.etag).map(str::to_owned))
         .send()
         .await
-        .at(origin.clients, "s3:GetObject")?;
+        .at(origin.clients, "s3:GetObject")
+        .map_err(|error| match range {
+            Some(_) if error.is_code("PreconditionFailed") => {
+                CopyError::Changed { key: origin.key.to_owned() }
+            }
+            _ => error.into(),
+        })?;
     let size = |found| CopyError::Size { key: origin.key.to_owned(), found, wanted };
     let length = object.content_length().and_then(|length| u64::try_from(length).ok());
     // Before the body: what is larger than listed is not read at all.

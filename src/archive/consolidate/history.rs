@@ -10,9 +10,6 @@ use super::{
     record::{ChainChecker, Counts, Row, Segment},
 };
 
-/// The most that a record is read of. Units: bytes, as stored.
-const MAX_STORED_BYTES: u64 = 256 << 20;
-
 /// Every run, and what is wrong with their records.
 #[derive(Debug, Default, Serialize)]
 pub struct History {
@@ -71,19 +68,23 @@ pub async fn history(ledger: &Ledger) -> Result<History, LedgerError> {
     let mut history = History::default();
     let mut checker = ChainChecker::default();
     let mut next = 0;
-    for (number, size_bytes) in ledger.numbers().await? {
+    let numbers = ledger.numbers().await?;
+    for &(number, size_bytes) in &numbers {
         if number > next {
             history.faults.push(missing(next, number - 1));
             checker.skip_to(number);
         }
         next = number.saturating_add(1);
-        if size_bytes > MAX_STORED_BYTES {
-            checker.skip_to(next);
-            let reason = format!("{size_bytes} bytes, a record has {MAX_STORED_BYTES} at most");
-            history.faults.push(Fault { first: number, last: number, reason });
-            continue;
-        }
-        let stored = ledger.stored(number, size_bytes).await?;
+        let stored = match ledger.stored(number, size_bytes).await {
+            Ok(stored) => stored,
+            Err(LedgerError::Record(error)) => {
+                checker.skip_to(next);
+                let reason = error.to_string();
+                history.faults.push(Fault { first: number, last: number, reason });
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         history.records += 1;
         match checker.check(Some(&stored)) {
             Ok(segment) => history.take(segment),
@@ -93,7 +94,7 @@ pub async fn history(ledger: &Ledger) -> Result<History, LedgerError> {
             }
         }
     }
-    for (number, past) in ledger.past().await? {
+    for (number, past) in ledger.past(&numbers).await? {
         if past.deleted && number >= next {
             history.faults.push(missing(number, number));
         }

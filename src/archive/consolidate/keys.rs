@@ -3,7 +3,10 @@
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
 
-use super::{copy::Target, record::sha256_hex};
+use super::{
+    copy::{Target, after_meeting, is_meeting, is_taken},
+    record::sha256_hex,
+};
 use crate::{
     archive::verify::public_keys::{KeyListError, PublicKeySet, SAVED_KEYS},
     aws::{At, AwsError},
@@ -19,7 +22,9 @@ pub enum SaveKeysError {
     #[error("reading the saved public keys")]
     Body(#[from] aws_smithy_types::byte_stream::error::Error),
     /// What is saved there is no list of keys.
-    #[error("reading the saved public keys")]
+    #[error(
+        "orgtrail/public-keys.json in the archive is damaged; an earlier version of it may hold"
+    )]
     Saved(#[from] KeyListError),
     /// The list could not be encoded.
     #[error("encoding the public keys")]
@@ -64,9 +69,8 @@ pub async fn save(
         match put {
             Ok(_) => return Ok(true),
             // Another run saved its own meanwhile.
-            Err(error)
-                if error.is_code("PreconditionFailed")
-                    || error.is_code("ConditionalRequestConflict") => {}
+            Err(error) if is_taken(&error) => {}
+            Err(error) if is_meeting(&error) => after_meeting().await,
             Err(error) => return Err(error.into()),
         }
     }

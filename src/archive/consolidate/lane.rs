@@ -20,7 +20,7 @@ use crate::{
         key::ObjectKey,
         units::{Cutter, Lane, UnitId, day_folder},
     },
-    aws::{Clients, ErrorKind},
+    aws::{Clients, ErrorKind, in_one_line},
     names::BucketName,
 };
 
@@ -70,6 +70,9 @@ pub(super) struct Work {
 enum Done {
     /// It was in the archive before.
     Present,
+    /// An object of its key and size was, of which no more can be told: one of
+    /// them lies archived.
+    Uncompared,
     /// The run was stopped before it.
     Left,
     /// What the records say of it.
@@ -171,7 +174,9 @@ impl Work {
                 Some((day, counts)) = running.next(), if !running.is_empty() => {
                     ahead = ahead.saturating_sub(usize::try_from(counts.source).unwrap_or(usize::MAX));
                     result.counts += counts;
-                    contiguous &= counts.complete() && !self.progress.stopped();
+                    // What was not compared is looked at again: it may be restored by then.
+                    contiguous &= counts.complete() && counts.uncompared == 0;
+                    contiguous &= !self.progress.stopped();
                     if let Some(day) = day.filter(|day| contiguous && *day <= self.closed_through) {
                         result.proven_through = result.proven_through.max(Some(day));
                     }
@@ -194,6 +199,10 @@ impl Work {
         while let Some(done) = done.next().await {
             match done {
                 Done::Present => counts.present += 1,
+                Done::Uncompared => {
+                    counts.present += 1;
+                    counts.uncompared += 1;
+                }
                 Done::Left => counts.left += 1,
                 Done::Told(row) => {
                     counts.add(row.outcome, row.size_bytes, row.way);
@@ -203,7 +212,7 @@ impl Work {
             }
         }
         drop(done);
-        let acted = counts.source != counts.present;
+        let acted = counts.source != counts.present || counts.uncompared > 0;
         if let Some(day) = day.filter(|_| acted) {
             let unit = UnitId { lane: self.lane.clone(), day };
             let _ = rows.send(Row::Unit(UnitRow { unit, counts })).await;
@@ -218,10 +227,9 @@ impl Work {
                 return Done::Present;
             }
             Joined::Missing(listed) => (listed, None, false),
-            // What lies archived cannot be compared; the copy was, when it was made.
             Joined::Alike(listed) if listed.archived.is_some() => {
                 self.progress.present();
-                return Done::Present;
+                return Done::Uncompared;
             }
             Joined::Alike(listed) => (listed, None, true),
             Joined::Differs { source, archive_bytes } => (source, Some(archive_bytes), false),
@@ -283,12 +291,15 @@ impl Work {
                 };
                 row_by(Some(copied.way), copied.outcome, Some(copied.sha256), reason)
             }
-            // Intelligent-Tiering moves objects into tiers that no listing shows.
-            Err(copy::CopyError::Aws(error)) if error.is_code("InvalidObjectState") => {
+            Err(error) if alike && (is_archived(&error) || is_uncompared(&error)) => {
+                self.progress.present();
+                Done::Uncompared
+            }
+            Err(error) if is_archived(&error) => {
                 let reason = "the object lies in an archive tier: restore it first".to_owned();
                 row(Outcome::Archived, None, Some(reason))
             }
-            Err(error) => row(Outcome::Failed, None, Some(chain(&error))),
+            Err(error) => row(Outcome::Failed, None, Some(in_one_line(&error))),
         }
     }
 
@@ -317,7 +328,7 @@ impl Work {
                 if error.kind() == ErrorKind::Throttled {
                     self.pace.throttled();
                 }
-                (archived, format!("its restore could not be started: {}", chain(&error)))
+                (archived, format!("its restore could not be started: {}", error.in_full()))
             }
         }
     }
@@ -335,6 +346,7 @@ impl Work {
             bucket: &self.bucket,
             key: origin_key,
             size_bytes: listed.size_bytes,
+            etag: listed.etag.as_deref(),
         };
         let mut attempt = 0;
         loop {
@@ -347,8 +359,7 @@ impl Work {
                 let _held = self.limit.hold(origin.size_bytes.min(self.target.part_bytes)).await;
                 copy::compare_both(&self.target, origin, key).await
             } else {
-                let etag = listed.etag.as_deref();
-                self.route.copy(&self.limit, &self.target, origin, etag, key).await
+                self.route.copy(&self.limit, &self.target, origin, key).await
             };
             drop(turns);
             match result {
@@ -388,20 +399,21 @@ fn is_throttled(error: &copy::CopyError) -> bool {
     matches!(error, copy::CopyError::Aws(error) if error.kind() == ErrorKind::Throttled)
 }
 
+/// Whether the source's object lies in a tier that no listing shows, as
+/// Intelligent-Tiering has them. Of the archive's it is [`CopyError::Uncompared`].
+///
+/// [`CopyError::Uncompared`]: copy::CopyError::Uncompared
+fn is_archived(error: &copy::CopyError) -> bool {
+    matches!(error, copy::CopyError::Aws(error) if error.is_code("InvalidObjectState"))
+}
+
+fn is_uncompared(error: &copy::CopyError) -> bool {
+    matches!(error, copy::CopyError::Uncompared)
+}
+
 /// Whether the same copy may succeed a moment later.
 fn is_passing(error: &copy::CopyError) -> bool {
     is_throttled(error) || matches!(error, copy::CopyError::Body { .. })
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Where lanes stand, by their id: what the next run may leave out.

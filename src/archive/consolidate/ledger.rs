@@ -5,14 +5,17 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::StreamExt;
 
 use super::{
-    copy::{CopyError, Origin, Target, fetch, is_taken, sha256},
+    copy::{CopyError, Origin, Target, after_meeting, fetch, is_meeting, is_taken, sha256},
     history::Pasts,
-    record::{Head, RecordError, Row, Segment, segment_key, sha256_hex},
+    record::{Head, LAST_NUMBER, RecordError, Row, Segment, segment_key, sha256_hex},
 };
 use crate::{
     archive::inventory,
     aws::{At, AwsError},
 };
+
+/// The most that a record is read of. Units: bytes, as stored.
+const MAX_STORED_BYTES: u64 = 256 << 20;
 
 /// The run records of one archive.
 #[derive(Debug, Clone)]
@@ -69,7 +72,11 @@ impl Ledger {
 
     /// How often each segment was written and whether it was deleted, as far
     /// as the bucket keeps versions.
-    pub(super) async fn past(&self) -> Result<Pasts, LedgerError> {
+    ///
+    /// # Errors
+    /// The listing failed, or lacks one of the segments that were `listed`
+    /// before: then it was cut, and what else it lacks is not known.
+    pub(super) async fn past(&self, listed: &[(u64, u64)]) -> Result<Pasts, LedgerError> {
         let (clients, folder) = (&self.target.clients, self.folder());
         let of = |key: Option<&str>| number(key?.strip_prefix(&folder)?);
         let mut past = Pasts::new();
@@ -94,8 +101,15 @@ impl Ledger {
                 }
             }
             (key, version) = (page.next_key_marker, page.next_version_id_marker);
-            if page.is_truncated != Some(true) || key.is_none() {
-                return Ok(past);
+            let is_whole =
+                |past: &Pasts| listed.iter().all(|(number, _)| past.contains_key(number));
+            match page.is_truncated {
+                Some(false) if is_whole(&past) => return Ok(past),
+                Some(true) if key.is_some() => {}
+                _ => {
+                    let found = "a listing of versions that was cut";
+                    return Err(clients.malformed("s3:ListBucketVersions", found).into());
+                }
             }
         }
     }
@@ -107,13 +121,21 @@ impl Ledger {
     }
 
     /// A segment as stored.
+    ///
+    /// # Errors
+    /// It cannot be read, or is larger than any that a run writes.
     pub async fn stored(&self, number: u64, size_bytes: u64) -> Result<bytes::Bytes, LedgerError> {
+        if size_bytes > MAX_STORED_BYTES {
+            let reason = format!("{size_bytes} bytes, a record has {MAX_STORED_BYTES} at most");
+            return Err(RecordError::Unreadable { number, reason }.into());
+        }
         let key = segment_key(self.prefix.as_deref(), number);
         let origin = Origin {
             clients: &self.target.clients,
             bucket: &self.target.bucket,
             key: &key,
             size_bytes,
+            etag: None,
         };
         Ok(fetch(origin, None).await?.1)
     }
@@ -144,10 +166,16 @@ impl Ledger {
         Ok((tip, None))
     }
 
+    /// Whether a segment has these bytes.
+    async fn holds(&self, number: u64, stored: &[u8]) -> Result<bool, LedgerError> {
+        let size_bytes = stored.len() as u64;
+        let listed = self.numbers().await?.contains(&(number, size_bytes));
+        Ok(listed && self.stored(number, size_bytes).await? == stored)
+    }
+
     /// Writes rows as the next segment and moves `tip` on.
     ///
-    /// Where another run took the number, its segment is read and the rows go
-    /// behind it.
+    /// Where another run took the number, the rows go behind all that there is.
     pub async fn append(
         &self,
         tip: &mut Tip,
@@ -156,6 +184,9 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let mut segment = Segment { head: head.clone(), rows };
         loop {
+            if tip.next > LAST_NUMBER {
+                return Err(RecordError::NoneLeft.into());
+            }
             head.number = tip.next;
             head.previous_sha256.clone_from(&tip.sha256);
             segment.head.clone_from(&head);
@@ -183,15 +214,14 @@ impl Ledger {
                     return Ok(());
                 }
                 Err(error) if is_taken(&error) => {
-                    let (theirs, _) = self.tip().await?;
-                    // Ours, whose answer was lost on the way.
-                    if theirs.sha256.as_deref() == Some(hex::encode(hash).as_str()) {
-                        *tip = theirs;
+                    // Ours, whose answer was lost on the way; others may follow it.
+                    let is_ours = self.holds(head.number, &stored).await?;
+                    *tip = self.tip().await?.0;
+                    if is_ours {
                         return Ok(());
                     }
-                    *tip = theirs;
                 }
-                Err(error) if error.is_code("ConditionalRequestConflict") => {}
+                Err(error) if is_meeting(&error) => after_meeting().await,
                 Err(error) => return Err(error.into()),
             }
         }

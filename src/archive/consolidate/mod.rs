@@ -21,3 +21,4 @@ pub mod restore;
 pub mod run;
 pub mod server_side;
 pub mod source;
+mod writer;

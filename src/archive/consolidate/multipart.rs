@@ -33,7 +33,9 @@ pub(super) async fn copy(
         .await
         .at(&target.clients, "s3:PutObject")?;
     let upload_id = upload.upload_id().unwrap_or_default();
-    let written = parts(target, origin, key, upload_id, body).await;
+    // The first part's where the listing told none.
+    let pinned = Origin { etag: origin.etag.or(object.e_tag()), ..origin };
+    let written = parts(target, pinned, key, upload_id, body).await;
     let (parts, hash) = match written {
         Ok(written) => written,
         Err(error) => {

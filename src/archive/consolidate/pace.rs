@@ -4,6 +4,10 @@
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+/// The most copies at once that can be asked for: far more than the bodies that may
+/// be held allow.
+pub const MOST: usize = 1024;
+
 /// Passed copies that win one more place back.
 const PASSED_FOR_ONE_MORE: usize = 32;
 
@@ -52,10 +56,10 @@ impl Drop for Turn<'_> {
 }
 
 impl Limit {
-    /// At most `most` at once, and at least one.
+    /// At most `most` at once, within 1 and [`MOST`].
     #[must_use]
     pub fn new(most: usize) -> Self {
-        let most = most.max(1);
+        let most = most.clamp(1, MOST);
         Self {
             turns: Semaphore::new(most),
             bodies: Semaphore::new(grains(HELD_BYTES) as usize),
@@ -68,12 +72,6 @@ impl Limit {
     #[must_use]
     pub fn most(&self) -> usize {
         self.most
-    }
-
-    /// How many may run now.
-    #[must_use]
-    pub fn now(&self) -> usize {
-        self.state.lock().now
     }
 
     /// Waits for a turn.
@@ -125,6 +123,12 @@ fn grains(bytes: u64) -> u32 {
 mod tests {
     use super::*;
 
+    impl Limit {
+        fn now(&self) -> usize {
+            self.state.lock().now
+        }
+    }
+
     #[test]
     fn throttling_halves_down_to_one_and_success_wins_it_back() {
         let limit = Limit::new(8);
@@ -137,6 +141,12 @@ mod tests {
         }
         assert_eq!(limit.now(), 8);
         assert_eq!(limit.turns.available_permits(), 8);
+    }
+
+    #[test]
+    fn whatever_is_asked_for_is_a_limit() {
+        assert_eq!(Limit::new(0).most(), 1);
+        assert_eq!(Limit::new(usize::MAX).most(), MOST);
     }
 
     #[tokio::test]

@@ -26,6 +26,9 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The most that a segment may inflate to; more is hostile. Units: bytes.
 const MAX_SEGMENT_BYTES: u64 = 256 << 20;
 
+/// The last number that a segment can have: its name has twelve digits.
+pub(super) const LAST_NUMBER: u64 = 999_999_999_999;
+
 /// Where segment `number` lies, below the archive's prefix.
 #[must_use]
 pub fn segment_key(prefix: Option<&str>, number: u64) -> String {
@@ -136,6 +139,10 @@ pub struct Counts {
     pub source: u64,
     /// In the archive before, with the same size.
     pub present: u64,
+    /// Of these, those that could not be compared, since one side lies archived;
+    /// older records do not tell.
+    #[serde(default)]
+    pub uncompared: u64,
     /// Copied now.
     pub copied: u64,
     /// Units: bytes, of the copied.
@@ -185,6 +192,7 @@ impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.source += other.source;
         self.present += other.present;
+        self.uncompared += other.uncompared;
         self.copied += other.copied;
         self.copied_bytes += other.copied_bytes;
         self.copied_inside_s3 += other.copied_inside_s3;
@@ -228,6 +236,9 @@ pub enum RecordError {
         /// What the segment before hashes to.
         wanted: String,
     },
+    /// No number is left for another segment.
+    #[error("run record {LAST_NUMBER} is there, the last that there can be: no run wrote so many")]
+    NoneLeft,
     /// A segment is not there.
     #[error("run record {number} is missing")]
     Missing {
@@ -251,9 +262,13 @@ impl Segment {
 
     /// Reads a stored segment, which must be the one numbered `number`.
     pub fn decode(number: u64, stored: &[u8]) -> Result<Self, RecordError> {
+        Self::within(number, stored, MAX_SEGMENT_BYTES)
+    }
+
+    fn within(number: u64, stored: &[u8], limit: u64) -> Result<Self, RecordError> {
         let refuse = |reason: String| RecordError::Unreadable { number, reason };
-        let inflated = BufReader::new(GzDecoder::new(stored).take(MAX_SEGMENT_BYTES));
-        let mut lines = inflated.lines();
+        let mut inflated = BufReader::new(GzDecoder::new(stored).take(limit + 1));
+        let mut lines = inflated.by_ref().lines();
         let head = lines
             .next()
             .ok_or_else(|| refuse("it is empty".to_owned()))?
@@ -276,6 +291,14 @@ impl Segment {
                     .map_err(|error| refuse(format!("a row is no row: {error}")))
             })
             .collect::<Result<_, _>>()?;
+        // Rows that end where the limit cuts them would pass for all.
+        let gzip = inflated.into_inner();
+        if gzip.limit() == 0 {
+            return Err(refuse(format!("it inflates to more than {limit} bytes")));
+        }
+        if !gzip.into_inner().into_inner().is_empty() {
+            return Err(refuse("something follows the end of its gzip stream".to_owned()));
+        }
         Ok(Self { head, rows })
     }
 }
@@ -365,6 +388,27 @@ mod tests {
         assert!(findings(&stored).iter().all(Result::is_ok));
     }
 
+    #[test]
+    fn a_segment_that_the_limit_would_cut_after_a_row_is_refused() {
+        let segment = Segment::decode(0, &chain(1)[0]).unwrap();
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        serde_json::to_writer(&mut gzip, &segment.head).unwrap();
+        let head = serde_json::to_vec(&segment.head).unwrap().len() as u64;
+        let row = br#"{"row":"begin","asked":""}"#;
+        gzip.write_all(b"\n").unwrap();
+        gzip.write_all(row).unwrap();
+        gzip.write_all(b"\n").unwrap();
+        gzip.write_all(row).unwrap();
+        let stored = gzip.finish().unwrap();
+        let whole = head + 2 * (1 + row.len() as u64);
+        assert!(Segment::within(0, &stored, whole).is_ok());
+        // Up to the end of the first row, and with the line feed after it.
+        let cut = head + 1 + row.len() as u64;
+        assert!(Segment::within(0, &stored, cut + 1).is_err());
+        let error = Segment::within(0, &stored, cut).unwrap_err().to_string();
+        assert!(error.contains("inflates to more"), "{error}");
+    }
+
     proptest! {
         #[test]
         fn any_flipped_bit_shows(number in 0_usize..3, at in any::<prop::sample::Index>(), bit in 0_u8..8) {
@@ -395,6 +439,15 @@ mod tests {
             stored.swap(first, second);
             let stored: Vec<_> = stored.into_iter().map(Some).collect();
             prop_assert!(findings(&stored).iter().any(Result::is_err));
+        }
+
+        #[test]
+        fn a_segment_that_is_cut_or_goes_on_is_refused(at in any::<prop::sample::Index>(), more in any::<u8>()) {
+            let stored = chain(1).remove(0);
+            let cut = at.index(stored.len());
+            prop_assert!(Segment::decode(0, &stored[..cut]).is_err());
+            let longer = [stored.as_slice(), &[more]].concat();
+            prop_assert!(Segment::decode(0, &longer).is_err());
         }
 
         #[test]

@@ -3,32 +3,32 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering},
-    time::Duration,
 };
 
 use futures::{StreamExt, stream};
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
-use tokio::{sync::mpsc::Sender, time::Instant};
+use tokio::sync::mpsc::Sender;
 
 pub use super::progress::{Progress, SourceProgress};
 use super::{
     census,
     copy::Target,
     lane::{LaneResult, Proven, Work},
-    ledger::{Ledger, LedgerError, Tip},
+    ledger::{Ledger, LedgerError},
     pace::Limit,
-    record::{Counts, FORMAT_VERSION, Head, Outcome, Row},
+    record::{Counts, FORMAT_VERSION, Head, Row},
     restore::{Held, Restore},
     server_side::Route,
     source::Source,
+    writer::{Examples, SEGMENT_EVERY, Writer},
 };
 use crate::{
     archive::{
         key::{DIGEST_FOLDER, LogClass},
         units::Lane,
     },
-    aws::{AwsError, Clients},
+    aws::{AwsError, Clients, in_one_line},
     names::{AccountId, BucketName, Region},
 };
 
@@ -38,13 +38,6 @@ const LANES_AT_ONCE: usize = 8;
 
 /// Lanes of which a day is listed at once, to tell how long it takes.
 const FORECASTS_AT_ONCE: usize = 2;
-
-/// Rows after which a segment is written, so that a killed run loses little of
-/// its record and memory stays flat.
-const ROWS_A_SEGMENT: usize = 20_000;
-
-/// How long rows wait for their segment at the most, for the same reason.
-const SEGMENT_EVERY: Duration = Duration::from_mins(1);
 
 /// What is asked of a run.
 #[derive(Debug, Clone, Serialize)]
@@ -119,8 +112,8 @@ pub struct Report {
     pub stray_objects: u64,
     /// What must be restored before it can be copied.
     pub archived: Held,
-    /// Objects that are in conflict, failed or must be restored, by their key
-    /// in the archive; at most [`EXAMPLES`].
+    /// Objects that are in conflict, failed, must be restored or are foreign, the
+    /// gravest first; at most [`EXAMPLES`].
     pub examples: Vec<super::record::ObjectRow>,
     /// The Regions whose digests were looked at: their public keys prove them.
     pub digest_regions: BTreeSet<Region>,
@@ -181,10 +174,13 @@ pub async fn consolidate(
     sources: Vec<(Source, Clients)>,
     progress: Arc<Progress>,
 ) -> Result<Report, LedgerError> {
-    let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone());
     let mut report = Report::default();
+    if sources.is_empty() {
+        return Ok(report);
+    }
+    let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone());
     let (tip, mut found) = tokio::join!(ledger.tip(), find_lanes(asked, sources, &mut report));
-    let (mut tip, end) = tip?;
+    let (tip, end) = tip?;
     let known = match end {
         Some(Row::End { proven_through, .. }) => proven_through,
         _ => Proven::new(),
@@ -195,10 +191,6 @@ pub async fn consolidate(
     found.retain(|(lane, ..)| {
         lane.bucket != archive.target.bucket.as_str() || lane.root != archive.root
     });
-    if found.is_empty() {
-        return Ok(report);
-    }
-
     let digests = found.iter().filter(|(lane, ..)| lane.folder == DIGEST_FOLDER);
     report.digest_regions = digests.map(|(lane, ..)| lane.region.clone()).collect();
 
@@ -230,60 +222,33 @@ pub async fn consolidate(
             .buffer_unordered(LANES_AT_ONCE);
         ended.concat().await
     };
-    let head = head(run);
-    let stop = Arc::clone(&progress);
-    let writer = async {
-        // Owned, so that lanes are not left waiting for a writer that failed.
-        let mut incoming = incoming;
-        let mut pending =
-            vec![Row::Begin { asked: serde_json::to_value(asked).unwrap_or_default() }];
-        let mut examples = Vec::new();
-        let mut by_class = Held::default();
-        let mut due = Instant::now() + SEGMENT_EVERY;
-        while let Some(row) = incoming.recv().await {
-            if let Row::Object(object) = &row {
-                let told = matches!(
-                    object.outcome,
-                    Outcome::Conflict | Outcome::Failed | Outcome::Archived | Outcome::Foreign
-                );
-                if let Some(archived) = object.archived {
-                    by_class.add(archived, object.size_bytes);
-                }
-                if told && examples.len() < EXAMPLES {
-                    examples.push(object.clone());
-                }
-            }
-            if asked.dry_run {
-                continue;
-            }
-            pending.push(row);
-            if pending.len() >= ROWS_A_SEGMENT || Instant::now() >= due {
-                due = Instant::now() + SEGMENT_EVERY;
-                let rows = std::mem::take(&mut pending);
-                // What cannot be recorded is not copied.
-                ledger.append(&mut tip, head.clone(), rows).await.inspect_err(|_| stop.stop())?;
-            }
-        }
-        Ok::<_, LedgerError>((pending, examples, by_class))
+    let mut writer = Writer {
+        ledger,
+        tip,
+        head: head(run),
+        dry_run: asked.dry_run,
+        segment_every: SEGMENT_EVERY,
+        pending: Vec::new(),
+        examples: Examples::default(),
+        archived: Held::default(),
     };
-    let (results, written) = tokio::join!(lanes, writer);
+    if !asked.dry_run {
+        writer.pending.push(Row::Begin { asked: serde_json::to_value(asked).unwrap_or_default() });
+    }
+    let (results, written) = tokio::join!(lanes, writer.take_all(incoming, &progress));
     if let Some(forecast) = forecast {
         forecast.abort();
     }
-    let (mut pending, examples, by_class) = written?;
-    report.examples = examples;
-    report.archived = by_class;
+    written?;
     let proven_through = merge(known, results, &mut report);
     report.stopped |= progress.stopped();
     if !asked.dry_run {
-        pending.push(Row::End {
-            totals: report.counts,
-            complete: report.complete(),
-            proven_through,
-        });
-        ledger.append(&mut tip, head, pending).await?;
-        report.last_record = last_number(&tip);
+        let (totals, complete) = (report.counts, report.complete());
+        writer.end(Row::End { totals, complete, proven_through }).await?;
+        report.last_record = writer.tip.next.checked_sub(1);
     }
+    report.examples = writer.examples.into_rows();
+    report.archived = writer.archived;
     Ok(report)
 }
 
@@ -375,7 +340,7 @@ fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Repor
         report.lanes += 1;
         report.stopped |= result.stopped;
         if let Some(error) = &result.failure {
-            report.failures.push(Failure { place: lane.id(), reason: error.to_string() });
+            report.failures.push(Failure { place: lane.id(), reason: in_one_line(error) });
         }
         match result.proven_through {
             Some(day) => known.insert(lane.id(), day),
@@ -386,7 +351,7 @@ fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Repor
 }
 
 fn failure(place: String, error: &AwsError) -> Failure {
-    Failure { place, reason: error.to_string() }
+    Failure { place, reason: error.in_full() }
 }
 
 fn head(run: &Run) -> Head {
@@ -399,10 +364,6 @@ fn head(run: &Run) -> Head {
         written_by: run.caller.clone(),
         written_with: run.program.clone(),
     }
-}
-
-fn last_number(tip: &Tip) -> Option<u64> {
-    tip.next.checked_sub(1)
 }
 
 /// The last day that no late file is expected for any more.

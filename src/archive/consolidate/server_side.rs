@@ -1,15 +1,15 @@
 //! Copying inside S3: where the archive's own credentials may read a source,
 //! its objects need not pass through this machine.
 
-use std::time::Duration;
-
 use aws_sdk_s3::{operation::copy_object::CopyObjectOutput, types::ChecksumAlgorithm};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    copy::{self, Copied, CopyError, Origin, Target, compare, hash, is_taken},
+    copy::{
+        self, Copied, CopyError, Origin, Target, after_meeting, compare, hash, is_meeting, is_taken,
+    },
     pace::Limit,
     record::Outcome,
 };
@@ -71,14 +71,13 @@ impl Route {
         limit: &Limit,
         target: &Target,
         origin: Origin<'_>,
-        etag: Option<&str>,
         key: &str,
     ) -> Result<Copied, CopyError> {
         let small = origin.size_bytes <= MAX_COPY_BYTES;
         let bytes = origin.size_bytes.min(target.part_bytes);
         // While it waits, another may find that S3 copies.
         let mut held = if self.is(State::Server) { None } else { limit.hold(bytes).await };
-        if let Some(etag) = etag.filter(|_| small && self.is(State::Server)) {
+        if let Some(etag) = origin.etag.filter(|_| small && self.is(State::Server)) {
             held = None;
             // INVARIANT: the listed entity tag pins the content, so that the
             // size and what was compared in the listing hold for the copy.
@@ -171,8 +170,8 @@ async fn call(
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        if error.is_code("ConditionalRequestConflict") {
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(50..250))).await;
+        if is_meeting(&error) {
+            after_meeting().await;
             continue;
         }
         let own = is_taken(&error) || error.is_not_found() || error.is_code("InvalidObjectState");

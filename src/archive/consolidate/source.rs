@@ -3,10 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    archive::{
-        inventory::{self, Lanes},
-        units::Lane,
-    },
+    archive::inventory::{self, Lanes},
     aws::{AwsError, Clients},
     names::{AccountId, Arn, BucketName, KeyPrefix, Region},
 };
@@ -40,10 +37,4 @@ impl Source {
     pub async fn lanes(&self, clients: &Clients) -> Result<Lanes, AwsError> {
         inventory::lanes(clients, &self.bucket, self.prefix.as_ref().map(KeyPrefix::as_str)).await
     }
-}
-
-/// Where a lane's objects go: the same folder, under the archive's root.
-#[must_use]
-pub fn target_prefix(lane: &Lane, archive_root: &str) -> String {
-    lane.prefix_under(archive_root)
 }

@@ -1,0 +1,211 @@
+//! What a run tells of its objects: rows for the records, examples for the report.
+
+use std::time::Duration;
+
+use tokio::{
+    sync::mpsc::Receiver,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    ledger::{Ledger, LedgerError, Tip},
+    progress::Progress,
+    record::{Head, ObjectRow, Outcome, Row},
+    restore::Held,
+    run::EXAMPLES,
+};
+
+/// Rows after which a segment is written, so that a killed run loses little of
+/// its record and memory stays flat.
+const ROWS_A_SEGMENT: usize = 20_000;
+
+/// How long rows wait for their segment at the most, for the same reason.
+pub(super) const SEGMENT_EVERY: Duration = Duration::from_mins(1);
+
+/// Writes the rows of a run, segment by segment.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) ledger: Ledger,
+    pub(super) tip: Tip,
+    pub(super) head: Head,
+    /// Whether rows are counted only.
+    pub(super) dry_run: bool,
+    pub(super) segment_every: Duration,
+    pub(super) pending: Vec<Row>,
+    pub(super) examples: Examples,
+    /// What must be restored first.
+    pub(super) archived: Held,
+}
+
+impl Writer {
+    /// Takes all rows. Those that are left at the end wait for [`Self::end`].
+    ///
+    /// # Errors
+    /// A segment could not be written. The run is stopped: what cannot be recorded
+    /// is not copied.
+    pub(super) async fn take_all(
+        &mut self,
+        // Owned, so that lanes are not left waiting for a writer that failed.
+        mut rows: Receiver<Row>,
+        run: &Progress,
+    ) -> Result<(), LedgerError> {
+        let mut due = Instant::now() + self.segment_every;
+        loop {
+            // The segment is due too where no further row comes.
+            match timeout_at(due, rows.recv()).await {
+                Ok(Some(row)) => self.take(row),
+                Ok(None) => return Ok(()),
+                Err(_) => {}
+            }
+            if self.pending.len() >= ROWS_A_SEGMENT || Instant::now() >= due {
+                due = Instant::now() + self.segment_every;
+                self.write().await.inspect_err(|_| run.stop())?;
+            }
+        }
+    }
+
+    /// Writes the last segment.
+    pub(super) async fn end(&mut self, end: Row) -> Result<(), LedgerError> {
+        self.pending.push(end);
+        self.write().await
+    }
+
+    fn take(&mut self, row: Row) {
+        if let Row::Object(object) = &row {
+            if let Some(archived) = object.archived {
+                self.archived.add(archived, object.size_bytes);
+            }
+            self.examples.add(object);
+        }
+        if !self.dry_run {
+            self.pending.push(row);
+        }
+    }
+
+    async fn write(&mut self) -> Result<(), LedgerError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let rows = std::mem::take(&mut self.pending);
+        self.ledger.append(&mut self.tip, self.head.clone(), rows).await
+    }
+}
+
+/// Some objects of each kind of trouble, so that many of one hide no other that is
+/// graver.
+#[derive(Debug, Default)]
+pub(super) struct Examples([Vec<ObjectRow>; 4]);
+
+impl Examples {
+    fn add(&mut self, row: &ObjectRow) {
+        let [conflicts, failed, archived, foreign] = &mut self.0;
+        let rows = match row.outcome {
+            Outcome::Conflict => conflicts,
+            Outcome::Failed => failed,
+            Outcome::Archived => archived,
+            Outcome::Foreign => foreign,
+            Outcome::Copied | Outcome::AlreadyThere => return,
+        };
+        if rows.len() < EXAMPLES {
+            rows.push(row.clone());
+        }
+    }
+
+    /// At most [`EXAMPLES`], the gravest first.
+    pub(super) fn into_rows(self) -> Vec<ObjectRow> {
+        self.0.into_iter().flatten().take(EXAMPLES).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+    use aws_sdk_s3::types::StorageClass;
+
+    use super::*;
+    use crate::{
+        archive::consolidate::{
+            copy::{PART_BYTES, Target},
+            record::FORMAT_VERSION,
+        },
+        aws::{Aws, Settings},
+        names::{BucketName, Region},
+        sandbox::{Options, Sandbox},
+    };
+
+    #[test]
+    fn many_foreign_objects_hide_no_conflict() {
+        let mut examples = Examples::default();
+        let row = |outcome| ObjectRow {
+            key: String::new(),
+            origin_bucket: String::new(),
+            origin_key: String::new(),
+            size_bytes: 0,
+            sha256: None,
+            outcome,
+            reason: None,
+            way: None,
+            archived: None,
+        };
+        for _ in 0..2 * EXAMPLES {
+            examples.add(&row(Outcome::Foreign));
+            examples.add(&row(Outcome::Copied));
+        }
+        examples.add(&row(Outcome::Failed));
+        examples.add(&row(Outcome::Conflict));
+        let outcomes: Vec<Outcome> = examples.into_rows().iter().map(|row| row.outcome).collect();
+        assert_eq!(outcomes.len(), EXAMPLES);
+        assert_eq!(outcomes[..3], [Outcome::Conflict, Outcome::Failed, Outcome::Foreign]);
+    }
+
+    #[tokio::test]
+    async fn rows_wait_for_their_segment_only_so_long_though_no_other_comes() {
+        let region: Region = "us-east-1".parse().unwrap();
+        let sandbox = Sandbox::start(Options::new(region.clone())).await.unwrap();
+        let keys = sandbox.administrator().unwrap();
+        let keys = Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None);
+        let base = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("us-east-1"))
+            .endpoint_url(sandbox.endpoint())
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .build();
+        let aws = Aws::with_base(Settings::default(), base).await.unwrap();
+        let bucket: BucketName = "acme-log-archive".parse().unwrap();
+        let clients = aws.clients(&sandbox.accounts()[1], &region);
+        clients.s3().create_bucket().bucket(bucket.as_str()).send().await.unwrap();
+        let storage_class = StorageClass::Standard;
+        let ledger =
+            Ledger::new(Target { clients, bucket, storage_class, part_bytes: PART_BYTES }, None);
+        let mut writer = Writer {
+            ledger: ledger.clone(),
+            tip: Tip::default(),
+            head: Head {
+                version: FORMAT_VERSION,
+                number: 0,
+                previous_sha256: None,
+                run_id: "run".to_owned(),
+                written_at: jiff::Timestamp::UNIX_EPOCH,
+                written_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
+                written_with: "orgtrail test".to_owned(),
+            },
+            dry_run: false,
+            segment_every: Duration::from_millis(20),
+            pending: Vec::new(),
+            examples: Examples::default(),
+            archived: Held::default(),
+        };
+        let (rows, incoming) = tokio::sync::mpsc::channel(1);
+        let progress = Progress::default();
+        let look = async {
+            rows.send(Row::Begin { asked: "all".into() }).await.unwrap();
+            while ledger.numbers().await.unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            drop(rows);
+        };
+        let (written, ()) = tokio::join!(writer.take_all(incoming, &progress), look);
+        written.unwrap();
+        assert_eq!(writer.tip.next, 1);
+    }
+}

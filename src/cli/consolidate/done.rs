@@ -1,0 +1,249 @@
+//! What a consolidation came to, and how it is told.
+
+use indicatif::{BinaryBytes, HumanCount};
+use serde::Serialize;
+
+use crate::{
+    archive::consolidate::{
+        discover::{Found, Unread},
+        ledger::LedgerError,
+        run::Report,
+    },
+    cli::{CliError, Context, Exit, Explain, archived, estimate, sources},
+    cost::{
+        consolidation::{Estimate, estimate as reckon},
+        prices,
+    },
+    names::AccountId,
+    report::drift::plain,
+};
+
+/// The JSON contract. Fields may be added; `version` grows when one changes
+/// its meaning or goes.
+#[derive(Debug, Serialize)]
+struct Outcome<'a> {
+    version: u32,
+    run_id: &'a str,
+    dry_run: bool,
+    complete: bool,
+    sources: &'a [String],
+    unread: &'a [Unread],
+    #[serde(flatten)]
+    report: &'a Report,
+    /// What the run will take; of a dry run only.
+    estimate: Option<Estimate>,
+    /// From when and where its prices are.
+    prices: Option<prices::PriceList>,
+}
+
+/// What one run came to, not told yet.
+#[derive(Debug)]
+pub(in crate::cli) struct Done {
+    pub(super) run_id: String,
+    pub(super) dry_run: bool,
+    pub(super) sources: Vec<String>,
+    pub(super) found: Found,
+    pub(super) report: Report,
+    /// The class that objects are written in.
+    pub(super) storage_class: String,
+}
+
+impl Done {
+    fn complete(&self) -> bool {
+        self.report.complete() && self.found.unread.is_empty()
+    }
+
+    pub(in crate::cli) fn exit(&self) -> Exit {
+        if self.complete() { Exit::Clean } else { Exit::Incomplete }
+    }
+
+    /// Whether a file of an account's activity that CloudTrail delivered to a
+    /// bucket may be still to come: not all of its source was brought, or it may
+    /// be one that could not be found.
+    pub(in crate::cli) fn may_still_bring(
+        &self,
+        bucket: &str,
+        account: Option<&AccountId>,
+    ) -> bool {
+        let of_bucket = |place: &str| {
+            let rest = place.strip_prefix("s3://").and_then(|place| place.strip_prefix(bucket));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let report = &self.report;
+        if self.sources.iter().any(|name| of_bucket(name)) {
+            report.stopped
+                || report.failures.iter().any(|failure| of_bucket(&failure.place))
+                || report.by_source.iter().any(|(name, it)| of_bucket(name) && !it.complete())
+        } else {
+            self.found.unread.iter().any(|unread| Some(&unread.account) == account)
+        }
+    }
+
+    /// Whether a person stopped it.
+    pub(in crate::cli) fn stopped(&self) -> bool {
+        self.report.stopped
+    }
+
+    pub(in crate::cli) fn json(&self) -> impl Serialize {
+        Outcome {
+            version: 1,
+            run_id: &self.run_id,
+            dry_run: self.dry_run,
+            complete: self.complete(),
+            sources: &self.sources,
+            unread: &self.found.unread,
+            report: &self.report,
+            estimate: self.dry_run.then(|| self.estimate()),
+            prices: self.dry_run.then_some(prices::LIST),
+        }
+    }
+
+    fn estimate(&self) -> Estimate {
+        reckon(&self.report.counts, self.report.lanes, &self.storage_class)
+    }
+
+    /// All of it in a line.
+    pub(in crate::cli) fn headline(&self) -> String {
+        let counts = &self.report.counts;
+        let verb = if self.dry_run { "to copy" } else { "copied" };
+        format!(
+            "{}: {} objects {verb} ({}), {} in the archive before",
+            count(self.sources.len()),
+            HumanCount(counts.copied),
+            BinaryBytes(counts.copied_bytes),
+            HumanCount(counts.present),
+        )
+    }
+
+    pub(in crate::cli) fn tell(&self, context: &Context) -> Result<(), CliError> {
+        sources::tell_unread(context, &self.found);
+        let report = &self.report;
+        let counts = &report.counts;
+        context.out.data(self.headline())?;
+        if counts.copied_inside_s3 > 0 {
+            context.out.note(format_args!(
+                "{} of them copied inside S3, without passing through this machine",
+                HumanCount(counts.copied_inside_s3)
+            ));
+        }
+        if self.sources.is_empty() {
+            context.out.note("no source is declared, and no trail but the organization's found");
+        }
+        let estimated = self.dry_run && !self.sources.is_empty();
+        if estimated {
+            estimate::tell(context, report, &self.estimate())?;
+        }
+        let told = [
+            (
+                counts.conflicts,
+                "in conflict: their keys are taken by different content, left as it is",
+            ),
+            (counts.failed, "not copied: run again"),
+            (counts.left, "left for the next run, this one was stopped before them"),
+            (counts.archived, "archived: not copied before they are restored"),
+            (counts.foreign, "not CloudTrail's, left where they are"),
+            (
+                counts.uncompared,
+                "there before by key and size alone: at the source, or in the archive, they lie archived and cannot be read to compare them",
+            ),
+            (report.stray_objects, "beside CloudTrail's folders, left where they are"),
+        ];
+        for (objects, words) in told.into_iter().filter(|(objects, _)| *objects > 0) {
+            context.out.warn(format_args!("{} objects {words}", HumanCount(objects)));
+        }
+        let restores = archived::tell(context, &report.archived)?;
+        if estimated {
+            context.out.data(prices::LIST)?;
+        } else if restores {
+            context.out.note(prices::LIST);
+        }
+        for row in &report.examples {
+            let reason = row.reason.as_deref().unwrap_or("no reason recorded");
+            let (key, reason) = (plain(&row.origin_key), plain(reason));
+            context.out.warn(format_args!("  s3://{}/{key}: {reason}", row.origin_bucket));
+        }
+        for failure in &report.failures {
+            let (place, reason) = (plain(&failure.place), plain(&failure.reason));
+            context.out.warn(format_args!("{place}: {reason}"));
+        }
+        for folder in &report.foreign_folders {
+            context.out.note(format_args!("not CloudTrail's, left alone: {}", plain(folder)));
+        }
+        if report.stopped {
+            context.out.note("stopped before the end; the same command goes on from here");
+        }
+        if let Some(number) = report.last_record {
+            context.out.note(format_args!("recorded as orgtrail/runs/{number:012}.jsonl.gz"));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn count(sources: usize) -> String {
+    match sources {
+        0 => "no sources".to_owned(),
+        1 => "1 source".to_owned(),
+        more => format!("{more} sources"),
+    }
+}
+
+impl Explain for LedgerError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Aws(error) => error.hint(),
+            Self::Record(_) => Some(
+                "the run records were altered: keep the bucket as it is and look at the versions of orgtrail/runs/".to_owned(),
+            ),
+            Self::Fetch(_) | Self::Encode(_) => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Record(_) => Exit::IntegrityFailure,
+            _ => Exit::Unexpected,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::consolidate::run::Failure;
+
+    #[test]
+    fn only_what_was_not_brought_may_be_still_to_come() {
+        let mut done = Done {
+            run_id: String::new(),
+            dry_run: false,
+            sources: vec!["s3://whole".to_owned(), "s3://part/logs".to_owned()],
+            found: Found::default(),
+            report: Report::default(),
+            storage_class: String::new(),
+        };
+        let (one, other) = ("111111111111".parse().unwrap(), "222222222222".parse().unwrap());
+        let failed = crate::archive::consolidate::record::Counts {
+            source: 2,
+            present: 1,
+            failed: 1,
+            ..Default::default()
+        };
+        done.report.by_source.insert("s3://part/logs".to_owned(), failed);
+        done.found.unread.push(Unread {
+            account: "111111111111".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            reason: "denied".to_owned(),
+            hint: None,
+        });
+        assert!(done.may_still_bring("part", Some(&other)));
+        assert!(!done.may_still_bring("whole", Some(&one)));
+        // Of an account that could not be asked, there may be trails.
+        assert!(done.may_still_bring("unknown", Some(&one)));
+        assert!(!done.may_still_bring("unknown", Some(&other)));
+        done.report
+            .failures
+            .push(Failure { place: "s3://whole".to_owned(), reason: String::new() });
+        assert!(done.may_still_bring("whole", Some(&one)));
+        assert!(!done.may_still_bring("who", Some(&other)));
+    }
+}
