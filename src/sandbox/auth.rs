@@ -6,7 +6,7 @@ use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub(super) use sigv4::{Signature, percent_encode};
+pub(super) use sigv4::{Signature, valid_for};
 
 use super::{
     api::ApiError,
