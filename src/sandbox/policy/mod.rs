@@ -214,7 +214,7 @@ impl Control {
         }
         let mut bound_to = None;
         if let Some(boundary) = own.and_then(|iam| iam.boundary_of(&caller.identity)) {
-            match say(&mut std::iter::once(boundary.policy())) {
+            match say(&mut boundary.into_iter().map(Document::policy)) {
                 Verdict::Denied => return Err(denied("permissions boundary")),
                 Verdict::Silent => bound_to = Some("permissions boundary"),
                 Verdict::Allowed(_) => {}

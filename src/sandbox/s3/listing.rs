@@ -7,7 +7,7 @@ use s3s::{S3Result, dto};
 
 use super::{
     acl,
-    bucket::Bucket,
+    bucket::{Bucket, Settings},
     context::{ByAcl, Cx, Keys},
     error::invalid_argument,
     object::{Object, Version, Versions},
@@ -49,11 +49,10 @@ fn common_prefix(prefix: &str, spelling: Spelling) -> dto::CommonPrefix {
 
 fn shown_object(
     cx: &Cx<'_>,
-    bucket: &Bucket,
     key: String,
     version: &Version,
     object: &Object,
-    owner: bool,
+    owner: Option<dto::Owner>,
 ) -> dto::Object {
     dto::Object {
         checksum_algorithm: Some(vec![dto::ChecksumAlgorithm::from_static(
@@ -63,16 +62,17 @@ fn shown_object(
         e_tag: Some(object.etag.dto()),
         key: Some(key),
         last_modified: Some(to_dto(version.modified)),
-        owner: owner.then(|| owner_of(bucket, object)),
+        owner,
         restore_status: restore_status(cx, object),
         size: i64::try_from(object.size()).ok(),
         storage_class: Some(dto::ObjectStorageClass::from(object.storage_class().to_owned())),
     }
 }
 
-fn owner_of(bucket: &Bucket, object: &Object) -> dto::Owner {
+/// Where access control lists are disabled, the bucket's owner owns all objects.
+fn owner_of(bucket: &Bucket, settings: &Settings, object: &Object) -> dto::Owner {
     let writer = object.details.as_ref().and_then(|details| details.owner.as_ref());
-    acl::owner(writer.unwrap_or(&bucket.owner))
+    acl::owner(writer.filter(|_| !settings.acls_disabled()).unwrap_or(&bucket.owner))
 }
 
 fn restore_status(cx: &Cx<'_>, object: &Object) -> Option<dto::RestoreStatus> {
@@ -113,8 +113,8 @@ pub(super) fn list_objects_v2(
         match line {
             Line::Key(key, (version, object)) => {
                 let owner = input.fetch_owner.unwrap_or(false);
-                let key = spelling.write(key);
-                contents.push(shown_object(cx, &bucket, key, version, object, owner));
+                let owner = owner.then(|| owner_of(&bucket, &state.settings, object));
+                contents.push(shown_object(cx, spelling.write(key), version, object, owner));
             }
             Line::Prefix(prefix) => common_prefixes.push(common_prefix(prefix, spelling)),
         }
@@ -168,8 +168,8 @@ pub(super) fn list_objects(
     for line in &lines {
         match line {
             Line::Key(key, (version, object)) => {
-                let key = spelling.write(key);
-                contents.push(shown_object(cx, &bucket, key, version, object, true));
+                let owner = owner_of(&bucket, &state.settings, object);
+                contents.push(shown_object(cx, spelling.write(key), version, object, Some(owner)));
             }
             Line::Prefix(prefix) => common_prefixes.push(common_prefix(prefix, spelling)),
         }
@@ -236,7 +236,11 @@ pub(super) fn list_object_versions(
                     if !page.room_for(key, Some(version.id.to_string())) {
                         break 'keys;
                     }
-                    page.add(cx, &bucket, spelling.write(key), version, at == 0);
+                    let owner = version.object.as_ref().map_or_else(
+                        || acl::owner(&bucket.owner),
+                        |object| owner_of(&bucket, &state.settings, object),
+                    );
+                    page.add(cx, spelling.write(key), version, at == 0, owner);
                 }
             }
         }
@@ -284,19 +288,26 @@ impl VersionPage {
         true
     }
 
-    fn add(&mut self, cx: &Cx<'_>, bucket: &Bucket, key: String, version: &Version, latest: bool) {
+    fn add(
+        &mut self,
+        cx: &Cx<'_>,
+        key: String,
+        version: &Version,
+        latest: bool,
+        owner: dto::Owner,
+    ) {
         let id = Some(version.id.to_string());
         let Some(object) = &version.object else {
             self.markers.push(dto::DeleteMarkerEntry {
                 is_latest: Some(latest),
                 key: Some(key),
                 last_modified: Some(to_dto(version.modified)),
-                owner: Some(acl::owner(&bucket.owner)),
+                owner: Some(owner),
                 version_id: id,
             });
             return;
         };
-        let shown = shown_object(cx, bucket, key, version, object, true);
+        let shown = shown_object(cx, key, version, object, Some(owner));
         self.versions.push(dto::ObjectVersion {
             checksum_algorithm: shown.checksum_algorithm,
             checksum_type: shown.checksum_type,

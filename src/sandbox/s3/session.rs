@@ -14,13 +14,11 @@ use super::error::{access_denied, custom, refuse};
 use crate::{
     percent,
     sandbox::{
-        auth::{Caller, valid_for},
+        auth::{Caller, is_over_tls, valid_for},
         world::World,
     },
 };
 
-/// Says that a request did not come over TLS.
-const INSECURE: &str = "x-orgtrail-insecure";
 /// Says which version of TLS a request stands for having come over.
 const TLS_VERSION: &str = "x-orgtrail-tls";
 
@@ -44,11 +42,8 @@ impl Session {
 }
 
 fn tls_version(headers: &HeaderMap) -> Option<String> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if text(INSECURE) == Some("true") {
-        return None;
-    }
-    Some(text(TLS_VERSION).unwrap_or("1.3").to_owned())
+    let told = headers.get(TLS_VERSION).and_then(|value| value.to_str().ok());
+    is_over_tls(headers).then(|| told.unwrap_or("1.3").to_owned())
 }
 
 /// Looks up the secrets that requests are signed with.
@@ -140,12 +135,15 @@ fn check_life(query: &str) -> S3Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::auth::INSECURE;
 
     #[test]
     fn a_request_stands_for_tls_unless_it_says_otherwise() {
         let mut headers = HeaderMap::new();
         assert_eq!(tls_version(&headers).as_deref(), Some("1.3"));
         headers.insert(TLS_VERSION, "1.1".parse().unwrap());
+        assert_eq!(tls_version(&headers).as_deref(), Some("1.1"));
+        headers.insert(INSECURE, "false".parse().unwrap());
         assert_eq!(tls_version(&headers).as_deref(), Some("1.1"));
         headers.insert(INSECURE, "true".parse().unwrap());
         assert_eq!(tls_version(&headers), None);

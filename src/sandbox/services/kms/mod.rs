@@ -72,7 +72,11 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Rep
     if matches!(call.operation, "CreateKey" | "PutKeyPolicy") {
         let arn = match reply.pointer("/KeyMetadata/Arn").and_then(serde_json::Value::as_str) {
             Some(arn) => arn.to_owned(),
-            None => call.key(control)?.arn.to_string(),
+            // Who puts a policy may put one that no longer lets it do this.
+            None => {
+                let wanted = call.required("KeyId")?;
+                find_key(control, &call.caller.account, call.region, wanted)?.arn.to_string()
+            }
         };
         world.faults.written(&arn, now);
     }
