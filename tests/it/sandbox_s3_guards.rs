@@ -267,6 +267,31 @@ async fn bucket_policies_open_and_close() {
 }
 
 #[tokio::test]
+async fn a_buckets_policy_is_its_owners_alone() {
+    let (world, owner) = World::with_bucket().await;
+    let other = world.client(2);
+    let account = format!(r#"{{"AWS":"{}"}}"#, world.account(2));
+    let all = policy("Allow", &account, "s3:*", "{}");
+    let denied = refused("AccessDenied");
+    assert_eq!(code(other.get_bucket_policy().bucket(BUCKET).send().await), denied);
+    owner.put_bucket_policy().bucket(BUCKET).policy(&all).send().await.unwrap();
+    // What a policy allows to others is not to be had by these calls.
+    let not_theirs = refused("MethodNotAllowed");
+    assert_eq!(code(other.get_bucket_policy().bucket(BUCKET).send().await), not_theirs);
+    assert_eq!(code(other.delete_bucket_policy().bucket(BUCKET).send().await), not_theirs);
+    let put = other.put_bucket_policy().bucket(BUCKET).policy(&all).send().await;
+    assert_eq!(code(put), not_theirs);
+    // The owner's root user gets out of what shuts everybody out.
+    let none = policy("Deny", r#""*""#, "s3:*", "{}");
+    owner.put_bucket_policy().bucket(BUCKET).policy(&none).send().await.unwrap();
+    assert_eq!(code(owner.get_bucket_versioning().bucket(BUCKET).send().await), denied);
+    assert_eq!(code(owner.get_bucket_policy().bucket(BUCKET).send().await), Ok(()));
+    owner.put_bucket_policy().bucket(BUCKET).policy(&none).send().await.unwrap();
+    owner.delete_bucket_policy().bucket(BUCKET).send().await.unwrap();
+    assert_eq!(code(owner.get_bucket_versioning().bucket(BUCKET).send().await), Ok(()));
+}
+
+#[tokio::test]
 async fn a_tls_floor_refuses_what_lies_below() {
     let (_world, owner) = World::with_bucket().await;
     put(&owner, "a", "1").await;
