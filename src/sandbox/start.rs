@@ -344,6 +344,18 @@ impl Sandbox {
         self.world.s3.vanish(bucket, key).map_err(|_| NoSuchObject::new(bucket, key))
     }
 
+    /// Every secret key and session token that was given out: none of them is to be
+    /// found anywhere else.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let control = self.world.control.read();
+        let keys = control.access_keys.values();
+        keys.flat_map(|key| [Some(&key.secret), key.session_token.as_ref()])
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
     /// The keys of current objects that begin with `prefix`, in order; none
     /// where there is no such bucket.
     #[must_use]

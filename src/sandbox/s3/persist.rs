@@ -69,8 +69,11 @@ fn failed<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> 
 /// All buckets at one moment; contents are shared, not copied.
 pub(in crate::sandbox) struct Snapshot {
     last_number: u64,
-    buckets: Vec<(Arc<Bucket>, Settings, Vec<(Box<str>, Vec<Version>)>)>,
+    buckets: Vec<(Arc<Bucket>, Settings, Objects)>,
 }
+
+/// By key; versions newest first.
+type Objects = Vec<(Box<str>, Vec<Version>)>;
 
 /// What a snapshot came to on disk.
 pub(in crate::sandbox) struct Written {
@@ -185,7 +188,7 @@ fn keep_only(folder: &Path, keep: impl Fn(&str) -> bool) -> Result<(), PersistEr
 fn save_bucket(
     bucket: &Bucket,
     settings: Settings,
-    objects: Vec<(Box<str>, Vec<Version>)>,
+    objects: Objects,
     bodies: &Path,
     kept: &mut HashSet<String>,
 ) -> Result<SavedBucket, PersistError> {

@@ -169,18 +169,11 @@ impl Call<'_> {
     pub(in crate::sandbox) fn arn(&self, resource: impl Into<Box<str>>) -> crate::names::Arn {
         crate::names::Arn::regional(
             self.caller.partition,
-            self.service.arn_namespace(),
+            self.service.action_prefix(),
             self.region,
             &self.caller.account,
             resource,
         )
-    }
-}
-
-impl crate::sandbox::api::Service {
-    /// The service as it stands in ARNs.
-    pub(in crate::sandbox) fn arn_namespace(self) -> &'static str {
-        self.action_prefix()
     }
 }
 

@@ -152,11 +152,15 @@ impl State {
         )
     }
 
-    /// The permissions boundary of a user or role, where it has one; `None`
-    /// inside where there is no such policy, which allows nothing.
-    pub(in crate::sandbox) fn boundary_of(&self, identity: &Identity) -> Option<Option<&Document>> {
-        let boundary = self.grants(identity)?.boundary.as_deref()?;
-        Some(self.managed(boundary))
+    /// Whether a user or role has a permissions boundary.
+    pub(in crate::sandbox) fn is_bounded(&self, identity: &Identity) -> bool {
+        self.grants(identity).is_some_and(|grants| grants.boundary.is_some())
+    }
+
+    /// The permissions boundary of a user or role. One that names no policy that
+    /// is there allows nothing.
+    pub(in crate::sandbox) fn boundary_of(&self, identity: &Identity) -> Option<&Document> {
+        self.managed(self.grants(identity)?.boundary.as_deref()?)
     }
 
     /// A tag of a user or role, its name in any case.
