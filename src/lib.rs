@@ -11,6 +11,7 @@ pub mod cost;
 pub mod filter_pattern;
 pub mod names;
 pub mod org;
+mod percent;
 pub mod plan;
 pub mod policy;
 pub mod report;

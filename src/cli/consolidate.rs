@@ -2,7 +2,7 @@
 
 mod done;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, pin::pin, sync::Arc, task::Poll};
 
 use aws_sdk_s3::types::StorageClass;
 use clap::builder::RangedU64ValueParser;
@@ -302,9 +302,16 @@ pub(super) fn target(config: &Config, aws: &Aws) -> Target {
 /// flight.
 async fn interrupted_twice(out: super::Output, progress: &Progress) {
     if tokio::signal::ctrl_c().await.is_ok() {
+        // Listened for before anybody is told of it: one that comes between is not lost.
+        let mut second = pin!(tokio::signal::ctrl_c());
+        let at_once = futures::poll!(second.as_mut());
         out.note("stopping: what is in flight is finished and recorded; Ctrl-C again ends at once");
         progress.stop();
-        if tokio::signal::ctrl_c().await.is_ok() {
+        let second = match at_once {
+            Poll::Ready(unheard) => unheard,
+            Poll::Pending => second.await,
+        };
+        if second.is_ok() {
             return;
         }
     }

@@ -128,7 +128,7 @@ impl PolicyDocument {
 
     /// Reads a document that IAM returns percent-encoded (RFC 3986).
     pub fn from_percent_encoded(text: &str) -> Result<Self, PolicyError> {
-        percent_decoded(text).parse()
+        crate::percent::decode_lossy(text).parse()
     }
 
     /// Whether both say the same, whatever their form: order, single value or
@@ -336,24 +336,6 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Stateme
         one => serde_json::from_value(one).map(|statement| vec![statement]),
     }
     .map_err(serde::de::Error::custom)
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = (first == b'%')
-            .then(|| after.get(..2).and_then(|pair| hex::decode(pair).ok()))
-            .flatten();
-        if let Some(byte) = escaped {
-            bytes.extend(byte);
-            rest = &after[2..];
-        } else {
-            bytes.push(first);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

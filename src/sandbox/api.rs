@@ -53,8 +53,8 @@ impl Service {
         })
     }
 
-    /// The prefix of the service's IAM actions: `cloudwatch` for
-    /// [`Service::Monitoring`], else the signing name.
+    /// The prefix of the service's IAM actions, and its name in ARNs:
+    /// `cloudwatch` for [`Service::Monitoring`], else the signing name.
     pub(super) fn action_prefix(self) -> &'static str {
         match self {
             Self::Account => "account",

@@ -2,11 +2,11 @@
 
 mod sigv4;
 
-use http::request::Parts;
+use http::{HeaderMap, request::Parts};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub(super) use sigv4::{Signature, percent_encode};
+pub(super) use sigv4::{Signature, valid_for};
 
 use super::{
     api::ApiError,
@@ -15,6 +15,15 @@ use super::{
     world::{AccessKey, Control, World},
 };
 use crate::names::{AccountId, Arn, Partition, Region};
+
+/// Says that a request did not come over TLS.
+pub(super) const INSECURE: &str = "x-orgtrail-insecure";
+
+/// Whether a request stands for one that came over TLS: all do that do not carry
+/// `x-orgtrail-insecure: true`, because the endpoint is plain HTTP on loopback.
+pub(super) fn is_over_tls(headers: &HeaderMap) -> bool {
+    headers.get(INSECURE).is_none_or(|value| value != "true")
+}
 
 /// How far a client's clock may be off.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);

@@ -98,7 +98,7 @@ pub(super) fn control(
         );
         let mut account = new_account(partition, &id, now, random);
         if index == 0 {
-            let admin = administrator(now, random);
+            let admin = administrator(partition, now, random);
             account.iam.users.insert(ADMINISTRATOR.to_owned(), admin);
             let identity = Identity::User(ADMINISTRATOR.to_owned());
             add_key(&mut control, &id, identity, now, random);
@@ -166,12 +166,12 @@ pub(super) fn access_role(
     })
 }
 
-fn administrator(now: Timestamp, random: &mut fastrand::Rng) -> User {
+fn administrator(partition: Partition, now: Timestamp, random: &mut fastrand::Rng) -> User {
     User {
         id: format!("AIDA{}", random_text(random, BASE32, 17)),
         path: "/".to_owned(),
         created_at: now,
-        grants: administrator_access(Partition::Aws),
+        grants: administrator_access(partition),
         groups: [].into(),
     }
 }

@@ -1,8 +1,10 @@
 //! Keeping a sandbox's state across restarts.
 //!
 //! A data directory holds `sandbox.json`: a line that says what it is and the
-//! SHA-256 of the rest, then the rest. It is replaced as a whole (written
-//! aside, synced, renamed), so that a crash leaves the state before or after.
+//! SHA-256 of the rest; a line that names the index of the buckets; the control
+//! plane. It is replaced as a whole (written aside, synced, renamed), after the
+//! buckets that it names are there and before those that it named go, so that a
+//! crash leaves all of the state before or all of the state after.
 
 use std::{
     fs, io,
@@ -25,7 +27,7 @@ const FILE: &str = "sandbox.json";
 /// Where the buckets are kept.
 const BUCKETS: &str = "s3";
 /// What the first line begins with; the number grows with the format.
-const MAGIC: &str = "orgtrail-sandbox 1 ";
+const MAGIC: &str = "orgtrail-sandbox 2 ";
 
 /// Why a data directory is not used.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +77,8 @@ pub(super) struct Saved {
     /// Where the generator of ids goes on.
     pub(super) random: u64,
     pub(super) control: Control,
+    #[serde(skip)]
+    pub(super) buckets: Store,
 }
 
 #[derive(Serialize)]
@@ -130,15 +134,13 @@ pub(super) fn load(folder: &Path) -> Result<Option<Saved>, DataError> {
     if wanted != checksum(rest) {
         return Err(damaged("its content does not match its checksum"));
     }
-    serde_json::from_slice(rest).map(Some).map_err(|error| damaged(&error.to_string()))
-}
-
-/// Reads the buckets back; none where none were kept.
-///
-/// # Errors
-/// When they are damaged or unreadable.
-pub(super) fn load_buckets(folder: &Path) -> Result<Store, DataError> {
-    Ok(Store::load(&folder.join(BUCKETS))?)
+    let end = rest.iter().position(|byte| *byte == b'\n');
+    let index = end.and_then(|end| std::str::from_utf8(&rest[..end]).ok());
+    let index = index.ok_or_else(|| damaged("it names no index of buckets"))?;
+    let mut saved: Saved = serde_json::from_slice(&rest[index.len()..])
+        .map_err(|error| damaged(&error.to_string()))?;
+    saved.buckets = Store::load(&folder.join(BUCKETS), index)?;
+    Ok(Some(saved))
 }
 
 fn checksum(bytes: &[u8]) -> String {
@@ -151,18 +153,26 @@ fn checksum(bytes: &[u8]) -> String {
 /// When the directory cannot be written.
 pub(super) fn save(world: &World, folder: &Path) -> Result<(), DataError> {
     let path = folder.join(FILE);
-    world.s3.save(&folder.join(BUCKETS))?;
-    let body = {
-        let control = world.control.read();
+    let (snapshot, state) = {
+        // INVARIANT: the write lock keeps all requests out, so that buckets and
+        // control plane are of one moment.
+        let control = world.control.write();
         let state = ToSave {
             now: world.clock.now(),
             home_region: &world.home_region,
             random: world.random_seed(),
             control: &control,
         };
-        serde_json::to_vec(&state)
-            .map_err(|error| DataError::Damaged { path: path.clone(), reason: error.to_string() })?
+        let state = serde_json::to_vec(&state).map_err(|error| DataError::Damaged {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        (world.s3.snapshot(), state)
     };
+    let buckets = folder.join(BUCKETS);
+    let written = snapshot.write(&buckets)?;
+    let mut body = format!("{}\n", written.index).into_bytes();
+    body.extend(state);
     let aside = folder.join(format!("{FILE}.new"));
     let mut file = fs::File::create(&aside).map_err(failed("creating", &aside))?;
     let first = format!("{MAGIC}{}\n", checksum(&body));
@@ -173,7 +183,10 @@ pub(super) fn save(world: &World, folder: &Path) -> Result<(), DataError> {
     // INVARIANT: the rename comes after the sync, and the directory's sync after
     // the rename: otherwise a crash could leave an empty file under the name.
     fs::rename(&aside, &path).map_err(failed("replacing", &path))?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("syncing", folder))
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed("syncing", folder))?;
+    Ok(written.sweep(&buckets)?)
 }
 
 /// Saves the world whenever it changed, twice a second at most, until it is
@@ -210,8 +223,13 @@ pub(super) async fn keep(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
-    use crate::sandbox::{Options, Sandbox};
+    use crate::sandbox::{
+        Options, Sandbox,
+        clock::{Clock, Pace},
+    };
 
     fn options(folder: &Path) -> Options {
         let mut options = Options::new("us-east-1".parse().unwrap());
@@ -234,6 +252,52 @@ mod tests {
         assert_eq!(second.administrator().unwrap(), keys);
         assert!(second.now() >= now);
         second.stop().await;
+    }
+
+    #[test]
+    fn buckets_are_saved_as_of_one_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let region: Region = "us-east-1".parse().unwrap();
+        let world = World::new(
+            Clock::new(Timestamp::UNIX_EPOCH, Pace::Frozen),
+            Control::default(),
+            Store::default(),
+            region,
+            fastrand::Rng::with_seed(1),
+        );
+        let buckets = ["left", "right"];
+        for name in buckets {
+            world.s3.make_raw(name);
+        }
+        let ended = AtomicBool::new(false);
+        let counted = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut number = 0_u64;
+                while !ended.load(Ordering::Relaxed) {
+                    // As a request does that writes into two buckets.
+                    let _control = world.control.read();
+                    for name in buckets {
+                        let body = number.to_string().into();
+                        world.s3.put_raw(name, "count", body, Timestamp::UNIX_EPOCH).unwrap();
+                    }
+                    number += 1;
+                }
+            });
+            let mut counted = Vec::new();
+            for _ in 0..10 {
+                let saved = save(&world, folder.path()).and_then(|()| load(folder.path()));
+                counted.push(saved.map(|saved| {
+                    let store = saved.map(|saved| saved.buckets).unwrap_or_default();
+                    buckets.map(|name| store.body_raw(name, "count").ok())
+                }));
+            }
+            ended.store(true, Ordering::Relaxed);
+            counted
+        });
+        for saved in counted {
+            let [left, right] = saved.unwrap();
+            assert_eq!(left, right);
+        }
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use super::{
     http,
     persist::{self, DataError},
     policy::Malformed,
+    s3,
     services::iam::Holder,
     simulator, totp,
     world::{Control, World},
@@ -143,16 +144,14 @@ impl Sandbox {
         let (listener, address) = http::bind(options.port).await.map_err(listen)?;
         let mut random = fastrand::Rng::with_seed(options.seed);
         let saved = options.data.as_deref().map(persist::load).transpose()?.flatten();
-        let (start, home_region, control) = if let Some(saved) = saved {
+        let (start, home_region, control, buckets) = if let Some(saved) = saved {
             random = fastrand::Rng::with_seed(saved.random);
-            (saved.now, saved.home_region, saved.control)
+            (saved.now, saved.home_region, saved.control, saved.buckets)
         } else {
             let start = options.start.unwrap_or_else(real_now);
             let control = bootstrap::control(&options, start, &mut random)?;
-            (start, options.home_region, control)
+            (start, options.home_region, control, s3::Store::default())
         };
-        let buckets =
-            options.data.as_deref().map(persist::load_buckets).transpose()?.unwrap_or_default();
         let world = Arc::new(World::new(
             Clock::new(start, options.pace),
             control,
@@ -343,6 +342,18 @@ impl Sandbox {
     /// When there is no such object.
     pub fn vanish(&self, bucket: &str, key: &str) -> Result<(), NoSuchObject> {
         self.world.s3.vanish(bucket, key).map_err(|_| NoSuchObject::new(bucket, key))
+    }
+
+    /// Every secret key and session token that was given out: none of them is to be
+    /// found anywhere else.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let control = self.world.control.read();
+        let keys = control.access_keys.values();
+        keys.flat_map(|key| [Some(&key.secret), key.session_token.as_ref()])
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// The keys of current objects that begin with `prefix`, in order; none

@@ -1,5 +1,5 @@
-//! Whatever bytes come: the key grammar, the digest reader and the gzip reader
-//! neither panic nor accept what they should not.
+//! Whatever bytes come: the key grammar, the readers of digests, gzip, run records
+//! and configs neither panic nor accept what they should not.
 //!
 //! Each file under `tests/corpus` is tried as it is, and then changed many
 //! times: cut, lengthened, flipped, spliced with another. The changes are drawn
@@ -9,10 +9,15 @@
 use std::path::Path;
 
 use fastrand::Rng;
+use orgtrail::archive::consolidate::record::{FORMAT_VERSION, Head, Row, Segment};
 use orgtrail::archive::key::ObjectKey;
 use orgtrail::archive::verify::digest::DigestDocument;
 use orgtrail::archive::verify::gzip::{GzipError, inflate};
 use orgtrail::archive::verify::opened::OpenedDigest;
+use orgtrail::config::{Environment, Loaded};
+
+use crate::forge::{gzip, inflated};
+use crate::stage::MINIMAL;
 
 const ROUNDS: usize = 400;
 const LIMIT: u64 = 1 << 16;
@@ -67,17 +72,73 @@ fn gzip_is_inflated_whole_within_the_limit_or_refused() {
     assert!(whole > 0);
 }
 
+#[test]
+fn run_records_are_read_or_refused() {
+    let segment = |number: u64, rows: Vec<Row>| {
+        let head = Head {
+            version: FORMAT_VERSION,
+            number,
+            previous_sha256: (number > 0).then(|| "0".repeat(64)),
+            run_id: "run".to_owned(),
+            written_at: jiff::Timestamp::UNIX_EPOCH,
+            written_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
+            written_with: "orgtrail test".to_owned(),
+        };
+        inflated(&Segment { head, rows }.encode().unwrap())
+    };
+    let begin = |asked| Row::Begin { asked };
+    let files = [
+        segment(1, vec![]),
+        segment(1, vec![begin(serde_json::json!({ "limit": 7 }))]),
+        segment(1, vec![begin(serde_json::json!({})), begin(serde_json::json!(["a", null, 1.5]))]),
+        segment(2, vec![]),
+    ];
+    let read = each_of(&files, |text| {
+        let Ok(read) = Segment::decode(1, &gzip(text)) else { return false };
+        assert_eq!(read.head.number, 1);
+        let again = Segment::decode(1, &read.encode().unwrap()).unwrap();
+        assert_eq!(again.encode().unwrap(), read.encode().unwrap());
+        true
+    });
+    assert!(read >= 3);
+}
+
+#[test]
+fn configs_are_read_or_refused_with_their_place() {
+    let files = [
+        MINIMAL.to_owned(),
+        format!("{MINIMAL}prefix = \"logs\"\n[alarms]\nsubscribers = [\"a@example.com\"]\n"),
+        format!("{MINIMAL}readers = [\"333333333333\"]\n[consolidate]\nconcurrency = 3\n"),
+    ]
+    .map(String::into_bytes);
+    let read = each_of(&files, |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return false };
+        match Loaded::from_text(text, &Environment::default()) {
+            Ok(_) => true,
+            Err(refused) => {
+                assert!(!refused.is_empty());
+                false
+            }
+        }
+    });
+    assert!(read >= 3);
+}
+
 /// Tries every file of a folder and its changes; tells how many were accepted.
-fn each(folder: &str, mut accepts: impl FnMut(&[u8]) -> bool) -> usize {
+fn each(folder: &str, accepts: impl FnMut(&[u8]) -> bool) -> usize {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(folder);
     let mut paths: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let files: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    each_of(&files, accepts)
+}
+
+fn each_of(files: &[Vec<u8>], mut accepts: impl FnMut(&[u8]) -> bool) -> usize {
     assert!(files.len() >= 3);
     let mut random = Rng::with_seed(5);
     let mut accepted = 0;
-    for file in &files {
+    for file in files {
         accepted += usize::from(accepts(file));
         for _ in 0..rounds() {
             let other = &files[random.usize(..files.len())];

@@ -27,7 +27,11 @@ pub(crate) fn signer() -> &'static RsaKeyPair {
 
 /// The signer's public half as `ListPublicKeys` tells it.
 pub(crate) fn key_item() -> KeyItem {
-    let der = signer().public_key().as_ref();
+    key_item_of(signer())
+}
+
+pub(crate) fn key_item_of(pair: &RsaKeyPair) -> KeyItem {
+    let der = pair.public_key().as_ref();
     KeyItem {
         value: base64::engine::general_purpose::STANDARD.encode(der),
         validity_start_time: Some("2025-12-20T00:00:00Z".parse().unwrap()),
@@ -192,12 +196,14 @@ impl Chain {
 
 /// A document's bytes and the signature over them.
 pub(crate) fn sign(document: &DigestDocument) -> (Vec<u8>, String) {
+    sign_with(signer(), document)
+}
+
+pub(crate) fn sign_with(pair: &RsaKeyPair, document: &DigestDocument) -> (Vec<u8>, String) {
     let bytes = document.to_bytes().unwrap();
-    let mut signature = vec![0; signer().public_modulus_len()];
+    let mut signature = vec![0; pair.public_modulus_len()];
     let text = document.string_to_sign(&bytes);
-    signer()
-        .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
-        .unwrap();
+    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).unwrap();
     (bytes, hex::encode(signature))
 }
 

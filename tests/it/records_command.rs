@@ -6,6 +6,7 @@ use orgtrail::archive::consolidate::ledger::{Ledger, LedgerError, Tip};
 use orgtrail::archive::consolidate::record::{
     Counts, FORMAT_VERSION, Head, RecordError, Row, Segment, segment_key,
 };
+use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
 
 use crate::apply_command::run;
@@ -147,4 +148,13 @@ async fn a_name_that_is_far_ahead_is_one_fault() {
     assert_eq!(code, Some(13), "{said:#}");
     // What is missing before it, and itself.
     assert_eq!(said["faults"].as_array().unwrap().len(), 2, "{said:#}");
+}
+
+#[tokio::test]
+async fn a_listing_of_versions_that_is_cut_proves_nothing() {
+    let stage = recorded().await;
+    stage.sandbox.faults().inject(Fault::every("s3:ListObjectVersions", Effect::Truncate));
+    let ran = run(&stage, MINIMAL, &["records"]).await;
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    assert!(!ran.stdout.contains("PROVEN"), "{}", ran.stdout);
 }

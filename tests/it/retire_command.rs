@@ -390,3 +390,23 @@ async fn a_second_interruption_ends_at_once() {
     assert_eq!(code, Some(14), "{said}");
     assert!(said.contains("ended at once"), "{said}");
 }
+
+#[tokio::test]
+async fn a_key_writes_no_line_of_its_own() {
+    let stage = stage(3).await;
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    for key in ["Con\nfig/file", "CloudTrail/us-east-1/2020/01/01/read\nme"] {
+        let put = owner.s3().put_object().bucket(BUCKET).key(format!("AWSLogs/{MEMBER}/{key}"));
+        put.send().await.unwrap();
+    }
+    for (arguments, shown) in [
+        (&["sources"][..], r"/Con\nfig/"),
+        (&["consolidate", "--dry-run"], r"/Con\nfig/"),
+        (&["consolidate", "--dry-run"], r"/read\nme: "),
+    ] {
+        let ran = orgtrail(&stage, arguments).await;
+        assert!(ran.stderr.contains(shown), "{arguments:?}: {}", ran.stderr);
+        let alone = |line: &str| line.starts_with("fig") || line.starts_with("me");
+        assert!(!ran.stderr.lines().any(alone), "{arguments:?}: {}", ran.stderr);
+    }
+}

@@ -84,10 +84,8 @@ async fn members_are_apart_and_a_trust_policy_wants_its_external_id() {
     let iam = aws_sdk_iam::Client::new(&member);
     let role = iam.create_role().role_name("reader").assume_role_policy_document(ROLE_TRUST);
     let role = role.send().await.unwrap().role.unwrap();
-    assert!(
-        role.assume_role_policy_document().unwrap().contains("%22ExternalId")
-            || role.assume_role_policy_document().unwrap().contains("ExternalId")
-    );
+    // Policies come back percent-encoded.
+    assert!(role.assume_role_policy_document().unwrap().contains("%22sts%3AExternalId%22"));
     // The management account has no such role.
     let own = aws_sdk_iam::Client::new(&config(&sandbox, administrator(&sandbox)));
     let missing = own.get_role().role_name("reader").send().await.unwrap_err();
@@ -108,6 +106,134 @@ async fn members_are_apart_and_a_trust_policy_wants_its_external_id() {
             }
         }
     }
+}
+
+const ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
+#[tokio::test]
+async fn a_managed_policy_goes_by_all_of_its_arn() {
+    use aws_sdk_iam::error::ProvideErrorMetadata;
+    let sandbox = sandbox(4).await;
+    let iam = aws_sdk_iam::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let made = iam.create_policy().policy_name("all").path("/team/").policy_document(ALL);
+    let arn = made.send().await.unwrap().policy.unwrap().arn.unwrap();
+    assert_eq!(arn, "arn:aws:iam::111111111111:policy/team/all");
+    for other in [
+        "arn:aws:iam::111111111111:policy/all",
+        "arn:aws:iam::111111111111:policy/other/all",
+        "arn:aws:iam::222222222222:policy/team/all",
+        "arn:aws:iam::aws:policy/team/AdministratorAccess",
+    ] {
+        let got = iam.get_policy().policy_arn(other).send().await.unwrap_err();
+        assert_eq!(got.code(), Some("NoSuchEntity"), "{other}");
+        let deleted = iam.delete_policy().policy_arn(other).send().await.unwrap_err();
+        assert_eq!(deleted.code(), Some("NoSuchEntity"), "{other}");
+        let attached = iam.attach_user_policy().user_name("admin").policy_arn(other);
+        assert_eq!(attached.send().await.unwrap_err().code(), Some("NoSuchEntity"), "{other}");
+    }
+    iam.get_policy().policy_arn(&arn).send().await.unwrap();
+    iam.delete_policy().policy_arn(&arn).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_boundary_has_to_be_there_and_to_stay() {
+    use aws_sdk_iam::error::ProvideErrorMetadata;
+    let sandbox = sandbox(4).await;
+    let iam = aws_sdk_iam::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let absent = "arn:aws:iam::111111111111:policy/absent";
+    let role = |boundary: &str| {
+        iam.create_role()
+            .role_name("bounded")
+            .assume_role_policy_document(ROLE_TRUST)
+            .permissions_boundary(boundary)
+            .send()
+    };
+    assert_eq!(role(absent).await.unwrap_err().code(), Some("NoSuchEntity"));
+    let user = iam.create_user().user_name("bounded").permissions_boundary(absent);
+    assert_eq!(user.send().await.unwrap_err().code(), Some("NoSuchEntity"));
+    let made = iam.create_policy().policy_name("all").policy_document(ALL).send().await.unwrap();
+    let arn = made.policy.unwrap().arn.unwrap();
+    role(&arn).await.unwrap();
+    let put = iam.put_role_permissions_boundary().role_name("bounded").permissions_boundary(absent);
+    assert_eq!(put.send().await.unwrap_err().code(), Some("NoSuchEntity"));
+    let policy = iam.get_policy().policy_arn(&arn).send().await.unwrap().policy.unwrap();
+    assert_eq!(policy.permissions_boundary_usage_count(), Some(1));
+    let deleted = iam.delete_policy().policy_arn(&arn).send().await.unwrap_err();
+    assert_eq!(deleted.code(), Some("DeleteConflict"));
+    iam.delete_role_permissions_boundary().role_name("bounded").send().await.unwrap();
+    iam.delete_policy().policy_arn(&arn).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_linked_role_trusts_its_service_and_nobody_else() {
+    use aws_sdk_iam::error::ProvideErrorMetadata;
+    let sandbox = sandbox(4).await;
+    let iam = aws_sdk_iam::Client::new(&config(&sandbox, administrator(&sandbox)));
+    for service in [
+        r#"cloudtrail.amazonaws.com","AWS":"222222222222"#,
+        "cloudtrail.example.com",
+        "cloudtrail.",
+    ] {
+        let made = iam.create_service_linked_role().aws_service_name(service).send().await;
+        assert_eq!(made.unwrap_err().code(), Some("InvalidInput"), "{service}");
+    }
+    let made = iam.create_service_linked_role().aws_service_name("cloudtrail.amazonaws.com");
+    let role = made.send().await.unwrap().role.unwrap();
+    assert!(
+        role.assume_role_policy_document()
+            .unwrap()
+            .contains("%7B%22Service%22%3A%22cloudtrail.amazonaws.com%22%7D")
+    );
+}
+
+#[tokio::test]
+async fn who_puts_a_key_policy_may_shut_itself_out() {
+    use aws_sdk_kms::error::ProvideErrorMetadata;
+    let sandbox = sandbox(4).await;
+    let kms = aws_sdk_kms::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().key_id;
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+        "Principal":{"AWS":"222222222222"},"Action":"kms:*","Resource":"*"}]}"#;
+    let put = || kms.put_key_policy().key_id(&key).policy(policy);
+    let refused = put().send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("MalformedPolicyDocumentException"));
+    put().bypass_policy_lockout_safety_check(true).send().await.unwrap();
+    let refused = kms.describe_key().key_id(&key).send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("AccessDeniedException"));
+}
+
+#[tokio::test]
+async fn the_administrator_is_one_in_every_partition() {
+    let options = Options::new("us-gov-west-1".parse().unwrap());
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let mut config = config(&sandbox, administrator(&sandbox)).into_builder();
+    config.set_region(aws_config::Region::new("us-gov-west-1"));
+    let iam = aws_sdk_iam::Client::new(&config.build());
+    let attached = iam.list_attached_user_policies().user_name("admin").send().await.unwrap();
+    assert_eq!(
+        attached.attached_policies()[0].policy_arn(),
+        Some("arn:aws-us-gov:iam::aws:policy/AdministratorAccess")
+    );
+}
+
+#[tokio::test]
+async fn a_request_counts_as_sent_without_tls_where_it_says_so() {
+    use aws_sdk_iam::error::ProvideErrorMetadata;
+    let sandbox = sandbox(4).await;
+    let iam = aws_sdk_iam::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:ListUsers",
+        "Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}"#;
+    let put = iam.put_user_policy().user_name("admin").policy_name("tls").policy_document(deny);
+    put.send().await.unwrap();
+    let list = |value: &'static str| {
+        iam.list_users().customize().mutate_request(move |request| {
+            request.headers_mut().insert("x-orgtrail-insecure", value);
+        })
+    };
+    list("false").send().await.unwrap();
+    let refused = list("true").send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("AccessDenied"));
 }
 
 #[tokio::test]
@@ -203,5 +329,6 @@ async fn faults_strike_as_told_and_are_survived_by_retries() {
         assert!(error.code().is_none(), "{error:?}");
     }
     organizations.describe_organization().send().await.unwrap();
-    assert!(sandbox.faults().struck().iter().all(|(_, struck)| *struck == 1));
+    let struck: Vec<u64> = sandbox.faults().struck().into_iter().map(|(_, n)| n).collect();
+    assert_eq!(struck, [1, 1, 1]);
 }

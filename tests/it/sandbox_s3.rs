@@ -9,7 +9,7 @@ use aws_sdk_s3::{
     },
 };
 
-use crate::s3_world::{BUCKET, World, code, get, keys, put, refused, version};
+use crate::s3_world::{BUCKET, World, code, get, keys, policy, put, refused, version};
 
 #[tokio::test]
 async fn names_are_global_and_buckets_belong_to_accounts() {
@@ -255,6 +255,58 @@ async fn listings_come_in_pages_and_roll_up() {
     versions.sort();
     versions.dedup();
     assert_eq!(versions.len(), 14);
+}
+
+#[tokio::test]
+async fn keys_with_control_characters_are_listed() {
+    let (_world, client) = World::with_versions().await;
+    let odd = ["a\u{1}b", "c\rd", "e\nf\tg"];
+    for key in odd {
+        put(&client, key, "x").await;
+    }
+    assert_eq!(keys(&client).await, odd);
+    let listing = client.list_object_versions().bucket(BUCKET).send().await.unwrap();
+    let shown: Vec<_> = listing.versions().iter().map(|v| v.key().unwrap()).collect();
+    assert_eq!(shown, odd);
+    client.create_multipart_upload().bucket(BUCKET).key("h\u{2} i").send().await.unwrap();
+    let spelled = aws_sdk_s3::types::EncodingType::Url;
+    let listing = client.list_objects_v2().bucket(BUCKET).encoding_type(spelled.clone());
+    let listing = listing.send().await.unwrap();
+    assert_eq!(listing.contents()[0].key(), Some("a%01b"));
+    let uploads = client.list_multipart_uploads().bucket(BUCKET).encoding_type(spelled);
+    assert_eq!(uploads.send().await.unwrap().uploads()[0].key(), Some("h%02+i"));
+    // An object's own bytes are its own, XML or not.
+    let body = "<a>\u{1}</a>";
+    let put = client.put_object().bucket(BUCKET).key("xml").content_type("application/xml");
+    put.body(ByteStream::from_static(body.as_bytes())).send().await.unwrap();
+    assert_eq!(get(&client, "xml").await, Ok(body.as_bytes().to_vec()));
+}
+
+#[tokio::test]
+async fn listings_name_the_owner_that_ownership_makes() {
+    use aws_sdk_s3::types::{ObjectOwnership, OwnershipControls, OwnershipControlsRule};
+    let (world, owner) = World::with_bucket().await;
+    let own = |ownership| {
+        let rule = OwnershipControlsRule::builder().object_ownership(ownership).build().unwrap();
+        let controls = OwnershipControls::builder().rules(rule).build().unwrap();
+        owner.put_bucket_ownership_controls().bucket(BUCKET).ownership_controls(controls).send()
+    };
+    own(ObjectOwnership::ObjectWriter).await.unwrap();
+    let account = format!(r#"{{"AWS":"{}"}}"#, world.account(2));
+    let text = policy("Allow", &account, "s3:PutObject", "{}");
+    owner.put_bucket_policy().bucket(BUCKET).policy(text).send().await.unwrap();
+    put(&world.client(2), "theirs", "x").await;
+    put(&owner, "ours", "x").await;
+    let owners = async || {
+        let listing = owner.list_objects_v2().bucket(BUCKET).fetch_owner(true).send().await;
+        let listing = listing.unwrap();
+        let ids = listing.contents().iter().map(|object| object.owner().unwrap().id().unwrap());
+        ids.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let [ours, theirs] = &owners().await[..] else { panic!("two objects") };
+    assert_ne!(ours, theirs);
+    own(ObjectOwnership::BucketOwnerEnforced).await.unwrap();
+    assert_eq!(owners().await, [ours.as_str(), ours.as_str()]);
 }
 
 #[tokio::test]

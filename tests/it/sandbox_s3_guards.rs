@@ -267,6 +267,31 @@ async fn bucket_policies_open_and_close() {
 }
 
 #[tokio::test]
+async fn a_buckets_policy_is_its_owners_alone() {
+    let (world, owner) = World::with_bucket().await;
+    let other = world.client(2);
+    let account = format!(r#"{{"AWS":"{}"}}"#, world.account(2));
+    let all = policy("Allow", &account, "s3:*", "{}");
+    let denied = refused("AccessDenied");
+    assert_eq!(code(other.get_bucket_policy().bucket(BUCKET).send().await), denied);
+    owner.put_bucket_policy().bucket(BUCKET).policy(&all).send().await.unwrap();
+    // What a policy allows to others is not to be had by these calls.
+    let not_theirs = refused("MethodNotAllowed");
+    assert_eq!(code(other.get_bucket_policy().bucket(BUCKET).send().await), not_theirs);
+    assert_eq!(code(other.delete_bucket_policy().bucket(BUCKET).send().await), not_theirs);
+    let put = other.put_bucket_policy().bucket(BUCKET).policy(&all).send().await;
+    assert_eq!(code(put), not_theirs);
+    // The owner's root user gets out of what shuts everybody out.
+    let none = policy("Deny", r#""*""#, "s3:*", "{}");
+    owner.put_bucket_policy().bucket(BUCKET).policy(&none).send().await.unwrap();
+    assert_eq!(code(owner.get_bucket_versioning().bucket(BUCKET).send().await), denied);
+    assert_eq!(code(owner.get_bucket_policy().bucket(BUCKET).send().await), Ok(()));
+    owner.put_bucket_policy().bucket(BUCKET).policy(&none).send().await.unwrap();
+    owner.delete_bucket_policy().bucket(BUCKET).send().await.unwrap();
+    assert_eq!(code(owner.get_bucket_versioning().bucket(BUCKET).send().await), Ok(()));
+}
+
+#[tokio::test]
 async fn a_tls_floor_refuses_what_lies_below() {
     let (_world, owner) = World::with_bucket().await;
     put(&owner, "a", "1").await;
@@ -298,4 +323,62 @@ async fn lists_are_off_unless_ownership_says_otherwise() {
     let set = owner.put_bucket_acl().bucket(BUCKET);
     let set = set.acl(aws_sdk_s3::types::BucketCannedAcl::PublicRead);
     assert_eq!(code(set.send().await), unsupported);
+}
+
+/// Gets an object by a presigned URL that says it works for so many seconds; the
+/// answer's first line and all of the rest.
+async fn presigned(world: &World, seconds: u64) -> (String, String) {
+    use aws_sigv4::http_request::{
+        SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+    };
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let keys = world.sandbox.root(&world.account(1)).unwrap();
+    let identity = aws_credential_types::Credentials::from_keys(
+        keys.access_key_id,
+        keys.secret_access_key,
+        None,
+    )
+    .into();
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(std::time::Duration::from_secs(seconds));
+    #[expect(clippy::disallowed_methods, reason = "signatures go by the real clock")]
+    let time = std::time::SystemTime::now();
+    let params = aws_sigv4::sign::v4::SigningParams::builder()
+        .identity(&identity)
+        .region("us-east-1")
+        .name("s3")
+        .time(time)
+        .settings(settings)
+        .build()
+        .unwrap()
+        .into();
+    let url = format!("{}/{BUCKET}/a", world.sandbox.endpoint());
+    let host = world.sandbox.endpoint().replace("http://", "");
+    let headers = [("host", host.as_str())].into_iter();
+    let request =
+        SignableRequest::new("GET", &url, headers, SignableBody::UnsignedPayload).unwrap();
+    let (instructions, _) = sign(request, &params).unwrap().into_parts();
+    let mut request = http::Request::get(&url).body(()).unwrap();
+    instructions.apply_to_request_http1x(&mut request);
+    let mut connection = tokio::net::TcpStream::connect(&host).await.unwrap();
+    let target = request.uri().path_and_query().unwrap();
+    let text = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    connection.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    let (first, rest) = answer.split_once("\r\n").unwrap();
+    (first.to_owned(), rest.to_owned())
+}
+
+#[tokio::test]
+async fn a_presigned_url_works_for_a_week_at_most() {
+    let (world, client) = World::with_bucket().await;
+    put(&client, "a", "it").await;
+    let (status, answer) = presigned(&world, 604_800).await;
+    assert!(status.contains(" 200 ") && answer.ends_with("it"), "{status} {answer}");
+    let (status, answer) = presigned(&world, 604_801).await;
+    assert!(status.contains(" 400 "), "{status} {answer}");
+    assert!(answer.contains("AuthorizationQueryParametersError"), "{answer}");
 }

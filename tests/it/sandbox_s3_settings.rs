@@ -141,9 +141,9 @@ async fn new_objects_are_replicated() {
         ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
     };
     let (world, client) = World::with_versions().await;
-    let replicate = || {
+    let replicate_to = |bucket: &str| {
         let destination =
-            Destination::builder().bucket("arn:aws:s3:::acme-replica").build().unwrap();
+            Destination::builder().bucket(format!("arn:aws:s3:::{bucket}")).build().unwrap();
         let markers = DeleteMarkerReplication::builder()
             .status(DeleteMarkerReplicationStatus::Disabled)
             .build();
@@ -162,7 +162,9 @@ async fn new_objects_are_replicated() {
             .unwrap();
         client.put_bucket_replication().bucket(BUCKET).replication_configuration(configuration)
     };
+    let replicate = || replicate_to("acme-replica");
     assert_eq!(code(replicate().send().await), refused("InvalidRequest"));
+    assert_eq!(code(replicate_to(BUCKET).send().await), refused("InvalidRequest"));
     client.create_bucket().bucket("acme-replica").send().await.unwrap();
     assert_eq!(code(replicate().send().await), refused("InvalidRequest"));
     version(&client, "acme-replica", BucketVersioningStatus::Enabled).await.unwrap();

@@ -256,6 +256,52 @@ async fn what_could_not_be_delivered_for_days_comes_as_a_backfill() {
     world.sandbox.tick(HOUR * 2);
     let digests = format!("AWSLogs/{}/CloudTrail-Digest/us-east-1/", world.account(1));
     assert_eq!(check_chain(&world, 1, 1, &digests).await.0, 3);
+    // What was called meanwhile comes too.
+    let mut asked = 0;
+    for key in world.keys(1, BUCKET, "/CloudTrail/us-east-1/").await {
+        let (body, _) = world.get(1, &key).await;
+        asked += String::from_utf8(body).unwrap().matches("\"GetTrailStatus\"").count();
+    }
+    assert_eq!(asked, 1);
+}
+
+#[tokio::test]
+async fn a_backfill_that_breaks_off_goes_on_in_its_own_chain() {
+    let world = World::start(3).await;
+    world.sandbox.set_volume(6.0, Some(vec![HOME.parse().unwrap()]));
+    world.account_trail().await;
+    world.sandbox.tick(HOUR * 3);
+    let arn = world.trail_arn(1, "own-trail");
+    let deny = |keys: &str| {
+        json!({
+            "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
+            "Resource": format!("arn:aws:s3:::{BUCKET}/{keys}"),
+        })
+    };
+    world.policy(1, BUCKET, &arn, &[deny("*")]).await;
+    world.sandbox.tick(HOUR * 36);
+    // All but its last hours can be delivered.
+    world.policy(1, BUCKET, &arn, &[deny("*_20260102T10*_backfill.json.gz")]).await;
+    world.sandbox.tick(HOUR);
+    let begun = world.keys(1, BUCKET, "_backfill.json.gz").await.len();
+    assert!((24..36).contains(&begun), "{begun}");
+    world.policy(1, BUCKET, &arn, &[]).await;
+    world.sandbox.tick(HOUR);
+    world.sandbox.tick(HOUR * 2);
+    let digests = format!("AWSLogs/{}/CloudTrail-Digest/us-east-1/", world.account(1));
+    assert_eq!(world.keys(1, BUCKET, "_backfill.json.gz").await.len(), 38);
+    assert_eq!(check_chain(&world, 1, 1, &digests).await.0, 3);
+}
+
+#[tokio::test]
+async fn a_tick_of_centuries_ends_and_delivers_the_last_days() {
+    let world = World::start(3).await;
+    world.sandbox.set_volume(0.5, Some(vec![HOME.parse().unwrap()]));
+    world.account_trail().await;
+    world.sandbox.tick(HOUR * 24 * 365 * 500);
+    let digests = world.sandbox.keys_raw(BUCKET, "AWSLogs/");
+    let digests = digests.iter().filter(|key| key.contains("/CloudTrail-Digest/")).count();
+    assert!((24 * 30 - 1..=24 * 30).contains(&digests), "{digests}");
 }
 
 #[tokio::test]
@@ -349,6 +395,8 @@ async fn the_history_tells_what_was_really_called() {
         .await
         .unwrap();
     assert_eq!(found.events().len(), 1);
+    // In the middle of a slot nothing is due yet, and nothing is lost.
+    world.sandbox.tick(SignedDuration::from_mins(1));
     world.sandbox.tick(HOUR);
     let mut called = 0;
     for key in world.keys(1, BUCKET, "/CloudTrail/us-east-1/").await {

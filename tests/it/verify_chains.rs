@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::{rsa::KeySize, signature::RsaKeyPair};
 use jiff::SignedDuration;
 use orgtrail::archive::key::Root;
 use orgtrail::archive::verify::chain::Window;
-use orgtrail::archive::verify::digest::DigestDocument;
+use orgtrail::archive::verify::digest::{DigestDocument, sha256_hex};
 use orgtrail::archive::verify::finding::{FindingKind, Severity};
-use orgtrail::archive::verify::public_keys::PublicKeySet;
+use orgtrail::archive::verify::public_keys::{KeyListError, PublicKeySet};
 use orgtrail::archive::verify::run::{Deliveries, KeyRing, Request};
 
-use crate::forge::{Chain, gzip, inflated, key_item, sign};
+use crate::forge::{Chain, gzip, inflated, key_item, key_item_of, sign, sign_with};
 use crate::verified::{at, kinds, latest, only, period, six_hours, verified, verified_with};
 
 #[test]
@@ -257,4 +258,44 @@ fn a_record_that_differs_from_its_predecessor_is_found() {
         last.metadata.insert("signature".to_owned(), signature);
         assert_eq!(only(&verified(&bucket)).kind, kind);
     }
+}
+
+#[test]
+fn what_a_stranger_signs_with_a_key_of_its_own_is_not_proven() {
+    let stranger = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let item = key_item_of(&stranger);
+    // A log that was swapped, and the newest digest written anew to fit it: once
+    // under the stranger's key, once under the name of AWS's.
+    for (fingerprint, kind) in [
+        (item.fingerprint.clone(), FindingKind::PublicKeyNotFound),
+        (key_item().fingerprint, FindingKind::DigestSignature),
+    ] {
+        let (mut bucket, chain) = six_hours();
+        let log = bucket.get(&chain.logs[5][0]);
+        log.bytes = gzip(b"{\"Records\":[]}");
+        let digest = bucket.get(&chain.digests[5]);
+        let mut document = DigestDocument::parse(&inflated(&digest.bytes)).unwrap();
+        document.digest_public_key_fingerprint = fingerprint;
+        document.log_files[0].hash_value = sha256_hex(b"{\"Records\":[]}");
+        let (bytes, signature) = sign_with(&stranger, &document);
+        digest.bytes = gzip(&bytes);
+        digest.metadata.insert("signature".to_owned(), signature);
+        let all = verified(&bucket);
+        assert!(kinds(&all).contains(&kind), "{:?}", kinds(&all));
+        assert_eq!(all.severity(), Some(Severity::Broken));
+        assert_eq!(all.lanes[0].proven, [period(0, 5)]);
+    }
+}
+
+#[test]
+fn a_strangers_key_does_not_pass_under_the_name_of_another() {
+    let stranger = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let planted = orgtrail::archive::verify::public_keys::KeyItem {
+        fingerprint: key_item().fingerprint,
+        ..key_item_of(&stranger)
+    };
+    let mut set = PublicKeySet::default();
+    let refused = set.add_item(&planted).unwrap_err();
+    assert!(matches!(refused, KeyListError::WrongFingerprint { .. }), "{refused}");
+    assert!(set.is_empty());
 }

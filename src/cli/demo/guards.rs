@@ -9,6 +9,9 @@ use super::trail::Delivered;
 use super::{Stop, Story};
 use crate::cli::CliError;
 
+/// What is tried to be written without TLS.
+const WITHOUT_TLS: &str = "without-tls";
+
 pub(super) async fn play(
     story: &mut Story,
     ground: &Ground,
@@ -63,7 +66,7 @@ pub(super) async fn play(
     let tried = s3
         .put_object()
         .bucket(BUCKET)
-        .key("without-tls")
+        .key(WITHOUT_TLS)
         .body(ByteStream::from_static(b"x"))
         .customize()
         .mutate_request(|request| {
@@ -118,15 +121,21 @@ pub(super) async fn play(
     let management = ground.clients(&aws, &ground.management);
     let status = management.cloudtrail().get_trail_status().name(trail).send().await;
     let status = status.map_err(|error| management.error("cloudtrail:GetTrailStatus", error))?;
-    let here = s3.head_object().bucket(BUCKET).key(log).version_id(version).send().await;
+    // Of the current version, so that nothing lies on top of it either.
+    let newest = s3.head_object().bucket(BUCKET).key(log).send().await;
+    let is_there = newest.is_ok_and(|newest| newest.version_id() == Some(version));
+    let versioning = s3.get_bucket_versioning().bucket(BUCKET).send().await;
+    let is_versioned =
+        versioning.is_ok_and(|it| it.status() == Some(&BucketVersioningStatus::Enabled));
+    let intruded = !ground.sandbox.keys_raw(BUCKET, WITHOUT_TLS).is_empty();
     story.step(
-        "after all of it, the trail logs and the log file is there",
+        "after all of it, the trail logs, the bucket keeps versions and the log file is as it was",
         Some("aws cloudtrail get-trail-status --name …"),
-        status.is_logging() == Some(true) && here.is_ok(),
+        status.is_logging() == Some(true) && is_versioned && is_there && !intruded,
         format!(
-            "logging: {}; the version: {}",
+            "logging: {}; versioned: {is_versioned}; the version: {}",
             status.is_logging().unwrap_or(false),
-            if here.is_ok() { "there" } else { "gone" },
+            if is_there { "there" } else { "gone" },
         ),
     )?;
     Ok(())

@@ -12,7 +12,7 @@ mod provisioning;
 mod story;
 mod trail;
 
-use story::{Kept, Story};
+use story::{Broke, Kept, Story};
 
 use self::ground::Ground;
 use super::{CliError, Context, Exit};
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let kept = match play(&mut story, usize::from(args.accounts), args.keep).await {
         Ok(kept) => kept,
         // Told already, with the step that it broke.
-        Err(Stop::Broken) => None,
+        Err(Stop::Broken(_)) => None,
         Err(Stop::Failed(error)) => return Err(error),
     };
     story.end(kept)
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
 #[derive(Debug)]
 enum Stop {
     /// A step that the next ones stand on did not hold.
-    Broken,
+    Broken(Broke),
     /// The demo itself could not go on.
     Failed(CliError),
 }

@@ -26,9 +26,7 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<Vec<Strin
     let ran = ground.program.run(&["config", "check"]).await?;
     let held = ran.ended(Exit::Clean);
     let said = if held { ran.summary(2) } else { ran.in_full() };
-    if !story.step("the config holds", Some("orgtrail config check"), held, said)? {
-        return Err(Stop::Broken);
-    }
+    story.must("the config holds", Some("orgtrail config check"), held, said)?;
 
     let wrong = config.replace(ground.log_archive.as_str(), "22222222222");
     fs::write(ground.folder.path().join("wrong.toml"), wrong).map_err(unexpected)?;
@@ -59,9 +57,7 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<Vec<Strin
         ran.in_full()
     };
     let title = "every account is entered, or named with the reason why not";
-    if !story.step(title, Some("orgtrail accounts"), held, said)? {
-        return Err(Stop::Broken);
-    }
+    story.must(title, Some("orgtrail accounts"), held, said)?;
     Ok(entered)
 }
 

@@ -32,9 +32,7 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop>
     let held = ran.ended(Exit::Clean) && relocated(&ran) == moved as u64 && moved > 0;
     let said = if held { proven(&ran) } else { ran.in_full() };
     let title = "every chain of digests holds, also where the consolidated ones are now";
-    if !story.step(title, Some("orgtrail verify"), held, said)? {
-        return Err(Stop::Broken);
-    }
+    story.must(title, Some("orgtrail verify"), held, said)?;
 
     let aws = ground.aws().await?;
     let archive = ground.clients(&aws, &ground.log_archive);
@@ -48,11 +46,12 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop>
     let held = ran.ended(Exit::Clean) && relocated(&ran) > 0;
     let said = if held { proven(&ran) } else { ran.in_full() };
     let title = "a copy in another account's bucket is proven too";
-    if !story.step(title, Some(VERIFY_COPY), held, said)? {
-        return Err(Stop::Broken);
-    }
+    story.must(title, Some(VERIFY_COPY), held, said)?;
 
-    let Some(crimes) = Crimes::plan(&keys, ground) else { return Err(Stop::Broken) };
+    let Some(crimes) = Crimes::plan(&keys, ground) else {
+        let title = "the copy has digests and log files of the organization's trail";
+        return story.must(title, None, false, "none to tamper with");
+    };
     crimes.commit(&copies).await?;
     let ran = ground.program.run(&["verify", &target, "--format", "json"]).await?;
     for (title, key, kinds) in [

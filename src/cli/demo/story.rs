@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::super::{CliError, Context, Exit, Format, Output};
+use super::Stop;
 
 /// Where to go from here.
 const NEXT: &str = "\
@@ -48,6 +49,10 @@ struct Report<'a> {
     kept: Option<&'a Kept>,
 }
 
+/// That a step did not hold and was told: only a story knows.
+#[derive(Debug)]
+pub(super) struct Broke(());
+
 /// What the demo leaves when it is asked to.
 #[derive(Debug, Serialize)]
 pub(super) struct Kept {
@@ -86,14 +91,29 @@ impl Story {
         self.tell(format_args!("\n{title}\n  {}", why.replace('\n', "\n  ")))
     }
 
-    /// Tells how a step went; true when it held.
+    /// Tells how a step went that the next ones stand on.
+    ///
+    /// # Errors
+    /// It did not hold.
+    pub(super) fn must(
+        &mut self,
+        title: &str,
+        command: Option<&str>,
+        held: bool,
+        found: impl Into<String>,
+    ) -> Result<(), Stop> {
+        self.step(title, command, held, found)?;
+        if held { Ok(()) } else { Err(Stop::Broken(Broke(()))) }
+    }
+
+    /// Tells how a step went.
     pub(super) fn step(
         &mut self,
         title: &str,
         command: Option<&str>,
         held: bool,
         found: impl Into<String>,
-    ) -> Result<bool, CliError> {
+    ) -> Result<(), CliError> {
         let found = found.into();
         let mark = if held { "held " } else { "BROKE" };
         let mut text = String::new();
@@ -114,7 +134,7 @@ impl Story {
             milliseconds: self.step_began.elapsed().as_millis(),
         });
         self.step_began = Instant::now();
-        Ok(held)
+        Ok(())
     }
 
     /// The last word, and the exit code.
@@ -151,5 +171,37 @@ impl Story {
             Format::Text => self.out.data(text),
             Format::Json => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn story() -> Story {
+        let now = Instant::now();
+        Story {
+            out: Output::new(false),
+            format: Format::Json,
+            began: now,
+            step_began: now,
+            steps: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_step_that_broke_ends_the_demo_with_an_error() {
+        let mut whole = story();
+        whole.step("one", None, true, "").unwrap();
+        whole.must("two", None, true, "").unwrap();
+        assert_eq!(whole.end(None).unwrap(), Exit::Clean);
+        let mut stopped = story();
+        stopped.must("one", None, true, "").unwrap();
+        assert!(matches!(stopped.must("two", None, false, ""), Err(Stop::Broken(_))));
+        assert_eq!(stopped.end(None).unwrap(), Exit::Unexpected);
+        let mut went_on = story();
+        went_on.step("one", None, false, "").unwrap();
+        went_on.step("two", None, true, "").unwrap();
+        assert_eq!(went_on.end(None).unwrap(), Exit::Unexpected);
     }
 }

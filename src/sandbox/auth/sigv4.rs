@@ -6,7 +6,7 @@ use aws_lc_rs::{constant_time, digest, hmac};
 use http::request::Parts;
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
-use crate::sandbox::http::percent_decode;
+use crate::percent;
 
 /// The longest life of a presigned URL: seven days.
 const MAX_VALID_SECS: i64 = 604_800;
@@ -67,10 +67,10 @@ impl<'a> Signature<'a> {
             day: scope.next()?,
             region: scope.next()?,
             service: scope.next()?,
-            date: percent_decode(field("X-Amz-Date")?),
+            date: percent::decode_lossy(field("X-Amz-Date")?),
             valid_for: Some(valid_for(field("X-Amz-Expires")?)?),
-            session_token: field("X-Amz-Security-Token").map(percent_decode),
-            signed_headers: percent_decode(field("X-Amz-SignedHeaders")?),
+            session_token: field("X-Amz-Security-Token").map(percent::decode_lossy),
+            signed_headers: percent::decode_lossy(field("X-Amz-SignedHeaders")?),
             hex: field("X-Amz-Signature")?,
         })
     }
@@ -121,7 +121,8 @@ impl<'a> Signature<'a> {
 
     fn canonical_request(&self, signed: &[&str], parts: &Parts, body: &[u8]) -> String {
         let mut canonical = String::with_capacity(512);
-        let _ = write!(canonical, "{}\n{}\n", parts.method, encode(parts.uri.path(), "/"));
+        let _ = write!(canonical, "{}\n{}\n", parts.method, percent::encode(parts.uri.path(), "/"));
+        let again = |text: &str| percent::encode(&percent::decode_lossy(text), "");
         let mut query: Vec<(String, String)> = parts
             .uri
             .query()
@@ -130,9 +131,7 @@ impl<'a> Signature<'a> {
             .filter(|pair| !pair.is_empty())
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
             .filter(|(name, _)| *name != "X-Amz-Signature")
-            .map(|(name, value)| {
-                (encode(&percent_decode(name), ""), encode(&percent_decode(value), ""))
-            })
+            .map(|(name, value)| (again(name), again(value)))
             .collect();
         query.sort_unstable();
         let query: Vec<String> =
@@ -158,7 +157,7 @@ impl<'a> Signature<'a> {
 }
 
 /// How long a presigned URL works: one second to seven days, as AWS allows.
-fn valid_for(seconds: &str) -> Option<SignedDuration> {
+pub(in crate::sandbox) fn valid_for(seconds: &str) -> Option<SignedDuration> {
     let seconds =
         seconds.parse::<i64>().ok().filter(|seconds| (1..=MAX_VALID_SECS).contains(seconds))?;
     Some(SignedDuration::from_secs(seconds))
@@ -166,27 +165,6 @@ fn valid_for(seconds: &str) -> Option<SignedDuration> {
 
 fn sign(key: &[u8], text: &str) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
-}
-
-/// Percent-encodes all but unreserved characters (RFC 3986).
-pub(in crate::sandbox) fn percent_encode(text: &str) -> String {
-    encode(text, "")
-}
-
-/// Percent-encodes all but unreserved characters and those of `kept`.
-fn encode(text: &str, kept: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric()
-            || b"-._~".contains(&byte)
-            || kept.as_bytes().contains(&byte)
-        {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

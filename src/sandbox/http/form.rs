@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::percent;
+
 /// How many levels a dotted name may have; deeper ones are in no API, and would
 /// exhaust the stack.
 const MAX_LEVELS: usize = 32;
@@ -19,24 +21,7 @@ pub(super) fn pairs(body: &str) -> Vec<(String, String)> {
 
 /// Percent-decodes, and turns `+` into a space.
 fn decode(text: &str) -> String {
-    percent_decode(&text.replace('+', " "))
-}
-
-/// Percent-decodes; what is no escape stays as it is.
-pub(in crate::sandbox) fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let escaped = (bytes[at] == b'%')
-            .then(|| bytes.get(at + 1..at + 3))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        decoded.push(escaped.unwrap_or(bytes[at]));
-        at += if escaped.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+    percent::decode_lossy(&text.replace('+', " "))
 }
 
 /// Nests the members that dotted names stand for: `Tags.member.1.Key` becomes
@@ -121,11 +106,5 @@ mod tests {
     fn a_name_of_endless_levels_is_left_out() {
         let endless = "a.".repeat(1_000_000);
         assert_eq!(nest(pairs(&format!("{endless}=1&Name=x"))), json!({ "Name": "x" }));
-    }
-
-    #[test]
-    fn broken_escapes_stay_as_they_are() {
-        assert_eq!(percent_decode("a%2"), "a%2");
-        assert_eq!(percent_decode("%zz%41"), "%zzA");
     }
 }

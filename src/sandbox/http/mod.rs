@@ -19,8 +19,6 @@ use tokio::{
     task::JoinSet,
 };
 
-pub(super) use form::percent_decode;
-
 use super::world::World;
 
 /// How long no connection is taken after one could not be.

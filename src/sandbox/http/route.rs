@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use s3s::{Body, service::S3Service};
@@ -13,7 +13,7 @@ use super::{
     admin,
     damage::{self, Ending},
     protocol::Protocol,
-    s3_call,
+    s3_call, xml,
 };
 use crate::sandbox::{
     api::{Call, Reply, Service},
@@ -65,8 +65,8 @@ impl Endpoint {
 
     async fn s3(&self, request: Request<Body>) -> io::Result<Response<Body>> {
         let mut ending = Ending::Whole;
+        let operation = s3_call::operation(request.method(), request.uri(), request.headers());
         if self.world.faults.any() {
-            let operation = s3_call::operation(request.method(), request.uri(), request.headers());
             match damage::strike(&self.world, &format!("s3:{operation}")).await? {
                 Ok(found) => ending = found,
                 Err(error) => return Ok(damage::s3_error(&error, &self.world.request_id())),
@@ -80,6 +80,8 @@ impl Endpoint {
         if changes {
             self.world.touch();
         }
+        // An object's content is the client's own, XML or not.
+        let response = if operation == "GetObject" { response } else { readable(response) };
         Ok(ending.apply(response).await)
     }
 
@@ -124,7 +126,7 @@ impl Endpoint {
             service,
             operation,
             input,
-            secure_transport: !parts.headers.contains_key("x-orgtrail-insecure"),
+            secure_transport: auth::is_over_tls(&parts.headers),
         };
         let mut control = self.world.control.write();
         let reply = services::dispatch(&self.world, &mut control, &call);
@@ -140,6 +142,22 @@ async fn collect(body: Incoming) -> Result<Bytes, Response<Body>> {
         Ok(body) => Ok(body.to_bytes()),
         Err(_) => Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "the request's body is too large")),
     }
+}
+
+/// An answer in XML that clients can read, whatever characters keys have.
+fn readable(mut response: Response<Body>) -> Response<Body> {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if kind.is_none_or(|kind| kind != "application/xml") {
+        return response;
+    }
+    let body = response.body().bytes();
+    let text = body.as_deref().and_then(|body| std::str::from_utf8(body).ok());
+    if let Some(text) = text.filter(|text| text.contains(xml::is_reference)) {
+        let written = xml::with_references(text);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        *response.body_mut() = Body::from(written);
+    }
+    response
 }
 
 /// An answer in words, where no protocol says how.

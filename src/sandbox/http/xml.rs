@@ -89,10 +89,35 @@ fn escape(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
+            other if is_reference(other) => reference(&mut escaped, other),
             other => escaped.push(other),
         }
     }
     escaped
+}
+
+/// An answer whose text has control characters written as references, as S3
+/// writes those of keys: bare, no client reads them.
+pub(super) fn with_references(answer: &str) -> String {
+    let mut written = String::with_capacity(answer.len() + 16);
+    for character in answer.chars() {
+        if is_reference(character) {
+            reference(&mut written, character);
+        } else {
+            written.push(character);
+        }
+    }
+    written
+}
+
+/// Whether a character cannot stand in XML as it is, or would come back as
+/// another one.
+pub(super) fn is_reference(character: char) -> bool {
+    character.is_ascii_control() && !matches!(character, '\n' | '\t')
+}
+
+fn reference(xml: &mut String, character: char) {
+    let _ = write!(xml, "&#x{:x};", u32::from(character));
 }
 
 #[cfg(test)]
@@ -104,7 +129,7 @@ mod tests {
     #[test]
     fn lists_maps_and_times_are_written_as_the_query_protocol_wants() {
         let output = json!({
-            "Roles": [{"RoleName": "a<b", "CreateDate": 0}],
+            "Roles": [{"RoleName": "a<b\u{1}\r", "CreateDate": 0}],
             "SummaryMap": {"AccountMFAEnabled": 1},
             "Marker": null,
         });
@@ -113,7 +138,7 @@ mod tests {
             xml,
             "<ListRolesResponse xmlns=\"ns\"><ListRolesResult>\
              <Roles><member><CreateDate>1970-01-01T00:00:00Z</CreateDate>\
-             <RoleName>a&lt;b</RoleName></member></Roles>\
+             <RoleName>a&lt;b&#x1;&#xd;</RoleName></member></Roles>\
              <SummaryMap><entry><key>AccountMFAEnabled</key><value>1</value></entry></SummaryMap>\
              </ListRolesResult><ResponseMetadata><RequestId>r1</RequestId></ResponseMetadata>\
              </ListRolesResponse>"

@@ -213,8 +213,9 @@ impl Control {
             return Err(denied("identity-based policy"));
         }
         let mut bound_to = None;
-        if let Some(boundary) = own.and_then(|iam| iam.boundary_of(&caller.identity)) {
-            match say(&mut std::iter::once(boundary.policy())) {
+        if let Some(iam) = own.filter(|iam| iam.is_bounded(&caller.identity)) {
+            let boundary = iam.boundary_of(&caller.identity);
+            match say(&mut boundary.into_iter().map(Document::policy)) {
                 Verdict::Denied => return Err(denied("permissions boundary")),
                 Verdict::Silent => bound_to = Some("permissions boundary"),
                 Verdict::Allowed(_) => {}

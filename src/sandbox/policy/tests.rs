@@ -144,6 +144,17 @@ fn a_session_policy_bounds_and_long_term_keys_have_no_mfa_key() {
 }
 
 #[test]
+fn a_boundary_that_names_no_policy_allows_nothing() {
+    let mut control = control();
+    let (archive, member) = (account("2"), member("2"));
+    let iam = &mut control.accounts.get_mut(&archive).unwrap().iam;
+    let role = iam.roles.get_mut(bootstrap::ACCESS_ROLE).unwrap();
+    role.grants.boundary = Some("arn:aws:iam::222222222222:policy/gone".to_owned());
+    let refused = decide(&control, &member, &archive, "s3:GetObject", None).unwrap_err();
+    assert!(refused.message.contains("no permissions boundary allows"), "{}", refused.message);
+}
+
+#[test]
 fn a_decision_takes_microseconds() {
     let control = control();
     let (archive, member) = (account("2"), member("2"));

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{bucket::Policy, error::refuse};
 use crate::{
-    names::{Arn, Partition},
+    names::Partition,
     sandbox::{
         policy::{Document, Kind},
         world::Control,
@@ -88,27 +88,11 @@ pub(super) fn check(
     }
     for principals in policy.document.policy().principals() {
         let accounts = principals.accounts().iter().all(|id| control.accounts.contains_key(id));
-        if !accounts || !principals.arns().iter().all(|arn| exists(control, arn)) {
+        if !accounts || !principals.arns().iter().all(|arn| control.principal_exists(arn)) {
             return Err(malformed("Invalid principal in policy"));
         }
     }
     Ok(policy)
-}
-
-/// Whether the user or role of an ARN is there.
-fn exists(control: &Control, arn: &str) -> bool {
-    let Ok(arn) = arn.parse::<Arn>() else { return false };
-    let Some(iam) =
-        arn.account.as_ref().and_then(|id| control.accounts.get(id)).map(|account| &account.iam)
-    else {
-        return false;
-    };
-    match (&*arn.service, arn.resource_type()) {
-        ("iam", "user") => iam.users.contains_key(arn.resource_name()),
-        ("iam", "role") => iam.roles.contains_key(arn.resource_name()),
-        ("sts", "assumed-role") => true,
-        _ => false,
-    }
 }
 
 fn statements(policy: &Value) -> Vec<&Value> {

@@ -30,8 +30,14 @@ impl Cx<'_> {
         Ok(bucket)
     }
 
-    /// May the caller do something that is about no bucket that there is?
-    fn allow_account(&self, action: &str, resource: &str, keys: &mut Keys<'_>) -> S3Result<()> {
+    /// May the caller do something in its own account that no bucket's policy
+    /// is asked about?
+    pub(super) fn allow_account(
+        &self,
+        action: &str,
+        resource: &str,
+        keys: &mut Keys<'_>,
+    ) -> S3Result<()> {
         let caller = self.caller().ok_or_else(|| access_denied("Access Denied"))?;
         if let Some(tls) = &self.session.tls {
             keys.push(("s3:TlsVersion", tls.clone()));

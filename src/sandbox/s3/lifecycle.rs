@@ -143,7 +143,7 @@ pub(super) fn expiration_header(
             Some((due_by(modified, expiration.days, expiration.date.as_ref())?, rule))
         })
         .min_by_key(|(at, _)| *at)?;
-    let id = super::listing::Spelling::new(Some(&dto::EncodingType::from_static("url")))
+    let id = super::spelling::Spelling::new(Some(&dto::EncodingType::from_static("url")))
         .map(|url| url.write(rule.id.as_deref().unwrap_or_default()))
         .ok()?;
     Some(format!("expiry-date=\"{}\", rule-id=\"{id}\"", http_date(at)))

@@ -1,124 +1,22 @@
-//! Listings: keys in the order of their UTF-8 bytes, a page at a time.
+//! The calls that list objects and versions, a page at a time.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _, ops::Bound};
+use std::{borrow::Cow, ops::Bound};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use s3s::{S3Result, dto};
 
 use super::{
     acl,
-    bucket::Bucket,
+    bucket::{Bucket, Settings},
     context::{ByAcl, Cx, Keys},
     error::invalid_argument,
     object::{Object, Version, Versions},
+    page::{Line, Scope},
+    spelling::Spelling,
     time::to_dto,
 };
 
 const MAX_KEYS: i32 = 1_000;
-
-/// One line of a listing.
-#[derive(Debug)]
-enum Line<'a, T> {
-    Key(&'a str, T),
-    /// All keys up to the delimiter after the prefix, rolled up.
-    Prefix(String),
-}
-
-/// What a listing shows of the keys that begin with `prefix`.
-#[derive(Debug, Clone, Copy)]
-struct Scope<'a> {
-    prefix: &'a str,
-    delimiter: Option<&'a str>,
-}
-
-impl<'a> Scope<'a> {
-    fn new(prefix: Option<&'a String>, delimiter: Option<&'a String>) -> Self {
-        Self {
-            prefix: prefix.map_or("", String::as_str),
-            delimiter: delimiter.map(String::as_str).filter(|text| !text.is_empty()),
-        }
-    }
-
-    /// The rolled-up prefix that `key` falls under.
-    fn rolled_up<'k>(&self, key: &'k str) -> Option<&'k str> {
-        let delimiter = self.delimiter?;
-        let at = key.get(self.prefix.len()..)?.find(delimiter)?;
-        Some(&key[..self.prefix.len() + at + delimiter.len()])
-    }
-
-    /// Where to go on after everything that begins with `prefix`.
-    fn past(prefix: &str) -> Option<String> {
-        let mut chars: Vec<char> = prefix.chars().collect();
-        while let Some(last) = chars.pop() {
-            let next = (u32::from(last) + 1..=0x10_ffff).find_map(char::from_u32);
-            if let Some(next) = next {
-                chars.push(next);
-                return Some(chars.into_iter().collect());
-            }
-        }
-        None
-    }
-
-    /// Up to `most` lines after `start`, and whether there are more. Costs a
-    /// search per line at most, however many keys a prefix rolls up.
-    fn page<'m, V, T>(
-        &self,
-        map: &'m BTreeMap<Box<str>, V>,
-        start: Bound<&str>,
-        most: usize,
-        mut show: impl FnMut(&'m V) -> Option<T>,
-    ) -> (Vec<Line<'m, T>>, bool) {
-        let mut lines = Vec::new();
-        let mut from: Bound<String> = match start {
-            Bound::Excluded(key) if key >= self.prefix => match self.rolled_up(key) {
-                // A marker inside a rolled-up prefix: the prefix was shown.
-                Some(rolled) if key.starts_with(self.prefix) => match Self::past(rolled) {
-                    Some(next) => Bound::Included(next),
-                    None => return (lines, false),
-                },
-                _ => Bound::Excluded(key.to_owned()),
-            },
-            Bound::Included(key) if key >= self.prefix => Bound::Included(key.to_owned()),
-            _ => Bound::Included(self.prefix.to_owned()),
-        };
-        loop {
-            let range = map.range::<str, _>((as_str(&from), Bound::Unbounded));
-            let mut jump = None;
-            for (key, value) in range {
-                if !key.starts_with(self.prefix) {
-                    return (lines, false);
-                }
-                let rolled = self.rolled_up(key);
-                if rolled.is_none() || lines.len() >= most {
-                    let Some(shown) = show(value) else { continue };
-                    if lines.len() >= most {
-                        return (lines, true);
-                    }
-                    lines.push(Line::Key(key, shown));
-                } else if let Some(rolled) = rolled {
-                    if show(value).is_none() {
-                        continue;
-                    }
-                    lines.push(Line::Prefix(rolled.to_owned()));
-                    jump = Some(Self::past(rolled));
-                    break;
-                }
-            }
-            match jump {
-                Some(Some(next)) => from = Bound::Included(next),
-                Some(None) | None => return (lines, false),
-            }
-        }
-    }
-}
-
-fn as_str(bound: &Bound<String>) -> Bound<&str> {
-    match bound {
-        Bound::Included(key) => Bound::Included(key),
-        Bound::Excluded(key) => Bound::Excluded(key),
-        Bound::Unbounded => Bound::Unbounded,
-    }
-}
 
 /// What a listing needs to be asked for.
 fn allow(
@@ -145,69 +43,16 @@ fn page_size(max_keys: Option<i32>) -> S3Result<i32> {
     }
 }
 
-/// How keys are written: as they are, or percent-encoded.
-#[derive(Clone, Copy)]
-pub(super) struct Spelling(bool);
-
-impl Spelling {
-    pub(super) fn new(encoding_type: Option<&dto::EncodingType>) -> S3Result<Self> {
-        match encoding_type.map(dto::EncodingType::as_str) {
-            None => Ok(Self(false)),
-            Some("url") => Ok(Self(true)),
-            Some(_) => Err(invalid_argument("Invalid Encoding Method specified in Request")),
-        }
-    }
-
-    pub(super) fn write(self, text: &str) -> String {
-        if !self.0 {
-            return text.to_owned();
-        }
-        let mut written = String::with_capacity(text.len());
-        for byte in text.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
-                    written.push(char::from(byte));
-                }
-                b' ' => written.push('+'),
-                _ => {
-                    // Writing to a string does not fail.
-                    let _ = write!(written, "%{byte:02X}");
-                }
-            }
-        }
-        written
-    }
-}
-
-/// Undoes percent-encoding; `None` for what is none.
-pub(super) fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                let digits = std::str::from_utf8(&digits).ok()?;
-                bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            }
-            b'+' => bytes.push(b' '),
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
 fn common_prefix(prefix: &str, spelling: Spelling) -> dto::CommonPrefix {
     dto::CommonPrefix { prefix: Some(spelling.write(prefix)) }
 }
 
 fn shown_object(
     cx: &Cx<'_>,
-    bucket: &Bucket,
     key: String,
     version: &Version,
     object: &Object,
-    owner: bool,
+    owner: Option<dto::Owner>,
 ) -> dto::Object {
     dto::Object {
         checksum_algorithm: Some(vec![dto::ChecksumAlgorithm::from_static(
@@ -217,16 +62,17 @@ fn shown_object(
         e_tag: Some(object.etag.dto()),
         key: Some(key),
         last_modified: Some(to_dto(version.modified)),
-        owner: owner.then(|| owner_of(bucket, object)),
+        owner,
         restore_status: restore_status(cx, object),
         size: i64::try_from(object.size()).ok(),
         storage_class: Some(dto::ObjectStorageClass::from(object.storage_class().to_owned())),
     }
 }
 
-fn owner_of(bucket: &Bucket, object: &Object) -> dto::Owner {
+/// Where access control lists are disabled, the bucket's owner owns all objects.
+fn owner_of(bucket: &Bucket, settings: &Settings, object: &Object) -> dto::Owner {
     let writer = object.details.as_ref().and_then(|details| details.owner.as_ref());
-    acl::owner(writer.unwrap_or(&bucket.owner))
+    acl::owner(writer.filter(|_| !settings.acls_disabled()).unwrap_or(&bucket.owner))
 }
 
 fn restore_status(cx: &Cx<'_>, object: &Object) -> Option<dto::RestoreStatus> {
@@ -267,8 +113,8 @@ pub(super) fn list_objects_v2(
         match line {
             Line::Key(key, (version, object)) => {
                 let owner = input.fetch_owner.unwrap_or(false);
-                let key = spelling.write(key);
-                contents.push(shown_object(cx, &bucket, key, version, object, owner));
+                let owner = owner.then(|| owner_of(&bucket, &state.settings, object));
+                contents.push(shown_object(cx, spelling.write(key), version, object, owner));
             }
             Line::Prefix(prefix) => common_prefixes.push(common_prefix(prefix, spelling)),
         }
@@ -289,15 +135,6 @@ pub(super) fn list_objects_v2(
         encoding_type: input.encoding_type,
         request_charged: None,
     })
-}
-
-impl<T> Line<'_, T> {
-    fn text(&self) -> &str {
-        match self {
-            Self::Key(key, _) => key,
-            Self::Prefix(prefix) => prefix,
-        }
-    }
 }
 
 fn size(most: i32) -> usize {
@@ -331,8 +168,8 @@ pub(super) fn list_objects(
     for line in &lines {
         match line {
             Line::Key(key, (version, object)) => {
-                let key = spelling.write(key);
-                contents.push(shown_object(cx, &bucket, key, version, object, true));
+                let owner = owner_of(&bucket, &state.settings, object);
+                contents.push(shown_object(cx, spelling.write(key), version, object, Some(owner)));
             }
             Line::Prefix(prefix) => common_prefixes.push(common_prefix(prefix, spelling)),
         }
@@ -399,7 +236,11 @@ pub(super) fn list_object_versions(
                     if !page.room_for(key, Some(version.id.to_string())) {
                         break 'keys;
                     }
-                    page.add(cx, &bucket, spelling.write(key), version, at == 0);
+                    let owner = version.object.as_ref().map_or_else(
+                        || acl::owner(&bucket.owner),
+                        |object| owner_of(&bucket, &state.settings, object),
+                    );
+                    page.add(cx, spelling.write(key), version, at == 0, owner);
                 }
             }
         }
@@ -447,19 +288,26 @@ impl VersionPage {
         true
     }
 
-    fn add(&mut self, cx: &Cx<'_>, bucket: &Bucket, key: String, version: &Version, latest: bool) {
+    fn add(
+        &mut self,
+        cx: &Cx<'_>,
+        key: String,
+        version: &Version,
+        latest: bool,
+        owner: dto::Owner,
+    ) {
         let id = Some(version.id.to_string());
         let Some(object) = &version.object else {
             self.markers.push(dto::DeleteMarkerEntry {
                 is_latest: Some(latest),
                 key: Some(key),
                 last_modified: Some(to_dto(version.modified)),
-                owner: Some(acl::owner(&bucket.owner)),
+                owner: Some(owner),
                 version_id: id,
             });
             return;
         };
-        let shown = shown_object(cx, bucket, key, version, object, true);
+        let shown = shown_object(cx, key, version, object, Some(owner));
         self.versions.push(dto::ObjectVersion {
             checksum_algorithm: shown.checksum_algorithm,
             checksum_type: shown.checksum_type,
@@ -475,58 +323,5 @@ impl VersionPage {
             )),
             version_id: id,
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn keys_are_spelled_as_s3_spells_them() {
-        let url = Spelling::new(Some(&dto::EncodingType::from_static("url"))).unwrap();
-        assert_eq!(url.write("a b/ü+*"), "a+b/%C3%BC%2B*");
-        assert_eq!(percent_decode("a+b/%C3%BC%2B*").as_deref(), Some("a b/ü+*"));
-    }
-
-    fn lines_of(keys: &std::collections::BTreeSet<String>, scope: Scope<'_>) -> Vec<String> {
-        let mut lines = Vec::new();
-        for key in keys.iter().filter(|key| key.starts_with(scope.prefix)) {
-            let line = scope.rolled_up(key).unwrap_or(key).to_owned();
-            if lines.last() != Some(&line) {
-                lines.push(line);
-            }
-        }
-        lines
-    }
-
-    proptest! {
-        /// Pages of any size, put together, are the whole listing.
-        #[test]
-        fn pages_join_to_the_listing(
-            keys in proptest::collection::btree_set("[ab/é]{1,6}", 0..40),
-            prefix in "[ab/]{0,2}",
-            delimiter in proptest::option::of("[/b]"),
-            most in 1_usize..5,
-        ) {
-            let map: BTreeMap<Box<str>, u8> =
-                keys.iter().map(|key| (key.as_str().into(), 0)).collect();
-            let scope = Scope { prefix: &prefix, delimiter: delimiter.as_deref() };
-            let mut found: Vec<String> = Vec::new();
-            loop {
-                let start = found.last().cloned();
-                let start = start.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-                let (lines, more) = scope.page(&map, start, most, Some);
-                prop_assert!(lines.len() <= most);
-                found.extend(lines.iter().map(|line| line.text().to_owned()));
-                if !more {
-                    break;
-                }
-                prop_assert_eq!(lines.len(), most);
-            }
-            prop_assert_eq!(found, lines_of(&keys, scope));
-        }
     }
 }

@@ -7,6 +7,7 @@ use super::{
     checksum::set_checksums,
     context::{ByAcl, Cx, Keys},
     multipart::{Part, kind, no_such_upload},
+    spelling::Spelling,
     time::to_dto,
 };
 
@@ -68,6 +69,7 @@ pub(super) fn list_multipart_uploads(
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
     let action = "s3:ListBucketMultipartUploads";
     cx.allow_bucket(&bucket, action, Keys::new(), ByAcl::Bucket("READ"))?;
+    let spelling = Spelling::new(input.encoding_type.as_ref())?;
     let most = input.max_uploads.unwrap_or(1_000).clamp(0, 1_000);
     let count = usize::try_from(most).unwrap_or(0);
     let prefix = input.prefix.as_deref().unwrap_or_default();
@@ -120,21 +122,25 @@ pub(super) fn list_multipart_uploads(
     let last = uploads.last().filter(|_| more);
     let last_prefix = prefixes.last().filter(|_| more).cloned();
     let next_key = last.and_then(|upload| upload.key.clone()).max(last_prefix);
+    let next_upload_id =
+        last.filter(|upload| upload.key == next_key).and_then(|upload| upload.upload_id.clone());
+    let spelled = |text: Option<String>| text.map(|text| spelling.write(&text));
+    for upload in &mut uploads {
+        upload.key = spelled(upload.key.take());
+    }
     Ok(dto::ListMultipartUploadsOutput {
-        next_upload_id_marker: last
-            .filter(|upload| upload.key == next_key)
-            .and_then(|upload| upload.upload_id.clone()),
-        next_key_marker: next_key,
+        next_upload_id_marker: next_upload_id,
+        next_key_marker: spelled(next_key),
         bucket: Some(input.bucket),
         common_prefixes: Some(
-            prefixes.into_iter().map(|p| dto::CommonPrefix { prefix: Some(p) }).collect(),
+            prefixes.into_iter().map(|p| dto::CommonPrefix { prefix: spelled(Some(p)) }).collect(),
         ),
-        delimiter: input.delimiter,
-        encoding_type: None,
+        delimiter: spelled(input.delimiter),
+        encoding_type: input.encoding_type,
         is_truncated: Some(more),
-        key_marker: input.key_marker,
+        key_marker: spelled(input.key_marker),
         max_uploads: Some(most),
-        prefix: input.prefix,
+        prefix: spelled(input.prefix),
         request_charged: None,
         upload_id_marker: input.upload_id_marker,
         uploads: Some(uploads),

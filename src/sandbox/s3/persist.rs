@@ -22,7 +22,8 @@ use super::{
 };
 use crate::names::{AccountId, BucketName, Region};
 
-const INDEX: &str = "index.cbor";
+/// How the names of indexes end; they begin with their SHA-256.
+const INDEX: &str = "-index.cbor";
 const BODIES: &str = "bodies";
 
 /// Why buckets are not saved, or not read back.
@@ -65,53 +66,48 @@ fn failed<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> 
     move |source| PersistError::Io { doing, path: path.to_owned(), source }
 }
 
+/// All buckets at one moment; contents are shared, not copied.
+pub(in crate::sandbox) struct Snapshot {
+    last_number: u64,
+    buckets: Vec<(Arc<Bucket>, Settings, Objects)>,
+}
+
+/// By key; versions newest first.
+type Objects = Vec<(Box<str>, Vec<Version>)>;
+
+/// What a snapshot came to on disk.
+pub(in crate::sandbox) struct Written {
+    /// The index's file name.
+    pub(in crate::sandbox) index: String,
+    bodies: HashSet<String>,
+}
+
 impl Store {
-    /// Saves all buckets under `dir`, so that a crash at any point leaves the
-    /// state before or the state after. Uploads under way are not saved.
-    ///
-    /// # Errors
-    /// When the directory cannot be written.
-    pub(in crate::sandbox) fn save(&self, dir: &Path) -> Result<(), PersistError> {
-        let bodies = dir.join(BODIES);
-        fs::create_dir_all(&bodies).map_err(failed("creating", &bodies))?;
-        let mut kept = HashSet::new();
-        let buckets = self.all();
-        let saved = buckets.iter().map(|bucket| save_bucket(bucket, &bodies, &mut kept));
-        let index = Index {
-            buckets: saved.collect::<Result<_, _>>()?,
-            last_number: self.last_number.load(Ordering::Relaxed),
+    /// All buckets as they are. Of one moment only while nobody changes any:
+    /// while the control plane's write lock is held.
+    pub(in crate::sandbox) fn snapshot(&self) -> Snapshot {
+        let of = |bucket: Arc<Bucket>| {
+            let state = bucket.state.read();
+            let objects = state.objects.iter().map(|(key, versions)| {
+                (key.clone(), versions.iter().cloned().collect::<Vec<Version>>())
+            });
+            let (settings, objects) = (Settings::clone(&state.settings), objects.collect());
+            drop(state);
+            (bucket, settings, objects)
         };
-        sync_names(&bodies)?;
-        let mut bytes = Vec::new();
-        let path = dir.join(INDEX);
-        ciborium::into_writer(&index, &mut bytes).map_err(|error| PersistError::Malformed {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
-        write_whole(&path, &bytes)?;
-        sync_names(dir)?;
-        // INVARIANT: only after the index that no longer names them.
-        for entry in fs::read_dir(&bodies).map_err(failed("reading", &bodies))?.flatten() {
-            let name = entry.file_name();
-            if name.to_str().is_none_or(|name| !kept.contains(name)) {
-                let path = entry.path();
-                fs::remove_file(&path).map_err(failed("removing", &path))?;
-            }
+        Snapshot {
+            buckets: self.all().into_iter().map(of).collect(),
+            last_number: self.last_number.load(Ordering::Relaxed),
         }
-        Ok(())
     }
 
-    /// Reads back what [`Store::save`] wrote; empty where nothing was.
+    /// Reads back what [`Snapshot::write`] wrote under an index.
     ///
     /// # Errors
     /// When the directory cannot be read, or holds something else.
-    pub(in crate::sandbox) fn load(dir: &Path) -> Result<Self, PersistError> {
-        let path = dir.join(INDEX);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(failed("reading", &path)(error)),
-        };
+    pub(in crate::sandbox) fn load(dir: &Path, index: &str) -> Result<Self, PersistError> {
+        let path = dir.join(index);
+        let bytes = fs::read(&path).map_err(failed("reading", &path))?;
         let malformed = |reason: String| PersistError::Malformed { path: path.clone(), reason };
         let index: Index = ciborium::from_reader(bytes.as_slice())
             .map_err(|error| malformed(error.to_string()))?;
@@ -138,19 +134,64 @@ impl Store {
     }
 }
 
+impl Snapshot {
+    /// Writes the buckets beside what is there already. Uploads under way are not
+    /// among them.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub(in crate::sandbox) fn write(self, dir: &Path) -> Result<Written, PersistError> {
+        let folder = dir.join(BODIES);
+        fs::create_dir_all(&folder).map_err(failed("creating", &folder))?;
+        let mut bodies = HashSet::new();
+        let mut buckets = Vec::with_capacity(self.buckets.len());
+        for (bucket, settings, objects) in self.buckets {
+            buckets.push(save_bucket(&bucket, settings, objects, &folder, &mut bodies)?);
+        }
+        sync_names(&folder)?;
+        let index = Index { buckets, last_number: self.last_number };
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&index, &mut bytes).map_err(|error| PersistError::Malformed {
+            path: dir.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let index = format!("{}{INDEX}", content_name(&bytes));
+        write_whole(&dir.join(&index), &bytes)?;
+        sync_names(dir)?;
+        Ok(Written { index, bodies })
+    }
+}
+
+impl Written {
+    /// Removes what only other snapshots named. Not before this one is the one
+    /// that will be read back.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, or a file not be removed.
+    pub(in crate::sandbox) fn sweep(&self, dir: &Path) -> Result<(), PersistError> {
+        keep_only(&dir.join(BODIES), |name| self.bodies.contains(name))?;
+        keep_only(dir, |name| !name.ends_with(INDEX) || name == self.index)
+    }
+}
+
+/// Removes the files of a folder that are not to be kept.
+fn keep_only(folder: &Path, keep: impl Fn(&str) -> bool) -> Result<(), PersistError> {
+    for entry in fs::read_dir(folder).map_err(failed("reading", folder))?.flatten() {
+        if entry.file_name().to_str().is_none_or(|name| !keep(name)) {
+            let path = entry.path();
+            fs::remove_file(&path).map_err(failed("removing", &path))?;
+        }
+    }
+    Ok(())
+}
+
 fn save_bucket(
     bucket: &Bucket,
+    settings: Settings,
+    objects: Objects,
     bodies: &Path,
     kept: &mut HashSet<String>,
 ) -> Result<SavedBucket, PersistError> {
-    // Bodies are written outside of the lock; they are shared, not copied.
-    let (settings, objects) = {
-        let state = bucket.state.read();
-        let objects = state.objects.iter().map(|(key, versions)| {
-            (key.clone(), versions.iter().cloned().collect::<Vec<Version>>())
-        });
-        (Settings::clone(&state.settings), objects.collect::<Vec<_>>())
-    };
     let mut saved = Vec::with_capacity(objects.len());
     for (key, versions) in objects {
         let mut list = Vec::with_capacity(versions.len());
@@ -238,6 +279,12 @@ mod tests {
         store
     }
 
+    fn save(store: &Store, dir: &Path) -> String {
+        let written = store.snapshot().write(dir).unwrap();
+        written.sweep(dir).unwrap();
+        written.index
+    }
+
     #[test]
     fn buckets_come_back_as_they_were() {
         let dir = tempfile::tempdir().unwrap();
@@ -245,9 +292,9 @@ mod tests {
         for body in ["one", "two", "one"] {
             store.put_raw("acme", "a", Bytes::from(body), Timestamp::UNIX_EPOCH).unwrap();
         }
-        store.save(dir.path()).unwrap();
+        let index = save(&store, dir.path());
         assert_eq!(fs::read_dir(dir.path().join(BODIES)).unwrap().count(), 2);
-        let back = Store::load(dir.path()).unwrap();
+        let back = Store::load(dir.path(), &index).unwrap();
         assert_eq!(back.version_count("acme"), 3);
         assert_eq!(back.body_raw("acme", "a").unwrap(), "one");
         let (before, after) = (store.bucket("acme").unwrap(), back.bucket("acme").unwrap());
@@ -258,32 +305,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_leaves_no_file() {
+    fn an_index_is_whole_until_another_is_the_one() {
         let dir = tempfile::tempdir().unwrap();
         let store = store();
         store.put_raw("acme", "a", Bytes::from("one"), Timestamp::UNIX_EPOCH).unwrap();
-        store.save(dir.path()).unwrap();
+        let first = save(&store, dir.path());
         store.vanish("acme", "a").unwrap();
-        store.save(dir.path()).unwrap();
+        let second = store.snapshot().write(dir.path()).unwrap();
+        assert_eq!(Store::load(dir.path(), &first).unwrap().version_count("acme"), 1);
+        second.sweep(dir.path()).unwrap();
         assert_eq!(fs::read_dir(dir.path().join(BODIES)).unwrap().count(), 0);
-        assert_eq!(Store::load(dir.path()).unwrap().version_count("acme"), 0);
+        assert!(!dir.path().join(first).exists());
+        assert_eq!(Store::load(dir.path(), &second.index).unwrap().version_count("acme"), 0);
     }
 
     #[test]
-    fn nothing_saved_is_nothing_there_and_garbage_is_refused() {
+    fn garbage_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(Store::load(dir.path()).unwrap().all().is_empty());
-        fs::write(dir.path().join(INDEX), "garbage").unwrap();
-        assert!(matches!(Store::load(dir.path()), Err(PersistError::Malformed { .. })));
+        fs::write(dir.path().join("index"), "garbage").unwrap();
+        let loaded = Store::load(dir.path(), "index");
+        assert!(matches!(loaded, Err(PersistError::Malformed { .. })));
     }
+
     #[test]
     fn a_content_that_is_not_what_its_name_says_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let store = store();
         store.put_raw("acme", "a", Bytes::from("one"), Timestamp::UNIX_EPOCH).unwrap();
-        store.save(dir.path()).unwrap();
+        let index = save(&store, dir.path());
         let file = fs::read_dir(dir.path().join(BODIES)).unwrap().next().unwrap().unwrap();
         fs::write(file.path(), "").unwrap();
-        assert!(matches!(Store::load(dir.path()), Err(PersistError::Damaged { .. })));
+        assert!(matches!(Store::load(dir.path(), &index), Err(PersistError::Damaged { .. })));
     }
 }

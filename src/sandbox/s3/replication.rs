@@ -92,6 +92,9 @@ fn check(
         }
         let target = destination(cx, rule)
             .ok_or_else(|| invalid_request("Destination bucket must exist."))?;
+        if target.name == bucket.name {
+            return Err(invalid_request("Destination bucket must not be the source bucket."));
+        }
         let target_settings = target.settings();
         if target_settings.versioning != Versioning::Enabled {
             return Err(invalid_request("Destination bucket must have versioning enabled."));

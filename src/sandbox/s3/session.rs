@@ -11,10 +11,14 @@ use s3s::{
 };
 
 use super::error::{access_denied, custom, refuse};
-use crate::sandbox::{auth::Caller, world::World};
+use crate::{
+    percent,
+    sandbox::{
+        auth::{Caller, is_over_tls, valid_for},
+        world::World,
+    },
+};
 
-/// Says that a request did not come over TLS.
-const INSECURE: &str = "x-orgtrail-insecure";
 /// Says which version of TLS a request stands for having come over.
 const TLS_VERSION: &str = "x-orgtrail-tls";
 
@@ -38,11 +42,8 @@ impl Session {
 }
 
 fn tls_version(headers: &HeaderMap) -> Option<String> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if text(INSECURE) == Some("true") {
-        return None;
-    }
-    Some(text(TLS_VERSION).unwrap_or("1.3").to_owned())
+    let told = headers.get(TLS_VERSION).and_then(|value| value.to_str().ok());
+    is_over_tls(headers).then(|| told.unwrap_or("1.3").to_owned())
 }
 
 /// Looks up the secrets that requests are signed with.
@@ -73,7 +74,9 @@ impl S3Access for Door {
             Some(credentials) => {
                 let token = cx.headers().get("x-amz-security-token");
                 let token = token.and_then(|value| value.to_str().ok()).map(str::to_owned);
-                let token = token.or_else(|| token_in_query(cx.uri().query()?));
+                let query = cx.uri().query().unwrap_or_default();
+                check_life(query)?;
+                let token = token.or_else(|| in_query(query, "x-amz-security-token"));
                 Some(self.caller(&credentials.access_key, token.as_deref())?)
             }
         };
@@ -106,19 +109,33 @@ fn invalid_token() -> S3Error {
     refuse(S3ErrorCode::InvalidToken, "The provided token is malformed or otherwise invalid.")
 }
 
-/// The token of a presigned URL.
-fn token_in_query(query: &str) -> Option<String> {
+/// A parameter of a presigned URL.
+fn in_query(query: &str, name: &str) -> Option<String> {
     let value = query
         .split('&')
         .filter_map(|pair| pair.split_once('='))
-        .find(|(name, _)| name.eq_ignore_ascii_case("x-amz-security-token"))?
+        .find(|(found, _)| found.eq_ignore_ascii_case(name))?
         .1;
-    super::listing::percent_decode(value)
+    percent::decode(&value.replace('+', " "))
+}
+
+/// Refuses a presigned URL that would work for longer than AWS allows, which
+/// the protocol crate does not.
+fn check_life(query: &str) -> S3Result<()> {
+    if in_query(query, "x-amz-expires").is_some_and(|text| valid_for(&text).is_none()) {
+        return Err(custom(
+            "AuthorizationQueryParametersError",
+            StatusCode::BAD_REQUEST,
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::auth::INSECURE;
 
     #[test]
     fn a_request_stands_for_tls_unless_it_says_otherwise() {
@@ -126,7 +143,19 @@ mod tests {
         assert_eq!(tls_version(&headers).as_deref(), Some("1.3"));
         headers.insert(TLS_VERSION, "1.1".parse().unwrap());
         assert_eq!(tls_version(&headers).as_deref(), Some("1.1"));
+        headers.insert(INSECURE, "false".parse().unwrap());
+        assert_eq!(tls_version(&headers).as_deref(), Some("1.1"));
         headers.insert(INSECURE, "true".parse().unwrap());
         assert_eq!(tls_version(&headers), None);
+    }
+
+    #[test]
+    fn a_presigned_url_works_for_seven_days_at_most() {
+        assert!(check_life("x=1&X-Amz-Expires=604800").is_ok());
+        assert!(check_life("").is_ok());
+        for expires in ["604801", "%3604801", "9223372036854775808"] {
+            let refused = check_life(&format!("X-Amz-Expires={expires}")).unwrap_err();
+            assert_eq!(refused.code().as_str(), "AuthorizationQueryParametersError", "{expires}");
+        }
     }
 }

@@ -1,15 +1,17 @@
 //! The settings of a bucket that have no file of their own.
 
+use std::sync::Arc;
+
 use s3s::{S3ErrorCode, S3Result, dto};
 
 use super::{
     acl::Acl,
-    bucket::{KeyFormat, Logging, Ownership},
+    bucket::{Bucket, KeyFormat, Logging, Ownership},
     bucket_policy,
-    context::Cx,
+    context::{ByAcl, Cx, Keys},
     error::{absent, access_denied, invalid_argument, malformed_xml, refuse},
 };
-use crate::names::Arn;
+use crate::{names::Arn, sandbox::auth::Identity};
 
 impl Ownership {
     pub(super) fn parse(name: &str) -> S3Result<Self> {
@@ -30,18 +32,37 @@ impl Ownership {
     }
 }
 
-pub(super) fn put_bucket_policy(
+/// The bucket of a call about its policy: such calls are for the bucket's own
+/// account, whose root user no bucket policy keeps from them.
+fn bucket_of_policy(
     cx: &Cx<'_>,
-    input: dto::PutBucketPolicyInput,
-) -> S3Result<dto::PutBucketPolicyOutput> {
-    let owner = input.expected_bucket_owner.as_deref();
-    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutBucketPolicy")?;
-    if cx.caller().is_none_or(|caller| caller.account != bucket.owner) {
+    name: &str,
+    expected_owner: Option<&str>,
+    action: &str,
+) -> S3Result<Arc<Bucket>> {
+    let bucket = cx.bucket(name, expected_owner)?;
+    let own = cx.caller().filter(|caller| caller.account == bucket.owner);
+    if own.is_some_and(|caller| caller.identity == Identity::Root) {
+        let resource = Arn::s3(cx.world.partition, bucket.name.as_str()).to_string();
+        cx.allow_account(action, &resource, &mut Keys::new())?;
+        return Ok(bucket);
+    }
+    cx.allow_bucket(&bucket, action, Keys::new(), ByAcl::No)?;
+    if own.is_none() {
         return Err(refuse(
             S3ErrorCode::MethodNotAllowed,
             "The specified method is not allowed against this resource.",
         ));
     }
+    Ok(bucket)
+}
+
+pub(super) fn put_bucket_policy(
+    cx: &Cx<'_>,
+    input: dto::PutBucketPolicyInput,
+) -> S3Result<dto::PutBucketPolicyOutput> {
+    let owner = input.expected_bucket_owner.as_deref();
+    let bucket = bucket_of_policy(cx, &input.bucket, owner, "s3:PutBucketPolicy")?;
     let policy =
         bucket_policy::check(&input.policy, cx.world.partition, bucket.name.as_str(), cx.control)?;
     let blocked = bucket.settings().blocks(|block| block.block_public_policy);
@@ -61,7 +82,7 @@ pub(super) fn get_bucket_policy(
     input: dto::GetBucketPolicyInput,
 ) -> S3Result<dto::GetBucketPolicyOutput> {
     let owner = input.expected_bucket_owner.as_deref();
-    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:GetBucketPolicy")?;
+    let bucket = bucket_of_policy(cx, &input.bucket, owner, "s3:GetBucketPolicy")?;
     match &bucket.settings().policy {
         Some(policy) => {
             Ok(dto::GetBucketPolicyOutput { policy: Some(policy.document.text().to_owned()) })
@@ -79,7 +100,7 @@ pub(super) fn delete_bucket_policy(
     input: dto::DeleteBucketPolicyInput,
 ) -> S3Result<dto::DeleteBucketPolicyOutput> {
     let owner = input.expected_bucket_owner.as_deref();
-    let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:DeleteBucketPolicy")?;
+    let bucket = bucket_of_policy(cx, &input.bucket, owner, "s3:DeleteBucketPolicy")?;
     bucket.change(|settings| settings.policy = None);
     Ok(dto::DeleteBucketPolicyOutput {})
 }

@@ -67,6 +67,14 @@ impl Store {
         state.objects.values().map(super::object::Versions::len).sum()
     }
 
+    /// Puts an empty bucket.
+    #[cfg(test)]
+    pub(in crate::sandbox) fn make_raw(&self, name: &str) {
+        let (owner, region) = ("111111111111".parse().unwrap(), "us-east-1".parse().unwrap());
+        let bucket = Bucket::new(name.parse().unwrap(), owner, region, Timestamp::UNIX_EPOCH);
+        self.insert(bucket).unwrap();
+    }
+
     /// Puts a bucket where none of that name is.
     pub(super) fn insert(&self, bucket: Bucket) -> Result<Arc<Bucket>, Arc<Bucket>> {
         use std::collections::btree_map::Entry;

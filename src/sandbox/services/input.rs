@@ -59,29 +59,10 @@ pub(in crate::sandbox) fn texts(input: &Value, name: &str) -> Vec<String> {
     list(input, name).iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
 }
 
-/// The pairs of a map from strings to strings, however the protocol gave it.
+/// The pairs of a map from strings to strings.
 pub(in crate::sandbox) fn map(input: &Value, name: &str) -> BTreeMap<String, String> {
-    let mut pairs = BTreeMap::new();
-    let member = input.get(name).unwrap_or(&Value::Null);
-    let entries = member.get("entry").unwrap_or(member);
-    match entries {
-        Value::Object(object) => {
-            for (key, value) in object {
-                if let Some(value) = value.as_str() {
-                    pairs.insert(key.clone(), value.to_owned());
-                }
-            }
-        }
-        Value::Array(entries) => {
-            for entry in entries {
-                if let (Some(key), Some(value)) = (text(entry, "key"), entry["value"].as_str()) {
-                    pairs.insert(key.to_owned(), value.to_owned());
-                }
-            }
-        }
-        _ => {}
-    }
-    pairs
+    let members = input.get(name).and_then(Value::as_object).into_iter().flatten();
+    members.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 /// The tags of a list of `{Key, Value}`, under whatever names.
@@ -188,18 +169,11 @@ impl Call<'_> {
     pub(in crate::sandbox) fn arn(&self, resource: impl Into<Box<str>>) -> crate::names::Arn {
         crate::names::Arn::regional(
             self.caller.partition,
-            self.service.arn_namespace(),
+            self.service.action_prefix(),
             self.region,
             &self.caller.account,
             resource,
         )
-    }
-}
-
-impl crate::sandbox::api::Service {
-    /// The service as it stands in ARNs.
-    pub(in crate::sandbox) fn arn_namespace(self) -> &'static str {
-        self.action_prefix()
     }
 }
 
@@ -264,10 +238,10 @@ mod tests {
     }
 
     #[test]
-    fn a_map_reads_from_an_object_and_from_entries() {
-        let object = json!({ "m": { "k": "v" } });
-        let entries = json!({ "m": { "entry": [{ "key": "k", "value": "v" }] } });
-        assert_eq!(map(&object, "m"), map(&entries, "m"));
-        assert_eq!(map(&object, "m")["k"], "v");
+    fn a_map_keeps_all_its_pairs_whatever_their_names() {
+        let input = json!({ "m": { "entry": "a", "key": "b", "number": 1 } });
+        let pairs = [("entry".to_owned(), "a".to_owned()), ("key".to_owned(), "b".to_owned())];
+        assert_eq!(map(&input, "m"), pairs.into());
+        assert_eq!(map(&input, "none"), BTreeMap::new());
     }
 }

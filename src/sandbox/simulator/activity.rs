@@ -11,7 +11,7 @@ use crate::sandbox::{
     world::{Control, World},
 };
 
-/// The most calls kept between two deliveries.
+/// The most calls kept for deliveries.
 const KEPT: usize = 5_000;
 
 /// Records a call with its outcome, for the history and for the trails.
@@ -58,9 +58,16 @@ pub(in crate::sandbox) fn record(
     if let Some(account) = control.accounts.get_mut(&call.caller.account) {
         cloudtrail::remember(&mut account.cloudtrail, record.clone());
     }
-    if control.simulator.activity.len() < KEPT {
-        control.simulator.activity.push(record);
+    let activity = &mut control.simulator.activity;
+    if activity.len() >= KEPT {
+        activity.pop_front();
     }
+    activity.push_back(record);
+}
+
+/// When a recorded call was made.
+pub(super) fn made_at(record: &Value) -> Option<Timestamp> {
+    record["eventTime"].as_str()?.parse().ok()
 }
 
 fn identity(caller: &Caller, now: Timestamp) -> Value {

@@ -3,7 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::delivery::{self, Parcel};
+use super::{
+    LOST,
+    delivery::{self, Parcel},
+};
 use crate::{
     archive::{
         key::{ObjectKey, ObjectKind},
@@ -22,8 +25,6 @@ use crate::{
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// What could not be delivered for longer is delivered by a backfill.
 const LATE: SignedDuration = SignedDuration::from_hours(24);
-/// What could not be delivered for longer never is.
-const LOST: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A chain under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub(super) struct Chain {
     /// Where the next digest begins.
     pub(super) next: Timestamp,
     previous: Option<Previous>,
+    /// Whether a backfill is under way: `previous` is one of its digests.
+    #[serde(default)]
+    backfilling: bool,
     /// Delivered and not listed yet, with the time of delivery.
     files: Vec<(Timestamp, ListedLog)>,
 }
@@ -59,7 +63,7 @@ impl Chain {
     pub(super) fn new(since: Timestamp) -> Self {
         // Digests tell whole seconds.
         let second = Timestamp::from_second(since.as_second()).unwrap_or(since);
-        Self { since, next: second, previous: None, files: Vec::new() }
+        Self { since, next: second, previous: None, backfilling: false, files: Vec::new() }
     }
 
     /// Whether it is the chain that a trail's settings ask for.
@@ -83,9 +87,7 @@ impl Chain {
         ends: bool,
     ) -> Result<Option<Timestamp>, String> {
         let mut delivered = None;
-        if until.duration_since(self.next) > LOST {
-            self.skip_lost(until);
-        }
+        self.skip_lost(until);
         // Only hours that failed before are this late: whoever ticks by weeks
         // gets every hour in its time.
         while self.next + HOUR <= until {
@@ -107,22 +109,31 @@ impl Chain {
     /// # Errors
     /// S3's error code.
     pub(super) fn backfill(&mut self, at: At<'_>, now: Timestamp) -> Result<(), String> {
-        if now.duration_since(self.next) <= LATE {
-            return Ok(());
+        self.skip_lost(now);
+        if !self.backfilling {
+            if now.duration_since(self.next) <= LATE {
+                return Ok(());
+            }
+            self.previous = None;
+            self.backfilling = true;
         }
-        self.previous = None;
+        // One that breaks off goes on in the same chain the next time.
         while self.next + HOUR <= now {
             self.one(at, self.next + HOUR, Some(now))?;
         }
+        self.backfilling = false;
         self.previous = None;
         Ok(())
     }
 
+    /// Gives up the hours that were not delivered for too long.
     fn skip_lost(&mut self, until: Timestamp) {
-        while until.duration_since(self.next) > LOST {
-            self.next += HOUR;
+        let late = until.duration_since(self.next) - LOST;
+        if late.is_positive() {
+            let hours = late.as_secs().div_euclid(HOUR.as_secs()) + 1;
+            self.next += SignedDuration::from_hours(hours);
+            self.previous = None;
         }
-        self.previous = None;
     }
 
     fn one(

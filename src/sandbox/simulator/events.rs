@@ -239,7 +239,7 @@ impl<'a> Maker<'a> {
             }
         }
         for record in &self.called {
-            let at = record["eventTime"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+            let at = super::activity::made_at(record);
             if at.is_some_and(|at| start <= at && at < end) {
                 let source = record["eventSource"].as_str().unwrap_or_default();
                 let global = matches!(source, "iam.amazonaws.com" | "organizations.amazonaws.com");

@@ -65,7 +65,7 @@ pub(in crate::sandbox) fn fill(world: &World, legacy: &Legacy) -> Result<(), Leg
     let activity = std::mem::take(&mut control.simulator.activity);
     let regions = control.simulator.volume.regions.replace(legacy.regions.clone());
     let run = Run { trail: trail.clone(), until: legacy.until, ends: true };
-    deliver(world, &mut control, [(trail.arn.to_string(), vec![run])].into());
+    deliver(world, &mut control, [(trail.arn.to_string(), vec![run])].into(), legacy.until);
     control.simulator.volume.regions = regions;
     control.simulator.activity = activity;
     let failure = failure(&control.simulator, &trail);

@@ -5,7 +5,7 @@
 //! covers the place gets what it selects, through S3 as CloudTrail's service
 //! principal, and, with validation on, a chain of hourly digests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,8 @@ pub use legacy::{Legacy, LegacyError};
 
 use place::{Outcome, Place, Run};
 
+/// What could not be delivered for longer never is.
+const LOST: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The length of a slot: how often CloudTrail delivers.
 const SLOT: SignedDuration = SignedDuration::from_mins(5);
 
@@ -48,8 +50,8 @@ pub(super) struct State {
     places: BTreeMap<String, BTreeMap<String, Place>>,
     /// Trails as they were when something ended, oldest first.
     endings: Vec<(Trail, Timestamp)>,
-    /// Calls that clients made since the last delivery.
-    activity: Vec<Value>,
+    /// Calls that clients made, oldest first, and that are to be delivered yet.
+    activity: VecDeque<Value>,
     volume: Volume,
 }
 
@@ -105,8 +107,8 @@ pub(super) fn advance(world: &World) {
     for trail in trails {
         runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until: now, ends: false });
     }
-    deliver(world, &mut control, runs);
-    control.simulator.activity.clear();
+    let delivered = deliver(world, &mut control, runs, now);
+    control.simulator.activity.retain(|call| activity::made_at(call) >= Some(delivered));
 }
 
 /// One account and Region of one trail, and all that is to be done there.
@@ -119,7 +121,14 @@ struct Unit {
 }
 
 /// Runs every place of every trail, on as many threads as there are processors.
-fn deliver(world: &World, control: &mut Control, runs: BTreeMap<String, Vec<Run>>) {
+/// Gives until when all are delivered: the slot of `now` is open, and what could
+/// not be delivered is due again.
+fn deliver(
+    world: &World,
+    control: &mut Control,
+    runs: BTreeMap<String, Vec<Run>>,
+    now: Timestamp,
+) -> Timestamp {
     let mut units = Vec::new();
     for (arn, runs) in runs {
         let Some(newest) = runs.last() else { continue };
@@ -156,9 +165,12 @@ fn deliver(world: &World, control: &mut Control, runs: BTreeMap<String, Vec<Run>
     finished.sort_by(|(a, _), (b, _)| {
         (&a.trail, &a.account, &a.region).cmp(&(&b.trail, &b.account, &b.region))
     });
+    let delivered = finished.iter().filter_map(|(unit, _)| unit.place.slots_until());
+    let delivered = delivered.chain([place::slot_start(now)]).min().unwrap_or(now);
     for (unit, outcome) in finished {
         settle(control, unit, outcome);
     }
+    delivered
 }
 
 impl Unit {
@@ -172,13 +184,13 @@ impl Unit {
 }
 
 /// The keys that the units will sign with: made before, because signing only
-/// reads.
+/// reads. Hours that are lost need none, however far a tick goes.
 fn make_keys(control: &mut Control, units: &[Unit]) {
     let mut wanted = std::collections::BTreeSet::new();
     for unit in units {
         for run in unit.runs.iter().filter(|run| run.trail.digests_since.is_some()) {
             let since = unit.place.digest_from().or(run.trail.digests_since).unwrap_or(run.until);
-            wanted.insert((unit.region.clone(), keys::period(since)));
+            let since = since.max(run.until - LOST);
             for period in keys::period(since)..=keys::period(run.until) {
                 wanted.insert((unit.region.clone(), period));
             }

@@ -1,11 +1,11 @@
 //! One account and Region of a trail: what was delivered, what is due.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    SLOT,
+    LOST, SLOT,
     chain::{At, Chain},
     delivery::{self, Parcel},
     events, insights,
@@ -21,9 +21,6 @@ use crate::{
         world::{Control, World},
     },
 };
-
-/// How long CloudTrail tries to deliver.
-const LOST: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What of one account and Region of a trail was delivered.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -80,16 +77,25 @@ impl Status {
     }
 }
 
-fn slot_end(after: Timestamp) -> Timestamp {
+/// The beginning of the slot that a time lies in.
+pub(super) fn slot_start(at: Timestamp) -> Timestamp {
     let slot = SLOT.as_secs();
-    let number = after.as_second().div_euclid(slot) + 1;
-    Timestamp::from_second(number * slot).unwrap_or(after)
+    Timestamp::from_second(at.as_second().div_euclid(slot) * slot).unwrap_or(at)
+}
+
+fn slot_end(after: Timestamp) -> Timestamp {
+    slot_start(after) + SLOT
 }
 
 impl Place {
     /// Where the next digest begins, while there is a chain.
     pub(super) fn digest_from(&self) -> Option<Timestamp> {
         self.chain.as_ref().map(|chain| chain.next)
+    }
+
+    /// Until when slots are delivered, or never will be.
+    pub(super) fn slots_until(&self) -> Option<Timestamp> {
+        self.slots_until
     }
 
     /// Whether anything is due that could not be delivered.

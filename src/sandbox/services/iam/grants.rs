@@ -7,10 +7,13 @@ use super::{
     Call, Control, Grants, Reply, State, World, arn, bare, document, encoded, iam, iam_mut,
     limit_exceeded, listed, name, new_tags, no_such, roles,
 };
-use crate::sandbox::{
-    api::ApiError,
-    policy::Kind,
-    services::input::{tag_list, texts},
+use crate::{
+    names::Arn,
+    sandbox::{
+        api::ApiError,
+        policy::Kind,
+        services::input::{tag_list, text, texts},
+    },
 };
 
 /// Managed policies of one role, user or group.
@@ -41,7 +44,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Opt
         "Attach*Policy" => attach,
         "Detach*Policy" => detach,
         "ListAttached*Policies" => list_attached,
-        "Put*PermissionsBoundary" | "Delete*PermissionsBoundary" if kind != "Group" => boundary,
+        "Put*PermissionsBoundary" | "Delete*PermissionsBoundary" if kind != "Group" => bound,
         "Tag*" | "Untag*" if kind != "Group" => tag,
         "List*Tags" if kind != "Group" => list_tags,
         _ => return None,
@@ -156,19 +159,32 @@ fn list(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -
     listed(call, "PolicyNames", names)
 }
 
-/// A managed policy that a call names, which exists.
-fn managed(control: &Control, call: &Call<'_>, member: &str) -> Result<String, ApiError> {
-    let arn = call.required(member)?;
-    if iam(control, call)?.managed(arn).is_none() {
-        let mut error = no_such("policy", arn);
-        error.message = format!("Policy {arn} does not exist or is not attachable.");
-        return Err(error);
+/// Whether a managed policy is there for the caller's account: AWS's own, or the
+/// account's.
+fn is_managed(control: &Control, call: &Call<'_>, policy: &str) -> Result<bool, ApiError> {
+    let owner = policy.parse::<Arn>().ok().and_then(|arn| arn.account);
+    let foreign = owner.is_some_and(|owner| owner != call.caller.account);
+    Ok(!foreign && iam(control, call)?.managed(policy).is_some())
+}
+
+/// The permissions boundary that a call brings, which exists.
+pub(super) fn boundary(control: &Control, call: &Call<'_>) -> Result<Option<String>, ApiError> {
+    let Some(policy) = text(call.input, "PermissionsBoundary") else { return Ok(None) };
+    if is_managed(control, call, policy)? {
+        return Ok(Some(policy.to_owned()));
     }
-    Ok(arn.to_owned())
+    let mut error = no_such("policy", policy);
+    error.message = format!("Scope ARN: {policy} does not exist or is not attachable.");
+    Err(error)
 }
 
 fn attach(world: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
-    let policy = managed(control, call, "PolicyArn")?;
+    let policy = call.required("PolicyArn")?.to_owned();
+    if !is_managed(control, call, &policy)? {
+        let mut error = no_such("policy", &policy);
+        error.message = format!("Policy {policy} does not exist or is not attachable.");
+        return Err(error);
+    }
     let grants = grants_mut(control, call, holder)?;
     if grants.attached.len() >= MAX_ATTACHED && !grants.attached.contains(&policy) {
         return Err(limit_exceeded(&format!(
@@ -202,9 +218,10 @@ fn list_attached(_: &World, control: &mut Control, call: &Call<'_>, holder: Hold
     listed(call, "AttachedPolicies", attached)
 }
 
-fn boundary(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn bound(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let boundary = if call.operation.starts_with("Put") {
-        Some(managed(control, call, "PermissionsBoundary")?)
+        call.required("PermissionsBoundary")?;
+        boundary(control, call)?
     } else {
         None
     };

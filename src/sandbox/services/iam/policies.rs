@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, ManagedPolicy, Reply, State, World, arn, bare, conflict, document, encoded,
-    exists, iam, iam_mut, limit_exceeded, listed, name, new_tags, no_such, path,
+    Call, Control, Grants, ManagedPolicy, Reply, State, World, arn, bare, conflict, document,
+    encoded, exists, iam, iam_mut, limit_exceeded, listed, name, new_tags, no_such, path,
 };
 use crate::sandbox::{
     api::ApiError,
@@ -33,11 +33,20 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Opt
     })
 }
 
-fn attachments(state: &State, arn: &str) -> usize {
+fn holders(state: &State) -> impl Iterator<Item = &Grants> {
     let roles = state.roles.values().map(|role| &role.grants);
     let users = state.users.values().map(|user| &user.grants);
     let groups = state.groups.values().map(|group| &group.grants);
-    roles.chain(users).chain(groups).filter(|grants| grants.attached.contains(arn)).count()
+    roles.chain(users).chain(groups)
+}
+
+fn attachments(state: &State, arn: &str) -> usize {
+    holders(state).filter(|grants| grants.attached.contains(arn)).count()
+}
+
+/// How many users and roles a policy bounds.
+fn bounds(state: &State, arn: &str) -> usize {
+    holders(state).filter(|grants| grants.boundary.as_deref() == Some(arn)).count()
 }
 
 fn shape(state: &State, policy_arn: &str, policy: &ManagedPolicy) -> Value {
@@ -48,7 +57,7 @@ fn shape(state: &State, policy_arn: &str, policy: &ManagedPolicy) -> Value {
         "Path": policy.path,
         "DefaultVersionId": format!("v{}", policy.default_version),
         "AttachmentCount": attachments(state, policy_arn),
-        "PermissionsBoundaryUsageCount": 0,
+        "PermissionsBoundaryUsageCount": bounds(state, policy_arn),
         "IsAttachable": true,
         "Description": (!policy.description.is_empty()).then_some(&policy.description),
         "CreateDate": seconds(policy.created_at),
@@ -65,13 +74,24 @@ fn managed_shape(state: &State, policy_arn: &str) -> Value {
         "Path": "/",
         "DefaultVersionId": "v1",
         "AttachmentCount": attachments(state, policy_arn),
-        "PermissionsBoundaryUsageCount": 0,
+        "PermissionsBoundaryUsageCount": bounds(state, policy_arn),
         "IsAttachable": true,
     })
 }
 
-fn own<'a>(state: &'a State, policy_arn: &str) -> Result<&'a ManagedPolicy, ApiError> {
-    state.policies.get(bare(policy_arn)).ok_or_else(|| missing(policy_arn))
+/// The policy of the caller's account whose ARN is this one, as a whole.
+fn own<'a>(
+    control: &'a Control,
+    call: &Call<'_>,
+    policy_arn: &str,
+) -> Result<&'a ManagedPolicy, ApiError> {
+    let state = iam(control, call)?;
+    let policy = state.own_policy(policy_arn).ok_or_else(|| missing(policy_arn))?;
+    let (partition, account) = (call.caller.partition, &call.caller.account);
+    if arn(partition, account, "policy", &policy.path, bare(policy_arn)) != policy_arn {
+        return Err(missing(policy_arn));
+    }
+    Ok(policy)
 }
 
 fn own_mut<'a>(
@@ -79,6 +99,7 @@ fn own_mut<'a>(
     call: &Call<'_>,
     policy_arn: &str,
 ) -> Result<&'a mut ManagedPolicy, ApiError> {
+    own(control, call, policy_arn)?;
     let policies = &mut iam_mut(control, call)?.policies;
     policies.get_mut(bare(policy_arn)).ok_or_else(|| missing(policy_arn))
 }
@@ -134,7 +155,7 @@ fn get(control: &Control, call: &Call<'_>) -> Reply {
         state.managed(policy_arn).ok_or_else(|| missing(policy_arn))?;
         return Ok(json!({ "Policy": managed_shape(state, policy_arn) }));
     }
-    Ok(json!({ "Policy": shape(state, policy_arn, own(state, policy_arn)?) }))
+    Ok(json!({ "Policy": shape(state, policy_arn, own(control, call, policy_arn)?) }))
 }
 
 fn list(control: &Control, call: &Call<'_>) -> Reply {
@@ -168,12 +189,12 @@ fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
     let state = iam(control, call)?;
-    if own(state, policy_arn)?.versions.len() > 1 {
+    if own(control, call, policy_arn)?.versions.len() > 1 {
         return Err(conflict(
             "This policy has more than one version. Before you delete a policy, you must delete the policy's versions.",
         ));
     }
-    if attachments(state, policy_arn) > 0 {
+    if attachments(state, policy_arn) + bounds(state, policy_arn) > 0 {
         return Err(conflict("Cannot delete a policy attached to entities."));
     }
     iam_mut(control, call)?.policies.remove(bare(policy_arn));
@@ -225,7 +246,7 @@ fn get_version(control: &Control, call: &Call<'_>) -> Reply {
             "VersionId": "v1", "IsDefaultVersion": true, "Document": encoded(document),
         }}));
     }
-    let policy = own(state, policy_arn)?;
+    let policy = own(control, call, policy_arn)?;
     let (document, at) = policy.versions.get(&number).ok_or_else(|| missing(policy_arn))?;
     Ok(json!({ "PolicyVersion": {
         "VersionId": format!("v{number}"),
@@ -238,7 +259,7 @@ fn get_version(control: &Control, call: &Call<'_>) -> Reply {
 fn list_versions(control: &Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
-    let policy = own(iam(control, call)?, policy_arn)?;
+    let policy = own(control, call, policy_arn)?;
     let versions = policy
         .versions
         .iter()
@@ -276,7 +297,7 @@ fn entities(control: &Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
     let state = iam(control, call)?;
-    let attached = |grants: &super::Grants| grants.attached.contains(policy_arn);
+    let attached = |grants: &Grants| grants.attached.contains(policy_arn);
     let roles = state.roles.iter().filter(|(_, role)| attached(&role.grants));
     let users = state.users.iter().filter(|(_, user)| attached(&user.grants));
     let groups = state.groups.iter().filter(|(_, group)| attached(&group.grants));

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Grants, Reply, Role, World, arn, bare, conflict, encoded, exists, iam, iam_mut,
-    listed, name, new_tags, no_such, path, trust,
+    Call, Control, Grants, Reply, Role, World, arn, bare, conflict, encoded, exists,
+    grants::boundary, iam, iam_mut, listed, name, new_tags, no_such, path, trust,
 };
 use crate::{
     names::{AccountId, Partition},
@@ -89,7 +89,7 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         created_at: world.clock.now(),
         trust,
         grants: Grants {
-            boundary: text(call.input, "PermissionsBoundary").map(str::to_owned),
+            boundary: boundary(control, call)?,
             tags: new_tags(call),
             ..Grants::default()
         },
@@ -189,7 +189,7 @@ fn update_trust(world: &World, control: &mut Control, call: &Call<'_>) -> Reply 
 
 /// The role's name for a service principal: `AWSServiceRoleForCloudTrail`.
 fn service_role_name(principal: &str) -> Option<String> {
-    Some(match principal.split_once('.')?.0 {
+    Some(match principal.strip_suffix(".amazonaws.com")? {
         "cloudtrail" => "AWSServiceRoleForCloudTrail".to_owned(),
         "organizations" => "AWSServiceRoleForOrganizations".to_owned(),
         "config" => "AWSServiceRoleForConfig".to_owned(),
@@ -213,15 +213,20 @@ fn create_service_linked(world: &World, control: &mut Control, call: &Call<'_>) 
     let name = service_role_name(service).ok_or_else(invalid)?;
     let path = format!("{SERVICE_PATH}{service}/");
     call.allow(control, &arn(call.caller.partition, &call.caller.account, "role", &path, &name))?;
-    let trust = format!(
-        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"{service}"}},"Action":"sts:AssumeRole"}}]}}"#
-    );
+    let trust = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Service": service },
+            "Action": "sts:AssumeRole",
+        }],
+    });
     let grant = Document::new(SERVICE_POLICY, Kind::Identity).map_err(|_| invalid())?;
     let role = Role {
         id: format!("AROA{}", world.random_text(BASE32, 17)),
         path,
         created_at: world.clock.now(),
-        trust: Document::new(trust, Kind::Trust).map_err(|_| invalid())?,
+        trust: Document::new(trust.to_string(), Kind::Trust).map_err(|_| invalid())?,
         grants: Grants {
             inline: [("ServiceRolePolicy".to_owned(), grant)].into(),
             ..Grants::default()

@@ -152,7 +152,13 @@ impl State {
         )
     }
 
-    /// The permissions boundary of a user or role.
+    /// Whether a user or role has a permissions boundary.
+    pub(in crate::sandbox) fn is_bounded(&self, identity: &Identity) -> bool {
+        self.grants(identity).is_some_and(|grants| grants.boundary.is_some())
+    }
+
+    /// The permissions boundary of a user or role. One that names no policy that
+    /// is there allows nothing.
     pub(in crate::sandbox) fn boundary_of(&self, identity: &Identity) -> Option<&Document> {
         self.managed(self.grants(identity)?.boundary.as_deref()?)
     }
@@ -165,11 +171,20 @@ impl State {
 
     /// A managed policy by its ARN, AWS's own or this account's.
     pub(in crate::sandbox) fn managed(&self, arn: &str) -> Option<&Document> {
-        let (owner, path) = arn.split_once(":policy/")?;
+        let (owner, name) = arn.split_once(":policy/")?;
         if owner.ends_with(":aws") {
-            return managed().get(bare(path));
+            return managed().get(name);
         }
-        self.policies.get(bare(path))?.document()
+        self.own_policy(arn)?.document()
+    }
+
+    /// A policy of this account by its ARN. Which account it names, the caller
+    /// looks at.
+    pub(in crate::sandbox) fn own_policy(&self, arn: &str) -> Option<&ManagedPolicy> {
+        let (_, path_and_name) = arn.split_once(":policy/")?;
+        let policy = self.policies.get(bare(path_and_name))?;
+        let path = path_and_name.strip_suffix(bare(path_and_name))?;
+        (format!("/{path}") == policy.path).then_some(policy)
     }
 
     /// A user or role by what follows the account in its ARN: `role/path/name`.

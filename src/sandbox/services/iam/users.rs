@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Grants, Reply, User, World, arn, bare, conflict, exists, iam, iam_mut, listed,
-    name, new_tags, no_such, path,
+    Call, Control, Grants, Reply, User, World, arn, bare, conflict, exists, grants::boundary, iam,
+    iam_mut, listed, name, new_tags, no_such, path,
 };
 use crate::{
     names::{AccountId, Partition},
@@ -64,7 +64,7 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         path,
         created_at: world.clock.now(),
         grants: Grants {
-            boundary: text(call.input, "PermissionsBoundary").map(str::to_owned),
+            boundary: boundary(control, call)?,
             tags: new_tags(call),
             ..Grants::default()
         },

@@ -70,9 +70,13 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Rep
     delete_due(control, now);
     let reply = answer(control, call, now)?;
     if matches!(call.operation, "CreateKey" | "PutKeyPolicy") {
-        let arn = match reply.pointer("/KeyMetadata/Arn").and_then(serde_json::Value::as_str) {
-            Some(arn) => arn.to_owned(),
-            None => call.key(control)?.arn.to_string(),
+        let made = reply.pointer("/KeyMetadata/Arn").and_then(serde_json::Value::as_str);
+        let arn = if let Some(made) = made {
+            made.to_owned()
+        } else {
+            // Nobody is asked again: the policy may shut out who put it.
+            let wanted = call.required("KeyId")?;
+            find_key(control, &call.caller.account, call.region, wanted)?.arn.to_string()
         };
         world.faults.written(&arn, now);
     }
