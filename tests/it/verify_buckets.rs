@@ -227,8 +227,12 @@ async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
     let (mut lately, mut long_ago) = (Bucket::default(), Bucket::default());
     Chain { bucket: NEW.to_owned(), ..Chain::new() }.hours(&mut lately, 3, 1, 1);
     let before_all_keys = "2025-06-10T08:00:00Z".parse().unwrap();
-    Chain { bucket: OLD.to_owned(), end: before_all_keys, ..Chain::new() }
-        .hours(&mut long_ago, 3, 1, 1);
+    Chain { bucket: OLD.to_owned(), end: before_all_keys, ..Chain::new() }.hours(
+        &mut long_ago,
+        3,
+        1,
+        1,
+    );
     put(&clients, NEW, &lately).await;
     put(&clients, OLD, &long_ago).await;
     // Planted by somebody who may write into the archive, and signs with it.

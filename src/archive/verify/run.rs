@@ -205,8 +205,7 @@ impl Progress for Silent {}
 impl Request {
     /// What holds for the digests of one lane.
     async fn rules(&self, lane: &Lane) -> (Rules, Option<Finding>) {
-        let RegionKeys { vouched, saved, failed } =
-            self.keys.of(&lane.region, self.window).await;
+        let RegionKeys { vouched, saved, failed } = self.keys.of(&lane.region, self.window).await;
         let rules = Rules {
             window: self.window,
             keys: vouched,

@@ -279,9 +279,7 @@ async fn saved_keys(source: &Source, folder: &str) -> PublicKeySet {
         PublicKeySet::default()
     };
     match source.fetch(None, &key).await {
-        Ok(object) => {
-            PublicKeySet::from_json(&object.bytes).unwrap_or_else(|error| unread(&error))
-        }
+        Ok(object) => PublicKeySet::from_json(&object.bytes).unwrap_or_else(|error| unread(&error)),
         Err(FetchError::NotFound) => PublicKeySet::default(),
         Err(error) => unread(&error),
     }

@@ -36,7 +36,9 @@ impl ChainVerifier {
             let document = &opened.document;
             let authentic = match &signed {
                 Some(Ok(Vouched::Yes)) => "it is authentic there",
-                Some(Ok(Vouched::No)) => "by a saved key that AWS does not list it is authentic there",
+                Some(Ok(Vouched::No)) => {
+                    "by a saved key that AWS does not list it is authentic there"
+                }
                 Some(Err(_)) => "its signature does not verify either",
                 None => "it has lost its signature",
             };

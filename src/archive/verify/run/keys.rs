@@ -147,11 +147,9 @@ impl KeyRing {
                     failed: Some(missing),
                 }
             }
-            Self::Given(keys) | Self::Packed(keys, _) => RegionKeys {
-                vouched: Arc::clone(keys),
-                saved: Arc::default(),
-                failed: None,
-            },
+            Self::Given(keys) | Self::Packed(keys, _) => {
+                RegionKeys { vouched: Arc::clone(keys), saved: Arc::default(), failed: None }
+            }
             Self::Api(api) => api.of(region, window).await,
         }
     }
