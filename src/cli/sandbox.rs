@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{CliError, Context, Exit, Explain, Format};
 use crate::{
@@ -250,21 +250,34 @@ pub(super) fn config_of(sandbox: &Sandbox) -> String {
     )
 }
 
+/// What a sandbox answers to a tick.
+#[derive(Debug, Serialize, Deserialize)]
+struct Ticked {
+    now: Timestamp,
+}
+
+/// What a sandbox answers to a confirmation.
+#[derive(Debug, Serialize, Deserialize)]
+struct Confirmed {
+    confirmed: u64,
+}
+
 async fn tick(args: &Tick, context: &Context) -> Result<Exit, CliError> {
     let seconds = u64::from(args.hours) * 3600;
-    let answer =
-        post(&args.endpoint, "/_sandbox/tick", format!("{{\"seconds\":{seconds}}}")).await?;
-    let now = answer.get("now").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let asked = format!("{{\"seconds\":{seconds}}}");
+    let answer: Ticked = post(&args.endpoint, "/_sandbox/tick", asked).await?;
     match context.format {
         Format::Json => context.out.json(&answer)?,
-        Format::Text => context.out.data(format_args!("the sandbox's clock shows {now}"))?,
+        Format::Text => {
+            context.out.data(format_args!("the sandbox's clock shows {}", answer.now))?;
+        }
     }
     Ok(Exit::Clean)
 }
 
 async fn confirm(args: &Confirm, context: &Context) -> Result<Exit, CliError> {
-    let answer = post(&args.endpoint, "/_sandbox/confirm", String::new()).await?;
-    let confirmed = answer.get("confirmed").and_then(serde_json::Value::as_u64).unwrap_or_default();
+    let answer: Confirmed = post(&args.endpoint, "/_sandbox/confirm", String::new()).await?;
+    let confirmed = answer.confirmed;
     match context.format {
         Format::Json => context.out.json(&answer)?,
         Format::Text => {
@@ -311,7 +324,11 @@ impl Explain for AskError {
     }
 }
 
-async fn post(endpoint: &str, path: &str, body: String) -> Result<serde_json::Value, AskError> {
+async fn post<T: DeserializeOwned>(
+    endpoint: &str,
+    path: &str,
+    body: String,
+) -> Result<T, AskError> {
     let bad = || AskError::Endpoint { found: endpoint.to_owned() };
     let address = endpoint.strip_prefix("http://").ok_or_else(bad)?.trim_end_matches('/');
     let address = address.replace("localhost:", "127.0.0.1:");
@@ -386,16 +403,23 @@ mod tests {
         let sandbox = Sandbox::start(options).await.unwrap();
         let before = sandbox.now();
         let endpoint = sandbox.endpoint();
-        let answer = post(&endpoint, "/_sandbox/tick", "{\"seconds\":7200}".into()).await.unwrap();
-        assert_eq!(answer["now"], sandbox.now().to_string());
+        let asked = "{\"seconds\":7200}".to_owned();
+        let answer: Ticked = post(&endpoint, "/_sandbox/tick", asked).await.unwrap();
+        assert_eq!(answer.now, sandbox.now());
         assert_eq!(sandbox.now().duration_since(before).as_hours(), 2);
     }
 
     #[tokio::test]
     async fn what_is_no_sandbox_is_refused() {
         for endpoint in ["https://127.0.0.1:1", "http://192.0.2.1:80", "127.0.0.1:80", "http://x"] {
-            let error = post(endpoint, "/_sandbox/tick", String::new()).await.unwrap_err();
+            let error = post::<Ticked>(endpoint, "/_sandbox/tick", String::new()).await;
+            let error = error.unwrap_err();
             assert!(matches!(error, AskError::Endpoint { .. }), "{endpoint}: {error}");
         }
+        // Nor does another server's answer pass for a sandbox's.
+        let sandbox = Sandbox::start(Options::new("us-east-1".parse().unwrap())).await.unwrap();
+        let endpoint = sandbox.endpoint();
+        let answer = post::<Ticked>(&endpoint, "/_sandbox/confirm", String::new()).await;
+        assert!(matches!(answer, Err(AskError::Refused { status: 200, .. })), "{answer:?}");
     }
 }
