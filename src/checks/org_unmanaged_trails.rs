@@ -10,7 +10,7 @@ pub(super) const CHECK: Check = Check {
     title: "no account has a trail besides the declared one",
     severity: Severity::Medium,
     why: "Trails that nobody declared cost money, and scatter logs over buckets that nobody guards.",
-    fix: "orgtrail sources, then orgtrail consolidate, then aws cloudtrail delete-trail --name ARN",
+    fix: "orgtrail consolidate, then orgtrail retire ARN",
     resources: &[],
     mappings: &[],
     judge,

@@ -9,7 +9,7 @@ pub(super) const CHECK: Check = Check {
     title: "no other trail records the same management events again",
     severity: Severity::Medium,
     why: "The first copy of management events is free; every further one costs $2.00 for 100,000 events, in every account that has it.",
-    fix: "aws cloudtrail stop-logging --name ARN, after `orgtrail consolidate` took over its logs",
+    fix: "orgtrail consolidate, then orgtrail retire ARN; for a trail that has to stay, aws cloudtrail stop-logging --name ARN",
     resources: &[],
     mappings: &[],
     judge,
