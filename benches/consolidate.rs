@@ -243,7 +243,7 @@ async fn copied(objects: u64, milliseconds: u64, way: &str) {
             calls[1]
         );
     }
-    sandbox.stop().await;
+    sandbox.stop().await.unwrap();
 }
 
 /// Makes both buckets, lets the archive's account read the member's, and puts

@@ -94,7 +94,7 @@ async fn measure(accounts: usize) {
     for finding in &run.findings {
         assert!(!finding.verdict.is_open(), "{} of {}", finding.check, finding.scope);
     }
-    sandbox.stop().await;
+    sandbox.stop().await.unwrap();
     let calls = calls.load(Ordering::Relaxed);
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let each = calls as f64 / accounts as f64;

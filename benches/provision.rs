@@ -132,7 +132,7 @@ async fn measure(accounts: usize) -> (f64, f64) {
     let again = plan(&desired, &Box::pin(observe(&aws, &desired)).await);
     assert!(again.is_empty());
     let all = started.elapsed();
-    sandbox.stop().await;
+    sandbox.stop().await.unwrap();
 
     let calls = std::mem::take(&mut *calls.lock());
     let over = over_rates(&calls);

@@ -94,7 +94,7 @@ async fn measure(most: u64, threads: usize) {
             peak_memory()
         );
     }
-    sandbox.stop().await;
+    sandbox.stop().await.unwrap();
 }
 
 /// How fast requests went.

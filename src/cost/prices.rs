@@ -230,6 +230,8 @@ pub const TEN_THOUSAND_KMS_REQUESTS: f64 = 0.03;
 
 /// A GB of CloudWatch Logs kept for a month, as compressed. Source: guides.
 pub const LOGS_GB_MONTH: f64 = 0.03;
+/// A CloudWatch alarm on one metric, for a month. Source: AWS's page.
+pub const ALARM_MONTH: f64 = 0.1;
 
 /// From when and where the prices are.
 #[derive(Debug, Clone, Copy, Serialize)]

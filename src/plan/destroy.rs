@@ -1,11 +1,13 @@
 //! Taking away what may be taken away: never data.
 
+use std::collections::BTreeMap;
+
 use super::{Action, FieldChange, Plan, ResourceId, Step, WriteAuthority, build};
 use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{At, Aws, AwsError, Clients, Seen};
 use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult, chain};
-use crate::resources::{Desired, GuardrailScp, Observed};
+use crate::resources::{Desired, GuardrailScp, MetricAlarms, MetricFilters, Observed};
 
 /// Something that a destroy leaves, and why.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -94,21 +96,29 @@ fn own_alarm_names(id: &str, desired: &Desired, observed: &Observed) -> Vec<Stri
     if desired.config.alarms.is_none() {
         return Vec::new();
     }
-    let alarms = observed.metric_alarms.present();
-    let filters = observed.metric_filters.present();
-    let is_there = |name: &String| match id {
-        "alarms" => alarms.is_some_and(|found| found.alarms.contains_key(name)),
-        _ => filters.is_some_and(|found| found.filters.contains_key(name)),
+    let names = match id {
+        "alarms" => observed.metric_alarms.present().map(|found| named(&found.alarms)),
+        _ => observed.metric_filters.present().map(|found| named(&found.filters)),
     };
-    ALARMS.iter().map(Alarm::full_name).filter(is_there).collect()
+    names.unwrap_or_default()
 }
 
-/// Looks at what a plan leaves out and a destroy tells of: a guardrail that the
-/// config has switched off.
+/// Those that have the names of orgtrail's alarms.
+fn named<T>(found: &BTreeMap<String, T>) -> Vec<String> {
+    ALARMS.iter().map(Alarm::full_name).filter(|name| found.contains_key(name)).collect()
+}
+
+/// Looks at what a plan leaves out and a destroy tells of: a guardrail, or alarms,
+/// that the config has switched off.
 pub async fn look_further(aws: &Aws, desired: &Desired, observed: &mut Observed) {
+    let clients = aws.clients(desired.management(), desired.home_region());
     if !desired.config.guardrail.enabled {
-        let clients = aws.clients(desired.management(), desired.home_region());
         observed.guardrail = GuardrailScp::observe(&clients, desired).await;
+    }
+    if !desired.config.cloudwatch_logs.enabled {
+        observed.metric_filters = MetricFilters::observe(&clients, desired).await;
+        let filters = &observed.metric_filters;
+        observed.metric_alarms = MetricAlarms::observe(&clients, desired, filters).await;
     }
 }
 
@@ -213,6 +223,20 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
             "the config has it switched off, so a policy of its name is not taken for orgtrail's",
             nothing(),
         ));
+    }
+    if config.alarms.is_none() {
+        let some = |names: Vec<String>| Some(names).filter(|names| !names.is_empty());
+        let alarms = observed.metric_alarms.as_ref().map(|found| some(named(&found.alarms)));
+        let filters = observed.metric_filters.as_ref().map(|found| some(named(&found.filters)));
+        let (alarms, filters) = (alarms.flatten(), filters.flatten());
+        let names = |seen: &Seen<Vec<String>>| {
+            seen.present().map_or_else(|| "orgtrail-…".to_owned(), |names| names.join(", "))
+        };
+        let why = "the config has no [alarms], so what has these names is not taken for orgtrail's";
+        let month = alarms.present().map(|names| names.iter().map(|_| prices::ALARM_MONTH).sum());
+        let cost = format!("${} for each", prices::ALARM_MONTH);
+        all.push(stays(alarms.as_ref(), "alarms", names(&alarms), why, (month, cost)));
+        all.push(stays(filters.as_ref(), "metric-filters", names(&filters), why, nothing()));
     }
     all.into_iter().flatten().collect()
 }

@@ -68,7 +68,7 @@ impl MetricAlarm {
 }
 
 impl MetricAlarms {
-    pub(super) async fn observe(
+    pub(crate) async fn observe(
         management: &Clients,
         desired: &Desired,
         filters: &Seen<MetricFilters>,

@@ -39,7 +39,7 @@ pub struct Metric {
 }
 
 impl MetricFilters {
-    pub(super) async fn observe(management: &Clients, desired: &Desired) -> Seen<Self> {
+    pub(crate) async fn observe(management: &Clients, desired: &Desired) -> Seen<Self> {
         let read = management
             .logs()
             .describe_metric_filters()

@@ -28,6 +28,8 @@ mod world;
 pub use clock::Pace;
 pub use faults::{Effect, Fault, Faults, Propagation};
 pub use persist::DataError;
+#[cfg(test)]
+pub(crate) use persist::keep_from_saving;
 pub(crate) use policy::{Asked, Question, Says, Who, glob};
 pub use simulator::{Legacy, LegacyError};
 pub use start::{Credentials, MfaDevice, NoSuchObject, Options, Sandbox, StartError};

@@ -15,6 +15,7 @@ use std::{
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
+use parking_lot::RwLockWriteGuard;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -155,8 +156,11 @@ pub(super) fn save(world: &World, folder: &Path) -> Result<(), DataError> {
     let path = folder.join(FILE);
     let (snapshot, state) = {
         // INVARIANT: the write lock keeps all requests out, so that buckets and
-        // control plane are of one moment.
+        // control plane are of one moment: this is held as it is until it is written
+        // out, while requests to S3 go on.
         let control = world.control.write();
+        let snapshot = world.s3.snapshot();
+        let control = RwLockWriteGuard::downgrade(control);
         let state = ToSave {
             now: world.clock.now(),
             home_region: &world.home_region,
@@ -167,7 +171,7 @@ pub(super) fn save(world: &World, folder: &Path) -> Result<(), DataError> {
             path: path.clone(),
             reason: error.to_string(),
         })?;
-        (world.s3.snapshot(), state)
+        (snapshot, state)
     };
     let buckets = folder.join(BUCKETS);
     let written = snapshot.write(&buckets)?;
@@ -191,11 +195,14 @@ pub(super) fn save(world: &World, folder: &Path) -> Result<(), DataError> {
 
 /// Saves the world whenever it changed, twice a second at most, until it is
 /// dropped or `stop` says so; then once more.
+///
+/// # Errors
+/// When what it was at the end could not be saved.
 pub(super) async fn keep(
     world: Arc<World>,
     folder: PathBuf,
     mut stop: tokio::sync::watch::Receiver<bool>,
-) {
+) -> Result<(), DataError> {
     let mut every = tokio::time::interval(std::time::Duration::from_millis(500));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -204,26 +211,39 @@ pub(super) async fn keep(
             () = async { drop(stop.wait_for(|stop| *stop).await) } => true,
         };
         if world.take_changed() {
-            let (saved, folder) = (Arc::clone(&world), folder.clone());
-            let done = tokio::task::spawn_blocking(move || save(&saved, &folder)).await;
-            match done {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    world.touch();
-                    tracing::error!(%error, "the sandbox's state was not saved");
+            let (saved, to) = (Arc::clone(&world), folder.clone());
+            let done = tokio::task::spawn_blocking(move || save(&saved, &to)).await;
+            let done = done.unwrap_or_else(|error| {
+                Err(failed("saving into", &folder)(io::Error::other(error)))
+            });
+            if let Err(error) = done {
+                tracing::error!(%error, "the sandbox's state was not saved");
+                if stopping {
+                    return Err(error);
                 }
-                Err(error) => tracing::error!(%error, "the sandbox's state was not saved"),
+                world.touch();
             }
         }
         if stopping {
-            return;
+            return Ok(());
         }
+    }
+}
+
+/// Stands in the way of all that is saved from now on.
+#[cfg(test)]
+pub(crate) async fn keep_from_saving(folder: &Path) {
+    // While a save is under way the name is taken.
+    while fs::create_dir(folder.join(format!("{FILE}.new"))).is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
+
+    use jiff::SignedDuration;
 
     use super::*;
     use crate::sandbox::{
@@ -244,14 +264,23 @@ mod tests {
         first.tick(jiff::SignedDuration::from_hours(100));
         let (id, keys, now) =
             (first.organization_id().unwrap(), first.administrator().unwrap(), first.now());
-        first.stop().await;
+        first.stop().await.unwrap();
         let mut other = options(folder.path());
         other.seed = 99;
         let second = Sandbox::start(other).await.unwrap();
         assert_eq!(second.organization_id().unwrap(), id);
         assert_eq!(second.administrator().unwrap(), keys);
         assert!(second.now() >= now);
-        second.stop().await;
+        second.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_last_save_that_fails_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::start(options(folder.path())).await.unwrap();
+        keep_from_saving(folder.path()).await;
+        sandbox.tick(SignedDuration::from_hours(1));
+        assert!(matches!(sandbox.stop().await, Err(DataError::Io { doing: "creating", .. })));
     }
 
     #[test]
@@ -309,7 +338,7 @@ mod tests {
         fs::remove_file(&other).unwrap();
 
         let sandbox = Sandbox::start(options(folder.path())).await.unwrap();
-        sandbox.stop().await;
+        sandbox.stop().await.unwrap();
         let path = folder.path().join(FILE);
         let whole = fs::read(&path).unwrap();
         assert!(load(folder.path()).unwrap().is_some());

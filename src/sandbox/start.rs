@@ -129,7 +129,7 @@ pub struct Sandbox {
     stop: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,
     /// Saves the state, where it is kept.
-    keeper: Option<JoinHandle<()>>,
+    keeper: Option<JoinHandle<Result<(), DataError>>>,
     /// Tells the keeper that nothing more changes.
     done: watch::Sender<bool>,
 }
@@ -288,15 +288,21 @@ impl Sandbox {
     }
 
     /// Stops the sandbox and waits until it has.
-    pub async fn stop(mut self) {
+    ///
+    /// # Errors
+    /// When its state is to be kept, and what it was at the end could not be saved.
+    pub async fn stop(mut self) -> Result<(), DataError> {
         self.stop.send_replace(true);
         if let Some(server) = self.server.take() {
             // It ends by itself; a panic of it was already reported.
             drop(server.await);
         }
         self.done.send_replace(true);
-        if let Some(keeper) = self.keeper.take() {
-            drop(keeper.await);
+        match self.keeper.take() {
+            Some(keeper) => {
+                keeper.await.unwrap_or_else(|error| Err(DataError::Buckets(error.into())))
+            }
+            None => Ok(()),
         }
     }
 }

@@ -262,7 +262,7 @@ async fn play(before: Vec<Put>, held: Vec<Put>, attempts: Vec<Attempt>) {
     assert_eq!((again.counts.copied, again.complete()), (0, last.complete()), "{again:?}");
     model.look(&stage).await;
     model.audit(&stage.records().await);
-    stage.sandbox.stop().await;
+    stage.sandbox.stop().await.unwrap();
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{
     Destination, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
     ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
 };
-use orgtrail::plan::{Action, Confirmation};
+use orgtrail::plan::{Action, Confirmation, Plan};
 use orgtrail::policy::Foreign;
 use orgtrail::sandbox::{Effect, Fault};
 
@@ -202,6 +202,38 @@ async fn rules_of_others_go_on_replicating() {
 }
 
 #[tokio::test]
+async fn another_rule_into_the_vault_is_adopted_or_gives_way() {
+    let mut stage =
+        Stage::new(&format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n")).await;
+    stage.converge().await;
+    let archive = stage.archive();
+    let s3 = archive.s3();
+    let read = async || {
+        let read = s3.get_bucket_replication().bucket("acme-log-archive").send().await.unwrap();
+        read.replication_configuration.unwrap()
+    };
+    let put = async |configuration| {
+        let call = s3.put_bucket_replication().bucket("acme-log-archive");
+        call.replication_configuration(configuration).send().await.unwrap();
+    };
+    let mut theirs = read().await;
+    theirs.rules[0].id = Some("theirs".to_owned());
+    put(theirs.clone()).await;
+    let plan = stage.plan().await;
+    let step = plan.step("archive-bucket/replication").unwrap();
+    assert_eq!(step.action, Action::Nothing, "{}", plan.to_text());
+    // With another role it can only go.
+    theirs.role = "arn:aws:iam::222222222222:role/theirs".to_owned();
+    put(theirs).await;
+    let step = |plan: &Plan| plan.step("archive-bucket/replication").unwrap().action;
+    assert_eq!(step(&stage.plan().await), Action::Refused);
+    stage.desired.foreign = Foreign::Remove;
+    assert_eq!(step(&stage.plan().await), Action::Update);
+    stage.converge().await;
+    assert_eq!(read().await.rules[0].id(), Some("orgtrail-vault"));
+}
+
+#[tokio::test]
 async fn a_key_of_another_account_is_adopted_and_given_no_alias() {
     let stage = Stage::new(MINIMAL).await;
     stage.converge().await;
@@ -263,6 +295,33 @@ async fn a_destroy_tells_of_the_vault_of_a_guardrail_switched_off_and_of_the_unr
     let stays = told(&stage).await;
     let group = stays.iter().find(|one| one.id == "log-group").unwrap();
     assert!(group.unreadable && group.why.contains("could not be read"), "{group:?}");
+}
+
+#[tokio::test]
+async fn a_destroy_tells_of_alarms_that_are_declared_no_more() {
+    use orgtrail::plan::destroy::{look_further, plan_destroy, remains};
+    let mut stage = Stage::new(&format!("{MINIMAL}[alarms]\n")).await;
+    stage.converge().await;
+    let told = async |stage: &Stage| {
+        let mut observed = stage.observe().await;
+        look_further(&stage.aws, &stage.desired, &mut observed).await;
+        let plan = plan_destroy(&stage.desired, &observed);
+        assert_eq!(plan.step("alarms").is_some(), stage.desired.config.alarms.is_some());
+        let mut stays = remains(&stage.desired, &observed);
+        stays.retain(|one| ["alarms", "metric-filters"].contains(&&*one.id));
+        stays
+    };
+    assert_eq!(told(&stage).await, []);
+    for config in [MINIMAL.to_owned(), format!("{MINIMAL}[cloudwatch_logs]\nenabled = false\n")] {
+        stage.declare(&config);
+        let stays = told(&stage).await;
+        let [alarms, filters] = &stays[..] else { panic!("{stays:#?}") };
+        assert_eq!(alarms.name, filters.name);
+        assert_eq!(alarms.name.split(", ").count(), 16);
+        assert_eq!(alarms.usd_a_month.map(|usd| (usd * 100.0).round()), Some(160.0));
+    }
+    stage.sandbox.faults().inject(Fault::every("cloudwatch:DescribeAlarms", Effect::Deny));
+    assert!(told(&stage).await[0].unreadable);
 }
 
 async fn key(stage: &Stage) -> String {

@@ -214,7 +214,7 @@ proptest! {
                 take(&client, &mut model, step).await;
                 compare(&client, &model).await;
             }
-            sandbox.stop().await;
+            sandbox.stop().await.unwrap();
         });
     }
 }

@@ -101,7 +101,7 @@ async fn provisioned() -> Facts {
     sandbox.tick(jiff::SignedDuration::from_hours(26));
     let now = sandbox.now();
     let mut facts = Box::pin(Facts::gather(&aws, desired, now, &super::Silent)).await;
-    sandbox.stop().await;
+    sandbox.stop().await.unwrap();
     // An earlier run saw the same accounts.
     let accounts = facts.accounts.present().into_iter().flatten();
     facts.earlier = Some(accounts.map(|one| one.account.clone()).collect());

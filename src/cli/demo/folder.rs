@@ -25,6 +25,11 @@ impl Folder {
         self.keep
     }
 
+    /// Keeps it no longer than any other.
+    pub(super) fn let_go(&mut self) {
+        self.keep = false;
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -4,19 +4,20 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::super::{CliError, Exit};
+use super::Story;
 use super::folder::Folder;
 use super::program::Program;
 use super::story::Kept;
-use super::{Stop, Story};
 use crate::aws::{Aws, Clients, Pacing, Retries, Settings};
 use crate::names::{AccountId, Region};
+use crate::plan::apply::chain;
 use crate::sandbox::{Credentials, Options, Sandbox};
 
 /// The archive's bucket.
 pub(super) const BUCKET: &str = "acme-log-archive";
 
 /// Where in its folder a sandbox that is kept has its state.
-const STATE: &str = "sandbox";
+pub(super) const STATE: &str = "sandbox";
 
 /// A running sandbox, a folder with a config, and this program.
 pub(super) struct Ground {
@@ -35,7 +36,11 @@ impl Ground {
     /// Starts the sandbox.
     ///
     /// With `keep`, its state is written into the folder, and the folder stays.
-    pub(super) async fn lay(story: &mut Story, accounts: usize, keep: bool) -> Result<Self, Stop> {
+    pub(super) async fn lay(
+        story: &mut Story,
+        accounts: usize,
+        keep: bool,
+    ) -> Result<Self, CliError> {
         story.chapter(
             "1. An AWS organization, on this machine",
             "The sandbox answers like AWS where orgtrail's promises rest on AWS: accounts, policies,\n\
@@ -49,7 +54,7 @@ impl Ground {
         let sandbox = Sandbox::start(options).await.map_err(unexpected)?;
         let ids = sandbox.accounts();
         let [management, log_archive, _, member, ..] = ids.as_slice() else {
-            return Err(CliError::usage("the demo needs four accounts").into());
+            return Err(CliError::usage("the demo needs four accounts"));
         };
         let administrator = sandbox
             .administrator()
@@ -105,14 +110,16 @@ impl Ground {
         aws.clients(account, self.sandbox.home_region())
     }
 
-    /// Stops the sandbox; removes the folder, or says where it is kept.
-    pub(super) async fn clear(self) -> Option<Kept> {
-        let kept = self.folder.is_kept().then(|| Kept {
-            folder: self.folder.path().to_owned(),
-            state: self.folder.path().join(STATE),
-        });
-        self.sandbox.stop().await;
-        kept
+    /// Stops the sandbox; removes the folder, or says where it is kept. What could
+    /// not be saved whole is told and goes.
+    pub(super) async fn clear(mut self, story: &mut Story) -> Result<Option<Kept>, CliError> {
+        let state = self.folder.path().join(STATE);
+        if let Err(error) = self.sandbox.stop().await {
+            self.folder.let_go();
+            story.step("the organization is kept", None, false, chain(&error))?;
+        }
+        let folder = self.folder.is_kept().then(|| self.folder.path().to_owned());
+        Ok(folder.map(|folder| Kept { folder, state }))
     }
 }
 

@@ -45,12 +45,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let mut story = Story::new(context);
-    let kept = match play(&mut story, usize::from(args.accounts), args.keep).await {
-        Ok(kept) => kept,
-        // Told already, with the step that it broke.
-        Err(Stop::Broken(_)) => None,
-        Err(Stop::Failed(error)) => return Err(error),
-    };
+    let kept = play(&mut story, usize::from(args.accounts), args.keep).await?;
     story.end(kept)
 }
 
@@ -69,14 +64,23 @@ impl<E: Into<CliError>> From<E> for Stop {
     }
 }
 
-async fn play(story: &mut Story, accounts: usize, keep: bool) -> Result<Option<Kept>, Stop> {
+async fn play(story: &mut Story, accounts: usize, keep: bool) -> Result<Option<Kept>, CliError> {
     let ground = Ground::lay(story, accounts, keep).await?;
-    let entered = organization::play(story, &ground).await?;
-    provisioning::play(story, &ground).await?;
-    let delivered = trail::play(story, &ground, &entered).await?;
-    guards::play(story, &ground, &delivered).await?;
-    drift::play(story, &ground, &delivered).await?;
-    legacy::play(story, &ground, &entered).await?;
-    proof::play(story, &ground).await?;
-    Ok(ground.clear().await)
+    let played = chapters(story, &ground).await;
+    let kept = ground.clear(story).await?;
+    match played {
+        // Told already, with the step that it broke.
+        Ok(()) | Err(Stop::Broken(_)) => Ok(kept),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+async fn chapters(story: &mut Story, ground: &Ground) -> Result<(), Stop> {
+    let entered = organization::play(story, ground).await?;
+    provisioning::play(story, ground).await?;
+    let delivered = trail::play(story, ground, &entered).await?;
+    guards::play(story, ground, &delivered).await?;
+    drift::play(story, ground, &delivered).await?;
+    legacy::play(story, ground, &entered).await?;
+    proof::play(story, ground).await
 }

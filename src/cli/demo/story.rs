@@ -189,6 +189,19 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn an_organization_that_could_not_be_kept_is_told_and_goes() {
+        use super::super::ground::{Ground, STATE};
+        let mut story = story();
+        let ground = Ground::lay(&mut story, 4, true).await.unwrap();
+        let folder = ground.folder.path().to_owned();
+        crate::sandbox::keep_from_saving(&folder.join(STATE)).await;
+        ground.sandbox.tick(jiff::SignedDuration::from_hours(1));
+        let kept = ground.clear(&mut story).await.unwrap();
+        assert!(kept.is_none() && !folder.exists());
+        assert_eq!(story.end(kept).unwrap(), Exit::Unexpected);
+    }
+
     #[test]
     fn a_step_that_broke_ends_the_demo_with_an_error() {
         let mut whole = story();

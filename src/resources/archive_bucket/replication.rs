@@ -80,10 +80,8 @@ impl Replication {
         let highest = others.clone().filter_map(|rule| rule.priority).max().unwrap_or(0);
         let own = own_rule(desired, vault, key, highest.saturating_add(1))?;
         let said = Rule::of(&own);
-        let mut raw: Vec<ReplicationRule> = others
-            .filter(|rule| desired.foreign == Foreign::Keep || Rule::of(rule) == said)
-            .cloned()
-            .collect();
+        let mut raw: Vec<ReplicationRule> =
+            others.filter(|_| desired.foreign == Foreign::Keep).cloned().collect();
         // Another's rule that does what ours would is adopted as it is.
         if !raw.iter().any(|rule| Rule::of(rule) == said) {
             raw.push(own);

@@ -3,7 +3,9 @@
 use std::{io, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts,
+};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use s3s::{Body, service::S3Service};
@@ -65,8 +67,9 @@ impl Endpoint {
 
     async fn s3(&self, request: Request<Body>) -> io::Result<Response<Body>> {
         let mut ending = Ending::Whole;
-        let operation = s3_call::operation(request.method(), request.uri(), request.headers());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         if self.world.faults.any() {
+            let operation = s3_call::operation(&method, &uri, request.headers());
             match damage::strike(&self.world, &format!("s3:{operation}")).await? {
                 Ok(found) => ending = found,
                 Err(error) => return Ok(damage::s3_error(&error, &self.world.request_id())),
@@ -80,8 +83,7 @@ impl Endpoint {
         if changes {
             self.world.touch();
         }
-        // An object's content is the client's own, XML or not.
-        let response = if operation == "GetObject" { response } else { readable(response) };
+        let response = readable(response, &method, &uri);
         Ok(ending.apply(response).await)
     }
 
@@ -145,14 +147,22 @@ async fn collect(body: Incoming) -> Result<Bytes, Response<Body>> {
 }
 
 /// An answer in XML that clients can read, whatever characters keys have.
-fn readable(mut response: Response<Body>) -> Response<Body> {
+fn readable(mut response: Response<Body>, method: &Method, uri: &Uri) -> Response<Body> {
     let kind = response.headers().get(header::CONTENT_TYPE);
     if kind.is_none_or(|kind| kind != "application/xml") {
         return response;
     }
-    let body = response.body().bytes();
-    let text = body.as_deref().and_then(|body| std::str::from_utf8(body).ok());
-    if let Some(text) = text.filter(|text| text.contains(xml::is_reference)) {
+    let body = response.body().bytes().unwrap_or_default();
+    // Such bytes are in no other character.
+    if !body.iter().any(|byte| xml::is_reference(char::from(*byte))) {
+        return response;
+    }
+    // An object's content is the client's own, XML or not. No header makes another
+    // call of a GET.
+    if s3_call::operation(method, uri, &HeaderMap::new()) == "GetObject" {
+        return response;
+    }
+    if let Ok(text) = std::str::from_utf8(&body) {
         let written = xml::with_references(text);
         response.headers_mut().remove(header::CONTENT_LENGTH);
         *response.body_mut() = Body::from(written);

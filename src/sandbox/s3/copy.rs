@@ -8,9 +8,8 @@ use super::{
     encryption,
     error::{invalid_argument, invalid_request, refuse},
     get::{Conditions, Found},
-    lock,
     object::Details,
-    put::{Condition, MAX_PUT_BYTES, Write, acl_of, details_of},
+    put::{Condition, MAX_PUT_BYTES, Write, acl_of, details_of, encryption_of, lock_of},
     time::to_dto,
 };
 
@@ -153,20 +152,8 @@ pub(super) fn copy_object(
         body: object.body.clone(),
         claims: Claims { algorithm: Some(algorithm), ..Claims::default() },
         condition: condition(cx)?,
-        encryption: encryption::Wanted::new(
-            input.server_side_encryption.as_ref(),
-            input.ssekms_key_id.as_ref(),
-            input.bucket_key_enabled,
-            input.ssekms_encryption_context.as_ref(),
-            input.sse_customer_key.as_ref(),
-        )?,
-        lock: lock::Wanted::new(
-            cx,
-            &settings,
-            input.object_lock_mode.as_ref(),
-            input.object_lock_retain_until_date.as_ref(),
-            input.object_lock_legal_hold_status.as_ref(),
-        )?,
+        encryption: encryption_of!(input)?,
+        lock: lock_of!(cx, &settings, input)?,
         acl: acl_of!(input),
         content_type,
         details,

@@ -15,7 +15,7 @@ use super::{
     error::{invalid_argument, invalid_request, malformed_xml, refuse},
     lock,
     object::{Details, Encryption, EntityTag, Object, PartSummary},
-    put::{AclHeaders, Condition, Write, acl_of, details_of},
+    put::{AclHeaders, Condition, Write, acl_of, details_of, encryption_of, lock_of},
     time::to_dto,
 };
 use crate::names::AccountId;
@@ -67,20 +67,8 @@ pub(super) fn create_multipart_upload(
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
     let settings = bucket.settings();
     let write = Write {
-        encryption: encryption::Wanted::new(
-            input.server_side_encryption.as_ref(),
-            input.ssekms_key_id.as_ref(),
-            input.bucket_key_enabled,
-            input.ssekms_encryption_context.as_ref(),
-            input.sse_customer_key.as_ref(),
-        )?,
-        lock: lock::Wanted::new(
-            cx,
-            &settings,
-            input.object_lock_mode.as_ref(),
-            input.object_lock_retain_until_date.as_ref(),
-            input.object_lock_legal_hold_status.as_ref(),
-        )?,
+        encryption: encryption_of!(input)?,
+        lock: lock_of!(cx, &settings, input)?,
         acl: acl_of!(input),
         content_type: input.content_type.take().map(Into::into),
         details: details_of!(input),

@@ -22,8 +22,8 @@ use super::{
 };
 use crate::names::{AccountId, BucketName, Region};
 
-/// How the names of indexes end; they begin with their SHA-256.
-const INDEX: &str = "-index.cbor";
+/// What the names of indexes have after their SHA-256.
+const INDEX: &str = "-index.";
 const BODIES: &str = "bodies";
 
 /// Why buckets are not saved, or not read back.
@@ -155,7 +155,7 @@ impl Snapshot {
             path: dir.to_owned(),
             reason: error.to_string(),
         })?;
-        let index = format!("{}{INDEX}", content_name(&bytes));
+        let index = format!("{}{INDEX}cbor", content_name(&bytes));
         write_whole(&dir.join(&index), &bytes)?;
         sync_names(dir)?;
         Ok(Written { index, bodies })
@@ -170,7 +170,8 @@ impl Written {
     /// When the directory cannot be read, or a file not be removed.
     pub(in crate::sandbox) fn sweep(&self, dir: &Path) -> Result<(), PersistError> {
         keep_only(&dir.join(BODIES), |name| self.bodies.contains(name))?;
-        keep_only(dir, |name| !name.ends_with(INDEX) || name == self.index)
+        // Also those that a stopped run did not finish.
+        keep_only(dir, |name| !name.contains(INDEX) || name == self.index)
     }
 }
 
@@ -313,7 +314,9 @@ mod tests {
         store.vanish("acme", "a").unwrap();
         let second = store.snapshot().write(dir.path()).unwrap();
         assert_eq!(Store::load(dir.path(), &first).unwrap().version_count("acme"), 1);
+        fs::write(dir.path().join("0a-index.new"), "unfinished").unwrap();
         second.sweep(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
         assert_eq!(fs::read_dir(dir.path().join(BODIES)).unwrap().count(), 0);
         assert!(!dir.path().join(first).exists());
         assert_eq!(Store::load(dir.path(), &second.index).unwrap().version_count("acme"), 0);

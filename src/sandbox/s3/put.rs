@@ -376,6 +376,34 @@ macro_rules! acl_of {
 }
 pub(super) use acl_of;
 
+/// The encryption members that the same three share.
+macro_rules! encryption_of {
+    ($input:expr) => {
+        $crate::sandbox::s3::encryption::Wanted::new(
+            $input.server_side_encryption.as_ref(),
+            $input.ssekms_key_id.as_ref(),
+            $input.bucket_key_enabled,
+            $input.ssekms_encryption_context.as_ref(),
+            $input.sse_customer_key.as_ref(),
+        )
+    };
+}
+pub(super) use encryption_of;
+
+/// The lock members that the same three share.
+macro_rules! lock_of {
+    ($cx:expr, $settings:expr, $input:expr) => {
+        $crate::sandbox::s3::lock::Wanted::new(
+            $cx,
+            $settings,
+            $input.object_lock_mode.as_ref(),
+            $input.object_lock_retain_until_date.as_ref(),
+            $input.object_lock_legal_hold_status.as_ref(),
+        )
+    };
+}
+pub(super) use lock_of;
+
 /// A content encoding without the framing that the upload itself used.
 pub(super) fn encoding(text: Option<String>) -> Option<Box<str>> {
     let text = text?;
@@ -408,20 +436,8 @@ pub(super) fn put_object(
         body,
         claims,
         condition: Condition::new(input.if_match.take(), input.if_none_match.take())?,
-        encryption: encryption::Wanted::new(
-            input.server_side_encryption.as_ref(),
-            input.ssekms_key_id.as_ref(),
-            input.bucket_key_enabled,
-            input.ssekms_encryption_context.as_ref(),
-            input.sse_customer_key.as_ref(),
-        )?,
-        lock: lock::Wanted::new(
-            cx,
-            &settings,
-            input.object_lock_mode.as_ref(),
-            input.object_lock_retain_until_date.as_ref(),
-            input.object_lock_legal_hold_status.as_ref(),
-        )?,
+        encryption: encryption_of!(input)?,
+        lock: lock_of!(cx, &settings, input)?,
         acl: acl_of!(input),
         content_type: input.content_type.take().map(Into::into),
         details: details_of!(input),

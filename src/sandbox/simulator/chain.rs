@@ -130,7 +130,8 @@ impl Chain {
     fn skip_lost(&mut self, until: Timestamp) {
         let late = until.duration_since(self.next) - LOST;
         if late.is_positive() {
-            let hours = late.as_secs().div_euclid(HOUR.as_secs()) + 1;
+            // Those that began; one that is late by nothing is none.
+            let hours = (late - SignedDuration::from_nanos(1)).as_hours() + 1;
             self.next += SignedDuration::from_hours(hours);
             self.previous = None;
         }
@@ -207,4 +208,18 @@ impl Chain {
 /// A time as CloudTrail writes it.
 pub(super) fn iso(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_late_for_longer_than_thirty_days_is_lost() {
+        for (late, lost) in [(0, 0), (1, 1), (3_600, 1), (3_601, 2)] {
+            let mut chain = Chain::new(Timestamp::UNIX_EPOCH);
+            chain.skip_lost(Timestamp::UNIX_EPOCH + LOST + SignedDuration::from_secs(late));
+            assert_eq!(chain.next.as_second(), lost * HOUR.as_secs(), "{late}");
+        }
+    }
 }
