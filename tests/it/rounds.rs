@@ -363,7 +363,7 @@ async fn what_was_found_stands_where_the_second_look_is_ended() {
         }
         (child.wait().unwrap().code(), said)
     });
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), ended).await;
+    let ended = tokio::time::timeout(std::time::Duration::from_mins(1), ended).await;
     let (code, said) = ended.expect("it does not wait for what hangs").unwrap();
     assert_eq!(code, Some(14), "{said}");
     let round: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
@@ -400,6 +400,11 @@ async fn what_waits_for_the_next_round_is_unproven_and_not_foreign() {
 async fn a_round_that_is_not_right_is_refused_before_it_begins() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("orgtrail.toml"), MINIMAL).unwrap();
+    let device = folder.path().join("device");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/dev/null", device).unwrap();
+    #[cfg(not(unix))]
+    std::fs::create_dir(device).unwrap();
     for arguments in [
         &["run"][..],
         &["run", "verify,repair"],
@@ -409,10 +414,11 @@ async fn a_round_that_is_not_right_is_refused_before_it_begins() {
         &["run", "verify", "--report", "/proc/round.json"],
         &["run", "verify", "--report", ""],
         &["run", "verify", "--report", "folder/"],
-        &["run", "verify", "--report", "/dev/null"],
+        &["run", "verify", "--report", "device"],
         &["run", "verify", "--verify-days", "0"],
         &["consolidate", "--since", "2026-01-02", "--until", "2026-01-01"],
         &["consolidate", "--concurrency", "0"],
+        &["consolidate", "--concurrency", "1025"],
         &["consolidate", "--concurrency", "99999999999999999999"],
         &["run", "consolidate,verify"],
     ] {
