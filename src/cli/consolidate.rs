@@ -167,12 +167,16 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
             .with_hint("both days are among those that are looked at"));
     }
     let config = context.config()?;
-    let aws = context.aws(&config).await?;
-    let legacy = tokio::select! {
-        found = sources::find(context, &aws, &config) => found?,
+    let find = async {
+        let aws = context.aws(&config).await?;
+        let legacy = sources::find(context, &aws, &config).await?;
+        Ok::<_, CliError>((aws, legacy))
+    };
+    let (aws, legacy) = tokio::select! {
+        found = Box::pin(find) => found?,
         // An earlier part of a round may have taken the signal over. Whoever is to
         // be asked ends the question with it.
-        Ok(()) = tokio::signal::ctrl_c(), if context.yes => return Err(Interrupted.into()),
+        Ok(()) = tokio::signal::ctrl_c(), if context.yes => return Err(Interrupted::Early.into()),
     };
     let selected = discover::selected(&legacy.found.trails, &config);
     let found: Vec<Source> = selected
@@ -230,7 +234,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     };
     let ended = tokio::select! {
         ended = work => ended,
-        () = interrupted_twice(context.out, &progress) => Err(Interrupted.into()),
+        () = interrupted_twice(context.out, &progress) => Err(Interrupted::AtOnce.into()),
     };
     shown.abort();
     if let Some(bar) = bar {
@@ -305,7 +309,8 @@ async fn interrupted_twice(out: super::Output, progress: &Progress) {
         // Listened for before anybody is told of it: one that comes between is not lost.
         let mut second = pin!(tokio::signal::ctrl_c());
         let at_once = futures::poll!(second.as_mut());
-        out.note("stopping: what is in flight is finished and recorded; Ctrl-C again ends at once");
+        // Whoever presses it sits before it, `--quiet` or not.
+        out.warn("stopping: what is in flight is finished and recorded; Ctrl-C again ends at once");
         progress.stop();
         let second = match at_once {
             Poll::Ready(unheard) => unheard,
@@ -319,17 +324,26 @@ async fn interrupted_twice(out: super::Output, progress: &Progress) {
     std::future::pending::<()>().await;
 }
 
-/// A person did not even want what was in flight to be finished.
+/// A person wanted no more of it.
 #[derive(Debug, thiserror::Error)]
-#[error("ended at once, before it was done")]
-pub(super) struct Interrupted;
+pub(super) enum Interrupted {
+    /// Nothing was under way yet.
+    #[error("stopped before anything was copied")]
+    Early,
+    /// Not even what was in flight was to be finished.
+    #[error("ended at once, before it was done")]
+    AtOnce,
+}
 
 impl Explain for Interrupted {
     fn hint(&self) -> Option<String> {
-        Some(
-            "what arrived is whole and stays, and the same command goes on from here; the record lacks what was done last"
-                .to_owned(),
-        )
+        match self {
+            Self::Early => None,
+            Self::AtOnce => Some(
+                "what arrived is whole and stays, and the same command goes on from here; the record lacks what was done last"
+                    .to_owned(),
+            ),
+        }
     }
 
     fn exit(&self) -> Exit {

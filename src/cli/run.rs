@@ -213,8 +213,10 @@ fn check(args: &Args, context: &Context) -> Result<(), CliError> {
             CliError::usage(format!("no report can be written to `{}`{why}", path.display()))
                 .with_hint("name a file in a folder that exists and can be written to")
         };
-        if path.is_dir() || path.file_name().is_none() {
-            return Err(refuse(String::new()));
+        // A device would be replaced by a file, and a folder is none.
+        let is_folder = ["/", "/."].iter().any(|end| path.to_string_lossy().ends_with(end));
+        if path.file_name().is_none() || is_folder || path.exists() && !path.is_file() {
+            return Err(refuse(": it is no file".to_owned()));
         }
         // Tried before hours of work, and not after them.
         let probe = beside(path);
@@ -279,21 +281,25 @@ async fn verified(
     let once = || unless_interrupted(Box::pin(verify::once(&asked, quiet)));
     let Some(done) = once().await else { return Ok(Came::stopped()) };
     let (mut subject, mut verification) = done?;
+    let mut stopped = false;
     if let Some(brought) = brought
         && missing(&verification).any(|finding| finding.origin.is_some())
     {
         context.out.note("files are missing: consolidating again, to see whether they come …");
-        let came = match any_comes(&verification, brought, quiet).await {
-            Err(error) if error.is::<Interrupted>() => return Ok(Came::stopped()),
+        // Where a person stops it, what was found stands.
+        match any_comes(&verification, brought, quiet).await {
             Err(error) => {
                 context.out.warn(error.render());
-                false
+                stopped = error.is::<Interrupted>();
             }
-            Ok(came) => came,
-        };
-        if came {
-            let Some(done) = once().await else { return Ok(Came::stopped()) };
-            (subject, verification) = done?;
+            Ok(false) => {}
+            Ok(true) => match once().await {
+                Some(done) => (subject, verification) = done?,
+                None => stopped = true,
+            },
+        }
+        if stopped {
+            *brought = Brought::Nothing;
         }
     }
     let text = verification::text(&subject, &verification);
@@ -314,7 +320,7 @@ async fn verified(
         exit,
         summary,
         report: Some(value(&verification::json(&subject, &verification))?),
-        stopped: brought.as_ref().is_some_and(Brought::stopped),
+        stopped: stopped || brought.as_ref().is_some_and(Brought::stopped),
     })
 }
 
@@ -343,6 +349,12 @@ async fn any_comes(
 ) -> Result<bool, CliError> {
     let done = consolidate::once(&consolidate::Args::everything(), context).await?;
     *brought = Brought::What(Box::new(done));
+    let looked = unless_interrupted(Box::pin(is_one_there(verification, context))).await;
+    looked.unwrap_or(Err(Interrupted::Early.into()))
+}
+
+/// Whether the archive has one of the missing files now.
+async fn is_one_there(verification: &Verification, context: &Context) -> Result<bool, CliError> {
     let config = context.config()?;
     let archive = consolidate::target(&config, &context.aws(&config).await?);
     for finding in missing(verification).filter(|finding| finding.origin.is_some()) {

@@ -340,6 +340,17 @@ async fn regions_that_cannot_be_listed_may_hold_trails() {
 }
 
 #[tokio::test]
+async fn an_account_that_left_nothing_does_not_pass_for_one_that_is_done() {
+    let stage = stage(3).await;
+    let said = "of an account and a Region that were asked for";
+    for (account, told) in [("999999999999", true), (MEMBER, false)] {
+        let ran = orgtrail(&stage, &["consolidate", "--dry-run", "--account", account]).await;
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains(said), told, "{account}: {}", ran.stderr);
+    }
+}
+
+#[tokio::test]
 async fn keys_that_cannot_be_saved_hide_nothing_of_what_was_done() {
     let stage = stage(3).await;
     let put = stage.archive().s3().put_object().bucket("acme-log-archive");

@@ -321,6 +321,57 @@ async fn what_was_only_on_its_way_is_not_said_to_be_deleted() {
     assert_eq!(ground.records().await, 2);
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_found_stands_where_the_second_look_is_ended() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    let ground = Ground::lay().await;
+    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
+    let there = ground.relocated(log);
+    let faults = ground.sandbox.faults();
+    faults.inject(Fault::every("s3:GetObject", Effect::Latency { milliseconds: 500 }));
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("round.json");
+    let arguments = ["run", "consolidate,verify", "--yes", "--report", "round.json"];
+    let mut command = command(&ground.sandbox, folder.path(), MINIMAL, &arguments);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let soon = || tokio::time::sleep(std::time::Duration::from_millis(5));
+    while ground.sandbox.keys_raw(ARCHIVE, "orgtrail/public-keys.json").is_empty() {
+        soon().await;
+    }
+    // The consolidation is done; the one of `verify` is to hang.
+    ground.sandbox.vanish(ARCHIVE, &there).unwrap();
+    faults.inject(Fault::every("s3:PutObject", Effect::Hang));
+    while faults.struck()[1].1 == 0 {
+        soon().await;
+    }
+    let ended = tokio::task::spawn_blocking(move || {
+        let pid = child.id().to_string();
+        let interrupt = || {
+            let sent = std::process::Command::new("kill").args(["-INT", &pid]).status();
+            assert!(sent.unwrap().success());
+        };
+        interrupt();
+        let mut said = String::new();
+        for line in BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap) {
+            if line.starts_with("stopping:") {
+                interrupt();
+            }
+            said.push_str(&line);
+        }
+        (child.wait().unwrap().code(), said)
+    });
+    let ended = tokio::time::timeout(std::time::Duration::from_mins(1), ended).await;
+    let (code, said) = ended.expect("it does not wait for what hangs").unwrap();
+    assert_eq!(code, Some(14), "{said}");
+    let round: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    let verified = &round["parts"][1];
+    assert!(verified["report"].to_string().contains(&there), "{verified:#}");
+    assert!(verified["summary"].as_str().unwrap().contains("may not have been brought yet"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_the_next_round_is_unproven_and_not_foreign() {
     let ground = Ground::bare(4).await;
@@ -349,6 +400,11 @@ async fn what_waits_for_the_next_round_is_unproven_and_not_foreign() {
 async fn a_round_that_is_not_right_is_refused_before_it_begins() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("orgtrail.toml"), MINIMAL).unwrap();
+    let device = folder.path().join("device");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/dev/null", device).unwrap();
+    #[cfg(not(unix))]
+    std::fs::create_dir(device).unwrap();
     for arguments in [
         &["run"][..],
         &["run", "verify,repair"],
@@ -357,9 +413,12 @@ async fn a_round_that_is_not_right_is_refused_before_it_begins() {
         &["run", "verify", "--report", "nowhere/round.json"],
         &["run", "verify", "--report", "/proc/round.json"],
         &["run", "verify", "--report", ""],
+        &["run", "verify", "--report", "folder/"],
+        &["run", "verify", "--report", "device"],
         &["run", "verify", "--verify-days", "0"],
         &["consolidate", "--since", "2026-01-02", "--until", "2026-01-01"],
         &["consolidate", "--concurrency", "0"],
+        &["consolidate", "--concurrency", "1025"],
         &["consolidate", "--concurrency", "99999999999999999999"],
         &["run", "consolidate,verify"],
     ] {

@@ -174,9 +174,9 @@ impl Work {
                 Some((day, counts)) = running.next(), if !running.is_empty() => {
                     ahead = ahead.saturating_sub(usize::try_from(counts.source).unwrap_or(usize::MAX));
                     result.counts += counts;
-                    // What was not compared is looked at again: it may be restored by then.
-                    contiguous &= counts.complete() && counts.uncompared == 0;
-                    contiguous &= !self.progress.stopped();
+                    // What could not be compared keeps no day open: it stays so until somebody
+                    // restores it, and all days after it would be compared in each run.
+                    contiguous &= counts.complete() && !self.progress.stopped();
                     if let Some(day) = day.filter(|day| contiguous && *day <= self.closed_through) {
                         result.proven_through = result.proven_through.max(Some(day));
                     }

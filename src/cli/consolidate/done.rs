@@ -129,6 +129,13 @@ impl Done {
         if self.sources.is_empty() {
             context.out.note("no source is declared, and no trail but the organization's found");
         }
+        let looked = !self.sources.is_empty() && report.failures.is_empty() && !report.stopped;
+        if looked && report.lanes == 0 {
+            // A mistyped account would look like one that is done.
+            context.out.warn(
+                "nothing there is CloudTrail's and of an account and a Region that were asked for",
+            );
+        }
         let estimated = self.dry_run && !self.sources.is_empty();
         if estimated {
             estimate::tell(context, report, &self.estimate())?;
