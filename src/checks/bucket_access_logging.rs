@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_bucket, together, where_declared};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// who reads and writes the archive is itself recorded.
 pub(super) const CHECK: Check = Check {
     id: "bucket-access-logging",
     title: "who reads and writes the archive is itself recorded",

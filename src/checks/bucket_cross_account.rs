@@ -3,7 +3,6 @@ use super::judge::{broken, of_bucket, of_seen};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::aws::Seen;
 
-/// the bucket policy permits nothing to anybody but CloudTrail, the owner and the declared readers.
 pub(super) const CHECK: Check = Check {
     id: "bucket-cross-account",
     title: "the bucket policy permits nothing to anybody but CloudTrail, the owner and the declared readers",

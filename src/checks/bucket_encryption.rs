@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_bucket};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the bucket encrypts with the declared key by default.
 pub(super) const CHECK: Check = Check {
     id: "bucket-encryption",
     title: "the bucket encrypts with the declared key by default",

@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_bucket};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// logs move and end as declared.
 pub(super) const CHECK: Check = Check {
     id: "bucket-lifecycle",
     title: "logs move and end as declared",

@@ -4,7 +4,6 @@ use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::config::MfaDelete;
 use crate::sandbox::{Question, Says, Who};
 
-/// deleting a version asks for a second factor, in the declared way.
 pub(super) const CHECK: Check = Check {
     id: "bucket-mfa-delete",
     title: "deleting a version asks for a second factor, in the declared way",

@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_bucket, where_declared};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the declared targets hear of the archive's objects.
 pub(super) const CHECK: Check = Check {
     id: "bucket-notifications",
     title: "the declared targets hear of the archive's objects",

@@ -2,7 +2,6 @@ use super::judge::{not_declared, of_bucket, of_seen, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::resources::archive_bucket::ObjectLock;
 
-/// new objects are locked at least as declared.
 pub(super) const CHECK: Check = Check {
     id: "bucket-object-lock",
     title: "new objects are locked at least as declared",

@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_bucket};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the bucket's owner owns every object, and access control lists are off.
 pub(super) const CHECK: Check = Check {
     id: "bucket-ownership",
     title: "the bucket's owner owns every object, and access control lists are off",

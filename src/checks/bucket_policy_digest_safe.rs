@@ -4,7 +4,6 @@ use super::{Answer, Check, Facts, Severity};
 use crate::policy::CLOUDTRAIL;
 use crate::sandbox::{Question, Says, Who};
 
-/// nothing in the bucket policy refuses CloudTrail's logs or digests.
 pub(super) const CHECK: Check = Check {
     id: "bucket-policy-digest-safe",
     title: "nothing in the bucket policy refuses CloudTrail's logs or digests",

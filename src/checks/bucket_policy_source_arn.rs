@@ -3,7 +3,6 @@ use super::{Answer, Check, Facts, Severity};
 use crate::policy::CLOUDTRAIL;
 use crate::sandbox::{Question, Says, Who};
 
-/// CloudTrail writes for the declared trail alone, under its two prefixes.
 pub(super) const CHECK: Check = Check {
     id: "bucket-policy-source-arn",
     title: "CloudTrail writes for the declared trail alone, under its two prefixes",

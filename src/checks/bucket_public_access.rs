@@ -3,7 +3,6 @@ use super::judge::{as_declared, broken, of_bucket, of_seen, together};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::policy::Effect;
 
-/// the bucket is closed to the public.
 pub(super) const CHECK: Check = Check {
     id: "bucket-public-access",
     title: "the bucket is closed to the public",

@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_bucket, together, where_declared};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the archive replicates as declared.
 pub(super) const CHECK: Check = Check {
     id: "bucket-replication",
     title: "the archive replicates as declared",

@@ -3,7 +3,6 @@ use super::judge::{broken, of_bucket, together, unknown, whether};
 use super::{Answer, Check, Facts, Severity};
 use crate::aws::Seen;
 
-/// lifecycle, lock and MFA delete do not contradict each other.
 pub(super) const CHECK: Check = Check {
     id: "bucket-retention-conflict",
     title: "lifecycle, lock and MFA delete do not contradict each other",

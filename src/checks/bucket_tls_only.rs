@@ -2,7 +2,6 @@ use super::judge::{of_bucket, of_policy, of_seen, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::sandbox::{Question, Says, Who};
 
-/// the bucket refuses requests without TLS, or below the declared version.
 pub(super) const CHECK: Check = Check {
     id: "bucket-tls-only",
     title: "the bucket refuses requests without TLS, or below the declared version",

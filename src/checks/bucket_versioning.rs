@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_bucket};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// old versions of objects are kept.
 pub(super) const CHECK: Check = Check {
     id: "bucket-versioning",
     title: "old versions of objects are kept",

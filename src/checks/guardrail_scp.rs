@@ -4,7 +4,6 @@ use super::{Answer, Check, Facts, Severity};
 use crate::resources::GuardrailScp;
 use crate::sandbox::{Question, Says, Who};
 
-/// the guardrail is attached where declared, and denies what would harm trail, bucket and key.
 pub(super) const CHECK: Check = Check {
     id: "guardrail-scp",
     title: "the guardrail is attached where declared, and denies what would harm trail, bucket and key",

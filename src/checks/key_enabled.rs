@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_key, together};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the key is enabled, in the bucket's Region, and not pending deletion.
 pub(super) const CHECK: Check = Check {
     id: "key-enabled",
     title: "the key is enabled, in the bucket's Region, and not pending deletion",

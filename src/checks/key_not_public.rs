@@ -3,7 +3,6 @@ use super::judge::{broken, of_key, of_seen};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::policy::Effect;
 
-/// the key's policy permits nothing to anyone without condition.
 pub(super) const CHECK: Check = Check {
     id: "key-not-public",
     title: "the key's policy permits nothing to anyone without condition",

@@ -5,7 +5,6 @@ use super::{Answer, Check, Facts, Severity};
 use crate::policy::CLOUDTRAIL;
 use crate::sandbox::{Question, Says, Who};
 
-/// CloudTrail uses the key for the declared trail alone, and only declared readers decrypt.
 pub(super) const CHECK: Check = Check {
     id: "key-policy-scope",
     title: "CloudTrail uses the key for the declared trail alone, and only declared readers decrypt",

@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_key};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the key is rotated as declared.
 pub(super) const CHECK: Check = Check {
     id: "key-rotation",
     title: "the key is rotated as declared",

@@ -1,7 +1,6 @@
 use super::judge::{of_key, of_seen, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the key lies in one Region alone.
 pub(super) const CHECK: Check = Check {
     id: "key-single-region",
     title: "the key lies in one Region alone",

@@ -1,7 +1,6 @@
 use super::judge::{of_log_group, of_seen, where_declared, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity, Verdict};
 
-/// the log group's events are encrypted with a KMS key.
 pub(super) const CHECK: Check = Check {
     id: "log-group-encrypted",
     title: "the log group's events are encrypted with a KMS key",

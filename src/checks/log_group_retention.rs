@@ -1,7 +1,6 @@
 use super::judge::{of_log_group, of_seen, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the log group keeps its events at least as long as declared.
 pub(super) const CHECK: Check = Check {
     id: "log-group-retention",
     title: "the log group keeps its events at least as long as declared",

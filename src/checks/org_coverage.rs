@@ -3,7 +3,6 @@ use super::{Answer, Check, Facts, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
-/// the trail is there and records in every active account and enabled Region.
 pub(super) const CHECK: Check = Check {
     id: "org-coverage",
     title: "the trail is there and records in every active account and enabled Region",

@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_organization};
 use super::{Answer, Check, Facts, Severity};
 
-/// exactly the declared accounts administer the organization's trails.
 pub(super) const CHECK: Check = Check {
     id: "org-delegated-admins",
     title: "exactly the declared accounts administer the organization's trails",

@@ -3,7 +3,6 @@ use super::{Answer, Check, Facts, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
-/// the newest digest of every account and Region is younger than declared.
 pub(super) const CHECK: Check = Check {
     id: "org-delivery-freshness",
     title: "the newest digest of every account and Region is younger than declared",

@@ -10,7 +10,6 @@ use crate::archive::verify::run::LaneReport;
 use crate::aws::Seen;
 use crate::names::{AccountId, Region};
 
-/// the newest digests of every chain are there, verify and link.
 pub(super) const CHECK: Check = Check {
     id: "org-digest-chain",
     title: "the newest digests of every chain are there, verify and link",

@@ -3,7 +3,6 @@ use super::{Answer, Check, Facts, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
-/// accounts that joined since the earlier run are covered.
 pub(super) const CHECK: Check = Check {
     id: "org-new-accounts",
     title: "accounts that joined since the earlier run are covered",

@@ -2,7 +2,6 @@ use super::judge::{of_seen, of_trail, together, whether};
 use super::trail_multi_region::{NO_TRAIL, own};
 use super::{Answer, Check, Facts, Severity};
 
-/// the trail is the declared organization trail.
 pub(super) const CHECK: Check = Check {
     id: "org-trail-identity",
     title: "the trail is the declared organization trail",

@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_organization, together};
 use super::{Answer, Check, Facts, Severity};
 
-/// CloudTrail has trusted access and its service-linked role.
 pub(super) const CHECK: Check = Check {
     id: "org-trusted-access",
     title: "CloudTrail has trusted access and its service-linked role",

@@ -4,7 +4,6 @@ use super::{Answer, Check, Facts, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
-/// no account has a trail besides the declared one.
 pub(super) const CHECK: Check = Check {
     id: "org-unmanaged-trails",
     title: "no account has a trail besides the declared one",

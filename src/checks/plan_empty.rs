@@ -8,7 +8,6 @@ use crate::plan::{Action, plan};
 /// The id of the check that tells what no other does.
 pub const PLAN_EMPTY: &str = "plan-empty";
 
-/// nothing else is to be done.
 pub(super) const CHECK: Check = Check {
     id: PLAN_EMPTY,
     title: "nothing else is to be done",

@@ -5,7 +5,6 @@ use super::judge::{as_declared, broken, not_declared, of_seen, of_trail, togethe
 use super::trail_multi_region::{NO_TRAIL, own};
 use crate::aws::Seen;
 
-/// the trail delivers into the declared log group, and did so within a day.
 pub(super) const CHECK: Check = Check {
     id: "trail-cloudwatch-logs",
     title: "the trail delivers into the declared log group, and did so within a day",

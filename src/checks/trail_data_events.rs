@@ -3,7 +3,6 @@ use super::trail_multi_region::NO_TRAIL;
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::resources::EventSelectors;
 
-/// the declared data events are recorded.
 pub(super) const CHECK: Check = Check {
     id: "trail-data-events",
     title: "the declared data events are recorded",

@@ -3,7 +3,6 @@ use super::{Answer, Check, Facts, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
-/// no other trail records the same management events again.
 pub(super) const CHECK: Check = Check {
     id: "trail-duplicates",
     title: "no other trail records the same management events again",

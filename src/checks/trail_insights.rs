@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_trail, where_declared};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// Insights are recorded as declared.
 pub(super) const CHECK: Check = Check {
     id: "trail-insights",
     title: "Insights are recorded as declared",

@@ -1,7 +1,6 @@
 use super::judge::{as_declared, broken, of_seen, of_trail, together};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the trail records, and its deliveries arrive.
 pub(super) const CHECK: Check = Check {
     id: "trail-is-logging",
     title: "the trail records, and its deliveries arrive",

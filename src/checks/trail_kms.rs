@@ -4,7 +4,6 @@ use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::aws::Seen;
 use crate::resources::is_key;
 
-/// the trail encrypts with the declared key.
 pub(super) const CHECK: Check = Check {
     id: "trail-kms",
     title: "the trail encrypts with the declared key",

@@ -2,7 +2,6 @@ use super::judge::{of_seen, of_trail, whether};
 use super::trail_multi_region::{NO_TRAIL, own};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// log file validation is on.
 pub(super) const CHECK: Check = Check {
     id: "trail-log-validation",
     title: "log file validation is on",

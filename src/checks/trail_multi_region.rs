@@ -2,7 +2,6 @@ use super::judge::{broken, of_seen, of_trail, together, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::resources::EventSelectors;
 
-/// the trail records every management event in every Region.
 pub(super) const CHECK: Check = Check {
     id: "trail-multi-region",
     title: "the trail records every management event in every Region",

@@ -2,7 +2,6 @@ use super::judge::{as_declared, not_declared, of_seen, of_trail, together, wheth
 use super::trail_multi_region::{NO_TRAIL, own};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the trail tells the declared topic of its deliveries.
 pub(super) const CHECK: Check = Check {
     id: "trail-notifies",
     title: "the trail tells the declared topic of its deliveries",

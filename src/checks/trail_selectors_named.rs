@@ -2,7 +2,6 @@ use super::judge::{of_seen, of_trail, whether};
 use super::trail_multi_region::NO_TRAIL;
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the selector of management events has the name that scanners look for.
 pub(super) const CHECK: Check = Check {
     id: "trail-selectors-named",
     title: "the selector of management events has the name that scanners look for",

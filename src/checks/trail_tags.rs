@@ -1,7 +1,6 @@
 use super::judge::{as_declared, of_trail, where_declared};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 
-/// the declared tags are on the trail.
 pub(super) const CHECK: Check = Check {
     id: "trail-tags",
     title: "the declared tags are on the trail",
