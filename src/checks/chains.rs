@@ -18,8 +18,9 @@ use crate::names::{AccountId, Region};
 use crate::resources::Desired;
 
 /// A digest is an hour long, and comes up to two hours after it: a shorter window
-/// would often hold none, and say nothing about one that was deleted.
-const FEWEST_HOURS: u32 = 3;
+/// would often hold none, or none that was delivered well before the newest, and say
+/// nothing about one that was deleted.
+const FEWEST_HOURS: u32 = 4;
 
 /// From when on digests are verified; `None` where it is not declared.
 pub(super) fn since(desired: &Desired, at: Timestamp) -> Option<Timestamp> {
@@ -96,15 +97,20 @@ pub(super) async fn verify_newest(
     }
 }
 
+/// The declared trail's newest digest.
+pub(super) fn latest(desired: &Desired, at: Timestamp) -> LatestDelivery {
+    LatestDelivery {
+        trail: desired.config.trail.name.to_string(),
+        home_region: desired.home_region().to_string(),
+        at,
+    }
+}
+
 /// What CloudTrail told of the newest digests.
 fn delivered(desired: &Desired, accounts: &Seen<Vec<AccountFacts>>) -> Deliveries {
     let told = statuses(accounts).filter_map(|(account, region, status)| {
-        let latest = LatestDelivery {
-            trail: desired.config.trail.name.to_string(),
-            home_region: desired.home_region().to_string(),
-            at: status.present()?.told_digest?,
-        };
-        Some((account.clone(), region.clone(), latest))
+        let at = status.present()?.told_digest?;
+        Some((account.clone(), region.clone(), latest(desired, at)))
     });
     Deliveries::known(root(desired), told)
 }

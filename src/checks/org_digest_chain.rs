@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::chains::{root, since, statuses};
+use jiff::Timestamp;
+
+use super::chains::{latest, root, since, statuses};
 use super::judge::{broken, by_scope, not_declared, of_organization, unknown};
 use super::{Answer, Check, Facts, Severity, TrailStatus};
 use super::{Scope, Verdict};
@@ -35,10 +37,15 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         .collect();
     let own = root(&facts.desired).to_string();
     let is_own = |lane: &LaneReport| lane.root == own && !lane.followed;
+    let has_earlier = |told: Timestamp| {
+        let latest = latest(&facts.desired, told);
+        let own = verification.lanes.iter().filter(|lane| is_own(lane));
+        own.flat_map(|lane| &lane.chains).any(|chain| chain.began_before(&latest))
+    };
     let lanes = verification.lanes.iter().map(|lane| {
         let status = statuses.get(&(&lane.account, &lane.region)).copied();
         let scope = Scope::Region { account: lane.account.clone(), region: lane.region.clone() };
-        Answer { scope, verdict: of_lane(facts, lane, is_own(lane), status) }
+        Answer { scope, verdict: of_lane(facts, lane, is_own(lane), status, &has_earlier) }
     });
     let own_lanes: BTreeSet<_> = verification
         .lanes
@@ -49,7 +56,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
     let without = statuses.iter().filter(|(place, _)| !own_lanes.contains(*place)).filter_map(
         |((account, region), status)| {
             let scope = Scope::Region { account: (*account).clone(), region: (*region).clone() };
-            Some(Answer { scope, verdict: without_digests(facts, status)? })
+            Some(Answer { scope, verdict: without_digests(facts, status, &has_earlier)? })
         },
     );
     // An account and Region can have lanes under several roots.
@@ -72,6 +79,7 @@ fn of_lane(
     lane: &LaneReport,
     is_own: bool,
     status: Option<&Seen<TrailStatus>>,
+    has_earlier: &dyn Fn(Timestamp) -> bool,
 ) -> Verdict {
     let words = |keep: &dyn Fn(&&Finding) -> bool| {
         let found = lane.findings.iter().filter(keep);
@@ -89,13 +97,21 @@ fn of_lane(
     if !unread.is_empty() {
         return Verdict::Unknown { reason: unread, permission: Some("s3:GetObject".to_owned()) };
     }
+    // Of a trail that was moved here, the first digest may be on its way.
+    let doubtful = |finding: &&Finding| {
+        finding.severity == Grave::Incomplete && finding.kind == FindingKind::NewestDeleted
+    };
+    if let Some(doubtful) = lane.findings.iter().find(doubtful) {
+        let reason = doubtful.found.as_deref().unwrap_or(doubtful.kind.meaning());
+        return Verdict::Unknown { reason: reason.to_owned(), permission: None };
+    }
     match status.filter(|_| is_own) {
         Some(Seen::Unreadable(error)) => unknown(error),
         // Its first digest may be on its way.
         Some(Seen::Present(status)) if is_young(facts, status) => Verdict::Holds,
         Some(Seen::Present(_)) if !unproven.is_empty() => broken(unproven, WANTED),
         Some(status) if lane.chains.is_empty() && unproven.is_empty() => {
-            without_digests(facts, status).unwrap_or(Verdict::Holds)
+            without_digests(facts, status, has_earlier).unwrap_or(Verdict::Holds)
         }
         _ if !unproven.is_empty() => Verdict::Unknown { reason: unproven, permission: None },
         // Whether the newest were deleted, CloudTrail alone knows.
@@ -111,7 +127,14 @@ fn is_young(facts: &Facts, status: &TrailStatus) -> bool {
 
 /// The verdict on an account and Region without a digest of the window: nothing
 /// where none is due.
-fn without_digests(facts: &Facts, status: &Seen<TrailStatus>) -> Option<Verdict> {
+///
+/// `has_earlier` tells whether the archive has a digest that the trail wrote before
+/// another was delivered: if not, it may have been moved here since.
+fn without_digests(
+    facts: &Facts,
+    status: &Seen<TrailStatus>,
+    has_earlier: &dyn Fn(Timestamp) -> bool,
+) -> Option<Verdict> {
     let status = match status {
         Seen::Present(status) => status,
         // Where the trail is not, coverage tells it.
@@ -121,8 +144,14 @@ fn without_digests(facts: &Facts, status: &Seen<TrailStatus>) -> Option<Verdict>
     if let Some(told) = status.told_digest {
         let is_within = since(&facts.desired, facts.at)
             .is_some_and(|since| told.duration_since(since) > DELIVERED_WITHIN);
-        let found = || format!("none of the digest that CloudTrail delivered at {told}");
-        return is_within.then(|| broken(found(), WANTED));
+        let found = format!("none of the digest that CloudTrail delivered at {told}");
+        return is_within.then(|| {
+            if has_earlier(told) {
+                return broken(found, WANTED);
+            }
+            let reason = format!("{found}: the trail may have come to this bucket since");
+            Verdict::Unknown { reason, permission: None }
+        });
     }
     // The status does not tell of digests: the archive must hold a fresh one.
     let stale = status.staleness(facts.at, facts.freshness()).filter(|_| status.is_logging)?;

@@ -12,8 +12,8 @@ section! {
         /// digest comes every hour, also where nothing happened.
         freshness_hours: u32 = default(24_u32),
         /// The newest hours of every chain that are verified; 0 for none, which
-        /// leaves it to `orgtrail verify`.
-        chain_hours: u32 = default(3_u32),
+        /// leaves it to `orgtrail verify`. Less than 4 count as 4.
+        chain_hours: u32 = default(4_u32),
         /// Findings that do not count, each with its reason and its end.
         suppress: Vec<Suppress> = default(Vec::<Suppress>::new()),
     }

@@ -129,6 +129,35 @@ fn a_trail_whose_digests_are_all_deleted_is_found() {
     let found = only(&all);
     assert_eq!(found.kind, FindingKind::NewestDeleted);
     assert!(found.expected.as_ref().unwrap().contains("the digest of other"));
+    // The trail may have been moved here since.
+    assert_eq!(found.severity, Severity::Incomplete);
+
+    // Its digests of another Region came earlier: it was here.
+    let mut west =
+        Chain { trail: "other".to_owned(), region: "us-west-2".to_owned(), ..Chain::new() };
+    west.hours(&mut bucket, 6, 0, 0);
+    let all = verified_with(&bucket, |request| request.delivered = told(&[&chain, &other]));
+    let found = only(&all);
+    assert_eq!((found.kind, found.severity), (FindingKind::NewestDeleted, Severity::Broken));
+    assert_eq!(found.found.as_deref(), Some("no digest of this trail"));
+    // Not those of another account's trail of the same name.
+    for digest in &west.digests {
+        bucket.objects.remove(digest);
+    }
+    let mut namesake = Chain { account: "222222222222".to_owned(), ..west };
+    (namesake.end, namesake.previous) = (at(0), None);
+    namesake.hours(&mut bucket, 6, 0, 0);
+    let all = verified_with(&bucket, |request| request.delivered = told(&[&chain, &other]));
+    assert_eq!(only(&all).severity, Severity::Incomplete);
+
+    // Nor is a trail taken to be new here that left earlier log files.
+    let (mut bucket, chain) = six_hours();
+    for digest in &chain.digests {
+        bucket.objects.remove(digest);
+    }
+    let all = verified_with(&bucket, |request| request.delivered = told(&[&chain]));
+    assert_eq!(all.severity(), Some(Severity::Broken));
+    assert!(kinds(&all).contains(&FindingKind::NewestDeleted));
 
     // Of what was moved here, CloudTrail tells nothing: the trail may still be
     // writing where it always did.

@@ -7,6 +7,8 @@ mod authenticity;
 mod border;
 mod end;
 mod link;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use jiff::Timestamp;
 
 use self::authenticity::{Verdict, Vouched};
 pub use self::border::Border;
+pub(crate) use self::end::Absent;
 pub use self::end::{ChainSummary, DELIVERED_WITHIN, LaneSummary, LatestDelivery};
 use super::digest::ListedLog;
 use super::finding::{Finding, FindingKind, Severity};
@@ -24,6 +27,15 @@ use super::period::{Period, Periods};
 use super::place::{Family, Lane, Located, OrgOwner};
 use super::public_keys::PublicKeySet;
 use crate::archive::key::{ObjectKey, Root};
+
+/// How much memory digests of a lane may take that wait for a successor to prove
+/// them, beyond the newest: some 100,000 listed log files. Units: bytes.
+const PENDING_LIMIT: usize = 64 << 20;
+
+/// What is found of a lost signature, and why no successor can tell it any more.
+const NO_SIGNATURE: &str = "none";
+const TOO_MANY_PENDING: &str =
+    "none, nor a successor before too many others without a signature overlapped it";
 
 /// What is asked: from when to when.
 #[derive(Debug, Clone, Copy, Default)]
@@ -89,6 +101,8 @@ pub struct ChainVerifier {
     came_from: Vec<Border>,
     /// What the chain here must reach.
     border: Option<Border>,
+    /// See [`PENDING_LIMIT`].
+    pending_limit: usize,
 }
 
 /// One chain up to where it has been followed.
@@ -174,6 +188,7 @@ impl ChainVerifier {
             covered: Periods::default(),
             came_from: Vec::new(),
             border: None,
+            pending_limit: PENDING_LIMIT,
         }
     }
 
@@ -235,7 +250,7 @@ impl ChainVerifier {
         if let (Some(at), Some(signature)) = (linked, &document.previous_digest_signature)
             && previous.as_ref() == Some(&chains[at].tip.key)
         {
-            self.prove_pending(&mut chains[at], Some(signature), out);
+            self.prove_pending(&mut chains[at], Ok(signature), out);
         }
 
         match self.authenticate(&key, &opened, located) {
@@ -259,6 +274,7 @@ impl ChainVerifier {
                     chains[at].back_to(previous);
                 }
                 let at = self.link(family, chains, &key, &opened, located, linked, out);
+                self.make_room(chains, at, opened.memory, out);
                 let (name, end) = (key.to_string(), opened.end);
                 let state = TipState::Pending(Box::new(opened), key, located);
                 chains[at].advance(Tip { key: name, end, state });
@@ -285,9 +301,30 @@ impl ChainVerifier {
         VerifiedDigest { lane: Arc::clone(&self.lane), key, hour, located, logs }
     }
 
+    /// Decides about all tips but one whose signatures are lost, where they take
+    /// too much memory with what that one is to hold: anybody can put any number of
+    /// objects there that pass for such.
+    fn make_room(&mut self, chains: &mut [Chain], but: usize, more: usize, out: &mut Vec<Outcome>) {
+        let others = self.chains.values().flatten().chain(chains.iter());
+        if others.map(Chain::pending).fold(more, usize::saturating_add) <= self.pending_limit {
+            return;
+        }
+        let mut families = std::mem::take(&mut self.chains);
+        let here = chains.iter_mut().enumerate().filter(|(at, _)| *at != but);
+        for chain in families.values_mut().flatten().chain(here.map(|(_, chain)| chain)) {
+            self.prove_pending(chain, Err(TOO_MANY_PENDING), out);
+        }
+        self.chains = families;
+    }
+
     /// Decides about a tip whose signature is lost, with the one that its
-    /// successor records.
-    fn prove_pending(&mut self, chain: &mut Chain, recorded: Option<&str>, out: &mut Vec<Outcome>) {
+    /// successor records, or with why there is none.
+    fn prove_pending(
+        &mut self,
+        chain: &mut Chain,
+        recorded: Result<&str, &str>,
+        out: &mut Vec<Outcome>,
+    ) {
         if !matches!(chain.tip.state, TipState::Pending(..)) {
             return;
         }
@@ -298,17 +335,18 @@ impl ChainVerifier {
         else {
             return;
         };
-        let checked = if let Some(signature) = recorded {
-            self.check_signature(&key, &opened, signature)
-        } else {
-            let severity =
-                if self.rules.metadata_travels { Severity::Broken } else { Severity::Incomplete };
-            let lost = self
-                .at(FindingKind::SignatureMissing, &key)
-                .because("metadata `signature` and `signature-algorithm`", "none")
-                .over(opened.start, opened.end)
-                .weighing(severity);
-            Err(Box::new(lost))
+        let checked = match recorded {
+            Ok(signature) => self.check_signature(&key, &opened, signature),
+            Err(why) => {
+                let travels = self.rules.metadata_travels;
+                let severity = if travels { Severity::Broken } else { Severity::Incomplete };
+                let lost = self
+                    .at(FindingKind::SignatureMissing, &key)
+                    .because("metadata `signature` and `signature-algorithm`", why)
+                    .over(opened.start, opened.end)
+                    .weighing(severity);
+                Err(Box::new(lost))
+            }
         };
         let vouched = match checked {
             Ok(vouched) => vouched,
@@ -333,7 +371,7 @@ impl ChainVerifier {
         out: &mut Vec<Outcome>,
     ) {
         if let Some(chain) = at.and_then(|at| chains.get_mut(at)) {
-            self.prove_pending(chain, None, out);
+            self.prove_pending(chain, Err(NO_SIGNATURE), out);
             let (sound_until, before) = match &chain.tip.state {
                 TipState::Broken { sound_until, digests } => (*sound_until, *digests),
                 _ => (Some(chain.tip.end), 0),
@@ -363,6 +401,14 @@ impl Chain {
     /// Whether the chain's last digest, or its last proven one, lies at a key.
     fn ends_at(&self, key: &str) -> bool {
         self.tip.key == key || self.sound_before.as_ref().is_some_and(|sound| sound.key == key)
+    }
+
+    /// What the tip takes while it waits for a successor. Units: bytes.
+    fn pending(&self) -> usize {
+        match &self.tip.state {
+            TipState::Pending(opened, ..) => opened.memory,
+            TipState::Sound(_) | TipState::Broken { .. } => 0,
+        }
     }
 
     /// Forgets foreign objects after the digest at a key.

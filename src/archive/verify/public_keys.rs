@@ -18,6 +18,8 @@ use crate::names::Region;
 /// [`PublicKeySet::to_list`] gives it.
 pub const SAVED_KEYS: &str = "orgtrail/public-keys.json";
 
+/// What a digest covers.
+const ONE_HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// How long after its hour a digest may have been signed.
 const SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 /// How far from its generation a backfill digest may have been signed.
@@ -242,6 +244,23 @@ impl PublicKeySet {
         self.keys.is_empty()
     }
 
+    /// As [`find`](Self::find), for keys that nobody vouches for: whoever signs with
+    /// one may claim a beginning long ago, and only the end of an hour counts.
+    pub fn find_saved(
+        &self,
+        region: &Region,
+        fingerprint: &Fingerprint,
+        signed: SignedAt,
+    ) -> Result<&PublicKey, KeyLookupError> {
+        let signed = match signed {
+            SignedAt::Hour { start, end } => {
+                SignedAt::Hour { start: start.max(later(end, -ONE_HOUR)), end }
+            }
+            SignedAt::Backfill(at) => SignedAt::Backfill(at),
+        };
+        self.find(region, fingerprint, signed)
+    }
+
     /// The key that a digest of a Region names, if it was valid when the digest
     /// was signed.
     pub fn find(
@@ -387,6 +406,21 @@ mod tests {
         assert!(!holds(at("2026-01-31T02:00:00Z")));
         assert!(holds(SignedAt::Backfill("2026-01-31T00:30:00Z".parse().unwrap())));
         assert!(!holds(SignedAt::Backfill("2026-01-31T01:30:00Z".parse().unwrap())));
+    }
+
+    #[test]
+    fn a_saved_key_does_not_reach_further_for_a_beginning_long_ago() {
+        let item = item();
+        let mut set = PublicKeySet::default();
+        set.add_item(&item).unwrap();
+        let name = Fingerprint::told(&item.fingerprint);
+        let region = "us-east-1".parse().unwrap();
+        let end = |text: &str| text.parse::<Timestamp>().unwrap();
+        let long = |text| SignedAt::Hour { start: end("2026-01-15T00:00:00Z"), end: end(text) };
+        assert!(set.find(&region, &name, long("2026-03-01T00:00:00Z")).is_ok());
+        assert!(set.find_saved(&region, &name, long("2026-03-01T00:00:00Z")).is_err());
+        assert!(set.find_saved(&region, &name, long("2026-01-31T01:00:00Z")).is_ok());
+        assert!(set.find_saved(&region, &name, at("2026-01-31T01:00:00Z")).is_ok());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use self::delivery::Deliveries;
 use self::discover::lanes;
 pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
-use super::chain::{Border, ChainSummary, Rules, Window};
+use super::chain::{Absent, Border, ChainSummary, Rules, Window};
 use super::finding::{Finding, Severity};
 use super::period::{Period, Periods};
 use super::place::{Lane, OrgOwner};
@@ -117,6 +117,9 @@ pub struct LaneReport {
     /// Where its chains came from other buckets.
     #[serde(skip)]
     pub(crate) borders: Vec<Border>,
+    /// The trails without any digest here.
+    #[serde(skip)]
+    pub(crate) absent: Vec<Absent>,
 }
 
 /// How many log files are what their digests say.
@@ -176,6 +179,7 @@ pub async fn verify(
         .buffer_unordered(request.concurrency.lanes)
         .collect()
         .await;
+    delivery::weigh(&mut reports);
     follow::follow(&request, &mut reports, &limits, &progress).await;
     let order = |report: &LaneReport| {
         (report.account.clone(), report.region.clone(), report.bucket.clone(), report.root.clone())

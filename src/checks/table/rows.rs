@@ -200,6 +200,7 @@ pub(super) const ROWS: &[Row] = &[
                 findings: vec![Finding::new(FindingKind::DigestSignature)],
                 followed: false,
                 borders: Vec::new(),
+                absent: Vec::new(),
             };
             let verification = Verification { lanes: vec![lane], findings: Vec::new() };
             f.chains = Seen::Present(Arc::new(verification));

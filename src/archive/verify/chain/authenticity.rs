@@ -74,9 +74,11 @@ impl ChainVerifier {
             .keys
             .find(region, &fingerprint, signed_at)
             .map(|key| (key, Vouched::Yes))
-            .or_else(|unlisted| match rules.saved_keys.find(region, &fingerprint, signed_at) {
-                Ok(key) => Ok((key, Vouched::No)),
-                Err(_) => Err(unlisted),
+            .or_else(|unlisted| {
+                match rules.saved_keys.find_saved(region, &fingerprint, signed_at) {
+                    Ok(key) => Ok((key, Vouched::No)),
+                    Err(_) => Err(unlisted),
+                }
             })
             .map_err(|error: KeyLookupError| {
                 let expected = format!("a public key that signs for {} then", key.region());

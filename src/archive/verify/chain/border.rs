@@ -67,7 +67,7 @@ impl ChainVerifier {
             return;
         };
         chain.back_to(&key);
-        self.prove_pending(chain, border.signature.as_deref(), out);
+        self.prove_pending(chain, border.signature.as_deref().ok_or(super::NO_SIGNATURE), out);
         out.extend(self.differences(&border, &chain.tip).into_iter().map(Outcome::found));
     }
 

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    Border, Chain, ChainVerifier, Family, Finding, FindingKind, Lane, Located, ObjectKey, Outcome,
-    Period, Periods, Tip,
+    Border, Chain, ChainVerifier, Family, Finding, FindingKind, Lane, Located, NO_SIGNATURE,
+    ObjectKey, Outcome, Period, Periods, Tip,
 };
 use crate::archive::key::DIGEST_FOLDER;
 use crate::archive::verify::finding::Severity;
@@ -48,6 +48,10 @@ pub struct ChainSummary {
     /// Where the newest proven digest lies.
     #[serde(skip)]
     located: Located,
+    /// Where the hour of the first proven digest ends that lies where CloudTrail
+    /// wrote it.
+    #[serde(skip)]
+    began: Option<Timestamp>,
     #[serde(skip)]
     covered: Periods,
     #[serde(skip)]
@@ -66,6 +70,16 @@ pub struct LaneSummary {
     pub covered: Periods,
     /// Where chains came from other buckets or prefixes.
     pub came_from: Vec<Border>,
+    /// The trails without any digest here.
+    pub(crate) absent: Vec<Absent>,
+}
+
+/// A trail that delivered a digest and has none here.
+#[derive(Debug)]
+pub(crate) struct Absent {
+    pub(crate) latest: LatestDelivery,
+    /// The account that owns it, as in [`ChainSummary::owner`].
+    pub(crate) owner: Option<AccountId>,
 }
 
 /// What CloudTrail says of a trail's newest digest.
@@ -89,6 +103,11 @@ impl LatestDelivery {
             && self.trail == family.trail.as_str()
             && self.home_region == family.home_region.as_str()
     }
+
+    /// What is wanted where the trail has no digest.
+    pub(crate) fn wanted(&self) -> String {
+        format!("the digest of {} that CloudTrail delivered at {}", self.trail, self.at)
+    }
 }
 
 impl ChainSummary {
@@ -106,6 +125,7 @@ impl ChainSummary {
             proven: Vec::new(),
             family,
             located: Located::InPlace,
+            began: None,
             covered: Periods::default(),
             gaps: Vec::new(),
             hours_by_saved_key: None,
@@ -116,7 +136,19 @@ impl ChainSummary {
         self.valid += 1;
         self.relocated += u64::from(located == Located::Relocated);
         self.located = located;
+        if located == Located::InPlace {
+            self.began = Some(self.began.map_or(hour.to, |began| began.min(hour.to)));
+        }
         self.covered.add(hour);
+    }
+
+    /// Whether the trail was writing here already when it delivered a digest, so
+    /// that this one belongs here too: right after a trail was moved, CloudTrail
+    /// tells of one in the bucket before.
+    #[must_use]
+    pub fn began_before(&self, latest: &LatestDelivery) -> bool {
+        latest.is_of(&self.family)
+            && self.began.is_some_and(|began| latest.at.duration_since(began) > DELIVERED_WITHIN)
     }
 
     pub(super) fn count_saved_key(&mut self, hour: Period) {
@@ -160,10 +192,11 @@ impl ChainVerifier {
         let mut families = std::mem::take(&mut self.chains);
         self.reach_border(&mut families, &mut out);
         for chain in families.values_mut().flatten() {
-            self.prove_pending(chain, None, &mut out);
+            self.prove_pending(chain, Err(NO_SIGNATURE), &mut out);
         }
-        let deleted = delivered.iter().filter_map(|latest| self.all_deleted(&families, latest));
-        out.extend(deleted.map(Outcome::found));
+        let absent: Vec<Absent> =
+            delivered.iter().filter_map(|latest| self.absent(&families, latest)).collect();
+        out.extend(absent.iter().map(|absent| Outcome::found(self.all_deleted(&absent.latest))));
         let mut summaries = Vec::new();
         for chain in families.into_values().flatten() {
             let mut summary = chain.summary;
@@ -181,7 +214,7 @@ impl ChainVerifier {
             summaries.push(summary);
         }
         let came_from = self.came_from;
-        (LaneSummary { chains: summaries, covered: self.covered, came_from }, out)
+        (LaneSummary { chains: summaries, covered: self.covered, came_from, absent }, out)
     }
 
     fn gap(&self, summary: &ChainSummary, gap: Period, next: &str) -> Option<Finding> {
@@ -260,20 +293,27 @@ impl ChainVerifier {
             && window.last.is_none_or(|last| latest.at <= last)
     }
 
-    /// The finding that a trail without any digest is, though CloudTrail
-    /// delivered one.
-    fn all_deleted(
+    /// A trail without any digest, though CloudTrail delivered one.
+    fn absent(
         &self,
         chains: &BTreeMap<Family, Vec<Chain>>,
         latest: &LatestDelivery,
-    ) -> Option<Finding> {
+    ) -> Option<Absent> {
         if !self.asks_for(latest) || chains.keys().any(|family| latest.is_of(family)) {
             return None;
         }
-        let expected =
-            format!("the digest of {} that CloudTrail delivered at {}", latest.trail, latest.at);
-        let finding = self.at(FindingKind::NewestDeleted, self.digest_folder());
-        Some(finding.because(expected, "no digest of this trail").over(latest.at, latest.at))
+        let owner = self.lane.trail_owner(&self.lane.root, self.rules.org_owner.as_ref());
+        Some(Absent { latest: latest.clone(), owner })
+    }
+
+    /// The finding that such a trail is. This account and Region alone cannot tell
+    /// whether the trail was moved here since.
+    fn all_deleted(&self, latest: &LatestDelivery) -> Finding {
+        let found = "no digest of this trail, which may have come to this bucket since";
+        self.at(FindingKind::NewestDeleted, self.digest_folder())
+            .because(latest.wanted(), found)
+            .over(latest.at, latest.at)
+            .weighing(Severity::Incomplete)
     }
 
     fn digest_folder(&self) -> String {

@@ -1,8 +1,8 @@
 //! Does a digest follow the one before it?
 
 use super::{
-    Border, Chain, ChainSummary, ChainVerifier, Family, Finding, FindingKind, Located, ObjectKey,
-    OpenedDigest, Outcome, Period, Tip, TipState,
+    Border, Chain, ChainSummary, ChainVerifier, Family, Finding, FindingKind, Located,
+    NO_SIGNATURE, ObjectKey, OpenedDigest, Outcome, Period, Tip, TipState,
 };
 use crate::archive::key::Root;
 
@@ -36,7 +36,7 @@ impl ChainVerifier {
                     || chain.original_root == root)
         });
         if let Some(at) = before {
-            self.prove_pending(&mut chains[at], None, out);
+            self.prove_pending(&mut chains[at], Err(NO_SIGNATURE), out);
         }
         match (opened.previous(), before) {
             (None, Some(at)) => {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudtrail::types::Trail;
 use jiff::Timestamp;
 
-use super::Selection;
+use super::{LaneReport, Selection};
 use crate::archive::key::Root;
-use crate::archive::verify::chain::LatestDelivery;
+use crate::archive::verify::chain::{DELIVERED_WITHIN, LatestDelivery};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::place::Lane;
 use crate::aws::{At as _, Aws, AwsError, Clients};
@@ -138,6 +138,43 @@ fn delivers_to(trail: &Trail, lane: &Lane) -> bool {
 fn is_chosen(trail: &Trail, selection: &Selection) -> bool {
     let chosen = &selection.trails;
     chosen.is_empty() || chosen.iter().any(|name| Some(name.as_str()) == trail.name())
+}
+
+/// Calls digests deleted where their trail was writing here already when it
+/// delivered them: other accounts and Regions have its earlier digests, or the same
+/// one has earlier log files.
+pub(super) fn weigh(reports: &mut [LaneReport]) {
+    for at in 0..reports.len() {
+        for absent in std::mem::take(&mut reports[at].absent) {
+            let (here, latest) = (&reports[at], &absent.latest);
+            let has_earlier = reports
+                .iter()
+                .filter(|lane| lane.root == here.root)
+                .flat_map(|lane| &lane.chains)
+                // Trails of several accounts can have one name.
+                .any(|chain| chain.owner == absent.owner && chain.began_before(latest));
+            if !has_earlier && !here.findings.iter().any(|one| is_of_earlier_logs(one, latest)) {
+                continue;
+            }
+            let wanted = latest.wanted();
+            let told = reports[at].findings.iter_mut().find(|finding| {
+                finding.kind == FindingKind::NewestDeleted
+                    && finding.expected.as_ref() == Some(&wanted)
+            });
+            if let Some(finding) = told {
+                finding.severity = Severity::Broken;
+                finding.found = Some("no digest of this trail".to_owned());
+            }
+        }
+    }
+}
+
+/// Whether it tells of log files without digests that came before a digest did.
+fn is_of_earlier_logs(finding: &Finding, latest: &LatestDelivery) -> bool {
+    finding.kind == FindingKind::NoDigests
+        && finding
+            .period
+            .is_some_and(|period| latest.at.duration_since(period.from) > DELIVERED_WITHIN)
 }
 
 #[cfg(test)]

@@ -113,6 +113,7 @@ pub(super) async fn verify(
         findings,
         followed: false,
         borders: summary.came_from,
+        absent: summary.absent,
     }
 }
 

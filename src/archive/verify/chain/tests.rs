@@ -1,0 +1,62 @@
+use std::io::Write as _;
+
+use flate2::{Compression, write::GzEncoder};
+
+use super::*;
+
+/// Takes unsigned digests that overlap each other, of a trail, and gives how many
+/// wait and how many were given up.
+fn overlapping(limit: Option<usize>, count: i64) -> (usize, usize) {
+    let lane = Lane {
+        bucket: Some("b".into()),
+        root: Root::default(),
+        account: "111111111111".parse().unwrap(),
+        region: "us-east-1".parse().unwrap(),
+    };
+    let rules = Rules {
+        window: Window::default(),
+        keys: Arc::default(),
+        saved_keys: Arc::default(),
+        declared: None,
+        keys_complete: true,
+        org_owner: None,
+        metadata_travels: true,
+    };
+    let mut verifier = ChainVerifier::new(Arc::new(lane), rules);
+    verifier.pending_limit = limit.unwrap_or(verifier.pending_limit);
+    let mut out = Vec::new();
+    for minute in 0..count {
+        let key = format!(
+            "AWSLogs/111111111111/CloudTrail-Digest/us-east-1/2026/01/10/\
+             111111111111_CloudTrail-Digest_us-east-1_trail_us-east-1_20260110T09{minute:02}00Z.json.gz"
+        );
+        let text = format!(
+            r#"{{"digestStartTime":"2026-01-10T08:00:00Z","digestEndTime":"2026-01-10T10:00:00Z",
+            "digestS3Bucket":"b","digestS3Object":"{key}","digestPublicKeyFingerprint":"f",
+            "previousDigestSignature":null,"logFiles":[]}}"#
+        );
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(text.as_bytes()).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let content = OpenedDigest::open(&gzip, |_| None, false, &mut Vec::new());
+        verifier.accept(FetchedDigest { key: key.parse().unwrap(), content }, &mut out);
+    }
+    let pending = verifier.chains.values().flatten().filter(|chain| chain.pending() > 0).count();
+    for outcome in &out {
+        let Outcome::Found(finding) = outcome else { panic!("proven") };
+        assert_eq!(finding.kind, FindingKind::SignatureMissing);
+        assert_eq!(finding.found.as_deref(), Some(TOO_MANY_PENDING));
+    }
+    (pending, out.len())
+}
+
+#[test]
+fn what_waits_for_a_successor_does_not_grow_without_bound() {
+    assert_eq!(overlapping(None, 50), (50, 0));
+    // Room for a few.
+    let (pending, given_up) = overlapping(Some(4 << 10), 50);
+    assert!((1..20).contains(&pending), "{pending}");
+    assert_eq!(pending + given_up, 50);
+    // The newest is kept, however large it is.
+    assert_eq!(overlapping(Some(0), 50), (1, 49));
+}
