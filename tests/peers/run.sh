@@ -10,6 +10,7 @@ status=0
 orgtrail=$(realpath "${ORGTRAIL:-$target/release/orgtrail}")
 python3 aws_cli.py || status=1
 "$peers/boto3/bin/python" behaviour.py || status=1
+"$peers/boto3/bin/python" recordings.py || status=1
 "$peers/boto3/bin/python" provision.py || status=1
 # moto brings the package that signs digests.
 "$peers/moto/bin/python" real_logs.py || status=1

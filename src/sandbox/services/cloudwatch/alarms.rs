@@ -114,7 +114,9 @@ pub(super) fn put(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Rep
         "StateReason".to_owned(),
         state("StateReason", "Unchecked: Initial alarm creation".into()),
     );
-    alarm.insert("StateUpdatedTimestamp".to_owned(), state("StateUpdatedTimestamp", seconds(now)));
+    for member in ["StateUpdatedTimestamp", "StateTransitionedTimestamp"] {
+        alarm.insert(member.to_owned(), state(member, seconds(now)));
+    }
     // Tags are taken at creation only.
     let tags = before.map_or_else(
         || input::tags(call.input, "Tags", "Key", "Value"),
@@ -200,6 +202,9 @@ pub(super) fn set_state(control: &mut Control, call: &Call<'_>, now: Timestamp) 
     }
     let reason = call.required("StateReason")?;
     let alarm = alarm(control, call, call.required("AlarmName")?)?;
+    if alarm.described["StateValue"] != value {
+        alarm.described["StateTransitionedTimestamp"] = seconds(now);
+    }
     alarm.described["StateValue"] = value.into();
     alarm.described["StateReason"] = reason.into();
     alarm.described["StateUpdatedTimestamp"] = seconds(now);

@@ -123,8 +123,12 @@ fn path(call: &Call<'_>) -> Result<String, ApiError> {
 /// A policy that a call brings.
 fn document(call: &Call<'_>, member: &str, kind: Kind) -> Result<Document, ApiError> {
     let text = text(call.input, member).ok_or_else(|| missing(member))?;
-    Document::new(text, kind)
-        .map_err(|malformed| ApiError::new("MalformedPolicyDocument", malformed.0))
+    let malformed = |what: String| ApiError::new("MalformedPolicyDocument", what);
+    // IAM's own words, as recorded from `CreateRole`.
+    if kind == Kind::Trust && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+        return Err(malformed("This policy contains invalid Json".to_owned()));
+    }
+    Document::new(text, kind).map_err(|error| malformed(error.0))
 }
 
 /// A trust policy that a call brings, whose principals all exist.

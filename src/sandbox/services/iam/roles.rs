@@ -48,8 +48,26 @@ pub(super) fn shape(partition: Partition, account: &AccountId, name: &str, role:
             "PermissionsBoundaryType": "Policy",
             "PermissionsBoundaryArn": boundary,
         })),
-        "Tags": tag_list(&role.grants.tags, "Key", "Value"),
+        "Tags": (!role.grants.tags.is_empty())
+            .then(|| tag_list(&role.grants.tags, "Key", "Value")),
     })
+}
+
+/// The shape as `GetRole` answers it, with when the role was last used: never, as
+/// far as the sandbox knows.
+fn described(partition: Partition, account: &AccountId, name: &str, role: &Role) -> Value {
+    let mut described = shape(partition, account, name, role);
+    described["RoleLastUsed"] = json!({});
+    described
+}
+
+/// The shape without some of its members, which a call does not answer.
+/// Source: recorded responses of `CreateRole` and `ListRoles`.
+fn without(mut shape: Value, members: &[&str]) -> Value {
+    if let Some(shape) = shape.as_object_mut() {
+        shape.retain(|member, _| !members.contains(&member.as_str()));
+    }
+    shape
 }
 
 /// The ARN of the role that a call names, for its authorization.
@@ -103,14 +121,14 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     let answer = shape(call.caller.partition, &call.caller.account, name, &role);
     state.roles.insert(name.to_owned(), role);
     world.faults.written(&arn, world.clock.now());
-    Ok(json!({ "Role": answer }))
+    Ok(json!({ "Role": without(answer, &["Description", "MaxSessionDuration"]) }))
 }
 
 fn get(control: &Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
     call.allow(control, &resource(control, call, name)?)?;
     let role = iam(control, call)?.roles.get(name).ok_or_else(|| no_such("role", name))?;
-    Ok(json!({ "Role": shape(call.caller.partition, &call.caller.account, name, role) }))
+    Ok(json!({ "Role": described(call.caller.partition, &call.caller.account, name, role) }))
 }
 
 fn list(control: &Control, call: &Call<'_>) -> Reply {
@@ -121,7 +139,8 @@ fn list(control: &Control, call: &Call<'_>) -> Reply {
         .iter()
         .filter(|(_, role)| role.path.starts_with(prefix))
         .map(|(name, role)| {
-            (name.clone(), shape(call.caller.partition, &call.caller.account, name, role))
+            let shape = shape(call.caller.partition, &call.caller.account, name, role);
+            (name.clone(), without(shape, &["PermissionsBoundary", "Tags"]))
         })
         .collect();
     listed(call, "Roles", roles)

@@ -285,6 +285,11 @@ fn list(control: &Control, call: &Call<'_>) -> Reply {
     Ok(reply)
 }
 
+/// How a topic retries over HTTP where nobody set it.
+///
+/// Source: SNS Developer Guide, "Message delivery retries", and recorded responses.
+const DELIVERY_POLICY: &str = r#"{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,"numRetries":3,"numMaxDelayRetries":0,"numNoDelayRetries":0,"numMinDelayRetries":0,"backoffFunction":"linear"},"disableSubscriptionOverrides":false,"defaultRequestPolicy":{"headerContentType":"text/plain; charset=UTF-8"}}}"#;
+
 fn attributes(control: &mut Control, call: &Call<'_>) -> Reply {
     let topic = topic_mut(control, call, "TopicArn")?;
     let confirmed = topic.subscriptions.values().filter(|s| s.confirmed()).count();
@@ -293,6 +298,7 @@ fn attributes(control: &mut Control, call: &Call<'_>) -> Reply {
         "Owner": topic.arn.account,
         "Policy": topic.policy.text(),
         "DisplayName": "",
+        "EffectiveDeliveryPolicy": DELIVERY_POLICY,
         "SubscriptionsConfirmed": confirmed.to_string(),
         "SubscriptionsPending": (topic.subscriptions.len() - confirmed).to_string(),
         "SubscriptionsDeleted": topic.deleted_subscriptions.to_string(),
