@@ -23,7 +23,8 @@ impl Propagation {
     pub fn at_most(at_most: Duration) -> Self {
         let usual = Self::default();
         Self {
-            first_wait: usual.first_wait.min(at_most / 16),
+            // Never none: waits of no time would have no end.
+            first_wait: usual.first_wait.min(at_most / 16).max(Duration::from_millis(1)),
             longest_wait: usual.longest_wait.min(at_most / 4),
             at_most,
         }
@@ -176,6 +177,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn no_time_to_wait_is_one_try() {
+        let mut calls = 0;
+        let result: Result<(), _> = retry_propagation(Propagation::at_most(Duration::ZERO), || {
+            calls += 1;
+            std::future::ready(Err(failure(ErrorKind::Propagating)))
+        })
+        .await;
+        assert_eq!((calls, result.unwrap_err().kind()), (1, ErrorKind::Propagating));
+    }
+
+    #[tokio::test]
     async fn nothing_else_is_tried_again() {
         for kind in
             [ErrorKind::AccessDenied, ErrorKind::NotFound, ErrorKind::Throttled, ErrorKind::Other]
@@ -210,7 +222,8 @@ mod tests {
                 ..(*of).clone()
             })
         };
-        let about = "Versioning must be 'Enabled' on the bucket to apply a replication configuration";
+        let about =
+            "Versioning must be 'Enabled' on the bucket to apply a replication configuration";
         assert!(is_transient(&invalid(about), true));
         assert!(!is_transient(&invalid(about), false));
         assert!(!is_transient(&invalid("The XML is wrong"), true));

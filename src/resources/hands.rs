@@ -4,9 +4,7 @@ use std::time::Duration;
 use aws_smithy_types::error::operation::BuildError;
 
 use super::{Desired, Observed};
-use crate::aws::{
-    At as _, Aws, AwsError, Clients, is_transient, retry_while,
-};
+use crate::aws::{At as _, Aws, AwsError, Clients, is_transient, retry_while};
 use crate::cli::{Exit, Explain};
 use crate::plan::WriteAuthority;
 
@@ -147,7 +145,8 @@ impl<'a> Hands<'a> {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<(), StepError>>,
     {
-        let again = |error: &StepError| matches!(error, StepError::Aws(error) if self.is_transient(error));
+        let again =
+            |error: &StepError| matches!(error, StepError::Aws(error) if self.is_transient(error));
         match retry_while(self.aws.propagation(), again, step).await {
             Err(StepError::Aws(error)) if self.is_transient(&error) => Err(self.late(error)),
             result => result,
