@@ -28,9 +28,12 @@ pub enum ErrorKind {
     NotFound,
     /// Too many calls, and still so after the retries.
     Throttled,
-    /// Something else holds the place: it exists already, or it changed
-    /// meanwhile.
+    /// Something else holds the place: it exists already, or is not what the call
+    /// expects.
     Conflict,
+    /// Another change of the same thing is under way, or the thing is not ready for
+    /// one: nothing was done, and the call is worth trying again.
+    Busy,
     /// What was written a moment ago is not seen everywhere yet: worth trying
     /// again for a bounded time, see [`super::retry_propagation`].
     Propagating,
@@ -53,6 +56,7 @@ impl ErrorKind {
             Self::NotFound => "not found",
             Self::Throttled => "throttled",
             Self::Conflict => "conflict",
+            Self::Busy => "busy with another change",
             Self::Propagating => "not yet in effect everywhere",
             Self::Timeout => "timed out",
             Self::Expired => "credentials not accepted",

@@ -36,6 +36,9 @@ pub(super) fn of(error: &AwsError) -> Option<String> {
              if it is set?"
                 .into()
         }
+        ErrorKind::Busy => {
+            "something else changes the same thing at the moment: run the same command again".into()
+        }
         ErrorKind::NotFound | ErrorKind::Conflict => return None,
         ErrorKind::Other => match error.code.as_deref() {
             Some("SignatureDoesNotMatch") => {

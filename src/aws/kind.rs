@@ -3,7 +3,7 @@
 use super::ErrorKind;
 
 /// Codes that neither their ending nor their HTTP status gives away.
-const BY_CODE: [(&str, ErrorKind); 48] = [
+const BY_CODE: [(&str, ErrorKind); 52] = [
     ("AccessDenied", ErrorKind::AccessDenied),
     ("AccessDeniedException", ErrorKind::AccessDenied),
     ("AllAccessDisabled", ErrorKind::AccessDenied),
@@ -35,14 +35,20 @@ const BY_CODE: [(&str, ErrorKind); 48] = [
     ("InvalidCloudWatchLogsLogGroupArnException", ErrorKind::Propagating),
     ("InvalidCloudWatchLogsRoleArnException", ErrorKind::Propagating),
     ("CloudWatchLogsDeliveryUnavailableException", ErrorKind::Propagating),
+    // Another change of the same thing is under way, or it is not ready for one: all
+    // of them are documented with "try again".
+    ("ConcurrentAccess", ErrorKind::Busy),
+    ("ConcurrentAccessException", ErrorKind::Busy),
+    ("ConcurrentModification", ErrorKind::Busy),
+    ("ConcurrentModificationException", ErrorKind::Busy),
+    ("ConflictException", ErrorKind::Busy),
+    ("OperationAborted", ErrorKind::Busy),
+    ("OperationAbortedException", ErrorKind::Busy),
     ("BucketAlreadyExists", ErrorKind::Conflict),
     ("BucketAlreadyOwnedByYou", ErrorKind::Conflict),
     ("BucketNotEmpty", ErrorKind::Conflict),
-    ("ConcurrentModificationException", ErrorKind::Conflict),
     ("DeleteConflict", ErrorKind::Conflict),
     ("EntityAlreadyExists", ErrorKind::Conflict),
-    ("OperationAborted", ErrorKind::Conflict),
-    ("OperationAbortedException", ErrorKind::Conflict),
     ("PreconditionFailed", ErrorKind::Conflict),
     ("ExpiredToken", ErrorKind::Expired),
     ("ExpiredTokenException", ErrorKind::Expired),
@@ -82,7 +88,10 @@ pub(super) fn of_code(code: Option<&str>, message: Option<&str>, status: Option<
         {
             return ErrorKind::NotFound;
         }
-        if code.ends_with("AlreadyExistsException") || code.ends_with("ConflictException") {
+        if code.ends_with("AlreadyExistsException")
+            || code.ends_with("ConflictException")
+            || code == "DuplicatePolicyAttachmentException"
+        {
             return ErrorKind::Conflict;
         }
     }
@@ -111,6 +120,10 @@ mod tests {
             ("ThrottlingException", ErrorKind::Throttled),
             ("SlowDown", ErrorKind::Throttled),
             ("TrailAlreadyExistsException", ErrorKind::Conflict),
+            ("DuplicatePolicyAttachmentException", ErrorKind::Conflict),
+            ("ConcurrentModificationException", ErrorKind::Busy),
+            ("ConflictException", ErrorKind::Busy),
+            ("OperationAbortedException", ErrorKind::Busy),
             ("InsufficientS3BucketPolicyException", ErrorKind::Propagating),
             ("ExpiredToken", ErrorKind::Expired),
             ("InvalidTrailNameException", ErrorKind::Other),

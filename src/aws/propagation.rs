@@ -17,6 +17,20 @@ pub struct Propagation {
     pub at_most: Duration,
 }
 
+impl Propagation {
+    /// The same pace, for another time in all.
+    #[must_use]
+    pub fn at_most(at_most: Duration) -> Self {
+        let usual = Self::default();
+        Self {
+            // Never none: waits of no time would have no end.
+            first_wait: usual.first_wait.min(at_most / 16).max(Duration::from_millis(1)),
+            longest_wait: usual.longest_wait.min(at_most / 4),
+            at_most,
+        }
+    }
+}
+
 impl Default for Propagation {
     /// Two minutes in all: IAM and bucket policies are seen everywhere within
     /// seconds, rarely a minute.
@@ -39,31 +53,56 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, AwsError>>,
 {
-    retry_while(bounds, |error| error.kind() == ErrorKind::Propagating, call).await
+    retry_while(bounds, |error: &AwsError| error.kind() == ErrorKind::Propagating, call).await
 }
 
-/// The same for a call about something that was made a moment before, and may not
-/// be found yet.
-pub(crate) async fn retry_until_found<T, F, Fut>(
-    bounds: Propagation,
-    call: F,
-) -> Result<T, AwsError>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<T, AwsError>>,
-{
-    let not_yet = |error: &AwsError| error.kind() == ErrorKind::Propagating || error.is_not_found();
-    retry_while(bounds, not_yet, call).await
+/// Errors that a call answers for a while after something it depends on was
+/// created, by service, code and a part of the message. Long afterwards they mean
+/// what they say, so they are retried only in the run that created it.
+///
+/// That the thing is not found needs no row: see [`is_transient`].
+/// Source: the errors of each operation in its API reference.
+const AFTER_CREATE: [(&str, &str, &str); 6] = [
+    // Trusted access was enabled, or the service-linked role was created.
+    ("cloudtrail", "CloudTrailAccessNotEnabledException", ""),
+    ("cloudtrail", "InsufficientDependencyServiceAccessPermissionException", ""),
+    // The bucket was created.
+    ("cloudtrail", "S3BucketDoesNotExistException", ""),
+    // Versioning was enabled, or the bucket was created with Object Lock.
+    ("s3", "InvalidBucketState", ""),
+    ("s3", "InvalidRequest", "ersioning"),
+    // A key is in state `Creating` at first.
+    ("kms", "KMSInvalidStateException", ""),
+];
+
+/// Whether a failed call is documented to succeed a little later: something is
+/// busy, or not in effect everywhere; and, once something was created in this
+/// run, that it is not seen yet.
+pub(crate) fn is_transient(error: &AwsError, after_create: bool) -> bool {
+    let not_seen = || {
+        error.is_not_found()
+            || AFTER_CREATE.iter().any(|(service, code, part)| {
+                error.service == *service
+                    && error.is_code(code)
+                    && error.message.as_deref().unwrap_or_default().contains(part)
+            })
+    };
+    matches!(error.kind(), ErrorKind::Propagating | ErrorKind::Busy) || after_create && not_seen()
 }
 
-async fn retry_while<T, F, Fut>(
+/// Tries a call again while its failure is one of those, until `bounds` are used up.
+///
+/// # Errors
+/// The last failure, whatever it is.
+pub(crate) async fn retry_while<T, E, F, Fut>(
     bounds: Propagation,
-    again: impl FnMut(&AwsError) -> bool,
+    again: impl FnMut(&E) -> bool,
     call: F,
-) -> Result<T, AwsError>
+) -> Result<T, E>
 where
+    E: std::fmt::Display,
     F: FnMut() -> Fut,
-    Fut: Future<Output = Result<T, AwsError>>,
+    Fut: Future<Output = Result<T, E>>,
 {
     let waits = ExponentialBuilder::default()
         .with_min_delay(bounds.first_wait)
@@ -77,7 +116,7 @@ where
         .when(again)
         .notify(|error, wait| {
             tracing::info!(
-                operation = %error.operation,
+                %error,
                 wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
                 "not yet in effect everywhere, trying again"
             );
@@ -138,6 +177,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn no_time_to_wait_is_one_try() {
+        let mut calls = 0;
+        let result: Result<(), _> = retry_propagation(Propagation::at_most(Duration::ZERO), || {
+            calls += 1;
+            std::future::ready(Err(failure(ErrorKind::Propagating)))
+        })
+        .await;
+        assert_eq!((calls, result.unwrap_err().kind()), (1, ErrorKind::Propagating));
+    }
+
+    #[tokio::test]
     async fn nothing_else_is_tried_again() {
         for kind in
             [ErrorKind::AccessDenied, ErrorKind::NotFound, ErrorKind::Throttled, ErrorKind::Other]
@@ -146,16 +196,36 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_was_just_made_is_looked_for_until_it_is_found() {
-        for (kind, wanted) in [(ErrorKind::NotFound, 3), (ErrorKind::AccessDenied, 1)] {
-            let mut calls = 0;
-            let _ = retry_until_found(AT_ONCE, || {
-                calls += 1;
-                std::future::ready(if calls < 3 { Err(failure(kind)) } else { Ok(()) })
-            })
-            .await;
-            assert_eq!(calls, wanted, "{kind}");
+    #[test]
+    fn what_was_just_created_is_waited_for_and_what_is_missing_for_long_is_not() {
+        for (kind, after_create, always) in [
+            (ErrorKind::NotFound, true, false),
+            (ErrorKind::AccessDenied, false, false),
+            (ErrorKind::Conflict, false, false),
+            (ErrorKind::Busy, true, true),
+            (ErrorKind::Propagating, true, true),
+        ] {
+            let error = failure(kind);
+            assert_eq!(is_transient(&error, true), after_create, "{kind}");
+            assert_eq!(is_transient(&error, false), always, "{kind}");
         }
+    }
+
+    #[test]
+    fn an_invalid_request_is_waited_for_only_where_it_is_about_versioning() {
+        let invalid = |message: &str| {
+            let of = failure(ErrorKind::Other);
+            AwsError::from(Failure {
+                service: "s3".into(),
+                code: Some("InvalidRequest".into()),
+                message: Some(message.into()),
+                ..(*of).clone()
+            })
+        };
+        let about =
+            "Versioning must be 'Enabled' on the bucket to apply a replication configuration";
+        assert!(is_transient(&invalid(about), true));
+        assert!(!is_transient(&invalid(about), false));
+        assert!(!is_transient(&invalid("The XML is wrong"), true));
     }
 }

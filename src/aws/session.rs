@@ -14,7 +14,7 @@ use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use parking_lot::Mutex;
 
 use super::{
-    At, AwsError, Clients, Settings,
+    At, AwsError, Clients, Propagation, Settings,
     clients::Parts,
     connector::PacedClient,
     pacing::{Monotonic, Pacer, RuntimeClock},
@@ -131,6 +131,11 @@ impl Aws {
             hub: Mutex::default(),
             clients: Mutex::default(),
         })))
+    }
+
+    /// How long what was just created or written is waited for.
+    pub(crate) fn propagation(&self) -> Propagation {
+        self.0.settings.propagation
     }
 
     /// Who the credentials at the start belong to.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::Pacing;
+use super::{Pacing, Propagation};
 use crate::{config::Roles, names::Region};
 
 /// How orgtrail signs in, and how patient it is.
@@ -17,6 +17,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How often and how slowly calls are tried again.
     pub retries: Retries,
+    /// How long `apply` waits for what it created or wrote to be seen everywhere.
+    pub propagation: Propagation,
 }
 
 /// How long anything is waited for.

@@ -245,6 +245,7 @@ Environment:
   ORGTRAIL__<SECTION>__<KEY>            one key of the config, over the file
   AWS_PROFILE, AWS_REGION, …            credentials and endpoints, as for the AWS CLI
   ORGTRAIL_PACING=off                   no pacing, for endpoints without AWS's request rates
+  ORGTRAIL_PROPAGATION_SECONDS=120      how long `apply` waits for what it has just created
   NO_COLOR                              no colours
 
 Results go to standard output, all else to standard error.

@@ -1,8 +1,10 @@
 //! How commands get into AWS.
 
+use std::time::Duration;
+
 use super::{CliError, Context, Exit, Explain};
 use crate::{
-    aws::{Aws, AwsError, Pacing, Settings},
+    aws::{Aws, AwsError, Pacing, Propagation, Settings},
     config::Config,
 };
 
@@ -16,9 +18,27 @@ impl Context {
             home_region: Some(config.organization.home_region.clone()),
             roles: config.roles.clone(),
             pacing: self.pacing()?,
+            propagation: self.propagation()?,
             ..Settings::default()
         };
         Ok(Aws::connect(settings).await?)
+    }
+
+    /// How long what was just created is waited for:
+    /// `ORGTRAIL_PROPAGATION_SECONDS`, two minutes where it is not set.
+    fn propagation(&self) -> Result<Propagation, CliError> {
+        let name = "ORGTRAIL_PROPAGATION_SECONDS";
+        let Some(text) = self.environment.var(name).filter(|text| !text.is_empty()) else {
+            return Ok(Propagation::default());
+        };
+        match text.parse::<u32>() {
+            Ok(seconds) if seconds <= 3600 => {
+                Ok(Propagation::at_most(Duration::from_secs(seconds.into())))
+            }
+            _ => Err(CliError::usage(format!(
+                "{name} is `{text}`, expected a whole number from 0 to 3600"
+            ))),
+        }
     }
 
     /// Whether calls are paced.

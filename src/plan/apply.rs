@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use tracing::Instrument;
@@ -137,6 +136,7 @@ pub async fn apply(
     let mut open: Vec<&Step> = plan.steps.iter().filter(|step| step.action.writes()).collect();
     let mut failed: BTreeSet<&str> = BTreeSet::new();
     let mut unfinished: BTreeSet<&str> = open.iter().map(|step| step.id.as_ref()).collect();
+    let mut created: BTreeSet<&str> = BTreeSet::new();
     let mut results = Vec::new();
     let mut running = FuturesUnordered::new();
     loop {
@@ -160,13 +160,15 @@ pub async fn apply(
             if !ready || running.len() >= CONCURRENT {
                 return true;
             }
-            running.push(run(step, &hands));
+            running.push(run(step, hands.for_step(builds_on(step, plan, &created))));
             false
         });
         let Some((step, result)) = running.next().await else { break };
         unfinished.remove(step.id.as_ref());
         if result.outcome != Outcome::Done {
             failed.insert(step.id.as_ref());
+        } else if step.action == Action::Create {
+            created.insert(step.id.as_ref());
         }
         told(&result);
         results.push(result);
@@ -174,25 +176,23 @@ pub async fn apply(
     Ok(results)
 }
 
-async fn run<'p>(step: &'p Step, hands: &Hands<'_>) -> (&'p Step, StepResult) {
+/// Whether a step depends, directly or not, on one of those.
+fn builds_on(step: &Step, plan: &Plan, created: &BTreeSet<&str>) -> bool {
+    step.depends_on.iter().any(|id| {
+        created.contains(id.as_ref())
+            || plan.steps.iter().any(|one| one.id == *id && builds_on(one, plan, created))
+    })
+}
+
+async fn run<'p>(step: &'p Step, hands: Hands<'_>) -> (&'p Step, StepResult) {
     let span = tracing::info_span!("step", resource = %step.id, action = step.action.as_str());
     let outcome = async {
         let Some(entry) = CATALOGUE.iter().find(|entry| entry.id == step.id) else {
             return Err(StepError::Missing(format!("the resource {}", step.id)));
         };
-        // S3 takes one change of a bucket at a time.
-        let waits = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(500))
-            .with_max_times(6)
-            .with_jitter();
-        (|| (entry.apply)(hands))
-            .retry(waits)
-            .sleep(tokio::time::sleep)
-            .when(|error| match error {
-                StepError::Aws(error) => error.is_code("OperationAborted"),
-                _ => false,
-            })
-            .await
+        // INVARIANT: a step can be done again from its start, except for calls that
+        // it waits for by itself, such as those after the creation of a key.
+        hands.patiently_step(|| (entry.apply)(&hands)).await
     }
     .instrument(span)
     .await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Action, FieldChange, Plan, ResourceId, Step, WriteAuthority, build};
 use crate::alarms::{ALARMS, Alarm};
-use crate::aws::{At, Aws, AwsError, Clients, Seen};
+use crate::aws::{At, Aws, AwsError, Clients, Seen, is_transient, retry_while};
 use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult, chain};
 use crate::resources::{Desired, GuardrailScp, MetricAlarms, MetricFilters, Observed};
@@ -280,7 +280,10 @@ pub async fn destroy(
             .map(|result| result.id.clone())
             .collect();
         let outcome = if failed.is_empty() {
-            match take_away(&authority, &clients, &step.id, desired, observed).await {
+            // What is gone already is done, so each can be tried again.
+            let again = |error: &AwsError| is_transient(error, false);
+            let delete = || take_away(&authority, &clients, &step.id, desired, observed);
+            match retry_while(aws.propagation(), again, delete).await {
                 Ok(()) => Outcome::Done,
                 Err(error) => Outcome::Failed { error: chain(&error), hint: error.hint() },
             }

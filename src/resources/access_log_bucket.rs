@@ -210,6 +210,7 @@ impl Resource for AccessLogBucket {
         let found = hands.observed.access_log_bucket.present();
         if found.is_none() {
             create_bucket(&clients, name, false).await?;
+            hands.note_created();
         }
         Ownership::enforce(&clients, name).await?;
         PublicAccess::block(&clients, name).await?;

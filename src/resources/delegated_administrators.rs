@@ -94,22 +94,30 @@ impl Resource for DelegatedAdministrators {
             hands.observed.delegated_administrators.present().map_or(&none, |f| &f.accounts);
         // First away, then in: there is room for three.
         for account in found.difference(&wanted) {
-            clients
-                .cloudtrail()
-                .deregister_organization_delegated_admin()
-                .delegated_admin_account_id(account.as_str())
-                .send()
-                .await
-                .at(&clients, "cloudtrail:DeregisterOrganizationDelegatedAdmin")?;
+            hands
+                .patiently(|| async {
+                    clients
+                        .cloudtrail()
+                        .deregister_organization_delegated_admin()
+                        .delegated_admin_account_id(account.as_str())
+                        .send()
+                        .await
+                        .at(&clients, "cloudtrail:DeregisterOrganizationDelegatedAdmin")
+                })
+                .await?;
         }
         for account in wanted.difference(found) {
-            clients
-                .cloudtrail()
-                .register_organization_delegated_admin()
-                .member_account_id(account.as_str())
-                .send()
-                .await
-                .at(&clients, "cloudtrail:RegisterOrganizationDelegatedAdmin")?;
+            hands
+                .patiently(|| async {
+                    clients
+                        .cloudtrail()
+                        .register_organization_delegated_admin()
+                        .member_account_id(account.as_str())
+                        .send()
+                        .await
+                        .at(&clients, "cloudtrail:RegisterOrganizationDelegatedAdmin")
+                })
+                .await?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::policy_change::policy_change;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
-use crate::aws::{At, AwsError, Clients, ErrorKind, Seen};
+use crate::aws::{At, AwsError, Clients, Seen};
 use crate::plan::{Action, Change, Confirmation, FieldChange};
 use crate::policy::{Foreign, PolicyDocument, PolicyKind, Statement};
 
@@ -266,70 +266,73 @@ impl Resource for GuardrailScp {
         let found = hands.observed.guardrail.present();
         let text = declared(hands.desired).to_json();
         if found.is_none_or(|found| !found.type_enabled) {
-            let enabled = organizations
-                .enable_policy_type()
-                .root_id(hands.desired.organization.root.as_str())
-                .policy_type(PolicyType::ServiceControlPolicy)
-                .send()
-                .await
-                .at(&clients, "organizations:EnablePolicyType");
-            if let Err(error) = enabled
-                && !error.is_code("PolicyTypeAlreadyEnabledException")
-            {
-                return Err(error.into());
-            }
+            let enable = || async {
+                let enabled = organizations
+                    .enable_policy_type()
+                    .root_id(hands.desired.organization.root.as_str())
+                    .policy_type(PolicyType::ServiceControlPolicy)
+                    .send()
+                    .await
+                    .at(&clients, "organizations:EnablePolicyType");
+                already(enabled, "PolicyTypeAlreadyEnabledException")
+            };
+            hands.patiently(enable).await?;
         }
         let id = match found.and_then(|found| found.id.clone()) {
             Some(id) => {
-                organizations
-                    .update_policy()
-                    .policy_id(&id)
-                    .content(text)
-                    .send()
-                    .await
-                    .at(&clients, "organizations:UpdatePolicy")?;
+                let update = || async {
+                    let call = organizations.update_policy().policy_id(&id).content(&text);
+                    call.send().await.at(&clients, "organizations:UpdatePolicy")
+                };
+                hands.patiently(update).await?;
                 id
             }
-            None => organizations
-                .create_policy()
-                .name(hands.desired.config.guardrail.name.as_str())
-                .description("Keeps members from tampering with the organization trail")
-                .r#type(PolicyType::ServiceControlPolicy)
-                .content(text)
-                .send()
-                .await
-                .at(&clients, "organizations:CreatePolicy")?
-                .policy
-                .and_then(|policy| policy.policy_summary?.id)
-                .ok_or_else(|| StepError::Missing("the service control policy".to_owned()))?,
+            None => {
+                let create = || async {
+                    organizations
+                        .create_policy()
+                        .name(hands.desired.config.guardrail.name.as_str())
+                        .description("Keeps members from tampering with the organization trail")
+                        .r#type(PolicyType::ServiceControlPolicy)
+                        .content(&text)
+                        .send()
+                        .await
+                        .at(&clients, "organizations:CreatePolicy")
+                };
+                let made = hands.patiently(create).await?;
+                hands.note_created();
+                made.policy
+                    .and_then(|policy| policy.policy_summary?.id)
+                    .ok_or_else(|| StepError::Missing("the service control policy".to_owned()))?
+            }
         };
         let none = BTreeSet::new();
         let attached = found.map_or(&none, |found| &found.targets);
         let wanted = Self::targets(hands.desired);
         for target in wanted.difference(attached) {
-            let done = organizations
-                .attach_policy()
-                .policy_id(&id)
-                .target_id(target)
-                .send()
-                .await
-                .at(&clients, "organizations:AttachPolicy");
-            if let Err(error) = done
-                && error.kind() != ErrorKind::Conflict
-                && !error.is_code("DuplicatePolicyAttachmentException")
-            {
-                return Err(error.into());
-            }
+            let attach = || async {
+                let call = organizations.attach_policy().policy_id(&id).target_id(target);
+                let done = call.send().await.at(&clients, "organizations:AttachPolicy");
+                already(done, "DuplicatePolicyAttachmentException")
+            };
+            hands.patiently(attach).await?;
         }
         for target in attached.difference(&wanted) {
-            organizations
-                .detach_policy()
-                .policy_id(&id)
-                .target_id(target)
-                .send()
-                .await
-                .at(&clients, "organizations:DetachPolicy")?;
+            let detach = || async {
+                let call = organizations.detach_policy().policy_id(&id).target_id(target);
+                let done = call.send().await.at(&clients, "organizations:DetachPolicy");
+                already(done, "PolicyNotAttachedException")
+            };
+            hands.patiently(detach).await?;
         }
         Ok(())
+    }
+}
+
+/// Nothing to do is as good as done: the one code that says so.
+fn already<T>(done: Result<T, AwsError>, code: &str) -> Result<(), AwsError> {
+    match done {
+        Err(error) if !error.is_code(code) => Err(error),
+        _ => Ok(()),
     }
 }

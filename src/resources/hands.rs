@@ -1,9 +1,10 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use aws_smithy_types::error::operation::BuildError;
 
 use super::{Desired, Observed};
-use crate::aws::{
-    At as _, Aws, AwsError, Clients, Propagation, retry_propagation, retry_until_found,
-};
+use crate::aws::{At as _, Aws, AwsError, Clients, is_transient, retry_while};
 use crate::cli::{Exit, Explain};
 use crate::plan::WriteAuthority;
 
@@ -13,6 +14,8 @@ pub(crate) struct Hands<'a> {
     pub(crate) desired: &'a Desired,
     pub(crate) observed: &'a Observed,
     aws: &'a Aws,
+    /// Whether this step, or one that it depends on, created something in this run.
+    after_create: AtomicBool,
 }
 
 /// A step that failed.
@@ -21,6 +24,14 @@ pub(crate) enum StepError {
     /// AWS did not do it.
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// AWS did not do it in all the time that its effects may take to be seen.
+    #[error("{error}; still so after {} s of retries", waited.as_secs())]
+    Late {
+        /// The last answer.
+        error: AwsError,
+        /// How long it was tried.
+        waited: Duration,
+    },
     /// The SDK refused what it was given.
     #[error("a request could not be built")]
     Request(#[from] BuildError),
@@ -33,6 +44,13 @@ impl Explain for StepError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Aws(error) => error.hint(),
+            Self::Late { error, .. } => error.hint().or_else(|| {
+                Some(
+                    "what this run created is not in effect everywhere yet: run `orgtrail apply` \
+                     again in a few minutes"
+                        .to_owned(),
+                )
+            }),
             Self::Request(_) => None,
             Self::Missing(_) => Some("run `orgtrail apply` again".to_owned()),
         }
@@ -40,7 +58,7 @@ impl Explain for StepError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Aws(error) => error.exit(),
+            Self::Aws(error) | Self::Late { error, .. } => error.exit(),
             Self::Request(_) | Self::Missing(_) => Exit::Unexpected,
         }
     }
@@ -53,7 +71,19 @@ impl<'a> Hands<'a> {
         desired: &'a Desired,
         observed: &'a Observed,
     ) -> Self {
-        Self { desired, observed, aws }
+        Self { desired, observed, aws, after_create: AtomicBool::new(false) }
+    }
+
+    /// The same for one step, which knows whether a step that it depends on created
+    /// something in this run.
+    pub(crate) fn for_step(&self, after_create: bool) -> Self {
+        Self { after_create: AtomicBool::new(after_create), ..*self }
+    }
+
+    /// Notes that this step has created something, which its next calls may not see
+    /// at once.
+    pub(crate) fn note_created(&self) {
+        self.after_create.store(true, Ordering::Relaxed);
     }
 
     /// The clients of the management account in the home Region.
@@ -96,29 +126,38 @@ impl<'a> Hands<'a> {
             .ok_or_else(|| StepError::Missing(format!("the key {alias}")))
     }
 
-    /// Tries again while what was written a moment before is not in effect.
+    /// Tries again while AWS is busy, or what this run created or wrote is not in
+    /// effect: for a bounded time.
     pub(crate) async fn patiently<T, F, Fut>(&self, call: F) -> Result<T, StepError>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, AwsError>>,
     {
-        Ok(retry_propagation(Propagation::default(), call).await?)
+        let again = |error: &AwsError| self.is_transient(error);
+        retry_while(self.aws.propagation(), again, call).await.map_err(|error| {
+            if self.is_transient(&error) { self.late(error) } else { error.into() }
+        })
     }
 
-    /// The same, and where what the call is about was made a moment before, while it
-    /// is not found.
-    pub(crate) async fn patiently_of<T, F, Fut>(
-        &self,
-        was_just_made: bool,
-        call: F,
-    ) -> Result<T, StepError>
+    /// The same for a whole step that can be done again from its start.
+    pub(crate) async fn patiently_step<F, Fut>(&self, step: F) -> Result<(), StepError>
     where
         F: FnMut() -> Fut,
-        Fut: Future<Output = Result<T, AwsError>>,
+        Fut: Future<Output = Result<(), StepError>>,
     {
-        if !was_just_made {
-            return self.patiently(call).await;
+        let again =
+            |error: &StepError| matches!(error, StepError::Aws(error) if self.is_transient(error));
+        match retry_while(self.aws.propagation(), again, step).await {
+            Err(StepError::Aws(error)) if self.is_transient(&error) => Err(self.late(error)),
+            result => result,
         }
-        Ok(retry_until_found(Propagation::default(), call).await?)
+    }
+
+    fn is_transient(&self, error: &AwsError) -> bool {
+        is_transient(error, self.after_create.load(Ordering::Relaxed))
+    }
+
+    fn late(&self, error: AwsError) -> StepError {
+        StepError::Late { error, waited: self.aws.propagation().at_most }
     }
 }

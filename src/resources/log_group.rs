@@ -108,7 +108,7 @@ impl Resource for LogGroup {
                 .at(&clients, "logs:CreateLogGroup");
             match made {
                 Err(error) if error.kind() != ErrorKind::Conflict => return Err(error.into()),
-                _ => {}
+                _ => hands.note_created(),
             }
         }
         let found = hands.observed.log_group.present().and_then(|found| found.kms_key.as_ref());

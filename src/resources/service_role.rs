@@ -118,7 +118,7 @@ impl ServiceRole {
                 .at(clients, "iam:CreateRole");
             match made {
                 Err(error) if error.kind() != ErrorKind::Conflict => return Err(error.into()),
-                _ => {}
+                _ => hands.note_created(),
             }
         } else if !trust.unchanged {
             clients
@@ -133,7 +133,7 @@ impl ServiceRole {
         let inline = found.and_then(|found| found.permissions.as_ref());
         let inline = merge(inline, &declared.permissions, foreign).document.to_json();
         hands
-            .patiently_of(found.is_none(), || async {
+            .patiently(|| async {
                 clients
                     .iam()
                     .put_role_policy()

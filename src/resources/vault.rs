@@ -228,6 +228,7 @@ impl Resource for Vault {
         let lock = ObjectLock::wanted(&desired.config.archive.object_lock);
         if found.is_none_or(|found| found.bucket.is_none()) {
             create_bucket(&clients, &vault.bucket, lock.is_some()).await?;
+            hands.note_created();
         }
         if !found.and_then(|f| f.versioning.as_ref()).is_some_and(|versioning| versioning.enabled) {
             Versioning::enable(&clients, &vault.bucket).await?;
@@ -258,7 +259,11 @@ async fn make_key(
 ) -> Result<(), StepError> {
     let id = match unnamed {
         Some(key) => key.arn.resource_name().to_owned(),
-        None => create_key(clients, hands.desired, vault).await?,
+        None => {
+            let id = create_key(clients, hands.desired, vault).await?;
+            hands.note_created();
+            id
+        }
     };
     let finish = || async {
         let rotated = clients.kms().enable_key_rotation().key_id(&id).send().await;
@@ -268,7 +273,7 @@ async fn make_key(
         named.at(clients, "kms:CreateAlias")?;
         Ok(())
     };
-    hands.patiently_of(unnamed.is_none(), finish).await
+    hands.patiently(finish).await
 }
 
 async fn create_key(

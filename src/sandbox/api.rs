@@ -1,5 +1,7 @@
 //! What every service sees of a request, whatever protocol it came in.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use serde_json::Value;
 
@@ -101,7 +103,7 @@ pub(super) type Reply = Result<Value, ApiError>;
 #[error("{code}: {message}")]
 pub(super) struct ApiError {
     /// The error's shape name: `TrailNotFoundException`.
-    pub(super) code: &'static str,
+    pub(super) code: Cow<'static, str>,
     /// The HTTP status.
     pub(super) status: StatusCode,
     /// The message for people.
@@ -110,8 +112,8 @@ pub(super) struct ApiError {
 
 impl ApiError {
     /// A client's error, HTTP 400.
-    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, status: StatusCode::BAD_REQUEST, message: message.into() }
+    pub(super) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), status: StatusCode::BAD_REQUEST, message: message.into() }
     }
 
     /// The same with another HTTP status.

@@ -73,6 +73,17 @@ pub enum Effect {
     },
     /// Not authorized.
     Deny,
+    /// The service answers this error, in its own words.
+    Refuse {
+        /// The error's code: `ConflictException`.
+        code: String,
+        /// The message for people.
+        #[serde(default)]
+        message: String,
+        /// The HTTP status.
+        #[serde(default = "bad_request")]
+        status: u16,
+    },
     /// The connection closes without an answer.
     Reset,
     /// The connection closes in the middle of the answer's body; the call was
@@ -84,6 +95,10 @@ pub enum Effect {
     Alter,
     /// No answer ever comes.
     Hang,
+}
+
+fn bad_request() -> u16 {
+    400
 }
 
 /// How long written policies, keys and roles are not seen by those who depend

@@ -23,6 +23,7 @@ mod services;
 mod simulator;
 mod start;
 mod totp;
+mod transient;
 mod world;
 
 pub use clock::Pace;
@@ -33,3 +34,4 @@ pub(crate) use persist::keep_from_saving;
 pub(crate) use policy::{Asked, Question, Says, Who, glob};
 pub use simulator::{Legacy, LegacyError};
 pub use start::{Credentials, MfaDevice, NoSuchObject, Options, Sandbox, StartError};
+pub use transient::transient;

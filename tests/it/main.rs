@@ -8,6 +8,7 @@
 
 mod accounts_in_sandbox;
 mod apply_command;
+mod apply_transient;
 mod aws_sessions;
 mod cli_config;
 mod consolidate;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use orgtrail::aws::{Aws, Clients, Pacing, Retries, Settings};
+use orgtrail::aws::{Aws, Clients, Pacing, Propagation, Retries, Settings};
 use orgtrail::config::{Config, Environment, Loaded};
 use orgtrail::plan::apply::{Outcome, StepResult, apply, settle};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
@@ -44,6 +44,22 @@ impl Stage {
         let sandbox = Sandbox::start(options).await.unwrap();
         let keys = sandbox.administrator().unwrap();
         let aws = sign_in(&sandbox, keys.access_key_id, keys.secret_access_key).await;
+        Self::of(sandbox, aws, config).await
+    }
+
+    /// The same organization, where what was created is waited for at most so long,
+    /// and looked at every millisecond.
+    pub(crate) async fn waiting(self, config: &str, at_most: Duration) -> Self {
+        let keys = self.sandbox.administrator().unwrap();
+        let wait = Duration::from_millis(1);
+        let propagation = Propagation { first_wait: wait, longest_wait: wait, at_most };
+        let settings = Settings { propagation, ..settings() };
+        let base = base(&self.sandbox, keys.access_key_id, keys.secret_access_key);
+        let aws = Aws::with_base(settings, base).await.unwrap();
+        Self::of(self.sandbox, aws, config).await
+    }
+
+    async fn of(sandbox: Sandbox, aws: Aws, config: &str) -> Self {
         let config = parse(config);
         let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
         let desired = Desired::new(config, organization, Foreign::Keep);
@@ -117,7 +133,11 @@ pub(crate) fn parse(config: &str) -> Config {
 }
 
 pub(crate) async fn sign_in(sandbox: &Sandbox, key: String, secret: String) -> Aws {
-    let base = SdkConfig::builder()
+    Aws::with_base(settings(), base(sandbox, key, secret)).await.unwrap()
+}
+
+fn base(sandbox: &Sandbox, key: String, secret: String) -> SdkConfig {
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(aws_config::Region::new("us-east-1"))
         .endpoint_url(sandbox.endpoint())
@@ -125,12 +145,14 @@ pub(crate) async fn sign_in(sandbox: &Sandbox, key: String, secret: String) -> A
             key, secret, None,
         )))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    let settings = Settings {
+        .build()
+}
+
+fn settings() -> Settings {
+    Settings {
         home_region: Some("us-east-1".parse().unwrap()),
         pacing: Pacing::Off,
         retries: Retries { attempts: 2, first_wait: Duration::from_millis(1) },
         ..Settings::default()
-    };
-    Aws::with_base(settings, base).await.unwrap()
+    }
 }

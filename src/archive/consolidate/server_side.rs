@@ -213,8 +213,8 @@ async fn send(
 
 /// Whether the same call may succeed later.
 fn is_transient(error: &AwsError) -> bool {
-    use ErrorKind::{Conflict, Expired, Network, Propagating, Throttled, Timeout};
-    matches!(error.kind(), Conflict | Expired | Network | Propagating | Throttled | Timeout)
+    use ErrorKind::{Busy, Conflict, Expired, Network, Propagating, Throttled, Timeout};
+    matches!(error.kind(), Busy | Conflict | Expired | Network | Propagating | Throttled | Timeout)
 }
 
 /// The SHA-256 of the whole object, where the answer tells it; a composite one

@@ -8,11 +8,7 @@ use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepErro
 pub(in crate::resources) struct Alias;
 
 /// Gives a key its alias; one that is there already is fine.
-pub(super) async fn create(
-    hands: &Hands<'_>,
-    key: &str,
-    was_just_made: bool,
-) -> Result<(), StepError> {
+pub(super) async fn create(hands: &Hands<'_>, key: &str) -> Result<(), StepError> {
     let clients = hands.archive();
     let alias = hands.desired.config.key.alias.as_str();
     let make = || async {
@@ -22,7 +18,7 @@ pub(super) async fn create(
             _ => Ok(()),
         }
     };
-    hands.patiently_of(was_just_made, make).await
+    hands.patiently(make).await
 }
 
 impl Resource for Alias {
@@ -65,6 +61,6 @@ impl Resource for Alias {
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
         // A key that was just made got its alias with it.
         let Some(key) = hands.observed.kms_key.present() else { return Ok(()) };
-        create(hands, key.arn.resource_name(), false).await
+        create(hands, key.arn.resource_name()).await
     }
 }

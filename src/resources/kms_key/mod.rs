@@ -290,6 +290,7 @@ impl Resource for KmsKey {
             .map(|key| key.key_id)
             .ok_or_else(|| StepError::Missing("the key".to_owned()))?;
         // Named at once: a key without its name would be made a second time.
-        alias::create(hands, &id, true).await
+        hands.note_created();
+        alias::create(hands, &id).await
     }
 }

@@ -61,6 +61,10 @@ pub(super) async fn strike(world: &World, call: &str) -> io::Result<Result<Endin
                     "You are not authorized to perform: {call}"
                 ))));
             }
+            Effect::Refuse { code, message, status } => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+                return Ok(Err(ApiError::new(code, message).with_status(status)));
+            }
             Effect::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
             Effect::ResetInBody => ending = Ending::Broken,
             Effect::Truncate => ending = Ending::Short,
@@ -106,11 +110,12 @@ impl Ending {
 
 /// A refusal as S3 words it.
 pub(super) fn s3_error(error: &ApiError, request_id: &str) -> Response<Body> {
-    let (code, status) = match error.code {
+    let (code, status) = match error.code.as_ref() {
         "ThrottlingException" => ("SlowDown", StatusCode::SERVICE_UNAVAILABLE),
         "ServiceUnavailableException" => ("ServiceUnavailable", error.status),
         "AccessDeniedException" => ("AccessDenied", StatusCode::FORBIDDEN),
-        _ => ("InternalError", error.status),
+        "InternalServerException" => ("InternalError", error.status),
+        code => (code, error.status),
     };
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{}</Message><RequestId>{request_id}</RequestId></Error>",

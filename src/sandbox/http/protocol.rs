@@ -162,8 +162,10 @@ impl Protocol {
         }
         if let Err(error) = reply {
             let code = self.code(service, error);
-            if self == Self::Rest {
-                headers.insert("x-amzn-errortype", HeaderValue::from_static(code));
+            if self == Self::Rest
+                && let Ok(value) = HeaderValue::from_str(code)
+            {
+                headers.insert("x-amzn-errortype", value);
             }
             if self == Self::Cbor
                 && let Ok(value) = HeaderValue::from_str(&format!("{code};Sender"))
@@ -177,8 +179,8 @@ impl Protocol {
     /// The error's code as this protocol spells it: the query services dropped
     /// the suffix that the others keep, and have words of their own for what
     /// all services share.
-    fn code(self, service: Service, error: &ApiError) -> &'static str {
-        match (self, error.code) {
+    fn code(self, service: Service, error: &ApiError) -> &str {
+        match (self, error.code.as_ref()) {
             (Self::Query, "AccessDeniedException") if service == Service::Sns => {
                 "AuthorizationError"
             }
@@ -199,7 +201,7 @@ impl Protocol {
 
     fn status(self, error: &ApiError) -> StatusCode {
         let refused = matches!(
-            error.code,
+            error.code.as_ref(),
             "AccessDenied"
                 | "AccessDeniedException"
                 | "UnrecognizedClientException"

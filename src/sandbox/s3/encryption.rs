@@ -143,7 +143,7 @@ impl Cx<'_> {
         let key = key.unwrap_or("alias/aws/s3");
         kms::use_key(self.control, caller, &bucket.region, key, action, &context)
             .map(|arn| arn.to_string())
-            .map_err(|refusal| match refusal.code {
+            .map_err(|refusal| match refusal.code.as_ref() {
                 "NotFoundException" => kms_error("KMS.NotFoundException", refusal.message),
                 "DisabledException" => kms_error("KMS.DisabledException", refusal.message),
                 "KMSInvalidStateException" => {

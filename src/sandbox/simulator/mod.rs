@@ -273,7 +273,7 @@ fn settle(control: &mut Control, unit: Unit, outcome: Outcome) {
                 delivery.notified_at = Some(newest.until);
                 delivery.notification_error = None;
             }
-            Err(error) => delivery.notification_error = Some(error.code.to_owned()),
+            Err(error) => delivery.notification_error = Some(error.code.into_owned()),
         }
     }
     let owner = control.accounts.get_mut(&trail.owner);

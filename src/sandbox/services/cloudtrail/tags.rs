@@ -65,7 +65,7 @@ pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
     for id in &ids {
         find::trail_arn(id)?;
         let trail = find::find(control, call, id)
-            .map_err(|error| ApiError { code: "ResourceNotFoundException", ..error })?;
+            .map_err(|error| ApiError { code: "ResourceNotFoundException".into(), ..error })?;
         find::allow(control, call, trail)?;
         found.push(json!({
             "ResourceId": id,

@@ -227,8 +227,8 @@ fn tagged<'a>(control: &'a mut Control, call: &Call<'_>) -> Result<&'a mut Alarm
     let arn = call.required("ResourceARN")?;
     let name = arn.split_once(":alarm:").map(|(_, name)| name.to_owned());
     let name = name.ok_or_else(|| invalid(format!("{arn} is not the ARN of an alarm")))?;
-    alarm(control, call, &name).map_err(|error| match error.code {
-        "ResourceNotFound" => ApiError { code: "ResourceNotFoundException", ..error },
+    alarm(control, call, &name).map_err(|error| match error.code.as_ref() {
+        "ResourceNotFound" => ApiError { code: "ResourceNotFoundException".into(), ..error },
         _ => error,
     })
 }

@@ -274,7 +274,7 @@ fn move_account(organization: &mut Organization, call: &Call<'_>) -> Reply {
 
 fn renamed(mut error: ApiError, code: &'static str) -> ApiError {
     if error.code == "ParentNotFoundException" {
-        error.code = code;
+        error.code = code.into();
     }
     error
 }
