@@ -81,7 +81,7 @@ fn small(path: &Path) -> Vec<u8> {
     let metadata = HashMap::from([("signature".to_owned(), "00ff".repeat(128))]);
     let noise: Vec<u8> = (0..600_u32).map(|n| (n * n * 7919).to_le_bytes()[2]).collect();
     writer.object(None, "AWSLogs/1/x.json.gz", &noise, &metadata).unwrap();
-    writer.object(Some("old"), &"long/".repeat(40), b"gz", &metadata).unwrap();
+    writer.object(Some("old"), &format!("{}x", "long/".repeat(40)), b"gz", &metadata).unwrap();
     writer.finish(manifest()).unwrap();
     std::fs::read(path).unwrap()
 }
