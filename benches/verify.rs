@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use libdeflater::Decompressor;
+use orgtrail::archive::accept::Acceptances;
 use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use orgtrail::archive::verify::run::{
@@ -195,6 +196,7 @@ fn verified(folder: &Path) -> u64 {
         org_owner: None,
         delivered: Deliveries::none(),
         other_buckets: OtherBuckets::none(),
+        acceptances: Acceptances::none(),
         concurrency: Concurrency::default(),
         kept: None,
     };

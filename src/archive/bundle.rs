@@ -1,4 +1,4 @@
-//! Evidence in one file: a tar archive in a zstd frame.
+//! Evidence in one file: a tar archive, compressed with zstd and sealed.
 //!
 //! ```text
 //! objects/<key>                    each digest and log file, byte for byte
@@ -9,12 +9,18 @@
 //! records/<key>                    the run records of consolidation
 //! manifest.json                    last: what was asked, and every file's SHA-256
 //! ```
+//!
+//! **Invariant**: every byte of a bundle is covered. The manifest covers the files'
+//! content; the tar archive must be, byte for byte, the one that packing these files
+//! in this order gives; and the seal at the end covers the compressed bytes.
 
-mod frame;
 mod read;
+mod seal;
 mod write;
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +29,7 @@ pub use self::read::{Unpacked, unpack};
 pub use self::write::BundleWriter;
 use super::key::Root;
 use super::verify::place::OrgOwner;
+use crate::aws::in_one_line;
 use crate::names::{AccountId, BucketName, OrgId, Region};
 
 /// The folder of objects within a bundle.
@@ -101,15 +108,37 @@ pub struct FileEntry {
 
 /// Why a bundle cannot be written or read.
 #[derive(Debug, thiserror::Error)]
-pub enum BundleError {
+#[error("the bundle `{}`", bundle.display())]
+pub struct BundleError {
+    /// The bundle's file.
+    pub bundle: PathBuf,
+    /// What is wrong with it.
+    #[source]
+    pub fault: BundleFault,
+}
+
+/// What is wrong with a bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleFault {
     /// Reading or writing failed.
-    #[error("the bundle")]
-    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Io(io::Error),
+    /// It cannot be decompressed or is no tar archive.
+    #[error("it is damaged, or no bundle: {0}")]
+    Damaged(String),
+    /// It is not, byte for byte, what was packed.
+    #[error("it was changed after it was packed, or packed by an older orgtrail: {0}")]
+    Seal(String),
+    /// The tar archive is another than packing its files gives.
+    #[error(
+        "its tar archive is not the one that packing its files gives: headers, padding or the end were changed"
+    )]
+    Tar,
     /// The manifest is missing or not readable.
-    #[error("the bundle's manifest is not readable: {0}")]
+    #[error("its manifest is not readable: {0}")]
     Manifest(String),
     /// A file is not as the manifest says, or should not be there.
-    #[error("the bundle holds `{path}` with {found}, expected {expected}")]
+    #[error("`{path}` has {found}, expected {expected}")]
     File {
         /// Its path within the bundle.
         path: String,
@@ -118,6 +147,21 @@ pub enum BundleError {
         /// What there is.
         found: String,
     },
+}
+
+/// What the operating system refuses is no damage.
+impl From<io::Error> for BundleFault {
+    fn from(error: io::Error) -> Self {
+        let is_of_content = error.raw_os_error().is_none()
+            && !matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::WriteZero);
+        if is_of_content { Self::Damaged(in_one_line(&error)) } else { Self::Io(error) }
+    }
+}
+
+impl BundleFault {
+    fn of(self, bundle: &Path) -> BundleError {
+        BundleError { bundle: bundle.to_owned(), fault: self }
+    }
 }
 
 impl From<&Root> for DeclaredRoot {

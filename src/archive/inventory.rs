@@ -5,6 +5,7 @@ use aws_sdk_s3::{
     types::{OptionalObjectAttributes, RestoreStatus},
 };
 use futures::{Stream, StreamExt, stream};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::consolidate::{
@@ -106,6 +107,9 @@ fn listed(prefix: &str, object: aws_sdk_s3::types::Object) -> Option<Listed> {
         size_bytes: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
         archived,
         etag: object.e_tag().map(Into::into),
+        modified_at: object
+            .last_modified()
+            .and_then(|time| Timestamp::from_second(time.secs()).ok()),
     })
 }
 

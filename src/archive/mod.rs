@@ -1,8 +1,10 @@
 //! The archive: what CloudTrail writes into a bucket, under which names, and
 //! how it is proven.
 
+pub mod accept;
 pub mod bundle;
 pub mod consolidate;
+pub mod contention;
 pub mod inventory;
 pub mod key;
 pub mod retire;

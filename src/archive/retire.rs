@@ -119,6 +119,8 @@ pub fn consolidated(report: Result<&Report, Failed>) -> Condition {
         (counts.copied, "are missing: `orgtrail consolidate` brings them"),
         (counts.archived, "are missing and must be restored first"),
         (counts.conflicts, "are in conflict with what the archive has"),
+        (counts.quarantined, "are no log files: `orgtrail accept` accepts that"),
+        (counts.held_back, "are log files whose digests are not in the archive"),
     ]
     .into_iter()
     .filter(|(objects, _)| *objects > 0)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{AccountFacts, TrailStatus};
+use crate::archive::accept::Acceptances;
 use crate::archive::key::Root;
 use crate::archive::verify::chain::{LatestDelivery, Window};
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
@@ -70,6 +71,7 @@ pub(super) async fn verify_newest(
             PublicKeySet::default()
         }
     };
+    let acceptances = Acceptances::read(Arc::clone(&source), prefix.as_deref()).await;
     let request = Request {
         source,
         prefix: folder,
@@ -80,6 +82,7 @@ pub(super) async fn verify_newest(
         org_owner: None,
         delivered: delivered(desired, accounts),
         other_buckets: OtherBuckets::none(),
+        acceptances,
         concurrency: Concurrency::default(),
         kept: None,
     };

@@ -51,8 +51,8 @@ Examples:
   orgtrail consolidate --yes --restore --restore-tier bulk
 
 Exit code 0 only when every readable source is in the archive; 14 where objects
-conflict, failed or must be restored first, a source could not be read, or the
-public keys could not be saved. Ctrl-C finishes what is in flight (14); a second
+conflict, failed, are not what their keys say or must be restored first, a source
+could not be read, or the public keys could not be saved. Ctrl-C finishes what is in flight (14); a second
 one ends at once (14).")]
 pub(crate) struct Args {
     /// Show what would be copied, and copy nothing.

@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Provision", &["plan", "apply", "mfa-delete", "destroy"]),
     (
         "Consolidate and verify",
-        &["sources", "consolidate", "records", "verify", "evidence", "retire", "cost"],
+        &["sources", "consolidate", "records", "verify", "accept", "evidence", "retire", "cost"],
     ),
     ("Watch", &["run", "drift", "coverage", "explain"]),
     ("Other", &["sandbox", "completions", "man", "help"]),

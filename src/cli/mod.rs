@@ -8,6 +8,7 @@
 //! Results go through `context.out.data` or `.json`, words for people through
 //! `.note` and `.warn`; errors are returned, with their hint, by [`Explain`].
 
+mod accept;
 mod accounts;
 mod apply;
 mod archived;
@@ -109,6 +110,7 @@ enum Command {
     Sources(sources::Args),
     Consolidate(consolidate::Args),
     Records(records::Args),
+    Accept(accept::Args),
     Retire(retire::Args),
     Cost(cost::Args),
     Completions(completions::Args),
@@ -152,6 +154,7 @@ impl Command {
             Self::Sources(args) => Box::pin(sources::run(args, context)),
             Self::Consolidate(args) => Box::pin(consolidate::run(args, context)),
             Self::Records(args) => Box::pin(records::run(args, context)),
+            Self::Accept(args) => Box::pin(accept::run(args, context)),
             Self::Retire(args) => Box::pin(retire::run(args, context)),
             Self::Cost(args) => Box::pin(cost::run(args, context)),
             Self::Completions(args) => Box::pin(completions::run(args, context)),

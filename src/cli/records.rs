@@ -78,8 +78,13 @@ fn table(runs: &[PastRun]) -> Table {
         .set_header(["RECORDS", "TIME", "COPIED", "BYTES", "PRESENT", "OTHER", "ENDED", "WHO"]);
     for run in runs {
         let counts = &run.counts;
-        let other =
-            counts.conflicts + counts.failed + counts.archived + counts.foreign + counts.left;
+        let other = counts.conflicts
+            + counts.failed
+            + counts.archived
+            + counts.foreign
+            + counts.left
+            + counts.quarantined
+            + counts.held_back;
         table.add_row([
             if run.first_record == run.last_record {
                 run.first_record.to_string()

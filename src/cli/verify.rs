@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(super) use self::target::{Target, now};
 use super::{CliError, Context, Exit, Explain, Rendering};
-use crate::archive::bundle::BundleError;
+use crate::archive::bundle::{BundleError, BundleFault};
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::public_keys::KeyListError;
@@ -221,10 +221,12 @@ impl Explain for KeyListError {
 
 impl Explain for BundleError {
     fn exit(&self) -> Exit {
-        match self {
-            Self::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Exit::Refused,
-            Self::Io(_) => Exit::Unexpected,
-            Self::Manifest(_) | Self::File { .. } => Exit::IntegrityFailure,
+        match &self.fault {
+            BundleFault::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Exit::Refused
+            }
+            BundleFault::Io(_) => Exit::Unexpected,
+            _ => Exit::IntegrityFailure,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use orgtrail::archive::accept::Acceptances;
 use orgtrail::archive::verify::chain::{LatestDelivery, Window};
 use orgtrail::archive::verify::finding::{Finding, FindingKind};
 use orgtrail::archive::verify::period::Period;
@@ -38,6 +39,7 @@ pub(crate) fn verified_with(bucket: &Bucket, change: impl FnOnce(&mut Request)) 
         org_owner: None,
         delivered: Deliveries::none(),
         other_buckets: OtherBuckets::none(),
+        acceptances: Acceptances::none(),
         concurrency: Concurrency::default(),
         kept: None,
     };

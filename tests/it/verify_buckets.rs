@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::SignedDuration;
+use orgtrail::archive::accept::Acceptances;
 use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::finding::{Finding, FindingKind, Severity};
 use orgtrail::archive::verify::public_keys::{KeyItem, PublicKeySet};
@@ -33,6 +34,7 @@ fn request(clients: &Clients, bucket: &str, keys: KeyRing) -> Request {
         org_owner: None,
         delivered: Deliveries::none(),
         other_buckets: OtherBuckets::none(),
+        acceptances: Acceptances::none(),
         concurrency: Concurrency::default(),
         kept: None,
     }

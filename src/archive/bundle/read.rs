@@ -1,18 +1,23 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read as _};
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Component, Path, PathBuf};
 
-use super::{BundleError, FileEntry, MANIFEST, Manifest};
+use super::seal::{self, Hashing};
+use super::write::append;
+use super::{BundleError, BundleFault, FileEntry, MANIFEST, Manifest};
 use crate::archive::verify::digest::sha256_hex;
 
 /// The largest file of a bundle. Units: bytes.
 const SIZE_LIMIT: u64 = 1 << 30;
-/// How many times its own length a bundle may unpack to: it is written without
-/// compression, and what is in it compresses little when somebody adds one.
-const EXPANSION: u64 = 32;
+/// How many times its own length a bundle may unpack to: tar's headers and padding,
+/// metadata and reports compress well, log files and digests hardly at all.
+const EXPANSION: u64 = 128;
 /// What a bundle of any length may unpack to. Units: bytes.
 const SMALL: u64 = 64 << 20;
+/// The largest window of a frame that is decompressed, as a power of two; the level
+/// that bundles are packed with has one of 2 MiB.
+const WINDOW_LOG: u32 = 24;
 
 /// A bundle's files in a folder of their own, which is removed when this is
 /// dropped.
@@ -38,9 +43,13 @@ impl Drop for Unpacked {
     }
 }
 
-/// Unpacks a bundle into a new folder below `into`, and compares every file
-/// with the manifest.
+/// Unpacks a bundle into a new folder below `into`, and compares every byte of it with
+/// what its manifest, its files and its seal make it be.
 pub fn unpack(bundle: &Path, into: &Path) -> Result<Unpacked, BundleError> {
+    read(bundle, into).map_err(|fault| fault.of(bundle))
+}
+
+fn read(bundle: &Path, into: &Path) -> Result<Unpacked, BundleFault> {
     let folder = into.join(format!("orgtrail-bundle-{:016x}", fastrand::u64(..)));
     fs::create_dir_all(into)?;
     create_private(&folder)?;
@@ -62,16 +71,18 @@ pub fn unpack(bundle: &Path, into: &Path) -> Result<Unpacked, BundleError> {
             files: Vec::new(),
         },
     };
-    let found = extract(bundle, &unpacked.folder)?;
+    let (found, unchecked) = extract(bundle, &unpacked.folder)?;
     let text = fs::read(unpacked.path(MANIFEST))
-        .map_err(|error| BundleError::Manifest(error.to_string()))?;
+        .map_err(|error| BundleFault::Manifest(error.to_string()))?;
     unpacked.manifest =
-        serde_json::from_slice(&text).map_err(|error| BundleError::Manifest(error.to_string()))?;
+        serde_json::from_slice(&text).map_err(|error| BundleFault::Manifest(error.to_string()))?;
     if unpacked.manifest.version != 1 {
         let found = unpacked.manifest.version;
-        return Err(BundleError::Manifest(format!("version {found}, expected 1")));
+        return Err(BundleFault::Manifest(format!("version {found}, expected 1")));
     }
-    compare(&unpacked.manifest.files, found)?;
+    // First what names the file that was changed.
+    compare(&unpacked.manifest.files, &found)?;
+    unchecked.check()?;
     Ok(unpacked)
 }
 
@@ -83,20 +94,44 @@ fn create_private(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Writes the bundle's files, and tells each one's length and hash.
-fn extract(bundle: &Path, folder: &Path) -> Result<BTreeMap<String, FileEntry>, BundleError> {
-    let file = File::open(bundle)?;
-    let limit = file.metadata()?.len().saturating_mul(EXPANSION).saturating_add(SMALL);
-    let file = BufReader::with_capacity(1 << 17, file);
-    let frame = ruzstd::decoding::StreamingDecoder::new(file)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+/// What of a bundle is still to be compared once its files are.
+struct Unchecked {
+    /// SHA-256 of the tar archive, as it is and as packing its files gives it.
+    tar: [Vec<u8>; 2],
+    /// The compressed bytes, of which the frame took what it is.
+    rest: BufReader<seal::Sealed>,
+}
+
+impl Unchecked {
+    fn check(mut self) -> Result<(), BundleFault> {
+        if self.tar[0] != self.tar[1] {
+            return Err(BundleFault::Tar);
+        }
+        if !self.rest.fill_buf()?.is_empty() {
+            let found = "something follows the compressed archive".to_owned();
+            return Err(BundleFault::Seal(found));
+        }
+        seal::check(self.rest.into_inner())
+    }
+}
+
+/// Writes the bundle's files, and tells each one's length and hash in their order.
+fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), BundleFault> {
+    let (sealed, size_bytes) = seal::open(bundle)?;
+    let limit = size_bytes.saturating_mul(EXPANSION).saturating_add(SMALL);
+    let buffered = BufReader::with_capacity(1 << 17, sealed);
+    let mut frame = zstd::Decoder::with_buffer(buffered)?.single_frame();
+    frame.window_log_max(WINDOW_LOG)?;
     // A bomb breaks off here.
-    let mut archive = tar::Archive::new(frame.take(limit));
-    let mut found = BTreeMap::new();
+    let mut stream = Hashing::new(frame.take(limit));
+    let mut again = tar::Builder::new(Hashing::new(io::sink()));
+    let mut archive = tar::Archive::new(&mut stream);
+    let mut found: Vec<FileEntry> = Vec::new();
+    let mut paths = BTreeSet::new();
     for entry in archive.entries()? {
         let mut entry = entry?;
         let path = entry.path()?.to_string_lossy().into_owned();
-        let refuse = |found: &str| BundleError::File {
+        let refuse = |found: &str| BundleFault::File {
             path: path.clone(),
             expected: "a regular file within the bundle, once".to_owned(),
             found: found.to_owned(),
@@ -107,50 +142,64 @@ fn extract(bundle: &Path, folder: &Path) -> Result<BTreeMap<String, FileEntry>, 
         if !Path::new(&path).components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(refuse("a path that leads out"));
         }
+        if !paths.insert(path.clone()) {
+            return Err(refuse("a second file"));
+        }
         let mut bytes = Vec::new();
         entry.by_ref().take(SIZE_LIMIT + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > SIZE_LIMIT {
             return Err(refuse("more than a gibibyte"));
         }
         if bytes.len() as u64 != entry.size() {
-            return Err(refuse("an end before its own, or far more than such a bundle holds"));
+            return Err(refuse("an end before its own, or far more than such a bundle has"));
         }
+        append(&mut again, &path, &bytes)?;
         let to = folder.join(&path);
         if let Some(parent) = to.parent() {
             fs::create_dir_all(parent)?;
         }
         fs::write(&to, &bytes)?;
-        let (size_bytes, sha256) = (bytes.len() as u64, sha256_hex(&bytes));
-        let entry = FileEntry { path: path.clone(), size_bytes, sha256 };
-        if found.insert(path.clone(), entry).is_some() {
-            return Err(refuse("a second file"));
-        }
+        found.push(FileEntry { size_bytes: bytes.len() as u64, sha256: sha256_hex(&bytes), path });
     }
-    Ok(found)
+    drop(archive);
+    // What follows the end of the archive counts too.
+    io::copy(&mut stream, &mut io::sink())?;
+    let (frame, as_it_is) = stream.finish();
+    if frame.limit() == 0 {
+        return Err(BundleFault::Damaged(format!("it unpacks to more than {limit} bytes")));
+    }
+    let (_, as_packed) = again.into_inner()?.finish();
+    Ok((found, Unchecked { tar: [as_it_is, as_packed], rest: frame.into_inner().finish() }))
 }
 
-fn compare(
-    wanted: &[FileEntry],
-    mut found: BTreeMap<String, FileEntry>,
-) -> Result<(), BundleError> {
+/// Compares the files with those of the manifest, which comes after them.
+fn compare(wanted: &[FileEntry], found: &[FileEntry]) -> Result<(), BundleFault> {
     let told = |entry: &FileEntry| format!("{} bytes, SHA-256 {}", entry.size_bytes, entry.sha256);
-    found.remove(MANIFEST);
+    let mut others: BTreeMap<&str, &FileEntry> =
+        found.iter().map(|entry| (entry.path.as_str(), entry)).collect();
+    others.remove(MANIFEST);
     for entry in wanted {
-        let there = found.remove(&entry.path);
-        if there.as_ref() != Some(entry) {
-            return Err(BundleError::File {
+        let there = others.remove(entry.path.as_str());
+        if there != Some(entry) {
+            return Err(BundleFault::File {
                 path: entry.path.clone(),
                 expected: told(entry),
-                found: there.map_or_else(|| "nothing".to_owned(), |there| told(&there)),
+                found: there.map_or_else(|| "nothing".to_owned(), told),
             });
         }
     }
-    match found.into_values().next() {
-        None => Ok(()),
-        Some(extra) => Err(BundleError::File {
+    if let Some(extra) = others.into_values().next() {
+        return Err(BundleFault::File {
             expected: "no such file".to_owned(),
-            found: told(&extra),
-            path: extra.path,
-        }),
+            found: told(extra),
+            path: extra.path.clone(),
+        });
     }
+    let in_order = found.split_last().is_some_and(|(last, files)| {
+        last.path == MANIFEST && files == wanted
+    });
+    if in_order {
+        return Ok(());
+    }
+    Err(BundleFault::Manifest("the files come in another order than it lists them".to_owned()))
 }

@@ -64,7 +64,8 @@ fn of_two_that_write_the_same_bundle_one_is_refused() {
     one.file("which", b"one").unwrap();
     two.file("which", b"two").unwrap();
     two.finish(manifest()).unwrap();
-    let Err(BundleError::Io(error)) = one.finish(manifest()) else { panic!("written over") };
+    let error = one.finish(manifest()).unwrap_err();
+    let BundleFault::Io(error) = error.fault else { panic!("written over: {error:?}") };
     assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
     let unpacked = unpack(&path, folder.path()).unwrap();
     assert_eq!(std::fs::read(unpacked.path("which")).unwrap(), b"two");
@@ -74,40 +75,149 @@ fn of_two_that_write_the_same_bundle_one_is_refused() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+/// A bundle with something of every kind, small enough to change each of its bytes.
+fn small(path: &Path) -> Vec<u8> {
+    let mut writer = BundleWriter::create(path).unwrap();
+    let metadata = HashMap::from([("signature".to_owned(), "00ff".repeat(128))]);
+    let noise: Vec<u8> = (0..600_u32).map(|n| (n * n * 7919).to_le_bytes()[2]).collect();
+    writer.object(None, "AWSLogs/1/x.json.gz", &noise, &metadata).unwrap();
+    writer.object(Some("old"), &format!("{}x", "long/".repeat(40)), b"gz", &metadata).unwrap();
+    writer.finish(manifest()).unwrap();
+    std::fs::read(path).unwrap()
+}
+
+/// Unpacks bytes, which may be no bundle.
+fn unpacked(folder: &Path, bytes: &[u8]) -> Result<Unpacked, BundleFault> {
+    let path = folder.join("changed.tar.zst");
+    std::fs::write(&path, bytes).unwrap();
+    let unpacked = unpack(&path, folder).map_err(|error| error.fault);
+    std::fs::remove_file(&path).unwrap();
+    unpacked
+}
+
 #[test]
-fn any_changed_byte_of_content_is_noticed() {
+fn every_byte_counts_whichever_is_changed_added_or_taken_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = small(&folder.path().join("bundle.tar.zst"));
+    assert!(unpacked(folder.path(), &whole).is_ok());
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        assert!(unpacked(folder.path(), &bytes).is_err(), "changed at {at}");
+        let less = [&whole[..at], &whole[at + 1..]].concat();
+        assert!(unpacked(folder.path(), &less).is_err(), "taken away at {at}");
+        let more = [&whole[..at], &[0], &whole[at..]].concat();
+        assert!(unpacked(folder.path(), &more).is_err(), "added at {at}");
+        assert!(unpacked(folder.path(), &whole[..at]).is_err(), "cut at {at}");
+    }
+    for more in [&[0][..], &[0; 512], &whole] {
+        assert!(unpacked(folder.path(), &[&whole, more].concat()).is_err());
+    }
+    // Nothing is left behind.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_other_bytes_pass_for_a_bundle(
+        at in proptest::prelude::any::<proptest::sample::Index>(),
+        length in 0_usize..40,
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = small(&folder.path().join("bundle.tar.zst"));
+        let at = at.index(whole.len() + 1);
+        let mut other = whole.clone();
+        other.splice(at..whole.len().min(at + length), bytes);
+        proptest::prop_assert_eq!(unpacked(folder.path(), &other).is_ok(), other == whole);
+    }
+}
+
+/// Compresses and seals a tar archive, as whoever knows how could.
+fn sealed(tar: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut frame = zstd::Encoder::new(seal::Hashing::new(Vec::new()), 3).unwrap();
+    frame.write_all(tar).unwrap();
+    frame.finish().unwrap().seal().unwrap()
+}
+
+#[test]
+fn what_hides_in_the_tar_archive_is_found_though_it_is_sealed_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = small(&folder.path().join("bundle.tar.zst"));
+    let tar = zstd::decode_all(&whole[..]).unwrap();
+    assert!(unpacked(folder.path(), &sealed(&tar)).is_ok());
+    // Of the first file: its header's owner, and the padding after it.
+    let mut owner = tar.clone();
+    let mut header = tar::Header::from_byte_slice(&tar[..512]).clone();
+    header.set_uid(7);
+    header.set_cksum();
+    owner[..512].copy_from_slice(header.as_bytes());
+    let mut padding = tar.clone();
+    padding[512 + 600] = 7;
+    let mut end = tar.clone();
+    *end.last_mut().unwrap() = 7;
+    let longer = [&tar[..], &[0; 512]].concat();
+    let shorter = tar[..tar.len() - 512].to_vec();
+    for (which, tar) in [owner, padding, end, longer, shorter].iter().enumerate() {
+        let fault = unpacked(folder.path(), &sealed(tar)).unwrap_err();
+        assert!(matches!(fault, BundleFault::Tar), "{which}: {fault}");
+    }
+    // A second frame, which a reader of one passes over, and bytes that are none.
+    let more = zstd::encode_all(&b"more"[..], 3).unwrap();
+    let frames = zstd::encode_all(&tar[..], 3).unwrap();
+    for more in [&more[..], b"more"] {
+        let mut hashing = seal::Hashing::new(Vec::new());
+        std::io::Write::write_all(&mut hashing, &[&frames, more].concat()).unwrap();
+        assert!(unpacked(folder.path(), &hashing.seal().unwrap()).is_err());
+    }
+}
+
+#[test]
+fn a_changed_file_is_named_with_its_bundle() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bundle.tar.zst");
-    pack(&path);
+    let mut writer = BundleWriter::create(&path).unwrap();
+    let noise: Vec<u8> = (0..200_000).map(|_| fastrand::u8(..)).collect();
+    writer.file("noise", &noise).unwrap();
+    writer.finish(manifest()).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[100_000] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
-    assert!(matches!(unpack(&path, folder.path()), Err(BundleError::File { .. })));
-    // Nothing is left behind.
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    std::fs::write(&path, &bytes[..5000]).unwrap();
-    assert!(unpack(&path, folder.path()).is_err());
+    let error = unpack(&path, folder.path()).unwrap_err();
+    assert!(matches!(&error.fault, BundleFault::File { path, .. } if path == "noise"), "{error:?}");
+    assert!(error.to_string().contains("bundle.tar.zst"), "{error}");
+}
+
+#[test]
+fn what_compresses_is_compressed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.tar.zst");
+    let mut writer = BundleWriter::create(&path).unwrap();
+    let metadata = HashMap::from([("signature-algorithm".to_owned(), "SHA256withRSA".to_owned())]);
+    for n in 0..1000 {
+        writer.object(None, &format!("AWSLogs/1/{n}.json.gz"), b"an empty hour", &metadata).unwrap();
+    }
+    writer.finish(manifest()).unwrap();
+    // Two headers and two padded blocks for each.
+    assert!(std::fs::metadata(&path).unwrap().len() < 1000 * 4 * 512 / 10);
+    assert!(unpack(&path, folder.path()).is_ok());
 }
 
 #[test]
 fn a_bomb_breaks_off() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("bomb.tar.zst");
     let mut header = tar::Header::new_gnu();
     header.set_path("zeros").unwrap();
     header.set_size(80 << 20);
     header.set_entry_type(tar::EntryType::Regular);
     header.set_cksum();
-    // A raw block of the header; then blocks of one zero, 2^17 times each.
-    let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3, 0, 16, 0];
-    bytes.extend(header.as_bytes());
-    for _ in 0..80 * 8 {
-        bytes.extend([2, 0, 16, 0]);
-    }
-    bytes.extend([1, 0, 0]);
-    std::fs::write(&path, &bytes).unwrap();
-    assert!(matches!(unpack(&path, folder.path()), Err(BundleError::File { .. })));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let zeros = [header.as_bytes(), &vec![0; 80 << 20][..]].concat();
+    let bomb = sealed(&zeros);
+    assert!(bomb.len() < 16 << 10);
+    assert!(matches!(unpacked(folder.path(), &bomb), Err(BundleFault::File { .. })));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[cfg(unix)]

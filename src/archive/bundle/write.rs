@@ -1,18 +1,21 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
-use super::frame::FrameWriter;
-use super::{BUCKETS, BundleError, FileEntry, MANIFEST, Manifest, OBJECTS};
+use super::seal::Hashing;
+use super::{BUCKETS, BundleError, BundleFault, FileEntry, MANIFEST, Manifest, OBJECTS};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::source::METADATA_SUFFIX;
+
+/// The level of compression: as the zstd tool's own.
+const LEVEL: i32 = 3;
 
 /// Writes a bundle, file by file.
 ///
 /// It is written beside its name and put there when it is whole.
 pub struct BundleWriter {
-    archive: tar::Builder<FrameWriter<BufWriter<File>>>,
+    archive: tar::Builder<zstd::Encoder<'static, Hashing<BufWriter<File>>>>,
     files: Vec<FileEntry>,
     path: PathBuf,
     partial: Partial,
@@ -31,8 +34,12 @@ impl Drop for Partial {
 impl BundleWriter {
     /// Begins a bundle. Fails where the file is there already.
     pub fn create(path: &Path) -> Result<Self, BundleError> {
+        Self::begin(path).map_err(|error| BundleFault::from(error).of(path))
+    }
+
+    fn begin(path: &Path) -> io::Result<Self> {
         if path.exists() {
-            return Err(there_already(path).into());
+            return Err(there_already());
         }
         // Another run may be writing the same.
         let mut partial = path.as_os_str().to_owned();
@@ -40,7 +47,8 @@ impl BundleWriter {
         let partial = PathBuf::from(partial);
         let file = File::create_new(&partial)?;
         let partial = Partial(partial);
-        let archive = tar::Builder::new(FrameWriter::new(BufWriter::new(file))?);
+        let frame = zstd::Encoder::new(Hashing::new(BufWriter::new(file)), LEVEL)?;
+        let archive = tar::Builder::new(frame);
         Ok(Self { archive, files: Vec::new(), path: path.to_owned(), partial })
     }
 
@@ -62,13 +70,15 @@ impl BundleWriter {
             return Ok(());
         }
         let sorted: std::collections::BTreeMap<_, _> = metadata.iter().collect();
-        let text = serde_json::to_vec_pretty(&sorted).map_err(io::Error::other)?;
+        let text = serde_json::to_vec_pretty(&sorted)
+            .map_err(|error| BundleFault::Io(error.into()).of(&self.path))?;
         self.file(&format!("{path}{METADATA_SUFFIX}"), &text)
     }
 
     /// Adds a file.
     pub fn file(&mut self, path: &str, bytes: &[u8]) -> Result<(), BundleError> {
-        self.append(path, bytes)?;
+        append(&mut self.archive, path, bytes)
+            .map_err(|error| BundleFault::Io(error).of(&self.path))?;
         self.files.push(FileEntry {
             path: path.to_owned(),
             size_bytes: bytes.len() as u64,
@@ -81,31 +91,39 @@ impl BundleWriter {
     /// where the file has come to be there meanwhile.
     pub fn finish(mut self, manifest: Manifest) -> Result<Manifest, BundleError> {
         let manifest = Manifest { files: std::mem::take(&mut self.files), ..manifest };
-        let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
-        self.append(MANIFEST, &text)?;
-        let mut file = self.archive.into_inner()?.finish()?;
-        file.flush()?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        place(&self.partial.0, &self.path)?;
+        let path = self.path.clone();
+        self.end(&manifest).map_err(|error| BundleFault::Io(error).of(&path))?;
         Ok(manifest)
     }
 
-    fn append(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        // The same bundle from the same objects: no times, no owners.
-        header.set_mtime(0);
-        header.set_entry_type(tar::EntryType::Regular);
-        self.archive.append_data(&mut header, path, bytes)
+    fn end(mut self, manifest: &Manifest) -> io::Result<()> {
+        append(&mut self.archive, MANIFEST, &serde_json::to_vec_pretty(manifest)?)?;
+        let file = self.archive.into_inner()?.finish()?.seal()?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        place(&self.partial.0, &self.path)
     }
+}
+
+/// Adds a file to a tar archive. The same archive comes of the same files: no times,
+/// no owners.
+pub(super) fn append<W: io::Write>(
+    archive: &mut tar::Builder<W>,
+    path: &str,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o644);
+    header.set_mtime(0);
+    header.set_entry_type(tar::EntryType::Regular);
+    archive.append_data(&mut header, path, bytes)
 }
 
 /// Puts a file where none is: the name is taken first, since renaming alone would
 /// write over what came there.
 fn place(partial: &Path, path: &Path) -> io::Result<()> {
     File::create_new(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => there_already(path),
+        io::ErrorKind::AlreadyExists => there_already(),
         _ => error,
     })?;
     fs::rename(partial, path).inspect_err(|_| {
@@ -113,7 +131,6 @@ fn place(partial: &Path, path: &Path) -> io::Result<()> {
     })
 }
 
-fn there_already(path: &Path) -> io::Error {
-    let message = format!("`{}` is there already", path.display());
-    io::Error::new(io::ErrorKind::AlreadyExists, message)
+fn there_already() -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, "a file of this name is there already")
 }

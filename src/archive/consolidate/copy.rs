@@ -1,8 +1,6 @@
 //! One object's way into the archive: byte for byte, with all that proves it,
 //! never over another.
 
-use std::time::Duration;
-
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_sdk_s3::{
     operation::get_object::GetObjectOutput,
@@ -11,8 +9,13 @@ use aws_sdk_s3::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 
-use super::{record::Outcome, server_side::Way};
+use super::{
+    inspect::{Expected, Refusal, inspect},
+    record::Outcome,
+    server_side::Way,
+};
 use crate::{
+    archive::contention::{Contended, Contention, is_taken, is_write_conflict},
     aws::{At, AwsError, Clients, ErrorKind},
     names::BucketName,
 };
@@ -87,6 +90,17 @@ pub enum CopyError {
         /// The key at the origin.
         key: String,
     },
+    /// It is not what its key says.
+    #[error("{refusal}")]
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// SHA-256 of its body as stored.
+        sha256: [u8; 32],
+    },
+    /// Others wrote the same key at the same time, again and again.
+    #[error(transparent)]
+    Contended(#[from] Contended),
     /// Its key is taken by an object of the same size that cannot be read.
     #[error(
         "the archive's object of this key lies in an archive class: it cannot be compared before it is restored"
@@ -121,7 +135,8 @@ macro_rules! taken_over {
 }
 pub(super) use taken_over;
 
-/// Copies one object, unless the key is taken.
+/// Copies one object, unless the key is taken or it is not what is `expected`, where
+/// that was not seen before.
 ///
 /// The archive decides who wins a race: the write is conditional
 /// (`If-None-Match: *`). A key that is taken is compared by content: the same
@@ -129,16 +144,25 @@ pub(super) use taken_over;
 ///
 /// # Errors
 /// Nothing was written; another run can try again.
-pub async fn copy(target: &Target, origin: Origin<'_>, key: &str) -> Result<Copied, CopyError> {
+pub async fn copy(
+    target: &Target,
+    origin: Origin<'_>,
+    key: &str,
+    expected: Option<&Expected>,
+) -> Result<Copied, CopyError> {
     if origin.size_bytes > target.part_bytes {
         return super::multipart::copy(target, origin, key).await;
     }
     let (object, body) = fetch(origin, None).await?;
     let sha256 = sha256(&body);
+    if let Some(expected) = expected {
+        is_expected(expected, &body, sha256).await?;
+    }
     let (tagging, tags_left) = tags(origin, &object).await?;
     let checksum = BASE64_STANDARD.encode(sha256);
     // A write that lost its answer may have arrived: then the next finds the
     // key taken, and by its own content.
+    let mut contention = Contention::new();
     let result = loop {
         let put = taken_over!(target.clients.s3().put_object(), target, object, tagging)
             .key(key)
@@ -149,7 +173,7 @@ pub async fn copy(target: &Target, origin: Origin<'_>, key: &str) -> Result<Copi
             .await
             .at(&target.clients, "s3:PutObject");
         match put {
-            Err(error) if is_meeting(&error) => after_meeting().await,
+            Err(error) if is_write_conflict(&error) => contention.wait(key).await?,
             other => break other,
         }
     };
@@ -159,6 +183,26 @@ pub async fn copy(target: &Target, origin: Origin<'_>, key: &str) -> Result<Copi
         Err(error) => return Err(error.into()),
     };
     Ok(Copied { outcome, sha256, size_bytes: origin.size_bytes, tags_left, way: Way::Client })
+}
+
+/// Reads an object and inspects it, and nothing else.
+///
+/// # Errors
+/// It is not what is expected, could not be read, or is another than was listed.
+pub(super) async fn look(origin: Origin<'_>, expected: &Expected) -> Result<(), CopyError> {
+    let (object, body) = fetch(origin, None).await?;
+    if origin.etag.is_some() && object.e_tag() != origin.etag {
+        return Err(CopyError::Changed { key: origin.key.to_owned() });
+    }
+    is_expected(expected, &body, sha256(&body)).await
+}
+
+async fn is_expected(
+    expected: &Expected,
+    body: &Bytes,
+    sha256: [u8; 32],
+) -> Result<(), CopyError> {
+    inspect(expected, body).await.map_err(|refusal| CopyError::Refused { refusal, sha256 })
 }
 
 /// Compares an object with what lies under its key in the archive, and writes
@@ -175,21 +219,6 @@ pub async fn compare_both(
     let outcome = compare(target, key, origin.size_bytes, &sha256).await?;
     let size_bytes = origin.size_bytes;
     Ok(Copied { outcome, sha256, size_bytes, tags_left: false, way: Way::Client })
-}
-
-/// Whether a conditional write was refused because the key is taken.
-pub(super) fn is_taken(error: &AwsError) -> bool {
-    error.is_code("PreconditionFailed")
-}
-
-/// Whether two conditional writes met: neither may have won yet.
-pub(super) fn is_meeting(error: &AwsError) -> bool {
-    error.is_code("ConditionalRequestConflict")
-}
-
-/// Waits until a write that met another may be tried again.
-pub(super) async fn after_meeting() {
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(50..250))).await;
 }
 
 /// What lies under a key that is taken: the same content, or a conflict.

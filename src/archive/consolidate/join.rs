@@ -5,6 +5,7 @@
 //! both, holding one entry of each, tells what to copy, however many there are.
 
 use futures::{Stream, StreamExt, stream};
+use jiff::Timestamp;
 
 use super::restore::Archived;
 use crate::aws::AwsError;
@@ -21,6 +22,8 @@ pub struct Listed {
     /// The entity tag: the same on both sides means the same content, another
     /// means nothing where one side is encrypted with KMS.
     pub etag: Option<Box<str>>,
+    /// When it was written, as S3 tells: nobody can choose it.
+    pub modified_at: Option<Timestamp>,
 }
 
 /// Where an object was found.
@@ -183,6 +186,7 @@ mod tests {
                     size_bytes: *size_bytes,
                     archived: None,
                     etag: None,
+                    modified_at: None,
                 })
             })
             .collect();
@@ -230,7 +234,8 @@ mod tests {
     #[test]
     fn a_listing_out_of_order_ends_the_join() {
         let entry = |path: &str| {
-            Ok(Listed { path: path.into(), size_bytes: 1, archived: None, etag: None })
+            let path = path.into();
+            Ok(Listed { path, size_bytes: 1, archived: None, etag: None, modified_at: None })
         };
         let unordered = stream::iter(vec![entry("b"), entry("a")]);
         let joined: Vec<_> = join(unordered, listing(&BTreeMap::new()))

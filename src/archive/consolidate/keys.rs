@@ -3,11 +3,9 @@
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
 
-use super::{
-    copy::{Target, after_meeting, is_meeting, is_taken},
-    record::sha256_hex,
-};
+use super::{copy::Target, record::sha256_hex};
 use crate::{
+    archive::contention::{Contended, Contention, is_taken, is_write_conflict},
     archive::verify::public_keys::{KeyListError, PublicKeySet, SAVED_KEYS},
     aws::{At, AwsError},
 };
@@ -26,6 +24,9 @@ pub enum SaveKeysError {
         "orgtrail/public-keys.json in the archive is damaged; an earlier version of it may hold"
     )]
     Saved(#[from] KeyListError),
+    /// Other runs saved theirs at the same time, again and again.
+    #[error(transparent)]
+    Contended(#[from] Contended),
     /// The list could not be encoded.
     #[error("encoding the public keys")]
     Encode(#[from] serde_json::Error),
@@ -44,6 +45,7 @@ pub async fn save(
         Some(prefix) => format!("{prefix}/{SAVED_KEYS}"),
         None => SAVED_KEYS.to_owned(),
     };
+    let mut contention = Contention::new();
     loop {
         let (mut all, etag) = read(target, &key).await?;
         let before = serde_json::to_vec(&all.to_list())?;
@@ -69,8 +71,9 @@ pub async fn save(
         match put {
             Ok(_) => return Ok(true),
             // Another run saved its own meanwhile.
-            Err(error) if is_taken(&error) => {}
-            Err(error) if is_meeting(&error) => after_meeting().await,
+            Err(error) if is_taken(&error) || is_write_conflict(&error) => {
+                contention.wait(&key).await?;
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -6,18 +6,22 @@ use futures::{Stream, StreamExt, stream, stream::FuturesOrdered};
 use jiff::civil::Date;
 
 use super::{
-    copy::{self, Copied, Origin, Target},
+    copy::{self, Copied, CopyError, Origin, Target},
+    inspect::{Expected, Refusal, by_size},
     join::{JoinError, Joined, Listed, join},
     pace::Limit,
     progress::Share,
+    quarantine,
     record::{Counts, ObjectRow, Outcome, Row, UnitRow},
     restore::{self, Archived, Restore},
-    server_side::{Route, Way},
+    server_side::{Route, Wanted, Way},
+    vouch::{Standing, Vouchers, is_as_delivered},
 };
 use crate::{
     archive::{
+        accept::Acceptances,
         inventory,
-        key::ObjectKey,
+        key::{DIGEST_FOLDER, ObjectKey},
         units::{Cutter, Lane, UnitId, day_folder},
     },
     aws::{Clients, ErrorKind, in_one_line},
@@ -47,6 +51,10 @@ pub(super) struct Work {
     pub(super) target: Target,
     /// The archive's root: `[prefix/]AWSLogs/<org-id>/`.
     pub(super) archive_root: String,
+    /// The archive's prefix.
+    pub(super) archive_prefix: Option<String>,
+    /// What of the quarantine somebody accepted.
+    pub(super) acceptances: Arc<Acceptances>,
     /// The first day that is looked at.
     pub(super) since: Option<Date>,
     /// The last day that is looked at.
@@ -119,6 +127,17 @@ impl<J: Stream<Item = Result<Joined, JoinError>>> Units<J> {
     }
 }
 
+/// Why a lane was left before its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LaneFailure {
+    /// Its listings could not be joined.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// The digests beside it were left before their end.
+    #[error("not copied: the digests of these log files could not be listed")]
+    NoDigests,
+}
+
 /// What a lane came to.
 #[derive(Debug, Default)]
 pub(super) struct LaneResult {
@@ -126,14 +145,18 @@ pub(super) struct LaneResult {
     /// The last closed day up to which all is in the archive.
     pub(super) proven_through: Option<Date>,
     /// Why the lane was left before its end.
-    pub(super) failure: Option<JoinError>,
+    pub(super) failure: Option<LaneFailure>,
     /// Whether the run was stopped in the middle of it.
     pub(super) stopped: bool,
 }
 
 impl Work {
     /// Works the lane off, handing on rows as units are done.
-    pub(super) async fn run(self, rows: &tokio::sync::mpsc::Sender<Row>) -> LaneResult {
+    pub(super) async fn run(
+        self,
+        rows: &tokio::sync::mpsc::Sender<Row>,
+        vouchers: &Vouchers,
+    ) -> LaneResult {
         let mut result = LaneResult { proven_through: self.proven_through, ..Default::default() };
         let after_proven = self.proven_through.and_then(|day| day.tomorrow().ok());
         // A gap between what was proven and what is asked for stays unproven.
@@ -155,18 +178,18 @@ impl Work {
         let (mut running, mut ahead) = (FuturesOrdered::new(), 0);
         let mut ended = false;
         loop {
-            if self.progress.stopped() {
-                (result.stopped, ended) = (true, true);
-            }
+            // What the limit leaves is counted to its end.
+            result.stopped |= self.progress.stopped();
+            ended |= self.progress.interrupted();
             tokio::select! {
                 unit = units.next(), if !ended && ahead < ENTRIES_AHEAD => match unit {
                     Some(Ok((day, _))) if day > self.until && self.until.is_some() => ended = true,
                     Some(Ok((day, entries))) => {
                         ahead += entries.len();
-                        running.push_back(self.unit(day, entries, rows));
+                        running.push_back(self.unit(day, entries, rows, vouchers));
                     }
                     Some(Err(error)) => {
-                        result.failure = Some(error);
+                        result.failure = Some(error.into());
                         ended = true;
                     }
                     None => ended = true,
@@ -191,10 +214,11 @@ impl Work {
         day: Option<Date>,
         entries: Vec<Joined>,
         rows: &tokio::sync::mpsc::Sender<Row>,
+        vouchers: &Vouchers,
     ) -> (Option<Date>, Counts) {
         let mut counts = Counts { source: entries.len() as u64, ..Counts::default() };
         let mut done = stream::iter(entries)
-            .map(|entry| self.entry(entry))
+            .map(|entry| self.entry(entry, day, vouchers))
             .buffer_unordered(self.limit.most());
         while let Some(done) = done.next().await {
             match done {
@@ -220,7 +244,24 @@ impl Work {
         (day, counts)
     }
 
-    async fn entry(&self, entry: Joined) -> Done {
+    async fn entry(&self, entry: Joined, day: Option<Date>, vouchers: &Vouchers) -> Done {
+        let path = (self.lane.folder == DIGEST_FOLDER).then(|| entry.path().to_owned());
+        let done = self.decide(entry, day, vouchers).await;
+        let is_absent = match &done {
+            Done::Left => true,
+            Done::Present | Done::Uncompared => false,
+            Done::Told(row) => matches!(
+                row.outcome,
+                Outcome::Conflict | Outcome::Failed | Outcome::Archived | Outcome::HeldBack
+            ),
+        };
+        if let Some(path) = path.filter(|_| is_absent) {
+            vouchers.left(&path);
+        }
+        done
+    }
+
+    async fn decide(&self, entry: Joined, day: Option<Date>, vouchers: &Vouchers) -> Done {
         let (listed, differs, alike) = match entry {
             Joined::Present(_) | Joined::ArchiveOnly(_) => {
                 self.progress.present();
@@ -247,14 +288,16 @@ impl Work {
                 reason,
                 way: way.filter(|_| outcome == Outcome::Copied),
                 archived: None,
+                quarantined_as: None,
             };
             self.progress.done(outcome, listed.size_bytes);
             Done::Told(row)
         };
         let row = |outcome, sha256, reason| row_by(None, outcome, sha256, reason);
-        if let Err(error) = origin_key.parse::<ObjectKey>() {
-            return row(Outcome::Foreign, None, Some(error.to_string()));
-        }
+        let parsed = match origin_key.parse::<ObjectKey>() {
+            Ok(parsed) => parsed,
+            Err(error) => return row(Outcome::Foreign, None, Some(error.to_string())),
+        };
         if let Some(archive_bytes) = differs {
             let reason = format!(
                 "the archive's object of this key has {archive_bytes} bytes, the source's {}",
@@ -269,11 +312,55 @@ impl Work {
                 other => other,
             };
         }
-        if self.dry_run && !alike {
+        // Somebody accepted that one of this key stays in quarantine: it may be this.
+        let may_be_accepted = !alike && self.acceptances.may_have_quarantined(&key);
+        if self.dry_run && !alike && !may_be_accepted {
             let begins = !self.progress.stopped() && self.progress.begin();
             return if begins { row(Outcome::Copied, None, None) } else { Done::Left };
         }
-        match self.copy(&listed, &origin_key, &key, alike).await {
+        let standing = if alike {
+            None
+        } else if self.progress.stopped() {
+            return Done::Left;
+        } else {
+            match self.standing(&parsed, &listed, day, vouchers).await {
+                Ok(Standing::May(expected)) => Some(expected),
+                Ok(Standing::Stays(reason)) => {
+                    return row(Outcome::HeldBack, None, Some(reason.to_owned()));
+                }
+                Err(error) => {
+                    let reason = format!("its digests could not be read: {}", in_one_line(&error));
+                    return row(Outcome::Failed, None, Some(reason));
+                }
+            }
+        };
+        let wanted = standing.as_ref().map(|expected| Wanted {
+            expected,
+            may_go_unseen: matches!(expected, Expected::Listed(_))
+                && is_as_delivered(parsed.time(), listed.modified_at),
+        });
+        if self.dry_run && let Some(wanted) = wanted {
+            return self.would_copy(&listed, &origin_key, &key, wanted, row).await;
+        }
+        match self.copy(&listed, &origin_key, &key, wanted).await {
+            Err(CopyError::Refused { refusal, sha256 }) => {
+                let kept = self.quarantine(&listed, &origin_key, &key, &refusal, &sha256).await;
+                match kept {
+                    Ok((outcome, kept)) => {
+                        let reason = match &kept {
+                            Some(kept) => format!("{refusal}; kept as {kept}"),
+                            None => refusal.to_string(),
+                        };
+                        match row(outcome, Some(sha256), Some(reason)) {
+                            Done::Told(row) => {
+                                Done::Told(ObjectRow { quarantined_as: kept, ..row })
+                            }
+                            other => other,
+                        }
+                    }
+                    Err(error) => row(Outcome::Failed, None, Some(in_one_line(&error))),
+                }
+            }
             Ok(Some(Copied { outcome: Outcome::AlreadyThere, .. })) if alike => {
                 self.progress.present();
                 Done::Present
@@ -333,21 +420,88 @@ impl Work {
         }
     }
 
+    /// What an object must be to be copied, or why it stays.
+    async fn standing(
+        &self,
+        key: &ObjectKey,
+        listed: &Listed,
+        day: Option<Date>,
+        vouchers: &Vouchers,
+    ) -> Result<Standing, CopyError> {
+        if self.lane.folder != DIGEST_FOLDER {
+            return vouchers.of(key, day).await;
+        }
+        let Lane { account, folder, region, .. } = &self.lane;
+        let path = format!("{account}/{folder}/{region}/{}", listed.path);
+        Ok(Standing::May(Expected::Digest(path)))
+    }
+
+    /// What a dry run says of an object of whose key one was accepted in quarantine.
+    async fn would_copy(
+        &self,
+        listed: &Listed,
+        origin_key: &str,
+        key: &str,
+        wanted: Wanted<'_>,
+        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> Done,
+    ) -> Done {
+        let _held = self.limit.hold(listed.size_bytes).await;
+        match copy::look(self.origin(listed, origin_key), wanted.expected).await {
+            Err(CopyError::Refused { refusal, sha256 }) => {
+                let accepted = self.acceptances.has_quarantined(key, &sha256);
+                let outcome = if accepted { Outcome::Accepted } else { Outcome::Quarantined };
+                row(outcome, Some(sha256), Some(refusal.to_string()))
+            }
+            Err(error) => row(Outcome::Failed, None, Some(in_one_line(&error))),
+            Ok(()) => row(Outcome::Copied, None, None),
+        }
+    }
+
+    /// Keeps an object in quarantine; where it is kept, and whether that is accepted.
+    async fn quarantine(
+        &self,
+        listed: &Listed,
+        origin_key: &str,
+        key: &str,
+        refusal: &Refusal,
+        sha256: &[u8; 32],
+    ) -> Result<(Outcome, Option<String>), CopyError> {
+        if matches!(refusal, Refusal::TooLarge { .. }) {
+            return Ok((Outcome::Quarantined, None));
+        }
+        let prefix = self.archive_prefix.as_deref();
+        if self.acceptances.has_quarantined(key, sha256) {
+            let kept = quarantine::quarantine_key(prefix, &hex::encode(sha256), key);
+            return Ok((Outcome::Accepted, Some(kept)));
+        }
+        let _held = self.limit.hold(listed.size_bytes).await;
+        let origin = self.origin(listed, origin_key);
+        let kept = quarantine::keep(&self.target, origin, prefix, key, refusal, sha256).await?;
+        Ok((Outcome::Quarantined, Some(kept)))
+    }
+
+    fn origin<'a>(&'a self, listed: &'a Listed, key: &'a str) -> Origin<'a> {
+        Origin {
+            clients: &self.source,
+            bucket: &self.bucket,
+            key,
+            size_bytes: listed.size_bytes,
+            etag: listed.etag.as_deref(),
+        }
+    }
+
+    /// Copies an object that is wanted; without that, compares it with the archive's.
+    ///
     /// `None` when the run was stopped before the object's turn.
     async fn copy(
         &self,
         listed: &Listed,
         origin_key: &str,
         key: &str,
-        alike: bool,
-    ) -> Result<Option<Copied>, copy::CopyError> {
-        let origin = Origin {
-            clients: &self.source,
-            bucket: &self.bucket,
-            key: origin_key,
-            size_bytes: listed.size_bytes,
-            etag: listed.etag.as_deref(),
-        };
+        wanted: Option<Wanted<'_>>,
+    ) -> Result<Option<Copied>, CopyError> {
+        let origin = self.origin(listed, origin_key);
+        let alike = wanted.is_none();
         let mut attempt = 0;
         loop {
             // Always in this order, so that nobody waits for who waits for him.
@@ -355,11 +509,21 @@ impl Work {
             if self.progress.stopped() || !(alike || attempt > 0 || self.progress.begin()) {
                 return Ok(None);
             }
-            let result = if alike {
-                let _held = self.limit.hold(origin.size_bytes.min(self.target.part_bytes)).await;
-                copy::compare_both(&self.target, origin, key).await
-            } else {
-                self.route.copy(&self.limit, &self.target, origin, key).await
+            let result = match wanted {
+                None => {
+                    let _held =
+                        self.limit.hold(origin.size_bytes.min(self.target.part_bytes)).await;
+                    copy::compare_both(&self.target, origin, key).await
+                }
+                Some(wanted) => match by_size(origin.size_bytes) {
+                    Ok(()) => {
+                        self.route.copy(&self.limit, &self.target, origin, key, wanted).await
+                    }
+                    // All that has no bytes has this hash.
+                    Err(refusal) => {
+                        Err(CopyError::Refused { refusal, sha256: copy::sha256(&[]) })
+                    }
+                },
             };
             drop(turns);
             match result {
@@ -381,8 +545,8 @@ impl Work {
 
     /// Lets fewer copies run where a bucket throttled: the source's where that is
     /// it, else all that go to the archive.
-    fn slow_down(&self, error: &copy::CopyError) {
-        let copy::CopyError::Aws(error) = error else { return };
+    fn slow_down(&self, error: &CopyError) {
+        let CopyError::Aws(error) = error else { return };
         if error.kind() != ErrorKind::Throttled {
             return;
         }
@@ -395,25 +559,25 @@ impl Work {
     }
 }
 
-fn is_throttled(error: &copy::CopyError) -> bool {
-    matches!(error, copy::CopyError::Aws(error) if error.kind() == ErrorKind::Throttled)
+fn is_throttled(error: &CopyError) -> bool {
+    matches!(error, CopyError::Aws(error) if error.kind() == ErrorKind::Throttled)
 }
 
 /// Whether the source's object lies in a tier that no listing shows, as
 /// Intelligent-Tiering has them. Of the archive's it is [`CopyError::Uncompared`].
 ///
-/// [`CopyError::Uncompared`]: copy::CopyError::Uncompared
-fn is_archived(error: &copy::CopyError) -> bool {
-    matches!(error, copy::CopyError::Aws(error) if error.is_code("InvalidObjectState"))
+/// [`CopyError::Uncompared`]: CopyError::Uncompared
+fn is_archived(error: &CopyError) -> bool {
+    matches!(error, CopyError::Aws(error) if error.is_code("InvalidObjectState"))
 }
 
-fn is_uncompared(error: &copy::CopyError) -> bool {
-    matches!(error, copy::CopyError::Uncompared)
+fn is_uncompared(error: &CopyError) -> bool {
+    matches!(error, CopyError::Uncompared)
 }
 
 /// Whether the same copy may succeed a moment later.
-fn is_passing(error: &copy::CopyError) -> bool {
-    is_throttled(error) || matches!(error, copy::CopyError::Body { .. })
+fn is_passing(error: &CopyError) -> bool {
+    is_throttled(error) || matches!(error, CopyError::Body { .. })
 }
 
 /// Where lanes stand, by their id: what the next run may leave out.

@@ -5,12 +5,15 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::StreamExt;
 
 use super::{
-    copy::{CopyError, Origin, Target, after_meeting, fetch, is_meeting, is_taken, sha256},
+    copy::{CopyError, Origin, Target, fetch, sha256},
     history::Pasts,
     record::{Head, LAST_NUMBER, RecordError, Row, Segment, segment_key, sha256_hex},
 };
 use crate::{
-    archive::inventory,
+    archive::{
+        contention::{Contended, Contention, is_taken, is_write_conflict},
+        inventory,
+    },
     aws::{At, AwsError},
 };
 
@@ -37,6 +40,9 @@ pub enum LedgerError {
     /// A record is not what it should be.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Other runs wrote their records at the same time, again and again.
+    #[error(transparent)]
+    Contended(#[from] Contended),
     /// The rows could not be encoded.
     #[error("encoding a run record")]
     Encode(#[from] std::io::Error),
@@ -176,6 +182,9 @@ impl Ledger {
     /// Writes rows as the next segment and moves `tip` on.
     ///
     /// Where another run took the number, the rows go behind all that there is.
+    ///
+    /// # Errors
+    /// Nothing was written, as far as is known.
     pub async fn append(
         &self,
         tip: &mut Tip,
@@ -183,6 +192,7 @@ impl Ledger {
         rows: Vec<Row>,
     ) -> Result<(), LedgerError> {
         let mut segment = Segment { head: head.clone(), rows };
+        let mut contention = Contention::new();
         loop {
             if tip.next > LAST_NUMBER {
                 return Err(RecordError::NoneLeft.into());
@@ -192,13 +202,14 @@ impl Ledger {
             segment.head.clone_from(&head);
             let stored = segment.encode()?;
             let hash = sha256(&stored);
+            let key = segment_key(self.prefix.as_deref(), head.number);
             let put = self
                 .target
                 .clients
                 .s3()
                 .put_object()
                 .bucket(self.target.bucket.as_str())
-                .key(segment_key(self.prefix.as_deref(), head.number))
+                .key(&key)
                 .if_none_match("*")
                 .checksum_algorithm(ChecksumAlgorithm::Sha256)
                 .checksum_sha256(BASE64_STANDARD.encode(hash))
@@ -220,8 +231,9 @@ impl Ledger {
                     if is_ours {
                         return Ok(());
                     }
+                    contention.wait(&key).await?;
                 }
-                Err(error) if is_meeting(&error) => after_meeting().await,
+                Err(error) if is_write_conflict(&error) => contention.wait(&key).await?,
                 Err(error) => return Err(error.into()),
             }
         }

@@ -6,13 +6,16 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{
     copy::{
-        Copied, CopyError, Origin, Target, compare, completed, fetch, finish, is_taken, sha256,
-        tags, taken_over,
+        Copied, CopyError, Origin, Target, compare, completed, fetch, finish, sha256, tags,
+        taken_over,
     },
     record::Outcome,
     server_side::Way,
 };
-use crate::aws::{At, AwsError};
+use crate::{
+    archive::contention::is_taken,
+    aws::{At, AwsError},
+};
 
 /// Copies an object in parts of [`Target::part_bytes`], holding one part.
 ///

@@ -29,6 +29,8 @@ pub struct Progress {
     pub(super) forecast: bool,
     sources: Mutex<BTreeMap<String, Arc<SourceProgress>>>,
     stop: AtomicBool,
+    /// Whether the limit was reached.
+    limited: AtomicBool,
 }
 
 /// How far one source is.
@@ -70,9 +72,15 @@ impl Progress {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the run is to end.
+    /// Whether no further copy is to be started.
     #[must_use]
     pub fn stopped(&self) -> bool {
+        self.interrupted() || self.limited.load(Ordering::Relaxed)
+    }
+
+    /// Whether the run is to end at once, without counting what it leaves.
+    #[must_use]
+    pub fn interrupted(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
@@ -86,7 +94,7 @@ impl Progress {
         let Some(limit) = self.limit else { return true };
         let before = self.begun.fetch_add(1, Ordering::Relaxed);
         if before + 1 >= limit {
-            self.stop();
+            self.limited.store(true, Ordering::Relaxed);
         }
         before < limit
     }
@@ -109,6 +117,10 @@ pub(super) struct Share {
 impl Share {
     pub(super) fn stopped(&self) -> bool {
         self.run.stopped()
+    }
+
+    pub(super) fn interrupted(&self) -> bool {
+        self.run.interrupted()
     }
 
     pub(super) fn begin(&self) -> bool {

@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 use super::{restore::Archived, server_side::Way};
 use crate::archive::units::UnitId;
 
-/// The version of the records' format.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version of the records' format. Since 2 an object may be in quarantine or held
+/// back.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The most that a segment may inflate to; more is hostile. Units: bytes.
 const MAX_SEGMENT_BYTES: u64 = 256 << 20;
@@ -103,6 +104,9 @@ pub struct ObjectRow {
     /// Set where it must be restored first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived: Option<Archived>,
+    /// Where it is kept in quarantine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined_as: Option<String>,
 }
 
 /// What became of an object.
@@ -121,6 +125,12 @@ pub enum Outcome {
     Archived,
     /// The key is not CloudTrail's: left where it is.
     Foreign,
+    /// It is not what its key says: kept in quarantine, not under its key.
+    Quarantined,
+    /// The same, and somebody accepted that.
+    Accepted,
+    /// A log whose digest is not in the archive: left where it is.
+    HeldBack,
 }
 
 /// What became of a unit.
@@ -162,13 +172,27 @@ pub struct Counts {
     /// count them as not copied.
     #[serde(default)]
     pub left: u64,
+    /// Not what their keys say, and kept in quarantine.
+    #[serde(default)]
+    pub quarantined: u64,
+    /// The same, and accepted by somebody; among the present.
+    #[serde(default)]
+    pub accepted: u64,
+    /// Logs whose digests are not in the archive.
+    #[serde(default)]
+    pub held_back: u64,
 }
 
 impl Counts {
     /// Whether every object of the source is in the archive.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.conflicts == 0 && self.failed == 0 && self.archived == 0 && self.left == 0
+        self.conflicts == 0
+            && self.failed == 0
+            && self.archived == 0
+            && self.left == 0
+            && self.quarantined == 0
+            && self.held_back == 0
     }
 
     /// Counts one object.
@@ -184,6 +208,12 @@ impl Counts {
             Outcome::Failed => self.failed += 1,
             Outcome::Archived => self.archived += 1,
             Outcome::Foreign => self.foreign += 1,
+            Outcome::Quarantined => self.quarantined += 1,
+            Outcome::Accepted => {
+                self.present += 1;
+                self.accepted += 1;
+            }
+            Outcome::HeldBack => self.held_back += 1,
         }
     }
 }
@@ -201,6 +231,9 @@ impl std::ops::AddAssign for Counts {
         self.archived += other.archived;
         self.foreign += other.foreign;
         self.left += other.left;
+        self.quarantined += other.quarantined;
+        self.accepted += other.accepted;
+        self.held_back += other.held_back;
     }
 }
 

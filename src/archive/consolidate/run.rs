@@ -14,19 +14,22 @@ pub use super::progress::{Progress, SourceProgress};
 use super::{
     census,
     copy::Target,
-    lane::{LaneResult, Proven, Work},
+    lane::{LaneFailure, LaneResult, Proven, Work},
     ledger::{Ledger, LedgerError},
     pace::Limit,
     record::{Counts, FORMAT_VERSION, Head, Row},
     restore::{Held, Restore},
     server_side::Route,
     source::Source,
+    vouch::Vouchers,
     writer::{Examples, SEGMENT_EVERY, Writer},
 };
 use crate::{
     archive::{
+        accept::Acceptances,
         key::{DIGEST_FOLDER, LogClass},
         units::Lane,
+        verify::source::{S3Source, Source as Objects},
     },
     aws::{AwsError, Clients, in_one_line},
     names::{AccountId, BucketName, Region},
@@ -119,6 +122,9 @@ pub struct Report {
     pub digest_regions: BTreeSet<Region>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
+    /// Whether more objects are left than are counted: the run was ended before all
+    /// were listed.
+    pub left_is_least: bool,
     /// The number of the last record written.
     pub last_record: Option<u64>,
 }
@@ -179,7 +185,18 @@ pub async fn consolidate(
         return Ok(report);
     }
     let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone());
-    let (tip, mut found) = tokio::join!(ledger.tip(), find_lanes(asked, sources, &mut report));
+    let objects = S3Source::new(archive.target.clients.clone(), archive.target.bucket.as_str());
+    let objects = Arc::new(Objects::S3(objects));
+    let (tip, mut found, acceptances) = tokio::join!(
+        ledger.tip(),
+        find_lanes(asked, sources, &mut report),
+        Acceptances::read(objects, archive.prefix.as_deref()),
+    );
+    report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
+        place: format!("s3://{}/{key}", archive.target.bucket),
+        reason: reason.clone(),
+    }));
+    let acceptances = Arc::new(acceptances);
     let (tip, end) = tip?;
     let known = match end {
         Some(Row::End { proven_through, .. }) => proven_through,
@@ -206,6 +223,8 @@ pub async fn consolidate(
         route: reader.route,
         target: archive.target.clone(),
         archive_root: archive.root.clone(),
+        archive_prefix: archive.prefix.clone(),
+        acceptances: Arc::clone(&acceptances),
         since: asked.since,
         until: asked.until,
         closed_through,
@@ -242,6 +261,7 @@ pub async fn consolidate(
     written?;
     let proven_through = merge(known, results, &mut report);
     report.stopped |= progress.stopped();
+    report.left_is_least = progress.interrupted();
     if !asked.dry_run {
         let (totals, complete) = (report.counts, report.complete());
         writer.end(Row::End { totals, complete, proven_through }).await?;
@@ -310,12 +330,31 @@ fn by_place(works: Vec<Work>) -> Vec<Vec<Work>> {
 /// delivered before it, so the logs that are listed afterwards hold all that the
 /// copied digests name; and few are newer than the newest of these, which
 /// verification allows for.
+///
+/// INVARIANT: no log is copied whose digest could not be: it would lie in the archive
+/// without what proves it. So each log asks what the digests beside it list, and which
+/// of these are in the archive.
 async fn in_order(works: Vec<Work>, rows: &Sender<Row>) -> Vec<(Lane, LaneResult)> {
     let (digests, logs): (Vec<Work>, Vec<Work>) =
         works.into_iter().partition(|work| work.lane.folder == DIGEST_FOLDER);
-    let mut results = Vec::new();
-    for work in digests.into_iter().chain(logs) {
-        results.push((work.lane.clone(), work.run(rows).await));
+    let mut results: Vec<(Lane, LaneResult)> = Vec::new();
+    let Some(any) = digests.first().or(logs.first()) else { return results };
+    let (source, bucket, pace) = (any.source.clone(), any.bucket.clone(), Arc::clone(&any.pace));
+    let vouchers = Vouchers::new(&any.lane, source, bucket, pace);
+    for work in digests {
+        results.push((work.lane.clone(), work.run(rows, &vouchers).await));
+    }
+    let all_known = results.iter().all(|(_, result)| result.failure.is_none());
+    for work in logs {
+        let lane = work.lane.clone();
+        let result = if all_known {
+            work.run(rows, &vouchers).await
+        } else {
+            let failure = Some(LaneFailure::NoDigests);
+            let proven_through = work.proven_through;
+            LaneResult { failure, proven_through, ..LaneResult::default() }
+        };
+        results.push((lane, result));
     }
     results
 }

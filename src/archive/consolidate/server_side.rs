@@ -7,13 +7,15 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    copy::{
-        self, Copied, CopyError, Origin, Target, after_meeting, compare, hash, is_meeting, is_taken,
-    },
+    copy::{self, Copied, CopyError, Origin, Target, compare, hash},
+    inspect::Expected,
     pace::Limit,
     record::Outcome,
 };
-use crate::aws::{At, AwsError, ErrorKind};
+use crate::{
+    archive::contention::{Contended, Contention, is_taken, is_write_conflict},
+    aws::{At, AwsError, ErrorKind},
+};
 
 /// The most that one `CopyObject` takes. What is larger could only be copied in
 /// parts, and of those S3 tells no SHA-256 of the whole. Units: bytes.
@@ -52,7 +54,15 @@ enum NotCopied {
     /// It will be so for all of the source.
     Source,
     /// The call failed on its way.
-    Failed(AwsError),
+    Failed(CopyError),
+}
+
+/// What an object must be, and whether that is to be seen before it is copied.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) expected: &'a Expected,
+    /// Whether S3 may copy it unseen: then what it is shows when it is verified.
+    pub(super) may_go_unseen: bool,
 }
 
 impl Route {
@@ -72,18 +82,29 @@ impl Route {
         target: &Target,
         origin: Origin<'_>,
         key: &str,
+        wanted: Wanted<'_>,
     ) -> Result<Copied, CopyError> {
+        let in_parts = origin.size_bytes > target.part_bytes;
+        let look_first = in_parts || (self.is(State::Server) && !wanted.may_go_unseen);
+        if look_first {
+            // Of what S3 copies and of what goes in parts nobody sees the whole, but here.
+            let _held = limit.hold(origin.size_bytes).await;
+            copy::look(origin, wanted.expected).await?;
+        }
+        let may_go_unseen = look_first || wanted.may_go_unseen;
         let small = origin.size_bytes <= MAX_COPY_BYTES;
         let bytes = origin.size_bytes.min(target.part_bytes);
         // While it waits, another may find that S3 copies.
         let mut held = if self.is(State::Server) { None } else { limit.hold(bytes).await };
-        if let Some(etag) = origin.etag.filter(|_| small && self.is(State::Server)) {
+        if let Some(etag) =
+            origin.etag.filter(|_| small && may_go_unseen && self.is(State::Server))
+        {
             held = None;
             // INVARIANT: the listed entity tag pins the content, so that the
             // size and what was compared in the listing hold for the copy.
             match call(target, origin, Some(etag), key).await {
                 Ok(answer) => return self.prove(limit, target, origin, key, &answer).await,
-                Err(NotCopied::Failed(error)) => return Err(error.into()),
+                Err(NotCopied::Failed(error)) => return Err(error),
                 Err(NotCopied::Source) => self.set(State::Client),
                 Err(NotCopied::Object) => {}
             }
@@ -91,7 +112,8 @@ impl Route {
         if held.is_none() {
             held = limit.hold(bytes).await;
         }
-        let copied = copy::copy(target, origin, key).await?;
+        let unseen = (!look_first).then_some(wanted.expected);
+        let copied = copy::copy(target, origin, key, unseen).await?;
         drop(held);
         if copied.outcome == Outcome::Copied && small && self.begin_probe() {
             self.set(probe(target, origin, key).await);
@@ -165,20 +187,22 @@ async fn call(
     etag: Option<&str>,
     key: &str,
 ) -> Result<CopyObjectOutput, NotCopied> {
+    let mut contention = Contention::new();
     loop {
         let error = match send(target, origin, etag, key).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        if is_meeting(&error) {
-            after_meeting().await;
+        if is_write_conflict(&error) {
+            let waited: Result<(), Contended> = contention.wait(key).await;
+            waited.map_err(|error| NotCopied::Failed(error.into()))?;
             continue;
         }
         let own = is_taken(&error) || error.is_not_found() || error.is_code("InvalidObjectState");
         return Err(if own {
             NotCopied::Object
         } else if is_transient(&error) {
-            NotCopied::Failed(error)
+            NotCopied::Failed(error.into())
         } else {
             tracing::debug!(bucket = %origin.bucket, %error, "no longer copying inside S3");
             NotCopied::Source

@@ -94,17 +94,19 @@ impl Writer {
 /// Some objects of each kind of trouble, so that many of one hide no other that is
 /// graver.
 #[derive(Debug, Default)]
-pub(super) struct Examples([Vec<ObjectRow>; 4]);
+pub(super) struct Examples([Vec<ObjectRow>; 6]);
 
 impl Examples {
     fn add(&mut self, row: &ObjectRow) {
-        let [conflicts, failed, archived, foreign] = &mut self.0;
+        let [quarantined, conflicts, failed, held_back, archived, foreign] = &mut self.0;
         let rows = match row.outcome {
+            Outcome::Quarantined => quarantined,
+            Outcome::HeldBack => held_back,
             Outcome::Conflict => conflicts,
             Outcome::Failed => failed,
             Outcome::Archived => archived,
             Outcome::Foreign => foreign,
-            Outcome::Copied | Outcome::AlreadyThere => return,
+            Outcome::Copied | Outcome::AlreadyThere | Outcome::Accepted => return,
         };
         if rows.len() < EXAMPLES {
             rows.push(row.clone());
@@ -146,6 +148,7 @@ mod tests {
             reason: None,
             way: None,
             archived: None,
+            quarantined_as: None,
         };
         for _ in 0..2 * EXAMPLES {
             examples.add(&row(Outcome::Foreign));

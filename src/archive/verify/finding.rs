@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::period::Period;
+use crate::archive::accept::apply::AcceptedBy;
 use crate::names::{AccountId, Region};
 
 /// How grave a finding is; the gravest decides the exit code.
@@ -128,6 +129,9 @@ kinds! {
     /// An object whose key CloudTrail would not have written.
     ForeignObject "foreign-object" Broken
         "CloudTrail writes no such key into this folder: the object is foreign";
+    /// A record of an accepted finding is missing, altered, or none.
+    AcceptanceInvalid "acceptance-invalid" Broken
+        "a record of an accepted finding was altered or deleted, or was not written by orgtrail: it accepts nothing";
     /// An object or a listing could not be read.
     Unreadable "unreadable" Incomplete
         "it could not be read, so nothing is said about it";
@@ -172,6 +176,9 @@ pub struct Finding {
     pub period: Option<Period>,
     /// How many objects it concerns.
     pub objects: u64,
+    /// Who accepted it, and why: then it is a notice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<AcceptedBy>,
 }
 
 impl Finding {
@@ -190,6 +197,7 @@ impl Finding {
             found: None,
             period: None,
             objects: 1,
+            accepted: None,
         }
     }
 

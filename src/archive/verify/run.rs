@@ -25,6 +25,7 @@ use super::finding::{Finding, Severity};
 use super::period::{Period, Periods};
 use super::place::{Lane, OrgOwner};
 use super::source::{ListError, Source};
+use crate::archive::accept::Acceptances;
 use crate::archive::key::Root;
 use crate::names::{AccountId, Region, TrailName};
 
@@ -50,6 +51,8 @@ pub struct Request {
     pub delivered: Deliveries,
     /// Whether a chain is followed into the bucket that it came from.
     pub other_buckets: OtherBuckets,
+    /// Findings that somebody accepted.
+    pub acceptances: Acceptances,
     /// How much happens at a time.
     pub concurrency: Concurrency,
     /// What must live as long as the source is read.
@@ -185,7 +188,9 @@ pub async fn verify(
         (report.account.clone(), report.region.clone(), report.bucket.clone(), report.root.clone())
     };
     reports.sort_by_cached_key(order);
-    Ok(Verification { lanes: reports, findings: Vec::new() })
+    let mut verification = Verification { lanes: reports, findings: Vec::new() };
+    request.acceptances.apply(&request.source, &mut verification).await;
+    Ok(verification)
 }
 
 /// Is told how far verification has come.

@@ -137,6 +137,14 @@ impl Source {
         }
     }
 
+    /// The current version of an object; `None` where there are no versions.
+    pub async fn version(&self, key: &str) -> Result<Option<String>, FetchError> {
+        match self {
+            Self::S3(s3) => s3.version(key).await,
+            Self::Folder(_) => Ok(None),
+        }
+    }
+
     /// Fetches an object once more, the long way: before it is called damaged.
     pub async fn fetch_again(
         &self,

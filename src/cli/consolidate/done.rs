@@ -140,13 +140,30 @@ impl Done {
         if estimated {
             estimate::tell(context, report, &self.estimate())?;
         }
+        let left = if report.left_is_least {
+            "or more left for the next run: this one was stopped before all were listed"
+        } else {
+            "left for the next run, this one was stopped before them"
+        };
         let told = [
+            (
+                counts.quarantined,
+                "in quarantine: they are not what their keys say; `orgtrail accept KEY --reason TEXT` accepts that",
+            ),
+            (
+                counts.held_back,
+                "left at their source: log files whose digests are not in the archive",
+            ),
+            (
+                counts.accepted,
+                "in quarantine, and accepted: `orgtrail accept --list` tells by whom and why",
+            ),
             (
                 counts.conflicts,
                 "in conflict: their keys are taken by different content, left as it is",
             ),
             (counts.failed, "not copied: run again"),
-            (counts.left, "left for the next run, this one was stopped before them"),
+            (counts.left, left),
             (counts.archived, "archived: not copied before they are restored"),
             (counts.foreign, "not CloudTrail's, left where they are"),
             (
@@ -156,7 +173,8 @@ impl Done {
             (report.stray_objects, "beside CloudTrail's folders, left where they are"),
         ];
         for (objects, words) in told.into_iter().filter(|(objects, _)| *objects > 0) {
-            context.out.warn(format_args!("{} objects {words}", HumanCount(objects)));
+            let noun = if objects == 1 { "object" } else { "objects" };
+            context.out.warn(format_args!("{} {noun} {words}", HumanCount(objects)));
         }
         let restores = archived::tell(context, &report.archived)?;
         if estimated {
@@ -201,13 +219,14 @@ impl Explain for LedgerError {
             Self::Record(_) => Some(
                 "the run records were altered: keep the bucket as it is and look at the versions of orgtrail/runs/".to_owned(),
             ),
-            Self::Fetch(_) | Self::Encode(_) => None,
+            Self::Fetch(_) | Self::Contended(_) | Self::Encode(_) => None,
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::Record(_) => Exit::IntegrityFailure,
+            Self::Contended(_) => Exit::Incomplete,
             _ => Exit::Unexpected,
         }
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{CliError, Concurrency, Context, Exit, Explain, Request, Selection, What, Window};
-use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, Unpacked, unpack};
+use crate::archive::accept::Acceptances;
+use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, RECORDS, Unpacked, unpack};
 use crate::archive::key::Root;
 use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
@@ -39,6 +40,7 @@ pub(in crate::cli) struct Target {
     pub(super) notes: Vec<String>,
     deliveries: Deliveries,
     other_buckets: OtherBuckets,
+    acceptances: Acceptances,
     /// Keeps a bundle's files while they are read.
     unpacked: Option<Unpacked>,
 }
@@ -81,6 +83,7 @@ impl Target {
             org_owner: self.org_owner,
             delivered: self.deliveries,
             other_buckets: self.other_buckets,
+            acceptances: self.acceptances,
             concurrency: Concurrency::default(),
             kept: self.unpacked.map(|unpacked| Box::new(unpacked) as _),
         }
@@ -104,6 +107,7 @@ impl Target {
         let saved = saved_keys(&source, &folder).await;
         Ok(Self {
             name: format!("s3://{}/{folder}", archive.bucket),
+            acceptances: Acceptances::read(Arc::clone(&source), prefix.as_deref()).await,
             declared: Some(Root { prefix: prefix.map(Into::into), org: Some(owner.org.clone()) }),
             org_owner: Some(owner),
             prefix: folder,
@@ -147,6 +151,11 @@ impl Target {
         let saved = saved_keys(&source, &prefix).await;
         Ok(Self {
             name: format!("s3://{bucket}/{prefix}"),
+            acceptances: Acceptances::read(
+                Arc::clone(&source),
+                Some(prefix.trim_end_matches('/')).filter(|prefix| !prefix.is_empty()),
+            )
+            .await,
             declared: None,
             org_owner: owner,
             keys: key_ring(given, saved, &aws, now),
@@ -190,6 +199,15 @@ impl Target {
             },
         };
         let source = Arc::new(Source::Folder(folder));
+        // In a bundle, what the archive has below `orgtrail/` lies apart.
+        let records = match &unpacked {
+            Some(bundle) => Arc::new(Source::Folder(FolderSource::new(bundle.path(RECORDS)))),
+            None => Arc::clone(&source),
+        };
+        let prefix = unpacked
+            .as_ref()
+            .and_then(|bundle| bundle.manifest.declared.as_ref()?.prefix.clone());
+        let acceptances = Acceptances::read(records, prefix.as_deref()).await;
         let mut notes = Vec::new();
         let saved = match &unpacked {
             Some(bundle) => read_keys(&bundle.path(PUBLIC_KEYS))?,
@@ -227,6 +245,7 @@ impl Target {
             from: manifest.map(|manifest| manifest.from),
             to: manifest.map(|manifest| manifest.to),
             is_live: false,
+            acceptances,
             notes,
             deliveries: Deliveries::none(),
             other_buckets: others

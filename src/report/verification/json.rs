@@ -28,6 +28,8 @@ struct Summary {
     digests_invalid: u64,
     logs: LogTally,
     notices: usize,
+    /// Of these, those that would be graver had nobody accepted them.
+    accepted: usize,
     incomplete: usize,
     broken: usize,
 }
@@ -66,6 +68,7 @@ pub fn json<'a>(subject: &'a Subject, verification: &'a Verification) -> impl Se
             digests_invalid: lanes.iter().map(|lane| digests(lane).1).sum(),
             logs,
             notices: count(Severity::Notice),
+            accepted: verification.all_findings().filter(|it| it.accepted.is_some()).count(),
             incomplete: count(Severity::Incomplete),
             broken: count(Severity::Broken),
         },

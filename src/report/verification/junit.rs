@@ -77,9 +77,14 @@ fn case(finding: &Finding) -> Case<'_> {
     Case {
         name: name.trim().to_owned(),
         said: format!(
-            "expected {}; found {}",
+            "expected {}; found {}{}",
             finding.expected.as_deref().unwrap_or("nothing else"),
-            finding.found.as_deref().unwrap_or("this")
+            finding.found.as_deref().unwrap_or("this"),
+            finding
+                .accepted
+                .as_ref()
+                .map(|it| format!("; accepted by {} at {}: {}", it.by, it.at, it.reason))
+                .unwrap_or_default()
         ),
         fails: (finding.severity > Severity::Notice)
             .then(|| (finding.kind.code(), finding.kind.meaning())),

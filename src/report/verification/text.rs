@@ -92,6 +92,16 @@ fn tell(text: &mut String, finding: &Finding) {
     if let Some(found) = &finding.found {
         let _ = writeln!(text, "    found:    {}", plain(found));
     }
+    if let Some(accepted) = &finding.accepted {
+        let _ = writeln!(
+            text,
+            "    accepted: by {} at {}: {} (record {})",
+            plain(&accepted.by),
+            accepted.at,
+            plain(&accepted.reason),
+            accepted.record
+        );
+    }
 }
 
 fn answer(subject: &Subject, verification: &Verification) -> String {
@@ -112,7 +122,8 @@ fn answer(subject: &Subject, verification: &Verification) -> String {
     };
     let what =
         format!("{}: {valid} digests and {logs} log files in {places}{when}", subject.target);
-    match verdict(verification) {
+    let accepted = verification.all_findings().filter(|f| f.accepted.is_some()).count();
+    let answer = match verdict(verification) {
         "broken" => format!(
             "NOT PROVEN: {} breaks. Proven of {what}",
             verification.all_findings().filter(|f| f.severity == Severity::Broken).count()
@@ -124,5 +135,10 @@ fn answer(subject: &Subject, verification: &Verification) -> String {
             format!("INCOMPLETE: nothing is broken, part is not proven. Proven of {what}")
         }
         _ => format!("PROVEN: {what}"),
+    };
+    match accepted {
+        0 => answer,
+        1 => format!("{answer}; 1 finding was accepted, see above"),
+        more => format!("{answer}; {more} findings were accepted, see above"),
     }
 }

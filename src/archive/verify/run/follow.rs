@@ -9,6 +9,7 @@ use futures::{StreamExt as _, stream};
 use super::delivery::Deliveries;
 use super::logs::Limits;
 use super::{Lane, LaneReport, Progress, Request, Selection, Source, Window, lane};
+use crate::archive::accept::Acceptances;
 use crate::archive::bundle::Followed;
 use crate::archive::verify::chain::Border;
 use crate::archive::verify::finding::{FindingKind, Severity};
@@ -151,6 +152,7 @@ async fn earlier(
         org_owner: request.org_owner.clone(),
         delivered: Deliveries::none(),
         other_buckets: request.other_buckets.clone(),
+        acceptances: Acceptances::none(),
         concurrency: request.concurrency,
         kept: None,
     };

@@ -109,6 +109,14 @@ impl S3Source {
         }
     }
 
+    pub(super) async fn version(&self, key: &str) -> Result<Option<String>, FetchError> {
+        let clients = self.objects.clients();
+        let head = clients.s3().head_object().bucket(&*self.bucket).key(key).send().await;
+        let head = head.at(clients, "s3:GetObject").map_err(|error| fetch_error(&error))?;
+        // What was written before the bucket had versions has the version `null`.
+        Ok(head.version_id)
+    }
+
     pub(super) async fn fetch_again(
         &self,
         bucket: Option<&str>,

@@ -1,0 +1,289 @@
+//! Findings that somebody accepted: which object, by version and hash, who, when, why.
+//!
+//! The archive has one sequence of records, `orgtrail/accepted/<number>.json`. Each is
+//! written once (`If-None-Match: *`), is locked by the bucket's default retention, and
+//! names the SHA-256 of the record before it.
+//!
+//! **Invariant**: a record speaks of bytes, never of a key: what is at the key now must
+//! have the version and the SHA-256 that were accepted, so that no record lets a file
+//! pass that was changed later. And it makes a finding a notice, never none: who may
+//! write below `orgtrail/` can write a record, and cannot hide that there is one.
+
+pub mod apply;
+mod write;
+
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use self::write::{AcceptError, Accepting, accept};
+use super::consolidate::quarantine::refused_key;
+use super::verify::digest::sha256_hex;
+use super::verify::source::Source;
+
+/// The folder of the records, below the archive's prefix.
+pub const FOLDER: &str = "orgtrail/accepted/";
+
+/// The version of the records' format.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The largest record that is read. Units: bytes.
+const MAX_RECORD_BYTES: u64 = 64 << 10;
+
+/// Where record `number` lies.
+#[must_use]
+pub fn record_key(prefix: Option<&str>, number: u64) -> String {
+    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    format!("{prefix}{FOLDER}{number:012}.json")
+}
+
+/// The number of the record that an object of this name in the folder is.
+fn number(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".json")?;
+    let is_number = digits.len() == 12 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if is_number { digits.parse().ok() } else { None }
+}
+
+/// One accepted object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// [`FORMAT_VERSION`] when it was written.
+    pub version: u32,
+    /// The record's place in the sequence, from 0.
+    pub number: u64,
+    /// SHA-256 of the record before, in hexadecimal; `None` for the first.
+    pub previous_sha256: Option<String>,
+    /// The object's key: of a log prefix, or in quarantine.
+    pub key: String,
+    /// The object's version, where the bucket has versions.
+    pub version_id: Option<String>,
+    /// SHA-256 of the object's bytes as stored, in hexadecimal.
+    pub sha256: String,
+    /// How long the object is. Units: bytes.
+    pub size_bytes: u64,
+    /// The codes of the findings that were accepted; none of an object that
+    /// consolidation alone reports.
+    pub findings: Vec<String>,
+    /// Whether it was named that the object contradicts a digest.
+    pub contradicts_digest: bool,
+    /// Why.
+    pub reason: String,
+    /// Who accepted it: the caller's ARN.
+    pub accepted_by: String,
+    /// When.
+    pub accepted_at: Timestamp,
+    /// The program and its version.
+    pub accepted_with: String,
+}
+
+impl Acceptance {
+    /// The key that findings name: of a quarantined object the one that it was not to
+    /// lie under.
+    #[must_use]
+    pub fn subject(&self, prefix: Option<&str>) -> &str {
+        refused_key(prefix, &self.key).unwrap_or(&self.key)
+    }
+}
+
+/// All records of an archive that can be believed, and what is wrong with others.
+#[derive(Debug, Clone, Default)]
+pub struct Acceptances {
+    /// Where the records were read from; none where none could be.
+    records_of: Option<Arc<Source>>,
+    /// The archive's prefix.
+    prefix: Option<String>,
+    /// In their order.
+    pub records: Vec<Acceptance>,
+    /// The SHA-256 of the last record.
+    last_sha256: Option<String>,
+    /// The number that the next record takes.
+    next: u64,
+    /// Records that are missing, altered or not what they should be, by key.
+    pub faults: Vec<(String, String)>,
+    /// What could not be read, and why.
+    pub unreadable: Vec<(String, String)>,
+}
+
+impl Acceptances {
+    /// No records.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Reads the records of an archive.
+    ///
+    /// A record that is not what it should be does not count, and is a fault. Those
+    /// after it count: each speaks of its own object.
+    pub async fn read(source: Arc<Source>, prefix: Option<&str>) -> Self {
+        let mut all = Self { prefix: prefix.map(str::to_owned), ..Self::default() };
+        let folder = record_key(prefix, 0);
+        let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/";
+        let listed: Result<Vec<_>, _> = source.list(&folder, None).try_collect().await;
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(error) => {
+                all.unreadable.push((folder, error.source.to_string()));
+                return all;
+            }
+        };
+        for object in listed {
+            let Some(number) = object.key.strip_prefix(&folder).and_then(number) else {
+                all.faults.push((object.key, "no record has this name".to_owned()));
+                continue;
+            };
+            let follows = number == all.next;
+            if !follows {
+                let reason = format!("records {} to {} are missing", all.next, number - 1);
+                all.faults.push((object.key.clone(), reason));
+                all.last_sha256 = None;
+            }
+            all.next = number.saturating_add(1);
+            if object.size_bytes > MAX_RECORD_BYTES {
+                all.last_sha256 = None;
+                all.faults.push((object.key, "it is longer than any record".to_owned()));
+                continue;
+            }
+            match source.fetch(None, &object.key).await {
+                Ok(fetched) => all.take(object.key, number, follows, &fetched.bytes),
+                Err(error) => {
+                    all.last_sha256 = None;
+                    all.unreadable.push((object.key, error.to_string()));
+                }
+            }
+        }
+        all.records_of = Some(source);
+        all
+    }
+
+    fn take(&mut self, key: String, number: u64, follows: bool, stored: &[u8]) {
+        let previous = self.last_sha256.replace(sha256_hex(stored));
+        let record: Acceptance = match serde_json::from_slice(stored) {
+            Ok(record) => record,
+            Err(error) => return self.faults.push((key, format!("it is no record: {error}"))),
+        };
+        let fault = if record.version > FORMAT_VERSION {
+            Some(format!("its format is version {}, known is {FORMAT_VERSION}", record.version))
+        } else if record.number != number {
+            Some(format!("it says that it is number {}", record.number))
+        } else if follows && record.previous_sha256 != previous && (previous.is_some() || number == 0)
+        {
+            Some("it does not name the hash of the record before it".to_owned())
+        } else {
+            None
+        };
+        match fault {
+            Some(fault) => self.faults.push((key, fault)),
+            None => self.records.push(record),
+        }
+    }
+
+    /// Whether an object of this content was accepted in quarantine instead of under
+    /// `key`.
+    #[must_use]
+    pub fn has_quarantined(&self, key: &str, sha256: &[u8]) -> bool {
+        let sha256 = hex::encode(sha256);
+        self.of(key).any(|record| record.key != key && record.sha256 == sha256)
+    }
+
+    /// Whether anything was accepted in quarantine instead of under `key`.
+    #[must_use]
+    pub fn may_have_quarantined(&self, key: &str) -> bool {
+        self.of(key).any(|record| record.key != key)
+    }
+
+    /// The records of a key that findings name, the newest first.
+    fn of<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a Acceptance> {
+        let prefix = self.prefix.as_deref();
+        self.records.iter().rev().filter(move |record| record.subject(prefix) == subject)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::verify::source::FolderSource;
+
+    fn record(number: u64, previous: Option<&str>) -> Acceptance {
+        Acceptance {
+            version: 1,
+            number,
+            previous_sha256: previous.map(str::to_owned),
+            key: format!("AWSLogs/{number}"),
+            version_id: None,
+            sha256: "00".to_owned(),
+            size_bytes: 1,
+            findings: vec!["log-unlisted".to_owned()],
+            contradicts_digest: false,
+            reason: "known".to_owned(),
+            accepted_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
+            accepted_at: Timestamp::UNIX_EPOCH,
+            accepted_with: "orgtrail test".to_owned(),
+        }
+    }
+
+    /// Three records, as stored.
+    fn chain() -> Vec<Vec<u8>> {
+        let mut stored: Vec<Vec<u8>> = Vec::new();
+        for number in 0..3 {
+            let previous = stored.last().map(|stored| sha256_hex(stored));
+            stored.push(serde_json::to_vec(&record(number, previous.as_deref())).unwrap());
+        }
+        stored
+    }
+
+    async fn read(stored: &[Option<Vec<u8>>]) -> Acceptances {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join(FOLDER)).unwrap();
+        for (number, stored) in stored.iter().enumerate() {
+            if let Some(stored) = stored {
+                std::fs::write(folder.path().join(record_key(None, number as u64)), stored).unwrap();
+            }
+        }
+        let source = Source::Folder(FolderSource::new(folder.path().to_owned()));
+        Acceptances::read(Arc::new(source), None).await
+    }
+
+    #[tokio::test]
+    async fn an_untouched_chain_of_records_counts() {
+        let stored: Vec<_> = chain().into_iter().map(Some).collect();
+        let all = read(&stored).await;
+        assert_eq!((all.records.len(), all.next), (3, 3));
+        assert!(all.faults.is_empty() && all.unreadable.is_empty(), "{all:?}");
+        assert!(read(&[]).await.records.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_altered_record_is_a_fault_and_so_is_the_one_that_names_it() {
+        let mut stored = chain();
+        let text = String::from_utf8(stored[1].clone()).unwrap().replace("known", "forged");
+        stored[1] = text.into_bytes();
+        let all = read(&stored.into_iter().map(Some).collect::<Vec<_>>()).await;
+        assert_eq!(all.faults.len(), 1, "{all:?}");
+        assert!(all.faults[0].0.ends_with("000000000002.json"), "{all:?}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_record_and_what_is_none_are_faults_and_the_others_count() {
+        let mut stored: Vec<_> = chain().into_iter().map(Some).collect();
+        stored[1] = None;
+        stored.push(Some(b"nothing".to_vec()));
+        let all = read(&stored).await;
+        assert_eq!(all.records.len(), 2);
+        assert_eq!(all.faults.len(), 2, "{all:?}");
+    }
+
+    #[test]
+    fn a_quarantined_object_stands_for_the_key_that_it_was_not_to_have() {
+        let mut accepted = record(0, None);
+        accepted.key = format!("orgtrail/quarantine/{}/AWSLogs/x", "00".repeat(32));
+        accepted.sha256 = "00".repeat(32);
+        assert_eq!(accepted.subject(None), "AWSLogs/x");
+        let all = Acceptances { records: vec![accepted], ..Acceptances::none() };
+        assert!(all.has_quarantined("AWSLogs/x", &[0; 32]));
+        assert!(!all.has_quarantined("AWSLogs/x", &[1; 32]));
+        assert!(all.may_have_quarantined("AWSLogs/x") && !all.may_have_quarantined("AWSLogs/y"));
+    }
+}

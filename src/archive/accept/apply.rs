@@ -1,0 +1,126 @@
+//! Accepted findings in what verification found: notices, with who and why.
+
+use serde::Serialize;
+
+use super::{Acceptance, Acceptances};
+use crate::archive::verify::digest::sha256_hex;
+use crate::archive::verify::finding::{Finding, FindingKind, Severity};
+use crate::archive::verify::run::Verification;
+use crate::archive::verify::source::{FetchError, Source};
+use jiff::Timestamp;
+
+/// Who accepted a finding, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AcceptedBy {
+    /// The record's number.
+    pub record: u64,
+    /// The caller's ARN.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// How grave the finding is without it.
+    pub instead_of: Severity,
+}
+
+impl FindingKind {
+    /// Whether it says that an object is not what a digest, or a digest's signature or
+    /// successor, says that it is.
+    #[must_use]
+    pub fn contradicts_digest(self) -> bool {
+        !matches!(self, Self::LogUnlisted | Self::ForeignObject)
+    }
+}
+
+impl Acceptances {
+    /// Makes accepted findings notices, and adds what is wrong with the records.
+    ///
+    /// `source` is what was verified.
+    pub async fn apply(&self, source: &Source, verification: &mut Verification) {
+        let bucket = source.bucket().map(str::to_owned);
+        let findings = verification
+            .lanes
+            .iter_mut()
+            .flat_map(|lane| &mut lane.findings)
+            .chain(&mut verification.findings);
+        for finding in findings {
+            let here = finding.bucket.is_none() || finding.bucket == bucket;
+            if here && finding.severity > Severity::Notice && !self.records.is_empty() {
+                self.weigh(source, finding).await;
+            }
+        }
+        let faults = self.faults.iter().map(|(key, why)| {
+            Finding::new(FindingKind::AcceptanceInvalid)
+                .at(bucket.as_deref(), key)
+                .because("a record of an accepted finding, in its chain", why)
+        });
+        let unreadable = self.unreadable.iter().map(|(key, why)| {
+            Finding::new(FindingKind::Unreadable)
+                .at(bucket.as_deref(), key)
+                .because("the records of accepted findings", why)
+        });
+        verification.findings.extend(faults.chain(unreadable));
+    }
+
+    async fn weigh(&self, source: &Source, finding: &mut Finding) {
+        let Some(key) = finding.key.clone() else { return };
+        for record in self.of(&key) {
+            let speaks_of_it = record.findings.iter().any(|code| code == finding.kind.code())
+                && (record.contradicts_digest || !finding.kind.contradicts_digest());
+            if !speaks_of_it {
+                continue;
+            }
+            match self.is_current(source, record).await {
+                Ok(true) => {
+                    finding.accepted = Some(AcceptedBy {
+                        record: record.number,
+                        by: record.accepted_by.clone(),
+                        at: record.accepted_at,
+                        reason: record.reason.clone(),
+                        instead_of: finding.severity,
+                    });
+                    finding.severity = Severity::Notice;
+                    return;
+                }
+                Ok(false) => {
+                    let found = finding.found.take().unwrap_or_default();
+                    let number = record.number;
+                    finding.found = Some(format!(
+                        "{found}; record {number} accepts another version or other bytes of it"
+                    ));
+                }
+                Err(error) => {
+                    let found = finding.found.take().unwrap_or_default();
+                    finding.found = Some(format!(
+                        "{found}; whether record {} accepts it could not be seen: {error}",
+                        record.number
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Whether the object is still what was accepted.
+    async fn is_current(&self, source: &Source, record: &Acceptance) -> Result<bool, FetchError> {
+        // In a bundle, what lies below `orgtrail/` is with the records.
+        let is_apart = record.subject(self.prefix.as_deref()) != record.key;
+        let source = match &self.records_of {
+            Some(records) if is_apart => records,
+            _ => source,
+        };
+        let object = match source.fetch(None, &record.key).await {
+            Ok(object) => object,
+            Err(FetchError::NotFound) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if sha256_hex(&object.bytes) != record.sha256 {
+            return Ok(false);
+        }
+        // Copies of buckets have no versions: there the bytes decide.
+        Ok(match (source.version(&record.key).await?, &record.version_id) {
+            (Some(found), Some(accepted)) => found == *accepted,
+            _ => true,
+        })
+    }
+}

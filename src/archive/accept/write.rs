@@ -1,0 +1,90 @@
+use aws_sdk_s3::types::ChecksumAlgorithm;
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use std::sync::Arc;
+
+use super::{Acceptance, Acceptances, FORMAT_VERSION, record_key};
+use crate::archive::contention::{Contended, Contention, is_taken, is_write_conflict};
+use crate::archive::verify::digest::sha256_hex;
+use crate::archive::verify::source::{S3Source, Source};
+use crate::aws::{At as _, AwsError, Clients};
+use crate::names::BucketName;
+
+/// What is accepted, without its place among the records.
+#[derive(Debug, Clone)]
+pub struct Accepting {
+    /// The record; its number and the hash before it are filled in.
+    pub record: Acceptance,
+}
+
+/// Why nothing was accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Others accepted something at the same time, again and again.
+    #[error(transparent)]
+    Contended(#[from] Contended),
+    /// The records could not be read, so that nothing can be chained to them.
+    #[error("the records of accepted findings could not be read: `{key}`: {reason}")]
+    Unreadable {
+        /// What.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// The record could not be encoded.
+    #[error("encoding the record")]
+    Encode(#[from] serde_json::Error),
+}
+
+/// Writes a record behind all that there are, and returns it with its key.
+///
+/// # Errors
+/// Nothing was written, as far as is known.
+pub async fn accept(
+    clients: &Clients,
+    bucket: &BucketName,
+    prefix: Option<&str>,
+    accepting: Accepting,
+) -> Result<(String, Acceptance), AcceptError> {
+    let source = Arc::new(Source::S3(S3Source::new(clients.clone(), bucket.as_str())));
+    let mut contention = Contention::new();
+    loop {
+        let all = Acceptances::read(Arc::clone(&source), prefix).await;
+        if let Some((key, reason)) = all.unreadable.into_iter().next() {
+            return Err(AcceptError::Unreadable { key, reason });
+        }
+        let record = Acceptance {
+            version: FORMAT_VERSION,
+            number: all.next,
+            previous_sha256: all.last_sha256,
+            ..accepting.record.clone()
+        };
+        let key = record_key(prefix, record.number);
+        let stored = serde_json::to_vec_pretty(&record)?;
+        let checksum = hex::decode(sha256_hex(&stored)).unwrap_or_default();
+        let put = clients
+            .s3()
+            .put_object()
+            .bucket(bucket.as_str())
+            .key(&key)
+            .if_none_match("*")
+            // Object Lock wants a checksum.
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .checksum_sha256(BASE64_STANDARD.encode(checksum))
+            .content_type("application/json")
+            .body(stored.into())
+            .send()
+            .await
+            .at(clients, "s3:PutObject");
+        match put {
+            Ok(_) => return Ok((key, record)),
+            Err(error) if is_taken(&error) || is_write_conflict(&error) => {
+                contention.wait(&key).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Whether an object is what its key says: a log file, a digest, or neither.
+//!
+//! The archive's objects are locked, so that what should not be in it must not come
+//! into it: whoever administers an account can write anything under the name of a
+//! log file.
+
+use std::io::{BufReader, Read as _};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use bytes::Bytes;
+use flate2::bufread::GzDecoder;
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::copy::sha256;
+use crate::archive::{
+    key::LogClass,
+    verify::{
+        digest::DigestDocument,
+        gzip::{GzipError, inflate},
+    },
+};
+
+/// The largest object that is inspected, and so the largest that is copied or
+/// quarantined: CloudTrail's stay below 50 MB. Units: bytes, as stored.
+pub const MAX_STORED_BYTES: u64 = 256 << 20;
+
+/// The largest log file or digest. Units: bytes, inflated.
+const MAX_INFLATED_BYTES: u64 = 1 << 30;
+const MAX_DIGEST_BYTES: u64 = 128 << 20;
+
+/// What an object must be to be copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// A digest that was written under this path, from the account on.
+    Digest(String),
+    /// A log file with one of these hashes, as digests list it. Shape: SHA-256 of the
+    /// inflated bytes, lower-case hexadecimal.
+    Listed(Vec<Box<str>>),
+    /// A log file that no digest lists.
+    Unlisted(LogClass),
+}
+
+/// Why an object is not copied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It has no content.
+    #[error("it is empty")]
+    Empty,
+    /// It is larger than anything that CloudTrail writes.
+    #[error("it has {size_bytes} bytes, a log file at most {MAX_STORED_BYTES}")]
+    TooLarge {
+        /// Its size, as stored.
+        size_bytes: u64,
+    },
+    /// It has other content than the digest that lists it says.
+    #[error("it contradicts its digest: {found}, the digest lists SHA-256 {wanted}")]
+    Contradicts {
+        /// What it has.
+        found: String,
+        /// What the digest lists.
+        wanted: String,
+    },
+    /// It is no log file.
+    #[error("it is no log file: {0}")]
+    NoLog(String),
+    /// It is no digest.
+    #[error("it is no digest: {0}")]
+    NoDigest(String),
+}
+
+impl Refusal {
+    /// A word for it, as it stands in the metadata of what is quarantined.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLarge { .. } => "too-large",
+            Self::Contradicts { .. } => "contradicts-digest",
+            Self::NoLog(_) => "no-log-file",
+            Self::NoDigest(_) => "no-digest",
+        }
+    }
+}
+
+/// What can be told from the size alone.
+///
+/// # Errors
+/// It is not to be copied.
+pub fn by_size(size_bytes: u64) -> Result<(), Refusal> {
+    match size_bytes {
+        0 => Err(Refusal::Empty),
+        size_bytes if size_bytes > MAX_STORED_BYTES => Err(Refusal::TooLarge { size_bytes }),
+        _ => Ok(()),
+    }
+}
+
+/// Inspects an object's bytes on a blocking thread.
+///
+/// # Errors
+/// It is not to be copied.
+pub(super) async fn inspect(expected: &Expected, stored: &Bytes) -> Result<(), Refusal> {
+    let (expected, stored) = (expected.clone(), stored.clone());
+    let work = move || inspect_now(&expected, &stored);
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        std::panic::resume_unwind(
+            error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string())),
+        )
+    })
+}
+
+/// Inspects an object's bytes, as stored.
+///
+/// # Errors
+/// It is not to be copied.
+pub fn inspect_now(expected: &Expected, stored: &[u8]) -> Result<(), Refusal> {
+    by_size(stored.len() as u64)?;
+    match expected {
+        Expected::Digest(path) => is_digest(stored, path),
+        Expected::Listed(hashes) => is_listed(stored, hashes),
+        Expected::Unlisted(class) => is_log(stored, *class).map_err(Refusal::NoLog),
+    }
+}
+
+fn is_digest(stored: &[u8], path: &str) -> Result<(), Refusal> {
+    let mut text = Vec::new();
+    inflate(stored, MAX_DIGEST_BYTES, &mut Vec::new(), |piece| text.extend_from_slice(piece))
+        .map_err(|error| Refusal::NoDigest(error.to_string()))?;
+    let document =
+        DigestDocument::parse(&text).map_err(|error| Refusal::NoDigest(error.to_string()))?;
+    if document.hour().is_err() {
+        return Err(Refusal::NoDigest("its hour cannot be read".to_owned()));
+    }
+    let original = &document.digest_s3_object;
+    if original.strip_suffix(path).is_some_and(|root| root.is_empty() || root.ends_with('/')) {
+        return Ok(());
+    }
+    Err(Refusal::NoDigest(format!("CloudTrail wrote it as `{original}`")))
+}
+
+fn is_listed(stored: &[u8], hashes: &[Box<str>]) -> Result<(), Refusal> {
+    let is_one = |found: &str| hashes.iter().any(|hash| hash.eq_ignore_ascii_case(found));
+    let mut hash = Context::new(&SHA256);
+    let inflated =
+        inflate(stored, MAX_INFLATED_BYTES, &mut Vec::new(), |piece| hash.update(piece));
+    let found = match &inflated {
+        Ok(_) => format!("SHA-256 {}", hex::encode(hash.finish())),
+        Err(error) => error.to_string(),
+    };
+    if found.strip_prefix("SHA-256 ").is_some_and(is_one) {
+        return Ok(());
+    }
+    // Somebody's tool inflated it on its way; its content is proven all the same.
+    if matches!(inflated, Err(GzipError::Corrupt { inflated: 0 }))
+        && is_one(&hex::encode(sha256(stored)))
+    {
+        return Ok(());
+    }
+    let wanted = hashes.first().map(|hash| hash.to_string()).unwrap_or_default();
+    Err(Refusal::Contradicts { found, wanted })
+}
+
+/// What every file of events is: an object with a list of records.
+#[derive(Deserialize)]
+struct LogFile {
+    #[serde(rename = "Records")]
+    _records: Vec<IgnoredAny>,
+}
+
+fn is_log(stored: &[u8], class: LogClass) -> Result<(), String> {
+    // First that it is one whole member: a JSON reader stops where its value ends.
+    inflate(stored, MAX_INFLATED_BYTES, &mut Vec::new(), |_| {})
+        .map_err(|error| error.to_string())?;
+    let text = BufReader::with_capacity(1 << 16, GzDecoder::new(stored).take(MAX_INFLATED_BYTES));
+    let read = match class {
+        // The form of aggregated events is not documented.
+        LogClass::Aggregated => {
+            serde_json::from_reader::<_, serde_json::Map<String, serde_json::Value>>(text)
+                .map(drop)
+        }
+        LogClass::Events | LogClass::Insight | LogClass::NetworkActivity => {
+            serde_json::from_reader::<_, LogFile>(text).map(drop)
+        }
+    };
+    read.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+    use crate::archive::verify::digest::sha256_hex;
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    const DIGEST: &str = r#"{"digestStartTime":"2026-01-01T00:00:00Z","digestEndTime":"2026-01-01T01:00:00Z","digestS3Bucket":"b","digestS3Object":"x\/AWSLogs\/1\/d","digestPublicKeyFingerprint":"00","previousDigestSignature":null,"logFiles":[]}"#;
+
+    #[test]
+    fn a_log_file_has_records_and_nothing_after_them() {
+        let log = Expected::Unlisted(LogClass::Events);
+        for text in [r#"{"Records":[]}"#, r#"{"more":{"a":[1]},"Records":[{"eventID":"a"},7]}"#] {
+            assert_eq!(inspect_now(&log, &gzip(text)), Ok(()), "{text}");
+        }
+        assert_eq!(inspect_now(&log, b""), Err(Refusal::Empty));
+        let whole = gzip(r#"{"Records":[]}"#);
+        for stored in [
+            gzip(""),
+            gzip("[]"),
+            gzip(r#"{"records":[]}"#),
+            gzip(r#"{"Records":{}}"#),
+            gzip(r#"{"Records":[]} more"#),
+            b"{\"Records\":[]}".to_vec(),
+            whole[..whole.len() - 1].to_vec(),
+            [&whole[..], b"\0"].concat(),
+            [&whole[..], &whole].concat(),
+        ] {
+            let refused = inspect_now(&log, &stored).unwrap_err();
+            assert_eq!(refused.code(), "no-log-file", "{refused}");
+        }
+        assert_eq!(inspect_now(&Expected::Unlisted(LogClass::Aggregated), &gzip("{}")), Ok(()));
+    }
+
+    #[test]
+    fn a_listed_file_has_the_hash_that_its_digest_lists() {
+        let text = "whatever CloudTrail wrote";
+        let listed = Expected::Listed(vec!["00".into(), sha256_hex(text.as_bytes()).into()]);
+        assert_eq!(inspect_now(&listed, &gzip(text)), Ok(()));
+        // Inflated by a browser or a tool.
+        assert_eq!(inspect_now(&listed, text.as_bytes()), Ok(()));
+        for stored in [gzip("another"), b"another".to_vec(), [&gzip(text)[..], b"\0"].concat()] {
+            let refused = inspect_now(&listed, &stored).unwrap_err();
+            assert_eq!(refused.code(), "contradicts-digest", "{refused}");
+        }
+        assert_eq!(inspect_now(&listed, b""), Err(Refusal::Empty));
+    }
+
+    #[test]
+    fn a_digest_is_one_and_lies_where_it_was_written() {
+        let digest = |path: &str| Expected::Digest(path.to_owned());
+        assert_eq!(inspect_now(&digest("1/d"), &gzip(DIGEST)), Ok(()));
+        for (path, stored) in [
+            ("1/e", gzip(DIGEST)),
+            ("d", gzip(&DIGEST.replace("1\\/d", "1d"))),
+            ("1/d", gzip("{}")),
+            ("1/d", gzip(&DIGEST.replace("2026-01-01T01", "later"))),
+            ("1/d", DIGEST.as_bytes().to_vec()),
+        ] {
+            let refused = inspect_now(&digest(path), &stored).unwrap_err();
+            assert_eq!(refused.code(), "no-digest", "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_larger_than_any_log_file_is_told_by_its_size() {
+        assert_eq!(by_size(MAX_STORED_BYTES), Ok(()));
+        assert_eq!(by_size(MAX_STORED_BYTES + 1).unwrap_err().code(), "too-large");
+    }
+}

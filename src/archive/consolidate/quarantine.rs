@@ -1,0 +1,149 @@
+//! Where objects go that are not what their key says: into the archive, so that the
+//! evidence is kept, and out of the way of the log files.
+
+use std::collections::HashMap;
+
+use aws_sdk_s3::types::ChecksumAlgorithm;
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use super::{
+    copy::{CopyError, Origin, Target, fetch, sha256},
+    inspect::Refusal,
+};
+use crate::{
+    archive::contention::{Contention, is_taken, is_write_conflict},
+    aws::At,
+};
+
+/// The folder of quarantined objects, below the archive's prefix.
+pub const QUARANTINE: &str = "orgtrail/quarantine/";
+
+/// The metadata of a quarantined object, beside its own.
+mod metadata {
+    /// [`Refusal::code`](super::Refusal::code).
+    pub(super) const REASON: &str = "orgtrail-reason";
+    /// The same in words.
+    pub(super) const DETAIL: &str = "orgtrail-detail";
+    /// Where it lies at its source, percent-encoded.
+    pub(super) const ORIGIN: &str = "orgtrail-origin";
+}
+
+/// What S3 keeps of user metadata. Units: bytes, names and values together.
+const MAX_METADATA_BYTES: usize = 2 << 10;
+/// The longest detail. Units: bytes.
+const MAX_DETAIL_BYTES: usize = 300;
+
+/// Where an object is kept that is not to lie under `key`.
+///
+/// Its content is part of the name, so that the same object is kept once and another
+/// of the same key beside it.
+#[must_use]
+pub fn quarantine_key(prefix: Option<&str>, sha256_hex: &str, key: &str) -> String {
+    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    format!("{prefix}{QUARANTINE}{sha256_hex}/{key}")
+}
+
+/// The key that a quarantined object was not to lie under; `None` where the key is
+/// not one that [`quarantine_key`] gives.
+#[must_use]
+pub fn refused_key<'a>(prefix: Option<&str>, key: &'a str) -> Option<&'a str> {
+    let below = match prefix {
+        Some(prefix) => key.strip_prefix(prefix)?.strip_prefix('/')?,
+        None => key,
+    };
+    let (hash, refused) = below.strip_prefix(QUARANTINE)?.split_once('/')?;
+    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_hash && !refused.is_empty()).then_some(refused)
+}
+
+/// Keeps an object in quarantine; what is kept already stays.
+///
+/// Returns its key there and its SHA-256.
+///
+/// # Errors
+/// It is not kept: it could not be read or written, or changed since it was inspected.
+pub(super) async fn keep(
+    target: &Target,
+    origin: Origin<'_>,
+    prefix: Option<&str>,
+    key: &str,
+    refusal: &Refusal,
+    inspected: &[u8; 32],
+) -> Result<String, CopyError> {
+    let (object, body) = fetch(origin, None).await?;
+    let hash = sha256(&body);
+    if hash != *inspected {
+        return Err(CopyError::Changed { key: origin.key.to_owned() });
+    }
+    let kept = quarantine_key(prefix, &hex::encode(hash), key);
+    let own = object.metadata.unwrap_or_default();
+    let mut contention = Contention::new();
+    loop {
+        let put = target
+            .clients
+            .s3()
+            .put_object()
+            .bucket(target.bucket.as_str())
+            .key(&kept)
+            .if_none_match("*")
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .checksum_sha256(BASE64_STANDARD.encode(hash))
+            .content_type("application/octet-stream")
+            .set_metadata(Some(described(own.clone(), origin, refusal)))
+            .storage_class(target.storage_class.clone())
+            .body(body.clone().into())
+            .send()
+            .await
+            .at(&target.clients, "s3:PutObject");
+        match put {
+            Ok(_) => return Ok(kept),
+            // The name says the content.
+            Err(error) if is_taken(&error) => return Ok(kept),
+            Err(error) if is_write_conflict(&error) => contention.wait(&kept).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The object's own metadata, as long as there is room, with why it is here.
+fn described(
+    mut own: HashMap<String, String>,
+    origin: Origin<'_>,
+    refusal: &Refusal,
+) -> HashMap<String, String> {
+    let printable = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    let detail: String =
+        refusal.to_string().chars().map(printable).take(MAX_DETAIL_BYTES).collect();
+    let encoded: String = form_urlencoded::byte_serialize(origin.key.as_bytes()).collect();
+    let ours = [
+        (metadata::REASON, refusal.code().to_owned()),
+        (metadata::DETAIL, detail),
+        (metadata::ORIGIN, format!("s3://{}/{}", origin.bucket, encoded.replace("%2F", "/"))),
+    ];
+    let bytes = |(name, value): (&str, &str)| name.len() + value.len();
+    let size: usize = own.iter().map(|(name, value)| bytes((name, value))).sum::<usize>()
+        + ours.iter().map(|(name, value)| bytes((name, value))).sum::<usize>();
+    if size > MAX_METADATA_BYTES {
+        own.clear();
+    }
+    own.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+    own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarantined_key_gives_the_refused_one_back() {
+        let hash = "0f".repeat(32);
+        for prefix in [None, Some("logs/of")] {
+            let key = quarantine_key(prefix, &hash, "AWSLogs/o-x/1/a.json.gz");
+            assert_eq!(refused_key(prefix, &key), Some("AWSLogs/o-x/1/a.json.gz"));
+        }
+        for other in ["AWSLogs/1", "orgtrail/quarantine/00/AWSLogs/1", "orgtrail/runs/1"] {
+            assert_eq!(refused_key(None, other), None, "{other}");
+        }
+        assert_eq!(refused_key(Some("logs"), &quarantine_key(None, &hash, "a")), None);
+    }
+}

@@ -1,0 +1,265 @@
+//! What the digests beside log files list: which logs they prove, and which must
+//! stay at their source because their digest does.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+
+use super::{
+    copy::{CopyError, Origin, fetch},
+    inspect::{Expected, by_size},
+    join::Listed,
+    pace::Limit,
+};
+use crate::{
+    archive::{
+        inventory,
+        key::{ObjectKey, ObjectKind},
+        units::{Lane, day_folder},
+        verify::{
+            digest::DigestDocument,
+            gzip::inflate,
+        },
+    },
+    aws::Clients,
+    names::BucketName,
+};
+
+/// Digests of a day that are read at once.
+const READS_AT_ONCE: usize = 16;
+/// Log files of read digests that are held for one account and Region. Some days are
+/// held in any case.
+const LISTED_MAX: usize = 50_000;
+const DAYS_MIN: usize = 3;
+/// The largest digest that is read. Units: bytes, inflated.
+const MAX_DIGEST_BYTES: u64 = 128 << 20;
+/// How far a log file's minute may lie from the hour of the digest that lists it.
+const BORDER: SignedDuration = SignedDuration::from_mins(15);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// The digests of one account and Region of a source.
+///
+/// Reads a day's digests when its first missing log asks for them, each once.
+#[derive(Debug)]
+pub(super) struct Vouchers {
+    source: Clients,
+    bucket: BucketName,
+    pace: Arc<Limit>,
+    /// The folder of the digests, with the slash at its end.
+    folder: String,
+    /// Digests that are not in the archive, by their path below the folder.
+    absent: Mutex<BTreeSet<String>>,
+    days: Mutex<BTreeMap<Date, Arc<OnceCell<Day>>>>,
+}
+
+/// What a day's digests list.
+#[derive(Debug, Default)]
+struct Day {
+    /// By the log file's name.
+    listed: HashMap<Box<str>, Claim>,
+    /// When the hours of digests end that are not in the archive and that could not be
+    /// read.
+    unread: Vec<Timestamp>,
+}
+
+/// What digests say of one log file.
+#[derive(Debug, Default)]
+struct Claim {
+    /// As digests list it that are in the archive.
+    hashes: Vec<Box<str>>,
+}
+
+/// Whether a log may be copied, and as what.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It may be copied where it is this.
+    May(Expected),
+    /// It stays at the source, for this reason.
+    Stays(&'static str),
+}
+
+impl Vouchers {
+    /// The digests beside a lane of logs or digests.
+    pub(super) fn new(
+        lane: &Lane,
+        source: Clients,
+        bucket: BucketName,
+        pace: Arc<Limit>,
+    ) -> Self {
+        let folder = crate::archive::key::DIGEST_FOLDER.to_owned();
+        let folder = Lane { folder, ..lane.clone() }.prefix();
+        Self {
+            source,
+            bucket,
+            pace,
+            folder,
+            absent: Mutex::default(),
+            days: Mutex::default(),
+        }
+    }
+
+    /// A digest is not in the archive, and its logs must not go there either.
+    pub(super) fn left(&self, path: &str) {
+        self.absent.lock().insert(path.to_owned());
+    }
+
+    /// Whether a log may be copied.
+    ///
+    /// # Errors
+    /// Its digests could not be listed or read.
+    pub(super) async fn of(&self, log: &ObjectKey, day: Option<Date>) -> Result<Standing, CopyError> {
+        let ObjectKind::Log { class, .. } = log.kind() else {
+            return Ok(Standing::Stays("it is no log file"));
+        };
+        let name = log.file_name();
+        let (mut hashes, mut is_listed, mut may_be) = (Vec::new(), false, false);
+        // The digest of a day's last hour is of the next day.
+        for day in day.into_iter().chain(day.and_then(|day| day.tomorrow().ok())) {
+            let cell = self.cell(day);
+            let read = cell.get_or_try_init(|| self.read(day)).await?;
+            if let Some(claim) = read.listed.get(name.as_str()) {
+                is_listed = true;
+                hashes.extend(claim.hashes.iter().cloned());
+            }
+            may_be |= read.unread.iter().any(|end| is_of(log.time(), *end));
+        }
+        self.make_room();
+        Ok(if !hashes.is_empty() {
+            Standing::May(Expected::Listed(hashes))
+        } else if is_listed {
+            Standing::Stays("the digest that lists it is not in the archive")
+        } else if may_be {
+            Standing::Stays("a digest of its hour is not in the archive and may list it")
+        } else {
+            Standing::May(Expected::Unlisted(*class))
+        })
+    }
+
+    fn cell(&self, day: Date) -> Arc<OnceCell<Day>> {
+        Arc::clone(self.days.lock().entry(day).or_default())
+    }
+
+    /// Forgets the first days once much is held: lanes go on by day.
+    fn make_room(&self) {
+        let mut days = self.days.lock();
+        let listed = |days: &BTreeMap<Date, Arc<OnceCell<Day>>>| -> usize {
+            days.values().filter_map(|day| day.get()).map(|day| day.listed.len()).sum()
+        };
+        while days.len() > DAYS_MIN && listed(&days) > LISTED_MAX {
+            days.pop_first();
+        }
+    }
+
+    async fn read(&self, day: Date) -> Result<Day, CopyError> {
+        let prefix = format!("{}{}", self.folder, day_folder(day));
+        let digests: Vec<Listed> =
+            inventory::list(&self.source, &self.bucket, prefix.clone(), None).try_collect().await?;
+        let mut read = Day::default();
+        let mut documents = stream::iter(digests)
+            .map(|listed| self.document(&prefix, listed))
+            .buffer_unordered(READS_AT_ONCE);
+        while let Some((key, is_absent, document)) = documents.next().await.transpose()? {
+            match document {
+                Some(document) => {
+                    for log in document.log_files {
+                        let name = log.s3_object.rsplit('/').next().unwrap_or_default();
+                        let claim = read.listed.entry(name.into()).or_default();
+                        if !is_absent {
+                            claim.hashes.push(log.hash_value.into());
+                        }
+                    }
+                }
+                None if is_absent => read.unread.extend(key.map(|key| key.time())),
+                // It is in quarantine, or was in the archive before: it lists nothing.
+                None => {}
+            }
+        }
+        drop(documents);
+        Ok(read)
+    }
+
+    /// A digest as it can be read: its key, whether it is absent from the archive, and
+    /// its document.
+    async fn document(
+        &self,
+        prefix: &str,
+        listed: Listed,
+    ) -> Result<(Option<ObjectKey>, bool, Option<DigestDocument>), CopyError> {
+        let key = format!("{prefix}{}", listed.path);
+        let path = key.strip_prefix(&self.folder).unwrap_or_default();
+        let is_absent = self.absent.lock().contains(path);
+        let parsed = key.parse::<ObjectKey>().ok();
+        if parsed.is_none() || listed.archived.is_some() || by_size(listed.size_bytes).is_err() {
+            return Ok((parsed, is_absent, None));
+        }
+        let origin = Origin {
+            clients: &self.source,
+            bucket: &self.bucket,
+            key: &key,
+            size_bytes: listed.size_bytes,
+            etag: None,
+        };
+        let turn = self.pace.turn().await;
+        let fetched = fetch(origin, None).await;
+        drop(turn);
+        let stored = match fetched {
+            Ok((_, stored)) => stored,
+            // What cannot be read could not be copied.
+            Err(_) if is_absent => return Ok((parsed, is_absent, None)),
+            Err(error) => return Err(error),
+        };
+        let document = tokio::task::spawn_blocking(move || {
+            let mut text = Vec::new();
+            let inflated = inflate(&stored, MAX_DIGEST_BYTES, &mut Vec::new(), |piece| {
+                text.extend_from_slice(piece);
+            });
+            inflated.ok().and_then(|_| DigestDocument::parse(&text).ok())
+        });
+        Ok((parsed, is_absent, document.await.unwrap_or_default()))
+    }
+}
+
+/// Whether a digest whose hour ends at `end` may list a log file of this time.
+fn is_of(log: Timestamp, end: Timestamp) -> bool {
+    let before = end.duration_since(log);
+    -BORDER <= before && before <= HOUR + BORDER
+}
+
+/// Whether an object was written when CloudTrail delivered it: then nobody has
+/// written over it since. S3 sets that time, and no writer can.
+pub(super) fn is_as_delivered(delivered: Timestamp, modified: Option<Timestamp>) -> bool {
+    modified.is_some_and(|modified| {
+        let later = modified.duration_since(delivered);
+        -BORDER <= later && later <= HOUR
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_written_over_later_is_not_as_delivered() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let delivered = at("2026-01-01T10:05:00Z");
+        assert!(is_as_delivered(delivered, Some(at("2026-01-01T10:05:40Z"))));
+        for other in [None, Some(at("2026-01-01T12:00:00Z")), Some(at("2026-01-01T09:00:00Z"))] {
+            assert!(!is_as_delivered(delivered, other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_digest_lists_files_of_its_hour_and_a_little_around() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let end = at("2026-01-01T11:00:00Z");
+        for (log, is) in [("10:05", true), ("09:50", true), ("11:10", true), ("09:40", false), ("11:20", false)] {
+            assert_eq!(is_of(at(&format!("2026-01-01T{log}:00Z")), end), is, "{log}");
+        }
+    }
+}

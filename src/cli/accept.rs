@@ -1,0 +1,340 @@
+//! `orgtrail accept`
+
+use std::collections::BTreeSet;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::verify::{Target, What, checked, now};
+use super::{CliError, Context, Exit, Explain, Format, consolidate};
+use crate::archive::accept::{AcceptError, Acceptance, Acceptances, Accepting, accept};
+use crate::archive::consolidate::quarantine::refused_key;
+use crate::archive::key::ObjectKey;
+use crate::archive::verify::chain::Window;
+use crate::archive::verify::digest::sha256_hex;
+use crate::archive::verify::finding::{Finding, Severity};
+use crate::archive::verify::run::Selection;
+use crate::archive::verify::source::Source;
+use crate::aws::At as _;
+use crate::names::{AccountId, Region};
+use crate::report::drift::plain;
+
+/// How far around an object's time its chain is verified.
+const AROUND: SignedDuration = SignedDuration::from_hours(4);
+/// The longest reason. Units: bytes.
+const MAX_REASON_BYTES: usize = 2000;
+
+/// Accept a finding for one object of the archive, with a reason
+///
+/// Verifies around the object, shows what is found, and writes a record of who accepts
+/// it and why: create-only, locked like every object of the archive, and chained to the
+/// record before. It holds for this version and these bytes alone. From then on `verify`
+/// and `drift` report the finding as accepted, and `consolidate` no longer waits for an
+/// accepted object of the quarantine.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail accept AWSLogs/o-exampleorgid/111111111111/CloudTrail/…json.gz \\
+      --reason 'uploaded by mistake, ticket 4711'
+  orgtrail accept orgtrail/quarantine/…json.gz --reason 'ticket 4711' \\
+      --contradicts-digest --yes
+  orgtrail accept --list
+
+Exit code 12 where nothing is found against the object, or where it contradicts its
+digest and that was not named.")]
+pub(crate) struct Args {
+    /// The object's key in the archive: of a log prefix, or of `orgtrail/quarantine/`.
+    #[arg(required_unless_present = "list")]
+    key: Option<String>,
+
+    /// Why it is accepted; everyone who verifies the archive reads it.
+    #[arg(long, value_name = "TEXT", required_unless_present = "list", value_parser = reason)]
+    reason: Option<String>,
+
+    /// Accept an object although a digest says that it is another: it is no longer
+    /// what CloudTrail wrote.
+    #[arg(long)]
+    contradicts_digest: bool,
+
+    /// List what was accepted, and accept nothing.
+    #[arg(long, conflicts_with_all = ["key", "reason", "contradicts_digest"])]
+    list: bool,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected a reason".to_owned()),
+        text if text.len() > MAX_REASON_BYTES => {
+            Err(format!("{} bytes, expected at most {MAX_REASON_BYTES}", text.len()))
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// The JSON contract. Fields may be added; `version` grows when one changes its
+/// meaning or goes.
+#[derive(Debug, Serialize)]
+struct Accepted<'a> {
+    /// 1.
+    version: u32,
+    record: &'a str,
+    accepted: &'a Acceptance,
+    /// Up to when Object Lock keeps the record; none where it does not.
+    locked_until: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Listed<'a> {
+    /// 1.
+    version: u32,
+    accepted: &'a [Acceptance],
+    /// Records that are missing, altered or none, by key, with why.
+    faults: &'a [(String, String)],
+}
+
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let Args { key: Some(key), reason: Some(reason), contradicts_digest, list: false } = args
+    else {
+        return list(context).await;
+    };
+    let config = context.config()?;
+    let now = now();
+    let aws = context.aws(&config).await?;
+    let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
+    let target = consolidate::target(&config, &aws);
+    let object = current(&target, &key).await?;
+    let found = findings(&key, prefix.as_deref(), context, now).await?;
+    let is_quarantined = refused_key(prefix.as_deref(), &key).is_some();
+    if found.is_empty() && !is_quarantined {
+        return Err(CliError::new(
+            format!("nothing to accept: verification finds nothing against `{}`", plain(&key)),
+            Exit::Refused,
+        ));
+    }
+    for finding in &found {
+        let (expected, found) = (finding.expected.as_deref(), finding.found.as_deref());
+        context.out.note(format_args!("{}: {}", finding.kind, finding.kind.meaning()));
+        context.out.note(format_args!("  expected: {}", plain(expected.unwrap_or("nothing else"))));
+        context.out.note(format_args!("  found:    {}", plain(found.unwrap_or("this"))));
+    }
+    let contradicts = found.iter().any(|finding| finding.kind.contradicts_digest());
+    if contradicts && !contradicts_digest {
+        return Err(CliError::new(
+            format!("`{}` contradicts its digest: it is not what CloudTrail wrote", plain(&key)),
+            Exit::Refused,
+        )
+        .with_hint("`--contradicts-digest` accepts that too"));
+    }
+    let version = object.version_id.as_deref().unwrap_or("without a version");
+    context.confirm(&format!(
+        "accept s3://{}/{} (version {version}, {} bytes, SHA-256 {})?",
+        target.bucket,
+        plain(&key),
+        object.size_bytes,
+        object.sha256
+    ))?;
+    let codes: BTreeSet<String> =
+        found.iter().map(|finding| finding.kind.code().to_owned()).collect();
+    let record = Acceptance {
+        version: 0,
+        number: 0,
+        previous_sha256: None,
+        key,
+        version_id: object.version_id,
+        sha256: object.sha256,
+        size_bytes: object.size_bytes,
+        findings: codes.into_iter().collect(),
+        contradicts_digest: contradicts_digest && contradicts,
+        reason,
+        accepted_by: aws.caller().arn.to_string(),
+        accepted_at: now,
+        accepted_with: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
+    };
+    let written =
+        accept(&target.clients, &target.bucket, prefix.as_deref(), Accepting { record }).await;
+    let (record, accepted) = written?;
+    let locked_until = locked_until(&target, &record).await?;
+    match context.format {
+        Format::Json => context.out.json(&Accepted {
+            version: 1,
+            record: &record,
+            accepted: &accepted,
+            locked_until: locked_until.map(|until| until.to_string()),
+        })?,
+        Format::Text => context.out.data(format_args!("accepted: recorded as {record}"))?,
+    }
+    if locked_until.is_none() {
+        context.out.warn("the record is not locked: the archive has no default retention");
+    }
+    Ok(Exit::Clean)
+}
+
+/// An object as it is now.
+struct Current {
+    version_id: Option<String>,
+    sha256: String,
+    size_bytes: u64,
+}
+
+async fn current(
+    target: &crate::archive::consolidate::copy::Target,
+    key: &str,
+) -> Result<Current, CliError> {
+    let get = target.clients.s3().get_object().bucket(target.bucket.as_str()).key(key).send().await;
+    let got = match get.at(&target.clients, "s3:GetObject") {
+        Ok(got) => got,
+        Err(error) if error.is_not_found() => {
+            let message = format!("s3://{} has no object `{}`", target.bucket, plain(key));
+            return Err(CliError::usage(message)
+                .with_hint("`orgtrail verify` and `orgtrail consolidate` name the keys"));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let version_id = got.version_id.clone();
+    let body = got.body.collect().await.map_err(|error| CliError::new(error, Exit::Incomplete))?;
+    let body = body.into_bytes();
+    Ok(Current { version_id, sha256: sha256_hex(&body), size_bytes: body.len() as u64 })
+}
+
+/// What verification finds against an object, beyond notices.
+async fn findings(
+    key: &str,
+    prefix: Option<&str>,
+    context: &Context,
+    now: Timestamp,
+) -> Result<Vec<Finding>, CliError> {
+    let subject = refused_key(prefix, key).unwrap_or(key);
+    let (selection, window) = around(subject);
+    let target = Target::open(None, &What::default(), context, now).await?;
+    let mut request = target.request(selection, window);
+    // What was accepted before is no reason to accept other bytes.
+    request.acceptances = Acceptances::none();
+    let verification = checked(request, context).await?;
+    let of_it = |finding: &&Finding| {
+        finding.key.as_deref() == Some(subject) && finding.severity > Severity::Notice
+    };
+    Ok(verification.all_findings().filter(of_it).cloned().collect())
+}
+
+/// What is verified to see what is found against a key: its account and Region around
+/// its time; all of the archive where the key does not tell them.
+fn around(key: &str) -> (Selection, Window) {
+    let mut selection = Selection::default();
+    if let Ok(key) = key.parse::<ObjectKey>() {
+        selection.accounts.insert(key.account().clone());
+        selection.regions.insert(key.region().clone());
+        let plus = |by| key.time().checked_add(by).ok();
+        let window =
+            Window { since: plus(-AROUND), until: None, last: plus(AROUND) };
+        return (selection, window);
+    }
+    selection.accounts.extend(key.split('/').find_map(|part| part.parse::<AccountId>().ok()));
+    selection.regions.extend(key.split('/').find_map(|part| part.parse::<Region>().ok()));
+    (selection, Window::default())
+}
+
+/// Up to when a record is locked.
+async fn locked_until(
+    target: &crate::archive::consolidate::copy::Target,
+    key: &str,
+) -> Result<Option<Timestamp>, CliError> {
+    let head = target.clients.s3().head_object().bucket(target.bucket.as_str()).key(key);
+    let head = head.send().await.at(&target.clients, "s3:GetObject")?;
+    let until = head.object_lock_retain_until_date();
+    Ok(until.and_then(|until| Timestamp::from_second(until.secs()).ok()))
+}
+
+async fn list(context: &Context) -> Result<Exit, CliError> {
+    let config = context.config()?;
+    let aws = context.aws(&config).await?;
+    let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
+    let target = consolidate::target(&config, &aws);
+    let source = crate::archive::verify::source::S3Source::new(
+        target.clients.clone(),
+        target.bucket.as_str(),
+    );
+    let all = Acceptances::read(std::sync::Arc::new(Source::S3(source)), prefix.as_deref()).await;
+    for (key, reason) in &all.unreadable {
+        context.out.warn(format_args!("{}: {}", plain(key), plain(reason)));
+    }
+    match context.format {
+        Format::Json => {
+            let listed = Listed { version: 1, accepted: &all.records, faults: &all.faults };
+            context.out.json(&listed)?;
+        }
+        Format::Text if all.records.is_empty() => context.out.note("nothing was accepted"),
+        Format::Text => context.out.data(table(&all.records).trim_fmt())?,
+    }
+    for (key, reason) in &all.faults {
+        context.out.warn(format_args!("BROKEN {}: {}", plain(key), plain(reason)));
+    }
+    Ok(match (all.faults.is_empty(), all.unreadable.is_empty()) {
+        (false, _) => Exit::IntegrityFailure,
+        (true, false) => Exit::Incomplete,
+        (true, true) => Exit::Clean,
+    })
+}
+
+fn table(records: &[Acceptance]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(["RECORD", "TIME", "WHO", "FINDINGS", "KEY", "REASON"]);
+    for record in records {
+        let mut findings = record.findings.join(", ");
+        if record.contradicts_digest {
+            findings.push_str(" (contradicts its digest)");
+        }
+        table.add_row([
+            record.number.to_string(),
+            record.accepted_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+            plain(&record.accepted_by).into_owned(),
+            plain(&findings).into_owned(),
+            plain(&record.key).into_owned(),
+            plain(&record.reason).into_owned(),
+        ]);
+    }
+    table
+}
+
+impl Explain for AcceptError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Aws(error) => error.hint(),
+            Self::Contended(_) | Self::Unreadable { .. } | Self::Encode(_) => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Contended(_) | Self::Unreadable { .. } => Exit::Incomplete,
+            Self::Aws(_) | Self::Encode(_) => Exit::Unexpected,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_tells_what_is_verified_around_it() {
+        let key = "AWSLogs/o-exampleorgid/111111111111/CloudTrail/us-east-1/2026/01/10/\
+            111111111111_CloudTrail_us-east-1_20260110T0805Z_aaaaaaaaaaaaaaaa.json.gz";
+        let (selection, window) = around(key);
+        assert_eq!((selection.accounts.len(), selection.regions.len()), (1, 1));
+        assert_eq!(window.since, Some("2026-01-10T04:05:00Z".parse().unwrap()));
+        let (selection, window) = around("AWSLogs/111111111111/CloudTrail/us-east-1/odd.txt");
+        assert_eq!((selection.accounts.len(), selection.regions.len()), (1, 1));
+        assert_eq!(window.since, None);
+        assert!(around("odd").0.accounts.is_empty());
+    }
+
+    #[test]
+    fn a_reason_says_something() {
+        assert!(reason(" ").is_err() && reason(&"a".repeat(2001)).is_err());
+        assert_eq!(reason(" ticket 4711 "), Ok("ticket 4711".to_owned()));
+    }
+}
