@@ -22,26 +22,14 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {
-    let wanted = EventSelectors::declared(&facts.desired).data_kinds();
+    let wanted = EventSelectors::declared(&facts.desired);
     let verdict = of_seen(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
-        let found = selectors.data_kinds();
-        let missing: Vec<String> = wanted
-            .iter()
-            .filter(|(kind, side, beginning)| {
-                !found.iter().any(|(other, same, of)| {
-                    other == kind && same == side && beginning.starts_with(of.as_str())
-                })
-            })
-            .map(|(kind, side, beginning)| match beginning.as_str() {
-                "" => format!("{side}s of every {kind}"),
-                beginning => format!("{side}s of {kind} {beginning}"),
-            })
-            .collect();
+        let missing = wanted.data_events_beyond(selectors);
         if missing.is_empty() {
             return super::Verdict::Holds;
         }
-        let missing = missing.join(", ");
-        broken(format!("not recorded whole: {missing}"), format!("recorded: {missing}"))
+        let missing = missing.join("; ");
+        broken(format!("not recorded: {missing}"), format!("recorded: {missing}"))
     });
-    of_trail(facts, where_declared(!wanted.is_empty(), "trail.data_events", verdict))
+    of_trail(facts, where_declared(wanted.records_data_events(), "trail.data_events", verdict))
 }

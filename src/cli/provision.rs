@@ -13,6 +13,11 @@ pub(crate) struct PlanOptions {
     /// the policies and rules it manages; without this they are kept, and shown.
     #[arg(long)]
     remove_foreign: bool,
+
+    /// Drop roles and users that were deleted from policies that orgtrail
+    /// manages: AWS shows their unique ids and refuses a policy with one.
+    #[arg(long)]
+    drop_deleted_principals: bool,
 }
 
 /// What was declared, what was seen, and what is between them.
@@ -26,7 +31,11 @@ pub(super) struct Looked {
 impl PlanOptions {
     /// What becomes of what others wrote.
     pub(super) fn foreign(self) -> Foreign {
-        if self.remove_foreign { Foreign::Remove } else { Foreign::Keep }
+        match (self.remove_foreign, self.drop_deleted_principals) {
+            (true, _) => Foreign::Remove,
+            (false, true) => Foreign::KeepLiving,
+            (false, false) => Foreign::Keep,
+        }
     }
 
     /// Reads the config, looks at AWS, and plans.

@@ -1,6 +1,6 @@
 use super::principal::Principal;
 use super::section::section;
-use crate::names::KeyAlias;
+use crate::names::{Arn, KeyAlias};
 
 section! {
     /// The KMS key that encrypts the logs: symmetric, single-Region, in the
@@ -8,6 +8,10 @@ section! {
     pub struct Key {
         /// The key's alias, by which it is found again.
         alias: KeyAlias = default(KeyAlias::default()),
+        /// The ARN of an existing key, of any account and in the archive's
+        /// Region, in place of `alias`. The policy of a key outside the
+        /// log-archive account is its owner's: orgtrail only checks it.
+        arn: Option<Arn> = default(None::<Arn>),
         /// Whether KMS rotates the key's material by itself.
         rotation: bool = default(true),
         /// Days between two rotations.

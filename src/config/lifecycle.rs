@@ -11,11 +11,27 @@ section! {
         /// once, so that it can be verified without restoring; S3 moves objects
         /// of 128 KB and more only, since smaller ones would cost more there.
         tiers: Vec<Tier> = default(Tier::readable_at_once()),
+        /// The size below which S3 does not move objects between classes; without
+        /// it, what the bucket has stays.
+        minimum_transition_size: Option<MinimumTransitionSize> =
+            default(None::<MinimumTransitionSize>),
         /// Days that a version stays after something was written or deleted
         /// over it.
         noncurrent_days: u32 = default(365_u32),
         /// Days after which an upload that was never completed is dropped.
         abort_multipart_days: u32 = default(7_u32),
+    }
+}
+
+choice! {
+    /// The default size below which objects stay in their storage class.
+    ///
+    /// Source: S3 `TransitionDefaultMinimumObjectSize`.
+    pub enum MinimumTransitionSize {
+        /// 128 KB for every class.
+        Every128K = "all_storage_classes_128K",
+        /// 128 KB, but for the Glacier classes, to which smaller objects go too.
+        VariesByClass = "varies_by_storage_class",
     }
 }
 

@@ -46,7 +46,7 @@ pub use environment::Environment;
 pub use finding::{Finding, Origin, Severity};
 pub use guardrail::{Guardrail, GuardrailTarget};
 pub use key::Key;
-pub use lifecycle::{Lifecycle, StorageClass, Tier};
+pub use lifecycle::{Lifecycle, MinimumTransitionSize, StorageClass, Tier};
 pub use load::{ConfigError, InvalidConfig, Loaded};
 pub use notifications::Notification;
 pub use organization::{Organization, Regions};
@@ -60,7 +60,7 @@ pub use selectors::{
     ManagementEventSource, ReadWriteType, Selectors,
 };
 pub use topic::Topic;
-pub use trail::{Insights, Trail};
+pub use trail::{InsightEvents, Insights, Trail};
 
 use crate::names::Partition;
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::section::section;
+use super::section::{choice, section};
 use super::selectors::{
     AdvancedEventSelector, DataEvents, EventSelector, ManagementEventSource, ReadWriteType,
     Selectors,
@@ -40,10 +40,27 @@ section! {
 section! {
     /// CloudTrail Insights.
     pub struct Insights {
-        /// Record unusual rates of write calls (`ApiCallRateInsight`).
+        /// Record unusual rates of calls (`ApiCallRateInsight`).
         call_rate: bool = default(false),
+        /// The events whose call rates are looked at: of management events those
+        /// that write, of data events all that are recorded.
+        call_rate_events: Vec<InsightEvents> = default(vec![InsightEvents::Management]),
         /// Record unusual rates of errors (`ApiErrorRateInsight`).
         error_rate: bool = default(false),
+        /// The events whose error rates are looked at.
+        error_rate_events: Vec<InsightEvents> = default(vec![InsightEvents::Management]),
+    }
+}
+
+choice! {
+    /// The events that Insights look at.
+    ///
+    /// Source: CloudTrail `InsightSelector.EventCategories`.
+    pub enum InsightEvents {
+        /// Management events.
+        Management = "Management",
+        /// Data events.
+        Data = "Data",
     }
 }
 

@@ -9,6 +9,9 @@ pub const OWN_SID_PREFIX: &str = "OrgTrail";
 pub enum Foreign {
     /// They stay as they are, and are shown.
     Keep,
+    /// They stay, but for principals that were deleted and for statements that
+    /// speak of nobody else.
+    KeepLiving,
     /// They go.
     Remove,
 }
@@ -38,6 +41,9 @@ pub fn merge(found: Option<&PolicyDocument>, wanted: &PolicyDocument, foreign: F
         found.statements.iter().filter(|statement| !is_own(statement)).cloned().collect();
     let kept: Vec<Statement> = match foreign {
         Foreign::Keep => others.clone(),
+        Foreign::KeepLiving => {
+            others.iter().cloned().filter_map(Statement::without_deleted_principals).collect()
+        }
         // What says no more than the wanted policy is nobody else's.
         Foreign::Remove => {
             others.iter().filter(|one| atoms([*one]).is_subset(&wanted_atoms)).cloned().collect()

@@ -5,6 +5,7 @@
 //! role permission and service control policies.
 
 mod changes;
+mod deleted;
 mod denies;
 mod document;
 mod limits;

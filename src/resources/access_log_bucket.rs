@@ -1,6 +1,5 @@
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule,
-    LifecycleRuleFilter,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
 };
 use serde::Serialize;
 
@@ -8,9 +7,9 @@ use super::archive_bucket::{
     ArchiveBucket, Encryption, Lifecycle, ObjectLock, Ownership, Policy, PublicAccess,
     access_log_prefix, bucket_diff, create_bucket, readable, tls,
 };
-use super::policy_change::policy_change;
+use super::policy_change::{WantedPolicy, policy_change};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
-use crate::aws::{At, Clients, Seen};
+use crate::aws::{Clients, Seen};
 use crate::plan::{Action, Change, FieldChange, field_changes, within};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 
@@ -178,10 +177,13 @@ impl Resource for AccessLogBucket {
         let found_policy = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
         let policy = policy_change(
             found_policy,
-            &Self::policy(desired),
-            desired.foreign,
-            PolicyKind::Bucket,
-            "",
+            &WantedPolicy {
+                document: &Self::policy(desired),
+                foreign: desired.foreign,
+                kind: PolicyKind::Bucket,
+                why: "",
+                context: &desired.service_context(),
+            },
         );
         if policy.action.stops() {
             return policy;
@@ -227,22 +229,11 @@ impl Resource for AccessLogBucket {
             .expiration(LifecycleExpiration::builder().days(Self::retention(desired)).build())
             .build()?;
         // Read again here: the call replaces all rules, and others' stay.
-        let others = match Lifecycle::observe(&clients, name).await {
-            Seen::Present(lifecycle) => lifecycle.without(RULE),
-            Seen::Absent => Vec::new(),
+        let found = match Lifecycle::observe(&clients, name).await {
+            Seen::Present(lifecycle) => Some(lifecycle),
+            Seen::Absent => None,
             Seen::Unreadable(error) => return Err(error.into()),
         };
-        let rules = others.into_iter().chain([rule]).collect();
-        clients
-            .s3()
-            .put_bucket_lifecycle_configuration()
-            .bucket(name.as_str())
-            .lifecycle_configuration(
-                BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build()?,
-            )
-            .send()
-            .await
-            .at(&clients, "s3:PutLifecycleConfiguration")?;
-        Ok(())
+        Lifecycle::with(found, rule).put(&clients, name).await
     }
 }

@@ -70,11 +70,24 @@ impl Desired {
         Arn::global(self.partition(), "iam", self.management(), role)
     }
 
-    /// The topic's ARN, where one is declared.
+    /// The ARN of the topic that the trail notifies, where one is declared.
     #[must_use]
     pub fn topic_arn(&self) -> Option<Arn> {
         let topic = self.config.topic.as_ref()?;
+        topic.arn.clone().or_else(|| self.own_topic_arn())
+    }
+
+    /// The ARN of the topic that orgtrail makes: none where the ARN of an existing
+    /// one is declared.
+    pub(super) fn own_topic_arn(&self) -> Option<Arn> {
+        let topic = self.config.topic.as_ref().filter(|topic| topic.arn.is_none())?;
         Some(self.management_arn("sns", topic.name.as_str()))
+    }
+
+    /// Condition keys of a request that an AWS service makes for something in the
+    /// organization.
+    pub(super) fn service_context(&self) -> Vec<(&'static str, String)> {
+        vec![("aws:SourceOrgID", self.org_id().to_string())]
     }
 
     /// The ARN of the topic that alarms tell, where alarms are declared.

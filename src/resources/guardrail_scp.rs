@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use aws_sdk_organizations::types::{PolicyType, PolicyTypeStatus};
 use serde::Serialize;
 
-use super::policy_change::policy_change;
+use super::policy_change::{WantedPolicy, policy_change};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::plan::{Action, Change, Confirmation, FieldChange};
@@ -126,6 +126,12 @@ fn declared(desired: &Desired) -> PolicyDocument {
         desired.partition(),
         desired.config.archive.region
     );
+    let key = Statement::deny("OrgTrailKey").actions([
+        "kms:DisableKey",
+        "kms:DisableKeyRotation",
+        "kms:PutKeyPolicy",
+        "kms:ScheduleKeyDeletion",
+    ]);
     PolicyDocument::new(vec![
         Statement::deny("OrgTrailTrail")
             .actions([
@@ -167,21 +173,14 @@ fn declared(desired: &Desired) -> PolicyDocument {
                     desired.s3_arn(format!("{bucket}/*")).to_string(),
                 ]),
         ),
-        except_own(
-            Statement::deny("OrgTrailKey")
-                .actions([
-                    "kms:DisableKey",
-                    "kms:DisableKeyRotation",
-                    "kms:PutKeyPolicy",
-                    "kms:ScheduleKeyDeletion",
-                ])
-                .resources([keys])
-                .when(
-                    "ForAnyValue:StringEquals",
-                    "kms:ResourceAliases",
-                    [desired.config.key.alias.as_str()],
-                ),
-        ),
+        except_own(match &desired.config.key.arn {
+            Some(arn) => key.resources([arn.to_string()]),
+            None => key.resources([keys]).when(
+                "ForAnyValue:StringEquals",
+                "kms:ResourceAliases",
+                [desired.config.key.alias.as_str()],
+            ),
+        }),
         except_own(
             Statement::deny("OrgTrailKeyAlias")
                 .actions(["kms:DeleteAlias", "kms:UpdateAlias"])
@@ -223,10 +222,13 @@ impl Resource for GuardrailScp {
         // The policy is orgtrail's own: nobody else's statements belong there.
         let policy = policy_change(
             found.and_then(|found| found.document.as_ref()),
-            &declared(desired),
-            Foreign::Remove,
-            PolicyKind::ServiceControl,
-            "no member tampers with trail, bucket or key",
+            &WantedPolicy {
+                document: &declared(desired),
+                foreign: Foreign::Remove,
+                kind: PolicyKind::ServiceControl,
+                why: "no member tampers with trail, bucket or key",
+                context: &[],
+            },
         );
         if policy.action.stops() {
             return policy;

@@ -11,6 +11,10 @@ use crate::plan::{Change, Confirmation, field_changes};
 pub struct LogGroup {
     /// Days that it keeps its events; absent for ever.
     pub retention_days: Option<u32>,
+    /// The account-level policy that sets the retention, whatever the group asks
+    /// for; absent where the group decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_policy: Option<String>,
     /// The ARN of the KMS key that encrypts its events; absent where CloudWatch
     /// Logs encrypts them with a key of its own.
     pub kms_key: Option<String>,
@@ -39,7 +43,8 @@ impl LogGroup {
                 let days = group.retention_in_days().and_then(|days| u32::try_from(days).ok());
                 let empty = group.stored_bytes() == Some(0);
                 let kms_key = group.kms_key_id().map(str::to_owned);
-                Some(Self { retention_days: days, kms_key, empty })
+                let retention_policy = group.retention_policy_name().map(str::to_owned);
+                Some(Self { retention_days: days, retention_policy, kms_key, empty })
             })
             .flatten()
     }
@@ -75,16 +80,30 @@ impl Resource for LogGroup {
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let days = desired.config.cloudwatch_logs.retention_days;
+        let policy = found.and_then(|found| found.retention_policy.clone());
         let wanted = Self {
-            retention_days: Some(days),
+            // What an account-level policy sets is not the group's to change.
+            retention_days: match found {
+                Some(found) if policy.is_some() => found.retention_days,
+                _ => Some(days),
+            },
+            retention_policy: policy.clone(),
             kms_key: declared_key(desired).or_else(|| found?.kms_key.clone()),
             empty: found.is_none_or(|found| found.empty),
         };
         let fields = field_changes(found, &wanted);
         let why = "alarms and searches need the trail's events there";
         let Some(found) = found else { return Change::create(why, fields) };
-        let change = Change::update("events are kept and encrypted as declared", fields);
-        let shorter = found.retention_days.is_none_or(|found| found > days);
+        let note = policy.filter(|_| found.retention_days != Some(days)).map(|policy| {
+            let kept = found.retention_days.map_or("for ever".to_owned(), |days| format!("{days} days"));
+            format!(
+                "events are kept {kept}, which the account-level retention policy `{policy}` determines, and not the {days} days of cloudwatch_logs.retention_days: change the policy, or declare its number"
+            )
+        });
+        let decided_here = found.retention_policy.is_none();
+        let change = Change::update("events are kept and encrypted as declared", fields)
+            .with_notes(note);
+        let shorter = decided_here && found.retention_days.is_none_or(|found| found > days);
         // A run that stopped before it set the retention leaves an empty group.
         if shorter && !found.empty {
             return change.irreversible(
@@ -121,6 +140,10 @@ impl Resource for LogGroup {
                 .send()
                 .await
                 .at(&clients, "logs:AssociateKmsKey")?;
+        }
+        let found = hands.observed.log_group.present();
+        if found.is_some_and(|found| found.retention_policy.is_some()) {
+            return Ok(());
         }
         clients
             .logs()

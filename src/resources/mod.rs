@@ -26,6 +26,7 @@ mod metric_filters;
 mod observed;
 mod organization;
 mod policy_change;
+mod reach;
 mod replication_role;
 mod service_linked_role;
 mod service_role;

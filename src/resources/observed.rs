@@ -118,7 +118,7 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
             ),
             when(logs.enabled, Box::pin(LogGroup::observe(&management, desired))),
             when(logs.enabled, Box::pin(LogGroupRole::observe(&management, desired))),
-            Box::pin(Topic::observe(&management, desired.topic_arn())),
+            Box::pin(Topic::observe(&management, desired.own_topic_arn())),
         )
     };
     let alarms = async {
@@ -174,7 +174,7 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         .and_then(|trails| trails.own.as_ref())
         .and_then(|trail| trail.settings.kms_key.as_deref());
     let used_by_bucket = encryption.present().and_then(|found| found.key.as_deref());
-    let kms_key = Box::pin(KmsKey::observe(aws, desired, used_by_trail.or(used_by_bucket))).await;
+    let kms_key = Box::pin(KmsKey::observe(aws, desired, used_by_trail, used_by_bucket)).await;
     let kms_key = match (kms_key, &trails, &encryption) {
         // One of them may use a key already: to go on would make a second one.
         (Seen::Absent, Seen::Unreadable(error), _) | (Seen::Absent, _, Seen::Unreadable(error)) => {

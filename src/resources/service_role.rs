@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::policy_change::policy_change;
+use super::policy_change::{WantedPolicy, policy_change};
 use super::{Hands, StepError};
 use crate::aws::{At, AwsError, Clients, ErrorKind, Seen};
 use crate::names::RoleName;
@@ -71,17 +71,23 @@ impl ServiceRole {
     ) -> Change {
         let trust = policy_change(
             found.map(|found| &found.trust),
-            &declared.trust,
-            foreign,
-            PolicyKind::RoleTrust,
-            "",
+            &WantedPolicy {
+                document: &declared.trust,
+                foreign,
+                kind: PolicyKind::RoleTrust,
+                why: "",
+                context: &[],
+            },
         );
         let permissions = policy_change(
             found.and_then(|found| found.permissions.as_ref()),
-            &declared.permissions,
-            foreign,
-            PolicyKind::RolePermissions,
-            "",
+            &WantedPolicy {
+                document: &declared.permissions,
+                foreign,
+                kind: PolicyKind::RolePermissions,
+                why: "",
+                context: &[],
+            },
         );
         if let Some(stopped) = [&trust, &permissions].into_iter().find(|c| c.action.stops()) {
             return stopped.clone();

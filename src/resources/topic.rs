@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use super::policy_change::policy_change;
+use super::policy_change::{WantedPolicy, policy_change};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::names::{Arn, TopicName};
@@ -86,11 +86,11 @@ impl Purpose for Deliveries {
     const WHY_POLICY: &'static str = "CloudTrail publishes for this trail alone";
 
     fn name(desired: &Desired) -> Option<&TopicName> {
-        desired.config.topic.as_ref().map(|topic| &topic.name)
+        desired.config.topic.as_ref().filter(|topic| topic.arn.is_none()).map(|topic| &topic.name)
     }
 
     fn arn(desired: &Desired) -> Option<Arn> {
-        desired.topic_arn()
+        desired.own_topic_arn()
     }
 
     fn seen(observed: &Observed) -> &Seen<Topic> {
@@ -104,6 +104,14 @@ impl Purpose for Deliveries {
             [desired.trail_arn().to_string()],
         )
     }
+}
+
+/// What the policy of somebody else's topic needs, in words.
+pub(super) fn note_on_needed(desired: &Desired, topic: &Arn) -> String {
+    let needed =
+        Deliveries::statement(desired).actions(["sns:Publish"]).resources([topic.to_string()]);
+    let needed = serde_json::to_string(&needed).unwrap_or_default();
+    format!("the policy of {topic} is its owner's and must have this statement: {needed}")
 }
 
 impl<P: Purpose> Resource for Made<P> {
@@ -164,10 +172,13 @@ impl<P: Purpose> Resource for Permitted<P> {
     fn diff(desired: &Desired, found: Option<&Topic>, _: &Observed) -> Change {
         policy_change(
             found.and_then(|found| found.policy.as_ref()),
-            &declared::<P>(desired),
-            desired.foreign,
-            PolicyKind::Topic,
-            P::WHY_POLICY,
+            &WantedPolicy {
+                document: &declared::<P>(desired),
+                foreign: desired.foreign,
+                kind: PolicyKind::Topic,
+                why: P::WHY_POLICY,
+                context: &desired.service_context(),
+            },
         )
     }
 

@@ -3,6 +3,7 @@ use serde::Serialize;
 use super::kms_key::is_key;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, Clients, Seen};
+use crate::names::Arn;
 use crate::plan::{Change, Confirmation, field_changes};
 
 /// The organization trail.
@@ -119,6 +120,34 @@ impl TrailSettings {
     }
 }
 
+impl TrailSettings {
+    /// Who hears of events now and would not any more, and how to keep it so.
+    fn told_no_more(&self, wanted: &Self, desired: &Desired) -> Vec<String> {
+        let topic = self.sns_topic.as_ref().filter(|_| self.sns_topic != wanted.sns_topic);
+        let topic = topic.map(|topic| {
+            let keep = topic.parse::<Arn>().map_or_else(
+                |_| format!("name = \"{topic}\""),
+                |arn| keep_topic(&arn, desired),
+            );
+            format!("{topic} is no longer notified of new logs (to keep it: [topic] {keep})")
+        });
+        let group = self.log_group.as_ref().filter(|_| self.log_group != wanted.log_group);
+        let group = group.map(|group| {
+            format!("events no longer go to {group} (to keep it: cloudwatch_logs.group)")
+        });
+        topic.into_iter().chain(group).collect()
+    }
+}
+
+/// The key of `[topic]` that declares a topic that is there.
+pub(crate) fn keep_topic(topic: &Arn, desired: &Desired) -> String {
+    if *topic == desired.management_arn("sns", topic.resource.clone()) {
+        format!("name = \"{}\"", topic.resource)
+    } else {
+        format!("arn = \"{topic}\"")
+    }
+}
+
 impl Resource for OrganizationTrail {
     type State = Trails;
     const ID: &'static str = "trail";
@@ -228,13 +257,23 @@ impl Resource for OrganizationTrail {
                 own.settings.s3_bucket_name
             ));
         }
+        if let Some(arn) = desired.config.topic.as_ref().and_then(|topic| topic.arn.as_ref())
+            && own.settings.sns_topic != wanted.sns_topic
+        {
+            notes.push(super::topic::note_on_needed(desired, arn));
+        }
+        let lost = own.settings.told_no_more(&wanted, desired);
         let fields = field_changes(Some(&own.settings), &wanted);
         let change = Change::update("the trail is as declared", fields).with_notes(notes);
         match found_key {
-            Some(old) if !same_key => change.irreversible(
-                Confirmation::ReplacedKey,
-                format!("logs so far need {old} for as long as they are kept"),
-            ),
+            Some(old) if !same_key => {
+                let needed = format!("logs so far need {old} for as long as they are kept");
+                let what: Vec<String> = [needed].into_iter().chain(lost).collect();
+                change.irreversible(Confirmation::ReplacedKey, what.join("; "))
+            }
+            _ if !lost.is_empty() => {
+                change.irreversible(Confirmation::WeakenedGuard, lost.join("; "))
+            }
             _ => change,
         }
     }

@@ -5,7 +5,7 @@ use super::archive_bucket::{
     create_bucket, readable, runbook,
 };
 use super::kms_key::{FoundBy, KmsKey, describe, left_behind};
-use super::policy_change::policy_change;
+use super::policy_change::{WantedPolicy, policy_change};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, Aws, Clients, Seen};
 use crate::config::{MfaDelete, Replication};
@@ -179,10 +179,13 @@ impl Resource for Vault {
         }
         let policy = policy_change(
             found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0),
-            &policy(desired, vault),
-            desired.foreign,
-            PolicyKind::Bucket,
-            "",
+            &WantedPolicy {
+                document: &policy(desired, vault),
+                foreign: desired.foreign,
+                kind: PolicyKind::Bucket,
+                why: "",
+                context: &desired.service_context(),
+            },
         );
         if policy.action.stops() {
             return policy;

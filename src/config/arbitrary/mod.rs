@@ -13,7 +13,7 @@ use archive::archive;
 
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
-    DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, Insights, Key,
+    DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
     ManagementEventSource, MemberRole, Organization, Origin, Principal, ReadWriteType, Regions,
     Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
 };
@@ -30,7 +30,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
             archive(&organization),
             key(partition),
             cloudwatch_logs_with_alarms(partition, &organization.home_region),
-            option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name })),
+            option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name, arn: None })),
             (guardrail(), drift(), (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days })),
             consolidate(&organization.home_region, organization.excluded_accounts),
         )
@@ -217,7 +217,9 @@ fn trail(partition: Partition) -> impl Strategy<Value = Trail> {
                     advanced_event_selectors: Vec::new(),
                     insights: Insights {
                         call_rate: insights.0 && writes,
+                        call_rate_events: vec![InsightEvents::Management],
                         error_rate: insights.1 && management,
+                        error_rate_events: vec![InsightEvents::Management],
                     },
                     tags,
                 };
@@ -288,6 +290,7 @@ fn key(partition: Partition) -> impl Strategy<Value = Key> {
             )| {
                 Key {
                     alias,
+                    arn: None,
                     rotation,
                     rotation_period_days,
                     deletion_window_days,

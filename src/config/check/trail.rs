@@ -1,5 +1,5 @@
 use super::{Checker, repeated};
-use crate::config::{Config, ReadWriteType, Selectors};
+use crate::config::{Config, InsightEvents, ReadWriteType, Selectors};
 
 /// CloudTrail's own limit.
 const MOST_TAGS: usize = 50;
@@ -64,7 +64,34 @@ fn insights(config: &Config, checker: &mut Checker<'_>) {
         "trail.advanced_event_selectors",
     ];
     let keys = |first| std::iter::once(first).chain(sources).collect::<Vec<_>>();
-    if config.trail.insights.call_rate && !recorded.writes {
+    let insights = &config.trail.insights;
+    let sides = [
+        ("call_rate", insights.call_rate, &insights.call_rate_events),
+        ("error_rate", insights.error_rate, &insights.error_rate_events),
+    ];
+    for (key, on, events) in sides {
+        let place = format!("trail.insights.{key}_events");
+        if on && events.is_empty() {
+            checker
+                .error(&[&place], "found no events, expected \"Management\", \"Data\" or both")
+                .hint(format!("to record no Insights of this kind, turn `{key}` off"));
+        }
+        for (at, one) in repeated(events) {
+            checker.warning(&[&format!("{place}[{at}]")], format!("{one} is listed twice"));
+        }
+        if on && events.contains(&InsightEvents::Data) && !recorded.data {
+            checker
+                .error(
+                    &[&place, "trail.data_events", sources[2], sources[3]],
+                    "Insights into data events need the trail to record data events, and it does \
+                     not",
+                )
+                .hint("record them, or leave out \"Data\"");
+        }
+    }
+    let looks_at_management =
+        |on: bool, events: &[InsightEvents]| on && events.contains(&InsightEvents::Management);
+    if looks_at_management(insights.call_rate, &insights.call_rate_events) && !recorded.writes {
         checker
             .error(
                 &keys("trail.insights.call_rate"),
@@ -73,7 +100,10 @@ fn insights(config: &Config, checker: &mut Checker<'_>) {
             )
             .hint("record them, or turn `call_rate` off");
     }
-    if config.trail.insights.error_rate && !recorded.reads && !recorded.writes {
+    if looks_at_management(insights.error_rate, &insights.error_rate_events)
+        && !recorded.reads
+        && !recorded.writes
+    {
         checker
             .error(
                 &keys("trail.insights.error_rate"),
@@ -92,10 +122,11 @@ fn insights(config: &Config, checker: &mut Checker<'_>) {
     }
 }
 
-/// Which management events some selectors record.
+/// Which events some selectors record.
 struct Recorded {
     reads: bool,
     writes: bool,
+    data: bool,
 }
 
 impl Recorded {
@@ -116,7 +147,16 @@ impl Recorded {
                 })
                 .collect(),
         };
+        let data = match selectors {
+            Selectors::Classic(selectors) => {
+                selectors.iter().any(|selector| !selector.data_resources.is_empty())
+            }
+            Selectors::Advanced(selectors) => {
+                selectors.iter().any(|selector| selector.category() == Some("Data"))
+            }
+        };
         Self {
+            data,
             reads: kinds.iter().any(|kind| *kind != ReadWriteType::WriteOnly),
             writes: kinds.iter().any(|kind| *kind != ReadWriteType::ReadOnly),
         }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, ExpirationStatus,
     LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration,
-    Transition, TransitionStorageClass,
+    Transition, TransitionDefaultMinimumObjectSize, TransitionStorageClass,
 };
 use serde::Serialize;
 
@@ -22,6 +22,11 @@ use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepErro
 pub struct Lifecycle {
     /// The rules, by their ids.
     pub rules: BTreeMap<String, Rule>,
+    /// The size below which objects stay in their class where a rule says none:
+    /// `all_storage_classes_128K` or `varies_by_storage_class`; absent where the
+    /// server does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum_transition_size: Option<String>,
     /// The rules in S3's own words, so that others' can be sent along.
     #[serde(skip)]
     raw: Vec<LifecycleRule>,
@@ -67,11 +72,15 @@ impl Lifecycle {
             clients.s3().get_bucket_lifecycle_configuration().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetLifecycleConfiguration");
         Seen::from_result(answer, AwsError::is_not_found)
-            .map(|answer| answer.rules.map(Self::of))
+            .map(|answer| {
+                let minimum = answer.transition_default_minimum_object_size;
+                let minimum = minimum.map(|minimum| minimum.as_str().to_owned());
+                answer.rules.map(|rules| Self::of(rules, minimum))
+            })
             .flatten()
     }
 
-    fn of(raw: Vec<LifecycleRule>) -> Self {
+    fn of(raw: Vec<LifecycleRule>, minimum_transition_size: Option<String>) -> Self {
         let rules = raw
             .iter()
             .enumerate()
@@ -80,12 +89,39 @@ impl Lifecycle {
                 (id, Rule::of(rule))
             })
             .collect();
-        Self { rules, raw }
+        Self { rules, minimum_transition_size, raw }
     }
 
-    /// The rules, in S3's words, but for one.
-    pub(in crate::resources) fn without(self, id: &str) -> Vec<LifecycleRule> {
-        self.raw.into_iter().filter(|rule| rule.id.as_deref() != Some(id)).collect()
+    /// The same configuration with another rule in place of the one of its id.
+    pub(in crate::resources) fn with(found: Option<Self>, rule: LifecycleRule) -> Self {
+        let minimum = found.as_ref().and_then(|found| found.minimum_transition_size.clone());
+        let raw = found.map(|found| found.raw).unwrap_or_default();
+        let others = raw.into_iter().filter(|other| other.id != rule.id);
+        Self::of(others.chain([rule.clone()]).collect(), minimum)
+    }
+
+    /// Puts the configuration on a bucket: the rules and the smallest size, which
+    /// S3 sets back to its default where the call does not say it.
+    pub(in crate::resources) async fn put(
+        self,
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Result<(), StepError> {
+        let minimum = self.minimum_transition_size.as_deref();
+        clients
+            .s3()
+            .put_bucket_lifecycle_configuration()
+            .bucket(bucket.as_str())
+            .set_transition_default_minimum_object_size(
+                minimum.map(TransitionDefaultMinimumObjectSize::from),
+            )
+            .lifecycle_configuration(
+                BucketLifecycleConfiguration::builder().set_rules(Some(self.raw)).build()?,
+            )
+            .send()
+            .await
+            .at(clients, "s3:PutLifecycleConfiguration")?;
+        Ok(())
     }
 
     /// The rules that should stand: orgtrail's, and others' unless they go.
@@ -96,13 +132,17 @@ impl Lifecycle {
         for rule in found.map(|found| found.raw.as_slice()).unwrap_or_default() {
             let is_own = rule.id.as_deref().is_some_and(|id| id.starts_with(OWN));
             // Another's rule that does what ours would is adopted as it is.
-            if said.contains(&Rule::of(rule)) || (!is_own && desired.foreign == Foreign::Keep) {
+            if said.contains(&Rule::of(rule)) || (!is_own && desired.foreign != Foreign::Remove) {
                 raw.push(rule.clone());
             }
         }
         let there: Vec<Rule> = raw.iter().map(Rule::of).collect();
         raw.extend(own.into_iter().filter(|rule| !there.contains(&Rule::of(rule))));
-        Ok(Self::of(raw))
+        let declared = desired.config.archive.lifecycle.minimum_transition_size;
+        let declared = declared.map(|minimum| minimum.as_str().to_owned());
+        let found = found.and_then(|found| found.minimum_transition_size.clone());
+        let minimum = declared.or(found).filter(|_| !raw.is_empty());
+        Ok(Self::of(raw, minimum))
     }
 }
 
@@ -245,7 +285,12 @@ impl Resource for Lifecycle {
                 _ => format!("the rule `{id}` is not orgtrail's and is kept"),
             })
             .collect();
-        let fields: Vec<FieldChange> = field_changes(Some(before), &wanted.rules);
+        let mut fields: Vec<FieldChange> = field_changes(Some(before), &wanted.rules);
+        let minimum = found.and_then(|found| found.minimum_transition_size.as_ref());
+        if !wanted.raw.is_empty() && minimum != wanted.minimum_transition_size.as_ref() {
+            let wanted = wanted.minimum_transition_size.clone();
+            fields.push(FieldChange::new("minimum_transition_size", minimum.cloned(), wanted));
+        }
         if fields.is_empty() {
             return Change::nothing().with_notes(notes);
         }
@@ -302,16 +347,6 @@ impl Resource for Lifecycle {
                 .at(&clients, "s3:PutLifecycleConfiguration")?;
             return Ok(());
         }
-        clients
-            .s3()
-            .put_bucket_lifecycle_configuration()
-            .bucket(bucket)
-            .lifecycle_configuration(
-                BucketLifecycleConfiguration::builder().set_rules(Some(wanted.raw)).build()?,
-            )
-            .send()
-            .await
-            .at(&clients, "s3:PutLifecycleConfiguration")?;
-        Ok(())
+        wanted.put(&clients, hands.desired.bucket()).await
     }
 }

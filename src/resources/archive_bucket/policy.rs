@@ -6,7 +6,7 @@ use crate::config::MfaDelete;
 use crate::names::BucketName;
 use crate::plan::Change;
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
-use crate::resources::policy_change::policy_change;
+use crate::resources::policy_change::{WantedPolicy, policy_change};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// The bucket's policy: who may write, who may read, and what nobody may.
@@ -196,13 +196,23 @@ impl Resource for Policy {
         &observed.bucket_policy
     }
 
-    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+    fn diff(desired: &Desired, found: Option<&Self>, observed: &Observed) -> Change {
+        let mut context = desired.service_context();
+        // Logs are encrypted with the trail's key.
+        context.push(("s3:x-amz-server-side-encryption", "aws:kms".to_owned()));
+        if let Some(key) = observed.kms_key.present() {
+            context
+                .push(("s3:x-amz-server-side-encryption-aws-kms-key-id", key.arn.to_string()));
+        }
         policy_change(
             found.map(|found| &found.0),
-            &declared(desired),
-            desired.foreign,
-            PolicyKind::Bucket,
-            "only the trail writes, only over TLS, and nothing is deleted without a second factor",
+            &WantedPolicy {
+                document: &declared(desired),
+                foreign: desired.foreign,
+                kind: PolicyKind::Bucket,
+                why: "only the trail writes, only over TLS, and nothing is deleted without a second factor",
+                context: &context,
+            },
         )
     }
 

@@ -81,7 +81,7 @@ impl Replication {
         let own = own_rule(desired, vault, key, highest.saturating_add(1))?;
         let said = Rule::of(&own);
         let mut raw: Vec<ReplicationRule> =
-            others.filter(|_| desired.foreign == Foreign::Keep).cloned().collect();
+            others.filter(|_| desired.foreign != Foreign::Remove).cloned().collect();
         // Another's rule that does what ours would is adopted as it is.
         if !raw.iter().any(|rule| Rule::of(rule) == said) {
             raw.push(own);

@@ -42,10 +42,14 @@ impl Resource for Alias {
             vec![FieldChange::new("alias", None::<String>, Some(alias))]
         };
         match found {
-            Some(key) if key.found_by == FoundBy::Alias => Change::nothing(),
+            Some(key) if matches!(key.found_by, FoundBy::Alias | FoundBy::Arn) => {
+                Change::nothing()
+            }
+            None if desired.config.key.arn.is_some() => Change::nothing(),
             // An alias names keys of its own account alone, and is looked for in the
             // log archive's: one beside this key would never be found.
-            Some(KmsKey { arn, .. }) if arn.account.as_ref() != Some(desired.archive()) => {
+            Some(key) if key.is_of_another(desired) => {
+                let KmsKey { arn, .. } = key;
                 let alias = &desired.config.key.alias;
                 Change::nothing().with_notes([format!(
                     "{arn} belongs to another account and is known by its use: {alias} is not made"

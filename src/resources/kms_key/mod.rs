@@ -8,6 +8,8 @@ pub(super) use alias::Alias;
 pub use policy::KeyPolicy;
 pub use rotation::Rotation;
 
+use std::collections::BTreeSet;
+
 use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType, Tag};
 use serde::Serialize;
 
@@ -31,12 +33,17 @@ pub struct KmsKey {
     pub aws_managed: bool,
     /// How it was found.
     pub found_by: FoundBy,
+    /// Aliases by which the trail or the bucket name it.
+    #[serde(skip)]
+    pub names: BTreeSet<String>,
 }
 
 /// How the key was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FoundBy {
+    /// By its declared ARN.
+    Arn,
     /// By its declared alias.
     Alias,
     /// The existing trail, or the existing bucket, encrypts with it.
@@ -49,7 +56,42 @@ pub enum FoundBy {
 impl KmsKey {
     /// Looks for the key: behind the alias, then what trail or bucket use
     /// already, then one that a stopped run left.
-    pub(super) async fn observe(aws: &Aws, desired: &Desired, used: Option<&str>) -> Seen<Self> {
+    ///
+    /// `trail` and `bucket` are what these name their key by.
+    pub(super) async fn observe(
+        aws: &Aws,
+        desired: &Desired,
+        trail: Option<&str>,
+        bucket: Option<&str>,
+    ) -> Seen<Self> {
+        let found = Self::look(aws, desired, trail.or(bucket)).await;
+        let Seen::Present(mut key) = found else { return found };
+        // Another alias may mean the same key, and then nothing is to be changed.
+        for named in [trail, bucket].into_iter().flatten() {
+            if is_key(named, &key, &desired.key_alias_arn()) {
+                continue;
+            }
+            let Some(arn) = named.parse::<Arn>().ok().filter(|arn| arn.resource_type() == "alias")
+            else {
+                continue;
+            };
+            let (Some(account), Some(region)) = (&arn.account, &arn.region) else { continue };
+            let clients = aws.clients(account, region);
+            match describe(&clients, named, FoundBy::Use).await {
+                Seen::Present(other) if other.arn == key.arn => {
+                    key.names.insert(named.to_owned());
+                }
+                Seen::Present(_) | Seen::Absent => {}
+                Seen::Unreadable(error) => return Seen::Unreadable(error),
+            }
+        }
+        Seen::Present(key)
+    }
+
+    async fn look(aws: &Aws, desired: &Desired, used: Option<&str>) -> Seen<Self> {
+        if let Some(arn) = &desired.config.key.arn {
+            return Self::declared_by_arn(aws, desired, arn).await;
+        }
         let clients = aws.clients(desired.archive(), &desired.config.archive.region);
         let alias = desired.config.key.alias.as_str();
         match describe(&clients, alias, FoundBy::Alias).await {
@@ -67,6 +109,28 @@ impl KmsKey {
             }
         }
         left_behind(&clients, &description(desired)).await
+    }
+
+    /// The key of an ARN, asked in its own account, and where that cannot be
+    /// entered, in the log-archive account: its policy may allow it.
+    async fn declared_by_arn(aws: &Aws, desired: &Desired, arn: &Arn) -> Seen<Self> {
+        let region = arn.region.as_ref().unwrap_or(&desired.config.archive.region);
+        let owner = arn.account.as_ref().unwrap_or_else(|| desired.archive());
+        let text = arn.to_string();
+        let seen = describe(&aws.clients(owner, region), &text, FoundBy::Arn).await;
+        if seen.unreadable().is_none() || owner == desired.archive() {
+            return seen;
+        }
+        match describe(&aws.clients(desired.archive(), region), &text, FoundBy::Arn).await {
+            Seen::Present(key) => Seen::Present(key),
+            _ => seen,
+        }
+    }
+
+    /// Whether the key belongs to another account than the log archive's, whose
+    /// policy and rotation are its owner's.
+    pub(crate) fn is_of_another(&self, desired: &Desired) -> bool {
+        self.arn.account.as_ref() != Some(desired.archive())
     }
 
     /// The key's own account: another's than the log archive's where the key
@@ -94,6 +158,7 @@ pub(super) async fn describe(clients: &Clients, key: &str, found_by: FoundBy) ->
                 && key.key_usage.is_none_or(|usage| usage == KeyUsageType::EncryptDecrypt),
             aws_managed: key.key_manager == Some(aws_sdk_kms::types::KeyManagerType::Aws),
             found_by,
+            names: BTreeSet::new(),
         })
     });
     Seen::from_result(read, AwsError::is_not_found)
@@ -170,6 +235,7 @@ pub(crate) fn is_key(named: &str, key: &KmsKey, alias: &Arn) -> bool {
     let arn = key.arn.to_string();
     named == arn
         || named == key.arn.resource_name()
+        || key.names.contains(named)
         || (key.found_by == FoundBy::Alias
             && (named == alias.to_string() || named == &*alias.resource))
 }
@@ -200,6 +266,14 @@ impl Resource for KmsKey {
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let alias = &desired.config.key.alias;
+        if found.is_none()
+            && let Some(arn) = &desired.config.key.arn
+        {
+            return Change::refused(
+                format!("the declared key {arn} does not exist"),
+                "correct key.arn, or leave it out, so that a key is made",
+            );
+        }
         let Some(found) = found else {
             return Change::create(
                 "logs are encrypted with a key of their own",
@@ -229,6 +303,10 @@ impl Resource for KmsKey {
         };
         match found.state.as_str() {
             "Enabled" => Change::nothing().with_notes(adopted),
+            "Disabled" if found.is_of_another(desired) => Change::blocked(
+                format!("the key {arn} is disabled: logs can neither be written nor read"),
+                "it belongs to another account, whose administrator must enable it",
+            ),
             "Disabled" => Change::update(
                 "logs can neither be written nor read with a disabled key",
                 vec![FieldChange::new("state", Some("Disabled"), Some("Enabled"))],

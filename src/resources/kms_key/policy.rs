@@ -6,7 +6,8 @@ use crate::config::Principal;
 use crate::names::{AccountId, Arn};
 use crate::plan::Change;
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
-use crate::resources::policy_change::policy_change;
+use crate::resources::policy_change::{WantedPolicy, policy_change};
+use crate::sandbox::{Asked, Question, Says, Who};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// The key's policy: what CloudTrail, administrators and readers may do.
@@ -108,6 +109,86 @@ fn account<'a>(desired: &'a Desired, observed: &'a Observed) -> &'a AccountId {
     key.and_then(|key| key.arn.account.as_ref()).unwrap_or_else(|| desired.archive())
 }
 
+/// What the policy of another account's key must say besides: that account, not
+/// orgtrail, changes it.
+fn of_another(desired: &Desired, key: &KmsKey, found: Option<&KeyPolicy>) -> Change {
+    let owner = key.arn.account.as_ref().unwrap_or_else(|| desired.archive());
+    let needed = needed_of_another(desired, owner);
+    let Some(found) = found else { return Change::nothing() };
+    let missing: Vec<&Statement> = match Asked::new(&found.0) {
+        Ok(asked) => needed.iter().filter(|one| !permits(&asked, one, desired, key)).collect(),
+        // What cannot be judged may say it.
+        Err(_) => return Change::nothing(),
+    };
+    if missing.is_empty() {
+        return Change::nothing();
+    }
+    let statements = serde_json::to_string(&missing).unwrap_or_default();
+    let names: Vec<&str> = missing.iter().filter_map(|one| one.sid.as_deref()).collect();
+    let whom = if names == ["OrgTrailArchive"] {
+        format!("does not let the log-archive account {} decrypt", desired.archive())
+    } else {
+        "does not permit all that the trail and its archive need".to_owned()
+    };
+    Change::refused(
+        format!("the policy of {}, which account {owner} owns, {whom}", key.arn),
+        format!("its owner must add to the key's policy: {statements}"),
+    )
+}
+
+/// The statements that another account's key needs: CloudTrail's, and the
+/// archive's, which decrypts what it verifies and encrypts what it copies.
+fn needed_of_another(desired: &Desired, owner: &AccountId) -> Vec<Statement> {
+    let archive = Arn::global(desired.partition(), "iam", desired.archive(), "root").to_string();
+    let cloudtrail = declared(desired, owner).statements.into_iter().filter(|statement| {
+        ["OrgTrailEncrypt", "OrgTrailDescribe", "OrgTrailBucketKey"]
+            .contains(&statement.sid.as_deref().unwrap_or_default())
+    });
+    let archive = Statement::allow("OrgTrailArchive")
+        .principals([archive])
+        .actions(["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"])
+        .resources(["*"]);
+    cloudtrail.chain([archive]).collect()
+}
+
+/// Whether a policy permits all that one of those statements does.
+fn permits(asked: &Asked, statement: &Statement, desired: &Desired, key: &KmsKey) -> bool {
+    let trail = desired.trail_arn().to_string();
+    let key = key.arn.to_string();
+    let role = desired.own_roles.first().map(|role| (role.to_string(), role.resource_name()));
+    let (role_arn, role_name) = role.unwrap_or_default();
+    let is_archive = statement.sid.as_deref() == Some("OrgTrailArchive");
+    let mut context = vec![("aws:SecureTransport", "true")];
+    let who = if is_archive {
+        context.extend([
+            ("aws:PrincipalArn", role_arn.as_str()),
+            ("aws:PrincipalAccount", desired.archive().as_str()),
+            ("aws:PrincipalOrgID", desired.org_id().as_str()),
+            ("kms:CallerAccount", desired.archive().as_str()),
+        ]);
+        Who::Role(desired.partition(), desired.archive(), role_name)
+    } else {
+        context.extend([
+            ("aws:SourceArn", trail.as_str()),
+            ("aws:SourceAccount", desired.management().as_str()),
+            ("aws:SourceOrgID", desired.org_id().as_str()),
+            ("aws:PrincipalIsAWSService", "true"),
+            ("aws:PrincipalServiceName", CLOUDTRAIL),
+            ("kms:EncryptionContext:aws:cloudtrail:arn", trail.as_str()),
+        ]);
+        Who::Service(desired.management(), CLOUDTRAIL)
+    };
+    statement.action.0.iter().all(|action| {
+        let question = Question {
+            who,
+            action: action.trim_end_matches('*'),
+            resource: &key,
+            context: &context,
+        };
+        asked.says(&question) == Says::Allows
+    })
+}
+
 impl Resource for KeyPolicy {
     type State = Self;
     const ID: &'static str = "kms-key/policy";
@@ -124,12 +205,20 @@ impl Resource for KeyPolicy {
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, observed: &Observed) -> Change {
+        if let Some(key) = observed.kms_key.present()
+            && key.is_of_another(desired)
+        {
+            return of_another(desired, key, found);
+        }
         policy_change(
             found.map(|found| &found.0),
-            &declared(desired, account(desired, observed)),
-            desired.foreign,
-            PolicyKind::Key,
-            "CloudTrail encrypts for this trail alone, and only declared readers decrypt",
+            &WantedPolicy {
+                document: &declared(desired, account(desired, observed)),
+                foreign: desired.foreign,
+                kind: PolicyKind::Key,
+                why: "CloudTrail encrypts for this trail alone, and only declared readers decrypt",
+                context: &desired.service_context(),
+            },
         )
     }
 

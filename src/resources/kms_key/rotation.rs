@@ -12,18 +12,33 @@ use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepErro
 pub struct Rotation {
     /// Whether it does.
     pub enabled: bool,
+    /// Whether KMS can rotate it at all: not where its material was imported.
+    #[serde(skip_serializing_if = "is_true")]
+    pub supported: bool,
     /// Days between two rotations; absent where it does not, or where the
     /// service does not say.
     pub period_days: Option<i32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 impl Rotation {
     pub(in crate::resources) async fn observe(clients: &Clients, key: &KmsKey) -> Seen<Self> {
         let answer =
             clients.kms().get_key_rotation_status().key_id(key.arn.to_string()).send().await;
-        Seen::from_result(answer.at(clients, "kms:GetKeyRotationStatus"), |_| false).map(|answer| {
+        let answer = answer.at(clients, "kms:GetKeyRotationStatus");
+        if let Err(error) = &answer
+            && error.is_code("UnsupportedOperationException")
+        {
+            return Seen::Present(Self { enabled: false, supported: false, period_days: None });
+        }
+        Seen::from_result(answer, |_| false).map(|answer| {
             Self {
                 enabled: answer.key_rotation_enabled,
+                supported: true,
                 period_days: answer.rotation_period_in_days.filter(|_| answer.key_rotation_enabled),
             }
         })
@@ -35,7 +50,7 @@ impl Rotation {
         // Servers of before 2024 know of one period only and do not name it.
         let silent = found.is_some_and(|found| found.enabled && found.period_days.is_none());
         let period_days = if silent && period == Some(365) { None } else { period };
-        Self { enabled: key.rotation, period_days }
+        Self { enabled: key.rotation, supported: true, period_days }
     }
 }
 
@@ -55,8 +70,30 @@ impl Resource for Rotation {
         &observed.key_rotation
     }
 
-    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        let declared = Self::declared(desired, found);
+    fn diff(desired: &Desired, found: Option<&Self>, observed: &Observed) -> Change {
+        let mut declared = Self::declared(desired, found);
+        let key = observed.kms_key.present();
+        if let Some(found) = found.filter(|found| !found.supported) {
+            if declared.enabled {
+                return Change::refused(
+                    "KMS does not rotate this key: its material was imported",
+                    "set key.rotation = false and rotate the material yourself, or use a key that KMS made: another key.alias",
+                );
+            }
+            declared.supported = found.supported;
+        }
+        if let (Some(key), Some(found)) = (key, found)
+            && key.is_of_another(desired)
+        {
+            if found.enabled == declared.enabled {
+                return Change::nothing();
+            }
+            let is = if found.enabled { "is" } else { "is not" };
+            return Change::blocked(
+                format!("{} {is} rotated, the config says key.rotation = {}", key.arn, declared.enabled),
+                "the key belongs to another account, whose administrator decides: have it changed there, or change key.rotation",
+            );
+        }
         if found.is_none() && !declared.enabled {
             return Change::nothing();
         }

@@ -52,10 +52,15 @@ impl Asked {
     }
 
     pub(crate) fn says(&self, question: &Question<'_>) -> Says {
+        self.decides(question).0
+    }
+
+    /// The same, with the place of the statement that decides.
+    pub(crate) fn decides(&self, question: &Question<'_>) -> (Says, Option<usize>) {
         let caller = question.who.caller();
         let keys = Told(question.context);
-        let mut says = Says::Nothing;
-        for statement in &self.0.statements {
+        let mut says = (Says::Nothing, None);
+        for (at, statement) in self.0.statements.iter().enumerate() {
             let named = match &statement.principals {
                 Some(element) => (element.of.name(Some(&caller)) != Named::No) != element.not,
                 None => true,
@@ -64,9 +69,11 @@ impl Asked {
                 continue;
             }
             if statement.deny {
-                return Says::Denies;
+                return (Says::Denies, Some(at));
             }
-            says = Says::Allows;
+            if says.1.is_none() {
+                says = (Says::Allows, Some(at));
+            }
         }
         says
     }

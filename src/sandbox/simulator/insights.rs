@@ -4,12 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{chain::iso, events};
+use crate::sandbox::services::cloudtrail::insights::Insight;
 
 /// The slot of the day in which something unusual begins; it ends an hour later.
 const BEGINS: i64 = 10 * 3600;
 
 /// The Insights events that a slot's file holds.
-pub(super) fn slot(maker: &events::Maker<'_>, kinds: &[String], end: Timestamp) -> Vec<Value> {
+pub(super) fn slot(maker: &events::Maker<'_>, kinds: &[Insight], end: Timestamp) -> Vec<Value> {
     let of_day = end.as_second().rem_euclid(86_400);
     let state = match of_day {
         BEGINS => "Start",
@@ -17,7 +18,7 @@ pub(super) fn slot(maker: &events::Maker<'_>, kinds: &[String], end: Timestamp) 
         _ => return Vec::new(),
     };
     let began = end - SignedDuration::from_secs(of_day - BEGINS);
-    kinds.iter().map(|kind| event(maker, kind, state, began, end)).collect()
+    kinds.iter().map(|one| event(maker, &one.kind, state, began, end)).collect()
 }
 
 fn event(

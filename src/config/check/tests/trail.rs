@@ -189,6 +189,12 @@ fn insights_need_the_events_they_look_at() {
     let data = "include_management_events = false\n\
                 data_events = [{ resource_type = \"AWS::S3::Object\" }]";
     assert_eq!(insights(data, "error_rate = true")[0].key, "trail.insights.error_rate");
+    let on_data = "error_rate = true\nerror_rate_events = [\"Data\"]";
+    assert_eq!(insights(data, on_data), []);
+    let found = insights("", on_data);
+    assert_eq!(found[0].key, "trail.insights.error_rate_events");
+    let found = insights("", "call_rate = true\ncall_rate_events = []");
+    assert_eq!(found[0].key, "trail.insights.call_rate_events");
 }
 
 #[test]

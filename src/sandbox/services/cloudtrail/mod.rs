@@ -11,7 +11,7 @@ use super::{ApiError, Call, Control, Reply, World, input, unknown_operation};
 mod checks;
 mod describe;
 mod find;
-mod insights;
+pub(in crate::sandbox) mod insights;
 mod logging;
 mod lookup;
 pub(in crate::sandbox) mod organization;

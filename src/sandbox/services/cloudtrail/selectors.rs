@@ -97,6 +97,13 @@ impl Selectors {
         }
     }
 
+    pub(super) fn logs_data(&self) -> bool {
+        match self {
+            Self::Classic(list) => list.iter().any(|s| !s.data_resources.is_empty()),
+            Self::Advanced(list) => list.iter().any(|s| s.category() == Some("Data")),
+        }
+    }
+
     /// Whether an event is recorded.
     pub(in crate::sandbox) fn record(&self, event: &Facts<'_>) -> bool {
         match self {

@@ -32,7 +32,7 @@ pub(in crate::sandbox) struct Trail {
     /// The key's ARN.
     pub(in crate::sandbox) key: Option<String>,
     pub(in crate::sandbox) selectors: Option<Selectors>,
-    pub(in crate::sandbox) insights: Vec<String>,
+    pub(in crate::sandbox) insights: Vec<super::insights::Insight>,
     pub(in crate::sandbox) tags: BTreeMap<String, String>,
     pub(in crate::sandbox) logging: bool,
     pub(in crate::sandbox) started_at: Option<Timestamp>,

@@ -1,7 +1,11 @@
+mod meaning;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudtrail::types as sdk;
 use serde::Serialize;
+
+use meaning::{Events, Fields, equals, not_equals};
 
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
@@ -37,9 +41,6 @@ pub struct Classic {
     /// Data resources: type → ARNs.
     pub data_resources: BTreeMap<String, BTreeSet<String>>,
 }
-
-/// The conditions of an advanced selector: field → operator → values.
-pub(super) type Fields = BTreeMap<String, BTreeMap<&'static str, BTreeSet<String>>>;
 
 const OPERATORS: [&str; 6] =
     ["equals", "starts_with", "ends_with", "not_equals", "not_starts_with", "not_ends_with"];
@@ -80,21 +81,6 @@ impl EventSelectors {
             }
         }
         Self { classic, advanced, management_names: BTreeSet::new() }
-    }
-
-    /// What a new trail has: all management events.
-    fn of_a_new_trail() -> Self {
-        let classic = Classic {
-            read_write_type: "All".to_owned(),
-            management_events: true,
-            excluded: BTreeSet::new(),
-            data_resources: BTreeMap::new(),
-        };
-        Self {
-            classic: BTreeSet::from([classic]),
-            advanced: BTreeSet::new(),
-            management_names: BTreeSet::new(),
-        }
     }
 }
 
@@ -227,27 +213,26 @@ impl Resource for EventSelectors {
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let wanted = Self::declared(desired);
-        let Some(found) = found else {
-            if wanted == Self::of_a_new_trail() {
-                return Change::nothing();
-            }
-            return Change::create("what is recorded", field_changes(None, &wanted));
-        };
-        // A trail that was never given selectors records all management events.
-        let silent = found.classic.is_empty() && found.advanced.is_empty();
-        if silent && wanted == Self::of_a_new_trail() {
+        // A new trail records all management events.
+        let recorded = found.map_or_else(Self::all_management_events, Self::recorded);
+        let declared = wanted.recorded();
+        let lost = recorded.beyond(&declared);
+        if lost.is_empty() && declared.beyond(&recorded).is_empty() {
             return Change::nothing();
         }
+        let Some(found) = found else {
+            return Change::create("what is recorded", field_changes(None, &wanted));
+        };
         let change = Change::update(
             "exactly what is declared is recorded",
             field_changes(Some(found), &wanted),
         );
-        if wanted.records_no_less_management(found) {
+        if lost.is_empty() {
             return change;
         }
         change.irreversible(
             Confirmation::WeakenedGuard,
-            "management events that are recorded now are recorded no more",
+            format!("no longer recorded, and recorded now: {}", lost.join("; ")),
         )
     }
 
@@ -273,42 +258,37 @@ impl Resource for EventSelectors {
 }
 
 impl EventSelectors {
-    /// Whether every kind of management event that `other` records is recorded
-    /// here too. Data events are many and are the owner's choice.
-    fn records_no_less_management(&self, other: &Self) -> bool {
-        self.management_kinds().is_superset(&other.management_kinds())
+    /// The events that are recorded.
+    fn recorded(&self) -> Events {
+        // A trail that was never given selectors records all management events.
+        if self.classic.is_empty() && self.advanced.is_empty() {
+            return Self::all_management_events();
+        }
+        let classic = self.classic.iter().flat_map(Classic::boxes);
+        Events::of(classic.chain(self.advanced.iter().cloned()))
+    }
+
+    fn all_management_events() -> Events {
+        Events::of([Fields::from([("eventCategory".to_owned(), equals(["Management"]))])])
     }
 
     /// Reads and writes of management events that are recorded whole, each with
     /// the sources whose events come in masses and may be left out.
-    ///
-    /// A selector that is narrowed by anything else records none of them whole.
     pub(crate) fn management_kinds(&self) -> BTreeSet<(&'static str, &'static str)> {
-        let mut kinds = BTreeSet::new();
-        let mut add = |reads: bool, writes: bool, excluded: &BTreeSet<String>| {
-            for source in SOURCES.into_iter().filter(|source| !excluded.contains(*source)) {
-                if reads {
-                    kinds.insert(("read", source));
-                }
-                if writes {
-                    kinds.insert(("write", source));
-                }
-            }
+        let recorded = self.recorded();
+        let whole = |(side, source): &(&str, &str)| {
+            let of_source = match *source {
+                "" => not_equals(SOURCES.into_iter().filter(|source| !source.is_empty())),
+                source => equals([source]),
+            };
+            let kind = Events::of([Fields::from([
+                ("eventCategory".to_owned(), equals(["Management"])),
+                ("readOnly".to_owned(), equals([if *side == "read" { "true" } else { "false" }])),
+                ("eventSource".to_owned(), of_source),
+            ])]);
+            kind.beyond(&recorded).is_empty()
         };
-        // A trail that was never given selectors records all of them.
-        if self.classic.is_empty() && self.advanced.is_empty() {
-            add(true, true, &BTreeSet::new());
-        }
-        for one in self.classic.iter().filter(|one| one.management_events) {
-            let kind = one.read_write_type.as_str();
-            add(kind != "WriteOnly", kind != "ReadOnly", &one.excluded);
-        }
-        for fields in self.advanced.iter().filter(|fields| is_management(fields)) {
-            let Some(excluded) = excluded_sources(fields) else { continue };
-            let (reads, writes) = reads_and_writes(fields);
-            add(reads, writes, &excluded);
-        }
-        kinds
+        Self::all_management_kinds().into_iter().filter(whole).collect()
     }
 
     /// Every kind of management event that there is.
@@ -316,50 +296,14 @@ impl EventSelectors {
         SOURCES.into_iter().flat_map(|source| [("read", source), ("write", source)]).collect()
     }
 
-    /// The data events that are recorded, one for each resource type, reads or
-    /// writes, and beginning of an ARN; a selector that is narrowed by anything
-    /// else records none of them whole.
-    pub(crate) fn data_kinds(&self) -> BTreeSet<(String, &'static str, String)> {
-        let mut kinds = BTreeSet::new();
-        let mut add = |kind: &str, (reads, writes): (bool, bool), beginning: &str| {
-            let sides = [(reads, "read"), (writes, "write")];
-            for (_, side) in sides.into_iter().filter(|(recorded, _)| *recorded) {
-                kinds.insert((kind.to_owned(), side, beginning.to_owned()));
-            }
-        };
-        for one in &self.classic {
-            let sides = (one.read_write_type != "WriteOnly", one.read_write_type != "ReadOnly");
-            for (kind, arns) in &one.data_resources {
-                for arn in arns {
-                    // `arn:aws:s3` and `arn:aws:lambda` are every resource.
-                    let every = arn.split(':').count() <= 3 || arn.ends_with(":::");
-                    add(kind, sides, if every { "" } else { arn });
-                }
-            }
-        }
-        for fields in &self.advanced {
-            let of = |field: &str, operator: &str| {
-                fields.get(field).and_then(|operators| operators.get(operator))
-            };
-            let known = ["eventCategory", "readOnly", "resources.type", "resources.ARN"];
-            let narrowed = fields.keys().any(|field| !known.contains(&field.as_str()))
-                || fields.get("resources.ARN").is_some_and(|operators| {
-                    operators.keys().any(|operator| *operator != "starts_with")
-                });
-            let is_data =
-                of("eventCategory", "equals").is_some_and(|values| values.contains("Data"));
-            if !is_data || narrowed {
-                continue;
-            }
-            let every = BTreeSet::from([String::new()]);
-            let beginnings = of("resources.ARN", "starts_with").unwrap_or(&every);
-            for kind in of("resources.type", "equals").into_iter().flatten() {
-                for beginning in beginnings {
-                    add(kind, reads_and_writes(fields), beginning);
-                }
-            }
-        }
-        kinds
+    /// Whether any data events are recorded.
+    pub(crate) fn records_data_events(&self) -> bool {
+        !self.recorded().of_category("Data").is_empty()
+    }
+
+    /// The data events that are recorded here and not there, in words.
+    pub(crate) fn data_events_beyond(&self, other: &Self) -> Vec<String> {
+        self.recorded().of_category("Data").beyond(&other.recorded())
     }
 }
 
@@ -371,22 +315,50 @@ fn is_management(fields: &Fields) -> bool {
     categories.is_some_and(|values| values.contains("Management"))
 }
 
-/// The sources that a selector of management events leaves out; none where it
-/// leaves out anything else.
-fn excluded_sources(fields: &Fields) -> Option<BTreeSet<String>> {
-    let known = ["eventCategory", "readOnly", "eventSource"];
-    if fields.keys().any(|field| !known.contains(&field.as_str())) {
-        return None;
+impl Classic {
+    /// The same as conditions on fields, one box for management events and one
+    /// for each type of data resource.
+    fn boxes(&self) -> Vec<Fields> {
+        let of_category = |category: &str| {
+            let mut fields = Fields::from([("eventCategory".to_owned(), equals([category]))]);
+            let side = match self.read_write_type.as_str() {
+                "ReadOnly" => Some("true"),
+                "WriteOnly" => Some("false"),
+                _ => None,
+            };
+            fields.extend(side.map(|side| ("readOnly".to_owned(), equals([side]))));
+            fields
+        };
+        let management = self.management_events.then(|| {
+            let mut fields = of_category("Management");
+            if !self.excluded.is_empty() {
+                fields.insert("eventSource".to_owned(), not_equals(self.excluded.iter().cloned()));
+            }
+            fields
+        });
+        let data = self.data_resources.iter().filter(|(_, arns)| !arns.is_empty()).map(
+            |(kind, arns)| {
+                let mut fields = of_category("Data");
+                fields.insert("resources.type".to_owned(), equals([kind.as_str()]));
+                let mut operators = BTreeMap::new();
+                for arn in arns {
+                    operators
+                        .entry(if is_whole(arn) { "equals" } else { "starts_with" })
+                        .or_insert_with(BTreeSet::new)
+                        .insert(arn.clone());
+                }
+                fields.insert("resources.ARN".to_owned(), operators);
+                fields
+            },
+        );
+        management.into_iter().chain(data).collect()
     }
-    let Some(operators) = fields.get("eventSource") else { return Some(BTreeSet::new()) };
-    if operators.keys().any(|operator| *operator != "not_equals") {
-        return None;
-    }
-    Some(operators.get("not_equals").cloned().unwrap_or_default())
 }
 
-fn reads_and_writes(fields: &Fields) -> (bool, bool) {
-    let Some(operators) = fields.get("readOnly") else { return (true, true) };
-    let is = |value: &str| operators.get("equals").is_some_and(|values| values.contains(value));
-    (is("true"), is("false"))
+/// Whether a classic selector's ARN is one whole ARN and not the beginning of
+/// many: a Lambda function's.
+///
+/// Source: CloudTrail `DataResource.Values`, "Lambda function ARNs are exact".
+fn is_whole(arn: &str) -> bool {
+    arn.split(':').nth(2) == Some("lambda") && arn.contains(":function:")
 }

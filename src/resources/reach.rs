@@ -1,0 +1,139 @@
+//! Whether what is left of a policy lets a service do what orgtrail's own
+//! statements allow it: an explicit deny elsewhere wins over every allow.
+
+use super::policy_change::{WantedPolicy, name_of};
+use crate::names::{AccountId, Arn};
+use crate::plan::Change;
+use crate::policy::{Effect, PolicyDocument, Principal, Statement};
+use crate::sandbox::{Asked, Question, Says, Who};
+
+/// Refuses a policy of which another statement denies a service what one of
+/// orgtrail's own allows it. What cannot be judged is not refused.
+pub(super) fn service_denied(document: &PolicyDocument, declared: &WantedPolicy<'_>) -> Option<Change> {
+    let asked = Asked::new(document).ok()?;
+    for own in &declared.document.statements {
+        for request in Request::of(own) {
+            let context = request.context(declared.context);
+            let question = Question {
+                who: Who::Service(&request.account, &request.service),
+                action: &request.action,
+                resource: &request.resource,
+                context: &context,
+            };
+            let (Says::Denies, Some(at)) = asked.decides(&question) else { continue };
+            return Some(denied(document, at, &request));
+        }
+    }
+    None
+}
+
+fn denied(document: &PolicyDocument, at: usize, request: &Request) -> Change {
+    let statement = name_of(document, at);
+    let absent = document.statements.get(at).is_some_and(needs_what_services_lack);
+    let because = if absent {
+        "; requests of a service have no aws:PrincipalOrgID, aws:PrincipalArn or network address"
+    } else {
+        ""
+    };
+    Change::refused(
+        format!(
+            "the statement {statement}, which is not orgtrail's, denies {} {} on {}{because}",
+            request.service, request.action, request.resource
+        ),
+        format!(
+            "exempt AWS services in {statement}: add \"BoolIfExists\": {{\"aws:PrincipalIsAWSService\": \"false\"}} to its Condition; or drop the statements of others with --remove-foreign"
+        ),
+    )
+}
+
+/// Whether a statement compares a key that only requests of principals have.
+fn needs_what_services_lack(statement: &Statement) -> bool {
+    const LACKING: [&str; 8] = [
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalorgid",
+        "aws:principalorgpaths",
+        "aws:sourceip",
+        "aws:sourcevpc",
+        "aws:sourcevpce",
+        "aws:userid",
+    ];
+    let keys = statement.condition.values().flat_map(|keys| keys.keys());
+    keys.map(|key| key.to_ascii_lowercase()).any(|key| LACKING.contains(&key.as_str()))
+}
+
+/// A request that one of orgtrail's own statements allows a service.
+struct Request {
+    service: String,
+    account: AccountId,
+    action: String,
+    resource: String,
+    conditions: Vec<(String, String)>,
+}
+
+impl Request {
+    fn of(own: &Statement) -> Vec<Self> {
+        let Some(Principal::Of(kinds)) = &own.principal else { return Vec::new() };
+        if own.effect != Effect::Allow {
+            return Vec::new();
+        }
+        let conditions: Vec<(String, String)> = own
+            .condition
+            .iter()
+            .filter(|(operator, _)| {
+                let operator = operator.to_ascii_lowercase();
+                ["stringequals", "stringlike", "arnequals", "arnlike"].contains(&operator.as_str())
+            })
+            .flat_map(|(_, keys)| keys)
+            .filter_map(|(key, values)| Some((key.clone(), sample(values.0.first()?))))
+            .collect();
+        let account = conditions.iter().find_map(|(key, value)| {
+            if key.eq_ignore_ascii_case("aws:SourceAccount") {
+                return value.parse().ok();
+            }
+            let arn = key.eq_ignore_ascii_case("aws:SourceArn").then(|| value.parse::<Arn>());
+            arn?.ok()?.account
+        });
+        let Some(account) = account else { return Vec::new() };
+        let nothing = [String::new()];
+        let resources = if own.resource.0.is_empty() { &nothing[..] } else { &own.resource.0 };
+        let mut requests = Vec::new();
+        for service in kinds.get("Service").into_iter().flat_map(|services| &services.0) {
+            for action in &own.action.0 {
+                for resource in resources {
+                    requests.push(Self {
+                        service: service.clone(),
+                        account: account.clone(),
+                        action: action.trim_end_matches('*').to_owned(),
+                        resource: sample(resource),
+                        conditions: conditions.clone(),
+                    });
+                }
+            }
+        }
+        requests
+    }
+
+    /// The condition keys of the request, as AWS sets them for a service.
+    fn context<'a>(&'a self, more: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
+        let mut context = vec![
+            ("aws:PrincipalIsAWSService", "true"),
+            ("aws:PrincipalServiceName", self.service.as_str()),
+            ("aws:SecureTransport", "true"),
+            ("s3:TlsVersion", "1.3"),
+        ];
+        let own = self.conditions.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let more = more.iter().map(|(key, value)| (*key, value.as_str()));
+        for (key, value) in own.chain(more).chain([("aws:SourceAccount", self.account.as_str())]) {
+            if !context.iter().any(|(known, _)| known.eq_ignore_ascii_case(key)) {
+                context.push((key, value));
+            }
+        }
+        context
+    }
+}
+
+/// A text that a pattern matches.
+fn sample(pattern: &str) -> String {
+    pattern.replace('*', "x")
+}
