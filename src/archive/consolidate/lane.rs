@@ -159,6 +159,8 @@ impl Work {
                 (result.stopped, ended) = (true, true);
             }
             tokio::select! {
+                // A listing that is slow keeps no run from ending.
+                () = self.progress.halted(), if !ended => {},
                 unit = units.next(), if !ended && ahead < ENTRIES_AHEAD => match unit {
                     Some(Ok((day, _))) if day > self.until && self.until.is_some() => ended = true,
                     Some(Ok((day, entries))) => {
@@ -355,11 +357,18 @@ impl Work {
             if self.progress.stopped() || !(alike || attempt > 0 || self.progress.begin()) {
                 return Ok(None);
             }
-            let result = if alike {
-                let _held = self.limit.hold(origin.size_bytes.min(self.target.part_bytes)).await;
-                copy::compare_both(&self.target, origin, key).await
-            } else {
-                self.route.copy(&self.limit, &self.target, origin, key).await
+            let copying = async {
+                if alike {
+                    let size_bytes = origin.size_bytes.min(self.target.part_bytes);
+                    let _held = self.limit.hold(size_bytes).await;
+                    copy::compare_both(&self.target, origin, key).await
+                } else {
+                    self.route.copy(&self.limit, &self.target, origin, key).await
+                }
+            };
+            let result = tokio::select! {
+                result = copying => result,
+                () = self.progress.over() => return Ok(None),
             };
             drop(turns);
             match result {

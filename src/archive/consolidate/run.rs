@@ -179,7 +179,8 @@ pub async fn consolidate(
         return Ok(report);
     }
     let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone());
-    let (tip, mut found) = tokio::join!(ledger.tip(), find_lanes(asked, sources, &mut report));
+    let finding = find_lanes(asked, sources, &progress, &mut report);
+    let (tip, mut found) = tokio::join!(ledger.tip(), finding);
     let (tip, end) = tip?;
     let known = match end {
         Some(Row::End { proven_through, .. }) => proven_through,
@@ -264,16 +265,24 @@ struct Reader {
 async fn find_lanes(
     asked: &Asked,
     sources: Vec<(Source, Clients)>,
+    progress: &Progress,
     report: &mut Report,
 ) -> Vec<(Lane, Reader)> {
     let mut found = Vec::new();
     let mut listed = stream::iter(sources)
         .map(|(source, clients)| async move {
-            let lanes = source.lanes(&clients).await;
+            let lanes = tokio::select! {
+                lanes = source.lanes(&clients) => Some(lanes),
+                () = progress.halted() => None,
+            };
             (source, clients, lanes)
         })
         .buffer_unordered(LANES_AT_ONCE);
     while let Some((source, clients, lanes)) = listed.next().await {
+        let Some(lanes) = lanes else {
+            report.stopped = true;
+            continue;
+        };
         match lanes {
             Ok(lanes) => {
                 report.foreign_folders.extend(

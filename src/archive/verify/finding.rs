@@ -128,6 +128,9 @@ kinds! {
     /// An object whose key CloudTrail would not have written.
     ForeignObject "foreign-object" Broken
         "CloudTrail writes no such key into this folder: the object is foreign";
+    /// The command was stopped before an account and Region was verified.
+    NotVerified "not-verified" Incomplete
+        "the command was stopped before this account and Region was verified: run it again";
     /// An object or a listing could not be read.
     Unreadable "unreadable" Incomplete
         "it could not be read, so nothing is said about it";
