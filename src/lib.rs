@@ -17,3 +17,4 @@ pub mod policy;
 pub mod report;
 pub mod resources;
 pub mod sandbox;
+pub mod stop;

@@ -6,11 +6,11 @@ use aws_smithy_runtime_api::client::{
     result::SdkError, retries::classifiers::SharedRetryClassifier,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use aws_types::service_config::ServiceConfigKey;
 
 use super::{
     AwsError, Settings,
     connector::{MarkOperation, PacedClient},
+    endpoint::endpoint_of,
     error::Place,
     role::{RenewEnded, RoleSession},
 };
@@ -162,7 +162,7 @@ impl Clients {
                     session,
                 ))));
             }
-            let path_style = endpoint_url(&config, "S3").is_some_and(|url| wants_path_style(&url));
+            let path_style = endpoint_of(&config, "S3").is_some_and(|url| wants_path_style(&url));
             builder.set_force_path_style(path_style.then_some(true));
             aws_sdk_s3::Client::from_conf(builder.build())
         })
@@ -276,22 +276,6 @@ fn iam_region(partition: Partition) -> &'static str {
         Partition::AwsCn => "cn-north-1",
         other => leading_region(other),
     }
-}
-
-/// The endpoint that replaces a service's own, by the SDK's order: the
-/// service's variable or profile entry, then the general one.
-fn endpoint_url(config: &SdkConfig, service_id: &str) -> Option<String> {
-    let general = || config.endpoint_url().map(str::to_owned);
-    if config.get_origin("endpoint_url").is_client_config() {
-        return general();
-    }
-    let key = ServiceConfigKey::builder()
-        .service_id(service_id)
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build()
-        .ok()?;
-    config.service_config().and_then(|services| services.load_config(key)).or_else(general)
 }
 
 fn wants_path_style(url: &str) -> bool {

@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-use super::pacing::Pacer;
+use super::{clock::ServiceClock, pacing::Pacer, stopping::Gate};
 
 /// Marks a request with the operation it belongs to.
 #[derive(Debug)]
@@ -68,6 +68,10 @@ pub(super) struct PacedClient {
     pub(super) account: Arc<str>,
     pub(super) region: Arc<str>,
     pub(super) attempt_timeout: Duration,
+    /// Learns AWS's time from every answer.
+    pub(super) clock: Arc<ServiceClock>,
+    /// Refuses calls once a command that only reads is to stop.
+    pub(super) gate: Arc<Gate>,
 }
 
 impl HttpClient for PacedClient {
@@ -112,19 +116,49 @@ impl HttpConnector for PacedConnector {
         HttpConnectorFuture::new(async move {
             if let Some(operation) = request.extension::<Metadata>() {
                 let (service, name) = (operation.service(), operation.name());
-                client.pacer.turn(&client.account, &client.region, service, name).await;
+                let turn = client.pacer.turn(&client.account, &client.region, service, name);
+                client.gate.wait(turn).await?;
             }
             let sent = Sent {
                 token: request.headers().get("x-amz-security-token").map(Into::into),
                 is_head: request.method() == "HEAD",
             };
-            match tokio::time::timeout(client.attempt_timeout, inner.call(request)).await {
+            let is_loopback = is_loopback(request.uri());
+            let at = client.clock.local();
+            let call = tokio::time::timeout(client.attempt_timeout, inner.call(request));
+            match client.gate.finish(call).await? {
                 Ok(answer) => answer.map(|mut answer| {
+                    client.clock.read(&answer, at, is_loopback);
                     answer.add_extension(sent);
                     answer
                 }),
                 Err(elapsed) => Err(ConnectorError::timeout(elapsed.into())),
             }
         })
+    }
+}
+
+/// Whether an address leads to this machine: its host is an IP address of
+/// loopback, or a name that stands for it.
+pub(super) fn is_loopback(url: &str) -> bool {
+    let Ok(url) = url.parse::<http::Uri>() else { return false };
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_known_by_its_addresses() {
+        for url in ["http://127.0.0.1:5000/a", "http://[::1]:5000", "http://a.localhost:1/b?c"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://s3.amazonaws.com/127.0.0.1", "http://192.0.2.1:5000", "no url", ""] {
+            assert!(!is_loopback(url), "{url}");
+        }
     }
 }

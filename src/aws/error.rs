@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
-use super::{hint, kind};
+use super::{hint, kind, stopping::Stopped};
 use crate::names::{AccountId, Region};
 use crate::report::drift::plain;
 
@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Expired,
     /// No connection, or it broke.
     Network,
+    /// Not made, or cut off: the command was asked to stop.
+    Stopped,
     /// All else: `code` and `message` tell.
     Other,
 }
@@ -61,6 +63,7 @@ impl ErrorKind {
             Self::Timeout => "timed out",
             Self::Expired => "credentials not accepted",
             Self::Network => "network failure",
+            Self::Stopped => "not read",
             Self::Other => "failed",
         }
     }
@@ -373,6 +376,9 @@ fn kind_of_source(source: &(dyn std::error::Error + Send + Sync + 'static)) -> E
     while let Some(error) = next {
         if let Some(own) = error.downcast_ref::<AwsError>() {
             return own.kind();
+        }
+        if error.is::<Stopped>() {
+            return ErrorKind::Stopped;
         }
         if let Some(credentials) = error.downcast_ref::<CredentialsError>() {
             return match credentials {

@@ -13,7 +13,9 @@
 //! ```
 
 mod clients;
+mod clock;
 mod connector;
+mod endpoint;
 mod error;
 mod hint;
 mod kind;
@@ -26,8 +28,11 @@ mod role;
 mod seen;
 mod session;
 mod settings;
+mod stopping;
 
 pub use clients::{At, Clients};
+pub(crate) use clock::SANDBOX_TIME;
+pub use endpoint::Endpoint;
 pub(crate) use error::in_one_line;
 pub use error::{AwsError, ErrorKind, Failure};
 pub use objects::{Object, Objects};

@@ -11,16 +11,21 @@ use aws_smithy_runtime_api::client::{
     http::SharedHttpClient, stalled_stream_protection::StalledStreamProtectionConfig,
 };
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::{
     At, AwsError, Clients, Propagation, Settings,
     clients::Parts,
+    clock::ServiceClock,
     connector::PacedClient,
+    endpoint::Endpoint,
     pacing::{Monotonic, Pacer, RuntimeClock},
     role::RoleSession,
+    stopping::Gate,
 };
 use crate::names::{AccountId, Arn, Partition, Region};
+use crate::stop::Stop;
 
 /// The way into every account of the organization.
 ///
@@ -39,6 +44,9 @@ struct Inner {
     caller: Caller,
     http: SharedHttpClient,
     pacer: Arc<Pacer>,
+    clock: Arc<ServiceClock>,
+    gate: Arc<Gate>,
+    endpoint: Endpoint,
     entries: Mutex<HashMap<AccountId, Entry>>,
     /// The clients of the hub's session, once somebody went through it.
     hub: Mutex<Option<Clients>>,
@@ -103,6 +111,8 @@ impl Aws {
         let base = patient(&base, &settings, http.clone());
         let pacer = Arc::new(Pacer::new(settings.pacing, clock));
         let settings = Arc::new(settings);
+        let (endpoint, gate) = (Endpoint::of(&base), Arc::new(Gate::default()));
+        let clock = Arc::new(ServiceClock::new(base.time_source().unwrap_or_default()));
         let nobody = Clients::new(Parts {
             account: None,
             region: region.clone(),
@@ -114,6 +124,8 @@ impl Aws {
                 account: "".into(),
                 region: region.as_str().into(),
                 attempt_timeout: settings.timeouts.attempt,
+                clock: Arc::clone(&clock),
+                gate: Arc::clone(&gate),
             },
             settings: Arc::clone(&settings),
             session: None,
@@ -127,6 +139,9 @@ impl Aws {
             caller,
             http,
             pacer,
+            clock,
+            gate,
+            endpoint,
             entries: Mutex::default(),
             hub: Mutex::default(),
             clients: Mutex::default(),
@@ -136,6 +151,37 @@ impl Aws {
     /// How long what was just created or written is waited for.
     pub(crate) fn propagation(&self) -> Propagation {
         self.0.settings.propagation
+    }
+
+    /// AWS's time, as its answers state it (their `Date`); on a sandbox, what its
+    /// simulated clock shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// How far AWS is ahead of this machine's clock; negative where it is behind.
+    #[must_use]
+    pub fn ahead(&self) -> SignedDuration {
+        self.0.clock.ahead()
+    }
+
+    /// Whether an orgtrail sandbox answers, and nothing leaves this machine.
+    #[must_use]
+    pub fn is_sandbox(&self) -> bool {
+        self.0.clock.is_sandbox() && self.0.endpoint.is_local()
+    }
+
+    /// Where the calls go.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
+    /// Refuses further calls once a stop is requested, for commands that only
+    /// read: what was not read by then is unreadable.
+    pub fn end_on(&self, stop: Stop) {
+        self.0.gate.close_on(stop);
     }
 
     /// Who the credentials at the start belong to.
@@ -291,6 +337,8 @@ impl Inner {
                 account: account.as_str().into(),
                 region: region.as_str().into(),
                 attempt_timeout: self.settings.timeouts.attempt,
+                clock: Arc::clone(&self.clock),
+                gate: Arc::clone(&self.gate),
             },
             settings: Arc::clone(&self.settings),
             session: entry.session,

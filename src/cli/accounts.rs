@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{CliError, Context, Exit, Format};
 use crate::{
+    aws::ErrorKind,
     names::{AccountId, OrgId},
     org::{Entry, Organization, Surveyed, survey},
     report::drift::plain,
@@ -60,21 +61,16 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError
     let declared = &config.organization;
     let management = aws.clients(&declared.management_account, aws.home_region());
     let organization = Organization::read(&management).await?;
-    if organization.management_account != declared.management_account {
-        return Err(CliError::usage(format!(
-            "organization.management_account is {}, but AWS says that {} is managed by {}",
-            declared.management_account, organization.id, organization.management_account
-        )));
-    }
     let bar = context.out.progress("entering accounts", organization.accounts.len());
     let accounts = survey(&aws, &organization, declared, |_| bar.inc(1)).await;
     bar.finish_and_clear();
     let summary = summarize(&accounts);
-    let exit = if summary.failed == 0 { Exit::Clean } else { Exit::Incomplete };
+    let complete = summary.failed == 0 && !context.stop.is_requested();
+    let exit = if complete { Exit::Clean } else { Exit::Incomplete };
     match context.format {
         Format::Json => {
             let Organization { id, management_account, all_features, .. } = organization;
-            context.out.json(&Report {
+            context.json(&Report {
                 version: 1,
                 organization: Head { id, management_account, all_features },
                 caller: aws.caller().arn.to_string(),
@@ -83,6 +79,7 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError
             })?;
         }
         Format::Text => {
+            context.head()?;
             context.out.data(table(&accounts).trim_fmt())?;
             context.out.note(format_args!(
                 "{} accounts in {}: {} entered, {} failed, {} left out",
@@ -142,7 +139,12 @@ fn table(accounts: &[Surveyed]) -> Table {
 
 fn tell_failures(context: &Context, accounts: &[Surveyed]) {
     let mut unread: BTreeMap<&str, usize> = BTreeMap::new();
-    for account in accounts {
+    let not_tried = |entry: &Entry| matches!(entry, Entry::Failed { kind, .. } if *kind == ErrorKind::Stopped);
+    let stopped = accounts.iter().filter(|account| not_tried(&account.entry)).count();
+    if stopped > 0 {
+        context.out.warn(format_args!("the command was stopped before {stopped} accounts"));
+    }
+    for account in accounts.iter().filter(|account| !not_tried(&account.entry)) {
         if let Entry::Failed { reason, hint, .. } = &account.entry {
             context.out.warn(format_args!("account {}: {reason}", account.account));
             if let Some(hint) = hint {

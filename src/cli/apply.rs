@@ -3,16 +3,18 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::ending::unless_stopped;
 use super::provision::{Looked, PlanOptions, exit_of};
 use super::{CliError, Context, Exit, Format};
-use crate::plan::apply::{Outcome, StepResult, apply, settle};
+use crate::plan::apply::{Outcome, StepResult, apply_until, settle};
 use crate::plan::{Confirmation, Plan};
 
 /// Make AWS what the config declares.
 ///
 /// Runs a saved plan, or a fresh one after asking. What depends on a failed step
 /// is stopped, the rest is done; run again, it does what is left. Exits with 0
-/// only when nothing is left to do.
+/// only when nothing is left to do. Ctrl-C and SIGTERM let the steps in flight
+/// finish, begin no other, and report where it stopped (14).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -71,16 +73,29 @@ struct Report<'a> {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
-    let looked = args.options.look(context).await?;
-    if let Some(path) = &args.plan {
-        Plan::open(path)?.check_fresh(&looked.plan, path)?;
+    let saved = args.plan.as_deref().map(Plan::open).transpose()?;
+    let looked = unless_stopped(context, args.options.look(context)).await??;
+    if let (Some(path), Some(saved)) = (&args.plan, saved) {
+        saved.check_fresh(&looked.plan, path)?;
     }
     let ask = args.plan.is_none();
     let results = carry_out(&looked, args.confirmations, context, ask).await?;
-    let (_, left) = settle(&looked.aws, &looked.desired, &results).await;
+    let settled = async { settle(&looked.aws, &looked.desired, &results).await.1 };
+    let left = match unless_stopped(context, settled).await {
+        Ok(left) => left,
+        // What was planned and is not done, since there is no time to look again.
+        Err(_) => looked.plan.without(&done(&results)),
+    };
+    let stopped = context.stop.is_requested();
     match context.format {
-        Format::Text => context.out.data(left.to_text())?,
-        Format::Json => context.out.json(&Report {
+        Format::Text => {
+            context.head()?;
+            if stopped {
+                context.out.data(stopped_at(context, &results))?;
+            }
+            context.out.data(left.to_text())?;
+        }
+        Format::Json => context.json(&Report {
             format: "orgtrail-apply",
             version: 1,
             steps: &results,
@@ -89,9 +104,37 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     let failed = results.iter().any(|result| result.outcome != Outcome::Done);
     Ok(match exit_of(&left) {
+        _ if stopped => Exit::Incomplete,
         Exit::ChangesPending if failed => Exit::Incomplete,
         exit => exit,
     })
+}
+
+/// The steps that are done.
+fn done(results: &[StepResult]) -> BTreeSet<&str> {
+    let done = results.iter().filter(|result| result.outcome == Outcome::Done);
+    done.map(|result| result.id.as_ref()).collect()
+}
+
+/// Where a stop left the steps: those that are done, were cut off, and not begun.
+pub(super) fn stopped_at(context: &Context, results: &[StepResult]) -> String {
+    let named = |is: fn(&Outcome) -> bool| {
+        let of: Vec<&str> = results
+            .iter()
+            .filter(|result| is(&result.outcome))
+            .map(|result| result.id.as_ref())
+            .collect();
+        if of.is_empty() { "none".to_owned() } else { of.join(", ") }
+    };
+    format!(
+        "Stopped by {}.\n  done: {}\n  cut off, perhaps done in part: {}\n  failed: {}\n  not \
+         begun: {}\n  run the same command again to do the rest",
+        context.stop.cause(),
+        named(|outcome| *outcome == Outcome::Done),
+        named(|outcome| *outcome == Outcome::CutOff),
+        named(|outcome| matches!(outcome, Outcome::Failed { .. })),
+        named(|outcome| matches!(outcome, Outcome::NotBegun | Outcome::Stopped { .. })),
+    )
 }
 
 /// Carries a plan out under its confirmations, with a bar where a person looks
@@ -114,9 +157,9 @@ pub(super) async fn carry_out(
         bar.inc(1);
         bar.suspend(|| tell(context, result));
     };
-    let results =
-        apply(&looked.aws, &looked.desired, &looked.observed, &looked.plan, &confirmed, &told)
-            .await?;
+    let Looked { aws, desired, observed, plan } = looked;
+    let stop = &context.stop;
+    let results = apply_until(aws, desired, observed, plan, &confirmed, &told, stop).await?;
     bar.finish_and_clear();
     Ok(results)
 }
@@ -136,5 +179,7 @@ pub(super) fn tell(context: &Context, result: &StepResult) {
         Outcome::Stopped { because } => {
             context.out.warn(format!("{id}: stopped, it needs {}", because.join(", ")));
         }
+        Outcome::CutOff => context.out.warn(format!("{id}: {action} cut off")),
+        Outcome::NotBegun => context.out.warn(format!("{id}: {action} not begun")),
     }
 }

@@ -2,15 +2,16 @@
 
 use std::io::{IsTerminal, Write};
 
+use super::ending::unless_stopped;
 use super::{CliError, Context, Exit};
 
 impl Context {
     /// Goes on only with a yes: `--yes`, or the person's answer where there is
-    /// a terminal to ask at.
+    /// a terminal to ask at. The prompt shows as whom the command is signed in.
     ///
     /// # Errors
-    /// Nobody is there to ask: usage. The answer was no: refused. Nothing has been
-    /// written.
+    /// Nobody is there to ask: usage. The answer was no: refused. A signal came:
+    /// incomplete. Nothing has been written.
     pub(crate) fn confirm(&self, question: &str) -> Result<(), CliError> {
         if self.yes {
             return Ok(());
@@ -19,13 +20,21 @@ impl Context {
             return Err(CliError::usage(format!("nobody is there to ask: {question}"))
                 .with_hint("`--yes` answers every question with yes"));
         }
-        let mut answer = String::new();
-        let asked = write!(anstream::stderr().lock(), "{question} [y/N] ")
-            .and_then(|()| std::io::stdin().read_line(&mut answer));
-        match asked {
-            Ok(_) => answered(&answer),
-            Err(error) => Err(CliError::new(error, Exit::Unexpected)),
+        if let Some(identity) = self.identity() {
+            self.out.warn(identity);
         }
+        let unasked = |error: std::io::Error| CliError::new(error, Exit::Unexpected);
+        write!(anstream::stderr().lock(), "{question} [y/N] ").map_err(unasked)?;
+        // A signal ends the question: the thread that waits for the answer is left.
+        let answer = tokio::task::spawn_blocking(|| {
+            let mut answer = String::new();
+            std::io::stdin().read_line(&mut answer).map(|_| answer)
+        });
+        let answered_or_stopped = unless_stopped(self, answer);
+        let answer = tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(answered_or_stopped)
+        })?;
+        answered(&answer.map_err(std::io::Error::other).flatten().map_err(unasked)?)
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod done;
 
-use std::{collections::BTreeSet, pin::pin, sync::Arc, task::Poll};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_sdk_s3::types::StorageClass;
 use clap::builder::RangedU64ValueParser;
@@ -10,7 +10,8 @@ use jiff::{Timestamp, civil::Date};
 
 pub(super) use self::done::Done;
 use self::done::count;
-use super::{CliError, Context, Exit, Explain, Format, archived::RestoreTier, copying, sources};
+use super::ending::{Interrupted, unless_stopped};
+use super::{CliError, Context, Exit, Format, archived::RestoreTier, copying, sources};
 use crate::{
     archive::{
         consolidate::{
@@ -31,6 +32,9 @@ use crate::{
 
 /// How many objects are copied at once, where nobody says.
 const CONCURRENCY: usize = 64;
+/// After a signal, how long the run has to finish and to write its record: less
+/// than the 30 seconds after which schedulers kill it.
+const RECORDED_WITHIN: Duration = Duration::from_secs(25);
 /// For how many days restored copies stay, where nobody says.
 const RESTORE_DAYS: u16 = 7;
 
@@ -51,9 +55,10 @@ Examples:
   orgtrail consolidate --yes --restore --restore-tier bulk
 
 Exit code 0 only when every readable source is in the archive; 14 where objects
+Exit code 0 only when every readable source is in the archive; 14 where objects
 conflict, failed, are not what their keys say or must be restored first, a source
-could not be read, or the public keys could not be saved. Ctrl-C finishes what is in flight (14); a second
-one ends at once (14).")]
+could not be read, or the public keys could not be saved. Ctrl-C and SIGTERM finish
+what is in flight and write the record (14); a second signal ends at once (14).")]
 pub(crate) struct Args {
     /// Show what would be copied, and copy nothing.
     #[arg(long)]
@@ -152,8 +157,11 @@ enum CopyWay {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let done = once(&args, context).await?;
     match context.format {
-        Format::Json => context.out.json(&done.json())?,
-        Format::Text => done.tell(context)?,
+        Format::Json => context.json(&done.json())?,
+        Format::Text => {
+            context.head()?;
+            done.tell(context)?;
+        }
     }
     Ok(done.exit())
 }
@@ -172,12 +180,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         let legacy = sources::find(context, &aws, &config).await?;
         Ok::<_, CliError>((aws, legacy))
     };
-    let (aws, legacy) = tokio::select! {
-        found = Box::pin(find) => found?,
-        // An earlier part of a round may have taken the signal over. Whoever is to
-        // be asked ends the question with it.
-        Ok(()) = tokio::signal::ctrl_c(), if context.yes => return Err(Interrupted::Early.into()),
-    };
+    let (aws, legacy) = unless_stopped(context, Box::pin(find)).await??;
     let selected = discover::selected(&legacy.found.trails, &config);
     let found: Vec<Source> = selected
         .sources
@@ -221,7 +224,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     };
     let run = begin(&aws);
     let bar = context.out.copying();
-    let progress = Progress::new(args.limit);
+    let progress = Progress::new(args.limit).ending_on(context.stop.clone());
     let progress = Arc::new(if bar.is_some() { progress.with_forecast() } else { progress });
     let shown = tokio::spawn(copying::show(context.out, Arc::clone(&progress), bar.clone()));
     let work = async {
@@ -234,7 +237,8 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     };
     let ended = tokio::select! {
         ended = work => ended,
-        () = interrupted_twice(context.out, &progress) => Err(Interrupted::AtOnce.into()),
+        // Where even the record cannot be written in time.
+        () = context.stop.over(RECORDED_WITHIN) => Err(Interrupted::AtOnce.into()),
     };
     shown.abort();
     if let Some(bar) = bar {
@@ -302,58 +306,9 @@ pub(super) fn target(config: &Config, aws: &Aws) -> Target {
     }
 }
 
-/// Ends at the second Ctrl-C. The first stops the run, which finishes what is in
-/// flight.
-async fn interrupted_twice(out: super::Output, progress: &Progress) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        // Listened for before anybody is told of it: one that comes between is not lost.
-        let mut second = pin!(tokio::signal::ctrl_c());
-        let at_once = futures::poll!(second.as_mut());
-        // Whoever presses it sits before it, `--quiet` or not.
-        out.warn("stopping: what is in flight is finished and recorded; Ctrl-C again ends at once");
-        progress.stop();
-        let second = match at_once {
-            Poll::Ready(unheard) => unheard,
-            Poll::Pending => second.await,
-        };
-        if second.is_ok() {
-            return;
-        }
-    }
-    // No signal can be waited for.
-    std::future::pending::<()>().await;
-}
-
-/// A person wanted no more of it.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Interrupted {
-    /// Nothing was under way yet.
-    #[error("stopped before anything was copied")]
-    Early,
-    /// Not even what was in flight was to be finished.
-    #[error("ended at once, before it was done")]
-    AtOnce,
-}
-
-impl Explain for Interrupted {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Early => None,
-            Self::AtOnce => Some(
-                "what arrived is whole and stays, and the same command goes on from here; the record lacks what was done last"
-                    .to_owned(),
-            ),
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Incomplete
-    }
-}
-
 /// A run that begins now.
 pub(super) fn begin(aws: &Aws) -> Run {
-    let now = super::verify::now();
+    let now = aws.now();
     Run {
         id: format!("{}-{:08x}", now.strftime("%Y%m%dT%H%M%SZ"), fastrand::u32(..)),
         now,

@@ -1,8 +1,10 @@
 use std::path::PathBuf;
 
 use super::config::lines;
+use super::sign_in::SignedIn;
 use super::{CliError, Exit, Explain, Output};
 use crate::config::{Config, ConfigError, Environment, Loaded};
+use crate::stop::Stop;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -59,6 +61,13 @@ pub struct Context {
     pub out: Output,
     /// The environment variables, read once.
     pub environment: Environment,
+    /// Tells when the command is to stop early.
+    pub(crate) stop: Stop,
+    /// Whether the command changes nothing in AWS: after a stop, what it has not
+    /// read is unreadable.
+    pub(crate) reads_only: bool,
+    /// Who the command is signed in as.
+    pub(super) signed_in: SignedIn,
 }
 
 impl Context {

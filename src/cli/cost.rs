@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::{CliError, Context, Exit, Format, consolidate, sources, verify};
+use super::{CliError, Context, Exit, Format, consolidate, sources};
 use crate::archive::consolidate::census;
 use crate::archive::consolidate::discover::{self, Selected, Unread};
 use crate::archive::consolidate::run::Archive;
@@ -99,10 +99,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         unread: legacy.found.unread.clone(),
         unreadable,
     };
-    let complete = report.unread.is_empty() && report.unreadable.is_empty();
+    let complete = report.unread.is_empty()
+        && report.unreadable.is_empty()
+        && !context.stop.is_requested();
     match context.format {
-        Format::Json => context.out.json(&report)?,
+        Format::Json => context.json(&report)?,
         Format::Text => {
+            context.head()?;
             tell(context, &report)?;
             sources::tell_unread(context, &legacy.found);
             for reason in &report.unreadable {
@@ -136,7 +139,7 @@ async fn duplicates(
     sources: Vec<Source>,
     unreadable: &mut Vec<String>,
 ) -> Vec<Duplicate> {
-    let today = verify::now().to_zoned(TimeZone::UTC).date();
+    let today = aws.now().to_zoned(TimeZone::UTC).date();
     let mut looked: Vec<(Source, Result<Duplicate, AwsError>)> = stream::iter(sources)
         .map(|source| async move {
             let found = look(aws, archive, &source, today).await;

@@ -4,7 +4,6 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use super::provision::PlanOptions;
-use super::verify::now;
 use super::{CliError, Context, Exit, Format, drift};
 use crate::aws::Seen;
 use crate::checks::{Cell, Coverage, look_at_accounts};
@@ -34,16 +33,17 @@ struct Report<'a> {
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError> {
     let (aws, desired) = drift::declared(PlanOptions::default(), context).await?;
     let bar = drift::Bar::of(context);
-    let accounts = Box::pin(look_at_accounts(&aws, &desired, now(), &bar)).await;
+    let accounts = Box::pin(look_at_accounts(&aws, &desired, aws.now(), &bar)).await;
     bar.done();
     let accounts = match accounts {
         Seen::Unreadable(error) => return Err(error.into()),
         accounts => accounts,
     };
-    let coverage = Coverage::of(&desired, &accounts, now());
+    let coverage = Coverage::of(&desired, &accounts, aws.now());
     match context.format {
-        Format::Json => context.out.json(&Report { version: 1, coverage: &coverage })?,
+        Format::Json => context.json(&Report { version: 1, coverage: &coverage })?,
         Format::Text => {
+            context.head()?;
             context.out.data(table(&coverage).trim_fmt())?;
             context.out.note(LEGEND);
             tell_reasons(context, &coverage);
@@ -52,7 +52,7 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError
     let cells = || coverage.accounts.iter().flat_map(|account| &account.cells);
     Ok(if cells().any(|cell| matches!(cell, Cell::Uncovered { .. } | Cell::Stale { .. })) {
         Exit::Drift
-    } else if cells().any(|cell| matches!(cell, Cell::Unknown { .. })) {
+    } else if context.stop.is_requested() || cells().any(|cell| matches!(cell, Cell::Unknown { .. })) {
         Exit::Incomplete
     } else {
         Exit::Clean

@@ -2,12 +2,13 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::apply::tell;
-use super::provision::PlanOptions;
+use super::apply::{stopped_at, tell};
+use super::ending::unless_stopped;
+use super::provision::{Looked, PlanOptions};
 use super::{CliError, Context, Exit, Format};
 use crate::plan::Plan;
 use crate::plan::apply::{Outcome, StepResult};
-use crate::plan::destroy::{Remains, destroy, look_further, plan_destroy, remains};
+use crate::plan::destroy::{Remains, destroy_until, look_further, plan_destroy, remains};
 
 /// Take the trail, its alarms and its guardrail away; never data.
 ///
@@ -42,8 +43,12 @@ struct Report<'a> {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
-    let mut looked = args.options.look(context).await?;
-    look_further(&looked.aws, &looked.desired, &mut looked.observed).await;
+    let looked = unless_stopped(context, async {
+        let mut looked = args.options.look(context).await?;
+        look_further(&looked.aws, &looked.desired, &mut looked.observed).await;
+        Ok::<_, CliError>(looked)
+    });
+    let looked = looked.await??;
     let plan = plan_destroy(&looked.desired, &looked.observed);
     let remains = remains(&looked.desired, &looked.observed);
     let writes = plan.steps.iter().any(|step| step.action.writes());
@@ -51,6 +56,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     if writes && !args.dry_run {
         let name = looked.desired.config.trail.name.as_str();
         if args.confirm_trail.as_deref() != Some(name) {
+            if let Some(identity) = context.identity() {
+                context.out.warn(identity);
+            }
             return Err(CliError::new(
                 format!("ending the trail `{name}` is not confirmed"),
                 Exit::Refused,
@@ -60,11 +68,19 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             )));
         }
         let told = |result: &StepResult| tell(context, result);
-        results = destroy(&looked.aws, &looked.desired, &looked.observed, &plan, &told).await;
+        let Looked { aws, desired, observed, .. } = &looked;
+        results = destroy_until(aws, desired, observed, &plan, &told, &context.stop).await;
     }
+    let stopped = context.stop.is_requested();
     match context.format {
-        Format::Text => context.out.data(text(&plan, &remains))?,
-        Format::Json => context.out.json(&Report {
+        Format::Text => {
+            context.head()?;
+            if stopped {
+                context.out.data(stopped_at(context, &results))?;
+            }
+            context.out.data(text(&plan, &remains))?;
+        }
+        Format::Json => context.json(&Report {
             format: "orgtrail-destroy",
             version: 1,
             plan: &plan,
@@ -74,7 +90,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     let failed = results.iter().any(|result| result.outcome != Outcome::Done);
     let unreadable = plan.has_unreadable() || remains.iter().any(|one| one.unreadable);
-    Ok(if failed || unreadable {
+    Ok(if failed || unreadable || stopped {
         Exit::Incomplete
     } else if args.dry_run && writes {
         Exit::ChangesPending

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
 
-use super::apply::{Confirmations, carry_out};
+use super::apply::{Confirmations, carry_out, stopped_at};
+use super::ending::unless_stopped;
 use super::explain::chosen;
+use super::output_path::check_writable;
 use super::provision::{Looked, PlanOptions};
-use super::verify::now;
 use super::{CliError, Context, Exit, Explain, Rendering};
 use crate::aws::Aws;
 use crate::checks::{CATALOGUE, Facts, Finding, PLAN_EMPTY, Progress, Run, Severity, Verdict};
@@ -22,7 +23,7 @@ use crate::resources::{Desired, OrganizationFacts};
 /// Looks at the whole organization, judges every check, and changes nothing
 /// unless `--fix` is given. Exits with 0 when everything holds, 11 when
 /// something is broken, 14 when nothing is broken but something could not be
-/// seen.
+/// seen. After Ctrl-C or SIGTERM, it reports what was seen until then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -58,6 +59,13 @@ pub(crate) struct Args {
     confirmations: Confirmations,
 }
 
+impl Args {
+    /// Whether nothing is to be fixed.
+    pub(super) fn reads_only(&self) -> bool {
+        !self.fix
+    }
+}
+
 /// The report that a value of `--format` asks for.
 pub(super) fn format_of(rendering: Rendering) -> Option<Format> {
     Format::from_str(rendering.to_possible_value()?.get_name(), false).ok()
@@ -67,6 +75,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let checks = chosen(&args.check)?;
     let format = format_of(context.rendering).unwrap_or(Format::Text);
     // Before anything is asked of AWS.
+    for (_, path) in &args.report {
+        check_writable(path)?;
+    }
     let earlier = args.baseline.as_deref().map(read).transpose()?;
     let (aws, desired) = declared(args.options, context).await?;
     if let Some(earlier) = earlier.as_ref().filter(|run| run.organization != *desired.org_id()) {
@@ -76,15 +87,21 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     let look = async |desired: Desired| {
         let bar = Bar::of(context);
-        let mut facts = Box::pin(Facts::gather(&aws, desired, now(), &bar)).await;
+        let mut facts = Box::pin(Facts::gather(&aws, desired, aws.now(), &bar)).await;
         bar.done();
         facts.earlier = earlier.as_ref().map(accounts);
         facts
     };
-    let mut facts = look(desired).await;
+    let mut facts = if args.fix {
+        unless_stopped(context, look(desired)).await?
+    } else {
+        look(desired).await
+    };
     if args.fix {
         let found = Run::of(&facts, &checks);
-        if mend(&args, &aws, &facts, &found, context).await? {
+        let mended = mend(&args, &aws, &facts, &found, context).await?;
+        // Once stopped, there is time only to report what was found before.
+        if mended && !context.stop.is_requested() {
             facts = look(facts.desired).await;
         }
     }
@@ -101,8 +118,21 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         })?;
         context.out.note(format_args!("written to {}", path.display()));
     }
-    context.out.data(render(format, &run)?)?;
-    Ok(exit(&run, args.fail_on))
+    match format {
+        Format::Text => {
+            context.head()?;
+            context.out.data(render(format, &run)?)?;
+        }
+        Format::Json => context.json(&run)?,
+        _ => context.out.data(render(format, &run)?)?,
+    }
+    Ok(exit_of(&run, args.fail_on, context))
+}
+
+/// What a run comes to; one that was stopped is at best incomplete.
+pub(super) fn exit_of(run: &Run, at_least: Severity, context: &Context) -> Exit {
+    let stopped = context.stop.is_requested().then_some(Exit::Incomplete);
+    Exit::gravest(stopped.into_iter().chain([exit(run, at_least)]))
 }
 
 /// Every check, judged once, and nothing told yet.
@@ -110,7 +140,7 @@ pub(super) async fn once(context: &Context) -> Result<Run, CliError> {
     let checks = chosen(&[])?;
     let (aws, desired) = declared(PlanOptions::default(), context).await?;
     let bar = Bar::of(context);
-    let facts = Box::pin(Facts::gather(&aws, desired, now(), &bar)).await;
+    let facts = Box::pin(Facts::gather(&aws, desired, aws.now(), &bar)).await;
     bar.done();
     Ok(Run::of(&facts, &checks))
 }
@@ -182,7 +212,10 @@ async fn mend(
     let looked = Looked { aws: aws.clone(), desired, observed, plan };
     let results = carry_out(&looked, args.confirmations, context, true).await?;
     // What was written may not be seen everywhere yet.
-    settle(&looked.aws, &looked.desired, &results).await;
+    let settled = settle(&looked.aws, &looked.desired, &results);
+    if unless_stopped(context, settled).await.is_err() {
+        context.out.warn(stopped_at(context, &results));
+    }
     Ok(true)
 }
 

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::pack::{NotPacked, Packer};
-use super::verify::{Target, What, checked, exit, now, window};
+use super::ending::unless_stopped;
+use super::output_path::check_writable;
+use super::verify::{Target, What, checked, exit, window};
 use super::{CliError, Context, Exit, Format};
 use crate::archive::bundle::{BundleWriter, Followed, Manifest, PUBLIC_KEYS, RECORDS};
 use crate::archive::verify::chain::Window;
@@ -78,14 +80,23 @@ struct Packed {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
-    let now = now();
     if args.from >= args.until {
         let (from, until) = (args.from, args.until);
         return Err(CliError::usage(format!("--from {from} is not before --until {until}")));
     }
     // Refused before hours of fetching.
+    if !args.output.exists() {
+        check_writable(&args.output)?;
+    }
     let bundle = BundleWriter::create(&args.output)?;
-    let target = Target::open(args.target.as_deref(), &args.what, context, now).await?;
+    // A bundle that is packed in part would prove less than it says: after a stop,
+    // there is none.
+    unless_stopped(context, pack(&args, context, bundle)).await?
+}
+
+async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Exit, CliError> {
+    let target = Target::open(args.target.as_deref(), &args.what, context).await?;
+    let now = target.now;
     let (source, prefix) = (Arc::clone(&target.source), target.prefix.clone());
     let (name, declared) = (target.name.clone(), target.declared.clone());
     let org_owner = target.org_owner.clone();
@@ -129,7 +140,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         keys_unread: keys.unread,
         files: Vec::new(),
     })?;
-    tell(&args, context, &subject, &verification, &manifest)?;
+    tell(args, context, &subject, &verification, &manifest)?;
     Ok(exit(verification.severity()))
 }
 
@@ -175,8 +186,9 @@ fn tell(
         proven: exit(verification.severity()) == Exit::Clean,
     };
     match context.format {
-        Format::Json => context.out.json(&packed),
+        Format::Json => context.json(&packed),
         Format::Text => {
+            context.head()?;
             context.out.data(verification::text(subject, verification))?;
             for what in &manifest.left_out {
                 context.out.note(format_args!("not in the bundle: {what}"));

@@ -1,5 +1,4 @@
 use super::{CliError, Context, Exit};
-use crate::aws::{Aws, Settings};
 use crate::config::Config;
 use crate::config::MfaDelete as Mode;
 use crate::names::{AccountId, BucketName, Region};
@@ -41,13 +40,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let config = context.config()?;
     let (account, bucket, region) = target(&config)?;
     let runbook = crate::resources::archive_bucket::runbook(account, bucket, region);
-    let settings = Settings {
-        home_region: Some(region.clone()),
-        roles: config.roles.clone(),
-        pacing: context.pacing()?,
-        ..Settings::default()
-    };
-    let aws = Aws::connect(settings).await?;
+    let aws = context.aws_of_root(&config, region).await?;
     let caller = aws.caller();
     if caller.account != *account || &*caller.arn.resource != "root" {
         context.out.data(runbook)?;

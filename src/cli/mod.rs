@@ -23,6 +23,7 @@ mod coverage;
 mod demo;
 mod destroy;
 mod drift;
+mod ending;
 mod error;
 mod estimate;
 mod evidence;
@@ -33,6 +34,7 @@ mod init;
 mod man;
 mod mfa_delete;
 mod output;
+mod output_path;
 mod plan;
 mod progress;
 mod provision;
@@ -57,6 +59,7 @@ pub use exit::Exit;
 pub use output::Output;
 
 use crate::config::Environment;
+use crate::stop::Stop;
 
 /// Is every AWS account's audit trail recorded, kept, unaltered, and can we
 /// prove it?
@@ -125,6 +128,51 @@ enum Command {
 }
 
 impl Command {
+    /// Whether it changes nothing in AWS, so that a stop may end its calls.
+    fn reads_only(&self) -> bool {
+        match self {
+            Self::Accounts(_)
+            | Self::Plan(_)
+            | Self::Sources(_)
+            | Self::Records(_)
+            | Self::Cost(_)
+            | Self::Init(_)
+            | Self::Verify(_)
+            | Self::Evidence(_)
+            | Self::Coverage(_) => true,
+            Self::Drift(args) => args.reads_only(),
+            _ => false,
+        }
+    }
+
+    /// Whether it ends by itself after a stop, with a report of what it did.
+    fn ends_by_itself(&self) -> bool {
+        match self {
+            Self::Accounts(_)
+            | Self::Apply(_)
+            | Self::Destroy(_)
+            | Self::Sandbox(_)
+            | Self::Sources(_)
+            | Self::Consolidate(_)
+            | Self::Retire(_)
+            | Self::Cost(_)
+            | Self::Verify(_)
+            | Self::Evidence(_)
+            | Self::Run(_)
+            | Self::Drift(_)
+            | Self::Coverage(_) => true,
+            Self::Demo(_)
+            | Self::Plan(_)
+            | Self::MfaDelete(_)
+            | Self::Config(_)
+            | Self::Records(_)
+            | Self::Completions(_)
+            | Self::Init(_)
+            | Self::Man(_)
+            | Self::Explain(_) => false,
+        }
+    }
+
     async fn run(self, context: &Context) -> Result<Exit, CliError> {
         let knows = |rendering: &Rendering| match (&self, rendering) {
             (_, Rendering::Text | Rendering::Json)
@@ -184,16 +232,27 @@ pub fn main() -> ExitCode {
         }
     };
     start_log(cli.global.log.as_deref().unwrap_or("off"));
-    let context = Context {
+    let mut context = Context {
         config_path: cli.global.config,
         format: cli.global.format.format(),
         rendering: cli.global.format,
         yes: cli.global.yes,
         out: Output::new(cli.global.quiet),
         environment: Environment::of_process(),
+        stop: Stop::never(),
+        reads_only: cli.command.reads_only(),
+        signed_in: sign_in::SignedIn::default(),
     };
     let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(cli.command.run(&context)),
+        Ok(runtime) => {
+            let result = runtime.block_on(async {
+                context.stop = Stop::on_signals();
+                ending::until_stopped(cli.command, &context).await
+            });
+            // Whatever still waits, for a person's answer or a call's, is left.
+            runtime.shutdown_background();
+            result
+        }
         Err(error) => Err(CliError::new(error, Exit::Unexpected)),
     };
     match result {

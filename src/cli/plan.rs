@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use super::output_path::check_writable;
 use super::provision::{PlanOptions, exit_of};
 use super::{CliError, Context, Exit, Format};
 
@@ -25,10 +26,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    if let Some(path) = &args.out {
+        check_writable(path)?;
+    }
     let looked = args.options.look(context).await?;
     match context.format {
-        Format::Text => context.out.data(looked.plan.to_text())?,
-        Format::Json => context.out.json(&looked.plan.to_document())?,
+        Format::Text => {
+            context.head()?;
+            context.out.data(looked.plan.to_text())?;
+        }
+        Format::Json => context.json(&looked.plan.to_document())?,
     }
     if let Some(path) = &args.out {
         looked.plan.save(path)?;

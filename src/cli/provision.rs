@@ -2,6 +2,7 @@
 
 use super::{CliError, Context, Exit};
 use crate::aws::Aws;
+use crate::org::enter_archive;
 use crate::plan::{Plan, plan};
 use crate::policy::Foreign;
 use crate::resources::{Desired, Observed, OrganizationFacts, observe};
@@ -42,6 +43,7 @@ impl PlanOptions {
     pub(super) async fn look(self, context: &Context) -> Result<Looked, CliError> {
         let config = context.config()?;
         let aws = context.aws(&config).await?;
+        enter_archive(&aws, &config).await?;
         let organization = OrganizationFacts::read(&aws, &config).await?;
         let desired = Desired::new(config, organization, self.foreign());
         let observed = Box::pin(observe(&aws, &desired)).await;

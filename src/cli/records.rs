@@ -39,14 +39,17 @@ struct Report<'a> {
 
 pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.config()?;
-    let aws = context.aws(&config).await?;
+    let aws = context.aws_of_member(&config).await?;
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let ledger = Ledger::new(consolidate::target(&config, &aws), prefix);
     let history = history(&ledger).await?;
     let proven = history.faults.is_empty();
     match context.format {
-        Format::Json => context.out.json(&Report { version: 1, proven, history: &history })?,
-        Format::Text => tell(context, &history)?,
+        Format::Json => context.json(&Report { version: 1, proven, history: &history })?,
+        Format::Text => {
+            context.head()?;
+            tell(context, &history)?;
+        }
     }
     Ok(if proven { Exit::Clean } else { Exit::IntegrityFailure })
 }

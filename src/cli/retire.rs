@@ -9,7 +9,8 @@ use indicatif::{BinaryBytes, HumanCount};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::verify::{Target, What, checked, now};
+use super::ending::unless_stopped;
+use super::verify::{Target, What, checked};
 use super::{CliError, Context, Exit, Format, consolidate};
 use crate::archive::consolidate::discover::{self, LegacyTrail, Selected};
 use crate::archive::consolidate::run::{Archive, Asked, Progress, Report, consolidate as join};
@@ -118,16 +119,19 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let source = own_source(&trail, &config)?;
     let look =
         Look { context, config: &config, aws: &aws, trail: &trail, source, organization_trail };
-    let mut seen = look.all().await?;
+    let mut seen = unless_stopped(context, look.all()).await??;
     if context.format == Format::Text {
+        context.head()?;
         seen.tell(context)?;
     }
-    let retired = if seen.may_go() && wanted(context, &trail)? {
+    let retired = if seen.may_go() && wanted(context, &trail)? && !context.stop.is_requested() {
         let retirement = Retirement::permit(&owner, &trail.arn, &seen.conditions)?;
         retirement.stop().await?;
         context.out.note(format_args!("{} is stopped", trail.arn));
         // What it delivered since the first look.
-        let (consolidated, counted, held) = look.contents(&seen.lanes).await?;
+        let contents = unless_stopped(context, look.contents(&seen.lanes));
+        let Ok(contents) = contents.await else { return Err(stopped_half_way(&trail, context)) };
+        let (consolidated, counted, held) = contents?;
         seen.replace([consolidated, counted], held);
         if seen.may_go() {
             retirement.delete().await?;
@@ -142,7 +146,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     };
     let bucket = seen.held.as_ref().map(|held| bucket(&trail, held));
     match context.format {
-        Format::Json => context.out.json(&Outcome {
+        Format::Json => context.json(&Outcome {
             version: 1,
             trail: &trail.arn,
             conditions: &seen.conditions,
@@ -156,7 +160,21 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             }
         }
     }
-    Ok(seen.exit())
+    Ok(match seen.exit() {
+        // Nothing speaks against it, and it is still there.
+        Exit::Clean if !retired && context.stop.is_requested() => Exit::Incomplete,
+        exit => exit,
+    })
+}
+
+/// A signal came between the two steps.
+fn stopped_half_way(trail: &LegacyTrail, context: &Context) -> CliError {
+    let message = format!(
+        "stopped by {}: {} no longer logs, and is not deleted",
+        context.stop.cause(),
+        trail.arn
+    );
+    CliError::new(message, Exit::Incomplete).with_hint("run the same command again to delete it")
 }
 
 /// The organization trail's name and home Region.
@@ -235,7 +253,8 @@ struct Seen {
 impl Look<'_> {
     async fn all(&self) -> Result<Seen, CliError> {
         // To the second, as people read it.
-        let at = Timestamp::from_second(now().as_second()).unwrap_or_else(|_| now());
+        let now = self.aws.now();
+        let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
         let clients = self.source_clients();
         let account = &self.trail.account;
         let found = self.source.lanes(&clients).await;
@@ -277,7 +296,7 @@ impl Look<'_> {
         }
         let period = retire::overlap(at, self.config.retire.overlap_days);
         let window = Window { since: Some(period.from), until: Some(period.to), last: None };
-        let found = self.verify(name, regions, window, at).await?;
+        let found = self.verify(name, regions, window).await?;
         let found = found.as_ref().map_err(Clone::clone);
         Ok(retire::delivered(found, &self.trail.account, regions, home, period))
     }
@@ -291,7 +310,7 @@ impl Look<'_> {
             .parse()
             .map_err(|error: crate::names::NameError| CliError::new(error, Exit::Usage))?;
         let regions = lanes.iter().map(|lane| lane.region.clone()).collect();
-        let found = self.verify(&name, &regions, Window::default(), at).await?;
+        let found = self.verify(&name, &regions, Window::default()).await?;
         let unproven = match &found {
             Ok(verification) => self.unproven(lanes, verification, at).await,
             Err(reason) => Err(reason.clone()),
@@ -330,9 +349,8 @@ impl Look<'_> {
         trail: &TrailName,
         regions: &BTreeSet<Region>,
         window: Window,
-        at: Timestamp,
     ) -> Result<Result<Verification, String>, CliError> {
-        let target = Target::open(None, &What::default(), self.context, at).await?;
+        let target = Target::open(None, &What::default(), self.context).await?;
         let selection = Selection {
             accounts: [self.trail.account.clone()].into(),
             regions: regions.clone(),

@@ -1,7 +1,6 @@
 //! `orgtrail run`: a round of several commands, for whoever calls on schedule.
 
 use std::fmt::Write as _;
-use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,9 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    CliError, Context, Exit, Format, Output,
-    consolidate::{self, Interrupted},
-    drift, verify,
+    CliError, Context, Exit, Format, Output, consolidate, drift,
+    ending::{Interrupted, unless_stopped},
+    output_path::{check_replaceable, replace},
+    verify,
 };
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
@@ -34,8 +34,8 @@ Examples:
   orgtrail run consolidate,verify --yes --format json
 
 The exit code is the gravest of the parts': 13, 11, 1, 2, 12, 14, 10, 0. What is
-known to be wrong comes before what could not be told. Ctrl-C finishes what is
-in flight and leaves out the parts that follow (14); a second one ends the part
+known to be wrong comes before what could not be told. Ctrl-C and SIGTERM finish
+what is in flight and leave out the parts that follow (14); a second signal ends
 at once.")]
 pub(crate) struct Args {
     /// The parts, in the order in which they are done.
@@ -149,14 +149,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         return Err(CliError::usage(format!("a round that writes into s3://{bucket} asks nobody"))
             .with_hint("`--yes` lets it write"));
     }
+    // Who is signed in where is wrong for all parts, or for none.
+    if args.parts.iter().all(|part| *part == Part::Verify) {
+        context.aws_of_member(&config).await?;
+    } else {
+        context.aws(&config).await?;
+    }
     let quiet = Context { out: Output::new(true), ..context.clone() };
-    let begun_at = verify::now();
+    let begun_at = context.now();
     let mut parts: Vec<Outcome> = Vec::new();
     let mut stopped = false;
     let mut brought = None;
     for part in &args.parts {
-        let begun_at = verify::now();
-        let came = if stopped {
+        let begun_at = context.now();
+        let came = if stopped || context.stop.is_requested() {
             Came::failed(Exit::Incomplete, "not begun: the round was stopped".to_owned())
         } else {
             context.out.note(format_args!("{} …", part.word()));
@@ -168,7 +174,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             code: came.exit.code(),
             verdict: came.exit.word(),
             begun_at,
-            ended_at: verify::now(),
+            ended_at: context.now(),
             summary: came.summary,
             report: came.report,
             exit: came.exit,
@@ -179,21 +185,24 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         version: 1,
         program: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
         begun_at,
-        ended_at: verify::now(),
+        ended_at: context.now(),
         code: exit.code(),
         verdict: exit.word(),
         parts,
     };
     if let Some(path) = &args.report
-        && let Err(error) = write(path, &round)
+        && let Err(error) = write(path, &round, context)
     {
         // The round itself is done, and what it found stands.
-        context.out.warn(format_args!("error: writing `{}`: {error}", path.display()));
+        context.out.warn(error.render());
         exit = Exit::gravest([exit, Exit::Unexpected]);
     }
     match context.format {
-        Format::Json => context.out.json(&round)?,
-        Format::Text => context.out.data(summary(&round))?,
+        Format::Json => context.json(&round)?,
+        Format::Text => {
+            context.head()?;
+            context.out.data(summary(&round))?;
+        }
     }
     Ok(exit)
 }
@@ -209,19 +218,8 @@ fn check(args: &Args, context: &Context) -> Result<(), CliError> {
         return Err(CliError::usage("`--verify-days` is for rounds with `verify`"));
     }
     if let Some(path) = &args.report {
-        let refuse = |why: String| {
-            CliError::usage(format!("no report can be written to `{}`{why}", path.display()))
-                .with_hint("name a file in a folder that exists and can be written to")
-        };
-        // A device would be replaced by a file, and a folder is none.
-        let is_folder = ["/", "/."].iter().any(|end| path.to_string_lossy().ends_with(end));
-        if path.file_name().is_none() || is_folder || path.exists() && !path.is_file() {
-            return Err(refuse(": it is no file".to_owned()));
-        }
         // Tried before hours of work, and not after them.
-        let probe = beside(path);
-        std::fs::File::create_new(&probe).map_err(|error| refuse(format!(": {error}")))?;
-        let _ = std::fs::remove_file(&probe);
+        check_replaceable(path)?;
     }
     context.pacing().map(drop)
 }
@@ -275,14 +273,14 @@ async fn verified(
 ) -> Result<Came, CliError> {
     let since = args.verify_days.map(|days| {
         let back = SignedDuration::from_hours(24 * i64::from(days));
-        verify::now().checked_sub(back).unwrap_or(Timestamp::MIN)
+        context.now().checked_sub(back).unwrap_or(Timestamp::MIN)
     });
     let asked = verify::Args::archive(since);
-    let once = || unless_interrupted(Box::pin(verify::once(&asked, quiet)));
-    let Some(done) = once().await else { return Ok(Came::stopped()) };
-    let (mut subject, mut verification) = done?;
-    let mut stopped = false;
-    if let Some(brought) = brought
+    let once = || Box::pin(verify::once(&asked, quiet));
+    let (mut subject, mut verification) = once().await?;
+    let mut stopped = context.stop.is_requested();
+    if !stopped
+        && let Some(brought) = brought
         && missing(&verification).any(|finding| finding.origin.is_some())
     {
         context.out.note("files are missing: consolidating again, to see whether they come …");
@@ -293,10 +291,10 @@ async fn verified(
                 stopped = error.is::<Interrupted>();
             }
             Ok(false) => {}
-            Ok(true) => match once().await {
-                Some(done) => (subject, verification) = done?,
-                None => stopped = true,
-            },
+            Ok(true) => {
+                (subject, verification) = once().await?;
+                stopped = context.stop.is_requested();
+            }
         }
         if stopped {
             *brought = Brought::Nothing;
@@ -306,7 +304,7 @@ async fn verified(
     if context.format == Format::Text {
         context.out.data(&text)?;
     }
-    let mut exit = verify::exit(verification.severity());
+    let mut exit = verify::exit_of(&verification, context);
     let mut summary = text.lines().last().unwrap_or_default().to_owned();
     if exit == Exit::IntegrityFailure
         && let Some(brought) = brought
@@ -349,8 +347,7 @@ async fn any_comes(
 ) -> Result<bool, CliError> {
     let done = consolidate::once(&consolidate::Args::everything(), context).await?;
     *brought = Brought::What(Box::new(done));
-    let looked = unless_interrupted(Box::pin(is_one_there(verification, context))).await;
-    looked.unwrap_or(Err(Interrupted::Early.into()))
+    unless_stopped(context, Box::pin(is_one_there(verification, context))).await?
 }
 
 /// Whether the archive has one of the missing files now.
@@ -370,10 +367,9 @@ async fn is_one_there(verification: &Verification, context: &Context) -> Result<
 }
 
 async fn drifted(context: &Context, quiet: &Context) -> Result<Came, CliError> {
-    let Some(run) = unless_interrupted(Box::pin(drift::once(quiet))).await else {
-        return Ok(Came::stopped());
-    };
-    let run = run?;
+    // What is not read before a stop is unknown.
+    let reading = Context { reads_only: true, ..quiet.clone() };
+    let run = Box::pin(drift::once(&reading)).await?;
     if context.format == Format::Text {
         context.out.data(report::drift::text(&run))?;
     }
@@ -382,29 +378,16 @@ async fn drifted(context: &Context, quiet: &Context) -> Result<Came, CliError> {
     let report: Value = serde_json::from_str(&json).map_err(unreportable)?;
     let broken = run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
     Ok(Came {
-        exit: drift::exit(&run, checks::Severity::Low),
+        exit: drift::exit_of(&run, checks::Severity::Low, context),
         summary: format!("{} findings, {} of them broken", run.findings.len(), broken.count()),
         report: Some(report),
-        stopped: false,
+        stopped: context.stop.is_requested(),
     })
-}
-
-/// What comes of it, or nothing where Ctrl-C comes first.
-async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        done = work => Some(done),
-        Ok(()) = tokio::signal::ctrl_c() => None,
-    }
 }
 
 impl Came {
     fn failed(exit: Exit, summary: String) -> Self {
         Self { exit, summary, report: None, stopped: false }
-    }
-
-    fn stopped() -> Self {
-        let said = "stopped before the end".to_owned();
-        Self { stopped: true, ..Self::failed(Exit::Incomplete, said) }
     }
 }
 
@@ -431,21 +414,9 @@ fn summary(round: &Round) -> String {
     text
 }
 
-/// A file of its own in the same folder.
-fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{:016x}", fastrand::u64(..)))
-}
-
-/// Writes beside the file and renames: a reader finds a whole report, of one of
-/// the rounds where two end at once.
-fn write(path: &Path, round: &Round) -> std::io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(round)?;
-    text.push(b'\n');
-    let partial = beside(path);
-    let written = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, path));
-    written.inspect_err(|_| {
-        // The error that counts is the first.
-        let _ = std::fs::remove_file(&partial);
-    })
+/// Writes the report, with whom the round was signed in as.
+fn write(path: &Path, round: &Round, context: &Context) -> Result<(), CliError> {
+    let mut text = context.json_text(round)?;
+    text.push('\n');
+    Ok(replace(path, text.as_bytes())?)
 }

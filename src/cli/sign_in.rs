@@ -1,27 +1,158 @@
-//! How commands get into AWS.
+//! How commands sign in to AWS.
+
+use std::sync::{Arc, OnceLock};
+
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+use serde::Serialize;
 
 use std::time::Duration;
 
 use super::{CliError, Context, Exit, Explain};
 use crate::{
-    aws::{Aws, AwsError, Pacing, Propagation, Settings},
-    config::Config,
+    aws::{Aws, AwsError, ErrorKind, Pacing, Propagation, Settings},
+    config::{Config, Roles},
+    names::Region,
+    org::{Identity, Needs},
 };
 
+/// A clock that differs more from AWS's is worth a warning.
+const MAX_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
+
+/// Who a command is signed in as, and the way into AWS, once it is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SignedIn(Arc<Session>);
+
+#[derive(Debug, Default)]
+struct Session {
+    identity: OnceLock<Identity>,
+    /// The newest one, which knows AWS's time best.
+    aws: Mutex<Option<Aws>>,
+}
+
+/// A report with whom it was made as.
+#[derive(Serialize)]
+struct Identified<'a, T: Serialize> {
+    #[serde(flatten)]
+    report: &'a T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<&'a Identity>,
+}
+
 impl Context {
-    /// The way into the accounts that a config declares.
+    /// Signs in for a command that needs the management account, and checks that
+    /// the caller and the organization fit the configuration.
     ///
     /// `ORGTRAIL_PACING=off` lifts the documented rates, for endpoints that
     /// have none.
     pub(crate) async fn aws(&self, config: &Config) -> Result<Aws, CliError> {
+        self.aws_with(config, Needs::Management).await
+    }
+
+    /// The same for a command that reads the archive alone, which an auditor may
+    /// do from any account of the organization that is let into it.
+    pub(crate) async fn aws_of_member(&self, config: &Config) -> Result<Aws, CliError> {
+        self.aws_with(config, Needs::Member).await
+    }
+
+    async fn aws_with(&self, config: &Config, needs: Needs) -> Result<Aws, CliError> {
+        let home = Some(config.organization.home_region.clone());
+        let aws = self.connect(home, config.roles.clone()).await?;
+        self.set_identity(Identity::validate(&aws, config, needs).await?);
+        Ok(aws)
+    }
+
+    /// Signs in for what only root of one account may do, in a bucket's Region. An
+    /// organization that cannot be read is no reason against it; another one is.
+    pub(crate) async fn aws_of_root(
+        &self,
+        config: &Config,
+        region: &Region,
+    ) -> Result<Aws, CliError> {
+        let aws = self.connect(Some(region.clone()), config.roles.clone()).await?;
+        match Identity::validate(&aws, config, Needs::Member).await {
+            Ok(identity) => self.set_identity(identity),
+            Err(error) if error.exit() == Exit::Usage => return Err(error.into()),
+            Err(_) => self.set_identity(Identity::of_caller(&aws).await),
+        }
+        Ok(aws)
+    }
+
+    /// Signs in where there is no configuration that says as whom.
+    pub(crate) async fn aws_of_caller(
+        &self,
+        home_region: Option<Region>,
+        roles: Roles,
+    ) -> Result<Aws, CliError> {
+        let aws = self.connect(home_region, roles).await?;
+        self.set_identity(Identity::of_caller(&aws).await);
+        Ok(aws)
+    }
+
+    async fn connect(&self, home_region: Option<Region>, roles: Roles) -> Result<Aws, CliError> {
         let settings = Settings {
-            home_region: Some(config.organization.home_region.clone()),
-            roles: config.roles.clone(),
+            home_region,
+            roles,
             pacing: self.pacing()?,
             propagation: self.propagation()?,
             ..Settings::default()
         };
-        Ok(Aws::connect(settings).await?)
+        let aws = Aws::connect(settings).await.map_err(NotSignedIn)?;
+        if self.reads_only {
+            aws.end_on(self.stop.clone());
+        }
+        self.compare_clocks(&aws);
+        *self.signed_in.0.aws.lock() = Some(aws.clone());
+        Ok(aws)
+    }
+
+    /// Says where AWS's time differs from this machine's: AWS's is used.
+    fn compare_clocks(&self, aws: &Aws) {
+        let ahead = aws.ahead();
+        if ahead.abs() <= MAX_DIFFERENCE || self.identity().is_some() {
+            return;
+        }
+        if aws.is_sandbox() {
+            self.out.note(format_args!("the sandbox's clock shows {:.0}", aws.now()));
+            return;
+        }
+        let side = if ahead.is_negative() { "ahead of" } else { "behind" };
+        self.out.warn(format_args!(
+            "warning: this machine's clock is {:#} {side} AWS's; AWS's time is used",
+            SignedDuration::from_secs(ahead.abs().as_secs()),
+        ));
+    }
+
+    fn set_identity(&self, identity: Identity) {
+        // A command that signs in twice does so with the same credentials.
+        let _ = self.signed_in.0.identity.set(identity);
+    }
+
+    /// Who the command is signed in as, once it is.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.signed_in.0.identity.get()
+    }
+
+    /// The time: AWS's where the command is signed in, else this machine's.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.signed_in.0.aws.lock().as_ref().map_or_else(local_now, Aws::now)
+    }
+
+    /// The first line of a report for people: as whom and where it was made.
+    pub(crate) fn head(&self) -> Result<(), CliError> {
+        self.identity().map_or(Ok(()), |identity| self.out.data(identity))
+    }
+
+    /// A report as indented JSON, with whom it was made as.
+    pub(crate) fn json(&self, report: &impl Serialize) -> Result<(), CliError> {
+        self.out.json(&Identified { report, identity: self.identity() })
+    }
+
+    /// The same as text.
+    pub(super) fn json_text(&self, report: &impl Serialize) -> Result<String, CliError> {
+        let identified = Identified { report, identity: self.identity() };
+        serde_json::to_string_pretty(&identified)
+            .map_err(|error| CliError::new(error, Exit::Unexpected))
     }
 
     /// How long what was just created is waited for:
@@ -53,12 +184,46 @@ impl Context {
     }
 }
 
+/// The time of this machine.
+#[expect(clippy::disallowed_methods, reason = "the command line is where time comes in")]
+fn local_now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// No credentials that AWS accepts, or no way to AWS.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot sign in")]
+struct NotSignedIn(#[source] AwsError);
+
+impl Explain for NotSignedIn {
+    fn hint(&self) -> Option<String> {
+        self.0.hint()
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Incomplete
+    }
+}
+
 impl Explain for AwsError {
     fn hint(&self) -> Option<String> {
         Self::hint(self)
     }
 
+    /// What AWS refused or did not answer could not be read; what it answered
+    /// otherwise is unexpected.
     fn exit(&self) -> Exit {
-        Exit::Unexpected
+        match self.kind() {
+            ErrorKind::AccessDenied
+            | ErrorKind::Throttled
+            | ErrorKind::Timeout
+            | ErrorKind::Expired
+            | ErrorKind::Network
+            | ErrorKind::Stopped => Exit::Incomplete,
+            ErrorKind::NotFound
+            | ErrorKind::Conflict
+            | ErrorKind::Propagating
+            | ErrorKind::Other => Exit::Unexpected,
+        }
     }
 }

@@ -86,9 +86,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     bar.finish_and_clear();
     counted.sort_by(|one, other| one.source.cmp(&other.source));
     let unreadable = counted.iter().filter(|source| source.unreadable.is_some()).count();
-    let complete = found.unread.is_empty() && unreadable == 0;
+    let complete =
+        found.unread.is_empty() && unreadable == 0 && !context.stop.is_requested();
     match context.format {
-        Format::Json => context.out.json(&Report {
+        Format::Json => context.json(&Report {
             version: 1,
             trails: found.trails,
             sources: counted,
@@ -96,6 +97,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             unread: found.unread,
         })?,
         Format::Text => {
+            context.head()?;
             if counted.is_empty() {
                 context
                     .out

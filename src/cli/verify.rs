@@ -1,5 +1,6 @@
 //! `orgtrail verify`
 
+mod reader;
 mod target;
 
 use std::path::PathBuf;
@@ -8,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub(super) use self::target::{Target, now};
+pub(super) use self::target::Target;
+use super::ending::unless_stopped;
 use super::{CliError, Context, Exit, Explain, Rendering};
 use crate::archive::bundle::{BundleError, BundleFault};
 use crate::archive::verify::chain::Window;
@@ -20,9 +22,12 @@ use crate::archive::verify::run::{
 use crate::archive::verify::source::ListError;
 use crate::names::{AccountId, Region, TrailName};
 use crate::report::verification::{self, Subject};
+use crate::stop::Stop;
 
 /// How long after its hour a digest may still be on its way.
 const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+/// How far two clocks may differ that agree.
+const CLOCKS_AGREE: SignedDuration = SignedDuration::from_mins(5);
 /// How much longer than the window its last digest may be.
 const ONE_DIGEST: SignedDuration = SignedDuration::from_hours(1);
 
@@ -108,13 +113,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     match context.rendering {
         // What is not for this command was refused before.
         Rendering::Text | Rendering::Sarif | Rendering::Ocsf | Rendering::Html | Rendering::Csv => {
+            context.head()?;
             context.out.data(verification::text(&subject, &verification))?;
         }
-        Rendering::Json => context.out.json(&verification::json(&subject, &verification))?,
+        Rendering::Json => context.json(&verification::json(&subject, &verification))?,
         Rendering::Junit => context.out.data(verification::junit(&subject, &verification))?,
         Rendering::AwsCli => context.out.data(verification::aws_cli(&subject, &verification))?,
     }
-    Ok(exit(verification.severity()))
+    Ok(exit_of(&verification, context))
+}
+
+/// What a verification comes to; one that was stopped is at best incomplete.
+pub(super) fn exit_of(verification: &Verification, context: &Context) -> Exit {
+    let stopped = context.stop.is_requested().then_some(Exit::Incomplete);
+    Exit::gravest(stopped.into_iter().chain([exit(verification.severity())]))
 }
 
 /// Verifies once, and tells nothing yet.
@@ -122,13 +134,14 @@ pub(super) async fn once(
     args: &Args,
     context: &Context,
 ) -> Result<(Subject, Verification), CliError> {
-    let now = now();
     if let (Some(since), Some(until)) = (args.since, args.until)
         && since > until
     {
         return Err(CliError::usage(format!("--since {since} is after --until {until}")));
     }
-    let target = Target::open(args.target.as_deref(), &args.what, context, now).await?;
+    let opening = Target::open(args.target.as_deref(), &args.what, context);
+    let target = unless_stopped(context, Box::pin(opening)).await??;
+    let now = target.now;
     let since = args.since.or(target.from);
     let window = window(since, args.until.or(target.to), target.is_live, now);
     let subject = Subject { target: target.name.clone(), window, at: now };
@@ -137,13 +150,20 @@ pub(super) async fn once(
     }
     let request = target.request(args.what.selection(), window);
     let verification = checked(request, context).await?;
+    if let Some(beyond) = beyond(&verification, now) {
+        context.out.warn(beyond);
+    }
     Ok((subject, verification))
 }
 
 /// Verifies, with a bar where a person looks on.
 pub(super) async fn checked(request: Request, context: &Context) -> Result<Verification, CliError> {
     let bar =
-        Arc::new(Bar { bar: context.out.progress("following chains", 0), logs: AtomicU64::new(0) });
+        Arc::new(Bar {
+            bar: context.out.progress("following chains", 0),
+            logs: AtomicU64::new(0),
+            stop: context.stop.clone(),
+        });
     let verification = verify(request, Arc::clone(&bar) as Arc<dyn Progress>).await?;
     bar.bar.finish_and_clear();
     Ok(verification)
@@ -183,9 +203,23 @@ pub(super) fn window(
     }
 }
 
+/// What to say of digests that are newer than the time they are judged by: the
+/// window ends before them, so their absence would not be noticed.
+fn beyond(verification: &Verification, now: Timestamp) -> Option<String> {
+    let proven = verification.lanes.iter().flat_map(|lane| &lane.proven);
+    let newest = proven.map(|period| period.to).max()?;
+    (newest > now.saturating_add(CLOCKS_AGREE).unwrap_or(now)).then(|| {
+        format!(
+            "notice: the newest digest ends at {newest:.0}, after the time of this verification, \
+             {now:.0}: digests beyond that are not missed if they are deleted; check the clock"
+        )
+    })
+}
+
 struct Bar {
     bar: indicatif::ProgressBar,
     logs: AtomicU64,
+    stop: Stop,
 }
 
 impl Progress for Bar {
@@ -200,6 +234,10 @@ impl Progress for Bar {
     fn logs(&self, count: u64) {
         let logs = self.logs.fetch_add(count, Ordering::Relaxed) + count;
         self.bar.set_message(format!("following chains: {logs} log files"));
+    }
+
+    fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 }
 

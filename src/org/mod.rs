@@ -4,6 +4,7 @@
 mod account;
 mod delegated;
 mod discovery;
+mod identity;
 mod organization;
 mod regions;
 mod survey;
@@ -11,6 +12,8 @@ mod survey;
 pub use account::{Account, AccountState, LeftOut};
 pub use delegated::cloudtrail_administrators;
 pub use discovery::{Discovery, FoundBucket, FoundTrail};
+pub(crate) use identity::ACTIONS as IDENTITY_ACTIONS;
+pub use identity::{Identity, IdentityError, Needs, enter_archive};
 pub use organization::{Organization, Unit};
 pub use regions::{EnabledRegions, enabled_regions, own_regions};
 pub use survey::{Entry, Surveyed, survey};

@@ -43,9 +43,9 @@ type Inside = (Vec<(UnitId, Unit)>, Vec<Account>);
 
 /// What Organizations tells any member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Head {
-    id: OrgId,
-    management_account: AccountId,
+pub(super) struct Head {
+    pub(super) id: OrgId,
+    pub(super) management_account: AccountId,
     all_features: bool,
 }
 
@@ -119,7 +119,7 @@ impl Organization {
     }
 }
 
-async fn head(clients: &Clients) -> Result<Head, AwsError> {
+pub(super) async fn head(clients: &Clients) -> Result<Head, AwsError> {
     const ACTION: &str = "organizations:DescribeOrganization";
     let answer = clients.organizations().describe_organization().send().await;
     let answer = answer.at(clients, ACTION)?;

@@ -1,6 +1,7 @@
 //! Carrying a plan out, and what became of each step.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -12,6 +13,7 @@ use crate::aws::Aws;
 use crate::cli::{Exit, Explain};
 use crate::resources::catalogue::CATALOGUE;
 use crate::resources::{Desired, Hands, Observed, StepError, observe};
+use crate::stop::{GRACE, Stop};
 
 /// Steps that are done at the same time, at most.
 const CONCURRENT: usize = 8;
@@ -45,6 +47,10 @@ pub enum Outcome {
         /// The steps that it waited for.
         because: Vec<ResourceId>,
     },
+    /// It was under way when the command was stopped, and may be done in part.
+    CutOff,
+    /// The command was stopped before it.
+    NotBegun,
 }
 
 /// A plan that is not carried out at all.
@@ -129,6 +135,20 @@ pub async fn apply(
     confirmed: &BTreeSet<Confirmation>,
     told: &(dyn Fn(&StepResult) + Sync),
 ) -> Result<Vec<StepResult>, ApplyRefused> {
+    apply_until(aws, desired, observed, plan, confirmed, told, &Stop::never()).await
+}
+
+/// The same until a stop is requested: then no further step begins, and those under
+/// way have [`GRACE`] to finish.
+pub async fn apply_until(
+    aws: &Aws,
+    desired: &Desired,
+    observed: &Observed,
+    plan: &Plan,
+    confirmed: &BTreeSet<Confirmation>,
+    told: &(dyn Fn(&StepResult) + Sync),
+    stop: &Stop,
+) -> Result<Vec<StepResult>, ApplyRefused> {
     plan.check_permitted(confirmed)?;
     let authority = WriteAuthority::granted();
     let hands = Hands::new(&authority, aws, desired, observed);
@@ -139,6 +159,8 @@ pub async fn apply(
     let mut created: BTreeSet<&str> = BTreeSet::new();
     let mut results = Vec::new();
     let mut running = FuturesUnordered::new();
+    let mut begun: Vec<&Step> = Vec::new();
+    let mut over = pin!(stop.over(GRACE));
     loop {
         // What waits for something that failed will never be ready.
         open.retain(|step| {
@@ -157,19 +179,33 @@ pub async fn apply(
         });
         open.retain(|step| {
             let ready = step.depends_on.iter().all(|id| !unfinished.contains(id.as_ref()));
-            if !ready || running.len() >= CONCURRENT {
+            if !ready || running.len() >= CONCURRENT || stop.is_requested() {
                 return true;
             }
+            begun.push(step);
             running.push(run(step, hands.for_step(builds_on(step, plan, &created))));
             false
         });
-        let Some((step, result)) = running.next().await else { break };
+        let next = tokio::select! {
+            next = running.next() => next,
+            () = over.as_mut() => None,
+        };
+        let Some((step, result)) = next else { break };
+        begun.retain(|under_way| under_way.id != step.id);
         unfinished.remove(step.id.as_ref());
         if result.outcome != Outcome::Done {
             failed.insert(step.id.as_ref());
         } else if step.action == Action::Create {
             created.insert(step.id.as_ref());
         }
+        told(&result);
+        results.push(result);
+    }
+    // Those that are left, in the plan's order, where a stop came first.
+    let left = [(begun, Outcome::CutOff), (open, Outcome::NotBegun)];
+    for (step, outcome) in left.iter().flat_map(|(steps, how)| steps.iter().map(move |s| (s, how))) {
+        let (id, outcome) = (step.id.clone(), outcome.clone());
+        let result = StepResult { id, action: step.action, outcome };
         told(&result);
         results.push(result);
     }

@@ -7,6 +7,7 @@ use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{At, Aws, AwsError, Clients, Seen, is_transient, retry_while};
 use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult, chain};
+use crate::stop::{GRACE, Stop};
 use crate::resources::{Desired, GuardrailScp, MetricAlarms, MetricFilters, Observed};
 
 /// Something that a destroy leaves, and why.
@@ -270,6 +271,19 @@ pub async fn destroy(
     plan: &Plan,
     told: &(dyn Fn(&StepResult) + Sync),
 ) -> Vec<StepResult> {
+    destroy_until(aws, desired, observed, plan, told, &Stop::never()).await
+}
+
+/// The same until a stop is requested: then no further step begins, and the one
+/// under way has [`GRACE`] to finish.
+pub async fn destroy_until(
+    aws: &Aws,
+    desired: &Desired,
+    observed: &Observed,
+    plan: &Plan,
+    told: &(dyn Fn(&StepResult) + Sync),
+    stop: &Stop,
+) -> Vec<StepResult> {
     let authority = WriteAuthority::granted();
     let clients = aws.clients(desired.management(), desired.home_region());
     let mut results: Vec<StepResult> = Vec::new();
@@ -279,13 +293,18 @@ pub async fn destroy(
             .filter(|result| result.outcome != Outcome::Done)
             .map(|result| result.id.clone())
             .collect();
-        let outcome = if failed.is_empty() {
+        let outcome = if stop.is_requested() {
+            Outcome::NotBegun
+        } else if failed.is_empty() {
             // What is gone already is done, so each can be tried again.
             let again = |error: &AwsError| is_transient(error, false);
             let delete = || take_away(&authority, &clients, &step.id, desired, observed);
-            match retry_while(aws.propagation(), again, delete).await {
-                Ok(()) => Outcome::Done,
-                Err(error) => Outcome::Failed { error: chain(&error), hint: error.hint() },
+            tokio::select! {
+                ended = retry_while(aws.propagation(), again, delete) => match ended {
+                    Ok(()) => Outcome::Done,
+                    Err(error) => Outcome::Failed { error: chain(&error), hint: error.hint() },
+                },
+                () = stop.over(GRACE) => Outcome::CutOff,
             }
         } else {
             Outcome::Stopped { because: failed }

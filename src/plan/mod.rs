@@ -17,7 +17,7 @@ mod render;
 pub mod retire;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +56,13 @@ impl Plan {
     #[must_use]
     pub fn step(&self, id: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// The same without these steps: what is left where they are done.
+    #[must_use]
+    pub fn without(&self, done: &BTreeSet<&str>) -> Self {
+        let left = self.steps.iter().filter(|step| !done.contains(step.id.as_ref()));
+        Self { steps: left.cloned().collect(), ..self.clone() }
     }
 
     /// Whether a step is refused.

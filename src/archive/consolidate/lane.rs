@@ -182,6 +182,8 @@ impl Work {
             result.stopped |= self.progress.stopped();
             ended |= self.progress.interrupted();
             tokio::select! {
+                // A listing that is slow keeps no run from ending.
+                () = self.progress.halted(), if !ended => {},
                 unit = units.next(), if !ended && ahead < ENTRIES_AHEAD => match unit {
                     Some(Ok((day, _))) if day > self.until && self.until.is_some() => ended = true,
                     Some(Ok((day, entries))) => {
@@ -509,21 +511,27 @@ impl Work {
             if self.progress.stopped() || !(alike || attempt > 0 || self.progress.begin()) {
                 return Ok(None);
             }
-            let result = match wanted {
-                None => {
-                    let _held =
-                        self.limit.hold(origin.size_bytes.min(self.target.part_bytes)).await;
-                    copy::compare_both(&self.target, origin, key).await
+            let copying = async {
+                match wanted {
+                    None => {
+                        let size_bytes = origin.size_bytes.min(self.target.part_bytes);
+                        let _held = self.limit.hold(size_bytes).await;
+                        copy::compare_both(&self.target, origin, key).await
+                    }
+                    Some(wanted) => match by_size(origin.size_bytes) {
+                        Ok(()) => {
+                            self.route.copy(&self.limit, &self.target, origin, key, wanted).await
+                        }
+                        // All that has no bytes has this hash.
+                        Err(refusal) => {
+                            Err(CopyError::Refused { refusal, sha256: copy::sha256(&[]) })
+                        }
+                    },
                 }
-                Some(wanted) => match by_size(origin.size_bytes) {
-                    Ok(()) => {
-                        self.route.copy(&self.limit, &self.target, origin, key, wanted).await
-                    }
-                    // All that has no bytes has this hash.
-                    Err(refusal) => {
-                        Err(CopyError::Refused { refusal, sha256: copy::sha256(&[]) })
-                    }
-                },
+            };
+            let result = tokio::select! {
+                result = copying => result,
+                () = self.progress.over() => return Ok(None),
             };
             drop(turns);
             match result {

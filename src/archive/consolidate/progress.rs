@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -11,7 +11,10 @@ use std::{
 use parking_lot::Mutex;
 
 use super::record::Outcome;
-use crate::archive::units::Lane;
+use crate::{
+    archive::units::Lane,
+    stop::{GRACE, Stop},
+};
 
 /// How far a run is, for whoever shows it, and the way to stop it.
 #[derive(Debug, Default)]
@@ -31,6 +34,8 @@ pub struct Progress {
     stop: AtomicBool,
     /// Whether the limit was reached.
     limited: AtomicBool,
+    /// What ends the run from outside.
+    halt: OnceLock<Stop>,
 }
 
 /// How far one source is.
@@ -54,6 +59,29 @@ impl Progress {
     #[must_use]
     pub fn with_forecast(self) -> Self {
         Self { forecast: true, ..self }
+    }
+
+    /// The same, until a stop is requested: no further copy begins, and those in
+    /// flight have [`GRACE`] to finish.
+    #[must_use]
+    pub fn ending_on(self, stop: Stop) -> Self {
+        Self { halt: OnceLock::from(stop), ..self }
+    }
+
+    /// Waits until the run is asked to end from outside.
+    pub(super) async fn halted(&self) {
+        match self.halt.get() {
+            Some(stop) => stop.requested().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until, after that, the time of what is in flight is over.
+    async fn over(&self) {
+        match self.halt.get() {
+            Some(stop) => stop.over(GRACE).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Every source by its name.
@@ -81,7 +109,7 @@ impl Progress {
     /// Whether the run is to end at once, without counting what it leaves.
     #[must_use]
     pub fn interrupted(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed) || self.halt.get().is_some_and(Stop::is_requested)
     }
 
     fn present(&self) {
@@ -123,6 +151,16 @@ impl Share {
         self.run.interrupted()
     }
 
+    /// Waits until the run is asked to end from outside.
+    pub(super) async fn halted(&self) {
+        self.run.halted().await;
+    }
+
+    /// Waits until, after that, the time of what is in flight is over.
+    pub(super) async fn over(&self) {
+        self.run.over().await;
+    }
+
     pub(super) fn begin(&self) -> bool {
         self.run.begin()
     }
@@ -141,6 +179,16 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_stop_from_outside_lets_no_copy_begin() {
+        let (stopper, stop) = Stop::by_hand();
+        let progress = Progress::new(None).ending_on(stop);
+        assert!(!progress.stopped());
+        stopper.request();
+        assert!(progress.stopped());
+        progress.halted().await;
+    }
 
     #[test]
     fn a_run_stops_itself_at_its_limit() {

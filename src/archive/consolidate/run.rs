@@ -189,7 +189,7 @@ pub async fn consolidate(
     let objects = Arc::new(Objects::S3(objects));
     let (tip, mut found, acceptances) = tokio::join!(
         ledger.tip(),
-        find_lanes(asked, sources, &mut report),
+        find_lanes(asked, sources, &progress, &mut report),
         Acceptances::read(objects, archive.prefix.as_deref()),
     );
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
@@ -284,16 +284,24 @@ struct Reader {
 async fn find_lanes(
     asked: &Asked,
     sources: Vec<(Source, Clients)>,
+    progress: &Progress,
     report: &mut Report,
 ) -> Vec<(Lane, Reader)> {
     let mut found = Vec::new();
     let mut listed = stream::iter(sources)
         .map(|(source, clients)| async move {
-            let lanes = source.lanes(&clients).await;
+            let lanes = tokio::select! {
+                lanes = source.lanes(&clients) => Some(lanes),
+                () = progress.halted() => None,
+            };
             (source, clients, lanes)
         })
         .buffer_unordered(LANES_AT_ONCE);
     while let Some((source, clients, lanes)) = listed.next().await {
+        let Some(lanes) = lanes else {
+            report.stopped = true;
+            continue;
+        };
         match lanes {
             Ok(lanes) => {
                 report.foreign_folders.extend(

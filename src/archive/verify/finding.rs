@@ -132,6 +132,9 @@ kinds! {
     /// A record of an accepted finding is missing, altered, or none.
     AcceptanceInvalid "acceptance-invalid" Broken
         "a record of an accepted finding was altered or deleted, or was not written by orgtrail: it accepts nothing";
+    /// The command was stopped before an account and Region was verified.
+    NotVerified "not-verified" Incomplete
+        "the command was stopped before this account and Region was verified: run it again";
     /// An object or a listing could not be read.
     Unreadable "unreadable" Incomplete
         "it could not be read, so nothing is said about it";

@@ -21,13 +21,14 @@ use self::discover::lanes;
 pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
 use super::chain::{Absent, Border, ChainSummary, Rules, Window};
-use super::finding::{Finding, Severity};
+use super::finding::{Finding, FindingKind, Severity};
 use super::period::{Period, Periods};
 use super::place::{Lane, OrgOwner};
 use super::source::{ListError, Source};
 use crate::archive::accept::Acceptances;
 use crate::archive::key::Root;
 use crate::names::{AccountId, Region, TrailName};
+use crate::stop::{GRACE, Stop};
 
 /// What is verified.
 #[derive(Debug)]
@@ -125,6 +126,28 @@ pub struct LaneReport {
     pub(crate) absent: Vec<Absent>,
 }
 
+impl LaneReport {
+    /// What is said of one that a stop came before.
+    fn not_verified(lane: &Lane) -> Self {
+        let mut finding = Finding::new(FindingKind::NotVerified);
+        finding.account = Some(lane.account.clone());
+        finding.region = Some(lane.region.clone());
+        Self {
+            account: lane.account.clone(),
+            region: lane.region.clone(),
+            bucket: lane.bucket.as_deref().map(str::to_owned),
+            root: lane.root.to_string(),
+            chains: Vec::new(),
+            logs: LogTally::default(),
+            proven: Vec::new(),
+            findings: vec![finding],
+            followed: false,
+            borders: Vec::new(),
+            absent: Vec::new(),
+        }
+    }
+}
+
 /// How many log files are what their digests say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LogTally {
@@ -170,20 +193,37 @@ pub async fn verify(
     request: Request,
     progress: Arc<dyn Progress>,
 ) -> Result<Verification, ListError> {
-    let lanes = lanes(&request.source, &request.prefix, &request.selection).await?;
+    let stop = progress.stop();
+    let lanes = tokio::select! {
+        lanes = lanes(&request.source, &request.prefix, &request.selection) => lanes?,
+        () = stop.requested() => return Err(ListError::stopped(&request.prefix, &stop)),
+    };
     progress.lanes(lanes.len());
     let request = Arc::new(request);
     let limits = Arc::new(logs::Limits::new(request.concurrency));
     let mut reports: Vec<LaneReport> = stream::iter(lanes)
         .map(|lane| {
             let (limits, progress) = (Arc::clone(&limits), Arc::clone(&progress));
-            lane::verify(Arc::clone(&request), lane, None, limits, progress)
+            let (request, stop) = (Arc::clone(&request), stop.clone());
+            async move {
+                if stop.is_requested() {
+                    return LaneReport::not_verified(&lane);
+                }
+                tokio::select! {
+                    report = lane::verify(request, lane.clone(), None, limits, progress) => report,
+                    () = stop.over(GRACE) => LaneReport::not_verified(&lane),
+                }
+            }
         })
         .buffer_unordered(request.concurrency.lanes)
         .collect()
         .await;
     delivery::weigh(&mut reports);
-    follow::follow(&request, &mut reports, &limits, &progress).await;
+    tokio::select! {
+        // A chain that is not followed stays incomplete.
+        () = follow::follow(&request, &mut reports, &limits, &progress) => {}
+        () = stop.requested() => {}
+    }
     let order = |report: &LaneReport| {
         (report.account.clone(), report.region.clone(), report.bucket.clone(), report.root.clone())
     };
@@ -203,6 +243,11 @@ pub trait Progress: Send + Sync {
     fn digests(&self, _count: u64) {}
     /// So many log files have been looked at.
     fn logs(&self, _count: u64) {}
+    /// Tells when verification is to end early: the accounts and Regions under way
+    /// have [`GRACE`] to finish, the others are [`FindingKind::NotVerified`].
+    fn stop(&self) -> Stop {
+        Stop::never()
+    }
 }
 
 /// Nobody is told.

@@ -10,6 +10,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 
 pub use self::folder::{FolderSource, METADATA_SUFFIX};
 pub use self::s3::S3Source;
+use crate::stop::Stop;
 
 /// The largest object that is read. Units: bytes, as stored.
 const SIZE_LIMIT: u64 = 256 << 20;
@@ -64,6 +65,14 @@ pub struct ListError {
     /// Why it could not be.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl ListError {
+    /// A listing that a stop came before.
+    pub(super) fn stopped(prefix: &str, stop: &Stop) -> Self {
+        let source = format!("{} stopped the command", stop.cause()).into();
+        Self { prefix: prefix.to_owned(), source }
+    }
 }
 
 /// Why an object could not be fetched.

@@ -4,9 +4,9 @@ mod draft;
 
 use std::{io::Write, path::PathBuf};
 
+use super::output_path::check_writable;
 use super::{CliError, Context, Exit, Explain};
 use crate::{
-    aws::{Aws, Settings},
     config::{Environment, Loaded, Roles},
     names::{Arn, ExternalId, RoleName},
     org::Discovery,
@@ -52,14 +52,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         return Err(CliError::usage(format!("{} is there already", out.display()))
             .with_hint("`--yes` overwrites it, `--out FILE` writes another, `--out -` prints"));
     }
+    if !to_stdout {
+        check_writable(&out)?;
+    }
     let mut roles = Roles { external_id: args.external_id, hub: args.hub, ..Roles::default() };
     if let Some(name) = args.role {
         roles.name = name;
     }
-    let settings =
-        Settings { roles: roles.clone(), pacing: context.pacing()?, ..Settings::default() };
-    let aws = Aws::connect(settings).await?;
-    context.out.note(format_args!("looking as {}", aws.caller().arn));
+    let aws = context.aws_of_caller(None, roles.clone()).await?;
+    if let Some(identity) = context.identity() {
+        context.out.note(identity);
+    }
     let found = Discovery::look(&aws).await?;
     let text = draft::draft(&found, &roles);
     check(&text)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::reader::{Reader, reader};
 use super::{CliError, Concurrency, Context, Exit, Explain, Request, Selection, What, Window};
 use crate::archive::accept::Acceptances;
 use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, RECORDS, Unpacked, unpack};
@@ -13,8 +14,10 @@ use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{ApiKeys, Deliveries, KeyRing, OtherBuckets};
 use crate::archive::verify::source::{FetchError, FolderSource, S3Source, Source};
-use crate::aws::{At as _, Aws, AwsError, Clients, Settings};
+use crate::aws::{At as _, Aws, AwsError, Clients};
+use crate::config::Roles;
 use crate::names::BucketName;
+use crate::org::Identity;
 
 /// Said where what is verified brings the keys that it is verified with.
 const KEYS_OF_ITSELF: &str = "the public keys are those saved in it: compare their fingerprints with `aws cloudtrail list-public-keys`, or give `--public-keys`";
@@ -34,6 +37,8 @@ pub(in crate::cli) struct Target {
     /// What a bundle says that it covers.
     pub(in crate::cli) from: Option<Timestamp>,
     pub(in crate::cli) to: Option<Timestamp>,
+    /// AWS's time where AWS was asked, else this machine's.
+    pub(in crate::cli) now: Timestamp,
     /// Whether CloudTrail may still be writing into it.
     pub(super) is_live: bool,
     /// What a person should know about it.
@@ -52,7 +57,6 @@ impl Target {
         name: Option<&str>,
         what: &What,
         context: &Context,
-        now: Timestamp,
     ) -> Result<Self, CliError> {
         let given = match &what.public_keys {
             Some(path) => Some(read_keys(path)?),
@@ -61,12 +65,12 @@ impl Target {
         match name {
             Some(name) if name.starts_with("s3://") => {
                 refuse_offline(what)?;
-                Self::bucket(name, given, context, now).await
+                Self::bucket(name, given, context).await
             }
-            Some(name) => Self::local(name, given, what, context, now).await,
+            Some(name) => Self::local(name, given, what, context).await,
             None => {
                 refuse_offline(what)?;
-                Self::archive(given, context, now).await
+                Self::archive(given, context).await
             }
         }
     }
@@ -89,20 +93,18 @@ impl Target {
         }
     }
 
-    async fn archive(
-        given: Option<PublicKeySet>,
-        context: &Context,
-        now: Timestamp,
-    ) -> Result<Self, CliError> {
+    async fn archive(given: Option<PublicKeySet>, context: &Context) -> Result<Self, CliError> {
         let config = context.config()?;
-        let aws = context.aws(&config).await?;
+        let aws = context.aws_of_member(&config).await?;
         let archive = &config.archive;
         let clients = aws.clients(&config.organization.log_archive_account, &archive.region);
         let prefix = archive.prefix.as_ref().map(ToString::to_string);
         let source = Arc::new(Source::S3(S3Source::new(clients, archive.bucket.as_str())));
-        let management = &config.organization.management_account;
-        let region = &config.organization.home_region;
-        let owner = organization(&aws.clients(management, region)).await?;
+        // It was compared with the configuration.
+        let owner = match context.identity().and_then(org_owner) {
+            Some(owner) => owner,
+            None => organization(&aws.own_clients()).await?,
+        };
         let folder = prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
         let saved = saved_keys(&source, &folder).await;
         Ok(Self {
@@ -111,10 +113,11 @@ impl Target {
             declared: Some(Root { prefix: prefix.map(Into::into), org: Some(owner.org.clone()) }),
             org_owner: Some(owner),
             prefix: folder,
-            keys: key_ring(given, saved, &aws, now),
+            keys: key_ring(given, saved, &aws),
             source,
             from: None,
             to: None,
+            now: aws.now(),
             is_live: true,
             notes: Vec::new(),
             other_buckets: OtherBuckets::read_as(
@@ -130,7 +133,6 @@ impl Target {
         name: &str,
         given: Option<PublicKeySet>,
         context: &Context,
-        now: Timestamp,
     ) -> Result<Self, CliError> {
         let path = name.strip_prefix("s3://").unwrap_or(name);
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
@@ -140,13 +142,12 @@ impl Target {
             "" => String::new(),
             prefix => format!("{}/", prefix.trim_end_matches('/')),
         };
-        let settings = Settings { pacing: context.pacing()?, ..Settings::default() };
-        let aws = Aws::connect(settings).await?;
-        let own = aws.own_clients();
+        let Reader { aws, clients } = Box::pin(reader(&bucket, context)).await?;
         // Outside of an organization nobody knows of one.
-        let (region, owner) = tokio::join!(own.bucket_region(&bucket), organization(&own));
-        let (region, owner) = (region?, owner.ok());
-        let clients = aws.clients(&aws.caller().account, &region);
+        let owner = organization(&aws.own_clients()).await.ok();
+        let mut readers: Vec<_> = clients.account().cloned().into_iter().collect();
+        readers.push(aws.caller().account.clone());
+        readers.dedup();
         let source = Arc::new(Source::S3(S3Source::new(clients, bucket.as_str())));
         let saved = saved_keys(&source, &prefix).await;
         Ok(Self {
@@ -158,14 +159,15 @@ impl Target {
             .await,
             declared: None,
             org_owner: owner,
-            keys: key_ring(given, saved, &aws, now),
+            keys: key_ring(given, saved, &aws),
             prefix,
             source,
             from: None,
             to: None,
+            now: aws.now(),
             is_live: true,
             notes: Vec::new(),
-            other_buckets: OtherBuckets::read_as(aws.clone(), vec![aws.caller().account.clone()]),
+            other_buckets: OtherBuckets::read_as(aws.clone(), readers),
             deliveries: Deliveries::ask(aws),
             unpacked: None,
         })
@@ -176,7 +178,6 @@ impl Target {
         given: Option<PublicKeySet>,
         what: &What,
         context: &Context,
-        now: Timestamp,
     ) -> Result<Self, CliError> {
         let path = PathBuf::from(name);
         let about =
@@ -228,8 +229,7 @@ impl Target {
                     .with_hint("give those that `aws cloudtrail list-public-keys` prints with `--public-keys FILE`"));
             }
             None => {
-                let settings = Settings { pacing: context.pacing()?, ..Settings::default() };
-                key_ring(None, saved, &Aws::connect(settings).await?, now)
+                key_ring(None, saved, &context.aws_of_caller(None, Roles::default()).await?)
             }
         };
         let manifest = unpacked.as_ref().map(|bundle| &bundle.manifest);
@@ -244,6 +244,7 @@ impl Target {
             keys,
             from: manifest.map(|manifest| manifest.from),
             to: manifest.map(|manifest| manifest.to),
+            now: context.now(),
             is_live: false,
             acceptances,
             notes,
@@ -258,12 +259,6 @@ impl Target {
     }
 }
 
-/// The time of the machine.
-#[expect(clippy::disallowed_methods, reason = "the command line is where time comes in")]
-pub(in crate::cli) fn now() -> Timestamp {
-    Timestamp::now()
-}
-
 fn refuse_offline(what: &What) -> Result<(), CliError> {
     if what.offline {
         let message = "`--offline` needs a folder or a bundle to verify";
@@ -272,16 +267,18 @@ fn refuse_offline(what: &What) -> Result<(), CliError> {
     Ok(())
 }
 
-fn key_ring(
-    given: Option<PublicKeySet>,
-    saved: PublicKeySet,
-    aws: &Aws,
-    now: Timestamp,
-) -> KeyRing {
+fn key_ring(given: Option<PublicKeySet>, saved: PublicKeySet, aws: &Aws) -> KeyRing {
+    let account = aws.caller().account.clone();
     match given {
         Some(given) => KeyRing::Given(Arc::new(given)),
-        None => KeyRing::Api(ApiKeys::new(aws.clone(), aws.caller().account.clone(), saved, now)),
+        None => KeyRing::Api(ApiKeys::new(aws.clone(), account, saved, aws.now())),
     }
+}
+
+/// The organization that the command was found to be signed in to.
+fn org_owner(identity: &Identity) -> Option<OrgOwner> {
+    let (org, management) = (&identity.organization, &identity.management_account);
+    Some(OrgOwner { org: org.clone()?, management: management.clone()? })
 }
 
 fn read_keys(path: &Path) -> Result<PublicKeySet, CliError> {

@@ -17,6 +17,7 @@ use super::{
     protocol::Protocol,
     s3_call, xml,
 };
+use crate::aws::SANDBOX_TIME;
 use crate::sandbox::{
     api::{Call, Reply, Service},
     auth::{self, Signature},
@@ -38,11 +39,19 @@ impl Endpoint {
         Self { s3: s3::service(Arc::clone(&world)), world }
     }
 
-    /// Answers one request, whatever it is.
+    /// Answers one request, whatever it is, and states the simulated time.
     ///
     /// # Errors
     /// Where a fault is to close the connection without an answer.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
+        let mut response = self.respond(request).await?;
+        if let Ok(shows) = HeaderValue::try_from(self.world.clock.now().to_string()) {
+            response.headers_mut().insert(SANDBOX_TIME, shows);
+        }
+        Ok(response)
+    }
+
+    async fn respond(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
         let (parts, body) = request.into_parts();
         if parts.uri.path().starts_with(admin::PREFIX) {
             return Ok(match collect(body).await {

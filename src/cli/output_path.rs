@@ -1,0 +1,133 @@
+//! Files that commands write: tried before AWS is called, and replaced as a whole.
+
+use std::path::{Path, PathBuf};
+
+use super::{Exit, Explain};
+
+/// A file that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write `{}`", path.display())]
+pub(super) struct NotWritable {
+    path: PathBuf,
+    #[source]
+    source: std::io::Error,
+}
+
+impl Explain for NotWritable {
+    fn hint(&self) -> Option<String> {
+        Some("name a file in a folder that exists and can be written to".to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+/// Checks that a file at this path can be written, and changes nothing there.
+///
+/// To be called before anything is asked of AWS: hours of work must not end in a
+/// report that cannot be written.
+///
+/// # Errors
+/// The path is a folder, its folder does not exist, or nothing can be written
+/// there: usage, with the path.
+pub(super) fn check_writable(path: &Path) -> Result<(), NotWritable> {
+    let refuse = |source| NotWritable { path: path.to_owned(), source };
+    let names_folder = ["/", "/."].iter().any(|end| path.to_string_lossy().ends_with(end));
+    if path.file_name().is_none() || names_folder || path.is_dir() {
+        return Err(refuse(std::io::Error::other("it is a folder")));
+    }
+    if path.is_file() {
+        // Opened so, it is neither changed nor created.
+        std::fs::OpenOptions::new().append(true).open(path).map_err(refuse)?;
+    } else if !path.exists() {
+        try_beside(path).map_err(refuse)?;
+    }
+    // A pipe or a device is left alone: to open it may wait for its other end.
+    Ok(())
+}
+
+/// The same for a file that [`replace`] writes.
+///
+/// # Errors
+/// Also a device, which a file would take the place of, and a file in a folder
+/// that nothing can be created in.
+pub(super) fn check_replaceable(path: &Path) -> Result<(), NotWritable> {
+    let refuse = |source| NotWritable { path: path.to_owned(), source };
+    check_writable(path)?;
+    if path.exists() && !path.is_file() {
+        return Err(refuse(std::io::Error::other("it is no regular file")));
+    }
+    try_beside(path).map_err(refuse)
+}
+
+fn try_beside(path: &Path) -> std::io::Result<()> {
+    let probe = beside(path);
+    std::fs::File::create_new(&probe)?;
+    std::fs::remove_file(&probe)
+}
+
+/// A new file of its own in the same folder.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{:016x}", fastrand::u64(..)))
+}
+
+/// Writes beside the file and renames: a reader finds a whole one, of one of the
+/// writers where two end at once.
+///
+/// # Errors
+/// As [`check_replaceable`], and where the disk is full.
+pub(super) fn replace(path: &Path, text: &[u8]) -> Result<(), NotWritable> {
+    let partial = beside(path);
+    let written = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, path));
+    written.map_err(|source| {
+        // The error that counts is the first.
+        let _ = std::fs::remove_file(&partial);
+        NotWritable { path: path.to_owned(), source }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::CliError;
+    use super::*;
+
+    #[test]
+    fn a_path_is_tried_and_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        check_replaceable(&path).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        std::fs::write(&path, "old").unwrap();
+        check_replaceable(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        replace(&path, b"new").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_a_usage_error_that_names_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing/report.json");
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let below_a_file = folder.path().join("file/report.json");
+        let trailing = folder.path().join("new/");
+        for path in [missing, below_a_file, folder.path().to_owned(), trailing, PathBuf::new()] {
+            let error = CliError::from(check_writable(&path).unwrap_err());
+            assert_eq!(error.exit(), Exit::Usage, "{}", path.display());
+            let said = error.render();
+            assert!(said.contains(&format!("`{}`", path.display())), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_device_can_be_written_to_and_not_replaced() {
+        let device = Path::new("/dev/null");
+        if device.exists() {
+            check_writable(device).unwrap();
+            assert!(check_replaceable(device).is_err());
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Who orgtrail is signed in as, and whether that fits the configuration.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::organization::{Head, head};
+use crate::{
+    aws::{At as _, Aws, AwsError, Clients, Endpoint},
+    cli::{Exit, Explain},
+    config::Config,
+    names::{AccountId, Arn, OrgId, Partition},
+};
+
+/// Who orgtrail is signed in as, in which organization, and where.
+///
+/// Only [`Identity::validate`] makes one for a configuration: whoever has it may
+/// go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// Whom the credentials belong to: an ARN.
+    pub caller: Arn,
+    /// The organization; absent where it is not known.
+    pub organization: Option<OrgId>,
+    /// The account that manages it.
+    pub management_account: Option<AccountId>,
+    /// Where calls go: `AWS`, or what replaces it.
+    pub endpoint: Endpoint,
+    /// Whether an orgtrail sandbox answers.
+    pub sandbox: bool,
+}
+
+/// Whose credentials a command needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// The management account's, or those of somebody who may assume its role.
+    Management,
+    /// Those of any account of the organization: what is read is the archive.
+    Member,
+}
+
+/// Credentials that do not fit the configuration, or that cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The organization is managed by another account.
+    #[error(
+        "signed in as {caller} ({endpoint}) in {organization}, which {found} manages; the \
+         configuration says {wanted}"
+    )]
+    OtherManagement {
+        /// The caller's account.
+        caller: AccountId,
+        /// Where calls go.
+        endpoint: Endpoint,
+        /// The organization that was found.
+        organization: OrgId,
+        /// Who manages it.
+        found: AccountId,
+        /// Who the configuration says does.
+        wanted: AccountId,
+    },
+    /// The caller is in no organization.
+    #[error(
+        "signed in as {caller} ({endpoint}), which is in no organization; the configuration says \
+         {wanted}"
+    )]
+    NoOrganization {
+        /// The caller's account.
+        caller: AccountId,
+        /// Where calls go.
+        endpoint: Endpoint,
+        /// The management account of the configuration.
+        wanted: AccountId,
+    },
+    /// The credentials are of another partition.
+    #[error(
+        "signed in as {caller} in partition {found}, the configuration's Regions are in {wanted}"
+    )]
+    OtherPartition {
+        /// The caller's account.
+        caller: AccountId,
+        /// The partition of the caller's ARN.
+        found: Partition,
+        /// That of the configuration.
+        wanted: Partition,
+    },
+    /// An account of the configuration is in no, or in another, organization.
+    #[error("{account} ({key}) is not an account of {organization}")]
+    NotAMember {
+        /// The account.
+        account: AccountId,
+        /// The configuration's key that names it.
+        key: &'static str,
+        /// The organization.
+        organization: OrgId,
+    },
+    /// The management account's credentials are needed.
+    #[error(
+        "signed in as {caller}, {what} of {organization}: this command needs credentials of the \
+         management account {management}"
+    )]
+    NeedsManagement {
+        /// The caller's account.
+        caller: AccountId,
+        /// What the caller is: a delegated administrator, or a member.
+        what: &'static str,
+        /// The organization.
+        organization: OrgId,
+        /// The management account.
+        management: AccountId,
+        /// Why its role could not be assumed.
+        cause: AwsError,
+    },
+    /// Nothing can be told of the organization.
+    #[error("signed in as {caller}; cannot read the organization")]
+    Unreadable {
+        /// The caller's account.
+        caller: AccountId,
+        /// Why.
+        #[source]
+        cause: AwsError,
+    },
+    /// An account that the command works in cannot be signed in to.
+    #[error("cannot sign in to account {account} ({key})")]
+    Closed {
+        /// The account.
+        account: AccountId,
+        /// The configuration's key that names it.
+        key: &'static str,
+        /// Why.
+        #[source]
+        cause: AwsError,
+    },
+}
+
+impl Explain for IdentityError {
+    fn hint(&self) -> Option<String> {
+        let credentials = "use credentials of the organization in the configuration \
+                           (AWS_PROFILE, AWS_ACCESS_KEY_ID)";
+        match self {
+            Self::OtherManagement { found, .. } => Some(format!(
+                "{credentials}, or set organization.management_account = \"{found}\""
+            )),
+            Self::NoOrganization { .. } | Self::OtherPartition { .. } => {
+                Some(credentials.to_owned())
+            }
+            Self::NotAMember { key, .. } => Some(format!(
+                "correct {key}, or invite the account into the organization first"
+            )),
+            Self::NeedsManagement { cause, .. } => Some(match cause.kind() {
+                crate::aws::ErrorKind::AccessDenied => format!(
+                    "sign in there, or let this caller assume a role in it: {}",
+                    cause.hint().unwrap_or_else(|| cause.in_full())
+                ),
+                _ => cause.in_full(),
+            }),
+            Self::Unreadable { cause, .. } | Self::Closed { cause, .. } => cause.hint(),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::OtherManagement { .. }
+            | Self::NoOrganization { .. }
+            | Self::OtherPartition { .. }
+            | Self::NotAMember { .. } => Exit::Usage,
+            Self::NeedsManagement { .. } | Self::Unreadable { .. } | Self::Closed { .. } => {
+                Exit::Incomplete
+            }
+        }
+    }
+}
+
+impl Identity {
+    /// Compares the caller and its organization with the configuration, before
+    /// anything else is asked or any other account's role is assumed.
+    ///
+    /// # Errors
+    /// They do not fit, or cannot be read.
+    pub async fn validate(
+        aws: &Aws,
+        config: &Config,
+        needs: Needs,
+    ) -> Result<Self, IdentityError> {
+        let caller = &aws.caller().account;
+        let declared = &config.organization;
+        let wanted = &declared.management_account;
+        if aws.partition() != config.partition() {
+            let (caller, found) = (caller.clone(), aws.partition());
+            return Err(IdentityError::OtherPartition { caller, found, wanted: config.partition() });
+        }
+        let own = aws.own_clients();
+        // A hub may be entered from an account that is in another organization, or in
+        // none; then only the hub's own can be compared.
+        let through_hub = config.roles.hub.is_some() && caller != wanted;
+        let check = |found: Head| {
+            if found.management_account == *wanted {
+                return Ok(found);
+            }
+            Err(IdentityError::OtherManagement {
+                caller: caller.clone(),
+                endpoint: aws.endpoint().clone(),
+                organization: found.id,
+                found: found.management_account,
+                wanted: wanted.clone(),
+            })
+        };
+        let unreadable = |cause| IdentityError::Unreadable { caller: caller.clone(), cause };
+        let seen = match head(&own).await {
+            Ok(found) if through_hub && found.management_account != *wanted => None,
+            Ok(found) => Some(check(found)?),
+            Err(error) if is_in_none(&error) && !through_hub => {
+                return Err(IdentityError::NoOrganization {
+                    caller: caller.clone(),
+                    endpoint: aws.endpoint().clone(),
+                    wanted: wanted.clone(),
+                });
+            }
+            // In its own account there is nobody else to ask.
+            Err(error) if caller == wanted => return Err(unreadable(error)),
+            Err(error) if is_in_none(&error) || is_denied(&error) => None,
+            Err(error) => return Err(unreadable(error)),
+        };
+        let management = aws.clients(wanted, aws.home_region());
+        let seen = match (seen, needs) {
+            (Some(seen), Needs::Member) => seen,
+            (Some(seen), Needs::Management) if caller == wanted => seen,
+            (seen, _) => match head(&management).await {
+                Ok(found) => check(found)?,
+                Err(cause) => {
+                    return Err(match seen {
+                        Some(seen) => IdentityError::NeedsManagement {
+                            caller: caller.clone(),
+                            what: if declared.delegated_administrators.contains(caller) {
+                                "a delegated administrator"
+                            } else {
+                                "a member account"
+                            },
+                            organization: seen.id,
+                            management: wanted.clone(),
+                            cause,
+                        },
+                        None => unreadable(cause),
+                    });
+                }
+            },
+        };
+        let asks = if needs == Needs::Management { &management } else { &own };
+        check_members(asks, config, &seen.id).await?;
+        Ok(Self {
+            caller: aws.caller().arn.clone(),
+            organization: Some(seen.id),
+            management_account: Some(seen.management_account),
+            endpoint: aws.endpoint().clone(),
+            sandbox: aws.is_sandbox(),
+        })
+    }
+
+    /// The caller and its organization, as far as it may know of one, where no
+    /// configuration says what they should be.
+    pub async fn of_caller(aws: &Aws) -> Self {
+        let (organization, management_account) = match head(&aws.own_clients()).await {
+            Ok(found) => (Some(found.id), Some(found.management_account)),
+            Err(_) => (None, None),
+        };
+        Self {
+            caller: aws.caller().arn.clone(),
+            organization,
+            management_account,
+            endpoint: aws.endpoint().clone(),
+            sandbox: aws.is_sandbox(),
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    /// One line: `signed in as …, organization … (management account …), endpoint …`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.sandbox {
+            f.write_str("SANDBOX: ")?;
+        }
+        write!(f, "signed in as {}", self.caller)?;
+        if let (Some(id), Some(management)) = (&self.organization, &self.management_account) {
+            write!(f, ", organization {id} (management account {management})")?;
+        }
+        write!(f, ", endpoint {}", self.endpoint)
+    }
+}
+
+/// Signs in to the account that holds the archive, so that one closed door is one
+/// error and not one for each thing behind it.
+///
+/// # Errors
+/// Its role cannot be assumed.
+pub async fn enter_archive(aws: &Aws, config: &Config) -> Result<(), IdentityError> {
+    let account = &config.organization.log_archive_account;
+    match aws.enter(account).await {
+        Ok(_) => Ok(()),
+        Err(cause) => Err(IdentityError::Closed { account: account.clone(), key: ARCHIVE, cause }),
+    }
+}
+
+const ARCHIVE: &str = "organization.log_archive_account";
+
+/// The IAM actions that this needs in the management account.
+pub(crate) const ACTIONS: &[&str] =
+    &["organizations:DescribeAccount", "organizations:DescribeOrganization"];
+
+/// The accounts of the configuration that must be in the organization, by key.
+fn declared(config: &Config) -> Vec<(&'static str, &AccountId)> {
+    let organization = &config.organization;
+    let mut declared = vec![(ARCHIVE, &organization.log_archive_account)];
+    declared.extend(organization.audit_account.iter().map(|id| ("organization.audit_account", id)));
+    let delegated = organization.delegated_administrators.iter();
+    declared.extend(delegated.map(|id| ("organization.delegated_administrators", id)));
+    let vault = config.archive.replication.iter();
+    declared.extend(vault.map(|vault| ("archive.replication.account", &vault.account)));
+    declared.retain(|(_, id)| **id != organization.management_account);
+    declared
+}
+
+/// Checks that each declared account is one of the organization. What may not be
+/// asked is not known, and shows where the account is signed in to.
+async fn check_members(
+    clients: &Clients,
+    config: &Config,
+    organization: &OrgId,
+) -> Result<(), IdentityError> {
+    let asked = declared(config).into_iter().map(|(key, account)| async move {
+        const ACTION: &str = "organizations:DescribeAccount";
+        let call = clients.organizations().describe_account().account_id(account.as_str());
+        match call.send().await.at(clients, ACTION) {
+            Err(error) if error.is_code("AccountNotFoundException") => Some((key, account)),
+            _ => None,
+        }
+    });
+    let missing = futures::future::join_all(asked).await.into_iter().flatten().next();
+    missing.map_or(Ok(()), |(key, account)| {
+        Err(IdentityError::NotAMember {
+            account: account.clone(),
+            key,
+            organization: organization.clone(),
+        })
+    })
+}
+
+fn is_in_none(error: &AwsError) -> bool {
+    error.is_code("AWSOrganizationsNotInUseException")
+}
+
+fn is_denied(error: &AwsError) -> bool {
+    error.kind() == crate::aws::ErrorKind::AccessDenied
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_one_line_that_marks_a_sandbox() {
+        let identity = Identity {
+            caller: "arn:aws:iam::111111111111:user/admin".parse().unwrap(),
+            organization: Some("o-exampleorgid".parse().unwrap()),
+            management_account: Some("111111111111".parse().unwrap()),
+            endpoint: Endpoint::default(),
+            sandbox: false,
+        };
+        let said = "signed in as arn:aws:iam::111111111111:user/admin, organization \
+                    o-exampleorgid (management account 111111111111), endpoint AWS";
+        assert_eq!(identity.to_string(), said);
+        let sandbox = Identity { sandbox: true, ..identity };
+        assert_eq!(sandbox.to_string(), format!("SANDBOX: {said}"));
+    }
+
+    #[test]
+    fn every_declared_account_but_the_management_account_is_looked_for() {
+        let more = "audit_account = \"333333333333\"\n\
+                    delegated_administrators = [\"444444444444\", \"111111111111\"]\n";
+        let text = crate::config::SMALLEST.replace("[archive]", &format!("{more}[archive]"));
+        let config: Config = text.parse().unwrap();
+        let keys: Vec<&str> = declared(&config).iter().map(|(_, id)| id.as_str()).collect();
+        assert_eq!(keys, ["222222222222", "333333333333", "444444444444"]);
+    }
+}
