@@ -2,7 +2,7 @@
 
 use super::{CliError, Context, Exit, Explain};
 use crate::{
-    aws::{Aws, AwsError, Pacing, Settings},
+    aws::{Aws, AwsError, ErrorKind, Pacing, Settings},
     config::Config,
 };
 
@@ -39,6 +39,10 @@ impl Explain for AwsError {
     }
 
     fn exit(&self) -> Exit {
-        Exit::Unexpected
+        match self.kind() {
+            // What may not be read or done is left open: the same for every command.
+            ErrorKind::AccessDenied => Exit::Incomplete,
+            _ => Exit::Unexpected,
+        }
     }
 }

@@ -27,6 +27,9 @@ use crate::sandbox::{
 /// No call to a service other than S3 is larger.
 const MAX_CALL_BYTES: usize = 4 << 20;
 
+/// What every answer says it is from: AWS has other names.
+const SERVER: &str = "orgtrail-sandbox";
+
 /// Answers requests.
 pub(super) struct Endpoint {
     world: Arc<World>,
@@ -43,6 +46,12 @@ impl Endpoint {
     /// # Errors
     /// Where a fault is to close the connection without an answer.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
+        let mut response = self.answer_of_service(request).await?;
+        response.headers_mut().insert(header::SERVER, HeaderValue::from_static(SERVER));
+        Ok(response)
+    }
+
+    async fn answer_of_service(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
         let (parts, body) = request.into_parts();
         if parts.uri.path().starts_with(admin::PREFIX) {
             return Ok(match collect(body).await {
