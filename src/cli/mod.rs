@@ -300,7 +300,8 @@ Examples:
   orgtrail init                         look at the organization and write orgtrail.toml
   orgtrail config check                 is it right, as far as can be told offline?
   orgtrail plan                         what would be made or changed
-  orgtrail sandbox up                   an organization to try all of it on, on this machine
+  orgtrail sandbox exec -- orgtrail plan
+                                        try it on an organization on this machine
 
 Environment:
   ORGTRAIL_CONFIG                       the config file, as --config

@@ -24,6 +24,11 @@ impl Environment {
         Self::of(std::env::vars_os())
     }
 
+    /// The names of all variables of the process, also of those that are no text.
+    pub(crate) fn names_of_process() -> impl Iterator<Item = OsString> {
+        std::env::vars_os().map(|(name, _)| name)
+    }
+
     fn of(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let mut environment = Self::default();
         for (name, value) in variables {

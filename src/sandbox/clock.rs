@@ -64,7 +64,7 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
 
 /// The time of the machine, which credentials and signatures go by.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-pub(super) fn real_now() -> Timestamp {
+pub(crate) fn real_now() -> Timestamp {
     Timestamp::now()
 }
 

@@ -27,6 +27,7 @@ mod transient;
 mod world;
 
 pub use clock::Pace;
+pub(crate) use clock::real_now;
 pub use faults::{Effect, Fault, Faults, Propagation};
 pub use persist::DataError;
 #[cfg(test)]

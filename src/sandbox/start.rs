@@ -132,6 +132,8 @@ pub struct Sandbox {
     keeper: Option<JoinHandle<Result<(), DataError>>>,
     /// Tells the keeper that nothing more changes.
     done: watch::Sender<bool>,
+    /// Whether it goes on where another one stopped.
+    resumed: bool,
 }
 
 impl Sandbox {
@@ -144,6 +146,7 @@ impl Sandbox {
         let (listener, address) = http::bind(options.port).await.map_err(listen)?;
         let mut random = fastrand::Rng::with_seed(options.seed);
         let saved = options.data.as_deref().map(persist::load).transpose()?.flatten();
+        let resumed = saved.is_some();
         let (start, home_region, control, buckets) = if let Some(saved) = saved {
             random = fastrand::Rng::with_seed(saved.random);
             (saved.now, saved.home_region, saved.control, saved.buckets)
@@ -165,13 +168,19 @@ impl Sandbox {
             tokio::spawn(persist::keep(Arc::clone(&world), folder, finished.clone()))
         });
         let server = tokio::spawn(http::serve(listener, Arc::clone(&world), stopped));
-        Ok(Self { world, address, stop, server: Some(server), keeper, done })
+        Ok(Self { world, address, stop, server: Some(server), keeper, done, resumed })
     }
 
     /// The endpoint's URL: `http://127.0.0.1:…`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Whether it goes on with the state of a data directory.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// The home Region.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::{
     archive::consolidate::{
         discover::{Found, Unread},
+        copy::CopyError,
         ledger::LedgerError,
         run::Report,
     },
@@ -215,7 +216,7 @@ pub(super) fn count(sources: usize) -> String {
 impl Explain for LedgerError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Aws(error) => error.hint(),
+            Self::Aws(error) | Self::Fetch(CopyError::Aws(error)) => error.hint(),
             Self::Record(_) => Some(
                 "the run records were altered: keep the bucket as it is and look at the versions of orgtrail/runs/".to_owned(),
             ),
@@ -225,9 +226,10 @@ impl Explain for LedgerError {
 
     fn exit(&self) -> Exit {
         match self {
+            Self::Aws(error) | Self::Fetch(CopyError::Aws(error)) => Explain::exit(error),
             Self::Record(_) => Exit::IntegrityFailure,
             Self::Contended(_) => Exit::Incomplete,
-            _ => Exit::Unexpected,
+            Self::Fetch(_) | Self::Encode(_) => Exit::Unexpected,
         }
     }
 }

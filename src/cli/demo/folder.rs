@@ -3,13 +3,13 @@ use std::{fs, io, process};
 
 /// A temporary folder of our own, gone with this value unless it is kept.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(in crate::cli) struct Folder {
     path: PathBuf,
     keep: bool,
 }
 
 impl Folder {
-    pub(super) fn new(keep: bool) -> io::Result<Self> {
+    pub(in crate::cli) fn new(keep: bool) -> io::Result<Self> {
         let place = std::env::temp_dir();
         loop {
             let name = format!("orgtrail-demo-{}-{:08x}", process::id(), fastrand::u32(..));
@@ -21,16 +21,16 @@ impl Folder {
         }
     }
 
-    pub(super) fn is_kept(&self) -> bool {
+    pub(in crate::cli) fn is_kept(&self) -> bool {
         self.keep
     }
 
     /// Keeps it no longer than any other.
-    pub(super) fn let_go(&mut self) {
+    pub(in crate::cli) fn let_go(&mut self) {
         self.keep = false;
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::cli) fn path(&self) -> &Path {
         &self.path
     }
 }

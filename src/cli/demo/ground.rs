@@ -1,17 +1,15 @@
 //! The sandbox that the demo plays on, and the ways into it.
 
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::provider::SharedCredentialsProvider;
-
 use super::super::{CliError, Exit};
 use super::Story;
 use super::folder::Folder;
 use super::program::Program;
 use super::story::Kept;
-use crate::aws::{Aws, Clients, Pacing, Retries, Settings};
+use crate::aws::{Aws, Clients};
+use crate::cli::sandbox::past::aws_of;
 use crate::names::{AccountId, Region};
 use crate::plan::apply::chain;
-use crate::sandbox::{Credentials, Options, Sandbox};
+use crate::sandbox::{Options, Sandbox};
 
 /// The archive's bucket.
 pub(super) const BUCKET: &str = "acme-log-archive";
@@ -29,7 +27,6 @@ pub(super) struct Ground {
     /// A member that is neither the log archive nor the audit account.
     pub(super) member: AccountId,
     pub(super) accounts: usize,
-    administrator: Credentials,
 }
 
 impl Ground {
@@ -76,33 +73,13 @@ impl Ground {
             sandbox,
             folder,
             program,
-            administrator,
         })
     }
 
     /// The way in that orgtrail's own commands take: the administrator, and the
     /// role that every member has.
     pub(super) async fn aws(&self) -> Result<Aws, CliError> {
-        let keys = &self.administrator;
-        let credentials = aws_credential_types::Credentials::from_keys(
-            &keys.access_key_id,
-            &keys.secret_access_key,
-            None,
-        );
-        let base = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(aws_config::Region::new(self.sandbox.home_region().to_string()))
-            .endpoint_url(self.sandbox.endpoint())
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
-        let settings = Settings {
-            home_region: Some(self.sandbox.home_region().clone()),
-            pacing: Pacing::Off,
-            // What is refused here is to be refused at once.
-            retries: Retries { attempts: 1, ..Retries::default() },
-            ..Settings::default()
-        };
-        Ok(Aws::with_base(settings, base).await?)
+        aws_of(&self.sandbox).await
     }
 
     /// The clients of an account in the home Region.

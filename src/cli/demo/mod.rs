@@ -1,7 +1,7 @@
 //! `orgtrail demo`: every promise, tried on the built-in sandbox.
 
 mod drift;
-mod folder;
+pub(super) mod folder;
 mod ground;
 mod guards;
 mod legacy;

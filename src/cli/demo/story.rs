@@ -65,11 +65,12 @@ pub(super) struct Kept {
 impl Kept {
     fn how_to_go_on(&self) -> String {
         let (folder, state) = (self.folder.display(), self.state.display());
+        let config = self.folder.join("orgtrail.toml");
+        let config = config.display();
         format!(
             "Kept in {folder}. To go on in it:\n  \
-             cd {folder}\n  \
-             orgtrail sandbox up --data {state} > sandbox.env &\n  \
-             source sandbox.env && orgtrail plan"
+             orgtrail sandbox exec --data {state} -- orgtrail --config {config} plan\n  \
+             orgtrail sandbox exec --data {state} -- bash"
         )
     }
 }

@@ -104,6 +104,7 @@ fn state(world: &World) -> Value {
     let organization = control.organization.as_ref();
     json!({
         "now": world.clock.now().to_string(),
+        "pid": std::process::id(),
         "home_region": world.home_region,
         "organization": organization.map(|organization| &organization.id),
         "management_account": organization.map(|organization| &organization.management_account),

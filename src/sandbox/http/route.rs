@@ -28,6 +28,9 @@ use crate::sandbox::{
 /// No call to a service other than S3 is larger.
 const MAX_CALL_BYTES: usize = 4 << 20;
 
+/// What every answer says it is from: AWS has other names.
+const SERVER: &str = "orgtrail-sandbox";
+
 /// Answers requests.
 pub(super) struct Endpoint {
     world: Arc<World>,
@@ -45,8 +48,10 @@ impl Endpoint {
     /// Where a fault is to close the connection without an answer.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
         let mut response = self.respond(request).await?;
+        let headers = response.headers_mut();
+        headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
         if let Ok(shows) = HeaderValue::try_from(self.world.clock.now().to_string()) {
-            response.headers_mut().insert(SANDBOX_TIME, shows);
+            headers.insert(SANDBOX_TIME, shows);
         }
         Ok(response)
     }

@@ -48,6 +48,7 @@ impl Context<'_> {
             "aws:securetransport" => flag(self.request.secure_transport),
             "aws:currenttime" => owned(real_now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             "aws:epochtime" => owned(real_now().as_second().to_string()),
+            "aws:requestedregion" => Some(Cow::Borrowed(self.request.region.as_str())),
             "aws:resourceaccount" => Some(Cow::Borrowed(self.request.resource_account.as_str())),
             "aws:resourceorgid" => owned(self.org_id(self.request.resource_account)?),
             "aws:viaawsservice" => flag(false),

@@ -21,7 +21,7 @@ use super::{
     auth::{Caller, Identity},
     world::Control,
 };
-use crate::names::AccountId;
+use crate::names::{AccountId, Region};
 
 /// Whether `text` matches a pattern with `*` and `?`, in any case.
 pub(crate) fn glob(pattern: &str, text: &str) -> bool {
@@ -38,6 +38,9 @@ pub(super) struct Request<'a> {
     pub(super) resource: &'a str,
     /// The account that owns the resource.
     pub(super) resource_account: &'a AccountId,
+    /// The Region that the request was sent to (`aws:RequestedRegion`): that of its
+    /// endpoint, `us-east-1` for global services.
+    pub(super) region: &'a Region,
     /// The resource's own policy, where it has one.
     pub(super) resource_policy: Option<&'a Policy>,
     /// Condition keys beside the global ones that the caller itself tells:

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    names::Partition,
+    names::{Partition, Region},
     sandbox::{Options, bootstrap, clock::real_now},
 };
 
@@ -42,10 +42,12 @@ fn decide(
     action: &str,
     policy: Option<&Document>,
 ) -> Result<(), Denial> {
+    let region: Region = "us-east-1".parse().unwrap();
     let request = Request {
         action,
         resource: "arn:aws:s3:::bucket/key",
         resource_account: owner,
+        region: &region,
         resource_policy: policy.map(Document::policy),
         context: &[],
         secure_transport: true,

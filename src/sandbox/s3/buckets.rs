@@ -46,6 +46,7 @@ impl Cx<'_> {
             action,
             resource,
             resource_account: &caller.account,
+            region: self.region.unwrap_or(&self.world.home_region),
             resource_policy: None,
             context: keys,
             secure_transport: self.session.tls.is_some(),

@@ -160,6 +160,9 @@ impl<'a> Cx<'a> {
             action,
             resource,
             resource_account: &bucket.owner,
+            // A request is sent to the endpoint of the Region that it is signed for, an
+            // unsigned one to the bucket's.
+            region: self.region.unwrap_or(&bucket.region),
             resource_policy: policy.map(|policy| policy.document.policy()),
             context: &keys,
             secure_transport: self.session.tls.is_some(),

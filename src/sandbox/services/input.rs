@@ -153,8 +153,9 @@ impl Call<'_> {
                 action: &action,
                 resource,
                 resource_account,
+                region: self.region,
                 resource_policy,
-                context: &[("aws:RequestedRegion", self.region.to_string())],
+                context: &[],
                 secure_transport: self.secure_transport,
             },
         )

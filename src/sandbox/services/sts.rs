@@ -72,10 +72,7 @@ fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         return Err(denied());
     }
     let proven = check_mfa(control, call)?;
-    let mut context = vec![
-        ("sts:RoleSessionName", session.to_owned()),
-        ("aws:RequestedRegion", call.region.to_string()),
-    ];
+    let mut context = vec![("sts:RoleSessionName", session.to_owned())];
     if let Some(external_id) = text(call.input, "ExternalId") {
         context.push(("sts:ExternalId", external_id.to_owned()));
     }
@@ -87,6 +84,7 @@ fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         action: "sts:AssumeRole",
         resource: arn,
         resource_account: &account,
+        region: call.region,
         resource_policy: Some(role.trust.policy()),
         context: &context,
         secure_transport: call.secure_transport,

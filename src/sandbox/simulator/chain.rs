@@ -60,9 +60,12 @@ pub(super) struct At<'a> {
 }
 
 impl Chain {
-    pub(super) fn new(since: Timestamp) -> Self {
+    /// The chain of digests that are due since `since`, of a place that is covered
+    /// since `covered_since`, or all along.
+    pub(super) fn new(since: Timestamp, covered_since: Option<Timestamp>) -> Self {
+        let begins = covered_since.map_or(since, |covered| covered.max(since));
         // Digests tell whole seconds.
-        let second = Timestamp::from_second(since.as_second()).unwrap_or(since);
+        let second = Timestamp::from_second(begins.as_second()).unwrap_or(begins);
         Self { since, next: second, previous: None, backfilling: false, files: Vec::new() }
     }
 
@@ -217,7 +220,7 @@ mod tests {
     #[test]
     fn what_is_late_for_longer_than_thirty_days_is_lost() {
         for (late, lost) in [(0, 0), (1, 1), (3_600, 1), (3_601, 2)] {
-            let mut chain = Chain::new(Timestamp::UNIX_EPOCH);
+            let mut chain = Chain::new(Timestamp::UNIX_EPOCH, None);
             chain.skip_lost(Timestamp::UNIX_EPOCH + LOST + SignedDuration::from_secs(late));
             assert_eq!(chain.next.as_second(), lost * HOUR.as_secs(), "{late}");
         }

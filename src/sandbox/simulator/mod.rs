@@ -48,11 +48,26 @@ pub(super) struct State {
     pub(super) keys: keys::Keys,
     /// By trail, then account and Region.
     places: BTreeMap<String, BTreeMap<String, Place>>,
-    /// Trails as they were when something ended, oldest first.
-    endings: Vec<(Trail, Timestamp)>,
+    /// Trails as they were until they changed, oldest first: what they recorded so
+    /// far is due as they were.
+    #[serde(default)]
+    changes: Vec<Change>,
+    /// When each trail was last looked at: what it covers for the first time later
+    /// is covered from then on, not from the trail's start.
+    #[serde(default)]
+    looked_at: BTreeMap<String, Timestamp>,
     /// Calls that clients made, oldest first, and that are to be delivered yet.
     activity: VecDeque<Value>,
     volume: Volume,
+}
+
+/// A trail as it was until `at`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Change {
+    trail: Trail,
+    at: Timestamp,
+    /// Whether logging or validation ended then: the last digests are due.
+    ends: bool,
 }
 
 /// How much happens.
@@ -77,7 +92,7 @@ impl State {
     /// Notes that a trail, as it was, ends what it did: its last files and
     /// digests are due.
     pub(super) fn end(&mut self, trail: Trail, at: Timestamp) {
-        self.endings.push((trail, at));
+        self.changes.push(Change { trail, at, ends: true });
     }
 
     /// Sets how many events an hour happen in each account and active Region,
@@ -94,15 +109,15 @@ pub(super) fn advance(world: &World) {
     let now = world.clock.now();
     let mut control = world.control.write();
     crate::sandbox::services::kms::delete_due(&mut control, now);
-    let endings = std::mem::take(&mut control.simulator.endings);
+    let changes = std::mem::take(&mut control.simulator.changes);
     let trails: Vec<Trail> = control
         .accounts
         .values()
         .flat_map(|account| account.cloudtrail.trails.values().cloned())
         .collect();
     let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
-    for (trail, at) in endings {
-        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until: at, ends: true });
+    for Change { trail, at, ends } in changes {
+        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until: at, ends });
     }
     for trail in trails {
         runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until: now, ends: false });
@@ -111,13 +126,53 @@ pub(super) fn advance(world: &World) {
     control.simulator.activity.retain(|call| activity::made_at(call) >= Some(delivered));
 }
 
+/// Notes that a trail changed: until `now` it was `before`. What it covers from now
+/// on only is covered from now on.
+pub(super) fn change(world: &World, control: &mut Control, before: Trail, ends: bool) {
+    let now = world.clock.now();
+    let arn = before.arn.to_string();
+    let covered = places_of(world, control, &before);
+    let state = &mut control.simulator;
+    let looked_at = state.looked_at.insert(arn.clone(), now);
+    let known = state.places.entry(arn).or_default();
+    let keys: std::collections::BTreeSet<String> = covered.iter().map(Covered::key).collect();
+    for (_, place) in known.iter_mut().filter(|(key, _)| !keys.contains(*key)) {
+        place.leave(now);
+    }
+    for covered in covered {
+        let since = covered.since(looked_at);
+        known.entry(covered.key()).or_insert_with(|| Place::covered_since(since));
+    }
+    state.changes.push(Change { trail: before, at: now, ends });
+}
+
+/// An account and Region that a trail covers.
+struct Covered {
+    account: AccountId,
+    region: Region,
+    /// When the organization began to lend it to the trail; none for the trail's
+    /// own account.
+    member_since: Option<Timestamp>,
+}
+
+impl Covered {
+    fn key(&self) -> String {
+        place_key(&self.account, &self.region)
+    }
+
+    /// Since when it is covered, where it was not at `looked_at`.
+    fn since(&self, looked_at: Option<Timestamp>) -> Option<Timestamp> {
+        self.member_since.max(looked_at)
+    }
+}
+
 /// One account and Region of one trail, and all that is to be done there.
 struct Unit {
     trail: String,
     account: AccountId,
     region: Region,
     place: Place,
-    runs: std::sync::Arc<Vec<Run>>,
+    runs: Vec<Run>,
 }
 
 /// Runs every place of every trail, on as many threads as there are processors.
@@ -131,16 +186,39 @@ fn deliver(
 ) -> Timestamp {
     let mut units = Vec::new();
     for (arn, runs) in runs {
-        let Some(newest) = runs.last() else { continue };
-        let places = places_of(world, control, &newest.trail);
         let mut known = control.simulator.places.remove(&arn).unwrap_or_default();
-        let runs = std::sync::Arc::new(runs);
-        for (account, region) in places {
-            let place = known.remove(&place_key(&account, &region)).unwrap_or_default();
-            let (trail, runs) = (arn.clone(), std::sync::Arc::clone(&runs));
-            units.push(Unit { trail, account, region, place, runs });
+        let looked_at = control.simulator.looked_at.insert(arn.clone(), now);
+        let mut of_trail: BTreeMap<String, Unit> = BTreeMap::new();
+        let last = runs.len().saturating_sub(1);
+        for (index, run) in runs.iter().enumerate() {
+            let mut left: std::collections::BTreeSet<String> = of_trail.keys().cloned().collect();
+            for covered in places_of(world, control, &run.trail) {
+                let key = covered.key();
+                left.remove(&key);
+                let unit = of_trail.entry(key.clone()).or_insert_with(|| {
+                    let since = covered.since(looked_at);
+                    let known = known.remove(&key);
+                    let mut place = known.unwrap_or_else(|| Place::covered_since(since));
+                    place.join(covered.member_since);
+                    let (account, region) = (covered.account, covered.region);
+                    Unit { trail: arn.clone(), account, region, place, runs: Vec::new() }
+                });
+                unit.runs.push(run.clone());
+            }
+            // What the trail covered before and no longer does has its last digest.
+            for key in left {
+                if let Some(run) = of_trail.get_mut(&key).and_then(|unit| unit.runs.last_mut()) {
+                    run.ends = true;
+                }
+            }
+            if index == last {
+                // What happens while nobody records it is not recorded later.
+                for place in known.values_mut() {
+                    place.leave(run.until);
+                }
+            }
         }
-        // Places that the trail no longer covers keep where they were.
+        units.extend(of_trail.into_values());
         if !known.is_empty() {
             control.simulator.places.insert(arn, known);
         }
@@ -176,7 +254,7 @@ fn deliver(
 impl Unit {
     fn run(&mut self, world: &World, control: &Control) -> Outcome {
         let mut outcome = Outcome::default();
-        for run in self.runs.iter() {
+        for run in &self.runs {
             self.place.run(world, control, &self.account, &self.region, run, &mut outcome);
         }
         outcome
@@ -203,23 +281,27 @@ fn make_keys(control: &mut Control, units: &[Unit]) {
 
 /// The accounts and Regions that a trail records, as far as anything happens
 /// there.
-fn places_of(world: &World, control: &Control, trail: &Trail) -> Vec<(AccountId, Region)> {
+fn places_of(world: &World, control: &Control, trail: &Trail) -> Vec<Covered> {
     let active = active_regions(world, control);
-    let mut accounts = vec![trail.owner.clone()];
+    let mut accounts = vec![(trail.owner.clone(), None)];
     if trail.organization
-        && organization::is_trusted(control)
         && let Some(organization) = &control.organization
+        && let Some(trusted_at) = organization.trusted_services.get(organization::PRINCIPAL)
     {
         let members = organization.members.iter().filter(|(_, member)| !member.suspended);
-        accounts.extend(members.map(|(id, _)| id.clone()).filter(|id| *id != trail.owner));
+        let members = members.filter(|(id, _)| **id != trail.owner);
+        accounts.extend(
+            members.map(|(id, member)| (id.clone(), Some(member.joined_at.max(*trusted_at)))),
+        );
     }
     let mut places = Vec::new();
-    for account in accounts {
+    for (account, member_since) in accounts {
         let Some(state) = control.accounts.get(&account) else { continue };
         for region in &state.enabled_regions {
             let covered = *region == trail.home_region || trail.multi_region;
             if covered && (active.contains(region) || *region == trail.home_region) {
-                places.push((account.clone(), region.clone()));
+                let (account, region) = (account.clone(), region.clone());
+                places.push(Covered { account, region, member_since });
             }
         }
     }

@@ -31,6 +31,9 @@ pub(super) struct Place {
     failed_until: Option<Timestamp>,
     digests_failed: bool,
     chain: Option<Chain>,
+    /// Since when the trail covers it, where that is later than the trail's start.
+    #[serde(default)]
+    since: Option<Timestamp>,
 }
 
 /// A stretch of time in which a trail was set so.
@@ -88,6 +91,26 @@ fn slot_end(after: Timestamp) -> Timestamp {
 }
 
 impl Place {
+    /// A place of which nothing was delivered yet.
+    pub(super) fn covered_since(since: Option<Timestamp>) -> Self {
+        Self { since, ..Self::default() }
+    }
+
+    /// Notes that the trail does not cover it: at `at`, and since it was last seen.
+    pub(super) fn leave(&mut self, at: Timestamp) {
+        *self = Self { slots_until: Some(at), since: Some(at), ..Self::default() };
+    }
+
+    /// Notes that the organization lends it to the trail since `since`: what was
+    /// before was not recorded, also where it was covered earlier still.
+    pub(super) fn join(&mut self, since: Option<Timestamp>) {
+        if let (Some(since), Some(until)) = (since, self.slots_until)
+            && until < since
+        {
+            self.leave(since);
+        }
+    }
+
     /// Where the next digest begins, while there is a chain.
     pub(super) fn digest_from(&self) -> Option<Timestamp> {
         self.chain.as_ref().map(|chain| chain.next)
@@ -117,14 +140,14 @@ impl Place {
         let at = At { world, control, trail, account, region };
         match trail.digests_since {
             Some(since) if !self.chain.as_ref().is_some_and(|chain| chain.is_of(trail)) => {
-                self.chain = Some(Chain::new(since));
+                self.chain = Some(Chain::new(since, self.since));
                 self.digests_failed = false;
             }
             Some(_) => {}
             None => self.chain = None,
         }
         if trail.logging {
-            let start = trail.started_at.unwrap_or(run.until);
+            let start = trail.started_at.unwrap_or(run.until).max(self.since.unwrap_or_default());
             let from = self.slots_until.map_or(start, |until| until.max(start));
             self.slots(at, from, run, outcome);
         } else {

@@ -8,7 +8,10 @@ use serde_json::json;
 use super::{
     ApiError, Call, Control, Reply, Trail, World, checks, find, input, organization, settings, tags,
 };
-use crate::{names::Arn, sandbox::services::iam};
+use crate::{
+    names::Arn,
+    sandbox::{services::iam, simulator},
+};
 
 /// How many trails a Region takes, copies included.
 const MAX_TRAILS: usize = 5;
@@ -140,9 +143,8 @@ pub(super) fn update(
     }
     checks::check(world, control, &mut trail, &call.caller.account)?;
     let reply = trail.summary();
-    if trail.settle_digests(now) {
-        control.simulator.end(before, now);
-    }
+    let ends = trail.settle_digests(now);
+    simulator::change(world, control, before, ends);
     store(control, trail);
     Ok(reply)
 }

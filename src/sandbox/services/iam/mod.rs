@@ -63,6 +63,7 @@ pub(in crate::sandbox) fn pass_role(
             action: "iam:PassRole",
             resource: role,
             resource_account: &call.caller.account,
+            region: call.region,
             resource_policy: None,
             context: &[("iam:PassedToService", service.to_owned())],
             secure_transport: call.secure_transport,

@@ -119,12 +119,14 @@ pub(super) fn allow(
         .extend(encryption_context.keys().map(|name| ("kms:EncryptionContextKeys", name.clone())));
     context.push(("kms:CallerAccount", caller.account.to_string()));
     let resource = key.arn.to_string();
+    let region = key.arn.region.as_ref().ok_or_else(|| not_found(resource.as_str()))?;
     control.authorize(
         caller,
         &Request {
             action,
             resource: &resource,
             resource_account: owner,
+            region,
             resource_policy: Some(key.policy.parsed()),
             context: &context,
             secure_transport,

@@ -126,12 +126,14 @@ pub(in crate::sandbox) fn may_publish(
 ) -> Result<(), ApiError> {
     let topic = find(control, arn).ok_or_else(no_topic)?;
     let owner = arn.account.as_ref().unwrap_or(&caller.account);
+    let region = arn.region.as_ref().ok_or_else(no_topic)?;
     control.authorize(
         caller,
         &Request {
             action: "sns:Publish",
             resource: &arn.to_string(),
             resource_account: owner,
+            region,
             resource_policy: Some(topic.policy.parsed()),
             context: &[],
             secure_transport: true,

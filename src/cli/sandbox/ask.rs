@@ -1,0 +1,151 @@
+//! The calls that only a sandbox has.
+
+use http::Method;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::cli::{Exit, Explain};
+
+/// What a sandbox answers to a tick.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Ticked {
+    pub(super) now: Timestamp,
+}
+
+/// What a sandbox answers to a confirmation.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Confirmed {
+    pub(super) confirmed: u64,
+}
+
+/// Which process a sandbox is.
+#[derive(Debug, Deserialize)]
+pub(super) struct Identity {
+    pub(super) pid: u32,
+}
+
+/// Puts a sandbox's clock forward.
+pub(super) async fn tick(endpoint: &str, hours: u32) -> Result<Ticked, AskError> {
+    let body = format!("{{\"seconds\":{}}}", u64::from(hours) * 3600);
+    ask(endpoint, Method::POST, "/_sandbox/tick", body).await
+}
+
+/// Confirms every subscription that waits for it.
+pub(super) async fn confirm(endpoint: &str) -> Result<Confirmed, AskError> {
+    ask(endpoint, Method::POST, "/_sandbox/confirm", String::new()).await
+}
+
+/// Asks a sandbox which process it is.
+pub(super) async fn identity(endpoint: &str) -> Result<Identity, AskError> {
+    ask(endpoint, Method::GET, "/_sandbox/state", String::new()).await
+}
+
+/// Why a sandbox could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskError {
+    /// Only a sandbox has these calls, and it listens on loopback alone.
+    #[error("`{found}` is no sandbox's endpoint: expected `http://127.0.0.1:PORT`")]
+    Endpoint { found: String },
+    /// Nobody answers there.
+    #[error("asking the sandbox at {endpoint}")]
+    Connect { endpoint: String, source: std::io::Error },
+    /// It broke off.
+    #[error("asking the sandbox at {endpoint}")]
+    Http { endpoint: String, source: hyper::Error },
+    /// It did not like the question.
+    #[error("the sandbox answered {status}: {answer}")]
+    Refused { status: u16, answer: String },
+}
+
+impl Explain for AskError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Connect { .. } => Some("is `orgtrail sandbox up` running there?".to_owned()),
+            Self::Endpoint { .. } => {
+                Some("`orgtrail sandbox up` prints it as AWS_ENDPOINT_URL".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Endpoint { .. } => Exit::Usage,
+            _ => Exit::Unexpected,
+        }
+    }
+}
+
+async fn ask<T: DeserializeOwned>(
+    endpoint: &str,
+    method: Method,
+    path: &str,
+    body: String,
+) -> Result<T, AskError> {
+    let bad = || AskError::Endpoint { found: endpoint.to_owned() };
+    let address = endpoint.strip_prefix("http://").ok_or_else(bad)?.trim_end_matches('/');
+    let address = address.replace("localhost:", "127.0.0.1:");
+    let address: std::net::SocketAddr = address.parse().map_err(|_| bad())?;
+    if !address.ip().is_loopback() {
+        return Err(bad());
+    }
+    let connect = |source| AskError::Connect { endpoint: endpoint.to_owned(), source };
+    let http = |source| AskError::Http { endpoint: endpoint.to_owned(), source };
+    let stream = tokio::net::TcpStream::connect(address).await.map_err(connect)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
+    let connection = tokio::spawn(connection);
+    let mut request = http::Request::new(Full::<bytes::Bytes>::from(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = path.parse().map_err(|_| bad())?;
+    if let Ok(host) = address.to_string().parse() {
+        request.headers_mut().insert(http::header::HOST, host);
+    }
+    let response = sender.send_request(request).await.map_err(http)?;
+    let status = response.status();
+    let answer = response.into_body().collect().await.map_err(http)?.to_bytes();
+    drop(sender);
+    // Its end says nothing that the answer did not.
+    drop(connection.await);
+    let refused = || AskError::Refused {
+        status: status.as_u16(),
+        answer: String::from_utf8_lossy(&answer).into_owned(),
+    };
+    if !status.is_success() {
+        return Err(refused());
+    }
+    serde_json::from_slice(&answer).map_err(|_| refused())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::{Options, Pace, Sandbox};
+
+    #[tokio::test]
+    async fn a_tick_reaches_the_sandbox() {
+        let options = Options { pace: Pace::Frozen, ..Options::new("us-east-1".parse().unwrap()) };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        let before = sandbox.now();
+        let answer = tick(&sandbox.endpoint(), 2).await.unwrap();
+        assert_eq!(answer.now, sandbox.now());
+        assert_eq!(sandbox.now().duration_since(before).as_hours(), 2);
+        let identity = identity(&sandbox.endpoint()).await.unwrap();
+        assert_eq!(identity.pid, std::process::id());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_sandbox_is_refused() {
+        for endpoint in ["https://127.0.0.1:1", "http://192.0.2.1:80", "127.0.0.1:80", "http://x"] {
+            let error = tick(endpoint, 1).await.unwrap_err();
+            assert!(matches!(error, AskError::Endpoint { .. }), "{endpoint}: {error}");
+        }
+        // Nor does another answer pass for a sandbox's.
+        let sandbox = Sandbox::start(Options::new("us-east-1".parse().unwrap())).await.unwrap();
+        let path = "/_sandbox/confirm";
+        let answer = ask::<Ticked>(&sandbox.endpoint(), Method::POST, path, String::new()).await;
+        assert!(matches!(answer, Err(AskError::Refused { status: 200, .. })), "{answer:?}");
+    }
+}

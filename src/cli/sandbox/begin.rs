@@ -1,0 +1,126 @@
+//! How a sandbox begins: what `up` and `exec` have in common.
+
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{config_of, past, process::Signals};
+use crate::{
+    cli::{CliError, Context, Exit},
+    names::Region,
+    sandbox::{DataError, Options, Pace, Sandbox},
+};
+
+/// What a sandbox is to be.
+#[derive(Debug, clap::Args)]
+pub(super) struct Begin {
+    /// Accounts of the organization, the management account among them.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=10_000))]
+    accounts: u16,
+
+    /// The port on 127.0.0.1; a free one where it is not given.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+
+    /// The home Region.
+    #[arg(long, default_value = "us-east-1")]
+    region: Region,
+
+    /// Keep the state in this directory across restarts.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// Write a config that matches the sandbox; an existing file is replaced
+    /// only with --yes.
+    #[arg(long, value_name = "FILE")]
+    write_config: Option<PathBuf>,
+
+    /// What the simulated clock shows at the start; now where it is not given.
+    #[arg(long, value_name = "TIME")]
+    start: Option<Timestamp>,
+
+    /// Let the clock move by ticks alone, so that every run sees the same
+    /// times.
+    #[arg(long)]
+    frozen: bool,
+
+    /// What ids and keys are drawn from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Begin so long ago, as in `7d` or `36h`: with the organization trail of the
+    /// config that `--write-config` writes, which has delivered up to now.
+    #[arg(long, value_name = "TIME", value_parser = past::span)]
+    history: Option<SignedDuration>,
+
+    /// Give so many members a trail and a bucket of their own, which have logged
+    /// for as long as `--history` says, else for a day.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    legacy: u16,
+}
+
+/// A running sandbox that was asked for.
+pub(super) struct Begun {
+    pub(super) sandbox: Sandbox,
+    /// The config that `--write-config` wrote.
+    pub(super) config: Option<PathBuf>,
+}
+
+impl Begin {
+    /// Starts the sandbox.
+    ///
+    /// # Errors
+    /// When it cannot be, or the config cannot be written.
+    pub(super) async fn start(&self, context: &Context) -> Result<Begun, CliError> {
+        if let Some(path) = &self.write_config
+            && path.exists()
+            && !context.yes
+        {
+            return Err(CliError::usage(format!("{} exists already", path.display()))
+                .with_hint("name another file, or let it be replaced with `--yes`"));
+        }
+        let past = past::Past::new(self.history, self.legacy, self.accounts, self.start)?;
+        let options = Options {
+            accounts: self.accounts.into(),
+            port: self.port,
+            data: self.data.clone(),
+            start: past.as_ref().map(past::Past::begins).or(self.start),
+            pace: if self.frozen { Pace::Frozen } else { Pace::Flowing },
+            seed: self.seed,
+            ..Options::new(self.region.clone())
+        };
+        let sandbox = Sandbox::start(options).await?;
+        match past {
+            Some(past) if !sandbox.is_resumed() => Box::pin(past.happen(&sandbox)).await?,
+            Some(_) => context.out.warn(
+                "the organization in --data goes on; --history and --legacy are for a new one",
+            ),
+            None => {}
+        }
+        if let Some(path) = &self.write_config {
+            write_config(&sandbox, path)?;
+            context.out.note(format_args!("wrote {}", path.display()));
+        }
+        Ok(Begun { sandbox, config: self.write_config.clone() })
+    }
+}
+
+/// Writes the config that matches a sandbox.
+pub(super) fn write_config(sandbox: &Sandbox, path: &Path) -> Result<(), CliError> {
+    std::fs::write(path, config_of(sandbox)).map_err(|error| {
+        CliError::new(format!("writing {}: {error}", path.display()), Exit::Unexpected)
+    })
+}
+
+/// Stops a sandbox, which saves its state; a signal meanwhile ends the program at
+/// once, and leaves what was saved before.
+pub(super) async fn stop(sandbox: Sandbox, signals: &mut Signals) -> Result<(), CliError> {
+    let unexpected = |error: DataError| CliError::new(error, Exit::Unexpected);
+    tokio::select! {
+        stopped = sandbox.stop() => stopped.map_err(unexpected),
+        _ = signals.next() => {
+            let message = "stopped before the state was saved: what was saved before is kept";
+            Err(CliError::new(message, Exit::Unexpected))
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! A sandbox in the background: `sandbox up --detach` and `sandbox down`.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Running, ask,
+    begin::{self, Begin, Begun},
+    process::{self, Signal, Signals},
+    variables::{Variables, absolute},
+};
+use crate::cli::{CliError, Context, Exit, Format};
+
+/// Where a sandbox in the background is found again.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// Where a sandbox in the background has its files.
+    #[arg(long, value_name = "DIR", env = "ORGTRAIL_SANDBOX_DIR")]
+    #[arg(default_value = ".orgtrail-sandbox")]
+    dir: PathBuf,
+}
+
+/// End the sandbox of `sandbox up --detach`
+///
+/// Waits until it has saved its state, where `--data` keeps it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail sandbox down")]
+pub(super) struct Down {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What is known of a sandbox in the background.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Detached {
+    #[serde(flatten)]
+    pub(super) running: Running,
+    /// The process.
+    pid: u32,
+    /// The config that matches it.
+    pub(super) config: PathBuf,
+    /// The variables that lead to it, for a POSIX shell.
+    environment: PathBuf,
+    /// What it said.
+    log: PathBuf,
+}
+
+/// How long `down` waits for the state to be saved.
+const SAVED_WITHIN: Duration = Duration::from_secs(120);
+/// How often it looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+fn failed(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> CliError {
+    let what = format!("{doing} {}", path.display());
+    move |error| CliError::new(format!("{what}: {error}"), Exit::Unexpected)
+}
+
+impl Place {
+    fn state(&self) -> PathBuf {
+        self.dir.join("sandbox.json")
+    }
+
+    fn environment(&self) -> PathBuf {
+        self.dir.join("env")
+    }
+
+    /// There once a sandbox could not save its state.
+    fn failed(&self) -> PathBuf {
+        self.dir.join("failed")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+
+    /// What the directory says of a sandbox, whether it still runs or not.
+    fn find(&self) -> Result<Option<Detached>, CliError> {
+        let path = self.state();
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+                CliError::usage(format!("{} is not of a sandbox: {error}", path.display()))
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("reading", &path)(error)),
+        }
+    }
+
+    /// What the directory says of a sandbox.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn read(&self) -> Result<Detached, CliError> {
+        self.find()?.ok_or_else(|| self.no_sandbox())
+    }
+
+    fn no_sandbox(&self) -> CliError {
+        CliError::usage(format!("no sandbox is running in {}", self.dir.display()))
+            .with_hint("`orgtrail sandbox up --detach` starts one")
+    }
+
+    /// The sandbox that runs.
+    ///
+    /// # Errors
+    /// When none does.
+    pub(super) async fn running(&self) -> Result<Detached, CliError> {
+        let found = self.read()?;
+        if found.answers().await { Ok(found) } else { Err(self.no_sandbox()) }
+    }
+
+    /// Removes what leads to a sandbox that is no more.
+    fn clear(&self) -> Result<(), CliError> {
+        for path in [self.environment(), self.state()] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed("removing", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare(&self) -> Result<(), CliError> {
+        let made = private_folder(&self.dir);
+        made.map_err(failed("creating", &self.dir))?;
+        // Keys of a sandbox are worth nothing, and still are nothing to commit.
+        let ignore = self.dir.join(".gitignore");
+        fs::write(&ignore, "*\n").map_err(failed("writing", &ignore))
+    }
+}
+
+impl Detached {
+    /// Whether this very sandbox listens: a port and a process id are soon
+    /// another's.
+    async fn answers(&self) -> bool {
+        let identity = ask::identity(&self.running.endpoint).await;
+        identity.is_ok_and(|found| found.pid == self.pid)
+    }
+}
+
+/// Starts a sandbox in the background, and returns when it listens.
+pub(super) async fn start(place: &Place, context: &Context) -> Result<Exit, CliError> {
+    if let Some(found) = place.find()? {
+        if found.answers().await {
+            let (pid, endpoint) = (found.pid, &found.running.endpoint);
+            let message = format!("a sandbox is running already: process {pid} at {endpoint}");
+            return Err(CliError::usage(message)
+                .with_hint("`orgtrail sandbox down` ends it, `--dir` names another place"));
+        }
+        if process::is_running(found.pid) {
+            context.out.note("the sandbox that was here ended without a word");
+        }
+    }
+    place.prepare()?;
+    place.clear()?;
+    let unexpected = |error: io::Error| CliError::new(error, Exit::Unexpected);
+    let failed_there = place.failed();
+    if failed_there.exists() {
+        fs::remove_file(&failed_there).map_err(failed("removing", &failed_there))?;
+    }
+    let log = place.log();
+    let errors = private_file(&log).map_err(failed("creating", &log))?;
+    // The same call again, but for this.
+    let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--detach");
+    let mut child = Command::new(std::env::current_exe().map_err(unexpected)?)
+        .args(arguments)
+        .arg("--in-background")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(errors)
+        .spawn()
+        .map_err(unexpected)?;
+    let said = child.stdout.take();
+    let line = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        if let Some(said) = said {
+            io::BufReader::new(said).read_line(&mut line)?;
+        }
+        Ok::<_, io::Error>(line)
+    });
+    let line = line.await.map_err(|error| CliError::new(error, Exit::Unexpected))?;
+    let line = line.map_err(unexpected)?;
+    let Ok(found) = serde_json::from_str::<Detached>(&line) else {
+        // It says why, as it would have here.
+        let status = child.wait().map_err(unexpected)?;
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        let exit = if status.code() == Some(Exit::Usage.code().into()) {
+            Exit::Usage
+        } else {
+            Exit::Unexpected
+        };
+        let said = said.trim().trim_start_matches("error: ").to_owned();
+        return Err(CliError::new(format!("the sandbox did not start: {said}"), exit));
+    };
+    match context.format {
+        Format::Json => context.out.data(line.trim_end())?,
+        Format::Text => context.out.data(format_args!(
+            "{} accounts on {}, process {}\n\n  \
+             orgtrail sandbox exec --detached -- COMMAND   run a command against it\n  \
+             orgtrail sandbox down                         end it\n\n\
+             Its variables are in {}.",
+            found.running.accounts.len(),
+            found.running.endpoint,
+            found.pid,
+            found.environment.display(),
+        ))?,
+    }
+    Ok(Exit::Clean)
+}
+
+/// What runs in the background.
+pub(super) async fn serve(
+    begin: &Begin,
+    place: &Place,
+    context: &Context,
+) -> Result<Exit, CliError> {
+    let unexpected = |error: io::Error| CliError::new(error, Exit::Unexpected);
+    process::leave_terminal().map_err(unexpected)?;
+    let mut signals = Signals::ending().map_err(unexpected)?;
+    let Begun { sandbox, config } = begin.start(context).await?;
+    let config = match config {
+        Some(path) => path,
+        None => {
+            let path = place.dir.join("orgtrail.toml");
+            begin::write_config(&sandbox, &path)?;
+            path
+        }
+    };
+    let full = |path: &Path| absolute(path).map_err(unexpected);
+    let found = Detached {
+        running: Running::of(&sandbox),
+        pid: std::process::id(),
+        config: full(&config)?,
+        environment: full(&place.environment())?,
+        log: full(&place.log())?,
+    };
+    let exports = Variables::of(&found.running, Some(&found.config)).exports();
+    write_private(&found.environment, &format!("{exports}\n"))?;
+    let line = serde_json::to_string(&found).map_err(|e| CliError::new(e, Exit::Unexpected))?;
+    // Last: who reads it finds the rest.
+    write_private(&place.state(), &format!("{line}\n"))?;
+    context.out.data(&line)?;
+    signals.next().await;
+    let stopped = begin::stop(sandbox, &mut signals).await;
+    if stopped.is_err() {
+        let failed_there = place.failed();
+        fs::write(&failed_there, "").map_err(failed("writing", &failed_there))?;
+    }
+    place.clear()?;
+    stopped.map(|()| Exit::Clean)
+}
+
+/// Ends a sandbox in the background, and waits until it has saved its state.
+pub(super) async fn down(args: &Down, context: &Context) -> Result<Exit, CliError> {
+    let place = &args.place;
+    let found = match place.find()? {
+        Some(found) if found.answers().await => found,
+        _ => {
+            place.clear()?;
+            context.out.note(format_args!("no sandbox is running in {}", place.dir.display()));
+            return Ok(Exit::Clean);
+        }
+    };
+    let told = process::send(found.pid, Signal::Terminate);
+    told.map_err(|error| CliError::new(error, Exit::Unexpected))?;
+    // What it removes when all is saved tells, not the process: it may stay as a
+    // zombie that nobody waits for.
+    let is_known = || Ok::<_, CliError>(place.find()?.is_some_and(|left| left.pid == found.pid));
+    let gone = async {
+        while process::is_running(found.pid) && is_known()? {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        is_known()
+    };
+    let Ok(left) = tokio::time::timeout(SAVED_WITHIN, gone).await else {
+        let message = format!("process {} still saves its state", found.pid);
+        return Err(CliError::new(message, Exit::Incomplete));
+    };
+    if left? || place.failed().exists() {
+        place.clear()?;
+        let log = found.log.display();
+        let message = format!("the sandbox ended without saving its state: see {log}");
+        return Err(CliError::new(message, Exit::Unexpected));
+    }
+    context.out.note(format_args!("the sandbox at {} has ended", found.running.endpoint));
+    Ok(Exit::Clean)
+}
+
+/// Writes a file that nobody else may read, whole or not at all.
+fn write_private(path: &Path, text: &str) -> Result<(), CliError> {
+    let aside = path.with_extension("new");
+    let written = private_file(&aside).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&aside, path)
+    });
+    written.map_err(failed("writing", path))
+}
+
+#[cfg(unix)]
+fn private_file(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+#[cfg(unix)]
+fn private_folder(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn private_file(path: &Path) -> io::Result<fs::File> {
+    fs::File::create(path)
+}
+
+#[cfg(not(unix))]
+fn private_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}

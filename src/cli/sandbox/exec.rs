@@ -1,0 +1,132 @@
+use std::{
+    ffi::OsString,
+    io::IsTerminal as _,
+    process::{Command, ExitStatus},
+};
+
+use super::{
+    Running,
+    begin::{self, Begin, Begun},
+    detached::Place,
+    process::{Signal, Signals, code_of, send},
+    variables::{Variables, absolute},
+};
+use crate::cli::{CliError, Context, Exit, demo::folder::Folder};
+
+/// Run a command that sees a sandbox as AWS, and nothing else
+///
+/// Starts a sandbox, runs the command, ends with the command's exit code. The
+/// command gets the sandbox's endpoint, keys and config in its environment, and
+/// no AWS_… or ORGTRAIL_… variable of yours; profiles and the machine's own
+/// credentials are out of its reach. Where the sandbox does not start, the
+/// command does not run. The sandbox ends with the command; `--data` keeps its
+/// state.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail sandbox exec -- orgtrail plan
+  orgtrail sandbox exec --history 7d -- orgtrail verify
+  orgtrail sandbox exec --accounts 12 -- bash
+
+  orgtrail sandbox exec -- sh -e <<'EOF'
+  orgtrail apply --yes
+  orgtrail sandbox tick --hours 24
+  orgtrail drift
+  EOF")]
+pub(super) struct Args {
+    #[command(flatten)]
+    begin: Begin,
+
+    /// Run the command against the sandbox of `sandbox up --detach`.
+    #[arg(long, conflicts_with_all = [
+        "accounts", "port", "region", "data", "write_config", "start", "frozen", "seed",
+        "history", "legacy",
+    ])]
+    detached: bool,
+
+    #[command(flatten)]
+    place: Place,
+
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let unexpected = |error: std::io::Error| CliError::new(error, Exit::Unexpected);
+    // Before the sandbox is there: whatever ends it from now on lets it save.
+    let mut signals = Signals::all().map_err(unexpected)?;
+    if args.detached {
+        let running = args.place.running().await?;
+        let variables = Variables::of(&running.running, Some(&running.config));
+        let status = child(&args.command, &variables, &mut signals, context).await?;
+        return leave(status);
+    }
+    let Begun { sandbox, config } = args.begin.start(context).await?;
+    let folder = Folder::new(false).map_err(unexpected)?;
+    let config = match config {
+        Some(path) => absolute(&path).map_err(unexpected)?,
+        None => {
+            let path = folder.path().join("orgtrail.toml");
+            begin::write_config(&sandbox, &path)?;
+            path
+        }
+    };
+    let running = Running::of(&sandbox);
+    context.out.note(format_args!(
+        "SANDBOX: {} accounts on {}, until the command ends",
+        running.accounts.len(),
+        running.endpoint
+    ));
+    let variables = Variables::of(&running, Some(&config));
+    let status = child(&args.command, &variables, &mut signals, context).await;
+    // Whatever became of the command: what it did is saved.
+    begin::stop(sandbox, &mut signals).await?;
+    drop(folder);
+    leave(status?)
+}
+
+/// Runs the command, and hands on what signals it is to have.
+async fn child(
+    command: &[OsString],
+    variables: &Variables,
+    signals: &mut Signals,
+    context: &Context,
+) -> Result<ExitStatus, CliError> {
+    let (program, arguments) =
+        command.split_first().ok_or_else(|| CliError::usage("no command is given"))?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    variables.give(&mut command, &context.environment);
+    let mut child = command.spawn().map_err(|error| {
+        let program = program.to_string_lossy();
+        CliError::usage(format!("cannot run `{program}`: {error}"))
+    })?;
+    let process = child.id();
+    // The terminal gives Ctrl-C to the command itself as well.
+    let from_terminal = std::io::stdin().is_terminal();
+    let ended = tokio::task::spawn_blocking(move || child.wait());
+    tokio::pin!(ended);
+    loop {
+        tokio::select! {
+            status = ended.as_mut() => {
+                let status = status.map_err(|error| CliError::new(error, Exit::Unexpected))?;
+                return status.map_err(|error| CliError::new(error, Exit::Unexpected));
+            }
+            signal = signals.next() => {
+                if !(from_terminal && signal == Signal::Interrupt) {
+                    // It may have ended this very moment.
+                    let _ = send(process, signal);
+                }
+            }
+        }
+    }
+}
+
+/// Ends this program with a command's own exit code.
+fn leave(status: ExitStatus) -> Result<Exit, CliError> {
+    match code_of(status) {
+        0 => Ok(Exit::Clean),
+        code => std::process::exit(code),
+    }
+}

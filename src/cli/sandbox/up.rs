@@ -1,0 +1,68 @@
+use super::{
+    Running,
+    begin::{self, Begin, Begun},
+    detached::{self, Place},
+    process::Signals,
+    variables::Variables,
+};
+use crate::cli::{CliError, Context, Exit, Format};
+
+/// Run a sandbox until Ctrl-C or SIGTERM, or in the background
+///
+/// Prints the variables that point the AWS CLI and orgtrail at it. With
+/// `--format json` it prints them as one line of JSON, with the root keys and
+/// MFA seeds of all accounts. To run commands against it, prefer `sandbox
+/// exec`: where no sandbox runs, it runs no command either.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail sandbox up --port 4566 --write-config orgtrail.toml
+  orgtrail sandbox up --accounts 100
+
+  orgtrail sandbox up --detach --history 7d --legacy 2
+  orgtrail sandbox exec --detached -- orgtrail sources
+  orgtrail sandbox down")]
+pub(super) struct Args {
+    #[command(flatten)]
+    begin: Begin,
+
+    /// Run in the background: return when the sandbox listens. `sandbox exec
+    /// --detached` runs commands against it, `sandbox down` ends it.
+    #[arg(long)]
+    detach: bool,
+
+    #[command(flatten)]
+    place: Place,
+
+    /// What `--detach` starts.
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    in_background: bool,
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    if args.detach {
+        return detached::start(&args.place, context).await;
+    }
+    if args.in_background {
+        return Box::pin(detached::serve(&args.begin, &args.place, context)).await;
+    }
+    let failed = |error| CliError::new(error, Exit::Unexpected);
+    // Before the sandbox is there: whatever ends it from now on lets it save.
+    let mut signals = Signals::ending().map_err(failed)?;
+    let Begun { sandbox, config } = args.begin.start(context).await?;
+    let running = Running::of(&sandbox);
+    match context.format {
+        Format::Json => context.out.data(running.line()?)?,
+        Format::Text => {
+            context.out.data(Variables::of(&running, config.as_deref()).exports())?;
+            context.out.note(format_args!(
+                "{} accounts on {}; Ctrl-C stops it",
+                running.accounts.len(),
+                running.endpoint
+            ));
+        }
+    }
+    signals.next().await;
+    begin::stop(sandbox, &mut signals).await?;
+    Ok(Exit::Clean)
+}
