@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::delivery::Deliveries;
-use self::discover::lanes;
+use self::discover::{Discovered, discover};
 pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
 use super::chain::{Absent, Border, ChainSummary, Rules, Window};
@@ -167,7 +167,9 @@ pub async fn verify(
     request: Request,
     progress: Arc<dyn Progress>,
 ) -> Result<Verification, ListError> {
-    let lanes = lanes(&request.source, &request.prefix, &request.selection).await?;
+    let Discovered { lanes, unsearched } =
+        discover(&request.source, &request.prefix, &request.selection).await?;
+    request.keys.ask_too(&lanes);
     progress.lanes(lanes.len());
     let request = Arc::new(request);
     let limits = Arc::new(logs::Limits::new(request.concurrency));
@@ -185,7 +187,7 @@ pub async fn verify(
         (report.account.clone(), report.region.clone(), report.bucket.clone(), report.root.clone())
     };
     reports.sort_by_cached_key(order);
-    Ok(Verification { lanes: reports, findings: Vec::new() })
+    Ok(Verification { lanes: reports, findings: unsearched.into_iter().collect() })
 }
 
 /// Is told how far verification has come.
