@@ -160,6 +160,20 @@ pub struct Lanes {
     pub stray_objects: u64,
 }
 
+impl Lanes {
+    /// Adds those below another prefix of the bucket; what lies below both is
+    /// kept once.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.lanes.extend(other.lanes);
+        self.lanes.sort();
+        self.lanes.dedup();
+        self.foreign.extend(other.foreign);
+        self.foreign.sort();
+        self.foreign.dedup();
+        self.stray_objects += other.stray_objects;
+    }
+}
+
 /// Finds the lanes below `[prefix/]AWSLogs/`, with and without an
 /// organization's folder.
 pub async fn lanes(

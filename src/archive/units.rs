@@ -40,8 +40,12 @@ impl Lane {
     /// The name of the source that it lies in: `s3://bucket/prefix`.
     #[must_use]
     pub fn source(&self) -> String {
-        let prefix = self.root.rsplit_once("AWSLogs/").map_or("", |(prefix, _)| prefix);
-        format!("s3://{}/{prefix}", self.bucket).trim_end_matches('/').to_owned()
+        // INVARIANT: as `Source::name` has it, whatever the prefix is.
+        let above = self.root.rsplit_once("AWSLogs/").map_or("", |(above, _)| above);
+        match above.strip_suffix('/') {
+            Some(prefix) => format!("s3://{}/{prefix}", self.bucket),
+            None => format!("s3://{}", self.bucket),
+        }
     }
 
     /// The lane's name in records and reports, the same for ever.
@@ -132,6 +136,10 @@ mod tests {
             ("AWSLogs/", "s3://logs"),
             ("a/b/AWSLogs/", "s3://logs/a/b"),
             ("a/AWSLogs/o-exampleorgid/", "s3://logs/a"),
+            ("AWSLogs/AWSLogs/", "s3://logs/AWSLogs"),
+            ("a//b/AWSLogs/", "s3://logs/a//b"),
+            ("ct//AWSLogs/", "s3://logs/ct/"),
+            ("/ct/AWSLogs/", "s3://logs//ct"),
         ] {
             let lane = Lane {
                 bucket: "logs".to_owned(),

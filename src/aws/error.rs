@@ -103,6 +103,8 @@ pub struct Failure {
     pub message: Option<String>,
     /// AWS's id of the request, which its support asks for.
     pub request_id: Option<String>,
+    /// The Region that the bucket of the call lies in, where S3 told.
+    pub bucket_region: Option<Region>,
     /// What lies below, where AWS did not answer at all.
     pub source: Option<Source>,
 }
@@ -139,6 +141,11 @@ impl AwsError {
         let code = error.code().map(one_line);
         let message = error.message().map(one_line);
         let request_id = error.request_id().map(one_line);
+        let bucket_region = error
+            .raw_response()
+            .and_then(|raw| raw.headers().get("x-amz-bucket-region"))
+            .or_else(|| message.as_deref().and_then(expected_region))
+            .and_then(|region| region.parse().ok());
         let (kind, source) = match &error {
             SdkError::ServiceError(_) => {
                 (kind::of_code(code.as_deref(), message.as_deref(), status), None)
@@ -178,6 +185,7 @@ impl AwsError {
             code,
             message,
             request_id,
+            bucket_region,
             source,
         }
         .into()
@@ -196,6 +204,7 @@ impl AwsError {
             code: None,
             message: Some(format!("found {found}")),
             request_id: None,
+            bucket_region: None,
             source: None,
         }
         .into()
@@ -213,6 +222,7 @@ impl AwsError {
             code: None,
             message: None,
             request_id: None,
+            bucket_region: None,
             source: Some(Arc::new(error)),
         }
         .into()
@@ -346,6 +356,11 @@ fn one_line(message: &str) -> String {
     plain(words.trim_end_matches('.')).into_owned()
 }
 
+/// The Region that S3 wants a request signed for, as its message says.
+fn expected_region(message: &str) -> Option<&str> {
+    message.split_once("; expecting '")?.1.split('\'').next()
+}
+
 /// The cause without the SDK's own wrappers, which say no more than "dispatch
 /// failure" and "other".
 fn below<E>(error: SdkError<E, HttpResponse>) -> Source
@@ -404,5 +419,13 @@ mod tests {
         assert_eq!(one_line(" not\n \u{1b}[2J here\u{7}. "), "not \\u{1b}[2J here\\u{7}");
         let error = std::io::Error::other("two\nlines\u{1b}[1m");
         assert_eq!(in_one_line(&error), "two; lines\\u{1b}[1m");
+    }
+
+    #[test]
+    fn a_refused_signature_names_the_region_that_was_wanted() {
+        let message = "The authorization header is malformed; the region 'us-east-1' is wrong; \
+                       expecting 'eu-central-1'";
+        assert_eq!(expected_region(message), Some("eu-central-1"));
+        assert_eq!(expected_region("something else"), None);
     }
 }

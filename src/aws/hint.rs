@@ -45,16 +45,34 @@ pub(super) fn of(error: &AwsError) -> Option<String> {
                 "the secret access key does not belong to the access key id".into()
             }
             Some("RequestTimeTooSkewed") => "this machine's clock is wrong".into(),
-            Some("PermanentRedirect" | "AuthorizationHeaderMalformed") => {
-                "the bucket lies in another Region".into()
-            }
+            Some("PermanentRedirect" | "AuthorizationHeaderMalformed") => elsewhere(error),
             _ => return None,
         },
     })
 }
 
+/// What to do about a bucket that was looked for in the wrong Region.
+fn elsewhere(error: &AwsError) -> String {
+    let asked = error.region.as_ref().map(|region| format!(", not in {region}"));
+    let asked = asked.unwrap_or_default();
+    match &error.bucket_region {
+        Some(there) => {
+            format!("the bucket lies in {there}{asked}: correct its Region in the configuration")
+        }
+        None => format!(
+            "the bucket lies in another Region{asked}: `aws s3api get-bucket-location` names it"
+        ),
+    }
+}
+
 fn expired(error: &AwsError) -> String {
+    let region = error.region.as_ref().filter(|region| region.is_opt_in());
     match error.code.as_deref() {
+        // A Region that is not enabled knows none of an account's credentials.
+        Some("UnrecognizedClientException" | "InvalidClientTokenId") if region.is_some() => {
+            let region = region.map_or("", |region| region.as_str());
+            format!("the account may not have enabled {region}: `orgtrail accounts` lists its Regions")
+        }
         Some("ExpiredToken" | "ExpiredTokenException" | "RequestExpired") => {
             "the credentials expired: sign in again (`aws sso login`) or renew the session, then \
              run the same command again"
@@ -116,6 +134,7 @@ mod tests {
             code: None,
             message: None,
             request_id: None,
+            bucket_region: None,
             source: None,
         }
     }
@@ -151,6 +170,34 @@ mod tests {
     fn a_session_is_named_by_its_role() {
         let arn = "arn:aws:sts::111111111111:assumed-role/Hub/orgtrail";
         assert_eq!(short_principal(arn), "Hub");
+    }
+
+    #[test]
+    fn a_bucket_in_another_region_is_named_with_its_region() {
+        let asked = Failure {
+            code: Some("PermanentRedirect".into()),
+            region: Some("us-east-1".parse().unwrap()),
+            bucket_region: Some("eu-central-1".parse().unwrap()),
+            ..failure("s3", "ListBucket", ErrorKind::Other)
+        };
+        let error: AwsError = asked.clone().into();
+        assert!(error.hint().unwrap().contains("lies in eu-central-1, not in us-east-1"));
+        let error: AwsError = Failure { bucket_region: None, ..asked }.into();
+        assert!(error.hint().unwrap().contains("get-bucket-location"));
+    }
+
+    #[test]
+    fn a_region_that_is_not_enabled_is_not_taken_for_dead_credentials() {
+        let asked = Failure {
+            code: Some("UnrecognizedClientException".into()),
+            region: Some("eu-south-2".parse().unwrap()),
+            ..failure("cloudtrail", "ListPublicKeys", ErrorKind::Expired)
+        };
+        let error: AwsError = asked.clone().into();
+        assert!(error.hint().unwrap().contains("not have enabled eu-south-2"));
+        let error: AwsError =
+            Failure { region: Some("us-east-1".parse().unwrap()), ..asked }.into();
+        assert!(error.hint().unwrap().contains("does not know these credentials"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::{At as _, AwsError, Clients};
-use crate::names::{BucketName, Partition, Region};
+use crate::names::{AccountId, BucketName, Partition, Region};
 
 impl Clients {
     /// The Region in which a bucket is.
@@ -10,9 +10,23 @@ impl Clients {
     /// The bucket is not there or may not be asked for, or its location is no
     /// Region.
     pub async fn bucket_region(&self, bucket: &BucketName) -> Result<Region, AwsError> {
+        self.bucket_region_of(bucket, None).await
+    }
+
+    /// The same, where the bucket is this account's: S3 denies it where it is
+    /// another's.
+    ///
+    /// # Errors
+    /// As [`Clients::bucket_region`], or another account owns the bucket.
+    pub async fn bucket_region_of(
+        &self,
+        bucket: &BucketName,
+        owner: Option<&AccountId>,
+    ) -> Result<Region, AwsError> {
         const ACTION: &str = "s3:GetBucketLocation";
-        let answer = self.s3().get_bucket_location().bucket(bucket.as_str()).send().await;
-        let code = answer.at(self, ACTION)?.location_constraint;
+        let asked = self.s3().get_bucket_location().bucket(bucket.as_str());
+        let asked = asked.set_expected_bucket_owner(owner.map(ToString::to_string));
+        let code = asked.send().await.at(self, ACTION)?.location_constraint;
         let code = match code.as_ref().map(aws_sdk_s3::types::BucketLocationConstraint::as_str) {
             // The Regions of before 2010 have names of their own here: the first
             // one of the partition has none.
@@ -26,5 +40,24 @@ impl Clients {
         code.parse().map_err(|_| {
             self.malformed(ACTION, &format!("the location `{code}`, which is no Region"))
         })
+    }
+
+    /// Whether a bucket in these clients' Region may be listed; the Region as S3
+    /// names it, where it does.
+    ///
+    /// Source: S3 `HeadBucket`, `x-amz-bucket-region`.
+    ///
+    /// # Errors
+    /// The bucket is not there, may not be listed, lies in another Region (the
+    /// error then names it) or is not `owner`'s.
+    pub async fn head_bucket(
+        &self,
+        bucket: &BucketName,
+        owner: Option<&AccountId>,
+    ) -> Result<Option<Region>, AwsError> {
+        let asked = self.s3().head_bucket().bucket(bucket.as_str());
+        let asked = asked.set_expected_bucket_owner(owner.map(ToString::to_string));
+        let head = asked.send().await.at(self, "s3:ListBucket")?;
+        Ok(head.bucket_region.and_then(|region| region.parse().ok()))
     }
 }

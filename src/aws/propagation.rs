@@ -146,6 +146,7 @@ mod tests {
             code: None,
             message: None,
             request_id: None,
+            bucket_region: None,
             source: None,
         }
         .into()

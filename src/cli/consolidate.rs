@@ -19,7 +19,7 @@ use crate::{
             discover, keys,
             pace::MOST,
             restore::Restore,
-            run::{Archive, Asked, Failure, Progress, Report, Run, consolidate},
+            run::{Archive, Asked, Failure, Progress, Report, Run, Sources, consolidate},
             source::Source,
         },
         key::Root,
@@ -54,11 +54,11 @@ Examples:
   orgtrail consolidate --yes --source 's3://legacy-*'
   orgtrail consolidate --yes --restore --restore-tier bulk
 
-Exit code 0 only when every readable source is in the archive; 14 where objects
-Exit code 0 only when every readable source is in the archive; 14 where objects
-conflict, failed, are not what their keys say or must be restored first, a source
-could not be read, or the public keys could not be saved. Ctrl-C and SIGTERM finish
-what is in flight and write the record (14); a second signal ends at once (14).")]
+Exit code 0 only when every source is in the archive, but for those whose buckets
+were deleted; 14 where objects conflict, failed, are not what their keys say or must
+be restored first, a source could not be read, or the public keys could not be
+saved. Ctrl-C and SIGTERM finish what is in flight and write the record (14); a
+second signal ends at once (14).")]
 pub(crate) struct Args {
     /// Show what would be copied, and copy nothing.
     #[arg(long)]
@@ -191,7 +191,19 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         return Err(CliError::usage(format!("no source matches {}", args.source.join(", ")))
             .with_hint("`orgtrail sources` lists them"));
     }
-    let names: Vec<String> = found.iter().map(Source::name).collect();
+    let located = sources::located(&aws, &config, Some(&legacy.organization), found).await;
+    let (found, missing) = (located.readable, located.missing);
+    let failed: Vec<Failure> = located
+        .unreadable
+        .into_iter()
+        .map(|(source, why)| Failure {
+            place: source.name(),
+            reason: why.reason,
+            hint: why.hint,
+        })
+        .collect();
+    let names = found.iter().map(Source::name);
+    let names: Vec<String> = names.chain(failed.iter().map(|one| one.place.clone())).collect();
     if !args.dry_run && !found.is_empty() {
         let bucket = &config.archive.bucket;
         let restore = if args.restore { ", and restore what is archived" } else { "" };
@@ -228,7 +240,8 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let progress = Arc::new(if bar.is_some() { progress.with_forecast() } else { progress });
     let shown = tokio::spawn(copying::show(context.out, Arc::clone(&progress), bar.clone()));
     let work = async {
-        let report = consolidate(&run, &asked, &archive, readers, Arc::clone(&progress)).await;
+        let sources = Sources { readable: readers, failed };
+        let report = consolidate(&run, &asked, &archive, sources, Arc::clone(&progress)).await;
         let mut report = report?;
         if !args.dry_run {
             save_keys(&aws, &config, &archive, run.now, &mut report).await;
@@ -250,6 +263,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         run_id: run.id,
         dry_run: args.dry_run,
         sources: names,
+        missing: missing.into_iter().map(Into::into).collect(),
         found: legacy.found,
         report,
         storage_class,
@@ -267,6 +281,9 @@ async fn save_keys(
 ) {
     let management = config.organization.management_account.clone();
     let api = ApiKeys::new(aws.clone(), management, PublicKeySet::default(), now);
+    for (region, accounts) in &report.digest_accounts {
+        api.ask_too(region, accounts);
+    }
     let mut keys = PublicKeySet::default();
     for region in report.digest_regions.clone() {
         match api.ask(&region, Window::default()).await {
@@ -274,6 +291,7 @@ async fn save_keys(
             Err(error) => report.failures.push(Failure {
                 place: format!("the public keys of {region}"),
                 reason: in_one_line(&error),
+                hint: error.hint(),
             }),
         }
     }
@@ -284,6 +302,7 @@ async fn save_keys(
         report.failures.push(Failure {
             place: format!("the public keys in s3://{}", archive.target.bucket),
             reason: format!("not saved: {}", in_one_line(&error)),
+            hint: None,
         });
     }
 }

@@ -7,7 +7,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::{CliError, Context, Exit, Format, consolidate, sources};
+use super::sources::{self, Missing};
+use super::{CliError, Context, Exit, Format, consolidate};
 use crate::archive::consolidate::census;
 use crate::archive::consolidate::discover::{self, Selected, Unread};
 use crate::archive::consolidate::run::Archive;
@@ -58,6 +59,8 @@ struct Report {
     /// where that could not be read.
     organization_trail_logs: Option<bool>,
     duplicates: Vec<Duplicate>,
+    /// Sources whose buckets were deleted.
+    missing: Vec<Missing>,
     /// Sources that the config leaves where they are; not looked at.
     excluded: Vec<Source>,
     storage: Vec<ClassCost>,
@@ -71,6 +74,18 @@ struct Report {
     unreadable: Vec<String>,
 }
 
+/// What could not be read.
+struct NotRead {
+    reason: String,
+    hint: Option<String>,
+}
+
+impl From<&AwsError> for NotRead {
+    fn from(error: &AwsError) -> Self {
+        Self { reason: error.in_full(), hint: error.hint() }
+    }
+}
+
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.config()?;
     let aws = context.aws(&config).await?;
@@ -79,7 +94,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let mut unreadable = Vec::new();
     let logs = keep(organization_trail_logs(&aws, &config).await, &mut unreadable);
     let Selected { sources, excluded } = discover::selected(&legacy.found.trails, &config);
-    let duplicates = duplicates(&aws, &archive, sources, &mut unreadable).await;
+    let located =
+        sources::located(&aws, &config, Some(&legacy.organization), sources).await;
+    let missing: Vec<Missing> = located.missing.into_iter().map(Missing::from).collect();
+    for (source, why) in located.unreadable {
+        let reason = format!("{}: {}", source.name(), why.reason);
+        unreadable.push(NotRead { reason, hint: why.hint });
+    }
+    let duplicates = duplicates(&aws, &archive, located.readable, &mut unreadable).await;
     let counted = count(&archive, args.exact).await;
     let held = keep(counted, &mut unreadable).unwrap_or_default();
     let duplicates_usd_a_month = duplicates.iter().map(|one| one.usd_a_month).sum();
@@ -95,9 +117,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         storage_usd_a_month,
         total_usd_a_month: duplicates_usd_a_month + storage_usd_a_month + Usd(KMS_KEY_MONTH),
         duplicates,
+        missing,
         excluded,
         unread: legacy.found.unread.clone(),
-        unreadable,
+        unreadable: unreadable.iter().map(|one| one.reason.clone()).collect(),
     };
     let complete = report.unread.is_empty()
         && report.unreadable.is_empty()
@@ -108,16 +131,19 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             context.head()?;
             tell(context, &report)?;
             sources::tell_unread(context, &legacy.found);
-            for reason in &report.unreadable {
+            for NotRead { reason, hint } in &unreadable {
                 context.out.warn(plain(reason));
+                if let Some(hint) = hint {
+                    context.out.warn(format_args!("  hint: {}", plain(hint)));
+                }
             }
         }
     }
     Ok(if complete { Exit::Clean } else { Exit::Incomplete })
 }
 
-fn keep<T>(seen: Result<T, AwsError>, unreadable: &mut Vec<String>) -> Option<T> {
-    seen.map_err(|error| unreadable.push(error.in_full())).ok()
+fn keep<T>(seen: Result<T, AwsError>, unreadable: &mut Vec<NotRead>) -> Option<T> {
+    seen.map_err(|error| unreadable.push((&error).into())).ok()
 }
 
 /// Whether the organization trail records: then the copies of all others are
@@ -137,7 +163,7 @@ async fn duplicates(
     aws: &Aws,
     archive: &Archive,
     sources: Vec<Source>,
-    unreadable: &mut Vec<String>,
+    unreadable: &mut Vec<NotRead>,
 ) -> Vec<Duplicate> {
     let today = aws.now().to_zoned(TimeZone::UTC).date();
     let mut looked: Vec<(Source, Result<Duplicate, AwsError>)> = stream::iter(sources)
@@ -153,7 +179,10 @@ async fn duplicates(
     for (source, found) in looked {
         match found {
             Ok(found) => duplicates.push(found),
-            Err(error) => unreadable.push(format!("{}: {}", source.name(), error.in_full())),
+            Err(error) => unreadable.push(NotRead {
+                reason: format!("{}: {}", source.name(), error.in_full()),
+                hint: error.hint(),
+            }),
         }
     }
     duplicates
@@ -209,9 +238,10 @@ fn spread(days: &[Date]) -> Vec<Date> {
 }
 
 fn tell(context: &Context, report: &Report) -> Result<(), CliError> {
-    if report.duplicates.is_empty() {
+    sources::tell_missing(context, &report.missing);
+    if report.duplicates.is_empty() && report.missing.is_empty() {
         context.out.note("no source is declared, and no trail but the organization's found");
-    } else {
+    } else if !report.duplicates.is_empty() {
         context.out.data(duplicates_table(&report.duplicates).trim_fmt())?;
         context.out.note(
             "reckoned from the log files of the last seven whole days, and the events in some of them; a source without any costs nothing",

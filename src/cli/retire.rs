@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::ending::unless_stopped;
 use super::verify::{Target, What, checked};
-use super::{CliError, Context, Exit, Format, consolidate};
+use super::{CliError, Context, Exit, Format, consolidate, sources};
 use crate::archive::consolidate::discover::{self, LegacyTrail, Selected};
 use crate::archive::consolidate::run::{Archive, Asked, Progress, Report, consolidate as join};
 use crate::archive::consolidate::source::Source;
@@ -116,7 +116,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     if trail.organization {
         return Err(refused(format!("{} is an organization's trail", args.trail)));
     }
-    let source = own_source(&trail, &config)?;
+    let source = located(&aws, &config, own_source(&trail, &config)?).await?;
     let look =
         Look { context, config: &config, aws: &aws, trail: &trail, source, organization_trail };
     let mut seen = unless_stopped(context, look.all()).await??;
@@ -214,6 +214,25 @@ fn own_source(trail: &LegacyTrail, config: &Config) -> Result<Source, CliError> 
     }
     let own = sources.into_iter().find(is_own);
     own.ok_or_else(|| CliError::new("the trail has no bucket", Exit::Unexpected))
+}
+
+/// The source with its bucket's owner and Region; as it is where the bucket was
+/// deleted.
+///
+/// # Errors
+/// They could not be found, or the bucket is nobody's in the organization.
+async fn located(aws: &Aws, config: &Config, source: Source) -> Result<Source, CliError> {
+    let mut found = sources::located(aws, config, None, vec![source]).await;
+    if let Some((source, why)) = found.unreadable.pop() {
+        let message = format!("{}: {}", source.name(), why.reason);
+        let error = CliError::new(message, Exit::Incomplete);
+        return Err(match why.hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        });
+    }
+    let source = found.readable.pop().or_else(|| found.missing.pop());
+    source.ok_or_else(|| CliError::new("the trail has no bucket", Exit::Unexpected))
 }
 
 fn refused(message: String) -> CliError {

@@ -9,12 +9,13 @@ use crate::{
     archive::consolidate::{
         census::{Census, Counting, census},
         discover::{self, Found, LegacyTrail, Selected, Unread},
+        locate::{LocatedSources, locate},
         source::Source,
     },
     aws::Aws,
     config::Config,
     names::{AccountId, Arn, Region},
-    org::{Entry, Organization, survey},
+    org::{Buckets, Entry, Organization, Unlocated, survey},
     report::drift::plain,
 };
 
@@ -25,7 +26,8 @@ const SOURCES_AT_ONCE: usize = 8;
 ///
 /// Asks every account in every enabled Region for its trails, counts each once
 /// (a trail of many Regions is seen in all of them), and looks into their
-/// buckets, and into those that the config declares under `[consolidate]`. The
+/// buckets, and into those that the config declares under `[consolidate]`. A
+/// bucket's owner and Region are looked for in the whole organization. The
 /// declared organization trail is left out. Nothing is changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -36,7 +38,8 @@ Examples:
 Without --exact, objects are counted on three days of each folder and the days
 between are taken to be like them.
 
-Exit code 14 where an account or a bucket could not be read.")]
+Exit code 14 where an account or a bucket could not be read. A bucket that was
+deleted is reported, and is no failure: nothing is left to consolidate.")]
 pub(crate) struct Args {
     /// Count every object instead of estimating.
     #[arg(long)]
@@ -50,6 +53,8 @@ struct Report {
     version: u32,
     trails: Vec<LegacyTrail>,
     sources: Vec<Counted>,
+    /// Sources whose buckets were deleted.
+    missing: Vec<Missing>,
     /// Sources that the config leaves where they are.
     excluded: Vec<Source>,
     unread: Vec<Unread>,
@@ -61,29 +66,59 @@ struct Counted {
     source: Source,
     census: Option<Census>,
     unreadable: Option<String>,
+    /// What to do about it.
+    hint: Option<String>,
+}
+
+/// A source whose bucket was deleted: nothing is left to consolidate.
+#[derive(Debug, Serialize)]
+pub(super) struct Missing {
+    /// Its name.
+    source: String,
+    /// The trails that still name it.
+    trails: Vec<Arn>,
+}
+
+impl From<Source> for Missing {
+    fn from(source: Source) -> Self {
+        Self { source: source.name(), trails: source.trails }
+    }
+}
+
+impl Counted {
+    fn unreadable(source: Source, why: Unlocated) -> Self {
+        Self { source, census: None, unreadable: Some(why.reason), hint: why.hint }
+    }
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.config()?;
     let aws = context.aws(&config).await?;
-    let found = find(context, &aws, &config).await?.found;
+    let Legacy { organization, found } = find(context, &aws, &config).await?;
     let counting = if args.exact { Counting::Exact } else { Counting::Sampled };
     let Selected { sources, excluded } = discover::selected(&found.trails, &config);
-    let bar = context.out.progress("looking into buckets", sources.len());
-    let mut counted: Vec<Counted> = stream::iter(sources)
+    let located = located(&aws, &config, Some(&organization), sources).await;
+    let missing: Vec<Missing> = located.missing.into_iter().map(Missing::from).collect();
+    let bar = context.out.progress("looking into buckets", located.readable.len());
+    let mut counted: Vec<Counted> = stream::iter(located.readable)
         .map(|source| async {
             let clients = aws.clients(&source.account, &source.region);
-            let (census, unreadable) = match census(&clients, &source, counting).await {
-                Ok(census) => (Some(census), None),
-                Err(error) => (None, Some(error.in_full())),
+            let counted = match census(&clients, &source, counting).await {
+                Ok(census) => {
+                    Counted { source, census: Some(census), unreadable: None, hint: None }
+                }
+                Err(error) => Counted::unreadable(source, (&error).into()),
             };
             bar.inc(1);
-            Counted { source, census, unreadable }
+            counted
         })
         .buffer_unordered(SOURCES_AT_ONCE)
         .collect()
         .await;
     bar.finish_and_clear();
+    let unlocated = located.unreadable.into_iter();
+    counted.extend(unlocated.map(|(source, why)| Counted::unreadable(source, why)));
+    leave_out_each_other(&mut counted);
     counted.sort_by(|one, other| one.source.cmp(&other.source));
     let unreadable = counted.iter().filter(|source| source.unreadable.is_some()).count();
     let complete =
@@ -93,26 +128,28 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             version: 1,
             trails: found.trails,
             sources: counted,
+            missing,
             excluded,
             unread: found.unread,
         })?,
         Format::Text => {
             context.head()?;
-            if counted.is_empty() {
+            if counted.is_empty() && missing.is_empty() {
                 context
                     .out
                     .note("no source is declared, and no trail but the organization's found");
-            } else {
+            } else if !counted.is_empty() {
                 context.out.data(table(&counted).trim_fmt())?;
             }
+            tell_missing(context, &missing);
             for source in &excluded {
                 context.out.note(format_args!("left out by the config: {}", source.name()));
             }
             tell_unread(context, &found);
             for source in &counted {
                 if let Some(reason) = &source.unreadable {
-                    let (name, reason) = (source.source.name(), plain(reason));
-                    context.out.warn(format_args!("{name}: {reason}"));
+                    let name = source.source.name();
+                    tell_unreadable(context, &name, reason, source.hint.as_deref());
                 }
                 for folder in source.census.iter().flat_map(|census| &census.foreign) {
                     context.out.note(format_args!(
@@ -125,6 +162,52 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         }
     }
     Ok(if complete { Exit::Clean } else { Exit::Incomplete })
+}
+
+/// Takes out what leads to another source of the same bucket.
+fn leave_out_each_other(counted: &mut [Counted]) {
+    let sources: Vec<Source> = counted.iter().map(|one| one.source.clone()).collect();
+    for Counted { source, census, .. } in counted {
+        if let Some(census) = census {
+            census.foreign.retain(|folder| {
+                !sources.iter().any(|other| other.lies_below(&source.bucket, folder))
+            });
+        }
+    }
+}
+
+/// Finds the owners and Regions of the sources' buckets.
+pub(super) async fn located(
+    aws: &Aws,
+    config: &Config,
+    organization: Option<&Organization>,
+    sources: Vec<Source>,
+) -> LocatedSources {
+    let buckets = Buckets::new(aws, &config.organization, organization);
+    locate(&buckets, config, sources).await.into_iter().collect()
+}
+
+/// Reports sources whose buckets were deleted, each once.
+pub(super) fn tell_missing(context: &Context, missing: &[Missing]) {
+    for Missing { source, trails } in missing {
+        context.out.note(format_args!(
+            "{}: the bucket was deleted: nothing is left to consolidate",
+            plain(source)
+        ));
+        for trail in trails {
+            context.out.note(format_args!(
+                "  {trail} still names it, and AWS charges for what it cannot deliver: `orgtrail retire {trail}`"
+            ));
+        }
+    }
+}
+
+/// Says why something could not be read, and what to do about it.
+pub(super) fn tell_unreadable(context: &Context, place: &str, reason: &str, hint: Option<&str>) {
+    context.out.warn(format_args!("{}: {}", plain(place), plain(reason)));
+    if let Some(hint) = hint {
+        context.out.warn(format_args!("  hint: {}", plain(hint)));
+    }
 }
 
 /// What the organization holds beside its declared trail.
@@ -226,10 +309,20 @@ fn table(sources: &[Counted]) -> Table {
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["SOURCE", "ACCOUNT", "TRAILS", "OBJECTS", "BYTES", "FROM", "TO", "DIGESTS"]);
+        .set_header([
+            "SOURCE", "OWNER", "REGION", "TRAILS", "OBJECTS", "BYTES", "FROM", "TO", "DIGESTS",
+        ]);
     for Counted { source, census, .. } in sources {
         let trails: Vec<&str> = source.trails.iter().map(Arn::resource_name).collect();
-        let mut row = vec![source.name(), source.account.to_string(), trails.join(", ")];
+        let owner = match (&source.owner, census) {
+            (Some(owner), _) => owner.to_string(),
+            (None, Some(_)) => format!("not proven, read as {}", source.account),
+            (None, None) => "unknown".to_owned(),
+        };
+        let is_located = source.owner.is_some() || census.is_some();
+        let region = if is_located { source.region.as_str() } else { "unknown" };
+        let name = plain(&source.name()).into_owned();
+        let mut row = vec![name, owner, region.to_owned(), trails.join(", ")];
         match census {
             None => row.extend(["unreadable", "", "", "", ""].map(str::to_owned)),
             Some(census) => {

@@ -28,7 +28,7 @@ section! {
         /// The account with whose role it is read; `[roles.accounts]` may name
         /// another role for it.
         account: AccountId = required,
-        /// The bucket's Region; without it, the home Region.
+        /// The bucket's Region; without it, S3 is asked.
         region: Option<Region> = default(None::<Region>),
     }
 }

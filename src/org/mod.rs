@@ -2,6 +2,7 @@
 //! Regions that each account has enabled.
 
 mod account;
+mod buckets;
 mod delegated;
 mod discovery;
 mod identity;
@@ -10,6 +11,7 @@ mod regions;
 mod survey;
 
 pub use account::{Account, AccountState, LeftOut};
+pub use buckets::{BucketPlace, BucketState, Buckets, Unlocated};
 pub use delegated::cloudtrail_administrators;
 pub use discovery::{Discovery, FoundBucket, FoundTrail};
 pub(crate) use identity::ACTIONS as IDENTITY_ACTIONS;

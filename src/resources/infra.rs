@@ -29,6 +29,7 @@ const OLDER_LOGS: &[&str] = &[
     "s3:GetObject",
     "s3:GetObjectTagging",
     "s3:GetObjectVersion",
+    "s3:ListAllMyBuckets",
     "s3:ListBucket",
     "s3:ListBucketVersions",
     "s3:RestoreObject",
@@ -63,6 +64,8 @@ const HUB: &[&str] = &[
     "organizations:ListChildren",
     "organizations:ListOrganizationalUnitsForParent",
     "organizations:ListParents",
+    // Whose a bucket is that an older trail writes to.
+    "s3:ListAllMyBuckets",
 ];
 
 /// Every file of `infra/`: its path there and its content.
@@ -104,7 +107,10 @@ pub(crate) fn actions(duty: Duty) -> BTreeSet<&'static str> {
 }
 
 fn archive() -> Vec<Value> {
-    let mut statements = statements(actions(Duty::Archive));
+    let mut actions = actions(Duty::Archive);
+    // It has older trails too, or buckets that those of other accounts write to.
+    actions.extend(MEMBER.iter().chain(OLDER_LOGS));
+    let mut statements = statements(actions);
     statements.push(retire_trails());
     statements
 }

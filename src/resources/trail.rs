@@ -216,6 +216,13 @@ impl Resource for OrganizationTrail {
                     "delete one that is no longer needed, or adopt one by trail.name; the quota cannot be raised",
                 );
             }
+            let prefix = desired.config.archive.prefix.as_ref();
+            if let Some(prefix) = prefix.filter(|prefix| !prefix.is_plain()) {
+                return Change::refused(
+                    format!("archive.prefix is `{prefix}`, which not every tool can read keys with"),
+                    "for a new trail, use letters, digits and `!_.*'()-` between single slashes, without a folder `AWSLogs`; an existing trail's prefix is kept as it is",
+                );
+            }
             return Change::create(
                 "the organization has no trail of this name",
                 field_changes(None, &wanted),

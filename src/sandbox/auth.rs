@@ -69,6 +69,28 @@ pub(super) fn authenticate(
     Ok((caller, region))
 }
 
+/// Refuses calls to a Region that the caller's account has not opted into: its
+/// credentials are not known there. The sandbox's home Region is every account's.
+///
+/// Source: AWS Account Management Reference Guide, "Enable or disable AWS Regions
+/// in your account".
+///
+/// # Errors
+/// `UnrecognizedClientException`.
+pub(super) fn check_enabled(
+    world: &World,
+    control: &Control,
+    account: &AccountId,
+    region: &Region,
+) -> Result<(), ApiError> {
+    let known = control.accounts.get(account);
+    let enabled = known.is_none_or(|known| known.enabled_regions.contains(region));
+    if region.is_opt_in() && *region != world.home_region && !enabled {
+        return Err(invalid_token());
+    }
+    Ok(())
+}
+
 fn check_time(signature: &Signature<'_>) -> Result<(), ApiError> {
     let refuse = |message: String| Err(ApiError::new("InvalidSignatureException", message));
     let now = real_now();

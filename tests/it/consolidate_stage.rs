@@ -120,8 +120,9 @@ impl Stage {
         let readers = self.readers(&aws);
         let source = |nth: usize| source(BUCKETS[nth], &self.members[nth], &self.region);
         let sources = readers.into_iter().enumerate().map(|(n, clients)| (source(n), clients));
+        let sources: Vec<_> = sources.collect();
         let progress = Arc::clone(&started.progress);
-        consolidate(&run(), &asked, &self.archive(&aws), sources.collect(), progress).await
+        consolidate(&run(), &asked, &self.archive(&aws), sources, progress).await
     }
 
     /// What lies in the archive below `AWSLogs/`, by key; each key has been
@@ -200,6 +201,7 @@ pub(crate) fn source(bucket: &str, account: &AccountId, region: &Region) -> Sour
         prefix: None,
         account: account.clone(),
         region: region.clone(),
+        owner: Some(account.clone()),
         trails: Vec::new(),
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_cloudtrail::types::Trail;
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
-use super::source::Source;
+use super::{locate::is_declared, source::Source};
 use crate::{
     aws::{At, Aws, AwsError, Clients},
     config::Config,
@@ -158,16 +158,13 @@ fn read(trail: &Trail) -> Result<LegacyTrail, String> {
         organization: trail.is_organization_trail().unwrap_or(false),
         log_file_validation: trail.log_file_validation_enabled().unwrap_or(false),
         bucket: bucket.parse().map_err(text)?,
-        prefix: prefix
-            .map(|prefix| prefix.trim_end_matches('/').parse())
-            .transpose()
-            .map_err(text)?,
+        prefix: prefix.map(str::parse).transpose().map_err(text)?,
         seen_in: BTreeSet::new(),
     })
 }
 
-/// The buckets that trails deliver to, each once, read through the account of
-/// the first of its trails.
+/// The buckets and prefixes that trails deliver to, each once. Whose the buckets
+/// are is not known yet.
 #[must_use]
 fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
     let mut sources: BTreeMap<(BucketName, Option<KeyPrefix>), Source> = BTreeMap::new();
@@ -179,6 +176,7 @@ fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
                 prefix: trail.prefix.clone(),
                 account: trail.account.clone(),
                 region: trail.home_region.clone(),
+                owner: None,
                 trails: Vec::new(),
             })
             .trails
@@ -200,25 +198,32 @@ pub struct Selected {
 /// it says, also where a trail writes there.
 #[must_use]
 pub fn selected(trails: &[LegacyTrail], config: &Config) -> Selected {
-    let mut all: BTreeMap<(BucketName, Option<KeyPrefix>), Source> = sources(trails)
-        .into_iter()
-        .map(|source| ((source.bucket.clone(), source.prefix.clone()), source))
-        .collect();
+    let mut all = sources(trails);
     for declared in &config.consolidate.sources {
         let home = &config.organization.home_region;
-        let place = (declared.bucket.clone(), declared.prefix.clone());
-        let trails = all.remove(&place).map(|found| found.trails).unwrap_or_default();
-        let source = Source {
-            bucket: declared.bucket.clone(),
-            prefix: declared.prefix.clone(),
+        let as_declared = |source: Source| Source {
             account: declared.account.clone(),
             region: declared.region.as_ref().unwrap_or(home).clone(),
-            trails,
+            ..source
         };
-        all.insert(place, source);
+        let (found, others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|source| is_declared(declared, source));
+        all = others;
+        if found.is_empty() {
+            all.push(as_declared(Source {
+                bucket: declared.bucket.clone(),
+                prefix: declared.prefix.clone(),
+                account: declared.account.clone(),
+                region: home.clone(),
+                owner: None,
+                trails: Vec::new(),
+            }));
+        }
+        all.extend(found.into_iter().map(as_declared));
     }
+    all.sort_by(|one, other| (&one.bucket, &one.prefix).cmp(&(&other.bucket, &other.prefix)));
     let (excluded, sources) =
-        all.into_values().partition(|source| config.consolidate.excludes(&source.name()));
+        all.into_iter().partition(|source| config.consolidate.excludes(&source.name()));
     Selected { sources, excluded }
 }
 
@@ -275,6 +280,27 @@ mod tests {
             ["s3://legacy-a 555555555555 eu-west-1 1", "s3://old-logs/ct 666666666666 us-east-1 0"]
         );
         assert_eq!(told(&selected.excluded), ["s3://legacy-b 444444444444 us-east-1 1"]);
+    }
+
+    #[test]
+    fn a_declared_prefix_is_that_of_the_trail_whatever_slashes_it_ends_in() {
+        let prefixed = Trail::builder()
+            .trail_arn("arn:aws:cloudtrail:us-east-1:444444444444:trail/one")
+            .s3_bucket_name("legacy-a")
+            .s3_key_prefix("ct/")
+            .home_region("us-east-1")
+            .build();
+        let config: Config = format!(
+            "{}[[consolidate.sources]]\nbucket = \"legacy-a\"\nprefix = \"ct\"\n\
+             account = \"555555555555\"\n",
+            crate::config::SMALLEST
+        )
+        .parse()
+        .unwrap();
+        let selected = selected(&[read(&prefixed).unwrap()], &config);
+        let [source] = selected.sources.as_slice() else { panic!("{:?}", selected.sources) };
+        assert_eq!((source.account.as_str(), source.trails.len()), ("555555555555", 1));
+        assert_eq!(source.name(), "s3://legacy-a/ct/");
     }
 
     #[test]

@@ -80,6 +80,17 @@ pub enum JoinError {
     },
 }
 
+impl JoinError {
+    /// What can be done about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Listing(error) => error.hint(),
+            Self::OutOfOrder { .. } => None,
+        }
+    }
+}
+
 /// Joins two listings of the same folder.
 ///
 /// Both must ascend strictly by path, in the order of their UTF-8 bytes; that

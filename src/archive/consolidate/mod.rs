@@ -14,6 +14,7 @@ pub mod join;
 pub mod keys;
 mod lane;
 pub mod ledger;
+pub mod locate;
 mod multipart;
 pub mod pace;
 mod progress;

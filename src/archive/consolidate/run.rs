@@ -96,6 +96,23 @@ pub struct Failure {
     pub place: String,
     /// Why.
     pub reason: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// The sources of a run.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Those that can be read, with what reads them.
+    pub readable: Vec<(Source, Clients)>,
+    /// Those whose buckets could not be found; they are failures of the run.
+    pub failed: Vec<Failure>,
+}
+
+impl From<Vec<(Source, Clients)>> for Sources {
+    fn from(readable: Vec<(Source, Clients)>) -> Self {
+        Self { readable, failed: Vec::new() }
+    }
 }
 
 /// What a run came to.
@@ -120,6 +137,9 @@ pub struct Report {
     pub examples: Vec<super::record::ObjectRow>,
     /// The Regions whose digests were looked at: their public keys prove them.
     pub digest_regions: BTreeSet<Region>,
+    /// The accounts whose digests these are: each has its Region enabled.
+    #[serde(skip)]
+    pub digest_accounts: BTreeMap<Region, BTreeSet<AccountId>>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
     /// Whether more objects are left than are counted: the run was ended before all
@@ -177,10 +197,11 @@ pub async fn consolidate(
     run: &Run,
     asked: &Asked,
     archive: &Archive,
-    sources: Vec<(Source, Clients)>,
+    sources: impl Into<Sources>,
     progress: Arc<Progress>,
 ) -> Result<Report, LedgerError> {
-    let mut report = Report::default();
+    let Sources { readable: sources, failed } = sources.into();
+    let mut report = Report { failures: failed, ..Report::default() };
     if sources.is_empty() {
         return Ok(report);
     }
@@ -208,8 +229,11 @@ pub async fn consolidate(
     found.retain(|(lane, ..)| {
         lane.bucket != archive.target.bucket.as_str() || lane.root != archive.root
     });
-    let digests = found.iter().filter(|(lane, ..)| lane.folder == DIGEST_FOLDER);
-    report.digest_regions = digests.map(|(lane, ..)| lane.region.clone()).collect();
+    for (lane, ..) in found.iter().filter(|(lane, ..)| lane.folder == DIGEST_FOLDER) {
+        let accounts = report.digest_accounts.entry(lane.region.clone()).or_default();
+        accounts.insert(lane.account.clone());
+    }
+    report.digest_regions = report.digest_accounts.keys().cloned().collect();
 
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
     let limit = Arc::new(Limit::new(asked.concurrency));
@@ -288,6 +312,7 @@ async fn find_lanes(
     report: &mut Report,
 ) -> Vec<(Lane, Reader)> {
     let mut found = Vec::new();
+    let all: Vec<Source> = sources.iter().map(|(source, _)| source.clone()).collect();
     let mut listed = stream::iter(sources)
         .map(|(source, clients)| async move {
             let lanes = tokio::select! {
@@ -304,9 +329,13 @@ async fn find_lanes(
         };
         match lanes {
             Ok(lanes) => {
-                report.foreign_folders.extend(
-                    lanes.foreign.into_iter().map(|key| format!("s3://{}/{key}", source.bucket)),
-                );
+                let is_foreign = |folder: &String| {
+                    !all.iter().any(|other| other.lies_below(&source.bucket, folder))
+                };
+                let foreign = lanes.foreign.into_iter().filter(is_foreign);
+                report
+                    .foreign_folders
+                    .extend(foreign.map(|key| format!("s3://{}/{key}", source.bucket)));
                 report.stray_objects += lanes.stray_objects;
                 let wanted = lanes.lanes.into_iter().filter(|lane| asked.wants(lane));
                 let route = Arc::new(Route::new(asked.server_side));
@@ -387,7 +416,8 @@ fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Repor
         report.lanes += 1;
         report.stopped |= result.stopped;
         if let Some(error) = &result.failure {
-            report.failures.push(Failure { place: lane.id(), reason: in_one_line(error) });
+            let (reason, hint) = (in_one_line(error), error.hint());
+            report.failures.push(Failure { place: lane.id(), reason, hint });
         }
         match result.proven_through {
             Some(day) => known.insert(lane.id(), day),
@@ -398,7 +428,7 @@ fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Repor
 }
 
 fn failure(place: String, error: &AwsError) -> Failure {
-    Failure { place, reason: error.in_full() }
+    Failure { place, reason: error.in_full(), hint: error.hint() }
 }
 
 fn head(run: &Run) -> Head {

@@ -15,10 +15,13 @@ pub struct Source {
     pub bucket: BucketName,
     /// What stands before `AWSLogs/` in its keys.
     pub prefix: Option<KeyPrefix>,
-    /// The account through which it is read: the trail's, or the declared one.
+    /// The account through which it is read: the declared one, or the bucket's
+    /// owner. A guess until the source is located.
     pub account: AccountId,
-    /// The bucket's Region, as far as known: the trail's home Region.
+    /// The bucket's Region. A guess until the source is located.
     pub region: Region,
+    /// The account that is proven to own the bucket.
+    pub owner: Option<AccountId>,
     /// The trails that write there; none where the source was declared.
     pub trails: Vec<Arn>,
 }
@@ -33,8 +36,46 @@ impl Source {
         }
     }
 
+    /// Whether a folder of a bucket leads to this source's `AWSLogs/`: then it is
+    /// not foreign, only another source's.
+    #[must_use]
+    pub fn lies_below(&self, bucket: &BucketName, folder: &str) -> bool {
+        let prefix = self.prefix.as_ref().map_or("", KeyPrefix::as_str);
+        self.bucket == *bucket && !prefix.is_empty() && format!("{prefix}/AWSLogs/").starts_with(folder)
+    }
+
     /// The lanes that it holds.
     pub async fn lanes(&self, clients: &Clients) -> Result<Lanes, AwsError> {
-        inventory::lanes(clients, &self.bucket, self.prefix.as_ref().map(KeyPrefix::as_str)).await
+        let Some(prefix) = &self.prefix else {
+            return inventory::lanes(clients, &self.bucket, None).await;
+        };
+        let mut all = Lanes::default();
+        for spelling in prefix.spellings() {
+            let spelling = Some(spelling).filter(|spelling| !spelling.is_empty());
+            all.extend(inventory::lanes(clients, &self.bucket, spelling).await?);
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_leads_to_another_source_is_known() {
+        let source = |prefix: Option<&str>| Source {
+            bucket: "logs".parse().unwrap(),
+            prefix: prefix.map(|prefix| prefix.parse().unwrap()),
+            account: "111111111111".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            owner: None,
+            trails: Vec::new(),
+        };
+        let logs = "logs".parse().unwrap();
+        assert!(source(Some("AWSLogs")).lies_below(&logs, "AWSLogs/AWSLogs/"));
+        assert!(!source(Some("AWSLogs")).lies_below(&logs, "AWSLogs/elb/"));
+        assert!(!source(Some("AWSLogs")).lies_below(&"other".parse().unwrap(), "AWSLogs/AWSLogs/"));
+        assert!(!source(None).lies_below(&logs, "AWSLogs/"));
     }
 }

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::delivery::Deliveries;
-use self::discover::lanes;
+use self::discover::{Discovered, discover};
 pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
 use super::chain::{Absent, Border, ChainSummary, Rules, Window};
@@ -194,10 +194,11 @@ pub async fn verify(
     progress: Arc<dyn Progress>,
 ) -> Result<Verification, ListError> {
     let stop = progress.stop();
-    let lanes = tokio::select! {
-        lanes = lanes(&request.source, &request.prefix, &request.selection) => lanes?,
+    let Discovered { lanes, unsearched } = tokio::select! {
+        found = discover(&request.source, &request.prefix, &request.selection) => found?,
         () = stop.requested() => return Err(ListError::stopped(&request.prefix, &stop)),
     };
+    request.keys.ask_too(&lanes);
     progress.lanes(lanes.len());
     let request = Arc::new(request);
     let limits = Arc::new(logs::Limits::new(request.concurrency));
@@ -228,7 +229,8 @@ pub async fn verify(
         (report.account.clone(), report.region.clone(), report.bucket.clone(), report.root.clone())
     };
     reports.sort_by_cached_key(order);
-    let mut verification = Verification { lanes: reports, findings: Vec::new() };
+    let mut verification =
+        Verification { lanes: reports, findings: unsearched.into_iter().collect() };
     request.acceptances.apply(&request.source, &mut verification).await;
     Ok(verification)
 }

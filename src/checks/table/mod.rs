@@ -153,6 +153,7 @@ fn error() -> AwsError {
         code: Some("AccessDenied".to_owned()),
         message: None,
         request_id: None,
+        bucket_region: None,
         source: None,
     }
     .into()

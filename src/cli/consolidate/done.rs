@@ -10,7 +10,7 @@ use crate::{
         ledger::LedgerError,
         run::Report,
     },
-    cli::{CliError, Context, Exit, Explain, archived, estimate, sources},
+    cli::{CliError, Context, Exit, Explain, archived, estimate, sources, sources::Missing},
     cost::{
         consolidation::{Estimate, estimate as reckon},
         prices,
@@ -28,6 +28,8 @@ struct Outcome<'a> {
     dry_run: bool,
     complete: bool,
     sources: &'a [String],
+    /// Sources whose buckets were deleted.
+    missing: &'a [Missing],
     unread: &'a [Unread],
     #[serde(flatten)]
     report: &'a Report,
@@ -43,6 +45,7 @@ pub(in crate::cli) struct Done {
     pub(super) run_id: String,
     pub(super) dry_run: bool,
     pub(super) sources: Vec<String>,
+    pub(super) missing: Vec<Missing>,
     pub(super) found: Found,
     pub(super) report: Report,
     /// The class that objects are written in.
@@ -92,6 +95,7 @@ impl Done {
             dry_run: self.dry_run,
             complete: self.complete(),
             sources: &self.sources,
+            missing: &self.missing,
             unread: &self.found.unread,
             report: &self.report,
             estimate: self.dry_run.then(|| self.estimate()),
@@ -127,7 +131,8 @@ impl Done {
                 HumanCount(counts.copied_inside_s3)
             ));
         }
-        if self.sources.is_empty() {
+        sources::tell_missing(context, &self.missing);
+        if self.sources.is_empty() && self.missing.is_empty() {
             context.out.note("no source is declared, and no trail but the organization's found");
         }
         let looked = !self.sources.is_empty() && report.failures.is_empty() && !report.stopped;
@@ -189,8 +194,8 @@ impl Done {
             context.out.warn(format_args!("  s3://{}/{key}: {reason}", row.origin_bucket));
         }
         for failure in &report.failures {
-            let (place, reason) = (plain(&failure.place), plain(&failure.reason));
-            context.out.warn(format_args!("{place}: {reason}"));
+            let hint = failure.hint.as_deref();
+            sources::tell_unreadable(context, &failure.place, &failure.reason, hint);
         }
         for folder in &report.foreign_folders {
             context.out.note(format_args!("not CloudTrail's, left alone: {}", plain(folder)));
@@ -245,6 +250,7 @@ mod tests {
             run_id: String::new(),
             dry_run: false,
             sources: vec!["s3://whole".to_owned(), "s3://part/logs".to_owned()],
+            missing: Vec::new(),
             found: Found::default(),
             report: Report::default(),
             storage_class: String::new(),
@@ -270,7 +276,7 @@ mod tests {
         assert!(!done.may_still_bring("unknown", Some(&other)));
         done.report
             .failures
-            .push(Failure { place: "s3://whole".to_owned(), reason: String::new() });
+            .push(Failure { place: "s3://whole".to_owned(), reason: String::new(), hint: None });
         assert!(done.may_still_bring("whole", Some(&one)));
         assert!(!done.may_still_bring("who", Some(&other)));
     }

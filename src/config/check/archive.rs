@@ -169,6 +169,15 @@ fn access_logging(config: &Config, checker: &mut Checker<'_>) {
         );
         return;
     }
+    if let Some(prefix) = logging.prefix.as_ref().filter(|prefix| !prefix.is_plain()) {
+        checker.error(
+            &["archive.access_logging.prefix"],
+            format!(
+                "found `{prefix}`, expected letters, digits and `!_.*'()-` between single slashes, \
+                 without a folder `AWSLogs`"
+            ),
+        );
+    }
     let key = "archive.access_logging.bucket";
     if logging.bucket == config.archive.bucket {
         checker.error(

@@ -145,6 +145,7 @@ impl Endpoint {
             secure_transport: auth::is_over_tls(&parts.headers),
         };
         let mut control = self.world.control.write();
+        auth::check_enabled(&self.world, &control, &caller.account, &region)?;
         let reply = services::dispatch(&self.world, &mut control, &call);
         if reply.is_ok() {
             self.world.touch();

@@ -4,25 +4,36 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Lane, ListError, Selection, Source};
+use super::{Finding, Lane, ListError, Selection, Source};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, Root};
-use crate::names::{AccountId, OrgId, Region};
+use crate::archive::verify::finding::FindingKind;
+use crate::names::{AccountId, MOST_CHARACTERS, OrgId, Region};
 
 const AWSLOGS: &str = "AWSLogs";
-/// How far below the prefix `AWSLogs` is looked for.
-const DEPTH: usize = 2;
+/// How many folders are searched for `AWSLogs`.
+const MOST_FOLDERS: usize = 5000;
 /// How many accounts are looked at at a time.
 const AT_ONCE: usize = 32;
 
-/// All chosen accounts and Regions that have digests or log files below a
-/// prefix, in order.
-pub(super) async fn lanes(
+/// What lies below a prefix.
+#[derive(Debug, Default)]
+pub(super) struct Discovered {
+    /// All chosen accounts and Regions that have digests or log files, in order.
+    pub(super) lanes: Vec<Lane>,
+    /// Says so where not every folder could be searched.
+    pub(super) unsearched: Option<Finding>,
+}
+
+/// Finds all chosen accounts and Regions that have digests or log files below a
+/// prefix.
+pub(super) async fn discover(
     source: &Source,
     prefix: &str,
     selection: &Selection,
-) -> Result<Vec<Lane>, ListError> {
+) -> Result<Discovered, ListError> {
     let mut lanes = BTreeSet::new();
-    for root in roots(source, prefix).await? {
+    let Searched { roots, whole } = roots(source, prefix).await?;
+    for root in roots {
         let mut found = Vec::new();
         for name in source.folders(&root.to_string()).await? {
             if let Ok(account) = name.parse::<AccountId>() {
@@ -45,7 +56,13 @@ pub(super) async fn lanes(
             .await?;
         lanes.extend(of_each.into_iter().flatten());
     }
-    Ok(lanes.into_iter().collect())
+    let unsearched = (!whole).then(|| {
+        let wanted = format!("every folder below `{prefix}` searched for `{AWSLOGS}`");
+        let found = format!("more than {MOST_FOLDERS} folders: name the prefix of the logs");
+        let finding = Finding::new(FindingKind::Unreadable).because(wanted, found);
+        finding.at(source.bucket(), prefix)
+    });
+    Ok(Discovered { lanes: lanes.into_iter().collect(), unsearched })
 }
 
 async fn of_account(
@@ -82,32 +99,124 @@ async fn of_account(
         .collect())
 }
 
-/// The roots without their organizations: what stands before `AWSLogs`.
-async fn roots(source: &Source, prefix: &str) -> Result<Vec<Root>, ListError> {
-    // The prefix may name the folder itself, or lead deeper.
-    if let Some(before) = prefix.split(AWSLOGS).next().filter(|before| before.len() < prefix.len())
-        && (before.is_empty() || before.ends_with('/'))
-    {
-        return Ok(vec![root(before)]);
+/// The roots that were found, and whether every folder was looked into.
+struct Searched {
+    roots: BTreeSet<Root>,
+    whole: bool,
+}
+
+/// The roots without their organizations: what stands before `AWSLogs/` where
+/// that holds accounts or an organization. A trail's prefix may itself have a
+/// folder of that name, and lie as deep as its length allows.
+async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
+    if let Some(root) = named(prefix) {
+        return Ok(Searched { roots: [root].into(), whole: true });
     }
-    let mut found = Vec::new();
+    let mut searched = Searched { roots: BTreeSet::new(), whole: true };
     let mut level = vec![prefix.to_owned()];
-    for depth in 0..=DEPTH {
-        let mut below = Vec::new();
-        for folder in level {
-            for name in source.folders(&folder).await? {
-                if name == AWSLOGS {
-                    found.push(root(&folder));
-                } else if depth < DEPTH {
-                    below.push(format!("{folder}{name}/"));
+    let mut left = MOST_FOLDERS;
+    while !level.is_empty() {
+        if level.len() > left {
+            searched.whole = false;
+            level.truncate(left);
+        }
+        left -= level.len();
+        let listed: Vec<(String, Vec<String>)> = stream::iter(level)
+            .map(async |folder| {
+                let names = source.folders(&folder).await?;
+                Ok::<_, ListError>((folder, names))
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        level = Vec::new();
+        for (folder, names) in listed {
+            let before = before_awslogs(&folder);
+            for name in names {
+                match before {
+                    Some(before) if is_owner(&name) => {
+                        searched.roots.insert(root(before));
+                    }
+                    _ if may_lead_on(&folder, &name) => level.push(format!("{folder}{name}/")),
+                    _ => {}
                 }
             }
         }
-        level = below;
     }
-    Ok(found)
+    Ok(searched)
+}
+
+/// The root that a prefix names itself, where it leads below one.
+fn named(prefix: &str) -> Option<Root> {
+    let folders = prefix.match_indices("AWSLogs/").map(|(at, name)| prefix.split_at(at + name.len()));
+    let leading = folders.filter_map(|(folder, below)| {
+        let before = before_awslogs(folder)?;
+        let leads = match below.split_once('/') {
+            Some((owner, _)) => is_owner(owner),
+            // The prefix may end within the owner's name.
+            None => below.starts_with("o-") || begins_account(below),
+        };
+        leads.then(|| root(before))
+    });
+    leading.last()
+}
+
+/// What stands before a folder's `AWSLogs/`, with the slash at its end.
+fn before_awslogs(folder: &str) -> Option<&str> {
+    let before = folder.strip_suffix("AWSLogs/")?;
+    (before.is_empty() || before.ends_with('/')).then_some(before)
+}
+
+/// Whether it is what CloudTrail has right below `AWSLogs/`.
+fn is_owner(name: &str) -> bool {
+    name.parse::<AccountId>().is_ok() || name.parse::<OrgId>().is_ok()
+}
+
+/// Whether an account's id may begin so.
+fn begins_account(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether a root can lie in or below a folder: none is deeper than a prefix is
+/// long.
+fn may_lead_on(folder: &str, name: &str) -> bool {
+    let length = folder.chars().count() + name.chars().count();
+    length <= MOST_CHARACTERS || (name == AWSLOGS && folder.chars().count() <= MOST_CHARACTERS + 1)
 }
 
 fn root(before: &str) -> Root {
     Root { prefix: before.strip_suffix('/').map(Into::into), org: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_that_leads_below_a_root_names_it() {
+        let before = |prefix: &str| named(prefix).map(|root| root.to_string());
+        for (prefix, wanted) in [
+            ("AWSLogs/111111111111/", Some("AWSLogs/")),
+            ("a/AWSLogs/o-exampleorgid/", Some("a/AWSLogs/")),
+            ("AWSLogs/AWSLogs/111111111111/CloudTrail/", Some("AWSLogs/AWSLogs/")),
+            ("ct//AWSLogs/111111111111/", Some("ct//AWSLogs/")),
+            ("/AWSLogs/111111111111/", Some("/AWSLogs/")),
+            ("AWSLogs/1111", Some("AWSLogs/")),
+            ("", None),
+            ("AWSLogs/", None),
+            ("myAWSLogs/111111111111/", None),
+            ("AWSLogs/elb/", None),
+        ] {
+            assert_eq!(before(prefix).as_deref(), wanted, "{prefix}");
+        }
+    }
+
+    #[test]
+    fn no_folder_is_searched_that_is_longer_than_a_prefix_can_be() {
+        let longest = "p".repeat(MOST_CHARACTERS);
+        assert!(may_lead_on("", &longest));
+        assert!(may_lead_on(&format!("{longest}/"), AWSLOGS));
+        assert!(!may_lead_on(&format!("{longest}/"), "x"));
+        assert!(!may_lead_on("", &format!("{longest}p")));
+    }
 }

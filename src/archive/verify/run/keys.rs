@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, OnceCell};
 
-use super::{Finding, Window};
+use super::{Finding, Lane, Window};
 use crate::archive::verify::finding::FindingKind;
 use crate::archive::verify::public_keys::{KeyItem, KeyListError, PublicKeySet};
-use crate::aws::{At as _, Aws, AwsError};
+use crate::aws::{At as _, Aws, AwsError, ErrorKind};
 use crate::names::{AccountId, Region};
 
 /// When CloudTrail's digests began. Source: CloudTrail's document history.
@@ -48,6 +48,8 @@ pub struct RegionKeys {
 pub struct ApiKeys {
     aws: Aws,
     account: AccountId,
+    /// Further accounts by the Regions that they have, or had, enabled.
+    others: Arc<parking_lot::Mutex<BTreeMap<Region, BTreeSet<AccountId>>>>,
     saved: PublicKeySet,
     now: Timestamp,
     asked: Arc<Mutex<BTreeMap<Region, Arc<OnceCell<RegionKeys>>>>>,
@@ -64,12 +66,48 @@ pub enum AskError {
     Keys(#[from] KeyListError),
 }
 
+impl AskError {
+    /// What can be done about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Aws(error) => error.hint(),
+            Self::Keys(_) => None,
+        }
+    }
+
+    /// Whether another account would be told the same: the endpoint did not
+    /// answer.
+    fn is_of_the_way(&self) -> bool {
+        match self {
+            Self::Aws(error) => matches!(error.kind(), ErrorKind::Network | ErrorKind::Timeout),
+            Self::Keys(_) => false,
+        }
+    }
+}
+
 impl ApiKeys {
-    /// Keys of the Regions of `account`, with those that were saved for times
-    /// that AWS no longer lists keys of.
+    /// Keys as `account` is told them in the Regions that it has enabled, with
+    /// those that were saved for times that AWS no longer lists keys of.
     #[must_use]
     pub fn new(aws: Aws, account: AccountId, saved: PublicKeySet, now: Timestamp) -> Self {
-        Self { aws, account, saved, now, asked: Arc::default() }
+        Self { aws, account, others: Arc::default(), saved, now, asked: Arc::default() }
+    }
+
+    /// Names accounts that have a Region enabled, as those have whose digests lie
+    /// there. They are asked where the first account cannot be: the keys of a
+    /// Region are the same in all accounts, and only those are told them that
+    /// have opted into it.
+    pub fn ask_too<'a>(&self, region: &Region, accounts: impl IntoIterator<Item = &'a AccountId>) {
+        let mut others = self.others.lock();
+        others.entry(region.clone()).or_default().extend(accounts.into_iter().cloned());
+    }
+
+    /// The accounts that are asked for a Region's keys, in order.
+    fn accounts_for(&self, region: &Region) -> Vec<AccountId> {
+        let others = self.others.lock().get(region).cloned().unwrap_or_default();
+        let others = others.into_iter().filter(|other| *other != self.account);
+        std::iter::once(self.account.clone()).chain(others).collect()
     }
 
     async fn of(&self, region: &Region, window: Window) -> RegionKeys {
@@ -90,10 +128,31 @@ impl ApiKeys {
     }
 
     /// Every key that signed digests of a Region in the window, as CloudTrail
-    /// tells them now.
+    /// tells them now: to the first account that has the Region enabled.
+    ///
+    /// # Errors
+    /// No account could be asked; the last one's failure.
     pub async fn ask(&self, region: &Region, window: Window) -> Result<PublicKeySet, AskError> {
+        let mut accounts = self.accounts_for(region).into_iter().peekable();
+        loop {
+            let Some(account) = accounts.next() else { return Ok(PublicKeySet::default()) };
+            match self.ask_in(&account, region, window).await {
+                Err(error) if accounts.peek().is_some() && !error.is_of_the_way() => {
+                    tracing::debug!(%account, %region, %error, "asking the next account for keys");
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn ask_in(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        window: Window,
+    ) -> Result<PublicKeySet, AskError> {
         const ACTION: &str = "cloudtrail:ListPublicKeys";
-        let clients = self.aws.clients(&self.account, region);
+        let clients = self.aws.clients(account, region);
         let time = |time: Timestamp| aws_smithy_types::DateTime::from_secs(time.as_second());
         let first = FIRST_DIGESTS.parse().unwrap_or(Timestamp::UNIX_EPOCH);
         let start =
@@ -132,6 +191,16 @@ impl ApiKeys {
 }
 
 impl KeyRing {
+    /// Names the accounts and Regions whose digests are verified, so that each
+    /// Region's keys are asked for in an account that has it.
+    pub(super) fn ask_too<'a>(&self, lanes: impl IntoIterator<Item = &'a Lane>) {
+        if let Self::Api(api) = self {
+            for lane in lanes {
+                api.ask_too(&lane.region, [&lane.account]);
+            }
+        }
+    }
+
     /// The keys of a Region.
     pub async fn of(&self, region: &Region, window: Window) -> RegionKeys {
         match self {

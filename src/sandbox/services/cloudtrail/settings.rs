@@ -40,12 +40,10 @@ pub(super) fn apply(
         Said::Nothing => {}
         Said::Empty => trail.prefix = None,
         Said::Text(prefix) => {
-            if prefix.len() > MAX_PREFIX || prefix.starts_with('/') || prefix.ends_with('/') {
+            if prefix.chars().count() > MAX_PREFIX {
                 return Err(ApiError::new(
                     "InvalidS3PrefixException",
-                    format!(
-                        "the prefix `{prefix}` must have at most 200 characters and no slash at its ends"
-                    ),
+                    format!("the prefix `{prefix}` must have at most 200 characters"),
                 ));
             }
             trail.prefix = Some(prefix.to_owned());

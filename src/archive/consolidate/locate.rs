@@ -1,0 +1,147 @@
+//! Finding out whose the buckets of sources are, and where they lie.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, stream};
+
+use super::source::Source;
+use crate::{
+    config::{Config, DeclaredSource},
+    names::{AccountId, BucketName},
+    org::{BucketState, Buckets, Unlocated},
+};
+
+/// Buckets that are looked for at once.
+const BUCKETS_AT_ONCE: usize = 8;
+
+/// A source, and whether its bucket can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Located {
+    /// It can be: the source's account and Region are those to read it with.
+    Readable(Source),
+    /// The bucket was deleted: nothing is left to consolidate.
+    Missing(Source),
+    /// It cannot be, or belongs to nobody in the organization.
+    Unreadable(Source, Unlocated),
+}
+
+/// Sources by whether their buckets can be read, each in order.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct LocatedSources {
+    /// Those that can be.
+    pub readable: Vec<Source>,
+    /// Those whose buckets were deleted: nothing is left to consolidate.
+    pub missing: Vec<Source>,
+    /// Those that cannot be, with the reason.
+    pub unreadable: Vec<(Source, Unlocated)>,
+}
+
+impl FromIterator<Located> for LocatedSources {
+    fn from_iter<T: IntoIterator<Item = Located>>(all: T) -> Self {
+        let mut sorted = Self::default();
+        for one in all {
+            match one {
+                Located::Readable(source) => sorted.readable.push(source),
+                Located::Missing(source) => sorted.missing.push(source),
+                Located::Unreadable(source, why) => sorted.unreadable.push((source, why)),
+            }
+        }
+        sorted.readable.sort();
+        sorted.missing.sort();
+        sorted.unreadable.sort_by(|(one, _), (other, _)| one.cmp(other));
+        sorted
+    }
+}
+
+/// Finds the owner and Region of every source's bucket.
+///
+/// A declared source is read through its declared account; one that trails alone
+/// tell of through the bucket's owner. A bucket is asked for once, however many
+/// prefixes and trails it has. One that cannot be found stops no other.
+pub async fn locate(
+    buckets: &Buckets<'_>,
+    config: &Config,
+    sources: Vec<Source>,
+) -> Vec<Located> {
+    let mut trails: BTreeMap<BucketName, Vec<AccountId>> = BTreeMap::new();
+    let undeclared = sources.iter().filter(|source| declaration(config, source).is_none());
+    for source in undeclared {
+        let accounts = trails.entry(source.bucket.clone()).or_default();
+        let more: BTreeSet<AccountId> =
+            source.trails.iter().filter_map(|trail| trail.account.clone()).collect();
+        accounts.extend(more.into_iter().filter(|account| !accounts.contains(account)).collect::<Vec<_>>());
+    }
+    let states: BTreeMap<BucketName, BucketState> = stream::iter(trails)
+        .map(|(bucket, accounts)| async move {
+            let state = buckets.find(&bucket, &accounts).await;
+            (bucket, state)
+        })
+        .buffer_unordered(BUCKETS_AT_ONCE)
+        .collect()
+        .await;
+    stream::iter(sources)
+        .map(|source| {
+            let known = states.get(&source.bucket).cloned();
+            async move {
+                match declaration(config, &source) {
+                    Some(declared) => of_declared(buckets, source, declared).await,
+                    None => with_state(source, known),
+                }
+            }
+        })
+        .buffered(BUCKETS_AT_ONCE)
+        .collect()
+        .await
+}
+
+/// What the config says about a source.
+#[must_use]
+pub fn declaration<'a>(config: &'a Config, source: &Source) -> Option<&'a DeclaredSource> {
+    config.consolidate.sources.iter().find(|declared| is_declared(declared, source))
+}
+
+/// Whether a declaration means a source: prefixes that differ in slashes at their
+/// ends alone are one.
+pub(super) fn is_declared(declared: &DeclaredSource, source: &Source) -> bool {
+    declared.bucket == source.bucket
+        && match (&declared.prefix, &source.prefix) {
+            (Some(one), Some(other)) => one.is_same_folder(other),
+            (one, other) => one == other,
+        }
+}
+
+async fn of_declared(buckets: &Buckets<'_>, source: Source, declared: &DeclaredSource) -> Located {
+    let state = buckets.declared(&source.bucket, &declared.account, declared.region.as_ref()).await;
+    if matches!(state, BucketState::Missing) && source.trails.is_empty() {
+        // A mistyped name would look like one that is done.
+        let why = Unlocated {
+            reason: format!("no bucket is named {}", source.bucket),
+            hint: Some(
+                "correct the name under [[consolidate.sources]], or take the declaration out if \
+                 the bucket was deleted"
+                    .to_owned(),
+            ),
+        };
+        return Located::Unreadable(source, why);
+    }
+    with_state(source, Some(state))
+}
+
+fn with_state(source: Source, state: Option<BucketState>) -> Located {
+    match state {
+        Some(BucketState::Found(place)) => Located::Readable(Source {
+            account: place.reader,
+            region: place.region,
+            owner: place.owner,
+            ..source
+        }),
+        Some(BucketState::Missing) => Located::Missing(source),
+        Some(BucketState::Outside(why) | BucketState::Unknown(why)) => {
+            Located::Unreadable(source, why)
+        }
+        None => {
+            let reason = "its bucket was not looked for".to_owned();
+            Located::Unreadable(source, Unlocated { reason, hint: None })
+        }
+    }
+}

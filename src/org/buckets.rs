@@ -1,0 +1,329 @@
+//! Whose a bucket is, and where it lies: asked for, never assumed.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, stream};
+use tokio::sync::OnceCell;
+
+use super::Organization;
+use crate::{
+    aws::{At, Aws, AwsError, Clients},
+    config,
+    names::{AccountId, BucketName, Region},
+};
+
+/// Accounts that are asked at once.
+const ACCOUNTS_AT_ONCE: usize = 16;
+
+/// Names of accounts that a reason holds.
+const NAMED: usize = 5;
+
+/// A page of a listing of buckets: with one, S3 tells their Regions.
+const PAGE: i32 = 1000;
+
+/// What is known about a bucket's name.
+#[derive(Debug, Clone)]
+pub enum BucketState {
+    /// The bucket can be read.
+    Found(BucketPlace),
+    /// No bucket has the name.
+    Missing,
+    /// A bucket has the name, and no account of the organization owns it: who
+    /// took the name of a deleted bucket may have put anything there.
+    Outside(Unlocated),
+    /// It could not be found out.
+    Unknown(Unlocated),
+}
+
+/// Whose a bucket is and where, and who reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketPlace {
+    /// The account that is proven to own it; absent where a declaration alone
+    /// says who reads it.
+    pub owner: Option<AccountId>,
+    /// The account with whose credentials it can be read: the owner, where it
+    /// can be entered.
+    pub reader: AccountId,
+    /// The bucket's Region.
+    pub region: Region,
+}
+
+/// Why a bucket cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlocated {
+    /// In words, on one line.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl From<&AwsError> for Unlocated {
+    fn from(error: &AwsError) -> Self {
+        Self { reason: error.in_full(), hint: error.hint() }
+    }
+}
+
+/// Finds the owners and Regions of buckets.
+///
+/// The accounts that are likely to own a bucket are asked first; only where none
+/// of them does, every account of the organization is asked for its buckets,
+/// once for all.
+#[derive(Debug)]
+pub struct Buckets<'a> {
+    aws: &'a Aws,
+    config: &'a config::Organization,
+    known: Option<&'a Organization>,
+    listed: OnceCell<Result<Listed, AwsError>>,
+}
+
+/// The buckets of all accounts.
+#[derive(Debug, Default)]
+struct Listed {
+    owners: BTreeMap<String, (AccountId, Option<Region>)>,
+    /// Accounts that were asked.
+    asked: usize,
+    /// Accounts that could not be asked, with the reason where there is one
+    /// beside the configuration or the account's state.
+    unasked: BTreeMap<AccountId, Option<AwsError>>,
+}
+
+impl<'a> Buckets<'a> {
+    /// The buckets of the organization's accounts. The organization is read when
+    /// it is needed, where it is not given.
+    #[must_use]
+    pub fn new(
+        aws: &'a Aws,
+        config: &'a config::Organization,
+        organization: Option<&'a Organization>,
+    ) -> Self {
+        Self { aws, config, known: organization, listed: OnceCell::new() }
+    }
+
+    /// Finds a bucket that trails of these accounts write to.
+    pub async fn find(&self, bucket: &BucketName, trails: &[AccountId]) -> BucketState {
+        let mut candidates: Vec<AccountId> = Vec::new();
+        let fixed = [&self.config.log_archive_account, &self.config.management_account];
+        for account in trails.iter().chain(fixed) {
+            if !candidates.contains(account) {
+                candidates.push(account.clone());
+            }
+        }
+        let mut refused = Vec::new();
+        let mut asked = stream::iter(&candidates)
+            .map(|account| async move {
+                (account, self.region_as(account, bucket, Some(account)).await)
+            })
+            .buffered(ACCOUNTS_AT_ONCE);
+        while let Some((account, answer)) = asked.next().await {
+            match answer {
+                Ok(region) => return owned(account, region),
+                // The name is free in all of the partition, whoever asks.
+                Err(error) if error.is_not_found() => return BucketState::Missing,
+                Err(error) => refused.push(error),
+            }
+        }
+        drop(asked);
+        let listed = self.listed.get_or_init(|| self.list()).await;
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(error) => return BucketState::Unknown(error.into()),
+        };
+        if let Some((owner, listed_region)) = listed.owners.get(bucket.as_str()) {
+            return match (self.region_as(owner, bucket, Some(owner)).await, listed_region) {
+                (Ok(region), _) => owned(owner, region),
+                (Err(error), _) if error.is_not_found() => BucketState::Missing,
+                (Err(_), Some(region)) => owned(owner, region.clone()),
+                (Err(error), None) => BucketState::Unknown((&error).into()),
+            };
+        }
+        self.of_unasked(bucket, &candidates, listed, &refused).await
+    }
+
+    /// Finds a bucket as a declaration says that it is read.
+    pub async fn declared(
+        &self,
+        bucket: &BucketName,
+        account: &AccountId,
+        region: Option<&Region>,
+    ) -> BucketState {
+        let found = |owner: Option<&AccountId>, found: Region| {
+            let region = region.cloned().unwrap_or(found);
+            BucketState::Found(BucketPlace {
+                owner: owner.cloned(),
+                reader: account.clone(),
+                region,
+            })
+        };
+        match self.region_as(account, bucket, Some(account)).await {
+            Ok(there) => return found(Some(account), there),
+            Err(error) if error.is_not_found() => return BucketState::Missing,
+            Err(_) => {}
+        }
+        match (self.region_as(account, bucket, None).await, region) {
+            (Ok(there), _) => found(None, there),
+            (Err(error), _) if error.is_not_found() => BucketState::Missing,
+            // It may be read all the same.
+            (Err(_), Some(region)) => found(None, region.clone()),
+            (Err(error), None) => BucketState::Unknown((&error).into()),
+        }
+    }
+
+    /// A bucket that no account owns that could be asked. One that lets an account
+    /// of the organization read it tells whose it is, when it is asked for each
+    /// account that could not be.
+    async fn of_unasked(
+        &self,
+        bucket: &BucketName,
+        candidates: &[AccountId],
+        listed: &Listed,
+        refused: &[AwsError],
+    ) -> BucketState {
+        for reader in candidates {
+            if self.region_as(reader, bucket, None).await.is_err() {
+                continue;
+            }
+            let mut asked = stream::iter(listed.unasked.keys())
+                .map(|owner| async move {
+                    (owner, self.region_as(reader, bucket, Some(owner)).await)
+                })
+                .buffer_unordered(ACCOUNTS_AT_ONCE);
+            while let Some((owner, answer)) = asked.next().await {
+                if let Ok(region) = answer {
+                    let (owner, reader) = (Some(owner.clone()), reader.clone());
+                    return BucketState::Found(BucketPlace { owner, reader, region });
+                }
+            }
+            return outside(bucket);
+        }
+        if listed.unasked.is_empty() {
+            return outside(bucket);
+        }
+        BucketState::Unknown(unknown(listed, refused))
+    }
+
+    /// The bucket's Region, as an account is told it; with an owner, only where
+    /// the bucket is that account's.
+    async fn region_as(
+        &self,
+        reader: &AccountId,
+        bucket: &BucketName,
+        owner: Option<&AccountId>,
+    ) -> Result<Region, AwsError> {
+        let home = self.aws.home_region();
+        let first = match self.aws.clients(reader, home).bucket_region_of(bucket, owner).await {
+            Err(error) if !error.is_not_found() && !error.has_no_session() => error,
+            answer => return answer,
+        };
+        // To list a bucket is another permission, and the one that reading needs.
+        let mut region = home.clone();
+        for _ in 0..2 {
+            match self.aws.clients(reader, &region).head_bucket(bucket, owner).await {
+                Ok(told) => return Ok(told.unwrap_or(region)),
+                Err(error) => match &error.bucket_region {
+                    Some(there) if *there != region => region = there.clone(),
+                    _ => break,
+                },
+            }
+        }
+        Err(first)
+    }
+
+    async fn list(&self) -> Result<Listed, AwsError> {
+        let read;
+        let organization = if let Some(known) = self.known {
+            known
+        } else {
+            let management = &self.config.management_account;
+            let clients = self.aws.clients(management, self.aws.home_region());
+            read = Organization::read(&clients).await?;
+            &read
+        };
+        let mut listed = Listed::default();
+        let (left_out, entered): (Vec<_>, Vec<_>) = organization
+            .accounts
+            .values()
+            .partition(|account| organization.left_out(account, self.config).is_some());
+        listed.unasked.extend(left_out.into_iter().map(|account| (account.id.clone(), None)));
+        let mut answers = stream::iter(entered)
+            .map(|account| async move {
+                let clients = self.aws.clients(&account.id, self.aws.home_region());
+                (&account.id, buckets_of(&clients).await)
+            })
+            .buffer_unordered(ACCOUNTS_AT_ONCE);
+        while let Some((account, answer)) = answers.next().await {
+            match answer {
+                Ok(buckets) => {
+                    listed.asked += 1;
+                    let owned = |(name, region)| (name, (account.clone(), region));
+                    listed.owners.extend(buckets.into_iter().map(owned));
+                }
+                Err(error) => {
+                    listed.unasked.insert(account.clone(), Some(error));
+                }
+            }
+        }
+        drop(answers);
+        Ok(listed)
+    }
+}
+
+/// The names of an account's buckets, with their Regions where S3 tells them.
+async fn buckets_of(clients: &Clients) -> Result<Vec<(String, Option<Region>)>, AwsError> {
+    let listed = clients
+        .s3()
+        .list_buckets()
+        .max_buckets(PAGE)
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .at(clients, "s3:ListAllMyBuckets")?;
+    let name = |bucket: aws_sdk_s3::types::Bucket| {
+        let region = bucket.bucket_region.and_then(|region| region.parse().ok());
+        Some((bucket.name?, region))
+    };
+    Ok(listed.into_iter().filter_map(name).collect())
+}
+
+fn owned(owner: &AccountId, region: Region) -> BucketState {
+    let (owner, reader) = (Some(owner.clone()), owner.clone());
+    BucketState::Found(BucketPlace { owner, reader, region })
+}
+
+fn outside(bucket: &BucketName) -> BucketState {
+    BucketState::Outside(Unlocated {
+        reason: format!(
+            "the bucket {bucket} exists and belongs to no account of the organization: it is not read"
+        ),
+        hint: Some(
+            "if its owner is known and may be trusted, declare it under [[consolidate.sources]] \
+             with an account that may read it; if the bucket was deleted and somebody else took \
+             its name, retire the trail, or exclude the source under [consolidate]"
+                .to_owned(),
+        ),
+    })
+}
+
+fn unknown(listed: &Listed, refused: &[AwsError]) -> Unlocated {
+    let named: Vec<&str> = listed.unasked.keys().take(NAMED).map(AccountId::as_str).collect();
+    let more = match listed.unasked.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    // An account that could not be asked may own it; one that refused does not.
+    let errors = refused.iter().filter(|error| error.has_no_session());
+    let told = errors.chain(listed.unasked.values().flatten()).chain(refused).next();
+    let why = told.map(|error| format!(": {}", error.in_full())).unwrap_or_default();
+    let asked = listed.asked;
+    Unlocated {
+        reason: format!(
+            "its owner could not be found: it belongs to none of the {asked} accounts that list \
+             their buckets; {}{more} could not be asked{why}",
+            named.join(", ")
+        ),
+        hint: told.and_then(AwsError::hint).or_else(|| {
+            Some("name the account that may read it under [[consolidate.sources]]".to_owned())
+        }),
+    }
+}
