@@ -2,6 +2,7 @@
 //! Regions that each account has enabled.
 
 mod account;
+mod controls;
 mod delegated;
 mod discovery;
 mod organization;
@@ -9,6 +10,7 @@ mod regions;
 mod survey;
 
 pub use account::{Account, AccountState, LeftOut};
+pub use controls::{ControlKind, ControlLevel, ControlPolicies, ControlPolicy, Ruling};
 pub use delegated::cloudtrail_administrators;
 pub use discovery::{Discovery, FoundBucket, FoundTrail};
 pub use organization::{Organization, Unit};

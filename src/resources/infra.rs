@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::CATALOGUE;
 use super::{Duty, organization};
+use crate::org::ControlPolicies;
 use crate::plan::{destroy, retire};
 
 /// What orgtrail reads in a member account: which Regions it has, whether the
@@ -94,6 +95,7 @@ pub(crate) fn actions(duty: Duty) -> BTreeSet<&'static str> {
         Duty::Hub => {
             actions.extend(HUB);
             actions.extend(organization::ACTIONS);
+            actions.extend(ControlPolicies::ACTIONS);
             actions.extend(destroy::ACTIONS);
         }
         Duty::Archive => actions.extend(ARCHIVE),
