@@ -10,6 +10,7 @@ use super::{
     key::DIGEST_FOLDER,
     units::Lane,
     verify::{
+        chain::ChainSummary,
         finding::{FindingKind, Severity},
         period::{Period, Periods},
         run::Verification,
@@ -18,7 +19,8 @@ use super::{
 };
 use crate::{
     cost::storage::Holdings,
-    names::{AccountId, Region},
+    names::{AccountId, BucketName, Region},
+    org::Ruling,
 };
 
 /// Whether a condition holds.
@@ -61,15 +63,82 @@ pub const CONSOLIDATED: &str = "everything is in the archive";
 pub const VERIFIED: &str = "what is there is proven";
 /// Source and archive have the same number of objects.
 pub const COUNTED: &str = "the counts are equal";
+/// Nothing keeps the trail from being stopped and deleted.
+pub const DELETABLE: &str = "it may be deleted";
 
-/// Whether the proven digests of the organization trail, whose home Region is
-/// `home`, cover the period in every Region, and all that they list is proven.
+/// The conditions for a trail whose bucket does not exist: it delivers nothing, and
+/// nothing of it is left to be kept.
+#[must_use]
+pub fn without_bucket(bucket: &BucketName) -> Vec<Condition> {
+    let why = format!("its bucket {bucket} does not exist");
+    [
+        (DELIVERED, format!("{why}: the trail delivers nothing that would be missed")),
+        (CONSOLIDATED, format!("{why}: nothing is left to copy")),
+        (VERIFIED, format!("{why}: nothing is left to verify")),
+        (COUNTED, format!("{why}: nothing is left to count")),
+    ]
+    .map(|(name, reason)| Condition::new(name, Standing::Holds, reason))
+    .into()
+}
+
+/// Whether the organization's service control policies let the trail be stopped and
+/// deleted. What they could not be asked for stays open until CloudTrail answers:
+/// then the trail is started again where it refuses.
+#[must_use]
+pub fn deletable(rulings: Result<&[(&'static str, Ruling)], Failed>) -> Condition {
+    let condition = |standing, reason| Condition::new(DELETABLE, standing, reason);
+    let open = |why: String| {
+        let reason = format!("{why}; where CloudTrail refuses, logging is started again");
+        condition(Standing::Holds, reason)
+    };
+    let rulings = match rulings {
+        Ok(rulings) => rulings,
+        Err(why) => return open(format!("service control policies could not be read: {why}")),
+    };
+    let denied = rulings.iter().find_map(|(action, ruling)| match ruling {
+        Ruling::Denied(by) => Some(format!("{action} is denied by {by}")),
+        Ruling::Permitted | Ruling::Unclear(_) => None,
+    });
+    if let Some(reason) = denied {
+        return condition(Standing::Not, reason);
+    }
+    let unclear = rulings.iter().find_map(|(action, ruling)| match ruling {
+        Ruling::Unclear(by) => Some(format!("{action} may be denied by {by}")),
+        Ruling::Permitted | Ruling::Denied(_) => None,
+    });
+    match unclear {
+        Some(why) => open(why),
+        None => condition(
+            Standing::Holds,
+            "no service control policy denies it".to_owned(),
+        ),
+    }
+}
+
+/// Which of several trails of one name and home Region is meant: the account that
+/// owns it, as the original addresses of its digests say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrailIdentity {
+    /// The Region in which the trail was created.
+    pub home: Region,
+    /// The account that owns it.
+    pub owner: AccountId,
+}
+
+impl TrailIdentity {
+    fn wrote(&self, chain: &ChainSummary) -> bool {
+        chain.home_region == self.home.as_str() && chain.owner.as_ref() == Some(&self.owner)
+    }
+}
+
+/// Whether the proven digests of the organization trail cover the period in every
+/// Region, and all that they list is proven.
 #[must_use]
 pub fn delivered(
     verification: Result<&Verification, Failed>,
     account: &AccountId,
     regions: &BTreeSet<Region>,
-    home: &Region,
+    trail: &TrailIdentity,
     period: Period,
 ) -> Condition {
     let condition = |standing, reason| Condition::new(DELIVERED, standing, reason);
@@ -84,7 +153,7 @@ pub fn delivered(
         let (mut proven, mut chained) = (Periods::default(), Periods::default());
         for lane in lanes.filter(|lane| (&lane.account, &lane.region) == (account, region)) {
             lane.proven.iter().for_each(|period| proven.add(*period));
-            let chains = lane.chains.iter().filter(|chain| chain.home_region == home.as_str());
+            let chains = lane.chains.iter().filter(|chain| trail.wrote(chain));
             chains.flat_map(|chain| &chain.proven).for_each(|period| chained.add(*period));
             let failed = lane.findings.iter().find(|f| f.kind == FindingKind::Unreadable);
             unread.extend(failed.and_then(|finding| finding.found.clone()));
@@ -116,15 +185,15 @@ pub fn consolidated(report: Result<&Report, Failed>) -> Condition {
     };
     let counts = &report.counts;
     let missing: Vec<String> = [
-        (counts.copied, "are missing: `orgtrail consolidate` brings them"),
-        (counts.archived, "are missing and must be restored first"),
-        (counts.conflicts, "are in conflict with what the archive has"),
-        (counts.quarantined, "are no log files: `orgtrail accept` accepts that"),
-        (counts.held_back, "are log files whose digests are not in the archive"),
+        (counts.copied, "missing: `orgtrail consolidate` copies what is missing"),
+        (counts.archived, "missing that must be restored first"),
+        (counts.conflicts, "in conflict with what the archive has"),
+        (counts.quarantined, "no log files: `orgtrail accept` accepts that"),
+        (counts.held_back, "log files whose digests are not in the archive"),
     ]
     .into_iter()
     .filter(|(objects, _)| *objects > 0)
-    .map(|(objects, words)| format!("{objects} objects {words}"))
+    .map(|(objects, words)| format!("{} {words}", plural(objects, "object", "objects")))
     .collect();
     if !missing.is_empty() {
         return condition(Standing::Not, missing.join("; "));
@@ -134,15 +203,17 @@ pub fn consolidated(report: Result<&Report, Failed>) -> Condition {
         return condition(Standing::Unseen, reason);
     }
     if counts.failed > 0 || report.stopped {
-        let reason = format!("{} objects could not be compared", counts.failed);
+        let failed = plural(counts.failed, "object", "objects");
+        let reason = format!("{failed} could not be compared");
         return condition(Standing::Unseen, reason);
     }
     // Their copies are proven by the digests or not at all.
     let uncompared = match counts.uncompared {
         0 => String::new(),
-        some => format!("; {some} lie archived and were compared by size alone"),
+        some => format!("; {some} archived, compared by size alone"),
     };
-    let reason = format!("none of {} objects is missing{uncompared}", counts.source);
+    let source = plural(counts.source, "object", "objects");
+    let reason = format!("none of {source} is missing{uncompared}");
     condition(Standing::Holds, reason)
 }
 
@@ -160,13 +231,13 @@ pub struct Unproven {
 }
 
 impl Unproven {
-    /// None yet, by what is proven of the trail whose home Region is `home`.
+    /// None yet, by what is proven of the older trail.
     #[must_use]
-    pub fn new(verification: &Verification, home: &Region, at: Timestamp) -> Self {
+    pub fn new(verification: &Verification, trail: &TrailIdentity, at: Timestamp) -> Self {
         let mut proven = BTreeMap::<Region, Periods>::new();
         for lane in verification.lanes.iter().filter(|lane| !lane.followed) {
             let of_region = proven.entry(lane.region.clone()).or_default();
-            let chains = lane.chains.iter().filter(|chain| chain.home_region == home.as_str());
+            let chains = lane.chains.iter().filter(|chain| trail.wrote(chain));
             for period in chains.flat_map(|chain| &chain.proven) {
                 // A file's minute may lie a little beside its digest's hour.
                 of_region.add(Period {
@@ -192,7 +263,8 @@ impl Unproven {
 
     fn told(&self) -> Option<String> {
         let of = |(region, (files, period)): (&Region, &(u64, Period))| {
-            format!("{files} log files of {region} from {} to {}", period.from, period.to)
+            let files = plural(*files, "log file", "log files");
+            format!("{files} of {region} from {} to {}", period.from, period.to)
         };
         let all: Vec<String> = self.found.iter().map(of).collect();
         (!all.is_empty()).then(|| format!("no digest of the trail proves {}", all.join("; ")))
@@ -207,6 +279,7 @@ impl Unproven {
 pub fn verified(
     verification: Result<(&Verification, &Unproven), Failed>,
     lanes: &[Lane],
+    trail: &TrailIdentity,
 ) -> Condition {
     let condition = |standing, reason| Condition::new(VERIFIED, standing, reason);
     let (verification, unproven) = match verification {
@@ -217,7 +290,8 @@ pub fn verified(
     if let Some(broken) = findings().find(|finding| finding.severity == Severity::Broken) {
         let key = broken.key.as_deref().unwrap_or("the archive");
         let all = findings().filter(|finding| finding.severity == Severity::Broken).count();
-        let reason = format!("{all} findings, the first {}: {key}", broken.kind);
+        let all = plural(all as u64, "finding", "findings");
+        let reason = format!("{all}, the first {}: {key}", broken.kind);
         return condition(Standing::Not, reason);
     }
     if let Some(unread) = findings().find(|finding| finding.kind == FindingKind::Unreadable) {
@@ -227,7 +301,8 @@ pub fn verified(
     let regions: BTreeSet<Region> = lanes.iter().map(|lane| lane.region.clone()).collect();
     let digests_in = |region: &Region| -> u64 {
         let lanes = verification.lanes.iter().filter(|lane| lane.region == *region);
-        lanes.flat_map(|lane| &lane.chains).map(|chain| chain.valid).sum()
+        let chains = lanes.flat_map(|lane| &lane.chains).filter(|chain| trail.wrote(chain));
+        chains.map(|chain| chain.valid).sum()
     };
     let without: BTreeSet<Region> =
         regions.iter().filter(|region| digests_in(region) == 0).cloned().collect();
@@ -245,9 +320,14 @@ pub fn verified(
     let open = findings().filter(|finding| finding.severity == Severity::Incomplete).count();
     let open = match open {
         0 => String::new(),
-        more => format!("; {more} findings of times that no digest covers, without log files"),
+        more => {
+            let findings = plural(more as u64, "finding", "findings");
+            format!("; {findings} of times that no digest covers, without log files")
+        }
     };
-    condition(Standing::Holds, format!("{digests} digests and {logs} log files{open}"))
+    let digests = plural(digests, "digest", "digests");
+    let logs = plural(logs, "log file", "log files");
+    condition(Standing::Holds, format!("{digests} and {logs}{open}"))
 }
 
 /// Whether a count of the source of its own finds what the dry run found in the
@@ -267,7 +347,8 @@ pub fn counted(held: Result<&Holdings, Failed>, report: Result<&Report, Failed>)
         format!(", {foreign} that are not CloudTrail's stay")
     };
     let standing = if source == archive + foreign { Standing::Holds } else { Standing::Not };
-    condition(standing, format!("{source} objects at the source, {archive} in the archive{left}"))
+    let source = plural(source, "object", "objects");
+    condition(standing, format!("{source} at the source, {archive} in the archive{left}"))
 }
 
 /// The period that the organization trail must be proven for.
@@ -284,6 +365,10 @@ fn due(now: Timestamp) -> Timestamp {
     now.saturating_sub(DELIVERED_WITHIN).unwrap_or(now)
 }
 
+fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 fn join(regions: &BTreeSet<Region>) -> String {
     regions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -292,6 +377,26 @@ fn join(regions: &BTreeSet<Region>) -> String {
 mod tests {
     use super::*;
     use crate::archive::consolidate::{record::Counts, run::Failure};
+
+    fn trail(owner: &str) -> TrailIdentity {
+        TrailIdentity { home: "us-east-1".parse().unwrap(), owner: owner.parse().unwrap() }
+    }
+
+    #[test]
+    fn what_denies_the_end_of_a_trail_is_named_and_what_may_does_not_refuse_it() {
+        let denied = Ruling::Denied("the policy guard".to_owned());
+        let unclear = Ruling::Unclear("the policy network".to_owned());
+        let of = |rulings: &[(&'static str, Ruling)]| deletable(Ok(rulings));
+        let found = of(&[("a:Stop", Ruling::Permitted), ("a:Delete", denied)]);
+        assert_eq!(found.standing, Standing::Not);
+        assert_eq!(found.reason, "a:Delete is denied by the policy guard");
+        let found = of(&[("a:Stop", unclear), ("a:Delete", Ruling::Permitted)]);
+        assert_eq!(found.standing, Standing::Holds);
+        assert!(found.reason.contains("started again"), "{}", found.reason);
+        assert_eq!(of(&[]).standing, Standing::Holds);
+        let unread = deletable(Err("denied".to_owned()));
+        assert!(unread.standing == Standing::Holds && unread.reason.contains("started again"));
+    }
 
     fn report(counts: Counts) -> Report {
         Report { counts, ..Report::default() }
@@ -348,11 +453,12 @@ mod tests {
         unproven.look(&region, at("2025-12-31T05:00:00Z"));
         unproven.look(&"eu-west-1".parse().unwrap(), at("2026-01-01T01:00:00Z"));
         let nothing = Verification { lanes: Vec::new(), findings: Vec::new() };
-        let said = verified(Ok((&nothing, &unproven)), &[]);
+        let trail = trail("444444444444");
+        let said = verified(Ok((&nothing, &unproven)), &[], &trail);
         assert_eq!(said.standing, Standing::Not);
         assert_eq!(
             said.reason,
-            "no digest of the trail proves 1 log files of eu-west-1 from 2026-01-01T01:00:00Z to \
+            "no digest of the trail proves 1 log file of eu-west-1 from 2026-01-01T01:00:00Z to \
              2026-01-01T01:00:00Z; 2 log files of us-east-1 from 2025-12-31T05:00:00Z to \
              2026-01-01T05:00:00Z"
         );
@@ -367,7 +473,8 @@ mod tests {
         assert_eq!(period.from, "2026-01-01T00:00:00Z".parse().unwrap());
         assert_eq!(period.to, "2026-01-07T22:00:00Z".parse().unwrap());
         let regions = BTreeSet::from([region.clone()]);
-        let found = delivered(Ok(&nothing), &account, &regions, &region, period);
+        let organizations = trail("111111111111");
+        let found = delivered(Ok(&nothing), &account, &regions, &organizations, period);
         assert_eq!(found.standing, Standing::Not);
         let lane = Lane {
             bucket: "legacy".to_owned(),
@@ -377,9 +484,10 @@ mod tests {
             region,
         };
         let at = period.to;
-        let unproven = Unproven::new(&nothing, &lane.region, at);
-        assert_eq!(verified(Ok((&nothing, &unproven)), &[lane]).standing, Standing::Not);
+        let own = trail("444444444444");
+        let unproven = Unproven::new(&nothing, &own, at);
+        assert_eq!(verified(Ok((&nothing, &unproven)), &[lane], &own).standing, Standing::Not);
         // A trail that left nothing has nothing to prove.
-        assert_eq!(verified(Ok((&nothing, &unproven)), &[]).standing, Standing::Holds);
+        assert_eq!(verified(Ok((&nothing, &unproven)), &[], &own).standing, Standing::Holds);
     }
 }

@@ -131,6 +131,13 @@ impl TrailStatus {
         self.archive_unread.as_ref().filter(|_| !fails)
     }
 
+    /// Whether the status reports no delivery of digests at all, so that it does not
+    /// tell which is the newest.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.told_digest.is_none()
+    }
+
     /// What is wrong with the newest deliveries, if anything is.
     ///
     /// A digest comes every hour, also where nothing happened; a log file only

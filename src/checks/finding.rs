@@ -119,6 +119,10 @@ pub struct Finding {
     /// Why it does not count, where the config says so.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub suppression: Option<Suppression>,
+    /// The id of the cause that it has in common with others: see
+    /// [`super::Run::causes`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cause: Option<String>,
 }
 
 impl Finding {

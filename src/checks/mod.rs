@@ -23,6 +23,7 @@ mod bucket_retention_conflict;
 mod bucket_tls_only;
 mod bucket_versioning;
 mod catalogue;
+mod causes;
 mod chains;
 mod check;
 mod coverage;
@@ -65,6 +66,7 @@ mod trail_selectors_named;
 mod trail_tags;
 
 pub use catalogue::CATALOGUE;
+pub use causes::Cause;
 pub use check::{Check, Framework, Mapping, Severity};
 pub use coverage::{Cell, Coverage, CoveredAccount};
 pub use facts::{AccountFacts, Facts, Inside, OtherTrail, TrailStatus};

@@ -82,8 +82,15 @@ fn of_lane(
     has_earlier: &dyn Fn(Timestamp) -> bool,
 ) -> Verdict {
     let words = |keep: &dyn Fn(&&Finding) -> bool| {
-        let found = lane.findings.iter().filter(keep);
-        found.map(|finding| finding.kind.meaning()).collect::<Vec<_>>().join("; ")
+        let mut kinds: BTreeMap<FindingKind, usize> = BTreeMap::new();
+        for finding in lane.findings.iter().filter(keep) {
+            *kinds.entry(finding.kind).or_default() += 1;
+        }
+        let told = kinds.iter().map(|(kind, count)| match count {
+            1 => kind.meaning().to_owned(),
+            many => format!("{} ({many} times)", kind.meaning()),
+        });
+        told.collect::<Vec<_>>().join("; ")
     };
     let altered = words(&|finding| finding.severity == Grave::Broken);
     let unproven = words(&|finding| finding.kind == FindingKind::NoDigests);
@@ -95,7 +102,7 @@ fn of_lane(
         return broken(altered, WANTED);
     }
     if !unread.is_empty() {
-        return Verdict::Unknown { reason: unread, permission: Some("s3:GetObject".to_owned()) };
+        return unreadable(lane, &unread);
     }
     // Of a trail that was moved here, the first digest may be on its way.
     let doubtful = |finding: &&Finding| {
@@ -113,10 +120,42 @@ fn of_lane(
         Some(status) if lane.chains.is_empty() && unproven.is_empty() => {
             without_digests(facts, status, has_earlier).unwrap_or(Verdict::Holds)
         }
+        Some(Seen::Present(status))
+            if unproven.is_empty() && status.is_logging && status.is_silent() =>
+        {
+            silent(lane)
+        }
         _ if !unproven.is_empty() => Verdict::Unknown { reason: unproven, permission: None },
         // Whether the newest were deleted, CloudTrail alone knows.
         _ => facts.accounts.unreadable().map_or(Verdict::Holds, unknown),
     }
+}
+
+/// The verdict on a chain that verifies, where nobody tells which digest is its
+/// newest: whether those after it were deleted is not known. Its age is judged by
+/// `org-delivery-freshness`.
+fn silent(lane: &LaneReport) -> Verdict {
+    let newest = lane.chains.iter().flat_map(|chain| &chain.proven).map(|period| period.to).max();
+    let newest = newest.map_or_else(String::new, |to| format!(": the newest one here ends at {to}"));
+    let reason = format!(
+        "CloudTrail reports no deliveries for this account and Region, so it is not known \
+         whether newer digests were deleted{newest}"
+    );
+    Verdict::Unknown { reason, permission: None }
+}
+
+/// The verdict on a chain of which something could not be read: why the first could
+/// not, and how many others.
+fn unreadable(lane: &LaneReport, meaning: &str) -> Verdict {
+    let unread = || lane.findings.iter().filter(|one| one.kind == FindingKind::Unreadable);
+    let first = unread().find_map(|one| one.found.as_deref()).unwrap_or(meaning);
+    let more = match unread().count() {
+        0 | 1 => String::new(),
+        all => format!(", and {} more", all - 1),
+    };
+    let needed = if first.contains("kms:Decrypt") { "kms:Decrypt" } else { "s3:GetObject" };
+    let reason = format!("{first}{more}");
+    Verdict::Unknown { reason, permission: Some(needed.to_owned()) }
 }
 
 /// Whether the trail was started so lately that no digest is due.

@@ -31,7 +31,10 @@ fn judge(facts: &Facts) -> Vec<Answer> {
             ),
             whether(
                 trail.settings.is_organization_trail,
-                || "it records one account alone".to_owned(),
+                || {
+                    let management = desired.management();
+                    format!("it has become a single-account trail, which records {management} alone")
+                },
                 "an organization trail",
             ),
             whether(

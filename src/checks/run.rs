@@ -3,8 +3,9 @@ use std::collections::BTreeSet;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
+use super::causes;
 use super::plan_empty::{self, PLAN_EMPTY};
-use super::{Check, Coverage, Facts, Finding, Scope, Severity, Suppression, Verdict};
+use super::{Cause, Check, Coverage, Facts, Finding, Scope, Severity, Suppression, Verdict};
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 
 /// All that one run of the checks gave: what every report renders, and what
@@ -29,6 +30,10 @@ pub struct Run {
     /// Every answer: those that hold, and those of which nothing is declared,
     /// too.
     pub findings: Vec<Finding>,
+    /// What lies behind several findings at once, the most severe first. Findings
+    /// refer to them by their ids.
+    #[serde(default)]
+    pub causes: Vec<Cause>,
     /// Account by Region.
     pub coverage: Coverage,
     /// What became of the findings since an earlier run, where one was given.
@@ -80,9 +85,11 @@ impl Run {
                     scope: answer.scope,
                     verdict: answer.verdict,
                     suppression,
+                    cause: None,
                 });
             }
         }
+        let causes = causes::explain(facts, &mut findings);
         Self {
             version: Self::VERSION,
             at: facts.at,
@@ -92,6 +99,7 @@ impl Run {
             trail: desired.trail_arn(),
             bucket: desired.bucket().clone(),
             findings,
+            causes,
             coverage: Coverage::of(desired, &facts.accounts, facts.at),
             compared: None,
         }

@@ -1,5 +1,7 @@
 //! `orgtrail retire`
 
+mod ending;
+
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use crate::archive::consolidate::run::{Archive, Asked, Progress, Report, consoli
 use crate::archive::consolidate::source::Source;
 use crate::archive::inventory;
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
-use crate::archive::retire::{self, Condition, Standing, Unproven};
+use crate::archive::retire::{self, Condition, Standing, TrailIdentity, Unproven};
 use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::run::{Selection, Verification};
@@ -38,9 +40,11 @@ const CONCURRENCY: usize = 64;
 ///
 /// Looks whether the organization trail is proven to deliver the same account
 /// and Regions, whether everything that the older trail left is in the archive
-/// and proven there, and whether the counts are equal. With all of that, and a
-/// yes, the trail is stopped and deleted in its home Region with its owner's
-/// credentials. Its bucket stays. An organization's trail is never ended.
+/// and proven there, whether the counts are equal, and whether service control
+/// policies let it be deleted. With all of that, and a yes, the trail is stopped
+/// and deleted in its home Region with its owner's credentials. Where CloudTrail
+/// refuses to delete it, logging is started again. Its bucket stays. An
+/// organization's trail is never ended.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -48,7 +52,8 @@ Examples:
   orgtrail retire arn:aws:cloudtrail:us-east-1:444444444444:trail/legacy --yes
 
 Exit code 12 where a condition does not hold, 14 where something that it needs
-could not be read. A run that was killed is finished by the next.")]
+could not be read, or where the trail could not be deleted. A run that was
+killed is finished by the next.")]
 pub(crate) struct Args {
     /// The trail's ARN, as `orgtrail sources --format json` shows it.
     trail: Arn,
@@ -116,32 +121,39 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     if trail.organization {
         return Err(refused(format!("{} is an organization's trail", args.trail)));
     }
-    let source = located(&aws, &config, own_source(&trail, &config)?).await?;
-    let look =
-        Look { context, config: &config, aws: &aws, trail: &trail, source, organization_trail };
+    let is_logging = ending::is_logging(&owner, &trail.arn).await?;
+    let declared = own_source(&trail, &config);
+    let place = declared.as_ref().map_or_else(|_| ending::undeclared(&trail), Clone::clone);
+    let (source, without_bucket) = match (declared, located(&aws, &config, place).await) {
+        (Ok(_), found) => found?,
+        // Nothing of it could be copied, whatever the config says.
+        (Err(_), Ok((source, true))) => (source, true),
+        (Err(error), _) => return Err(error),
+    };
+    let look = Look {
+        context,
+        config: &config,
+        aws: &aws,
+        trail: &trail,
+        source,
+        organization_trail,
+        without_bucket,
+    };
     let mut seen = unless_stopped(context, look.all()).await??;
     if context.format == Format::Text {
         context.head()?;
         seen.tell(context)?;
     }
+    if without_bucket {
+        ending::tell_without_bucket(context, &trail);
+    }
     let retired = if seen.may_go() && wanted(context, &trail)? && !context.stop.is_requested() {
-        let retirement = Retirement::permit(&owner, &trail.arn, &seen.conditions)?;
-        retirement.stop().await?;
-        context.out.note(format_args!("{} is stopped", trail.arn));
-        // What it delivered since the first look.
-        let contents = unless_stopped(context, look.contents(&seen.lanes));
-        let Ok(contents) = contents.await else { return Err(stopped_half_way(&trail, context)) };
-        let (consolidated, counted, held) = contents?;
-        seen.replace([consolidated, counted], held);
-        if seen.may_go() {
-            retirement.delete().await?;
-            context.out.note(format_args!("{} is deleted", trail.arn));
-        } else {
-            context.out.warn("files arrived meanwhile: it is stopped and not deleted yet");
-            seen.tell(context)?;
-        }
-        seen.may_go()
+        let retirement = Retirement::permit(&owner, &trail.arn, &seen.conditions, is_logging)?;
+        ending::end(&look, &mut seen, retirement).await?
     } else {
+        if !is_logging && !seen.may_go() {
+            ending::tell_stopped(context, &trail);
+        }
         false
     };
     let bucket = seen.held.as_ref().map(|held| bucket(&trail, held));
@@ -165,16 +177,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         Exit::Clean if !retired && context.stop.is_requested() => Exit::Incomplete,
         exit => exit,
     })
-}
-
-/// A signal came between the two steps.
-fn stopped_half_way(trail: &LegacyTrail, context: &Context) -> CliError {
-    let message = format!(
-        "stopped by {}: {} no longer logs, and is not deleted",
-        context.stop.cause(),
-        trail.arn
-    );
-    CliError::new(message, Exit::Incomplete).with_hint("run the same command again to delete it")
 }
 
 /// The organization trail's name and home Region.
@@ -217,11 +219,15 @@ fn own_source(trail: &LegacyTrail, config: &Config) -> Result<Source, CliError> 
 }
 
 /// The source with its bucket's owner and Region; as it is where the bucket was
-/// deleted.
+/// deleted, which the second value says.
 ///
 /// # Errors
 /// They could not be found, or the bucket is nobody's in the organization.
-async fn located(aws: &Aws, config: &Config, source: Source) -> Result<Source, CliError> {
+async fn located(
+    aws: &Aws,
+    config: &Config,
+    source: Source,
+) -> Result<(Source, bool), CliError> {
     let mut found = sources::located(aws, config, None, vec![source]).await;
     if let Some((source, why)) = found.unreadable.pop() {
         let message = format!("{}: {}", source.name(), why.reason);
@@ -231,7 +237,8 @@ async fn located(aws: &Aws, config: &Config, source: Source) -> Result<Source, C
             None => error,
         });
     }
-    let source = found.readable.pop().or_else(|| found.missing.pop());
+    let readable = found.readable.pop().map(|source| (source, false));
+    let source = readable.or_else(|| found.missing.pop().map(|source| (source, true)));
     source.ok_or_else(|| CliError::new("the trail has no bucket", Exit::Unexpected))
 }
 
@@ -260,6 +267,8 @@ struct Look<'a> {
     trail: &'a LegacyTrail,
     source: Source,
     organization_trail: (TrailName, Region),
+    /// Whether the trail's bucket does not exist.
+    without_bucket: bool,
 }
 
 /// What was seen.
@@ -274,6 +283,12 @@ impl Look<'_> {
         // To the second, as people read it.
         let now = self.aws.now();
         let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        let deletable = ending::deletable(self).await;
+        if self.without_bucket {
+            let mut conditions = retire::without_bucket(&self.trail.bucket);
+            conditions.push(deletable);
+            return Ok(Seen { conditions, lanes: Vec::new(), held: None });
+        }
         let clients = self.source_clients();
         let account = &self.trail.account;
         let found = self.source.lanes(&clients).await;
@@ -285,7 +300,8 @@ impl Look<'_> {
                     |name| Condition { name, standing: Standing::Unseen, reason: error.in_full() };
                 let names =
                     [retire::DELIVERED, retire::CONSOLIDATED, retire::VERIFIED, retire::COUNTED];
-                let conditions = names.map(unseen).into();
+                let mut conditions: Vec<Condition> = names.map(unseen).into();
+                conditions.push(deletable);
                 return Ok(Seen { conditions, lanes: Vec::new(), held: None });
             }
         };
@@ -294,7 +310,8 @@ impl Look<'_> {
         let delivered = self.delivered(&regions, at).await?;
         let verified = self.verified(&lanes, at).await?;
         let (consolidated, counted, held) = self.contents(&lanes).await?;
-        Ok(Seen { conditions: vec![delivered, consolidated, verified, counted], lanes, held })
+        let conditions = vec![delivered, consolidated, verified, counted, deletable];
+        Ok(Seen { conditions, lanes, held })
     }
 
     /// Whether the organization trail covers the overlap.
@@ -304,20 +321,13 @@ impl Look<'_> {
         at: Timestamp,
     ) -> Result<Condition, CliError> {
         let (name, home) = &self.organization_trail;
-        if self.trail.arn.resource_name() == name.as_str() && self.trail.home_region == *home {
-            return Ok(Condition {
-                name: retire::DELIVERED,
-                standing: Standing::Unseen,
-                reason: format!(
-                    "both trails are named {name} in {home}: their digests cannot be told apart"
-                ),
-            });
-        }
+        let owner = self.config.organization.management_account.clone();
+        let trail = TrailIdentity { home: home.clone(), owner };
         let period = retire::overlap(at, self.config.retire.overlap_days);
         let window = Window { since: Some(period.from), until: Some(period.to), last: None };
         let found = self.verify(name, regions, window).await?;
         let found = found.as_ref().map_err(Clone::clone);
-        Ok(retire::delivered(found, &self.trail.account, regions, home, period))
+        Ok(retire::delivered(found, &self.trail.account, regions, &trail, period))
     }
 
     /// Whether the trail's own chains are proven in the archive.
@@ -336,7 +346,12 @@ impl Look<'_> {
         };
         let seen = found.as_ref().map_err(Clone::clone);
         let seen = seen.and_then(|found| Ok((found, unproven.as_ref().map_err(Clone::clone)?)));
-        Ok(retire::verified(seen, lanes))
+        Ok(retire::verified(seen, lanes, &self.identity()))
+    }
+
+    fn identity(&self) -> TrailIdentity {
+        let (home, owner) = (self.trail.home_region.clone(), self.trail.account.clone());
+        TrailIdentity { home, owner }
     }
 
     /// The log files of the source that the trail's chains do not prove.
@@ -347,7 +362,7 @@ impl Look<'_> {
         at: Timestamp,
     ) -> Result<Unproven, String> {
         let clients = self.source_clients();
-        let mut unproven = Unproven::new(verification, &self.trail.home_region, at);
+        let mut unproven = Unproven::new(verification, &self.identity(), at);
         for lane in lanes.iter().filter(|lane| lane.folder != DIGEST_FOLDER) {
             let prefix = lane.prefix();
             let mut logs = inventory::list(&clients, &self.source.bucket, prefix.clone(), None);

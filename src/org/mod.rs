@@ -3,6 +3,7 @@
 
 mod account;
 mod buckets;
+mod controls;
 mod delegated;
 mod discovery;
 mod identity;
@@ -12,6 +13,7 @@ mod survey;
 
 pub use account::{Account, AccountState, LeftOut};
 pub use buckets::{BucketPlace, BucketState, Buckets, Unlocated};
+pub use controls::{ControlKind, ControlLevel, ControlPolicies, ControlPolicy, Ruling};
 pub use delegated::cloudtrail_administrators;
 pub use discovery::{Discovery, FoundBucket, FoundTrail};
 pub(crate) use identity::ACTIONS as IDENTITY_ACTIONS;

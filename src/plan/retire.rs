@@ -1,13 +1,16 @@
 //! Ending an older trail, in the account and Region that it belongs to.
 
+use std::fmt;
+
 use super::WriteAuthority;
 use crate::archive::retire::{Condition, Standing};
-use crate::aws::{At, AwsError, Clients};
+use crate::aws::{At, AwsError, Clients, ErrorKind};
 use crate::cli::{Exit, Explain};
 use crate::names::Arn;
 
 /// The IAM actions that ending a trail needs.
-pub(crate) const ACTIONS: &[&str] = &["cloudtrail:DeleteTrail", "cloudtrail:StopLogging"];
+pub(crate) const ACTIONS: &[&str] =
+    &["cloudtrail:DeleteTrail", "cloudtrail:StartLogging", "cloudtrail:StopLogging"];
 
 /// Why a trail was not ended.
 #[derive(Debug, thiserror::Error)]
@@ -20,23 +23,83 @@ pub enum RetireError {
         /// What does not hold.
         condition: &'static str,
     },
-    /// CloudTrail refused.
-    #[error(transparent)]
-    Aws(#[from] AwsError),
+    /// It could not be stopped.
+    #[error("{trail} could not be stopped, and nothing was changed")]
+    NotStopped {
+        /// The trail.
+        trail: Arn,
+        /// Why not.
+        #[source]
+        source: AwsError,
+    },
+    /// It was stopped, and something failed before it was deleted.
+    #[error("{trail} is not deleted, and {left}")]
+    Left {
+        /// The trail.
+        trail: Arn,
+        /// What state it is in now.
+        left: Left,
+        /// What failed.
+        #[source]
+        source: AwsError,
+    },
+}
+
+/// In which state a trail is left that could not be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// It records again.
+    Started,
+    /// It was stopped before, and is so still.
+    AsItWas,
+    /// It does not exist any more.
+    Gone,
+    /// It was stopped, and could not be started again.
+    Stopped {
+        /// Why not.
+        why: String,
+    },
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("logging was started again"),
+            Self::AsItWas => f.write_str("it is stopped, as it was before"),
+            Self::Gone => f.write_str("it does not exist any more"),
+            Self::Stopped { why } => {
+                write!(f, "it is stopped and could not be started again ({why})")
+            }
+        }
+    }
 }
 
 impl Explain for RetireError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { .. } => None,
-            Self::Aws(error) => error.hint(),
+            Self::NotStopped { source, .. } => source.hint(),
+            Self::Left { trail, left: Left::Started | Left::AsItWas | Left::Gone, source } => {
+                let again = format!("then run `orgtrail retire {trail}` again");
+                Some(match source.hint() {
+                    Some(hint) => format!("{hint}; {again}"),
+                    None => again,
+                })
+            }
+            Self::Left { trail, left: Left::Stopped { .. }, .. } => Some(format!(
+                "run `orgtrail retire {trail}` again to complete it, or start the trail with its \
+                 owner's credentials: `aws cloudtrail start-logging --name {trail}`"
+            )),
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::Refused { .. } => Exit::Refused,
-            Self::Aws(_) => Exit::Unexpected,
+            Self::NotStopped { source, .. } if source.kind() == ErrorKind::AccessDenied => {
+                Exit::Refused
+            }
+            Self::NotStopped { .. } | Self::Left { .. } => Exit::Incomplete,
         }
     }
 }
@@ -48,10 +111,12 @@ pub struct Retirement<'a> {
     /// The owner's, in the trail's home Region.
     clients: &'a Clients,
     trail: &'a Arn,
+    /// Whether it recorded before it was touched.
+    was_logging: bool,
 }
 
 impl<'a> Retirement<'a> {
-    /// Permits the end of a trail.
+    /// Permits the end of a trail, which records or was stopped already.
     ///
     /// # Errors
     /// A condition does not hold, or there is none.
@@ -59,6 +124,7 @@ impl<'a> Retirement<'a> {
         clients: &'a Clients,
         trail: &'a Arn,
         conditions: &[Condition],
+        was_logging: bool,
     ) -> Result<Self, RetireError> {
         let refuse = |condition| RetireError::Refused { trail: trail.clone(), condition };
         if conditions.is_empty() {
@@ -66,19 +132,58 @@ impl<'a> Retirement<'a> {
         }
         match conditions.iter().find(|condition| condition.standing != Standing::Holds) {
             Some(condition) => Err(refuse(condition.name)),
-            None => Ok(Self { authority: WriteAuthority::granted(), clients, trail }),
+            None => {
+                let authority = WriteAuthority::granted();
+                Ok(Self { authority, clients, trail, was_logging })
+            }
         }
     }
 
     /// Stops the trail. One that was stopped stays so.
     pub async fn stop(&self) -> Result<(), RetireError> {
-        Ok(stop(&self.authority, self.clients, self.trail).await?)
+        let Err(source) = stop(&self.authority, self.clients, self.trail).await else {
+            return Ok(());
+        };
+        let trail = self.trail.clone();
+        if source.kind() == ErrorKind::AccessDenied {
+            return Err(RetireError::NotStopped { trail, source });
+        }
+        // The answer may have been lost behind a call that was carried out.
+        Err(RetireError::Left { trail, left: self.put_back().await, source })
     }
 
-    /// Deletes the trail; its bucket stays.
+    /// Deletes the trail; its bucket stays. Where that fails, the trail is put back
+    /// into the state that it was found in.
     pub async fn delete(self) -> Result<(), RetireError> {
-        Ok(delete(&self.authority, self.clients, self.trail).await?)
+        match delete(&self.authority, self.clients, self.trail).await {
+            Ok(()) => Ok(()),
+            Err(source) => {
+                let left = self.put_back().await;
+                if left == Left::Gone {
+                    return Ok(());
+                }
+                Err(RetireError::Left { trail: self.trail.clone(), left, source })
+            }
+        }
     }
+
+    /// Starts a trail again that was stopped by [`Self::stop`].
+    pub async fn put_back(&self) -> Left {
+        if !self.was_logging {
+            return Left::AsItWas;
+        }
+        match start(&self.authority, self.clients, self.trail).await {
+            Ok(()) => Left::Started,
+            // It was deleted, and the answer was lost.
+            Err(error) if error.is_not_found() => Left::Gone,
+            Err(error) => Left::Stopped { why: error.in_full() },
+        }
+    }
+}
+
+async fn start(_: &WriteAuthority, clients: &Clients, trail: &Arn) -> Result<(), AwsError> {
+    let started = clients.cloudtrail().start_logging().name(trail.to_string()).send().await;
+    started.at(clients, "cloudtrail:StartLogging").map(drop)
 }
 
 async fn stop(_: &WriteAuthority, clients: &Clients, trail: &Arn) -> Result<(), AwsError> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::CATALOGUE;
 use super::{Duty, organization};
-use crate::org::IDENTITY_ACTIONS;
+use crate::org::{ControlPolicies, IDENTITY_ACTIONS};
 use crate::plan::{destroy, retire};
 
 /// What orgtrail reads in a member account: which Regions it has, whether the
@@ -99,6 +99,7 @@ pub(crate) fn actions(duty: Duty) -> BTreeSet<&'static str> {
             actions.extend(HUB);
             actions.extend(organization::ACTIONS);
             actions.extend(IDENTITY_ACTIONS);
+            actions.extend(ControlPolicies::ACTIONS);
             actions.extend(destroy::ACTIONS);
         }
         Duty::Archive => actions.extend(ARCHIVE),

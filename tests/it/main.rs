@@ -19,6 +19,7 @@ mod consolidate_stage;
 mod corpus;
 mod demo;
 mod digest_vectors;
+mod drift_causes;
 mod drift_chains;
 mod drift_command;
 mod drift_mutations;

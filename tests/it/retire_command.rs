@@ -200,7 +200,7 @@ async fn a_log_that_no_digest_proves_refuses() {
     let (code, said) = retire(&stage, &["--yes"]).await;
     assert_eq!(code, Some(12), "{said:#}");
     assert_eq!(standing(&said, "what is there is proven"), "not", "{said:#}");
-    let found = "1 log files of us-east-1 from 2020-01-01T00:05:00Z to 2020-01-01T00:05:00Z";
+    let found = "1 log file of us-east-1 from 2020-01-01T00:05:00Z to 2020-01-01T00:05:00Z";
     assert!(said.to_string().contains(found), "{said:#}");
     assert!(trail_is_there(&stage).await);
 }
@@ -220,7 +220,9 @@ async fn what_cannot_be_read_is_not_taken_for_good() {
     put.send().await.unwrap();
     let (code, said) = retire(&stage, &["--yes"]).await;
     assert_eq!(code, Some(14), "{said:#}");
-    assert!(standings(&said).iter().all(|(_, standing)| *standing == "unseen"), "{said:#}");
+    let all = standings(&said);
+    let seen: Vec<_> = all.iter().filter(|(_, standing)| *standing != "unseen").collect();
+    assert_eq!(seen, [&("it may be deleted", "holds")], "{said:#}");
     assert!(trail_is_there(&stage).await);
 }
 
@@ -231,8 +233,8 @@ async fn one_that_failed_half_way_is_finished_by_the_next() {
     let fails = Fault::every("cloudtrail:DeleteTrail", Effect::Fail { status: 503 });
     stage.sandbox.faults().inject(fails);
     let ran = orgtrail(&stage, &["retire", TRAIL, "--yes"]).await;
-    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    assert!(ran.stderr.contains("is stopped"), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is not deleted"), "{}", ran.stderr);
     stage.sandbox.faults().clear();
     let (code, said) = retire(&stage, &["--yes"]).await;
     assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
@@ -259,6 +261,192 @@ async fn one_that_was_killed_half_way_is_finished_by_the_next() {
     let (code, said) = retire(&stage, &["--yes"]).await;
     assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
     assert!(!trail_is_there(&stage).await);
+}
+
+/// Has the older trail record.
+async fn start(stage: &Stage) {
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    owner.cloudtrail().start_logging().name(TRAIL).send().await.unwrap();
+}
+
+async fn is_logging(stage: &Stage) -> bool {
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    let status = owner.cloudtrail().get_trail_status().name(TRAIL).send().await.unwrap();
+    status.is_logging() == Some(true)
+}
+
+/// Attaches a service control policy with one statement to the root.
+async fn deny_by_scp(stage: &Stage, statement: Value) {
+    use aws_sdk_organizations::types::PolicyType;
+    let management = stage.management();
+    let organizations = management.organizations();
+    let root = stage.desired.organization.root.to_string();
+    let enable = organizations.enable_policy_type().root_id(&root);
+    enable.policy_type(PolicyType::ServiceControlPolicy).send().await.unwrap();
+    let content = json!({ "Version": "2012-10-17", "Statement": [statement] });
+    let made = organizations
+        .create_policy()
+        .name("keep-trails")
+        .description("")
+        .r#type(PolicyType::ServiceControlPolicy)
+        .content(content.to_string())
+        .send()
+        .await
+        .unwrap();
+    let id = made.policy.unwrap().policy_summary.unwrap().id.unwrap();
+    organizations.attach_policy().policy_id(id).target_id(root).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_trail_that_may_not_be_deleted_is_not_stopped() {
+    let stage = stage(30).await;
+    start(&stage).await;
+    consolidated(&stage).await;
+    let deny = json!({
+        "Sid": "Keep", "Effect": "Deny", "Action": "cloudtrail:DeleteTrail", "Resource": "*",
+    });
+    deny_by_scp(&stage, deny).await;
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!(code, Some(12), "{said:#}");
+    assert_eq!(standing(&said, "it may be deleted"), "not", "{said:#}");
+    assert!(said.to_string().contains("statement Keep of the service control policy keep-trails"));
+    assert!(is_logging(&stage).await);
+    let faults = stage.sandbox.faults();
+    // What the policies say of it could not be read: CloudTrail itself refuses.
+    faults.inject(Fault::every("organizations:ListPoliciesForTarget", Effect::Deny));
+    let ran = orgtrail(&stage, &["retire", TRAIL, "--yes"]).await;
+    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    assert!(ran.stderr.contains("logging was started again"), "{}", ran.stderr);
+    assert!(is_logging(&stage).await && trail_is_there(&stage).await);
+}
+
+#[tokio::test]
+async fn a_policy_that_excepts_the_role_does_not_keep_the_trail() {
+    let stage = stage(30).await;
+    consolidated(&stage).await;
+    let deny = json!({
+        "Effect": "Deny", "Action": "cloudtrail:*", "Resource": "*",
+        "Condition": { "ArnNotLike": {
+            "aws:PrincipalArn": "arn:aws:iam::*:role/OrganizationAccountAccessRole",
+        } },
+    });
+    deny_by_scp(&stage, deny).await;
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
+}
+
+#[tokio::test]
+async fn a_trail_that_cannot_be_started_again_is_said_to_be_left_stopped() {
+    let stage = stage(30).await;
+    start(&stage).await;
+    consolidated(&stage).await;
+    for call in ["cloudtrail:DeleteTrail", "cloudtrail:StartLogging"] {
+        stage.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+    }
+    let ran = orgtrail(&stage, &["retire", TRAIL, "--yes"]).await;
+    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    assert!(ran.stderr.contains("could not be started again"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("aws cloudtrail start-logging --name"), "{}", ran.stderr);
+    assert!(!is_logging(&stage).await && trail_is_there(&stage).await);
+    // The next run completes it.
+    stage.sandbox.faults().clear();
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
+}
+
+#[tokio::test]
+async fn a_trail_that_may_not_be_stopped_is_left_as_it_was() {
+    let stage = stage(30).await;
+    start(&stage).await;
+    consolidated(&stage).await;
+    stage.sandbox.faults().inject(Fault::every("cloudtrail:StopLogging", Effect::Deny));
+    let ran = orgtrail(&stage, &["retire", TRAIL, "--yes"]).await;
+    assert_eq!(ran.code, Some(12), "{}", ran.stderr);
+    assert!(ran.stderr.contains("nothing was changed"), "{}", ran.stderr);
+    assert!(is_logging(&stage).await && trail_is_there(&stage).await);
+}
+
+/// Ends the older trail's bucket.
+async fn delete_bucket(stage: &Stage) {
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    for key in stage.sandbox.keys_raw(BUCKET, "") {
+        owner.s3().delete_object().bucket(BUCKET).key(key).send().await.unwrap();
+    }
+    owner.s3().delete_bucket().bucket(BUCKET).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_trail_whose_bucket_is_gone_can_be_retired() {
+    let stage = stage(3).await;
+    delete_bucket(&stage).await;
+    let config = format!("{}[consolidate]\nexclude = [\"s3://legacy-*\"]\n", config());
+    let ran = run(&stage, &config, &["retire", TRAIL]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("does not exist: nothing is left to copy"), "{}", ran.stdout);
+    assert!(trail_is_there(&stage).await, "nobody said yes");
+    let ran = run(&stage, &config, &["retire", TRAIL, "--yes"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("delivers nothing"), "{}", ran.stderr);
+    assert!(!trail_is_there(&stage).await);
+}
+
+#[tokio::test]
+async fn a_bucket_whose_name_belongs_to_another_account_is_not_gone() {
+    let stage = stage(3).await;
+    delete_bucket(&stage).await;
+    let other = stage.archive();
+    other.s3().create_bucket().bucket(BUCKET).send().await.unwrap();
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!(code, Some(14), "{said:#}");
+    assert!(trail_is_there(&stage).await);
+}
+
+/// A member's trail of the organization trail's name, which recorded before that one
+/// was made.
+async fn of_the_same_name(hours: i64) -> (Stage, String) {
+    let stage = stage(hours).await;
+    let until = stage.sandbox.now() - SignedDuration::from_hours(hours);
+    let legacy = Legacy {
+        account: account(),
+        bucket: BUCKET.parse().unwrap(),
+        prefix: None,
+        trail: stage.desired.config.trail.name.clone(),
+        regions: vec!["us-east-1".parse().unwrap()],
+        from: until - SignedDuration::from_hours(30),
+        until,
+    };
+    stage.sandbox.fill_legacy(&legacy).unwrap();
+    consolidated(&stage).await;
+    let trail = stage.desired.trail_arn().to_string().replace("111111111111", MEMBER);
+    (stage, trail)
+}
+
+#[tokio::test]
+async fn a_trail_of_the_organization_trails_name_is_told_from_it_by_its_digests() {
+    let (stage, trail) = of_the_same_name(30).await;
+    let ran = orgtrail(&stage, &["retire", &trail, "--yes", "--format", "json"]).await;
+    let said: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    assert_eq!(
+        standing(&said, "the organization trail delivers the same"),
+        "holds",
+        "{said:#}{}",
+        ran.stderr
+    );
+}
+
+#[tokio::test]
+async fn what_a_trail_of_the_same_name_delivered_is_not_the_organization_trails() {
+    // The member's own covers the hours of the overlap that the organization's lacks.
+    let (stage, trail) = of_the_same_name(10).await;
+    let ran = orgtrail(&stage, &["retire", &trail, "--yes", "--format", "json"]).await;
+    let said: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    assert_eq!(
+        standing(&said, "the organization trail delivers the same"),
+        "not",
+        "{said:#}{}",
+        ran.stderr
+    );
+    assert_eq!(ran.code, Some(12));
 }
 
 #[tokio::test]

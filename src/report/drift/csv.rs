@@ -1,9 +1,9 @@
 use std::borrow::Cow;
 
-use super::{Changes, Standing, fix, place, rules, title};
+use super::{Changes, Standing, advice, place, rules, title};
 use crate::checks::{Finding, Run, Verdict};
 
-const HEADER: [&str; 18] = [
+const HEADER: [&str; 19] = [
     "check",
     "title",
     "severity",
@@ -22,6 +22,7 @@ const HEADER: [&str; 18] = [
     "rules",
     "organization",
     "at",
+    "cause",
 ];
 
 /// One line per answer, under a line of names.
@@ -70,10 +71,11 @@ fn fields(run: &Run, finding: &Finding, change: &str) -> [String; HEADER.len()] 
         suppression.map(|it| it.until.to_string()).unwrap_or_default(),
         suppression.map(|it| it.reason.clone()).unwrap_or_default(),
         change.to_owned(),
-        fix(&finding.check).unwrap_or_default().to_owned(),
+        advice(run, finding).unwrap_or_default().to_owned(),
         rules(&finding.check).join("; "),
         run.organization.to_string(),
         run.at.to_string(),
+        finding.cause.clone().unwrap_or_default(),
     ]
 }
 

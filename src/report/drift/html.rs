@@ -6,10 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::{
-    Change, Changes, Counts, Standing, by_check, check, fix, heat_map, places, plain, plural,
-    rules, title,
+    Change, Changes, Counts, Standing, by_check, check, extent, fix, heat_map, places, plain,
+    plural, rules, title,
 };
-use crate::checks::{Compared, Finding, Run, Severity, Verdict};
+use crate::checks::{Cause, Compared, Finding, Run, Severity, Verdict};
 
 const STYLE: &str = include_str!("html.css");
 /// How many findings of one check are shown unasked.
@@ -41,8 +41,9 @@ pub fn html(run: &Run) -> String {
                     p.subject { "Organization " b { (run.organization) } ", " (time(run)) }
                     (verdict(counts))
                     nav aria-label="Sections" {
-                        @if counts.broken > 0 { a href="#broken" { "Broken" } }
-                        @if counts.unknown > 0 { a href="#unknown" { "Unknown" } }
+                        @if !run.causes.is_empty() { a href="#causes" { "Causes" } }
+                        @if has(run, Standing::Broken) { a href="#broken" { "Broken" } }
+                        @if has(run, Standing::Unknown) { a href="#unknown" { "Unknown" } }
                         @if run.compared.is_some() { a href="#changed" { "Changed" } }
                         a href="#coverage" { "Coverage" }
                         @if counts.suppressed > 0 { a href="#suppressed" { "Suppressed" } }
@@ -56,6 +57,7 @@ pub fn html(run: &Run) -> String {
                         (heat_map::tile(&run.coverage))
                         @if let Some(compared) = &run.compared { (changed_tile(compared)) }
                     }
+                    (causes(run, &changes))
                     (groups(run, &changes, Standing::Broken))
                     (groups(run, &changes, Standing::Unknown))
                     @if let Some(compared) = &run.compared { (changed(compared)) }
@@ -195,6 +197,57 @@ fn groups(run: &Run, changes: &Changes<'_>, standing: Standing) -> Markup {
     }
 }
 
+/// Whether there are findings of a standing that no cause tells of.
+fn has(run: &Run, standing: Standing) -> bool {
+    !by_check(&run.findings, standing).is_empty()
+}
+
+/// What lies behind several findings at once, each with its findings folded.
+fn causes(run: &Run, changes: &Changes<'_>) -> Markup {
+    markup! {
+        @if !run.causes.is_empty() {
+            section aria-labelledby="causes" {
+                h2 #causes { "Causes: each explains several findings" }
+                @for cause in &run.causes { (one_cause(run, changes, cause)) }
+            }
+        }
+    }
+}
+
+fn one_cause(run: &Run, changes: &Changes<'_>, cause: &Cause) -> Markup {
+    let is_of = |finding: &&Finding| finding.cause.as_deref() == Some(cause.id.as_str());
+    markup! {
+        details.check {
+            summary {
+                (badge(cause.severity)) " "
+                b { (plain(&cause.title)) } " "
+                span.more {
+                    (extent(cause))
+                    @if cause.broken == 0 { ", unknown" }
+                }
+                p { "Fix: " (plain(&cause.fix)) }
+            }
+            p.rules { code { (plain(&cause.id)) } }
+            table.findings {
+                thead { tr {
+                    th scope="col" { "Where" }
+                    th scope="col" { "Found" }
+                    th scope="col" { "Wanted or needed" }
+                    th scope="col" { "Check" }
+                } }
+                tbody {
+                    @for finding in run.findings.iter().filter(is_of) {
+                        tr {
+                            (cells(finding, changes.get(finding)))
+                            td { code { (plain(&finding.check)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn about(id: &str, standing: Standing) -> Markup {
     let rules = rules(id);
     markup! {
@@ -210,37 +263,39 @@ fn about(id: &str, standing: Standing) -> Markup {
 }
 
 fn row(finding: &Finding, change: Option<Change>) -> Markup {
+    markup! { tr { (cells(finding, change)) } }
+}
+
+fn cells(finding: &Finding, change: Option<Change>) -> Markup {
     let suppression = finding.suppression.as_ref();
     markup! {
-        tr {
-            th scope="row" {
-                code { (plain(&finding.scope.to_string())) }
-                @if change == Some(Change::New) { " " span.new { "new" } }
-            }
-            @match &finding.verdict {
-                Verdict::Holds => { td colspan="2" { "as wanted" } },
-                Verdict::NotDeclared { key } => { td colspan="2" { code { (plain(key)) } } },
-                Verdict::Unknown { reason, permission } => {
-                    td { (plain(reason)) }
-                    td { @if let Some(permission) = permission { code { (plain(permission)) } } }
-                },
-                Verdict::Broken { found, wanted } => {
-                    td { (plain(found)) }
-                    td {
-                        @if let Some(suppression) = suppression {
-                            @if suppression.expired {
-                                (plain(wanted))
-                                span.more {
-                                    "suppressed until " (suppression.until)
-                                    ", which has passed: " (plain(&suppression.reason))
-                                }
-                            } @else {
-                                (suppression.until) ": " (plain(&suppression.reason))
+        th scope="row" {
+            code { (plain(&finding.scope.to_string())) }
+            @if change == Some(Change::New) { " " span.new { "new" } }
+        }
+        @match &finding.verdict {
+            Verdict::Holds => { td colspan="2" { "as wanted" } },
+            Verdict::NotDeclared { key } => { td colspan="2" { code { (plain(key)) } } },
+            Verdict::Unknown { reason, permission } => {
+                td { (plain(reason)) }
+                td { @if let Some(permission) = permission { code { (plain(permission)) } } }
+            },
+            Verdict::Broken { found, wanted } => {
+                td { (plain(found)) }
+                td {
+                    @if let Some(suppression) = suppression {
+                        @if suppression.expired {
+                            (plain(wanted))
+                            span.more {
+                                "suppressed until " (suppression.until)
+                                ", which has passed: " (plain(&suppression.reason))
                             }
-                        } @else { (plain(wanted)) }
-                    }
-                },
-            }
+                        } @else {
+                            (suppression.until) ": " (plain(&suppression.reason))
+                        }
+                    } @else { (plain(wanted)) }
+                }
+            },
         }
     }
 }
@@ -371,6 +426,15 @@ mod tests {
         for number in 3..=7 {
             assert_eq!(page.matches(&format!("found number {number}.")).count(), 1, "{number}");
         }
+    }
+
+    #[test]
+    fn a_cause_comes_first_with_all_its_findings_below() {
+        let page = html(&samples::of_one_cause());
+        assert!(page.contains("the trail is stopped") && page.contains("start it again"));
+        let (causes, others) = page.split_once("id=\"broken\"").unwrap();
+        assert_eq!(causes.matches("sample-fresh").count(), 2);
+        assert!(!others.contains("sample-fresh"));
     }
 
     #[test]

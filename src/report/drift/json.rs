@@ -82,6 +82,20 @@ mod tests {
     }
 
     #[test]
+    fn every_finding_refers_to_its_cause() {
+        let text = json(&samples::of_one_cause()).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["causes"][0]["id"], "trail-stopped");
+        let findings = value["findings"].as_array().unwrap();
+        let of = findings.iter().filter(|one| one["cause"] == "trail-stopped").count();
+        assert_eq!((of, findings.len()), (3, 10));
+        // A report of a version that knew no causes is read too.
+        let mut old = value.clone();
+        old.as_object_mut().unwrap().remove("causes");
+        assert!(serde_json::from_value::<Run>(old).unwrap().causes.is_empty());
+    }
+
+    #[test]
     fn the_summary_counts_each_standing() {
         let value: serde_json::Value =
             serde_json::from_str(&json(&samples::drifted()).unwrap()).unwrap();

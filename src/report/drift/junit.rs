@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use super::{Counts, Standing, fix, plain, rules, sentence, title};
+use super::{Counts, Standing, advice, cause, plain, rules, sentence, title};
 use crate::checks::{Finding, Run};
 
 const NOTHING_JUDGED: &str = "  <testsuite name=\"orgtrail\" tests=\"1\" failures=\"0\" errors=\"1\">
@@ -64,28 +64,36 @@ fn suite(xml: &mut String, run: &Run, check: &str, findings: &[&Finding]) {
     }
     xml.push_str("    </properties>\n");
     for finding in findings {
-        case(xml, &name, finding);
+        case(xml, run, &name, finding);
     }
     xml.push_str("  </testsuite>\n");
 }
 
-fn case(xml: &mut String, check: &str, finding: &Finding) {
+fn case(xml: &mut String, run: &Run, check: &str, finding: &Finding) {
     let scope = shown(&finding.scope.to_string());
     let _ = write!(xml, "    <testcase classname=\"{check}\" name=\"{scope}\" time=\"0\"");
     let (severity, said) = (finding.severity, shown(&sentence(finding)));
     let _ = match Standing::of(finding) {
         Standing::Holds => writeln!(xml, "/>"),
         Standing::Broken => {
-            let fix = fix(&finding.check).map(|fix| format!("fix: {}", shown(fix)));
+            let fix = advice(run, finding).map(|fix| format!("fix: {}", shown(fix)));
             writeln!(
                 xml,
-                "><failure type=\"{severity}\" message=\"{said}\">{}</failure></testcase>",
+                "><failure type=\"{severity}\" message=\"{said}\">{}{}</failure></testcase>",
+                behind(run, finding),
                 fix.unwrap_or_default()
             )
         }
-        Standing::Unknown => {
-            writeln!(xml, "><error type=\"unknown\" message=\"{said}\"/></testcase>")
-        }
+        Standing::Unknown => match behind(run, finding) {
+            cause if cause.is_empty() => {
+                writeln!(xml, "><error type=\"unknown\" message=\"{said}\"/></testcase>")
+            }
+            cause => writeln!(
+                xml,
+                "><error type=\"unknown\" message=\"{said}\">{}</error></testcase>",
+                cause.trim_end()
+            ),
+        },
         Standing::NotDeclared => writeln!(xml, "><skipped message=\"{said}\"/></testcase>"),
         Standing::Suppressed => {
             let why = finding
@@ -96,6 +104,13 @@ fn case(xml: &mut String, check: &str, finding: &Finding) {
             writeln!(xml, "><skipped message=\"{why}\"/></testcase>")
         }
     };
+}
+
+/// The cause that a finding has in common with others, on a line of its own.
+fn behind(run: &Run, finding: &Finding) -> String {
+    cause(run, finding)
+        .map(|cause| format!("cause {}: {}\n", shown(&cause.id), shown(&cause.title)))
+        .unwrap_or_default()
 }
 
 fn shown(text: &str) -> String {

@@ -1,8 +1,9 @@
 //! What the governance checks gave, in each format.
 //!
-//! Every broken finding stands in every format exactly once. A finding's check
-//! is looked up by its id; one that this version does not know, from a baseline
-//! of another, is told by its id alone.
+//! Every broken finding stands in every format exactly once; the text and the page
+//! put those that have one cause together, and the text counts them instead. A
+//! finding's check is looked up by its id; one that this version does not know,
+//! from a baseline of another, is told by its id alone.
 
 mod csv;
 mod heat_map;
@@ -25,7 +26,7 @@ pub use self::ocsf::ocsf;
 pub use self::sarif::sarif;
 pub use self::text::text;
 use crate::checks::{
-    CATALOGUE, Cell, Check, Coverage, Finding, Mapping, Run, Scope, Severity, Verdict,
+    CATALOGUE, Cause, Cell, Check, Coverage, Finding, Mapping, Run, Scope, Severity, Verdict,
 };
 use crate::names::{AccountId, Region};
 
@@ -244,13 +245,42 @@ fn place(scope: &Scope) -> (Option<&AccountId>, Option<&Region>) {
     }
 }
 
-/// The findings of one standing by check, the gravest first.
+/// The cause that a finding has in common with others.
+fn cause<'a>(run: &'a Run, finding: &Finding) -> Option<&'a Cause> {
+    let id = finding.cause.as_deref()?;
+    run.causes.iter().find(|cause| cause.id == id)
+}
+
+/// What to do about a finding: about its cause, where it has one.
+fn advice<'a>(run: &'a Run, finding: &Finding) -> Option<&'a str> {
+    match cause(run, finding) {
+        Some(cause) => Some(&cause.fix),
+        None => fix(&finding.check),
+    }
+}
+
+/// How many findings a cause has, and where.
+fn extent(cause: &Cause) -> String {
+    let findings = plural(cause.broken + cause.unknown, "finding", "findings");
+    let mut places = Vec::new();
+    if cause.accounts > 0 {
+        places.push(plural(cause.accounts, "account", "accounts"));
+    }
+    if cause.regions > 0 {
+        places.push(plural(cause.regions, "Region", "Regions"));
+    }
+    if places.is_empty() { findings } else { format!("{findings} in {}", places.join(" and ")) }
+}
+
+/// The findings of one standing by check, the gravest first; without those that a
+/// cause tells of.
 fn by_check(
     findings: &[Finding],
     standing: Standing,
 ) -> BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>> {
     let mut groups: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
-    for finding in findings.iter().filter(|finding| Standing::of(finding) == standing) {
+    let own = findings.iter().filter(|finding| finding.cause.is_none());
+    for finding in own.filter(|finding| Standing::of(finding) == standing) {
         let key = (Reverse(finding.severity), finding.check.as_str());
         groups.entry(key).or_default().push(finding);
     }
@@ -348,6 +378,23 @@ mod tests {
                     prop_assert_eq!(count, 1, "{:?}", format);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn formats_of_rows_name_the_cause_of_each_row() {
+        let run = samples::of_one_cause();
+        for (format, least) in [
+            (Format::Json, 4),
+            (Format::Csv, 3),
+            (Format::Sarif, 3),
+            (Format::Junit, 3),
+            (Format::Ocsf, 3),
+        ] {
+            let text = render(format, &run).unwrap();
+            let count = text.matches("trail-stopped").count();
+            assert!(count >= least, "{format:?}: {count}");
+            assert!(text.contains("start it again"), "{format:?}");
         }
     }
 

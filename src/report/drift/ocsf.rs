@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Change, Changes, Standing, fix, mappings, place, rules, sentence, title};
+use super::{Change, Changes, Standing, advice, cause, mappings, place, rules, sentence, title};
 use crate::checks::{Finding, Run, Scope, Severity};
 use crate::names::Arn;
 
@@ -74,8 +74,12 @@ fn event(run: &Run, finding: &Finding, change: Option<Change>) -> Value {
         "type_name": format!("Compliance Finding: {activity}"),
         "type_uid": CLASS * 100 + activity_id,
     });
-    if let Some(fix) = fix(check) {
+    if let Some(fix) = advice(run, finding) {
         event["remediation"] = json!({ "desc": fix });
+    }
+    if let Some(cause) = cause(run, finding) {
+        // OCSF has no attribute for what several findings have in common.
+        event["unmapped"] = json!({ "cause": { "id": cause.id, "title": cause.title } });
     }
     if let Some(suppression) = &finding.suppression {
         event["comment"] =

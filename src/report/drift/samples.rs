@@ -1,7 +1,7 @@
 //! Runs that every format is tried with.
 
 use crate::checks::{
-    Cell, Compared, Coverage, CoveredAccount, Finding, Run, Scope, Severity, Suppression, Verdict,
+    Cause, Cell, Compared, Coverage, CoveredAccount, Finding, Run, Scope, Severity, Suppression, Verdict,
 };
 
 /// A string that no format may take for its own syntax.
@@ -9,7 +9,7 @@ pub(super) const HOSTILE: &str =
     "=cmd|' /C calc'!A0 <script>alert(1)</script> & \"q\" ]]>\nCLEAN: all \u{1b}[31m\u{0}\u{202e}";
 
 pub(super) fn finding(check: &str, severity: Severity, scope: Scope, verdict: Verdict) -> Finding {
-    Finding { check: check.into(), severity, scope, verdict, suppression: None }
+    Finding { check: check.into(), severity, scope, verdict, suppression: None, cause: None }
 }
 
 pub(super) fn broken(found: &str) -> Verdict {
@@ -69,6 +69,7 @@ pub(super) fn clean() -> Run {
             holds("sample-bucket", bucket()),
             holds("sample-key", key()),
         ],
+        causes: Vec::new(),
         coverage: Coverage {
             regions: vec!["eu-west-1".parse().unwrap()],
             accounts: vec![
@@ -134,9 +135,39 @@ pub(super) fn drifted() -> Run {
     run
 }
 
+/// Several findings of one cause, and one that has none.
+pub(super) fn of_one_cause() -> Run {
+    let mut run = drifted();
+    run.compared = None;
+    let id = "trail-stopped";
+    let mut checks = std::collections::BTreeMap::new();
+    for finding in &mut run.findings {
+        if ["sample-logging", "sample-fresh"].contains(&finding.check.as_str()) {
+            finding.cause = Some(id.to_owned());
+            *checks.entry(finding.check.clone()).or_default() += 1;
+        }
+    }
+    run.causes = vec![Cause {
+        id: id.to_owned(),
+        severity: Severity::Critical,
+        title: "the trail is stopped".to_owned(),
+        fix: "start it again".to_owned(),
+        broken: 3,
+        unknown: 0,
+        accounts: 2,
+        regions: 1,
+        checks,
+    }];
+    run
+}
+
 /// Every string that comes from elsewhere is hostile.
 pub(super) fn hostile() -> Run {
     let mut run = drifted();
+    run.causes = of_one_cause().causes;
+    for cause in &mut run.causes {
+        (cause.title, cause.fix) = (HOSTILE.into(), HOSTILE.into());
+    }
     let taint = |finding: &mut Finding| {
         match &mut finding.verdict {
             Verdict::Broken { found, wanted } => {

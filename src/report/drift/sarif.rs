@@ -1,7 +1,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use super::{Change, Changes, Standing, check, rules, sentence, title};
+use super::{Change, Changes, Standing, cause, check, rules, sentence, title};
 use crate::checks::{Finding, Run, Severity};
 
 /// The run as SARIF 2.1.0: a rule per check, a result for all that does not
@@ -22,7 +22,7 @@ pub fn sarif(run: &Run) -> String {
         .map(|finding| {
             let index = ids.binary_search(&finding.check.as_str()).ok();
             let change = run.compared.as_ref().map(|_| changes.get(finding));
-            result(finding, index, change.map(|change| change.unwrap_or(Change::New)))
+            result(run, finding, index, change.map(|change| change.unwrap_or(Change::New)))
         })
         .collect();
     let not_declared: Vec<Value> = run
@@ -83,7 +83,12 @@ fn rule(run: &Run, id: &str) -> Value {
     rule
 }
 
-fn result(finding: &Finding, index: Option<usize>, change: Option<Change>) -> Value {
+fn result(
+    run: &Run,
+    finding: &Finding,
+    index: Option<usize>,
+    change: Option<Change>,
+) -> Value {
     let standing = Standing::of(finding);
     let (kind, level) = match standing {
         Standing::Holds => ("pass", "none"),
@@ -109,6 +114,10 @@ fn result(finding: &Finding, index: Option<usize>, change: Option<Change>) -> Va
         "partialFingerprints": { "primaryLocationLineHash": hex::encode(fingerprint) },
         "properties": { "severity": finding.severity, "standing": standing.as_str() },
     });
+    if let Some(cause) = cause(run, finding) {
+        result["properties"]["cause"] =
+            json!({ "id": cause.id, "title": cause.title, "fix": cause.fix });
+    }
     if let Some(index) = index {
         result["ruleIndex"] = index.into();
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
-use super::{Cells, Counts, Standing, by_check, fix, places, plain, plural, title};
+use super::{Cells, Counts, Standing, by_check, extent, fix, places, plain, plural, title};
 use crate::checks::{Cell, Compared, Finding, Run, Severity, Verdict};
 
 /// How many findings of one check are told one by one.
@@ -19,6 +19,7 @@ pub fn text(run: &Run) -> String {
     if counts.broken + counts.unknown + counts.suppressed > 0 {
         let _ = writeln!(text, "{}\n", summary(run).trim_fmt());
     }
+    causes(&mut text, run);
     for ((severity, check), findings) in by_check(&run.findings, Standing::Broken) {
         let mark = severity.0.as_str().to_uppercase();
         group(&mut text, &mark, check, &findings, broken);
@@ -58,6 +59,24 @@ fn summary(run: &Run) -> Table {
         );
     }
     table
+}
+
+/// What lies behind several findings at once, in place of all of these.
+fn causes(text: &mut String, run: &Run) {
+    for cause in &run.causes {
+        let mark = match cause.broken {
+            0 => "UNKNOWN".to_owned(),
+            _ => cause.severity.as_str().to_uppercase(),
+        };
+        let checks: Vec<String> =
+            cause.checks.iter().map(|(check, count)| format!("{check} ({count})")).collect();
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{mark} {} ({})", plain(&cause.id), extent(cause));
+        let _ = writeln!(text, "  cause:    {}", plain(&cause.title));
+        let _ = writeln!(text, "  explains: {}", plain(&checks.join(", ")));
+        let _ = writeln!(text, "  fix:      {}", plain(&cause.fix));
+        text.push('\n');
+    }
 }
 
 fn group(
@@ -197,6 +216,15 @@ fn uncovered(run: &Run) -> String {
     format!("{}{more}", first.join(", "))
 }
 
+/// How many of the findings which number of causes explains.
+fn by_causes(run: &Run) -> String {
+    let explained: usize = run.causes.iter().map(|cause| cause.broken + cause.unknown).sum();
+    match run.causes.len() {
+        0 => String::new(),
+        causes => format!(" ({explained} by {})", plural(causes, "cause", "causes")),
+    }
+}
+
 fn answer(run: &Run, counts: Counts) -> String {
     let what = format!("organization {}, {}; {}", run.organization, time(run.at), coverage(run));
     if counts.broken > 0 {
@@ -204,10 +232,14 @@ fn answer(run: &Run, counts: Counts) -> String {
             0 => String::new(),
             unknown => format!(", {unknown} unknown"),
         };
-        return format!("DRIFT: {} broken{unknown} in {what}", counts.broken);
+        return format!("DRIFT: {} broken{unknown}{} in {what}", counts.broken, by_causes(run));
     }
     if counts.unknown > 0 {
-        return format!("INCOMPLETE: nothing is broken, {} unknown in {what}", counts.unknown);
+        let causes = by_causes(run);
+        return format!(
+            "INCOMPLETE: nothing is broken, {} unknown{causes} in {what}",
+            counts.unknown
+        );
     }
     format!("CLEAN: {} in {what}", plural(counts.holds, "answer holds", "answers hold"))
 }
@@ -274,6 +306,45 @@ mod tests {
           - archive.copy: sample-copy
 
         DRIFT: 4 broken, 1 unknown in organization o-exampleorgid, 2026-03-01T12:00:00Z; 2 of 5 accounts × Regions delivering, 1 stale, 1 unknown, 1 without the trail (333333333333 eu-west-1)
+        ");
+    }
+
+    #[test]
+    fn findings_of_one_cause_are_counted_below_it() {
+        let said = text(&samples::of_one_cause());
+        insta::assert_snapshot!(said, @r"
+         SEVERITY  BROKEN  UNKNOWN  SUPPRESSED  HOLDS
+         critical  1       0        0           0
+         high      2       1        0           3
+         medium    0       0        1           0
+         low       1       0        0           0
+
+        CRITICAL trail-stopped (3 findings in 2 accounts and 1 Region)
+          cause:    the trail is stopped
+          explains: sample-fresh (2), sample-logging (1)
+          fix:      start it again
+
+        LOW sample-account (1)
+          - 333333333333
+            found:  x
+            wanted: what was declared
+            suppressed until 2026-03-31, which has passed: moved next quarter
+
+        UNKNOWN sample-key (1)
+          - arn:aws:kms:us-east-1:222222222222:key/k
+            because: GetKeyRotationStatus: access denied
+            needs:   kms:GetKeyRotationStatus
+
+        SUPPRESSED sample-bucket (1)
+          - s3://acme-log-archive
+            found:   no access log
+            until:   2026-03-31
+            because: moved next quarter
+
+        NOT JUDGED, because nothing asks for
+          - archive.copy: sample-copy
+
+        DRIFT: 4 broken, 1 unknown (3 by 1 cause) in organization o-exampleorgid, 2026-03-01T12:00:00Z; 2 of 5 accounts × Regions delivering, 1 stale, 1 unknown, 1 without the trail (333333333333 eu-west-1)
         ");
     }
 

@@ -1,0 +1,266 @@
+//! Causes that are known by what they do.
+
+use super::{Finding, Root, Verdict};
+use crate::archive::verify::finding::Severity as Grave;
+use crate::aws::Seen;
+use crate::checks::{Facts, Scope, TrailStatus};
+use crate::names::{AccountId, Region};
+
+/// What may lie behind findings, from what everything rests on downwards.
+pub(super) fn roots(facts: &Facts) -> Vec<Root<'_>> {
+    let rules = [
+        trail_gone,
+        single_account,
+        trail_stopped,
+        bucket_gone,
+        key_unusable,
+        deliveries_fail,
+        silent_status,
+        log_group_gone,
+        alarm_topic_gone,
+    ];
+    rules.into_iter().filter_map(|rule| rule(facts)).collect()
+}
+
+/// The checks that ask every account and Region.
+const EVERYWHERE: [&str; 4] =
+    ["org-coverage", "org-delivery-freshness", "org-digest-chain", "org-new-accounts"];
+
+fn is_broken(finding: &Finding) -> bool {
+    matches!(finding.verdict, Verdict::Broken { .. })
+}
+
+/// Whether a check that asks every account and Region tells of what is not recorded
+/// any more, and not of what was altered or deleted.
+fn is_of_recording(facts: &Facts, finding: &Finding) -> bool {
+    EVERYWHERE.contains(&finding.check.as_str())
+        && !(finding.check == "org-digest-chain" && is_altered(facts, &finding.scope))
+}
+
+/// Whether something that CloudTrail delivered is not as it was.
+fn is_altered(facts: &Facts, scope: &Scope) -> bool {
+    let Scope::Region { account, region } = scope else { return false };
+    let lanes = facts.chains.present().into_iter().flat_map(|found| &found.lanes);
+    lanes
+        .filter(|lane| (&lane.account, &lane.region) == (account, region))
+        .flat_map(|lane| &lane.findings)
+        .any(|finding| finding.severity == Grave::Broken)
+}
+
+fn status<'a>(
+    facts: &'a Facts,
+    account: &AccountId,
+    region: &Region,
+) -> Option<&'a Seen<TrailStatus>> {
+    let accounts = facts.accounts.present()?;
+    let found = accounts.iter().find(|one| one.account == *account)?;
+    found.inside.as_ref().ok()?.regions.get(region)
+}
+
+/// Whether something holds of how the trail fares where a finding is.
+fn has_status(facts: &Facts, scope: &Scope, holds: impl Fn(&Seen<TrailStatus>) -> bool) -> bool {
+    match scope {
+        Scope::Region { account, region } => status(facts, account, region).is_some_and(holds),
+        Scope::Account { account } => {
+            let accounts = facts.accounts.present().into_iter().flatten();
+            let mut found = accounts.filter(|one| one.account == *account);
+            let inside = found.next().and_then(|one| one.inside.as_ref().ok());
+            inside.is_some_and(|inside| inside.regions.values().any(holds))
+        }
+        _ => false,
+    }
+}
+
+fn trail_gone(facts: &Facts) -> Option<Root<'_>> {
+    facts.observed.trails.present().filter(|trails| trails.own.is_none())?;
+    let title = format!("the organization trail {} does not exist", facts.desired.trail_arn());
+    let fix = "`orgtrail drift --fix` creates it again; `aws cloudtrail lookup-events \
+               --lookup-attributes AttributeKey=EventName,AttributeValue=DeleteTrail` in the \
+               management account tells who deleted it";
+    Some(Root::new("trail-missing", title, fix, |finding| {
+        let own = finding.check.starts_with("trail-") && finding.check != "trail-duplicates";
+        is_broken(finding)
+            && (own || finding.check == "org-trail-identity" || is_of_recording(facts, finding))
+    }))
+}
+
+fn single_account(facts: &Facts) -> Option<Root<'_>> {
+    let own = facts.observed.trails.present()?.own.as_ref()?;
+    let shrunk = !own.settings.is_organization_trail;
+    let untrusted = facts.observed.trusted_access.is_absent();
+    if !shrunk && !untrusted {
+        return None;
+    }
+    let management = facts.desired.management();
+    let why = if untrusted { "trusted access for CloudTrail is off" } else { "it was changed" };
+    let title = if shrunk {
+        format!("the organization trail has become a single-account trail: {why}, and it records account {management} alone")
+    } else {
+        format!("the organization trail becomes a single-account trail: {why}, and CloudTrail cannot reach any account but {management}")
+    };
+    let fix = "`orgtrail drift --fix` turns trusted access on and makes it the organization's \
+               trail again; what the other accounts did meanwhile is not recorded";
+    Some(Root::new("trail-single-account", title, fix, move |finding| {
+        let elsewhere = has_status(facts, &finding.scope, |status| !status_is_readable_and_logs(status))
+            && !matches!(&finding.scope, Scope::Region { account, .. } | Scope::Account { account } if account == management);
+        is_broken(finding)
+            && match finding.check.as_str() {
+                "org-trusted-access" => untrusted,
+                "org-trail-identity" => shrunk,
+                _ => elsewhere && is_of_recording(facts, finding),
+            }
+    }))
+}
+
+fn status_is_readable_and_logs(status: &Seen<TrailStatus>) -> bool {
+    match status {
+        Seen::Present(status) => status.is_logging && !status.is_silent(),
+        Seen::Absent => false,
+        Seen::Unreadable(_) => true,
+    }
+}
+
+fn trail_stopped(facts: &Facts) -> Option<Root<'_>> {
+    facts.observed.trail_logging.present().filter(|found| !found.is_logging)?;
+    let title = "the organization trail is stopped: no account is recorded";
+    let fix = "`orgtrail drift --fix` starts it again; `aws cloudtrail lookup-events \
+               --lookup-attributes AttributeKey=EventName,AttributeValue=StopLogging` in the \
+               management account tells who stopped it";
+    Some(Root::new("trail-stopped", title, fix, |finding| {
+        let own = ["trail-is-logging", "trail-cloudwatch-logs"].contains(&finding.check.as_str());
+        let stopped = |status: &Seen<TrailStatus>| {
+            status.present().is_some_and(|status| !status.is_logging)
+        };
+        let recording =
+            is_of_recording(facts, finding) && has_status(facts, &finding.scope, stopped);
+        is_broken(finding) && (own || recording)
+    }))
+}
+
+fn bucket_gone(facts: &Facts) -> Option<Root<'_>> {
+    if !facts.observed.archive_bucket.is_absent() {
+        return None;
+    }
+    let title = format!("the archive bucket {} does not exist", facts.desired.bucket());
+    let fix = "`orgtrail drift --fix` creates it again; what was in it is lost unless a replica \
+               has it";
+    Some(Root::new("bucket-missing", title, fix, |finding| {
+        let checks = finding.check.starts_with("bucket-") || finding.check == "trail-is-logging";
+        is_broken(finding) && (checks || is_of_recording(facts, finding))
+    }))
+}
+
+fn key_unusable(facts: &Facts) -> Option<Root<'_>> {
+    let (state, fix) = match &facts.observed.kms_key {
+        Seen::Absent => (
+            "does not exist".to_owned(),
+            "`orgtrail drift --fix` creates one; what was encrypted with the one before is lost \
+             with it"
+                .to_owned(),
+        ),
+        Seen::Present(key) if key.state.starts_with("Pending") => (
+            "is waiting for its deletion".to_owned(),
+            format!("aws kms cancel-key-deletion --key-id {}, then orgtrail drift --fix", key.arn),
+        ),
+        Seen::Present(key) if key.state != "Enabled" => (
+            format!("is {}", key.state.to_lowercase()),
+            format!("orgtrail drift --fix, or aws kms enable-key --key-id {}", key.arn),
+        ),
+        Seen::Present(_) | Seen::Unreadable(_) => return None,
+    };
+    let alias = &facts.desired.config.key.alias;
+    let title = format!("the key {alias} {state}: no log file can be delivered or read");
+    Some(Root::new("key-unusable", title, fix, move |finding| {
+        let fails = |status: &Seen<TrailStatus>| {
+            let status = status.present();
+            status.is_some_and(|one| one.log_error.is_some() || one.digest_error.is_some())
+        };
+        let delivery = is_of_recording(facts, finding) && has_status(facts, &finding.scope, fails);
+        let own = finding.check.starts_with("key-")
+            || (finding.check == "trail-kms" && facts.observed.kms_key.is_absent())
+            || (finding.check == "trail-is-logging" && delivery_error(facts).is_some());
+        // What cannot be decrypted cannot be verified either.
+        let unread = finding.check == "org-digest-chain"
+            && matches!(&finding.verdict, Verdict::Unknown { reason, .. } if reason.contains("KMS") || reason.contains("kms:"));
+        (is_broken(finding) && (own || delivery)) || unread
+    }))
+}
+
+/// Why the last delivery of the trail's home Region failed.
+fn delivery_error(facts: &Facts) -> Option<String> {
+    let status = facts.home_status().ok()?;
+    let status = *status.present()?;
+    status.log_error.clone().or_else(|| status.digest_error.clone())
+}
+
+fn deliveries_fail(facts: &Facts) -> Option<Root<'_>> {
+    let errors = |status: &Seen<TrailStatus>| {
+        let status = status.present()?;
+        status.log_error.clone().or_else(|| status.digest_error.clone())
+    };
+    let accounts = facts.accounts.present()?;
+    let insides = accounts.iter().filter_map(|account| account.inside.as_ref().ok());
+    let all = insides.flat_map(|inside| inside.regions.values());
+    let mut met: Vec<String> = all.filter_map(errors).collect();
+    met.sort();
+    met.dedup();
+    if met.is_empty() {
+        return None;
+    }
+    let title = format!("CloudTrail cannot deliver into the archive: {}", met.join(", "));
+    let fix = "most often the bucket's or the key's policy refuses CloudTrail: orgtrail drift --fix; a resource \
+               control policy is named by rcp-archive";
+    let root = Root::new("deliveries-fail", title, fix, move |finding| {
+        let fails = |status: &Seen<TrailStatus>| errors(status).is_some();
+        let own = finding.check == "trail-is-logging" && delivery_error(facts).is_some();
+        let delivery = is_of_recording(facts, finding) && has_status(facts, &finding.scope, fails);
+        is_broken(finding) && (own || delivery)
+    });
+    Some(root.of_several())
+}
+
+fn silent_status(facts: &Facts) -> Option<Root<'_>> {
+    let title = "CloudTrail reports no deliveries there, so it cannot be told whether the newest \
+                 digests were deleted";
+    let fix = "`orgtrail verify` judges the chains by their age; where CloudTrail never reports \
+               deliveries to members, suppress org-digest-chain for these accounts with a reason \
+               ([[drift.suppress]])";
+    let root = Root::new("status-without-deliveries", title, fix, |finding| {
+        let silent = |status: &Seen<TrailStatus>| {
+            status.present().is_some_and(|status| status.is_logging && status.is_silent())
+        };
+        finding.check == "org-digest-chain"
+            && matches!(finding.verdict, Verdict::Unknown { permission: None, .. })
+            && has_status(facts, &finding.scope, silent)
+    });
+    Some(root)
+}
+
+fn log_group_gone(facts: &Facts) -> Option<Root<'_>> {
+    let declared = facts.desired.config.cloudwatch_logs.enabled;
+    if !declared || !facts.observed.log_group.is_absent() {
+        return None;
+    }
+    let title =
+        format!("the log group {} does not exist", facts.desired.config.cloudwatch_logs.group);
+    let root = Root::new("log-group-missing", title, "orgtrail drift --fix", |finding| {
+        let checks = finding.check.starts_with("log-group-")
+            || finding.check.starts_with("alarm-")
+            || finding.check == "trail-cloudwatch-logs";
+        is_broken(finding) && checks
+    });
+    Some(root.of_several())
+}
+
+fn alarm_topic_gone(facts: &Facts) -> Option<Root<'_>> {
+    let topic = facts.desired.alarm_topic_arn()?;
+    if !facts.observed.alarm_topic.is_absent() {
+        return None;
+    }
+    let title = format!("the alarms' topic {topic} does not exist: no alarm reaches anybody");
+    let fix = "orgtrail drift --fix; every subscriber must confirm again";
+    let root = Root::new("alarm-topic-missing", title, fix, |finding| {
+        is_broken(finding) && finding.check.starts_with("alarm-")
+    });
+    Some(root.of_several())
+}

@@ -1,0 +1,156 @@
+//! Ending the trail: what is asked before it is touched, and what is done when
+//! CloudTrail refuses.
+
+use super::{Clients, Context, CliError, Exit, LegacyTrail, Look, Seen, Source};
+use crate::cli::ending::unless_stopped;
+use crate::archive::retire::{Condition, deletable as judged};
+use crate::aws::{At as _, Aws, AwsError};
+use crate::config::Config;
+use crate::names::Arn;
+use crate::org::{ControlKind, ControlPolicies, Ruling};
+use crate::plan::retire::{Left, Retirement};
+use crate::sandbox::{Question, Who};
+
+/// Whether the trail records.
+///
+/// # Errors
+/// Its status could not be read: then nothing could be put back.
+pub(super) async fn is_logging(owner: &Clients, trail: &Arn) -> Result<bool, CliError> {
+    let status = owner.cloudtrail().get_trail_status().name(trail.to_string()).send().await;
+    match status.at(owner, "cloudtrail:GetTrailStatus") {
+        Ok(status) => Ok(status.is_logging() == Some(true)),
+        Err(error) => Err(unread(error)),
+    }
+}
+
+fn unread(error: AwsError) -> CliError {
+    let hint = error.hint();
+    let unread = CliError::new(error, Exit::Incomplete);
+    match hint {
+        Some(hint) => unread.with_hint(hint),
+        None => unread,
+    }
+}
+
+/// The source of a trail, whatever the config says of it.
+pub(super) fn undeclared(trail: &LegacyTrail) -> Source {
+    Source {
+        bucket: trail.bucket.clone(),
+        prefix: trail.prefix.clone(),
+        account: trail.account.clone(),
+        region: trail.home_region.clone(),
+        trails: vec![trail.arn.clone()],
+    }
+}
+
+/// Whether service control policies let the trail be stopped and deleted with the
+/// role that orgtrail assumes in its account.
+pub(super) async fn deletable(look: &Look<'_>) -> Condition {
+    let organization = &look.config.organization;
+    let (account, home) = (&look.trail.account, &organization.home_region);
+    let management = look.aws.clients(&organization.management_account, home);
+    let read = ControlPolicies::read(
+        &management,
+        ControlKind::Service,
+        account,
+        &organization.management_account,
+    );
+    let policies = match read.await {
+        Ok(policies) => policies,
+        Err(error) => return judged(Err(error.in_full())),
+    };
+    let caller = look.aws.caller();
+    let partition = look.config.partition();
+    // The caller's own account is not entered through a role.
+    let principal = if caller.account == *account {
+        caller.arn.to_string()
+    } else {
+        look.config.roles.arn_in(partition, account).to_string()
+    };
+    let role = principal.split_once(":role/").map_or("orgtrail", |(_, role)| role).to_owned();
+    let resource = look.trail.arn.to_string();
+    let context = [
+        ("aws:PrincipalArn", principal.as_str()),
+        ("aws:PrincipalAccount", account.as_str()),
+        ("aws:ResourceAccount", account.as_str()),
+        ("aws:RequestedRegion", look.trail.home_region.as_str()),
+        ("aws:SecureTransport", "true"),
+        ("aws:PrincipalIsAWSService", "false"),
+    ];
+    let rulings = ["cloudtrail:StopLogging", "cloudtrail:DeleteTrail"].map(|action| {
+        let who = Who::Role(partition, account, &role);
+        let question = Question { who, action, resource: &resource, context: &context };
+        (action, policies.ruling(ControlKind::Service, &question))
+    });
+    let rulings: &[(&'static str, Ruling)] = &rulings;
+    judged(Ok(rulings))
+}
+
+/// Stops the trail, looks again at what it delivered, and deletes it; whether it is
+/// deleted. Where anything fails on the way, it is put back.
+pub(super) async fn end(
+    look: &Look<'_>,
+    seen: &mut Seen,
+    retirement: Retirement<'_>,
+) -> Result<bool, CliError> {
+    let (context, trail) = (look.context, &look.trail.arn);
+    retirement.stop().await?;
+    context.out.note(format_args!("{trail} is stopped"));
+    if !look.without_bucket {
+        // What it delivered since the first look.
+        let contents = match unless_stopped(context, look.contents(&seen.lanes)).await {
+            Ok(contents) => contents,
+            Err(_) => Err(CliError::new(
+                format!("stopped by {}", context.stop.cause()),
+                Exit::Incomplete,
+            )
+            .with_hint("run the same command again")),
+        };
+        match contents {
+            Ok((consolidated, counted, held)) => seen.replace([consolidated, counted], held),
+            Err(error) => {
+                let left = retirement.put_back().await;
+                context.out.warn(format_args!("{trail} is not deleted, and {left}"));
+                return Err(error);
+            }
+        }
+    }
+    if seen.may_go() {
+        retirement.delete().await?;
+        context.out.note(format_args!("{trail} is deleted"));
+        return Ok(true);
+    }
+    let waits = seen.conditions.iter().all(|one| one.standing != super::Standing::Unseen);
+    if waits {
+        context.out.warn(format_args!(
+            "files arrived meanwhile: the trail is stopped and not deleted yet; run `orgtrail \
+             consolidate`, then `orgtrail retire {trail}` again"
+        ));
+    } else {
+        let left = retirement.put_back().await;
+        context.out.warn(format_args!("{trail} is not deleted, and {left}"));
+        if matches!(left, Left::Stopped { .. }) {
+            tell_stopped(context, look.trail);
+        }
+    }
+    seen.tell(context)?;
+    Ok(false)
+}
+
+/// Says that a trail that stays does not record.
+pub(super) fn tell_stopped(context: &Context, trail: &LegacyTrail) {
+    context.out.note(format_args!(
+        "the trail is stopped: an earlier run may have stopped it; to start it again, with its \
+         owner's credentials: `aws cloudtrail start-logging --name {}`",
+        trail.arn
+    ));
+}
+
+/// Says what it means that the bucket does not exist.
+pub(super) fn tell_without_bucket(context: &Context, trail: &LegacyTrail) {
+    context.out.note(format_args!(
+        "the bucket {} does not exist: {} delivers nothing, and what it delivered before is only \
+         in the archive if it was consolidated",
+        trail.bucket, trail.arn
+    ));
+}
