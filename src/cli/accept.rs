@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::verify::{Target, What, checked, now};
+use super::verify::{Target, What, checked};
 use super::{CliError, Context, Exit, Explain, Format, consolidate};
 use crate::archive::accept::{AcceptError, Acceptance, Acceptances, Accepting, accept};
 use crate::archive::consolidate::quarantine::refused_key;
@@ -99,12 +99,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         return list(context).await;
     };
     let config = context.config()?;
-    let now = now();
+    let now = context.now();
     let aws = context.aws(&config).await?;
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let target = consolidate::target(&config, &aws);
     let object = current(&target, &key).await?;
-    let found = findings(&key, prefix.as_deref(), context, now).await?;
+    let found = findings(&key, prefix.as_deref(), context).await?;
     let is_quarantined = refused_key(prefix.as_deref(), &key).is_some();
     if found.is_empty() && !is_quarantined {
         return Err(CliError::new(
@@ -202,11 +202,10 @@ async fn findings(
     key: &str,
     prefix: Option<&str>,
     context: &Context,
-    now: Timestamp,
 ) -> Result<Vec<Finding>, CliError> {
     let subject = refused_key(prefix, key).unwrap_or(key);
     let (selection, window) = around(subject);
-    let target = Target::open(None, &What::default(), context, now).await?;
+    let target = Target::open(None, &What::default(), context).await?;
     let mut request = target.request(selection, window);
     // What was accepted before is no reason to accept other bytes.
     request.acceptances = Acceptances::none();

@@ -164,6 +164,7 @@ impl Command {
             Self::Demo(_)
             | Self::Plan(_)
             | Self::MfaDelete(_)
+            | Self::Accept(_)
             | Self::Config(_)
             | Self::Records(_)
             | Self::Completions(_)

@@ -219,6 +219,7 @@ impl Explain for AwsError {
             | ErrorKind::Timeout
             | ErrorKind::Expired
             | ErrorKind::Network
+            | ErrorKind::Busy
             | ErrorKind::Stopped => Exit::Incomplete,
             ErrorKind::NotFound
             | ErrorKind::Conflict

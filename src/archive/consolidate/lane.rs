@@ -138,6 +138,16 @@ pub(super) enum LaneFailure {
     NoDigests,
 }
 
+impl LaneFailure {
+    /// What can be done about it.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Join(error) => error.hint(),
+            Self::NoDigests => None,
+        }
+    }
+}
+
 /// What a lane came to.
 #[derive(Debug, Default)]
 pub(super) struct LaneResult {

@@ -216,6 +216,7 @@ pub async fn consolidate(
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
         place: format!("s3://{}/{key}", archive.target.bucket),
         reason: reason.clone(),
+        hint: None,
     }));
     let acceptances = Arc::new(acceptances);
     let (tip, end) = tip?;

@@ -4,8 +4,7 @@
 use super::{Clients, Context, CliError, Exit, LegacyTrail, Look, Seen, Source};
 use crate::cli::ending::unless_stopped;
 use crate::archive::retire::{Condition, deletable as judged};
-use crate::aws::{At as _, Aws, AwsError};
-use crate::config::Config;
+use crate::aws::{At as _, AwsError};
 use crate::names::Arn;
 use crate::org::{ControlKind, ControlPolicies, Ruling};
 use crate::plan::retire::{Left, Retirement};
@@ -39,6 +38,7 @@ pub(super) fn undeclared(trail: &LegacyTrail) -> Source {
         prefix: trail.prefix.clone(),
         account: trail.account.clone(),
         region: trail.home_region.clone(),
+        owner: None,
         trails: vec![trail.arn.clone()],
     }
 }
