@@ -84,6 +84,9 @@ pub enum Effect {
     Alter,
     /// No answer ever comes.
     Hang,
+    /// Another conditional write of the same key is under way: S3's
+    /// `ConditionalRequestConflict`.
+    WriteConflict,
 }
 
 /// How long written policies, keys and roles are not seen by those who depend

@@ -66,6 +66,11 @@ pub(super) async fn strike(world: &World, call: &str) -> io::Result<Result<Endin
             Effect::Truncate => ending = Ending::Short,
             Effect::Alter => ending = Ending::Altered,
             Effect::Hang => std::future::pending::<()>().await,
+            Effect::WriteConflict => {
+                let message = "A conflicting operation occurred during the request.";
+                let error = ApiError::new("ConditionalRequestConflict", message);
+                return Ok(Err(error.with_status(StatusCode::CONFLICT)));
+            }
         }
     }
     Ok(Ok(ending))
@@ -110,6 +115,7 @@ pub(super) fn s3_error(error: &ApiError, request_id: &str) -> Response<Body> {
         "ThrottlingException" => ("SlowDown", StatusCode::SERVICE_UNAVAILABLE),
         "ServiceUnavailableException" => ("ServiceUnavailable", error.status),
         "AccessDeniedException" => ("AccessDenied", StatusCode::FORBIDDEN),
+        "ConditionalRequestConflict" => ("ConditionalRequestConflict", error.status),
         _ => ("InternalError", error.status),
     };
     let body = format!(
