@@ -176,6 +176,7 @@ fn listed(number: u64, mark: char) -> Listed {
         size_bytes: 4_404,
         archived: None,
         etag: Some(format!("\"{number:032x}\"").into()),
+        modified_at: None,
     }
 }
 
@@ -276,10 +277,18 @@ async fn fill(archive: &Clients, legacy: &Clients, objects: u64) {
             let length = 512 << (number % 6);
             let put = legacy.s3().put_object().bucket(LEGACY).key(key);
             let put = put.content_type("application/json").content_encoding("gzip");
-            let put = put.metadata("signature", "00ff").body(vec![b'x'; length].into());
+            let put = put.metadata("signature", "00ff").body(log(length).into());
             put.send().await.unwrap();
         })
         .await;
+}
+
+/// A log file of about this length.
+fn log(length: usize) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    write!(gzip, r#"{{"Records":[{{"eventID":"{}"}}]}}"#, "x".repeat(length)).unwrap();
+    gzip.finish().unwrap()
 }
 
 /// One run, measured: objects copied, seconds, CPU seconds, peak MiB.

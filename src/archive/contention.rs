@@ -44,12 +44,17 @@ impl Contention {
     /// # Errors
     /// No attempt is left.
     pub(in crate::archive) async fn wait(&mut self, key: &str) -> Result<(), Contended> {
+        tokio::time::sleep(self.next(key)?).await;
+        Ok(())
+    }
+
+    /// Takes one attempt, and returns how long to wait before it.
+    fn next(&mut self, key: &str) -> Result<Duration, Contended> {
         let Some(left) = self.left.checked_sub(1) else {
             return Err(Contended { key: key.to_owned() });
         };
         self.left = left;
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(50..250))).await;
-        Ok(())
+        Ok(Duration::from_millis(fastrand::u64(50..250)))
     }
 }
 
@@ -57,14 +62,13 @@ impl Contention {
 mod tests {
     use super::*;
 
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_write_that_meets_others_is_given_up() {
-        tokio::time::pause();
+    #[test]
+    fn a_write_that_meets_others_is_given_up() {
         let mut contention = Contention::new();
         for _ in 0..TRIES {
-            contention.wait("key").await.unwrap();
+            assert!(contention.next("key").unwrap() < Duration::from_secs(1));
         }
-        let error = contention.wait("key").await.unwrap_err();
+        let error = contention.next("key").unwrap_err();
         assert!(error.to_string().contains("`key`"), "{error}");
     }
 }

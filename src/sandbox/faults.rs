@@ -95,6 +95,9 @@ pub enum Effect {
     Alter,
     /// No answer ever comes.
     Hang,
+    /// Another conditional write of the same key is under way: S3's
+    /// `ConditionalRequestConflict`.
+    WriteConflict,
 }
 
 fn bad_request() -> u16 {

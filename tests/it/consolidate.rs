@@ -16,7 +16,7 @@ use orgtrail::{
     sandbox::{Effect, Fault, Options, Sandbox},
 };
 
-use crate::consolidate_stage::{self as stage, relocated};
+use crate::consolidate_stage::{self as stage, log_body, relocated};
 
 struct Place {
     sandbox: Sandbox,
@@ -61,10 +61,11 @@ impl Place {
     async fn fill(&self) -> usize {
         for day in 1..=4 {
             for number in 0..5 {
-                self.put(&self.log(day, number), format!("log {day} {number}").as_bytes()).await;
+                let body = log_body(&format!("log {day} {number}"));
+                self.put(&self.log(day, number), &body).await;
             }
-            self.put(&stage::digest(&self.member, day, 1), format!("digest {day}").as_bytes())
-                .await;
+            let digest = stage::digest(&self.member, day, 1);
+            self.put(&digest, &stage::digest_body(&digest, "", &[])).await;
         }
         24
     }
@@ -124,7 +125,7 @@ async fn every_object_arrives_with_what_proves_it() {
     assert_eq!(report.counts.copied, objects as u64);
     let archived = place.archived().await;
     assert_eq!(archived.len(), objects);
-    assert_eq!(archived[&relocated(&place.log(2, 3))], b"log 2 3");
+    assert_eq!(archived[&relocated(&place.log(2, 3))], log_body("log 2 3"));
     let digest = place
         .archive
         .target
@@ -162,6 +163,8 @@ async fn a_stopped_run_is_finished_by_the_next() {
     let first = place.run(|asked| asked.limit = Some(7)).await;
     assert!(first.stopped && !first.complete());
     assert_eq!((first.counts.copied, first.counts.failed), (7, 0), "{first:?}");
+    // All that is left is counted, not only what was near.
+    assert_eq!((first.counts.left, first.left_is_least), (17, false), "{first:?}");
     let second = place.run(|_| {}).await;
     assert!(second.complete(), "{second:?}");
     assert_eq!(place.archived().await.len(), 24);
@@ -194,10 +197,10 @@ async fn a_taken_key_of_the_same_size_is_a_conflict_too() {
     let taken = relocated(&place.log(1, 0));
     let s3 = place.archive.target.clients.s3();
     let put = s3.put_object().bucket("acme-log-archive").key(&taken);
-    put.body(b"LOG 1 0".to_vec().into()).send().await.unwrap();
+    put.body(log_body("LOG 1 0").into()).send().await.unwrap();
     let report = place.run(|_| {}).await;
     assert_eq!((report.counts.conflicts, report.counts.copied), (1, 23));
-    assert_eq!(place.archived().await[&taken], b"LOG 1 0");
+    assert_eq!(place.archived().await[&taken], log_body("LOG 1 0"));
 }
 
 #[tokio::test]
@@ -255,7 +258,7 @@ async fn days_outside_the_window_are_left_for_later() {
 #[tokio::test]
 async fn large_objects_come_whole_and_keep_their_metadata() {
     let place = Place::new().await;
-    let body: Vec<u8> = (0..11_u32 << 20).map(|n| (n % 251) as u8).collect();
+    let body = log_body(&"large".repeat(2_300_000));
     place.put(&place.log(1, 0), &body).await;
     let report = place.run(|_| {}).await;
     assert!(report.complete(), "{report:?}");
@@ -271,7 +274,7 @@ async fn large_objects_come_whole_and_keep_their_metadata() {
 async fn parts_of_an_object_that_changes_meanwhile_are_not_mixed() {
     let place = Place::new().await;
     let key = place.log(1, 0);
-    place.put(&key, &vec![1; 12 << 20]).await;
+    place.put(&key, &log_body(&"1".repeat(12 << 20))).await;
     // Long enough for the change, however busy the machine is.
     let slow = Fault::every("s3:UploadPart", Effect::Latency { milliseconds: 5000 }).times(1);
     place.sandbox.faults().inject(slow);
@@ -279,7 +282,7 @@ async fn parts_of_an_object_that_changes_meanwhile_are_not_mixed() {
         while place.sandbox.faults().struck()[0].1 == 0 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        place.put(&key, &vec![2; 12 << 20]).await;
+        place.put(&key, &log_body(&"2".repeat(12 << 20))).await;
     };
     let (report, ()) = tokio::join!(place.run(|_| {}), change);
     assert_eq!((report.counts.copied, report.counts.failed), (0, 1), "{report:?}");
@@ -288,7 +291,7 @@ async fn parts_of_an_object_that_changes_meanwhile_are_not_mixed() {
     assert_eq!(place.archived().await.len(), 0);
     place.sandbox.faults().clear();
     assert!(place.run(|_| {}).await.complete());
-    assert!(place.archived().await[&relocated(&key)].iter().all(|byte| *byte == 2));
+    assert!(place.archived().await[&relocated(&key)] == log_body(&"2".repeat(12 << 20)));
 }
 
 #[tokio::test]
@@ -299,11 +302,11 @@ async fn what_lies_archived_on_either_side_is_not_taken_for_compared() {
         let put = s3.put_object().bucket(stage::ARCHIVE).key(relocated(key)).storage_class(class);
         put.body(body.to_vec().into()).send().await.unwrap();
     };
-    place.put_as(StorageClass::Glacier, &place.log(1, 0), b"cold").await;
-    put(&place.log(1, 0), StorageClass::Standard, b"COLD").await;
-    place.put(&place.log(2, 0), b"warm").await;
-    put(&place.log(2, 0), StorageClass::Glacier, b"WARM").await;
-    place.put(&place.log(3, 0), b"new").await;
+    place.put_as(StorageClass::Glacier, &place.log(1, 0), &log_body("cold")).await;
+    put(&place.log(1, 0), StorageClass::Standard, &log_body("COLD")).await;
+    place.put(&place.log(2, 0), &log_body("warm")).await;
+    put(&place.log(2, 0), StorageClass::Glacier, &log_body("WARM")).await;
+    place.put(&place.log(3, 0), &log_body("new")).await;
     // It keeps no day open, and `--full` looks at it again.
     for (full, present, uncompared, copied) in [(false, 2, 2, 1), (false, 0, 0, 0), (true, 3, 2, 0)]
     {
@@ -381,8 +384,8 @@ async fn nothing_is_copied_inside_s3_where_that_is_not_wanted() {
 async fn what_lies_archived_is_restored_by_one_run_and_copied_by_a_later() {
     let place = Place::new().await;
     let objects = place.fill().await as u64;
-    place.put_as(StorageClass::Glacier, &place.log(1, 7), b"cold").await;
-    place.put_as(StorageClass::DeepArchive, &place.log(1, 8), b"colder").await;
+    place.put_as(StorageClass::Glacier, &place.log(1, 7), &log_body("cold")).await;
+    place.put_as(StorageClass::DeepArchive, &place.log(1, 8), &log_body("colder")).await;
     let sum = |objects, bytes, restoring, restoring_bytes| Sum {
         objects,
         bytes,
@@ -390,11 +393,12 @@ async fn what_lies_archived_is_restored_by_one_run_and_copied_by_a_later() {
         restoring_bytes,
     };
 
+    let (cold, colder) = (log_body("cold").len() as u64, log_body("colder").len() as u64);
     let first = place.run(|_| {}).await;
     assert!(!first.complete());
     assert_eq!((first.counts.copied, first.counts.archived), (objects, 2));
-    assert_eq!(first.archived.0[&Class::Glacier], sum(1, 4, 0, 0));
-    assert_eq!(first.archived.0[&Class::DeepArchive], sum(1, 6, 0, 0));
+    assert_eq!(first.archived.0[&Class::Glacier], sum(1, cold, 0, 0));
+    assert_eq!(first.archived.0[&Class::DeepArchive], sum(1, colder, 0, 0));
 
     let restore = Restore { tier: Tier::Bulk, days: 7 };
     let dry = place
@@ -405,7 +409,7 @@ async fn what_lies_archived_is_restored_by_one_run_and_copied_by_a_later() {
         .await;
     assert_eq!(dry.archived, first.archived);
     let asked = place.run(|asked| asked.restore = Some(restore)).await;
-    assert_eq!(asked.archived.0[&Class::Glacier], sum(1, 4, 1, 4));
+    assert_eq!(asked.archived.0[&Class::Glacier], sum(1, cold, 1, cold));
     // Asked again, S3 says that it is under way.
     let again = place.run(|asked| asked.restore = Some(restore)).await;
     assert_eq!((again.counts.archived, again.counts.failed), (2, 0));
@@ -417,5 +421,5 @@ async fn what_lies_archived_is_restored_by_one_run_and_copied_by_a_later() {
     place.sandbox.tick(jiff::SignedDuration::from_hours(36));
     let whole = place.run(|_| {}).await;
     assert!(whole.complete(), "{whole:?}");
-    assert_eq!(place.archived().await[&relocated(&place.log(1, 8))], b"colder");
+    assert_eq!(place.archived().await[&relocated(&place.log(1, 8))], log_body("colder"));
 }

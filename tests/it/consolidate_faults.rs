@@ -13,7 +13,8 @@ use orgtrail::{
 };
 
 use super::consolidate_stage::{
-    ARCHIVE, BUCKETS, Object, Stage, Started, digest, log, metadata, relocated,
+    ARCHIVE, BUCKETS, Object, Stage, Started, digest, digest_body, log, log_body, metadata,
+    relocated,
 };
 
 /// A stage with five logs and a digest on each of four days, and what the
@@ -24,10 +25,12 @@ async fn filled() -> (Stage, BTreeMap<String, Object>) {
     let mut objects = Vec::new();
     for day in 1..=4 {
         for number in 0..5 {
-            let body = format!("log {day} {number}").into_bytes();
+            let body = log_body(&format!("log {day} {number}"));
             objects.push((0, log(member, day, number), body));
         }
-        objects.push((0, digest(member, day, 1), format!("digest {day}").into_bytes()));
+        let key = digest(member, day, 1);
+        let body = digest_body(&key, "", &[]);
+        objects.push((0, key, body));
     }
     stage.put_all(&objects).await;
     let whole = objects.into_iter().map(|(_, key, body)| (relocated(&key), (body, metadata())));
@@ -51,7 +54,8 @@ async fn all_told(stage: &Stage, whole: &BTreeMap<String, Object>, report: &Repo
     assert_eq!(report.complete(), arrived == whole.len() as u64, "{report:?}");
     // A write whose answer was lost is told as failed, though it arrived.
     assert!(arrived >= counts.copied + counts.present, "{report:?}");
-    assert_eq!(counts.source, counts.copied + counts.present + counts.failed, "{report:?}");
+    let told = counts.copied + counts.present + counts.failed + counts.held_back;
+    assert_eq!(counts.source, told, "{report:?}");
     let rows = stage.records().await;
     let failed = |row: &&Row| matches!(row, Row::Object(o) if o.outcome == Outcome::Failed && o.reason.is_some());
     assert_eq!(rows.iter().filter(failed).count() as u64, counts.failed);
@@ -112,7 +116,9 @@ async fn a_storm_that_does_not_end_is_told_of_every_object() {
     let (stage, whole) = filled().await;
     let report = run_under(&stage, &[Fault::every("s3:GetObject", Effect::Throttle)]).await;
     let report = report.unwrap();
-    assert_eq!((report.counts.copied, report.counts.failed), (0, 24), "{report:?}");
+    // The logs wait for the digests of their hour.
+    let counts = &report.counts;
+    assert_eq!((counts.copied, counts.failed, counts.held_back), (0, 4, 20), "{report:?}");
     all_told(&stage, &whole, &report).await;
     a_later_run_completes(&stage, &whole).await;
 }
@@ -153,7 +159,9 @@ async fn truncated_bodies_are_not_copied() {
     let (stage, whole) = filled().await;
     let cut = [Fault::every("s3:GetObject", Effect::Truncate)];
     let report = run_under(&stage, &cut).await.unwrap();
-    assert_eq!((report.counts.copied, report.counts.failed), (0, 24), "{report:?}");
+    // The logs wait for the digests of their hour.
+    let counts = &report.counts;
+    assert_eq!((counts.copied, counts.failed, counts.held_back), (0, 4, 20), "{report:?}");
     let reason = report.examples[0].reason.as_deref().unwrap();
     assert!(reason.contains("were expected"), "{reason}");
     all_told(&stage, &whole, &report).await;
@@ -175,7 +183,9 @@ async fn bodies_that_do_not_match_their_checksum_are_not_copied() {
     let (stage, whole) = filled().await;
     let altered = [Fault::every("s3:GetObject", Effect::Alter)];
     let report = run_under(&stage, &altered).await.unwrap();
-    assert_eq!((report.counts.copied, report.counts.failed), (0, 24), "{report:?}");
+    // The logs wait for the digests of their hour.
+    let counts = &report.counts;
+    assert_eq!((counts.copied, counts.failed, counts.held_back), (0, 4, 20), "{report:?}");
     all_told(&stage, &whole, &report).await;
     a_later_run_completes(&stage, &whole).await;
 }
@@ -216,6 +226,24 @@ async fn a_source_that_is_deleted_half_way_takes_nothing_out_of_the_archive() {
     let later = stage.run(&Started::new(None)).await.unwrap();
     assert!(later.complete() && later.counts.copied == 0, "{later:?}");
     assert_eq!(nothing_corrupt(&stage, &whole).await, arrived);
+}
+
+#[tokio::test]
+async fn writes_that_always_meet_others_are_given_up() {
+    let (stage, whole) = filled().await;
+    // All but the first digest, which the record then names as failed.
+    let conflict = Fault::every("s3:PutObject", Effect::WriteConflict);
+    let copies = [conflict.clone().times(4 * 21)];
+    let report = run_under(&stage, &copies).await.unwrap();
+    assert_eq!((report.counts.failed, report.counts.held_back), (4, 0), "{report:?}");
+    let reason = report.examples[0].reason.as_deref().unwrap();
+    assert!(reason.contains("at the same time") && reason.contains("run again"), "{reason}");
+    a_later_run_completes(&stage, &whole).await;
+
+    // So is the record of a run.
+    stage.sandbox.faults().inject(conflict);
+    let result = stage.run(&Started::new(None)).await;
+    assert!(matches!(result, Err(LedgerError::Contended(_))), "{result:?}");
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ async fn a_key_that_another_takes_meanwhile_is_a_conflict() {
     let old = (1..=6).map(|day| consolidate_stage::log(&account(), day, 0));
     let old: Vec<String> = old.collect();
     for key in &old {
-        stage.sandbox.put_raw(BUCKET, key, b"an old log".to_vec()).unwrap();
+        stage.sandbox.put_raw(BUCKET, key, consolidate_stage::log_body("old")).unwrap();
     }
     let victim = old.last().unwrap();
     let root = format!("AWSLogs/{}/", stage.sandbox.organization_id().unwrap());
@@ -108,6 +108,6 @@ async fn a_key_that_another_takes_meanwhile_is_a_conflict() {
     stage.sandbox.faults().clear();
     let ran = run(&stage, &config, &["consolidate", "--yes"]).await;
     assert_eq!(ran.code, Some(14), "{}", ran.stderr);
-    assert!(ran.stderr.contains("1 objects in conflict"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 object in conflict"), "{}", ran.stderr);
     assert_eq!(&stage.sandbox.body_raw(ARCHIVE, &taken).unwrap()[..], b"another's");
 }

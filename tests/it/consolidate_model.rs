@@ -20,11 +20,13 @@ use orgtrail::{
 };
 use proptest::prelude::*;
 
-use super::consolidate_stage::{Stage, Started, digest, log, metadata, relocated};
+use super::consolidate_stage::{
+    Stage, Started, digest, digest_body, log, log_body, metadata, relocated,
+};
 
 /// Few contents, two of them of the same size, so that keys collide in every way.
-const CONTENTS: [&[u8]; 3] = [b"content", b"CONTENT", b"another"];
-const LONGER: &[u8] = b"of another size";
+const CONTENTS: [&str; 3] = ["content", "CONTENT", "another"];
+const LONGER: &str = "of another size";
 
 /// An object that is put somewhere: the kind, day and number make the key.
 #[derive(Debug, Clone)]
@@ -52,8 +54,12 @@ impl Put {
         }
     }
 
-    fn body(&self) -> Vec<u8> {
-        CONTENTS.get(self.content).unwrap_or(&LONGER).to_vec()
+    fn body(&self, account: &AccountId) -> Vec<u8> {
+        let text = CONTENTS.get(self.content).unwrap_or(&LONGER);
+        match self.kind {
+            Kind::Digest => digest_body(&self.key(account), text, &[]),
+            Kind::Log | Kind::Foreign => log_body(text),
+        }
     }
 }
 
@@ -137,11 +143,11 @@ impl Model {
             if self.held.contains_key(&(put.bucket, key.clone())) {
                 continue;
             }
-            self.held.insert((put.bucket, key.clone()), put.body());
+            self.held.insert((put.bucket, key.clone()), put.body(&stage.members[0]));
             if key.parse::<ObjectKey>().is_ok() {
-                self.wanted.entry(relocated(&key)).or_default().insert(put.body());
+                self.wanted.entry(relocated(&key)).or_default().insert(put.body(&stage.members[0]));
             }
-            delivered.push((put.bucket, key, put.body()));
+            delivered.push((put.bucket, key, put.body(&stage.members[0])));
         }
         stage.put_all(&delivered).await;
     }
@@ -197,8 +203,13 @@ impl Model {
             sum.present += there;
             // What a stopped run left has none either.
             sum.left = totals.left;
-            sum.source =
-                sum.present + sum.copied + sum.conflicts + sum.failed + sum.foreign + sum.left;
+            sum.source = sum.present
+                + sum.copied
+                + sum.conflicts
+                + sum.failed
+                + sum.foreign
+                + sum.left
+                + sum.held_back;
             assert_eq!(&sum, totals);
         }
         let arrived = self.seen.keys().filter(|key| !self.before.contains_key(*key));
@@ -243,8 +254,8 @@ async fn play(before: Vec<Put>, held: Vec<Put>, attempts: Vec<Attempt>) {
     for put in before.iter().filter(|put| !matches!(put.kind, Kind::Foreign)) {
         let key = relocated(&put.key(&stage.members[0]));
         if let Entry::Vacant(place) = model.before.entry(key) {
-            stage.put_archived(place.key(), &put.body()).await;
-            place.insert(put.body());
+            stage.put_archived(place.key(), &put.body(&stage.members[0])).await;
+            place.insert(put.body(&stage.members[0]));
         }
     }
     model.deliver(&stage, &held).await;

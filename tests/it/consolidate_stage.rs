@@ -12,12 +12,15 @@ use aws_sdk_s3::types::{
     BucketVersioningStatus, StorageClass, VersioningConfiguration as Versioning,
 };
 use orgtrail::{
-    archive::consolidate::{
-        copy::Target,
-        ledger::{Ledger, LedgerError},
-        record::{ChainChecker, Row},
-        run::{Archive, Asked, Progress, Report, Run, consolidate},
-        source::Source,
+    archive::{
+        consolidate::{
+            copy::Target,
+            ledger::{Ledger, LedgerError},
+            record::{ChainChecker, Row},
+            run::{Archive, Asked, Progress, Report, Run, consolidate},
+            source::Source,
+        },
+        verify::digest::sha256_hex,
     },
     aws::{Aws, Clients, Pacing, Retries, Settings, Timeouts},
     names::{AccountId, Region},
@@ -111,6 +114,26 @@ impl Stage {
     pub(crate) async fn put_archived(&self, key: &str, body: &[u8]) {
         let aws = self.sign_in().await;
         put(&self.archive(&aws).target.clients, ARCHIVE, key, body).await;
+    }
+
+    /// Puts an object of another storage class.
+    pub(crate) async fn put_cold(
+        &self,
+        class: StorageClass,
+        bucket: usize,
+        key: &str,
+        body: &[u8],
+    ) {
+        let aws = self.sign_in().await;
+        put_as(class, &self.readers(&aws)[bucket], BUCKETS[bucket], key, body).await;
+    }
+
+    /// The metadata of an object of the archive.
+    pub(crate) async fn archived_metadata(&self, key: &str) -> BTreeMap<String, String> {
+        let aws = self.sign_in().await;
+        let s3 = self.archive(&aws).target.clients.s3().clone();
+        let head = s3.head_object().bucket(ARCHIVE).key(key).send().await.unwrap();
+        head.metadata().cloned().unwrap_or_default().into_iter().collect()
     }
 
     /// Runs once, as a process of its own would.
@@ -278,6 +301,39 @@ pub(crate) async fn put_as(
         .send()
         .await
         .unwrap();
+}
+
+/// A log file that says something: of another text of the same length it has the same
+/// size.
+pub(crate) fn log_body(text: &str) -> Vec<u8> {
+    stored(&serde_json::json!({ "Records": [], "text": text }).to_string())
+}
+
+/// A digest of a key that lists log files, by their keys and bodies; `text` makes one
+/// of two.
+pub(crate) fn digest_body(key: &str, text: &str, logs: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let listed = |(key, body): &(String, Vec<u8>)| {
+        let sha256 = sha256_hex(&crate::forge::inflated(body));
+        serde_json::json!({ "s3Bucket": "any", "s3Object": key, "hashValue": sha256 })
+    };
+    let document = serde_json::json!({
+        "digestStartTime": "2026-01-01T00:00:00Z",
+        "digestEndTime": "2026-01-01T01:00:00Z",
+        "digestS3Bucket": "any",
+        "digestS3Object": key,
+        "digestPublicKeyFingerprint": text,
+        "previousDigestSignature": null,
+        "logFiles": logs.iter().map(listed).collect::<Vec<_>>(),
+    });
+    stored(&document.to_string())
+}
+
+/// A gzip member that compresses nothing.
+fn stored(text: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
 }
 
 /// A log file's key in a member's bucket.

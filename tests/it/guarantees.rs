@@ -106,6 +106,7 @@ async fn no_command_writes_without_a_yes() {
         (&["verify"], 0),
         (&[&evidence[..], &["-o", "bundle.tar.zst"]].concat(), 0),
         (&["records"], 0),
+        (&["accept", "--list"], 0),
         (&["consolidate", "--dry-run"], 0),
         (&["consolidate"], 2),
         (&["retire", "arn:aws:cloudtrail:us-east-1:333333333333:trail/old-trail"], 12),

@@ -6,6 +6,7 @@
     reason = "tests stop where they fail"
 )]
 
+mod accept_command;
 mod accounts_in_sandbox;
 mod apply_command;
 mod apply_transient;
@@ -32,6 +33,7 @@ mod objects;
 mod organization;
 mod plan_changes;
 mod plan_scenarios;
+mod quarantine;
 mod records_command;
 mod retire_command;
 mod rounds;

@@ -194,7 +194,8 @@ async fn a_log_that_no_digest_proves_refuses() {
         "AWSLogs/{MEMBER}/CloudTrail/us-east-1/2020/01/01/\
          {MEMBER}_CloudTrail_us-east-1_20200101T0005Z_0000000000000000.json.gz"
     );
-    let put = owner.s3().put_object().bucket(BUCKET).key(key).body(b"a log".to_vec().into());
+    let put = owner.s3().put_object().bucket(BUCKET).key(key);
+    let put = put.body(crate::consolidate_stage::log_body("a log").into());
     put.send().await.unwrap();
     consolidated(&stage).await;
     let (code, said) = retire(&stage, &["--yes"]).await;

@@ -16,7 +16,7 @@ use crate::apply_command::command;
 use crate::stage::{MINIMAL, sign_in};
 
 pub(crate) const ARCHIVE: &str = "acme-log-archive";
-const LEGACY: &str = "old-trail-333";
+pub(crate) const LEGACY: &str = "old-trail-333";
 const ROUND: [&str; 5] = ["run", "consolidate,verify", "--yes", "--format", "json"];
 
 /// An organization whose trail delivered for a day, and a member whose own
@@ -118,7 +118,7 @@ impl Ground {
     }
 
     /// The key of a log that the organization's trail delivered.
-    fn delivered(&self) -> String {
+    pub(crate) fn delivered(&self) -> String {
         let keys = self.sandbox.keys_raw(ARCHIVE, "AWSLogs/");
         let brought: BTreeSet<String> = self.legacy.iter().map(|key| self.relocated(key)).collect();
         let mut own = keys.into_iter().filter(|key| !brought.contains(key));
@@ -168,7 +168,7 @@ pub(crate) fn home() -> Region {
     "us-east-1".parse().unwrap()
 }
 
-fn member() -> AccountId {
+pub(crate) fn member() -> AccountId {
     "333333333333".parse().unwrap()
 }
 

@@ -55,10 +55,12 @@ impl Acceptances {
                 .at(bucket.as_deref(), key)
                 .because("a record of an accepted finding, in its chain", why)
         });
+        // Without them a finding is as grave as it is: nothing is missed.
         let unreadable = self.unreadable.iter().map(|(key, why)| {
             Finding::new(FindingKind::Unreadable)
                 .at(bucket.as_deref(), key)
                 .because("the records of accepted findings", why)
+                .weighing(Severity::Notice)
         });
         verification.findings.extend(faults.chain(unreadable));
     }

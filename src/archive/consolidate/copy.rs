@@ -15,7 +15,10 @@ use super::{
     server_side::Way,
 };
 use crate::{
-    archive::contention::{Contended, Contention, is_taken, is_write_conflict},
+    archive::{
+        contention::{Contended, Contention, is_taken, is_write_conflict},
+        verify::digest::ListedLog,
+    },
     aws::{At, AwsError, Clients, ErrorKind},
     names::BucketName,
 };
@@ -66,6 +69,8 @@ pub struct Copied {
     pub tags_left: bool,
     /// The way that it took.
     pub way: Way,
+    /// What it lists, where it is a digest that was inspected on its way.
+    pub listed: Option<Vec<ListedLog>>,
 }
 
 /// Why an object was not copied.
@@ -155,9 +160,10 @@ pub async fn copy(
     }
     let (object, body) = fetch(origin, None).await?;
     let sha256 = sha256(&body);
-    if let Some(expected) = expected {
-        is_expected(expected, &body, sha256).await?;
-    }
+    let listed = match expected {
+        Some(expected) => Some(is_expected(expected, &body, sha256).await?),
+        None => None,
+    };
     let (tagging, tags_left) = tags(origin, &object).await?;
     let checksum = BASE64_STANDARD.encode(sha256);
     // A write that lost its answer may have arrived: then the next finds the
@@ -182,14 +188,18 @@ pub async fn copy(
         Err(error) if is_taken(&error) => compare(target, key, origin.size_bytes, &sha256).await?,
         Err(error) => return Err(error.into()),
     };
-    Ok(Copied { outcome, sha256, size_bytes: origin.size_bytes, tags_left, way: Way::Client })
+    let size_bytes = origin.size_bytes;
+    Ok(Copied { outcome, sha256, size_bytes, tags_left, way: Way::Client, listed })
 }
 
-/// Reads an object and inspects it, and nothing else.
+/// Reads an object and inspects it, and nothing else; returns what a digest lists.
 ///
 /// # Errors
 /// It is not what is expected, could not be read, or is another than was listed.
-pub(super) async fn look(origin: Origin<'_>, expected: &Expected) -> Result<(), CopyError> {
+pub(super) async fn look(
+    origin: Origin<'_>,
+    expected: &Expected,
+) -> Result<Vec<ListedLog>, CopyError> {
     let (object, body) = fetch(origin, None).await?;
     if origin.etag.is_some() && object.e_tag() != origin.etag {
         return Err(CopyError::Changed { key: origin.key.to_owned() });
@@ -201,7 +211,7 @@ async fn is_expected(
     expected: &Expected,
     body: &Bytes,
     sha256: [u8; 32],
-) -> Result<(), CopyError> {
+) -> Result<Vec<ListedLog>, CopyError> {
     inspect(expected, body).await.map_err(|refusal| CopyError::Refused { refusal, sha256 })
 }
 
@@ -218,7 +228,8 @@ pub async fn compare_both(
     let sha256 = hash(origin, target.part_bytes).await?;
     let outcome = compare(target, key, origin.size_bytes, &sha256).await?;
     let size_bytes = origin.size_bytes;
-    Ok(Copied { outcome, sha256, size_bytes, tags_left: false, way: Way::Client })
+    let way = Way::Client;
+    Ok(Copied { outcome, sha256, size_bytes, tags_left: false, way, listed: None })
 }
 
 /// What lies under a key that is taken: the same content, or a conflict.

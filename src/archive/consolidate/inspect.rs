@@ -15,7 +15,7 @@ use super::copy::sha256;
 use crate::archive::{
     key::LogClass,
     verify::{
-        digest::DigestDocument,
+        digest::{DigestDocument, ListedLog},
         gzip::{GzipError, inflate},
     },
 };
@@ -94,11 +94,14 @@ pub fn by_size(size_bytes: u64) -> Result<(), Refusal> {
     }
 }
 
-/// Inspects an object's bytes on a blocking thread.
+/// Inspects an object's bytes on a blocking thread, and returns what a digest lists.
 ///
 /// # Errors
 /// It is not to be copied.
-pub(super) async fn inspect(expected: &Expected, stored: &Bytes) -> Result<(), Refusal> {
+pub(super) async fn inspect(
+    expected: &Expected,
+    stored: &Bytes,
+) -> Result<Vec<ListedLog>, Refusal> {
     let (expected, stored) = (expected.clone(), stored.clone());
     let work = move || inspect_now(&expected, &stored);
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
@@ -108,20 +111,22 @@ pub(super) async fn inspect(expected: &Expected, stored: &Bytes) -> Result<(), R
     })
 }
 
-/// Inspects an object's bytes, as stored.
+/// Inspects an object's bytes, as stored, and returns what a digest lists.
 ///
 /// # Errors
 /// It is not to be copied.
-pub fn inspect_now(expected: &Expected, stored: &[u8]) -> Result<(), Refusal> {
+pub fn inspect_now(expected: &Expected, stored: &[u8]) -> Result<Vec<ListedLog>, Refusal> {
     by_size(stored.len() as u64)?;
     match expected {
         Expected::Digest(path) => is_digest(stored, path),
-        Expected::Listed(hashes) => is_listed(stored, hashes),
-        Expected::Unlisted(class) => is_log(stored, *class).map_err(Refusal::NoLog),
+        Expected::Listed(hashes) => is_listed(stored, hashes).map(|()| Vec::new()),
+        Expected::Unlisted(class) => {
+            is_log(stored, *class).map(|()| Vec::new()).map_err(Refusal::NoLog)
+        }
     }
 }
 
-fn is_digest(stored: &[u8], path: &str) -> Result<(), Refusal> {
+fn is_digest(stored: &[u8], path: &str) -> Result<Vec<ListedLog>, Refusal> {
     let mut text = Vec::new();
     inflate(stored, MAX_DIGEST_BYTES, &mut Vec::new(), |piece| text.extend_from_slice(piece))
         .map_err(|error| Refusal::NoDigest(error.to_string()))?;
@@ -132,7 +137,7 @@ fn is_digest(stored: &[u8], path: &str) -> Result<(), Refusal> {
     }
     let original = &document.digest_s3_object;
     if original.strip_suffix(path).is_some_and(|root| root.is_empty() || root.ends_with('/')) {
-        return Ok(());
+        return Ok(document.log_files);
     }
     Err(Refusal::NoDigest(format!("CloudTrail wrote it as `{original}`")))
 }
@@ -205,7 +210,7 @@ mod tests {
     fn a_log_file_has_records_and_nothing_after_them() {
         let log = Expected::Unlisted(LogClass::Events);
         for text in [r#"{"Records":[]}"#, r#"{"more":{"a":[1]},"Records":[{"eventID":"a"},7]}"#] {
-            assert_eq!(inspect_now(&log, &gzip(text)), Ok(()), "{text}");
+            assert_eq!(inspect_now(&log, &gzip(text)), Ok(Vec::new()), "{text}");
         }
         assert_eq!(inspect_now(&log, b""), Err(Refusal::Empty));
         let whole = gzip(r#"{"Records":[]}"#);
@@ -223,16 +228,16 @@ mod tests {
             let refused = inspect_now(&log, &stored).unwrap_err();
             assert_eq!(refused.code(), "no-log-file", "{refused}");
         }
-        assert_eq!(inspect_now(&Expected::Unlisted(LogClass::Aggregated), &gzip("{}")), Ok(()));
+        assert_eq!(inspect_now(&Expected::Unlisted(LogClass::Aggregated), &gzip("{}")), Ok(Vec::new()));
     }
 
     #[test]
     fn a_listed_file_has_the_hash_that_its_digest_lists() {
         let text = "whatever CloudTrail wrote";
         let listed = Expected::Listed(vec!["00".into(), sha256_hex(text.as_bytes()).into()]);
-        assert_eq!(inspect_now(&listed, &gzip(text)), Ok(()));
+        assert_eq!(inspect_now(&listed, &gzip(text)), Ok(Vec::new()));
         // Inflated by a browser or a tool.
-        assert_eq!(inspect_now(&listed, text.as_bytes()), Ok(()));
+        assert_eq!(inspect_now(&listed, text.as_bytes()), Ok(Vec::new()));
         for stored in [gzip("another"), b"another".to_vec(), [&gzip(text)[..], b"\0"].concat()] {
             let refused = inspect_now(&listed, &stored).unwrap_err();
             assert_eq!(refused.code(), "contradicts-digest", "{refused}");
@@ -243,7 +248,7 @@ mod tests {
     #[test]
     fn a_digest_is_one_and_lies_where_it_was_written() {
         let digest = |path: &str| Expected::Digest(path.to_owned());
-        assert_eq!(inspect_now(&digest("1/d"), &gzip(DIGEST)), Ok(()));
+        assert_eq!(inspect_now(&digest("1/d"), &gzip(DIGEST)), Ok(Vec::new()));
         for (path, stored) in [
             ("1/e", gzip(DIGEST)),
             ("d", gzip(&DIGEST.replace("1\\/d", "1d"))),

@@ -378,7 +378,13 @@ impl Work {
                 Done::Present
             }
             Ok(None) => Done::Left,
-            Ok(Some(copied)) => {
+            Ok(Some(mut copied)) => {
+                let is_digest = self.lane.folder == DIGEST_FOLDER;
+                if let Some(logs) = copied.listed.take().filter(|_| {
+                    is_digest && matches!(copied.outcome, Outcome::Copied | Outcome::AlreadyThere)
+                }) {
+                    vouchers.saw(&listed.path, logs);
+                }
                 let reason = match copied.outcome {
                     Outcome::Conflict => {
                         Some("the archive's object of this key has another content".to_owned())
@@ -465,7 +471,7 @@ impl Work {
                 row(outcome, Some(sha256), Some(refusal.to_string()))
             }
             Err(error) => row(Outcome::Failed, None, Some(in_one_line(&error))),
-            Ok(()) => row(Outcome::Copied, None, None),
+            Ok(_) => row(Outcome::Copied, None, None),
         }
     }
 

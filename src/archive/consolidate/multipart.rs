@@ -69,7 +69,8 @@ pub(super) async fn copy(
         }
     };
     let size_bytes = origin.size_bytes;
-    Ok(Copied { outcome, sha256: hash, size_bytes, tags_left, way: Way::Client })
+    let way = Way::Client;
+    Ok(Copied { outcome, sha256: hash, size_bytes, tags_left, way, listed: None })
 }
 
 async fn parts(

@@ -86,10 +86,11 @@ impl Route {
     ) -> Result<Copied, CopyError> {
         let in_parts = origin.size_bytes > target.part_bytes;
         let look_first = in_parts || (self.is(State::Server) && !wanted.may_go_unseen);
+        let mut listed = None;
         if look_first {
             // Of what S3 copies and of what goes in parts nobody sees the whole, but here.
             let _held = limit.hold(origin.size_bytes).await;
-            copy::look(origin, wanted.expected).await?;
+            listed = Some(copy::look(origin, wanted.expected).await?);
         }
         let may_go_unseen = look_first || wanted.may_go_unseen;
         let small = origin.size_bytes <= MAX_COPY_BYTES;
@@ -103,7 +104,10 @@ impl Route {
             // INVARIANT: the listed entity tag pins the content, so that the
             // size and what was compared in the listing hold for the copy.
             match call(target, origin, Some(etag), key).await {
-                Ok(answer) => return self.prove(limit, target, origin, key, &answer).await,
+                Ok(answer) => {
+                    let copied = self.prove(limit, target, origin, key, &answer).await?;
+                    return Ok(Copied { listed, ..copied });
+                }
                 Err(NotCopied::Failed(error)) => return Err(error),
                 Err(NotCopied::Source) => self.set(State::Client),
                 Err(NotCopied::Object) => {}
@@ -113,12 +117,12 @@ impl Route {
             held = limit.hold(bytes).await;
         }
         let unseen = (!look_first).then_some(wanted.expected);
-        let copied = copy::copy(target, origin, key, unseen).await?;
+        let mut copied = copy::copy(target, origin, key, unseen).await?;
         drop(held);
         if copied.outcome == Outcome::Copied && small && self.begin_probe() {
             self.set(probe(target, origin, key).await);
         }
-        Ok(copied)
+        Ok(Copied { listed: copied.listed.take().or(listed), ..copied })
     }
 
     /// The SHA-256 of a copy: as S3 computed it, or where a server does not, by
@@ -144,7 +148,8 @@ impl Route {
             (outcome, sha256)
         };
         let size_bytes = origin.size_bytes;
-        Ok(Copied { outcome, sha256, size_bytes, tags_left: false, way: Way::Server })
+        let way = Way::Server;
+        Ok(Copied { outcome, sha256, size_bytes, tags_left: false, way, listed: None })
     }
 
     fn is(&self, state: State) -> bool {

@@ -23,7 +23,7 @@ use crate::{
         key::{ObjectKey, ObjectKind},
         units::{Lane, day_folder},
         verify::{
-            digest::DigestDocument,
+            digest::{DigestDocument, ListedLog},
             gzip::inflate,
         },
     },
@@ -56,6 +56,16 @@ pub(super) struct Vouchers {
     /// Digests that are not in the archive, by their path below the folder.
     absent: Mutex<BTreeSet<String>>,
     days: Mutex<BTreeMap<Date, Arc<OnceCell<Day>>>>,
+    seen: Mutex<Seen>,
+}
+
+/// What digests list that were read when they were copied: they need not be read
+/// again. Holds as much as fits.
+#[derive(Debug, Default)]
+struct Seen {
+    /// By the digest's path below the folder: names and hashes.
+    digests: HashMap<String, Vec<(Box<str>, Box<str>)>>,
+    logs: usize,
 }
 
 /// What a day's digests list.
@@ -101,7 +111,18 @@ impl Vouchers {
             folder,
             absent: Mutex::default(),
             days: Mutex::default(),
+            seen: Mutex::default(),
         }
+    }
+
+    /// What a digest lists that is in the archive by now.
+    pub(super) fn saw(&self, path: &str, listed: Vec<ListedLog>) {
+        let mut seen = self.seen.lock();
+        if seen.logs + listed.len() > LISTED_MAX || seen.digests.len() > LISTED_MAX {
+            return;
+        }
+        seen.logs += listed.len();
+        seen.digests.insert(path.to_owned(), listed.into_iter().map(entry).collect());
     }
 
     /// A digest is not in the archive, and its logs must not go there either.
@@ -164,14 +185,13 @@ impl Vouchers {
         let mut documents = stream::iter(digests)
             .map(|listed| self.document(&prefix, listed))
             .buffer_unordered(READS_AT_ONCE);
-        while let Some((key, is_absent, document)) = documents.next().await.transpose()? {
-            match document {
-                Some(document) => {
-                    for log in document.log_files {
-                        let name = log.s3_object.rsplit('/').next().unwrap_or_default();
-                        let claim = read.listed.entry(name.into()).or_default();
+        while let Some((key, is_absent, logs)) = documents.next().await.transpose()? {
+            match logs {
+                Some(logs) => {
+                    for (name, hash) in logs {
+                        let claim = read.listed.entry(name).or_default();
                         if !is_absent {
-                            claim.hashes.push(log.hash_value.into());
+                            claim.hashes.push(hash);
                         }
                     }
                 }
@@ -185,16 +205,20 @@ impl Vouchers {
     }
 
     /// A digest as it can be read: its key, whether it is absent from the archive, and
-    /// its document.
+    /// the names and hashes that it lists.
     async fn document(
         &self,
         prefix: &str,
         listed: Listed,
-    ) -> Result<(Option<ObjectKey>, bool, Option<DigestDocument>), CopyError> {
+    ) -> Result<(Option<ObjectKey>, bool, Option<Vec<(Box<str>, Box<str>)>>), CopyError> {
         let key = format!("{prefix}{}", listed.path);
         let path = key.strip_prefix(&self.folder).unwrap_or_default();
         let is_absent = self.absent.lock().contains(path);
         let parsed = key.parse::<ObjectKey>().ok();
+        // Each day is read once.
+        if let Some(logs) = self.seen.lock().take(path).filter(|_| !is_absent) {
+            return Ok((parsed, false, Some(logs)));
+        }
         if parsed.is_none() || listed.archived.is_some() || by_size(listed.size_bytes).is_err() {
             return Ok((parsed, is_absent, None));
         }
@@ -219,10 +243,25 @@ impl Vouchers {
             let inflated = inflate(&stored, MAX_DIGEST_BYTES, &mut Vec::new(), |piece| {
                 text.extend_from_slice(piece);
             });
-            inflated.ok().and_then(|_| DigestDocument::parse(&text).ok())
+            let document = inflated.ok().and_then(|_| DigestDocument::parse(&text).ok())?;
+            Some(document.log_files.into_iter().map(entry).collect())
         });
         Ok((parsed, is_absent, document.await.unwrap_or_default()))
     }
+}
+
+impl Seen {
+    fn take(&mut self, path: &str) -> Option<Vec<(Box<str>, Box<str>)>> {
+        let logs = self.digests.remove(path)?;
+        self.logs -= logs.len();
+        Some(logs)
+    }
+}
+
+/// A log file's name and hash.
+fn entry(log: ListedLog) -> (Box<str>, Box<str>) {
+    let name = log.s3_object.rsplit('/').next().unwrap_or_default();
+    (name.into(), log.hash_value.into())
 }
 
 /// Whether a digest whose hour ends at `end` may list a log file of this time.

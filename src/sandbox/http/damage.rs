@@ -70,6 +70,11 @@ pub(super) async fn strike(world: &World, call: &str) -> io::Result<Result<Endin
             Effect::Truncate => ending = Ending::Short,
             Effect::Alter => ending = Ending::Altered,
             Effect::Hang => std::future::pending::<()>().await,
+            Effect::WriteConflict => {
+                let message = "A conflicting operation occurred during the request.";
+                let error = ApiError::new("ConditionalRequestConflict", message);
+                return Ok(Err(error.with_status(StatusCode::CONFLICT)));
+            }
         }
     }
     Ok(Ok(ending))

@@ -1,0 +1,194 @@
+//! `orgtrail accept`, and what `verify`, `consolidate` and bundles make of it.
+
+use std::path::Path;
+use std::process::Command;
+
+use aws_sdk_s3::types::ObjectLockMode;
+use orgtrail::aws::Clients;
+use serde_json::Value;
+
+use crate::consolidate_stage::log_body;
+use crate::forge::gzip;
+use crate::rounds::{ARCHIVE, Ground, LEGACY, code, said};
+
+const JSON: [&str; 2] = ["--format", "json"];
+
+fn json(output: &std::process::Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(output)))
+}
+
+async fn verify(ground: &Ground) -> (i32, Value) {
+    let output = ground.run(&["verify", "--format", "json"]).await;
+    (code(&output), json(&output))
+}
+
+async fn accept(ground: &Ground, key: &str, more: &[&str]) -> std::process::Output {
+    let arguments = ["accept", key, "--reason", "known: ticket 4711", "--yes"];
+    ground.run(&[&arguments[..], more].concat()).await
+}
+
+/// The one finding of an object.
+fn of<'a>(report: &'a Value, key: &str) -> &'a Value {
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().find(|finding| finding["key"] == key).unwrap_or_else(|| panic!("{report:#}"))
+}
+
+async fn put(clients: &Clients, key: &str, body: Vec<u8>) {
+    let put = clients.s3().put_object().bucket(ARCHIVE).key(key).body(body.into());
+    put.checksum_algorithm(aws_sdk_s3::types::ChecksumAlgorithm::Sha256).send().await.unwrap();
+}
+
+/// A log's key beside another that nobody wrote.
+fn beside(key: &str) -> String {
+    let (rest, _) = key.rsplit_once('_').unwrap();
+    format!("{rest}_bbbbbbbbbbbbbbbb.json.gz")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finding_that_is_accepted_is_a_notice_with_who_and_why() {
+    let ground = Ground::lay().await;
+    assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
+    let archive = ground.archive();
+    let foreign = beside(&ground.delivered());
+    put(&archive, &foreign, log_body("nobody's")).await;
+    let (exit, report) = verify(&ground).await;
+    assert_eq!((exit, &of(&report, &foreign)["kind"]), (13, &"log-unlisted".into()), "{report:#}");
+
+    // Nobody is there to ask, and nothing is accepted that is not found.
+    let unasked = ground.run(&["accept", &foreign, "--reason", "why"]).await;
+    assert_eq!(code(&unasked), 2, "{}", said(&unasked));
+    let fine = accept(&ground, &ground.delivered(), &[]).await;
+    assert_eq!(code(&fine), 12, "{}", said(&fine));
+    let absent = accept(&ground, &beside(&beside(&foreign).replace('b', "c")), &[]).await;
+    assert_eq!(code(&absent), 2, "{}", said(&absent));
+    assert_eq!(ground.sandbox.keys_raw(ARCHIVE, "orgtrail/accepted/"), Vec::<String>::new());
+
+    let accepted = accept(&ground, &foreign, &JSON).await;
+    assert_eq!(code(&accepted), 0, "{}", said(&accepted));
+    let told = json(&accepted);
+    assert_eq!(told["record"], "orgtrail/accepted/000000000000.json");
+    assert!(told["locked_until"].is_string(), "{told:#}");
+    let head = archive.s3().head_object().bucket(ARCHIVE);
+    let head = head.key(told["record"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(head.object_lock_mode(), Some(&ObjectLockMode::Governance));
+
+    let (exit, report) = verify(&ground).await;
+    assert_eq!(exit, 0, "{report:#}");
+    let finding = of(&report, &foreign);
+    assert_eq!(finding["severity"], "notice");
+    assert_eq!(finding["accepted"]["reason"], "known: ticket 4711");
+    assert_eq!(finding["accepted"]["instead_of"], "broken");
+    assert!(finding["accepted"]["by"].as_str().unwrap().starts_with("arn:aws:"), "{finding:#}");
+    assert_eq!(report["summary"]["accepted"], 1);
+    let text = said(&ground.run(&["verify"]).await);
+    assert!(text.contains("accepted: by arn:aws:") && text.contains("ticket 4711"), "{text}");
+    assert!(text.contains("1 finding was accepted"), "{text}");
+    let listed = ground.run(&["accept", "--list"]).await;
+    assert_eq!(code(&listed), 0, "{}", said(&listed));
+    assert!(said(&listed).contains(&foreign) && said(&listed).contains("ticket 4711"));
+
+    // It holds for these bytes and this version: not for others, nor for the same again.
+    for body in [log_body("nobodyS"), log_body("nobody's")] {
+        put(&archive, &foreign, body).await;
+        let (exit, report) = verify(&ground).await;
+        assert_eq!(exit, 13, "{report:#}");
+        let found = of(&report, &foreign)["found"].as_str().unwrap().to_owned();
+        assert!(found.contains("accepts another version or other bytes"), "{found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_file_contradicts_its_digest_must_be_named() {
+    let ground = Ground::lay().await;
+    assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
+    let archive = ground.archive();
+    let (log, foreign) = (ground.delivered(), beside(&ground.delivered()));
+    put(&archive, &log, gzip(b"{\"Records\":[]}")).await;
+    put(&archive, &foreign, log_body("nobody's")).await;
+    assert_eq!(verify(&ground).await.0, 13);
+    let refused = accept(&ground, &log, &[]).await;
+    assert_eq!(code(&refused), 12, "{}", said(&refused));
+    assert!(said(&refused).contains("--contradicts-digest"), "{}", said(&refused));
+    let accepted = accept(&ground, &log, &["--contradicts-digest"]).await;
+    assert_eq!(code(&accepted), 0, "{}", said(&accepted));
+    let (exit, report) = verify(&ground).await;
+    assert_eq!(exit, 13, "{report:#}");
+    assert_eq!(of(&report, &log)["severity"], "notice");
+    assert_eq!(code(&accept(&ground, &foreign, &[]).await), 0);
+    assert_eq!(verify(&ground).await.0, 0);
+
+    // A record that says less than it takes, and one that is changed, accept nothing.
+    let key = "orgtrail/accepted/000000000000.json";
+    let record = ground.sandbox.body_raw(ARCHIVE, key).unwrap().to_vec();
+    let weaker = String::from_utf8(record.clone()).unwrap();
+    let weaker = weaker.replace("\"contradicts_digest\": true", "\"contradicts_digest\": false");
+    put(&archive, key, weaker.into_bytes()).await;
+    let (exit, report) = verify(&ground).await;
+    assert_eq!((exit, &of(&report, &log)["severity"]), (13, &"broken".into()), "{report:#}");
+    let invalid = of(&report, "orgtrail/accepted/000000000001.json");
+    assert_eq!(invalid["kind"], "acceptance-invalid", "{report:#}");
+    assert_eq!(code(&ground.run(&["accept", "--list"]).await), 13);
+    put(&archive, key, record).await;
+
+    // Who copies the record to other numbers accepts no other object.
+    let other = ground.sandbox.body_raw(ARCHIVE, key).unwrap().to_vec();
+    put(&archive, "orgtrail/accepted/000000000002.json", other).await;
+    let (exit, report) = verify(&ground).await;
+    assert_eq!(exit, 13, "{report:#}");
+    let invalid = of(&report, "orgtrail/accepted/000000000002.json");
+    assert_eq!(invalid["kind"], "acceptance-invalid", "{report:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_accepted_in_quarantine_ends_the_waiting_and_stays_told() {
+    let ground = Ground::lay().await;
+    // The member replaced a log of its trail, and put a file beside it.
+    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap().clone();
+    let junk = beside(&log);
+    ground.sandbox.put_raw(LEGACY, &log, gzip(b"{\"Records\":[]}")).unwrap();
+    ground.sandbox.put_raw(LEGACY, &junk, Vec::new()).unwrap();
+    let consolidated = ground.run(&["consolidate", "--yes"]).await;
+    assert_eq!(code(&consolidated), 14, "{}", said(&consolidated));
+    assert!(said(&consolidated).contains("2 objects in quarantine"), "{}", said(&consolidated));
+    let kept = ground.sandbox.keys_raw(ARCHIVE, "orgtrail/quarantine/");
+    let kept = |key: &str| {
+        let there = ground.relocated(key);
+        kept.iter().find(|kept| kept.ends_with(&there)).unwrap().clone()
+    };
+    // The log is missing, as its digest says; what no digest lists is not missed.
+    let there = ground.relocated(&log);
+    let (exit, report) = verify(&ground).await;
+    assert_eq!((exit, &of(&report, &there)["kind"]), (13, &"log-missing".into()), "{report:#}");
+    assert!(!report.to_string().contains(&ground.relocated(&junk)), "{report:#}");
+
+    assert_eq!(code(&accept(&ground, &kept(&junk), &[]).await), 0);
+    assert_eq!(code(&accept(&ground, &kept(&log), &[]).await), 12);
+    let accepted = accept(&ground, &kept(&log), &["--contradicts-digest"]).await;
+    assert_eq!(code(&accepted), 0, "{}", said(&accepted));
+    let (exit, report) = verify(&ground).await;
+    assert_eq!(exit, 0, "{report:#}");
+    assert_eq!(of(&report, &there)["accepted"]["reason"], "known: ticket 4711");
+    let consolidated = ground.run(&["consolidate", "--yes"]).await;
+    assert_eq!(code(&consolidated), 0, "{}", said(&consolidated));
+    assert!(said(&consolidated).contains("2 objects in quarantine, and accepted"));
+
+    // A bundle takes the records along, and what they speak of.
+    let folder = tempfile::tempdir().unwrap();
+    let from = ground.sandbox.now() - jiff::SignedDuration::from_hours(60);
+    let window = [from.to_string(), ground.sandbox.now().to_string()];
+    let pack = ["evidence", "--from", &window[0], "--until", &window[1], "-o", "b.tar.zst"];
+    let packed = ground.run_in(folder.path(), &pack).await;
+    assert!([0, 14].contains(&code(&packed)), "{}", said(&packed));
+    let (exit, report) = offline(folder.path(), "b.tar.zst");
+    assert_eq!(exit, code(&packed), "{report:#}");
+    assert_eq!(of(&report, &there)["severity"], "notice", "{report:#}");
+    assert_eq!(of(&report, &there)["accepted"]["record"], 1);
+}
+
+/// Verifies without a network or an account.
+fn offline(folder: &Path, bundle: &str) -> (i32, Value) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
+    command.current_dir(folder).env_clear();
+    let output = command.args(["verify", bundle, "--offline", "--format", "json"]).output().unwrap();
+    (code(&output), json(&output))
+}
