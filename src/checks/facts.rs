@@ -77,6 +77,9 @@ pub struct TrailStatus {
     /// Why the archive could not be asked for digests that the status does not
     /// tell of.
     pub archive_unread: Option<AwsError>,
+    /// Whether nothing was ever delivered from there and nothing failed, while the
+    /// account's digests arrive from other Regions.
+    pub is_silent: bool,
 }
 
 /// A trail that is not the declared one.
@@ -138,6 +141,14 @@ impl TrailStatus {
         self.told_digest.is_none()
     }
 
+    /// Whether neither the status nor the archive knows of any delivery, or of one
+    /// that failed.
+    pub(super) fn knows_of_none(&self) -> bool {
+        let delivered = self.newest_digest.or(self.newest_log).is_some();
+        let failed = self.log_error.is_some() || self.digest_error.is_some();
+        !delivered && !failed && self.archive_unread.is_none()
+    }
+
     /// What is wrong with the newest deliveries, if anything is.
     ///
     /// A digest comes every hour, also where nothing happened; a log file only
@@ -152,8 +163,9 @@ impl TrailStatus {
         }
         let fresh =
             |time: Option<Timestamp>| time.is_some_and(|time| at.duration_since(time) <= age);
-        // What was started within that time may have nothing to show yet.
-        if fresh(self.newest_digest) || fresh(self.started) {
+        // What was started within that time may have nothing to show yet. Nor is
+        // silence lateness: late is only what once came.
+        if fresh(self.newest_digest) || fresh(self.started) || self.is_silent {
             return None;
         }
         Some(match (self.newest_digest, self.newest_log) {

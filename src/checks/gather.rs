@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudtrail::operation::get_trail_status::GetTrailStatusOutput;
 use aws_sdk_cloudtrail::types::TrailInfo;
 use futures::{StreamExt as _, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{AccountFacts, Facts, Inside, OtherTrail, TrailStatus};
 use super::{chains, newest};
@@ -104,7 +104,7 @@ async fn look_inside(aws: &Aws, desired: &Desired, account: &Account, at: Timest
     let regions: Vec<Region> = enabled.regions.into_iter().filter(declared).collect();
     // An account that cannot be entered is not tried in every Region.
     let closed = trails.unreadable().filter(|error| error.has_no_session()).cloned();
-    let regions: BTreeMap<Region, Seen<TrailStatus>> = match closed {
+    let mut regions: BTreeMap<Region, Seen<TrailStatus>> = match closed {
         Some(error) => {
             regions.into_iter().map(|region| (region, Seen::Unreadable(error.clone()))).collect()
         }
@@ -119,7 +119,30 @@ async fn look_inside(aws: &Aws, desired: &Desired, account: &Account, at: Timest
                 .await
         }
     };
+    find_silent(&mut regions, at, freshness(desired));
     Inside { regions, regions_unread: enabled.unread, other_trails: trails }
+}
+
+/// How old a delivery may be.
+fn freshness(desired: &Desired) -> SignedDuration {
+    SignedDuration::from_hours(desired.config.drift.freshness_hours.into())
+}
+
+/// Finds the Regions that are silent: nothing was ever delivered from there, and
+/// what arrives from another Region shows that deliveries from the account work.
+fn find_silent(
+    regions: &mut BTreeMap<Region, Seen<TrailStatus>>,
+    at: Timestamp,
+    age: SignedDuration,
+) {
+    let arrives = regions.values().filter_map(Seen::present).any(|status| {
+        status.newest_digest.is_some_and(|newest| at.duration_since(newest) <= age)
+    });
+    for status in regions.values_mut() {
+        if let Seen::Present(status) = status {
+            status.is_silent = arrives && status.is_logging && status.knows_of_none();
+        }
+    }
 }
 
 async fn status(
@@ -137,11 +160,15 @@ async fn status(
         Seen::Absent => return Seen::Absent,
         Seen::Unreadable(error) => return Seen::Unreadable(error),
     };
-    let age = desired.config.drift.freshness_hours;
-    if status.staleness(at, jiff::SignedDuration::from_hours(age.into())).is_some() {
+    if status.staleness(at, freshness(desired)).is_some() {
         // The archive knows better: a status may not tell of digests at all.
         let archive = aws.clients(desired.archive(), &desired.config.archive.region);
-        match newest::digest(&archive, desired, account, region, at).await {
+        let mut found = newest::digest(&archive, desired, account, region, Some(at)).await;
+        if status.knows_of_none() && matches!(found, Ok(None)) {
+            // Whether any ever came: if so, they stopped.
+            found = newest::digest(&archive, desired, account, region, None).await;
+        }
+        match found {
             Ok(found) => status.newest_digest = status.newest_digest.max(found),
             Err(error) => status.archive_unread = Some(error),
         }
@@ -171,6 +198,7 @@ impl TrailStatus {
             digest_error: text(answer.latest_digest_delivery_error()),
             event_error: text(answer.latest_cloud_watch_logs_delivery_error()),
             archive_unread: None,
+            is_silent: false,
         }
     }
 }

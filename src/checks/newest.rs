@@ -9,26 +9,28 @@ use crate::aws::{At as _, AwsError, Clients};
 use crate::names::{AccountId, Region};
 use crate::resources::Desired;
 
-/// When the newest digest of the trail came, of those that are young enough to
-/// be looked for: one call mostly, since a day has two dozen.
+/// When the newest digest of the trail came. With `at`, of those that are young
+/// enough then: one call mostly, since a day has two dozen.
 pub(super) async fn digest(
     archive: &Clients,
     desired: &Desired,
     account: &AccountId,
     region: &Region,
-    at: Timestamp,
+    at: Option<Timestamp>,
 ) -> Result<Option<Timestamp>, AwsError> {
     let folder = root(desired).folder(account, DIGEST_FOLDER, region);
     let hours = i64::from(desired.config.drift.freshness_hours);
-    let since = at.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(at);
-    let day = since.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
+    let day = at.map(|at| {
+        let since = at.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(at);
+        since.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string()
+    });
     let mut pages = archive
         .s3()
         .list_objects_v2()
         .bucket(desired.bucket().as_str())
         .prefix(&folder)
         // A day's folder sorts behind its own name.
-        .start_after(format!("{folder}{day}"))
+        .set_start_after(day.map(|day| format!("{folder}{day}")))
         .into_paginator()
         .send();
     let mut newest = None;

@@ -7,7 +7,7 @@ pub(super) const CHECK: Check = Check {
     id: "org-delivery-freshness",
     title: "the newest digest of every account and Region is younger than declared",
     severity: Severity::Critical,
-    why: "A trail can say that it records while nothing arrives. A digest comes every hour, also where nothing happened.",
+    why: "A trail can say that it records while nothing arrives. A digest comes every hour, also where nothing happened; a Region from which nothing ever came is no cause for alarm while digests arrive from the account's others.",
     fix: "aws cloudtrail get-trail-status --name ARN --region REGION tells what the last delivery met; most often the bucket's or the key's policy: orgtrail drift --fix",
     resources: &["archive-bucket/policy", "kms-key/policy"],
     mappings: &[],

@@ -11,6 +11,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use aws_lc_rs::digest;
@@ -19,7 +20,7 @@ use parking_lot::RwLockWriteGuard;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    s3::{PersistError, Store},
+    s3::{Packs, PersistError, Store},
     world::{Control, World},
 };
 use crate::names::Region;
@@ -28,7 +29,7 @@ const FILE: &str = "sandbox.json";
 /// Where the buckets are kept.
 const BUCKETS: &str = "s3";
 /// What the first line begins with; the number grows with the format.
-const MAGIC: &str = "orgtrail-sandbox 2 ";
+const MAGIC: &str = "orgtrail-sandbox 3 ";
 
 /// Why a data directory is not used.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +70,13 @@ impl From<PersistError> for DataError {
     }
 }
 
+/// A data directory, and what of it need not be written again.
+#[derive(Debug)]
+pub(super) struct DataFolder {
+    path: PathBuf,
+    packs: Packs,
+}
+
 /// What is kept.
 #[derive(Debug, Deserialize)]
 pub(super) struct Saved {
@@ -95,11 +103,26 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataErr
     move |source| DataError::Io { doing, path, source }
 }
 
-/// Reads a data directory back; `None` where it is new or empty.
-///
-/// # Errors
-/// When it is somebody else's, damaged or unreadable.
-pub(super) fn load(folder: &Path) -> Result<Option<Saved>, DataError> {
+impl DataFolder {
+    /// Opens a data directory and reads it back; `None` where it is new or empty.
+    ///
+    /// # Errors
+    /// When it is somebody else's, damaged or unreadable.
+    pub(super) fn open(path: PathBuf) -> Result<(Self, Option<Saved>), DataError> {
+        let (saved, packs) = load(&path)?.unzip();
+        Ok((Self { path, packs: packs.unwrap_or_default() }, saved))
+    }
+
+    /// Saves the world.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub(super) fn save(&mut self, world: &World) -> Result<(), DataError> {
+        save(world, &self.path, &mut self.packs)
+    }
+}
+
+fn load(folder: &Path) -> Result<Option<(Saved, Packs)>, DataError> {
     fs::create_dir_all(folder).map_err(failed("creating", folder))?;
     let path = folder.join(FILE);
     let bytes = match fs::read(&path) {
@@ -140,19 +163,16 @@ pub(super) fn load(folder: &Path) -> Result<Option<Saved>, DataError> {
     let index = index.ok_or_else(|| damaged("it names no index of buckets"))?;
     let mut saved: Saved = serde_json::from_slice(&rest[index.len()..])
         .map_err(|error| damaged(&error.to_string()))?;
-    saved.buckets = Store::load(&folder.join(BUCKETS), index)?;
-    Ok(Some(saved))
+    let (buckets, packs) = Store::load(&folder.join(BUCKETS), index)?;
+    saved.buckets = buckets;
+    Ok(Some((saved, packs)))
 }
 
 fn checksum(bytes: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, bytes))
 }
 
-/// Saves the world.
-///
-/// # Errors
-/// When the directory cannot be written.
-pub(super) fn save(world: &World, folder: &Path) -> Result<(), DataError> {
+fn save(world: &World, folder: &Path, packs: &mut Packs) -> Result<(), DataError> {
     let path = folder.join(FILE);
     let (snapshot, state) = {
         // INVARIANT: the write lock keeps all requests out, so that buckets and
@@ -174,7 +194,7 @@ pub(super) fn save(world: &World, folder: &Path) -> Result<(), DataError> {
         (snapshot, state)
     };
     let buckets = folder.join(BUCKETS);
-    let written = snapshot.write(&buckets)?;
+    let written = snapshot.write(&buckets, packs)?;
     let mut body = format!("{}\n", written.index).into_bytes();
     body.extend(state);
     let aside = folder.join(format!("{FILE}.new"));
@@ -190,8 +210,14 @@ pub(super) fn save(world: &World, folder: &Path) -> Result<(), DataError> {
     fs::File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(failed("syncing", folder))?;
-    Ok(written.sweep(&buckets)?)
+    *packs = written.sweep(&buckets)?;
+    Ok(())
 }
+
+/// How long nothing is saved after something was.
+const AT_MOST_EVERY: Duration = Duration::from_millis(500);
+/// A save may take this part of the time; what is large is saved less often.
+const PART: u32 = 5;
 
 /// Saves the world whenever it changed, twice a second at most, until it is
 /// dropped or `stop` says so; then once more.
@@ -200,22 +226,27 @@ pub(super) fn save(world: &World, folder: &Path) -> Result<(), DataError> {
 /// When what it was at the end could not be saved.
 pub(super) async fn keep(
     world: Arc<World>,
-    folder: PathBuf,
+    mut folder: DataFolder,
     mut stop: tokio::sync::watch::Receiver<bool>,
 ) -> Result<(), DataError> {
-    let mut every = tokio::time::interval(std::time::Duration::from_millis(500));
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut pause = Duration::ZERO;
     loop {
         let stopping = tokio::select! {
-            _ = every.tick() => false,
+            () = tokio::time::sleep(pause) => false,
             () = async { drop(stop.wait_for(|stop| *stop).await) } => true,
         };
+        pause = AT_MOST_EVERY;
         if world.take_changed() {
-            let (saved, to) = (Arc::clone(&world), folder.clone());
-            let done = tokio::task::spawn_blocking(move || save(&saved, &to)).await;
-            let done = done.unwrap_or_else(|error| {
-                Err(failed("saving into", &folder)(io::Error::other(error)))
+            let began = tokio::time::Instant::now();
+            let (saved, path) = (Arc::clone(&world), folder.path.clone());
+            let saving = tokio::task::spawn_blocking(move || {
+                let done = folder.save(&saved);
+                (folder, done)
             });
+            let lost = |error| failed("saving into", &path)(io::Error::other(error));
+            let (same, done) = saving.await.map_err(lost)?;
+            folder = same;
+            pause = pause.max(began.elapsed() * (PART - 1));
             if let Err(error) = done {
                 tracing::error!(%error, "the sandbox's state was not saved");
                 if stopping {
@@ -313,10 +344,12 @@ mod tests {
                 }
             });
             let mut counted = Vec::new();
+            let mut packs = Packs::default();
             for _ in 0..10 {
-                let saved = save(&world, folder.path()).and_then(|()| load(folder.path()));
+                let saved = save(&world, folder.path(), &mut packs);
+                let saved = saved.and_then(|()| load(folder.path()));
                 counted.push(saved.map(|saved| {
-                    let store = saved.map(|saved| saved.buckets).unwrap_or_default();
+                    let store = saved.map(|(saved, _)| saved.buckets).unwrap_or_default();
                     buckets.map(|name| store.body_raw(name, "count").ok())
                 }));
             }

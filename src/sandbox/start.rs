@@ -11,7 +11,7 @@ use super::{
     clock::{Clock, Pace, real_now},
     faults::Faults,
     http,
-    persist::{self, DataError},
+    persist::{self, DataError, DataFolder},
     policy::Malformed,
     s3,
     services::iam::Holder,
@@ -145,7 +145,9 @@ impl Sandbox {
         let listen = |source| StartError::Listen { port: options.port, source };
         let (listener, address) = http::bind(options.port).await.map_err(listen)?;
         let mut random = fastrand::Rng::with_seed(options.seed);
-        let saved = options.data.as_deref().map(persist::load).transpose()?.flatten();
+        let opened = options.data.clone().map(DataFolder::open).transpose()?;
+        let (folder, saved) = opened.unzip();
+        let saved = saved.flatten();
         let resumed = saved.is_some();
         let (start, home_region, control, buckets) = if let Some(saved) = saved {
             random = fastrand::Rng::with_seed(saved.random);
@@ -164,7 +166,7 @@ impl Sandbox {
         ));
         let (stop, stopped) = watch::channel(false);
         let (done, finished) = watch::channel(false);
-        let keeper = options.data.map(|folder| {
+        let keeper = folder.map(|folder| {
             tokio::spawn(persist::keep(Arc::clone(&world), folder, finished.clone()))
         });
         let server = tokio::spawn(http::serve(listener, Arc::clone(&world), stopped));

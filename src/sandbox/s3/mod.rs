@@ -53,7 +53,7 @@ use std::sync::Arc;
 
 use s3s::service::{S3Service, S3ServiceBuilder};
 
-pub(super) use persist::PersistError;
+pub(super) use persist::{Packs, PersistError};
 pub(super) use service_access::{Delivery, check, deliver};
 pub(super) use store::Store;
 
