@@ -2,6 +2,7 @@
 //! Regions that each account has enabled.
 
 mod account;
+mod adopted;
 mod delegated;
 mod discovery;
 mod organization;
@@ -9,7 +10,10 @@ mod regions;
 mod survey;
 
 pub use account::{Account, AccountState, LeftOut};
+#[cfg(test)]
+pub(crate) use adopted::Adopted;
 pub use delegated::cloudtrail_administrators;
+pub(crate) use discovery::log_group_name;
 pub use discovery::{Discovery, FoundBucket, FoundTrail};
 pub use organization::{Organization, Unit};
 pub use regions::{EnabledRegions, enabled_regions, own_regions};

@@ -94,6 +94,7 @@ pub(crate) fn actions(duty: Duty) -> BTreeSet<&'static str> {
         Duty::Hub => {
             actions.extend(HUB);
             actions.extend(organization::ACTIONS);
+            actions.extend(super::scps::ACTIONS);
             actions.extend(destroy::ACTIONS);
         }
         Duty::Archive => actions.extend(ARCHIVE),

@@ -1,6 +1,7 @@
 //! `orgtrail init`
 
 mod draft;
+mod recorded;
 
 use std::{io::Write, path::PathBuf};
 
@@ -61,7 +62,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let aws = Aws::connect(settings).await?;
     context.out.note(format_args!("looking as {}", aws.caller().arn));
     let found = Discovery::look(&aws).await?;
-    let text = draft::draft(&found, &roles);
+    let mut text = draft::draft(&found, &roles, true);
+    if check(&text).is_err() {
+        // What the trail records may have no words in the config.
+        text = draft::draft(&found, &roles, false);
+    }
     check(&text)?;
     if to_stdout {
         context.out.data(text)?;
