@@ -20,7 +20,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {
-    let wanted = facts.desired.config.cloudwatch_logs.retention_days;
+    let declared = &facts.desired.config.cloudwatch_logs;
+    if declared.keep_forever {
+        let kept = super::judge::as_declared(facts, "log-group");
+        return of_log_group(facts, kept);
+    }
+    let wanted = declared.retention_days;
     let absent = ("there is no log group", "one that keeps its events");
     let verdict = of_seen(facts.observed.log_group.as_ref(), absent, |group| {
         whether(

@@ -12,6 +12,8 @@ section! {
         /// Days that the group keeps its events; one of the numbers that
         /// CloudWatch Logs knows.
         retention_days: u32 = default(365_u32),
+        /// Keep events for ever; `retention_days` does not count then.
+        keep_forever: bool = default(false),
         /// The ARN of a KMS key in the home Region that encrypts the group's
         /// events; its policy must let CloudWatch Logs use it. Without one,
         /// CloudWatch Logs encrypts with a key of its own.

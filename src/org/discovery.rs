@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use super::adopted::Adopted;
 use super::{
     AccountState, EnabledRegions, Organization, cloudtrail_administrators, enabled_regions,
 };
@@ -19,6 +20,8 @@ pub struct Discovery {
     pub trails: Result<Vec<FoundTrail>, AwsError>,
     /// The first trail's bucket: whose it is and where, where that can be told.
     pub bucket: Option<FoundBucket>,
+    /// What that trail records, and how its key and log group are kept.
+    pub(crate) adopted: Option<Adopted>,
     /// Accounts that look like the log archive by name, best first.
     pub log_archives: Vec<AccountId>,
     /// Accounts that look like the auditors' by name, best first.
@@ -36,6 +39,8 @@ pub struct Discovery {
 pub struct FoundTrail {
     /// Its name.
     pub name: String,
+    /// Its ARN.
+    pub arn: String,
     /// The Region in which it is changed.
     pub home_region: Option<Region>,
     /// Where it delivers to.
@@ -46,6 +51,10 @@ pub struct FoundTrail {
     pub multi_region: bool,
     /// The log group it also writes to: its ARN.
     pub log_group: Option<String>,
+    /// The role with which it writes there: its ARN.
+    pub log_role: Option<String>,
+    /// The topic it notifies: its ARN.
+    pub topic: Option<String>,
     /// The key it encrypts with: its ARN.
     pub key: Option<String>,
 }
@@ -93,11 +102,18 @@ impl Discovery {
                 }
             }
         }
+        let adopted = match trails.as_ref().ok().and_then(|trails| trails.first()) {
+            Some(trail) => {
+                Adopted::look(aws, &organization.management_account, &region, trail).await
+            }
+            None => None,
+        };
         Ok(Self {
             organization,
             region,
             trails,
             bucket,
+            adopted,
             log_archives,
             audits,
             administrators,
@@ -128,11 +144,19 @@ async fn organization_trails(clients: &Clients) -> Result<Vec<FoundTrail>, AwsEr
             prefix: trail.s3_key_prefix.filter(|prefix| !prefix.is_empty()),
             multi_region: trail.is_multi_region_trail.unwrap_or(false),
             log_group: trail.cloud_watch_logs_log_group_arn,
+            log_role: trail.cloud_watch_logs_role_arn,
+            topic: trail.sns_topic_arn,
+            arn: trail.trail_arn.unwrap_or_default(),
             key: trail.kms_key_id,
         })
         .collect();
     trails.sort_by(|a, b| (!a.multi_region, &a.name).cmp(&(!b.multi_region, &b.name)));
     Ok(trails)
+}
+
+/// The name of a log group, of its ARN.
+pub(crate) fn log_group_name(arn: &str) -> Option<&str> {
+    Some(arn.split_once(":log-group:")?.1.trim_end_matches(":*"))
 }
 
 /// Asks, from inside an account, whether a bucket is the account's own.

@@ -2,6 +2,7 @@
 //! Regions that each account has enabled.
 
 mod account;
+mod adopted;
 mod buckets;
 mod controls;
 mod delegated;
@@ -12,9 +13,12 @@ mod regions;
 mod survey;
 
 pub use account::{Account, AccountState, LeftOut};
+#[cfg(test)]
+pub(crate) use adopted::Adopted;
 pub use buckets::{BucketPlace, BucketState, Buckets, Unlocated};
 pub use controls::{ControlKind, ControlLevel, ControlPolicies, ControlPolicy, Ruling};
 pub use delegated::cloudtrail_administrators;
+pub(crate) use discovery::log_group_name;
 pub use discovery::{Discovery, FoundBucket, FoundTrail};
 pub(crate) use identity::ACTIONS as IDENTITY_ACTIONS;
 pub use identity::{Identity, IdentityError, Needs, enter_archive};

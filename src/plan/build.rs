@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{Action, Change, Plan, Step, fingerprint};
-use crate::aws::AwsError;
+use crate::aws::{AwsError, Seen};
 use crate::resources::catalogue::{CATALOGUE, Entry, Sight};
-use crate::resources::{Desired, Observed};
+use crate::resources::{Desired, Observed, scps};
 
 /// The plan from what is observed to what is declared. Pure.
 #[must_use]
@@ -22,6 +22,14 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
         digests.insert(entry.id.to_owned(), digest);
         let step = step(entry, desired, observed, unreadable, &steps);
         steps.push(step);
+    }
+    for (account, seen) in &observed.scps {
+        let state = match seen {
+            Seen::Present(found) => serde_json::to_value(found).unwrap_or_default(),
+            Seen::Absent => json!("absent"),
+            Seen::Unreadable(error) => json!({ "unreadable": error.kind().as_str() }),
+        };
+        digests.insert(format!("service-control-policies/{account}"), fingerprint(&state));
     }
     Plan::new(steps, digests)
 }
@@ -40,6 +48,7 @@ fn step(
         // INVARIANT: a comparison is refused only for what is unreadable.
         (None, None) => Change::blocked("it could not be read", "run it again"),
     };
+    change = scps::bound(entry, &place, desired, observed, change);
     let depends_on: Vec<_> = earlier
         .iter()
         .filter(|step| entry.after.contains(&step.id.as_ref()))

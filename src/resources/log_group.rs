@@ -62,6 +62,7 @@ impl Resource for LogGroup {
     const ACTIONS: &'static [&'static str] = &[
         "logs:AssociateKmsKey",
         "logs:CreateLogGroup",
+        "logs:DeleteRetentionPolicy",
         "logs:DescribeLogGroups",
         "logs:PutRetentionPolicy",
     ];
@@ -79,13 +80,14 @@ impl Resource for LogGroup {
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        let days = desired.config.cloudwatch_logs.retention_days;
+        let declared = &desired.config.cloudwatch_logs;
+        let days = (!declared.keep_forever).then_some(declared.retention_days);
         let policy = found.and_then(|found| found.retention_policy.clone());
         let wanted = Self {
             // What an account-level policy sets is not the group's to change.
             retention_days: match found {
                 Some(found) if policy.is_some() => found.retention_days,
-                _ => Some(days),
+                _ => days,
             },
             retention_policy: policy.clone(),
             kms_key: declared_key(desired).or_else(|| found?.kms_key.clone()),
@@ -94,16 +96,22 @@ impl Resource for LogGroup {
         let fields = field_changes(found, &wanted);
         let why = "alarms and searches need the trail's events there";
         let Some(found) = found else { return Change::create(why, fields) };
-        let note = policy.filter(|_| found.retention_days != Some(days)).map(|policy| {
-            let kept = found.retention_days.map_or("for ever".to_owned(), |days| format!("{days} days"));
+        let note = policy.filter(|_| found.retention_days != days).map(|policy| {
+            let in_words = |days: Option<u32>| match days {
+                Some(days) => format!("{days} days"),
+                None => "for ever".to_owned(),
+            };
             format!(
-                "events are kept {kept}, which the account-level retention policy `{policy}` determines, and not the {days} days of cloudwatch_logs.retention_days: change the policy, or declare its number"
+                "events are kept {}, which the account-level retention policy `{policy}` determines, and not {} as [cloudwatch_logs] says: change the policy, or declare what it sets",
+                in_words(found.retention_days),
+                in_words(days)
             )
         });
         let decided_here = found.retention_policy.is_none();
         let change = Change::update("events are kept and encrypted as declared", fields)
             .with_notes(note);
-        let shorter = decided_here && found.retention_days.is_none_or(|found| found > days);
+        let shorter = decided_here
+            && days.is_some_and(|days| found.retention_days.is_none_or(|found| found > days));
         // A run that stopped before it set the retention leaves an empty group.
         if shorter && !found.empty {
             return change.irreversible(
@@ -143,6 +151,14 @@ impl Resource for LogGroup {
         }
         let found = hands.observed.log_group.present();
         if found.is_some_and(|found| found.retention_policy.is_some()) {
+            return Ok(());
+        }
+        if declared.keep_forever {
+            if found.is_some_and(|found| found.retention_days.is_some()) {
+                let call = clients.logs().delete_retention_policy();
+                let done = call.log_group_name(declared.group.as_str()).send().await;
+                done.at(&clients, "logs:DeleteRetentionPolicy")?;
+            }
             return Ok(());
         }
         clients

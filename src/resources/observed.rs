@@ -6,11 +6,12 @@ use super::log_group_role::LogGroupRole;
 use super::replication_role::ReplicationRole;
 use super::trail::Trails;
 use super::{
-    AccessLogBucket, AlarmSubscriptions, DelegatedAdministrators, Desired, EventSelectors,
+    AccessLogBucket, AccountScps, AlarmSubscriptions, DelegatedAdministrators, Desired, EventSelectors,
     GuardrailScp, Insights, KmsKey, LogGroup, MetricAlarms, MetricFilters, OrganizationTrail,
     ServiceLinkedRole, ServiceRole, Topic, TrailLogging, TrailTags, TrustedAccess, Vault,
 };
 use crate::aws::{Aws, Seen};
+use crate::names::AccountId;
 
 /// Everything that was seen of what orgtrail manages, at one time.
 #[derive(Debug, Clone)]
@@ -52,6 +53,9 @@ pub struct Observed {
     pub trail_tags: Seen<TrailTags>,
     pub trail_logging: Seen<TrailLogging>,
     pub guardrail: Seen<GuardrailScp>,
+    /// The service control policies that bind the accounts that orgtrail writes
+    /// in, but for the management account, which none binds.
+    pub scps: BTreeMap<AccountId, Seen<AccountScps>>,
 }
 
 /// Reads everything, what does not depend on each other at once.
@@ -77,6 +81,7 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
                 desired.config.guardrail.enabled,
                 Box::pin(GuardrailScp::observe(&management, desired))
             ),
+            Box::pin(super::scps::observe(&management, desired)),
         )
     };
     let buckets = async {
@@ -152,7 +157,8 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
     };
     let (organization, buckets, supports, alarms, trail) =
         tokio::join!(organization, buckets, supports, alarms, trail);
-    let (trusted_access, service_linked_role, delegated_administrators, guardrail) = organization;
+    let (trusted_access, service_linked_role, delegated_administrators, guardrail, scps) =
+        organization;
     let (archive_bucket, guards, more) = buckets;
     let (versioning, ownership, public_access, object_lock, lifecycle, encryption) = guards;
     let (bucket_tags, bucket_policy, access_logging, notifications) = more;
@@ -236,6 +242,7 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         trail_tags,
         trail_logging,
         guardrail,
+        scps,
     }
 }
 

@@ -18,6 +18,7 @@ mod faults;
 mod http;
 mod persist;
 mod policy;
+mod principals;
 mod s3;
 mod services;
 mod simulator;

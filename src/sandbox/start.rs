@@ -277,6 +277,16 @@ impl Sandbox {
         self.world.confirm_subscriptions()
     }
 
+    /// Sets the account-level retention policy of an account's log groups, by its
+    /// name and days, or takes it away: there is no call for it.
+    pub fn set_log_retention(&self, account: &AccountId, policy: Option<(&str, u32)>) {
+        let policy = policy.map(|(name, days)| (name.to_owned(), i64::from(days)));
+        if let Some(account) = self.world.control.write().accounts.get_mut(account) {
+            account.logs.set_retention(policy);
+        }
+        self.world.touch();
+    }
+
     /// What is to go wrong.
     #[must_use]
     pub fn faults(&self) -> &Faults {

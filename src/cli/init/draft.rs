@@ -2,14 +2,21 @@
 
 use std::fmt::Write;
 
+use super::recorded;
+
 use crate::{
     config::Roles,
-    names::{AccountId, BucketName, KeyPrefix, LogGroupName, Partition, Region, TrailName},
-    org::{Discovery, FoundTrail, Organization},
+    names::{
+        AccountId, Arn, BucketName, KeyAlias, KeyPrefix, LogGroupName, Partition, Region, RoleName,
+        TopicName, TrailName,
+    },
+    org::{Discovery, FoundTrail, Organization, log_group_name},
 };
 
 /// A complete config, in which every value says where it comes from.
-pub(super) fn draft(found: &Discovery, roles: &Roles) -> String {
+///
+/// What the trail records is written as comments where it is not `declarable`.
+pub(super) fn draft(found: &Discovery, roles: &Roles, declarable: bool) -> String {
     let mut lines = Lines::default();
     let organization = &found.organization;
     lines.comment(&format!(
@@ -25,10 +32,13 @@ pub(super) fn draft(found: &Discovery, roles: &Roles) -> String {
         lines.comment("trail needs all features: enable them in AWS Organizations first.");
     }
     let home = home_region(found, &mut lines);
-    accounts(found, &home, &mut lines);
+    let archive = accounts(found, &home, &mut lines);
     roles_section(roles, &mut lines);
     trail_section(found, &mut lines);
+    recorded_sections(found, declarable, &mut lines);
+    topic_section(found, &home, &mut lines);
     archive_section(found, &home, &mut lines);
+    key_section(found, &archive, &home, &mut lines);
     logs_section(found, &mut lines);
     lines.0
 }
@@ -54,6 +64,27 @@ impl Lines {
         let _ = writeln!(self.0, "{key} = \"{value}\"");
     }
 
+    /// A number or a truth value.
+    fn bare(&mut self, key: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.0, "{key} = {value}");
+    }
+
+    /// Sections that are written already, or as comments where the config has no
+    /// words for them.
+    fn sections(&mut self, about: &str, text: &str, declarable: bool) {
+        if text.is_empty() {
+            return;
+        }
+        self.0.push('\n');
+        self.comment(about);
+        if declarable {
+            self.0.push_str(text.trim_start());
+            return;
+        }
+        self.comment("ATTENTION: orgtrail cannot declare this; `apply` asks before less is recorded.");
+        text.trim().lines().for_each(|line| self.comment(line));
+    }
+
     fn list(&mut self, key: &str, values: &[String]) {
         let values: Vec<_> = values.iter().map(|value| format!("\"{value}\"")).collect();
         let _ = writeln!(self.0, "{key} = [{}]", values.join(", "));
@@ -76,7 +107,7 @@ fn home_region(found: &Discovery, lines: &mut Lines) -> Region {
         .unwrap_or_else(|| home.clone())
 }
 
-fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) {
+fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) -> AccountId {
     let organization = &found.organization;
     lines.section("organization");
     lines.comment("Found: it owns the organization.");
@@ -138,6 +169,7 @@ fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) {
         ));
     }
     lines.comment("excluded_accounts = []");
+    archive
 }
 
 fn administrators(found: &Discovery, home: &Region, lines: &mut Lines) {
@@ -216,9 +248,6 @@ fn trail_section(found: &Discovery, lines: &mut Lines) {
             if !trail.multi_region {
                 lines.comment("It covers one Region alone; orgtrail would make it cover all.");
             }
-            if let Some(key) = &trail.key {
-                lines.comment(&format!("It encrypts with {key}."));
-            }
             for other in trails.iter().skip(1) {
                 lines.comment(&format!("There is another one: {}", other.name));
             }
@@ -227,6 +256,96 @@ fn trail_section(found: &Discovery, lines: &mut Lines) {
             lines.comment("There is no organization trail yet.");
             lines.comment("name = \"orgtrail\"");
         }
+    }
+}
+
+/// What the trail records: exactly that is recorded from now on too.
+fn recorded_sections(found: &Discovery, declarable: bool, lines: &mut Lines) {
+    let Some(adopted) = &found.adopted else { return };
+    match &adopted.selectors {
+        Ok(selectors) => {
+            for source in &selectors.unknown_sources {
+                lines.comment(&format!(
+                    "ATTENTION: the trail leaves out {source}, which cannot be declared."
+                ));
+            }
+            if let Some(selectors) = &selectors.selectors {
+                lines.sections(
+                    "Found: what the organization trail records.",
+                    &recorded::selectors(selectors),
+                    declarable,
+                );
+            }
+        }
+        Err(error) => lines.comment(&format!(
+            "ATTENTION: what the trail records could not be read: {}",
+            error.in_full()
+        )),
+    }
+    match &adopted.insights {
+        Ok(types) => lines.sections(
+            "Found: the Insights that the organization trail records.",
+            &recorded::insights(types),
+            declarable,
+        ),
+        Err(error) => lines.comment(&format!(
+            "ATTENTION: the trail's Insights could not be read: {}",
+            error.in_full()
+        )),
+    }
+}
+
+fn topic_section(found: &Discovery, home: &Region, lines: &mut Lines) {
+    let Some(topic) = found.trail().and_then(|trail| trail.topic.as_deref()) else { return };
+    let Ok(arn) = topic.parse::<Arn>() else {
+        lines.comment(&format!("The trail's topic is left: {topic}"));
+        return;
+    };
+    lines.section("topic");
+    let own = arn.account.as_ref() == Some(&found.organization.management_account)
+        && arn.region.as_ref() == Some(home);
+    match arn.resource.parse::<TopicName>() {
+        Ok(name) if own => {
+            lines.comment("Found: the organization trail notifies it.");
+            lines.value("name", name);
+        }
+        _ => {
+            lines.comment("Found: the organization trail notifies it. It is not the management");
+            lines.comment("account's own in the home Region: its owner keeps its policy.");
+            lines.value("arn", arn);
+        }
+    }
+}
+
+fn key_section(found: &Discovery, archive: &AccountId, home: &Region, lines: &mut Lines) {
+    let Some(key) = found.trail().and_then(|trail| trail.key.as_deref()) else { return };
+    let Ok(arn) = key.parse::<Arn>() else {
+        lines.comment(&format!("The trail's key is left: {key}"));
+        return;
+    };
+    let region = found.bucket.as_ref().and_then(|bucket| bucket.region.as_ref()).unwrap_or(home);
+    if arn.region.as_ref() != Some(region) {
+        lines.comment(&format!("ATTENTION: the trail's key {arn} is not in the bucket's Region."));
+        return;
+    }
+    lines.section("key");
+    lines.comment("Found: the organization trail encrypts with it.");
+    let of_archive = arn.account.as_ref() == Some(archive);
+    let known = found.adopted.as_ref().and_then(|adopted| adopted.key_alias.as_deref());
+    match known.filter(|_| of_archive).unwrap_or(&arn.resource).parse::<KeyAlias>() {
+        Ok(alias) if of_archive => lines.value("alias", alias),
+        Ok(_) => lines.comment(&format!("By {arn}: put the key's own ARN here as `arn`.")),
+        Err(_) => {
+            if !of_archive {
+                lines.comment("It belongs to another account, which keeps its policy: `plan` says what");
+                lines.comment("the policy lacks.");
+            }
+            lines.value("arn", &arn);
+        }
+    }
+    if found.adopted.as_ref().and_then(|adopted| adopted.rotated) == Some(false) {
+        lines.comment("Found: KMS does not rotate it.");
+        lines.bare("rotation", false);
     }
 }
 
@@ -271,12 +390,39 @@ fn prefix(trail: &FoundTrail, lines: &mut Lines) {
 }
 
 fn logs_section(found: &Discovery, lines: &mut Lines) {
-    let Some(arn) = found.trail().and_then(|trail| trail.log_group.as_deref()) else { return };
-    let group = arn.split(":log-group:").nth(1).map(|rest| rest.trim_end_matches(":*"));
-    if let Some(Ok(group)) = group.map(str::parse::<LogGroupName>) {
-        lines.section("cloudwatch_logs");
-        lines.comment("Found: the organization trail writes here too.");
-        lines.value("group", group);
+    let Some(trail) = found.trail() else { return };
+    lines.section("cloudwatch_logs");
+    let Some(arn) = trail.log_group.as_deref() else {
+        lines.comment("The organization trail writes into no log group; orgtrail would make one.");
+        lines.comment("enabled = false");
+        return;
+    };
+    match log_group_name(arn).map(str::parse::<LogGroupName>) {
+        Some(Ok(group)) => {
+            lines.comment("Found: the organization trail writes here too.");
+            lines.value("group", group);
+        }
+        _ => lines.comment(&format!("The trail's log group is left: {arn}")),
+    }
+    match found.adopted.as_ref().and_then(|adopted| adopted.kept_days) {
+        Some(Some(days)) => {
+            lines.comment("Found: how long it keeps events.");
+            lines.bare("retention_days", days);
+        }
+        Some(None) => {
+            lines.comment("Found: it keeps events for ever.");
+            lines.bare("keep_forever", true);
+        }
+        None => {}
+    }
+    let role = trail.log_role.as_deref().and_then(|role| role.split_once(":role/"));
+    match role.map(|(_, name)| name.parse::<RoleName>()) {
+        Some(Ok(name)) => {
+            lines.comment("Found: the role with which it writes there.");
+            lines.value("role", name);
+        }
+        Some(Err(error)) => lines.comment(&format!("The trail's role is left: {error}")),
+        None => {}
     }
 }
 
@@ -295,8 +441,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::Config,
-        org::{Account, AccountState, EnabledRegions, FoundBucket, Unit},
+        config::{
+            AdvancedEventSelector, Config, DataEvents, InsightEvents, ManagementEventSource,
+            ReadWriteType, Selectors,
+        },
+        resources::FoundSelectors,
+        org::{Account, Adopted, AccountState, EnabledRegions, FoundBucket, Unit},
     };
 
     fn account(id: &str, name: &str, state: AccountState) -> (AccountId, Account) {
@@ -324,6 +474,7 @@ mod tests {
             region: "eu-central-1".parse().unwrap(),
             trails: Ok(Vec::new()),
             bucket: None,
+            adopted: None,
             log_archives: Vec::new(),
             audits: Vec::new(),
             administrators: Ok(BTreeSet::new()),
@@ -334,9 +485,24 @@ mod tests {
         }
     }
 
+    /// All management events, and the data events of one bucket whose name could
+    /// end a string.
+    fn selectors() -> Option<Selectors> {
+        let data = DataEvents {
+            resource_type: "AWS::S3::Object".into(),
+            read_write_type: ReadWriteType::WriteOnly,
+            resources: vec!["arn:aws:s3:::a\"b\\c\u{1}/".into()],
+        };
+        Some(Selectors::Advanced(vec![
+            AdvancedEventSelector::management(ReadWriteType::All, &[ManagementEventSource::Kms]),
+            AdvancedEventSelector::data(&data),
+        ]))
+    }
+
     fn with_trail() -> Discovery {
         let trail = FoundTrail {
             name: "aws-controltower-BaselineCloudTrail".into(),
+            arn: "arn:aws:cloudtrail:us-west-2:111111111111:trail/aws-controltower-BaselineCloudTrail".into(),
             home_region: Some("us-west-2".parse().unwrap()),
             bucket: "aws-controltower-logs-222222222222-us-west-2".into(),
             prefix: Some("o-exampleorgid".into()),
@@ -345,13 +511,30 @@ mod tests {
                 "arn:aws:logs:us-west-2:111111111111:log-group:aws-controltower/CloudTrailLogs:*"
                     .into(),
             ),
-            key: Some("arn:aws:kms:us-west-2:111111111111:key/1".into()),
+            log_role: Some("arn:aws:iam::111111111111:role/CloudTrailRole".into()),
+            topic: Some(
+                "arn:aws:sns:us-west-2:333333333333:aws-controltower-AllConfigNotifications".into(),
+            ),
+            key: Some("arn:aws:kms:us-east-1:111111111111:key/1".into()),
         };
         Discovery {
             trails: Ok(vec![trail]),
             bucket: Some(FoundBucket {
                 owner: "222222222222".parse().unwrap(),
                 region: Some("us-east-1".parse().unwrap()),
+            }),
+            adopted: Some(Adopted {
+                selectors: Ok(FoundSelectors {
+                    selectors: selectors(),
+                    unknown_sources: vec!["other.amazonaws.com".into()],
+                }),
+                insights: Ok(BTreeMap::from([(
+                    "ApiErrorRateInsight".into(),
+                    BTreeSet::from(["Management".into(), "Data".into()]),
+                )])),
+                key_alias: None,
+                rotated: Some(false),
+                kept_days: Some(None),
             }),
             log_archives: vec!["222222222222".parse().unwrap()],
             audits: vec!["333333333333".parse().unwrap()],
@@ -361,7 +544,7 @@ mod tests {
     }
 
     fn config_of(found: &Discovery) -> Config {
-        let text = draft(found, &Roles::default());
+        let text = draft(found, &Roles::default(), true);
         text.parse().unwrap_or_else(|error| panic!("{error:?} in:\n{text}"))
     }
 
@@ -379,6 +562,21 @@ mod tests {
         assert_eq!(config.archive.prefix.as_ref().unwrap().as_str(), "o-exampleorgid");
         assert_eq!(config.archive.region.as_str(), "us-east-1");
         assert_eq!(config.cloudwatch_logs.group.as_str(), "aws-controltower/CloudTrailLogs");
+        assert!(config.cloudwatch_logs.keep_forever);
+        assert_eq!(config.cloudwatch_logs.role.as_str(), "CloudTrailRole");
+        let topic = config.topic.as_ref().unwrap().arn.as_ref().unwrap().to_string();
+        assert_eq!(topic, "arn:aws:sns:us-west-2:333333333333:aws-controltower-AllConfigNotifications");
+        assert_eq!(
+            config.key.arn.as_ref().unwrap().to_string(),
+            "arn:aws:kms:us-east-1:111111111111:key/1"
+        );
+        assert!(!config.key.rotation);
+        assert_eq!(Some(config.trail.selectors()), selectors());
+        assert!(config.trail.insights.error_rate && !config.trail.insights.call_rate);
+        assert_eq!(
+            config.trail.insights.error_rate_events,
+            [InsightEvents::Data, InsightEvents::Management]
+        );
     }
 
     #[test]
@@ -387,7 +585,7 @@ mod tests {
         let config = config_of(&found);
         assert_eq!(config.organization.log_archive_account.as_str(), "111111111111");
         assert_eq!(config.archive.bucket.as_str(), "o-exampleorgid-log-archive");
-        let text = draft(&found, &Roles::default());
+        let text = draft(&found, &Roles::default(), true);
         for said in ["NOT FOUND", "There is no organization trail yet", "444444444444"] {
             assert!(text.contains(said), "{said} in:\n{text}");
         }
@@ -395,7 +593,7 @@ mod tests {
 
     #[test]
     fn the_whole_draft_reads_well() {
-        insta::assert_snapshot!(draft(&with_trail(), &Roles::default()), @r#"
+        insta::assert_snapshot!(draft(&with_trail(), &Roles::default(), true), @r#"
         # orgtrail's config for o-exampleorgid, drafted from what was found there.
         # `orgtrail config schema` tells every key, `orgtrail config show` every default.
 
@@ -446,7 +644,7 @@ mod tests {
         let mut found = with_trail();
         found.trails.as_mut().unwrap()[0].home_region = Some("me-south-1".parse().unwrap());
         assert_eq!(config_of(&found).organization.home_region.as_str(), "us-east-1");
-        assert!(draft(&found, &Roles::default()).contains("ATTENTION: me-south-1"));
+        assert!(draft(&found, &Roles::default(), true).contains("ATTENTION: me-south-1"));
     }
 
     #[test]

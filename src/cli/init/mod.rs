@@ -1,6 +1,7 @@
 //! `orgtrail init`
 
 mod draft;
+mod recorded;
 
 use std::{io::Write, path::PathBuf};
 
@@ -64,7 +65,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         context.out.note(identity);
     }
     let found = Discovery::look(&aws).await?;
-    let text = draft::draft(&found, &roles);
+    let mut text = draft::draft(&found, &roles, true);
+    if check(&text).is_err() {
+        // What the trail records may have no words in the config.
+        text = draft::draft(&found, &roles, false);
+    }
     check(&text)?;
     if to_stdout {
         context.out.data(text)?;

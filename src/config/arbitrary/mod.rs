@@ -307,16 +307,17 @@ fn cloudwatch_logs(
 ) -> impl Strategy<Value = CloudWatchLogs> + use<> {
     let key = Arn::regional(partition, "kms", home, &"123456789012".parse().unwrap(), "key/a-b");
     (
-        any::<bool>(),
+        any::<(bool, bool)>(),
         name("[A-Za-z0-9_/.#-]{1,30}"),
         select(vec![1_u32, 30, 365, 2557, 3653]),
         name("[A-Za-z0-9+=,.@_-]{1,30}"),
         option::of(Just(key)),
     )
-        .prop_map(|(enabled, group, retention_days, role, kms_key)| CloudWatchLogs {
+        .prop_map(|((enabled, keep_forever), group, retention_days, role, kms_key)| CloudWatchLogs {
             enabled,
             group,
             retention_days,
+            keep_forever,
             kms_key,
             role,
         })

@@ -1,8 +1,28 @@
-use super::Checker;
+use super::{Checker, roles};
 use crate::config::Config;
 
 pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
     let key = &config.key;
+    if let Some(arn) = &key.arn {
+        let region = &config.archive.region;
+        if &*arn.service != "kms" || arn.resource_type() != "key" || arn.account.is_none() {
+            checker
+                .error(&["key.arn"], format!("found {arn}, expected the ARN of a KMS key"))
+                .hint("a key that is known by its alias is declared by `key.alias`");
+        } else if arn.region.as_ref() != Some(region) {
+            checker.error(
+                &["key.arn", "archive.region"],
+                format!("found {arn}, expected a key in the archive's Region {region}"),
+            );
+        }
+        roles::partition(config, checker, "key.arn", arn);
+        if checker.is_set("key.alias") {
+            checker.warning(
+                &["key.alias", "key.arn"],
+                "has no effect: `key.arn` says which key encrypts",
+            );
+        }
+    }
     if key.rotation {
         if !(90..=2560).contains(&key.rotation_period_days) {
             checker.error(

@@ -13,6 +13,7 @@ mod organization;
 mod retire;
 mod roles;
 mod selectors;
+mod topic;
 mod trail;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ pub(super) fn check(
     lifecycle::check(config, &mut checker);
     notifications::check(config, &mut checker);
     key::check(config, &mut checker);
+    topic::check(config, &mut checker);
     logs::check(config, &mut checker);
     alarms::check(config, &mut checker);
     drift::check(config, &mut checker);

@@ -1,3 +1,4 @@
+mod found;
 mod meaning;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -5,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudtrail::types as sdk;
 use serde::Serialize;
 
+pub(crate) use found::FoundSelectors;
 use meaning::{Events, Fields, equals, not_equals};
 
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};

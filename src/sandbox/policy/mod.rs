@@ -108,12 +108,6 @@ impl Policy {
         }
         verdict
     }
-
-    /// The users and roles, and the accounts, that statements name. They must
-    /// exist when a policy is written.
-    pub(super) fn principals(&self) -> impl Iterator<Item = &principal::Principals> {
-        self.statements.iter().filter_map(|statement| Some(&statement.principals.as_ref()?.of))
-    }
 }
 
 /// The verdict of several policies that are read as one.

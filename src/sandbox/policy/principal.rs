@@ -109,14 +109,4 @@ impl Principals {
             Named::No
         }
     }
-
-    /// The ARNs of users and roles that are named, which must exist.
-    pub(in crate::sandbox) fn arns(&self) -> &[String] {
-        &self.arns
-    }
-
-    /// The accounts that are named.
-    pub(in crate::sandbox) fn accounts(&self) -> &[AccountId] {
-        &self.accounts
-    }
 }

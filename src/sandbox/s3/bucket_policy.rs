@@ -8,6 +8,7 @@ use crate::{
     names::Partition,
     sandbox::{
         policy::{Document, Kind},
+        principals,
         world::Control,
     },
 };
@@ -62,9 +63,11 @@ pub(super) fn check(
     if !text.starts_with('{') {
         return Err(malformed("Policies must be valid JSON and the first byte must be '{'"));
     }
-    let policy = parse(text.to_owned()).map_err(malformed)?;
+    let text = principals::resolved(control, partition, text)
+        .map_err(|_| malformed("Invalid principal in policy"))?;
     let json: Value =
-        serde_json::from_str(text).map_err(|_| malformed("This policy contains invalid Json"))?;
+        serde_json::from_str(&text).map_err(|_| malformed("This policy contains invalid Json"))?;
+    let policy = parse(text).map_err(malformed)?;
     let arn = format!("arn:{partition}:s3:::{bucket}");
     for statement in statements(&json) {
         let both = |name, not| [name, not].map(|field| statement.get(field)).into_iter().flatten();
@@ -84,12 +87,6 @@ pub(super) fn check(
             if !inside {
                 return Err(malformed("Policy has invalid resource"));
             }
-        }
-    }
-    for principals in policy.document.policy().principals() {
-        let accounts = principals.accounts().iter().all(|id| control.accounts.contains_key(id));
-        if !accounts || !principals.arns().iter().all(|arn| control.principal_exists(arn)) {
-            return Err(malformed("Invalid principal in policy"));
         }
     }
     Ok(policy)

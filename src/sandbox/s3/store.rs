@@ -37,6 +37,17 @@ impl Store {
         self.buckets.read().get(name).map(|bucket| bucket.region.clone())
     }
 
+    /// Changes the text of bucket policies, where `change` gives another one.
+    pub(in crate::sandbox) fn change_policies(&self, change: impl Fn(&str) -> Option<String>) {
+        for bucket in self.all() {
+            let settings = bucket.settings();
+            let text = settings.policy.as_ref().and_then(|policy| change(policy.document.text()));
+            if let Some(policy) = text.and_then(|text| super::bucket_policy::parse(text).ok()) {
+                bucket.change(|settings| settings.policy = Some(policy));
+            }
+        }
+    }
+
     /// Every bucket, by name.
     pub(super) fn all(&self) -> Vec<Arc<Bucket>> {
         self.buckets.read().values().map(Arc::clone).collect()

@@ -72,11 +72,6 @@ impl ResourcePolicy {
         })
     }
 
-    /// Every principal that a statement names, of all kinds.
-    pub(in crate::sandbox) fn principals(&self) -> impl Iterator<Item = &str> {
-        self.statements.iter().flat_map(|statement| principals(&statement["Principal"]))
-    }
-
     fn allows(&self, action: &str, principal: impl Fn(&str) -> bool) -> bool {
         self.statements.iter().any(|statement| {
             statement["Effect"] == "Allow"

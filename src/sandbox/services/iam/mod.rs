@@ -25,7 +25,6 @@ use super::{
     unknown_operation,
 };
 use crate::{
-    names::AccountId,
     sandbox::{
         api::ApiError,
         policy::{Document, Kind, Request},
@@ -135,22 +134,11 @@ fn document(call: &Call<'_>, member: &str, kind: Kind) -> Result<Document, ApiEr
 /// A trust policy that a call brings, whose principals all exist.
 fn trust(control: &Control, call: &Call<'_>, member: &str) -> Result<Document, ApiError> {
     let document = document(call, member, Kind::Trust)?;
-    for principals in document.policy().principals() {
-        let unknown =
-            principals.arns().iter().find(|arn| !control.principal_exists(arn)).cloned().or_else(
-                || {
-                    let unknown = |id: &&AccountId| !control.accounts.contains_key(*id);
-                    principals.accounts().iter().find(unknown).map(ToString::to_string)
-                },
-            );
-        if let Some(unknown) = unknown {
-            return Err(ApiError::new(
-                "MalformedPolicyDocument",
-                format!("Invalid principal in policy: \"AWS\":\"{unknown}\""),
-            ));
-        }
-    }
-    Ok(document)
+    let malformed = |message| ApiError::new("MalformedPolicyDocument", message);
+    let text = crate::sandbox::principals::resolved(control, call.caller.partition, document.text()).map_err(
+        |unknown| malformed(format!("Invalid principal in policy: \"AWS\":\"{unknown}\"")),
+    )?;
+    Document::new(text, Kind::Trust).map_err(|error| malformed(error.0))
 }
 
 /// The text of a policy as IAM answers it: percent-encoded.

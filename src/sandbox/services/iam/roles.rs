@@ -11,6 +11,7 @@ use crate::{
     sandbox::{
         api::ApiError,
         policy::{Document, Kind},
+        principals,
         services::input::{number, seconds, tag_list, text},
         world::BASE32,
     },
@@ -25,7 +26,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Opt
         "GetRole" => get(control, call),
         "ListRoles" => list(control, call),
         "UpdateRole" | "UpdateRoleDescription" => update(control, call),
-        "DeleteRole" => delete(control, call),
+        "DeleteRole" => delete(world, control, call),
         "UpdateAssumeRolePolicy" => update_trust(world, control, call),
         "CreateServiceLinkedRole" => create_service_linked(world, control, call),
         "DeleteServiceLinkedRole" => delete_service_linked(world, control, call),
@@ -178,9 +179,10 @@ pub(super) fn protected(name: &str, role: &Role) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
+fn delete(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
-    call.allow(control, &resource(control, call, name)?)?;
+    let arn = resource(control, call, name)?;
+    call.allow(control, &arn)?;
     let state = iam_mut(control, call)?;
     let role = state.roles.get(name).ok_or_else(|| no_such("role", name))?;
     protected(name, role)?;
@@ -190,7 +192,9 @@ fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     if !role.grants.inline.is_empty() {
         return Err(conflict("Cannot delete entity, must delete policies first."));
     }
+    let id = role.id.clone();
     state.roles.remove(name);
+    principals::forget(control, &world.s3, &arn, &id);
     Ok(json!({}))
 }
 
@@ -276,10 +280,12 @@ fn delete_service_linked(world: &World, control: &mut Control, call: &Call<'_>) 
     if protected(name, role).is_ok() {
         return Err(ApiError::new("InvalidInput", format!("{name} is no service-linked role")));
     }
-    let path = role.path.clone();
+    let (path, id) = (role.path.clone(), role.id.clone());
     state.roles.remove(name);
     let task = format!("task{path}{name}/{task}");
     state.deletions.insert(task.clone());
+    let arn = arn(call.caller.partition, &call.caller.account, "role", &path, name);
+    principals::forget(control, &world.s3, &arn, &id);
     Ok(json!({ "DeletionTaskId": task }))
 }
 

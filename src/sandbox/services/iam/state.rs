@@ -202,7 +202,26 @@ impl State {
     }
 }
 
+impl State {
+    /// Every role's trust policy.
+    pub(in crate::sandbox) fn trusts_mut(&mut self) -> impl Iterator<Item = &mut Document> {
+        self.roles.values_mut().map(|role| &mut role.trust)
+    }
+}
+
 impl Control {
+    /// The ARN of the user or role of a unique id.
+    pub(in crate::sandbox) fn arn_of_id(&self, partition: Partition, id: &str) -> Option<String> {
+        self.accounts.iter().find_map(|(account, held)| {
+            let role = held.iam.roles.iter().find(|(_, role)| role.id == id);
+            let role = role.map(|(name, role)| arn(partition, account, "role", &role.path, name));
+            role.or_else(|| {
+                let (name, user) = held.iam.users.iter().find(|(_, user)| user.id == id)?;
+                Some(arn(partition, account, "user", &user.path, name))
+            })
+        })
+    }
+
     /// What `aws:userid` and `GetCallerIdentity` give.
     pub(in crate::sandbox) fn user_id(&self, caller: &Caller) -> String {
         let iam = self.accounts.get(&caller.account).map(|account| &account.iam);

@@ -21,7 +21,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Opt
         "CreateUser" => create(world, control, call),
         "GetUser" => get(world, control, call),
         "ListUsers" => list(control, call),
-        "DeleteUser" => delete(control, call),
+        "DeleteUser" => delete(world, control, call),
         _ => return None,
     })
 }
@@ -108,9 +108,10 @@ fn list(control: &Control, call: &Call<'_>) -> Reply {
     listed(call, "Users", users)
 }
 
-fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
+fn delete(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "UserName")?;
-    call.allow(control, &resource(control, call, name)?)?;
+    let arn = resource(control, call, name)?;
+    call.allow(control, &arn)?;
     let account = &call.caller.account;
     let has_keys = control.access_keys.values().any(|key| {
         key.session_token.is_none()
@@ -132,6 +133,8 @@ fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     if state.mfa_devices.values().any(|device| device.holder.as_ref() == Some(&holder)) {
         return Err(conflict("Cannot delete entity, must delete MFA device first."));
     }
+    let id = user.id.clone();
     state.users.remove(name);
+    crate::sandbox::principals::forget(control, &world.s3, &arn, &id);
     Ok(json!({}))
 }

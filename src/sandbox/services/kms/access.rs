@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     names::{AccountId, Arn, Region},
-    sandbox::{auth::Caller, policy::Request},
+    sandbox::{auth::Caller, policy::Request, principals},
 };
 
 /// The longest key policy that KMS takes.
@@ -94,10 +94,7 @@ pub(in crate::sandbox) fn use_key(
         KeyState::Disabled => {
             Err(ApiError::new("DisabledException", format!("{} is disabled.", key.arn)))
         }
-        KeyState::PendingDeletion(_) => Err(ApiError::new(
-            "KMSInvalidStateException",
-            format!("{} is pending deletion.", key.arn),
-        )),
+        KeyState::PendingDeletion(_) | KeyState::PendingImport => Err(super::key::pending(key)),
     }
 }
 
@@ -186,18 +183,10 @@ pub(super) fn parse(
             "The key policy is longer than 32768 bytes",
         ));
     }
-    let policy = ResourcePolicy::try_from(text.to_owned()).map_err(malformed)?;
-    for principal in policy.principals() {
-        let account = match principal.parse::<Arn>() {
-            Ok(arn) => arn.account,
-            Err(_) => principal.parse().ok(),
-        };
-        if account.is_some_and(|account| !control.accounts.contains_key(&account)) {
-            return Err(malformed(
-                "Policy contains a statement with one or more invalid principals.".to_owned(),
-            ));
-        }
-    }
+    let text = principals::resolved(control, call.caller.partition, text).map_err(|_| {
+        malformed("Policy contains a statement with one or more invalid principals.".to_owned())
+    })?;
+    let policy = ResourcePolicy::try_from(text).map_err(malformed)?;
     let bypass = input::flag(call.input, "BypassPolicyLockoutSafetyCheck").unwrap_or(false);
     let keeps_control = policy.delegates(&call.caller.account, "kms:PutKeyPolicy")
         || policy.names(call.caller, "kms:PutKeyPolicy");

@@ -40,6 +40,13 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> 
             "KeyUsage {usage} is not compatible with KeySpec {spec}"
         )));
     }
+    let origin = input::text(call.input, "Origin").unwrap_or("AWS_KMS");
+    if !matches!(origin, "AWS_KMS" | "EXTERNAL") {
+        return Err(ApiError::new(
+            "UnsupportedOperationException",
+            format!("the sandbox has no keys of the origin {origin}"),
+        ));
+    }
     let policy = match input::text(call.input, "Policy") {
         Some(text) => access::parse(control, call, text)?,
         None => default_policy(call)?,
@@ -57,7 +64,9 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> 
     aws_lc_rs::rand::fill(&mut secret).map_err(|_| internal())?;
     let key = Key {
         arn: call.arn(format!("key/{id}")),
-        state: KeyState::Enabled,
+        state: if origin == "EXTERNAL" { KeyState::PendingImport } else { KeyState::Enabled },
+        origin: origin.to_owned(),
+        import: None,
         id: id.clone(),
         created: now,
         description: input::text(call.input, "Description").unwrap_or_default().to_owned(),
@@ -102,6 +111,7 @@ pub(super) fn metadata(key: &Key) -> Value {
     let state = match key.state {
         KeyState::Enabled => "Enabled",
         KeyState::Disabled => "Disabled",
+        KeyState::PendingImport => "PendingImport",
         KeyState::PendingDeletion(_) => "PendingDeletion",
     };
     let mut metadata = json!({
@@ -113,7 +123,7 @@ pub(super) fn metadata(key: &Key) -> Value {
         "Description": key.description,
         "KeyUsage": key.usage,
         "KeyState": state,
-        "Origin": "AWS_KMS",
+        "Origin": key.origin,
         "KeyManager": "CUSTOMER",
         "CustomerMasterKeySpec": key.spec,
         "KeySpec": key.spec,
@@ -121,6 +131,9 @@ pub(super) fn metadata(key: &Key) -> Value {
     });
     if key.spec == "SYMMETRIC_DEFAULT" {
         metadata["EncryptionAlgorithms"] = json!(["SYMMETRIC_DEFAULT"]);
+    }
+    if key.origin == "EXTERNAL" && key.state != KeyState::PendingImport {
+        metadata["ExpirationModel"] = "KEY_MATERIAL_DOES_NOT_EXPIRE".into();
     }
     if key.multi_region {
         metadata["MultiRegionConfiguration"] = json!({
@@ -199,7 +212,8 @@ pub(super) fn update(
 }
 
 pub(super) fn pending(key: &Key) -> ApiError {
-    ApiError::new("KMSInvalidStateException", format!("{} is pending deletion.", key.arn))
+    let what = if key.state == KeyState::PendingImport { "import" } else { "deletion" };
+    ApiError::new("KMSInvalidStateException", format!("{} is pending {what}.", key.arn))
 }
 
 pub(super) fn update_description(control: &mut Control, call: &Call<'_>) -> Reply {
@@ -214,7 +228,7 @@ pub(super) fn update_description(control: &mut Control, call: &Call<'_>) -> Repl
 pub(super) fn set_enabled(control: &mut Control, call: &Call<'_>, enabled: bool) -> Reply {
     call.key(control)?;
     update(control, call, |key| {
-        if matches!(key.state, KeyState::PendingDeletion(_)) {
+        if matches!(key.state, KeyState::PendingDeletion(_) | KeyState::PendingImport) {
             return Err(pending(key));
         }
         key.state = if enabled { KeyState::Enabled } else { KeyState::Disabled };

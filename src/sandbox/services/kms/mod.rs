@@ -15,6 +15,7 @@ use crate::names::{Arn, Region};
 mod access;
 mod alias;
 mod crypto;
+mod import;
 mod key;
 mod rotation;
 
@@ -29,6 +30,13 @@ pub(in crate::sandbox) struct State {
     aliases: BTreeMap<String, Alias>,
 }
 
+impl State {
+    /// Every key's policy.
+    pub(in crate::sandbox) fn policies_mut(&mut self) -> impl Iterator<Item = &mut ResourcePolicy> {
+        self.keys.values_mut().map(|key| &mut key.policy)
+    }
+}
+
 /// A customer managed key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Key {
@@ -39,6 +47,12 @@ pub(in crate::sandbox) struct Key {
     description: String,
     spec: String,
     usage: String,
+    /// `AWS_KMS`, or `EXTERNAL` where the material is imported.
+    #[serde(default = "aws_kms")]
+    origin: String,
+    /// The wrapping key of an import that was begun: PKCS #8, in base64.
+    #[serde(default)]
+    import: Option<String>,
     multi_region: bool,
     policy: ResourcePolicy,
     tags: BTreeMap<String, String>,
@@ -52,6 +66,8 @@ pub(in crate::sandbox) struct Key {
 pub(in crate::sandbox) enum KeyState {
     Enabled,
     Disabled,
+    /// Without material: it is yet to be imported.
+    PendingImport,
     /// Deleted at this time.
     PendingDeletion(Timestamp),
 }
@@ -103,6 +119,9 @@ fn answer(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
         "UpdateAlias" => alias::update(control, call, now),
         "DeleteAlias" => alias::delete(control, call),
         "ListAliases" => alias::list(control, call),
+        "GetParametersForImport" => import::parameters(control, call, now),
+        "ImportKeyMaterial" => import::import(control, call),
+        "DeleteImportedKeyMaterial" => import::delete(control, call),
         "EnableKeyRotation" => rotation::enable(control, call, now),
         "DisableKeyRotation" => rotation::disable(control, call),
         "GetKeyRotationStatus" => rotation::status(control, call, now),
@@ -125,6 +144,10 @@ pub(in crate::sandbox) fn delete_due(control: &mut Control, now: Timestamp) {
         let keys = &state.keys;
         state.aliases.retain(|_, alias| keys.contains_key(&alias.key));
     }
+}
+
+fn aws_kms() -> String {
+    "AWS_KMS".to_owned()
 }
 
 fn not_found(what: impl std::fmt::Display) -> ApiError {

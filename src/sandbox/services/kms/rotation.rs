@@ -52,24 +52,35 @@ pub(super) fn disable(control: &mut Control, call: &Call<'_>) -> Reply {
     })
 }
 
-fn usable(key: &super::Key) -> Result<(), ApiError> {
+/// Whether KMS can rotate a key at all.
+fn rotates(key: &super::Key) -> Result<(), ApiError> {
+    let unsupported = |what: String| {
+        let message = format!("{} {what} which is not valid for this operation.", key.arn);
+        Err(ApiError::new("UnsupportedOperationException", message))
+    };
     if key.spec != "SYMMETRIC_DEFAULT" {
-        return Err(ApiError::new(
-            "UnsupportedOperationException",
-            "only symmetric encryption keys rotate",
-        ));
+        return unsupported(format!("key spec is {}", key.spec));
     }
+    if key.origin != "AWS_KMS" {
+        return unsupported(format!("origin is {}", key.origin));
+    }
+    Ok(())
+}
+
+fn usable(key: &super::Key) -> Result<(), ApiError> {
+    rotates(key)?;
     match key.state {
         KeyState::Enabled => Ok(()),
         KeyState::Disabled => {
             Err(ApiError::new("DisabledException", format!("{} is disabled.", key.arn)))
         }
-        KeyState::PendingDeletion(_) => Err(key::pending(key)),
+        KeyState::PendingDeletion(_) | KeyState::PendingImport => Err(key::pending(key)),
     }
 }
 
 pub(super) fn status(control: &Control, call: &Call<'_>, now: Timestamp) -> Reply {
     let key = call.key(control)?;
+    rotates(key)?;
     let mut reply = json!({
         "KeyId": key.arn,
         "KeyRotationEnabled": key.rotation.is_some() && key.state == KeyState::Enabled,

@@ -87,6 +87,7 @@ pub(super) fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
 
 pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
     call.allow(control, &call.arn("log-group::log-stream:*").to_string())?;
+    let account_level = input::account(control, &call.caller.account)?.logs.retention.as_ref();
     let prefix = input::text(call.input, "logGroupNamePrefix").unwrap_or_default();
     let pattern = input::text(call.input, "logGroupNamePattern").unwrap_or_default();
     let groups: Vec<&Group> = groups(control, &call.caller.account)?
@@ -108,8 +109,14 @@ pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
                 "storedBytes": bytes,
                 "logGroupClass": group.class,
             });
-            if let Some(days) = group.retention_days {
-                value["retentionInDays"] = days.into();
+            match (account_level, group.retention_days) {
+                // It holds whatever the group asks for.
+                (Some((name, days)), _) => {
+                    value["retentionInDays"] = (*days).into();
+                    value["retentionPolicyName"] = name.as_str().into();
+                }
+                (None, Some(days)) => value["retentionInDays"] = days.into(),
+                (None, None) => {}
             }
             if let Some(key) = &group.key {
                 value["kmsKeyId"] = key.as_str().into();

@@ -21,6 +21,16 @@ pub(in crate::sandbox) struct State {
     groups: BTreeMap<String, Group>,
     /// Resource policies by Region and name.
     policies: BTreeMap<String, policies::Policy>,
+    /// The account-level retention policy: its name and days.
+    #[serde(default)]
+    retention: Option<(String, i64)>,
+}
+
+impl State {
+    /// Sets the account-level retention policy, or takes it away.
+    pub(in crate::sandbox) fn set_retention(&mut self, policy: Option<(String, i64)>) {
+        self.retention = policy;
+    }
 }
 
 /// A log group.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     names::Arn,
-    sandbox::{auth::Caller, policy::Request},
+    sandbox::{auth::Caller, policy::Request, principals},
 };
 
 mod subscriptions;
@@ -24,6 +24,11 @@ pub(in crate::sandbox) struct State {
 }
 
 impl State {
+    /// Every topic's policy.
+    pub(in crate::sandbox) fn policies_mut(&mut self) -> impl Iterator<Item = &mut ResourcePolicy> {
+        self.topics.values_mut().map(|topic| &mut topic.policy)
+    }
+
     /// Confirms all that waits for it, and says how many those were: what the
     /// owners of the addresses do when they follow the link in their message.
     pub(in crate::sandbox) fn confirm_all(&mut self) -> usize {
@@ -219,7 +224,7 @@ fn create(control: &mut Control, call: &Call<'_>) -> Reply {
         deleted_subscriptions: 0,
     };
     for (name, value) in &attributes {
-        topic.set(name, value)?;
+        topic.set(name, &checked(control, call, name, value)?)?;
     }
     input::account_mut(control, &call.caller.account)?.sns.topics.insert(text.clone(), topic);
     Ok(json!({ "TopicArn": text }))
@@ -314,8 +319,24 @@ fn attributes(control: &mut Control, call: &Call<'_>) -> Reply {
 fn set_attribute(control: &mut Control, call: &Call<'_>) -> Reply {
     let name = call.required("AttributeName")?;
     let value = input::text(call.input, "AttributeValue").unwrap_or_default();
-    topic_mut(control, call, "TopicArn")?.set(name, value)?;
+    topic_mut(control, call, "TopicArn")?;
+    let value = checked(control, call, name, value)?;
+    topic_mut(control, call, "TopicArn")?.set(name, &value)?;
     Ok(json!({}))
+}
+
+/// An attribute's value; the principals of a policy must exist.
+fn checked(
+    control: &Control,
+    call: &Call<'_>,
+    name: &str,
+    value: &str,
+) -> Result<String, ApiError> {
+    if name != "Policy" {
+        return Ok(value.to_owned());
+    }
+    principals::resolved(control, call.caller.partition, value)
+        .map_err(|_| invalid("Policy Error: PrincipalNotFound"))
 }
 
 fn publish(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {

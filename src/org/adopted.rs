@@ -1,0 +1,95 @@
+//! What the trail that a first config adopts has beside its own settings, so that
+//! adopting it changes nothing of that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::FoundTrail;
+use crate::aws::{At, Aws, AwsError, Clients, Seen};
+use crate::names::{AccountId, Arn, Region};
+use crate::resources::{FoundSelectors, Insights};
+
+/// What the trail records, and how its key and log group are kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Adopted {
+    /// Which events are recorded.
+    pub(crate) selectors: Result<FoundSelectors, AwsError>,
+    /// Kinds of Insights, each with the categories that it looks at.
+    pub(crate) insights: Result<BTreeMap<String, BTreeSet<String>>, AwsError>,
+    /// The key's first alias; none where it has none, or it is not shown.
+    pub(crate) key_alias: Option<String>,
+    /// Whether KMS rotates the key; none where there is no key, or it is not
+    /// shown.
+    pub(crate) rotated: Option<bool>,
+    /// Days that the log group keeps events, `Some(None)` for ever; none where there
+    /// is no group, or it is not shown.
+    pub(crate) kept_days: Option<Option<u32>>,
+}
+
+impl Adopted {
+    pub(super) async fn look(
+        aws: &Aws,
+        management: &AccountId,
+        region: &Region,
+        trail: &FoundTrail,
+    ) -> Option<Self> {
+        let home = trail.home_region.as_ref().unwrap_or(region);
+        let clients = aws.clients(management, home);
+        let arn: Arn = trail.arn.parse().ok()?;
+        let (selectors, insights, key_alias, rotated, kept_days) = futures::join!(
+            FoundSelectors::read(&clients, &arn),
+            Insights::read(&clients, &arn),
+            key_alias(aws, trail.key.as_deref()),
+            rotated(aws, trail.key.as_deref()),
+            kept_days(&clients, trail.log_group.as_deref()),
+        );
+        let insights = match insights {
+            Seen::Present(found) => Ok(found.types),
+            Seen::Absent => Ok(BTreeMap::new()),
+            Seen::Unreadable(error) => Err(error),
+        };
+        Some(Self { selectors, insights, key_alias, rotated, kept_days })
+    }
+}
+
+async fn key_alias(aws: &Aws, key: Option<&str>) -> Option<String> {
+    let arn: Arn = key?.parse().ok()?;
+    let clients = aws.clients(arn.account.as_ref()?, arn.region.as_ref()?);
+    let aliases = clients.kms().list_aliases().key_id(arn.to_string()).send().await;
+    match aliases.at(&clients, "kms:ListAliases") {
+        Ok(answer) => answer.aliases.unwrap_or_default().into_iter().find_map(|one| one.alias_name),
+        Err(error) => {
+            tracing::debug!(%error, "the aliases of the trail's key are not shown");
+            None
+        }
+    }
+}
+
+async fn rotated(aws: &Aws, key: Option<&str>) -> Option<bool> {
+    let arn: Arn = key?.parse().ok()?;
+    let clients = aws.clients(arn.account.as_ref()?, arn.region.as_ref()?);
+    let answer = clients.kms().get_key_rotation_status().key_id(arn.to_string()).send().await;
+    match answer.at(&clients, "kms:GetKeyRotationStatus") {
+        Ok(answer) => Some(answer.key_rotation_enabled),
+        Err(error) if error.is_code("UnsupportedOperationException") => Some(false),
+        Err(error) => {
+            tracing::debug!(%error, "whether the trail's key rotates is not shown");
+            None
+        }
+    }
+}
+
+async fn kept_days(management: &Clients, group: Option<&str>) -> Option<Option<u32>> {
+    let name = super::log_group_name(group?)?;
+    let groups = management.logs().describe_log_groups().log_group_name_prefix(name);
+    match groups.send().await.at(management, "logs:DescribeLogGroups") {
+        Ok(answer) => {
+            let groups = answer.log_groups.unwrap_or_default();
+            let group = groups.iter().find(|group| group.log_group_name() == Some(name))?;
+            Some(group.retention_in_days().and_then(|days| u32::try_from(days).ok()))
+        }
+        Err(error) => {
+            tracing::debug!(%error, "how long the trail's log group keeps events is not shown");
+            None
+        }
+    }
+}
