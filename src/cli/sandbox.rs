@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{CliError, Context, Exit, Explain, Format};
 use crate::{
     names::{AccountId, OrgId, Region},
-    sandbox::{Options, Pace, Sandbox, StartError},
+    sandbox::{DigestEncryption, Options, Pace, Sandbox, StartError},
 };
 
 /// An AWS organization on this machine, to try everything on
@@ -81,6 +81,11 @@ struct Up {
     /// What ids and keys are drawn from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+
+    /// With what digests of trails with a key are encrypted: `trail-key` as AWS
+    /// does now, `sse-s3` as it did for older trails. Kept with `--data`.
+    #[arg(long, value_name = "HOW", value_enum)]
+    digest_encryption: Option<DigestEncryption>,
 }
 
 /// Put a sandbox's clock forward, and deliver what comes due
@@ -136,6 +141,9 @@ async fn up(args: Up, context: &Context) -> Result<Exit, CliError> {
         ..Options::new(args.region)
     };
     let sandbox = Sandbox::start(options).await?;
+    if let Some(with) = args.digest_encryption {
+        sandbox.encrypt_digests(with);
+    }
     if let Some(path) = &args.write_config {
         std::fs::write(path, config_of(&sandbox)).map_err(|error| {
             CliError::new(format!("writing {}: {error}", path.display()), Exit::Unexpected)
