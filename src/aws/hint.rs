@@ -12,6 +12,21 @@ pub(super) fn of(error: &AwsError) -> Option<String> {
         ),
         ErrorKind::AccessDenied => {
             let action = iam_action(error);
+            let message = error.message.as_deref().unwrap_or_default();
+            if action == "kms:Decrypt" {
+                let key = resource(message).unwrap_or("the key");
+                let by = denied_by(message).map(|by| format!(" (by {by})")).unwrap_or_default();
+                return Some(format!(
+                    "{who} lacks kms:Decrypt on {key}{by}: log files and digests that are \
+                     encrypted with it cannot be read"
+                ));
+            }
+            if action == "s3:GetObject" && resource(message).is_none() {
+                return Some(format!(
+                    "{who} lacks s3:GetObject, or kms:Decrypt on the key that the object is \
+                     encrypted with"
+                ));
+            }
             match denied_by(error.message.as_deref().unwrap_or_default()) {
                 Some(policy) => format!("{action} is denied to {who} by {policy}"),
                 None => format!("{who} lacks {action}"),
@@ -102,6 +117,12 @@ pub(super) fn iam_action(error: &AwsError) -> String {
     format!("{}:{}", error.service, error.operation)
 }
 
+/// The resource that AWS's message names.
+fn resource(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("on resource: ")?;
+    rest.split_whitespace().next().map(|arn| arn.trim_end_matches(','))
+}
+
 /// What AWS's message says about an explicit deny.
 fn denied_by(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("with an explicit deny in ")?;
@@ -164,6 +185,24 @@ mod tests {
             error.hint().unwrap(),
             "kms:GetKeyPolicy is denied to OrgTrailMember by a service control policy"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_decrypted_names_the_key() {
+        let key = "arn:aws:kms:us-east-1:222222222222:key/k";
+        let denied = |message: Option<String>| -> String {
+            let error: AwsError =
+                Failure { message, ..failure("s3", "GetObject", ErrorKind::AccessDenied) }.into();
+            error.hint().unwrap()
+        };
+        let said = denied(Some(format!(
+            "User: x is not authorized to perform: kms:Decrypt on resource: {key} because no \
+             identity-based policy allows the kms:Decrypt action"
+        )));
+        assert!(said.contains("OrgTrailMember lacks kms:Decrypt on arn:aws:kms"), "{said}");
+        assert!(said.contains(key), "{said}");
+        // An answer that says no more than that.
+        assert!(denied(Some("Access Denied".to_owned())).contains("or kms:Decrypt"));
     }
 
     #[test]

@@ -1,50 +1,107 @@
 use super::bucket_policy_source_arn::write_context;
-use super::judge::{of_bucket, of_policy, of_seen, together, whether};
-use super::{Answer, Check, Facts, Severity};
+use super::judge::{broken, of_bucket, of_policy, of_seen, together, unknown, whether};
+use super::trail_multi_region::own;
+use super::{Answer, Check, Facts, Severity, Verdict};
+use crate::aws::Seen;
 use crate::policy::CLOUDTRAIL;
-use crate::sandbox::{Question, Says, Who};
+use crate::sandbox::{Asked, Question, Says, Who};
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-policy-digest-safe",
     title: "nothing in the bucket policy refuses CloudTrail's logs or digests",
     severity: Severity::Critical,
-    why: "Digests always come with SSE-S3. A policy that takes nothing but SSE-KMS loses them, and with them the proof.",
+    why: "Digests come encrypted with the trail's key, or with SSE-S3 where the trail is older. A policy that refuses what they come with loses them, and with them the proof.",
     fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
     resources: &["archive-bucket/policy"],
     mappings: &[],
     judge,
 };
 
+const KMS: &str = "aws:kms";
+const S3: &str = "AES256";
+const WANTED: &str = "logs and digests are taken";
+
 fn judge(facts: &Facts) -> Vec<Answer> {
-    let desired = &facts.desired;
     let absent = ("there is no bucket policy", "a policy that takes logs and digests");
     let verdict = of_seen(facts.observed.bucket_policy.as_ref(), absent, |policy| {
         of_policy(&policy.0, |policy| {
-            let trail = desired.trail_arn().to_string();
-            let [_, prefix] = desired.log_prefixes();
-            let kinds = [
-                ("CloudTrail-Digest", "AES256", "digests"),
-                ("CloudTrail", "aws:kms", "log files"),
-            ];
-            together(kinds.map(|(folder, encryption, words)| {
-                let key =
-                    format!("{}/{prefix}{}/{folder}/x", desired.bucket(), desired.management());
-                let resource = desired.s3_arn(key).to_string();
-                let context = write_context(&trail, desired.management().as_str(), encryption);
-                let who = Who::Service(desired.management(), CLOUDTRAIL);
-                let question = Question {
-                    who,
-                    action: "s3:PutObject",
-                    resource: &resource,
-                    context: &context,
-                };
+            let logs = if has_key(facts) { KMS } else { S3 };
+            together([
                 whether(
-                    policy.says(&question) == Says::Allows,
-                    || format!("{words}, which come with {encryption}, are refused"),
-                    "logs and digests are taken",
-                )
-            }))
+                    takes(facts, policy, "CloudTrail", logs),
+                    || format!("log files, which come with {logs}, are refused"),
+                    WANTED,
+                ),
+                digests(facts, policy),
+            ])
         })
     });
     of_bucket(facts, verdict)
+}
+
+/// Whether the trail encrypts with a key; where it could not be seen, it is declared
+/// to.
+fn has_key(facts: &Facts) -> bool {
+    own(facts).present().is_none_or(|trail| trail.settings.kms_key.is_some())
+}
+
+/// Digests come one way or the other. Where the policy does not take both, the newest
+/// digest in the bucket tells which one matters.
+fn digests(facts: &Facts, policy: &Asked) -> Verdict {
+    let takes = |encryption: &str| takes(facts, policy, "CloudTrail-Digest", encryption);
+    let refused: Vec<&str> = [KMS, S3].into_iter().filter(|one| !takes(one)).collect();
+    let refusal = |with: &str| {
+        broken(format!("digests, which come with {with}, are refused"), WANTED)
+    };
+    let [only] = refused.as_slice() else {
+        return match refused.is_empty() {
+            true => Verdict::Holds,
+            false => broken("digests are refused, whatever they come with", WANTED),
+        };
+    };
+    match &facts.digest_encryption {
+        Seen::Present(found) => {
+            // `aws:kms:dsse` is told apart by the policy too.
+            if takes(found) { Verdict::Holds } else { refusal(found) }
+        }
+        Seen::Unreadable(error) => unknown(error),
+        Seen::Absent if !has_key(facts) => match *only {
+            S3 => refusal(S3),
+            _ => Verdict::Holds,
+        },
+        Seen::Absent => match digest_error(facts) {
+            Some(error) => broken(
+                format!("digests that come with {only} are refused, and the last delivery of one failed: {error}"),
+                WANTED,
+            ),
+            None => Verdict::Unknown {
+                reason: format!(
+                    "digests that come with {only} are refused, and no digest in the bucket tells what they come with"
+                ),
+                permission: None,
+            },
+        },
+    }
+}
+
+fn digest_error(facts: &Facts) -> Option<String> {
+    facts.home_status().ok()?.present()?.digest_error.clone()
+}
+
+/// Whether the policy lets CloudTrail write an object that comes so encrypted.
+fn takes(facts: &Facts, policy: &Asked, folder: &str, encryption: &str) -> bool {
+    let desired = &facts.desired;
+    let trail = desired.trail_arn().to_string();
+    let [_, prefix] = desired.log_prefixes();
+    let key = format!("{}/{prefix}{}/{folder}/x", desired.bucket(), desired.management());
+    let resource = desired.s3_arn(key).to_string();
+    let mut context = write_context(&trail, desired.management().as_str(), encryption).to_vec();
+    let kms_key = own(facts).present().and_then(|trail| trail.settings.kms_key.clone());
+    if let (true, Some(kms_key)) = (encryption != S3, &kms_key) {
+        context.push(("s3:x-amz-server-side-encryption-aws-kms-key-id", kms_key.as_str()));
+    }
+    let who = Who::Service(desired.management(), CLOUDTRAIL);
+    let question =
+        Question { who, action: "s3:PutObject", resource: &resource, context: &context };
+    policy.says(&question) == Says::Allows
 }

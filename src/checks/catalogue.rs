@@ -22,6 +22,7 @@ pub const CATALOGUE: &[&Check] = &[
     &super::org_unmanaged_trails::CHECK,
     &super::org_new_accounts::CHECK,
     &super::guardrail_scp::CHECK,
+    &super::rcp_archive::CHECK,
     &super::bucket_public_access::CHECK,
     &super::bucket_ownership::CHECK,
     &super::bucket_tls_only::CHECK,

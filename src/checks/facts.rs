@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::archive::verify::run::Verification;
 use crate::aws::{AwsError, Seen};
 use crate::names::{AccountId, Arn, Region};
+use crate::org::ControlPolicies;
 use crate::resources::{Desired, EventSelectors, Observed};
 
 /// Everything that checks are judged from.
@@ -21,6 +22,11 @@ pub struct Facts {
     /// The newest digests of every account and Region, verified; absent where
     /// it was not asked for.
     pub chains: Seen<std::sync::Arc<Verification>>,
+    /// How the newest digest of the trail's home Region is encrypted in the archive:
+    /// `AES256`, `aws:kms`. Absent where there is none of the last weeks.
+    pub digest_encryption: Seen<String>,
+    /// The resource control policies that bind the archive's account.
+    pub resource_policies: Seen<ControlPolicies>,
     /// The accounts of an earlier run, where one was given.
     pub earlier: Option<BTreeSet<AccountId>>,
 }

@@ -12,7 +12,7 @@ use super::{chains, newest};
 use crate::aws::{At as _, Aws, AwsError, Clients, Seen};
 use crate::config::Regions;
 use crate::names::{AccountId, Arn, Region};
-use crate::org::{Account, Organization, own_regions};
+use crate::org::{Account, ControlKind, ControlPolicies, Organization, own_regions};
 use crate::resources::{Desired, EventSelectors, observe};
 
 /// Accounts that are looked at, at the same time.
@@ -41,16 +41,39 @@ impl Facts {
     ///
     /// `at` is the time that ages are counted from.
     pub async fn gather(aws: &Aws, desired: Desired, at: Timestamp, told: &dyn Progress) -> Self {
-        let (observed, (accounts, chains)) =
-            tokio::join!(Box::pin(observe(aws, &desired)), async {
+        let archive = aws.clients(desired.archive(), &desired.config.archive.region);
+        let (observed, digest_encryption, resource_policies, (accounts, chains)) = tokio::join!(
+            Box::pin(observe(aws, &desired)),
+            Box::pin(newest::encryption(&archive, &desired, at)),
+            Box::pin(resource_policies(aws, &desired)),
+            async {
                 let accounts = Box::pin(look_at_accounts(aws, &desired, at, told)).await;
                 // INVARIANT: only then, so that no digest that CloudTrail told of was
                 // delivered behind the listing's back.
                 let chains = Box::pin(chains::verify_newest(aws, &desired, at, &accounts)).await;
                 (accounts, chains)
-            });
-        Self { at, desired, observed, accounts, chains, earlier: None }
+            }
+        );
+        Self {
+            at,
+            desired,
+            observed,
+            accounts,
+            chains,
+            digest_encryption,
+            resource_policies,
+            earlier: None,
+        }
     }
+}
+
+/// The resource control policies that bind the archive's account.
+async fn resource_policies(aws: &Aws, desired: &Desired) -> Seen<ControlPolicies> {
+    let management = aws.clients(desired.management(), desired.home_region());
+    let (archive, manager) = (desired.archive(), desired.management());
+    let kind = ControlKind::Resource;
+    let read = ControlPolicies::read(&management, kind, archive, manager).await;
+    Seen::from_result(read, |_| false)
 }
 
 /// Looks at how the trail fares in every account and Region.

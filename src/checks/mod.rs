@@ -50,6 +50,7 @@ mod org_trusted_access;
 mod org_unmanaged_trails;
 mod plan_empty;
 mod principals;
+mod rcp_archive;
 mod run;
 #[cfg(test)]
 mod table;

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::chains::root;
 use crate::archive::inventory::whole;
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey, ObjectKind};
-use crate::aws::{At as _, AwsError, Clients};
+use crate::aws::{At as _, AwsError, Clients, Seen};
 use crate::names::{AccountId, Region};
 use crate::resources::Desired;
 
@@ -44,6 +44,47 @@ pub(super) async fn digest(
         newest = newest.max(times.max());
     }
     Ok(newest)
+}
+
+/// How many days back a digest is looked for to see how it is encrypted: no more
+/// than one page of them.
+const DAYS: i64 = 40;
+
+/// How the newest digest of the trail's home Region is encrypted.
+///
+/// Source: S3 `HeadObject`, `x-amz-server-side-encryption`.
+pub(super) async fn encryption(
+    archive: &Clients,
+    desired: &Desired,
+    at: Timestamp,
+) -> Seen<String> {
+    let folder = root(desired).folder(desired.management(), DIGEST_FOLDER, desired.home_region());
+    let since = at.checked_sub(SignedDuration::from_hours(24 * DAYS)).unwrap_or(at);
+    let day = since.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
+    let listed = archive
+        .s3()
+        .list_objects_v2()
+        .bucket(desired.bucket().as_str())
+        .prefix(&folder)
+        .start_after(format!("{folder}{day}"))
+        .send()
+        .await
+        .at(archive, "s3:ListBucket");
+    let newest = listed.and_then(|page| whole(archive, page)).map(|page| {
+        let keys = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
+        // Keys of one folder are in the order of their times.
+        keys.filter(|key| is_of_trail(key, desired)).max()
+    });
+    let key = match Seen::from_result(newest, AwsError::is_not_found).flatten() {
+        Seen::Present(key) => key,
+        Seen::Absent => return Seen::Absent,
+        Seen::Unreadable(error) => return Seen::Unreadable(error),
+    };
+    let head = archive.s3().head_object().bucket(desired.bucket().as_str()).key(key).send().await;
+    let head = head.at(archive, "s3:GetObject");
+    Seen::from_result(head, AwsError::is_not_found).map(|head| {
+        head.server_side_encryption.map_or_else(|| "AES256".to_owned(), |it| it.as_str().to_owned())
+    })
 }
 
 /// Whether the declared trail wrote a digest under this key: not another's, and

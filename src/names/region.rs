@@ -38,7 +38,7 @@ const ENABLED_BY_DEFAULT: [&str; 17] = [
 ];
 
 /// Regions of the commercial partition that an account must opt into.
-const OPT_IN: [&str; 17] = [
+const OPT_IN: [&str; 19] = [
     "af-south-1",
     "ap-east-1",
     "ap-east-2",
@@ -55,7 +55,9 @@ const OPT_IN: [&str; 17] = [
     "il-central-1",
     "me-central-1",
     "me-south-1",
+    "me-west-1",
     "mx-central-1",
+    "sa-west-1",
 ];
 
 impl Region {

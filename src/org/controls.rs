@@ -118,7 +118,15 @@ impl ControlPolicies {
 
     /// What they say of a request. Every level must permit it, by whichever of its
     /// policies, and no policy may deny it.
-    pub(crate) fn ruling(&self, kind: ControlKind, question: &Question<'_>) -> Ruling {
+    ///
+    /// `absent` are the condition keys that the request does not have; of all others
+    /// that the question does not tell, nothing is known.
+    pub(crate) fn ruling(
+        &self,
+        kind: ControlKind,
+        question: &Question<'_>,
+        absent: &[&str],
+    ) -> Ruling {
         let mut unclear = None;
         for ControlLevel { target, policies } in &self.levels {
             let mut permitted = false;
@@ -130,7 +138,7 @@ impl ControlPolicies {
                 };
                 for statement in &document.statements {
                     let said = says(document, statement, question);
-                    let unknown = unknown_keys(statement, question);
+                    let unknown = unknown_keys(statement, question, absent);
                     match (statement.effect, said) {
                         (_, Err(why)) => {
                             let why = format!("{}: {why}", named(statement));
@@ -141,7 +149,7 @@ impl ControlPolicies {
                         }
                         (Effect::Deny, Ok(_)) if !unknown.is_empty() => {
                             // Whether it applies cannot be told without these keys.
-                            if could_deny(document, statement, question) {
+                            if could_deny(document, statement, question, absent) {
                                 let keys = unknown.into_iter().collect::<Vec<_>>().join(", ");
                                 let why = format!("{}, depending on {keys}", named(statement));
                                 unclear.get_or_insert(why);
@@ -175,21 +183,39 @@ fn says(
 }
 
 /// Whether a statement denies the request where all its conditions hold.
-fn could_deny(document: &PolicyDocument, statement: &Statement, question: &Question<'_>) -> bool {
-    let known = |key: &str| question.context.iter().any(|(name, _)| name.eq_ignore_ascii_case(key));
+fn could_deny(
+    document: &PolicyDocument,
+    statement: &Statement,
+    question: &Question<'_>,
+    absent: &[&str],
+) -> bool {
     let mut statement = statement.clone();
     for keys in statement.condition.values_mut() {
-        keys.retain(|key, _| known(key));
+        keys.retain(|key, _| is_known(key, question, absent));
     }
     statement.condition.retain(|_, keys| !keys.is_empty());
     says(document, &statement, question) == Ok(Says::Denies)
 }
 
 /// The condition keys of a statement of which nothing is known.
-fn unknown_keys(statement: &Statement, question: &Question<'_>) -> BTreeSet<String> {
-    let known = |key: &str| question.context.iter().any(|(name, _)| name.eq_ignore_ascii_case(key));
+fn unknown_keys(
+    statement: &Statement,
+    question: &Question<'_>,
+    absent: &[&str],
+) -> BTreeSet<String> {
     let keys = statement.condition.values().flat_map(BTreeMap::keys);
-    keys.filter(|key| !known(key)).cloned().collect()
+    keys.filter(|key| !is_known(key, question, absent)).cloned().collect()
+}
+
+/// Whether it is known what a request has of a condition key. A name that ends in a
+/// slash stands for all keys that begin so: `aws:PrincipalTag/`.
+fn is_known(key: &str, question: &Question<'_>, absent: &[&str]) -> bool {
+    let key = key.to_ascii_lowercase();
+    question.context.iter().any(|(name, _)| name.eq_ignore_ascii_case(&key))
+        || absent.iter().any(|name| {
+            let name = name.to_ascii_lowercase();
+            key == name || (name.ends_with('/') && key.starts_with(&name))
+        })
 }
 
 async fn is_enabled(management: &Clients, kind: ControlKind) -> Result<bool, AwsError> {
@@ -283,7 +309,7 @@ mod tests {
             target: (*target).to_owned(),
             policies,
         });
-        ControlPolicies { levels: levels.collect() }.ruling(ControlKind::Service, &question)
+        ControlPolicies { levels: levels.collect() }.ruling(ControlKind::Service, &question, &[])
     }
 
     fn deny() -> Statement {

@@ -108,7 +108,7 @@ fn always_enabled(partition: Partition) -> BTreeSet<Region> {
         Partition::AwsUsGov => &["us-gov-east-1", "us-gov-west-1"],
         Partition::AwsEusc => &["eusc-de-east-1"],
         Partition::AwsIso => &["us-iso-east-1", "us-iso-west-1"],
-        Partition::AwsIsoB => &["us-isob-east-1"],
+        Partition::AwsIsoB => &["us-isob-east-1", "us-isob-west-1"],
         Partition::AwsIsoE => &["eu-isoe-west-1"],
         Partition::AwsIsoF => &["us-isof-east-1", "us-isof-south-1"],
     };

@@ -13,7 +13,7 @@ pub enum PolicyKind {
     RoleTrust,
     /// The inline permissions of a role: 10,240 characters.
     RolePermissions,
-    /// A service control policy: 5,120 characters.
+    /// A service control policy: 10,240 characters, 5,120 until May 2026.
     ServiceControl,
 }
 
@@ -38,7 +38,7 @@ impl PolicyKind {
             Self::Topic => ("topic policy", 30 * 1024),
             Self::RoleTrust => ("trust policy of the role", 2_048),
             Self::RolePermissions => ("permission policy of the role", 10_240),
-            Self::ServiceControl => ("service control policy", 5_120),
+            Self::ServiceControl => ("service control policy", 10_240),
         };
         let found = document.to_json().chars().count();
         if found > limit { Err(TooLarge { kind, found, limit }) } else { Ok(()) }

@@ -34,6 +34,6 @@ pub use persist::DataError;
 #[cfg(test)]
 pub(crate) use persist::keep_from_saving;
 pub(crate) use policy::{Asked, Question, Says, Who, glob};
-pub use simulator::{Legacy, LegacyError};
+pub use simulator::{DigestEncryption, Legacy, LegacyError};
 pub use start::{Credentials, MfaDevice, NoSuchObject, Options, Sandbox, StartError};
 pub use transient::transient;

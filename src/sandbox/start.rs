@@ -259,6 +259,13 @@ impl Sandbox {
         self.world.control.write().simulator.set_volume(events_per_hour, regions);
     }
 
+    /// Sets with what digests are encrypted from now on, where their trail has a key:
+    /// with this key, which is the default, or under SSE-S3.
+    pub fn encrypt_digests(&self, with: simulator::DigestEncryption) {
+        self.world.control.write().simulator.digest_encryption = with;
+        self.world.touch();
+    }
+
     /// Makes up the past of an account's own trail: the trail itself, stopped,
     /// and all that it delivered into its bucket.
     ///

@@ -69,7 +69,7 @@ async fn a_trail_without_trusted_access_has_become_one_accounts() {
     let run = drift(&stage).await;
     assert_eq!(told(&run), (vec!["trail-single-account"], Vec::new()), "{}", text(&run));
     assert_eq!(run.causes[0].severity, Severity::Critical);
-    assert_eq!(run.causes[0].accounts, 3);
+    assert!(run.causes[0].accounts >= 3, "{:?}", run.causes[0]);
     assert!(text(&run).contains("has become a single-account trail"), "{}", text(&run));
     // It is mended, and nothing is left to be told.
     stage.converge().await;

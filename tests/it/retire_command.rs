@@ -282,8 +282,6 @@ async fn deny_by_scp(stage: &Stage, statement: Value) {
     let management = stage.management();
     let organizations = management.organizations();
     let root = stage.desired.organization.root.to_string();
-    let enable = organizations.enable_policy_type().root_id(&root);
-    enable.policy_type(PolicyType::ServiceControlPolicy).send().await.unwrap();
     let content = json!({ "Version": "2012-10-17", "Statement": [statement] });
     let made = organizations
         .create_policy()

@@ -26,6 +26,10 @@ pub(super) fn roots(facts: &Facts) -> Vec<Root<'_>> {
 const EVERYWHERE: [&str; 4] =
     ["org-coverage", "org-delivery-freshness", "org-digest-chain", "org-new-accounts"];
 
+fn lacks_permission(finding: &Finding) -> bool {
+    matches!(finding.verdict, Verdict::Unknown { permission: Some(_), .. })
+}
+
 fn is_broken(finding: &Finding) -> bool {
     matches!(finding.verdict, Verdict::Broken { .. })
 }
@@ -103,12 +107,15 @@ fn single_account(facts: &Facts) -> Option<Root<'_>> {
     Some(Root::new("trail-single-account", title, fix, move |finding| {
         let elsewhere = has_status(facts, &finding.scope, |status| !status_is_readable_and_logs(status))
             && !matches!(&finding.scope, Scope::Region { account, .. } | Scope::Account { account } if account == management);
-        is_broken(finding)
-            && match finding.check.as_str() {
-                "org-trusted-access" => untrusted,
-                "org-trail-identity" => shrunk,
-                _ => elsewhere && is_of_recording(facts, finding),
+        match finding.check.as_str() {
+            "org-trusted-access" => untrusted && is_broken(finding),
+            "org-trail-identity" => shrunk && is_broken(finding),
+            // Its own digests lie beside the organization's from then on.
+            "org-digest-chain" if !elsewhere => {
+                shrunk && !lacks_permission(finding) && is_of_recording(facts, finding)
             }
+            _ => elsewhere && is_broken(finding) && is_of_recording(facts, finding),
+        }
     }))
 }
 

@@ -130,6 +130,48 @@ fn statuses(
 }
 
 #[test]
+fn a_policy_is_judged_by_what_the_newest_digest_comes_with() {
+    const ID: &str = "bucket-policy-digest-safe";
+    let with = |accepted: &str, newest: Seen<String>| {
+        let mut facts = holding();
+        let statements = &mut value(&mut facts.observed.bucket_policy).0.statements;
+        let guard = statements.iter_mut().find(|one| one.sid.as_deref() == Some("OrgTrailEncryption"));
+        let key = "s3:x-amz-server-side-encryption".to_owned();
+        guard.unwrap().condition.get_mut("StringNotEquals").unwrap().insert(key, accepted.into());
+        facts.digest_encryption = newest;
+        verdict(&facts, ID)
+    };
+    let newest = |found: &str| Seen::Present(found.to_owned());
+    assert_eq!(verdict(&holding(), ID), Verdict::Holds);
+    // A guard that takes nothing but the key is right where digests come with it.
+    assert_eq!(with("aws:kms", newest("aws:kms")), Verdict::Holds);
+    let broken = with("aws:kms", newest("AES256"));
+    assert!(matches!(&broken, Verdict::Broken { found, .. } if found.contains("AES256")));
+    for unseen in [Seen::Absent, denied()] {
+        assert!(matches!(with("aws:kms", unseen), Verdict::Unknown { .. }));
+    }
+    // Log files come with the key, whatever the digests do.
+    assert!(matches!(with("AES256", newest("AES256")), Verdict::Broken { .. }));
+}
+
+#[test]
+fn a_status_that_reports_no_digests_leaves_the_chain_unknown() {
+    const ID: &str = "org-digest-chain";
+    let mut facts = own_chains();
+    let mut all = statuses(&mut facts);
+    let status = value(all.last_mut().unwrap().2);
+    (status.started, status.newest_log, status.told_digest) = (None, None, None);
+    let Verdict::Unknown { reason, permission } = verdict(&facts, ID) else { panic!("judged") };
+    assert!(reason.contains("reports no deliveries") && reason.contains("ends at"), "{reason}");
+    assert_eq!(permission, None);
+    // What was altered is found all the same.
+    for lane in chains(&mut facts) {
+        lane.findings.push(Finding::new(FindingKind::LogMissing));
+    }
+    assert!(matches!(verdict(&facts, ID), Verdict::Broken { .. }));
+}
+
+#[test]
 fn a_chain_whose_end_is_not_known_is_unknown() {
     let mut facts = own_chains();
     *cell(&mut facts) = denied();

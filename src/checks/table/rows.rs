@@ -8,6 +8,7 @@ use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::run::{LaneReport, LogTally, Verification};
 use crate::aws::Seen;
 use crate::checks::{Facts, OtherTrail, TrailStatus};
+use crate::org::{ControlLevel, ControlPolicies, ControlPolicy};
 use crate::policy::{PolicyDocument, Statement};
 use crate::resources::{MetricAlarm, MetricFilter, TrailLogging};
 
@@ -260,12 +261,27 @@ pub(super) const ROWS: &[Row] = &[
         unknown: |f| f.observed.bucket_policy = denied(),
     },
     Row {
+        check: "rcp-archive",
+        broken: |f| {
+            let deny = Statement::deny("Deny").anyone().actions(["s3:*"]).resources(["*"]);
+            let policy = ControlPolicy {
+                id: "p-deny".to_owned(),
+                name: "deny".to_owned(),
+                document: PolicyDocument::new(vec![deny]),
+            };
+            let level = ControlLevel { target: "r-abcd".to_owned(), policies: vec![policy] };
+            f.resource_policies = Seen::Present(ControlPolicies { levels: vec![level] });
+        },
+        unknown: |f| f.resource_policies = denied(),
+    },
+    Row {
         check: "bucket-policy-digest-safe",
         broken: |f| {
             let statement = statement(bucket_policy(f), "OrgTrailEncryption");
             let key = "s3:x-amz-server-side-encryption".to_owned();
             let only = statement.condition.get_mut("StringNotEquals").unwrap();
             only.insert(key, "aws:kms".into());
+            f.digest_encryption = Seen::Present("AES256".to_owned());
         },
         unknown: |f| f.observed.bucket_policy = denied(),
     },

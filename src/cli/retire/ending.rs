@@ -80,7 +80,7 @@ pub(super) async fn deletable(look: &Look<'_>) -> Condition {
     let rulings = ["cloudtrail:StopLogging", "cloudtrail:DeleteTrail"].map(|action| {
         let who = Who::Role(partition, account, &role);
         let question = Question { who, action, resource: &resource, context: &context };
-        (action, policies.ruling(ControlKind::Service, &question))
+        (action, policies.ruling(ControlKind::Service, &question, &[]))
     });
     let rulings: &[(&'static str, Ruling)] = &rulings;
     judged(Ok(rulings))

@@ -8,7 +8,7 @@ use super::{config_of, past, process::Signals};
 use crate::{
     cli::{CliError, Context, Exit},
     names::Region,
-    sandbox::{DataError, Options, Pace, Sandbox},
+    sandbox::{DataError, DigestEncryption, Options, Pace, Sandbox},
 };
 
 /// What a sandbox is to be.
@@ -57,6 +57,11 @@ pub(super) struct Begin {
     /// for as long as `--history` says, else for a day.
     #[arg(long, value_name = "N", default_value_t = 0)]
     legacy: u16,
+
+    /// With what digests of trails with a key are encrypted: `trail-key` as AWS
+    /// does now, `sse-s3` as it did for older trails. Kept with `--data`.
+    #[arg(long, value_name = "HOW", value_enum)]
+    digest_encryption: Option<DigestEncryption>,
 }
 
 /// A running sandbox that was asked for.
@@ -90,6 +95,9 @@ impl Begin {
             ..Options::new(self.region.clone())
         };
         let sandbox = Sandbox::start(options).await?;
+        if let Some(with) = self.digest_encryption {
+            sandbox.encrypt_digests(with);
+        }
         match past {
             Some(past) if !sandbox.is_resumed() => Box::pin(past.happen(&sandbox)).await?,
             Some(_) => context.out.warn(

@@ -75,7 +75,8 @@ pub(crate) fn declared(desired: &Desired) -> PolicyDocument {
     ];
     statements.extend(tls([&bucket_arn, &objects], archive.tls_floor.as_str()));
     statements.push(
-        // Digests always come with SSE-S3; refusing all but KMS would lose them.
+        // Digests come with the trail's key, or with SSE-S3 where it is older: refusing
+        // all but one would lose them.
         Statement::deny("OrgTrailEncryption")
             .anyone()
             .actions(["s3:PutObject"])

@@ -22,6 +22,10 @@ pub(in crate::sandbox) enum Kind {
     Trust,
     /// A service control policy.
     Scp,
+    /// A resource control policy: it denies, and speaks of anyone.
+    ///
+    /// Source: Organizations User Guide, "RCP syntax".
+    Rcp,
     /// Passed to `AssumeRole`: as an identity's.
     Session,
 }
@@ -48,6 +52,12 @@ impl Document {
         let text = text.into();
         let policy = Arc::new(parse(&text, kind)?);
         Ok(Self { text, policy })
+    }
+
+    /// One of AWS's own, which are what they are.
+    pub(in crate::sandbox) fn aws_managed(text: &str) -> Self {
+        let policy = compile(text, None).unwrap_or(Policy { statements: Vec::new() });
+        Self { text: text.to_owned(), policy: Arc::new(policy) }
     }
 
     /// The text as it was written.
@@ -147,7 +157,7 @@ pub(super) fn compile(text: &str, kind: Option<Kind>) -> Result<Policy, Malforme
             }
         },
     };
-    if kind == Some(Kind::Scp) && !variables {
+    if matches!(kind, Some(Kind::Scp | Kind::Rcp)) && !variables {
         return Err(malformed(
             "The provided policy document does not meet the requirements of the specified policy type.",
         ));
@@ -215,6 +225,13 @@ fn statement(
         Some(Kind::Scp) if principals.is_some() => {
             return refuse("The provided policy document does not meet the requirements of the specified policy type.".to_owned());
         }
+        Some(Kind::Rcp)
+            if !deny
+                || statement.get("Principal").and_then(Value::as_str) != Some("*")
+                || statement.contains_key("NotAction") =>
+        {
+            return refuse("The provided policy document does not meet the requirements of the specified policy type.".to_owned());
+        }
         Some(Kind::Resource | Kind::Trust) if principals.is_none() => {
             return refuse("Missing required field Principal".to_owned());
         }
@@ -247,7 +264,7 @@ fn statement(
         (Some(Kind::Resource), None) => {
             return refuse("Missing required field Resource".to_owned());
         }
-        (Some(Kind::Scp), None) => {
+        (Some(Kind::Scp | Kind::Rcp), None) => {
             return refuse("The provided policy document does not meet the requirements of the specified policy type.".to_owned());
         }
         _ => {}
@@ -347,6 +364,9 @@ mod tests {
             (document(&format!("{allow},{all}")), Kind::Resource, false),
             (document(&format!("{allow},{all}")), Kind::Scp, true),
             (document(&format!("{allow},{all},{anyone}")), Kind::Scp, false),
+            (document(&format!("{allow},{all},{anyone}")), Kind::Rcp, false),
+            (document(&format!("{allow},{all},{anyone}").replace("Allow", "Deny")), Kind::Rcp, true),
+            (document(&format!("{allow},{all}").replace("Allow", "Deny")), Kind::Rcp, false),
             (document(&format!("{allow},{anyone}")), Kind::Trust, false),
             (
                 document(&format!(r#""Effect":"Allow","Action":"sts:AssumeRole",{anyone}"#)),

@@ -169,6 +169,9 @@ impl Control {
                 request.action
             ),
         };
+        if self.denied_by_rcps(caller, request, &keys) {
+            return Err(denied("resource control policy"));
+        }
         let Some(caller) =
             caller.filter(|caller| !matches!(caller.identity, Identity::Service { .. }))
         else {
@@ -248,6 +251,35 @@ impl Control {
             _ if by_identity => Ok(()),
             _ => Err(unallowed(missing)),
         }
+    }
+
+    /// Whether a resource control policy denies a request, whoever makes it. They bind
+    /// the resources of every account but the management account's, of the services
+    /// that support them, and no service-linked role.
+    ///
+    /// Source: Organizations User Guide, "Resource control policies (RCPs)".
+    fn denied_by_rcps(
+        &self,
+        caller: Option<&Caller>,
+        request: &Request<'_>,
+        keys: &dyn Keys,
+    ) -> bool {
+        let Some(organization) = &self.organization else { return false };
+        let supported = request
+            .action
+            .split_once(':')
+            .is_some_and(|(service, _)| ["s3", "kms", "sts"].contains(&service));
+        let linked = caller.is_some_and(|caller| {
+            matches!(&caller.identity, Identity::AssumedRole { role, .. }
+                if role.starts_with("aws-service-role/"))
+        });
+        if !supported || linked || organization.management_account == *request.resource_account {
+            return false;
+        }
+        let levels = organization.rcps_of(request.resource_account);
+        levels.into_iter().flatten().any(|document| {
+            document.policy().verdict(caller, request, keys, true) == Verdict::Denied
+        })
     }
 
     /// SCPs bind neither the management account nor service-linked roles.

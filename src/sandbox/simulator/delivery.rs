@@ -14,6 +14,7 @@ use crate::{
         auth::Caller,
         s3,
         services::cloudtrail::{Trail, organization},
+        simulator::DigestEncryption,
         world::{Control, World},
     },
 };
@@ -54,9 +55,17 @@ pub(super) fn root(control: &Control, trail: &Trail) -> Root {
     }
 }
 
-/// Tries out whether CloudTrail may write a trail's files: logs as they will be
-/// encrypted, digests under SSE-S3, and, for the organization, both under the
-/// owner's and under the organization's prefix.
+/// The key that a trail's digests are encrypted with; none where that is SSE-S3.
+fn digest_key<'a>(control: &Control, trail: &'a Trail) -> Option<&'a str> {
+    match control.simulator.digest_encryption {
+        DigestEncryption::TrailKey => trail.key.as_deref(),
+        DigestEncryption::SseS3 => None,
+    }
+}
+
+/// Tries out whether CloudTrail may write a trail's files: logs and digests as they
+/// will be encrypted, and, for the organization, both under the owner's and under
+/// the organization's prefix.
 ///
 /// # Errors
 /// `InsufficientS3BucketPolicyException`.
@@ -92,12 +101,14 @@ pub(in crate::sandbox) fn probe(
                 now.strftime("%Y/%m/%d")
             );
             let mut keys = vec![("s3:x-amz-acl", ACL.to_owned())];
-            match &trail.key {
-                Some(arn) if !digest => {
+            let key_arn =
+                if digest { digest_key(control, trail) } else { trail.key.as_deref() };
+            match key_arn {
+                Some(arn) => {
                     keys.push(("s3:x-amz-server-side-encryption", "aws:kms".to_owned()));
-                    keys.push(("s3:x-amz-server-side-encryption-aws-kms-key-id", arn.clone()));
+                    keys.push(("s3:x-amz-server-side-encryption-aws-kms-key-id", arn.to_owned()));
                 }
-                _ => keys.push(("s3:x-amz-server-side-encryption", "AES256".to_owned())),
+                None => keys.push(("s3:x-amz-server-side-encryption", "AES256".to_owned())),
             }
             s3::check(
                 world,
@@ -121,7 +132,7 @@ pub(super) struct Parcel<'a> {
     pub(super) key: &'a str,
     pub(super) body: &'a [u8],
     pub(super) metadata: &'a [(&'a str, String)],
-    /// Digests are never under SSE-KMS.
+    /// Whether it is a digest, which may be encrypted otherwise than log files.
     pub(super) digest: bool,
 }
 
@@ -135,7 +146,8 @@ pub(super) fn put(
     trail: &Trail,
     parcel: &Parcel<'_>,
 ) -> Result<(), String> {
-    let kms_key = trail.key.as_deref().filter(|_| !parcel.digest);
+    let kms_key =
+        if parcel.digest { digest_key(control, trail) } else { trail.key.as_deref() };
     let context = [("aws:cloudtrail:arn", trail.arn.to_string())];
     let delivery = s3::Delivery {
         key: parcel.key,

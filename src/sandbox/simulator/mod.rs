@@ -59,6 +59,25 @@ pub(super) struct State {
     /// Calls that clients made, oldest first, and that are to be delivered yet.
     activity: VecDeque<Value>,
     volume: Volume,
+    /// With what digests are encrypted.
+    #[serde(default)]
+    pub(super) digest_encryption: DigestEncryption,
+}
+
+/// With what CloudTrail encrypts the digests of a trail that has a key.
+///
+/// Source: CloudTrail API Reference, `CreateTrail`, `KmsKeyId`: "to encrypt the logs
+/// and digest files"; the digests of older trails are under SSE-S3.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum DigestEncryption {
+    /// With the trail's key, as its log files.
+    #[default]
+    TrailKey,
+    /// Under SSE-S3, as CloudTrail did for every trail before.
+    SseS3,
 }
 
 /// A trail as it was until `at`.

@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 
 use super::{FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 use crate::archive::inventory::whole;
-use crate::aws::{At as _, AwsError, Clients, Object, Objects};
+use crate::aws::{At as _, AwsError, Clients, ErrorKind, Object, Objects};
 
 /// How much of objects is held at a time. Units: KiB, as stored.
 const HELD_KIB: u32 = 512 * 1024;
@@ -146,5 +146,11 @@ fn fetch_error(error: &AwsError) -> FetchError {
     if error.is_not_found() {
         return FetchError::NotFound;
     }
-    FetchError::Failed(error.to_string())
+    match error.hint() {
+        // Whose permission is missing, and on which key.
+        Some(hint) if error.kind() == ErrorKind::AccessDenied => {
+            FetchError::Failed(format!("{error}; {hint}"))
+        }
+        _ => FetchError::Failed(error.to_string()),
+    }
 }

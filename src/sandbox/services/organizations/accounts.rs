@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Creation, FULL_ACCESS, Member, Organization, Reply, World, invalid, listed, of,
+    Call, Control, Creation, Member, Organization, Reply, World, invalid, listed, of,
     shape,
 };
 use crate::{
@@ -114,7 +114,7 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         .map_err(|_| failed())?;
     account.iam.roles.insert(role_name, role);
     let request = format!("car-{}", world.random_text(LOWER, 32));
-    organization.attachments.insert(id.to_string(), [FULL_ACCESS.to_owned()].into());
+    organization.attachments.insert(id.to_string(), organization.first_policies());
     organization.members.insert(
         id.clone(),
         Member {

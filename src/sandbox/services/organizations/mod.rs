@@ -8,7 +8,8 @@ mod state;
 mod tree;
 
 pub(in crate::sandbox) use state::{
-    Creation, FULL_ACCESS, Member, Organization, OrganizationPolicy, SCP, Unit,
+    Creation, FULL_ACCESS, Member, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, SCP,
+    Unit,
 };
 
 use serde_json::Value;

@@ -1,10 +1,12 @@
 //! The organization's policies and what they are attached to.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, FULL_ACCESS, Organization, OrganizationPolicy, Reply, SCP, World, invalid,
-    listed, shape,
+    Call, Control, FULL_ACCESS, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, Reply,
+    SCP, World, invalid, listed, shape,
 };
 use crate::{
     names::{AccountId, UnitId},
@@ -16,11 +18,16 @@ use crate::{
     },
 };
 
-/// The longest SCP. Source: Organizations quotas, "Maximum size of a service
-/// control policy document".
-const MAX_CHARACTERS: usize = 10_240;
-/// Policies of one type on one target.
-const MAX_ATTACHED: usize = 10;
+/// The longest policy of a type, and how many of the type one target takes.
+///
+/// Source: Organizations quotas; those of service control policies were doubled on
+/// 2026-05-15.
+fn quotas(kind: &str) -> (usize, usize) {
+    match kind {
+        RCP => (5_120, 5),
+        _ => (10_240, 10),
+    }
+}
 
 pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
     let organization = control.organization.as_mut()?;
@@ -55,7 +62,7 @@ fn filter(call: &Call<'_>) -> Result<String, ApiError> {
 fn known_type(kind: &str) -> Result<&str, ApiError> {
     match kind {
         SCP
-        | "RESOURCE_CONTROL_POLICY"
+        | RCP
         | "TAG_POLICY"
         | "BACKUP_POLICY"
         | "AISERVICES_OPT_OUT_POLICY"
@@ -113,16 +120,18 @@ fn summaries<'a>(
         .collect()
 }
 
-fn content(text: &str) -> Result<Document, ApiError> {
-    if text.chars().count() > MAX_CHARACTERS {
+fn content(text: &str, kind: &str) -> Result<Document, ApiError> {
+    let (most, _) = quotas(kind);
+    if text.chars().count() > most {
         return Err(ApiError::new(
             "ConstraintViolationException",
             format!(
-                "The policy document exceeds the maximum length of {MAX_CHARACTERS} characters: POLICY_CONTENT_LIMIT_EXCEEDED"
+                "The policy document exceeds the maximum length of {most} characters: POLICY_CONTENT_LIMIT_EXCEEDED"
             ),
         ));
     }
-    Document::new(text, Kind::Scp).map_err(|malformed| {
+    let grammar = if kind == RCP { Kind::Rcp } else { Kind::Scp };
+    Document::new(text, grammar).map_err(|malformed| {
         ApiError::new(
             "MalformedPolicyDocumentException",
             format!("The provided policy document does not meet the requirements of the specified policy type. {malformed}"),
@@ -134,10 +143,10 @@ fn create(world: &World, organization: &mut Organization, call: &Call<'_>) -> Re
     let required =
         |name: &str| call.required(name).map_err(|_| invalid(format!("You must specify {name}.")));
     let kind = known_type(required("Type")?)?;
-    if kind != SCP {
+    if ![SCP, RCP].contains(&kind) {
         return Err(ApiError::new(
             "PolicyTypeNotAvailableForOrganizationException",
-            "the sandbox keeps service control policies alone",
+            "the sandbox keeps service and resource control policies alone",
         ));
     }
     let name = required("Name")?;
@@ -151,7 +160,7 @@ fn create(world: &World, organization: &mut Organization, call: &Call<'_>) -> Re
         name: name.to_owned(),
         description: text(call.input, "Description").unwrap_or_default().to_owned(),
         kind: kind.to_owned(),
-        content: content(required("Content")?)?,
+        content: content(required("Content")?, kind)?,
         aws_managed: false,
     };
     let id = format!("p-{}", world.random_text(LOWER, 8));
@@ -160,7 +169,7 @@ fn create(world: &World, organization: &mut Organization, call: &Call<'_>) -> Re
 }
 
 fn changeable(id: &str) -> Result<(), ApiError> {
-    if id == FULL_ACCESS {
+    if [FULL_ACCESS, RCP_FULL_ACCESS].contains(&id) {
         return Err(ApiError::new(
             "PolicyChangesInProgressException",
             "AWS managed policies cannot be changed.",
@@ -183,7 +192,8 @@ fn update(organization: &mut Organization, call: &Call<'_>) -> Reply {
             "A policy with the same name already exists.",
         ));
     }
-    let content = text(call.input, "Content").map(content).transpose()?;
+    let kind = organization.policies[&id].kind.clone();
+    let content = text(call.input, "Content").map(|text| content(text, &kind)).transpose()?;
     if let Some(policy) = organization.policies.get_mut(&id) {
         if let Some(name) = renamed {
             name.clone_into(&mut policy.name);
@@ -238,6 +248,24 @@ fn targets(organization: &Organization, call: &Call<'_>) -> Reply {
     listed(call, "Targets", targets)
 }
 
+/// How many policies of a type a target has.
+fn attached_of(organization: &Organization, target: &str, kind: &str) -> usize {
+    let attached = organization.attachments.get(target).into_iter().flatten();
+    attached.filter(|id| organization.policies.get(*id).is_some_and(|it| it.kind == kind)).count()
+}
+
+/// What every root, unit and account has of resource control policies.
+fn rcp_full_access() -> OrganizationPolicy {
+    let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
+    OrganizationPolicy {
+        name: "RCPFullAWSAccess".to_owned(),
+        description: "Allows access to every resource".to_owned(),
+        kind: RCP.to_owned(),
+        content: Document::aws_managed(text),
+        aws_managed: true,
+    }
+}
+
 fn attach(organization: &mut Organization, call: &Call<'_>) -> Reply {
     let id = policy_id(organization, call)?;
     let target = target(organization, call)?;
@@ -247,6 +275,9 @@ fn attach(organization: &mut Organization, call: &Call<'_>) -> Reply {
             "This operation can be performed only for enabled policy types.",
         ));
     }
+    let kind = organization.policies[&id].kind.clone();
+    let (_, most) = quotas(&kind);
+    let of_kind = attached_of(organization, &target, &kind);
     let attached = organization.attachments.entry(target).or_default();
     if attached.contains(&id) {
         return Err(ApiError::new(
@@ -254,7 +285,7 @@ fn attach(organization: &mut Organization, call: &Call<'_>) -> Reply {
             "A policy with the same name and type already attached to the specified target.",
         ));
     }
-    if attached.len() >= MAX_ATTACHED {
+    if of_kind >= most {
         return Err(ApiError::new(
             "ConstraintViolationException",
             "You have attached the maximum number of policies to the target.",
@@ -267,6 +298,12 @@ fn attach(organization: &mut Organization, call: &Call<'_>) -> Reply {
 fn detach(organization: &mut Organization, call: &Call<'_>) -> Reply {
     let id = policy_id(organization, call)?;
     let target = target(organization, call)?;
+    // AWS attaches it, and nobody takes it away.
+    if id == RCP_FULL_ACCESS {
+        changeable(&id)?;
+    }
+    let kind = organization.policies[&id].kind.clone();
+    let of_kind = attached_of(organization, &target, &kind);
     let attached = organization.attachments.entry(target).or_default();
     if !attached.contains(&id) {
         return Err(ApiError::new(
@@ -274,7 +311,7 @@ fn detach(organization: &mut Organization, call: &Call<'_>) -> Reply {
             "The policy isn't attached to the specified target in the specified root.",
         ));
     }
-    if attached.len() == 1 {
+    if of_kind == 1 {
         return Err(ApiError::new(
             "ConstraintViolationException",
             "You cannot remove the last policy attached to the specified target. You must have at least one attached at all times.",
@@ -307,6 +344,16 @@ fn switch_type(organization: &mut Organization, call: &Call<'_>) -> Reply {
         });
     }
     if enable {
+        let first = if kind == RCP { RCP_FULL_ACCESS } else { FULL_ACCESS };
+        if kind == RCP {
+            organization.policies.entry(first.to_owned()).or_insert_with(rcp_full_access);
+        }
+        let is_kind: BTreeSet<String> = organization
+            .policies
+            .iter()
+            .filter(|(_, policy)| policy.kind == kind)
+            .map(|(id, _)| id.clone())
+            .collect();
         organization.policy_types.insert(kind);
         // Every root, unit and account begins with the policy that allows all.
         let targets: Vec<String> = std::iter::once(organization.root.to_string())
@@ -315,8 +362,8 @@ fn switch_type(organization: &mut Organization, call: &Call<'_>) -> Reply {
             .collect();
         for target in targets {
             let attached = organization.attachments.entry(target).or_default();
-            if attached.is_empty() {
-                attached.insert(FULL_ACCESS.to_owned());
+            if attached.is_disjoint(&is_kind) {
+                attached.insert(first.to_owned());
             }
         }
     } else {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::state::{FULL_ACCESS, Organization, OrganizationPolicy};
+use super::state::{FULL_ACCESS, Organization, OrganizationPolicy, RCP_FULL_ACCESS};
 use crate::{
     names::{AccountId, Arn, Partition, UnitId},
     sandbox::services::input::seconds,
@@ -79,7 +79,7 @@ pub(super) fn policy_summary(
     policy: &OrganizationPolicy,
 ) -> Value {
     let kind = policy.kind.to_ascii_lowercase();
-    let arn = if id == FULL_ACCESS {
+    let arn = if [FULL_ACCESS, RCP_FULL_ACCESS].contains(&id) {
         format!("arn:{partition}:organizations::aws:policy/{kind}/{id}")
     } else {
         arn(partition, organization, format!("policy/{}/{kind}/{id}", organization.id))

@@ -15,6 +15,11 @@ pub(in crate::sandbox) const FULL_ACCESS: &str = "p-FullAWSAccess";
 /// The type of service control policies.
 pub(in crate::sandbox) const SCP: &str = "SERVICE_CONTROL_POLICY";
 
+/// The resource control policy that is attached everywhere, once they are on.
+pub(in crate::sandbox) const RCP_FULL_ACCESS: &str = "p-RCPFullAWSAccess";
+/// The type of resource control policies.
+pub(in crate::sandbox) const RCP: &str = "RESOURCE_CONTROL_POLICY";
+
 /// An organization.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::sandbox) struct Organization {
@@ -109,24 +114,49 @@ impl Organization {
         Some(path)
     }
 
+    /// What a new account or unit begins with.
+    pub(in crate::sandbox) fn first_policies(&self) -> BTreeSet<String> {
+        let mut first = BTreeSet::from([FULL_ACCESS.to_owned()]);
+        if self.policy_types.contains(RCP) {
+            first.insert(RCP_FULL_ACCESS.to_owned());
+        }
+        first
+    }
+
     /// The SCPs that bind an account, level by level; at every level one must
     /// allow. None where SCPs are off or the account is no member.
     pub(in crate::sandbox) fn scps_of(
         &self,
         account: &AccountId,
     ) -> Vec<impl Iterator<Item = &Document>> {
+        self.controls_of(account, SCP)
+    }
+
+    /// The RCPs that bind an account's resources, level by level: none may deny.
+    pub(in crate::sandbox) fn rcps_of(
+        &self,
+        account: &AccountId,
+    ) -> Vec<impl Iterator<Item = &Document>> {
+        self.controls_of(account, RCP)
+    }
+
+    fn controls_of(
+        &self,
+        account: &AccountId,
+        kind: &'static str,
+    ) -> Vec<impl Iterator<Item = &Document>> {
         let Some(member) = self.members.get(account) else { return Vec::new() };
-        if !self.policy_types.contains(SCP) {
+        if !self.policy_types.contains(kind) {
             return Vec::new();
         }
         let units = self.ancestors(&member.parent).into_iter().map(UnitId::as_str);
         units
             .chain(std::iter::once(account.as_str()))
-            .map(|target| {
-                self.attachments.get(target).into_iter().flatten().filter_map(|id| {
+            .map(move |target| {
+                self.attachments.get(target).into_iter().flatten().filter_map(move |id| {
                     self.policies
                         .get(id)
-                        .filter(|policy| policy.kind == SCP)
+                        .filter(|policy| policy.kind == kind)
                         .map(|policy| &policy.content)
                 })
             })

@@ -205,7 +205,7 @@ fn create_unit(world: &World, organization: &mut Organization, call: &Call<'_>) 
         .parse()
         .map_err(|_| ApiError::new("ServiceException", "the sandbox could not make up an id"))?;
     organization.units.insert(id.clone(), Unit { name, parent });
-    organization.attachments.insert(id.to_string(), [FULL_ACCESS.to_owned()].into());
+    organization.attachments.insert(id.to_string(), organization.first_policies());
     Ok(json!({ "OrganizationalUnit": shape::unit(call.caller.partition, organization, &id) }))
 }
 

@@ -1,0 +1,215 @@
+use super::judge::{broken, of_bucket, of_seen, together, unknown};
+use super::{Answer, Check, Facts, Severity, Verdict};
+use crate::aws::Seen;
+use crate::names::{AccountId, Arn};
+use crate::org::{ControlKind, ControlPolicies, Ruling};
+use crate::policy::CLOUDTRAIL;
+use crate::sandbox::{Question, Who};
+
+pub(super) const CHECK: Check = Check {
+    id: "rcp-archive",
+    title: "no resource control policy keeps CloudTrail or the readers from the archive",
+    severity: Severity::High,
+    why: "A resource control policy binds whoever comes to the archive's bucket and key, CloudTrail too: one that denies its deliveries loses them, whatever the bucket's own policy allows.",
+    fix: "aws organizations update-policy --policy-id ID with a condition that excepts CloudTrail: aws:PrincipalIsAWSService, or aws:SourceOrgID",
+    resources: &[],
+    mappings: &[],
+    judge,
+};
+
+/// Condition keys that no request of an AWS service has.
+const NOT_OF_A_SERVICE: [&str; 14] = [
+    "aws:PrincipalAccount",
+    "aws:PrincipalArn",
+    "aws:PrincipalOrgID",
+    "aws:PrincipalOrgPaths",
+    "aws:PrincipalTag/",
+    "aws:SourceIp",
+    "aws:SourceVpc",
+    "aws:SourceVpcArn",
+    "aws:SourceVpce",
+    "aws:VpceAccount",
+    "aws:VpceOrgID",
+    "aws:VpceOrgPaths",
+    "aws:userid",
+    "aws:username",
+];
+/// Condition keys that no request of a role on its own behalf has.
+const NOT_OF_A_ROLE: [&str; 4] =
+    ["aws:PrincipalServiceName", "aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID"];
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let nothing = ("", "");
+    let verdict = of_seen(facts.resource_policies.as_ref(), nothing, |policies| {
+        let readers = facts.desired.config.archive.readers.iter().map(|reader| {
+            let arn = reader.arn(facts.desired.partition());
+            let account = arn.account.clone().unwrap_or_else(|| facts.desired.archive().clone());
+            (account, arn)
+        });
+        let own = facts.desired.own_roles.iter().cloned();
+        let own = own.map(|role| (facts.desired.archive().clone(), role));
+        let readers = own.chain(readers).map(|(account, arn)| reads(facts, policies, &account, &arn));
+        together([delivers(facts, policies)].into_iter().chain(readers))
+    });
+    of_bucket(facts, verdict)
+}
+
+/// The key's ARN, or one that a policy's pattern for all keys matches.
+fn key(facts: &Facts) -> String {
+    facts.observed.kms_key.present().map_or_else(
+        || facts.desired.key_alias_arn().to_string().replace("alias/", "key/"),
+        |key| key.arn.to_string(),
+    )
+}
+
+/// Whether CloudTrail may deliver, as far as these policies go.
+fn delivers(facts: &Facts, policies: &ControlPolicies) -> Verdict {
+    let desired = &facts.desired;
+    let trail = desired.trail_arn().to_string();
+    let [_, prefix] = desired.log_prefixes();
+    let bucket = desired.bucket();
+    let object = desired.s3_arn(format!("{bucket}/{prefix}{}/CloudTrail/x", desired.management()));
+    let (object, key) = (object.to_string(), key(facts));
+    let bucket = desired.s3_arn(bucket.as_str()).to_string();
+    let context = [
+        ("aws:SourceArn", trail.as_str()),
+        ("aws:SourceAccount", desired.management().as_str()),
+        ("aws:SourceOrgID", desired.org_id().as_str()),
+        ("aws:ResourceAccount", desired.archive().as_str()),
+        ("aws:ResourceOrgID", desired.org_id().as_str()),
+        ("aws:SecureTransport", "true"),
+        ("s3:TlsVersion", "1.3"),
+        ("s3:x-amz-acl", "bucket-owner-full-control"),
+        ("aws:PrincipalIsAWSService", "true"),
+        ("aws:PrincipalServiceName", CLOUDTRAIL),
+        ("aws:ViaAWSService", "false"),
+    ];
+    let asked = [
+        ("s3:GetBucketAcl", bucket.as_str()),
+        ("s3:PutObject", object.as_str()),
+        ("kms:GenerateDataKey", key.as_str()),
+    ];
+    together(asked.map(|(action, resource)| {
+        let who = Who::Service(desired.management(), CLOUDTRAIL);
+        let question = Question { who, action, resource, context: &context };
+        match policies.ruling(ControlKind::Resource, &question, &NOT_OF_A_SERVICE) {
+            Ruling::Permitted => Verdict::Holds,
+            Ruling::Denied(by) => broken(
+                format!("CloudTrail's {action} is denied by {by}"),
+                "deliveries that no resource control policy denies",
+            ),
+            Ruling::Unclear(by) => Verdict::Unknown {
+                reason: format!("CloudTrail's {action} may be denied by {by}"),
+                permission: None,
+            },
+        }
+    }))
+}
+
+/// Whether a reader may read. Where that depends on where the reader calls from, the
+/// reader knows, and nothing is said.
+fn reads(facts: &Facts, policies: &ControlPolicies, account: &AccountId, arn: &Arn) -> Verdict {
+    let desired = &facts.desired;
+    let bucket = desired.bucket();
+    let objects = desired.s3_arn(format!("{bucket}/AWSLogs/x")).to_string();
+    let (listing, key) = (desired.s3_arn(bucket.as_str()).to_string(), key(facts));
+    let principal = arn.to_string();
+    let role = principal.split_once(":role/").map_or("reader", |(_, role)| role);
+    let mut context = vec![
+        ("aws:PrincipalArn", principal.as_str()),
+        ("aws:PrincipalAccount", account.as_str()),
+        ("aws:ResourceAccount", desired.archive().as_str()),
+        ("aws:ResourceOrgID", desired.org_id().as_str()),
+        ("aws:SecureTransport", "true"),
+        ("s3:TlsVersion", "1.3"),
+        ("aws:PrincipalIsAWSService", "false"),
+        ("aws:ViaAWSService", "false"),
+    ];
+    let mut absent = NOT_OF_A_ROLE.to_vec();
+    match &facts.accounts {
+        Seen::Present(accounts) if accounts.iter().all(|one| one.account != *account) => {
+            absent.extend(["aws:PrincipalOrgID", "aws:PrincipalOrgPaths"]);
+        }
+        Seen::Present(_) => context.push(("aws:PrincipalOrgID", desired.org_id().as_str())),
+        Seen::Absent => {}
+        Seen::Unreadable(error) => return unknown(error),
+    }
+    let asked = [
+        ("s3:ListBucket", listing.as_str()),
+        ("s3:GetObject", objects.as_str()),
+        ("kms:Decrypt", key.as_str()),
+    ];
+    together(asked.map(|(action, resource)| {
+        let who = Who::Role(desired.partition(), account, role);
+        let question = Question { who, action, resource, context: &context };
+        match policies.ruling(ControlKind::Resource, &question, &absent) {
+            Ruling::Permitted | Ruling::Unclear(_) => Verdict::Holds,
+            Ruling::Denied(by) => broken(
+                format!("{action} by {principal} is denied by {by}"),
+                "readers that no resource control policy denies",
+            ),
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::table::holding;
+    use crate::org::{ControlLevel, ControlPolicy};
+    use crate::policy::{PolicyDocument, Statement};
+
+    fn verdict(deny: Statement) -> Verdict {
+        let mut facts = holding();
+        let policy = |name: &str, statement: Statement| ControlPolicy {
+            id: format!("p-{name}"),
+            name: name.to_owned(),
+            document: PolicyDocument::new(vec![statement]),
+        };
+        let all = Statement::allow("All").anyone().actions(["*"]).resources(["*"]);
+        let policies = vec![policy("full", all), policy("perimeter", deny)];
+        let levels = vec![ControlLevel { target: "r-abcd".to_owned(), policies }];
+        facts.resource_policies = Seen::Present(ControlPolicies { levels });
+        judge(&facts).remove(0).verdict
+    }
+
+    /// The perimeter that AWS's examples draw around an organization.
+    fn perimeter() -> Statement {
+        Statement::deny("Perimeter")
+            .anyone()
+            .actions(["s3:*"])
+            .resources(["*"])
+            .when("StringNotEqualsIfExists", "aws:PrincipalOrgID", ["o-anotherorgid"])
+    }
+
+    #[test]
+    fn a_perimeter_that_excepts_services_and_the_organization_is_fine() {
+        let facts = holding();
+        let own = facts.desired.org_id().to_string();
+        let open = Statement::deny("Perimeter")
+            .anyone()
+            .actions(["s3:*", "kms:*"])
+            .resources(["*"])
+            .when("StringNotEqualsIfExists", "aws:PrincipalOrgID", [own])
+            .when("BoolIfExists", "aws:PrincipalIsAWSService", ["false"]);
+        assert_eq!(verdict(open), Verdict::Holds);
+    }
+
+    #[test]
+    fn a_perimeter_without_exceptions_shuts_cloudtrail_out() {
+        let Verdict::Broken { found, .. } = verdict(perimeter()) else { panic!("not broken") };
+        assert!(found.contains("CloudTrail's s3:PutObject is denied by statement Perimeter"));
+        assert!(found.contains("resource control policy perimeter (p-perimeter) at r-abcd"));
+    }
+
+    #[test]
+    fn what_depends_on_what_is_not_known_is_unknown_for_cloudtrail_alone() {
+        let tagged = Statement::deny("Tags")
+            .anyone()
+            .actions(["s3:PutObject", "s3:GetObject"])
+            .resources(["*"])
+            .when("StringNotEquals", "aws:ResourceTag/team", ["audit"]);
+        assert!(matches!(verdict(tagged.clone()), Verdict::Unknown { .. }));
+        assert_eq!(verdict(tagged.actions(["s3:GetObject"])), Verdict::Holds);
+    }
+}
