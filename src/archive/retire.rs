@@ -212,9 +212,13 @@ pub fn verified(
         Err(reason) => return condition(Standing::Unseen, reason),
     };
     let findings = || verification.all_findings();
-    if let Some(broken) = findings().find(|finding| finding.severity == Severity::Broken) {
+    // What is not copied yet is not in the archive.
+    let is_wrong = |finding: &&crate::archive::verify::finding::Finding| {
+        finding.severity == Severity::Broken || finding.kind == FindingKind::NotConsolidated
+    };
+    if let Some(broken) = findings().find(is_wrong) {
         let key = broken.key.as_deref().unwrap_or("the archive");
-        let all = findings().filter(|finding| finding.severity == Severity::Broken).count();
+        let all = findings().filter(is_wrong).count();
         let reason = format!("{all} findings, the first {}: {key}", broken.kind);
         return condition(Standing::Not, reason);
     }

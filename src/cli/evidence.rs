@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::pack::{NotPacked, Packer};
-use super::verify::{Target, What, checked, exit, now, window};
+use super::verify::{Target, What, chosen, exit, now, window};
 use super::{CliError, Context, Exit, Format};
 use crate::archive::bundle::{BundleWriter, Followed, Manifest, PUBLIC_KEYS, RECORDS};
 use crate::archive::verify::chain::Window;
@@ -94,7 +94,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let request = target.request(args.what.selection(), window);
     let trails: BTreeSet<_> = request.selection.trails.clone();
     let (ring, others) = (request.keys.clone(), request.other_buckets.clone());
-    let verification = checked(request, context).await?;
+    let verification = chosen(request, context).await?;
     let keys = keys(&ring, &verification, window).await;
 
     let mut packer = Packer {

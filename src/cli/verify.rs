@@ -15,7 +15,8 @@ use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::public_keys::KeyListError;
 use crate::archive::verify::run::{
-    Concurrency, Progress, Request, Selection, Verification, verify,
+    Concurrency, Progress, Request, Selection, Unmatched, Verification, unmatched,
+    unmatched_trail, verify,
 };
 use crate::archive::verify::source::ListError;
 use crate::names::{AccountId, Region, TrailName};
@@ -136,8 +137,22 @@ pub(super) async fn once(
         context.out.note(note);
     }
     let request = target.request(args.what.selection(), window);
-    let verification = checked(request, context).await?;
+    let verification = chosen(request, context).await?;
     Ok((subject, verification))
+}
+
+/// Verifies what a person chose: accounts, Regions or trails that match nothing are a
+/// mistake.
+pub(super) async fn chosen(request: Request, context: &Context) -> Result<Verification, CliError> {
+    let (source, selection) = (Arc::clone(&request.source), request.selection.clone());
+    if let Some(unmatched) = unmatched(&source, &request.prefix, &selection).await? {
+        return Err(unmatched.into());
+    }
+    // Until all is read: a bundle's files go with it.
+    let (window, _kept) = (request.window, request.kept.clone());
+    let verification = checked(request, context).await?;
+    let unmatched = unmatched_trail(&source, &verification, &selection, window).await?;
+    unmatched.map_or(Ok(verification), |unmatched| Err(unmatched.into()))
 }
 
 /// Verifies, with a bar where a person looks on.
@@ -210,6 +225,16 @@ impl Explain for ListError {
 
     fn exit(&self) -> Exit {
         Exit::Incomplete
+    }
+}
+
+impl Explain for Unmatched {
+    fn hint(&self) -> Option<String> {
+        Some(self.existing.clone())
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
     }
 }
 

@@ -15,6 +15,7 @@ mod lane;
 pub mod ledger;
 mod multipart;
 pub mod pace;
+pub mod pending;
 mod progress;
 pub mod record;
 pub mod restore;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{CliError, Concurrency, Context, Exit, Explain, Request, Selection, What, Window};
-use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, Unpacked, unpack};
+use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, RECORDS, Unpacked, unpack};
 use crate::archive::key::Root;
 use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
@@ -82,7 +82,7 @@ impl Target {
             delivered: self.deliveries,
             other_buckets: self.other_buckets,
             concurrency: Concurrency::default(),
-            kept: self.unpacked.map(|unpacked| Box::new(unpacked) as _),
+            kept: self.unpacked.map(|unpacked| Arc::new(unpacked) as _),
         }
     }
 
@@ -229,10 +229,12 @@ impl Target {
             is_live: false,
             notes,
             deliveries: Deliveries::none(),
-            other_buckets: others
-                .zip(manifest)
-                .map_or_else(OtherBuckets::none, |(folder, manifest)| {
-                    OtherBuckets::packed(folder, manifest.followed.clone())
+            other_buckets: unpacked
+                .as_ref()
+                .zip(others)
+                .map_or_else(OtherBuckets::none, |(bundle, folder)| {
+                    let (followed, records) = (&bundle.manifest.followed, bundle.path(RECORDS));
+                    OtherBuckets::packed(folder, followed.clone(), records)
                 }),
             unpacked,
         })

@@ -109,6 +109,16 @@ impl S3Source {
         }
     }
 
+    pub(super) async fn exists(&self, key: &str) -> Result<bool, FetchError> {
+        let clients = self.objects.clients();
+        let head = clients.s3().head_object().bucket(&*self.bucket).key(key).send().await;
+        match head.at(clients, "s3:GetObject") {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(fetch_error(&error)),
+        }
+    }
+
     pub(super) async fn fetch_again(
         &self,
         bucket: Option<&str>,
