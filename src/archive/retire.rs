@@ -287,10 +287,13 @@ pub fn verified(
         Err(reason) => return condition(Standing::Unseen, reason),
     };
     let findings = || verification.all_findings();
-    if let Some(broken) = findings().find(|finding| finding.severity == Severity::Broken) {
+    // What is not copied yet is not in the archive.
+    let is_wrong = |finding: &&crate::archive::verify::finding::Finding| {
+        finding.severity == Severity::Broken || finding.kind == FindingKind::NotConsolidated
+    };
+    if let Some(broken) = findings().find(is_wrong) {
         let key = broken.key.as_deref().unwrap_or("the archive");
-        let all = findings().filter(|finding| finding.severity == Severity::Broken).count();
-        let all = plural(all as u64, "finding", "findings");
+        let all = plural(findings().filter(is_wrong).count() as u64, "finding", "findings");
         let reason = format!("{all}, the first {}: {key}", broken.kind);
         return condition(Standing::Not, reason);
     }

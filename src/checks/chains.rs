@@ -81,7 +81,10 @@ pub(super) async fn verify_newest(
         declared: Some(root(desired)),
         org_owner: None,
         delivered: delivered(desired, accounts),
-        other_buckets: OtherBuckets::none(),
+        other_buckets: OtherBuckets::origins_as(
+            aws.clone(),
+            vec![desired.archive().clone(), aws.caller().account.clone()],
+        ),
         acceptances,
         concurrency: Concurrency::default(),
         kept: None,
@@ -105,6 +108,7 @@ pub(super) fn latest(desired: &Desired, at: Timestamp) -> LatestDelivery {
     LatestDelivery {
         trail: desired.config.trail.name.to_string(),
         home_region: desired.home_region().to_string(),
+        root: root(desired),
         at,
     }
 }

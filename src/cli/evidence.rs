@@ -13,7 +13,7 @@ use serde::Serialize;
 use self::pack::{NotPacked, Packer};
 use super::ending::unless_stopped;
 use super::output_path::check_writable;
-use super::verify::{Target, What, checked, exit, window};
+use super::verify::{Target, What, chosen, exit, window};
 use super::{CliError, Context, Exit, Format};
 use crate::archive::bundle::{BundleWriter, Followed, Manifest, PUBLIC_KEYS, RECORDS};
 use crate::archive::verify::chain::Window;
@@ -105,7 +105,7 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
     let request = target.request(args.what.selection(), window);
     let trails: BTreeSet<_> = request.selection.trails.clone();
     let (ring, others) = (request.keys.clone(), request.other_buckets.clone());
-    let verification = checked(request, context).await?;
+    let verification = chosen(request, context).await?;
     let keys = keys(&ring, &verification, window).await;
 
     let mut packer = Packer {

@@ -124,9 +124,11 @@ impl Brought {
 
     /// Whether a missing file may be still to come.
     fn may_follow(&self, missing: &Finding) -> bool {
-        missing.origin.as_deref().is_some_and(|bucket| match self {
+        missing.origin.as_ref().is_some_and(|origin| match self {
             Self::Nothing => true,
-            Self::What(done) => done.may_still_bring(bucket, missing.account.as_ref()),
+            Self::What(done) => {
+                done.unfinished().may_still_bring(&origin.bucket, missing.account.as_ref())
+            }
         })
     }
 }
@@ -281,7 +283,7 @@ async fn verified(
     let mut stopped = context.stop.is_requested();
     if !stopped
         && let Some(brought) = brought
-        && missing(&verification).any(|finding| finding.origin.is_some())
+        && awaited(&verification).next().is_some()
     {
         context.out.note("files are missing: consolidating again, to see whether they come …");
         // Where a person stops it, what was found stands.
@@ -328,11 +330,14 @@ fn broken(verification: &Verification) -> impl Iterator<Item = &Finding> {
 
 /// Of what is broken, the files that are not there.
 fn missing(verification: &Verification) -> impl Iterator<Item = &Finding> {
-    broken(verification).filter(|finding| {
-        matches!(
-            finding.kind,
-            FindingKind::LogMissing | FindingKind::DigestMissing | FindingKind::ChainStartMissing
-        )
+    broken(verification).filter(|finding| finding.kind.is_of_missing_file())
+}
+
+/// The files that another consolidation may bring.
+fn awaited(verification: &Verification) -> impl Iterator<Item = &Finding> {
+    verification.all_findings().filter(|finding| {
+        finding.origin.is_some()
+            && (finding.kind.is_of_missing_file() || finding.kind == FindingKind::NotConsolidated)
     })
 }
 
@@ -354,7 +359,7 @@ async fn any_comes(
 async fn is_one_there(verification: &Verification, context: &Context) -> Result<bool, CliError> {
     let config = context.config()?;
     let archive = consolidate::target(&config, &context.aws(&config).await?);
-    for finding in missing(verification).filter(|finding| finding.origin.is_some()) {
+    for finding in awaited(verification) {
         let Some(key) = &finding.key else { continue };
         let head = archive.clients.s3().head_object().bucket(archive.bucket.as_str()).key(key);
         match head.send().await.at(&archive.clients, "s3:GetObject") {

@@ -17,7 +17,8 @@ use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::public_keys::KeyListError;
 use crate::archive::verify::run::{
-    Concurrency, Progress, Request, Selection, Verification, verify,
+    Concurrency, Progress, Request, Selection, Unmatched, Verification, unmatched,
+    unmatched_trail, verify,
 };
 use crate::archive::verify::source::ListError;
 use crate::names::{AccountId, Region, TrailName};
@@ -27,7 +28,6 @@ use crate::stop::Stop;
 /// How long after its hour a digest may still be on its way.
 const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 /// How far two clocks may differ that agree.
-const CLOCKS_AGREE: SignedDuration = SignedDuration::from_mins(5);
 /// How much longer than the window its last digest may be.
 const ONE_DIGEST: SignedDuration = SignedDuration::from_hours(1);
 
@@ -149,11 +149,22 @@ pub(super) async fn once(
         context.out.note(note);
     }
     let request = target.request(args.what.selection(), window);
-    let verification = checked(request, context).await?;
-    if let Some(beyond) = beyond(&verification, now) {
-        context.out.warn(beyond);
-    }
+    let verification = chosen(request, context).await?;
     Ok((subject, verification))
+}
+
+/// Verifies what a person chose: accounts, Regions or trails that match nothing are a
+/// mistake.
+pub(super) async fn chosen(request: Request, context: &Context) -> Result<Verification, CliError> {
+    let (source, selection) = (Arc::clone(&request.source), request.selection.clone());
+    if let Some(unmatched) = unmatched(&source, &request.prefix, &selection).await? {
+        return Err(unmatched.into());
+    }
+    // Until all is read: a bundle's files go with it.
+    let (window, _kept) = (request.window, request.kept.clone());
+    let verification = checked(request, context).await?;
+    let unmatched = unmatched_trail(&source, &verification, &selection, window).await?;
+    unmatched.map_or(Ok(verification), |unmatched| Err(unmatched.into()))
 }
 
 /// Verifies, with a bar where a person looks on.
@@ -203,19 +214,6 @@ pub(super) fn window(
     }
 }
 
-/// What to say of digests that are newer than the time they are judged by: the
-/// window ends before them, so their absence would not be noticed.
-fn beyond(verification: &Verification, now: Timestamp) -> Option<String> {
-    let proven = verification.lanes.iter().flat_map(|lane| &lane.proven);
-    let newest = proven.map(|period| period.to).max()?;
-    (newest > now.saturating_add(CLOCKS_AGREE).unwrap_or(now)).then(|| {
-        format!(
-            "notice: the newest digest ends at {newest:.0}, after the time of this verification, \
-             {now:.0}: digests beyond that are not missed if they are deleted; check the clock"
-        )
-    })
-}
-
 struct Bar {
     bar: indicatif::ProgressBar,
     logs: AtomicU64,
@@ -248,6 +246,16 @@ impl Explain for ListError {
 
     fn exit(&self) -> Exit {
         Exit::Incomplete
+    }
+}
+
+impl Explain for Unmatched {
+    fn hint(&self) -> Option<String> {
+        Some(self.existing.clone())
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
     }
 }
 

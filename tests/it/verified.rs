@@ -68,6 +68,7 @@ pub(crate) fn latest(chain: &Chain, hour: i64) -> LatestDelivery {
     LatestDelivery {
         trail: chain.trail.clone(),
         home_region: chain.home_region.clone(),
+        root: chain.root.clone(),
         at: at(hour),
     }
 }

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod locate;
 mod multipart;
 pub mod pace;
+pub mod pending;
 mod progress;
 pub mod quarantine;
 pub mod record;

@@ -1,12 +1,16 @@
 //! The chain verifier: digests of one account and Region go in, in the order of
 //! their hours; verified digests and findings come out.
 //!
+//! All roots of a bucket are followed together: a trail that becomes the
+//! organization's, or stops being it, goes on below another root.
+//!
 //! Pure: it fetches nothing, and holds one digest per chain.
 
 mod authenticity;
 mod border;
 mod end;
 mod link;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -18,13 +22,16 @@ use jiff::Timestamp;
 use self::authenticity::{Verdict, Vouched};
 pub use self::border::Border;
 pub(crate) use self::end::Absent;
-pub use self::end::{ChainSummary, DELIVERED_WITHIN, LaneSummary, LatestDelivery};
+pub use self::end::{
+    ChainSummary, DELIVERED_WITHIN, LaneSummary, LatestDelivery, SilentTrail, TrailReports,
+};
+use self::state::{Chain, LinkedTo, PendingTip, Sound, Tip, TipState};
 use super::digest::ListedLog;
 use super::finding::{Finding, FindingKind, Severity};
 use super::log_file::LogClaim;
 use super::opened::{DigestFault, FetchedDigest, OpenedDigest};
 use super::period::{Period, Periods};
-use super::place::{Family, Lane, Located, OrgOwner};
+use super::place::{Family, Lane, Located, OrgOwner, Stem, TrailOwner};
 use super::public_keys::PublicKeySet;
 use crate::archive::key::{ObjectKey, Root};
 
@@ -66,6 +73,8 @@ pub struct Rules {
     pub org_owner: Option<OrgOwner>,
     /// Whether the source keeps object metadata: a plain copy of files does not.
     pub metadata_travels: bool,
+    /// Whether `keys` are those that whoever asks gave: they may lack a whole Region.
+    pub keys_given: bool,
 }
 
 /// A digest that CloudTrail signed, found where it belongs.
@@ -78,6 +87,8 @@ pub struct VerifiedDigest {
     hour: Period,
     located: Located,
     logs: Vec<ListedLog>,
+    /// Whether the same digest lies below another root and was counted there.
+    is_copy: bool,
 }
 
 /// What a digest led to.
@@ -92,58 +103,24 @@ pub enum Outcome {
 /// The state of all chains of one account and Region.
 #[derive(Debug)]
 pub struct ChainVerifier {
-    lane: Arc<Lane>,
+    /// The roots of the bucket that have something of the account and Region.
+    lanes: Vec<Arc<Lane>>,
     rules: Rules,
-    chains: BTreeMap<Family, Vec<Chain>>,
+    chains: BTreeMap<Stem, Vec<Chain>>,
     /// All hours that verified digests cover.
     covered: Periods,
+    /// The same by root, in the order of `lanes`: what lies below one root says
+    /// nothing of the log files below another.
+    covered_below: Vec<Periods>,
     /// Where chains came from other buckets or prefixes.
     came_from: Vec<Border>,
     /// What the chain here must reach.
     border: Option<Border>,
+    /// Digests whose keys are not at hand, while no digest was verified: whether any
+    /// key of the Region was given is known at the end.
+    unknown_keys: Vec<Finding>,
     /// See [`PENDING_LIMIT`].
     pending_limit: usize,
-}
-
-/// One chain up to where it has been followed.
-#[derive(Debug)]
-struct Chain {
-    summary: ChainSummary,
-    /// The root that its digests were written under.
-    original_root: Option<Root>,
-    tip: Tip,
-    /// The last proven digest, while the tip is none: a foreign object must not
-    /// hide what the next digest links to.
-    sound_before: Option<Tip>,
-}
-
-/// The last digest of a chain so far.
-#[derive(Debug)]
-struct Tip {
-    /// The key at which it lies.
-    key: String,
-    end: Timestamp,
-    state: TipState,
-}
-
-#[derive(Debug)]
-enum TipState {
-    /// It is proven: what the next digest must record.
-    Sound(Sound),
-    /// Its signature is lost; the next digest may record it.
-    Pending(Box<OpenedDigest>, ObjectKey, Located),
-    /// It is no proof. `sound_until` is where the proof before it ends, and
-    /// `digests` how many such there are in a row.
-    Broken { sound_until: Option<Timestamp>, digests: i64 },
-}
-
-#[derive(Debug)]
-struct Sound {
-    bucket: String,
-    original: String,
-    sha256: String,
-    /// `None` where it was proven through its successor.
-    signature: Option<String>,
 }
 
 impl VerifiedDigest {
@@ -171,6 +148,12 @@ impl VerifiedDigest {
         self.located
     }
 
+    /// Whether the same digest lies below another root too, and was counted there.
+    #[must_use]
+    pub fn is_copy(&self) -> bool {
+        self.is_copy
+    }
+
     /// What it says about the log files of its hour.
     pub fn claims(&self) -> impl Iterator<Item = LogClaim> {
         self.logs.iter().map(|log| LogClaim::new(self, log))
@@ -178,33 +161,38 @@ impl VerifiedDigest {
 }
 
 impl ChainVerifier {
-    /// A verifier that has seen nothing yet.
+    /// A verifier of one account and Region of a bucket that has seen nothing yet.
+    /// There is a lane for each root.
     #[must_use]
-    pub fn new(lane: Arc<Lane>, rules: Rules) -> Self {
+    pub fn new(lanes: Vec<Arc<Lane>>, rules: Rules) -> Self {
         Self {
-            lane,
+            covered_below: vec![Periods::default(); lanes.len()],
+            lanes,
             rules,
             chains: BTreeMap::new(),
             covered: Periods::default(),
             came_from: Vec::new(),
             border: None,
+            unknown_keys: Vec::new(),
             pending_limit: PENDING_LIMIT,
         }
     }
 
-    /// All hours that verified digests cover so far.
+    /// All hours that verified digests below a root cover so far.
     #[must_use]
-    pub fn covered(&self) -> &Periods {
-        &self.covered
+    pub fn covered(&self, root: &Root) -> Option<&Periods> {
+        self.place(root).and_then(|at| self.covered_below.get(at))
     }
 
     /// Takes the next digest. Digests must come in the order of their keys'
     /// times.
     pub fn accept(&mut self, fetched: FetchedDigest, out: &mut Vec<Outcome>) {
-        let Some(family) = Family::of(&fetched.key) else { return };
-        let mut chains = self.chains.remove(&family).unwrap_or_default();
+        let Some(stem) = Stem::of(&fetched.key) else { return };
+        let Some(at) = self.place(fetched.key.root()) else { return };
+        let Some(lane) = self.lanes.get(at).map(Arc::clone) else { return };
+        let mut chains = self.chains.remove(&stem).unwrap_or_default();
         match fetched.content {
-            Ok(opened) => self.follow(&family, &mut chains, fetched.key, opened, out),
+            Ok(opened) => self.follow(&lane, &stem, &mut chains, fetched.key, opened, out),
             Err(fault) => {
                 let (kind, expected) = match fault {
                     DigestFault::Unreadable(_) => (FindingKind::Unreadable, "a digest"),
@@ -213,72 +201,111 @@ impl ChainVerifier {
                 let finding = self.at(kind, &fetched.key).because(expected, fault);
                 out.push(Outcome::found(finding));
                 let only = (chains.len() == 1).then_some(0);
-                self.break_off(&family, &mut chains, only, &fetched.key, out);
+                self.break_off(&stem, None, &mut chains, only, &fetched.key, out);
             }
         }
-        self.chains.insert(family, chains);
+        self.chains.insert(stem, chains);
     }
 
     fn follow(
         &mut self,
-        family: &Family,
+        lane: &Arc<Lane>,
+        stem: &Stem,
         chains: &mut Vec<Chain>,
         key: ObjectKey,
         opened: OpenedDigest,
         out: &mut Vec<Outcome>,
     ) {
         let document = &opened.document;
-        let located = self.lane.locate(
+        let located = lane.locate(
             &key,
             &document.digest_s3_bucket,
             &document.digest_s3_object,
             self.rules.declared.as_ref(),
         );
-        let previous = opened.previous().map(|(_, original)| {
-            let address = |located| self.lane.current_address(located, original);
-            // What was written elsewhere may have been brought here since.
-            let brought = address(Located::Relocated);
-            let is_brought = chains.iter().any(|chain| chain.ends_at(&brought));
-            if is_brought { brought } else { address(located.unwrap_or(Located::InPlace)) }
-        });
-        let linked = previous
-            .as_ref()
-            .and_then(|previous| chains.iter().position(|chain| chain.ends_at(previous)));
+        let original = document.digest_s3_object.parse().ok();
+        let owner = original.and_then(|key| Family::of(&key)).map(|family| family.owner);
+        if let Some(at) = chains.iter().position(|chain| chain.tip.is_same(&opened)) {
+            self.copy(lane, &mut chains[at], key, opened, located, out);
+            return;
+        }
+        let linked = self.linked(chains, owner.as_ref(), &opened);
 
         // Whatever else is wrong with this digest: a signature that verifies is
         // a proof wherever it was found.
-        if let (Some(at), Some(signature)) = (linked, &document.previous_digest_signature)
-            && previous.as_ref() == Some(&chains[at].tip.key)
+        if let (Some((at, LinkedTo::Tip)), Some(signature)) =
+            (linked, &document.previous_digest_signature)
         {
             self.prove_pending(&mut chains[at], Ok(signature), out);
         }
 
-        match self.authenticate(&key, &opened, located) {
+        let verdict = self.authenticate(&key, &opened, located);
+        if matches!(verdict, Verdict::Authentic(..) | Verdict::Unsigned(_))
+            && let Some((at, to)) = linked
+        {
+            chains[at].back_to(to);
+        }
+        match verdict {
             Verdict::Refused(finding) => {
-                out.push(Outcome::found(*finding));
-                let at = linked.or((chains.len() == 1).then_some(0));
-                self.break_off(family, chains, at, &key, out);
+                self.refused(*finding, out);
+                let of_owner = |chain: &&Chain| chain.may_be_of(owner.as_ref());
+                let only = chains.iter().filter(of_owner).count() == 1;
+                let only = only.then(|| chains.iter().position(|it| of_owner(&it))).flatten();
+                let at = linked.map(|(at, _)| at).or(only);
+                self.break_off(stem, owner, chains, at, &key, out);
             }
             Verdict::Authentic(located, vouched) => {
-                if let (Some(at), Some(previous)) = (linked, &previous) {
-                    chains[at].back_to(previous);
-                }
-                let at = self.link(family, chains, &key, &opened, located, linked, out);
+                let at = self.link(lane, stem, owner, chains, &key, &opened, located, linked, out);
                 let chain = &mut chains[at];
                 let state = TipState::Sound(Sound::of(&opened, opened.signature.clone()));
                 chain.advance(Tip { key: key.to_string(), end: opened.end, state });
-                out.push(Outcome::Proven(self.proven(chain, key, opened, located, vouched)));
+                let digest = self.proven(chain, key, opened, located, vouched, out);
+                out.push(Outcome::Proven(digest));
             }
             Verdict::Unsigned(located) => {
-                if let (Some(at), Some(previous)) = (linked, &previous) {
-                    chains[at].back_to(previous);
-                }
-                let at = self.link(family, chains, &key, &opened, located, linked, out);
+                let at = self.link(lane, stem, owner, chains, &key, &opened, located, linked, out);
                 self.make_room(chains, at, opened.memory, out);
                 let (name, end) = (key.to_string(), opened.end);
-                let state = TipState::Pending(Box::new(opened), key, located);
+                let places = vec![(key, located)];
+                let state = TipState::Pending(Box::new(PendingTip { opened, places }));
                 chains[at].advance(Tip { key: name, end, state });
             }
+        }
+    }
+
+    /// Takes a digest that is a chain's newest, below another root: one that was
+    /// brought elsewhere in its own bucket and is still where it was. It counts
+    /// once, and what lies at either place must be whole.
+    fn copy(
+        &mut self,
+        lane: &Arc<Lane>,
+        chain: &mut Chain,
+        key: ObjectKey,
+        opened: OpenedDigest,
+        located: Option<Located>,
+        out: &mut Vec<Outcome>,
+    ) {
+        let located = match self.authenticate(&key, &opened, located) {
+            Verdict::Refused(finding) => {
+                self.refused(*finding, out);
+                return;
+            }
+            Verdict::Unsigned(located) => located,
+            Verdict::Authentic(located, _) => {
+                if let Some(signature) = &opened.signature {
+                    self.prove_pending(chain, Ok(signature), out);
+                }
+                located
+            }
+        };
+        match &mut chain.tip.state {
+            TipState::Pending(pending) => pending.places.push((key, located)),
+            // The same bytes as one that is proven.
+            TipState::Sound(_) => {
+                let digest = self.proven_copy(lane, chain, key, opened, located);
+                out.push(Outcome::Proven(digest));
+            }
+            TipState::Broken { .. } => {}
         }
     }
 
@@ -290,15 +317,58 @@ impl ChainVerifier {
         opened: OpenedDigest,
         located: Located,
         vouched: Vouched,
+        out: &mut Vec<Outcome>,
     ) -> VerifiedDigest {
         let hour = Period { from: opened.start, to: opened.end };
         self.covered.add(hour);
         chain.summary.count(hour, located);
+        chain.summary.stored_inflated += u64::from(opened.stored_inflated);
         if vouched == Vouched::No {
             chain.summary.count_saved_key(hour);
         }
+        // Keys of the Region are at hand, so those that are not say something.
+        out.extend(self.unknown_keys.drain(..).map(key_not_found).map(Outcome::found));
+        let lane = self.lane(&key);
+        self.cover(chain, &lane, hour);
         let logs = opened.document.log_files;
-        VerifiedDigest { lane: Arc::clone(&self.lane), key, hour, located, logs }
+        VerifiedDigest { lane, key, hour, located, logs, is_copy: false }
+    }
+
+    fn proven_copy(
+        &mut self,
+        lane: &Arc<Lane>,
+        chain: &mut Chain,
+        key: ObjectKey,
+        opened: OpenedDigest,
+        located: Located,
+    ) -> VerifiedDigest {
+        let hour = Period { from: opened.start, to: opened.end };
+        chain.summary.count_copy(hour, located);
+        self.cover(chain, lane, hour);
+        let (lane, logs) = (Arc::clone(lane), opened.document.log_files);
+        VerifiedDigest { lane, key, hour, located, logs, is_copy: true }
+    }
+
+    /// Notes that the log files of an hour below a root are all known.
+    fn cover(&mut self, chain: &mut Chain, lane: &Lane, hour: Period) {
+        let Some(at) = self.place(&lane.root) else { return };
+        if let Some(covered) = self.covered_below.get_mut(at) {
+            covered.add(hour);
+        }
+        let end = chain.ends.entry(at).or_insert(hour.to);
+        *end = hour.to.max(*end);
+    }
+
+    /// Says why a digest proves nothing. That no key of the Region is at hand is said
+    /// at the end, if none was.
+    fn refused(&mut self, finding: Finding, out: &mut Vec<Outcome>) {
+        if finding.kind != FindingKind::PublicKeyMissing {
+            out.push(Outcome::found(finding));
+        } else if self.covered.as_slice().is_empty() {
+            self.unknown_keys.push(finding);
+        } else {
+            out.push(Outcome::found(key_not_found(finding)));
+        }
     }
 
     /// Decides about all tips but one whose signatures are lost, where they take
@@ -330,11 +400,11 @@ impl ChainVerifier {
         }
         let sound_until = chain.summary.proven_until();
         let broken = TipState::Broken { sound_until, digests: 1 };
-        let TipState::Pending(opened, key, located) =
-            std::mem::replace(&mut chain.tip.state, broken)
-        else {
+        let TipState::Pending(pending) = std::mem::replace(&mut chain.tip.state, broken) else {
             return;
         };
+        let PendingTip { opened, mut places } = *pending;
+        let Some((key, located)) = places.pop() else { return };
         let checked = match recorded {
             Ok(signature) => self.check_signature(&key, &opened, signature),
             Err(why) => {
@@ -351,20 +421,31 @@ impl ChainVerifier {
         let vouched = match checked {
             Ok(vouched) => vouched,
             Err(finding) => {
-                out.push(Outcome::found(*finding));
+                self.refused(*finding, out);
                 return;
             }
         };
         chain.summary.through_successor += 1;
         chain.tip.state = TipState::Sound(Sound::of(&opened, None));
-        out.push(Outcome::Proven(self.proven(chain, key, *opened, located, vouched)));
+        let hour = Period { from: opened.start, to: opened.end };
+        let logs = places.iter().map(|_| opened.document.log_files.clone()).collect::<Vec<_>>();
+        let digest = self.proven(chain, key, opened, located, vouched, out);
+        out.push(Outcome::Proven(digest));
+        for ((key, located), logs) in places.into_iter().zip(logs) {
+            let lane = self.lane(&key);
+            chain.summary.count_copy(hour, located);
+            self.cover(chain, &lane, hour);
+            let copy = VerifiedDigest { lane, key, hour, located, logs, is_copy: true };
+            out.push(Outcome::Proven(copy));
+        }
     }
 
     /// Notes that a digest proves nothing, so that the digest after it is not
     /// said to miss it.
     fn break_off(
         &mut self,
-        family: &Family,
+        stem: &Stem,
+        owner: Option<TrailOwner>,
         chains: &mut Vec<Chain>,
         at: Option<usize>,
         key: &ObjectKey,
@@ -386,52 +467,31 @@ impl ChainVerifier {
         } else {
             let state = TipState::Broken { sound_until: None, digests: 1 };
             let tip = Tip { key: key.to_string(), end: key.time(), state };
-            let mut summary = ChainSummary::new(family.clone());
-            summary.invalid = 1;
-            chains.push(Chain { summary, original_root: None, tip, sound_before: None });
+            let mut chain = Chain::new(stem.clone(), owner, None, tip);
+            chain.summary.invalid = 1;
+            chains.push(chain);
         }
     }
 
     fn at(&self, kind: FindingKind, key: impl std::fmt::Display) -> Finding {
-        Finding::new(kind).at(self.lane.bucket.as_deref(), key)
-    }
-}
-
-impl Chain {
-    /// Whether the chain's last digest, or its last proven one, lies at a key.
-    fn ends_at(&self, key: &str) -> bool {
-        self.tip.key == key || self.sound_before.as_ref().is_some_and(|sound| sound.key == key)
+        Finding::new(kind).at(self.first().bucket.as_deref(), key)
     }
 
-    /// What the tip takes while it waits for a successor. Units: bytes.
-    fn pending(&self) -> usize {
-        match &self.tip.state {
-            TipState::Pending(opened, ..) => opened.memory,
-            TipState::Sound(_) | TipState::Broken { .. } => 0,
-        }
+    /// The place of a root among the lanes.
+    fn place(&self, root: &Root) -> Option<usize> {
+        self.lanes.iter().position(|lane| lane.root == *root)
     }
 
-    /// Forgets foreign objects after the digest at a key.
-    fn back_to(&mut self, key: &str) {
-        if let Some(sound) = self.sound_before.take_if(|sound| sound.key == key) {
-            self.tip = sound;
-        }
+    /// The lane that a key lies in; one that lies in none is not accepted.
+    fn lane(&self, key: &ObjectKey) -> Arc<Lane> {
+        let at = self.place(key.root()).unwrap_or_default();
+        Arc::clone(&self.lanes[at])
     }
 
-    fn advance(&mut self, tip: Tip) {
-        self.tip = tip;
-        self.sound_before = None;
-    }
-}
-
-impl Sound {
-    fn of(opened: &OpenedDigest, signature: Option<String>) -> Self {
-        Self {
-            bucket: opened.document.digest_s3_bucket.clone(),
-            original: opened.document.digest_s3_object.clone(),
-            sha256: opened.sha256.clone(),
-            signature,
-        }
+    /// The lane that stands for all: of the declared root, where that is known.
+    fn first(&self) -> &Lane {
+        let declared = self.rules.declared.as_ref().and_then(|root| self.place(root));
+        &self.lanes[declared.unwrap_or_default()]
     }
 }
 
@@ -439,4 +499,15 @@ impl Outcome {
     fn found(finding: Finding) -> Self {
         Self::Found(Box::new(finding))
     }
+}
+
+/// The finding that a missing key is where other keys of its Region are at hand.
+pub(crate) fn key_not_found(missing: Finding) -> Finding {
+    let kind = FindingKind::PublicKeyNotFound;
+    Finding { kind, severity: kind.severity(), ..missing }
+}
+
+/// The root of an address that CloudTrail wrote to.
+fn original_root(key: &str) -> Option<Root> {
+    key.parse().ok().map(|key: ObjectKey| key.root().clone())
 }

@@ -69,6 +69,9 @@ kinds! {
     /// No public key at hand has the digest's fingerprint.
     PublicKeyNotFound "public-key-not-found" Broken
         "AWS published no such key for this Region in this time; without it the digest proves nothing";
+    /// The keys that were given have none of the digests' Region.
+    PublicKeyMissing "public-key-missing" Incomplete
+        "no public key of this Region was given: its digests cannot be verified, and nothing is known against them";
     /// Digests verify with keys that nobody but the archive names.
     PublicKeySaved "public-key-saved" Incomplete
         "AWS no longer lists the keys of this time, or could not be asked: the digests verify with keys saved beside the archive, which whoever may write there could have put there";
@@ -135,9 +138,38 @@ kinds! {
     /// The command was stopped before an account and Region was verified.
     NotVerified "not-verified" Incomplete
         "the command was stopped before this account and Region was verified: run it again";
+    /// A file that is missing here and lies in the source that it comes from.
+    NotConsolidated "not-consolidated" Incomplete
+        "not consolidated yet: the file lies in its source, and no run has copied it; run `orgtrail consolidate`";
+    /// A log file that lies below another root of the same bucket.
+    LogElsewhere "log-elsewhere" Notice
+        "the log file lies below another root of the bucket, with the bytes that its digest lists";
+    /// Proven files that are stored without compression.
+    StoredInflated "stored-inflated" Notice
+        "the files are stored inflated, as browsers and some HTTP clients save them; their bytes are those that CloudTrail signed";
+    /// Files that operating systems leave in folders.
+    Clutter "clutter" Notice
+        "files that operating systems and file managers leave in folders; CloudTrail did not write them, and they are not looked at";
+    /// CloudTrail does not say what it delivered.
+    DeliveryUnknown "delivery-unknown" Notice
+        "the trail's status reports no deliveries, so CloudTrail cannot confirm that the newest digests are here";
+    /// Nothing of an account and Region lies in the window.
+    WindowEmpty "window-empty" Incomplete
+        "no digest covers any part of the window, so nothing in it is proven";
+    /// Digests lie beyond the window.
+    BeyondWindow "beyond-window" Notice
+        "digests end after the window: what they cover is not part of the answer";
     /// An object or a listing could not be read.
     Unreadable "unreadable" Incomplete
         "it could not be read, so nothing is said about it";
+}
+
+impl FindingKind {
+    /// Whether a file is missing that a digest names.
+    #[must_use]
+    pub fn is_of_missing_file(self) -> bool {
+        matches!(self, Self::LogMissing | Self::DigestMissing | Self::ChainStartMissing)
+    }
 }
 
 impl Serialize for FindingKind {
@@ -149,6 +181,22 @@ impl Serialize for FindingKind {
 impl std::fmt::Display for FindingKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.code())
+    }
+}
+
+/// Where CloudTrail delivered a file that belongs elsewhere now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+}
+
+impl Serialize for Origin {
+    /// Shape: the bucket alone, as reports have it since version 1.
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.bucket)
     }
 }
 
@@ -167,10 +215,9 @@ pub struct Finding {
     pub bucket: Option<String>,
     /// The key at which it was found, or should have been.
     pub key: Option<String>,
-    /// Of what is missing, the bucket that CloudTrail delivered it to, where that
-    /// is another.
+    /// Of what is missing, where CloudTrail delivered it, where that is elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub origin: Option<String>,
+    pub origin: Option<Origin>,
     /// What should have been there.
     pub expected: Option<String>,
     /// What was there.

@@ -3,12 +3,12 @@
 use aws_lc_rs::digest::{Context, SHA256};
 
 use super::chain::VerifiedDigest;
-use super::digest::ListedLog;
-use super::finding::{Finding, FindingKind};
+use super::digest::{ListedLog, sha256_hex};
+use super::finding::{Finding, FindingKind, Origin};
 use super::gzip::{GzipError, inflate};
 use super::period::Period;
 use super::place::{Lane, Located};
-use crate::archive::key::ObjectKey;
+use crate::archive::key::{ObjectKey, Root};
 
 /// The largest log file that is inflated. Units: bytes, inflated.
 ///
@@ -22,10 +22,12 @@ const LIMIT: u64 = 1 << 30;
 pub struct LogClaim {
     bucket: Option<Box<str>>,
     key: Box<str>,
-    /// The bucket that it was delivered to, where that is another.
-    origin: Option<Box<str>>,
+    /// Where it was delivered, where that is elsewhere: bucket and key.
+    origin: Option<(Box<str>, Box<str>)>,
     sha256: Box<str>,
     hour: Period,
+    /// Whether the file is listed by a copy of a digest that was counted.
+    is_copy: bool,
 }
 
 /// A log file that is, byte for byte, what CloudTrail delivered.
@@ -35,6 +37,7 @@ pub struct LogClaim {
 pub struct VerifiedLog {
     key: Box<str>,
     inflated_bytes: u64,
+    is_stored_inflated: bool,
 }
 
 /// Why a log file is not what its digest says.
@@ -64,9 +67,11 @@ impl LogClaim {
         Self {
             bucket,
             key: key.into(),
-            origin: relocated.then(|| log.s3_bucket.as_str().into()),
+            origin: relocated
+                .then(|| (log.s3_bucket.as_str().into(), log.s3_object.as_str().into())),
             sha256: log.hash_value.to_ascii_lowercase().into(),
             hour: digest.hour(),
+            is_copy: digest.is_copy(),
         }
     }
 
@@ -74,6 +79,22 @@ impl LogClaim {
     /// bucket; `None` where that is the file itself.
     pub(super) fn here(&self, lane: &Lane) -> Option<Self> {
         (self.bucket != lane.bucket).then(|| Self { bucket: lane.bucket.clone(), ..self.clone() })
+    }
+
+    /// The same of the file under another root of the lane's bucket; `None` where
+    /// it does not belong to the bucket.
+    pub(super) fn below(&self, root: &Root, lane: &Lane) -> Option<Self> {
+        if self.bucket != lane.bucket {
+            return None;
+        }
+        let key = self.parsed_key().filter(|key| key.root() != root)?.under(root);
+        Some(Self { key: key.to_string().into(), ..self.clone() })
+    }
+
+    /// Whether the file counts already: the same digest lies elsewhere too.
+    #[must_use]
+    pub fn is_copy(&self) -> bool {
+        self.is_copy
     }
 
     /// The bucket to fetch from; unknown for a folder.
@@ -103,14 +124,27 @@ impl LogClaim {
     /// Checks the file's bytes, as stored.
     ///
     /// `buffer` is scratch space that can be used again.
-    pub fn check(&self, gzip: &[u8], buffer: &mut Vec<u8>) -> Result<VerifiedLog, LogFault> {
+    pub fn check(&self, stored: &[u8], buffer: &mut Vec<u8>) -> Result<VerifiedLog, LogFault> {
+        let fault = match self.inflated(stored, buffer) {
+            Ok(log) => return Ok(log),
+            Err(fault) => fault,
+        };
+        // The digest speaks of the text, however it is stored.
+        if sha256_hex(stored) != *self.sha256 {
+            return Err(fault);
+        }
+        let inflated_bytes = stored.len() as u64;
+        Ok(VerifiedLog { key: self.key.clone(), inflated_bytes, is_stored_inflated: true })
+    }
+
+    fn inflated(&self, gzip: &[u8], buffer: &mut Vec<u8>) -> Result<VerifiedLog, LogFault> {
         let mut hash = Context::new(&SHA256);
         let inflated_bytes = inflate(gzip, LIMIT, buffer, |piece| hash.update(piece))?;
         let found = hex::encode(hash.finish());
         if found != *self.sha256 {
             return Err(LogFault::Hash { found });
         }
-        Ok(VerifiedLog { key: self.key.clone(), inflated_bytes })
+        Ok(VerifiedLog { key: self.key.clone(), inflated_bytes, is_stored_inflated: false })
     }
 
     /// The finding that a fault is.
@@ -138,7 +172,15 @@ impl LogClaim {
     pub fn missing(&self) -> Finding {
         let expected = format!("a log file with SHA-256 {}", self.sha256);
         let finding = self.finding(FindingKind::LogMissing).because(expected, "nothing");
-        Finding { origin: self.origin.as_deref().map(str::to_owned), ..finding }
+        let origin = self.origin.as_ref();
+        let origin = origin.map(|(bucket, key)| Origin { bucket: bucket.to_string(), key: key.to_string() });
+        Finding { origin, ..finding }
+    }
+
+    /// The finding that it is where it lies below another root.
+    #[must_use]
+    pub fn elsewhere(&self, key: &str) -> Finding {
+        self.finding(FindingKind::LogElsewhere).because("the log file here", format!("it lies at {key}"))
     }
 
     /// The finding that it could not be read.
@@ -159,6 +201,12 @@ impl VerifiedLog {
         &self.key
     }
 
+    /// Whether it is stored without compression.
+    #[must_use]
+    pub fn is_stored_inflated(&self) -> bool {
+        self.is_stored_inflated
+    }
+
     /// How long it is, inflated. Units: bytes.
     #[must_use]
     pub fn inflated_bytes(&self) -> u64 {
@@ -169,7 +217,6 @@ impl VerifiedLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::key::Root;
 
     #[test]
     fn of_a_file_in_another_bucket_the_one_here_is_held_to_the_same() {
@@ -186,6 +233,7 @@ mod tests {
             origin: None,
             sha256: "00".into(),
             hour: Period { from: at, to: at },
+            is_copy: false,
         };
         let here = claim("old").here(&lane).unwrap();
         assert_eq!((here.bucket(), here.key(), &*here.sha256), (Some("new"), "key", "00"));

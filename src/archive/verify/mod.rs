@@ -6,6 +6,7 @@
 //! [`source`], many objects at a time.
 
 pub mod chain;
+pub mod clutter;
 pub mod digest;
 pub mod finding;
 pub mod gzip;

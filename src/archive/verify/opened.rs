@@ -37,6 +37,8 @@ pub struct OpenedDigest {
     pub(super) memory: usize,
     /// Its share of the memory that unproven digests may take.
     pub(super) held: Option<tokio::sync::OwnedSemaphorePermit>,
+    /// Whether it is stored inflated: a browser or an HTTP client did that.
+    pub(super) stored_inflated: bool,
 }
 
 /// Why a digest cannot be read.
@@ -69,13 +71,12 @@ impl OpenedDigest {
     ///
     /// `metadata` gives the object's metadata by name, without `x-amz-meta-`.
     pub fn open<'m>(
-        gzip: &[u8],
+        stored: &[u8],
         metadata: impl Fn(&str) -> Option<&'m str>,
         backfill: bool,
         buffer: &mut Vec<u8>,
     ) -> Result<Self, DigestFault> {
-        let mut inflated = Vec::new();
-        inflate(gzip, LIMIT, buffer, |piece| inflated.extend_from_slice(piece))?;
+        let (inflated, stored_inflated) = contents(stored, buffer)?;
         let document = DigestDocument::parse(&inflated)?;
         let (start, end) = document.hour().map_err(|_| DigestFault::Hour {
             start: document.digest_start_time.clone(),
@@ -102,6 +103,7 @@ impl OpenedDigest {
             signature,
             signed_at,
             held: None,
+            stored_inflated,
         })
     }
 
@@ -123,5 +125,23 @@ impl OpenedDigest {
             .previous_digest_s3_bucket
             .as_deref()
             .zip(document.previous_digest_s3_object.as_deref())
+    }
+}
+
+/// A digest's text, and whether it is stored without compression.
+///
+/// CloudTrail sets `Content-Encoding: gzip`, so browsers and HTTP clients save the
+/// text itself. What it says decides, and its signature.
+pub(crate) fn contents(
+    stored: &[u8],
+    buffer: &mut Vec<u8>,
+) -> Result<(Vec<u8>, bool), GzipError> {
+    let mut inflated = Vec::new();
+    match inflate(stored, LIMIT, buffer, |piece| inflated.extend_from_slice(piece)) {
+        Ok(_) => Ok((inflated, false)),
+        Err(_) if stored.first() == Some(&b'{') && stored.len() as u64 <= LIMIT => {
+            Ok((stored.to_vec(), true))
+        }
+        Err(error) => Err(error),
     }
 }

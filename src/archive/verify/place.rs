@@ -18,9 +18,10 @@ pub struct Lane {
     pub region: Region,
 }
 
-/// A trail's digests in one lane; standard and backfill digests are apart.
+/// What a digest's file name says about its chain. Trails of several owners can share
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Family {
+pub struct Stem {
     /// The trail.
     pub trail: TrailName,
     /// The Region in which the trail was created.
@@ -29,8 +30,27 @@ pub struct Family {
     pub backfill: bool,
 }
 
-impl Family {
-    /// The family that a key belongs to; `None` where it names no digest.
+/// Who owns a trail, as the address shows that CloudTrail wrote its digests to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TrailOwner {
+    /// The account whose activity the digests record.
+    Account,
+    /// An organization: its management account.
+    Organization(OrgId),
+}
+
+/// One trail's digests of one account and Region; standard and backfill digests are
+/// apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Family {
+    /// Who owns the trail.
+    pub owner: TrailOwner,
+    /// What the digests' file names say.
+    pub stem: Stem,
+}
+
+impl Stem {
+    /// The stem of a key; `None` where it names no digest.
     #[must_use]
     pub fn of(key: &ObjectKey) -> Option<Self> {
         let ObjectKind::Digest { trail, home_region, backfill } = key.kind() else { return None };
@@ -38,10 +58,34 @@ impl Family {
     }
 }
 
-impl std::fmt::Display for Family {
+impl TrailOwner {
+    /// The owner of the trail that wrote below a root.
+    #[must_use]
+    pub fn of(original: &Root) -> Self {
+        original.org.clone().map_or(Self::Account, Self::Organization)
+    }
+}
+
+impl Family {
+    /// The family of an original key, the one that CloudTrail wrote; `None` where it
+    /// names no digest. Consolidation puts digests of every owner below one root, so
+    /// the key of a copy does not tell.
+    #[must_use]
+    pub fn of(original: &ObjectKey) -> Option<Self> {
+        Some(Self { owner: TrailOwner::of(original.root()), stem: Stem::of(original)? })
+    }
+}
+
+impl std::fmt::Display for Stem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} of {}", self.trail, self.home_region)?;
         if self.backfill { f.write_str(" (backfill)") } else { Ok(()) }
+    }
+}
+
+impl std::fmt::Display for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.stem)
     }
 }
 

@@ -261,6 +261,12 @@ impl PublicKeySet {
         self.find(region, fingerprint, signed)
     }
 
+    /// Whether there is a key that says that it is of a Region.
+    #[must_use]
+    pub fn has_of(&self, region: &Region) -> bool {
+        self.keys.values().flatten().any(|key| key.region.as_ref() == Some(region))
+    }
+
     /// The key that a digest of a Region names, if it was valid when the digest
     /// was signed.
     pub fn find(

@@ -4,12 +4,18 @@
 mod delivery;
 mod digests;
 mod discover;
+mod exists;
+mod files;
 mod follow;
 mod keys;
 mod lane;
+mod listing;
 mod logs;
+mod pending;
+mod window;
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
@@ -18,11 +24,14 @@ use serde::Serialize;
 
 pub use self::delivery::Deliveries;
 use self::discover::{Discovered, discover};
+pub use self::exists::{Unmatched, unmatched, unmatched_trail};
 pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
-use super::chain::{Absent, Border, ChainSummary, Rules, Window};
+use self::lane::Extent;
+use self::window::proven;
+use super::chain::{Absent, Border, ChainSummary, Rules, Window, key_not_found};
 use super::finding::{Finding, FindingKind, Severity};
-use super::period::{Period, Periods};
+use super::period::Period;
 use super::place::{Lane, OrgOwner};
 use super::source::{ListError, Source};
 use crate::archive::accept::Acceptances;
@@ -57,7 +66,7 @@ pub struct Request {
     /// How much happens at a time.
     pub concurrency: Concurrency,
     /// What must live as long as the source is read.
-    pub kept: Option<Box<dyn std::any::Any + Send + Sync>>,
+    pub kept: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 /// Which accounts, Regions and trails; an empty set means all.
@@ -96,8 +105,8 @@ pub struct Verification {
     pub findings: Vec<Finding>,
 }
 
-/// What verifying one account and Region gave.
-#[derive(Debug, Serialize)]
+/// What verifying one account and Region of a bucket gave.
+#[derive(Debug, Clone, Serialize)]
 pub struct LaneReport {
     /// The account.
     pub account: AccountId,
@@ -105,8 +114,11 @@ pub struct LaneReport {
     pub region: Region,
     /// The bucket; unknown for a folder.
     pub bucket: Option<String>,
-    /// The part of the keys above the account.
+    /// The part of the keys above the account: of the declared root, where the
+    /// account and Region lies below several.
     pub root: String,
+    /// The same of all roots that it lies below.
+    pub roots: Vec<String>,
     /// The chains of digests.
     pub chains: Vec<ChainSummary>,
     /// The log files.
@@ -118,9 +130,21 @@ pub struct LaneReport {
     /// Whether a chain was followed here from another bucket or prefix.
     #[serde(skip)]
     pub followed: bool,
+    /// The trails that were not chosen and have digests in the window.
+    #[serde(skip)]
+    pub(crate) other_trails: BTreeSet<TrailName>,
+    /// The trails that CloudTrail names, which may have no digest here.
+    #[serde(skip)]
+    pub(crate) told_trails: BTreeSet<TrailName>,
+    /// Whether it has digests after the window.
+    #[serde(skip)]
+    pub(crate) is_beyond: bool,
     /// Where its chains came from other buckets.
     #[serde(skip)]
     pub(crate) borders: Vec<Border>,
+    /// Digests whose keys are not at hand, where none was verified.
+    #[serde(skip)]
+    pub(crate) unknown_keys: Vec<Finding>,
     /// The trails without any digest here.
     #[serde(skip)]
     pub(crate) absent: Vec<Absent>,
@@ -162,7 +186,7 @@ pub struct LogTally {
 }
 
 impl Verification {
-    /// How grave the gravest finding is.
+    /// How severe the most severe finding is.
     ///
     /// Where there was nothing to look at, nothing is proven: incomplete.
     #[must_use]
@@ -180,9 +204,12 @@ impl Verification {
         })
     }
 
-    /// All findings, account by account.
+    /// All findings, the most severe first, and these account by account.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().chain(self.lanes.iter().flat_map(|lane| &lane.findings))
+        let all = || self.findings.iter().chain(self.lanes.iter().flat_map(|lane| &lane.findings));
+        [Severity::Broken, Severity::Incomplete, Severity::Notice]
+            .into_iter()
+            .flat_map(move |severity| all().filter(move |finding| finding.severity == severity))
     }
 }
 
@@ -199,24 +226,33 @@ pub async fn verify(
         () = stop.requested() => return Err(ListError::stopped(&request.prefix, &stop)),
     };
     request.keys.ask_too(&lanes);
-    progress.lanes(lanes.len());
+    // INVARIANT: what lies below several roots of a bucket is verified together: its
+    // chains go from one root to another, and each digest counts once.
+    let mut places = BTreeMap::<_, Vec<Lane>>::new();
+    for lane in lanes {
+        places.entry((lane.account.clone(), lane.region.clone())).or_default().push(lane);
+    }
+    progress.lanes(places.len());
     let request = Arc::new(request);
     let limits = Arc::new(logs::Limits::new(request.concurrency));
-    let mut reports: Vec<LaneReport> = stream::iter(lanes)
-        .map(|lane| {
+    let mut reports: Vec<LaneReport> = stream::iter(places.into_values())
+        .map(|lanes| {
             let (limits, progress) = (Arc::clone(&limits), Arc::clone(&progress));
             let (request, stop) = (Arc::clone(&request), stop.clone());
             async move {
+                let not_verified = lanes.first().map(LaneReport::not_verified);
                 if stop.is_requested() {
-                    return LaneReport::not_verified(&lane);
+                    return not_verified;
                 }
+                let (extent, over) = (Extent::Window, stop.over(GRACE));
                 tokio::select! {
-                    report = lane::verify(request, lane.clone(), None, limits, progress) => report,
-                    () = stop.over(GRACE) => LaneReport::not_verified(&lane),
+                    report = lane::verify(request, lanes, extent, limits, progress) => report,
+                    () = over => not_verified,
                 }
             }
         })
         .buffer_unordered(request.concurrency.lanes)
+        .filter_map(async |report| report)
         .collect()
         .await;
     delivery::weigh(&mut reports);
@@ -225,14 +261,69 @@ pub async fn verify(
         () = follow::follow(&request, &mut reports, &limits, &progress) => {}
         () = stop.requested() => {}
     }
+    settle_keys(&mut reports);
+    tokio::select! {
+        // What is not looked for at its origin stays missing: a stop waits for this.
+        () = pending::settle(&request, &mut reports) => {}
+        () = stop.over(GRACE) => {}
+    }
+    let mut findings = window::of_all(request.window, &reports);
+    findings.extend(unsearched);
     let order = |report: &LaneReport| {
         (report.account.clone(), report.region.clone(), report.bucket.clone(), report.root.clone())
     };
     reports.sort_by_cached_key(order);
-    let mut verification =
-        Verification { lanes: reports, findings: unsearched.into_iter().collect() };
+    let mut verification = Verification { lanes: reports, findings };
     request.acceptances.apply(&request.source, &mut verification).await;
+    for report in &mut verification.lanes {
+        report.findings.sort_by(by_severity);
+    }
     Ok(verification)
+}
+
+/// The most severe first, and these by time.
+fn by_severity(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    let key = |finding: &Finding| {
+        (Reverse(finding.severity), finding.period.map(|period| period.from), finding.kind)
+    };
+    key(a).cmp(&key(b)).then_with(|| a.key.cmp(&b.key))
+}
+
+/// Decides about digests whose keys are not at hand: where others of their Region were
+/// verified, its keys were given, and these are not among them.
+fn settle_keys(reports: &mut [LaneReport]) {
+    let is_proven = |lane: &&LaneReport| lane.chains.iter().any(|chain| chain.valid > 0);
+    let proven = reports.iter().filter(is_proven).map(|lane| lane.region.clone());
+    let proven: BTreeSet<Region> = proven.collect();
+    for lane in reports {
+        let unknown = std::mem::take(&mut lane.unknown_keys);
+        if proven.contains(&lane.region) {
+            lane.findings.extend(unknown.into_iter().map(|missing| Finding {
+                account: Some(lane.account.clone()),
+                region: Some(lane.region.clone()),
+                ..key_not_found(missing)
+            }));
+            continue;
+        }
+        let periods = unknown.iter().filter_map(|finding| finding.period);
+        let period = periods.reduce(|one, other| Period {
+            from: one.from.min(other.from),
+            to: one.to.max(other.to),
+        });
+        let objects = unknown.len() as u64;
+        lane.findings.extend(unknown.into_iter().next().map(|first| Finding {
+            account: Some(lane.account.clone()),
+            region: Some(lane.region.clone()),
+            objects,
+            period,
+            ..Finding::new(FindingKind::PublicKeyMissing)
+                .at(first.bucket.as_deref(), first.key.unwrap_or_default())
+                .because(
+                    format!("a public key of {}", lane.region),
+                    format!("no public key for {} was given", lane.region),
+                )
+        }));
+    }
 }
 
 /// Is told how far verification has come.
@@ -270,6 +361,7 @@ impl Request {
             declared: self.declared.clone(),
             org_owner: self.org_owner.clone(),
             metadata_travels: self.source.keeps_metadata(),
+            keys_given: matches!(self.keys, KeyRing::Given(_) | KeyRing::Packed(..)),
         };
         (rules, failed)
     }
@@ -281,12 +373,4 @@ impl Request {
     fn before_last(&self, time: Timestamp) -> bool {
         self.window.last.is_none_or(|last| time <= last)
     }
-}
-
-/// Takes the hours of bad log files out of what is proven.
-fn proven(mut covered: Periods, bad: &[Period]) -> Vec<Period> {
-    for hour in bad {
-        covered.remove(*hour);
-    }
-    covered.as_slice().to_vec()
 }

@@ -109,6 +109,12 @@ impl Source {
         self.bucket().is_some()
     }
 
+    /// Whether it is a plain folder of files that people may have looked into.
+    #[must_use]
+    pub fn is_mirror(&self) -> bool {
+        matches!(self, Self::Folder(folder) if folder.bucket().is_none())
+    }
+
     /// The names of the folders directly below a prefix, in order.
     ///
     /// `prefix` is empty or ends in a slash.
@@ -151,6 +157,18 @@ impl Source {
         match self {
             Self::S3(s3) => s3.version(key).await,
             Self::Folder(_) => Ok(None),
+        }
+    }
+
+    /// Whether there is an object of a key.
+    pub async fn exists(&self, key: &str) -> Result<bool, FetchError> {
+        match self {
+            Self::S3(s3) => s3.exists(key).await,
+            Self::Folder(folder) => match folder.fetch(None, key).await {
+                Ok(_) => Ok(true),
+                Err(FetchError::NotFound) => Ok(false),
+                Err(error) => Err(error),
+            },
         }
     }
 

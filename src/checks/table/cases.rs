@@ -28,7 +28,8 @@ fn chains(facts: &mut Facts) -> &mut Vec<LaneReport> {
 /// Facts of which nobody else holds the chains.
 fn own_chains() -> Facts {
     let mut facts = holding();
-    let verification = Verification { lanes: own_lanes(&facts), findings: Vec::new() };
+    let lanes = facts.chains.present().unwrap().lanes.clone();
+    let verification = Verification { lanes, findings: Vec::new() };
     facts.chains = Seen::Present(Arc::new(verification));
     facts
 }

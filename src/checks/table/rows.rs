@@ -195,12 +195,17 @@ pub(super) const ROWS: &[Row] = &[
                 region: "us-east-1".parse().unwrap(),
                 bucket: None,
                 root: String::new(),
+                roots: Vec::new(),
                 chains: Vec::new(),
                 logs: LogTally::default(),
                 proven: Vec::new(),
                 findings: vec![Finding::new(FindingKind::DigestSignature)],
                 followed: false,
+                other_trails: BTreeSet::new(),
+                told_trails: BTreeSet::new(),
+                is_beyond: false,
                 borders: Vec::new(),
+                unknown_keys: Vec::new(),
                 absent: Vec::new(),
             };
             let verification = Verification { lanes: vec![lane], findings: Vec::new() };

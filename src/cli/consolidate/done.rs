@@ -1,5 +1,7 @@
 //! What a consolidation came to, and how it is told.
 
+use std::collections::BTreeMap;
+
 use indicatif::{BinaryBytes, HumanCount};
 use serde::Serialize;
 
@@ -8,6 +10,7 @@ use crate::{
         discover::{Found, Unread},
         copy::CopyError,
         ledger::LedgerError,
+        pending::{NotFound, Unfinished},
         run::Report,
     },
     cli::{CliError, Context, Exit, Explain, archived, estimate, sources, sources::Missing},
@@ -15,7 +18,6 @@ use crate::{
         consolidation::{Estimate, estimate as reckon},
         prices,
     },
-    names::AccountId,
     report::drift::plain,
 };
 
@@ -61,25 +63,21 @@ impl Done {
         if self.complete() { Exit::Clean } else { Exit::Incomplete }
     }
 
-    /// Whether a file of an account's activity that CloudTrail delivered to a
-    /// bucket may be still to come: not all of its source was brought, or it may
-    /// be one that could not be found.
-    pub(in crate::cli) fn may_still_bring(
-        &self,
-        bucket: &str,
-        account: Option<&AccountId>,
-    ) -> bool {
-        let of_bucket = |place: &str| {
-            let rest = place.strip_prefix("s3://").and_then(|place| place.strip_prefix(bucket));
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
+    /// What it left for the next run.
+    pub(in crate::cli) fn unfinished(&self) -> Unfinished {
         let report = &self.report;
-        if self.sources.iter().any(|name| of_bucket(name)) {
-            report.stopped
-                || report.failures.iter().any(|failure| of_bucket(&failure.place))
-                || report.by_source.iter().any(|(name, it)| of_bucket(name) && !it.complete())
-        } else {
-            self.found.unread.iter().any(|unread| Some(&unread.account) == account)
+        let mut sources: BTreeMap<String, bool> =
+            self.sources.iter().map(|name| (name.clone(), true)).collect();
+        for (name, counts) in &report.by_source {
+            *sources.entry(name.clone()).or_insert(true) &= counts.complete();
+        }
+        Unfinished {
+            stopped: report.stopped,
+            sources,
+            failed: report.failures.iter().map(|failure| failure.place.clone()).collect(),
+            not_found: NotFound::OfAccounts(
+                self.found.unread.iter().map(|unread| unread.account.clone()).collect(),
+            ),
         }
     }
 
@@ -269,15 +267,15 @@ mod tests {
             reason: "denied".to_owned(),
             hint: None,
         });
-        assert!(done.may_still_bring("part", Some(&other)));
-        assert!(!done.may_still_bring("whole", Some(&one)));
+        assert!(done.unfinished().may_still_bring("part", Some(&other)));
+        assert!(!done.unfinished().may_still_bring("whole", Some(&one)));
         // Of an account that could not be asked, there may be trails.
-        assert!(done.may_still_bring("unknown", Some(&one)));
-        assert!(!done.may_still_bring("unknown", Some(&other)));
+        assert!(done.unfinished().may_still_bring("unknown", Some(&one)));
+        assert!(!done.unfinished().may_still_bring("unknown", Some(&other)));
         done.report
             .failures
             .push(Failure { place: "s3://whole".to_owned(), reason: String::new(), hint: None });
-        assert!(done.may_still_bring("whole", Some(&one)));
-        assert!(!done.may_still_bring("who", Some(&other)));
+        assert!(done.unfinished().may_still_bring("whole", Some(&one)));
+        assert!(!done.unfinished().may_still_bring("who", Some(&other)));
     }
 }

@@ -11,7 +11,7 @@ use super::super::{CliError, Exit, Explain};
 use crate::archive::bundle::BundleWriter;
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
 use crate::archive::verify::digest::DigestDocument;
-use crate::archive::verify::gzip::inflate;
+use crate::archive::verify::opened::contents;
 use crate::archive::verify::run::{LaneReport, OtherBuckets};
 use crate::archive::verify::source::{FetchError, FetchedObject, Source};
 use crate::names::TrailName;
@@ -23,8 +23,6 @@ const FETCHES: usize = 64;
 const SHARE: u64 = 4 << 20;
 /// How far around the window log files are taken along.
 const AROUND: SignedDuration = SignedDuration::from_hours(2);
-/// The largest digest that is looked into. Units: bytes, inflated.
-const LIMIT: u64 = 128 << 20;
 
 /// Packs objects of a time into a bundle.
 pub(super) struct Packer {
@@ -61,19 +59,24 @@ impl Packer {
                     .map_err(|why| CliError::new(format!("{bucket}: {why}"), Exit::Incomplete))?;
                 let place = Place { source: &opened, other: Some(bucket) };
                 let trails = lane.chains.iter().filter_map(|chain| chain.trail.parse().ok());
-                let listed = self.digests(&place, lane, &trails.collect(), |_, _| true).await?;
+                let (folder, trails) = (folder(lane, &lane.root, DIGEST_FOLDER), trails.collect());
+                let listed = self.digests(&place, lane, &folder, &trails, |_, _| true).await?;
                 self.beside(&opened, listed).await
             }
             own => {
                 let place = Place { source: &source, other: None };
-                let account = format!("{}{}/", lane.root, lane.account);
-                let elsewhere = |bucket: &str, key: &str| {
-                    own.as_ref().is_some_and(|own| own != bucket || !key.starts_with(&account))
-                };
-                let trails = self.trails.clone();
-                let listed = self.digests(&place, lane, &trails, elsewhere).await?;
-                self.logs(&place, lane).await?;
-                self.beside(&source, listed).await
+                for root in &lane.roots {
+                    let account = format!("{root}{}/", lane.account);
+                    let elsewhere = |bucket: &str, key: &str| {
+                        own.as_ref().is_some_and(|own| own != bucket || !key.starts_with(&account))
+                    };
+                    let trails = self.trails.clone();
+                    let folder = folder(lane, root, DIGEST_FOLDER);
+                    let listed = self.digests(&place, lane, &folder, &trails, elsewhere).await?;
+                    self.logs(&place, lane, root).await?;
+                    self.beside(&source, listed).await?;
+                }
+                Ok(())
             }
         }
     }
@@ -84,6 +87,7 @@ impl Packer {
         &mut self,
         place: &Place<'_>,
         lane: &LaneReport,
+        folder: &str,
         trails: &BTreeSet<TrailName>,
         elsewhere: impl Fn(&str, &str) -> bool,
     ) -> Result<BTreeSet<(String, String)>, CliError> {
@@ -99,17 +103,21 @@ impl Packer {
             let logs = logs_of(key, bytes, lane.bucket.as_deref());
             listed.extend(logs.into_iter().filter(|(bucket, key)| elsewhere(bucket, key)));
         };
-        let folder = folder(lane, DIGEST_FOLDER);
-        self.pack(place, &folder, (from, last), wanted, look).await?;
+        self.pack(place, folder, (from, last), wanted, look).await?;
         Ok(listed)
     }
 
-    async fn logs(&mut self, place: &Place<'_>, lane: &LaneReport) -> Result<(), CliError> {
+    async fn logs(
+        &mut self,
+        place: &Place<'_>,
+        lane: &LaneReport,
+        root: &str,
+    ) -> Result<(), CliError> {
         let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
         let (start, end) = (around(self.from, -AROUND), around(self.until, AROUND));
         for class in LogClass::ALL {
             let wanted = |key: &ObjectKey| (start..=end).contains(&key.time());
-            let folder = folder(lane, class.folder());
+            let folder = folder(lane, root, class.folder());
             self.pack(place, &folder, (start, end), wanted, |_, _| {}).await?;
         }
         Ok(())
@@ -227,17 +235,17 @@ fn lies_in(key: &ObjectKey, folder: &str) -> bool {
     key.root().folder(key.account(), key.kind().folder(), key.region()) == folder
 }
 
-fn folder(lane: &LaneReport, kind: &str) -> String {
-    format!("{}{}/{kind}/{}/", lane.root, lane.account, lane.region)
+fn folder(lane: &LaneReport, root: &str, kind: &str) -> String {
+    format!("{root}{}/{kind}/{}/", lane.account, lane.region)
 }
 
 /// Where the log files are that a digest lists. Of one that was moved here, they
 /// were moved with it: below its own root.
-fn logs_of(key: &str, gzip: &[u8], bucket: Option<&str>) -> Vec<(String, String)> {
-    let mut text = Vec::new();
-    let inflated = inflate(gzip, LIMIT, &mut Vec::new(), |piece| text.extend_from_slice(piece));
+fn logs_of(key: &str, stored: &[u8], bucket: Option<&str>) -> Vec<(String, String)> {
     // What is no digest lists nothing; it is packed as it is.
-    let (Ok(_), Ok(document)) = (inflated, DigestDocument::parse(&text)) else { return Vec::new() };
+    let text = contents(stored, &mut Vec::new()).ok();
+    let document = text.and_then(|(text, _)| DigestDocument::parse(&text).ok());
+    let Some(document) = document else { return Vec::new() };
     let in_place = document.digest_s3_object == key
         && bucket.is_none_or(|bucket| bucket == document.digest_s3_bucket);
     let root = key.parse::<ObjectKey>().ok().map(|key| key.root().clone());

@@ -89,7 +89,7 @@ impl Target {
             other_buckets: self.other_buckets,
             acceptances: self.acceptances,
             concurrency: Concurrency::default(),
-            kept: self.unpacked.map(|unpacked| Box::new(unpacked) as _),
+            kept: self.unpacked.map(|unpacked| Arc::new(unpacked) as _),
         }
     }
 
@@ -249,10 +249,12 @@ impl Target {
             acceptances,
             notes,
             deliveries: Deliveries::none(),
-            other_buckets: others
-                .zip(manifest)
-                .map_or_else(OtherBuckets::none, |(folder, manifest)| {
-                    OtherBuckets::packed(folder, manifest.followed.clone())
+            other_buckets: unpacked
+                .as_ref()
+                .zip(others)
+                .map_or_else(OtherBuckets::none, |(bundle, folder)| {
+                    let (followed, records) = (&bundle.manifest.followed, bundle.path(RECORDS));
+                    OtherBuckets::packed(folder, followed.clone(), records)
                 }),
             unpacked,
         })

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Subject, digests, plain};
+use super::{Subject, by_severity, digests, plain};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 use crate::names::{AccountId, Partition};
@@ -16,7 +16,7 @@ use crate::names::{AccountId, Partition};
 #[must_use]
 pub fn aws_cli(subject: &Subject, verification: &Verification) -> String {
     let mut text = String::new();
-    for lane in &verification.lanes {
+    for lane in by_severity(verification) {
         block(&mut text, subject, lane);
     }
     text
@@ -100,7 +100,9 @@ fn line(finding: &Finding) -> Option<String> {
         FindingKind::DigestMissing | FindingKind::ChainStartMissing => digest("not found"),
         FindingKind::DigestFormat => digest("invalid format"),
         FindingKind::DigestMoved => digest("has been moved from its original location"),
-        FindingKind::PublicKeyNotFound => digest(&plain(finding.found.as_deref()?)),
+        FindingKind::PublicKeyNotFound | FindingKind::PublicKeyMissing => {
+            digest(&plain(finding.found.as_deref()?))
+        }
         FindingKind::DigestSignature | FindingKind::SignatureMissing => {
             digest("signature verification failed")
         }

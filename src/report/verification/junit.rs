@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use super::{Subject, plain};
+use super::{Subject, by_severity, plain};
 use crate::archive::verify::finding::{Finding, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 
@@ -11,8 +11,9 @@ use crate::archive::verify::run::{LaneReport, Verification};
 /// what concerns none of them.
 #[must_use]
 pub fn junit(subject: &Subject, verification: &Verification) -> String {
+    let lanes = by_severity(verification);
     let suites: Vec<Suite<'_>> =
-        of_all(verification).into_iter().chain(verification.lanes.iter().map(of_lane)).collect();
+        of_all(verification).into_iter().chain(lanes.into_iter().map(of_lane)).collect();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a string does not fail.
     let _ = writeln!(
@@ -68,7 +69,7 @@ fn of_lane(lane: &LaneReport) -> Suite<'_> {
     };
     Suite {
         name: format!("{} {}", lane.account, lane.region),
-        cases: [whole].into_iter().chain(lane.findings.iter().map(case)).collect(),
+        cases: lane.findings.iter().map(case).chain([whole]).collect(),
     }
 }
 

@@ -5,6 +5,8 @@ mod json;
 mod junit;
 mod text;
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 
 pub use self::aws_cli::aws_cli;
@@ -34,6 +36,13 @@ fn verdict(verification: &Verification) -> &'static str {
         Some(Severity::Incomplete) => "incomplete",
         Some(Severity::Notice) | None => "proven",
     }
+}
+
+/// The accounts and Regions, those with the most severe findings first.
+fn by_severity(verification: &Verification) -> Vec<&LaneReport> {
+    let mut lanes: Vec<&LaneReport> = verification.lanes.iter().collect();
+    lanes.sort_by_key(|lane| Reverse(lane.findings.iter().map(|it| it.severity).max()));
+    lanes
 }
 
 /// Digests that are proven, and that are not.

@@ -1,32 +1,39 @@
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::HumanCount;
 
 use super::{Subject, digests, plain, verdict};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 
-/// How many findings of one kind are told one by one.
+/// How many findings of one kind are listed one by one.
 const TOLD: usize = 50;
 
 /// The report for people: a table, the findings, the answer.
 #[must_use]
 pub fn text(subject: &Subject, verification: &Verification) -> String {
     let mut text = format!("{}\n\n", table(&verification.lanes).trim_fmt());
-    for kind in FindingKind::ALL {
-        let of_kind: Vec<&Finding> =
-            verification.all_findings().filter(|finding| finding.kind == *kind).collect();
-        if let Some(first) = of_kind.first() {
-            let gravest = of_kind.iter().map(|f| f.severity).max().unwrap_or(first.severity);
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "{} {kind} ({})", mark(gravest), of_kind.len());
-            let _ = writeln!(text, "  {}", kind.meaning());
-            of_kind.iter().take(TOLD).for_each(|finding| tell(&mut text, finding));
-            if let Some(more) = of_kind.len().checked_sub(TOLD).filter(|more| *more > 0) {
-                let _ = writeln!(text, "  … and {more} more: `--format json` tells them all");
-            }
-            text.push('\n');
+    let mut kinds: Vec<(Severity, FindingKind, Vec<&Finding>)> = FindingKind::ALL
+        .iter()
+        .filter_map(|kind| {
+            let of_kind: Vec<&Finding> =
+                verification.all_findings().filter(|finding| finding.kind == *kind).collect();
+            // They come the most severe first.
+            Some((of_kind.first()?.severity, *kind, of_kind))
+        })
+        .collect();
+    kinds.sort_by_key(|(severity, ..)| Reverse(*severity));
+    for (severity, kind, of_kind) in kinds {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{} {kind} ({})", mark(severity), of_kind.len());
+        let _ = writeln!(text, "  {}", kind.meaning());
+        of_kind.iter().take(TOLD).for_each(|finding| tell(&mut text, finding));
+        if let Some(more) = of_kind.len().checked_sub(TOLD).filter(|more| *more > 0) {
+            let _ = writeln!(text, "  … and {more} more: `--format json` lists them all");
         }
+        text.push('\n');
     }
     text.push_str(&answer(subject, verification));
     text
@@ -110,30 +117,26 @@ fn answer(subject: &Subject, verification: &Verification) -> String {
     let valid: u64 = lanes.iter().map(|lane| digests(lane).0).sum();
     let from = lanes.iter().filter_map(|lane| lane.proven.first()).map(|p| p.from).min();
     let to = lanes.iter().filter_map(|lane| lane.proven.last()).map(|p| p.to).max();
-    let is_whole = lanes.iter().all(|lane| lane.proven.len() == 1);
-    let when = |(from, to)| {
-        let what_is_not = if is_whole { "" } else { ", with what is not proven between" };
-        format!(", {from} to {to}{what_is_not}")
+    let when = from.zip(to).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
+    let places = counted(lanes.len(), "account and Region", "accounts and Regions");
+    let digests = counted(valid, "digest", "digests");
+    let logs = counted(logs, "log file", "log files");
+    let what = format!("{}: {digests} and {logs} in {places}{when}", subject.target);
+    let count = |severity| {
+        verification.all_findings().filter(|finding| finding.severity == severity).count()
     };
-    let when = from.zip(to).map(when).unwrap_or_default();
-    let places = match lanes.len() {
-        1 => "1 account and Region".to_owned(),
-        many => format!("{many} accounts and Regions"),
-    };
-    let what =
-        format!("{}: {valid} digests and {logs} log files in {places}{when}", subject.target);
     let accepted = verification.all_findings().filter(|f| f.accepted.is_some()).count();
+    let breaks = counted(count(Severity::Broken), "break", "breaks");
+    let open = count(Severity::Incomplete);
+    let gaps = counted(open, "gap", "gaps");
     let answer = match verdict(verification) {
-        "broken" => format!(
-            "NOT PROVEN: {} breaks. Proven of {what}",
-            verification.all_findings().filter(|f| f.severity == Severity::Broken).count()
-        ),
+        "broken" if open == 0 => format!("NOT PROVEN: {breaks}, listed above. Valid in {what}"),
+        "broken" => format!("NOT PROVEN: {breaks} and {gaps}, listed above. Valid in {what}"),
         "incomplete" if verification.is_of_nothing() => {
-            format!("INCOMPLETE: no digest and no log file was found. {what}")
+            format!("NOT PROVEN: no digest and no log file was found. {what}")
         }
-        "incomplete" => {
-            format!("INCOMPLETE: nothing is broken, part is not proven. Proven of {what}")
-        }
+        "incomplete" if valid == 0 => format!("NOT PROVEN: {gaps}, listed above. Valid in {what}"),
+        "incomplete" => format!("PARTLY PROVEN: {gaps}, listed above. Valid in {what}"),
         _ => format!("PROVEN: {what}"),
     };
     match accepted {
@@ -141,4 +144,9 @@ fn answer(subject: &Subject, verification: &Verification) -> String {
         1 => format!("{answer}; 1 finding was accepted, see above"),
         more => format!("{answer}; {more} findings were accepted, see above"),
     }
+}
+
+fn counted<N: TryInto<u64>>(count: N, one: &str, many: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{} {}", HumanCount(count), if count == 1 { one } else { many })
 }

@@ -82,10 +82,14 @@ impl ChainVerifier {
             })
             .map_err(|error: KeyLookupError| {
                 let expected = format!("a public key that signs for {} then", key.region());
-                let found = finding(FindingKind::PublicKeyNotFound).because(expected, error);
-                let severity =
-                    if rules.keys_complete { Severity::Broken } else { Severity::Incomplete };
-                found.weighing(severity)
+                let is_unknown = matches!(error, KeyLookupError::NotFound { .. });
+                let kind = if is_unknown && rules.keys_given && !rules.keys.has_of(region) {
+                    FindingKind::PublicKeyMissing
+                } else {
+                    FindingKind::PublicKeyNotFound
+                };
+                let found = finding(kind).because(expected, error);
+                if rules.keys_complete { found } else { found.weighing(Severity::Incomplete) }
             })?;
         match public_key.verify(&opened.string_to_sign(), signature) {
             Ok(()) => Ok(vouched),

@@ -1,9 +1,9 @@
 //! Where a chain came from another bucket or prefix, and what must lie there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Chain, ChainVerifier, Family, Finding, FindingKind, ObjectKey, OpenedDigest, Outcome, Tip,
+    Chain, ChainVerifier, Finding, FindingKind, ObjectKey, OpenedDigest, Outcome, Stem, Tip,
     TipState,
 };
 
@@ -11,8 +11,9 @@ use super::{
 /// continues, and what the digest after it records of it.
 #[derive(Debug, Clone)]
 pub struct Border {
-    /// The trail.
-    pub family: Family,
+    /// The trail. Its owner is that of the digest there, which may be another's: a
+    /// trail can become the organization's.
+    pub stem: Stem,
     /// The bucket that it was written into.
     pub bucket: String,
     /// The key that it was written under.
@@ -26,13 +27,13 @@ pub struct Border {
 impl Border {
     /// The border before a digest; `None` where its predecessor has no key that
     /// CloudTrail would write.
-    pub(super) fn before(family: &Family, key: &ObjectKey, opened: &OpenedDigest) -> Option<Self> {
+    pub(super) fn before(stem: &Stem, key: &ObjectKey, opened: &OpenedDigest) -> Option<Self> {
         let (bucket, original) = opened.previous()?;
         let document = &opened.document;
         Some(Self {
-            family: family.clone(),
+            stem: stem.clone(),
             bucket: bucket.to_owned(),
-            key: original.parse().ok().filter(|key| Family::of(key).as_ref() == Some(family))?,
+            key: original.parse().ok().filter(|key| Stem::of(key).as_ref() == Some(stem))?,
             recorded_by: key.to_string(),
             sha256: document.previous_digest_hash_value.clone(),
             signature: document.previous_digest_signature.clone(),
@@ -51,14 +52,22 @@ impl ChainVerifier {
     /// Decides whether the digest at the border is the one that was recorded.
     pub(super) fn reach_border(
         &mut self,
-        chains: &mut BTreeMap<Family, Vec<Chain>>,
+        chains: &mut BTreeMap<Stem, Vec<Chain>>,
         out: &mut Vec<Outcome>,
     ) {
         let Some(border) = self.border.take() else { return };
         let key = border.key.to_string();
-        let ends_there = |chain: &&mut Chain| chain.ends_at(&key);
-        let Some(chain) = chains.get_mut(&border.family).into_iter().flatten().find(ends_there)
-        else {
+        let keys = BTreeSet::from([key.clone()]);
+        let ends_there = |chain: &Chain| {
+            let written = chain.was_written_to(&border.bucket, &key);
+            written.or_else(|| chain.lies_at(&keys, None))
+        };
+        let mut ending = chains
+            .get_mut(&border.stem)
+            .into_iter()
+            .flatten()
+            .filter_map(|chain| Some((ends_there(chain)?, chain)));
+        let Some((linked, chain)) = ending.next() else {
             let found = format!("nothing, and {} names it", border.recorded_by);
             let finding = self.at(FindingKind::DigestMissing, &key);
             let hour = border.key.time();
@@ -66,7 +75,7 @@ impl ChainVerifier {
             out.push(Outcome::found(finding));
             return;
         };
-        chain.back_to(&key);
+        chain.back_to(linked);
         self.prove_pending(chain, border.signature.as_deref().ok_or(super::NO_SIGNATURE), out);
         out.extend(self.differences(&border, &chain.tip).into_iter().map(Outcome::found));
     }

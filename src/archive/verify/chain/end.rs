@@ -1,17 +1,17 @@
 //! Where chains end, what lies between them, and what is proven altogether.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    Border, Chain, ChainVerifier, Family, Finding, FindingKind, Lane, Located, NO_SIGNATURE,
-    ObjectKey, Outcome, Period, Periods, Tip,
+    Border, Chain, ChainVerifier, Finding, FindingKind, Lane, Located, NO_SIGNATURE,
+    ObjectKey, Outcome, Period, Periods, Stem, Tip, TrailOwner,
 };
-use crate::archive::key::DIGEST_FOLDER;
+use crate::archive::key::{DIGEST_FOLDER, Root};
 use crate::archive::verify::finding::Severity;
-use crate::names::AccountId;
+use crate::names::{AccountId, TrailName};
 
 /// A digest that CloudTrail delivered this much later than the newest one's
 /// hour ended is not that one.
@@ -43,8 +43,16 @@ pub struct ChainSummary {
     pub invalid: u64,
     /// What the proven digests cover.
     pub proven: Vec<Period>,
+    /// Of these, how many lie below another root of the bucket as well.
+    pub copies: u64,
     #[serde(skip)]
-    family: Family,
+    pub(crate) stem: Stem,
+    /// Every owner that the trail had: it can become the organization's.
+    #[serde(skip)]
+    pub(super) owners: BTreeSet<TrailOwner>,
+    /// Proven digests that are stored inflated.
+    #[serde(skip)]
+    pub(super) stored_inflated: u64,
     /// Where the newest proven digest lies.
     #[serde(skip)]
     located: Located,
@@ -68,14 +76,18 @@ pub struct LaneSummary {
     pub chains: Vec<ChainSummary>,
     /// The times that verified digests of any chain cover.
     pub covered: Periods,
+    /// The same by root, in the order of the lanes.
+    pub covered_below: Vec<Periods>,
     /// Where chains came from other buckets or prefixes.
     pub came_from: Vec<Border>,
+    /// Digests whose keys are not at hand, where no digest could be verified.
+    pub(crate) unknown_keys: Vec<Finding>,
     /// The trails without any digest here.
     pub(crate) absent: Vec<Absent>,
 }
 
 /// A trail that delivered a digest and has none here.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Absent {
     pub(crate) latest: LatestDelivery,
     /// The account that owns it, as in [`ChainSummary::owner`].
@@ -91,17 +103,47 @@ pub struct LatestDelivery {
     pub trail: String,
     /// The Region in which the trail was created.
     pub home_region: String,
+    /// The root below which it delivers.
+    pub root: Root,
     /// When its newest digest was delivered.
     pub at: Timestamp,
 }
 
+/// A trail that is logging here and of whose deliveries CloudTrail says nothing: in a
+/// member account, the status of an organization trail may have none.
+#[derive(Debug, Clone)]
+pub struct SilentTrail {
+    /// The trail.
+    pub trail: String,
+    /// The Region in which the trail was created.
+    pub home_region: String,
+    /// The root below which it delivers.
+    pub root: Root,
+}
+
+/// What CloudTrail says of the trails that deliver to one account and Region's
+/// folders now.
+#[derive(Debug, Clone, Default)]
+pub struct TrailReports {
+    /// Those whose newest delivery is known.
+    pub latest: Vec<LatestDelivery>,
+    /// Those of whose deliveries it says nothing.
+    pub silent: Vec<SilentTrail>,
+}
+
+impl TrailReports {
+    /// The trails.
+    pub(crate) fn trails(&self) -> BTreeSet<TrailName> {
+        let latest = self.latest.iter().map(|latest| &latest.trail);
+        let silent = self.silent.iter().map(|silent| &silent.trail);
+        latest.chain(silent).filter_map(|trail| trail.parse().ok()).collect()
+    }
+}
+
 impl LatestDelivery {
-    /// Whether it tells of a family's newest digest: backfill digests are not
-    /// told of.
-    fn is_of(&self, family: &Family) -> bool {
-        !family.backfill
-            && self.trail == family.trail.as_str()
-            && self.home_region == family.home_region.as_str()
+    /// Whether it tells of a chain's newest digest: backfill digests are not told of.
+    fn is_of(&self, summary: &ChainSummary) -> bool {
+        summary.is_of(&self.trail, &self.home_region, &self.root)
     }
 
     /// What is wanted where the trail has no digest.
@@ -111,19 +153,22 @@ impl LatestDelivery {
 }
 
 impl ChainSummary {
-    pub(super) fn new(family: Family) -> Self {
+    pub(super) fn new(stem: Stem) -> Self {
         Self {
-            trail: family.trail.to_string(),
-            home_region: family.home_region.to_string(),
+            trail: stem.trail.to_string(),
+            home_region: stem.home_region.to_string(),
             owner: None,
-            backfill: family.backfill,
+            backfill: stem.backfill,
             valid: 0,
             relocated: 0,
             through_successor: 0,
             by_saved_key: 0,
             invalid: 0,
+            copies: 0,
             proven: Vec::new(),
-            family,
+            stem,
+            owners: BTreeSet::new(),
+            stored_inflated: 0,
             located: Located::InPlace,
             began: None,
             covered: Periods::default(),
@@ -136,10 +181,37 @@ impl ChainSummary {
         self.valid += 1;
         self.relocated += u64::from(located == Located::Relocated);
         self.located = located;
+        self.begins(hour, located);
+        self.covered.add(hour);
+    }
+
+    /// Counts a digest that was counted below another root.
+    pub(super) fn count_copy(&mut self, hour: Period, located: Located) {
+        self.copies += 1;
+        if located == Located::InPlace {
+            self.located = located;
+        }
+        self.begins(hour, located);
+    }
+
+    fn begins(&mut self, hour: Period, located: Located) {
         if located == Located::InPlace {
             self.began = Some(self.began.map_or(hour.to, |began| began.min(hour.to)));
         }
-        self.covered.add(hour);
+    }
+
+    /// Whether a proven digest of the chain ends at a time.
+    pub(crate) fn covers(&self, end: Timestamp) -> bool {
+        self.covered.as_slice().iter().any(|period| period.from < end && end <= period.to)
+    }
+
+    /// Whether it is the chain of a trail that delivers below a root: a trail of
+    /// another owner can have the same name.
+    pub(crate) fn is_of(&self, trail: &str, home_region: &str, root: &Root) -> bool {
+        !self.backfill
+            && self.trail == trail
+            && self.home_region == home_region
+            && (self.owners.is_empty() || self.owners.contains(&TrailOwner::of(root)))
     }
 
     /// Whether the trail was writing here already when it delivered a digest, so
@@ -147,7 +219,7 @@ impl ChainSummary {
     /// tells of one in the bucket before.
     #[must_use]
     pub fn began_before(&self, latest: &LatestDelivery) -> bool {
-        latest.is_of(&self.family)
+        latest.is_of(self)
             && self.began.is_some_and(|began| latest.at.duration_since(began) > DELIVERED_WITHIN)
     }
 
@@ -171,67 +243,90 @@ impl ChainSummary {
 }
 
 impl ChainVerifier {
-    /// Where each trail's newest proven digest ends.
+    /// Where each trail's newest proven digest below a root ends.
     ///
     /// Chains of several trails do not reach equally far: a later digest may list
     /// a file of an hour that another chain covers already. Backfill digests end
     /// where the time that they fill does.
     #[must_use]
-    pub fn ends(&self) -> Vec<Timestamp> {
-        let standard = self.chains.iter().filter(|(family, _)| !family.backfill);
-        let ends = standard.filter_map(|(_, chains)| {
-            chains.iter().filter_map(|chain| chain.summary.proven_until()).max()
-        });
-        ends.collect()
+    pub fn ends(&self, root: &Root) -> Vec<Timestamp> {
+        let Some(place) = self.place(root) else { return Vec::new() };
+        let mut newest = BTreeMap::<(&Stem, &Option<TrailOwner>), Timestamp>::new();
+        let standard = self.chains.iter().filter(|(stem, _)| !stem.backfill);
+        for (stem, chain) in standard.flat_map(|(it, all)| all.iter().map(move |one| (it, one))) {
+            if let Some(end) = chain.ends.get(&place) {
+                let known = newest.entry((stem, &chain.owner)).or_insert(*end);
+                *known = (*known).max(*end);
+            }
+        }
+        newest.into_values().collect()
     }
 
     /// Ends all chains: decides about lost signatures, gaps and ends.
     #[must_use]
-    pub fn finish(mut self, delivered: &[LatestDelivery]) -> (LaneSummary, Vec<Outcome>) {
+    pub fn finish(mut self, reports: &TrailReports) -> (LaneSummary, Vec<Outcome>) {
         let mut out = Vec::new();
-        let mut families = std::mem::take(&mut self.chains);
-        self.reach_border(&mut families, &mut out);
-        for chain in families.values_mut().flatten() {
+        let mut chains = std::mem::take(&mut self.chains);
+        self.reach_border(&mut chains, &mut out);
+        for chain in chains.values_mut().flatten() {
             self.prove_pending(chain, Err(NO_SIGNATURE), &mut out);
         }
         let absent: Vec<Absent> =
-            delivered.iter().filter_map(|latest| self.absent(&families, latest)).collect();
+            reports.latest.iter().filter_map(|latest| self.absent(&chains, latest)).collect();
         out.extend(absent.iter().map(|absent| Outcome::found(self.all_deleted(&absent.latest))));
+        let silent = reports.silent.iter().map(|trail| self.silent(&chains, trail));
+        out.extend(silent.map(Outcome::found));
         let mut summaries = Vec::new();
-        for chain in families.into_values().flatten() {
+        for chain in chains.into_values().flatten() {
             let mut summary = chain.summary;
             summary.proven = summary.covered.as_slice().to_vec();
-            let root = chain.original_root.as_ref().unwrap_or(&self.lane.root);
-            summary.owner = self.lane.trail_owner(root, self.rules.org_owner.as_ref());
+            let first = self.first();
+            let root = chain.original_root.as_ref().unwrap_or(&first.root);
+            summary.owner = first.trail_owner(root, self.rules.org_owner.as_ref());
             let findings = summary
                 .gaps
                 .iter()
                 .filter_map(|(gap, next)| self.gap(&summary, *gap, next))
-                .chain(self.end(&summary, &chain.tip, delivered))
+                .chain(self.end(&summary, &chain.tip, &reports.latest))
                 .chain(self.lost_signatures(&summary))
+                .chain(self.inflated(&summary))
                 .chain(self.saved_keys(&summary));
             out.extend(findings.map(Outcome::found));
             summaries.push(summary);
         }
-        let came_from = self.came_from;
-        (LaneSummary { chains: summaries, covered: self.covered, came_from, absent }, out)
+        let summary = LaneSummary {
+            chains: summaries,
+            covered: self.covered,
+            covered_below: self.covered_below,
+            came_from: self.came_from,
+            unknown_keys: self.unknown_keys,
+            absent,
+        };
+        (summary, out)
     }
 
     fn gap(&self, summary: &ChainSummary, gap: Period, next: &str) -> Option<Finding> {
         let window = self.rules.window;
-        let gap = gap.within(window.since, window.until)?;
+        // Digests that begin after the window belong to it only where it is open.
+        let gap = gap.within(window.since, window.until.filter(|_| window.last.is_some()))?;
         let open = self.covered.missing_from(gap);
-        let severity = if open.is_empty() { Severity::Notice } else { Severity::Incomplete };
-        let found = if open.is_empty() {
-            "a new chain begins; other chains prove the time between".to_owned()
-        } else {
-            format!("a new chain begins after {} h without digests", gap.hours())
+        let (severity, gap, found) = match open.as_slice() {
+            [] => {
+                let found = "a new chain begins; other chains prove the time between".to_owned();
+                (Severity::Notice, gap, found)
+            }
+            [first, ..] => {
+                let gap = Period { from: first.from, to: open.last().unwrap_or(first).to };
+                let hours: i64 = open.iter().map(Period::hours).sum();
+                let found = format!("a new chain begins after {hours} h without digests");
+                (Severity::Incomplete, gap, found)
+            }
         };
         Some(Finding {
             objects: gap.hours().unsigned_abs(),
             ..self
                 .at(FindingKind::Gap, next)
-                .because(format!("the chain of {} without a gap", summary.family), found)
+                .because(format!("the chain of {} without a gap", summary.stem), found)
                 .over(gap.from, gap.to)
                 .weighing(severity)
         })
@@ -255,7 +350,7 @@ impl ChainVerifier {
             .iter()
             // Of a chain that was moved here, it tells nothing.
             .filter(|_| summary.located == Located::InPlace)
-            .find(|latest| latest.is_of(&summary.family))
+            .find(|latest| latest.is_of(summary))
             .filter(|latest| self.asks_for(latest))
             .filter(|latest| latest.at.duration_since(at_hand) > DELIVERED_WITHIN);
         if let Some(latest) = newer {
@@ -268,20 +363,26 @@ impl ChainVerifier {
         }
         let until = self.rules.window.until.filter(|until| *until > end)?;
         let rest = Period { from: end, to: until };
-        let kind = if self.covered.missing_from(rest).is_empty() {
-            FindingKind::ChainEnded
-        } else {
-            FindingKind::EndsEarly
+        let open = self.covered.missing_from(rest);
+        let expected = format!("digests of {} up to {until}", summary.stem);
+        let finding = |kind, period: Period, found: String| Finding {
+            objects: period.hours().unsigned_abs(),
+            ..self.at(kind, key).because(&expected, found).over(period.from, period.to)
         };
-        Some(Finding {
-            objects: rest.hours().unsigned_abs(),
-            ..self
-                .at(kind, key)
-                .because(
-                    format!("digests of {} up to {until}", summary.family),
-                    format!("none after the one that ends at {end}"),
-                )
-                .over(end, until)
+        Some(match open.first() {
+            // What begins elsewhere is told where it does.
+            Some(open) if open.from == end && open.to == until => {
+                let found = format!("none after the one that ends at {end}");
+                finding(FindingKind::EndsEarly, *open, found)
+            }
+            Some(open) if open.from == end => {
+                let found = format!("{} h without digests, then those of another chain", open.hours());
+                finding(FindingKind::Gap, *open, found)
+            }
+            _ => {
+                let found = format!("none after the one that ends at {end}");
+                finding(FindingKind::ChainEnded, rest, found)
+            }
         })
     }
 
@@ -296,14 +397,33 @@ impl ChainVerifier {
     /// A trail without any digest, though CloudTrail delivered one.
     fn absent(
         &self,
-        chains: &BTreeMap<Family, Vec<Chain>>,
+        chains: &BTreeMap<Stem, Vec<Chain>>,
         latest: &LatestDelivery,
     ) -> Option<Absent> {
-        if !self.asks_for(latest) || chains.keys().any(|family| latest.is_of(family)) {
+        let is_here = chains.values().flatten().any(|chain| latest.is_of(&chain.summary));
+        if !self.asks_for(latest) || is_here {
             return None;
         }
-        let owner = self.lane.trail_owner(&self.lane.root, self.rules.org_owner.as_ref());
+        let owner = self.first().trail_owner(&latest.root, self.rules.org_owner.as_ref());
         Some(Absent { latest: latest.clone(), owner })
+    }
+
+    /// What is to be said of a trail whose deliveries CloudTrail does not report. Its
+    /// digests here are held to the window alone; without any, nothing is known.
+    fn silent(&self, chains: &BTreeMap<Stem, Vec<Chain>>, silent: &SilentTrail) -> Finding {
+        let SilentTrail { trail, home_region, root } = silent;
+        let is_here = chains.values().flatten().any(|chain| {
+            chain.summary.valid > 0 && chain.summary.is_of(trail, home_region, root)
+        });
+        let (severity, found) = if is_here {
+            (Severity::Notice, "none; newer digests than those of the window cannot be missed")
+        } else {
+            (Severity::Incomplete, "none, and no digest of this trail that proves anything")
+        };
+        let Lane { account, region, .. } = self.first();
+        self.at(FindingKind::DeliveryUnknown, root.folder(account, DIGEST_FOLDER, region))
+            .because(format!("delivery times in the status of the trail {trail}"), found)
+            .weighing(severity)
     }
 
     /// The finding that such a trail is. This account and Region alone cannot tell
@@ -317,20 +437,20 @@ impl ChainVerifier {
     }
 
     fn digest_folder(&self) -> String {
-        let Lane { root, account, region, .. } = &*self.lane;
+        let Lane { root, account, region, .. } = self.first();
         root.folder(account, DIGEST_FOLDER, region)
     }
 
     fn saved_keys(&self, summary: &ChainSummary) -> Option<Finding> {
         let hours = summary.hours_by_saved_key?;
-        let (objects, family) = (summary.by_saved_key, &summary.family);
+        let (objects, stem) = (summary.by_saved_key, &summary.stem);
         Some(Finding {
             objects,
             ..self
                 .at(FindingKind::PublicKeySaved, self.digest_folder())
                 .because(
                     "digests signed by keys that AWS lists, or that `--public-keys` gives",
-                    format!("{objects} of {family} verify with saved keys alone"),
+                    format!("{objects} of {stem} verify with saved keys alone"),
                 )
                 .over(hours.from, hours.to)
         })
@@ -342,7 +462,18 @@ impl ChainVerifier {
             objects,
             ..self.at(FindingKind::SignatureFromSuccessor, self.digest_folder()).because(
                 "digests with metadata `signature` and `signature-algorithm`",
-                format!("{objects} of {} without", summary.family),
+                format!("{objects} of {} without", summary.stem),
+            )
+        })
+    }
+
+    fn inflated(&self, summary: &ChainSummary) -> Option<Finding> {
+        let objects = summary.stored_inflated;
+        (objects > 0).then(|| Finding {
+            objects,
+            ..self.at(FindingKind::StoredInflated, self.digest_folder()).because(
+                "digests as gzip streams",
+                format!("{objects} of {} stored inflated, with the bytes that were signed", summary.stem),
             )
         })
     }

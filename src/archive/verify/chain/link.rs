@@ -1,37 +1,72 @@
 //! Does a digest follow the one before it?
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::{
-    Border, Chain, ChainSummary, ChainVerifier, Family, Finding, FindingKind, Located,
-    NO_SIGNATURE, ObjectKey, OpenedDigest, Outcome, Period, Tip, TipState,
+    Border, Chain, ChainVerifier, Finding, FindingKind, Lane, LinkedTo, Located, NO_SIGNATURE,
+    ObjectKey, OpenedDigest, Outcome, Period, Stem, Tip, TipState, TrailOwner, original_root,
 };
-use crate::archive::key::Root;
+use crate::archive::verify::finding::Origin;
 
 impl ChainVerifier {
+    /// The chain that a digest names the end of, and which end.
+    ///
+    /// Trails of several owners can have one name, and consolidation puts their
+    /// digests side by side: the address that CloudTrail wrote to decides. Only where
+    /// none fits does the place decide where a digest lies.
+    pub(super) fn linked(
+        &self,
+        chains: &[Chain],
+        owner: Option<&TrailOwner>,
+        opened: &OpenedDigest,
+    ) -> Option<(usize, LinkedTo)> {
+        let (bucket, original) = opened.previous()?;
+        let find = |is: &dyn Fn(&Chain) -> Option<LinkedTo>| {
+            chains.iter().enumerate().find_map(|(at, chain)| Some((at, is(chain)?)))
+        };
+        let written = find(&|chain| chain.was_written_to(bucket, original));
+        // What proves nothing does not say where it was written.
+        written.or_else(|| find(&|chain| chain.is_broken_at(original))).or_else(|| {
+            // What was written elsewhere may have been brought here since.
+            let mut keys = BTreeSet::from([original.to_owned()]);
+            if let Ok(key) = original.parse::<ObjectKey>() {
+                keys.extend(self.lanes.iter().map(|lane| key.under(&lane.root).to_string()));
+            }
+            find(&|chain| chain.lies_at(&keys, owner))
+        })
+    }
+
     /// Finds the chain that a digest continues or begins, reports what stands
     /// between, and returns the chain's place in `chains`.
     ///
-    /// `linked` is the chain whose tip lies where the digest says that its
-    /// predecessor does.
+    /// `linked` is the chain that the digest names the end of.
     #[expect(clippy::too_many_arguments, reason = "all that is known about one digest")]
     pub(super) fn link(
         &mut self,
-        family: &Family,
+        lane: &Arc<Lane>,
+        stem: &Stem,
+        owner: Option<TrailOwner>,
         chains: &mut Vec<Chain>,
         key: &ObjectKey,
         opened: &OpenedDigest,
         located: Located,
-        linked: Option<usize>,
+        linked: Option<(usize, LinkedTo)>,
         out: &mut Vec<Outcome>,
     ) -> usize {
         let root = original_root(&opened.document.digest_s3_object);
-        if let Some(at) = linked {
+        if let Some((at, _)) = linked {
             self.compare(&chains[at].tip, key, opened, out);
             chains[at].original_root = root;
+            chains[at].belongs_to(owner);
             return at;
         }
+        // A chain of another owner's trail is not this one's beginning.
+        let of_owner = chains.iter().filter(|chain| chain.may_be_of(owner.as_ref())).count();
         let before = chains.iter().position(|chain| {
-            chain.tip.end <= opened.start
-                && (chains.len() == 1
+            chain.may_be_of(owner.as_ref())
+                && chain.tip.end <= opened.start
+                && (of_owner == 1
                     || chain.original_root.is_none()
                     || chain.original_root == root)
         });
@@ -46,28 +81,31 @@ impl ChainVerifier {
             (None, None) => {}
             (Some((bucket, original)), before) => {
                 let tip = before.map(|at| &chains[at].tip);
-                let finding = self.unlinked(tip, key, opened, located, bucket, original);
+                let finding = self.unlinked(lane, tip, key, opened, located, bucket, original);
                 if finding.as_ref().is_some_and(|it| it.kind == FindingKind::ContinuesElsewhere) {
-                    self.came_from.extend(Border::before(family, key, opened));
+                    self.came_from.extend(Border::before(stem, key, opened));
                 }
                 out.extend(finding.map(Outcome::found));
             }
         }
-        before.unwrap_or_else(|| {
-            let summary = ChainSummary::new(family.clone());
-            let tip = Tip {
-                key: String::new(),
-                end: opened.start,
-                state: TipState::Broken { sound_until: None, digests: 0 },
-            };
-            chains.push(Chain { summary, original_root: root, tip, sound_before: None });
-            chains.len() - 1
-        })
+        if let Some(at) = before {
+            chains[at].belongs_to(owner);
+            return at;
+        }
+        let tip = Tip {
+            key: String::new(),
+            end: opened.start,
+            state: TipState::Broken { sound_until: None, digests: 0 },
+        };
+        chains.push(Chain::new(stem.clone(), owner, root, tip));
+        chains.len() - 1
     }
 
     /// What there is to say when the predecessor is not there.
+    #[expect(clippy::too_many_arguments, reason = "all that is known about one digest")]
     fn unlinked(
         &self,
+        lane: &Lane,
         tip: Option<&Tip>,
         key: &ObjectKey,
         opened: &OpenedDigest,
@@ -80,10 +118,16 @@ impl ChainVerifier {
             return None;
         }
         let here = &opened.document;
+        let root = original_root(original);
+        // A sibling root of the same bucket is looked at as well: what is not there
+        // was deleted.
+        let is_looked_at = located == Located::InPlace
+            && root.as_ref().is_some_and(|root| self.place(root).is_some());
         let moved_on = bucket != here.digest_s3_bucket
-            || original_root(original) != original_root(&here.digest_s3_object);
-        let expected = self.lane.current_address(located, original);
-        let origin = (located == Located::Relocated).then(|| bucket.to_owned());
+            || (root != original_root(&here.digest_s3_object) && !is_looked_at);
+        let expected = lane.current_address(located, original);
+        let origin = (located == Located::Relocated)
+            .then(|| Origin { bucket: bucket.to_owned(), key: original.to_owned() });
         let from = match tip {
             Some(tip) => match &tip.state {
                 TipState::Broken { sound_until: Some(until), .. } => Some(*until),
@@ -185,8 +229,4 @@ impl ChainVerifier {
             TipState::Broken { .. } | TipState::Pending(..) => {}
         }
     }
-}
-
-fn original_root(key: &str) -> Option<Root> {
-    key.parse().ok().map(|key: ObjectKey| key.root().clone())
 }

@@ -21,8 +21,9 @@ fn overlapping(limit: Option<usize>, count: i64) -> (usize, usize) {
         keys_complete: true,
         org_owner: None,
         metadata_travels: true,
+        keys_given: true,
     };
-    let mut verifier = ChainVerifier::new(Arc::new(lane), rules);
+    let mut verifier = ChainVerifier::new(vec![Arc::new(lane)], rules);
     verifier.pending_limit = limit.unwrap_or(verifier.pending_limit);
     let mut out = Vec::new();
     for minute in 0..count {

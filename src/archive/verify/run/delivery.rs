@@ -1,13 +1,17 @@
 //! What CloudTrail says of the newest digests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use aws_sdk_cloudtrail::operation::get_trail_status::GetTrailStatusOutput;
 use aws_sdk_cloudtrail::types::Trail;
 use jiff::Timestamp;
 
 use super::{LaneReport, Selection};
 use crate::archive::key::Root;
-use crate::archive::verify::chain::{DELIVERED_WITHIN, LatestDelivery};
+use crate::archive::verify::chain::{
+    DELIVERED_WITHIN, LatestDelivery, SilentTrail, TrailReports,
+};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::place::Lane;
 use crate::aws::{At as _, Aws, AwsError, Clients};
@@ -56,23 +60,32 @@ impl Deliveries {
     /// What is known of one account and Region, and what could not be asked.
     pub(super) async fn of(
         &self,
-        lane: &Lane,
+        lanes: &[Arc<Lane>],
         selection: &Selection,
-    ) -> (Vec<LatestDelivery>, Vec<Finding>) {
+        until: Option<Timestamp>,
+    ) -> (TrailReports, Vec<Finding>) {
         match &self.0 {
-            Kind::Known(root, told) if *root == lane.root => {
-                let here = (lane.account.clone(), lane.region.clone());
-                (told.get(&here).cloned().unwrap_or_default(), Vec::new())
+            Kind::Known(root, told) => {
+                let lane = lanes.iter().find(|lane| lane.root == *root);
+                let here = lane.map(|lane| (lane.account.clone(), lane.region.clone()));
+                let latest = here.and_then(|here| told.get(&here)).cloned().unwrap_or_default();
+                (TrailReports { latest, ..TrailReports::default() }, Vec::new())
             }
-            Kind::None | Kind::Known(..) => (Vec::new(), Vec::new()),
-            Kind::Ask(aws) => ask(aws, lane, selection).await,
+            Kind::None => (TrailReports::default(), Vec::new()),
+            Kind::Ask(aws) => ask(aws, lanes, selection, until).await,
         }
     }
 }
 
-async fn ask(aws: &Aws, lane: &Lane, selection: &Selection) -> (Vec<LatestDelivery>, Vec<Finding>) {
+async fn ask(
+    aws: &Aws,
+    lanes: &[Arc<Lane>],
+    selection: &Selection,
+    until: Option<Timestamp>,
+) -> (TrailReports, Vec<Finding>) {
+    let (mut told, mut unread) = (TrailReports::default(), Vec::new());
+    let Some(lane) = lanes.first() else { return (told, unread) };
     let clients = aws.clients(&lane.account, &lane.region);
-    let (mut told, mut unread) = (Vec::new(), Vec::new());
     let mut failed = |what: String, error: AwsError| {
         let finding = Finding::new(FindingKind::Unreadable).because(what, error);
         unread.push(finding.weighing(Severity::Notice));
@@ -86,10 +99,11 @@ async fn ask(aws: &Aws, lane: &Lane, selection: &Selection) -> (Vec<LatestDelive
         .at(&clients, "cloudtrail:DescribeTrails");
     match described {
         Ok(described) => {
-            let here = |trail: &&Trail| delivers_to(trail, lane) && is_chosen(trail, selection);
-            for trail in described.trail_list().iter().filter(here) {
-                match latest(&clients, trail).await {
-                    Ok(latest) => told.extend(latest),
+            for trail in described.trail_list() {
+                let lane = lanes.iter().find(|lane| delivers_to(trail, lane));
+                let Some(lane) = lane.filter(|_| is_chosen(trail, selection)) else { continue };
+                match latest(&clients, trail, &lane.root, until, &mut told).await {
+                    Ok(()) => {}
                     Err(error) if error.is_not_found() => {}
                     Err(error) => {
                         let name = trail.trail_arn().or(trail.name()).unwrap_or_default();
@@ -106,7 +120,13 @@ async fn ask(aws: &Aws, lane: &Lane, selection: &Selection) -> (Vec<LatestDelive
     (told, unread)
 }
 
-async fn latest(clients: &Clients, trail: &Trail) -> Result<Option<LatestDelivery>, AwsError> {
+async fn latest(
+    clients: &Clients,
+    trail: &Trail,
+    root: &Root,
+    until: Option<Timestamp>,
+    told: &mut TrailReports,
+) -> Result<(), AwsError> {
     let status = clients
         .cloudtrail()
         .get_trail_status()
@@ -119,11 +139,24 @@ async fn latest(clients: &Clients, trail: &Trail) -> Result<Option<LatestDeliver
         .latest_digest_delivery_time()
         .and_then(|time| Timestamp::from_second(time.secs()).ok());
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    Ok(at.map(|at| LatestDelivery {
-        trail: text(trail.name()),
-        home_region: text(trail.home_region()),
-        at,
-    }))
+    let (trail_name, home_region) = (text(trail.name()), text(trail.home_region()));
+    if let Some(at) = at {
+        let (trail, root) = (trail_name, root.clone());
+        told.latest.push(LatestDelivery { trail, home_region, root, at });
+    } else if is_silent(&status, until) && trail.log_file_validation_enabled() == Some(true) {
+        told.silent.push(SilentTrail { trail: trail_name, home_region, root: root.clone() });
+    }
+    Ok(())
+}
+
+/// Whether a trail is logging, its status has no delivery, and a digest is due before
+/// the end of the window.
+fn is_silent(status: &GetTrailStatusOutput, until: Option<Timestamp>) -> bool {
+    let started =
+        status.start_logging_time().and_then(|time| Timestamp::from_second(time.secs()).ok());
+    status.is_logging() == Some(true)
+        && status.latest_delivery_time().is_none()
+        && started.is_none_or(|started| until.is_some_and(|until| started < until))
 }
 
 /// Whether a trail writes into a lane now; where it wrote before, its status
@@ -149,7 +182,7 @@ pub(super) fn weigh(reports: &mut [LaneReport]) {
             let (here, latest) = (&reports[at], &absent.latest);
             let has_earlier = reports
                 .iter()
-                .filter(|lane| lane.root == here.root)
+                .filter(|lane| lane.roots.contains(&latest.root.to_string()))
                 .flat_map(|lane| &lane.chains)
                 // Trails of several accounts can have one name.
                 .any(|chain| chain.owner == absent.owner && chain.began_before(latest));

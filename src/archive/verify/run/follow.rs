@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 
 use super::delivery::Deliveries;
+use super::lane::Extent;
 use super::logs::Limits;
 use super::{Lane, LaneReport, Progress, Request, Selection, Source, Window, lane};
 use crate::archive::accept::Acceptances;
@@ -25,7 +26,9 @@ pub struct OtherBuckets(Kind);
 enum Kind {
     None,
     ReadAs(Aws, Vec<AccountId>),
-    Packed(PathBuf, Arc<BTreeSet<Followed>>),
+    /// To look for what was not copied yet; chains are not followed.
+    OriginsAs(Aws, Vec<AccountId>),
+    Packed(PathBuf, Arc<BTreeSet<Followed>>, Arc<Source>),
 }
 
 impl OtherBuckets {
@@ -42,10 +45,43 @@ impl OtherBuckets {
         Self(Kind::ReadAs(aws, accounts))
     }
 
-    /// Those that a bundle holds lie in a folder, each in one of its name.
+    /// They are read as these accounts, or else as the account that the digests
+    /// are of, for what was not copied from them yet; chains are not followed.
     #[must_use]
-    pub fn packed(folder: PathBuf, followed: BTreeSet<Followed>) -> Self {
-        Self(Kind::Packed(folder, Arc::new(followed)))
+    pub fn origins_as(aws: Aws, accounts: Vec<AccountId>) -> Self {
+        Self(Kind::OriginsAs(aws, accounts))
+    }
+
+    /// Those that a bundle holds lie in a folder, each in one of its name; the run
+    /// records lie in another.
+    #[must_use]
+    pub fn packed(folder: PathBuf, followed: BTreeSet<Followed>, records: PathBuf) -> Self {
+        let records = Arc::new(Source::Folder(FolderSource::new(records)));
+        Self(Kind::Packed(folder, Arc::new(followed), records))
+    }
+
+    /// Whether the buckets that files were copied from can be looked into.
+    pub(super) fn has_origins(&self) -> bool {
+        matches!(self.0, Kind::ReadAs(..) | Kind::OriginsAs(..))
+    }
+
+    /// Opens a bucket that files were copied from, or says why it cannot be read.
+    pub(super) async fn origin(&self, bucket: &str, account: &AccountId) -> Result<Source, String> {
+        match &self.0 {
+            Kind::OriginsAs(aws, accounts) => {
+                let name: BucketName = bucket.parse().map_err(|error| format!("{error}"))?;
+                read_as(aws, accounts, &name, account).await
+            }
+            _ => self.open(bucket, account).await,
+        }
+    }
+
+    /// The run records, where they do not lie in what is verified.
+    pub(super) fn records(&self) -> Option<Arc<Source>> {
+        match &self.0 {
+            Kind::Packed(.., records) => Some(Arc::clone(records)),
+            _ => None,
+        }
     }
 
     /// Opens a bucket, or says why it cannot be read.
@@ -53,8 +89,9 @@ impl OtherBuckets {
         let name: BucketName = bucket.parse().map_err(|error| format!("{error}"))?;
         match &self.0 {
             Kind::None => Err("this is no bucket, and no other is read".to_owned()),
+            Kind::OriginsAs(..) => Err("no chain is followed into other buckets".to_owned()),
             Kind::ReadAs(aws, accounts) => read_as(aws, accounts, &name, account).await,
-            Kind::Packed(folder, followed) => {
+            Kind::Packed(folder, followed, _) => {
                 let packed = Followed { bucket: name.clone(), account: account.clone() };
                 if !followed.contains(&packed) {
                     return Err("the bundle does not hold it".to_owned());
@@ -108,25 +145,51 @@ pub(super) async fn follow(
             return;
         }
         from = reports.len();
+        let is_known =
+            |border: &Border| reports.iter().any(|report| is_of(report, border, request));
+        let borders: Vec<_> =
+            borders.into_iter().map(|(at, border)| (at, is_known(&border), border)).collect();
         let followed: Vec<_> = stream::iter(borders)
-            .map(async |(at, border)| {
-                let earlier = earlier(request, border.clone(), limits, progress).await;
-                (at, border, earlier)
+            .map(async |(at, is_known, border)| {
+                let earlier = earlier(request, border.clone(), is_known, limits, progress).await;
+                (at, is_known, border, earlier)
             })
             .buffer_unordered(request.concurrency.lanes)
             .collect()
             .await;
-        for (at, border, earlier) in followed {
+        for (at, is_known, border, earlier) in followed {
             tell(&mut reports[at], &border, earlier.as_ref());
-            reports.extend(earlier.ok());
+            match earlier {
+                // What lies there counts where it was verified; the link counts here.
+                Ok(report) if is_known => reports[at].findings.extend(
+                    report.findings.into_iter().filter(|it| it.severity > Severity::Notice),
+                ),
+                Ok(report) => reports.push(report),
+                Err(_) => {}
+            }
         }
     }
 }
 
-/// Verifies one trail's digests in another bucket, up to a border.
+/// Whether a report is of the place that a border leads to: all of the window there was
+/// verified, or all of the trail up to another border.
+fn is_of(report: &LaneReport, border: &Border, request: &Request) -> bool {
+    let key = &border.key;
+    let is_before = request.window.since.is_some_and(|since| key.time() < since);
+    report.bucket.as_deref() == Some(border.bucket.as_str())
+        && report.account == *key.account()
+        && report.region == *key.region()
+        && report.roots.contains(&key.root().to_string())
+        && (!report.followed || report.chains.iter().any(|chain| chain.covers(key.time())))
+        && !is_before
+}
+
+/// Verifies one trail's digests in another bucket up to a border, or the one at the
+/// border alone where the others are verified already.
 async fn earlier(
     request: &Arc<Request>,
     border: Border,
+    is_known: bool,
     limits: &Arc<Limits>,
     progress: &Arc<dyn Progress>,
 ) -> Result<LaneReport, String> {
@@ -138,12 +201,13 @@ async fn earlier(
         account: key.account().clone(),
         region: key.region().clone(),
     };
-    let window = Window { until: None, last: Some(key.time()), ..request.window };
+    let since = if is_known { Some(key.time()) } else { request.window.since };
+    let window = Window { since, until: None, last: Some(key.time()) };
     let request = Request {
         source: Arc::new(source),
         prefix: String::new(),
         selection: Selection {
-            trails: [border.family.trail.clone()].into(),
+            trails: [border.stem.trail.clone()].into(),
             ..Selection::default()
         },
         window,
@@ -157,7 +221,9 @@ async fn earlier(
         kept: None,
     };
     let (limits, progress) = (Arc::clone(limits), Arc::clone(progress));
-    let report = lane::verify(Arc::new(request), lane, Some(border), limits, progress).await;
+    let extent = if is_known { Extent::At(border) } else { Extent::UpTo(border) };
+    let report = lane::verify(Arc::new(request), vec![lane], extent, limits, progress).await;
+    let report = report.ok_or_else(|| "there is nothing to follow".to_owned())?;
     Ok(LaneReport { followed: true, ..report })
 }
 

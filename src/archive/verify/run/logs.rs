@@ -2,6 +2,7 @@
 //! blocking threads.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -9,8 +10,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{Concurrency, LogTally, Period, Progress};
-use crate::archive::verify::finding::Finding;
+use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::log_file::{LogClaim, LogFault, VerifiedLog};
+use crate::archive::verify::place::Lane;
 use crate::archive::verify::source::{FetchError, FetchedObject, FolderSource, Source};
 
 /// How many files one thread takes at a time.
@@ -72,6 +74,8 @@ impl Limits {
 /// The log files of one lane, being checked.
 pub(super) struct LogChecks {
     source: Arc<Source>,
+    /// The roots of the bucket: a file that is not below one may lie below another.
+    lanes: Arc<[Arc<Lane>]>,
     limits: Arc<Limits>,
     progress: Arc<dyn Progress>,
     running: JoinSet<()>,
@@ -93,18 +97,22 @@ pub(super) struct LogResults {
     pub(super) tally: LogTally,
     pub(super) findings: Vec<Finding>,
     pub(super) bad_hours: Vec<Period>,
+    /// What holds for many files, told once.
+    noted: BTreeMap<FindingKind, Finding>,
 }
 
 impl LogChecks {
     pub(super) fn new(
-        source: Arc<Source>,
-        limits: Arc<Limits>,
-        progress: Arc<dyn Progress>,
+        source: &Arc<Source>,
+        lanes: &[Arc<Lane>],
+        limits: &Arc<Limits>,
+        progress: &Arc<dyn Progress>,
     ) -> Self {
         Self {
-            source,
-            limits,
-            progress,
+            source: Arc::clone(source),
+            lanes: lanes.into(),
+            limits: Arc::clone(limits),
+            progress: Arc::clone(progress),
             running: JoinSet::new(),
             results: Arc::default(),
             batch: Vec::new(),
@@ -133,16 +141,24 @@ impl LogChecks {
         let Ok(permit) = Arc::clone(&self.limits.fetches).acquire_owned().await else { return };
         let (source, results, progress) =
             (Arc::clone(&self.source), Arc::clone(&self.results), Arc::clone(&self.progress));
-        let waiting = Arc::clone(&self.fetched);
+        let (waiting, lanes) = (Arc::clone(&self.fetched), Arc::clone(&self.lanes));
         self.running.spawn(async move {
             let fetched = source.fetch(claim.bucket(), claim.key()).await;
-            drop(permit);
             match fetched {
                 Err(error) => {
-                    results.lock().add(&claim, Err(error));
+                    let elsewhere = match error {
+                        FetchError::NotFound => elsewhere(&source, &lanes, &claim).await,
+                        _ => None,
+                    };
+                    match elsewhere {
+                        Some(key) => results.lock().elsewhere(&claim, &key),
+                        None => results.lock().add(&claim, Err(error)),
+                    }
+                    drop(permit);
                     progress.logs(1);
                 }
                 Ok(object) => {
+                    drop(permit);
                     let full = waiting.lock().push(claim, object);
                     if let Some(batch) = full {
                         check_fetched(&source, batch, &results, &*progress).await;
@@ -158,16 +174,23 @@ impl LogChecks {
         let batch = std::mem::take(&mut self.batch);
         let (folder, results, progress) =
             (folder.clone(), Arc::clone(&self.results), Arc::clone(&self.progress));
+        let lanes = Arc::clone(&self.lanes);
         self.running.spawn_blocking(move || {
             let _permit = permit;
             let count = batch.len() as u64;
             let checked: Vec<_> =
                 batch.into_iter().map(|claim| (check_file(&folder, &claim), claim)).collect();
-            let mut results = results.lock();
             for (result, claim) in checked {
-                results.add(&claim, result);
+                let below = |lane: &Arc<Lane>| {
+                    let other = claim.below(&lane.root, lane)?;
+                    matches!(check_file(&folder, &other), Ok(Ok(_))).then(|| other.key().to_owned())
+                };
+                let is_missing = matches!(result, Err(FetchError::NotFound));
+                match is_missing.then(|| lanes.iter().find_map(below)).flatten() {
+                    Some(key) => results.lock().elsewhere(&claim, &key),
+                    None => results.lock().add(&claim, result),
+                }
             }
-            drop(results);
             progress.logs(count);
         });
     }
@@ -182,8 +205,22 @@ impl LogChecks {
         }
         let rest = std::mem::take(&mut self.fetched.lock().files);
         check_fetched(&self.source, rest, &self.results, &*self.progress).await;
-        std::mem::take(&mut *self.results.lock())
+        let mut results = std::mem::take(&mut *self.results.lock());
+        results.findings.extend(std::mem::take(&mut results.noted).into_values());
+        results
     }
+}
+
+/// The key of a missing file below another root of the bucket, where it lies there
+/// as its digest lists it.
+async fn elsewhere(source: &Source, lanes: &[Arc<Lane>], claim: &LogClaim) -> Option<String> {
+    for lane in lanes {
+        let Some(other) = claim.below(&lane.root, lane) else { continue };
+        if matches!(check_again(source, &other).await, Ok(Ok(_))) {
+            return Some(other.key().to_owned());
+        }
+    }
+    None
 }
 
 /// A task that panicked has not told what it found.
@@ -261,26 +298,53 @@ fn check_file(folder: &FolderSource, claim: &LogClaim) -> Checked {
 
 impl LogResults {
     fn add(&mut self, claim: &LogClaim, result: Checked) {
+        let counts = u64::from(!claim.is_copy());
         let finding = match result {
             Ok(Ok(log)) => {
-                self.tally.valid += 1;
-                self.tally.inflated_bytes += log.inflated_bytes();
+                self.tally.valid += counts;
+                self.tally.inflated_bytes += log.inflated_bytes() * counts;
+                if log.is_stored_inflated() {
+                    let finding = Finding::new(FindingKind::StoredInflated)
+                        .at(claim.bucket(), claim.key())
+                        .because("log files as gzip streams", "log files stored inflated");
+                    self.noted(finding);
+                }
                 return;
             }
             Ok(Err(fault)) => {
-                self.tally.invalid += 1;
+                self.tally.invalid += counts;
                 claim.fault(&fault)
             }
             Err(FetchError::NotFound) => {
-                self.tally.invalid += 1;
+                self.tally.invalid += counts;
                 claim.missing()
             }
             Err(error) => {
-                self.tally.unreadable += 1;
+                self.tally.unreadable += counts;
                 claim.unreadable(&error.to_string())
             }
         };
         self.bad_hours.push(claim.hour());
         self.findings.push(finding);
+    }
+
+    /// Counts a file that is missing and lies below another root.
+    fn elsewhere(&mut self, claim: &LogClaim, key: &str) {
+        self.tally.valid += u64::from(!claim.is_copy());
+        self.noted(claim.elsewhere(key));
+    }
+
+    /// Notes what holds for many files once, with the first of them.
+    fn noted(&mut self, finding: Finding) {
+        let known = self.noted.remove(&finding.kind);
+        let objects = 1 + known.as_ref().map_or(0, |known| known.objects);
+        let periods = [known.as_ref().and_then(|known| known.period), finding.period];
+        let period = periods.into_iter().flatten().reduce(|one, other| Period {
+            from: one.from.min(other.from),
+            to: one.to.max(other.to),
+        });
+        let first = known.into_iter().chain([finding]).min_by(|a, b| a.key.cmp(&b.key));
+        let all = first.map(|first| Finding { objects, period, ..first });
+        self.noted.extend(all.map(|all| (all.kind, all)));
     }
 }

@@ -117,6 +117,14 @@ impl S3Source {
         Ok(head.version_id)
     }
 
+    pub(super) async fn exists(&self, key: &str) -> Result<bool, FetchError> {
+        match self.version(key).await {
+            Ok(_) => Ok(true),
+            Err(FetchError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) async fn fetch_again(
         &self,
         bucket: Option<&str>,

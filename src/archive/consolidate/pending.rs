@@ -1,0 +1,256 @@
+//! What consolidation has not copied yet, as far as its own report or the records of
+//! all runs tell: a file that is missing in the archive may still come.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+
+use super::record::{Outcome, Row, Segment};
+use crate::archive::key::ObjectKey;
+use crate::archive::units::Lane;
+use crate::names::AccountId;
+
+/// What a consolidation left for the next.
+#[derive(Debug, Clone, Default)]
+pub struct Unfinished {
+    /// Whether it was stopped before its end.
+    pub stopped: bool,
+    /// The sources that it worked on, by name, and whether all of each is in the
+    /// archive.
+    pub sources: BTreeMap<String, bool>,
+    /// The sources and lanes that it could not work on to their end.
+    pub failed: Vec<String>,
+    /// What it could not find.
+    pub not_found: NotFound,
+}
+
+/// Which sources a consolidation could not find.
+#[derive(Debug, Clone)]
+pub enum NotFound {
+    /// Those of these accounts, which it could not look into.
+    OfAccounts(BTreeSet<AccountId>),
+    /// Any, if it does not say that it completed.
+    Any(bool),
+}
+
+impl Default for NotFound {
+    fn default() -> Self {
+        Self::Any(false)
+    }
+}
+
+impl Unfinished {
+    /// Whether a file of an account's activity that CloudTrail delivered to a bucket
+    /// may still be copied by a later run: not all of its source was copied, or the
+    /// source may be one that could not be found.
+    #[must_use]
+    pub fn may_still_bring(&self, bucket: &str, account: Option<&AccountId>) -> bool {
+        let of_bucket = |place: &str| {
+            let rest = place.strip_prefix("s3://").and_then(|place| place.strip_prefix(bucket));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if self.sources.keys().any(|name| of_bucket(name)) {
+            return self.stopped
+                || self.failed.iter().any(|place| of_bucket(place))
+                || self.sources.iter().any(|(name, complete)| of_bucket(name) && !complete);
+        }
+        match &self.not_found {
+            NotFound::OfAccounts(unread) => account.is_some_and(|one| unread.contains(one)),
+            NotFound::Any(any) => *any,
+        }
+    }
+}
+
+/// What the records of all runs say of some files.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// The files that are asked about: their keys in the archive.
+    asked: BTreeSet<String>,
+    /// Of these, those that were in the archive.
+    archived: BTreeSet<String>,
+    /// By lane id, the last day up to which all was in the archive.
+    proven_through: BTreeMap<String, Date>,
+    /// The run whose records were read last.
+    run_id: String,
+    last: Unfinished,
+}
+
+impl Recorded {
+    /// Nothing yet of files with these keys in the archive.
+    #[must_use]
+    pub fn of(asked: BTreeSet<String>) -> Self {
+        Self { asked, ..Self::default() }
+    }
+
+    /// Takes the next record in.
+    pub fn take(&mut self, segment: Segment) {
+        if segment.head.run_id != self.run_id {
+            self.run_id = segment.head.run_id;
+            // Until its end is recorded, a run may have been killed.
+            let not_found = NotFound::Any(true);
+            self.last = Unfinished { stopped: true, not_found, ..Unfinished::default() };
+        }
+        for row in segment.rows {
+            match row {
+                Row::Begin { .. } => {}
+                Row::Object(object) => {
+                    let is_there =
+                        matches!(object.outcome, Outcome::Copied | Outcome::AlreadyThere);
+                    if is_there && self.asked.contains(&object.key) {
+                        self.archived.insert(object.key);
+                    }
+                }
+                Row::Unit(unit) => {
+                    let source = self.last.sources.entry(unit.unit.lane.source()).or_insert(true);
+                    *source &= unit.counts.complete();
+                }
+                Row::End { complete, proven_through, .. } => {
+                    self.last.stopped = !complete;
+                    self.last.not_found = NotFound::Any(!complete);
+                    self.proven_through = proven_through;
+                }
+            }
+        }
+    }
+
+    /// Whether a file was in the archive once: a run copied it, or found all of its
+    /// day there.
+    #[must_use]
+    pub fn was_archived(&self, key: &str, origin_bucket: &str, origin_key: &str) -> bool {
+        self.archived.contains(key)
+            || origin_key.parse().is_ok_and(|origin: ObjectKey| {
+                let day = origin.time().to_zoned(jiff::tz::TimeZone::UTC).date();
+                let through = self.proven_through.get(&lane_id(origin_bucket, &origin));
+                through.is_some_and(|through| day <= *through)
+            })
+    }
+
+    /// What the last run left for the next; nothing where there was no run.
+    #[must_use]
+    pub fn unfinished(&self) -> &Unfinished {
+        &self.last
+    }
+}
+
+fn lane_id(bucket: &str, key: &ObjectKey) -> String {
+    let lane = Lane {
+        bucket: bucket.to_owned(),
+        root: key.root().to_string(),
+        account: key.account().clone(),
+        folder: key.kind().folder().to_owned(),
+        region: key.region().clone(),
+    };
+    lane.id()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::archive::consolidate::record::{Counts, Head, ObjectRow, UnitRow};
+    use crate::archive::units::UnitId;
+
+    const KEY: &str = "AWSLogs/111111111111/CloudTrail/us-east-1/2026/01/10/111111111111_CloudTrail_us-east-1_20260110T0805Z_aaaaaaaaaaaaaaaa.json.gz";
+
+    fn segment(run: &str, rows: Vec<Row>) -> Segment {
+        let head = Head {
+            version: 1,
+            number: 0,
+            previous_sha256: None,
+            run_id: run.to_owned(),
+            written_at: Timestamp::UNIX_EPOCH,
+            written_by: String::new(),
+            written_with: String::new(),
+        };
+        Segment { head, rows }
+    }
+
+    fn unit(left: u64) -> Row {
+        let origin: ObjectKey = KEY.parse().unwrap();
+        let lane = Lane {
+            bucket: "old".to_owned(),
+            root: "AWSLogs/".to_owned(),
+            account: origin.account().clone(),
+            folder: "CloudTrail".to_owned(),
+            region: origin.region().clone(),
+        };
+        let unit = UnitId { lane, day: date(2026, 1, 10) };
+        Row::Unit(UnitRow { unit, counts: Counts { left, ..Counts::default() } })
+    }
+
+    fn object(outcome: Outcome) -> Row {
+        Row::Object(ObjectRow {
+            key: "there".to_owned(),
+            origin_bucket: "old".to_owned(),
+            origin_key: KEY.to_owned(),
+            size_bytes: 1,
+            sha256: None,
+            outcome,
+            reason: None,
+            way: None,
+            archived: None,
+        })
+    }
+
+    fn end(complete: bool, through: Option<Date>) -> Row {
+        let origin: ObjectKey = KEY.parse().unwrap();
+        let id = lane_id("old", &origin);
+        let proven_through = through.into_iter().map(|day| (id.clone(), day)).collect();
+        Row::End { totals: Counts::default(), complete, proven_through }
+    }
+
+    fn recorded(runs: Vec<Vec<Row>>) -> Recorded {
+        let mut recorded = Recorded::of(["there".to_owned()].into());
+        for (at, rows) in runs.into_iter().enumerate() {
+            recorded.take(segment(&at.to_string(), rows));
+        }
+        recorded
+    }
+
+    #[test]
+    fn what_a_run_copied_was_archived_whatever_later_runs_did() {
+        let was = |runs| recorded(runs).was_archived("there", "old", KEY);
+        assert!(was(vec![vec![object(Outcome::Copied)], vec![end(true, None)]]));
+        assert!(was(vec![vec![object(Outcome::AlreadyThere)]]));
+        assert!(!was(vec![vec![object(Outcome::Failed)], vec![end(false, None)]]));
+        assert!(!was(vec![]));
+        // All of its day was, or only of the days before.
+        assert!(was(vec![vec![end(true, Some(date(2026, 1, 10)))]]));
+        assert!(!was(vec![vec![end(true, Some(date(2026, 1, 9)))]]));
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_or_killed_left_something() {
+        let may = |runs| recorded(runs).unfinished().may_still_bring("old", None);
+        assert!(!may(vec![]));
+        assert!(!may(vec![vec![unit(0), end(true, None)]]));
+        assert!(may(vec![vec![unit(3), end(false, None)]]));
+        // Killed: there is no end.
+        assert!(may(vec![vec![unit(0)]]));
+        // A later run did the rest.
+        assert!(!may(vec![vec![unit(3), end(false, None)], vec![unit(0), end(true, None)]]));
+        // Of a source that it did not come to.
+        let other = recorded(vec![vec![unit(0), end(false, None)]]);
+        assert!(other.unfinished().may_still_bring("another", None));
+    }
+
+    #[test]
+    fn a_source_of_an_account_that_could_not_be_read_may_follow() {
+        let unread: AccountId = "444444444444".parse().unwrap();
+        let other: AccountId = "555555555555".parse().unwrap();
+        let unfinished = Unfinished {
+            sources: [("s3://whole".to_owned(), true), ("s3://part/p".to_owned(), false)].into(),
+            failed: Vec::new(),
+            stopped: false,
+            not_found: NotFound::OfAccounts([unread.clone()].into()),
+        };
+        assert!(unfinished.may_still_bring("part", None));
+        assert!(!unfinished.may_still_bring("whole", Some(&unread)));
+        assert!(unfinished.may_still_bring("who", Some(&unread)));
+        assert!(!unfinished.may_still_bring("who", Some(&other)));
+        let failed = Unfinished { failed: vec!["s3://whole/p".to_owned()], ..unfinished };
+        assert!(failed.may_still_bring("whole", None));
+    }
+}

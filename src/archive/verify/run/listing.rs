@@ -1,0 +1,216 @@
+//! Listing digests and log files below the roots of a bucket.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::{Lane, Request};
+use crate::archive::key::{DIGEST_FOLDER, ObjectKey, Root};
+use crate::archive::verify::clutter::is_clutter;
+use crate::archive::verify::finding::{Finding, FindingKind};
+use crate::archive::verify::place::Stem;
+use crate::archive::verify::source::{ListError, ListedObject};
+use crate::names::TrailName;
+
+/// How many digests are fetched and followed at a time.
+const STEP: usize = 64;
+
+/// The objects of one of a lane's folders, in the order of their keys.
+pub(super) struct Listing {
+    /// What all of CloudTrail's keys in it have above the account.
+    root: Root,
+    objects: BoxStream<'static, Result<ListedObject, ListError>>,
+}
+
+/// The digests of an account and Region, listed a day at a time below all roots.
+pub(super) struct Digests {
+    /// By root; one that came to its end is taken out.
+    listings: Vec<DigestListing>,
+    /// Those that were listed and not yet handed out.
+    waiting: VecDeque<ObjectKey>,
+    /// The first digest after the window.
+    pub(super) beyond: Option<ObjectKey>,
+    /// The trails that have digests here and were not chosen.
+    pub(super) other_trails: BTreeSet<TrailName>,
+}
+
+/// The digests below one root.
+struct DigestListing {
+    listing: Listing,
+    /// The next one.
+    next: Option<ObjectKey>,
+}
+
+impl Digests {
+    pub(super) fn new(request: &Request, lanes: &[Arc<Lane>]) -> Self {
+        let open = |lane: &Arc<Lane>| {
+            let listing = listing(request, lane, DIGEST_FOLDER, request.window.since);
+            DigestListing { listing, next: None }
+        };
+        Self {
+            listings: lanes.iter().map(open).collect(),
+            waiting: VecDeque::new(),
+            beyond: None,
+            other_trails: BTreeSet::new(),
+        }
+    }
+
+    /// The next digests to follow, in the order of their hours; none at the end.
+    pub(super) async fn next_step(
+        &mut self,
+        request: &Request,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<ObjectKey> {
+        while self.waiting.len() < STEP {
+            let Some(day) = self.next_day(request, findings).await else { break };
+            self.waiting.extend(day);
+        }
+        self.waiting.drain(..self.waiting.len().min(STEP)).collect()
+    }
+
+    /// The next day's digests in the order of their hours: the listings have
+    /// those of one trail after those of another, and one root's after another's.
+    async fn next_day(
+        &mut self,
+        request: &Request,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Vec<ObjectKey>> {
+        let mut at = 0;
+        while let Some(listing) = self.listings.get_mut(at) {
+            if listing.next.is_none() {
+                listing.next = next_digest(&mut listing.listing, request, findings).await;
+            }
+            if listing.next.is_none() {
+                self.listings.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        let heads = self.listings.iter().filter_map(|listing| listing.next.as_ref());
+        let day = heads.map(|key| day_of(key.time())).min()?;
+        let mut keys = Vec::new();
+        for at in 0..self.listings.len() {
+            self.take_day(at, day, request, findings, &mut keys).await;
+        }
+        keys.sort_by(|a, b| (a.time(), a).cmp(&(b.time(), b)));
+        Some(keys)
+    }
+
+    /// Takes a listing's digests of a day that are to be followed.
+    async fn take_day(
+        &mut self,
+        at: usize,
+        day: Date,
+        request: &Request,
+        findings: &mut Vec<Finding>,
+        keys: &mut Vec<ObjectKey>,
+    ) {
+        let Some(mut listing) = self.listings.get_mut(at) else { return };
+        while let Some(key) = listing.next.take() {
+            if day_of(key.time()) != day {
+                listing.next = Some(key);
+                return;
+            }
+            if let Some(stem) = Stem::of(&key) {
+                let trails = &request.selection.trails;
+                if !trails.is_empty() && !trails.contains(&stem.trail) {
+                    self.other_trails.insert(stem.trail);
+                } else if !request.before_last(key.time()) {
+                    let known = self.beyond.take();
+                    self.beyond = known.into_iter().chain([key]).min_by_key(ObjectKey::time);
+                    // The keys of a day are ordered by trail before time; those of
+                    // the days after it are not looked at.
+                } else if request.includes(key.time()) {
+                    keys.push(key);
+                }
+            }
+            let is_past = request.window.last.is_some_and(|last| day > day_of(last));
+            if is_past {
+                return;
+            }
+            listing.next = next_digest(&mut listing.listing, request, findings).await;
+            let Some(again) = self.listings.get_mut(at) else { return };
+            listing = again;
+        }
+    }
+}
+
+/// The next digest of a listing.
+async fn next_digest(
+    listing: &mut Listing,
+    request: &Request,
+    findings: &mut Vec<Finding>,
+) -> Option<ObjectKey> {
+    loop {
+        let key = next_key(listing, request, findings).await?;
+        if Stem::of(&key).is_some() {
+            return Some(key);
+        }
+    }
+}
+
+fn day_of(time: Timestamp) -> Date {
+    time.to_zoned(TimeZone::UTC).date()
+}
+
+/// Lists a lane's folder from the day of an instant on.
+pub(super) fn listing(
+    request: &Request,
+    lane: &Lane,
+    folder: &str,
+    since: Option<Timestamp>,
+) -> Listing {
+    let prefix = lane.root.folder(&lane.account, folder, &lane.region);
+    let after = since.map(|since| format!("{prefix}{}", since.strftime("%Y/%m/%d/")));
+    Listing { root: lane.root.clone(), objects: request.source.list(&prefix, after) }
+}
+
+/// The next key that CloudTrail would write; others are found.
+pub(super) async fn next_key(
+    listing: &mut Listing,
+    request: &Request,
+    findings: &mut Vec<Finding>,
+) -> Option<ObjectKey> {
+    loop {
+        let bucket = request.source.bucket();
+        match listing.objects.try_next().await {
+            Ok(None) => return None,
+            Ok(Some(object)) => match object.key.parse::<ObjectKey>() {
+                Ok(key) if *key.root() == listing.root => return Some(key),
+                // A whole key of CloudTrail's, of whatever account and Region, in
+                // a folder further down.
+                Ok(key) => findings.push(
+                    Finding::new(FindingKind::ForeignObject)
+                        .at(bucket, &object.key)
+                        .because(format!("a key below `{}`", listing.root), key.root()),
+                ),
+                // What consoles and tools make for an empty folder.
+                Err(_) if object.key.ends_with('/') && object.size_bytes == 0 => {}
+                // Only on people's machines: nothing puts these into a bucket unseen.
+                Err(_) if request.source.is_mirror() && is_clutter(&object.key) => {
+                    let clutter = Finding::new(FindingKind::Clutter).at(bucket, &object.key);
+                    findings.push(clutter.because("a key of CloudTrail's", "a file that is left alone"));
+                }
+                Err(error) => findings.push(
+                    Finding::new(FindingKind::ForeignObject)
+                        .at(bucket, &object.key)
+                        .because("a key of CloudTrail's", error),
+                ),
+            },
+            Err(error) => {
+                let cause = error.source.to_string();
+                findings.push(
+                    Finding::new(FindingKind::Unreadable)
+                        .at(bucket, &error.prefix)
+                        .because("a whole listing", cause),
+                );
+                return None;
+            }
+        }
+    }
+}

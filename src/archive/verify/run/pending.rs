@@ -1,0 +1,237 @@
+//! Files that are missing here and were never copied from their source: a consolidation
+//! that was limited, stopped or killed leaves digests whose neighbours and log files
+//! come with a later one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::sync::Mutex;
+
+use super::{LaneReport, Request, Source};
+use crate::archive::consolidate::pending::Recorded;
+use crate::archive::consolidate::record::Segment;
+use crate::archive::key::ObjectKey;
+use crate::archive::verify::digest::DigestDocument;
+use crate::archive::verify::finding::{Finding, FindingKind, Origin, Severity};
+use crate::archive::verify::opened::contents;
+use crate::archive::verify::source::FetchError;
+use crate::names::AccountId;
+
+/// How many files are looked for at a time.
+const AT_ONCE: usize = 64;
+/// How many records are read at a time.
+const RECORDS_AT_ONCE: usize = 4;
+
+/// Whether a missing file is still at its source.
+#[derive(Debug)]
+enum AtSource {
+    /// It is, and so is all that is missing with it.
+    There,
+    /// It is gone there as well.
+    Gone,
+    /// It could not be seen.
+    Unreadable(String),
+    /// No source can be looked into from here.
+    NotAsked,
+}
+
+/// A missing file, and those that are missing with it.
+struct Missing {
+    lane: usize,
+    finding: usize,
+    at_source: AtSource,
+    /// Where each belongs here, and where CloudTrail delivered it.
+    files: Vec<(String, Origin)>,
+}
+
+/// Tells files that were never copied here from those that were deleted.
+///
+/// A file that a run recorded in the archive was deleted, wherever it lies otherwise;
+/// one that is gone at its source as well, too.
+pub(super) async fn settle(request: &Request, reports: &mut [LaneReport]) {
+    let sources = Sources { request, opened: Mutex::default() };
+    let mut wanted = Vec::new();
+    for (lane, report) in reports.iter().enumerate() {
+        for (finding, found) in report.findings.iter().enumerate() {
+            if found.kind.is_of_missing_file() && found.origin.is_some() {
+                wanted.push((lane, finding, found.clone(), report.account.clone()));
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return;
+    }
+    let sources = &sources;
+    let missing: Vec<Missing> = stream::iter(wanted)
+        .map(async |(lane, finding, found, account)| {
+            let (at_source, files) = sources.look(&found, &account).await;
+            Missing { lane, finding, at_source, files }
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let keys = missing.iter().flat_map(|one| &one.files).map(|(key, _)| key.clone());
+    let recorded = recorded(request, keys.collect()).await;
+    for one in missing {
+        let found = reports.get_mut(one.lane).and_then(|lane| lane.findings.get_mut(one.finding));
+        if let Some(found) = found {
+            decide(found, &one, &recorded);
+        }
+    }
+}
+
+fn decide(found: &mut Finding, missing: &Missing, recorded: &Recorded) {
+    let was_archived = missing
+        .files
+        .iter()
+        .any(|(key, origin)| recorded.was_archived(key, &origin.bucket, &origin.key));
+    let Some(origin) = found.origin.as_ref().filter(|_| !was_archived) else { return };
+    let place = format!("s3://{}/{}", origin.bucket, origin.key);
+    let may_follow =
+        recorded.unfinished().may_still_bring(&origin.bucket, found.account.as_ref());
+    let said = match &missing.at_source {
+        AtSource::There => format!("not here yet: it lies at {place}, and no run recorded a copy"),
+        AtSource::NotAsked if may_follow => {
+            format!("not here yet: the last run left files in s3://{}", origin.bucket)
+        }
+        AtSource::Unreadable(why) => {
+            format!("nothing here; whether it still lies at {place} could not be read: {why}")
+        }
+        AtSource::Gone | AtSource::NotAsked => return,
+    };
+    found.kind = FindingKind::NotConsolidated;
+    found.severity = Severity::Incomplete;
+    found.found = Some(said);
+}
+
+/// The buckets that missing files come from.
+struct Sources<'a> {
+    request: &'a Request,
+    opened: Mutex<BTreeMap<(String, AccountId), Opened>>,
+}
+
+/// A bucket, or why it cannot be read.
+type Opened = Result<Arc<Source>, String>;
+
+impl Sources<'_> {
+    async fn open(&self, bucket: &str, account: &AccountId) -> Opened {
+        if self.request.source.bucket() == Some(bucket) {
+            return Ok(Arc::clone(&self.request.source));
+        }
+        let place = (bucket.to_owned(), account.clone());
+        if let Some(known) = self.opened.lock().await.get(&place) {
+            return known.clone();
+        }
+        let opened = self.request.other_buckets.origin(bucket, account).await.map(Arc::new);
+        self.opened.lock().await.entry(place).or_insert(opened).clone()
+    }
+
+    /// Looks for a missing file at its source, and for the digests that are missing
+    /// with it: all must be there.
+    async fn look(
+        &self,
+        found: &Finding,
+        account: &AccountId,
+    ) -> (AtSource, Vec<(String, Origin)>) {
+        let (Some(mut origin), Some(key)) = (found.origin.clone(), found.key.clone()) else {
+            return (AtSource::NotAsked, Vec::new());
+        };
+        let root = key.parse::<ObjectKey>().ok().map(|key| key.root().clone());
+        let mut files = vec![(key, origin.clone())];
+        if !self.request.other_buckets.has_origins() {
+            return (AtSource::NotAsked, files);
+        }
+        let source = match self.open(&origin.bucket, account).await {
+            Ok(source) => source,
+            Err(why) => return (AtSource::Unreadable(why), files),
+        };
+        let is_interval = found.kind == FindingKind::DigestMissing && found.objects > 1;
+        if !is_interval {
+            return (exists(&source, &origin.key).await, files);
+        }
+        let from = found.period.map(|period| period.from);
+        loop {
+            let previous = match before(&source, &origin).await {
+                Ok(previous) => previous,
+                Err(at_source) => return (at_source, files),
+            };
+            // Those that came before the interval are here.
+            let time = |key: &str| key.parse::<ObjectKey>().ok().map(|key| key.time());
+            let next = previous.filter(|next| next.bucket == origin.bucket).filter(|next| {
+                time(&next.key).zip(time(&origin.key)).is_some_and(|(next, now)| next < now)
+                    && time(&next.key).zip(from).is_some_and(|(next, from)| next > from)
+            });
+            let Some(next) = next else { return (AtSource::There, files) };
+            let here = next.key.parse::<ObjectKey>().ok().zip(root.as_ref());
+            if let Some((key, root)) = here {
+                files.push((key.under(root).to_string(), next.clone()));
+            }
+            origin = next;
+        }
+    }
+}
+
+async fn exists(source: &Source, key: &str) -> AtSource {
+    match source.exists(key).await {
+        Ok(true) => AtSource::There,
+        Ok(false) => AtSource::Gone,
+        Err(error) => AtSource::Unreadable(error.to_string()),
+    }
+}
+
+/// The digest that one at its source names before it. What it says is not proven: it
+/// decides only which other objects must be there.
+async fn before(source: &Source, origin: &Origin) -> Result<Option<Origin>, AtSource> {
+    let object = match source.fetch(None, &origin.key).await {
+        Ok(object) => object,
+        Err(FetchError::NotFound) => return Err(AtSource::Gone),
+        Err(error) => return Err(AtSource::Unreadable(error.to_string())),
+    };
+    let text = contents(&object.bytes, &mut Vec::new()).ok();
+    let document = text.and_then(|(text, _)| DigestDocument::parse(&text).ok());
+    let Some(document) = document else { return Err(AtSource::Gone) };
+    let previous = document.previous_digest_s3_bucket.zip(document.previous_digest_s3_object);
+    Ok(previous.map(|(bucket, key)| Origin { bucket, key }))
+}
+
+/// What the records in the archive say of files. A record that cannot be read says
+/// nothing.
+async fn recorded(request: &Request, asked: BTreeSet<String>) -> Recorded {
+    let mut recorded = Recorded::of(asked);
+    let packed = request.other_buckets.records();
+    let source = packed.as_ref().unwrap_or(&request.source);
+    let declared = request.declared.as_ref().and_then(|root| root.prefix.as_ref());
+    let before = match declared {
+        Some(prefix) => format!("{prefix}/"),
+        None => request.prefix.split("AWSLogs").next().unwrap_or_default().to_owned(),
+    };
+    let listed = source.list(&format!("{before}orgtrail/runs/"), None).try_collect::<Vec<_>>();
+    let listed = match listed.await {
+        Ok(listed) => listed,
+        Err(error) => {
+            tracing::warn!(%error, "the run records could not be listed");
+            return recorded;
+        }
+    };
+    let numbers = listed.into_iter().filter_map(|object| {
+        let name = object.key.rsplit('/').next()?.strip_suffix(".jsonl.gz")?;
+        Some((name.parse::<u64>().ok()?, object.key))
+    });
+    let mut segments = stream::iter(numbers)
+        .map(async |(number, key)| {
+            let stored = source.fetch(None, &key).await.map_err(|error| error.to_string());
+            let segment = stored.and_then(|stored| {
+                Segment::decode(number, &stored.bytes).map_err(|error| error.to_string())
+            });
+            (key, segment)
+        })
+        .buffered(RECORDS_AT_ONCE);
+    while let Some((key, segment)) = segments.next().await {
+        match segment {
+            Ok(segment) => recorded.take(segment),
+            Err(error) => tracing::warn!(%key, %error, "a run record could not be read"),
+        }
+    }
+    recorded
+}
