@@ -27,7 +27,6 @@ use crate::stop::Stop;
 
 /// How long after its hour a digest may still be on its way.
 const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
-/// How far two clocks may differ that agree.
 /// How much longer than the window its last digest may be.
 const ONE_DIGEST: SignedDuration = SignedDuration::from_hours(1);
 

@@ -191,6 +191,7 @@ mod tests {
             reason: None,
             way: None,
             archived: None,
+            quarantined_as: None,
         })
     }
 

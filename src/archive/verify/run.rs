@@ -161,12 +161,17 @@ impl LaneReport {
             region: lane.region.clone(),
             bucket: lane.bucket.as_deref().map(str::to_owned),
             root: lane.root.to_string(),
+            roots: vec![lane.root.to_string()],
             chains: Vec::new(),
             logs: LogTally::default(),
             proven: Vec::new(),
             findings: vec![finding],
             followed: false,
+            other_trails: BTreeSet::new(),
+            told_trails: BTreeSet::new(),
+            is_beyond: false,
             borders: Vec::new(),
+            unknown_keys: Vec::new(),
             absent: Vec::new(),
         }
     }

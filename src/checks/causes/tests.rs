@@ -57,7 +57,7 @@ fn a_stopped_trail_is_one_cause_with_its_scope() {
 fn what_was_altered_meanwhile_is_not_the_stopped_trails() {
     use crate::archive::verify::finding::{Finding as Found, FindingKind};
     let mut facts = stopped();
-    let mut lanes = crate::checks::table::own_lanes(&facts);
+    let mut lanes = facts.chains.present().unwrap().lanes.clone();
     let scope = Scope::Region {
         account: lanes[0].account.clone(),
         region: lanes[0].region.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::rows::{cell, value};
-use super::{declare, denied, error, holding, own_lanes};
+use super::{declare, denied, error, holding};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity as Grave};
 use crate::archive::verify::run::{LaneReport, Verification};
 use crate::aws::Seen;

@@ -15,7 +15,6 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 
 use self::rows::{ROWS, Row};
 use super::{CATALOGUE, Check, Facts, Run, Severity, Verdict};
-use crate::archive::verify::run::LaneReport;
 use crate::aws::{Aws, AwsError, ErrorKind, Failure, Pacing, Seen, Settings};
 use crate::config::Config;
 use crate::plan::apply::{Outcome, apply};
@@ -136,24 +135,6 @@ async fn beforehand(aws: &Aws) -> String {
     let policy = PolicyDocument::new(vec![owner, logs]).to_json();
     let key = management.kms().create_key().policy(policy).send().await.unwrap();
     key.key_metadata.unwrap().arn.unwrap()
-}
-
-/// The verified lanes, as ones that can be changed.
-pub(crate) fn own_lanes(facts: &Facts) -> Vec<LaneReport> {
-    let lanes = facts.chains.present().unwrap().lanes.iter().map(|lane| LaneReport {
-        account: lane.account.clone(),
-        region: lane.region.clone(),
-        bucket: lane.bucket.clone(),
-        root: lane.root.clone(),
-        chains: lane.chains.clone(),
-        logs: lane.logs,
-        proven: lane.proven.clone(),
-        findings: lane.findings.clone(),
-        followed: false,
-        borders: Vec::new(),
-        absent: Vec::new(),
-    });
-    lanes.collect()
 }
 
 /// A read that was denied.

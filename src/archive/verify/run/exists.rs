@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt as _;
 
-use super::discover::lanes;
+use super::discover::{Discovered, discover};
 use super::{ListError, Selection, Source, Verification, Window};
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
 use crate::archive::verify::place::Stem;
@@ -35,7 +35,7 @@ pub async fn unmatched(
     if selection.accounts.is_empty() && selection.regions.is_empty() {
         return Ok(None);
     }
-    let lanes = lanes(source, prefix, &Selection::default()).await?;
+    let Discovered { lanes, .. } = discover(source, prefix, &Selection::default()).await?;
     let mut places = BTreeMap::<AccountId, BTreeSet<Region>>::new();
     for lane in lanes {
         places.entry(lane.account).or_default().insert(lane.region);
