@@ -10,6 +10,7 @@
 
 mod consolidate;
 mod drift;
+mod organization;
 mod provision;
 mod sandbox;
 mod verify;
@@ -21,6 +22,7 @@ type Run = fn(&[String]);
 const BENCHES: &[(&str, Run)] = &[
     ("consolidate", consolidate::run),
     ("drift", drift::run),
+    ("organization", organization::run),
     ("provision", provision::run),
     ("sandbox", sandbox::run),
     ("verify", verify::run),

@@ -41,6 +41,7 @@ mod retire_command;
 mod rounds;
 mod s3_world;
 mod sandbox_identity;
+mod sandbox_memory;
 mod sandbox_s3;
 mod sandbox_s3_guards;
 mod sandbox_s3_model;

@@ -60,6 +60,7 @@ pub(super) fn put_bucket_versioning(
     bucket.change(|settings| {
         settings.versioning = status;
         settings.mfa_delete = mfa_delete;
+        settings.mfa_delete_named |= configuration.mfa_delete.is_some();
     });
     Ok(dto::PutBucketVersioningOutput {})
 }
@@ -78,7 +79,7 @@ pub(super) fn get_bucket_versioning(
     };
     let mfa = if settings.mfa_delete { "Enabled" } else { "Disabled" };
     Ok(dto::GetBucketVersioningOutput {
-        mfa_delete: status.map(|_| dto::MFADeleteStatus::from_static(mfa)),
+        mfa_delete: settings.mfa_delete_named.then(|| dto::MFADeleteStatus::from_static(mfa)),
         status: status.map(dto::BucketVersioningStatus::from_static),
     })
 }

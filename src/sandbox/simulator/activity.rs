@@ -56,7 +56,8 @@ pub(in crate::sandbox) fn record(
         record["errorMessage"] = error.message.as_str().into();
     }
     if let Some(account) = control.accounts.get_mut(&call.caller.account) {
-        cloudtrail::remember(&mut account.cloudtrail, record.clone());
+        let kept = cloudtrail::Remembered::new(&record, &record.to_string());
+        cloudtrail::remember(&mut account.cloudtrail, kept);
     }
     let activity = &mut control.simulator.activity;
     if activity.len() >= KEPT {

@@ -5,7 +5,7 @@
 //! covers the place gets what it selects, through S3 as CloudTrail's service
 //! principal, and, with validation on, a chain of hourly digests.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ use place::{Outcome, Place, Run};
 
 /// What could not be delivered for longer never is.
 const LOST: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Units that are done before the next ones begin.
+const BATCH: usize = 64;
 /// The length of a slot: how often CloudTrail delivers.
 const SLOT: SignedDuration = SignedDuration::from_mins(5);
 
@@ -243,31 +245,43 @@ fn deliver(
         }
     }
     make_keys(control, &units);
-    let shared: &Control = control;
-    let queue = parking_lot::Mutex::new(units);
+    units.sort_by(|a, b| (&a.trail, &a.account, &a.region).cmp(&(&b.trail, &b.account, &b.region)));
+    let mut delivered = place::slot_start(now);
+    let mut units = units.into_iter();
+    loop {
+        // A few at a time: what they tell the history and the log group need not be
+        // in memory for all of them.
+        let batch: Vec<Unit> = units.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            return delivered;
+        }
+        for (unit, outcome) in run_all(world, control, batch) {
+            delivered = unit.place.slots_until().map_or(delivered, |until| until.min(delivered));
+            settle(control, unit, outcome);
+        }
+    }
+}
+
+/// Runs units on all processors; gives them in the same order.
+fn run_all(world: &World, control: &Control, units: Vec<Unit>) -> Vec<(Unit, Outcome)> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = threads.min(units.len());
+    let queue = parking_lot::Mutex::new(units.into_iter().enumerate());
     let finished = parking_lot::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
-                    let Some(mut unit) = queue.lock().pop() else { break };
-                    let outcome = unit.run(world, shared);
-                    finished.lock().push((unit, outcome));
+                    let Some((number, mut unit)) = queue.lock().next() else { break };
+                    let outcome = unit.run(world, control);
+                    finished.lock().push((number, (unit, outcome)));
                 }
             });
         }
     });
     let mut finished = finished.into_inner();
-    finished.sort_by(|(a, _), (b, _)| {
-        (&a.trail, &a.account, &a.region).cmp(&(&b.trail, &b.account, &b.region))
-    });
-    let delivered = finished.iter().filter_map(|(unit, _)| unit.place.slots_until());
-    let delivered = delivered.chain([place::slot_start(now)]).min().unwrap_or(now);
-    for (unit, outcome) in finished {
-        settle(control, unit, outcome);
-    }
-    delivered
+    finished.sort_by_key(|(number, _)| *number);
+    finished.into_iter().map(|(_, one)| one).collect()
 }
 
 impl Unit {
@@ -343,11 +357,10 @@ fn settle(control: &mut Control, unit: Unit, outcome: Outcome) {
     control.simulator.places.entry(unit.trail.clone()).or_default().insert(key.clone(), unit.place);
     if let Some(account) = control.accounts.get_mut(&unit.account) {
         // Several trails record the same: the history wants it once.
-        for record in outcome.history {
-            let known = account.cloudtrail.recent.iter().rev().take(500);
-            if !known.into_iter().any(|old| old["eventID"] == record["eventID"]) {
-                cloudtrail::remember(&mut account.cloudtrail, record);
-            }
+        let recent = account.cloudtrail.recent.iter().rev().take(500);
+        let known: HashSet<Box<str>> = recent.map(|old| old.id().into()).collect();
+        for record in outcome.history.into_iter().filter(|record| !known.contains(record.id())) {
+            cloudtrail::remember(&mut account.cloudtrail, record);
         }
     }
     let Some(newest) = unit.runs.last().filter(|run| !run.ends) else { return };

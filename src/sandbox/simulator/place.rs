@@ -17,7 +17,7 @@ use crate::{
     },
     names::{AccountId, Region},
     sandbox::{
-        services::cloudtrail::{Delivery, Trail},
+        services::cloudtrail::{Delivery, Remembered, Trail},
         world::{Control, World},
     },
 };
@@ -50,7 +50,7 @@ pub(super) struct Run {
 pub(super) struct Outcome {
     pub(super) status: Status,
     /// Management events, for the history.
-    pub(super) history: Vec<Value>,
+    pub(super) history: Vec<Remembered>,
     /// Recorded events, for the log group.
     pub(super) messages: Vec<String>,
     pub(super) files: u64,
@@ -77,6 +77,30 @@ impl Status {
             delivery.digest_error = self.digest_error;
         }
         delivery.digest_delivered_at = self.digest.or(delivery.digest_delivered_at);
+    }
+}
+
+/// The records of a log file.
+#[derive(Debug, Default)]
+struct Records {
+    /// The file without its end; nothing where it has no records.
+    body: String,
+    oldest: Option<String>,
+    newest: Option<String>,
+}
+
+impl Records {
+    /// Adds a record by its text.
+    fn add(&mut self, record: &Value, text: &str) {
+        self.body.push_str(if self.body.is_empty() { "{\"Records\":[" } else { "," });
+        self.body.push_str(text);
+        let Some(time) = record["eventTime"].as_str() else { return };
+        if self.oldest.as_deref().is_none_or(|oldest| time < oldest) {
+            self.oldest = Some(time.to_owned());
+        }
+        if self.newest.as_deref().is_none_or(|newest| time > newest) {
+            self.newest = Some(time.to_owned());
+        }
     }
 }
 
@@ -208,24 +232,27 @@ impl Place {
         delivered: Timestamp,
         outcome: &mut Outcome,
     ) -> Result<(), String> {
-        let all = maker.slot(start, end);
-        let mut recorded = Vec::new();
-        for event in all {
-            let keep = event.is_for(at.trail);
-            if keep {
-                outcome.messages.push(event.record.to_string());
-                recorded.push(event.record.clone());
-            }
+        let mut events = Records::default();
+        for event in maker.slot(start, end) {
+            let text = event.record.to_string();
             if event.is_management() {
-                outcome.history.push(event.record);
+                outcome.history.push(Remembered::new(&event.record, &text));
+            }
+            if event.is_for(at.trail) {
+                events.add(&event.record, &text);
+                outcome.messages.push(text);
             }
         }
-        let mut files = vec![(LogClass::Events, recorded)];
+        let mut files = vec![(LogClass::Events, events)];
         if !at.trail.insights.is_empty() {
-            files.push((LogClass::Insight, insights::slot(maker, &at.trail.insights, end)));
+            let mut records = Records::default();
+            for record in insights::slot(maker, &at.trail.insights, end) {
+                records.add(&record, &record.to_string());
+            }
+            files.push((LogClass::Insight, records));
         }
         for (class, records) in files {
-            if records.is_empty() {
+            if records.body.is_empty() {
                 continue;
             }
             self.file(at, class, records, maker.unique(&at.trail.arn, class, end), delivered)?;
@@ -245,25 +272,22 @@ impl Place {
         &mut self,
         at: At<'_>,
         class: LogClass,
-        records: Vec<Value>,
+        records: Records,
         unique: String,
         delivered: Timestamp,
     ) -> Result<(), String> {
         let root = delivery::root(at.control, at.trail);
         let key = delivery::log_key(&root, at.account, at.region, delivered, class, &unique)
             .ok_or_else(|| "InternalError".to_owned())?;
-        let times: Vec<&str> =
-            records.iter().filter_map(|record| record["eventTime"].as_str()).collect();
-        let (oldest, newest) = (times.iter().min(), times.iter().max());
         let listed = |hash_value| ListedLog {
             s3_bucket: at.trail.bucket.clone(),
             s3_object: key.clone(),
             hash_value,
             hash_algorithm: Some(HASH_ALGORITHM.to_owned()),
-            newest_event_time: newest.map(|time| (*time).to_owned()),
-            oldest_event_time: oldest.map(|time| (*time).to_owned()),
+            newest_event_time: records.newest.clone(),
+            oldest_event_time: records.oldest.clone(),
         };
-        let body = serde_json::json!({ "Records": records }).to_string().into_bytes();
+        let body = [records.body.as_bytes(), b"]}"].concat();
         delivery::put(
             at.world,
             at.control,

@@ -1,6 +1,7 @@
 //! The event history: what happened lately, trail or not.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{ApiError, Call, Control, Reply, State, input};
@@ -13,8 +14,45 @@ const DAYS: i64 = 90;
 /// The most events of one answer.
 const PAGE: usize = 50;
 
+/// A management event as it stands in the history: its text, a fifth of what it
+/// takes as a tree.
+#[derive(Debug, Clone)]
+pub(in crate::sandbox) struct Remembered {
+    id: Box<str>,
+    text: Box<str>,
+}
+
+impl Remembered {
+    /// A record, and its text where it is there already.
+    pub(in crate::sandbox) fn new(record: &Value, text: &str) -> Self {
+        Self { id: record["eventID"].as_str().unwrap_or_default().into(), text: text.into() }
+    }
+
+    /// The event's id.
+    pub(in crate::sandbox) fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn record(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+}
+
+impl Serialize for Remembered {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.record().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Remembered {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let record = Value::deserialize(from)?;
+        Ok(Self::new(&record, &record.to_string()))
+    }
+}
+
 /// Puts a management event into an account's history.
-pub(in crate::sandbox) fn remember(state: &mut State, record: Value) {
+pub(in crate::sandbox) fn remember(state: &mut State, record: Remembered) {
     if state.recent.len() >= KEPT {
         state.recent.pop_front();
     }
@@ -59,10 +97,11 @@ pub(super) fn lookup(control: &Control, call: &Call<'_>, now: Timestamp) -> Repl
     };
     let history = &account(control, &call.caller.account)?.cloudtrail.recent;
     // Newest first; the place in the history makes the token.
-    let events: Vec<(usize, &Value)> = history
+    let events: Vec<(usize, Value)> = history
         .iter()
         .enumerate()
         .rev()
+        .map(|(place, record)| (place, record.record()))
         .filter(|(_, record)| record["awsRegion"] == call.region.as_str())
         .filter(|(_, record)| time_of(record).is_some_and(|at| from <= at && at <= until))
         .filter(|(_, record)| wanted.is_none_or(|(key, value)| matches(record, key, value)))

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{ApiError, Call, Control, Reply, World, input, unknown_operation};
 
@@ -22,7 +21,7 @@ mod tags;
 pub(in crate::sandbox) mod trail;
 mod update;
 
-pub(in crate::sandbox) use lookup::remember;
+pub(in crate::sandbox) use lookup::{Remembered, remember};
 pub(in crate::sandbox) use trail::{Delivery, Trail};
 
 /// What one account holds.
@@ -32,7 +31,7 @@ pub(in crate::sandbox) struct State {
     /// belong to the management account, whoever made them.
     pub(in crate::sandbox) trails: BTreeMap<String, Trail>,
     /// The newest management events, oldest first, as records.
-    pub(in crate::sandbox) recent: VecDeque<Value>,
+    pub(in crate::sandbox) recent: VecDeque<lookup::Remembered>,
 }
 
 pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
