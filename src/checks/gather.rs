@@ -135,9 +135,10 @@ fn find_silent(
     at: Timestamp,
     age: SignedDuration,
 ) {
-    let arrives = regions.values().filter_map(Seen::present).any(|status| {
-        status.newest_digest.is_some_and(|newest| at.duration_since(newest) <= age)
-    });
+    let arrives = regions
+        .values()
+        .filter_map(Seen::present)
+        .any(|status| status.newest_digest.is_some_and(|newest| at.duration_since(newest) <= age));
     for status in regions.values_mut() {
         if let Seen::Present(status) = status {
             status.is_silent = arrives && status.is_logging && status.knows_of_none();
@@ -261,7 +262,10 @@ mod tests {
             [(here.clone(), Seen::Present(silent)), (there, Seen::Present(other))].into();
         find_silent(&mut regions, at, SignedDuration::from_hours(24));
         let status = regions[&here].present().unwrap();
-        assert_eq!(status.is_silent, status.staleness(at, SignedDuration::from_hours(24)).is_none());
+        assert_eq!(
+            status.is_silent,
+            status.staleness(at, SignedDuration::from_hours(24)).is_none()
+        );
         status.is_silent
     }
 
@@ -276,7 +280,10 @@ mod tests {
         // What once came and no longer does is late; what fails is not silent.
         assert!(!found(|status| status.newest_digest = Some(old), Some(fresh)));
         assert!(!found(|status| status.newest_log = Some(old), Some(fresh)));
-        assert!(!found(|status| status.digest_error = Some("AccessDenied".to_owned()), Some(fresh)));
+        assert!(!found(
+            |status| status.digest_error = Some("AccessDenied".to_owned()),
+            Some(fresh)
+        ));
         assert!(!found(|status| status.is_logging = false, Some(fresh)));
     }
 }

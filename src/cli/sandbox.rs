@@ -76,7 +76,7 @@ struct Confirm {
 #[derive(Debug, clap::Args)]
 struct Which {
     /// The sandbox's endpoint. Without it: the one that `sandbox exec` runs in, that
-    /// of `sandbox up --detach`, or AWS_ENDPOINT_URL.
+    /// of `sandbox up --detach`, or `AWS_ENDPOINT_URL`.
     #[arg(long, value_name = "URL", env = variables::ENDPOINT)]
     endpoint: Option<String>,
 

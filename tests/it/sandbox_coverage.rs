@@ -88,8 +88,10 @@ async fn an_account_that_joins_is_covered_from_then_on() {
     world.organization_trail().await;
     world.sandbox.tick(HOUR * 4);
     let create = organizations(&world).create_account().account_name("new");
-    let created = create.email("new@example.com").send().await.unwrap();
-    let id = created.create_account_status.unwrap().account_id.unwrap();
+    create.email("new@example.com").send().await.unwrap();
+    let accounts = organizations(&world).list_accounts().send().await.unwrap();
+    let new = accounts.accounts().iter().find(|account| account.name() == Some("new"));
+    let id = new.unwrap().id().unwrap().to_owned();
     world.sandbox.tick(HOUR * 2);
     let organization = world.sandbox.organization_id().unwrap();
     let digests = format!("AWSLogs/{organization}/{id}/CloudTrail-Digest/us-east-1/");

@@ -161,7 +161,8 @@ async fn resumed(data: &Path) -> Sandbox {
 #[test]
 fn a_command_gets_the_sandbox_and_nothing_of_the_users() {
     let user = User::new();
-    let ran = user.orgtrail(&["sandbox", "exec", "--accounts", "4", "--", "sh", "-c", "env; exit 7"]);
+    let ran =
+        user.orgtrail(&["sandbox", "exec", "--accounts", "4", "--", "sh", "-c", "env; exit 7"]);
     assert_eq!(ran.status.code(), Some(7), "{}", text(&ran.stderr));
     let variables = text(&ran.stdout);
     let lines: Vec<&str> = variables.lines().collect();
@@ -175,10 +176,13 @@ fn a_command_gets_the_sandbox_and_nothing_of_the_users() {
     assert_eq!(value("AWS_REGION"), "us-east-1");
     assert_eq!(value("no_proxy"), "127.0.0.1");
     for left in ["OUTSIDE", "outside", "prod", "nowhere", "999999999999", "AWS_PROFILE"] {
-        assert!(!lines.iter().any(|line| {
-            let name = line.split('=').next().unwrap();
-            (name.starts_with("AWS_") || name.starts_with("ORGTRAIL_")) && line.contains(left)
-        }), "{left}: {variables}");
+        assert!(
+            !lines.iter().any(|line| {
+                let name = line.split('=').next().unwrap();
+                (name.starts_with("AWS_") || name.starts_with("ORGTRAIL_")) && line.contains(left)
+            }),
+            "{left}: {variables}"
+        );
     }
     assert!(value("AWS_ENDPOINT_URL") != user.outside.url);
     // Its config goes with it.
@@ -372,7 +376,10 @@ fn examples(user: &User, command: &[&str]) -> Vec<String> {
     let (_, examples) = help.split_once("Examples:\n").unwrap();
     let examples = examples.split("\n\n").map(|part| {
         // As it is typed: the help indents it.
-        part.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect::<Vec<_>>().join("\n")
+        part.lines()
+            .map(|line| line.strip_prefix("  ").unwrap_or(line))
+            .collect::<Vec<_>>()
+            .join("\n")
     });
     examples.filter(|part| part.contains("orgtrail sandbox")).collect()
 }
@@ -389,16 +396,18 @@ fn every_snippet_reaches_the_sandbox_alone() {
         snippets.extend(blocks(&fs::read_to_string(document).unwrap()));
     }
     assert!(snippets.len() >= 6, "{snippets:#?}");
-    for command in [&["sandbox"][..], &["sandbox", "exec"], &["sandbox", "up"], &["sandbox", "down"]] {
+    for command in
+        [&["sandbox"][..], &["sandbox", "exec"], &["sandbox", "up"], &["sandbox", "down"]]
+    {
         snippets.extend(examples(&user, command));
     }
     for snippet in &snippets {
         // What a shell would do without the sandbox is the danger.
         assert!(!snippet.contains("source ") && !snippet.contains("> "), "{snippet}");
         // One in the foreground asks nobody, and runs until it is told to end.
-        let lines = snippet.lines().filter(|line| {
-            !line.starts_with("orgtrail sandbox up") || line.contains("--detach")
-        });
+        let lines = snippet
+            .lines()
+            .filter(|line| !line.starts_with("orgtrail sandbox up") || line.contains("--detach"));
         let script = lines.collect::<Vec<_>>().join("\n");
         let mut shell = user.command("sh");
         // `tick` in the background's snippet finds the sandbox by its folder.

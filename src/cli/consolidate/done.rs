@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::{
     archive::consolidate::{
-        discover::{Found, Unread},
         copy::CopyError,
+        discover::{Found, Unread},
         ledger::LedgerError,
         run::Report,
     },
