@@ -158,9 +158,10 @@ fn find_silent(
     at: Timestamp,
     age: SignedDuration,
 ) {
-    let arrives = regions.values().filter_map(Seen::present).any(|status| {
-        status.newest_digest.is_some_and(|newest| at.duration_since(newest) <= age)
-    });
+    let arrives = regions
+        .values()
+        .filter_map(Seen::present)
+        .any(|status| status.newest_digest.is_some_and(|newest| at.duration_since(newest) <= age));
     for status in regions.values_mut() {
         if let Seen::Present(status) = status {
             status.is_silent = arrives && status.is_logging && status.knows_of_none();
@@ -267,4 +268,45 @@ async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen
         trails.push(OtherTrail { arn, is_logging, selectors });
     }
     Seen::Present(trails)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(change: impl Fn(&mut TrailStatus), other: Option<Timestamp>) -> bool {
+        let at: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+        let mut silent = TrailStatus { is_logging: true, ..TrailStatus::default() };
+        change(&mut silent);
+        let other = TrailStatus { newest_digest: other, ..silent.clone() };
+        let (here, there): (Region, Region) =
+            ("us-west-2".parse().unwrap(), "us-east-1".parse().unwrap());
+        let mut regions =
+            [(here.clone(), Seen::Present(silent)), (there, Seen::Present(other))].into();
+        find_silent(&mut regions, at, SignedDuration::from_hours(24));
+        let status = regions[&here].present().unwrap();
+        assert_eq!(
+            status.is_silent,
+            status.staleness(at, SignedDuration::from_hours(24)).is_none()
+        );
+        status.is_silent
+    }
+
+    #[test]
+    fn silence_is_not_lateness_where_the_accounts_digests_arrive() {
+        let fresh: Timestamp = "2026-01-01T23:00:00Z".parse().unwrap();
+        let old: Timestamp = "2025-12-30T00:00:00Z".parse().unwrap();
+        assert!(found(|_| {}, Some(fresh)));
+        // Nothing arrives from anywhere.
+        assert!(!found(|_| {}, Some(old)));
+        assert!(!found(|_| {}, None));
+        // What once came and no longer does is late; what fails is not silent.
+        assert!(!found(|status| status.newest_digest = Some(old), Some(fresh)));
+        assert!(!found(|status| status.newest_log = Some(old), Some(fresh)));
+        assert!(!found(
+            |status| status.digest_error = Some("AccessDenied".to_owned()),
+            Some(fresh)
+        ));
+        assert!(!found(|status| status.is_logging = false, Some(fresh)));
+    }
 }

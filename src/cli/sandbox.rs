@@ -75,9 +75,9 @@ struct Confirm {
 /// Which sandbox is meant.
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// The sandbox's endpoint; the one of `sandbox up --detach` where none is
-    /// given.
-    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL")]
+    /// The sandbox's endpoint. Without it: the one that `sandbox exec` runs in, that
+    /// of `sandbox up --detach`, or `AWS_ENDPOINT_URL`.
+    #[arg(long, value_name = "URL", env = variables::ENDPOINT)]
     endpoint: Option<String>,
 
     #[command(flatten)]
@@ -85,10 +85,14 @@ struct Which {
 }
 
 impl Which {
-    fn endpoint(&self) -> Result<String, CliError> {
-        match &self.endpoint {
-            Some(endpoint) => Ok(endpoint.clone()),
-            None => Ok(self.place.read()?.running.endpoint),
+    fn endpoint(&self, context: &Context) -> Result<String, CliError> {
+        if let Some(endpoint) = &self.endpoint {
+            return Ok(endpoint.clone());
+        }
+        match (self.place.read(), context.environment.var("AWS_ENDPOINT_URL")) {
+            (Ok(found), _) => Ok(found.running.endpoint),
+            (Err(_), Some(endpoint)) => Ok(endpoint.to_owned()),
+            (Err(error), None) => Err(error),
         }
     }
 }
@@ -104,7 +108,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
 }
 
 async fn tick(args: &Tick, context: &Context) -> Result<Exit, CliError> {
-    let answer = ask::tick(&args.which.endpoint()?, args.hours).await?;
+    let answer = ask::tick(&args.which.endpoint(context)?, args.hours).await?;
     match context.format {
         Format::Json => context.out.json(&answer)?,
         Format::Text => {
@@ -115,7 +119,7 @@ async fn tick(args: &Tick, context: &Context) -> Result<Exit, CliError> {
 }
 
 async fn confirm(args: &Confirm, context: &Context) -> Result<Exit, CliError> {
-    let answer = ask::confirm(&args.which.endpoint()?).await?;
+    let answer = ask::confirm(&args.which.endpoint(context)?).await?;
     let confirmed = answer.confirmed;
     match context.format {
         Format::Json => context.out.json(&answer)?,

@@ -37,6 +37,9 @@ pub struct Options {
     pub seed: u64,
     /// The home Region, which also tells the partition.
     pub home_region: Region,
+    /// Whether a new state is not saved before [`Sandbox::begin_saving`]: what is
+    /// not yet as it is to begin is not what a restart goes on with.
+    pub save_later: bool,
 }
 
 impl Options {
@@ -51,6 +54,7 @@ impl Options {
             pace: Pace::Flowing,
             seed: 1,
             home_region,
+            save_later: false,
         }
     }
 }
@@ -164,6 +168,9 @@ impl Sandbox {
             home_region,
             random,
         ));
+        if !options.save_later || resumed {
+            world.begin_saving();
+        }
         let (stop, stopped) = watch::channel(false);
         let (done, finished) = watch::channel(false);
         let keeper = folder.map(|folder| {
@@ -177,6 +184,11 @@ impl Sandbox {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Saves the state from now on, where it is kept and was not saved so far.
+    pub fn begin_saving(&self) {
+        self.world.begin_saving();
     }
 
     /// Whether it goes on with the state of a data directory.

@@ -38,6 +38,8 @@ pub(super) struct World {
     random: Mutex<fastrand::Rng>,
     /// Whether anything changed since the last save.
     changed: AtomicBool,
+    /// Whether changes are to be saved.
+    saves: AtomicBool,
 }
 
 impl World {
@@ -57,6 +59,7 @@ impl World {
             home_region,
             random: Mutex::new(random),
             changed: AtomicBool::new(true),
+            saves: AtomicBool::new(false),
         }
     }
 
@@ -96,9 +99,14 @@ impl World {
         self.changed.store(true, Ordering::Release);
     }
 
-    /// Whether anything changed since this was last asked.
+    /// Lets changes be saved from now on.
+    pub(super) fn begin_saving(&self) {
+        self.saves.store(true, Ordering::Release);
+    }
+
+    /// Whether anything changed since this was last asked, and is to be saved.
     pub(super) fn take_changed(&self) -> bool {
-        self.changed.swap(false, Ordering::AcqRel)
+        self.saves.load(Ordering::Acquire) && self.changed.swap(false, Ordering::AcqRel)
     }
 
     /// `count` characters of `alphabet` (ASCII), from the seeded generator.

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::{
     archive::consolidate::{
-        discover::{Found, Unread},
         copy::CopyError,
+        discover::{Found, Unread},
         ledger::LedgerError,
         pending::{NotFound, Unfinished},
         run::Report,

@@ -92,6 +92,8 @@ impl Begin {
             start: past.as_ref().map(past::Past::begins).or(self.start),
             pace: if self.frozen { Pace::Frozen } else { Pace::Flowing },
             seed: self.seed,
+            // What is killed before its past has happened begins anew.
+            save_later: true,
             ..Options::new(self.region.clone())
         };
         let sandbox = Sandbox::start(options).await?;
@@ -105,6 +107,7 @@ impl Begin {
             ),
             None => {}
         }
+        sandbox.begin_saving();
         if let Some(path) = &self.write_config {
             write_config(&sandbox, path)?;
             context.out.note(format_args!("wrote {}", path.display()));

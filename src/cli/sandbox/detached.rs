@@ -55,7 +55,7 @@ pub(super) struct Detached {
 }
 
 /// How long `down` waits for the state to be saved.
-const SAVED_WITHIN: Duration = Duration::from_secs(120);
+const SAVED_WITHIN: Duration = Duration::from_mins(2);
 /// How often it looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -227,13 +227,12 @@ pub(super) async fn serve(
     process::leave_terminal().map_err(unexpected)?;
     let mut signals = Signals::ending().map_err(unexpected)?;
     let Begun { sandbox, config } = begin.start(context).await?;
-    let config = match config {
-        Some(path) => path,
-        None => {
-            let path = place.dir.join("orgtrail.toml");
-            begin::write_config(&sandbox, &path)?;
-            path
-        }
+    let config = if let Some(path) = config {
+        path
+    } else {
+        let path = place.dir.join("orgtrail.toml");
+        begin::write_config(&sandbox, &path)?;
+        path
     };
     let full = |path: &Path| absolute(path).map_err(unexpected);
     let found = Detached {

@@ -64,13 +64,12 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     let Begun { sandbox, config } = args.begin.start(context).await?;
     let folder = Folder::new(false).map_err(unexpected)?;
-    let config = match config {
-        Some(path) => absolute(&path).map_err(unexpected)?,
-        None => {
-            let path = folder.path().join("orgtrail.toml");
-            begin::write_config(&sandbox, &path)?;
-            path
-        }
+    let config = if let Some(path) = config {
+        absolute(&path).map_err(unexpected)?
+    } else {
+        let path = folder.path().join("orgtrail.toml");
+        begin::write_config(&sandbox, &path)?;
+        path
     };
     let running = Running::of(&sandbox);
     context.out.note(format_args!(

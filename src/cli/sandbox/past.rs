@@ -129,6 +129,8 @@ pub(in crate::cli) async fn aws_of(sandbox: &Sandbox) -> Result<Aws, CliError> {
         .region(aws_config::Region::new(sandbox.home_region().to_string()))
         .endpoint_url(sandbox.endpoint())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
+        // The usual one would go by way of a proxy that the environment names.
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     let settings = Settings {
         home_region: Some(sandbox.home_region().clone()),
@@ -161,8 +163,7 @@ async fn legacy_trail(member: &Clients, account: &AccountId) -> Result<(), CliEr
             "Condition": condition,
         })
     };
-    let source =
-        format!("arn:{partition}:cloudtrail:{region}:{account}:trail/{TRAIL}");
+    let source = format!("arn:{partition}:cloudtrail:{region}:{account}:trail/{TRAIL}");
     let objects = format!("{arn}/AWSLogs/{account}/*");
     let policy = json!({
         "Version": "2012-10-17",
@@ -201,7 +202,10 @@ async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), CliError
     let results = apply(aws, &desired, &observed, &steps, &[].into(), &|_| {}).await?;
     for result in &results {
         if let Outcome::Failed { error, .. } = &result.outcome {
-            return Err(unexpected(format!("providing the organization trail: {}: {error}", result.id)));
+            return Err(unexpected(format!(
+                "providing the organization trail: {}: {error}",
+                result.id
+            )));
         }
     }
     let (_, left) = settle(aws, &desired, &results).await;

@@ -9,6 +9,8 @@ use std::{
 use super::Running;
 use crate::config::Environment;
 
+/// Names the sandbox's endpoint to `sandbox tick` and `sandbox confirm`.
+pub(super) const ENDPOINT: &str = "ORGTRAIL_SANDBOX_ENDPOINT";
 /// Where AWS's clients look for profiles: nowhere.
 const NO_FILE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 /// What the names of variables begin with that may lead elsewhere.
@@ -39,6 +41,7 @@ impl Variables {
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
             // The sandbox has no rates.
             ("ORGTRAIL_PACING", "off".to_owned()),
+            (ENDPOINT, sandbox.endpoint.clone()),
         ];
         variables.extend(config.map(|path| ("ORGTRAIL_CONFIG", path.display().to_string())));
         Self(variables)

@@ -341,7 +341,8 @@ impl<'a> Packer<'a> {
         let path = self.path();
         let mut sizes = std::mem::take(&mut self.kept);
         if let Some(pack) = self.pack.take() {
-            let file = pack.into_inner().map_err(|error| failed("writing", &path)(error.into_error()))?;
+            let file =
+                pack.into_inner().map_err(|error| failed("writing", &path)(error.into_error()))?;
             // INVARIANT: before the index, which says that the contents are there.
             file.sync_all().map_err(failed("syncing", &path))?;
             sizes.insert(self.before.last, self.written);
