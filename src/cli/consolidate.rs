@@ -190,6 +190,9 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     }
     let located = sources::located(&aws, &config, Some(&legacy.organization), found).await;
     let (found, missing) = (located.readable, located.missing);
+    if context.format == Format::Text {
+        found.iter().for_each(|source| sources::tell_unexpected_owner(context, &config, source));
+    }
     let failed: Vec<Failure> = located
         .unreadable
         .into_iter()
@@ -260,6 +263,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         dry_run: args.dry_run,
         sources: names,
         missing: missing.into_iter().map(Into::into).collect(),
+        excluded: selected.excluded.iter().map(Source::name).collect(),
         found: legacy.found,
         report,
         storage_class,

@@ -194,7 +194,7 @@ async fn look(
     let clients = aws.clients(&source.account, &source.region);
     let mut lanes = source.lanes(&clients).await?.lanes;
     // What lies in the archive proper is the organization trail's.
-    lanes.retain(|lane| lane.bucket != archive.target.bucket.as_str() || lane.root != archive.root);
+    lanes.retain(|lane| !archive.has(lane));
     duplicate(&clients, source, lanes, today).await
 }
 

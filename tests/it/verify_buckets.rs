@@ -270,3 +270,27 @@ async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_regions_keys_are_asked_for_in_an_account_that_has_it() {
+    let stage = Stage::new(MINIMAL).await;
+    let region: Region = "eu-south-2".parse().unwrap();
+    let (management, archive) = (stage.desired.management(), stage.desired.archive());
+    let clients = stage.aws.clients(archive, &"us-east-1".parse().unwrap());
+    let enable = clients.account_management().enable_region().region_name("eu-south-2");
+    enable.send().await.unwrap();
+    let now = stage.sandbox.now();
+    let keys = || {
+        ApiKeys::new(stage.aws.clone(), management.clone(), PublicKeySet::default(), now)
+    };
+    let alone = keys().ask(&region, Window::default()).await.unwrap_err();
+    assert!(alone.hint().unwrap().contains("not have enabled eu-south-2"), "{alone}");
+    // Accounts that have it not are passed over.
+    let all = keys();
+    all.ask_too(&region, &stage.sandbox.accounts());
+    all.ask(&region, Window::default()).await.unwrap();
+    // Where the endpoint does not answer, no other account would be told more.
+    stage.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
+    let denied = all.ask(&region, Window::default()).await.unwrap_err();
+    assert!(denied.to_string().contains("ListPublicKeys"), "{denied}");
+}

@@ -59,7 +59,7 @@ impl FromIterator<Located> for LocatedSources {
 /// tell of through the bucket's owner. A bucket is asked for once, however many
 /// prefixes and trails it has. One that cannot be found stops no other.
 pub async fn locate(
-    buckets: &Buckets<'_>,
+    buckets: &Buckets,
     config: &Config,
     sources: Vec<Source>,
 ) -> Vec<Located> {
@@ -110,7 +110,7 @@ pub(super) fn is_declared(declared: &DeclaredSource, source: &Source) -> bool {
         }
 }
 
-async fn of_declared(buckets: &Buckets<'_>, source: Source, declared: &DeclaredSource) -> Located {
+async fn of_declared(buckets: &Buckets, source: Source, declared: &DeclaredSource) -> Located {
     let state = buckets.declared(&source.bucket, &declared.account, declared.region.as_ref()).await;
     if matches!(state, BucketState::Missing) && source.trails.is_empty() {
         // A mistyped name would look like one that is done.
