@@ -14,6 +14,7 @@ use orgtrail::archive::verify::run::{
 };
 use orgtrail::archive::verify::source::{S3Source, Source};
 use orgtrail::aws::Clients;
+use orgtrail::names::Region;
 use orgtrail::sandbox::{Effect, Fault};
 
 use crate::forge::{Bucket, Chain, gzip, key_item, key_set};
@@ -289,7 +290,7 @@ async fn a_regions_keys_are_asked_for_in_an_account_that_has_it() {
     let all = keys();
     all.ask_too(&region, &stage.sandbox.accounts());
     all.ask(&region, Window::default()).await.unwrap();
-    // Where the endpoint does not answer, no other account would be told more.
+    // Where all are denied, that is the answer, and no empty list.
     stage.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
     let denied = all.ask(&region, Window::default()).await.unwrap_err();
     assert!(denied.to_string().contains("ListPublicKeys"), "{denied}");
