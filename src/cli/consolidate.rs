@@ -191,16 +191,14 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let located = sources::located(&aws, &config, Some(&legacy.organization), found).await;
     let (found, missing) = (located.readable, located.missing);
     if context.format == Format::Text {
-        found.iter().for_each(|source| sources::tell_unexpected_owner(context, &config, source));
+        for source in &found {
+            sources::tell_unexpected_owner(context, &config, source);
+        }
     }
     let failed: Vec<Failure> = located
         .unreadable
         .into_iter()
-        .map(|(source, why)| Failure {
-            place: source.name(),
-            reason: why.reason,
-            hint: why.hint,
-        })
+        .map(|(source, why)| Failure { place: source.name(), reason: why.reason, hint: why.hint })
         .collect();
     let names = found.iter().map(Source::name);
     let names: Vec<String> = names.chain(failed.iter().map(|one| one.place.clone())).collect();

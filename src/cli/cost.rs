@@ -94,8 +94,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let mut unreadable = Vec::new();
     let logs = keep(organization_trail_logs(&aws, &config).await, &mut unreadable);
     let Selected { sources, excluded } = discover::selected(&legacy.found.trails, &config);
-    let located =
-        sources::located(&aws, &config, Some(&legacy.organization), sources).await;
+    let located = sources::located(&aws, &config, Some(&legacy.organization), sources).await;
     let missing: Vec<Missing> = located.missing.into_iter().map(Missing::from).collect();
     for (source, why) in located.unreadable {
         let reason = format!("{}: {}", source.name(), why.reason);

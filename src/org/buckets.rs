@@ -91,11 +91,7 @@ impl Buckets {
     /// The buckets of the organization's accounts. The organization is read when
     /// it is needed, where it is not given.
     #[must_use]
-    pub fn new(
-        aws: Aws,
-        config: config::Organization,
-        organization: Option<Organization>,
-    ) -> Self {
+    pub fn new(aws: Aws, config: config::Organization, organization: Option<Organization>) -> Self {
         Self { aws, config, known: organization, listed: OnceCell::new() }
     }
 
@@ -182,11 +178,12 @@ impl Buckets {
             if self.region_as(reader, bucket, None).await.is_err() {
                 continue;
             }
-            let mut asked = stream::iter(listed.unasked.keys())
-                .map(|owner| async move {
-                    (owner, self.region_as(reader, bucket, Some(owner)).await)
-                })
-                .buffer_unordered(ACCOUNTS_AT_ONCE);
+            let mut asked =
+                stream::iter(listed.unasked.keys())
+                    .map(|owner| async move {
+                        (owner, self.region_as(reader, bucket, Some(owner)).await)
+                    })
+                    .buffer_unordered(ACCOUNTS_AT_ONCE);
             while let Some((owner, answer)) = asked.next().await {
                 if let Ok(region) = answer {
                     let (owner, reader) = (Some(owner.clone()), reader.clone());

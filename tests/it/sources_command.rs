@@ -238,9 +238,7 @@ async fn a_declaration_says_who_reads_and_may_leave_the_region_out() {
     assert!(said(&output).contains("hint: "), "{}", said(&output));
 
     // A name that no bucket has is a mistake of the declaration.
-    let mistyped = format!(
-        "[[consolidate.sources]]\nbucket = \"far-awya\"\naccount = \"{one}\"\n"
-    );
+    let mistyped = format!("[[consolidate.sources]]\nbucket = \"far-awya\"\naccount = \"{one}\"\n");
     let output = ground.run(&mistyped, &["consolidate", "--yes"]).await;
     assert_eq!(output.status.code(), Some(14), "{}", said(&output));
     assert!(said(&output).contains("no bucket is named far-awya"), "{}", said(&output));
@@ -430,8 +428,7 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
     assert!(!there.iter().any(|key| key.ends_with("_0000000000000000.json.gz")));
     ground.assert_arrived("there");
     // It can be declared, by who knows whose it is.
-    let declared =
-        format!("[[consolidate.sources]]\nbucket = \"taken\"\naccount = \"{one}\"\n");
+    let declared = format!("[[consolidate.sources]]\nbucket = \"taken\"\naccount = \"{one}\"\n");
     let (code, told) = ground.json(&declared, &["sources"]).await;
     assert_eq!(code, Some(0), "{told:#}");
     let named = |one: &&Value| one["bucket"] == "taken";

@@ -153,10 +153,7 @@ fn prefixes() -> impl Strategy<Value = String> {
 }
 
 fn keys() -> impl Strategy<Value = ObjectKey> {
-    let root = (
-        proptest::option::of(prefixes()),
-        proptest::option::of("o-[a-z0-9]{10,32}"),
-    )
+    let root = (proptest::option::of(prefixes()), proptest::option::of("o-[a-z0-9]{10,32}"))
         .prop_map(|(prefix, org)| Root {
             prefix: prefix.map(Into::into),
             org: org.map(|org| org.parse().unwrap()),

@@ -261,9 +261,11 @@ mod tests {
         // Of an account that could not be asked, there may be trails.
         assert!(done.may_still_bring("unknown", Some(&one)));
         assert!(!done.may_still_bring("unknown", Some(&other)));
-        done.report
-            .failures
-            .push(Failure { place: "s3://whole".to_owned(), reason: String::new(), hint: None });
+        done.report.failures.push(Failure {
+            place: "s3://whole".to_owned(),
+            reason: String::new(),
+            hint: None,
+        });
         assert!(done.may_still_bring("whole", Some(&one)));
         assert!(!done.may_still_bring("who", Some(&other)));
     }

@@ -109,8 +109,8 @@ struct Searched {
 /// that holds accounts or an organization. A trail's prefix may itself have a
 /// folder of that name, and lie as deep as its length allows.
 async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
-    let named = named(prefix);
-    let mut level = match &named {
+    let leading = named(prefix);
+    let mut level = match &leading {
         None => vec![Folder { path: prefix.to_owned(), of_owner: false }],
         // A prefix may end in what looks like an account.
         Some(_) if ends_in_owner(prefix) => {
@@ -118,7 +118,7 @@ async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
         }
         Some(_) => Vec::new(),
     };
-    let mut searched = Searched { roots: named.into_iter().collect(), whole: true };
+    let mut searched = Searched { roots: leading.into_iter().collect(), whole: true };
     let mut left = MOST_FOLDERS;
     while !level.is_empty() {
         if level.len() > left {
@@ -169,8 +169,9 @@ fn ends_in_owner(prefix: &str) -> bool {
 
 /// The root that a prefix names itself, where it leads below one.
 fn named(prefix: &str) -> Option<Root> {
-    let folders = prefix.match_indices("AWSLogs/").map(|(at, name)| prefix.split_at(at + name.len()));
-    let leading = folders.filter_map(|(folder, below)| {
+    let folders =
+        prefix.match_indices("AWSLogs/").map(|(at, name)| prefix.split_at(at + name.len()));
+    let roots = folders.filter_map(|(folder, below)| {
         let before = before_awslogs(folder)?;
         let leads = match below.split_once('/') {
             Some((owner, _)) => is_owner(owner),
@@ -179,7 +180,7 @@ fn named(prefix: &str) -> Option<Root> {
         };
         leads.then(|| root(before))
     });
-    leading.last()
+    roots.last()
 }
 
 /// What stands before a folder's `AWSLogs/`, with the slash at its end.
