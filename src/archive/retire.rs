@@ -417,7 +417,11 @@ mod tests {
             assert_eq!(consolidated(Ok(&report(counts))).standing, Standing::Not, "{counts:?}");
         }
         let mut unread = report(whole);
-        unread.failures.push(Failure { place: "a lane".to_owned(), reason: "no".to_owned(), hint: None });
+        unread.failures.push(Failure {
+            place: "a lane".to_owned(),
+            reason: "no".to_owned(),
+            hint: None,
+        });
         assert_eq!(consolidated(Ok(&unread)).standing, Standing::Unseen);
         unread.counts.copied = 1;
         assert_eq!(consolidated(Ok(&unread)).standing, Standing::Not);

@@ -146,6 +146,8 @@ impl AwsError {
             .and_then(|raw| raw.headers().get("x-amz-bucket-region"))
             .or_else(|| message.as_deref().and_then(expected_region))
             .and_then(|region| region.parse().ok());
+        let unread = status.is_some_and(|status| (200..300).contains(&status)) && code.is_none();
+        let message = message.or_else(|| unread.then(|| "the answer could not be read".to_owned()));
         let (kind, source) = match &error {
             SdkError::ServiceError(_) => {
                 (kind::of_code(code.as_deref(), message.as_deref(), status), None)

@@ -86,7 +86,9 @@ fn expired(error: &AwsError) -> String {
         // A Region that is not enabled knows none of an account's credentials.
         Some("UnrecognizedClientException" | "InvalidClientTokenId") if region.is_some() => {
             let region = region.map_or("", |region| region.as_str());
-            format!("the account may not have enabled {region}: `orgtrail accounts` lists its Regions")
+            format!(
+                "the account may not have enabled {region}: `orgtrail accounts` lists its Regions"
+            )
         }
         Some("ExpiredToken" | "ExpiredTokenException" | "RequestExpired") => {
             "the credentials expired: sign in again (`aws sso login`) or renew the session, then \

@@ -193,14 +193,15 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     }
     let located = sources::located(&aws, &config, Some(&legacy.organization), found).await;
     let (found, missing) = (located.readable, located.missing);
+    if context.format == Format::Text {
+        for source in &found {
+            sources::tell_unexpected_owner(context, &config, source);
+        }
+    }
     let failed: Vec<Failure> = located
         .unreadable
         .into_iter()
-        .map(|(source, why)| Failure {
-            place: source.name(),
-            reason: why.reason,
-            hint: why.hint,
-        })
+        .map(|(source, why)| Failure { place: source.name(), reason: why.reason, hint: why.hint })
         .collect();
     let names = found.iter().map(Source::name);
     let names: Vec<String> = names.chain(failed.iter().map(|one| one.place.clone())).collect();
@@ -264,6 +265,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         dry_run: args.dry_run,
         sources: names,
         missing: missing.into_iter().map(Into::into).collect(),
+        excluded: selected.excluded.iter().map(Source::name).collect(),
         found: legacy.found,
         report,
         storage_class,

@@ -94,8 +94,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let mut unreadable = Vec::new();
     let logs = keep(organization_trail_logs(&aws, &config).await, &mut unreadable);
     let Selected { sources, excluded } = discover::selected(&legacy.found.trails, &config);
-    let located =
-        sources::located(&aws, &config, Some(&legacy.organization), sources).await;
+    let located = sources::located(&aws, &config, Some(&legacy.organization), sources).await;
     let missing: Vec<Missing> = located.missing.into_iter().map(Missing::from).collect();
     for (source, why) in located.unreadable {
         let reason = format!("{}: {}", source.name(), why.reason);
@@ -197,7 +196,7 @@ async fn look(
     let clients = aws.clients(&source.account, &source.region);
     let mut lanes = source.lanes(&clients).await?.lanes;
     // What lies in the archive proper is the organization trail's.
-    lanes.retain(|lane| lane.bucket != archive.target.bucket.as_str() || lane.root != archive.root);
+    lanes.retain(|lane| !archive.has(lane));
     duplicate(&clients, source, lanes, today).await
 }
 

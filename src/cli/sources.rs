@@ -1,16 +1,21 @@
 //! `orgtrail sources`
 
+use std::collections::BTreeMap;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
-use super::{CliError, Context, Exit, Format};
+use super::{CliError, Context, Exit, Format, consolidate};
 use crate::{
-    archive::consolidate::{
-        census::{Census, Counting, census},
-        discover::{self, Found, LegacyTrail, Selected, Unread},
-        locate::{LocatedSources, locate},
-        source::Source,
+    archive::{
+        consolidate::{
+            census::{Census, Counting, census},
+            discover::{self, Found, LegacyTrail, Selected, Unread},
+            locate::{LocatedSources, declaration, locate},
+            source::Source,
+        },
+        units::Lane,
     },
     aws::Aws,
     config::Config,
@@ -95,6 +100,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let config = context.config()?;
     let aws = context.aws(&config).await?;
     let Legacy { organization, found } = find(context, &aws, &config).await?;
+    let archive = consolidate::archive(&config, &organization.id, &aws);
     let counting = if args.exact { Counting::Exact } else { Counting::Sampled };
     let Selected { sources, excluded } = discover::selected(&found.trails, &config);
     let located = located(&aws, &config, Some(&organization), sources).await;
@@ -103,7 +109,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let mut counted: Vec<Counted> = stream::iter(located.readable)
         .map(|source| async {
             let clients = aws.clients(&source.account, &source.region);
-            let counted = match census(&clients, &source, counting).await {
+            let has_arrived = |lane: &Lane| archive.has(lane);
+            let counted = match census(&clients, &source, counting, has_arrived).await {
                 Ok(census) => {
                     Counted { source, census: Some(census), unreadable: None, hint: None }
                 }
@@ -147,6 +154,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             }
             tell_unread(context, &found);
             for source in &counted {
+                tell_unexpected_owner(context, &config, &source.source);
                 if let Some(reason) = &source.unreadable {
                     let name = source.source.name();
                     tell_unreadable(context, &name, reason, source.hint.as_deref());
@@ -183,7 +191,8 @@ pub(super) async fn located(
     organization: Option<&Organization>,
     sources: Vec<Source>,
 ) -> LocatedSources {
-    let buckets = Buckets::new(aws, &config.organization, organization);
+    let (aws, organization) = (aws.clone(), organization.cloned());
+    let buckets = Buckets::new(aws, config.organization.clone(), organization);
     locate(&buckets, config, sources).await.into_iter().collect()
 }
 
@@ -313,7 +322,7 @@ fn table(sources: &[Counted]) -> Table {
             "SOURCE", "OWNER", "REGION", "TRAILS", "OBJECTS", "BYTES", "FROM", "TO", "DIGESTS",
         ]);
     for Counted { source, census, .. } in sources {
-        let trails: Vec<&str> = source.trails.iter().map(Arn::resource_name).collect();
+        let trails = trails(&source.trails);
         let owner = match (&source.owner, census) {
             (Some(owner), _) => owner.to_string(),
             (None, Some(_)) => format!("not proven, read as {}", source.account),
@@ -322,7 +331,7 @@ fn table(sources: &[Counted]) -> Table {
         let is_located = source.owner.is_some() || census.is_some();
         let region = if is_located { source.region.as_str() } else { "unknown" };
         let name = plain(&source.name()).into_owned();
-        let mut row = vec![name, owner, region.to_owned(), trails.join(", ")];
+        let mut row = vec![name, owner, region.to_owned(), trails];
         match census {
             None => row.extend(["unreadable", "", "", "", ""].map(str::to_owned)),
             Some(census) => {
@@ -344,9 +353,52 @@ fn table(sources: &[Counted]) -> Table {
     table
 }
 
+/// The names of trails, each once: many accounts have a trail of the same name.
+fn trails(arns: &[Arn]) -> String {
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    for arn in arns {
+        *names.entry(arn.resource_name()).or_default() += 1;
+    }
+    let name = |(name, count): (&str, usize)| match count {
+        1 => name.to_owned(),
+        more => format!("{name} (of {more} accounts or Regions)"),
+    };
+    names.into_iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// Reports a bucket that an account owns of which neither trails nor the
+/// configuration tell: it may have taken the name of a deleted bucket.
+pub(super) fn tell_unexpected_owner(context: &Context, config: &Config, source: &Source) {
+    let Some(owner) = &source.owner else { return };
+    let organization = &config.organization;
+    let expected = [&organization.log_archive_account, &organization.management_account];
+    let is_expected = expected.contains(&owner)
+        || source.trails.iter().any(|trail| trail.account.as_ref() == Some(owner))
+        || declaration(config, source).is_some();
+    if !is_expected {
+        context.out.note(format_args!(
+            "{}: the bucket belongs to {owner}, which has none of the trails that write there: if it took the name of a deleted bucket, exclude the source under [consolidate]",
+            plain(&source.name())
+        ));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trails_of_one_name_are_named_once() {
+        let arn = |account: &str, name: &str| -> Arn {
+            format!("arn:aws:cloudtrail:us-east-1:{account}:trail/{name}").parse().unwrap()
+        };
+        let all = [
+            arn("444444444444", "own"),
+            arn("555555555555", "own"),
+            arn("555555555555", "another"),
+        ];
+        assert_eq!(trails(&all), "another, own (of 2 accounts or Regions)");
+    }
 
     #[test]
     fn what_one_hint_explains_in_an_account_is_one() {

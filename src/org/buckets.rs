@@ -69,10 +69,10 @@ impl From<&AwsError> for Unlocated {
 /// of them does, every account of the organization is asked for its buckets,
 /// once for all.
 #[derive(Debug)]
-pub struct Buckets<'a> {
-    aws: &'a Aws,
-    config: &'a config::Organization,
-    known: Option<&'a Organization>,
+pub struct Buckets {
+    aws: Aws,
+    config: config::Organization,
+    known: Option<Organization>,
     listed: OnceCell<Result<Listed, AwsError>>,
 }
 
@@ -87,15 +87,11 @@ struct Listed {
     unasked: BTreeMap<AccountId, Option<AwsError>>,
 }
 
-impl<'a> Buckets<'a> {
+impl Buckets {
     /// The buckets of the organization's accounts. The organization is read when
     /// it is needed, where it is not given.
     #[must_use]
-    pub fn new(
-        aws: &'a Aws,
-        config: &'a config::Organization,
-        organization: Option<&'a Organization>,
-    ) -> Self {
+    pub fn new(aws: Aws, config: config::Organization, organization: Option<Organization>) -> Self {
         Self { aws, config, known: organization, listed: OnceCell::new() }
     }
 
@@ -182,11 +178,12 @@ impl<'a> Buckets<'a> {
             if self.region_as(reader, bucket, None).await.is_err() {
                 continue;
             }
-            let mut asked = stream::iter(listed.unasked.keys())
-                .map(|owner| async move {
-                    (owner, self.region_as(reader, bucket, Some(owner)).await)
-                })
-                .buffer_unordered(ACCOUNTS_AT_ONCE);
+            let mut asked =
+                stream::iter(listed.unasked.keys())
+                    .map(|owner| async move {
+                        (owner, self.region_as(reader, bucket, Some(owner)).await)
+                    })
+                    .buffer_unordered(ACCOUNTS_AT_ONCE);
             while let Some((owner, answer)) = asked.next().await {
                 if let Ok(region) = answer {
                     let (owner, reader) = (Some(owner.clone()), reader.clone());
@@ -230,7 +227,7 @@ impl<'a> Buckets<'a> {
 
     async fn list(&self) -> Result<Listed, AwsError> {
         let read;
-        let organization = if let Some(known) = self.known {
+        let organization = if let Some(known) = &self.known {
             known
         } else {
             let management = &self.config.management_account;
@@ -242,7 +239,7 @@ impl<'a> Buckets<'a> {
         let (left_out, entered): (Vec<_>, Vec<_>) = organization
             .accounts
             .values()
-            .partition(|account| organization.left_out(account, self.config).is_some());
+            .partition(|account| organization.left_out(account, &self.config).is_some());
         listed.unasked.extend(left_out.into_iter().map(|account| (account.id.clone(), None)));
         let mut answers = stream::iter(entered)
             .map(|account| async move {

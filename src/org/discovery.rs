@@ -161,7 +161,11 @@ pub(crate) fn log_group_name(arn: &str) -> Option<&str> {
 
 /// Asks, from inside an account, whether a bucket is the account's own.
 async fn owned_by(clients: &Clients, owner: &AccountId, bucket: &str) -> Option<FoundBucket> {
-    let _: BucketName = bucket.parse().ok()?;
+    let name: BucketName = bucket.parse().ok()?;
+    // It may lie in another Region than the trail's home.
+    if let Ok(region) = clients.bucket_region_of(&name, Some(owner)).await {
+        return Some(FoundBucket { owner: owner.clone(), region: Some(region) });
+    }
     let head = clients.s3().head_bucket().bucket(bucket).expected_bucket_owner(owner.as_str());
     let head = head.send().await.at(clients, "s3:ListBucket");
     match head {

@@ -219,7 +219,9 @@ impl Resource for OrganizationTrail {
             let prefix = desired.config.archive.prefix.as_ref();
             if let Some(prefix) = prefix.filter(|prefix| !prefix.is_plain()) {
                 return Change::refused(
-                    format!("archive.prefix is `{prefix}`, which not every tool can read keys with"),
+                    format!(
+                        "archive.prefix is `{prefix}`, which not every tool can read keys with"
+                    ),
                     "for a new trail, use letters, digits and `!_.*'()-` between single slashes, without a folder `AWSLogs`; an existing trail's prefix is kept as it is",
                 );
             }

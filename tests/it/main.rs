@@ -51,6 +51,7 @@ mod sandbox_s3_model;
 mod sandbox_s3_settings;
 mod sandbox_trail;
 mod soak;
+mod sources_command;
 mod stage;
 mod trail_world;
 mod verified;

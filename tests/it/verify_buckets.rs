@@ -15,6 +15,7 @@ use orgtrail::archive::verify::run::{
 };
 use orgtrail::archive::verify::source::{S3Source, Source};
 use orgtrail::aws::Clients;
+use orgtrail::names::Region;
 use orgtrail::sandbox::{Effect, Fault};
 
 use crate::forge::{Bucket, Chain, gzip, key_item, key_set};
@@ -147,7 +148,11 @@ async fn a_listing_that_is_cut_is_no_end_of_the_bucket() {
         let cut = Fault::every("s3:ListObjectsV2", Effect::Truncate).after(listings).times(1);
         stage.sandbox.faults().inject(cut);
         match verify(asked(), Arc::new(Silent)).await {
-            Err(error) => assert!(error.source.to_string().contains("it was cut"), "{error:?}"),
+            Err(error) => {
+                let why = error.source.to_string();
+                let reason = why.contains("it was cut") || why.contains("could not be read");
+                assert!(reason, "{error:?}");
+            }
             Ok(all) if found(&all).is_empty() => break,
             Ok(all) => {
                 assert_eq!(all.severity(), Some(Severity::Incomplete), "{:#?}", found(&all));
@@ -271,4 +276,26 @@ async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
             (FindingKind::Unreadable, Severity::Incomplete)
         ]
     );
+}
+
+#[tokio::test]
+async fn a_regions_keys_are_asked_for_in_an_account_that_has_it() {
+    let stage = Stage::new(MINIMAL).await;
+    let region: Region = "eu-south-2".parse().unwrap();
+    let (management, archive) = (stage.desired.management(), stage.desired.archive());
+    let clients = stage.aws.clients(archive, &"us-east-1".parse().unwrap());
+    let enable = clients.account_management().enable_region().region_name("eu-south-2");
+    enable.send().await.unwrap();
+    let now = stage.sandbox.now();
+    let keys = || ApiKeys::new(stage.aws.clone(), management.clone(), PublicKeySet::default(), now);
+    let alone = keys().ask(&region, Window::default()).await.unwrap_err();
+    assert!(alone.hint().unwrap().contains("not have enabled eu-south-2"), "{alone}");
+    // Accounts that have it not are passed over.
+    let all = keys();
+    all.ask_too(&region, &stage.sandbox.accounts());
+    all.ask(&region, Window::default()).await.unwrap();
+    // Where all are denied, that is the answer, and no empty list.
+    stage.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
+    let denied = all.ask(&region, Window::default()).await.unwrap_err();
+    assert!(denied.to_string().contains("ListPublicKeys"), "{denied}");
 }

@@ -58,18 +58,16 @@ impl FromIterator<Located> for LocatedSources {
 /// A declared source is read through its declared account; one that trails alone
 /// tell of through the bucket's owner. A bucket is asked for once, however many
 /// prefixes and trails it has. One that cannot be found stops no other.
-pub async fn locate(
-    buckets: &Buckets<'_>,
-    config: &Config,
-    sources: Vec<Source>,
-) -> Vec<Located> {
+pub async fn locate(buckets: &Buckets, config: &Config, sources: Vec<Source>) -> Vec<Located> {
     let mut trails: BTreeMap<BucketName, Vec<AccountId>> = BTreeMap::new();
     let undeclared = sources.iter().filter(|source| declaration(config, source).is_none());
     for source in undeclared {
         let accounts = trails.entry(source.bucket.clone()).or_default();
         let more: BTreeSet<AccountId> =
             source.trails.iter().filter_map(|trail| trail.account.clone()).collect();
-        accounts.extend(more.into_iter().filter(|account| !accounts.contains(account)).collect::<Vec<_>>());
+        accounts.extend(
+            more.into_iter().filter(|account| !accounts.contains(account)).collect::<Vec<_>>(),
+        );
     }
     let states: BTreeMap<BucketName, BucketState> = stream::iter(trails)
         .map(|(bucket, accounts)| async move {
@@ -110,7 +108,7 @@ pub(super) fn is_declared(declared: &DeclaredSource, source: &Source) -> bool {
         }
 }
 
-async fn of_declared(buckets: &Buckets<'_>, source: Source, declared: &DeclaredSource) -> Located {
+async fn of_declared(buckets: &Buckets, source: Source, declared: &DeclaredSource) -> Located {
     let state = buckets.declared(&source.bucket, &declared.account, declared.region.as_ref()).await;
     if matches!(state, BucketState::Missing) && source.trails.is_empty() {
         // A mistyped name would look like one that is done.

@@ -186,6 +186,14 @@ pub struct Archive {
     pub root: String,
 }
 
+impl Archive {
+    /// Whether a lane lies in the archive proper: what is there has arrived.
+    #[must_use]
+    pub fn has(&self, lane: &Lane) -> bool {
+        lane.bucket == self.target.bucket.as_str() && lane.root == self.root
+    }
+}
+
 /// Brings every source's objects into the archive.
 ///
 /// One broken source or lane does not stop the others: it is in
@@ -227,9 +235,7 @@ pub async fn consolidate(
     expect_logs(&mut found);
     // An old trail may write into the archive's bucket; what lies in the
     // archive proper has arrived.
-    found.retain(|(lane, ..)| {
-        lane.bucket != archive.target.bucket.as_str() || lane.root != archive.root
-    });
+    found.retain(|(lane, ..)| !archive.has(lane));
     for (lane, ..) in found.iter().filter(|(lane, ..)| lane.folder == DIGEST_FOLDER) {
         let accounts = report.digest_accounts.entry(lane.region.clone()).or_default();
         accounts.insert(lane.account.clone());

@@ -41,7 +41,9 @@ impl Source {
     #[must_use]
     pub fn lies_below(&self, bucket: &BucketName, folder: &str) -> bool {
         let prefix = self.prefix.as_ref().map_or("", KeyPrefix::as_str);
-        self.bucket == *bucket && !prefix.is_empty() && format!("{prefix}/AWSLogs/").starts_with(folder)
+        self.bucket == *bucket
+            && !prefix.is_empty()
+            && format!("{prefix}/AWSLogs/").starts_with(folder)
     }
 
     /// The lanes that it holds.

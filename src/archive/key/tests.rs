@@ -135,11 +135,25 @@ fn a_new_key_cuts_its_time_to_what_the_key_holds() {
     assert_eq!(none, None);
 }
 
+/// Any prefix that a trail may have.
+fn prefixes() -> impl Strategy<Value = String> {
+    let folder = prop_oneof![
+        Just(String::new()),
+        Just("AWSLogs".to_owned()),
+        Just("o-exampleorgid".to_owned()),
+        Just("111111111111".to_owned()),
+        Just("env=prod".to_owned()),
+        Just("cloud trail".to_owned()),
+        "[a-zA-Z0-9!_.*'()-]{1,40}",
+        "\\PC{1,20}",
+    ];
+    let folders = proptest::collection::vec(folder, 1..8).prop_map(|folders| folders.join("/"));
+    prop_oneof![folders, "\\PC{1,200}"]
+        .prop_filter("a prefix", |text| text.parse::<crate::names::KeyPrefix>().is_ok())
+}
+
 fn keys() -> impl Strategy<Value = ObjectKey> {
-    let root = (
-        proptest::option::of("[a-zA-Z0-9!_.*'()/-]{0,40}"),
-        proptest::option::of("o-[a-z0-9]{10,32}"),
-    )
+    let root = (proptest::option::of(prefixes()), proptest::option::of("o-[a-z0-9]{10,32}"))
         .prop_map(|(prefix, org)| Root {
             prefix: prefix.map(Into::into),
             org: org.map(|org| org.parse().unwrap()),

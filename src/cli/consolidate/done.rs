@@ -32,6 +32,8 @@ struct Outcome<'a> {
     sources: &'a [String],
     /// Sources whose buckets were deleted.
     missing: &'a [Missing],
+    /// Sources that the config leaves where they are.
+    excluded: &'a [String],
     unread: &'a [Unread],
     #[serde(flatten)]
     report: &'a Report,
@@ -48,6 +50,7 @@ pub(in crate::cli) struct Done {
     pub(super) dry_run: bool,
     pub(super) sources: Vec<String>,
     pub(super) missing: Vec<Missing>,
+    pub(super) excluded: Vec<String>,
     pub(super) found: Found,
     pub(super) report: Report,
     /// The class that objects are written in.
@@ -94,6 +97,7 @@ impl Done {
             complete: self.complete(),
             sources: &self.sources,
             missing: &self.missing,
+            excluded: &self.excluded,
             unread: &self.found.unread,
             report: &self.report,
             estimate: self.dry_run.then(|| self.estimate()),
@@ -130,7 +134,10 @@ impl Done {
             ));
         }
         sources::tell_missing(context, &self.missing);
-        if self.sources.is_empty() && self.missing.is_empty() {
+        for name in &self.excluded {
+            context.out.note(format_args!("left out by the config: {}", plain(name)));
+        }
+        if self.sources.is_empty() && self.missing.is_empty() && self.excluded.is_empty() {
             context.out.note("no source is declared, and no trail but the organization's found");
         }
         let looked = !self.sources.is_empty() && report.failures.is_empty() && !report.stopped;
@@ -249,6 +256,7 @@ mod tests {
             dry_run: false,
             sources: vec!["s3://whole".to_owned(), "s3://part/logs".to_owned()],
             missing: Vec::new(),
+            excluded: Vec::new(),
             found: Found::default(),
             report: Report::default(),
             storage_class: String::new(),
@@ -272,9 +280,11 @@ mod tests {
         // Of an account that could not be asked, there may be trails.
         assert!(done.unfinished().may_still_bring("unknown", Some(&one)));
         assert!(!done.unfinished().may_still_bring("unknown", Some(&other)));
-        done.report
-            .failures
-            .push(Failure { place: "s3://whole".to_owned(), reason: String::new(), hint: None });
+        done.report.failures.push(Failure {
+            place: "s3://whole".to_owned(),
+            reason: String::new(),
+            hint: None,
+        });
         assert!(done.unfinished().may_still_bring("whole", Some(&one)));
         assert!(!done.unfinished().may_still_bring("who", Some(&other)));
     }

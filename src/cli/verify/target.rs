@@ -17,7 +17,7 @@ use crate::archive::verify::source::{FetchError, FolderSource, S3Source, Source}
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::config::Roles;
 use crate::names::BucketName;
-use crate::org::Identity;
+use crate::org::{Buckets, Identity};
 
 /// Said where what is verified brings the keys that it is verified with.
 const KEYS_OF_ITSELF: &str = "the public keys are those saved in it: compare their fingerprints with `aws cloudtrail list-public-keys`, or give `--public-keys`";
@@ -123,7 +123,8 @@ impl Target {
             other_buckets: OtherBuckets::read_as(
                 aws.clone(),
                 vec![config.organization.log_archive_account.clone(), aws.caller().account.clone()],
-            ),
+            )
+            .or_of_owner(Buckets::new(aws.clone(), config.organization.clone(), None)),
             deliveries: Deliveries::ask(aws),
             unpacked: None,
         })

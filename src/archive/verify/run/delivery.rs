@@ -162,9 +162,10 @@ fn is_silent(status: &GetTrailStatusOutput, until: Option<Timestamp>) -> bool {
 /// Whether a trail writes into a lane now; where it wrote before, its status
 /// tells nothing of.
 fn delivers_to(trail: &Trail, lane: &Lane) -> bool {
-    let prefix = trail.s3_key_prefix().map(|prefix| prefix.trim_end_matches('/'));
+    // Slashes at its ends may be missing in keys.
+    let folder = |prefix: Option<&str>| prefix.unwrap_or_default().trim_matches('/').to_owned();
     trail.s3_bucket_name() == lane.bucket.as_deref()
-        && prefix.filter(|prefix| !prefix.is_empty()) == lane.root.prefix.as_deref()
+        && folder(trail.s3_key_prefix()) == folder(lane.root.prefix.as_deref())
         && trail.is_organization_trail().unwrap_or(false) == lane.root.org.is_some()
 }
 
@@ -226,6 +227,8 @@ mod tests {
         assert!(delivers_to(&trail.clone().build(), &lane(None, None)));
         assert!(delivers_to(&trail.clone().s3_key_prefix("").build(), &lane(None, None)));
         assert!(!delivers_to(&trail.clone().s3_key_prefix("p").build(), &lane(None, None)));
+        assert!(delivers_to(&trail.clone().s3_key_prefix("p/").build(), &lane(Some("p/"), None)));
+        assert!(delivers_to(&trail.clone().s3_key_prefix("/p").build(), &lane(Some("p"), None)));
         assert!(!delivers_to(&trail.clone().build(), &lane(None, Some("o-exampleorgid"))));
         let org = trail.s3_key_prefix("p").is_organization_trail(true);
         assert!(delivers_to(&org.clone().build(), &lane(Some("p"), Some("o-exampleorgid"))));

@@ -109,11 +109,16 @@ struct Searched {
 /// that holds accounts or an organization. A trail's prefix may itself have a
 /// folder of that name, and lie as deep as its length allows.
 async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
-    if let Some(root) = named(prefix) {
-        return Ok(Searched { roots: [root].into(), whole: true });
-    }
-    let mut searched = Searched { roots: BTreeSet::new(), whole: true };
-    let mut level = vec![prefix.to_owned()];
+    let leading = named(prefix);
+    let mut level = match &leading {
+        None => vec![Folder { path: prefix.to_owned(), of_owner: false }],
+        // A prefix may end in what looks like an account.
+        Some(_) if ends_in_owner(prefix) => {
+            vec![Folder { path: prefix.to_owned(), of_owner: true }]
+        }
+        Some(_) => Vec::new(),
+    };
+    let mut searched = Searched { roots: leading.into_iter().collect(), whole: true };
     let mut left = MOST_FOLDERS;
     while !level.is_empty() {
         if level.len() > left {
@@ -121,24 +126,24 @@ async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
             level.truncate(left);
         }
         left -= level.len();
-        let listed: Vec<(String, Vec<String>)> = stream::iter(level)
+        let listed: Vec<(Folder, Vec<String>)> = stream::iter(level)
             .map(async |folder| {
-                let names = source.folders(&folder).await?;
+                let names = source.folders(&folder.path).await?;
                 Ok::<_, ListError>((folder, names))
             })
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
         level = Vec::new();
-        for (folder, names) in listed {
-            let before = before_awslogs(&folder);
+        for (Folder { path, of_owner }, names) in listed {
+            let before = before_awslogs(&path);
             for name in names {
-                match before {
-                    Some(before) if is_owner(&name) => {
-                        searched.roots.insert(root(before));
-                    }
-                    _ if may_lead_on(&folder, &name) => level.push(format!("{folder}{name}/")),
-                    _ => {}
+                let is_owner = before.is_some() && is_owner(&name);
+                if let Some(before) = before.filter(|_| is_owner) {
+                    searched.roots.insert(root(before));
+                }
+                if may_lead_on(&path, &name) && (!of_owner || name == AWSLOGS) {
+                    level.push(Folder { path: format!("{path}{name}/"), of_owner: is_owner });
                 }
             }
         }
@@ -146,10 +151,27 @@ async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
     Ok(searched)
 }
 
+/// A folder that is searched.
+struct Folder {
+    path: String,
+    /// Whether it lies right below an `AWSLogs/`, named by an account or an
+    /// organization: then nothing but a further `AWSLogs/` is looked for in it.
+    of_owner: bool,
+}
+
+/// Whether a prefix ends in an account or organization below `AWSLogs/`.
+fn ends_in_owner(prefix: &str) -> bool {
+    let folder = prefix.strip_suffix('/').and_then(|path| path.rsplit_once('/'));
+    folder.is_some_and(|(above, name)| {
+        is_owner(name) && before_awslogs(&format!("{above}/")).is_some()
+    })
+}
+
 /// The root that a prefix names itself, where it leads below one.
 fn named(prefix: &str) -> Option<Root> {
-    let folders = prefix.match_indices("AWSLogs/").map(|(at, name)| prefix.split_at(at + name.len()));
-    let leading = folders.filter_map(|(folder, below)| {
+    let folders =
+        prefix.match_indices("AWSLogs/").map(|(at, name)| prefix.split_at(at + name.len()));
+    let roots = folders.filter_map(|(folder, below)| {
         let before = before_awslogs(folder)?;
         let leads = match below.split_once('/') {
             Some((owner, _)) => is_owner(owner),
@@ -158,7 +180,7 @@ fn named(prefix: &str) -> Option<Root> {
         };
         leads.then(|| root(before))
     });
-    leading.last()
+    roots.last()
 }
 
 /// What stands before a folder's `AWSLogs/`, with the slash at its end.
@@ -208,6 +230,15 @@ mod tests {
             ("AWSLogs/elb/", None),
         ] {
             assert_eq!(before(prefix).as_deref(), wanted, "{prefix}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_ends_in_an_owner_is_told() {
+        assert!(ends_in_owner("AWSLogs/111111111111/"));
+        assert!(ends_in_owner("a/AWSLogs/o-exampleorgid/"));
+        for prefix in ["", "AWSLogs/", "111111111111/", "AWSLogs/111111111111/CloudTrail/"] {
+            assert!(!ends_in_owner(prefix), "{prefix}");
         }
     }
 

@@ -17,6 +17,7 @@ use crate::archive::verify::finding::{FindingKind, Severity};
 use crate::archive::verify::source::{FolderSource, S3Source};
 use crate::aws::Aws;
 use crate::names::{AccountId, BucketName};
+use crate::org::{BucketPlace, BucketState, Buckets};
 
 /// Whether other buckets than the one that is verified can be read.
 #[derive(Debug, Clone)]
@@ -25,7 +26,7 @@ pub struct OtherBuckets(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     None,
-    ReadAs(Aws, Vec<AccountId>),
+    ReadAs(Aws, Vec<AccountId>, Option<Arc<Buckets>>),
     /// To look for what was not copied yet; chains are not followed.
     OriginsAs(Aws, Vec<AccountId>),
     Packed(PathBuf, Arc<BTreeSet<Followed>>, Arc<Source>),
@@ -42,7 +43,19 @@ impl OtherBuckets {
     /// are of.
     #[must_use]
     pub fn read_as(aws: Aws, accounts: Vec<AccountId>) -> Self {
-        Self(Kind::ReadAs(aws, accounts))
+        Self(Kind::ReadAs(aws, accounts, None))
+    }
+
+    /// The same; where none of these may read a bucket, its owner is looked for in
+    /// the organization.
+    #[must_use]
+    pub fn or_of_owner(self, buckets: Buckets) -> Self {
+        match self.0 {
+            Kind::ReadAs(aws, accounts, _) => {
+                Self(Kind::ReadAs(aws, accounts, Some(Arc::new(buckets))))
+            }
+            other => Self(other),
+        }
     }
 
     /// They are read as these accounts, or else as the account that the digests
@@ -90,7 +103,21 @@ impl OtherBuckets {
         match &self.0 {
             Kind::None => Err("this is no bucket, and no other is read".to_owned()),
             Kind::OriginsAs(..) => Err("no chain is followed into other buckets".to_owned()),
-            Kind::ReadAs(aws, accounts) => read_as(aws, accounts, &name, account).await,
+            Kind::ReadAs(aws, accounts, buckets) => {
+                let refused = match read_as(aws, accounts, &name, account).await {
+                    Ok(source) => return Ok(source),
+                    Err(refused) => refused,
+                };
+                let Some(buckets) = buckets else { return Err(refused) };
+                match buckets.find(&name, std::slice::from_ref(account)).await {
+                    BucketState::Found(BucketPlace { reader, region, .. }) => {
+                        let clients = aws.clients(&reader, &region);
+                        Ok(Source::S3(S3Source::new(clients, name.as_str())))
+                    }
+                    BucketState::Missing => Err("the bucket was deleted".to_owned()),
+                    BucketState::Outside(why) | BucketState::Unknown(why) => Err(why.reason),
+                }
+            }
             Kind::Packed(folder, followed, _) => {
                 let packed = Followed { bucket: name.clone(), account: account.clone() };
                 if !followed.contains(&packed) {
