@@ -23,7 +23,7 @@ use crate::resources::{Desired, OrganizationFacts};
 /// Looks at the whole organization, judges every check, and changes nothing
 /// unless `--fix` is given. Exits with 0 when everything holds, 11 when
 /// something is broken, 14 when nothing is broken but something could not be
-/// seen. After Ctrl-C or SIGTERM, it reports what was seen until then.
+/// seen. After Ctrl-C or SIGTERM, it reports what was seen until then (14).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -129,10 +129,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     Ok(exit_of(&run, args.fail_on, context))
 }
 
-/// What a run comes to; one that was stopped is at best incomplete.
+/// What a run comes to; one that was stopped is incomplete, whatever it found.
 pub(super) fn exit_of(run: &Run, at_least: Severity, context: &Context) -> Exit {
-    let stopped = context.stop.is_requested().then_some(Exit::Incomplete);
-    Exit::gravest(stopped.into_iter().chain([exit(run, at_least)]))
+    if context.stop.is_requested() { Exit::Incomplete } else { exit(run, at_least) }
 }
 
 /// Every check, judged once, and nothing told yet.

@@ -126,7 +126,8 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it changes nothing in AWS, so that a stop may end its calls.
+    /// Whether it changes nothing in AWS, so that a stop may end its calls. A
+    /// verification ends by account and Region instead.
     fn reads_only(&self) -> bool {
         match self {
             Self::Accounts(_)
@@ -135,8 +136,6 @@ impl Command {
             | Self::Records(_)
             | Self::Cost(_)
             | Self::Init(_)
-            | Self::Verify(_)
-            | Self::Evidence(_)
             | Self::Coverage(_) => true,
             Self::Drift(args) => args.reads_only(),
             _ => false,

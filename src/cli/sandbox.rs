@@ -158,8 +158,7 @@ async fn up(args: Up, context: &Context) -> Result<Exit, CliError> {
             ));
         }
     }
-    // Without a way to hear Ctrl-C the sandbox would end at once.
-    tokio::signal::ctrl_c().await.map_err(|error| CliError::new(error, Exit::Unexpected))?;
+    context.stop.requested().await;
     sandbox.stop().await.map_err(|error| CliError::new(error, Exit::Unexpected))?;
     Ok(Exit::Clean)
 }

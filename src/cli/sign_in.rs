@@ -11,7 +11,7 @@ use crate::{
     aws::{Aws, AwsError, ErrorKind, Pacing, Settings},
     config::{Config, Roles},
     names::Region,
-    org::{Identity, Needs},
+    org::{Identity, Needs, enter_archive},
 };
 
 /// A clock that differs more from AWS's is worth a warning.
@@ -50,7 +50,9 @@ impl Context {
     /// The same for a command that reads the archive alone, which an auditor may
     /// do from any account of the organization that is let into it.
     pub(crate) async fn aws_of_member(&self, config: &Config) -> Result<Aws, CliError> {
-        self.aws_with(config, Needs::Member).await
+        let aws = self.aws_with(config, Needs::Member).await?;
+        enter_archive(&aws, config).await?;
+        Ok(aws)
     }
 
     async fn aws_with(&self, config: &Config, needs: Needs) -> Result<Aws, CliError> {

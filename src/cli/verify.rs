@@ -203,15 +203,15 @@ pub(super) fn window(
     }
 }
 
-/// What to say of digests that are newer than the time they are judged by: the
-/// window ends before them, so their absence would not be noticed.
+/// What to say of digests that are newer than the time they are judged by: by that
+/// clock, nothing would be missed if the newest were deleted.
 fn beyond(verification: &Verification, now: Timestamp) -> Option<String> {
     let proven = verification.lanes.iter().flat_map(|lane| &lane.proven);
     let newest = proven.map(|period| period.to).max()?;
     (newest > now.saturating_add(CLOCKS_AGREE).unwrap_or(now)).then(|| {
         format!(
-            "notice: the newest digest ends at {newest:.0}, after the time of this verification, \
-             {now:.0}: digests beyond that are not missed if they are deleted; check the clock"
+            "notice: the newest digest ends at {newest:.0}, after the time of this verification \
+             ({now:.0}): check the clock"
         )
     })
 }

@@ -121,8 +121,10 @@ pub enum IdentityError {
         cause: AwsError,
     },
     /// An account that the command works in cannot be signed in to.
-    #[error("cannot sign in to account {account} ({key})")]
+    #[error("signed in as {caller}; cannot sign in to account {account} ({key})")]
     Closed {
+        /// The caller's account.
+        caller: AccountId,
         /// The account.
         account: AccountId,
         /// The configuration's key that names it.
@@ -296,7 +298,10 @@ pub async fn enter_archive(aws: &Aws, config: &Config) -> Result<(), IdentityErr
     let account = &config.organization.log_archive_account;
     match aws.enter(account).await {
         Ok(_) => Ok(()),
-        Err(cause) => Err(IdentityError::Closed { account: account.clone(), key: ARCHIVE, cause }),
+        Err(cause) => {
+            let (caller, account) = (aws.caller().account.clone(), account.clone());
+            Err(IdentityError::Closed { caller, account, key: ARCHIVE, cause })
+        }
     }
 }
 

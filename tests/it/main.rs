@@ -8,6 +8,7 @@
 
 mod accounts_in_sandbox;
 mod apply_command;
+mod aws_time;
 mod aws_sessions;
 mod cli_config;
 mod consolidate;
@@ -25,9 +26,11 @@ mod drift_mutations_guards;
 mod evidence_command;
 mod forge;
 mod guarantees;
+mod identity;
 mod loopback;
 mod objects;
 mod organization;
+mod output_paths;
 mod plan_changes;
 mod plan_scenarios;
 mod records_command;
@@ -40,6 +43,7 @@ mod sandbox_s3_guards;
 mod sandbox_s3_model;
 mod sandbox_s3_settings;
 mod sandbox_trail;
+mod signals;
 mod soak;
 mod stage;
 mod trail_world;
