@@ -10,26 +10,19 @@ const SUMMARY_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs a command. After the first signal, one that ends by itself finishes what
 /// is in flight and reports; any other is left. A second signal ends at once.
-pub(super) async fn until_stopped(
-    command: Command,
-    context: &Context,
-) -> Result<Exit, CliError> {
+pub(super) async fn until_stopped(command: Command, context: &Context) -> Result<Exit, CliError> {
     let (stop, ends_by_itself) = (&context.stop, command.ends_by_itself());
-    // A sandbox says by itself that it stops.
-    let says = !matches!(command, Command::Sandbox(_));
     let first = async {
         stop.requested().await;
         if !ends_by_itself {
             return;
         }
-        if says {
-            // Whoever sends it waits for it, `--quiet` or not.
-            context.out.warn(format_args!(
-                "stopping: what is in flight is finished and reported ({}); a second signal ends \
-                 at once",
-                stop.cause()
-            ));
-        }
+        // Whoever sends it waits for it, `--quiet` or not.
+        context.out.warn(format_args!(
+            "stopping: what is in flight is finished and reported ({}); a second signal ends at \
+             once",
+            stop.cause()
+        ));
         std::future::pending::<()>().await;
     };
     let writes_summary = matches!(command, Command::Run(_));

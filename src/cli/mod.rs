@@ -148,7 +148,6 @@ impl Command {
             Self::Accounts(_)
             | Self::Apply(_)
             | Self::Destroy(_)
-            | Self::Sandbox(_)
             | Self::Sources(_)
             | Self::Consolidate(_)
             | Self::Retire(_)
@@ -160,6 +159,7 @@ impl Command {
             | Self::Coverage(_) => true,
             Self::Demo(_)
             | Self::Plan(_)
+            | Self::Sandbox(_)
             | Self::MfaDelete(_)
             | Self::Config(_)
             | Self::Records(_)
@@ -242,6 +242,10 @@ pub fn main() -> ExitCode {
     let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let result = runtime.block_on(async {
+                // A sandbox, and what runs in one, deal with signals by themselves.
+                if matches!(cli.command, Command::Sandbox(_)) {
+                    return cli.command.run(&context).await;
+                }
                 context.stop = Stop::on_signals();
                 ending::until_stopped(cli.command, &context).await
             });

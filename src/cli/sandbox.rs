@@ -158,7 +158,8 @@ async fn up(args: Up, context: &Context) -> Result<Exit, CliError> {
             ));
         }
     }
-    context.stop.requested().await;
+    // Without a way to hear Ctrl-C the sandbox would end at once.
+    tokio::signal::ctrl_c().await.map_err(|error| CliError::new(error, Exit::Unexpected))?;
     sandbox.stop().await.map_err(|error| CliError::new(error, Exit::Unexpected))?;
     Ok(Exit::Clean)
 }

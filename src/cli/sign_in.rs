@@ -191,17 +191,14 @@ impl Explain for AwsError {
     /// What AWS refused or did not answer could not be read; what it answered
     /// otherwise is unexpected.
     fn exit(&self) -> Exit {
-        match self.kind() {
-            ErrorKind::AccessDenied
-            | ErrorKind::Throttled
-            | ErrorKind::Timeout
-            | ErrorKind::Expired
-            | ErrorKind::Network
-            | ErrorKind::Stopped => Exit::Incomplete,
-            ErrorKind::NotFound
-            | ErrorKind::Conflict
-            | ErrorKind::Propagating
-            | ErrorKind::Other => Exit::Unexpected,
-        }
+        let unread = [
+            ErrorKind::AccessDenied,
+            ErrorKind::Throttled,
+            ErrorKind::Timeout,
+            ErrorKind::Expired,
+            ErrorKind::Network,
+            ErrorKind::Stopped,
+        ];
+        if unread.contains(&self.kind()) { Exit::Incomplete } else { Exit::Unexpected }
     }
 }

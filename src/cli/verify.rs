@@ -158,12 +158,11 @@ pub(super) async fn once(
 
 /// Verifies, with a bar where a person looks on.
 pub(super) async fn checked(request: Request, context: &Context) -> Result<Verification, CliError> {
-    let bar =
-        Arc::new(Bar {
-            bar: context.out.progress("following chains", 0),
-            logs: AtomicU64::new(0),
-            stop: context.stop.clone(),
-        });
+    let bar = Arc::new(Bar {
+        bar: context.out.progress("following chains", 0),
+        logs: AtomicU64::new(0),
+        stop: context.stop.clone(),
+    });
     let verification = verify(request, Arc::clone(&bar) as Arc<dyn Progress>).await?;
     bar.bar.finish_and_clear();
     Ok(verification)

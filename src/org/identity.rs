@@ -140,15 +140,15 @@ impl Explain for IdentityError {
         let credentials = "use credentials of the organization in the configuration \
                            (AWS_PROFILE, AWS_ACCESS_KEY_ID)";
         match self {
-            Self::OtherManagement { found, .. } => Some(format!(
-                "{credentials}, or set organization.management_account = \"{found}\""
-            )),
+            Self::OtherManagement { found, .. } => {
+                Some(format!("{credentials}, or set organization.management_account = \"{found}\""))
+            }
             Self::NoOrganization { .. } | Self::OtherPartition { .. } => {
                 Some(credentials.to_owned())
             }
-            Self::NotAMember { key, .. } => Some(format!(
-                "correct {key}, or invite the account into the organization first"
-            )),
+            Self::NotAMember { key, .. } => {
+                Some(format!("correct {key}, or invite the account into the organization first"))
+            }
             Self::NeedsManagement { cause, .. } => Some(match cause.kind() {
                 crate::aws::ErrorKind::AccessDenied => format!(
                     "sign in there, or let this caller assume a role in it: {}",
@@ -179,17 +179,17 @@ impl Identity {
     ///
     /// # Errors
     /// They do not fit, or cannot be read.
-    pub async fn validate(
-        aws: &Aws,
-        config: &Config,
-        needs: Needs,
-    ) -> Result<Self, IdentityError> {
+    pub async fn validate(aws: &Aws, config: &Config, needs: Needs) -> Result<Self, IdentityError> {
         let caller = &aws.caller().account;
         let declared = &config.organization;
         let wanted = &declared.management_account;
         if aws.partition() != config.partition() {
             let (caller, found) = (caller.clone(), aws.partition());
-            return Err(IdentityError::OtherPartition { caller, found, wanted: config.partition() });
+            return Err(IdentityError::OtherPartition {
+                caller,
+                found,
+                wanted: config.partition(),
+            });
         }
         let own = aws.own_clients();
         // A hub may be entered from an account that is in another organization, or in

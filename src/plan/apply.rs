@@ -201,7 +201,8 @@ pub async fn apply_until(
     }
     // Those that are left, in the plan's order, where a stop came first.
     let left = [(begun, Outcome::CutOff), (open, Outcome::NotBegun)];
-    for (step, outcome) in left.iter().flat_map(|(steps, how)| steps.iter().map(move |s| (s, how))) {
+    for (step, outcome) in left.iter().flat_map(|(steps, how)| steps.iter().map(move |s| (s, how)))
+    {
         let (id, outcome) = (step.id.clone(), outcome.clone());
         let result = StepResult { id, action: step.action, outcome };
         told(&result);

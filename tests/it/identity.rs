@@ -53,8 +53,7 @@ const MANAGING: [&[&str]; 12] = [
 
 fn is_one_error(ran: &Ran, code: i32, says: &[&str]) {
     assert_eq!(ran.code, Some(code), "{}{}", ran.stdout, ran.stderr);
-    let errors: Vec<&str> =
-        ran.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    let errors: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(errors.len(), 1, "{}", ran.stderr);
     for part in says {
         assert!(errors[0].contains(part), "no `{part}` in {}", ran.stderr);
@@ -176,6 +175,8 @@ async fn plans_and_reports_say_as_whom_and_where_they_were_made() {
         assert_eq!(identity["endpoint"], endpoint.as_str(), "{arguments:?}");
         assert_eq!(identity["sandbox"], true, "{arguments:?}");
     }
+    let page = run(&stage, MINIMAL, &["drift", "--format", "html"]).await.stdout;
+    assert!(page.contains(&format!("<p>{line}</p>")), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,8 @@
 
 mod accounts_in_sandbox;
 mod apply_command;
-mod aws_time;
 mod aws_sessions;
+mod aws_time;
 mod cli_config;
 mod consolidate;
 mod consolidate_faults;

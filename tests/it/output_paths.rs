@@ -32,8 +32,7 @@ fn every_output_path_is_tried_before_aws_is_called() {
                 .unwrap();
             let said = String::from_utf8(output.stderr).unwrap();
             let refused = if (before[0], path) == ("evidence", "folder/") { 12 } else { 2 };
-            let refused =
-                if (before[0], path) == ("init", "folder/") { 2 } else { refused };
+            let refused = if (before[0], path) == ("init", "folder/") { 2 } else { refused };
             assert_eq!(output.status.code(), Some(refused), "{before:?} {path}: {said}");
             assert!(said.contains(path), "{before:?} {path}: {said}");
         }

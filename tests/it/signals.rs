@@ -63,8 +63,7 @@ async fn a_command_that_reads_reports_what_it_read_before_the_signal() {
         let after = u64::from(arguments == ["verify"]);
         stage.sandbox.faults().inject(slow(call, 700).after(after));
         let arguments = [arguments, &["--format", "json"]].concat();
-        let (output, took) =
-            terminated(&stage.sandbox, folder.path(), &config(), &arguments).await;
+        let (output, took) = terminated(&stage.sandbox, folder.path(), &config(), &arguments).await;
         stage.sandbox.faults().clear();
         assert_eq!(output.status.code(), Some(14), "{arguments:?}: {}", said(&output));
         assert!(took < PATIENCE, "{arguments:?}: {took:?}");

@@ -168,10 +168,11 @@ impl Verification {
         gravest.max(self.is_of_nothing().then_some(Severity::Incomplete))
     }
 
-    /// Whether neither a digest nor a log file was looked at.
+    /// Whether neither a digest nor a log file was looked at, though nobody stopped it.
     #[must_use]
     pub fn is_of_nothing(&self) -> bool {
-        self.lanes.iter().all(|lane| {
+        let stopped = |finding: &Finding| finding.kind == FindingKind::NotVerified;
+        !self.all_findings().any(stopped) && self.lanes.iter().all(|lane| {
             lane.logs == LogTally::default()
                 && lane.chains.iter().all(|chain| chain.valid + chain.invalid == 0)
         })

@@ -71,11 +71,7 @@ fn named(config: &Config, bucket: &BucketName) -> Vec<AccountId> {
 }
 
 /// An account's clients in a bucket's Region, where they may list it.
-async fn listing(
-    aws: &Aws,
-    account: &AccountId,
-    bucket: &BucketName,
-) -> Result<Clients, AwsError> {
+async fn listing(aws: &Aws, account: &AccountId, bucket: &BucketName) -> Result<Clients, AwsError> {
     let region = aws.clients(account, aws.home_region()).bucket_region(bucket).await?;
     let clients = aws.clients(account, &region);
     let first = clients.s3().list_objects_v2().bucket(bucket.as_str()).max_keys(1).send().await;
