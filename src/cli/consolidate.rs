@@ -236,7 +236,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         Ok::<_, CliError>(report)
     };
     let ended = tokio::select! {
-        ended = unless_ended(context, work) => ended,
+        ended = unless_ended(context, Box::pin(work)) => ended,
         // Where even the record cannot be written in time.
         () = context.stop.over(RECORDED_WITHIN) => Err(Interrupted::AtOnce.into()),
     };

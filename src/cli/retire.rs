@@ -119,7 +119,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let source = own_source(&trail, &config)?;
     let look =
         Look { context, config: &config, aws: &aws, trail: &trail, source, organization_trail };
-    let mut seen = unless_stopped(context, look.all()).await??;
+    let mut seen = unless_stopped(context, Box::pin(look.all())).await??;
     if context.format == Format::Text {
         context.head()?;
         seen.tell(context)?;
@@ -129,7 +129,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         retirement.stop().await?;
         context.out.note(format_args!("{} is stopped", trail.arn));
         // What it delivered since the first look.
-        let contents = unless_stopped(context, look.contents(&seen.lanes));
+        let contents = unless_stopped(context, Box::pin(look.contents(&seen.lanes)));
         let Ok(contents) = contents.await else { return Err(stopped_half_way(&trail, context)) };
         let (consolidated, counted, held) = contents?;
         seen.replace([consolidated, counted], held);

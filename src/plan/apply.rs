@@ -190,11 +190,11 @@ pub async fn apply_until(
             next = running.next() => next,
             () = over.as_mut() => None,
         };
-        let Some((step, result)) = next else { break };
-        begun.retain(|under_way| under_way.id != step.id);
-        unfinished.remove(step.id.as_ref());
+        let Some((ended, result)) = next else { break };
+        begun.retain(|step| step.id != ended.id);
+        unfinished.remove(ended.id.as_ref());
         if result.outcome != Outcome::Done {
-            failed.insert(step.id.as_ref());
+            failed.insert(ended.id.as_ref());
         }
         told(&result);
         results.push(result);

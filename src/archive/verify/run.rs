@@ -172,10 +172,11 @@ impl Verification {
     #[must_use]
     pub fn is_of_nothing(&self) -> bool {
         let stopped = |finding: &Finding| finding.kind == FindingKind::NotVerified;
-        !self.all_findings().any(stopped) && self.lanes.iter().all(|lane| {
-            lane.logs == LogTally::default()
-                && lane.chains.iter().all(|chain| chain.valid + chain.invalid == 0)
-        })
+        !self.all_findings().any(stopped)
+            && self.lanes.iter().all(|lane| {
+                lane.logs == LogTally::default()
+                    && lane.chains.iter().all(|chain| chain.valid + chain.invalid == 0)
+            })
     }
 
     /// All findings, account by account.
