@@ -54,7 +54,8 @@ pub(super) fn of(error: &AwsError) -> Option<String> {
         ErrorKind::Busy => {
             "something else changes the same thing at the moment: run the same command again".into()
         }
-        ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Stopped => return None,
+        ErrorKind::Stopped => "run the same command again".into(),
+        ErrorKind::NotFound | ErrorKind::Conflict => return None,
         ErrorKind::Other => match error.code.as_deref() {
             Some("SignatureDoesNotMatch") => {
                 "the secret access key does not belong to the access key id".into()

@@ -139,7 +139,8 @@ fn table(accounts: &[Surveyed]) -> Table {
 
 fn tell_failures(context: &Context, accounts: &[Surveyed]) {
     let mut unread: BTreeMap<&str, usize> = BTreeMap::new();
-    let not_tried = |entry: &Entry| matches!(entry, Entry::Failed { kind, .. } if *kind == ErrorKind::Stopped);
+    let not_tried =
+        |entry: &Entry| matches!(entry, Entry::Failed { kind, .. } if *kind == ErrorKind::Stopped);
     let stopped = accounts.iter().filter(|account| not_tried(&account.entry)).count();
     if stopped > 0 {
         context.out.warn(format_args!("the command was stopped before {stopped} accounts"));

@@ -74,14 +74,14 @@ struct Report<'a> {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let saved = args.plan.as_deref().map(Plan::open).transpose()?;
-    let looked = unless_stopped(context, args.options.look(context)).await??;
+    let looked = unless_stopped(context, Box::pin(args.options.look(context))).await??;
     if let (Some(path), Some(saved)) = (&args.plan, saved) {
         saved.check_fresh(&looked.plan, path)?;
     }
     let ask = args.plan.is_none();
     let results = carry_out(&looked, args.confirmations, context, ask).await?;
     let settled = async { settle(&looked.aws, &looked.desired, &results).await.1 };
-    let left = match unless_stopped(context, settled).await {
+    let left = match unless_stopped(context, Box::pin(settled)).await {
         Ok(left) => left,
         // What was planned and is not done, since there is no time to look again.
         Err(_) => looked.plan.without(&done(&results)),

@@ -10,7 +10,7 @@ use jiff::{Timestamp, civil::Date};
 
 pub(super) use self::done::Done;
 use self::done::count;
-use super::ending::{Interrupted, unless_stopped};
+use super::ending::{Interrupted, unless_ended, unless_stopped};
 use super::{CliError, Context, Exit, Format, archived::RestoreTier, copying, sources};
 use crate::{
     archive::{
@@ -244,13 +244,14 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         let sources = Sources { readable: readers, failed };
         let report = consolidate(&run, &asked, &archive, sources, Arc::clone(&progress)).await;
         let mut report = report?;
-        if !args.dry_run {
+        // After a stop there is no time, and the next run saves them.
+        if !args.dry_run && !context.stop.is_requested() {
             save_keys(&aws, &config, &archive, run.now, &mut report).await;
         }
         Ok::<_, CliError>(report)
     };
     let ended = tokio::select! {
-        ended = work => ended,
+        ended = unless_ended(context, Box::pin(work)) => ended,
         // Where even the record cannot be written in time.
         () = context.stop.over(RECORDED_WITHIN) => Err(Interrupted::AtOnce.into()),
     };

@@ -121,9 +121,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         unread: legacy.found.unread.clone(),
         unreadable: unreadable.iter().map(|one| one.reason.clone()).collect(),
     };
-    let complete = report.unread.is_empty()
-        && report.unreadable.is_empty()
-        && !context.stop.is_requested();
+    let complete =
+        report.unread.is_empty() && report.unreadable.is_empty() && !context.stop.is_requested();
     match context.format {
         Format::Json => context.json(&report)?,
         Format::Text => {

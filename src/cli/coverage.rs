@@ -52,7 +52,9 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError
     let cells = || coverage.accounts.iter().flat_map(|account| &account.cells);
     Ok(if cells().any(|cell| matches!(cell, Cell::Uncovered { .. } | Cell::Stale { .. })) {
         Exit::Drift
-    } else if context.stop.is_requested() || cells().any(|cell| matches!(cell, Cell::Unknown { .. })) {
+    } else if context.stop.is_requested()
+        || cells().any(|cell| matches!(cell, Cell::Unknown { .. }))
+    {
         Exit::Incomplete
     } else {
         Exit::Clean

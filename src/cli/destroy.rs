@@ -43,12 +43,12 @@ struct Report<'a> {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
-    let looked = unless_stopped(context, async {
+    let looking = async {
         let mut looked = args.options.look(context).await?;
         look_further(&looked.aws, &looked.desired, &mut looked.observed).await;
         Ok::<_, CliError>(looked)
-    });
-    let looked = looked.await??;
+    };
+    let looked = unless_stopped(context, Box::pin(looking)).await??;
     let plan = plan_destroy(&looked.desired, &looked.observed);
     let remains = remains(&looked.desired, &looked.observed);
     let writes = plan.steps.iter().any(|step| step.action.writes());

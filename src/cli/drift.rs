@@ -23,7 +23,7 @@ use crate::resources::{Desired, OrganizationFacts};
 /// Looks at the whole organization, judges every check, and changes nothing
 /// unless `--fix` is given. Exits with 0 when everything holds, 11 when
 /// something is broken, 14 when nothing is broken but something could not be
-/// seen. After Ctrl-C or SIGTERM, it reports what was seen until then.
+/// seen. After Ctrl-C or SIGTERM, it reports what was seen until then (14).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -92,11 +92,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         facts.earlier = earlier.as_ref().map(accounts);
         facts
     };
-    let mut facts = if args.fix {
-        unless_stopped(context, look(desired)).await?
-    } else {
-        look(desired).await
-    };
+    let mut facts =
+        if args.fix { unless_stopped(context, look(desired)).await? } else { look(desired).await };
     if args.fix {
         let found = Run::of(&facts, &checks);
         let mended = mend(&args, &aws, &facts, &found, context).await?;
@@ -110,7 +107,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         run = run.since(earlier);
     }
     for (format, path) in &args.report {
-        let text = render(*format, &run)?;
+        let text = rendered(*format, &run, context)?;
         std::fs::write(path, text).map_err(|source| ReportError {
             path: path.clone(),
             doing: "writing",
@@ -118,21 +115,28 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         })?;
         context.out.note(format_args!("written to {}", path.display()));
     }
-    match format {
-        Format::Text => {
-            context.head()?;
-            context.out.data(render(format, &run)?)?;
-        }
-        Format::Json => context.json(&run)?,
-        _ => context.out.data(render(format, &run)?)?,
-    }
+    context.out.data(rendered(format, &run, context)?)?;
     Ok(exit_of(&run, args.fail_on, context))
 }
 
-/// What a run comes to; one that was stopped is at best incomplete.
+/// A report that says as whom it was made, where its format has a place for that.
+fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, CliError> {
+    let text = render(format, run)?;
+    let Some(identity) = context.identity() else { return Ok(text) };
+    match format {
+        Format::Text => Ok(format!("{identity}\n{text}")),
+        Format::Json => context.json_text(run),
+        Format::Html => {
+            let line = maud::html! { p { (identity.to_string()) } }.into_string();
+            Ok(text.replacen("</h1>", &format!("</h1>{line}"), 1))
+        }
+        Format::Sarif | Format::Junit | Format::Ocsf | Format::Csv => Ok(text),
+    }
+}
+
+/// What a run comes to; one that was stopped is incomplete, whatever it found.
 pub(super) fn exit_of(run: &Run, at_least: Severity, context: &Context) -> Exit {
-    let stopped = context.stop.is_requested().then_some(Exit::Incomplete);
-    Exit::gravest(stopped.into_iter().chain([exit(run, at_least)]))
+    if context.stop.is_requested() { Exit::Incomplete } else { exit(run, at_least) }
 }
 
 /// Every check, judged once, and nothing told yet.

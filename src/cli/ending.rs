@@ -1,36 +1,43 @@
 //! How commands end early: what SIGINT and SIGTERM do.
 
 use std::future::Future;
+use std::time::Duration;
 
 use super::{CliError, Command, Context, Exit, Explain};
 
+/// How long a round has to write its report after the second signal.
+const SUMMARY_WITHIN: Duration = Duration::from_secs(2);
+
 /// Runs a command. After the first signal, one that ends by itself finishes what
 /// is in flight and reports; any other is left. A second signal ends at once.
-pub(super) async fn until_stopped(
-    command: Command,
-    context: &Context,
-) -> Result<Exit, CliError> {
+pub(super) async fn until_stopped(command: Command, context: &Context) -> Result<Exit, CliError> {
     let (stop, ends_by_itself) = (&context.stop, command.ends_by_itself());
-    // A sandbox says by itself that it stops.
-    let says = !matches!(command, Command::Sandbox(_));
     let first = async {
         stop.requested().await;
         if !ends_by_itself {
             return;
         }
-        if says {
-            // Whoever sends it waits for it, `--quiet` or not.
-            context.out.warn(format_args!(
-                "{}: stopping after what is in flight; a second signal ends at once",
-                stop.cause()
-            ));
-        }
+        // Whoever sends it waits for it, `--quiet` or not.
+        context.out.warn(format_args!(
+            "stopping: what is in flight is finished and reported ({}); a second signal ends at \
+             once",
+            stop.cause()
+        ));
         std::future::pending::<()>().await;
     };
+    let writes_summary = matches!(command, Command::Run(_));
+    let second = async {
+        stop.requested_again().await;
+        if writes_summary {
+            // Its part ends by itself, and what the parts before it found is reported.
+            tokio::time::sleep(SUMMARY_WITHIN).await;
+        }
+    };
     tokio::select! {
+        biased;
         result = Box::pin(command.run(context)) => result,
         () = first => Err(Interrupted::Early.into()),
-        () = stop.requested_again() => Err(Interrupted::AtOnce.into()),
+        () = second => Err(Interrupted::AtOnce.into()),
     }
 }
 
@@ -42,6 +49,17 @@ pub(super) async fn unless_stopped<T>(
     tokio::select! {
         done = work => Ok(done),
         () = context.stop.requested() => Err(Interrupted::Early.into()),
+    }
+}
+
+/// What comes of some work, or that a second signal ended it.
+pub(super) async fn unless_ended<T>(
+    context: &Context,
+    work: impl Future<Output = Result<T, CliError>>,
+) -> Result<T, CliError> {
+    tokio::select! {
+        done = work => done,
+        () = context.stop.requested_again() => Err(Interrupted::AtOnce.into()),
     }
 }
 

@@ -91,7 +91,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let bundle = BundleWriter::create(&args.output)?;
     // A bundle that is packed in part would prove less than it says: after a stop,
     // there is none.
-    unless_stopped(context, pack(&args, context, bundle)).await?
+    unless_stopped(context, Box::pin(pack(&args, context, bundle))).await?
 }
 
 async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Exit, CliError> {

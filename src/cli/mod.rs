@@ -128,7 +128,8 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it changes nothing in AWS, so that a stop may end its calls.
+    /// Whether it changes nothing in AWS, so that a stop may end its calls. A
+    /// verification ends by account and Region instead.
     fn reads_only(&self) -> bool {
         match self {
             Self::Accounts(_)
@@ -137,8 +138,6 @@ impl Command {
             | Self::Records(_)
             | Self::Cost(_)
             | Self::Init(_)
-            | Self::Verify(_)
-            | Self::Evidence(_)
             | Self::Coverage(_) => true,
             Self::Drift(args) => args.reads_only(),
             _ => false,
@@ -151,7 +150,6 @@ impl Command {
             Self::Accounts(_)
             | Self::Apply(_)
             | Self::Destroy(_)
-            | Self::Sandbox(_)
             | Self::Sources(_)
             | Self::Consolidate(_)
             | Self::Retire(_)
@@ -163,6 +161,7 @@ impl Command {
             | Self::Coverage(_) => true,
             Self::Demo(_)
             | Self::Plan(_)
+            | Self::Sandbox(_)
             | Self::MfaDelete(_)
             | Self::Accept(_)
             | Self::Config(_)
@@ -247,6 +246,10 @@ pub fn main() -> ExitCode {
     let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let result = runtime.block_on(async {
+                // A sandbox, and what runs in one, deal with signals by themselves.
+                if matches!(cli.command, Command::Sandbox(_)) {
+                    return cli.command.run(&context).await;
+                }
                 context.stop = Stop::on_signals();
                 ending::until_stopped(cli.command, &context).await
             });

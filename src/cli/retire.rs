@@ -139,7 +139,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         organization_trail,
         without_bucket,
     };
-    let mut seen = unless_stopped(context, look.all()).await??;
+    let mut seen = unless_stopped(context, Box::pin(look.all())).await??;
     if context.format == Format::Text {
         context.head()?;
         seen.tell(context)?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     CliError, Context, Exit, Format, Output, consolidate, drift,
-    ending::{Interrupted, unless_stopped},
+    ending::{Interrupted, unless_ended, unless_stopped},
     output_path::{check_replaceable, replace},
     verify,
 };
@@ -157,6 +157,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     } else {
         context.aws(&config).await?;
     }
+    if context.format == Format::Text {
+        context.head()?;
+    }
     let quiet = Context { out: Output::new(true), ..context.clone() };
     let begun_at = context.now();
     let mut parts: Vec<Outcome> = Vec::new();
@@ -201,10 +204,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     match context.format {
         Format::Json => context.json(&round)?,
-        Format::Text => {
-            context.head()?;
-            context.out.data(summary(&round))?;
-        }
+        Format::Text => context.out.data(summary(&round))?,
     }
     Ok(exit)
 }
@@ -278,7 +278,7 @@ async fn verified(
         context.now().checked_sub(back).unwrap_or(Timestamp::MIN)
     });
     let asked = verify::Args::archive(since);
-    let once = || Box::pin(verify::once(&asked, quiet));
+    let once = || unless_ended(context, Box::pin(verify::once(&asked, quiet)));
     let (mut subject, mut verification) = once().await?;
     let mut stopped = context.stop.is_requested();
     if !stopped
@@ -374,7 +374,7 @@ async fn is_one_there(verification: &Verification, context: &Context) -> Result<
 async fn drifted(context: &Context, quiet: &Context) -> Result<Came, CliError> {
     // What is not read before a stop is unknown.
     let reading = Context { reads_only: true, ..quiet.clone() };
-    let run = Box::pin(drift::once(&reading)).await?;
+    let run = unless_ended(context, Box::pin(drift::once(&reading))).await?;
     if context.format == Format::Text {
         context.out.data(report::drift::text(&run))?;
     }

@@ -13,7 +13,7 @@ use crate::{
     aws::{Aws, AwsError, ErrorKind, Pacing, Propagation, Settings},
     config::{Config, Roles},
     names::Region,
-    org::{Identity, Needs},
+    org::{Identity, Needs, enter_archive},
 };
 
 /// A clock that differs more from AWS's is worth a warning.
@@ -52,7 +52,9 @@ impl Context {
     /// The same for a command that reads the archive alone, which an auditor may
     /// do from any account of the organization that is let into it.
     pub(crate) async fn aws_of_member(&self, config: &Config) -> Result<Aws, CliError> {
-        self.aws_with(config, Needs::Member).await
+        let aws = self.aws_with(config, Needs::Member).await?;
+        enter_archive(&aws, config).await?;
+        Ok(aws)
     }
 
     async fn aws_with(&self, config: &Config, needs: Needs) -> Result<Aws, CliError> {
@@ -213,18 +215,15 @@ impl Explain for AwsError {
     /// What AWS refused or did not answer could not be read; what it answered
     /// otherwise is unexpected.
     fn exit(&self) -> Exit {
-        match self.kind() {
-            ErrorKind::AccessDenied
-            | ErrorKind::Throttled
-            | ErrorKind::Timeout
-            | ErrorKind::Expired
-            | ErrorKind::Network
-            | ErrorKind::Busy
-            | ErrorKind::Stopped => Exit::Incomplete,
-            ErrorKind::NotFound
-            | ErrorKind::Conflict
-            | ErrorKind::Propagating
-            | ErrorKind::Other => Exit::Unexpected,
-        }
+        let unread = [
+            ErrorKind::AccessDenied,
+            ErrorKind::Throttled,
+            ErrorKind::Timeout,
+            ErrorKind::Expired,
+            ErrorKind::Network,
+            ErrorKind::Busy,
+            ErrorKind::Stopped,
+        ];
+        if unread.contains(&self.kind()) { Exit::Incomplete } else { Exit::Unexpected }
     }
 }

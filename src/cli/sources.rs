@@ -128,8 +128,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     leave_out_each_other(&mut counted);
     counted.sort_by(|one, other| one.source.cmp(&other.source));
     let unreadable = counted.iter().filter(|source| source.unreadable.is_some()).count();
-    let complete =
-        found.unread.is_empty() && unreadable == 0 && !context.stop.is_requested();
+    let complete = found.unread.is_empty() && unreadable == 0 && !context.stop.is_requested();
     match context.format {
         Format::Json => context.json(&Report {
             version: 1,

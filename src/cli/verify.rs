@@ -168,14 +168,13 @@ pub(super) async fn chosen(request: Request, context: &Context) -> Result<Verifi
 
 /// Verifies, with a bar where a person looks on.
 pub(super) async fn checked(request: Request, context: &Context) -> Result<Verification, CliError> {
-    let bar =
-        Arc::new(Bar {
-            bar: context.out.progress("following chains", 0),
-            logs: AtomicU64::new(0),
-            stop: context.stop.clone(),
-        });
+    let bar = Arc::new(Bar {
+        shown: context.out.progress("following chains", 0),
+        logs: AtomicU64::new(0),
+        stop: context.stop.clone(),
+    });
     let verification = verify(request, Arc::clone(&bar) as Arc<dyn Progress>).await?;
-    bar.bar.finish_and_clear();
+    bar.shown.finish_and_clear();
     Ok(verification)
 }
 
@@ -214,23 +213,23 @@ pub(super) fn window(
 }
 
 struct Bar {
-    bar: indicatif::ProgressBar,
+    shown: indicatif::ProgressBar,
     logs: AtomicU64,
     stop: Stop,
 }
 
 impl Progress for Bar {
     fn lanes(&self, count: usize) {
-        self.bar.set_length(count as u64);
+        self.shown.set_length(count as u64);
     }
 
     fn lane_done(&self) {
-        self.bar.inc(1);
+        self.shown.inc(1);
     }
 
     fn logs(&self, count: u64) {
         let logs = self.logs.fetch_add(count, Ordering::Relaxed) + count;
-        self.bar.set_message(format!("following chains: {logs} log files"));
+        self.shown.set_message(format!("following chains: {logs} log files"));
     }
 
     fn stop(&self) -> Stop {

@@ -121,8 +121,10 @@ pub enum IdentityError {
         cause: AwsError,
     },
     /// An account that the command works in cannot be signed in to.
-    #[error("cannot sign in to account {account} ({key})")]
+    #[error("signed in as {caller}; cannot sign in to account {account} ({key})")]
     Closed {
+        /// The caller's account.
+        caller: AccountId,
         /// The account.
         account: AccountId,
         /// The configuration's key that names it.
@@ -138,15 +140,15 @@ impl Explain for IdentityError {
         let credentials = "use credentials of the organization in the configuration \
                            (AWS_PROFILE, AWS_ACCESS_KEY_ID)";
         match self {
-            Self::OtherManagement { found, .. } => Some(format!(
-                "{credentials}, or set organization.management_account = \"{found}\""
-            )),
+            Self::OtherManagement { found, .. } => {
+                Some(format!("{credentials}, or set organization.management_account = \"{found}\""))
+            }
             Self::NoOrganization { .. } | Self::OtherPartition { .. } => {
                 Some(credentials.to_owned())
             }
-            Self::NotAMember { key, .. } => Some(format!(
-                "correct {key}, or invite the account into the organization first"
-            )),
+            Self::NotAMember { key, .. } => {
+                Some(format!("correct {key}, or invite the account into the organization first"))
+            }
             Self::NeedsManagement { cause, .. } => Some(match cause.kind() {
                 crate::aws::ErrorKind::AccessDenied => format!(
                     "sign in there, or let this caller assume a role in it: {}",
@@ -177,17 +179,17 @@ impl Identity {
     ///
     /// # Errors
     /// They do not fit, or cannot be read.
-    pub async fn validate(
-        aws: &Aws,
-        config: &Config,
-        needs: Needs,
-    ) -> Result<Self, IdentityError> {
+    pub async fn validate(aws: &Aws, config: &Config, needs: Needs) -> Result<Self, IdentityError> {
         let caller = &aws.caller().account;
         let declared = &config.organization;
         let wanted = &declared.management_account;
         if aws.partition() != config.partition() {
             let (caller, found) = (caller.clone(), aws.partition());
-            return Err(IdentityError::OtherPartition { caller, found, wanted: config.partition() });
+            return Err(IdentityError::OtherPartition {
+                caller,
+                found,
+                wanted: config.partition(),
+            });
         }
         let own = aws.own_clients();
         // A hub may be entered from an account that is in another organization, or in
@@ -296,7 +298,10 @@ pub async fn enter_archive(aws: &Aws, config: &Config) -> Result<(), IdentityErr
     let account = &config.organization.log_archive_account;
     match aws.enter(account).await {
         Ok(_) => Ok(()),
-        Err(cause) => Err(IdentityError::Closed { account: account.clone(), key: ARCHIVE, cause }),
+        Err(cause) => {
+            let (caller, account) = (aws.caller().account.clone(), account.clone());
+            Err(IdentityError::Closed { caller, account, key: ARCHIVE, cause })
+        }
     }
 }
 

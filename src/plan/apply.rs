@@ -190,20 +190,21 @@ pub async fn apply_until(
             next = running.next() => next,
             () = over.as_mut() => None,
         };
-        let Some((step, result)) = next else { break };
-        begun.retain(|under_way| under_way.id != step.id);
-        unfinished.remove(step.id.as_ref());
+        let Some((ended, result)) = next else { break };
+        begun.retain(|step| step.id != ended.id);
+        unfinished.remove(ended.id.as_ref());
         if result.outcome != Outcome::Done {
-            failed.insert(step.id.as_ref());
-        } else if step.action == Action::Create {
-            created.insert(step.id.as_ref());
+            failed.insert(ended.id.as_ref());
+        } else if ended.action == Action::Create {
+            created.insert(ended.id.as_ref());
         }
         told(&result);
         results.push(result);
     }
     // Those that are left, in the plan's order, where a stop came first.
     let left = [(begun, Outcome::CutOff), (open, Outcome::NotBegun)];
-    for (step, outcome) in left.iter().flat_map(|(steps, how)| steps.iter().map(move |s| (s, how))) {
+    for (step, outcome) in left.iter().flat_map(|(steps, how)| steps.iter().map(move |s| (s, how)))
+    {
         let (id, outcome) = (step.id.clone(), outcome.clone());
         let result = StepResult { id, action: step.action, outcome };
         told(&result);

@@ -7,8 +7,8 @@ use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{At, Aws, AwsError, Clients, Seen, is_transient, retry_while};
 use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult, chain};
-use crate::stop::{GRACE, Stop};
 use crate::resources::{Desired, GuardrailScp, MetricAlarms, MetricFilters, Observed};
+use crate::stop::{GRACE, Stop};
 
 /// Something that a destroy leaves, and why.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

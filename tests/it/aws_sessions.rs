@@ -135,7 +135,7 @@ async fn a_role_that_cannot_be_assumed_is_one_clear_error() {
     error: sts:GetCallerIdentity in account 333333333333 (eu-central-1): no session: sts:AssumeRole in account 333333333333 (eu-central-1): access denied: User: arn:aws:iam::111111111111:user/admin is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::333333333333:role/OrganizationAccountAccessRole (request REQ-1)
       hint: the role must exist, its trust policy must name arn:aws:iam::111111111111:user/admin and the external id from the configuration, and arn:aws:iam::111111111111:user/admin must be allowed sts:AssumeRole on it; see [roles]
     ");
-    assert_eq!(error.exit(), Exit::Unexpected);
+    assert_eq!(error.exit(), Exit::Incomplete);
 }
 
 /// A clock that stands until it is put forward.

@@ -14,7 +14,7 @@ use crate::stage::{MINIMAL, Stage};
 
 const MEMBER: &str = "333333333333";
 pub(crate) const BUCKET: &str = "legacy-333333333333";
-const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
+pub(crate) const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
 
 pub(crate) fn config() -> String {
     // The last account lets nobody in.
@@ -26,9 +26,14 @@ pub(crate) fn config() -> String {
 /// An organization whose trail has delivered for so many hours, and a member
 /// with an older trail that logged for the first three of them.
 pub(crate) async fn stage(hours: i64) -> Stage {
-    #[expect(clippy::disallowed_methods, reason = "the command goes by the real clock")]
+    #[expect(clippy::disallowed_methods, reason = "as most sandboxes, it begins about now")]
     let now = Timestamp::try_from(SystemTime::now()).unwrap();
-    let stage = Stage::beginning(&config(), now - SignedDuration::from_hours(hours)).await;
+    stage_from(now - SignedDuration::from_hours(hours), hours).await
+}
+
+/// The same, begun at a time.
+pub(crate) async fn stage_from(start: Timestamp, hours: i64) -> Stage {
+    let stage = Stage::beginning(&config(), start).await;
     stage.sandbox.set_volume(2.0, None);
     stage.converge().await;
     stage.sandbox.tick(SignedDuration::from_hours(hours));

@@ -236,7 +236,7 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     ground.sandbox.faults().inject(Fault::every(call, Effect::Deny));
     let failed = ground.run(&ROUND).await;
     ground.sandbox.faults().clear();
-    assert_eq!(code(&failed), 1, "{}", said(&failed));
+    assert_eq!(code(&failed), 14, "{}", said(&failed));
     let told = round(&failed);
     assert_eq!(told["parts"][0]["report"], Value::Null);
     assert!(told["parts"][0]["summary"].as_str().unwrap().contains(call), "{told:#}");
@@ -294,7 +294,7 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     let written = std::fs::read(folder.path().join("round.json")).unwrap();
     let written: Value = serde_json::from_slice(&written).unwrap();
     let codes = [&written["parts"][0]["code"], &written["parts"][1]["code"], &written["code"]];
-    assert_eq!(codes, [1, 13, 13]);
+    assert_eq!(codes, [14, 13, 13]);
     // No half-written report is left beside it.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }

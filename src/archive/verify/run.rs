@@ -200,13 +200,15 @@ impl Verification {
         gravest.max(self.is_of_nothing().then_some(Severity::Incomplete))
     }
 
-    /// Whether neither a digest nor a log file was looked at.
+    /// Whether neither a digest nor a log file was looked at, though nobody stopped it.
     #[must_use]
     pub fn is_of_nothing(&self) -> bool {
-        self.lanes.iter().all(|lane| {
-            lane.logs == LogTally::default()
-                && lane.chains.iter().all(|chain| chain.valid + chain.invalid == 0)
-        })
+        let stopped = |finding: &Finding| finding.kind == FindingKind::NotVerified;
+        !self.all_findings().any(stopped)
+            && self.lanes.iter().all(|lane| {
+                lane.logs == LogTally::default()
+                    && lane.chains.iter().all(|chain| chain.valid + chain.invalid == 0)
+            })
     }
 
     /// All findings, the most severe first, and these account by account.

@@ -98,7 +98,7 @@ pub(super) async fn end(
     context.out.note(format_args!("{trail} is stopped"));
     if !look.without_bucket {
         // What it delivered since the first look.
-        let contents = match unless_stopped(context, look.contents(&seen.lanes)).await {
+        let contents = match unless_stopped(context, Box::pin(look.contents(&seen.lanes))).await {
             Ok(contents) => contents,
             Err(_) => Err(CliError::new(
                 format!("stopped by {}", context.stop.cause()),

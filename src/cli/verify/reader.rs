@@ -21,12 +21,11 @@ pub(super) struct Reader {
 /// # Errors
 /// The bucket does not exist: usage. Nobody may list it: incomplete.
 pub(super) async fn reader(bucket: &BucketName, context: &Context) -> Result<Reader, CliError> {
-    let config = match context.config_path.exists() {
-        true => Some(context.config()?),
-        false => None,
-    };
-    let roles = config.as_ref().map_or_else(Roles::default, |config| config.roles.clone());
-    let home = config.as_ref().map(|config| config.organization.home_region.clone());
+    // One that is not right matters only where the caller cannot read by itself.
+    let config = context.config_path.exists().then(|| context.config());
+    let right = config.as_ref().and_then(|config| config.as_ref().ok());
+    let roles = right.map_or_else(Roles::default, |config| config.roles.clone());
+    let home = right.map(|config| config.organization.home_region.clone());
     let aws = context.aws_of_caller(home, roles).await?;
     let denied = match listing(&aws, &aws.caller().account, bucket).await {
         Ok(clients) => return Ok(Reader { aws, clients }),
@@ -38,6 +37,7 @@ pub(super) async fn reader(bucket: &BucketName, context: &Context) -> Result<Rea
     let Some(config) = config.filter(|_| denied.kind() == ErrorKind::AccessDenied) else {
         return Err(denied.into());
     };
+    let config = config?;
     for account in named(&config, bucket) {
         if let Ok(clients) = listing(&aws, &account, bucket).await {
             return Ok(Reader { aws, clients });
@@ -71,11 +71,7 @@ fn named(config: &Config, bucket: &BucketName) -> Vec<AccountId> {
 }
 
 /// An account's clients in a bucket's Region, where they may list it.
-async fn listing(
-    aws: &Aws,
-    account: &AccountId,
-    bucket: &BucketName,
-) -> Result<Clients, AwsError> {
+async fn listing(aws: &Aws, account: &AccountId, bucket: &BucketName) -> Result<Clients, AwsError> {
     let region = aws.clients(account, aws.home_region()).bucket_region(bucket).await?;
     let clients = aws.clients(account, &region);
     let first = clients.s3().list_objects_v2().bucket(bucket.as_str()).max_keys(1).send().await;

@@ -229,9 +229,7 @@ impl Target {
                 return Err(CliError::usage(message)
                     .with_hint("give those that `aws cloudtrail list-public-keys` prints with `--public-keys FILE`"));
             }
-            None => {
-                key_ring(None, saved, &context.aws_of_caller(None, Roles::default()).await?)
-            }
+            None => key_ring(None, saved, &context.aws_of_caller(None, Roles::default()).await?),
         };
         let manifest = unpacked.as_ref().map(|bundle| &bundle.manifest);
         let left_out = manifest.into_iter().flat_map(|manifest| &manifest.left_out);
