@@ -491,7 +491,7 @@ mod tests {
         let data = DataEvents {
             resource_type: "AWS::S3::Object".into(),
             read_write_type: ReadWriteType::WriteOnly,
-            resources: vec!["arn:aws:s3:::a\"b\\c\u{1}/".into()],
+            resources: vec!["arn:aws:s3:::a\"b\\c/".into()],
         };
         Some(Selectors::Advanced(vec![
             AdvancedEventSelector::management(ReadWriteType::All, &[ManagementEventSource::Kms]),
