@@ -8,7 +8,6 @@ use aws_sdk_cloudtrail::types::{
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::OriginType;
 use aws_sdk_s3::types::{BucketLifecycleConfiguration, TransitionDefaultMinimumObjectSize};
-use aws_lc_rs::encoding::AsDer as _;
 use orgtrail::plan::{Action, Confirmation, Plan};
 
 use crate::apply_command::run;

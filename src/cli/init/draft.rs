@@ -362,6 +362,12 @@ fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) {
                 lines.comment("Found: the bucket lies outside the trail's home Region.");
                 lines.value("region", region);
             }
+            if found.adopted.as_ref().and_then(|adopted| adopted.lifecycle) == Some(false) {
+                lines.section("archive.lifecycle");
+                lines.comment("Found: the bucket has no lifecycle rules, so that logs are kept for ever.");
+                lines.comment("`true` moves logs to cheaper storage and ends them after retention_days.");
+                lines.bare("enabled", false);
+            }
             // Its default name would be too long.
             if bucket.as_str().len() > 63 - ACCESS_LOGS.len() {
                 let stem = bucket.as_str()[..63 - ACCESS_LOGS.len()].trim_end_matches(['-', '.']);
@@ -534,6 +540,7 @@ mod tests {
                 )])),
                 key_alias: None,
                 rotated: Some(false),
+                lifecycle: Some(false),
                 kept_days: Some(None),
             }),
             log_archives: vec!["222222222222".parse().unwrap()],
@@ -571,6 +578,7 @@ mod tests {
             "arn:aws:kms:us-east-1:111111111111:key/1"
         );
         assert!(!config.key.rotation);
+        assert!(!config.archive.lifecycle.enabled);
         assert_eq!(Some(config.trail.selectors()), selectors());
         assert!(config.trail.insights.error_rate && !config.trail.insights.call_rate);
         assert_eq!(
