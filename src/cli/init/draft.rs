@@ -37,8 +37,8 @@ pub(super) fn draft(found: &Discovery, roles: &Roles, declarable: bool) -> Strin
     trail_section(found, &mut lines);
     recorded_sections(found, declarable, &mut lines);
     topic_section(found, &home, &mut lines);
-    archive_section(found, &home, &mut lines);
-    key_section(found, &archive, &home, &mut lines);
+    let region = archive_section(found, &home, &mut lines);
+    key_section(found, &archive, &region, &mut lines);
     logs_section(found, &mut lines);
     lines.0
 }
@@ -317,13 +317,12 @@ fn topic_section(found: &Discovery, home: &Region, lines: &mut Lines) {
     }
 }
 
-fn key_section(found: &Discovery, archive: &AccountId, home: &Region, lines: &mut Lines) {
+fn key_section(found: &Discovery, archive: &AccountId, region: &Region, lines: &mut Lines) {
     let Some(key) = found.trail().and_then(|trail| trail.key.as_deref()) else { return };
     let Ok(arn) = key.parse::<Arn>() else {
         lines.comment(&format!("The trail's key is left: {key}"));
         return;
     };
-    let region = found.bucket.as_ref().and_then(|bucket| bucket.region.as_ref()).unwrap_or(home);
     if arn.region.as_ref() != Some(region) {
         lines.comment(&format!("ATTENTION: the trail's key {arn} is not in the bucket's Region."));
         return;
@@ -349,7 +348,9 @@ fn key_section(found: &Discovery, archive: &AccountId, home: &Region, lines: &mu
     }
 }
 
-fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) {
+/// Gives the archive's Region.
+fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) -> Region {
+    let mut archive_region = home.clone();
     lines.section("archive");
     let from_trail = found.trail().map(|trail| (trail, trail.bucket.parse::<BucketName>()));
     match from_trail {
@@ -361,6 +362,7 @@ fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) {
             if let Some(region) = elsewhere.filter(|region| *region != home) {
                 lines.comment("Found: the bucket lies outside the trail's home Region.");
                 lines.value("region", region);
+                archive_region = region.clone();
             }
             if found.adopted.as_ref().and_then(|adopted| adopted.lifecycle) == Some(false) {
                 lines.section("archive.lifecycle");
@@ -383,6 +385,7 @@ fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) {
             lines.value("bucket", format_args!("{}-log-archive", found.organization.id));
         }
     }
+    archive_region
 }
 
 const ACCESS_LOGS: &str = "-access-logs";
@@ -632,7 +635,34 @@ mod tests {
         # Found: the organization trail that there is. Another name would
         # be a second trail, and second copies of events cost.
         name = "aws-controltower-BaselineCloudTrail"
-        # It encrypts with arn:aws:kms:us-west-2:111111111111:key/1.
+        # ATTENTION: the trail leaves out other.amazonaws.com, which cannot be declared.
+
+        # Found: what the organization trail records.
+        [[trail.advanced_event_selectors]]
+        name = "Management events selector"
+        field_selectors = [
+            { field = "eventCategory", equals = ["Management"] },
+            { field = "eventSource", not_equals = ["kms.amazonaws.com"] },
+        ]
+
+        [[trail.advanced_event_selectors]]
+        name = "data events of AWS::S3::Object"
+        field_selectors = [
+            { field = "eventCategory", equals = ["Data"] },
+            { field = "resources.type", equals = ["AWS::S3::Object"] },
+            { field = "readOnly", equals = ["false"] },
+            { field = "resources.ARN", starts_with = ["arn:aws:s3:::a\"b\\c/"] },
+        ]
+
+        # Found: the Insights that the organization trail records.
+        [trail.insights]
+        error_rate = true
+        error_rate_events = ["Data", "Management"]
+
+        [topic]
+        # Found: the organization trail notifies it. It is not the management
+        # account's own in the home Region: its owner keeps its policy.
+        arn = "arn:aws:sns:us-west-2:333333333333:aws-controltower-AllConfigNotifications"
 
         [archive]
         # Found: the organization trail delivers here.
@@ -641,9 +671,26 @@ mod tests {
         # Found: the bucket lies outside the trail's home Region.
         region = "us-east-1"
 
+        [archive.lifecycle]
+        # Found: the bucket has no lifecycle rules, so that logs are kept for ever.
+        # `true` moves logs to cheaper storage and ends them after retention_days.
+        enabled = false
+
+        [key]
+        # Found: the organization trail encrypts with it.
+        # It belongs to another account, which keeps its policy: `plan` says what
+        # the policy lacks.
+        arn = "arn:aws:kms:us-east-1:111111111111:key/1"
+        # Found: KMS does not rotate it.
+        rotation = false
+
         [cloudwatch_logs]
         # Found: the organization trail writes here too.
         group = "aws-controltower/CloudTrailLogs"
+        # Found: it keeps events for ever.
+        keep_forever = true
+        # Found: the role with which it writes there.
+        role = "CloudTrailRole"
         "#);
     }
 
