@@ -35,6 +35,11 @@ pub(super) fn of(error: &AwsError) -> Option<String> {
         ErrorKind::Throttled => {
             "something else uses up this account's rate for the call; try again later".into()
         }
+        ErrorKind::Propagating if names_nobody(error) => {
+            "a role or user that the policy names does not exist: check archive.readers, \
+             key.readers, key.administrators and the statements of others"
+                .into()
+        }
         ErrorKind::Propagating => {
             "policies and roles can take a minute to be seen everywhere; if it stays so, the \
              policy itself lacks what CloudTrail needs"
@@ -79,6 +84,12 @@ fn elsewhere(error: &AwsError) -> String {
             "the bucket lies in another Region{asked}: `aws s3api get-bucket-location` names it"
         ),
     }
+}
+
+/// Whether a policy was refused because of whom it names.
+fn names_nobody(error: &AwsError) -> bool {
+    let message = error.message.as_deref().unwrap_or_default().to_ascii_lowercase();
+    message.contains("invalid principal")
 }
 
 fn expired(error: &AwsError) -> String {

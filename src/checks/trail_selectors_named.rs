@@ -1,6 +1,7 @@
-use super::judge::{of_seen, of_trail, whether};
+use super::judge::{not_declared, of_seen, of_trail, whether};
 use super::trail_multi_region::NO_TRAIL;
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use crate::config::Selectors;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-selectors-named",
@@ -32,5 +33,16 @@ fn judge(facts: &Facts) -> Vec<Answer> {
             format!("the name `{NAME}`"),
         )
     });
+    // Selectors that record the same are as declared, whatever they are called;
+    // the name is asked for only where a selector of this name is declared.
+    let declared = match facts.desired.config.trail.selectors() {
+        Selectors::Advanced(selectors) => {
+            selectors.iter().any(|selector| selector.name.as_deref() == Some(NAME))
+        }
+        Selectors::Classic(_) => false,
+    };
+    if !declared {
+        return of_trail(facts, not_declared("trail.advanced_event_selectors"));
+    }
     of_trail(facts, verdict)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::FoundTrail;
+use super::{FoundBucket, FoundTrail};
 use crate::aws::{At, Aws, AwsError, Clients, Seen};
 use crate::names::{AccountId, Arn, Region};
 use crate::resources::{FoundSelectors, Insights};
@@ -20,6 +20,8 @@ pub(crate) struct Adopted {
     /// Whether KMS rotates the key; none where there is no key, or it is not
     /// shown.
     pub(crate) rotated: Option<bool>,
+    /// Whether the bucket has lifecycle rules; none where that is not shown.
+    pub(crate) lifecycle: Option<bool>,
     /// Days that the log group keeps events, `Some(None)` for ever; none where there
     /// is no group, or it is not shown.
     pub(crate) kept_days: Option<Option<u32>>,
@@ -31,15 +33,17 @@ impl Adopted {
         management: &AccountId,
         region: &Region,
         trail: &FoundTrail,
+        bucket: Option<&FoundBucket>,
     ) -> Option<Self> {
         let home = trail.home_region.as_ref().unwrap_or(region);
         let clients = aws.clients(management, home);
         let arn: Arn = trail.arn.parse().ok()?;
-        let (selectors, insights, key_alias, rotated, kept_days) = futures::join!(
+        let (selectors, insights, key_alias, rotated, lifecycle, kept_days) = futures::join!(
             FoundSelectors::read(&clients, &arn),
             Insights::read(&clients, &arn),
             key_alias(aws, trail.key.as_deref()),
             rotated(aws, trail.key.as_deref()),
+            lifecycle(aws, &trail.bucket, bucket, home),
             kept_days(&clients, trail.log_group.as_deref()),
         );
         let insights = match insights {
@@ -47,7 +51,7 @@ impl Adopted {
             Seen::Absent => Ok(BTreeMap::new()),
             Seen::Unreadable(error) => Err(error),
         };
-        Some(Self { selectors, insights, key_alias, rotated, kept_days })
+        Some(Self { selectors, insights, key_alias, rotated, lifecycle, kept_days })
     }
 }
 
@@ -73,6 +77,25 @@ async fn rotated(aws: &Aws, key: Option<&str>) -> Option<bool> {
         Err(error) if error.is_code("UnsupportedOperationException") => Some(false),
         Err(error) => {
             tracing::debug!(%error, "whether the trail's key rotates is not shown");
+            None
+        }
+    }
+}
+
+async fn lifecycle(
+    aws: &Aws,
+    name: &str,
+    bucket: Option<&FoundBucket>,
+    home: &Region,
+) -> Option<bool> {
+    let bucket = bucket?;
+    let clients = aws.clients(&bucket.owner, bucket.region.as_ref().unwrap_or(home));
+    let answer = clients.s3().get_bucket_lifecycle_configuration().bucket(name).send().await;
+    match answer.at(&clients, "s3:GetLifecycleConfiguration") {
+        Ok(_) => Some(true),
+        Err(error) if error.is_not_found() => Some(false),
+        Err(error) => {
+            tracing::debug!(%error, "the bucket's lifecycle is not shown");
             None
         }
     }

@@ -104,7 +104,14 @@ impl Discovery {
         }
         let adopted = match trails.as_ref().ok().and_then(|trails| trails.first()) {
             Some(trail) => {
-                Adopted::look(aws, &organization.management_account, &region, trail).await
+                Adopted::look(
+                    aws,
+                    &organization.management_account,
+                    &region,
+                    trail,
+                    bucket.as_ref(),
+                )
+                .await
             }
             None => None,
         };

@@ -87,7 +87,8 @@ impl Desired {
     /// Condition keys of a request that an AWS service makes for something in the
     /// organization.
     pub(super) fn service_context(&self) -> Vec<(&'static str, String)> {
-        vec![("aws:SourceOrgID", self.org_id().to_string())]
+        let org = self.org_id().to_string();
+        vec![("aws:SourceOrgID", org.clone()), ("aws:ResourceOrgID", org)]
     }
 
     /// The ARN of the topic that alarms tell, where alarms are declared.

@@ -21,6 +21,10 @@ pub(super) fn service_denied(document: &PolicyDocument, declared: &WantedPolicy<
                 context: &context,
             };
             let (Says::Denies, Some(at)) = asked.decides(&question) else { continue };
+            if document.statements.get(at).is_some_and(|one| condition_keys(one).any(is_unknowable))
+            {
+                continue;
+            }
             return Some(denied(document, at, &request));
         }
     }
@@ -58,8 +62,28 @@ fn needs_what_services_lack(statement: &Statement) -> bool {
         "aws:sourcevpce",
         "aws:userid",
     ];
+    condition_keys(statement).any(|key| LACKING.contains(&key.as_str()))
+}
+
+/// The condition keys of a statement, in lower case.
+pub(super) fn condition_keys(statement: &Statement) -> impl Iterator<Item = String> {
     let keys = statement.condition.values().flat_map(|keys| keys.keys());
-    keys.map(|key| key.to_ascii_lowercase()).any(|key| LACKING.contains(&key.as_str()))
+    keys.map(|key| key.to_ascii_lowercase())
+}
+
+/// Whether a service's requests have a key whose value is not known here, so that
+/// what a condition on it decides is not either.
+fn is_unknowable(key: String) -> bool {
+    const UNKNOWABLE: [&str; 5] = [
+        "aws:currenttime",
+        "aws:epochtime",
+        "aws:resourceaccount",
+        "aws:resourceorgpaths",
+        "aws:sourceorgpaths",
+    ];
+    UNKNOWABLE.contains(&key.as_str())
+        || key.starts_with("aws:resourcetag/")
+        || key.starts_with("s3:existingobjecttag/")
 }
 
 /// A request that one of orgtrail's own statements allows a service.
@@ -119,6 +143,8 @@ impl Request {
         let mut context = vec![
             ("aws:PrincipalIsAWSService", "true"),
             ("aws:PrincipalServiceName", self.service.as_str()),
+            ("aws:PrincipalServiceNamesList", self.service.as_str()),
+            ("aws:ViaAWSService", "false"),
             ("aws:SecureTransport", "true"),
             ("s3:TlsVersion", "1.3"),
         ];

@@ -7,6 +7,7 @@ use aws_sdk_organizations::types::PolicyType;
 use serde::Serialize;
 
 use super::policy_change::name_of;
+use super::reach::condition_keys;
 use super::{Desired, Observed, Place};
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::names::AccountId;
@@ -126,10 +127,21 @@ async fn of_account(
     Ok(AccountScps { levels })
 }
 
+/// What keeps a call from being made.
+struct Denial {
+    /// The policy, in words.
+    by: String,
+    /// Whether nothing unknown decides.
+    certain: bool,
+}
+
 impl AccountScps {
-    /// The policy that keeps a call from being made, in words; none where all
-    /// levels let it through, or where a policy cannot be judged.
-    fn denies(&self, question: &Question<'_>) -> Option<String> {
+    /// The policy that keeps a call from being made; none where all levels let it
+    /// through, or where a policy cannot be judged.
+    fn denies(&self, question: &Question<'_>) -> Option<Denial> {
+        let is_known = |key: &String| {
+            question.context.iter().any(|(known, _)| known.eq_ignore_ascii_case(key))
+        };
         for level in &self.levels {
             let mut allowed = level.policies.is_empty();
             for policy in &level.policies {
@@ -138,17 +150,22 @@ impl AccountScps {
                     (Says::Denies, Some(at)) => {
                         let statement = name_of(&policy.document, at);
                         let Scp { id, name, .. } = policy;
-                        return Some(format!(
+                        let by = format!(
                             "the statement {statement} of the service control policy `{name}` ({id}) on {}",
                             level.target
-                        ));
+                        );
+                        // A condition on what is not known here may not hold.
+                        let statement = policy.document.statements.get(at);
+                        let mut keys = statement.into_iter().flat_map(condition_keys);
+                        return Some(Denial { by, certain: keys.all(|key| is_known(&key)) });
                     }
                     (Says::Allows, _) => allowed = true,
                     _ => {}
                 }
             }
             if !allowed {
-                return Some(format!("no service control policy on {} allows it", level.target));
+                let by = format!("every service control policy on {}: none allows it", level.target);
+                return Some(Denial { by, certain: true });
             }
         }
         None
@@ -191,28 +208,32 @@ pub(crate) fn bound(
             resource: &resource,
             context: &context,
         };
-        scps.denies(&question).map(|by| (*action, by))
+        scps.denies(&question).map(|denial| (*action, denial))
     };
-    let writing = || entry.actions.iter().filter(|action| is_writing(action));
-    let Some((action, by)) = writing().find_map(denied) else { return change };
-    let needed: Vec<&&str> = match change.action {
-        Action::Create => writing().filter(|action| makes(action)).collect(),
-        _ => writing().filter(|action| !makes(action)).collect(),
-    };
-    let certain = match needed.as_slice() {
-        // A resource without a call that makes it is made by its one setting.
-        [] => writing().count() == 1,
-        [one] => **one == action,
-        several => several.iter().all(|one| denied(one).is_some()),
+    let writing: Vec<&&'static str> =
+        entry.actions.iter().filter(|action| is_writing(action)).collect();
+    let is_needed = |action: &&&'static str| makes(action) == (change.action == Action::Create);
+    let needed: Vec<_> = match writing.as_slice() {
+        [_] => writing.clone(),
+        several => several.iter().copied().filter(is_needed).collect(),
     };
     let hint = format!(
         "let {role_arn} through: except it in that policy by aws:PrincipalArn, or attach the policy elsewhere"
     );
-    if certain {
-        let refused = Change::refused(format!("{action} is denied by {by}"), hint);
+    // Of several calls a step may need only some.
+    let refused: Vec<_> = needed.iter().copied().filter_map(denied).collect();
+    if let Some((action, denial)) = refused.first()
+        && refused.len() == needed.len()
+        && denial.certain
+    {
+        let refused = Change::refused(format!("{action} is denied by {}", denial.by), hint);
         return refused.with_notes(change.notes);
     }
-    change.with_notes([format!("{action}, which the step may need, is denied by {by}; {hint}")])
+    let Some((action, denial)) = writing.iter().copied().find_map(denied) else { return change };
+    change.with_notes([format!(
+        "{action}, which the step may need, may be denied by {}; {hint}",
+        denial.by
+    )])
 }
 
 /// Says once that the policies could not be read.

@@ -16,7 +16,15 @@ async fn what_the_trail_is_declared_to_tell_no_more_is_taken_away() {
     let mut stage = Stage::new(&format!("{MINIMAL}[topic]\n")).await;
     stage.converge().await;
     stage.declare(&format!("{MINIMAL}[cloudwatch_logs]\nenabled = false\n"));
-    stage.converge().await;
+    // Nobody stops hearing of events without being asked.
+    let plan = stage.plan().await;
+    let asked = plan.step("trail").unwrap().irreversible.as_ref().unwrap();
+    assert_eq!(asked.confirmation, Confirmation::WeakenedGuard);
+    for word in ["[topic] name = ", "cloudwatch_logs.group"] {
+        assert!(asked.what.contains(word), "{}", asked.what);
+    }
+    stage.apply_confirmed(&[Confirmation::WeakenedGuard]).await;
+    assert!(stage.plan().await.is_empty());
     let trails = stage.observe().await.trails;
     let settings = &trails.present().unwrap().own.as_ref().unwrap().settings;
     assert_eq!(settings.sns_topic, None);

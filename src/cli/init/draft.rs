@@ -37,8 +37,8 @@ pub(super) fn draft(found: &Discovery, roles: &Roles, declarable: bool) -> Strin
     trail_section(found, &mut lines);
     recorded_sections(found, declarable, &mut lines);
     topic_section(found, &home, &mut lines);
-    archive_section(found, &home, &mut lines);
-    key_section(found, &archive, &home, &mut lines);
+    let region = archive_section(found, &home, &mut lines);
+    key_section(found, &archive, &region, &mut lines);
     logs_section(found, &mut lines);
     lines.0
 }
@@ -317,13 +317,12 @@ fn topic_section(found: &Discovery, home: &Region, lines: &mut Lines) {
     }
 }
 
-fn key_section(found: &Discovery, archive: &AccountId, home: &Region, lines: &mut Lines) {
+fn key_section(found: &Discovery, archive: &AccountId, region: &Region, lines: &mut Lines) {
     let Some(key) = found.trail().and_then(|trail| trail.key.as_deref()) else { return };
     let Ok(arn) = key.parse::<Arn>() else {
         lines.comment(&format!("The trail's key is left: {key}"));
         return;
     };
-    let region = found.bucket.as_ref().and_then(|bucket| bucket.region.as_ref()).unwrap_or(home);
     if arn.region.as_ref() != Some(region) {
         lines.comment(&format!("ATTENTION: the trail's key {arn} is not in the bucket's Region."));
         return;
@@ -349,7 +348,9 @@ fn key_section(found: &Discovery, archive: &AccountId, home: &Region, lines: &mu
     }
 }
 
-fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) {
+/// Gives the archive's Region.
+fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) -> Region {
+    let mut archive_region = home.clone();
     lines.section("archive");
     let from_trail = found.trail().map(|trail| (trail, trail.bucket.parse::<BucketName>()));
     match from_trail {
@@ -361,6 +362,13 @@ fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) {
             if let Some(region) = elsewhere.filter(|region| *region != home) {
                 lines.comment("Found: the bucket lies outside the trail's home Region.");
                 lines.value("region", region);
+                archive_region = region.clone();
+            }
+            if found.adopted.as_ref().and_then(|adopted| adopted.lifecycle) == Some(false) {
+                lines.section("archive.lifecycle");
+                lines.comment("Found: the bucket has no lifecycle rules, so that logs are kept for ever.");
+                lines.comment("`true` moves logs to cheaper storage and ends them after retention_days.");
+                lines.bare("enabled", false);
             }
             // Its default name would be too long.
             if bucket.as_str().len() > 63 - ACCESS_LOGS.len() {
@@ -377,6 +385,7 @@ fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) {
             lines.value("bucket", format_args!("{}-log-archive", found.organization.id));
         }
     }
+    archive_region
 }
 
 const ACCESS_LOGS: &str = "-access-logs";
@@ -491,7 +500,7 @@ mod tests {
         let data = DataEvents {
             resource_type: "AWS::S3::Object".into(),
             read_write_type: ReadWriteType::WriteOnly,
-            resources: vec!["arn:aws:s3:::a\"b\\c\u{1}/".into()],
+            resources: vec!["arn:aws:s3:::a\"b\\c/".into()],
         };
         Some(Selectors::Advanced(vec![
             AdvancedEventSelector::management(ReadWriteType::All, &[ManagementEventSource::Kms]),
@@ -534,6 +543,7 @@ mod tests {
                 )])),
                 key_alias: None,
                 rotated: Some(false),
+                lifecycle: Some(false),
                 kept_days: Some(None),
             }),
             log_archives: vec!["222222222222".parse().unwrap()],
@@ -571,6 +581,7 @@ mod tests {
             "arn:aws:kms:us-east-1:111111111111:key/1"
         );
         assert!(!config.key.rotation);
+        assert!(!config.archive.lifecycle.enabled);
         assert_eq!(Some(config.trail.selectors()), selectors());
         assert!(config.trail.insights.error_rate && !config.trail.insights.call_rate);
         assert_eq!(
@@ -624,7 +635,34 @@ mod tests {
         # Found: the organization trail that there is. Another name would
         # be a second trail, and second copies of events cost.
         name = "aws-controltower-BaselineCloudTrail"
-        # It encrypts with arn:aws:kms:us-west-2:111111111111:key/1.
+        # ATTENTION: the trail leaves out other.amazonaws.com, which cannot be declared.
+
+        # Found: what the organization trail records.
+        [[trail.advanced_event_selectors]]
+        name = "Management events selector"
+        field_selectors = [
+            { field = "eventCategory", equals = ["Management"] },
+            { field = "eventSource", not_equals = ["kms.amazonaws.com"] },
+        ]
+
+        [[trail.advanced_event_selectors]]
+        name = "data events of AWS::S3::Object"
+        field_selectors = [
+            { field = "eventCategory", equals = ["Data"] },
+            { field = "resources.type", equals = ["AWS::S3::Object"] },
+            { field = "readOnly", equals = ["false"] },
+            { field = "resources.ARN", starts_with = ["arn:aws:s3:::a\"b\\c/"] },
+        ]
+
+        # Found: the Insights that the organization trail records.
+        [trail.insights]
+        error_rate = true
+        error_rate_events = ["Data", "Management"]
+
+        [topic]
+        # Found: the organization trail notifies it. It is not the management
+        # account's own in the home Region: its owner keeps its policy.
+        arn = "arn:aws:sns:us-west-2:333333333333:aws-controltower-AllConfigNotifications"
 
         [archive]
         # Found: the organization trail delivers here.
@@ -633,9 +671,26 @@ mod tests {
         # Found: the bucket lies outside the trail's home Region.
         region = "us-east-1"
 
+        [archive.lifecycle]
+        # Found: the bucket has no lifecycle rules, so that logs are kept for ever.
+        # `true` moves logs to cheaper storage and ends them after retention_days.
+        enabled = false
+
+        [key]
+        # Found: the organization trail encrypts with it.
+        # It belongs to another account, which keeps its policy: `plan` says what
+        # the policy lacks.
+        arn = "arn:aws:kms:us-east-1:111111111111:key/1"
+        # Found: KMS does not rotate it.
+        rotation = false
+
         [cloudwatch_logs]
         # Found: the organization trail writes here too.
         group = "aws-controltower/CloudTrailLogs"
+        # Found: it keeps events for ever.
+        keep_forever = true
+        # Found: the role with which it writes there.
+        role = "CloudTrailRole"
         "#);
     }
 

@@ -129,8 +129,13 @@ impl Classic {
             Some((of, arn)) => self.data_resources.iter().any(|resource| {
                 resource.r#type == of
                     && resource.values.iter().any(|value| {
-                        // `arn:aws:s3` and `arn:aws:s3:::` are all buckets.
-                        arn.starts_with(value.as_str())
+                        // `arn:aws:s3` and `arn:aws:s3:::` are all buckets; a
+                        // function's ARN is that one function.
+                        if value.contains(":function:") {
+                            arn == value
+                        } else {
+                            arn.starts_with(value.as_str())
+                        }
                     })
             }),
         }
@@ -437,6 +442,19 @@ mod tests {
             |arn| Facts { category: "Data", resource: Some(("AWS::S3::Object", arn)), ..WRITE };
         assert!(selector.records(&data("arn:aws:s3:::a/key")));
         assert!(!selector.records(&data("arn:aws:s3:::b/key")));
+        let function = "arn:aws:lambda:us-east-1:111111111111:function:hello";
+        let selector: Classic = serde_json::from_value(json!({
+            "DataResources": [{ "Type": "AWS::Lambda::Function", "Values": [function] }],
+        }))
+        .unwrap();
+        let call = |arn| Facts {
+            category: "Data",
+            resource: Some(("AWS::Lambda::Function", arn)),
+            ..WRITE
+        };
+        assert!(selector.records(&call(function)));
+        let other = format!("{function}2");
+        assert!(!selector.records(&call(&other)));
     }
 
     #[test]
