@@ -45,6 +45,9 @@ pub(super) struct State {
 pub(super) struct Settings {
     pub(super) versioning: Versioning,
     pub(super) mfa_delete: bool,
+    /// Whether MFA delete was ever named: then answers tell it.
+    #[serde(default)]
+    pub(super) mfa_delete_was_set: bool,
     pub(super) lock: Option<LockSettings>,
     pub(super) policy: Option<Policy>,
     pub(super) public_access: Option<dto::PublicAccessBlockConfiguration>,

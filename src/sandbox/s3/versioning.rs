@@ -60,6 +60,7 @@ pub(super) fn put_bucket_versioning(
     bucket.change(|settings| {
         settings.versioning = status;
         settings.mfa_delete = mfa_delete;
+        settings.mfa_delete_was_set |= configuration.mfa_delete.is_some();
     });
     Ok(dto::PutBucketVersioningOutput {})
 }
@@ -78,7 +79,10 @@ pub(super) fn get_bucket_versioning(
     };
     let mfa = if settings.mfa_delete { "Enabled" } else { "Disabled" };
     Ok(dto::GetBucketVersioningOutput {
-        mfa_delete: status.map(|_| dto::MFADeleteStatus::from_static(mfa)),
+        // S3 User Guide, "Configuring MFA delete": it is only returned if the bucket
+        // was ever configured with it.
+        mfa_delete: (settings.mfa_delete || settings.mfa_delete_was_set)
+            .then(|| dto::MFADeleteStatus::from_static(mfa)),
         status: status.map(dto::BucketVersioningStatus::from_static),
     })
 }
