@@ -108,10 +108,7 @@ pub fn deletable(rulings: Result<&[(&'static str, Ruling)], Failed>) -> Conditio
     });
     match unclear {
         Some(why) => open(why),
-        None => condition(
-            Standing::Holds,
-            "no service control policy denies it".to_owned(),
-        ),
+        None => condition(Standing::Holds, "no service control policy denies it".to_owned()),
     }
 }
 

@@ -12,7 +12,7 @@ use aws_types::request_id::RequestId;
 
 use super::{hint, kind, stopping::Stopped};
 use crate::names::{AccountId, Region};
-use crate::report::drift::plain;
+use crate::report::{drift::plain, in_words};
 
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 
@@ -332,8 +332,8 @@ impl std::error::Error for AwsError {
 
 /// An error with all its causes, on one line.
 pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
-    let line = |error: &dyn std::error::Error| {
-        let text = error.to_string();
+    let line = |error: &(dyn std::error::Error + 'static)| {
+        let text = in_words(error);
         plain(&text.lines().map(str::trim).collect::<Vec<_>>().join("; ")).into_owned()
     };
     let mut text = line(error);

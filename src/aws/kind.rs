@@ -77,7 +77,11 @@ pub(super) fn of_code(code: Option<&str>, message: Option<&str>, status: Option<
             return *kind;
         }
         if POLICY_CODES.contains(&code)
-            && message.is_some_and(|m| m.to_ascii_lowercase().contains("invalid principal"))
+            && message.is_some_and(|message| {
+                let message = message.to_ascii_lowercase();
+                // SNS has a word of its own for it.
+                message.contains("invalid principal") || message.contains("principalnotfound")
+            })
         {
             return ErrorKind::Propagating;
         }
@@ -143,6 +147,11 @@ mod tests {
         let kind = |message| of_code(Some("MalformedPolicy"), Some(message), Some(400));
         assert_eq!(kind("Invalid principal in policy"), ErrorKind::Propagating);
         assert_eq!(kind("Missing required field Resource"), ErrorKind::Other);
+        let topics = "Invalid parameter: Policy Error: PrincipalNotFound";
+        assert_eq!(
+            of_code(Some("InvalidParameter"), Some(topics), Some(400)),
+            ErrorKind::Propagating
+        );
     }
 
     #[test]

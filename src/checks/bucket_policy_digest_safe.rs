@@ -50,14 +50,14 @@ fn has_key(facts: &Facts) -> bool {
 fn digests(facts: &Facts, policy: &Asked) -> Verdict {
     let takes = |encryption: &str| takes(facts, policy, "CloudTrail-Digest", encryption);
     let refused: Vec<&str> = [KMS, S3].into_iter().filter(|one| !takes(one)).collect();
-    let refusal = |with: &str| {
-        broken(format!("digests, which come with {with}, are refused"), WANTED)
-    };
+    let refusal =
+        |with: &str| broken(format!("digests, which come with {with}, are refused"), WANTED);
     let [only] = refused.as_slice() else {
-        return match refused.is_empty() {
-            true => Verdict::Holds,
-            false => broken("digests are refused, whatever they come with", WANTED),
-        };
+        return whether(
+            refused.is_empty(),
+            || "digests are refused, whatever they come with".to_owned(),
+            WANTED,
+        );
     };
     match &facts.digest_encryption {
         Seen::Present(found) => {
@@ -71,7 +71,9 @@ fn digests(facts: &Facts, policy: &Asked) -> Verdict {
         },
         Seen::Absent => match digest_error(facts) {
             Some(error) => broken(
-                format!("digests that come with {only} are refused, and the last delivery of one failed: {error}"),
+                format!(
+                    "digests that come with {only} are refused, and the last delivery of one failed: {error}"
+                ),
                 WANTED,
             ),
             None => Verdict::Unknown {
@@ -101,7 +103,6 @@ fn takes(facts: &Facts, policy: &Asked, folder: &str, encryption: &str) -> bool 
         context.push(("s3:x-amz-server-side-encryption-aws-kms-key-id", kms_key.as_str()));
     }
     let who = Who::Service(desired.management(), CLOUDTRAIL);
-    let question =
-        Question { who, action: "s3:PutObject", resource: &resource, context: &context };
+    let question = Question { who, action: "s3:PutObject", resource: &resource, context: &context };
     policy.says(&question) == Says::Allows
 }

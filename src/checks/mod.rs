@@ -53,7 +53,7 @@ mod principals;
 mod rcp_archive;
 mod run;
 #[cfg(test)]
-mod table;
+pub(crate) mod table;
 mod trail_cloudwatch_logs;
 mod trail_data_events;
 mod trail_duplicates;

@@ -136,7 +136,8 @@ fn of_lane(
 /// `org-delivery-freshness`.
 fn silent(lane: &LaneReport) -> Verdict {
     let newest = lane.chains.iter().flat_map(|chain| &chain.proven).map(|period| period.to).max();
-    let newest = newest.map_or_else(String::new, |to| format!(": the newest one here ends at {to}"));
+    let newest =
+        newest.map_or_else(String::new, |to| format!(": the newest one here ends at {to}"));
     let reason = format!(
         "CloudTrail reports no deliveries for this account and Region, so it is not known \
          whether newer digests were deleted{newest}"

@@ -33,7 +33,9 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                 trail.settings.is_organization_trail,
                 || {
                     let management = desired.management();
-                    format!("it has become a single-account trail, which records {management} alone")
+                    format!(
+                        "it has become a single-account trail, which records {management} alone"
+                    )
                 },
                 "an organization trail",
             ),

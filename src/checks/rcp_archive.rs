@@ -48,7 +48,8 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         });
         let own = facts.desired.own_roles.iter().cloned();
         let own = own.map(|role| (facts.desired.archive().clone(), role));
-        let readers = own.chain(readers).map(|(account, arn)| reads(facts, policies, &account, &arn));
+        let readers =
+            own.chain(readers).map(|(account, arn)| reads(facts, policies, &account, &arn));
         together([delivers(facts, policies)].into_iter().chain(readers))
     });
     of_bucket(facts, verdict)
@@ -175,11 +176,11 @@ mod tests {
 
     /// The perimeter that AWS's examples draw around an organization.
     fn perimeter() -> Statement {
-        Statement::deny("Perimeter")
-            .anyone()
-            .actions(["s3:*"])
-            .resources(["*"])
-            .when("StringNotEqualsIfExists", "aws:PrincipalOrgID", ["o-anotherorgid"])
+        Statement::deny("Perimeter").anyone().actions(["s3:*"]).resources(["*"]).when(
+            "StringNotEqualsIfExists",
+            "aws:PrincipalOrgID",
+            ["o-anotherorgid"],
+        )
     }
 
     #[test]

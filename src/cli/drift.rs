@@ -16,6 +16,7 @@ use crate::checks::{CATALOGUE, Facts, Finding, PLAN_EMPTY, Progress, Run, Severi
 use crate::plan::apply::settle;
 use crate::plan::{Plan, plan};
 use crate::report::drift::{Format, RenderError, render};
+use crate::report::json_fault;
 use crate::resources::{Desired, OrganizationFacts};
 
 /// Is everything still as declared, and is every account still recorded?
@@ -254,7 +255,8 @@ fn read(path: &Path) -> Result<Run, CliError> {
     let failed = |source| ReportError { path: path.to_owned(), doing: "reading", source };
     let text = std::fs::read(path).map_err(failed)?;
     let run: Run = serde_json::from_slice(&text).map_err(|error| {
-        let message = format!("{} is no report of `orgtrail drift`: {error}", path.display());
+        let (path, fault) = (path.display(), json_fault(&error));
+        let message = format!("{path} is no report of `orgtrail drift`: {fault}");
         CliError::usage(message).with_hint("save one with `orgtrail drift --format json`")
     })?;
     if run.version == Run::VERSION {

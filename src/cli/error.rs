@@ -1,6 +1,7 @@
 use std::error::Error;
 
 use super::Exit;
+use crate::report::in_words;
 
 /// What an error says beyond its message, for the person at the terminal.
 ///
@@ -74,7 +75,7 @@ impl CliError {
         let mut said = self.error.to_string();
         let mut cause = self.error.source();
         while let Some(error) = cause {
-            let next = error.to_string();
+            let next = in_words(error);
             // Some foreign errors repeat their cause in their own message.
             if !said.ends_with(&next) {
                 text.push_str(": ");
@@ -124,6 +125,16 @@ mod tests {
         let error = CliError::from(Outer(std::io::Error::other("no power")));
         assert_eq!(error.render(), "error: reading the thing: no power\n  hint: plug it in");
         assert_eq!(error.exit(), Exit::Incomplete);
+    }
+
+    #[test]
+    fn a_library_that_reads_json_is_not_quoted() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the plan cannot be read")]
+        struct Unread(#[source] serde_json::Error);
+        let source = serde_json::from_str::<u8>("<html>").unwrap_err();
+        let error = CliError::new(Unread(source), Exit::Usage);
+        assert_eq!(error.render(), "error: the plan cannot be read: it is not JSON");
     }
 
     #[test]

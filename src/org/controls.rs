@@ -147,13 +147,14 @@ impl ControlPolicies {
                         (Effect::Deny, Ok(Says::Denies)) if unknown.is_empty() => {
                             return Ruling::Denied(named(statement));
                         }
-                        (Effect::Deny, Ok(_)) if !unknown.is_empty() => {
-                            // Whether it applies cannot be told without these keys.
-                            if could_deny(document, statement, question, absent) {
-                                let keys = unknown.into_iter().collect::<Vec<_>>().join(", ");
-                                let why = format!("{}, depending on {keys}", named(statement));
-                                unclear.get_or_insert(why);
-                            }
+                        // Whether it applies cannot be told without these keys.
+                        (Effect::Deny, Ok(_))
+                            if !unknown.is_empty()
+                                && could_deny(document, statement, question, absent) =>
+                        {
+                            let keys = unknown.into_iter().collect::<Vec<_>>().join(", ");
+                            let why = format!("{}, depending on {keys}", named(statement));
+                            unclear.get_or_insert(why);
                         }
                         (Effect::Allow, Ok(Says::Allows)) => permitted = true,
                         _ => {}
@@ -305,10 +306,10 @@ mod tests {
             context: &context,
         };
         let targets = ["333333333333", "ou-abcd-11111111", "r-abcd"];
-        let levels = targets.iter().zip(levels).map(|(target, policies)| ControlLevel {
-            target: (*target).to_owned(),
-            policies,
-        });
+        let levels = targets
+            .iter()
+            .zip(levels)
+            .map(|(target, policies)| ControlLevel { target: (*target).to_owned(), policies });
         ControlPolicies { levels: levels.collect() }.ruling(ControlKind::Service, &question, &[])
     }
 

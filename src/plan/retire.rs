@@ -130,13 +130,11 @@ impl<'a> Retirement<'a> {
         if conditions.is_empty() {
             return Err(refuse("what must hold"));
         }
-        match conditions.iter().find(|condition| condition.standing != Standing::Holds) {
-            Some(condition) => Err(refuse(condition.name)),
-            None => {
-                let authority = WriteAuthority::granted();
-                Ok(Self { authority, clients, trail, was_logging })
-            }
+        if let Some(condition) = conditions.iter().find(|one| one.standing != Standing::Holds) {
+            return Err(refuse(condition.name));
         }
+        let authority = WriteAuthority::granted();
+        Ok(Self { authority, clients, trail, was_logging })
     }
 
     /// Stops the trail. One that was stopped stays so.

@@ -89,9 +89,9 @@ impl GuardrailScp {
         );
         let policy = described.at(management, DESCRIBE)?.policy;
         let text = policy.as_ref().and_then(|policy| policy.content()).unwrap_or_default();
-        let document = text.parse().map_err(|error| {
-            management.malformed(DESCRIBE, &format!("a policy that cannot be read ({error:?})"))
-        })?;
+        let document = text
+            .parse()
+            .map_err(|_| management.malformed(DESCRIBE, "a policy that is no policy document"))?;
         let targets = targets.at(management, "organizations:ListTargetsForPolicy")?;
         Ok(Self {
             id: Some(id.to_owned()),

@@ -45,9 +45,8 @@ impl ServiceRole {
 
     async fn read(clients: &Clients, name: &str, policy: &str) -> Result<Self, AwsError> {
         let parse = |action: &str, text: &str| {
-            PolicyDocument::from_percent_encoded(text).map_err(|error| {
-                clients.malformed(action, &format!("a policy that cannot be read ({error:?})"))
-            })
+            PolicyDocument::from_percent_encoded(text)
+                .map_err(|_| clients.malformed(action, "a policy that is no policy document"))
         };
         let role = clients.iam().get_role().role_name(name).send().await;
         let role = role.at(clients, "iam:GetRole")?.role;

@@ -61,9 +61,8 @@ impl Topic {
             let policy = attributes
                 .get("Policy")
                 .map(|text| {
-                    text.parse().map_err(|error| {
-                        let found = format!("a policy that cannot be read ({error:?})");
-                        management.malformed(ACTION, &found)
+                    text.parse().map_err(|_| {
+                        management.malformed(ACTION, "a policy that is no policy document")
                     })
                 })
                 .transpose()?;

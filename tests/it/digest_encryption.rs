@@ -46,10 +46,8 @@ fn finding<'a>(run: &'a Run, check: &str) -> &'a Finding {
 /// How the newest digest of the management account is encrypted.
 async fn encryption(stage: &Stage) -> String {
     let archive = stage.archive();
-    let folder = format!(
-        "AWSLogs/{}/111111111111/CloudTrail-Digest/us-east-1/",
-        stage.desired.org_id()
-    );
+    let folder =
+        format!("AWSLogs/{}/111111111111/CloudTrail-Digest/us-east-1/", stage.desired.org_id());
     let newest = stage.sandbox.keys_raw(BUCKET, &folder).into_iter().max().unwrap();
     let head = archive.s3().head_object().bucket(BUCKET).key(newest).send().await.unwrap();
     head.server_side_encryption.unwrap().as_str().to_owned()

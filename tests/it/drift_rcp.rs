@@ -100,8 +100,7 @@ async fn the_sandbox_takes_resource_control_policies_as_aws_does() {
         let create = organizations.create_policy().name("one").description("");
         create.r#type(PolicyType::ResourceControlPolicy).content(policy).send()
     };
-    let allow =
-        json!({ "Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*" });
+    let allow = json!({ "Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*" });
     let named = json!({
         "Effect": "Deny", "Principal": { "AWS": "111111111111" }, "Action": "s3:*", "Resource": "*",
     });

@@ -109,6 +109,11 @@ async fn mfa_delete_wants_the_owners_root_and_a_fresh_code() {
     let device = world.sandbox.root_mfa_device(&world.account(1)).unwrap();
     let token = || format!("{} {}", device.serial, device.current_code());
     let denied = refused("AccessDenied");
+    let told = async || {
+        let state = client.get_bucket_versioning().bucket(BUCKET).send().await.unwrap();
+        state.mfa_delete().map(|told| told.as_str().to_owned())
+    };
+    assert_eq!(told().await, None, "it was never set");
     assert_eq!(code(switch(MfaDelete::Enabled).send().await), denied);
     let wrong = format!("{} 000000", device.serial);
     let wrong = switch(MfaDelete::Enabled).mfa(wrong).send().await;
@@ -125,6 +130,7 @@ async fn mfa_delete_wants_the_owners_root_and_a_fresh_code() {
     assert_eq!(code(lifecycle(&client, expire_after(1)).await), refused("InvalidBucketState"));
     delete().mfa(token()).send().await.unwrap();
     switch(MfaDelete::Disabled).mfa(token()).send().await.unwrap();
+    assert_eq!(told().await.as_deref(), Some("Disabled"));
     assert_eq!(code(lifecycle(&client, expire_after(1)).await), Ok(()));
     let again = switch(MfaDelete::Enabled).mfa(token()).send().await;
     assert_eq!(code(again), refused("InvalidBucketState"));

@@ -4,7 +4,7 @@ use aws_sdk_cloudtrail::types::{
     DataResource, EventSelector, InsightSelector, InsightType, LookupAttribute,
 };
 use jiff::SignedDuration;
-use orgtrail::sandbox::Legacy;
+use orgtrail::sandbox::{DigestEncryption, Legacy};
 use serde_json::{Value, json};
 
 use crate::trail_world::{BUCKET, HOME, HOUR, World, check_chain, code};
@@ -213,6 +213,12 @@ async fn keys_are_tried_before_a_trail_is_taken_and_then_really_used() {
     let head = world.s3(1).head_object().bucket(BUCKET).key(log).send().await.unwrap();
     assert_eq!(head.ssekms_key_id(), Some(key.as_str()));
     let digest = &world.keys(1, BUCKET, "/CloudTrail-Digest/").await[0];
+    let head = world.s3(1).head_object().bucket(BUCKET).key(digest).send().await.unwrap();
+    assert_eq!(head.ssekms_key_id(), Some(key.as_str()));
+    // Those of older trails come under SSE-S3.
+    world.sandbox.encrypt_digests(DigestEncryption::SseS3);
+    world.sandbox.tick(HOUR * 2);
+    let digest = world.keys(1, BUCKET, "/CloudTrail-Digest/").await.pop().unwrap();
     let head = world.s3(1).head_object().bucket(BUCKET).key(digest).send().await.unwrap();
     assert_eq!(head.ssekms_key_id(), None);
 

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{restore::Archived, server_side::Way};
 use crate::archive::units::UnitId;
+use crate::report::json_fault;
 
 /// The version of the records' format. Since 2 an object may be in quarantine or held
 /// back.
@@ -307,7 +308,7 @@ impl Segment {
             .ok_or_else(|| refuse("it is empty".to_owned()))?
             .map_err(|error| refuse(error.to_string()))?;
         let head: Head = serde_json::from_str(&head)
-            .map_err(|error| refuse(format!("its head is no head: {error}")))?;
+            .map_err(|error| refuse(format!("its head is no head: {}", json_fault(&error))))?;
         if head.version > FORMAT_VERSION {
             return Err(refuse(format!(
                 "its format is version {}, this program knows up to {FORMAT_VERSION}",
@@ -321,7 +322,7 @@ impl Segment {
             .map(|line| {
                 let line = line.map_err(|error| refuse(error.to_string()))?;
                 serde_json::from_str(&line)
-                    .map_err(|error| refuse(format!("a row is no row: {error}")))
+                    .map_err(|error| refuse(format!("a row is no row: {}", json_fault(&error))))
             })
             .collect::<Result<_, _>>()?;
         // Rows that end where the limit cuts them would pass for all.

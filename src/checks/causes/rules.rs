@@ -15,11 +15,10 @@ pub(super) fn roots(facts: &Facts) -> Vec<Root<'_>> {
         bucket_gone,
         key_unusable,
         deliveries_fail,
-        silent_status,
         log_group_gone,
         alarm_topic_gone,
     ];
-    rules.into_iter().filter_map(|rule| rule(facts)).collect()
+    rules.into_iter().filter_map(|rule| rule(facts)).chain([silent_status(facts)]).collect()
 }
 
 /// The checks that ask every account and Region.
@@ -98,15 +97,20 @@ fn single_account(facts: &Facts) -> Option<Root<'_>> {
     let management = facts.desired.management();
     let why = if untrusted { "trusted access for CloudTrail is off" } else { "it was changed" };
     let title = if shrunk {
-        format!("the organization trail has become a single-account trail: {why}, and it records account {management} alone")
+        format!(
+            "the organization trail has become a single-account trail: {why}, and it records account {management} alone"
+        )
     } else {
-        format!("the organization trail becomes a single-account trail: {why}, and CloudTrail cannot reach any account but {management}")
+        format!(
+            "the organization trail becomes a single-account trail: {why}, and CloudTrail cannot reach any account but {management}"
+        )
     };
     let fix = "`orgtrail drift --fix` turns trusted access on and makes it the organization's \
                trail again; what the other accounts did meanwhile is not recorded";
     Some(Root::new("trail-single-account", title, fix, move |finding| {
-        let elsewhere = has_status(facts, &finding.scope, |status| !status_is_readable_and_logs(status))
-            && !matches!(&finding.scope, Scope::Region { account, .. } | Scope::Account { account } if account == management);
+        let elsewhere = has_status(facts, &finding.scope, |status| {
+            !status_is_readable_and_logs(status)
+        }) && !matches!(&finding.scope, Scope::Region { account, .. } | Scope::Account { account } if account == management);
         match finding.check.as_str() {
             "org-trusted-access" => untrusted && is_broken(finding),
             "org-trail-identity" => shrunk && is_broken(finding),
@@ -135,9 +139,8 @@ fn trail_stopped(facts: &Facts) -> Option<Root<'_>> {
                management account tells who stopped it";
     Some(Root::new("trail-stopped", title, fix, |finding| {
         let own = ["trail-is-logging", "trail-cloudwatch-logs"].contains(&finding.check.as_str());
-        let stopped = |status: &Seen<TrailStatus>| {
-            status.present().is_some_and(|status| !status.is_logging)
-        };
+        let stopped =
+            |status: &Seen<TrailStatus>| status.present().is_some_and(|status| !status.is_logging);
         let recording =
             is_of_recording(facts, finding) && has_status(facts, &finding.scope, stopped);
         is_broken(finding) && (own || recording)
@@ -226,21 +229,20 @@ fn deliveries_fail(facts: &Facts) -> Option<Root<'_>> {
     Some(root.of_several())
 }
 
-fn silent_status(facts: &Facts) -> Option<Root<'_>> {
+fn silent_status(facts: &Facts) -> Root<'_> {
     let title = "CloudTrail reports no deliveries there, so it cannot be told whether the newest \
                  digests were deleted";
     let fix = "`orgtrail verify` judges the chains by their age; where CloudTrail never reports \
                deliveries to members, suppress org-digest-chain for these accounts with a reason \
                ([[drift.suppress]])";
-    let root = Root::new("status-without-deliveries", title, fix, |finding| {
+    Root::new("status-without-deliveries", title, fix, |finding| {
         let silent = |status: &Seen<TrailStatus>| {
             status.present().is_some_and(|status| status.is_logging && status.is_silent())
         };
         finding.check == "org-digest-chain"
             && matches!(finding.verdict, Verdict::Unknown { permission: None, .. })
             && has_status(facts, &finding.scope, silent)
-    });
-    Some(root)
+    })
 }
 
 fn log_group_gone(facts: &Facts) -> Option<Root<'_>> {

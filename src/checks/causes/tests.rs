@@ -1,7 +1,7 @@
 use super::*;
+use crate::aws::Seen;
 use crate::checks::table::{denied, holding};
 use crate::checks::{CATALOGUE, Run, TrailStatus};
-use crate::aws::Seen;
 use crate::plan::{Action, plan};
 
 /// How the trail fares in every account and Region, to be changed.
@@ -58,14 +58,13 @@ fn what_was_altered_meanwhile_is_not_the_stopped_trails() {
     use crate::archive::verify::finding::{Finding as Found, FindingKind};
     let mut facts = stopped();
     let mut lanes = facts.chains.present().unwrap().lanes.clone();
-    let scope = Scope::Region {
-        account: lanes[0].account.clone(),
-        region: lanes[0].region.clone(),
-    };
+    let scope =
+        Scope::Region { account: lanes[0].account.clone(), region: lanes[0].region.clone() };
     lanes[0].findings.push(Found::new(FindingKind::LogMissing));
-    facts.chains = Seen::Present(std::sync::Arc::new(
-        crate::archive::verify::run::Verification { lanes, findings: Vec::new() },
-    ));
+    facts.chains = Seen::Present(std::sync::Arc::new(crate::archive::verify::run::Verification {
+        lanes,
+        findings: Vec::new(),
+    }));
     let run = run(&facts);
     let found = run
         .findings

@@ -136,7 +136,8 @@ fn a_policy_is_judged_by_what_the_newest_digest_comes_with() {
     let with = |accepted: &str, newest: Seen<String>| {
         let mut facts = holding();
         let statements = &mut value(&mut facts.observed.bucket_policy).0.statements;
-        let guard = statements.iter_mut().find(|one| one.sid.as_deref() == Some("OrgTrailEncryption"));
+        let guard =
+            statements.iter_mut().find(|one| one.sid.as_deref() == Some("OrgTrailEncryption"));
         let key = "s3:x-amz-server-side-encryption".to_owned();
         guard.unwrap().condition.get_mut("StringNotEquals").unwrap().insert(key, accepted.into());
         facts.digest_encryption = newest;

@@ -1,7 +1,7 @@
 //! Ending the trail: what is asked before it is touched, and what is done when
 //! CloudTrail refuses.
 
-use super::{Clients, Context, CliError, Exit, LegacyTrail, Look, Seen, Source};
+use super::{CliError, Clients, Context, Exit, LegacyTrail, Look, Seen, Source};
 use crate::cli::ending::unless_stopped;
 use crate::archive::retire::{Condition, deletable as judged};
 use crate::aws::{At as _, AwsError};

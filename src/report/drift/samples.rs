@@ -1,7 +1,8 @@
 //! Runs that every format is tried with.
 
 use crate::checks::{
-    Cause, Cell, Compared, Coverage, CoveredAccount, Finding, Run, Scope, Severity, Suppression, Verdict,
+    Cause, Cell, Compared, Coverage, CoveredAccount, Finding, Run, Scope, Severity, Suppression,
+    Verdict,
 };
 
 /// A string that no format may take for its own syntax.

@@ -83,12 +83,7 @@ fn rule(run: &Run, id: &str) -> Value {
     rule
 }
 
-fn result(
-    run: &Run,
-    finding: &Finding,
-    index: Option<usize>,
-    change: Option<Change>,
-) -> Value {
+fn result(run: &Run, finding: &Finding, index: Option<usize>, change: Option<Change>) -> Value {
     let standing = Standing::of(finding);
     let (kind, level) = match standing {
         Standing::Holds => ("pass", "none"),

@@ -1,6 +1,6 @@
 use aws_sdk_s3::types::{
-    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
-    ServerSideEncryptionRule,
+    BlockedEncryptionTypes, EncryptionType, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
 };
 use serde::Serialize;
 
@@ -22,6 +22,10 @@ pub struct Encryption {
     pub key: Option<String>,
     /// Whether the bucket spares KMS calls by a key of its own.
     pub bucket_key: bool,
+    /// The kinds of encryption that the bucket refuses: `SSE-C` for buckets made since
+    /// April 2026. Kept as they are found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<String>,
 }
 
 impl Encryption {
@@ -35,11 +39,17 @@ impl Encryption {
             .map(|answer| {
                 let rules = answer.server_side_encryption_configuration?.rules;
                 let rule = rules.into_iter().next()?;
+                let blocked = rule.blocked_encryption_types.and_then(|it| it.encryption_type);
                 let by_default = rule.apply_server_side_encryption_by_default?;
                 Some(Self {
                     algorithm: by_default.sse_algorithm.as_str().to_owned(),
                     key: by_default.kms_master_key_id,
                     bucket_key: rule.bucket_key_enabled == Some(true),
+                    blocked: blocked
+                        .unwrap_or_default()
+                        .iter()
+                        .map(|kind| kind.as_str().to_owned())
+                        .collect(),
                 })
             })
             .flatten()
@@ -49,6 +59,7 @@ impl Encryption {
         clients: &Clients,
         bucket: &BucketName,
         key: &str,
+        blocked: &[String],
     ) -> Result<(), StepError> {
         let by_default = ServerSideEncryptionByDefault::builder()
             .sse_algorithm(ServerSideEncryption::AwsKms)
@@ -57,6 +68,7 @@ impl Encryption {
         let rule = ServerSideEncryptionRule::builder()
             .apply_server_side_encryption_by_default(by_default)
             .bucket_key_enabled(true)
+            .set_blocked_encryption_types(blocked_types(blocked))
             .build();
         clients
             .s3()
@@ -70,6 +82,15 @@ impl Encryption {
             .at(clients, "s3:PutEncryptionConfiguration")?;
         Ok(())
     }
+}
+
+/// The kinds to go on refusing; none where none are refused.
+fn blocked_types(blocked: &[String]) -> Option<BlockedEncryptionTypes> {
+    if blocked.is_empty() {
+        return None;
+    }
+    let kinds = blocked.iter().map(|kind| EncryptionType::from(kind.as_str())).collect();
+    Some(BlockedEncryptionTypes::builder().set_encryption_type(Some(kinds)).build())
 }
 
 impl Resource for Encryption {
@@ -104,6 +125,7 @@ impl Resource for Encryption {
                 ))
             },
             bucket_key: true,
+            blocked: found.map(|found| found.blocked.clone()).unwrap_or_default(),
         };
         let why = "logs are encrypted with the declared key";
         let fields = field_changes(found, &wanted);
@@ -120,6 +142,24 @@ impl Resource for Encryption {
 
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
         let key = hands.key_arn().await?;
-        Self::put_kms(&hands.archive(), hands.desired.bucket(), &key).await
+        let found = hands.observed.encryption.present();
+        let blocked = found.map(|found| found.blocked.as_slice()).unwrap_or_default();
+        Self::put_kms(&hands.archive(), hands.desired.bucket(), &key, blocked).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_encryption_that_a_bucket_refuses_stay_refused() {
+        let facts = crate::checks::table::holding();
+        let Seen::Present(mut found) = facts.observed.encryption.clone() else { panic!("absent") };
+        found.blocked = vec!["SSE-C".to_owned()];
+        let change = Encryption::diff(&facts.desired, Some(&found), &facts.observed);
+        assert_eq!(change.action, crate::plan::Action::Nothing);
+        assert_eq!(blocked_types(&found.blocked).unwrap().encryption_type().len(), 1);
+        assert!(blocked_types(&[]).is_none());
     }
 }

@@ -25,9 +25,9 @@ impl Policy {
         let read = answer.at(clients, ACTION).and_then(|answer| {
             let Some(text) = answer.policy.filter(|text| !text.is_empty()) else { return Ok(None) };
             let document = text.parse();
-            document.map(|document| Some(Self(document))).map_err(|error| {
-                clients.malformed(ACTION, &format!("a policy that cannot be read ({error:?})"))
-            })
+            document
+                .map(|document| Some(Self(document)))
+                .map_err(|_| clients.malformed(ACTION, "a policy that is no policy document"))
         });
         Seen::from_result(read, AwsError::is_not_found).flatten()
     }

@@ -28,9 +28,9 @@ impl KeyPolicy {
             .await;
         let read = answer.at(clients, ACTION).and_then(|answer| {
             let text = answer.policy.unwrap_or_default();
-            text.parse().map(Self).map_err(|error| {
-                clients.malformed(ACTION, &format!("a policy that cannot be read ({error:?})"))
-            })
+            text.parse()
+                .map(Self)
+                .map_err(|_| clients.malformed(ACTION, "a policy that is no policy document"))
         });
         Seen::from_result(read, |_| false)
     }

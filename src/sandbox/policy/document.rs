@@ -365,7 +365,11 @@ mod tests {
             (document(&format!("{allow},{all}")), Kind::Scp, true),
             (document(&format!("{allow},{all},{anyone}")), Kind::Scp, false),
             (document(&format!("{allow},{all},{anyone}")), Kind::Rcp, false),
-            (document(&format!("{allow},{all},{anyone}").replace("Allow", "Deny")), Kind::Rcp, true),
+            (
+                document(&format!("{allow},{all},{anyone}").replace("Allow", "Deny")),
+                Kind::Rcp,
+                true,
+            ),
             (document(&format!("{allow},{all}").replace("Allow", "Deny")), Kind::Rcp, false),
             (document(&format!("{allow},{anyone}")), Kind::Trust, false),
             (

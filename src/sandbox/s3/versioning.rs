@@ -79,6 +79,8 @@ pub(super) fn get_bucket_versioning(
     };
     let mfa = if settings.mfa_delete { "Enabled" } else { "Disabled" };
     Ok(dto::GetBucketVersioningOutput {
+        // S3 User Guide, "Configuring MFA delete": it is only returned if the bucket
+        // was ever configured with it.
         mfa_delete: settings.mfa_delete_named.then(|| dto::MFADeleteStatus::from_static(mfa)),
         status: status.map(dto::BucketVersioningStatus::from_static),
     })

@@ -102,8 +102,7 @@ pub(in crate::sandbox) fn probe(
                 now.strftime("%Y/%m/%d")
             );
             let mut keys = vec![("s3:x-amz-acl", ACL.to_owned())];
-            let key_arn =
-                if digest { digest_key(control, trail) } else { trail.key.as_deref() };
+            let key_arn = if digest { digest_key(control, trail) } else { trail.key.as_deref() };
             match key_arn {
                 Some(arn) => {
                     keys.push(("s3:x-amz-server-side-encryption", "aws:kms".to_owned()));
@@ -147,8 +146,7 @@ pub(super) fn put(
     trail: &Trail,
     parcel: &Parcel<'_>,
 ) -> Result<(), String> {
-    let kms_key =
-        if parcel.digest { digest_key(control, trail) } else { trail.key.as_deref() };
+    let kms_key = if parcel.digest { digest_key(control, trail) } else { trail.key.as_deref() };
     let context = [("aws:cloudtrail:arn", trail.arn.to_string())];
     let delivery = s3::Delivery {
         key: parcel.key,

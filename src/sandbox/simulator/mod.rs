@@ -70,9 +70,7 @@ pub(super) struct State {
 ///
 /// Source: CloudTrail API Reference, `CreateTrail`, `KmsKeyId`: "to encrypt the logs
 /// and digest files"; the digests of older trails are under SSE-S3.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum DigestEncryption {
     /// With the trail's key, as its log files.

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Creation, Member, Organization, Reply, World, invalid, listed, of,
-    shape,
+    Call, Control, Creation, Member, Organization, Reply, World, invalid, listed, of, shape,
 };
 use crate::{
     names::AccountId,

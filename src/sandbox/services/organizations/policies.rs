@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, FULL_ACCESS, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, Reply,
-    SCP, World, invalid, listed, shape,
+    Call, Control, FULL_ACCESS, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, Reply, SCP,
+    World, invalid, listed, shape,
 };
 use crate::{
     names::{AccountId, UnitId},
