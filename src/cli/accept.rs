@@ -225,8 +225,7 @@ fn around(key: &str) -> (Selection, Window) {
         selection.accounts.insert(key.account().clone());
         selection.regions.insert(key.region().clone());
         let plus = |by| key.time().checked_add(by).ok();
-        let window =
-            Window { since: plus(-AROUND), until: None, last: plus(AROUND) };
+        let window = Window { since: plus(-AROUND), until: None, last: plus(AROUND) };
         return (selection, window);
     }
     selection.accounts.extend(key.split('/').find_map(|part| part.parse::<AccountId>().ok()));

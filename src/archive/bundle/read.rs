@@ -195,9 +195,8 @@ fn compare(wanted: &[FileEntry], found: &[FileEntry]) -> Result<(), BundleFault>
             path: extra.path.clone(),
         });
     }
-    let in_order = found.split_last().is_some_and(|(last, files)| {
-        last.path == MANIFEST && files == wanted
-    });
+    let in_order =
+        found.split_last().is_some_and(|(last, files)| last.path == MANIFEST && files == wanted);
     if in_order {
         return Ok(());
     }

@@ -339,7 +339,9 @@ impl Work {
             may_go_unseen: matches!(expected, Expected::Listed(_))
                 && is_as_delivered(parsed.time(), listed.modified_at),
         });
-        if self.dry_run && let Some(wanted) = wanted {
+        if self.dry_run
+            && let Some(wanted) = wanted
+        {
             return self.would_copy(&listed, &origin_key, &key, wanted, row).await;
         }
         match self.copy(&listed, &origin_key, &key, wanted).await {
@@ -522,13 +524,9 @@ impl Work {
                     copy::compare_both(&self.target, origin, key).await
                 }
                 Some(wanted) => match by_size(origin.size_bytes) {
-                    Ok(()) => {
-                        self.route.copy(&self.limit, &self.target, origin, key, wanted).await
-                    }
+                    Ok(()) => self.route.copy(&self.limit, &self.target, origin, key, wanted).await,
                     // All that has no bytes has this hash.
-                    Err(refusal) => {
-                        Err(CopyError::Refused { refusal, sha256: copy::sha256(&[]) })
-                    }
+                    Err(refusal) => Err(CopyError::Refused { refusal, sha256: copy::sha256(&[]) }),
                 },
             };
             drop(turns);

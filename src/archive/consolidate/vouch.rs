@@ -96,12 +96,7 @@ pub(super) enum Standing {
 
 impl Vouchers {
     /// The digests beside a lane of logs or digests.
-    pub(super) fn new(
-        lane: &Lane,
-        source: Clients,
-        bucket: BucketName,
-        pace: Arc<Limit>,
-    ) -> Self {
+    pub(super) fn new(lane: &Lane, source: Clients, bucket: BucketName, pace: Arc<Limit>) -> Self {
         let folder = crate::archive::key::DIGEST_FOLDER.to_owned();
         let folder = Lane { folder, ..lane.clone() }.prefix();
         Self {
@@ -134,7 +129,11 @@ impl Vouchers {
     ///
     /// # Errors
     /// Its digests could not be listed or read.
-    pub(super) async fn of(&self, log: &ObjectKey, day: Option<Date>) -> Result<Standing, CopyError> {
+    pub(super) async fn of(
+        &self,
+        log: &ObjectKey,
+        day: Option<Date>,
+    ) -> Result<Standing, CopyError> {
         let ObjectKind::Log { class, .. } = log.kind() else {
             return Ok(Standing::Stays("it is no log file"));
         };
@@ -297,7 +296,9 @@ mod tests {
     fn a_digest_lists_files_of_its_hour_and_a_little_around() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let end = at("2026-01-01T11:00:00Z");
-        for (log, is) in [("10:05", true), ("09:50", true), ("11:10", true), ("09:40", false), ("11:20", false)] {
+        for (log, is) in
+            [("10:05", true), ("09:50", true), ("11:10", true), ("09:40", false), ("11:20", false)]
+        {
             assert_eq!(is_of(at(&format!("2026-01-01T{log}:00Z")), end), is, "{log}");
         }
     }
