@@ -159,7 +159,7 @@ fn is_listed(stored: &[u8], hashes: &[Box<str>]) -> Result<(), Refusal> {
     {
         return Ok(());
     }
-    let wanted = hashes.first().map(|hash| hash.to_string()).unwrap_or_default();
+    let wanted = hashes.first().map(ToString::to_string).unwrap_or_default();
     Err(Refusal::Contradicts { found, wanted })
 }
 

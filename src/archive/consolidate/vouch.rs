@@ -59,12 +59,15 @@ pub(super) struct Vouchers {
     seen: Mutex<Seen>,
 }
 
+/// A log file's name and hash.
+type Entry = (Box<str>, Box<str>);
+
 /// What digests list that were read when they were copied: they need not be read
 /// again. Holds as much as fits.
 #[derive(Debug, Default)]
 struct Seen {
     /// By the digest's path below the folder: names and hashes.
-    digests: HashMap<String, Vec<(Box<str>, Box<str>)>>,
+    digests: HashMap<String, Vec<Entry>>,
     logs: usize,
 }
 
@@ -209,7 +212,7 @@ impl Vouchers {
         &self,
         prefix: &str,
         listed: Listed,
-    ) -> Result<(Option<ObjectKey>, bool, Option<Vec<(Box<str>, Box<str>)>>), CopyError> {
+    ) -> Result<(Option<ObjectKey>, bool, Option<Vec<Entry>>), CopyError> {
         let key = format!("{prefix}{}", listed.path);
         let path = key.strip_prefix(&self.folder).unwrap_or_default();
         let is_absent = self.absent.lock().contains(path);
@@ -250,15 +253,14 @@ impl Vouchers {
 }
 
 impl Seen {
-    fn take(&mut self, path: &str) -> Option<Vec<(Box<str>, Box<str>)>> {
+    fn take(&mut self, path: &str) -> Option<Vec<Entry>> {
         let logs = self.digests.remove(path)?;
         self.logs -= logs.len();
         Some(logs)
     }
 }
 
-/// A log file's name and hash.
-fn entry(log: ListedLog) -> (Box<str>, Box<str>) {
+fn entry(log: ListedLog) -> Entry {
     let name = log.s3_object.rsplit('/').next().unwrap_or_default();
     (name.into(), log.hash_value.into())
 }
