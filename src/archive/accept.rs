@@ -168,7 +168,9 @@ impl Acceptances {
             Some(format!("its format is version {}, known is {FORMAT_VERSION}", record.version))
         } else if record.number != number {
             Some(format!("it says that it is number {}", record.number))
-        } else if follows && record.previous_sha256 != previous && (previous.is_some() || number == 0)
+        } else if follows
+            && record.previous_sha256 != previous
+            && (previous.is_some() || number == 0)
         {
             Some("it does not name the hash of the record before it".to_owned())
         } else {
@@ -239,7 +241,8 @@ mod tests {
         std::fs::create_dir_all(folder.path().join(FOLDER)).unwrap();
         for (number, stored) in stored.iter().enumerate() {
             if let Some(stored) = stored {
-                std::fs::write(folder.path().join(record_key(None, number as u64)), stored).unwrap();
+                std::fs::write(folder.path().join(record_key(None, number as u64)), stored)
+                    .unwrap();
             }
         }
         let source = Source::Folder(FolderSource::new(folder.path().to_owned()));

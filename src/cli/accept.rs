@@ -79,7 +79,8 @@ struct Accepted<'a> {
     /// 1.
     version: u32,
     record: &'a str,
-    accepted: &'a Acceptance,
+    #[serde(rename = "accepted")]
+    acceptance: &'a Acceptance,
     /// Up to when Object Lock keeps the record; none where it does not.
     locked_until: Option<String>,
 }
@@ -159,7 +160,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         Format::Json => context.out.json(&Accepted {
             version: 1,
             record: &record,
-            accepted: &accepted,
+            acceptance: &accepted,
             locked_until: locked_until.map(|until| until.to_string()),
         })?,
         Format::Text => context.out.data(format_args!("accepted: recorded as {record}"))?,
@@ -224,8 +225,7 @@ fn around(key: &str) -> (Selection, Window) {
         selection.accounts.insert(key.account().clone());
         selection.regions.insert(key.region().clone());
         let plus = |by| key.time().checked_add(by).ok();
-        let window =
-            Window { since: plus(-AROUND), until: None, last: plus(AROUND) };
+        let window = Window { since: plus(-AROUND), until: None, last: plus(AROUND) };
         return (selection, window);
     }
     selection.accounts.extend(key.split('/').find_map(|part| part.parse::<AccountId>().ok()));

@@ -30,9 +30,8 @@ async fn with_bad(bucket: usize) -> (Stage, Vec<String>, Vec<(String, &'static s
     let member = stage.members[bucket].clone();
     let good: Vec<String> = vec![log(&member, 1, 0), log(&member, 1, 1), digest(&member, 1, 1)];
     let altered = log(&member, 1, 2);
-    let listed: Vec<_> = [&good[0], &good[1], &altered]
-        .map(|key| (key.clone(), log_body(key)))
-        .into();
+    let listed: Vec<_> =
+        [&good[0], &good[1], &altered].map(|key| (key.clone(), log_body(key))).into();
     let digest_of_hour = digest_body(&good[2], "", &listed);
     let bad = vec![
         (altered, log_body("altered"), "contradicts-digest"),
@@ -115,7 +114,8 @@ async fn of_two_digests_of_one_key_the_second_stays_with_its_logs() {
     let member = stage.members[0].clone();
     let key = digest(&member, 1, 1);
     let logs = |bucket: u8| -> Vec<(String, Vec<u8>)> {
-        let log = |number: u8| (log(&member, 1, 10 * bucket + number), log_body(&number.to_string()));
+        let log =
+            |number: u8| (log(&member, 1, 10 * bucket + number), log_body(&number.to_string()));
         (0..3).map(log).collect()
     };
     let mut objects = Vec::new();
@@ -135,13 +135,16 @@ async fn of_two_digests_of_one_key_the_second_stays_with_its_logs() {
         assert_eq!((report.counts.conflicts, report.counts.held_back), (1, 3), "{report:?}");
         let archived = stage.archived().await;
         assert_eq!(archived.len(), 1 + 3 + 2, "{:?}", archived.keys());
-        let first = objects.iter().find(|(_, key, body)| {
-            *key == objects[0].1 && archived[&relocated(key)].0 == *body
-        });
+        let first = objects
+            .iter()
+            .find(|(_, key, body)| *key == objects[0].1 && archived[&relocated(key)].0 == *body);
         let bucket = first.unwrap().0;
         for (of, key, _) in &objects {
             let is_there = archived.contains_key(&relocated(key));
-            assert_eq!(is_there, *of == bucket || !logs(1 - bucket as u8).iter().any(|(log, _)| log == key));
+            assert_eq!(
+                is_there,
+                *of == bucket || !logs(1 - bucket as u8).iter().any(|(log, _)| log == key)
+            );
         }
     }
     let reason = row(&stage, &objects[1].1).await.reason;
@@ -159,8 +162,7 @@ async fn logs_of_the_hour_of_a_digest_that_cannot_be_read_wait_for_it() {
     stage.put_cold(StorageClass::Glacier, 0, &key, &body).await;
     // In its hour, and in another's.
     let logs = [log(&member, 1, 0), log(&member, 2, 0)];
-    let objects: Vec<_> =
-        logs.iter().map(|key| (0, key.clone(), log_body("log"))).collect();
+    let objects: Vec<_> = logs.iter().map(|key| (0, key.clone(), log_body("log"))).collect();
     stage.put_all(&objects).await;
     let report = run(&stage).await;
     let counts = &report.counts;

@@ -125,10 +125,9 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
     // A bomb breaks off here.
     let mut stream = Hashing::new(frame.take(limit));
     let mut again = tar::Builder::new(Hashing::new(io::sink()));
-    let mut archive = tar::Archive::new(&mut stream);
     let mut found: Vec<FileEntry> = Vec::new();
     let mut paths = BTreeSet::new();
-    for entry in archive.entries()? {
+    for entry in tar::Archive::new(&mut stream).entries()? {
         let mut entry = entry?;
         let path = entry.path()?.to_string_lossy().into_owned();
         let refuse = |found: &str| BundleFault::File {
@@ -161,7 +160,6 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
         fs::write(&to, &bytes)?;
         found.push(FileEntry { size_bytes: bytes.len() as u64, sha256: sha256_hex(&bytes), path });
     }
-    drop(archive);
     // What follows the end of the archive counts too.
     io::copy(&mut stream, &mut io::sink())?;
     let (frame, as_it_is) = stream.finish();
@@ -195,9 +193,8 @@ fn compare(wanted: &[FileEntry], found: &[FileEntry]) -> Result<(), BundleFault>
             path: extra.path.clone(),
         });
     }
-    let in_order = found.split_last().is_some_and(|(last, files)| {
-        last.path == MANIFEST && files == wanted
-    });
+    let in_order =
+        found.split_last().is_some_and(|(last, files)| last.path == MANIFEST && files == wanted);
     if in_order {
         return Ok(());
     }

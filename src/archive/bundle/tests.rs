@@ -197,7 +197,9 @@ fn what_compresses_is_compressed() {
     let mut writer = BundleWriter::create(&path).unwrap();
     let metadata = HashMap::from([("signature-algorithm".to_owned(), "SHA256withRSA".to_owned())]);
     for n in 0..1000 {
-        writer.object(None, &format!("AWSLogs/1/{n}.json.gz"), b"an empty hour", &metadata).unwrap();
+        writer
+            .object(None, &format!("AWSLogs/1/{n}.json.gz"), b"an empty hour", &metadata)
+            .unwrap();
     }
     writer.finish(manifest()).unwrap();
     // Two headers and two padded blocks for each.

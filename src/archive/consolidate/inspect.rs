@@ -145,8 +145,7 @@ fn is_digest(stored: &[u8], path: &str) -> Result<Vec<ListedLog>, Refusal> {
 fn is_listed(stored: &[u8], hashes: &[Box<str>]) -> Result<(), Refusal> {
     let is_one = |found: &str| hashes.iter().any(|hash| hash.eq_ignore_ascii_case(found));
     let mut hash = Context::new(&SHA256);
-    let inflated =
-        inflate(stored, MAX_INFLATED_BYTES, &mut Vec::new(), |piece| hash.update(piece));
+    let inflated = inflate(stored, MAX_INFLATED_BYTES, &mut Vec::new(), |piece| hash.update(piece));
     let found = match &inflated {
         Ok(_) => format!("SHA-256 {}", hex::encode(hash.finish())),
         Err(error) => error.to_string(),
@@ -160,7 +159,7 @@ fn is_listed(stored: &[u8], hashes: &[Box<str>]) -> Result<(), Refusal> {
     {
         return Ok(());
     }
-    let wanted = hashes.first().map(|hash| hash.to_string()).unwrap_or_default();
+    let wanted = hashes.first().map(ToString::to_string).unwrap_or_default();
     Err(Refusal::Contradicts { found, wanted })
 }
 
@@ -179,8 +178,7 @@ fn is_log(stored: &[u8], class: LogClass) -> Result<(), String> {
     let read = match class {
         // The form of aggregated events is not documented.
         LogClass::Aggregated => {
-            serde_json::from_reader::<_, serde_json::Map<String, serde_json::Value>>(text)
-                .map(drop)
+            serde_json::from_reader::<_, serde_json::Map<String, serde_json::Value>>(text).map(drop)
         }
         LogClass::Events | LogClass::Insight | LogClass::NetworkActivity => {
             serde_json::from_reader::<_, LogFile>(text).map(drop)
@@ -228,7 +226,10 @@ mod tests {
             let refused = inspect_now(&log, &stored).unwrap_err();
             assert_eq!(refused.code(), "no-log-file", "{refused}");
         }
-        assert_eq!(inspect_now(&Expected::Unlisted(LogClass::Aggregated), &gzip("{}")), Ok(Vec::new()));
+        assert_eq!(
+            inspect_now(&Expected::Unlisted(LogClass::Aggregated), &gzip("{}")),
+            Ok(Vec::new())
+        );
     }
 
     #[test]

@@ -396,7 +396,7 @@ async fn in_order(works: Vec<Work>, rows: &Sender<Row>) -> Vec<(Lane, LaneResult
         } else {
             let failure = Some(LaneFailure::NoDigests);
             let proven_through = work.proven_through;
-            LaneResult { failure, proven_through, ..LaneResult::default() }
+            LaneResult { proven_through, failure, ..LaneResult::default() }
         };
         results.push((lane, result));
     }

@@ -97,8 +97,7 @@ impl Route {
         let bytes = origin.size_bytes.min(target.part_bytes);
         // While it waits, another may find that S3 copies.
         let mut held = if self.is(State::Server) { None } else { limit.hold(bytes).await };
-        if let Some(etag) =
-            origin.etag.filter(|_| small && may_go_unseen && self.is(State::Server))
+        if let Some(etag) = origin.etag.filter(|_| small && may_go_unseen && self.is(State::Server))
         {
             held = None;
             // INVARIANT: the listed entity tag pins the content, so that the

@@ -59,12 +59,15 @@ pub(super) struct Vouchers {
     seen: Mutex<Seen>,
 }
 
+/// A log file's name and hash.
+type Entry = (Box<str>, Box<str>);
+
 /// What digests list that were read when they were copied: they need not be read
 /// again. Holds as much as fits.
 #[derive(Debug, Default)]
 struct Seen {
     /// By the digest's path below the folder: names and hashes.
-    digests: HashMap<String, Vec<(Box<str>, Box<str>)>>,
+    digests: HashMap<String, Vec<Entry>>,
     logs: usize,
 }
 
@@ -96,12 +99,7 @@ pub(super) enum Standing {
 
 impl Vouchers {
     /// The digests beside a lane of logs or digests.
-    pub(super) fn new(
-        lane: &Lane,
-        source: Clients,
-        bucket: BucketName,
-        pace: Arc<Limit>,
-    ) -> Self {
+    pub(super) fn new(lane: &Lane, source: Clients, bucket: BucketName, pace: Arc<Limit>) -> Self {
         let folder = crate::archive::key::DIGEST_FOLDER.to_owned();
         let folder = Lane { folder, ..lane.clone() }.prefix();
         Self {
@@ -134,7 +132,11 @@ impl Vouchers {
     ///
     /// # Errors
     /// Its digests could not be listed or read.
-    pub(super) async fn of(&self, log: &ObjectKey, day: Option<Date>) -> Result<Standing, CopyError> {
+    pub(super) async fn of(
+        &self,
+        log: &ObjectKey,
+        day: Option<Date>,
+    ) -> Result<Standing, CopyError> {
         let ObjectKind::Log { class, .. } = log.kind() else {
             return Ok(Standing::Stays("it is no log file"));
         };
@@ -210,7 +212,7 @@ impl Vouchers {
         &self,
         prefix: &str,
         listed: Listed,
-    ) -> Result<(Option<ObjectKey>, bool, Option<Vec<(Box<str>, Box<str>)>>), CopyError> {
+    ) -> Result<(Option<ObjectKey>, bool, Option<Vec<Entry>>), CopyError> {
         let key = format!("{prefix}{}", listed.path);
         let path = key.strip_prefix(&self.folder).unwrap_or_default();
         let is_absent = self.absent.lock().contains(path);
@@ -251,15 +253,14 @@ impl Vouchers {
 }
 
 impl Seen {
-    fn take(&mut self, path: &str) -> Option<Vec<(Box<str>, Box<str>)>> {
+    fn take(&mut self, path: &str) -> Option<Vec<Entry>> {
         let logs = self.digests.remove(path)?;
         self.logs -= logs.len();
         Some(logs)
     }
 }
 
-/// A log file's name and hash.
-fn entry(log: ListedLog) -> (Box<str>, Box<str>) {
+fn entry(log: ListedLog) -> Entry {
     let name = log.s3_object.rsplit('/').next().unwrap_or_default();
     (name.into(), log.hash_value.into())
 }
@@ -297,7 +298,9 @@ mod tests {
     fn a_digest_lists_files_of_its_hour_and_a_little_around() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let end = at("2026-01-01T11:00:00Z");
-        for (log, is) in [("10:05", true), ("09:50", true), ("11:10", true), ("09:40", false), ("11:20", false)] {
+        for (log, is) in
+            [("10:05", true), ("09:50", true), ("11:10", true), ("09:40", false), ("11:20", false)]
+        {
             assert_eq!(is_of(at(&format!("2026-01-01T{log}:00Z")), end), is, "{log}");
         }
     }

@@ -206,9 +206,8 @@ impl Target {
             Some(bundle) => Arc::new(Source::Folder(FolderSource::new(bundle.path(RECORDS)))),
             None => Arc::clone(&source),
         };
-        let prefix = unpacked
-            .as_ref()
-            .and_then(|bundle| bundle.manifest.declared.as_ref()?.prefix.clone());
+        let prefix =
+            unpacked.as_ref().and_then(|bundle| bundle.manifest.declared.as_ref()?.prefix.clone());
         let acceptances = Acceptances::read(records, prefix.as_deref()).await;
         let mut notes = Vec::new();
         let saved = match &unpacked {

@@ -1,0 +1,123 @@
+//! What becomes of an object that is not simply copied.
+
+use super::super::{
+    copy::{self, CopyError, Origin},
+    inspect::{Expected, Refusal},
+    join::Listed,
+    quarantine,
+    record::Outcome,
+    restore::{self, Archived},
+    server_side::Wanted,
+    vouch::{Standing, Vouchers},
+};
+use super::{Done, Work};
+use crate::{
+    archive::{
+        key::{DIGEST_FOLDER, ObjectKey},
+        units::Lane,
+    },
+    aws::{ErrorKind, in_one_line},
+};
+use jiff::civil::Date;
+
+impl Work {
+    /// What an object must be to be copied, or why it stays.
+    pub(super) async fn standing(
+        &self,
+        key: &ObjectKey,
+        listed: &Listed,
+        day: Option<Date>,
+        vouchers: &Vouchers,
+    ) -> Result<Standing, CopyError> {
+        if self.lane.folder != DIGEST_FOLDER {
+            return vouchers.of(key, day).await;
+        }
+        let Lane { account, folder, region, .. } = &self.lane;
+        let path = format!("{account}/{folder}/{region}/{}", listed.path);
+        Ok(Standing::May(Expected::Digest(path)))
+    }
+
+    /// What a dry run says of an object of whose key one was accepted in quarantine.
+    pub(super) async fn would_copy(
+        &self,
+        listed: &Listed,
+        origin_key: &str,
+        key: &str,
+        wanted: Wanted<'_>,
+        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> Done,
+    ) -> Done {
+        let _held = self.limit.hold(listed.size_bytes).await;
+        match copy::look(self.origin(listed, origin_key), wanted.expected).await {
+            Err(CopyError::Refused { refusal, sha256 }) => {
+                let accepted = self.acceptances.has_quarantined(key, &sha256);
+                let outcome = if accepted { Outcome::Accepted } else { Outcome::Quarantined };
+                row(outcome, Some(sha256), Some(refusal.to_string()))
+            }
+            Err(error) => row(Outcome::Failed, None, Some(in_one_line(&error))),
+            Ok(_) => row(Outcome::Copied, None, None),
+        }
+    }
+
+    /// Keeps an object in quarantine; where it is kept, and whether that is accepted.
+    pub(super) async fn quarantine(
+        &self,
+        listed: &Listed,
+        origin_key: &str,
+        key: &str,
+        refusal: &Refusal,
+        sha256: &[u8; 32],
+    ) -> Result<(Outcome, Option<String>), CopyError> {
+        if matches!(refusal, Refusal::TooLarge { .. }) {
+            return Ok((Outcome::Quarantined, None));
+        }
+        let prefix = self.archive_prefix.as_deref();
+        if self.acceptances.has_quarantined(key, sha256) {
+            let kept = quarantine::quarantine_key(prefix, &hex::encode(sha256), key);
+            return Ok((Outcome::Accepted, Some(kept)));
+        }
+        let _held = self.limit.hold(listed.size_bytes).await;
+        let origin = self.origin(listed, origin_key);
+        let kept = quarantine::keep(&self.target, origin, prefix, key, refusal, sha256).await?;
+        Ok((Outcome::Quarantined, Some(kept)))
+    }
+
+    pub(super) fn origin<'a>(&'a self, listed: &'a Listed, key: &'a str) -> Origin<'a> {
+        Origin {
+            clients: &self.source,
+            bucket: &self.bucket,
+            key,
+            size_bytes: listed.size_bytes,
+            etag: listed.etag.as_deref(),
+        }
+    }
+
+    /// Starts an archived object's restore where that is asked for; how it then
+    /// stands, in words too.
+    pub(super) async fn restore(&self, archived: Archived, key: &str) -> (Archived, String) {
+        let class = archived.class.as_str();
+        let under_way = || format!("the object is being restored from {class}: run again later");
+        if archived.restoring {
+            return (archived, under_way());
+        }
+        let Some(restore) = self.restore else {
+            let reason =
+                format!("the object must be restored from {class} first: `--restore` starts that");
+            return (archived, reason);
+        };
+        let turn = self.pace.turn().await;
+        if self.progress.stopped() {
+            return (archived, "the run was stopped before its restore was started".to_owned());
+        }
+        let started = restore::start(&self.source, &self.bucket, key, restore).await;
+        drop(turn);
+        match started {
+            Ok(()) => (Archived { restoring: true, ..archived }, under_way()),
+            Err(error) => {
+                if error.kind() == ErrorKind::Throttled {
+                    self.pace.throttled();
+                }
+                (archived, format!("its restore could not be started: {}", error.in_full()))
+            }
+        }
+    }
+}
