@@ -204,15 +204,15 @@ pub async fn verify(
     progress.lanes(places.len());
     let request = Arc::new(request);
     let limits = Arc::new(logs::Limits::new(request.concurrency));
-    let mut reports: Vec<LaneReport> = stream::iter(places.into_values())
+    let reports: Vec<Option<LaneReport>> = stream::iter(places.into_values())
         .map(|lanes| {
             let (limits, progress) = (Arc::clone(&limits), Arc::clone(&progress));
             lane::verify(Arc::clone(&request), lanes, Extent::Window, limits, progress)
         })
         .buffer_unordered(request.concurrency.lanes)
-        .filter_map(async |report| report)
         .collect()
         .await;
+    let mut reports: Vec<LaneReport> = reports.into_iter().flatten().collect();
     delivery::weigh(&mut reports);
     follow::follow(&request, &mut reports, &limits, &progress).await;
     settle_keys(&mut reports);
