@@ -242,7 +242,7 @@ pub async fn verify(
     progress.lanes(places.len());
     let request = Arc::new(request);
     let limits = Arc::new(logs::Limits::new(request.concurrency));
-    let mut reports: Vec<LaneReport> = stream::iter(places.into_values())
+    let reports: Vec<Option<LaneReport>> = stream::iter(places.into_values())
         .map(|lanes| {
             let (limits, progress) = (Arc::clone(&limits), Arc::clone(&progress));
             let (request, stop) = (Arc::clone(&request), stop.clone());
@@ -259,9 +259,9 @@ pub async fn verify(
             }
         })
         .buffer_unordered(request.concurrency.lanes)
-        .filter_map(async |report| report)
         .collect()
         .await;
+    let mut reports: Vec<LaneReport> = reports.into_iter().flatten().collect();
     delivery::weigh(&mut reports);
     tokio::select! {
         // A chain that is not followed stays incomplete.

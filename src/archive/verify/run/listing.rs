@@ -29,7 +29,7 @@ pub(super) struct Listing {
 
 /// The digests of an account and Region, listed a day at a time below all roots.
 pub(super) struct Digests {
-    /// By root; one that came to its end is taken out.
+    /// By root; one that ended is taken out.
     listings: Vec<DigestListing>,
     /// Those that were listed and not yet handed out.
     waiting: VecDeque<ObjectKey>,
@@ -44,13 +44,15 @@ struct DigestListing {
     listing: Listing,
     /// The next one.
     next: Option<ObjectKey>,
+    /// Whether it came to its end, or past the window's.
+    ended: bool,
 }
 
 impl Digests {
     pub(super) fn new(request: &Request, lanes: &[Arc<Lane>]) -> Self {
         let open = |lane: &Arc<Lane>| {
             let listing = listing(request, lane, DIGEST_FOLDER, request.window.since);
-            DigestListing { listing, next: None }
+            DigestListing { listing, next: None, ended: false }
         };
         Self {
             listings: lanes.iter().map(open).collect(),
@@ -80,17 +82,12 @@ impl Digests {
         request: &Request,
         findings: &mut Vec<Finding>,
     ) -> Option<Vec<ObjectKey>> {
-        let mut at = 0;
-        while let Some(listing) = self.listings.get_mut(at) {
-            if listing.next.is_none() {
-                listing.next = next_digest(&mut listing.listing, request, findings).await;
-            }
-            if listing.next.is_none() {
-                self.listings.remove(at);
-            } else {
-                at += 1;
+        for listing in &mut self.listings {
+            if listing.next.is_none() && !listing.ended {
+                listing.read(request, findings).await;
             }
         }
+        self.listings.retain(|listing| !listing.ended);
         let heads = self.listings.iter().filter_map(|listing| listing.next.as_ref());
         let day = heads.map(|key| day_of(key.time())).min()?;
         let mut keys = Vec::new();
@@ -110,7 +107,7 @@ impl Digests {
         findings: &mut Vec<Finding>,
         keys: &mut Vec<ObjectKey>,
     ) {
-        let Some(mut listing) = self.listings.get_mut(at) else { return };
+        let Some(listing) = self.listings.get_mut(at) else { return };
         while let Some(key) = listing.next.take() {
             if day_of(key.time()) != day {
                 listing.next = Some(key);
@@ -131,25 +128,26 @@ impl Digests {
             }
             let is_past = request.window.last.is_some_and(|last| day > day_of(last));
             if is_past {
+                listing.ended = true;
                 return;
             }
-            listing.next = next_digest(&mut listing.listing, request, findings).await;
-            let Some(again) = self.listings.get_mut(at) else { return };
-            listing = again;
+            listing.read(request, findings).await;
         }
     }
 }
 
-/// The next digest of a listing.
-async fn next_digest(
-    listing: &mut Listing,
-    request: &Request,
-    findings: &mut Vec<Finding>,
-) -> Option<ObjectKey> {
-    loop {
-        let key = next_key(listing, request, findings).await?;
-        if Stem::of(&key).is_some() {
-            return Some(key);
+impl DigestListing {
+    /// Reads on to the next digest.
+    async fn read(&mut self, request: &Request, findings: &mut Vec<Finding>) {
+        loop {
+            let Some(key) = next_key(&mut self.listing, request, findings).await else {
+                self.ended = true;
+                return;
+            };
+            if Stem::of(&key).is_some() {
+                self.next = Some(key);
+                return;
+            }
         }
     }
 }
