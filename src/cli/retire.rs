@@ -223,11 +223,7 @@ fn own_source(trail: &LegacyTrail, config: &Config) -> Result<Source, CliError> 
 ///
 /// # Errors
 /// They could not be found, or the bucket is nobody's in the organization.
-async fn located(
-    aws: &Aws,
-    config: &Config,
-    source: Source,
-) -> Result<(Source, bool), CliError> {
+async fn located(aws: &Aws, config: &Config, source: Source) -> Result<(Source, bool), CliError> {
     let mut found = sources::located(aws, config, None, vec![source]).await;
     if let Some((source, why)) = found.unreadable.pop() {
         let message = format!("{}: {}", source.name(), why.reason);

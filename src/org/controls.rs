@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_organizations::types::{PolicyType, PolicyTypeStatus};
+use serde::Serialize;
 
 use crate::aws::{At as _, AwsError, Clients};
 use crate::names::AccountId;
@@ -23,7 +24,7 @@ pub enum ControlKind {
 ///
 /// Source: Organizations `ListParents`, `ListPoliciesForTarget`,
 /// `DescribePolicy`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ControlPolicies {
     /// From the account up to the root. Empty where nothing binds the account:
     /// the policy type is off, or it is the management account.
@@ -31,7 +32,7 @@ pub struct ControlPolicies {
 }
 
 /// What is attached to one target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ControlLevel {
     /// The id of the account, unit or root.
     pub target: String,
@@ -40,7 +41,7 @@ pub struct ControlLevel {
 }
 
 /// One control policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ControlPolicy {
     /// Its id.
     pub id: String,

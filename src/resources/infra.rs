@@ -100,7 +100,6 @@ pub(crate) fn actions(duty: Duty) -> BTreeSet<&'static str> {
             actions.extend(organization::ACTIONS);
             actions.extend(IDENTITY_ACTIONS);
             actions.extend(ControlPolicies::ACTIONS);
-            actions.extend(super::scps::ACTIONS);
             actions.extend(destroy::ACTIONS);
         }
         Duty::Archive => actions.extend(ARCHIVE),

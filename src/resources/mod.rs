@@ -54,7 +54,6 @@ pub use metric_alarms::{MetricAlarm, MetricAlarms};
 pub use metric_filters::{Metric, MetricFilter, MetricFilters};
 pub use observed::{Observed, observe};
 pub use organization::{OrganizationError, OrganizationFacts};
-pub use scps::{AccountScps, Scp, ScpLevel};
 pub use service_linked_role::ServiceLinkedRole;
 pub use service_role::ServiceRole;
 pub use topic::Topic;

@@ -6,12 +6,13 @@ use super::log_group_role::LogGroupRole;
 use super::replication_role::ReplicationRole;
 use super::trail::Trails;
 use super::{
-    AccessLogBucket, AccountScps, AlarmSubscriptions, DelegatedAdministrators, Desired, EventSelectors,
+    AccessLogBucket, AlarmSubscriptions, DelegatedAdministrators, Desired, EventSelectors,
     GuardrailScp, Insights, KmsKey, LogGroup, MetricAlarms, MetricFilters, OrganizationTrail,
     ServiceLinkedRole, ServiceRole, Topic, TrailLogging, TrailTags, TrustedAccess, Vault,
 };
 use crate::aws::{Aws, Seen};
 use crate::names::AccountId;
+use crate::org::ControlPolicies;
 
 /// Everything that was seen of what orgtrail manages, at one time.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ pub struct Observed {
     pub guardrail: Seen<GuardrailScp>,
     /// The service control policies that bind the accounts that orgtrail writes
     /// in, but for the management account, which none binds.
-    pub scps: BTreeMap<AccountId, Seen<AccountScps>>,
+    pub scps: BTreeMap<AccountId, Seen<ControlPolicies>>,
 }
 
 /// Reads everything, what does not depend on each other at once.

@@ -3,68 +3,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_organizations::types::PolicyType;
-use serde::Serialize;
-
-use super::policy_change::name_of;
-use super::reach::condition_keys;
 use super::{Desired, Observed, Place};
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{Clients, Seen};
 use crate::names::AccountId;
+use crate::org::{ControlKind, ControlPolicies, Ruling};
 use crate::plan::{Action, Change};
-use crate::policy::PolicyDocument;
 use crate::resources::catalogue::Entry;
-use crate::sandbox::{Asked, Question, Says, Who};
+use crate::sandbox::{Question, Who};
 
-/// What reading them needs in the management account.
-pub(crate) const ACTIONS: &[&str] = &[
-    "organizations:DescribePolicy",
-    "organizations:ListParents",
-    "organizations:ListPoliciesForTarget",
-];
-
-/// The service control policies that bind an account, from the account up to the
-/// root. Each level must allow a call, and none may deny it.
-///
-/// Source: Organizations `ListPoliciesForTarget`, `DescribePolicy`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AccountScps {
-    /// The levels; one without policies has the policy type not enabled.
-    pub levels: Vec<ScpLevel>,
-}
-
-/// The policies of one account, unit or root.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ScpLevel {
-    /// The id of the account, unit or root.
-    pub target: String,
-    /// The policies that are attached there.
-    pub policies: Vec<Scp>,
-}
-
-/// A service control policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Scp {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// What it says.
-    pub document: PolicyDocument,
-}
-
-/// Reads those of every account but the management account, which none binds.
+/// Reads those of every account that steps are done in, but the management account,
+/// which none binds.
 pub(super) async fn observe(
     management: &Clients,
     desired: &Desired,
-) -> BTreeMap<AccountId, Seen<AccountScps>> {
+) -> BTreeMap<AccountId, Seen<ControlPolicies>> {
     let vault = desired.config.archive.replication.as_ref().map(|vault| &vault.account);
     let accounts: BTreeSet<&AccountId> = vault.into_iter().chain([desired.archive()]).collect();
     let mut read = BTreeMap::new();
-    let mut known = BTreeMap::new();
     for account in accounts {
         if account != desired.management() {
-            let seen = match of_account(management, account, &mut known).await {
+            let kind = ControlKind::Service;
+            let found = ControlPolicies::read(management, kind, account, desired.management());
+            let seen = match found.await {
                 Ok(found) => Seen::Present(found),
                 Err(error) => Seen::Unreadable(error),
             };
@@ -72,104 +32,6 @@ pub(super) async fn observe(
         }
     }
     read
-}
-
-async fn of_account(
-    management: &Clients,
-    account: &AccountId,
-    known: &mut BTreeMap<String, PolicyDocument>,
-) -> Result<AccountScps, AwsError> {
-    const DESCRIBE: &str = "organizations:DescribePolicy";
-    let organizations = management.organizations();
-    let mut levels = Vec::new();
-    let mut target = Some(account.to_string());
-    while let Some(at) = target {
-        let listed = organizations
-            .list_policies_for_target()
-            .target_id(&at)
-            .filter(PolicyType::ServiceControlPolicy)
-            .into_paginator()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .at(management, "organizations:ListPoliciesForTarget")?;
-        let mut policies = Vec::new();
-        for one in listed.into_iter().flat_map(|page| page.policies.unwrap_or_default()) {
-            let (id, name) = (one.id.unwrap_or_default(), one.name.unwrap_or_default());
-            let document = match known.get(&id) {
-                Some(document) => document.clone(),
-                None => {
-                    let described = organizations.describe_policy().policy_id(&id).send().await;
-                    let policy = described.at(management, DESCRIBE)?.policy;
-                    let text = policy.as_ref().and_then(|policy| policy.content());
-                    let document: PolicyDocument =
-                        text.unwrap_or_default().parse().map_err(|error| {
-                            let found = format!("a policy that cannot be read ({error:?})");
-                            management.malformed(DESCRIBE, &found)
-                        })?;
-                    known.insert(id.clone(), document.clone());
-                    document
-                }
-            };
-            policies.push(Scp { id, name, document });
-        }
-        policies.sort_by(|one, other| one.id.cmp(&other.id));
-        let is_root = at.starts_with("r-");
-        levels.push(ScpLevel { target: at.clone(), policies });
-        target = if is_root {
-            None
-        } else {
-            let parents = organizations.list_parents().child_id(&at).send().await;
-            let parents = parents.at(management, "organizations:ListParents")?.parents;
-            parents.unwrap_or_default().into_iter().find_map(|parent| parent.id)
-        };
-    }
-    Ok(AccountScps { levels })
-}
-
-/// What keeps a call from being made.
-struct Denial {
-    /// The policy, in words.
-    by: String,
-    /// Whether nothing unknown decides.
-    certain: bool,
-}
-
-impl AccountScps {
-    /// The policy that keeps a call from being made; none where all levels let it
-    /// through, or where a policy cannot be judged.
-    fn denies(&self, question: &Question<'_>) -> Option<Denial> {
-        let is_known = |key: &String| {
-            question.context.iter().any(|(known, _)| known.eq_ignore_ascii_case(key))
-        };
-        for level in &self.levels {
-            let mut allowed = level.policies.is_empty();
-            for policy in &level.policies {
-                let asked = Asked::new(&policy.document).ok()?;
-                match asked.decides(question) {
-                    (Says::Denies, Some(at)) => {
-                        let statement = name_of(&policy.document, at);
-                        let Scp { id, name, .. } = policy;
-                        let by = format!(
-                            "the statement {statement} of the service control policy `{name}` ({id}) on {}",
-                            level.target
-                        );
-                        // A condition on what is not known here may not hold.
-                        let statement = policy.document.statements.get(at);
-                        let mut keys = statement.into_iter().flat_map(condition_keys);
-                        return Some(Denial { by, certain: keys.all(|key| is_known(&key)) });
-                    }
-                    (Says::Allows, _) => allowed = true,
-                    _ => {}
-                }
-            }
-            if !allowed {
-                let by = format!("every service control policy on {}: none allows it", level.target);
-                return Some(Denial { by, certain: true });
-            }
-        }
-        None
-    }
 }
 
 /// Refuses a step whose writing calls a service control policy denies, or notes
@@ -208,7 +70,11 @@ pub(crate) fn bound(
             resource: &resource,
             context: &context,
         };
-        scps.denies(&question).map(|denial| (*action, denial))
+        match scps.ruling(ControlKind::Service, &question, &[]) {
+            Ruling::Permitted => None,
+            Ruling::Denied(by) => Some((*action, by, true)),
+            Ruling::Unclear(by) => Some((*action, by, false)),
+        }
     };
     let writing: Vec<&&'static str> =
         entry.actions.iter().filter(|action| is_writing(action)).collect();
@@ -222,18 +88,14 @@ pub(crate) fn bound(
     );
     // Of several calls a step may need only some.
     let refused: Vec<_> = needed.iter().copied().filter_map(denied).collect();
-    if let Some((action, denial)) = refused.first()
+    if let Some((action, by, true)) = refused.first()
         && refused.len() == needed.len()
-        && denial.certain
     {
-        let refused = Change::refused(format!("{action} is denied by {}", denial.by), hint);
+        let refused = Change::refused(format!("{action} is denied by {by}"), hint);
         return refused.with_notes(change.notes);
     }
-    let Some((action, denial)) = writing.iter().copied().find_map(denied) else { return change };
-    change.with_notes([format!(
-        "{action}, which the step may need, may be denied by {}; {hint}",
-        denial.by
-    )])
+    let Some((action, by, _)) = writing.iter().copied().find_map(denied) else { return change };
+    change.with_notes([format!("{action}, which the step may need, may be denied by {by}; {hint}")])
 }
 
 /// Says once that the policies could not be read.

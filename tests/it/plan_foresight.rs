@@ -83,12 +83,12 @@ async fn an_scp_that_denies_what_a_step_needs_is_named() {
     organizations.attach_policy().policy_id(&id).target_id(&root).send().await.unwrap();
     let plan = stage.plan().await;
     let (why, hint) = refused(&plan, "kms-key");
-    for word in ["kms:CreateKey", "`NoKeys`", "`house-rules`", id.as_str(), root.as_str()] {
+    for word in ["kms:CreateKey", "NoKeys", "house-rules", id.as_str(), root.as_str()] {
         assert!(why.contains(word), "{word}: {why}");
     }
     assert!(hint.contains("role/OrganizationAccountAccessRole"), "{hint}");
     let (why, _) = refused(&plan, "archive-bucket/versioning");
-    assert!(why.contains("`OnlyFrankfurt`"), "{why}");
+    assert!(why.contains("OnlyFrankfurt"), "{why}");
     // It binds no step that is done in the management account, and goes with its
     // attachment.
     assert_eq!(plan.step("log-group").unwrap().action, Action::Create);
@@ -120,11 +120,13 @@ async fn a_deleted_principal_is_named_and_can_be_dropped() {
     let statement = format!(
         r#"{{"Sid":"Auditors","Effect":"Allow","Principal":{{"AWS":"{arn}"}},"Action":"s3:GetObject","Resource":"arn:aws:s3:::{BUCKET}/*"}}"#
     );
-    let read = archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
+    let read =
+        archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
     let policy = read.replacen("\"Statement\":[", &format!("\"Statement\":[{statement},"), 1);
     archive.s3().put_bucket_policy().bucket(BUCKET).policy(policy).send().await.unwrap();
     archive.iam().delete_role().role_name("auditor").send().await.unwrap();
-    let read = archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
+    let read =
+        archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
     assert!(read.contains(&id) && !read.contains(&arn), "{read}");
     // A role of the same name is another one.
     let call = archive.iam().create_role().role_name("auditor").assume_role_policy_document(trust);
@@ -149,7 +151,8 @@ async fn a_deleted_principal_is_named_and_can_be_dropped() {
     assert_eq!(plan.step("archive-bucket/policy").unwrap().action, Action::Update);
     assert_eq!(plan.step("archive-bucket/policy").unwrap().irreversible, None);
     stage.converge().await;
-    let read = archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
+    let read =
+        archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
     assert!(!read.contains("Auditors"), "{read}");
 }
 

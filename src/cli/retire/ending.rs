@@ -2,9 +2,9 @@
 //! CloudTrail refuses.
 
 use super::{CliError, Clients, Context, Exit, LegacyTrail, Look, Seen, Source};
-use crate::cli::ending::unless_stopped;
 use crate::archive::retire::{Condition, deletable as judged};
 use crate::aws::{At as _, AwsError};
+use crate::cli::ending::unless_stopped;
 use crate::names::Arn;
 use crate::org::{ControlKind, ControlPolicies, Ruling};
 use crate::plan::retire::{Left, Retirement};
@@ -100,11 +100,10 @@ pub(super) async fn end(
         // What it delivered since the first look.
         let contents = match unless_stopped(context, Box::pin(look.contents(&seen.lanes))).await {
             Ok(contents) => contents,
-            Err(_) => Err(CliError::new(
-                format!("stopped by {}", context.stop.cause()),
-                Exit::Incomplete,
-            )
-            .with_hint("run the same command again")),
+            Err(_) => {
+                Err(CliError::new(format!("stopped by {}", context.stop.cause()), Exit::Incomplete)
+                    .with_hint("run the same command again"))
+            }
         };
         match contents {
             Ok((consolidated, counted, held)) => seen.replace([consolidated, counted], held),

@@ -66,9 +66,7 @@ impl ChainVerifier {
         let before = chains.iter().position(|chain| {
             chain.may_be_of(owner.as_ref())
                 && chain.tip.end <= opened.start
-                && (of_owner == 1
-                    || chain.original_root.is_none()
-                    || chain.original_root == root)
+                && (of_owner == 1 || chain.original_root.is_none() || chain.original_root == root)
         });
         if let Some(at) = before {
             self.prove_pending(&mut chains[at], Err(NO_SIGNATURE), out);

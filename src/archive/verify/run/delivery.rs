@@ -9,9 +9,7 @@ use jiff::Timestamp;
 
 use super::{LaneReport, Selection};
 use crate::archive::key::Root;
-use crate::archive::verify::chain::{
-    DELIVERED_WITHIN, LatestDelivery, SilentTrail, TrailReports,
-};
+use crate::archive::verify::chain::{DELIVERED_WITHIN, LatestDelivery, SilentTrail, TrailReports};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::place::Lane;
 use crate::aws::{At as _, Aws, AwsError, Clients};

@@ -116,12 +116,7 @@ impl LogFiles {
         })
     }
 
-    pub(super) fn finish(
-        self,
-        covered: &Periods,
-        ends: &[Timestamp],
-        findings: &mut Vec<Finding>,
-    ) {
+    pub(super) fn finish(self, covered: &Periods, ends: &[Timestamp], findings: &mut Vec<Finding>) {
         let window = Period {
             from: self.request.window.since.unwrap_or(Timestamp::MIN),
             to: self.request.window.until.unwrap_or(Timestamp::MAX),
