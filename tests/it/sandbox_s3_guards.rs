@@ -110,6 +110,9 @@ async fn mfa_delete_wants_the_owners_root_and_a_fresh_code() {
     let token = || format!("{} {}", device.serial, device.current_code());
     let denied = refused("AccessDenied");
     assert_eq!(code(switch(MfaDelete::Enabled).send().await), denied);
+    // What was never named is not told.
+    let state = client.get_bucket_versioning().bucket(BUCKET).send().await.unwrap();
+    assert_eq!((state.status().unwrap().as_str(), state.mfa_delete()), ("Enabled", None));
     let wrong = format!("{} 000000", device.serial);
     let wrong = switch(MfaDelete::Enabled).mfa(wrong).send().await;
     assert_eq!(code(wrong), denied);
@@ -125,6 +128,8 @@ async fn mfa_delete_wants_the_owners_root_and_a_fresh_code() {
     assert_eq!(code(lifecycle(&client, expire_after(1)).await), refused("InvalidBucketState"));
     delete().mfa(token()).send().await.unwrap();
     switch(MfaDelete::Disabled).mfa(token()).send().await.unwrap();
+    let state = client.get_bucket_versioning().bucket(BUCKET).send().await.unwrap();
+    assert_eq!(state.mfa_delete().unwrap().as_str(), "Disabled");
     assert_eq!(code(lifecycle(&client, expire_after(1)).await), Ok(()));
     let again = switch(MfaDelete::Enabled).mfa(token()).send().await;
     assert_eq!(code(again), refused("InvalidBucketState"));

@@ -5,7 +5,10 @@
 //! covers the place gets what it selects, through S3 as CloudTrail's service
 //! principal, and, with validation on, a chain of hourly digests.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -103,11 +106,15 @@ pub(super) fn advance(world: &World) {
         .flat_map(|account| account.cloudtrail.trails.values().cloned())
         .collect();
     let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
+    let mut add = |trail: Trail, until, ends| {
+        let trail = Arc::new(trail);
+        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until, ends });
+    };
     for (trail, at) in endings {
-        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until: at, ends: true });
+        add(trail, at, true);
     }
     for trail in trails {
-        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until: now, ends: false });
+        add(trail, now, false);
     }
     let delivered = deliver(world, &mut control, runs, now);
     control.simulator.activity.retain(|call| activity::made_at(call) >= Some(delivered));
@@ -119,7 +126,7 @@ struct Unit {
     account: AccountId,
     region: Region,
     place: Place,
-    runs: std::sync::Arc<Vec<Run>>,
+    runs: Arc<Vec<Run>>,
 }
 
 /// Runs every place of every trail, on as many threads as there are processors.
@@ -136,10 +143,10 @@ fn deliver(
         let Some(newest) = runs.last() else { continue };
         let places = places_of(world, control, &newest.trail);
         let mut known = control.simulator.places.remove(&arn).unwrap_or_default();
-        let runs = std::sync::Arc::new(runs);
+        let runs = Arc::new(runs);
         for (account, region) in places {
             let place = known.remove(&place_key(&account, &region)).unwrap_or_default();
-            let (trail, runs) = (arn.clone(), std::sync::Arc::clone(&runs));
+            let (trail, runs) = (arn.clone(), Arc::clone(&runs));
             units.push(Unit { trail, account, region, place, runs });
         }
         // Places that the trail no longer covers keep where they were.
