@@ -64,7 +64,7 @@ pub(in crate::sandbox) fn fill(world: &World, legacy: &Legacy) -> Result<(), Leg
     // Only this trail's Regions, and nothing that clients called today.
     let activity = std::mem::take(&mut control.simulator.activity);
     let regions = control.simulator.volume.regions.replace(legacy.regions.clone());
-    let run = Run { trail: trail.clone(), until: legacy.until, ends: true };
+    let run = Run { trail: trail.clone().into(), until: legacy.until, ends: true };
     deliver(world, &mut control, [(trail.arn.to_string(), vec![run])].into(), legacy.until);
     control.simulator.volume.regions = regions;
     control.simulator.activity = activity;

@@ -5,7 +5,10 @@
 //! covers the place gets what it selects, through S3 as CloudTrail's service
 //! principal, and, with validation on, a chain of hourly digests.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -135,11 +138,15 @@ pub(super) fn advance(world: &World) {
         .flat_map(|account| account.cloudtrail.trails.values().cloned())
         .collect();
     let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
+    let mut add = |trail: Trail, until, ends| {
+        let trail = Arc::new(trail);
+        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until, ends });
+    };
     for Change { trail, at, ends } in changes {
-        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until: at, ends });
+        add(trail, at, ends);
     }
     for trail in trails {
-        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until: now, ends: false });
+        add(trail, now, false);
     }
     let delivered = deliver(world, &mut control, runs, now);
     control.simulator.activity.retain(|call| activity::made_at(call) >= Some(delivered));

@@ -1,5 +1,7 @@
 //! One account and Region of a trail: what was delivered, what is due.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,7 +41,8 @@ pub(super) struct Place {
 /// A stretch of time in which a trail was set so.
 #[derive(Debug, Clone)]
 pub(super) struct Run {
-    pub(super) trail: Trail,
+    /// Shared: a trail knows what was delivered to each of its places.
+    pub(super) trail: Arc<Trail>,
     pub(super) until: Timestamp,
     /// Whether logging or validation ended then.
     pub(super) ends: bool,
