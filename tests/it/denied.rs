@@ -4,8 +4,7 @@ use crate::rounds::{Ground, code, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_listing_of_the_archive_is_incomplete_with_a_hint_everywhere() {
-    let ground = Ground::bare(4).await;
-    ground.sandbox.tick(jiff::SignedDuration::from_hours(2));
+    let ground = Ground::lay().await;
     ground.sandbox.revoke("222222222222");
     for command in [&["consolidate", "--yes"][..], &["verify"], &["records"]] {
         let ran = ground.run(command).await;
