@@ -246,7 +246,7 @@ fn tell(context: &Context, report: &Report) -> Result<(), CliError> {
         );
     }
     for source in &report.excluded {
-        context.out.note(format_args!("left out by the config: {}", source.name()));
+        context.out.note(format_args!("left out by the config: {}", plain(&source.name())));
     }
     if report.organization_trail_logs == Some(false) {
         context.out.warn(
@@ -280,7 +280,7 @@ fn duplicates_table(duplicates: &[Duplicate]) -> Table {
         unframed(&["SOURCE", "MANAGEMENT EVENTS A MONTH", "DATA EVENTS A MONTH", "USD A MONTH"]);
     for one in duplicates {
         table.add_row([
-            one.source.clone(),
+            plain(&one.source).into_owned(),
             format!("~{}", HumanCount(one.management_events_a_month)),
             format!("~{}", HumanCount(one.data_events_a_month)),
             one.usd_a_month.to_string(),

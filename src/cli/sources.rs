@@ -149,7 +149,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             }
             tell_missing(context, &missing);
             for source in &excluded {
-                context.out.note(format_args!("left out by the config: {}", source.name()));
+                context.out.note(format_args!("left out by the config: {}", plain(&source.name())));
             }
             tell_unread(context, &found);
             for source in &counted {

@@ -203,6 +203,14 @@ impl Resource for OrganizationTrail {
             |key| key.arn.to_string(),
         );
         let mut wanted = TrailSettings::declared(desired, wanted_key);
+        let kept = own.and_then(|own| own.settings.s3_key_prefix.as_deref());
+        let prefix = desired.config.archive.prefix.as_ref();
+        if let Some(prefix) = prefix.filter(|it| !it.is_plain() && kept != Some(it.as_str())) {
+            return Change::refused(
+                format!("archive.prefix is `{prefix}`, which not every tool can read keys with"),
+                "a new prefix has letters, digits and `!_.*'()-` between single slashes, without a folder `AWSLogs`; that of an existing trail is kept as it is",
+            );
+        }
         let Some(own) = own else {
             let others = found.map_or(0, |found| found.others.len());
             if others >= QUOTA {
@@ -213,15 +221,6 @@ impl Resource for OrganizationTrail {
                         desired.home_region()
                     ),
                     "delete one that is no longer needed, or adopt one by trail.name; the quota cannot be raised",
-                );
-            }
-            let prefix = desired.config.archive.prefix.as_ref();
-            if let Some(prefix) = prefix.filter(|prefix| !prefix.is_plain()) {
-                return Change::refused(
-                    format!(
-                        "archive.prefix is `{prefix}`, which not every tool can read keys with"
-                    ),
-                    "for a new trail, use letters, digits and `!_.*'()-` between single slashes, without a folder `AWSLogs`; an existing trail's prefix is kept as it is",
                 );
             }
             return Change::create(

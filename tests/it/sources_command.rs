@@ -96,6 +96,22 @@ impl Ground {
         (output.status.code(), told.unwrap_or_else(|_| panic!("{}", said(&output))))
     }
 
+    /// Lets CloudTrail write to more of the archive.
+    async fn open_archive(&self, resources: Value) {
+        let archive = self.clients(&self.archive(), HOME);
+        let policy = archive.s3().get_bucket_policy().bucket("acme-log-archive");
+        let policy = policy.send().await.unwrap();
+        let mut policy: Value = serde_json::from_str(policy.policy().unwrap()).unwrap();
+        policy["Statement"].as_array_mut().unwrap().push(json!({
+            "Effect": "Allow",
+            "Principal": { "Service": "cloudtrail.amazonaws.com" },
+            "Action": ["s3:GetBucketAcl", "s3:PutObject"],
+            "Resource": resources,
+        }));
+        let put = archive.s3().put_bucket_policy().bucket("acme-log-archive");
+        put.policy(policy.to_string()).send().await.unwrap();
+    }
+
     /// That every object of a bucket below `AWSLogs/` is in the archive.
     fn assert_arrived(&self, bucket: &str) {
         let org = self.sandbox.organization_id().unwrap();
@@ -321,6 +337,23 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
 }
 
 #[tokio::test]
+async fn only_a_prefix_that_exists_already_may_be_an_odd_one() {
+    let ground = Ground::new().await;
+    let odd = "prefix = \"env=prod\"\n";
+    let refusal = "archive.prefix is `env=prod`";
+    let planned = said(&ground.run(odd, &["plan"]).await);
+    assert!(planned.contains(refusal), "{planned}");
+    // The organization's trail has it, whoever gave it.
+    let resources = ["", "/env=prod/*"].map(|part| format!("arn:aws:s3:::acme-log-archive{part}"));
+    ground.open_archive(json!(resources)).await;
+    let management = ground.clients(&MANAGEMENT.parse().unwrap(), HOME);
+    let update = management.cloudtrail().update_trail().name("orgtrail");
+    update.s3_key_prefix("env=prod").send().await.unwrap();
+    let planned = said(&ground.run(odd, &["plan"]).await);
+    assert!(!planned.contains(refusal), "{planned}");
+}
+
+#[tokio::test]
 async fn a_control_tower_trail_is_found_undeclared() {
     let ground = Ground::new().await;
     let org = ground.sandbox.organization_id().unwrap().to_string();
@@ -477,18 +510,9 @@ async fn an_owner_that_cannot_be_entered_is_proven_through_who_may_read() {
 async fn what_lies_in_the_archive_is_no_part_of_a_source_there() {
     let ground = Ground::new().await;
     let one = &ground.members[0];
-    let archive = ground.clients(&ground.archive(), HOME);
-    let policy = archive.s3().get_bucket_policy().bucket("acme-log-archive").send().await.unwrap();
-    let mut policy: Value = serde_json::from_str(policy.policy().unwrap()).unwrap();
-    let open = json!({
-        "Effect": "Allow",
-        "Principal": { "Service": "cloudtrail.amazonaws.com" },
-        "Action": ["s3:GetBucketAcl", "s3:PutObject"],
-        "Resource": ["arn:aws:s3:::acme-log-archive", format!("arn:aws:s3:::acme-log-archive/AWSLogs/{one}/*")],
-    });
-    policy["Statement"].as_array_mut().unwrap().push(open);
-    let put = archive.s3().put_bucket_policy().bucket("acme-log-archive");
-    put.policy(policy.to_string()).send().await.unwrap();
+    let resources = [String::new(), format!("/AWSLogs/{one}/*")];
+    let resources = resources.map(|part| format!("arn:aws:s3:::acme-log-archive{part}"));
+    ground.open_archive(json!(resources)).await;
     ground.trail(one, "own", "acme-log-archive", None).await;
     ground.sandbox.tick(SignedDuration::from_hours(2));
     let (code, told) = ground.json("", &["sources", "--exact"]).await;

@@ -144,6 +144,15 @@ fn access_logs_do_not_go_where_they_come_from() {
         "archive.access_logging.enabled",
         "access logging is off",
     );
+    only(
+        &config("", "access_logging.prefix = \"a//b\"", ""),
+        ERROR,
+        "archive.access_logging.prefix",
+        "between single slashes",
+    );
+    // The archive's own prefix may be that of a trail that exists.
+    let adopted = findings(&config("", "prefix = \"env=prod/AWSLogs\"", ""));
+    assert_eq!(adopted, []);
     let long = "bucket = \"acme-log-archive-of-the-organization-in-us-east-1-000\"";
     let findings = findings(&config("", long, ""));
     assert_eq!(findings.len(), 1, "{findings:?}");
