@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::config::InsightEvents;
-use crate::plan::{Change, Confirmation, FieldChange};
 use crate::names::Arn;
+use crate::plan::{Change, Confirmation, FieldChange};
 
 /// Which Insights the trail records.
 ///
@@ -59,16 +59,10 @@ impl Insights {
             let events = events.iter().map(|one| one.as_str().to_owned()).collect();
             on.then(|| (kind.as_str().to_owned(), events))
         };
-        let call = of(
-            insights.call_rate,
-            InsightType::ApiCallRateInsight,
-            &insights.call_rate_events,
-        );
-        let error = of(
-            insights.error_rate,
-            InsightType::ApiErrorRateInsight,
-            &insights.error_rate_events,
-        );
+        let call =
+            of(insights.call_rate, InsightType::ApiCallRateInsight, &insights.call_rate_events);
+        let error =
+            of(insights.error_rate, InsightType::ApiErrorRateInsight, &insights.error_rate_events);
         call.into_iter().chain(error).collect()
     }
 }
@@ -78,9 +72,8 @@ fn no_fewer(
     more: &BTreeMap<String, BTreeSet<String>>,
     than: &BTreeMap<String, BTreeSet<String>>,
 ) -> bool {
-    than.iter().all(|(kind, categories)| {
-        more.get(kind).is_some_and(|found| found.is_superset(categories))
-    })
+    than.iter()
+        .all(|(kind, categories)| more.get(kind).is_some_and(|found| found.is_superset(categories)))
 }
 
 impl Resource for Insights {

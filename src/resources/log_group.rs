@@ -108,8 +108,8 @@ impl Resource for LogGroup {
             )
         });
         let decided_here = found.retention_policy.is_none();
-        let change = Change::update("events are kept and encrypted as declared", fields)
-            .with_notes(note);
+        let change =
+            Change::update("events are kept and encrypted as declared", fields).with_notes(note);
         let shorter = decided_here
             && days.is_some_and(|days| found.retention_days.is_none_or(|found| found > days));
         // A run that stopped before it set the retention leaves an empty group.

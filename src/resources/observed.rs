@@ -6,9 +6,10 @@ use super::log_group_role::LogGroupRole;
 use super::replication_role::ReplicationRole;
 use super::trail::Trails;
 use super::{
-    AccessLogBucket, AccountScps, AlarmSubscriptions, DelegatedAdministrators, Desired, EventSelectors,
-    GuardrailScp, Insights, KmsKey, LogGroup, MetricAlarms, MetricFilters, OrganizationTrail,
-    ServiceLinkedRole, ServiceRole, Topic, TrailLogging, TrailTags, TrustedAccess, Vault,
+    AccessLogBucket, AccountScps, AlarmSubscriptions, DelegatedAdministrators, Desired,
+    EventSelectors, GuardrailScp, Insights, KmsKey, LogGroup, MetricAlarms, MetricFilters,
+    OrganizationTrail, ServiceLinkedRole, ServiceRole, Topic, TrailLogging, TrailTags,
+    TrustedAccess, Vault,
 };
 use crate::aws::{Aws, Seen};
 use crate::names::AccountId;

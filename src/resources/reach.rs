@@ -9,7 +9,10 @@ use crate::sandbox::{Asked, Question, Says, Who};
 
 /// Refuses a policy of which another statement denies a service what one of
 /// orgtrail's own allows it. What cannot be judged is not refused.
-pub(super) fn service_denied(document: &PolicyDocument, declared: &WantedPolicy<'_>) -> Option<Change> {
+pub(super) fn service_denied(
+    document: &PolicyDocument,
+    declared: &WantedPolicy<'_>,
+) -> Option<Change> {
     let asked = Asked::new(document).ok()?;
     for own in &declared.document.statements {
         for request in Request::of(own) {

@@ -164,7 +164,8 @@ impl AccountScps {
                 }
             }
             if !allowed {
-                let by = format!("every service control policy on {}: none allows it", level.target);
+                let by =
+                    format!("every service control policy on {}: none allows it", level.target);
                 return Some(Denial { by, certain: true });
             }
         }

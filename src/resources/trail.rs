@@ -125,10 +125,9 @@ impl TrailSettings {
     fn told_no_more(&self, wanted: &Self, desired: &Desired) -> Vec<String> {
         let topic = self.sns_topic.as_ref().filter(|_| self.sns_topic != wanted.sns_topic);
         let topic = topic.map(|topic| {
-            let keep = topic.parse::<Arn>().map_or_else(
-                |_| format!("name = \"{topic}\""),
-                |arn| keep_topic(&arn, desired),
-            );
+            let keep = topic
+                .parse::<Arn>()
+                .map_or_else(|_| format!("name = \"{topic}\""), |arn| keep_topic(&arn, desired));
             format!("{topic} is no longer notified of new logs (to keep it: [topic] {keep})")
         });
         let group = self.log_group.as_ref().filter(|_| self.log_group != wanted.log_group);

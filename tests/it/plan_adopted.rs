@@ -54,7 +54,8 @@ async fn selectors_of_the_same_meaning_are_no_change() {
     let writes = ("readOnly", "equals", &["false"][..]);
     put(&stage, vec![advanced("all", &[MANAGEMENT])]).await;
     assert!(stage.plan().await.is_empty());
-    put(&stage, vec![advanced("w", &[writes, MANAGEMENT]), advanced("r", &[MANAGEMENT, reads])]).await;
+    put(&stage, vec![advanced("w", &[writes, MANAGEMENT]), advanced("r", &[MANAGEMENT, reads])])
+        .await;
     assert!(stage.plan().await.is_empty());
     let apart = [ReadWriteType::WriteOnly, ReadWriteType::ReadOnly].map(|kind| {
         EventSelector::builder().read_write_type(kind).include_management_events(true).build()
@@ -78,7 +79,8 @@ async fn data_events_said_in_classic_or_advanced_words_are_the_same() {
                    resource_type = \"AWS::S3::Object\"\nvalues = [\"arn:aws:s3\"]\n";
     let mut stage = Stage::new(&format!("{MINIMAL}{classic}")).await;
     stage.converge().await;
-    stage.declare(&format!("{MINIMAL}[[trail.data_events]]\nresource_type = \"AWS::S3::Object\"\n"));
+    stage
+        .declare(&format!("{MINIMAL}[[trail.data_events]]\nresource_type = \"AWS::S3::Object\"\n"));
     assert!(stage.plan().await.is_empty());
 }
 
@@ -86,8 +88,10 @@ async fn data_events_said_in_classic_or_advanced_words_are_the_same() {
 async fn recording_fewer_events_of_any_kind_asks() {
     let mut stage = Stage::new(MINIMAL).await;
     stage.converge().await;
-    let of = ("resources.ARN", "starts_with", &["arn:aws:s3:::acme-a/", "arn:aws:s3:::acme-b/"][..]);
-    put(&stage, vec![advanced("all", &[MANAGEMENT]), advanced("objects", &[DATA, OBJECTS, of])]).await;
+    let of =
+        ("resources.ARN", "starts_with", &["arn:aws:s3:::acme-a/", "arn:aws:s3:::acme-b/"][..]);
+    put(&stage, vec![advanced("all", &[MANAGEMENT]), advanced("objects", &[DATA, OBJECTS, of])])
+        .await;
     let (confirmation, what) = asked(&stage.plan().await, "trail/event-selectors").unwrap();
     assert_eq!(confirmation, Confirmation::WeakenedGuard);
     assert!(what.contains("Data events with"), "{what}");
@@ -253,7 +257,8 @@ async fn a_key_with_imported_material_is_not_rotated_and_that_can_be_declared() 
         .send()
         .await
         .unwrap();
-    let public = aws_lc_rs::rsa::PublicEncryptingKey::from_der(given.public_key().unwrap().as_ref());
+    let public =
+        aws_lc_rs::rsa::PublicEncryptingKey::from_der(given.public_key().unwrap().as_ref());
     let public = aws_lc_rs::rsa::OaepPublicEncryptingKey::new(public.unwrap()).unwrap();
     let mut wrapped = vec![0; public.ciphertext_size()];
     let algorithm = &aws_lc_rs::rsa::OAEP_SHA256_MGF1SHA256;
@@ -338,13 +343,17 @@ async fn the_smallest_size_of_a_transition_stays_and_can_be_declared() {
 
 #[tokio::test]
 async fn a_first_config_declares_all_that_the_trail_has() {
-    let mut stage = Stage::new(&format!("{MINIMAL}prefix = \"org\"\n[topic]\nname = \"found\"\n")).await;
+    let mut stage =
+        Stage::new(&format!("{MINIMAL}prefix = \"org\"\n[topic]\nname = \"found\"\n")).await;
     stage.converge().await;
     let objects = ("resources.ARN", "starts_with", &["arn:aws:s3:::acme-a/"][..]);
     let kms = ("eventSource", "not_equals", &["kms.amazonaws.com"][..]);
     put(
         &stage,
-        vec![advanced("a \"name\"", &[MANAGEMENT, kms]), advanced("objects", &[DATA, OBJECTS, objects])],
+        vec![
+            advanced("a \"name\"", &[MANAGEMENT, kms]),
+            advanced("objects", &[DATA, OBJECTS, objects]),
+        ],
     )
     .await;
     let management = stage.management();

@@ -120,11 +120,13 @@ async fn a_deleted_principal_is_named_and_can_be_dropped() {
     let statement = format!(
         r#"{{"Sid":"Auditors","Effect":"Allow","Principal":{{"AWS":"{arn}"}},"Action":"s3:GetObject","Resource":"arn:aws:s3:::{BUCKET}/*"}}"#
     );
-    let read = archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
+    let read =
+        archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
     let policy = read.replacen("\"Statement\":[", &format!("\"Statement\":[{statement},"), 1);
     archive.s3().put_bucket_policy().bucket(BUCKET).policy(policy).send().await.unwrap();
     archive.iam().delete_role().role_name("auditor").send().await.unwrap();
-    let read = archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
+    let read =
+        archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
     assert!(read.contains(&id) && !read.contains(&arn), "{read}");
     // A role of the same name is another one.
     let call = archive.iam().create_role().role_name("auditor").assume_role_policy_document(trust);
@@ -149,7 +151,8 @@ async fn a_deleted_principal_is_named_and_can_be_dropped() {
     assert_eq!(plan.step("archive-bucket/policy").unwrap().action, Action::Update);
     assert_eq!(plan.step("archive-bucket/policy").unwrap().irreversible, None);
     stage.converge().await;
-    let read = archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
+    let read =
+        archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
     assert!(!read.contains("Auditors"), "{read}");
 }
 

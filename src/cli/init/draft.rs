@@ -81,7 +81,9 @@ impl Lines {
             self.0.push_str(text.trim_start());
             return;
         }
-        self.comment("ATTENTION: orgtrail cannot declare this; `apply` asks before less is recorded.");
+        self.comment(
+            "ATTENTION: orgtrail cannot declare this; `apply` asks before less is recorded.",
+        );
         text.trim().lines().for_each(|line| self.comment(line));
     }
 
@@ -336,7 +338,9 @@ fn key_section(found: &Discovery, archive: &AccountId, region: &Region, lines: &
         Ok(_) => lines.comment(&format!("By {arn}: put the key's own ARN here as `arn`.")),
         Err(_) => {
             if !of_archive {
-                lines.comment("It belongs to another account, which keeps its policy: `plan` says what");
+                lines.comment(
+                    "It belongs to another account, which keeps its policy: `plan` says what",
+                );
                 lines.comment("the policy lacks.");
             }
             lines.value("arn", &arn);
@@ -366,8 +370,12 @@ fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) -> Regio
             }
             if found.adopted.as_ref().and_then(|adopted| adopted.lifecycle) == Some(false) {
                 lines.section("archive.lifecycle");
-                lines.comment("Found: the bucket has no lifecycle rules, so that logs are kept for ever.");
-                lines.comment("`true` moves logs to cheaper storage and ends them after retention_days.");
+                lines.comment(
+                    "Found: the bucket has no lifecycle rules, so that logs are kept for ever.",
+                );
+                lines.comment(
+                    "`true` moves logs to cheaper storage and ends them after retention_days.",
+                );
                 lines.bare("enabled", false);
             }
             // Its default name would be too long.
@@ -454,8 +462,8 @@ mod tests {
             AdvancedEventSelector, Config, DataEvents, InsightEvents, ManagementEventSource,
             ReadWriteType, Selectors,
         },
+        org::{Account, AccountState, Adopted, EnabledRegions, FoundBucket, Unit},
         resources::FoundSelectors,
-        org::{Account, Adopted, AccountState, EnabledRegions, FoundBucket, Unit},
     };
 
     fn account(id: &str, name: &str, state: AccountState) -> (AccountId, Account) {
@@ -575,7 +583,10 @@ mod tests {
         assert!(config.cloudwatch_logs.keep_forever);
         assert_eq!(config.cloudwatch_logs.role.as_str(), "CloudTrailRole");
         let topic = config.topic.as_ref().unwrap().arn.as_ref().unwrap().to_string();
-        assert_eq!(topic, "arn:aws:sns:us-west-2:333333333333:aws-controltower-AllConfigNotifications");
+        assert_eq!(
+            topic,
+            "arn:aws:sns:us-west-2:333333333333:aws-controltower-AllConfigNotifications"
+        );
         assert_eq!(
             config.key.arn.as_ref().unwrap().to_string(),
             "arn:aws:kms:us-east-1:111111111111:key/1"

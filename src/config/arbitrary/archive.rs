@@ -7,8 +7,9 @@ use proptest::sample::{select, subsequence};
 
 use super::{member, name, prefix, principals};
 use crate::config::{
-    AccessLogging, Archive, Lifecycle, MfaDelete, MinimumTransitionSize, Notification, ObjectLock, ObjectLockMode,
-    Organization, Replication, ReplicationStorageClass, StorageClass, Tier, TlsFloor,
+    AccessLogging, Archive, Lifecycle, MfaDelete, MinimumTransitionSize, Notification, ObjectLock,
+    ObjectLockMode, Organization, Replication, ReplicationStorageClass, StorageClass, Tier,
+    TlsFloor,
 };
 use crate::names::{Arn, KeyAlias, Partition, Region};
 
@@ -106,12 +107,14 @@ fn lifecycle() -> impl Strategy<Value = Lifecycle> {
     });
     let minimum = option::of(select(MinimumTransitionSize::ALL));
     (any::<bool>(), tiers, minimum, 1..4000_u32, 1..100_u32).prop_map(
-        |(enabled, tiers, minimum_transition_size, noncurrent_days, abort_multipart_days)| Lifecycle {
-            enabled,
-            tiers,
-            minimum_transition_size,
-            noncurrent_days,
-            abort_multipart_days,
+        |(enabled, tiers, minimum_transition_size, noncurrent_days, abort_multipart_days)| {
+            Lifecycle {
+                enabled,
+                tiers,
+                minimum_transition_size,
+                noncurrent_days,
+                abort_multipart_days,
+            }
         },
     )
 }

@@ -313,13 +313,8 @@ fn cloudwatch_logs(
         name("[A-Za-z0-9+=,.@_-]{1,30}"),
         option::of(Just(key)),
     )
-        .prop_map(|((enabled, keep_forever), group, retention_days, role, kms_key)| CloudWatchLogs {
-            enabled,
-            group,
-            retention_days,
-            keep_forever,
-            kms_key,
-            role,
+        .prop_map(|((enabled, keep_forever), group, retention_days, role, kms_key)| {
+            CloudWatchLogs { enabled, group, retention_days, keep_forever, kms_key, role }
         })
 }
 

@@ -201,8 +201,7 @@ impl Resource for Policy {
         // Logs are encrypted with the trail's key.
         context.push(("s3:x-amz-server-side-encryption", "aws:kms".to_owned()));
         if let Some(key) = observed.kms_key.present() {
-            context
-                .push(("s3:x-amz-server-side-encryption-aws-kms-key-id", key.arn.to_string()));
+            context.push(("s3:x-amz-server-side-encryption-aws-kms-key-id", key.arn.to_string()));
         }
         policy_change(
             found.map(|found| &found.0),

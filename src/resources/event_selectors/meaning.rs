@@ -135,9 +135,9 @@ fn whole_types(mut fields: Fields) -> Fields {
         values.iter().next().filter(|_| values.len() == 1).cloned()
     });
     let Some((kind, arns)) = kind.zip(fields.get_mut("resources.ARN")) else { return fields };
-    let every = arns.get("starts_with").is_some_and(|values| {
-        values.iter().any(|beginning| begins_every_arn(&kind, beginning))
-    });
+    let every = arns
+        .get("starts_with")
+        .is_some_and(|values| values.iter().any(|beginning| begins_every_arn(&kind, beginning)));
     if every {
         POSITIVE.iter().for_each(|operator| {
             arns.remove(operator);
@@ -206,18 +206,20 @@ impl Space {
         for (field, operators) in boxes.flatten() {
             conditions.entry(field).or_default().push(operators);
         }
-        let fields = conditions.into_iter().map(|(field, conditions)| {
-            Some((field.to_owned(), classes_of(field, &conditions)?))
-        });
+        let fields = conditions
+            .into_iter()
+            .map(|(field, conditions)| Some((field.to_owned(), classes_of(field, &conditions)?)));
         Some(Self { fields: fields.collect::<Option<_>>()? })
     }
 
     fn region(&self, fields: &Fields) -> Region {
         let of = |(field, strings): &(String, Vec<String>)| {
             let operators = fields.get(field);
-            Classes::of(strings.iter().map(|string| {
-                operators.is_none_or(|operators| meets(operators, string))
-            }))
+            Classes::of(
+                strings
+                    .iter()
+                    .map(|string| operators.is_none_or(|operators| meets(operators, string))),
+            )
         };
         self.fields.iter().map(of).collect()
     }
@@ -226,7 +228,8 @@ impl Space {
     /// where that would be too many.
     fn without(&self, region: Region, others: &[Region]) -> Option<Vec<Region>> {
         let empty = |region: &Region| region.iter().any(Classes::is_empty);
-        let mut left: Vec<Region> = Some(region).filter(|region| !empty(region)).into_iter().collect();
+        let mut left: Vec<Region> =
+            Some(region).filter(|region| !empty(region)).into_iter().collect();
         for other in others {
             let mut next = Vec::new();
             for region in left {
@@ -407,7 +410,10 @@ mod tests {
         for beginning in ["arn:aws:s3:::a", "arn:aws:s3-outposts", "arn:", "arn:aws"] {
             assert!(!same(&every, &objects(&[beginning])), "{beginning}");
         }
-        assert!(same(&objects(&["arn:aws:s3:::a"]), &objects(&["arn:aws:s3:::a", "arn:aws:s3:::ab"])));
+        assert!(same(
+            &objects(&["arn:aws:s3:::a"]),
+            &objects(&["arn:aws:s3:::a", "arn:aws:s3:::ab"])
+        ));
     }
 
     const FIELDS: [&str; 4] = ["eventCategory", "readOnly", "eventSource", "resources.ARN"];

@@ -338,8 +338,8 @@ impl Classic {
             }
             fields
         });
-        let data = self.data_resources.iter().filter(|(_, arns)| !arns.is_empty()).map(
-            |(kind, arns)| {
+        let data =
+            self.data_resources.iter().filter(|(_, arns)| !arns.is_empty()).map(|(kind, arns)| {
                 let mut fields = of_category("Data");
                 fields.insert("resources.type".to_owned(), equals([kind.as_str()]));
                 let mut operators = BTreeMap::new();
@@ -351,8 +351,7 @@ impl Classic {
                 }
                 fields.insert("resources.ARN".to_owned(), operators);
                 fields
-            },
-        );
+            });
         management.into_iter().chain(data).collect()
     }
 }

@@ -46,9 +46,7 @@ impl Resource for Alias {
             vec![FieldChange::new("alias", None::<String>, Some(alias))]
         };
         match found {
-            Some(key) if matches!(key.found_by, FoundBy::Alias | FoundBy::Arn) => {
-                Change::nothing()
-            }
+            Some(key) if matches!(key.found_by, FoundBy::Alias | FoundBy::Arn) => Change::nothing(),
             None if desired.config.key.arn.is_some() => Change::nothing(),
             // An alias names keys of its own account alone, and is looked for in the
             // log archive's: one beside this key would never be found.

@@ -7,8 +7,8 @@ use crate::names::{AccountId, Arn};
 use crate::plan::Change;
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::policy_change::{WantedPolicy, policy_change};
-use crate::sandbox::{Asked, Question, Says, Who};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
+use crate::sandbox::{Asked, Question, Says, Who};
 
 /// The key's policy: what CloudTrail, administrators and readers may do.
 ///

@@ -35,12 +35,10 @@ impl Rotation {
         {
             return Seen::Present(Self { enabled: false, supported: false, period_days: None });
         }
-        Seen::from_result(answer, |_| false).map(|answer| {
-            Self {
-                enabled: answer.key_rotation_enabled,
-                supported: true,
-                period_days: answer.rotation_period_in_days.filter(|_| answer.key_rotation_enabled),
-            }
+        Seen::from_result(answer, |_| false).map(|answer| Self {
+            enabled: answer.key_rotation_enabled,
+            supported: true,
+            period_days: answer.rotation_period_in_days.filter(|_| answer.key_rotation_enabled),
         })
     }
 
@@ -90,7 +88,10 @@ impl Resource for Rotation {
             }
             let is = if found.enabled { "is" } else { "is not" };
             return Change::blocked(
-                format!("{} {is} rotated, the config says key.rotation = {}", key.arn, declared.enabled),
+                format!(
+                    "{} {is} rotated, the config says key.rotation = {}",
+                    key.arn, declared.enabled
+                ),
                 "the key belongs to another account, whose administrator decides: have it changed there, or change key.rotation",
             );
         }

@@ -24,11 +24,9 @@ use super::{
     input::{account, account_mut, missing, number, page, tags, text},
     unknown_operation,
 };
-use crate::{
-    sandbox::{
-        api::ApiError,
-        policy::{Document, Kind, Request},
-    },
+use crate::sandbox::{
+    api::ApiError,
+    policy::{Document, Kind, Request},
 };
 
 pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
@@ -130,9 +128,11 @@ fn document(call: &Call<'_>, member: &str, kind: Kind) -> Result<Document, ApiEr
 fn trust(control: &Control, call: &Call<'_>, member: &str) -> Result<Document, ApiError> {
     let document = document(call, member, Kind::Trust)?;
     let malformed = |message| ApiError::new("MalformedPolicyDocument", message);
-    let text = crate::sandbox::principals::resolved(control, call.caller.partition, document.text()).map_err(
-        |unknown| malformed(format!("Invalid principal in policy: \"AWS\":\"{unknown}\"")),
-    )?;
+    let text =
+        crate::sandbox::principals::resolved(control, call.caller.partition, document.text())
+            .map_err(|unknown| {
+                malformed(format!("Invalid principal in policy: \"AWS\":\"{unknown}\""))
+            })?;
     Document::new(text, Kind::Trust).map_err(|error| malformed(error.0))
 }
 

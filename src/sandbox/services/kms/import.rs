@@ -49,7 +49,10 @@ fn token(private: &str) -> String {
     STANDARD.encode(key::id_of(&[private]))
 }
 
-fn algorithm(call: &Call<'_>, name: &str) -> Result<&'static aws_lc_rs::rsa::OaepAlgorithm, ApiError> {
+fn algorithm(
+    call: &Call<'_>,
+    name: &str,
+) -> Result<&'static aws_lc_rs::rsa::OaepAlgorithm, ApiError> {
     match input::text(call.input, name).unwrap_or("RSAES_OAEP_SHA_256") {
         "RSAES_OAEP_SHA_256" => Ok(&OAEP_SHA256_MGF1SHA256),
         "RSAES_OAEP_SHA_1" => Ok(&OAEP_SHA1_MGF1SHA1),
