@@ -24,7 +24,10 @@ pub(super) fn service_denied(
                 context: &context,
             };
             let (Says::Denies, Some(at)) = asked.decides(&question) else { continue };
-            if document.statements.get(at).is_some_and(|one| condition_keys(one).any(is_unknowable))
+            if document
+                .statements
+                .get(at)
+                .is_some_and(|one| condition_keys(one).any(|key| is_unknowable(&key)))
             {
                 continue;
             }
@@ -76,7 +79,7 @@ pub(super) fn condition_keys(statement: &Statement) -> impl Iterator<Item = Stri
 
 /// Whether a service's requests have a key whose value is not known here, so that
 /// what a condition on it decides is not either.
-fn is_unknowable(key: String) -> bool {
+fn is_unknowable(key: &str) -> bool {
     const UNKNOWABLE: [&str; 5] = [
         "aws:currenttime",
         "aws:epochtime",
@@ -84,7 +87,7 @@ fn is_unknowable(key: String) -> bool {
         "aws:resourceorgpaths",
         "aws:sourceorgpaths",
     ];
-    UNKNOWABLE.contains(&key.as_str())
+    UNKNOWABLE.contains(&key)
         || key.starts_with("aws:resourcetag/")
         || key.starts_with("s3:existingobjecttag/")
 }

@@ -198,7 +198,7 @@ fn unknown_keys_are_refused_with_what_was_meant() {
         ("[kee]", "7:2: kee: unknown key `kee`\n  hint: did you mean `key`?"),
         (
             "[key]\nzzz = 1",
-            "8:1: key.zzz: unknown key `zzz`\n  hint: the keys here are alias, rotation, \
+            "8:1: key.zzz: unknown key `zzz`\n  hint: the keys here are alias, arn, rotation, \
              rotation_period_days, deletion_window_days, administrators, readers",
         ),
         (

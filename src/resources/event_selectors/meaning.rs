@@ -139,9 +139,9 @@ fn whole_types(mut fields: Fields) -> Fields {
         .get("starts_with")
         .is_some_and(|values| values.iter().any(|beginning| begins_every_arn(&kind, beginning)));
     if every {
-        POSITIVE.iter().for_each(|operator| {
+        for operator in POSITIVE {
             arns.remove(operator);
-        });
+        }
         if arns.is_empty() {
             fields.remove("resources.ARN");
         }

@@ -210,3 +210,19 @@ fn tags_follow_awss_rules() {
     only(&tags(&format!("k = \"{value}\"")), ERROR, "trail.tags.k", "257 characters");
     only(&tags("k = \"a#b\""), ERROR, "trail.tags.k", "found '#'");
 }
+
+#[test]
+fn topics_and_keys_of_other_accounts_are_declared_by_their_arns() {
+    let topic = |arn: &str| config("", "", &format!("[topic]\narn = \"{arn}\""));
+    assert_eq!(findings(&topic("arn:aws:sns:eu-west-1:999999999999:theirs")), []);
+    only(&topic("arn:aws:sqs:us-east-1:999999999999:q"), ERROR, "topic.arn", "an SNS topic");
+    only(&topic("arn:aws-cn:sns:cn-north-1:999999999999:t"), ERROR, "topic.arn", "partition");
+    let both = "[topic]\nname = \"ours\"\narn = \"arn:aws:sns:us-east-1:999999999999:theirs\"";
+    only(&config("", "", both), WARNING, "topic.name", "has no effect");
+    let key = |arn: &str| config("", "", &format!("[key]\narn = \"{arn}\""));
+    let region = findings(&key("arn:aws:kms:ap-south-2:999999999999:key/1"));
+    assert_eq!(region[0].key, "key.arn");
+    assert!(region[0].message.contains("in the archive's Region"), "{region:?}");
+    let alias = key("arn:aws:kms:us-east-1:999999999999:alias/theirs");
+    assert!(findings(&alias)[0].message.contains("expected the ARN of a KMS key"));
+}
