@@ -174,6 +174,12 @@ impl AwsError {
             Some(source) if kind == ErrorKind::Expired && !source.is::<Self>() => {
                 (Some(in_one_line(source.as_ref())), None)
             }
+            // What lies below is told in words of libraries.
+            Some(source)
+                if kind == ErrorKind::Network && !source.is::<Self>() && message.is_none() =>
+            {
+                (Some(network_fault(source.as_ref())), None)
+            }
             source => (message, source),
         };
         let (service, operation) = place.action.split_once(':').unwrap_or(("aws", place.action));
@@ -352,6 +358,35 @@ pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// Why there was no answer, in words for people.
+fn network_fault(error: &(dyn std::error::Error + 'static)) -> String {
+    use std::io::ErrorKind as Io;
+    let mut deepest = error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    let mut next = Some(error);
+    let mut met = None;
+    while let Some(error) = next {
+        met = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind).or(met);
+        next = error.source();
+    }
+    match met {
+        Some(Io::ConnectionRefused) => "the connection was refused".to_owned(),
+        Some(Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof) => {
+            "the connection broke".to_owned()
+        }
+        Some(Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown) => {
+            "the endpoint cannot be reached".to_owned()
+        }
+        _ => {
+            let said = deepest.to_string();
+            let said = said.split(" (os error ").next().unwrap_or_default();
+            one_line(said)
+        }
+    }
+}
+
 /// What a server said, on one line, without a character that a terminal obeys.
 fn one_line(message: &str) -> String {
     let words = message.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -415,6 +450,18 @@ fn nested(error: &AwsError) -> Option<&AwsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_that_fails_is_told_without_the_libraries_words() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("client error (Connect)")]
+        struct Above(#[source] std::io::Error);
+        let fault = |error: std::io::Error| network_fault(&Above(error));
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(fault(refused), "the connection was refused");
+        let odd = std::io::Error::other("no such name (os error 11)");
+        assert_eq!(fault(odd), "no such name");
+    }
 
     #[test]
     fn what_a_server_says_commands_no_terminal() {

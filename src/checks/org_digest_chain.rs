@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::chains::{latest, root, since, statuses};
 use super::judge::{broken, by_scope, not_declared, of_organization, unknown};
@@ -123,7 +123,7 @@ fn of_lane(
         Some(Seen::Present(status))
             if unproven.is_empty() && status.is_logging && status.is_silent() =>
         {
-            silent(lane)
+            silent(lane, facts.at)
         }
         _ if !unproven.is_empty() => Verdict::Unknown { reason: unproven, permission: None },
         // Whether the newest were deleted, CloudTrail alone knows.
@@ -131,13 +131,19 @@ fn of_lane(
     }
 }
 
+/// What is said where a digest should have come since.
+pub(super) const OVERDUE: &str = ", and a later one is overdue: it is late, or was deleted";
+
 /// The verdict on a chain that verifies, where nobody tells which digest is its
 /// newest: whether those after it were deleted is not known. Its age is judged by
 /// `org-delivery-freshness`.
-fn silent(lane: &LaneReport) -> Verdict {
+fn silent(lane: &LaneReport, at: Timestamp) -> Verdict {
     let newest = lane.chains.iter().flat_map(|chain| &chain.proven).map(|period| period.to).max();
-    let newest =
-        newest.map_or_else(String::new, |to| format!(": the newest one here ends at {to}"));
+    let newest = newest.map_or_else(String::new, |to| {
+        let next_is_due = SignedDuration::from_hours(1) + DELIVERED_WITHIN;
+        let overdue = if at.duration_since(to) > next_is_due { OVERDUE } else { "" };
+        format!(": the newest one here ends at {to}{overdue}")
+    });
     let reason = format!(
         "CloudTrail reports no deliveries for this account and Region, so it is not known \
          whether newer digests were deleted{newest}"

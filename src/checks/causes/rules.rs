@@ -3,6 +3,7 @@
 use super::{Finding, Root, Verdict};
 use crate::archive::verify::finding::Severity as Grave;
 use crate::aws::Seen;
+use crate::checks::org_digest_chain::OVERDUE;
 use crate::checks::{Facts, Scope, TrailStatus};
 use crate::names::{AccountId, Region};
 
@@ -240,7 +241,9 @@ fn silent_status(facts: &Facts) -> Root<'_> {
             status.present().is_some_and(|status| status.is_logging && status.is_silent())
         };
         finding.check == "org-digest-chain"
-            && matches!(finding.verdict, Verdict::Unknown { permission: None, .. })
+            // One that is overdue speaks for itself.
+            && matches!(&finding.verdict, Verdict::Unknown { permission: None, reason }
+                if !reason.ends_with(OVERDUE))
             && has_status(facts, &finding.scope, silent)
     })
 }

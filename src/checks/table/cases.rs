@@ -165,7 +165,16 @@ fn a_status_that_reports_no_digests_leaves_the_chain_unknown() {
     (status.started, status.newest_log, status.told_digest) = (None, None, None);
     let Verdict::Unknown { reason, permission } = verdict(&facts, ID) else { panic!("judged") };
     assert!(reason.contains("reports no deliveries") && reason.contains("ends at"), "{reason}");
+    assert!(!reason.contains("overdue"), "{reason}");
     assert_eq!(permission, None);
+    // Those of the last three hours may be gone.
+    let at = facts.at;
+    facts.at = at + jiff::SignedDuration::from_hours(3);
+    let Verdict::Unknown { reason, .. } = verdict(&facts, ID) else { panic!("judged") };
+    assert!(reason.contains("overdue"), "{reason}");
+    let run = Run::of(&facts, &[check(ID)]);
+    assert!(run.causes.is_empty(), "it is told by itself: {:?}", run.causes);
+    facts.at = at;
     // What was altered is found all the same.
     for lane in chains(&mut facts) {
         lane.findings.push(Finding::new(FindingKind::LogMissing));
