@@ -15,8 +15,8 @@ use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::public_keys::KeyListError;
 use crate::archive::verify::run::{
-    Concurrency, Progress, Request, Selection, Unmatched, Verification, unmatched,
-    unmatched_trail, verify,
+    Concurrency, Progress, Request, Selection, Unmatched, Verification, unmatched, unmatched_trail,
+    verify,
 };
 use crate::archive::verify::source::ListError;
 use crate::names::{AccountId, Region, TrailName};

@@ -56,7 +56,8 @@ mod tests {
         ] {
             assert!(is_clutter(path), "{path}");
         }
-        for path in ["a/evil.json.gz", "a/.hidden", "a/DS_Store", "a/thumbs.db.json", "a/b._c", ""] {
+        for path in ["a/evil.json.gz", "a/.hidden", "a/DS_Store", "a/thumbs.db.json", "a/b._c", ""]
+        {
             assert!(!is_clutter(path), "{path}");
         }
     }

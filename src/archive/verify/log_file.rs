@@ -173,14 +173,16 @@ impl LogClaim {
         let expected = format!("a log file with SHA-256 {}", self.sha256);
         let finding = self.finding(FindingKind::LogMissing).because(expected, "nothing");
         let origin = self.origin.as_ref();
-        let origin = origin.map(|(bucket, key)| Origin { bucket: bucket.to_string(), key: key.to_string() });
+        let origin =
+            origin.map(|(bucket, key)| Origin { bucket: bucket.to_string(), key: key.to_string() });
         Finding { origin, ..finding }
     }
 
     /// The finding that it is where it lies below another root.
     #[must_use]
     pub fn elsewhere(&self, key: &str) -> Finding {
-        self.finding(FindingKind::LogElsewhere).because("the log file here", format!("it lies at {key}"))
+        self.finding(FindingKind::LogElsewhere)
+            .because("the log file here", format!("it lies at {key}"))
     }
 
     /// The finding that it could not be read.

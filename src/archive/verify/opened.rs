@@ -132,10 +132,7 @@ impl OpenedDigest {
 ///
 /// CloudTrail sets `Content-Encoding: gzip`, so browsers and HTTP clients save the
 /// text itself. What it says decides, and its signature.
-pub(crate) fn contents(
-    stored: &[u8],
-    buffer: &mut Vec<u8>,
-) -> Result<(Vec<u8>, bool), GzipError> {
+pub(crate) fn contents(stored: &[u8], buffer: &mut Vec<u8>) -> Result<(Vec<u8>, bool), GzipError> {
     let mut inflated = Vec::new();
     match inflate(stored, LIMIT, buffer, |piece| inflated.extend_from_slice(piece)) {
         Ok(_) => Ok((inflated, false)),

@@ -258,17 +258,19 @@ fn settle_keys(reports: &mut [LaneReport]) {
             to: one.to.max(other.to),
         });
         let objects = unknown.len() as u64;
-        lane.findings.extend(unknown.into_iter().next().map(|first| Finding {
-            account: Some(lane.account.clone()),
-            region: Some(lane.region.clone()),
-            objects,
-            period,
-            ..Finding::new(FindingKind::PublicKeyMissing)
-                .at(first.bucket.as_deref(), first.key.unwrap_or_default())
-                .because(
-                    format!("a public key of {}", lane.region),
-                    format!("no public key for {} was given", lane.region),
-                )
+        lane.findings.extend(unknown.into_iter().next().map(|first| {
+            Finding {
+                account: Some(lane.account.clone()),
+                region: Some(lane.region.clone()),
+                objects,
+                period,
+                ..Finding::new(FindingKind::PublicKeyMissing)
+                    .at(first.bucket.as_deref(), first.key.unwrap_or_default())
+                    .because(
+                        format!("a public key of {}", lane.region),
+                        format!("no public key for {} was given", lane.region),
+                    )
+            }
         }));
     }
 }

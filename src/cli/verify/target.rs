@@ -229,13 +229,13 @@ impl Target {
             is_live: false,
             notes,
             deliveries: Deliveries::none(),
-            other_buckets: unpacked
-                .as_ref()
-                .zip(others)
-                .map_or_else(OtherBuckets::none, |(bundle, folder)| {
+            other_buckets: unpacked.as_ref().zip(others).map_or_else(
+                OtherBuckets::none,
+                |(bundle, folder)| {
                     let (followed, records) = (&bundle.manifest.followed, bundle.path(RECORDS));
                     OtherBuckets::packed(folder, followed.clone(), records)
-                }),
+                },
+            ),
             unpacked,
         })
     }

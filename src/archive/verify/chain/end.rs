@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    Border, Chain, ChainVerifier, Finding, FindingKind, Lane, Located, NO_SIGNATURE,
-    ObjectKey, Outcome, Period, Periods, Stem, Tip, TrailOwner,
+    Border, Chain, ChainVerifier, Finding, FindingKind, Lane, Located, NO_SIGNATURE, ObjectKey,
+    Outcome, Period, Periods, Stem, Tip, TrailOwner,
 };
 use crate::archive::key::{DIGEST_FOLDER, Root};
 use crate::archive::verify::finding::Severity;
@@ -376,7 +376,8 @@ impl ChainVerifier {
                 finding(FindingKind::EndsEarly, *open, found)
             }
             Some(open) if open.from == end => {
-                let found = format!("{} h without digests, then those of another chain", open.hours());
+                let found =
+                    format!("{} h without digests, then those of another chain", open.hours());
                 finding(FindingKind::Gap, *open, found)
             }
             _ => {
@@ -412,9 +413,10 @@ impl ChainVerifier {
     /// digests here are held to the window alone; without any, nothing is known.
     fn silent(&self, chains: &BTreeMap<Stem, Vec<Chain>>, silent: &SilentTrail) -> Finding {
         let SilentTrail { trail, home_region, root } = silent;
-        let is_here = chains.values().flatten().any(|chain| {
-            chain.summary.valid > 0 && chain.summary.is_of(trail, home_region, root)
-        });
+        let is_here = chains
+            .values()
+            .flatten()
+            .any(|chain| chain.summary.valid > 0 && chain.summary.is_of(trail, home_region, root));
         let (severity, found) = if is_here {
             (Severity::Notice, "none; newer digests than those of the window cannot be missed")
         } else {
@@ -473,7 +475,10 @@ impl ChainVerifier {
             objects,
             ..self.at(FindingKind::StoredInflated, self.digest_folder()).because(
                 "digests as gzip streams",
-                format!("{objects} of {} stored inflated, with the bytes that were signed", summary.stem),
+                format!(
+                    "{objects} of {} stored inflated, with the bytes that were signed",
+                    summary.stem
+                ),
             )
         })
     }

@@ -78,14 +78,7 @@ impl Chain {
     ) -> Self {
         let mut summary = ChainSummary::new(stem);
         summary.owners.extend(owner.clone());
-        Self {
-            summary,
-            owner,
-            original_root,
-            tip,
-            sound_before: None,
-            ends: BTreeMap::new(),
-        }
+        Self { summary, owner, original_root, tip, sound_before: None, ends: BTreeMap::new() }
     }
 
     /// Whether a digest of an owner's trail can belong to the chain.

@@ -9,9 +9,7 @@ use jiff::Timestamp;
 
 use super::{LaneReport, Selection};
 use crate::archive::key::Root;
-use crate::archive::verify::chain::{
-    DELIVERED_WITHIN, LatestDelivery, SilentTrail, TrailReports,
-};
+use crate::archive::verify::chain::{DELIVERED_WITHIN, LatestDelivery, SilentTrail, TrailReports};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::place::Lane;
 use crate::aws::{At as _, Aws, AwsError, Clients};
@@ -213,6 +211,19 @@ fn is_of_earlier_logs(finding: &Finding, latest: &LatestDelivery) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_status_without_any_delivery_is_silent_once_a_digest_is_due() {
+        let time = aws_smithy_types::DateTime::from_secs;
+        let until = Some(Timestamp::from_second(10_000).unwrap());
+        let status = GetTrailStatusOutput::builder().is_logging(true);
+        assert!(is_silent(&status.clone().build(), None));
+        assert!(is_silent(&status.clone().start_logging_time(time(9_000)).build(), until));
+        // It was started too lately, it delivers, or it does not log.
+        assert!(!is_silent(&status.clone().start_logging_time(time(11_000)).build(), until));
+        assert!(!is_silent(&status.clone().latest_delivery_time(time(9_000)).build(), until));
+        assert!(!is_silent(&status.is_logging(false).build(), until));
+    }
 
     #[test]
     fn only_trails_that_write_here_now_are_asked() {

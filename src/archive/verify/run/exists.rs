@@ -90,8 +90,11 @@ pub async fn unmatched_trail(
                 while let Some(object) = listed.try_next().await? {
                     let key = object.key.parse::<ObjectKey>().ok();
                     let Some(stem) = key.as_ref().and_then(Stem::of) else { continue };
-                    let known =
-                        if selection.trails.contains(&stem.trail) { &mut found } else { &mut others };
+                    let known = if selection.trails.contains(&stem.trail) {
+                        &mut found
+                    } else {
+                        &mut others
+                    };
                     if known.insert(stem.trail) && is_missing(&found).is_none() {
                         return Ok(None);
                     }

@@ -205,10 +205,7 @@ async fn earlier(
     let request = Request {
         source: Arc::new(source),
         prefix: String::new(),
-        selection: Selection {
-            trails: [border.stem.trail.clone()].into(),
-            ..Selection::default()
-        },
+        selection: Selection { trails: [border.stem.trail.clone()].into(), ..Selection::default() },
         window,
         keys: request.keys.clone(),
         declared: None,

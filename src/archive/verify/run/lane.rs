@@ -93,6 +93,7 @@ pub(super) async fn verify(
             files.read_until(later(last.to, AFTER), &mut findings).await;
         } else {
             findings.extend(files.nothing_proven().await);
+            continue;
         }
         files.finish(covered, ends, &mut findings);
     }

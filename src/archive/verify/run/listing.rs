@@ -192,7 +192,9 @@ pub(super) async fn next_key(
                 // Only on people's machines: nothing puts these into a bucket unseen.
                 Err(_) if request.source.is_mirror() && is_clutter(&object.key) => {
                     let clutter = Finding::new(FindingKind::Clutter).at(bucket, &object.key);
-                    findings.push(clutter.because("a key of CloudTrail's", "a file that is left alone"));
+                    findings.push(
+                        clutter.because("a key of CloudTrail's", "a file that is left alone"),
+                    );
                 }
                 Err(error) => findings.push(
                     Finding::new(FindingKind::ForeignObject)

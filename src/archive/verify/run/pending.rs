@@ -88,8 +88,7 @@ fn decide(found: &mut Finding, missing: &Missing, recorded: &Recorded) {
         .any(|(key, origin)| recorded.was_archived(key, &origin.bucket, &origin.key));
     let Some(origin) = found.origin.as_ref().filter(|_| !was_archived) else { return };
     let place = format!("s3://{}/{}", origin.bucket, origin.key);
-    let may_follow =
-        recorded.unfinished().may_still_bring(&origin.bucket, found.account.as_ref());
+    let may_follow = recorded.unfinished().may_still_bring(&origin.bucket, found.account.as_ref());
     let said = match &missing.at_source {
         AtSource::There => format!("not here yet: it lies at {place}, and no run recorded a copy"),
         AtSource::NotAsked if may_follow => {

@@ -79,10 +79,12 @@ pub(super) fn of_all(window: Window, reports: &[LaneReport]) -> Vec<Finding> {
     let own = || reports.iter().filter(|lane| !lane.followed);
     let mut findings = Vec::new();
     let proven = |lane: &LaneReport| lane.proven.iter().any(|period| lies_in(period, window));
-    let is_told = |lane: &LaneReport| {
-        lane.findings.iter().any(|finding| finding.severity > Severity::Notice)
-    };
-    if is_asked(window) && own().next().is_some() && !own().any(|lane| proven(lane) || is_told(lane)) {
+    let is_told =
+        |lane: &LaneReport| lane.findings.iter().any(|finding| finding.severity > Severity::Notice);
+    if is_asked(window)
+        && own().next().is_some()
+        && !own().any(|lane| proven(lane) || is_told(lane))
+    {
         let finding = Finding::new(FindingKind::WindowEmpty);
         let what = match (window.since, window.until) {
             (Some(since), Some(until)) => format!("digests from {since} to {until}"),
