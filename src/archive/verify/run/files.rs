@@ -71,7 +71,9 @@ impl LogFiles {
             }
             if self.since.is_none_or(|since| key.time() >= since) {
                 self.unclaimed.listed(&key);
-                self.count(&key);
+                if self.request.before_last(key.time()) {
+                    self.count(&key);
+                }
             }
         }
     }
@@ -88,13 +90,12 @@ impl LogFiles {
     }
 
     /// The finding that a lane without a single proven digest is.
-    pub(super) async fn nothing_proven(&mut self) -> Option<Finding> {
-        let mut findings = Vec::new();
+    pub(super) async fn nothing_proven(&mut self, findings: &mut Vec<Finding>) -> Option<Finding> {
         let last = self.request.window.last.unwrap_or(Timestamp::MAX);
         while self.next.is_some() || self.listing.is_some() {
             let next = match (self.next.take(), &mut self.listing) {
                 (Some(key), _) => Some(key),
-                (None, Some(listing)) => next_key(listing, &self.request, &mut findings).await,
+                (None, Some(listing)) => next_key(listing, &self.request, findings).await,
                 (None, None) => None,
             };
             match next {
@@ -117,6 +118,13 @@ impl LogFiles {
                 .at(lane.bucket.as_deref(), folder)
                 .because("digests", format!("none that proves anything, and {files} log files"))
         })
+    }
+
+    fn count(&mut self, key: &ObjectKey) {
+        self.listed += 1;
+        let time = key.time();
+        let (from, to) = self.span.unwrap_or((time, time));
+        self.span = Some((from.min(time), to.max(time)));
     }
 
     pub(super) fn finish(self, covered: &Periods, ends: &[Timestamp], findings: &mut Vec<Finding>) {
