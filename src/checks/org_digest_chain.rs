@@ -94,6 +94,11 @@ fn of_lane(
     };
     let altered = words(&|finding| finding.severity == Grave::Broken);
     let unproven = words(&|finding| finding.kind == FindingKind::NoDigests);
+    // Below another root of the bucket, another trail delivers.
+    let own_unproven = words(&|finding| {
+        finding.kind == FindingKind::NoDigests
+            && finding.key.as_ref().is_none_or(|key| key.starts_with(&lane.root))
+    });
     // A gap of a chain is CloudTrail's own word that nothing was recorded.
     let unread = words(&|finding| {
         finding.severity == Grave::Incomplete && finding.kind == FindingKind::Unreadable
@@ -116,7 +121,7 @@ fn of_lane(
         Some(Seen::Unreadable(error)) => unknown(error),
         // Its first digest may be on its way.
         Some(Seen::Present(status)) if is_young(facts, status) => Verdict::Holds,
-        Some(Seen::Present(_)) if !unproven.is_empty() => broken(unproven, WANTED),
+        Some(Seen::Present(_)) if !own_unproven.is_empty() => broken(own_unproven, WANTED),
         Some(status) if lane.chains.is_empty() && unproven.is_empty() => {
             without_digests(facts, status, has_earlier).unwrap_or(Verdict::Holds)
         }

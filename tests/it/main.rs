@@ -67,4 +67,6 @@ mod verify_command;
 mod verify_laws;
 mod verify_live;
 mod verify_objects;
+mod verify_pending;
 mod verify_places;
+mod verify_siblings;

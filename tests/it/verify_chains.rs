@@ -10,7 +10,7 @@ use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::digest::{DigestDocument, sha256_hex};
 use orgtrail::archive::verify::finding::{FindingKind, Severity};
 use orgtrail::archive::verify::public_keys::{KeyListError, PublicKeySet};
-use orgtrail::archive::verify::run::{Deliveries, KeyRing, Request};
+use orgtrail::archive::verify::run::{Deliveries, KeyRing, Request, Verification};
 
 use crate::forge::{Chain, gzip, inflated, key_item, key_item_of, sign, sign_with};
 use crate::verified::{at, kinds, latest, only, period, six_hours, verified, verified_with};
@@ -106,7 +106,7 @@ fn newest_digests_deleted_leave_the_window_open() {
         request.delivered = Deliveries::known(Root::default(), [lane]);
         request.window = Window { since: None, until: Some(at(3)), last: Some(at(4)) };
     });
-    assert_eq!(kinds(&all), []);
+    assert_eq!(all.severity(), None);
 }
 
 #[test]
@@ -195,7 +195,9 @@ fn a_window_looks_at_its_hours_only() {
     let all = verified_with(&bucket, |request| {
         request.window = Window { since: Some(at(2)), until: Some(at(4)), last: Some(at(5)) };
     });
-    assert_eq!(kinds(&all), []);
+    // What lies beyond is said to be there.
+    assert_eq!(kinds(&all), [FindingKind::BeyondWindow]);
+    assert_eq!(all.severity(), Some(Severity::Notice));
     assert_eq!(all.lanes[0].proven, [period(1, 5)]);
 }
 
@@ -251,19 +253,77 @@ fn wrong_expired_and_foreign_keys_prove_nothing() {
         validity_end_time: Some(at(-48)),
         ..key_item()
     };
+    let all = verified_with(&bucket, |request| request.keys = keys(expired));
+    let not_found = |all: &Verification| {
+        kinds(all).iter().filter(|kind| **kind == FindingKind::PublicKeyNotFound).count()
+    };
+    assert_eq!(not_found(&all), 6);
+    assert_eq!(all.severity(), Some(Severity::Broken));
+    assert!(all.lanes[0].proven.is_empty());
+
+    // Of another Region: nothing speaks against the digests, and nothing for them.
     let of_another_region = orgtrail::archive::verify::public_keys::KeyItem {
         region: Some("eu-west-1".parse().unwrap()),
         ..key_item()
     };
-    for item in [expired, of_another_region] {
-        let all = verified_with(&bucket, |request| request.keys = keys(item));
-        assert_eq!(
-            kinds(&all).iter().filter(|kind| **kind == FindingKind::PublicKeyNotFound).count(),
-            6
-        );
-        assert_eq!(all.severity(), Some(Severity::Broken));
-        assert!(all.lanes[0].proven.is_empty());
+    let all = verified_with(&bucket, |request| request.keys = keys(of_another_region));
+    assert_eq!(all.severity(), Some(Severity::Incomplete));
+    assert!(all.lanes[0].proven.is_empty());
+    let missing = all.all_findings().find(|it| it.kind == FindingKind::PublicKeyMissing).unwrap();
+    assert_eq!(missing.objects, 6);
+    assert_eq!(missing.found.as_deref(), Some("no public key for us-east-1 was given"));
+}
+
+#[test]
+fn a_digest_by_an_unknown_key_is_broken_where_the_regions_keys_are_at_hand() {
+    let stranger = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    // All digests of an account, signed anew by somebody else; another account of the
+    // same Region is as CloudTrail wrote it.
+    let (mut bucket, chain) = six_hours();
+    for digest in &chain.digests {
+        let object = bucket.get(digest);
+        let mut document = DigestDocument::parse(&inflated(&object.bytes)).unwrap();
+        document.digest_public_key_fingerprint = key_item_of(&stranger).fingerprint;
+        let (bytes, signature) = sign_with(&stranger, &document);
+        object.bytes = gzip(&bytes);
+        object.metadata.insert("signature".to_owned(), signature);
     }
+    assert_eq!(verified(&bucket).severity(), Some(Severity::Incomplete));
+    Chain { account: "222222222222".to_owned(), ..Chain::new() }.hours(&mut bucket, 2, 1, 1);
+    let all = verified(&bucket);
+    assert_eq!(all.severity(), Some(Severity::Broken));
+    let not_found = |kind: &&FindingKind| **kind == FindingKind::PublicKeyNotFound;
+    assert_eq!(kinds(&all).iter().filter(not_found).count(), 6);
+}
+
+#[test]
+fn a_window_without_a_digest_is_not_proven() {
+    let (mut bucket, chain) = six_hours();
+    let window = |since, until| {
+        let last = until + SignedDuration::from_hours(1);
+        move |request: &mut Request| {
+            request.window = Window { since: Some(since), until: Some(until), last: Some(last) };
+        }
+    };
+    // Before all digests, and after them.
+    for (since, until) in [(at(-48), at(-24)), (at(24), at(48))] {
+        let all = verified_with(&bucket, window(since, until));
+        assert_eq!(all.severity(), Some(Severity::Incomplete));
+        assert!(kinds(&all).contains(&FindingKind::WindowEmpty), "{:?}", kinds(&all));
+    }
+    // An account that came later is nothing to be missed there.
+    Chain { account: "222222222222".to_owned(), end: at(-30), ..Chain::new() }.hours(
+        &mut bucket,
+        8,
+        1,
+        1,
+    );
+    let all = verified_with(&bucket, window(at(-30), at(-24)));
+    assert_eq!(all.severity(), Some(Severity::Notice), "{:#?}", all.findings);
+    // Unless its first digest at hand is not the first of its chain.
+    bucket.objects.remove(&chain.digests[0]);
+    let all = verified_with(&bucket, window(at(-30), at(-24)));
+    assert_eq!(all.severity(), Some(Severity::Incomplete));
 }
 
 #[test]

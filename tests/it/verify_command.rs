@@ -81,7 +81,57 @@ fn an_open_end_is_incomplete() {
     let folder = tempfile::tempdir().unwrap();
     mirror(&folder.path().join("mirror"));
     let args = ["verify", "mirror", "--offline", "--until", "2026-01-11T00:00:00Z"];
-    assert_eq!(code(&orgtrail(folder.path(), &args)), 14);
+    let open = orgtrail(folder.path(), &args);
+    assert_eq!(code(&open), 14);
+    let text = String::from_utf8(open.stdout).unwrap();
+    let answer = text.lines().last().unwrap();
+    assert!(answer.starts_with("PARTLY PROVEN: 1 gap, listed above"), "{text}");
+}
+
+#[test]
+fn choices_that_match_nothing_are_refused_with_what_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    mirror(&folder.path().join("mirror"));
+    for (option, wrong, right) in [
+        ("--account", "222222222222", "111111111111"),
+        ("--region", "eu-central-1", "us-east-1"),
+        ("--trail", "new_trail", "old_trail"),
+    ] {
+        for window in [&[][..], &["--since", "2026-01-10T12:00:00Z"]] {
+            let verify = |value: &str| {
+                let args = ["verify", "mirror", "--offline", option, value];
+                orgtrail(folder.path(), &[&args[..], window].concat())
+            };
+            assert_eq!(code(&verify(right)), 0, "{option}");
+            let refused = verify(wrong);
+            let said = String::from_utf8(refused.stderr.clone()).unwrap();
+            assert_eq!(code(&refused), 2, "{said}");
+            assert!(said.contains(&format!("{option} {wrong}")) && said.contains(right), "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_most_severe_findings_come_first_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, chain) = mirror(&folder.path().join("mirror"));
+    // A notice on the first day, and a break later.
+    let mirror = folder.path().join("mirror");
+    let (day, _) = chain.logs[0][0].rsplit_once('/').unwrap();
+    std::fs::write(mirror.join(day).join(".DS_Store"), "").unwrap();
+    std::fs::write(mirror.join(&chain.logs[6][1]), gzip(b"{}")).unwrap();
+    let until = ["--until", "2026-01-11T00:00:00Z"];
+    for format in ["text", "json", "junit", "aws-cli"] {
+        let args = ["verify", "mirror", "--offline", "--format", format];
+        let output = orgtrail(folder.path(), &[&args[..], &until].concat());
+        assert_eq!(code(&output), 13, "{format}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        let place = |words: &[&str]| words.iter().find_map(|word| said.find(word));
+        let broken = place(&["log-hash", "hash value"]).unwrap();
+        let open = place(&["ends-early", "ends early"]).unwrap();
+        assert!(broken < open, "{format}: {said}");
+        assert!(place(&["clutter"]).is_none_or(|notice| open < notice), "{format}: {said}");
+    }
 }
 
 #[test]
@@ -137,4 +187,30 @@ fn a_bundle_is_proven_on_another_machine() {
     bytes[middle] ^= 1;
     std::fs::write(&path, bytes).unwrap();
     assert_ne!(code(&orgtrail(away.path(), &verify)), 0);
+}
+
+#[test]
+fn a_bundle_of_several_roots_is_proven_without_what_it_was_packed_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let mirror_of = folder.path().join("mirror");
+    mirror(&mirror_of);
+    // The trail becomes the organization's for two hours, and the account's own again.
+    let (mut bucket, mut chain) = (Bucket::default(), Chain::new());
+    chain.hours(&mut bucket, 8, 2, 2);
+    for org in [Some("o-exampleorgid"), None] {
+        chain.root.org = org.map(|org| org.parse().unwrap());
+        chain.hours(&mut bucket, 2, 2, 2);
+    }
+    bucket.write_to(&mirror_of);
+    let window = ["--from", "2026-01-10T08:00:00Z", "--until", "2026-01-10T20:00:00Z"];
+    let pack = ["evidence", "mirror", "--offline", "-o", "b.tar.zst"];
+    let packed = orgtrail(folder.path(), &[&pack[..], &window].concat());
+    assert_eq!(code(&packed), 0, "{}", String::from_utf8_lossy(&packed.stdout));
+    std::fs::remove_dir_all(&mirror_of).unwrap();
+    let verify = ["verify", "b.tar.zst", "--offline", "--format", "json"];
+    let report = orgtrail(folder.path(), &verify);
+    assert_eq!(code(&report), 0, "{}", String::from_utf8_lossy(&report.stdout));
+    let report = json(&report);
+    assert_eq!(report["summary"]["digests_valid"], 12);
+    assert_eq!(report["lanes"][0]["roots"].as_array().unwrap().len(), 2);
 }

@@ -64,7 +64,7 @@ fn files_of_a_trail_that_stays_behind_are_unproven_and_only_later_ones_foreign()
     let object = bucket.objects[&old.logs[4][0]].clone();
     bucket.objects.insert(planted, object);
     let foreign = (FindingKind::LogUnlisted, Severity::Broken, 1);
-    assert_eq!(told(&verified(&bucket)), [unproven, foreign]);
+    assert_eq!(told(&verified(&bucket)), [foreign, unproven]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

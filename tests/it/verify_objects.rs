@@ -173,3 +173,57 @@ fn log_files_without_digests_are_incomplete() {
     assert_eq!((found.kind, found.objects), (FindingKind::NoDigests, 18));
     assert_eq!(all.severity(), Some(Severity::Incomplete));
 }
+
+#[test]
+fn files_that_a_browser_inflated_are_proven_with_a_notice() {
+    let (whole, chain) = six_hours();
+    let mut bucket = whole.clone();
+    for log in chain.logs.iter().flatten() {
+        let object = bucket.get(log);
+        object.bytes = inflated(&object.bytes);
+    }
+    let all = verified(&bucket);
+    let found = only(&all);
+    assert_eq!((found.kind, found.objects), (FindingKind::StoredInflated, 18));
+    assert_eq!(all.severity(), Some(Severity::Notice));
+    assert_eq!((all.lanes[0].logs.valid, &*all.lanes[0].proven), (18, &[period(0, 6)][..]));
+
+    for digest in &chain.digests {
+        let object = bucket.get(digest);
+        object.bytes = inflated(&object.bytes);
+    }
+    let all = verified(&bucket);
+    assert_eq!(kinds(&all), [FindingKind::StoredInflated; 2]);
+    assert_eq!(all.lanes[0].chains[0].valid, 6);
+
+    // Other bytes are not, however they are stored.
+    let log = bucket.get(&chain.logs[2][1]);
+    log.bytes[20] ^= 1;
+    let digest = bucket.get(&chain.digests[4]);
+    let text = String::from_utf8(digest.bytes.clone()).unwrap();
+    digest.bytes = text.replacen("SHA-256", "SHA-512", 1).into_bytes();
+    let all = verified(&bucket);
+    let broken: Vec<_> =
+        all.all_findings().filter(|it| it.severity == Severity::Broken).map(|it| it.kind).collect();
+    assert_eq!(broken.len(), 2, "{broken:?}");
+    assert!(broken.contains(&FindingKind::DigestSignature), "{broken:?}");
+}
+
+#[test]
+fn what_operating_systems_leave_in_a_mirror_is_a_notice() {
+    let (mut bucket, chain) = six_hours();
+    let object = Object { bytes: b"Bud1".to_vec(), metadata: std::collections::BTreeMap::new() };
+    for (key, name) in [
+        (&chain.logs[2][0], ".DS_Store"),
+        (&chain.digests[1], "Thumbs.db"),
+        (&chain.logs[3][0], "@eaDir/x.json.gz"),
+    ] {
+        let (folder, _) = key.rsplit_once('/').unwrap();
+        bucket.objects.insert(format!("{folder}/{name}"), object.clone());
+    }
+    let (folder, name) = chain.logs[4][0].rsplit_once('/').unwrap();
+    bucket.objects.insert(format!("{folder}/._{name}"), object);
+    let all = verified(&bucket);
+    assert_eq!(kinds(&all), [FindingKind::Clutter; 4]);
+    assert_eq!(all.severity(), Some(Severity::Notice));
+}

@@ -61,12 +61,16 @@ impl ChainVerifier {
             chains[at].belongs_to(owner);
             return at;
         }
-        // A chain of another owner's trail is not this one's beginning.
-        let of_owner = chains.iter().filter(|chain| chain.may_be_of(owner.as_ref())).count();
+        // A chain of another owner's trail is not this one's beginning, unless the digest
+        // says that its predecessor was that owner's.
+        let before_it = opened.previous().and_then(|(_, original)| original_root(original));
+        let of = before_it.as_ref().map(TrailOwner::of).or_else(|| owner.clone());
+        let wanted = before_it.or_else(|| root.clone());
+        let of_owner = chains.iter().filter(|chain| chain.may_be_of(of.as_ref())).count();
         let before = chains.iter().position(|chain| {
-            chain.may_be_of(owner.as_ref())
+            chain.may_be_of(of.as_ref())
                 && chain.tip.end <= opened.start
-                && (of_owner == 1 || chain.original_root.is_none() || chain.original_root == root)
+                && (of_owner == 1 || chain.original_root.is_none() || chain.original_root == wanted)
         });
         if let Some(at) = before {
             self.prove_pending(&mut chains[at], Err(NO_SIGNATURE), out);
@@ -87,6 +91,7 @@ impl ChainVerifier {
             }
         }
         if let Some(at) = before {
+            chains[at].original_root = root;
             chains[at].belongs_to(owner);
             return at;
         }

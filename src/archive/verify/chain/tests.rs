@@ -4,9 +4,7 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::*;
 
-/// Takes unsigned digests that overlap each other, of a trail, and gives how many
-/// wait and how many were given up.
-fn overlapping(limit: Option<usize>, count: i64) -> (usize, usize) {
+fn verifier() -> ChainVerifier {
     let lane = Lane {
         bucket: Some("b".into()),
         root: Root::default(),
@@ -23,7 +21,13 @@ fn overlapping(limit: Option<usize>, count: i64) -> (usize, usize) {
         metadata_travels: true,
         keys_given: true,
     };
-    let mut verifier = ChainVerifier::new(vec![Arc::new(lane)], rules);
+    ChainVerifier::new(vec![Arc::new(lane)], rules)
+}
+
+/// Takes unsigned digests that overlap each other, of a trail, and gives how many
+/// wait and how many were given up.
+fn overlapping(limit: Option<usize>, count: i64) -> (usize, usize) {
+    let mut verifier = verifier();
     verifier.pending_limit = limit.unwrap_or(verifier.pending_limit);
     let mut out = Vec::new();
     for minute in 0..count {
@@ -60,4 +64,18 @@ fn what_waits_for_a_successor_does_not_grow_without_bound() {
     assert_eq!(pending + given_up, 50);
     // The newest is kept, however large it is.
     assert_eq!(overlapping(Some(0), 50), (1, 49));
+}
+
+#[test]
+fn a_trail_without_digests_and_without_reported_deliveries_is_unknown() {
+    let silent = SilentTrail {
+        trail: "trail".to_owned(),
+        home_region: "us-east-1".to_owned(),
+        root: Root::default(),
+    };
+    let reports = TrailReports { silent: vec![silent], ..TrailReports::default() };
+    let (_, outcomes) = verifier().finish(&reports);
+    let [Outcome::Found(finding)] = outcomes.as_slice() else { panic!("{outcomes:?}") };
+    assert_eq!(finding.kind, FindingKind::DeliveryUnknown);
+    assert_eq!(finding.severity, Severity::Incomplete);
 }

@@ -214,6 +214,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_status_without_any_delivery_is_silent_once_a_digest_is_due() {
+        let time = aws_smithy_types::DateTime::from_secs;
+        let until = Some(Timestamp::from_second(10_000).unwrap());
+        let status = GetTrailStatusOutput::builder().is_logging(true);
+        assert!(is_silent(&status.clone().build(), None));
+        assert!(is_silent(&status.clone().start_logging_time(time(9_000)).build(), until));
+        // It was started too lately, it delivers, or it does not log.
+        assert!(!is_silent(&status.clone().start_logging_time(time(11_000)).build(), until));
+        assert!(!is_silent(&status.clone().latest_delivery_time(time(9_000)).build(), until));
+        assert!(!is_silent(&status.is_logging(false).build(), until));
+    }
+
+    #[test]
     fn only_trails_that_write_here_now_are_asked() {
         let lane = |prefix: Option<&str>, org: Option<&str>| Lane {
             bucket: Some("b".into()),

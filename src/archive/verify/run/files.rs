@@ -18,6 +18,9 @@ pub(super) struct LogFiles {
     listing: Option<Listing>,
     next: Option<ObjectKey>,
     unclaimed: Unclaimed,
+    /// How many were listed, and the first and the newest of them.
+    listed: u64,
+    span: Option<(Timestamp, Timestamp)>,
     /// Before this, files are not looked at.
     since: Option<Timestamp>,
     request: Arc<Request>,
@@ -38,6 +41,8 @@ impl LogFiles {
             listing: all.then(|| listing(request, lane, folder, request.window.since)),
             next: None,
             unclaimed: Unclaimed::new((**lane).clone()),
+            listed: 0,
+            span: None,
             since: request.window.since,
             request: Arc::clone(request),
         }
@@ -66,6 +71,9 @@ impl LogFiles {
             }
             if self.since.is_none_or(|since| key.time() >= since) {
                 self.unclaimed.listed(&key);
+                if self.request.before_last(key.time()) {
+                    self.count(&key);
+                }
             }
         }
     }
@@ -82,29 +90,25 @@ impl LogFiles {
     }
 
     /// The finding that a lane without a single proven digest is.
-    pub(super) async fn nothing_proven(&mut self) -> Option<Finding> {
-        let mut findings = Vec::new();
+    pub(super) async fn nothing_proven(&mut self, findings: &mut Vec<Finding>) -> Option<Finding> {
         let last = self.request.window.last.unwrap_or(Timestamp::MAX);
-        let mut files = 0_u64;
-        let (mut first, mut newest) = (None, None);
         while self.next.is_some() || self.listing.is_some() {
             let next = match (self.next.take(), &mut self.listing) {
                 (Some(key), _) => Some(key),
-                (None, Some(listing)) => next_key(listing, &self.request, &mut findings).await,
+                (None, Some(listing)) => next_key(listing, &self.request, findings).await,
                 (None, None) => None,
             };
             match next {
                 Some(key) if key.time() <= last => {
                     if self.since.is_none_or(|since| key.time() >= since) {
-                        files += 1;
-                        first.get_or_insert(key.time());
-                        newest = Some(key.time());
+                        self.count(&key);
                     }
                 }
                 _ => self.listing = None,
             }
         }
-        let period = first.zip(newest).map(|(from, to)| Period { from, to })?;
+        let (files, (from, to)) = (self.listed, self.span?);
+        let period = Period { from, to };
         let lane = &self.lane;
         let folder = lane.root.folder(&lane.account, DIGEST_FOLDER, &lane.region);
         Some(Finding {
