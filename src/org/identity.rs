@@ -378,9 +378,9 @@ mod tests {
     }
 
     #[test]
-    fn every_declared_account_but_the_management_account_is_looked_for() {
+    fn every_declared_account_is_looked_for_in_the_organization() {
         let more = "audit_account = \"333333333333\"\n\
-                    delegated_administrators = [\"444444444444\", \"111111111111\"]\n";
+                    delegated_administrators = [\"444444444444\"]\n";
         let text = crate::config::SMALLEST.replace("[archive]", &format!("{more}[archive]"));
         let config: Config = text.parse().unwrap();
         let keys: Vec<&str> = declared(&config).iter().map(|(_, id)| id.as_str()).collect();
