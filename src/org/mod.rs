@@ -12,6 +12,7 @@ mod survey;
 pub use account::{Account, AccountState, LeftOut};
 #[cfg(test)]
 pub(crate) use adopted::Adopted;
+pub(crate) use adopted::Kept;
 pub use delegated::cloudtrail_administrators;
 pub(crate) use discovery::log_group_name;
 pub use discovery::{Discovery, FoundBucket, FoundTrail};

@@ -96,20 +96,19 @@ async fn of_account(
         let mut policies = Vec::new();
         for one in listed.into_iter().flat_map(|page| page.policies.unwrap_or_default()) {
             let (id, name) = (one.id.unwrap_or_default(), one.name.unwrap_or_default());
-            let document = match known.get(&id) {
-                Some(document) => document.clone(),
-                None => {
-                    let described = organizations.describe_policy().policy_id(&id).send().await;
-                    let policy = described.at(management, DESCRIBE)?.policy;
-                    let text = policy.as_ref().and_then(|policy| policy.content());
-                    let document: PolicyDocument =
-                        text.unwrap_or_default().parse().map_err(|error| {
-                            let found = format!("a policy that cannot be read ({error:?})");
-                            management.malformed(DESCRIBE, &found)
-                        })?;
-                    known.insert(id.clone(), document.clone());
-                    document
-                }
+            let document = if let Some(document) = known.get(&id) {
+                document.clone()
+            } else {
+                let described = organizations.describe_policy().policy_id(&id).send().await;
+                let policy = described.at(management, DESCRIBE)?.policy;
+                let text = policy.as_ref().and_then(|policy| policy.content());
+                let document: PolicyDocument =
+                    text.unwrap_or_default().parse().map_err(|error| {
+                        let found = format!("a policy that cannot be read ({error:?})");
+                        management.malformed(DESCRIBE, &found)
+                    })?;
+                known.insert(id.clone(), document.clone());
+                document
             };
             policies.push(Scp { id, name, document });
         }

@@ -61,7 +61,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         Settings { roles: roles.clone(), pacing: context.pacing()?, ..Settings::default() };
     let aws = Aws::connect(settings).await?;
     context.out.note(format_args!("looking as {}", aws.caller().arn));
-    let found = Discovery::look(&aws).await?;
+    let found = Box::pin(Discovery::look(&aws)).await?;
     let mut text = draft::draft(&found, &roles, true);
     if check(&text).is_err() {
         // What the trail records may have no words in the config.
