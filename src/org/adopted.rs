@@ -22,9 +22,18 @@ pub(crate) struct Adopted {
     pub(crate) rotated: Option<bool>,
     /// Whether the bucket has lifecycle rules; none where that is not shown.
     pub(crate) lifecycle: Option<bool>,
-    /// Days that the log group keeps events, `Some(None)` for ever; none where there
-    /// is no group, or it is not shown.
-    pub(crate) kept_days: Option<Option<u32>>,
+    /// How long the log group keeps events; none where there is no group, or it is
+    /// not shown.
+    pub(crate) kept: Option<Kept>,
+}
+
+/// How long a log group keeps its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// So many days.
+    Days(u32),
+    /// For ever.
+    Forever,
 }
 
 impl Adopted {
@@ -38,20 +47,20 @@ impl Adopted {
         let home = trail.home_region.as_ref().unwrap_or(region);
         let clients = aws.clients(management, home);
         let arn: Arn = trail.arn.parse().ok()?;
-        let (selectors, insights, key_alias, rotated, lifecycle, kept_days) = futures::join!(
+        let (selectors, insights, key_alias, rotated, lifecycle, kept) = futures::join!(
             FoundSelectors::read(&clients, &arn),
             Insights::read(&clients, &arn),
             key_alias(aws, trail.key.as_deref()),
             rotated(aws, trail.key.as_deref()),
             lifecycle(aws, &trail.bucket, bucket, home),
-            kept_days(&clients, trail.log_group.as_deref()),
+            kept(&clients, trail.log_group.as_deref()),
         );
         let insights = match insights {
             Seen::Present(found) => Ok(found.types),
             Seen::Absent => Ok(BTreeMap::new()),
             Seen::Unreadable(error) => Err(error),
         };
-        Some(Self { selectors, insights, key_alias, rotated, lifecycle, kept_days })
+        Some(Self { selectors, insights, key_alias, rotated, lifecycle, kept })
     }
 }
 
@@ -101,14 +110,15 @@ async fn lifecycle(
     }
 }
 
-async fn kept_days(management: &Clients, group: Option<&str>) -> Option<Option<u32>> {
+async fn kept(management: &Clients, group: Option<&str>) -> Option<Kept> {
     let name = super::log_group_name(group?)?;
     let groups = management.logs().describe_log_groups().log_group_name_prefix(name);
     match groups.send().await.at(management, "logs:DescribeLogGroups") {
         Ok(answer) => {
             let groups = answer.log_groups.unwrap_or_default();
             let group = groups.iter().find(|group| group.log_group_name() == Some(name))?;
-            Some(group.retention_in_days().and_then(|days| u32::try_from(days).ok()))
+            let days = group.retention_in_days().and_then(|days| u32::try_from(days).ok());
+            Some(days.map_or(Kept::Forever, Kept::Days))
         }
         Err(error) => {
             tracing::debug!(%error, "how long the trail's log group keeps events is not shown");

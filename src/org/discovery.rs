@@ -104,13 +104,13 @@ impl Discovery {
         }
         let adopted = match trails.as_ref().ok().and_then(|trails| trails.first()) {
             Some(trail) => {
-                Adopted::look(
+                Box::pin(Adopted::look(
                     aws,
                     &organization.management_account,
                     &region,
                     trail,
                     bucket.as_ref(),
-                )
+                ))
                 .await
             }
             None => None,

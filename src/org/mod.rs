@@ -15,6 +15,7 @@ mod survey;
 pub use account::{Account, AccountState, LeftOut};
 #[cfg(test)]
 pub(crate) use adopted::Adopted;
+pub(crate) use adopted::Kept;
 pub use buckets::{BucketPlace, BucketState, Buckets, Unlocated};
 pub use controls::{ControlKind, ControlLevel, ControlPolicies, ControlPolicy, Ruling};
 pub use delegated::cloudtrail_administrators;

@@ -236,7 +236,7 @@ async fn a_key_of_another_account_must_let_the_archive_decrypt() {
     let plan = stage.plan().await;
     assert_eq!(actions(&plan), [("kms-key/rotation".to_owned(), Action::Blocked)]);
     // A key that is not there is never made.
-    let gone = arn.replace("/", "/0");
+    let gone = arn.replace('/', "/0");
     stage.declare(&format!("{MINIMAL}[key]\narn = \"{gone}\"\n"));
     assert_eq!(stage.plan().await.step("kms-key").unwrap().action, Action::Refused);
 }

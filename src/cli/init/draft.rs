@@ -10,7 +10,7 @@ use crate::{
         AccountId, Arn, BucketName, KeyAlias, KeyPrefix, LogGroupName, Partition, Region, RoleName,
         TopicName, TrailName,
     },
-    org::{Discovery, FoundTrail, Organization, log_group_name},
+    org::{Discovery, FoundTrail, Kept, Organization, log_group_name},
 };
 
 /// A complete config, in which every value says where it comes from.
@@ -421,12 +421,12 @@ fn logs_section(found: &Discovery, lines: &mut Lines) {
         }
         _ => lines.comment(&format!("The trail's log group is left: {arn}")),
     }
-    match found.adopted.as_ref().and_then(|adopted| adopted.kept_days) {
-        Some(Some(days)) => {
+    match found.adopted.as_ref().and_then(|adopted| adopted.kept) {
+        Some(Kept::Days(days)) => {
             lines.comment("Found: how long it keeps events.");
             lines.bare("retention_days", days);
         }
-        Some(None) => {
+        Some(Kept::Forever) => {
             lines.comment("Found: it keeps events for ever.");
             lines.bare("keep_forever", true);
         }
@@ -504,16 +504,16 @@ mod tests {
 
     /// All management events, and the data events of one bucket whose name could
     /// end a string.
-    fn selectors() -> Option<Selectors> {
+    fn selectors() -> Selectors {
         let data = DataEvents {
             resource_type: "AWS::S3::Object".into(),
             read_write_type: ReadWriteType::WriteOnly,
             resources: vec!["arn:aws:s3:::a\"b\\c/".into()],
         };
-        Some(Selectors::Advanced(vec![
+        Selectors::Advanced(vec![
             AdvancedEventSelector::management(ReadWriteType::All, &[ManagementEventSource::Kms]),
             AdvancedEventSelector::data(&data),
-        ]))
+        ])
     }
 
     fn with_trail() -> Discovery {
@@ -542,7 +542,7 @@ mod tests {
             }),
             adopted: Some(Adopted {
                 selectors: Ok(FoundSelectors {
-                    selectors: selectors(),
+                    selectors: Some(selectors()),
                     unknown_sources: vec!["other.amazonaws.com".into()],
                 }),
                 insights: Ok(BTreeMap::from([(
@@ -552,7 +552,7 @@ mod tests {
                 key_alias: None,
                 rotated: Some(false),
                 lifecycle: Some(false),
-                kept_days: Some(None),
+                kept: Some(Kept::Forever),
             }),
             log_archives: vec!["222222222222".parse().unwrap()],
             audits: vec!["333333333333".parse().unwrap()],
@@ -593,7 +593,7 @@ mod tests {
         );
         assert!(!config.key.rotation);
         assert!(!config.archive.lifecycle.enabled);
-        assert_eq!(Some(config.trail.selectors()), selectors());
+        assert_eq!(config.trail.selectors(), selectors());
         assert!(config.trail.insights.error_rate && !config.trail.insights.call_rate);
         assert_eq!(
             config.trail.insights.error_rate_events,

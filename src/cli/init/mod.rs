@@ -64,7 +64,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     if let Some(identity) = context.identity() {
         context.out.note(identity);
     }
-    let found = Discovery::look(&aws).await?;
+    let found = Box::pin(Discovery::look(&aws)).await?;
     let mut text = draft::draft(&found, &roles, true);
     if check(&text).is_err() {
         // What the trail records may have no words in the config.

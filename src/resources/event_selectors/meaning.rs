@@ -77,7 +77,7 @@ impl Events {
         let theirs: Vec<Region> = other.boxes.iter().map(|one| space.region(one)).collect();
         let mut beyond = Vec::new();
         for one in &self.boxes {
-            match space.without(space.region(one), &theirs) {
+            match Space::without(space.region(one), &theirs) {
                 Some(left) => beyond.extend(left.first().map(|left| space.in_words(left))),
                 None => beyond.push(in_words(one)),
             }
@@ -226,7 +226,7 @@ impl Space {
 
     /// What of a box none of the others holds, as boxes that do not overlap; none
     /// where that would be too many.
-    fn without(&self, region: Region, others: &[Region]) -> Option<Vec<Region>> {
+    fn without(region: Region, others: &[Region]) -> Option<Vec<Region>> {
         let empty = |region: &Region| region.iter().any(Classes::is_empty);
         let mut left: Vec<Region> =
             Some(region).filter(|region| !empty(region)).into_iter().collect();
@@ -495,7 +495,7 @@ mod tests {
             let space = Space::of([&one, &other]).unwrap();
             let theirs: Vec<Region> = other.boxes.iter().map(|one| space.region(one)).collect();
             for own in &one.boxes {
-                for left in space.without(space.region(own), &theirs).unwrap() {
+                for left in Space::without(space.region(own), &theirs).unwrap() {
                     let event: BTreeMap<&str, String> = space
                         .fields
                         .iter()
