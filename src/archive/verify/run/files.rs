@@ -120,6 +120,13 @@ impl LogFiles {
         })
     }
 
+    fn count(&mut self, key: &ObjectKey) {
+        self.listed += 1;
+        let time = key.time();
+        let (from, to) = self.span.unwrap_or((time, time));
+        self.span = Some((from.min(time), to.max(time)));
+    }
+
     pub(super) fn finish(self, covered: &Periods, ends: &[Timestamp], findings: &mut Vec<Finding>) {
         let window = Period {
             from: self.request.window.since.unwrap_or(Timestamp::MIN),
