@@ -280,33 +280,30 @@ impl Resource for GuardrailScp {
             };
             hands.patiently(enable).await?;
         }
-        let id = match found.and_then(|found| found.id.clone()) {
-            Some(id) => {
-                let update = || async {
-                    let call = organizations.update_policy().policy_id(&id).content(&text);
-                    call.send().await.at(&clients, "organizations:UpdatePolicy")
-                };
-                hands.patiently(update).await?;
-                id
-            }
-            None => {
-                let create = || async {
-                    organizations
-                        .create_policy()
-                        .name(hands.desired.config.guardrail.name.as_str())
-                        .description("Keeps members from tampering with the organization trail")
-                        .r#type(PolicyType::ServiceControlPolicy)
-                        .content(&text)
-                        .send()
-                        .await
-                        .at(&clients, "organizations:CreatePolicy")
-                };
-                let made = hands.patiently(create).await?;
-                hands.note_created();
-                made.policy
-                    .and_then(|policy| policy.policy_summary?.id)
-                    .ok_or_else(|| StepError::Missing("the service control policy".to_owned()))?
-            }
+        let id = if let Some(id) = found.and_then(|found| found.id.clone()) {
+            let update = || async {
+                let call = organizations.update_policy().policy_id(&id).content(&text);
+                call.send().await.at(&clients, "organizations:UpdatePolicy")
+            };
+            hands.patiently(update).await?;
+            id
+        } else {
+            let create = || async {
+                organizations
+                    .create_policy()
+                    .name(hands.desired.config.guardrail.name.as_str())
+                    .description("Keeps members from tampering with the organization trail")
+                    .r#type(PolicyType::ServiceControlPolicy)
+                    .content(&text)
+                    .send()
+                    .await
+                    .at(&clients, "organizations:CreatePolicy")
+            };
+            let made = hands.patiently(create).await?;
+            hands.note_created();
+            made.policy
+                .and_then(|policy| policy.policy_summary?.id)
+                .ok_or_else(|| StepError::Missing("the service control policy".to_owned()))?
         };
         let none = BTreeSet::new();
         let attached = found.map_or(&none, |found| &found.targets);

@@ -260,13 +260,12 @@ async fn make_key(
     vault: &Replication,
     unnamed: Option<&KmsKey>,
 ) -> Result<(), StepError> {
-    let id = match unnamed {
-        Some(key) => key.arn.resource_name().to_owned(),
-        None => {
-            let id = create_key(clients, hands.desired, vault).await?;
-            hands.note_created();
-            id
-        }
+    let id = if let Some(key) = unnamed {
+        key.arn.resource_name().to_owned()
+    } else {
+        let id = create_key(clients, hands.desired, vault).await?;
+        hands.note_created();
+        id
     };
     let finish = || async {
         let rotated = clients.kms().enable_key_rotation().key_id(&id).send().await;

@@ -29,7 +29,7 @@ resource_type = "AWS::S3::Object"
 }
 
 /// Long enough for every error of the list, however slow the machine.
-const LONG: Duration = Duration::from_secs(300);
+const LONG: Duration = Duration::from_mins(5);
 /// A few tries.
 const SHORT: Duration = Duration::from_millis(8);
 
