@@ -346,6 +346,7 @@ async fn one_run(
         prefix: None,
         account: member.clone(),
         region: region.clone(),
+        owner: None,
         trails: Vec::new(),
     };
     let sources = vec![(source, aws.clients(&member, &region))];
