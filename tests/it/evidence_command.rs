@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use aws_sdk_s3::primitives::ByteStream;
+use jiff::SignedDuration;
 use orgtrail::archive::verify::digest::DigestDocument;
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
@@ -62,6 +63,8 @@ async fn a_bundle_holds_what_its_chains_came_from() {
     last.metadata.insert("signature".to_owned(), signature);
     put(&clients, OLD, &old).await;
     put(&clients, NEW, &new).await;
+    // The window is over.
+    stage.sandbox.tick(SignedDuration::from_hours(24 * 11));
 
     let folder = tempfile::tempdir().unwrap();
     let (code, packed) = pack(&stage, folder.path(), "whole.tar.zst").await;

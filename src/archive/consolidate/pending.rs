@@ -66,8 +66,9 @@ impl Unfinished {
 pub struct Recorded {
     /// The files that are asked about: their keys in the archive.
     asked: BTreeSet<String>,
-    /// Of these, those that were in the archive.
-    archived: BTreeSet<String>,
+    /// Of these, those that were in the archive, or were refused: no later run
+    /// copies them either.
+    settled: BTreeSet<String>,
     /// By lane id, the last day up to which all was in the archive.
     proven_through: BTreeMap<String, Date>,
     /// The run whose records were read last.
@@ -94,10 +95,15 @@ impl Recorded {
             match row {
                 Row::Begin { .. } => {}
                 Row::Object(object) => {
-                    let is_there =
-                        matches!(object.outcome, Outcome::Copied | Outcome::AlreadyThere);
-                    if is_there && self.asked.contains(&object.key) {
-                        self.archived.insert(object.key);
+                    let is_settled = matches!(
+                        object.outcome,
+                        Outcome::Copied
+                            | Outcome::AlreadyThere
+                            | Outcome::Quarantined
+                            | Outcome::Accepted
+                    );
+                    if is_settled && self.asked.contains(&object.key) {
+                        self.settled.insert(object.key);
                     }
                 }
                 Row::Unit(unit) => {
@@ -113,16 +119,22 @@ impl Recorded {
         }
     }
 
-    /// Whether a file was in the archive once: a run copied it, or found all of its
-    /// day there.
+    /// Whether no later run brings a file: one copied it, refused it, or found all of
+    /// its day in the archive.
     #[must_use]
-    pub fn was_archived(&self, key: &str, origin_bucket: &str, origin_key: &str) -> bool {
-        self.archived.contains(key)
+    pub fn is_settled(&self, key: &str, origin_bucket: &str, origin_key: &str) -> bool {
+        self.settled.contains(key)
             || origin_key.parse().is_ok_and(|origin: ObjectKey| {
                 let day = origin.time().to_zoned(jiff::tz::TimeZone::UTC).date();
                 let through = self.proven_through.get(&lane_id(origin_bucket, &origin));
                 through.is_some_and(|through| day <= *through)
             })
+    }
+
+    /// Whether there is any record of a run.
+    #[must_use]
+    pub fn has_runs(&self) -> bool {
+        !self.run_id.is_empty()
     }
 
     /// What the last run left for the next; nothing where there was no run.
@@ -211,8 +223,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_copied_was_archived_whatever_later_runs_did() {
-        let was = |runs| recorded(runs).was_archived("there", "old", KEY);
+    fn what_a_run_copied_is_settled_whatever_later_runs_did() {
+        let was = |runs| recorded(runs).is_settled("there", "old", KEY);
         assert!(was(vec![vec![object(Outcome::Copied)], vec![end(true, None)]]));
         assert!(was(vec![vec![object(Outcome::AlreadyThere)]]));
         assert!(!was(vec![vec![object(Outcome::Failed)], vec![end(false, None)]]));

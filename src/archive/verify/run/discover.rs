@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Finding, Lane, ListError, Selection, Source};
+use crate::archive::consolidate::quarantine::QUARANTINE;
 use crate::archive::key::{DIGEST_FOLDER, LogClass, Root};
 use crate::archive::verify::finding::FindingKind;
 use crate::names::{AccountId, MOST_CHARACTERS, OrgId, Region};
@@ -202,6 +203,10 @@ fn begins_account(name: &str) -> bool {
 /// Whether a root can lie in or below a folder: none is deeper than a prefix is
 /// long.
 fn may_lead_on(folder: &str, name: &str) -> bool {
+    // What consolidation refused keeps its key there, and is no archive.
+    if format!("{folder}{name}/").ends_with(QUARANTINE) {
+        return false;
+    }
     let length = folder.chars().count() + name.chars().count();
     length <= MOST_CHARACTERS || (name == AWSLOGS && folder.chars().count() <= MOST_CHARACTERS + 1)
 }

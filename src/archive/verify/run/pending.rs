@@ -73,6 +73,11 @@ pub(super) async fn settle(request: &Request, reports: &mut [LaneReport]) {
         .await;
     let keys = missing.iter().flat_map(|one| &one.files).map(|(key, _)| key.clone());
     let recorded = recorded(request, keys.collect()).await;
+    // Into a bucket that is no archive nothing is consolidated: what a copy lacks is
+    // missing, wherever else it lies.
+    if request.declared.is_none() && !recorded.has_runs() {
+        return;
+    }
     for one in missing {
         let found = reports.get_mut(one.lane).and_then(|lane| lane.findings.get_mut(one.finding));
         if let Some(found) = found {
@@ -82,11 +87,11 @@ pub(super) async fn settle(request: &Request, reports: &mut [LaneReport]) {
 }
 
 fn decide(found: &mut Finding, missing: &Missing, recorded: &Recorded) {
-    let was_archived = missing
+    let is_settled = missing
         .files
         .iter()
-        .any(|(key, origin)| recorded.was_archived(key, &origin.bucket, &origin.key));
-    let Some(origin) = found.origin.as_ref().filter(|_| !was_archived) else { return };
+        .any(|(key, origin)| recorded.is_settled(key, &origin.bucket, &origin.key));
+    let Some(origin) = found.origin.as_ref().filter(|_| !is_settled) else { return };
     let place = format!("s3://{}/{}", origin.bucket, origin.key);
     let may_follow = recorded.unfinished().may_still_bring(&origin.bucket, found.account.as_ref());
     let said = match &missing.at_source {
