@@ -25,7 +25,7 @@ const NAMES: [&str; 18] = [
     ".directory",
     "@eadir",
 ];
-/// What such names begin with: AppleDouble files, deleted files of NFS, a desktop's
+/// What such names begin with: `AppleDouble` files, deleted files of NFS, a desktop's
 /// trash.
 const BEGINNINGS: [&str; 3] = ["._", ".nfs", ".trash-"];
 

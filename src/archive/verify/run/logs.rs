@@ -344,7 +344,7 @@ impl LogResults {
             to: one.to.max(other.to),
         });
         let first = known.into_iter().chain([finding]).min_by(|a, b| a.key.cmp(&b.key));
-        let all = first.map(|first| Finding { objects, period, ..first });
+        let all = first.map(|first| Finding { period, objects, ..first });
         self.noted.extend(all.map(|all| (all.kind, all)));
     }
 }
