@@ -28,6 +28,10 @@ struct Ground {
     members: Vec<AccountId>,
 }
 
+fn archive() -> AccountId {
+    ARCHIVE.parse().unwrap()
+}
+
 impl Ground {
     async fn new() -> Self {
         let mut options = Options::new(HOME.parse().unwrap());
@@ -55,10 +59,6 @@ impl Ground {
 
     fn clients(&self, account: &AccountId, region: &str) -> Clients {
         self.aws.clients(account, &region.parse().unwrap())
-    }
-
-    fn archive(&self) -> AccountId {
-        ARCHIVE.parse().unwrap()
     }
 
     /// A bucket that every trail may write to, and the management account read.
@@ -98,7 +98,7 @@ impl Ground {
 
     /// Lets CloudTrail write to more of the archive.
     async fn open_archive(&self, resources: Value) {
-        let archive = self.clients(&self.archive(), HOME);
+        let archive = self.clients(&archive(), HOME);
         let policy = archive.s3().get_bucket_policy().bucket("acme-log-archive");
         let policy = policy.send().await.unwrap();
         let mut policy: Value = serde_json::from_str(policy.policy().unwrap()).unwrap();
@@ -187,7 +187,7 @@ async fn buckets_are_found_in_the_region_and_account_that_own_them() {
         ground.trail(account, "auditing", "collector", None).await;
     }
     // Of the log archive's.
-    ground.bucket(&ground.archive(), "before", "eu-west-1").await;
+    ground.bucket(&archive(), "before", "eu-west-1").await;
     ground.trail(two, "own", "before", Some("logs")).await;
     // Of an account that has no trail that writes there.
     ground.bucket(three, "elsewhere", "ap-southeast-2").await;
@@ -322,15 +322,13 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     assert_eq!(code, Some(0), "{told:#}");
     assert_eq!(told["excluded"], json!(["s3://oddly-named/env=prod"]));
     assert_eq!(told["sources"].as_array().unwrap().len(), all.len() - 1);
-    let declared: String = all
-        .iter()
-        .map(|prefix| {
-            format!(
-                "[[consolidate.sources]]\nbucket = \"oddly-named\"\nprefix = \"{prefix}\"\n\
-                 account = \"{one}\"\n"
-            )
-        })
-        .collect();
+    let declared = all.iter().map(|prefix| {
+        format!(
+            "[[consolidate.sources]]\nbucket = \"oddly-named\"\nprefix = \"{prefix}\"\n\
+             account = \"{one}\"\n"
+        )
+    });
+    let declared = declared.collect::<Vec<_>>().concat();
     let output = ground.run(&declared, &["config", "check"]).await;
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let (code, told) = ground.json(&declared, &["consolidate", "--yes"]).await;
@@ -363,7 +361,7 @@ async fn a_control_tower_trail_is_found_undeclared() {
     let ground = Ground::new().await;
     let org = ground.sandbox.organization_id().unwrap().to_string();
     let bucket = "aws-controltower-logs";
-    ground.bucket(&ground.archive(), bucket, "eu-west-1").await;
+    ground.bucket(&archive(), bucket, "eu-west-1").await;
     let management = ground.clients(&MANAGEMENT.parse().unwrap(), HOME);
     let name = "aws-controltower-BaselineCloudTrail";
     let create = management.cloudtrail().create_trail().name(name).s3_bucket_name(bucket);
@@ -484,7 +482,8 @@ async fn an_owner_that_cannot_be_entered_is_proven_through_who_may_read() {
     let excluded = format!("[organization]\nexcluded_accounts = [\"{three}\"]");
     let config: Config = MINIMAL.replace("[organization]", &excluded).parse().unwrap();
     let buckets = Buckets::new(ground.aws.clone(), config.organization, None);
-    let find = async |name: &str| buckets.find(&name.parse().unwrap(), &[one.clone()]).await;
+    let find =
+        async |name: &str| buckets.find(&name.parse().unwrap(), std::slice::from_ref(one)).await;
     match find("shared").await {
         BucketState::Found(place) => {
             assert_eq!(place.owner.as_ref(), Some(three));
@@ -507,7 +506,7 @@ async fn an_owner_that_cannot_be_entered_is_proven_through_who_may_read() {
     ground.sandbox.faults().inject(Fault::every(read, Effect::Deny));
     let config: Config = MINIMAL.parse().unwrap();
     let buckets = Buckets::new(ground.aws.clone(), config.organization, None);
-    let state = buckets.find(&"closed".parse().unwrap(), &[one.clone()]).await;
+    let state = buckets.find(&"closed".parse().unwrap(), std::slice::from_ref(one)).await;
     assert!(matches!(state, BucketState::Unknown(_)), "{state:?}");
 }
 
