@@ -89,20 +89,32 @@ fn table(coverage: &Coverage) -> Table {
     table
 }
 
-/// The reasons of what is not covered, each once for an account.
+/// The reasons of what is not covered, each once: one that differs by its account and
+/// Region alone is the same.
 fn tell_reasons(context: &Context, coverage: &Coverage) {
+    let mut told: Vec<(String, String, usize)> = Vec::new();
     for account in &coverage.accounts {
-        let mut told: Vec<&str> = Vec::new();
-        for cell in &account.cells {
+        for (cell, region) in account.cells.iter().zip(&coverage.regions) {
             let reason = match cell {
                 Cell::Uncovered { found } => found,
                 Cell::Unknown { reason } | Cell::LeftOut { reason } => reason,
                 Cell::Covered { .. } | Cell::Stale { .. } | Cell::NotEnabled => continue,
             };
-            if !told.contains(&reason.as_str()) {
-                told.push(reason);
-                context.out.note(format_args!("account {}: {}", account.account, plain(reason)));
+            let alike = reason
+                .replace(account.account.as_str(), "the account")
+                .replace(region.as_str(), "the Region");
+            match told.iter_mut().find(|(known, ..)| *known == alike) {
+                Some((_, _, cells)) => *cells += 1,
+                None => told.push((alike, format!("{} {region}: {reason}", account.account), 1)),
             }
         }
+    }
+    for (_, first, cells) in told {
+        let others = match cells {
+            1 => String::new(),
+            2 => " (and 1 other account and Region)".to_owned(),
+            many => format!(" (and {} other accounts and Regions)", many - 1),
+        };
+        context.out.note(format_args!("{}{others}", plain(&first)));
     }
 }
