@@ -15,7 +15,7 @@ use crate::aws::Aws;
 use crate::checks::{CATALOGUE, Facts, Finding, PLAN_EMPTY, Progress, Run, Severity, Verdict};
 use crate::plan::apply::settle;
 use crate::plan::{Plan, plan};
-use crate::report::drift::{Format, RenderError, render};
+use crate::report::drift::{Format, RenderError, document, render};
 use crate::report::json_fault;
 use crate::resources::{Desired, OrganizationFacts};
 
@@ -126,7 +126,7 @@ fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, CliE
     let Some(identity) = context.identity() else { return Ok(text) };
     match format {
         Format::Text => Ok(format!("{identity}\n{text}")),
-        Format::Json => context.json_text(run),
+        Format::Json => context.json_text(&document(run)),
         Format::Html => {
             let line = maud::html! { p { (identity.to_string()) } }.into_string();
             Ok(text.replacen("</h1>", &format!("</h1>{line}"), 1))

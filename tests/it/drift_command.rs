@@ -71,6 +71,13 @@ async fn drift_is_found_compared_and_mended() {
     let found = run(&stage, folder.path(), &with(&["--format", "json"])).await;
     assert_eq!(found.code, Some(11), "{}", found.stderr);
     assert_eq!(broken(&found.stdout), ["key-rotation"]);
+    // The whole document, with whom it was made as.
+    let report: Value = serde_json::from_str(&found.stdout).unwrap();
+    assert_eq!(
+        (&report["summary"]["broken"], &report["identity"]["sandbox"]),
+        (&1.into(), &true.into())
+    );
+    assert_eq!(report["checks"].as_array().unwrap().len(), 2);
     let lenient = run(&stage, folder.path(), &with(&["--fail-on", "critical"])).await;
     assert_eq!(lenient.code, Some(0), "{}", lenient.stderr);
 

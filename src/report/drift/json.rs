@@ -41,10 +41,16 @@ struct Told {
 
 /// The run for programs.
 pub fn json(run: &Run) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(&document(run))
+}
+
+/// The JSON contract of a run, to be written with more beside it.
+#[must_use]
+pub fn document(run: &Run) -> impl Serialize + '_ {
     let mut ids: Vec<&str> = run.findings.iter().map(|finding| finding.check.as_str()).collect();
     ids.sort_unstable();
     ids.dedup();
-    serde_json::to_string_pretty(&Report {
+    Report {
         run,
         summary: Summary {
             all: Counts::of(&run.findings),
@@ -65,7 +71,7 @@ pub fn json(run: &Run) -> Result<String, serde_json::Error> {
                 mappings: check.mappings,
             })
             .collect(),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 
 pub use self::csv::csv;
 pub use self::html::html;
-pub use self::json::json;
+pub use self::json::{document, json};
 pub use self::junit::junit;
 pub use self::ocsf::ocsf;
 pub use self::sarif::sarif;
