@@ -47,6 +47,17 @@ async fn every_command_is_right_on_a_sandbox_that_is_years_ahead_or_behind() {
         assert_eq!(code, Some(0), "{round:#}");
         let begun: Timestamp = round["begun_at"].as_str().unwrap().parse().unwrap();
         assert_eq!(begun.duration_since(now).as_mins(), 0, "{round:#}");
+        // A bundle is proven elsewhere as it was where it was packed.
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("bundle.tar.zst");
+        let bundle = bundle.to_str().unwrap();
+        let from = (now - SignedDuration::from_hours(20)).to_string();
+        let until = (now - SignedDuration::from_hours(4)).to_string();
+        let pack = ["evidence", "--from", &from, "--until", &until, "-o", bundle];
+        let (code, packed) = json(&stage, &pack).await;
+        assert_eq!(code, Some(0), "{packed:#}");
+        let (code, report) = json(&stage, &["verify", bundle, "--offline"]).await;
+        assert_eq!(code, Some(0), "{report:#}");
         let (_, records) = json(&stage, &["records"]).await;
         assert!(records["runs"][0]["at"].as_str().unwrap().starts_with(&start[..4]));
         let (code, retired) = json(&stage, &["retire", TRAIL, "--yes"]).await;

@@ -242,7 +242,9 @@ impl Target {
             keys,
             from: manifest.map(|manifest| manifest.from),
             to: manifest.map(|manifest| manifest.to),
-            now: context.now(),
+            // A bundle is as old as whoever packed it says, whatever this machine's clock
+            // shows: a later time asks for more of it.
+            now: manifest.map_or(Timestamp::MIN, |it| it.packed_at).max(context.now()),
             is_live: false,
             acceptances,
             notes,
