@@ -1,5 +1,6 @@
 //! `orgtrail retire`
 
+mod bucket;
 mod ending;
 
 use std::collections::BTreeSet;
@@ -7,10 +8,10 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use indicatif::{BinaryBytes, HumanCount};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::bucket::Bucket;
 use super::ending::unless_stopped;
 use super::verify::{Target, What, checked};
 use super::{CliError, Context, Exit, Format, consolidate, sources};
@@ -25,8 +26,6 @@ use crate::archive::verify::chain::Window;
 use crate::archive::verify::run::{Selection, Verification};
 use crate::aws::{Aws, Clients};
 use crate::config::Config;
-use crate::cost::Usd;
-use crate::cost::prices;
 use crate::cost::storage::{Holdings, holdings};
 use crate::names::{Arn, Region, TrailName};
 use crate::org::Organization;
@@ -71,18 +70,6 @@ struct Outcome<'a> {
     bucket: Option<Bucket>,
 }
 
-/// What stays.
-#[derive(Debug, Serialize)]
-struct Bucket {
-    name: String,
-    objects: u64,
-    bytes: u64,
-    usd_a_month: Usd,
-    /// What the same would cost in the cheapest class.
-    usd_a_month_in_deep_archive: Usd,
-    prices: prices::PriceList,
-}
-
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.config()?;
     let organization_trail = refuse_own(&args.trail, &config)?;
@@ -91,14 +78,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         return Err(CliError::usage(format!("{} names no account and Region", args.trail)));
     };
     let owner = aws.clients(account, home);
-    let found = discover::trail(&owner, &args.trail).await.map_err(|error| {
-        let hint = error.hint();
-        let unread = CliError::new(error, Exit::Incomplete);
-        match hint {
-            Some(hint) => unread.with_hint(hint),
-            None => unread,
-        }
-    })?;
+    let found = discover::trail(&owner, &args.trail).await.map_err(ending::unread)?;
     let Some(trail) = found else {
         context.out.note(format_args!(
             "{} is not there: nothing is left to do, unless the ARN is mistyped (`orgtrail \
@@ -156,7 +136,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         }
         false
     };
-    let bucket = seen.held.as_ref().map(|held| bucket(&trail, held));
+    let bucket = seen.held.as_ref().map(|held| Bucket::of(&trail, held));
     match context.format {
         Format::Json => context.json(&Outcome {
             version: 1,
@@ -168,7 +148,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         })?,
         Format::Text => {
             if let Some(bucket) = bucket {
-                tell_bucket(context, &bucket)?;
+                bucket.tell(context)?;
             }
         }
     }
@@ -481,34 +461,6 @@ impl Seen {
         }
         Ok(())
     }
-}
-
-fn bucket(trail: &LegacyTrail, held: &Holdings) -> Bucket {
-    let deep = prices::storage("DEEP_ARCHIVE").unwrap_or(&prices::STORAGE[0]);
-    Bucket {
-        name: trail.bucket.to_string(),
-        objects: held.objects(),
-        bytes: held.bytes(),
-        usd_a_month: held.usd_a_month(),
-        usd_a_month_in_deep_archive: held.usd_a_month_as(deep),
-        prices: prices::LIST,
-    }
-}
-
-fn tell_bucket(context: &Context, bucket: &Bucket) -> Result<(), CliError> {
-    context.out.data(format_args!(
-        "the bucket {} stays: {} objects of this account ({}) cost {} a month",
-        bucket.name,
-        HumanCount(bucket.objects),
-        BinaryBytes(bucket.bytes),
-        bucket.usd_a_month,
-    ))?;
-    context.out.note(format_args!(
-        "what to do with it: keep it until the archive's copies were verified once more; then let a lifecycle rule expire it, or move it to DEEP_ARCHIVE ({} a month). orgtrail deletes nothing.",
-        bucket.usd_a_month_in_deep_archive,
-    ));
-    context.out.note(bucket.prices);
-    Ok(())
 }
 
 #[cfg(test)]

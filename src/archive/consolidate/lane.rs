@@ -1,12 +1,14 @@
 //! One lane's work: join, cut into days, copy what is missing.
 
+mod days;
 mod judge;
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use futures::{Stream, StreamExt, stream, stream::FuturesOrdered};
+use futures::{StreamExt, stream, stream::FuturesOrdered};
 use jiff::civil::Date;
 
+use self::days::Units;
 use super::{
     copy::{self, Copied, CopyError, Target},
     inspect::{Expected, by_size},
@@ -23,7 +25,7 @@ use crate::{
         accept::Acceptances,
         inventory,
         key::{DIGEST_FOLDER, ObjectKey},
-        units::{Cutter, Lane, UnitId, day_folder},
+        units::{Lane, UnitId, day_folder},
     },
     aws::{Clients, ErrorKind, in_one_line},
     names::BucketName,
@@ -86,46 +88,6 @@ enum Done {
     Left,
     /// What the records say of it.
     Told(ObjectRow),
-}
-
-/// A join, cut into days.
-struct Units<J> {
-    joined: Pin<Box<J>>,
-    cutter: Cutter<Joined>,
-    ended: bool,
-}
-
-impl<J: Stream<Item = Result<Joined, JoinError>>> Units<J> {
-    fn new(joined: J) -> Self {
-        Self { joined: Box::pin(joined), cutter: Cutter::default(), ended: false }
-    }
-
-    /// The next day of which the source has anything. A day before an error is
-    /// not whole, and left out.
-    ///
-    /// Loses nothing where it is dropped before it ends.
-    async fn next(&mut self) -> Option<Result<(Option<Date>, Vec<Joined>), JoinError>> {
-        while !self.ended {
-            match self.joined.next().await {
-                Some(Ok(Joined::ArchiveOnly(_))) => {}
-                Some(Ok(entry)) => {
-                    let path = entry.path().to_owned();
-                    if let Some(unit) = self.cutter.push(&path, entry) {
-                        return Some(Ok(unit));
-                    }
-                }
-                Some(Err(error)) => {
-                    self.ended = true;
-                    return Some(Err(error));
-                }
-                None => {
-                    self.ended = true;
-                    return std::mem::take(&mut self.cutter).finish().map(Ok);
-                }
-            }
-        }
-        None
-    }
 }
 
 /// Why a lane was left before its end.

@@ -22,7 +22,8 @@ pub(super) async fn is_logging(owner: &Clients, trail: &Arn) -> Result<bool, Cli
     }
 }
 
-fn unread(error: AwsError) -> CliError {
+/// A read that failed, which leaves the answer open.
+pub(super) fn unread(error: AwsError) -> CliError {
     let hint = error.hint();
     let unread = CliError::new(error, Exit::Incomplete);
     match hint {
