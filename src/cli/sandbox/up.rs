@@ -19,7 +19,7 @@ Examples:
   orgtrail sandbox up --port 4566 --write-config orgtrail.toml
   orgtrail sandbox up --accounts 100
 
-  orgtrail sandbox up --detach --history 7d --legacy 2
+  orgtrail sandbox up --detach --accounts 8 --history 7d --legacy 2
   orgtrail sandbox exec --detached -- orgtrail sources
   orgtrail sandbox down")]
 pub(super) struct Args {
