@@ -170,9 +170,8 @@ impl AwsError {
             }
         };
         let (message, source) = match source {
-            // The credential chain lists what it tried on lines of their own.
             Some(source) if kind == ErrorKind::Expired && !source.is::<Self>() => {
-                (Some(in_one_line(source.as_ref())), None)
+                (Some(credentials_fault(source.as_ref())), None)
             }
             // What lies below is told in words of libraries.
             Some(source)
@@ -358,6 +357,28 @@ pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
+/// Why there are no credentials, in words for people. The chain of providers names
+/// each that it tried, and why it is none, on lines of their own.
+fn credentials_fault(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        match error.downcast_ref::<CredentialsError>() {
+            Some(CredentialsError::CredentialsNotLoaded(_)) => {
+                return "there are none in the environment, the profile, a web identity token, \
+                        the container or the instance"
+                    .to_owned();
+            }
+            // It says no more than that an error occurred.
+            Some(loading) => {
+                return std::error::Error::source(loading)
+                    .map_or_else(|| in_one_line(error), in_one_line);
+            }
+            None => next = error.source(),
+        }
+    }
+    in_one_line(error)
+}
+
 /// Why there was no answer, in words for people.
 fn network_fault(error: &(dyn std::error::Error + 'static)) -> String {
     use std::io::ErrorKind as Io;
@@ -450,6 +471,19 @@ fn nested(error: &AwsError) -> Option<&AwsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn missing_credentials_are_told_without_the_providers_words() {
+        let none =
+            CredentialsError::not_loaded("no credentials found in chain. Attempted:\nEnvironment");
+        let said = credentials_fault(&none);
+        assert!(said.starts_with("there are none in the environment, the profile"), "{said}");
+        let ended = std::io::Error::other("the SSO session ended");
+        assert_eq!(
+            credentials_fault(&CredentialsError::provider_error(ended)),
+            "the SSO session ended"
+        );
+    }
 
     #[test]
     fn a_network_that_fails_is_told_without_the_libraries_words() {

@@ -2,6 +2,7 @@ use super::Verdict;
 use super::judge::{broken, of_bucket, together, unknown, whether};
 use super::{Answer, Check, Facts, Severity};
 use crate::aws::Seen;
+use crate::resources::archive_bucket::Rule;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-retention-conflict",
@@ -22,8 +23,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         Seen::Present(found) => found.rules.iter().filter(|(_, rule)| rule.enabled).collect(),
     };
     // Rules of other folders end no logs.
-    let of_logs: Vec<_> =
-        rules.iter().filter(|(_, rule)| concerns_logs(facts, &rule.filter)).collect();
+    let of_logs: Vec<_> = rules.iter().filter(|(_, rule)| concerns_logs(facts, rule)).collect();
     let ends: Vec<(&str, i64)> = of_logs
         .iter()
         .filter_map(|(id, rule)| Some((id.as_str(), i64::from(rule.expiration_days?))))
@@ -78,16 +78,17 @@ fn judge(facts: &Facts) -> Vec<Answer> {
     of_bucket(facts, together(early.into_iter().chain(versions).chain(dated).chain([mfa, lock])))
 }
 
-/// Whether a rule concerns logs, digests or run records. `filter` is a prefix, or
-/// more, in S3's words.
-fn concerns_logs(facts: &Facts, filter: &str) -> bool {
-    if filter.starts_with("LifecycleRuleFilter") {
+/// Whether a rule concerns logs, digests or run records. One that asks for more than
+/// the beginning of a key may.
+fn concerns_logs(facts: &Facts, rule: &Rule) -> bool {
+    if rule.narrowed {
         return true;
     }
+    let filter = rule.filter.as_str();
     let prefix = facts.desired.config.archive.prefix.as_ref();
     let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
     ["AWSLogs/", "orgtrail/"].iter().any(|folder| {
         let folder = format!("{prefix}{folder}");
-        folder.starts_with(filter) || filter.starts_with(&folder)
+        folder.starts_with(filter) || filter.starts_with(folder.as_str())
     })
 }

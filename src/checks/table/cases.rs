@@ -223,6 +223,7 @@ fn what_ends_old_versions_early_contradicts_their_retention() {
         let mut rule = rules["orgtrail-retention"].clone();
         (rule.expiration_days, rule.noncurrent_days) = (days, noncurrent);
         filter.clone_into(&mut rule.filter);
+        rule.narrowed = filter.starts_with("tag ");
         rules.insert("somebody-elses".to_owned(), rule);
         verdict(&facts, ID)
     };
@@ -231,7 +232,7 @@ fn what_ends_old_versions_early_contradicts_their_retention() {
     assert!(broken(foreign("AWSLogs/o-x/111111111111/", None, Some(1))));
     assert!(broken(foreign("AWS", Some(30), None)));
     assert!(broken(foreign("orgtrail/", Some(30), None)));
-    assert!(broken(foreign("LifecycleRuleFilter { tag: None }", Some(30), None)));
+    assert!(broken(foreign("tag team=audit", Some(30), None)));
     // Others' folders are theirs.
     assert_eq!(foreign("tmp/", Some(1), Some(1)), Verdict::Holds);
 }

@@ -37,9 +37,13 @@ pub struct Lifecycle {
 pub struct Rule {
     /// Whether it is in force.
     pub enabled: bool,
-    /// Which objects it concerns, in S3's words; empty for all.
+    /// Which objects it concerns: the beginning of their keys, and what more it
+    /// asks for; empty for all.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub filter: String,
+    /// Whether it asks for more than the beginning of a key.
+    #[serde(skip)]
+    pub narrowed: bool,
     /// Storage class by the object's age in days.
     pub transitions: BTreeMap<i32, String>,
     /// Days after which an object expires.
@@ -53,7 +57,7 @@ pub struct Rule {
     /// How many of such versions stay all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newer_versions_kept: Option<i32>,
-    /// What else happens to such versions, in S3's words.
+    /// What else happens to such versions.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub noncurrent_other: String,
     /// Days after which an uncompleted upload is dropped.
@@ -150,13 +154,19 @@ impl Rule {
     fn of(rule: &LifecycleRule) -> Self {
         let expiration = rule.expiration.as_ref();
         let noncurrent = rule.noncurrent_version_expiration.as_ref();
-        let noncurrent_other = match rule.noncurrent_version_transitions() {
-            [] => String::new(),
-            transitions => format!("{transitions:?}"),
-        };
+        let moves = rule.noncurrent_version_transitions().iter().map(|moved| {
+            let class = moved.storage_class.as_ref().map_or("", |class| class.as_str());
+            let days = moved.noncurrent_days.unwrap_or_default();
+            let kept = moved.newer_noncurrent_versions;
+            let kept = kept.map(|kept| format!(", {kept} newer ones kept")).unwrap_or_default();
+            format!("{class} after {days} days{kept}")
+        });
+        let noncurrent_other = moves.collect::<Vec<_>>().join("; ");
+        let (filter, narrowed) = filter_text(rule);
         Self {
             enabled: rule.status == ExpirationStatus::Enabled,
-            filter: filter_text(rule),
+            filter,
+            narrowed,
             transitions: rule
                 .transitions()
                 .iter()
@@ -236,18 +246,30 @@ fn own_rules(archive: &Archive) -> Result<Vec<LifecycleRule>, StepError> {
     Ok(vec![retention, markers])
 }
 
-fn filter_text(rule: &LifecycleRule) -> String {
+/// Which objects a rule concerns, and whether it asks for more than the beginning
+/// of a key.
+fn filter_text(rule: &LifecycleRule) -> (String, bool) {
     #[expect(deprecated, reason = "rules of before 2016 have it")]
     let old_prefix = rule.prefix.as_deref().unwrap_or_default();
-    let Some(filter) = &rule.filter else { return old_prefix.to_owned() };
-    let narrowed = filter.tag.is_some()
-        || filter.and.is_some()
-        || filter.object_size_greater_than.is_some()
-        || filter.object_size_less_than.is_some();
-    if narrowed {
-        return format!("{filter:?}");
+    let Some(filter) = &rule.filter else { return (old_prefix.to_owned(), false) };
+    let and = filter.and.as_ref();
+    let prefix = filter.prefix.as_deref().or(and.and_then(|and| and.prefix.as_deref()));
+    let tags = filter.tag.iter().chain(and.map(|and| and.tags()).unwrap_or_default());
+    let larger = filter.object_size_greater_than;
+    let larger = larger.or(and.and_then(|and| and.object_size_greater_than));
+    let smaller = filter.object_size_less_than;
+    let smaller = smaller.or(and.and_then(|and| and.object_size_less_than));
+    let more: Vec<String> = tags
+        .map(|tag| format!("tag {}={}", tag.key, tag.value))
+        .chain(larger.map(|bytes| format!("larger than {bytes} bytes")))
+        .chain(smaller.map(|bytes| format!("smaller than {bytes} bytes")))
+        .collect();
+    let prefix = prefix.unwrap_or_default();
+    if more.is_empty() {
+        return (prefix.to_owned(), false);
     }
-    filter.prefix.clone().unwrap_or_default()
+    let parts = Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty());
+    (parts.into_iter().chain(more).collect::<Vec<_>>().join(", "), true)
 }
 
 impl Resource for Lifecycle {
@@ -348,5 +370,30 @@ impl Resource for Lifecycle {
             return Ok(());
         }
         wanted.put(&clients, hands.desired.bucket()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::types::{LifecycleRuleAndOperator, Tag};
+
+    use super::*;
+
+    fn of(filter: LifecycleRuleFilter) -> (String, bool) {
+        let rule = LifecycleRule::builder().status(ExpirationStatus::Enabled).filter(filter);
+        filter_text(&rule.build().unwrap())
+    }
+
+    #[test]
+    fn what_a_rule_asks_for_is_said_in_words() {
+        let filter = LifecycleRuleFilter::builder;
+        assert_eq!(of(filter().build()), (String::new(), false));
+        assert_eq!(of(filter().prefix("tmp/").build()), ("tmp/".to_owned(), false));
+        let tag = Tag::builder().key("team").value("audit").build().unwrap();
+        assert_eq!(of(filter().tag(tag.clone()).build()), ("tag team=audit".to_owned(), true));
+        let and = LifecycleRuleAndOperator::builder().prefix("tmp/").tags(tag);
+        let and = and.object_size_greater_than(1024).build();
+        let found = of(filter().and(and).build());
+        assert_eq!(found, ("tmp/, tag team=audit, larger than 1024 bytes".to_owned(), true));
     }
 }
