@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, ExpirationStatus,
-    LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration,
-    Transition, TransitionDefaultMinimumObjectSize, TransitionStorageClass,
+    LifecycleExpiration, LifecycleRule, LifecycleRuleAndOperator, LifecycleRuleFilter,
+    NoncurrentVersionExpiration, Transition, TransitionDefaultMinimumObjectSize,
+    TransitionStorageClass,
 };
 use serde::Serialize;
 
@@ -254,7 +255,7 @@ fn filter_text(rule: &LifecycleRule) -> (String, bool) {
     let Some(filter) = &rule.filter else { return (old_prefix.to_owned(), false) };
     let and = filter.and.as_ref();
     let prefix = filter.prefix.as_deref().or(and.and_then(|and| and.prefix.as_deref()));
-    let tags = filter.tag.iter().chain(and.map(|and| and.tags()).unwrap_or_default());
+    let tags = filter.tag.iter().chain(and.map(LifecycleRuleAndOperator::tags).unwrap_or_default());
     let larger = filter.object_size_greater_than;
     let larger = larger.or(and.and_then(|and| and.object_size_greater_than));
     let smaller = filter.object_size_less_than;
@@ -375,7 +376,7 @@ impl Resource for Lifecycle {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::types::{LifecycleRuleAndOperator, Tag};
+    use aws_sdk_s3::types::Tag;
 
     use super::*;
 
