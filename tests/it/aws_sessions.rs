@@ -256,7 +256,7 @@ async fn no_credentials_at_all_are_one_clear_error() {
     let error = Aws::with_base(settings(), config).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Expired);
     insta::assert_snapshot!(CliError::from(error).render(), @r"
-    error: sts:GetCallerIdentity (eu-central-1): no usable credentials: the credential provider was not enabled: no providers in chain provided credentials
+    error: sts:GetCallerIdentity (eu-central-1): no usable credentials: there are none in the environment, the profile, a web identity token, the container or the instance
       hint: no usable credentials: set AWS_PROFILE, sign in (`aws sso login`), or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     ");
 }
