@@ -78,7 +78,7 @@ fn digests(facts: &Facts, policy: &Asked) -> Verdict {
             ),
             None => Verdict::Unknown {
                 reason: format!(
-                    "digests that come with {only} are refused, and no digest in the bucket tells what they come with"
+                    "digests that come with {only} are refused, and the bucket has no digest that shows what they come with"
                 ),
                 permission: None,
             },

@@ -100,7 +100,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         return list(context).await;
     };
     let config = context.config()?;
-    let now = context.now();
     let aws = context.aws(&config).await?;
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let target = consolidate::target(&config, &aws);
@@ -149,7 +148,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         contradicts_digest: contradicts_digest && contradicts,
         reason,
         accepted_by: aws.caller().arn.to_string(),
-        accepted_at: now,
+        accepted_at: aws.now(),
         accepted_with: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
     };
     let written =

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use aws_sdk_s3::types::ObjectLockMode;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use orgtrail::archive::key::ObjectKey;
 use orgtrail::aws::Clients;
 use serde_json::Value;
@@ -135,6 +135,10 @@ async fn that_a_file_contradicts_its_digest_must_be_named() {
     let key = "orgtrail/accepted/000000000000.json";
     let record = ground.sandbox.body_raw(ARCHIVE, key).unwrap().to_vec();
     let weaker = String::from_utf8(record.clone()).unwrap();
+    // It states AWS's time, which this machine's clock is a day behind.
+    let stated: Value = serde_json::from_str(&weaker).unwrap();
+    let at: Timestamp = stated["accepted_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(ground.sandbox.now().duration_since(at).as_mins(), 0, "{weaker}");
     let weaker = weaker.replace("\"contradicts_digest\": true", "\"contradicts_digest\": false");
     put(&archive, key, weaker.into_bytes()).await;
     let (exit, report) = verify(&ground).await;

@@ -167,7 +167,7 @@ impl Done {
             ),
             (
                 counts.accepted,
-                "in quarantine, and accepted: `orgtrail accept --list` tells by whom and why",
+                "in quarantine, and accepted: `orgtrail accept --list` shows who accepted them and why",
             ),
             (
                 counts.conflicts,
