@@ -10,6 +10,7 @@ mod accept_command;
 mod accounts_in_sandbox;
 mod apply_command;
 mod apply_transient;
+mod attacks;
 mod aws_sessions;
 mod aws_time;
 mod cli_config;

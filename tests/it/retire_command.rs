@@ -1,8 +1,6 @@
 //! `orgtrail retire`: an older trail goes when everything speaks for it, and
 //! stays otherwise. Also what a dry run and `orgtrail cost` say of it.
 
-use std::time::SystemTime;
-
 use aws_sdk_s3::types::StorageClass;
 use jiff::{SignedDuration, Timestamp};
 use orgtrail::names::AccountId;
@@ -10,7 +8,7 @@ use orgtrail::sandbox::{Effect, Fault, Legacy};
 use serde_json::{Value, json};
 
 use crate::apply_command::{Ran, command, kill_at, run};
-use crate::stage::{MINIMAL, Stage};
+use crate::stage::{MINIMAL, Stage, working_day};
 
 const MEMBER: &str = "333333333333";
 pub(crate) const BUCKET: &str = "legacy-333333333333";
@@ -26,9 +24,7 @@ pub(crate) fn config() -> String {
 /// An organization whose trail has delivered for so many hours, and a member
 /// with an older trail that logged for the first three of them.
 pub(crate) async fn stage(hours: i64) -> Stage {
-    #[expect(clippy::disallowed_methods, reason = "as most sandboxes, it begins about now")]
-    let now = Timestamp::try_from(SystemTime::now()).unwrap();
-    stage_from(now - SignedDuration::from_hours(hours), hours).await
+    stage_from(working_day() - SignedDuration::from_hours(hours), hours).await
 }
 
 /// The same, begun at a time.

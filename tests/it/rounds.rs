@@ -13,7 +13,7 @@ use orgtrail::sandbox::{Effect, Fault, Legacy, Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::apply_command::command;
-use crate::stage::{MINIMAL, sign_in};
+use crate::stage::{MINIMAL, sign_in, working_day};
 
 pub(crate) const ARCHIVE: &str = "acme-log-archive";
 pub(crate) const LEGACY: &str = "old-trail-333";
@@ -40,6 +40,7 @@ impl Ground {
     pub(crate) async fn bare(accounts: usize) -> Self {
         let mut options = Options::new(home());
         options.accounts = accounts;
+        options.start = Some(working_day());
         let sandbox = Sandbox::start(options).await.unwrap();
         let keys = sandbox.administrator().unwrap();
         let aws = sign_in(&sandbox, keys.access_key_id, keys.secret_access_key).await;

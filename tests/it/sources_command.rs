@@ -3,9 +3,8 @@
 //! that are gone.
 
 use std::process::Output;
-use std::time::SystemTime;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use orgtrail::aws::{Aws, Clients};
 use orgtrail::config::Config;
 use orgtrail::names::AccountId;
@@ -14,7 +13,7 @@ use orgtrail::sandbox::{Effect, Fault, Options, Pace, Sandbox};
 use serde_json::{Value, json};
 
 use crate::apply_command::command;
-use crate::stage::{MINIMAL, sign_in};
+use crate::stage::{MINIMAL, sign_in, working_day};
 
 const MANAGEMENT: &str = "111111111111";
 const ARCHIVE: &str = "222222222222";
@@ -36,9 +35,7 @@ impl Ground {
     async fn new() -> Self {
         let mut options = Options::new(HOME.parse().unwrap());
         options.accounts = 7;
-        #[expect(clippy::disallowed_methods, reason = "the command goes by the real clock")]
-        let now = Timestamp::try_from(SystemTime::now()).unwrap();
-        options.start = Some(now - SignedDuration::from_hours(2));
+        options.start = Some(working_day() - SignedDuration::from_hours(2));
         options.pace = Pace::Frozen;
         let sandbox = Sandbox::start(options).await.unwrap();
         sandbox.set_volume(2.0, None);

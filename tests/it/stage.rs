@@ -23,6 +23,12 @@ home_region = "us-east-1"
 bucket = "acme-log-archive"
 "#;
 
+/// Noon of a Wednesday: at night and on Sundays accounts may record nothing, and a
+/// test that counts log files must not depend on when it runs.
+pub(crate) fn working_day() -> jiff::Timestamp {
+    "2026-03-04T12:00:00Z".parse().unwrap()
+}
+
 pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
     pub(crate) aws: Aws,

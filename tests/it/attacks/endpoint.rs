@@ -1,0 +1,1 @@
+//! Someone who controls an endpoint, the environment or a proxy.

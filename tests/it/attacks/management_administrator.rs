@@ -1,0 +1,1 @@
+//! An administrator of the management account: trails that move, accounts that leave.

@@ -1,0 +1,1 @@
+//! The administrator of a member account: its buckets, trails and what lies in them.

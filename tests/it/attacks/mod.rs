@@ -1,0 +1,11 @@
+//! What an attacker tries, one file per attacker of `docs/security-model.md`: each
+//! attack fails with its documented exit code and message, and what looks like it
+//! and is legitimate still works.
+
+mod archive_writer;
+mod endpoint;
+mod management_administrator;
+mod member_administrator;
+mod name_owner;
+mod second_operator;
+mod supplier;

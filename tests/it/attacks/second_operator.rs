@@ -1,0 +1,1 @@
+//! A second operator who acts while a command waits or runs.

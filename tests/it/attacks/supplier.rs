@@ -1,0 +1,1 @@
+//! The supplier of a bundle or mirror.
