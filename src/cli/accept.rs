@@ -134,6 +134,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         object.size_bytes,
         object.sha256
     ))?;
+    // What was shown is what is accepted: it may have changed under the prompt.
+    let now = current(&target, &key).await?;
+    if (&now.version_id, &now.sha256) != (&object.version_id, &object.sha256) {
+        return Err(CliError::new(
+            format!("nothing was written: `{}` changed while the prompt waited", plain(&key)),
+            Exit::Refused,
+        )
+        .with_hint("run the same command again"));
+    }
     let codes: BTreeSet<String> =
         found.iter().map(|finding| finding.kind.code().to_owned()).collect();
     let record = Acceptance {
