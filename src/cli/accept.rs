@@ -165,7 +165,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let (record, accepted) = written?;
     let locked_until = locked_until(&target, &record).await?;
     match context.format {
-        Format::Json => context.out.json(&Accepted {
+        Format::Json => context.json(&Accepted {
             version: 1,
             record: &record,
             acceptance: &accepted,
@@ -268,7 +268,7 @@ async fn list(context: &Context) -> Result<Exit, CliError> {
     match context.format {
         Format::Json => {
             let listed = Listed { version: 1, accepted: &all.records, faults: &all.faults };
-            context.out.json(&listed)?;
+            context.json(&listed)?;
         }
         Format::Text if all.records.is_empty() => context.out.note("nothing was accepted"),
         Format::Text => context.out.data(table(&all.records).trim_fmt())?,

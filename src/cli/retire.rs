@@ -94,7 +94,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
                 retired: true,
                 bucket: None,
             };
-            context.out.json(&gone)?;
+            context.json(&gone)?;
         }
         return Ok(Exit::Clean);
     };

@@ -170,13 +170,18 @@ impl Context {
 
     /// The first line of a report for people: as whom and where it was made.
     pub(crate) fn head(&self) -> Result<(), CliError> {
-        if let Some(identity) = self.identity() {
-            self.out.data(identity)?;
+        match self.head_lines() {
+            lines if lines.is_empty() => Ok(()),
+            lines => self.out.data(lines.join("\n")),
         }
-        for Override { key, variable } in self.overrides() {
-            self.out.data(format_args!("{key} is set by the environment: ${variable}"))?;
-        }
-        Ok(())
+    }
+
+    /// As whom and where a report is made, and which keys the environment sets.
+    pub(super) fn head_lines(&self) -> Vec<String> {
+        let overrides = self.overrides().iter().map(|Override { key, variable }| {
+            format!("{key} is set by the environment: ${variable}")
+        });
+        self.identity().map(ToString::to_string).into_iter().chain(overrides).collect()
     }
 
     /// A report as indented JSON, with whom it was made as.

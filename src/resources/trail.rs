@@ -398,3 +398,62 @@ impl Resource for OrganizationTrail {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::arbitrary::arbitrary_config;
+
+    fn declared(desired: &Desired) -> TrailSettings {
+        TrailSettings::declared(desired, "arn:aws:kms:us-east-1:222222222222:key/one".to_owned())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_destination_differs_between_two_configs_asks_for_its_confirmation(
+            live in arbitrary_config(),
+            next in arbitrary_config(),
+        ) {
+            let facts = crate::checks::table::holding();
+            let of = |config| {
+                Desired::new(config, facts.desired.organization.clone(), facts.desired.foreign)
+            };
+            let (live, mut next) = (of(live), of(next));
+            // The same trail: its account, home Region and name.
+            next.config.organization = live.config.organization.clone();
+            next.config.trail.name = live.config.trail.name.clone();
+            let settings = declared(&live);
+            let own = OrganizationTrail {
+                settings: settings.clone(),
+                home_region: live.home_region().to_string(),
+                arn: live.trail_arn().to_string(),
+            };
+            let trails = Trails {
+                own: Some(own),
+                others: Vec::new(),
+                others_into_archive: Vec::new(),
+                others_of_organization: Vec::new(),
+            };
+            let change = OrganizationTrail::diff(&next, Some(&trails), &facts.observed);
+            if change.action.stops() {
+                return Ok(());
+            }
+            let wanted = declared(&next);
+            let lost = |before: &Option<String>, after: &Option<String>| {
+                before.is_some() && before != after
+            };
+            let moved = settings.s3_bucket_name != wanted.s3_bucket_name
+                || settings.s3_key_prefix != wanted.s3_key_prefix
+                || lost(&settings.sns_topic, &wanted.sns_topic)
+                || lost(&settings.log_group, &wanted.log_group)
+                || lost(&settings.log_group_role, &wanted.log_group_role);
+            let confirmations: Vec<Confirmation> =
+                change.irreversible.iter().flat_map(|asked| asked.confirmations()).collect();
+            prop_assert_eq!(confirmations.contains(&Confirmation::WeakenedGuard), moved);
+        }
+    }
+}
