@@ -405,6 +405,7 @@ mod tests {
 
     use super::*;
     use crate::config::arbitrary::arbitrary_config;
+    use crate::plan::Irreversible;
 
     fn declared(desired: &Desired) -> TrailSettings {
         TrailSettings::declared(desired, "arn:aws:kms:us-east-1:222222222222:key/one".to_owned())
@@ -452,7 +453,7 @@ mod tests {
                 || lost(&settings.log_group, &wanted.log_group)
                 || lost(&settings.log_group_role, &wanted.log_group_role);
             let confirmations: Vec<Confirmation> =
-                change.irreversible.iter().flat_map(|asked| asked.confirmations()).collect();
+                change.irreversible.iter().flat_map(Irreversible::confirmations).collect();
             prop_assert_eq!(confirmations.contains(&Confirmation::WeakenedGuard), moved);
         }
     }

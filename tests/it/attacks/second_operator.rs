@@ -26,7 +26,7 @@ async fn answered_after(
     let line = format!("{} {}", env!("CARGO_BIN_EXE_orgtrail"), arguments.join(" "));
     let mut at_terminal = Command::new("script");
     at_terminal.args(["-qec", &line, "/dev/null"]).current_dir(folder.path()).env_clear();
-    at_terminal.env("PATH", std::env::var_os("PATH").unwrap());
+    at_terminal.env("PATH", "/usr/local/bin:/usr/bin:/bin");
     for (name, value) in plain.get_envs() {
         at_terminal.env(name, value.unwrap());
     }
