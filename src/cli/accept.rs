@@ -134,6 +134,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         object.size_bytes,
         object.sha256
     ))?;
+    // What was shown is what is accepted: it may have changed under the prompt.
+    let now = current(&target, &key).await?;
+    if (&now.version_id, &now.sha256) != (&object.version_id, &object.sha256) {
+        return Err(CliError::new(
+            format!("nothing was written: `{}` changed while the prompt waited", plain(&key)),
+            Exit::Refused,
+        )
+        .with_hint("run the same command again"));
+    }
     let codes: BTreeSet<String> =
         found.iter().map(|finding| finding.kind.code().to_owned()).collect();
     let record = Acceptance {
@@ -156,7 +165,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let (record, accepted) = written?;
     let locked_until = locked_until(&target, &record).await?;
     match context.format {
-        Format::Json => context.out.json(&Accepted {
+        Format::Json => context.json(&Accepted {
             version: 1,
             record: &record,
             acceptance: &accepted,
@@ -259,7 +268,7 @@ async fn list(context: &Context) -> Result<Exit, CliError> {
     match context.format {
         Format::Json => {
             let listed = Listed { version: 1, accepted: &all.records, faults: &all.faults };
-            context.out.json(&listed)?;
+            context.json(&listed)?;
         }
         Format::Text if all.records.is_empty() => context.out.note("nothing was accepted"),
         Format::Text => context.out.data(table(&all.records).trim_fmt())?,

@@ -6,8 +6,9 @@ use serde::Serialize;
 use super::ending::unless_stopped;
 use super::provision::{Looked, PlanOptions, exit_of};
 use super::{CliError, Context, Exit, Format};
-use crate::plan::apply::{Outcome, StepResult, apply_until, settle};
-use crate::plan::{Confirmation, Plan};
+use crate::plan::apply::{Outcome, Stale, StepResult, apply_until, settle};
+use crate::plan::{Confirmation, Plan, plan};
+use crate::resources::observe;
 
 /// Make AWS what the config declares.
 ///
@@ -103,7 +104,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         })?,
     }
     let failed = results.iter().any(|result| result.outcome != Outcome::Done);
+    let refused = results.iter().any(|result| matches!(result.outcome, Outcome::Refused { .. }));
     Ok(match exit_of(&left) {
+        _ if refused => Exit::Refused,
         _ if stopped => Exit::Incomplete,
         Exit::ChangesPending if failed => Exit::Incomplete,
         exit => exit,
@@ -132,7 +135,7 @@ pub(super) fn stopped_at(context: &Context, results: &[StepResult]) -> String {
         context.stop.cause(),
         named(|outcome| *outcome == Outcome::Done),
         named(|outcome| *outcome == Outcome::CutOff),
-        named(|outcome| matches!(outcome, Outcome::Failed { .. })),
+        named(|outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::Refused { .. })),
         named(|outcome| matches!(outcome, Outcome::NotBegun | Outcome::Stopped { .. })),
     )
 }
@@ -151,6 +154,12 @@ pub(super) async fn carry_out(
     if ask && writes > 0 && !context.yes {
         context.out.warn(looked.plan.to_text());
         context.confirm(&format!("Do these {writes} steps?"))?;
+        // What was confirmed is what was shown: AWS may have changed under the prompt.
+        let again = async { Box::pin(observe(&looked.aws, &looked.desired)).await };
+        let now = unless_stopped(context, again).await?;
+        if let Some(changed) = looked.plan.changed_since(&plan(&looked.desired, &now)) {
+            return Err(Stale { changed }.into());
+        }
     }
     let bar = context.out.progress("applying", writes);
     let told = |result: &StepResult| {
@@ -170,7 +179,7 @@ pub(super) fn tell(context: &Context, result: &StepResult) {
     let action = action.as_str();
     match outcome {
         Outcome::Done => context.out.note(format!("{id}: {action} done")),
-        Outcome::Failed { error, hint } => {
+        Outcome::Failed { error, hint } | Outcome::Refused { error, hint } => {
             context.out.warn(format!("{id}: {action} failed: {error}"));
             if let Some(hint) = hint {
                 context.out.warn(format!("  hint: {hint}"));

@@ -83,6 +83,7 @@ impl Context {
 
     pub(super) fn load_warning(&self) -> Result<Loaded, CliError> {
         let loaded = self.load()?;
+        self.set_overrides(&loaded.origins);
         if !loaded.warnings.is_empty() {
             self.out.note(lines(&self.config_path, &loaded.warnings));
         }

@@ -123,12 +123,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
 /// A report that says as whom it was made, where its format has a place for that.
 fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, CliError> {
     let text = render(format, run)?;
-    let Some(identity) = context.identity() else { return Ok(text) };
+    let head = context.head_lines();
+    if head.is_empty() {
+        return Ok(text);
+    }
     match format {
-        Format::Text => Ok(format!("{identity}\n{text}")),
+        Format::Text => Ok(format!("{}\n{text}", head.join("\n"))),
         Format::Json => context.json_text(&document(run)),
         Format::Html => {
-            let line = maud::html! { p { (identity.to_string()) } }.into_string();
+            let line = maud::html! { @for line in &head { p { (line) } } }.into_string();
             Ok(text.replacen("</h1>", &format!("</h1>{line}"), 1))
         }
         Format::Sarif | Format::Junit | Format::Ocsf | Format::Csv => Ok(text),

@@ -86,6 +86,11 @@ struct GlobalOptions {
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Rendering,
 
+    /// Let environment variables set identity keys of the config: accounts, bucket,
+    /// prefix, trail, key, home Region.
+    #[arg(long, global = true)]
+    allow_env_identity: bool,
+
     /// Answer every question with yes.
     #[arg(long, short = 'y', global = true)]
     yes: bool,
@@ -238,7 +243,7 @@ pub fn main() -> ExitCode {
         rendering: cli.global.format,
         yes: cli.global.yes,
         out: Output::new(cli.global.quiet),
-        environment: Environment::of_process(),
+        environment: Environment::of_process().allowing_identity(cli.global.allow_env_identity),
         stop: Stop::never(),
         reads_only: cli.command.reads_only(),
         signed_in: sign_in::SignedIn::default(),

@@ -94,7 +94,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
                 retired: true,
                 bucket: None,
             };
-            context.out.json(&gone)?;
+            context.json(&gone)?;
         }
         return Ok(Exit::Clean);
     };
@@ -128,6 +128,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         ending::tell_without_bucket(context, &trail);
     }
     let retired = if seen.may_go() && wanted(context, &trail)? && !context.stop.is_requested() {
+        if !context.yes {
+            // What held before the prompt may not hold after it.
+            seen = unless_stopped(context, Box::pin(look.all())).await??;
+            if !seen.may_go() {
+                seen.tell(context)?;
+            }
+        }
         let retirement = Retirement::permit(&owner, &trail.arn, &seen.conditions, is_logging)?;
         ending::end(&look, &mut seen, retirement).await?
     } else {

@@ -1,5 +1,6 @@
 //! How commands sign in to AWS.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use super::{CliError, Context, Exit, Explain};
 use crate::{
     aws::{Aws, AwsError, ErrorKind, Pacing, Propagation, Settings},
-    config::{Config, Roles},
+    config::{Config, Origin, Roles},
     names::Region,
     org::{Identity, Needs, enter_archive},
 };
@@ -26,8 +27,17 @@ pub(super) struct SignedIn(Arc<Session>);
 #[derive(Debug, Default)]
 struct Session {
     identity: OnceLock<Identity>,
+    /// The keys of the config that environment variables set.
+    overrides: OnceLock<Vec<Override>>,
     /// The newest one, which knows AWS's time best.
     aws: Mutex<Option<Aws>>,
+}
+
+/// A key of the config that an environment variable sets.
+#[derive(Debug, Clone, Serialize)]
+struct Override {
+    key: String,
+    variable: String,
 }
 
 /// A report with whom it was made as.
@@ -37,6 +47,8 @@ struct Identified<'a, T: Serialize> {
     report: &'a T,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<&'a Identity>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    environment_overrides: &'a [Override],
 }
 
 impl Context {
@@ -130,6 +142,22 @@ impl Context {
         let _ = self.signed_in.0.identity.set(identity);
     }
 
+    /// Notes which keys of the config environment variables set, for the reports.
+    pub(super) fn set_overrides(&self, origins: &BTreeMap<String, Origin>) {
+        let overrides = origins.iter().filter_map(|(key, origin)| match origin {
+            Origin::Environment { variable } => {
+                Some(Override { key: key.clone(), variable: variable.clone() })
+            }
+            _ => None,
+        });
+        // The config is read again with the same variables.
+        let _ = self.signed_in.0.overrides.set(overrides.collect());
+    }
+
+    fn overrides(&self) -> &[Override] {
+        self.signed_in.0.overrides.get().map_or(&[], Vec::as_slice)
+    }
+
     /// Who the command is signed in as, once it is.
     pub(crate) fn identity(&self) -> Option<&Identity> {
         self.signed_in.0.identity.get()
@@ -142,17 +170,36 @@ impl Context {
 
     /// The first line of a report for people: as whom and where it was made.
     pub(crate) fn head(&self) -> Result<(), CliError> {
-        self.identity().map_or(Ok(()), |identity| self.out.data(identity))
+        match self.head_lines() {
+            lines if lines.is_empty() => Ok(()),
+            lines => self.out.data(lines.join("\n")),
+        }
+    }
+
+    /// As whom and where a report is made, and which keys the environment sets.
+    pub(super) fn head_lines(&self) -> Vec<String> {
+        let overrides = self.overrides().iter().map(|Override { key, variable }| {
+            format!("{key} is set by the environment: ${variable}")
+        });
+        self.identity().map(ToString::to_string).into_iter().chain(overrides).collect()
     }
 
     /// A report as indented JSON, with whom it was made as.
     pub(crate) fn json(&self, report: &impl Serialize) -> Result<(), CliError> {
-        self.out.json(&Identified { report, identity: self.identity() })
+        self.out.json(&Identified {
+            report,
+            identity: self.identity(),
+            environment_overrides: self.overrides(),
+        })
     }
 
     /// The same as text.
     pub(super) fn json_text(&self, report: &impl Serialize) -> Result<String, CliError> {
-        let identified = Identified { report, identity: self.identity() };
+        let identified = Identified {
+            report,
+            identity: self.identity(),
+            environment_overrides: self.overrides(),
+        };
         serde_json::to_string_pretty(&identified)
             .map_err(|error| CliError::new(error, Exit::Unexpected))
     }

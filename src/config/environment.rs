@@ -13,9 +13,34 @@ pub struct Environment {
     variables: BTreeMap<String, String>,
     /// Those of ours that are no text, their names as far as they are.
     not_text: BTreeSet<String>,
+    /// Whether variables may set identity keys.
+    allow_identity: bool,
 }
 
 const PREFIX: &str = "ORGTRAIL__";
+
+/// The keys that say whose logs go where.
+const IDENTITY: [&str; 15] = [
+    "archive.access_logging.bucket",
+    "archive.access_logging.prefix",
+    "archive.bucket",
+    "archive.prefix",
+    "archive.region",
+    "archive.replication.account",
+    "archive.replication.bucket",
+    "archive.replication.key_alias",
+    "archive.replication.region",
+    "key.alias",
+    "key.arn",
+    "organization.home_region",
+    "organization.log_archive_account",
+    "organization.management_account",
+    "trail.name",
+];
+
+fn is_identity(key: &str) -> bool {
+    IDENTITY.contains(&key)
+}
 
 impl Environment {
     /// The process's own; variables of others that are not Unicode are left out.
@@ -45,6 +70,30 @@ impl Environment {
             }
         }
         environment
+    }
+
+    /// The same, with variables that may set identity keys: `--allow-env-identity`.
+    #[must_use]
+    pub fn allowing_identity(self, allow_identity: bool) -> Self {
+        Self { allow_identity, ..self }
+    }
+
+    /// What is wrong with the origins of values: identity keys that variables set.
+    pub(super) fn refused(&self, origins: &BTreeMap<String, Origin>) -> Vec<Finding> {
+        if self.allow_identity {
+            return Vec::new();
+        }
+        let is_set = |origin: &Origin| matches!(origin, Origin::Environment { .. });
+        origins
+            .iter()
+            .filter(|(key, origin)| is_set(origin) && is_identity(key))
+            .map(|(key, origin)| {
+                let message = "an environment variable cannot set this identity key: it decides \
+                               whose logs go where";
+                Finding::error(key, origin.clone(), message)
+                    .with_hint("set it in the file, or give --allow-env-identity")
+            })
+            .collect()
     }
 
     /// A variable's value.
@@ -95,7 +144,7 @@ impl Environment {
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self { variables: variables.collect(), not_text: BTreeSet::new() }
+        Self { variables: variables.collect(), not_text: BTreeSet::new(), allow_identity: false }
     }
 }
 

@@ -107,6 +107,7 @@ impl Loaded {
         let config = Config::read(&root, "", &mut reader);
         let Reader { mut findings, origins } = reader;
         findings.extend(misplaced);
+        findings.extend(environment.refused(&origins));
         let Some(config) = config else { return Err(findings) };
         derived::explain(&mut findings, &origins);
         findings = check::check(&config, &origins, findings);

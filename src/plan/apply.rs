@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -42,6 +43,13 @@ pub enum Outcome {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// The resource changed after it was observed, and was not written.
+    Refused {
+        /// What changed.
+        error: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// It was not tried, because these failed or were stopped.
     Stopped {
         /// The steps that it waited for.
@@ -78,6 +86,24 @@ pub enum ApplyRefused {
     },
 }
 
+/// A plan that AWS no longer is as it was made from, after the answer to its prompt.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing was written: {} changed while the prompt waited", changed.join(", "))]
+pub struct Stale {
+    /// The resources that changed.
+    pub changed: Vec<String>,
+}
+
+impl Explain for Stale {
+    fn hint(&self) -> Option<String> {
+        Some("run the same command again, and read the new plan".to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Refused
+    }
+}
+
 impl Explain for ApplyRefused {
     fn hint(&self) -> Option<String> {
         match self {
@@ -109,11 +135,11 @@ impl Plan {
             .iter()
             .filter(|step| step.action.writes())
             .filter_map(|step| Some((step, step.irreversible.as_ref()?)))
-            .filter(|(_, one)| !confirmed.contains(&one.confirmation))
+            .filter(|(_, one)| one.confirmations().any(|needed| !confirmed.contains(&needed)))
             .collect();
         let Some((step, first)) = open.first() else { return Ok(()) };
         let flags: BTreeSet<&'static str> =
-            open.iter().map(|(_, one)| one.confirmation.flag()).collect();
+            open.iter().flat_map(|(_, one)| one.confirmations()).map(Confirmation::flag).collect();
         Err(ApplyRefused::Unconfirmed {
             id: step.id.to_string(),
             what: first.what.clone(),
@@ -229,12 +255,25 @@ async fn run<'p>(step: &'p Step, hands: Hands<'_>) -> (&'p Step, StepResult) {
         };
         // INVARIANT: a step can be done again from its start, except for calls that
         // it waits for by itself, such as those after the creation of a key.
-        hands.patiently_step(|| (entry.apply)(&hands)).await
+        let is_checked = AtomicBool::new(false);
+        hands
+            .patiently_step(|| async {
+                // INVARIANT: before the first write, since the step's own writes change it.
+                if !is_checked.load(Ordering::Relaxed) {
+                    hands.check_unchanged(entry).await?;
+                    is_checked.store(true, Ordering::Relaxed);
+                }
+                (entry.apply)(&hands).await
+            })
+            .await
     }
     .instrument(span)
     .await;
     let outcome = match outcome {
         Ok(()) => Outcome::Done,
+        Err(error @ StepError::Changed(_)) => {
+            Outcome::Refused { error: chain(&error), hint: error.hint() }
+        }
         Err(error) => Outcome::Failed { error: chain(&error), hint: error.hint() },
     };
     (step, StepResult { id: step.id.clone(), action: step.action, outcome })

@@ -111,7 +111,15 @@ impl Plan {
 
     /// Refuses a saved plan that is not the one that would be made now.
     pub fn check_fresh(&self, now: &Self, path: &Path) -> Result<(), PlanFileError> {
-        let stale = |changed| Err(PlanFileError::Stale { path: path.to_owned(), changed });
+        match self.changed_since(now) {
+            Some(changed) => Err(PlanFileError::Stale { path: path.to_owned(), changed }),
+            None => Ok(()),
+        }
+    }
+
+    /// What changed between this plan and the one of now: resources by id.
+    #[must_use]
+    pub fn changed_since(&self, now: &Self) -> Option<Vec<String>> {
         if self.fingerprint != now.fingerprint {
             let ids = self.observed.keys().chain(now.observed.keys());
             let mut changed: Vec<String> =
@@ -121,12 +129,9 @@ impl Plan {
             if changed.is_empty() {
                 changed.push("the fingerprint".to_owned());
             }
-            return stale(changed);
+            return Some(changed);
         }
-        if self.steps != now.steps {
-            return stale(vec!["what this version of orgtrail would do".to_owned()]);
-        }
-        Ok(())
+        (self.steps != now.steps).then(|| vec!["what this version of orgtrail would do".to_owned()])
     }
 }
 

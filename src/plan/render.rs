@@ -75,7 +75,7 @@ fn step_text(step: &Step, text: &mut String) {
             text,
             "    IRREVERSIBLE: {} (confirm with {})",
             irreversible.what,
-            irreversible.confirmation.flag()
+            irreversible.flags()
         );
     }
     for note in &step.notes {

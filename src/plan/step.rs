@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -91,6 +92,35 @@ pub struct Irreversible {
     pub what: String,
     /// Which confirmation permits it.
     pub confirmation: Confirmation,
+    /// The confirmations that it needs as well.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub also: BTreeSet<Confirmation>,
+}
+
+impl Irreversible {
+    /// Every confirmation that it needs.
+    pub fn confirmations(&self) -> impl Iterator<Item = Confirmation> {
+        [self.confirmation].into_iter().chain(self.also.iter().copied())
+    }
+
+    /// The options of the command line that give them.
+    #[must_use]
+    pub fn flags(&self) -> String {
+        self.confirmations().map(Confirmation::flag).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Both: one confirmation never covers what needs another.
+    pub(crate) fn both(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        let (mut one, other) = match (one, other) {
+            (Some(one), Some(other)) => (one, other),
+            (one, other) => return one.or(other),
+        };
+        let more: Vec<Confirmation> =
+            other.confirmations().filter(|more| *more != one.confirmation).collect();
+        one.also.extend(more);
+        one.what = format!("{}; {}", one.what, other.what);
+        Some(one)
+    }
 }
 
 /// The confirmations of steps that `--yes` does not cover.
@@ -183,7 +213,8 @@ impl Change {
         what: impl Into<String>,
     ) -> Self {
         if self.action.writes() {
-            self.irreversible = Some(Irreversible { what: what.into(), confirmation });
+            let more = Irreversible { what: what.into(), confirmation, also: BTreeSet::new() };
+            self.irreversible = Irreversible::both(self.irreversible, Some(more));
         }
         self
     }

@@ -10,7 +10,7 @@ use super::archive_bucket::{
 use super::policy_change::{WantedPolicy, policy_change};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{Clients, Seen};
-use crate::plan::{Action, Change, FieldChange, field_changes, within};
+use crate::plan::{Action, Change, Confirmation, FieldChange, field_changes, within};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 
 /// The bucket that takes the archive's access logs.
@@ -202,7 +202,13 @@ impl Resource for AccessLogBucket {
             Action::Create => Change::create(why, fields),
             _ => Change::update(why, fields),
         };
-        Change { irreversible: policy.irreversible, ..change }.with_notes(policy.notes)
+        let change =
+            Change { irreversible: policy.irreversible, ..change }.with_notes(policy.notes);
+        if days.is_some_and(|days| days > Self::retention(desired)) {
+            return change
+                .irreversible(Confirmation::WeakenedGuard, "access logs are kept for less long");
+        }
+        change
     }
 
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {

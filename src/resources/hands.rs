@@ -3,10 +3,11 @@ use std::time::Duration;
 
 use aws_smithy_types::error::operation::BuildError;
 
+use super::catalogue::{Entry, Sight};
 use super::{Desired, Observed};
 use crate::aws::{At as _, Aws, AwsError, Clients, is_transient, retry_while};
 use crate::cli::{Exit, Explain};
-use crate::plan::WriteAuthority;
+use crate::plan::{WriteAuthority, field_changes};
 
 /// What a resource changes the world with. Only who holds a [`WriteAuthority`]
 /// can make one.
@@ -35,6 +36,9 @@ pub(crate) enum StepError {
     /// The SDK refused what it was given.
     #[error("a request could not be built")]
     Request(#[from] BuildError),
+    /// The resource is not as the plan saw it.
+    #[error("it changed since it was observed, and was not written: {0}")]
+    Changed(String),
     /// What an earlier step should have made is not there.
     #[error("{0} was expected to exist by now and does not")]
     Missing(String),
@@ -52,6 +56,10 @@ impl Explain for StepError {
                 )
             }),
             Self::Request(_) => None,
+            Self::Changed(_) => Some(
+                "somebody else changes it too: run `orgtrail plan`, read it, then apply again"
+                    .to_owned(),
+            ),
             Self::Missing(_) => Some("run `orgtrail apply` again".to_owned()),
         }
     }
@@ -59,6 +67,7 @@ impl Explain for StepError {
     fn exit(&self) -> Exit {
         match self {
             Self::Aws(error) | Self::Late { error, .. } => error.exit(),
+            Self::Changed(_) => Exit::Refused,
             Self::Request(_) | Self::Missing(_) => Exit::Unexpected,
         }
     }
@@ -78,6 +87,43 @@ impl<'a> Hands<'a> {
     /// something in this run.
     pub(crate) fn for_step(&self, after_create: bool) -> Self {
         Self { after_create: AtomicBool::new(after_create), ..*self }
+    }
+
+    /// Compares a resource with what the plan saw, immediately before it is written, so
+    /// that a guard that was raised meanwhile is not lowered.
+    ///
+    /// What this run created or builds on is not as it was observed: of that, a default
+    /// retention must not be weaker than the one that is there.
+    pub(crate) async fn check_unchanged(&self, entry: &Entry) -> Result<(), StepError> {
+        let now = Box::pin(super::reread(self.aws, self.desired, self.observed, entry.id)).await;
+        let seen = |observed| match (entry.seen)(observed) {
+            Sight::Clear(value) => Ok(value),
+            Sight::Unreadable(error) => Err(StepError::Aws(error.clone())),
+        };
+        if self.after_create.load(Ordering::Relaxed) {
+            let lock = &self.desired.config.archive.object_lock;
+            let wanted = super::archive_bucket::ObjectLock::wanted(lock);
+            return match (wanted, now.object_lock.present()) {
+                (Some(wanted), Some(found)) if wanted.is_weaker_than(found) => {
+                    Err(StepError::Changed("its default retention was raised".to_owned()))
+                }
+                _ => Ok(()),
+            };
+        }
+        let (before, now) = (seen(self.observed)?, seen(&now)?);
+        if before == now {
+            return Ok(());
+        }
+        let fields: Vec<String> = field_changes(Some(&before), &now)
+            .into_iter()
+            .map(|change| {
+                let text = |value: Option<serde_json::Value>| {
+                    value.map_or_else(|| "(none)".to_owned(), |value| value.to_string())
+                };
+                format!("{}: {} → {}", change.path, text(change.before), text(change.after))
+            })
+            .collect();
+        Err(StepError::Changed(fields.join(", ")))
     }
 
     /// Notes that this step has created something, which its next calls may not see

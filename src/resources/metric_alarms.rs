@@ -7,7 +7,7 @@ use super::metric_filters::{Metric, by_name};
 use super::{Desired, Duty, Hands, MetricFilters, Observed, Place, Resource, StepError};
 use crate::alarms::ALARMS;
 use crate::aws::{At, Clients, Seen};
-use crate::plan::Change;
+use crate::plan::{Change, Confirmation};
 
 /// The alarms on what the log group's metric filters count, those of others
 /// too.
@@ -161,6 +161,22 @@ fn declared(desired: &Desired) -> BTreeMap<String, MetricAlarm> {
         .collect()
 }
 
+/// The ARNs that the alarms notify now and would not notify any more.
+fn lost_actions(
+    found: Option<&MetricAlarms>,
+    declared: &BTreeMap<String, MetricAlarm>,
+) -> BTreeSet<String> {
+    let mut lost = BTreeSet::new();
+    for (name, wanted) in declared {
+        let Some(is) = found.and_then(|found| found.alarms.get(name)) else { continue };
+        if is.actions_enabled {
+            lost.extend(is.alarm_actions.difference(&wanted.alarm_actions).cloned());
+            lost.extend(is.ok_actions.difference(&wanted.ok_actions).cloned());
+        }
+    }
+    lost
+}
+
 /// The declared alarms that are not there as declared.
 fn missing(desired: &Desired, found: Option<&MetricAlarms>) -> BTreeMap<String, MetricAlarm> {
     let mut declared = declared(desired);
@@ -191,7 +207,17 @@ impl Resource for MetricAlarms {
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let in_short = |_: &MetricAlarm| "raised by one event within 5 minutes".to_owned();
         let why = "somebody is told of what must not go unseen";
-        by_name(found.map(|found| &found.alarms), &declared(desired), in_short, why)
+        let declared = declared(desired);
+        let change = by_name(found.map(|found| &found.alarms), &declared, in_short, why);
+        let lost = lost_actions(found, &declared);
+        if lost.is_empty() {
+            return change;
+        }
+        let lost = lost.into_iter().collect::<Vec<_>>().join(", ");
+        change.irreversible(
+            Confirmation::WeakenedGuard,
+            format!("no longer notified of alarms: {lost} (to keep a topic: alarms.topic)"),
+        )
     }
 
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {

@@ -4,7 +4,7 @@ use super::policy_change::{WantedPolicy, policy_change};
 use super::{Hands, StepError};
 use crate::aws::{At, AwsError, Clients, ErrorKind, Seen};
 use crate::names::RoleName;
-use crate::plan::{Action, Change, within};
+use crate::plan::{Action, Change, Irreversible, within};
 use crate::policy::{Foreign, PolicyDocument, PolicyKind, merge};
 
 /// A role that a service of AWS takes on, with the one policy that orgtrail writes
@@ -96,7 +96,7 @@ impl ServiceRole {
             .collect();
         let change = Change::update(why, fields);
         let action = if found.is_none() { Action::Create } else { change.action };
-        let irreversible = trust.irreversible.or(permissions.irreversible);
+        let irreversible = Irreversible::both(trust.irreversible, permissions.irreversible);
         Change { action, irreversible, ..change }
             .with_notes(trust.notes)
             .with_notes(permissions.notes)

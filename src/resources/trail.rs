@@ -42,6 +42,9 @@ pub struct Trails {
     pub own: Option<OrganizationTrail>,
     /// Names of the others.
     pub others: Vec<String>,
+    /// Names of the others that deliver into the archive's bucket: what the trail was
+    /// called before it was renamed.
+    pub others_into_archive: Vec<String>,
     /// Those of the others that are organization trails.
     pub others_of_organization: Vec<String>,
 }
@@ -59,6 +62,7 @@ impl OrganizationTrail {
         Seen::from_result(answer.at(management, "cloudtrail:DescribeTrails"), |_| false).map(
             |answer| {
                 let (mut own, mut others, mut organization) = (None, Vec::new(), Vec::new());
+                let mut into_archive = Vec::new();
                 for trail in answer.trail_list.unwrap_or_default() {
                     if trail.name() == Some(name) {
                         own = Some(Self::of(&trail));
@@ -68,11 +72,20 @@ impl OrganizationTrail {
                     if trail.is_organization_trail() == Some(true) {
                         organization.push(other.clone());
                     }
+                    if trail.s3_bucket_name() == Some(desired.bucket().as_str()) {
+                        into_archive.push(other.clone());
+                    }
                     others.push(other);
                 }
                 others.sort();
                 organization.sort();
-                Trails { own, others, others_of_organization: organization }
+                into_archive.sort();
+                Trails {
+                    own,
+                    others,
+                    others_into_archive: into_archive,
+                    others_of_organization: organization,
+                }
             },
         )
     }
@@ -121,20 +134,44 @@ impl TrailSettings {
 }
 
 impl TrailSettings {
-    /// Who hears of events now and would not any more, and how to keep it so.
-    fn told_no_more(&self, wanted: &Self, desired: &Desired) -> Vec<String> {
-        let topic = self.sns_topic.as_ref().filter(|_| self.sns_topic != wanted.sns_topic);
-        let topic = topic.map(|topic| {
+    /// Where events go now and would not go any more, and how to keep it so: every
+    /// destination and delivery that changes or is removed.
+    fn lost_deliveries(&self, wanted: &Self, desired: &Desired) -> Vec<String> {
+        let mut lost = Vec::new();
+        if self.s3_bucket_name != wanted.s3_bucket_name {
+            lost.push(format!(
+                "logs no longer go to the bucket {} (to keep it: archive.bucket)",
+                self.s3_bucket_name
+            ));
+        }
+        if self.s3_key_prefix != wanted.s3_key_prefix {
+            let prefix = self.s3_key_prefix.as_deref().unwrap_or_default();
+            lost.push(format!(
+                "logs no longer go below the prefix `{prefix}` (to keep it: archive.prefix)"
+            ));
+        }
+        if let Some(topic) = self.sns_topic.as_ref().filter(|_| self.sns_topic != wanted.sns_topic)
+        {
             let keep = topic
                 .parse::<Arn>()
                 .map_or_else(|_| format!("name = \"{topic}\""), |arn| keep_topic(&arn, desired));
-            format!("{topic} is no longer notified of new logs (to keep it: [topic] {keep})")
-        });
-        let group = self.log_group.as_ref().filter(|_| self.log_group != wanted.log_group);
-        let group = group.map(|group| {
-            format!("events no longer go to {group} (to keep it: cloudwatch_logs.group)")
-        });
-        topic.into_iter().chain(group).collect()
+            lost.push(format!(
+                "{topic} is no longer notified of new logs (to keep it: [topic] {keep})"
+            ));
+        }
+        if let Some(group) = self.log_group.as_ref().filter(|_| self.log_group != wanted.log_group)
+        {
+            lost.push(format!(
+                "events no longer go to {group} (to keep it: cloudwatch_logs.group)"
+            ));
+        }
+        let role = self.log_group_role.as_ref();
+        if let Some(role) = role.filter(|_| self.log_group_role != wanted.log_group_role) {
+            lost.push(format!(
+                "events are no longer delivered with {role} (to keep it: cloudwatch_logs.role)"
+            ));
+        }
+        lost
     }
 }
 
@@ -223,11 +260,24 @@ impl Resource for OrganizationTrail {
                     "delete one that is no longer needed, or adopt one by trail.name; the quota cannot be raised",
                 );
             }
-            return Change::create(
+            let change = Change::create(
                 "the organization has no trail of this name",
                 field_changes(None, &wanted),
             )
             .with_notes(notes);
+            let renamed = found.map(|found| found.others_into_archive.join(", "));
+            return match renamed.filter(|names| !names.is_empty()) {
+                // CloudTrail cannot rename a trail.
+                Some(names) => change.irreversible(
+                    Confirmation::WeakenedGuard,
+                    format!(
+                        "a second trail is created: {names} delivers into the archive now, stays, \
+                         and is denied access by the new policies of the bucket and the key (to \
+                         keep it: trail.name; otherwise delete it after the new trail delivers)"
+                    ),
+                ),
+                None => change,
+            };
         };
         if own.home_region != desired.home_region().as_str() {
             return Change::refused(
@@ -269,20 +319,20 @@ impl Resource for OrganizationTrail {
         {
             notes.push(super::topic::note_on_needed(desired, arn));
         }
-        let lost = own.settings.told_no_more(&wanted, desired);
+        let lost = own.settings.lost_deliveries(&wanted, desired);
         let fields = field_changes(Some(&own.settings), &wanted);
         let change = Change::update("the trail is as declared", fields).with_notes(notes);
-        match found_key {
-            Some(old) if !same_key => {
-                let needed = format!("logs so far need {old} for as long as they are kept");
-                let what: Vec<String> = [needed].into_iter().chain(lost).collect();
-                change.irreversible(Confirmation::ReplacedKey, what.join("; "))
-            }
-            _ if !lost.is_empty() => {
-                change.irreversible(Confirmation::WeakenedGuard, lost.join("; "))
-            }
+        let change = match found_key {
+            Some(old) if !same_key => change.irreversible(
+                Confirmation::ReplacedKey,
+                format!("logs so far need {old} for as long as they are kept"),
+            ),
             _ => change,
+        };
+        if lost.is_empty() {
+            return change;
         }
+        change.irreversible(Confirmation::WeakenedGuard, lost.join("; "))
     }
 
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {
@@ -346,5 +396,65 @@ impl Resource for OrganizationTrail {
             })
             .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::arbitrary::arbitrary_config;
+    use crate::plan::Irreversible;
+
+    fn declared(desired: &Desired) -> TrailSettings {
+        TrailSettings::declared(desired, "arn:aws:kms:us-east-1:222222222222:key/one".to_owned())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_destination_differs_between_two_configs_asks_for_its_confirmation(
+            live in arbitrary_config(),
+            next in arbitrary_config(),
+        ) {
+            let facts = crate::checks::table::holding();
+            let of = |config| {
+                Desired::new(config, facts.desired.organization.clone(), facts.desired.foreign)
+            };
+            let (live, mut next) = (of(live), of(next));
+            // The same trail: its account, home Region and name.
+            next.config.organization = live.config.organization.clone();
+            next.config.trail.name = live.config.trail.name.clone();
+            let settings = declared(&live);
+            let own = OrganizationTrail {
+                settings: settings.clone(),
+                home_region: live.home_region().to_string(),
+                arn: live.trail_arn().to_string(),
+            };
+            let trails = Trails {
+                own: Some(own),
+                others: Vec::new(),
+                others_into_archive: Vec::new(),
+                others_of_organization: Vec::new(),
+            };
+            let change = OrganizationTrail::diff(&next, Some(&trails), &facts.observed);
+            if change.action.stops() {
+                return Ok(());
+            }
+            let wanted = declared(&next);
+            let lost = |before: &Option<String>, after: &Option<String>| {
+                before.is_some() && before != after
+            };
+            let moved = settings.s3_bucket_name != wanted.s3_bucket_name
+                || settings.s3_key_prefix != wanted.s3_key_prefix
+                || lost(&settings.sns_topic, &wanted.sns_topic)
+                || lost(&settings.log_group, &wanted.log_group)
+                || lost(&settings.log_group_role, &wanted.log_group_role);
+            let confirmations: Vec<Confirmation> =
+                change.irreversible.iter().flat_map(Irreversible::confirmations).collect();
+            prop_assert_eq!(confirmations.contains(&Confirmation::WeakenedGuard), moved);
+        }
     }
 }

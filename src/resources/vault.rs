@@ -10,7 +10,7 @@ use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, Aws, Clients, Seen};
 use crate::config::{MfaDelete, Replication};
 use crate::names::Arn;
-use crate::plan::{Change, FieldChange, field_changes, within};
+use crate::plan::{Change, FieldChange, Irreversible, field_changes, within};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 
 /// The bucket that the archive replicates into, and the key that encrypts the
@@ -205,7 +205,7 @@ impl Resource for Vault {
             let changes = field_changes(found_lock, &lock);
             if !changes.is_empty() {
                 let change = ObjectLock::diff_of(desired, found_lock);
-                confirmed = change.irreversible.or(confirmed);
+                confirmed = Irreversible::both(change.irreversible, confirmed);
             }
             fields.extend(within("object_lock", changes));
         }

@@ -237,7 +237,8 @@ async fn another_rule_into_the_vault_is_adopted_or_gives_way() {
     assert_eq!(step(&stage.plan().await), Action::Refused);
     stage.desired.foreign = Foreign::Remove;
     assert_eq!(step(&stage.plan().await), Action::Update);
-    stage.converge().await;
+    stage.apply_confirmed(&[Confirmation::WeakenedGuard]).await;
+    assert!(stage.plan().await.is_empty());
     assert_eq!(read().await.rules[0].id(), Some("orgtrail-vault"));
 }
 

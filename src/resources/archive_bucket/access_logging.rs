@@ -4,7 +4,7 @@ use serde::Serialize;
 use super::BUCKET;
 use crate::aws::{At, Clients, Seen};
 use crate::names::BucketName;
-use crate::plan::{Change, field_changes};
+use crate::plan::{Change, Confirmation, field_changes};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// Where S3 logs who reads and writes the archive.
@@ -72,7 +72,14 @@ impl Resource for AccessLogging {
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let why = "who reads and writes the archive is itself recorded";
         let fields = field_changes(found, &Self::declared(desired));
-        if found.is_none() { Change::create(why, fields) } else { Change::update(why, fields) }
+        let Some(found) = found else { return Change::create(why, fields) };
+        Change::update(why, fields).irreversible(
+            Confirmation::WeakenedGuard,
+            format!(
+                "access logs no longer go to s3://{}/{} (to keep it: [archive.access_logging])",
+                found.target_bucket, found.target_prefix
+            ),
+        )
     }
 
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {

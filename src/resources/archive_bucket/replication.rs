@@ -12,7 +12,7 @@ use super::BUCKET;
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::config;
 use crate::names::BucketName;
-use crate::plan::{Change, field_changes};
+use crate::plan::{Change, Confirmation, field_changes};
 use crate::policy::Foreign;
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
@@ -87,6 +87,21 @@ impl Replication {
             raw.push(own);
         }
         Ok(Self::of(desired.replication_role_arn(vault).to_string(), raw))
+    }
+
+    /// Where logs are replicated here, and not there: rules in force, and their role.
+    fn beyond(&self, other: &Self) -> Vec<String> {
+        let in_force = || self.rules.iter().filter(|(_, rule)| rule.enabled);
+        let is_there = |rule: &Rule| {
+            other.rules.values().any(|one| {
+                one.enabled && one.destination == rule.destination && one.key == rule.key
+            })
+        };
+        let lost = in_force().filter(|(_, rule)| !is_there(rule));
+        let lost = lost.map(|(id, rule)| format!("the rule `{id}` into {}", rule.destination));
+        let role = (self.role != other.role && in_force().next().is_some())
+            .then(|| format!("with the role {}", self.role));
+        lost.chain(role).collect()
     }
 
     /// The rules of others.
@@ -239,7 +254,15 @@ impl Resource for Replication {
         let fields = field_changes(found, &wanted);
         let change =
             if found.is_none() { Change::create(why, fields) } else { Change::update(why, fields) };
-        change.with_notes(notes)
+        let lost = found.map(|found| found.beyond(&wanted)).unwrap_or_default();
+        let change = change.with_notes(notes);
+        if lost.is_empty() {
+            return change;
+        }
+        change.irreversible(
+            Confirmation::WeakenedGuard,
+            format!("logs are no longer replicated as now: {}", lost.join("; ")),
+        )
     }
 
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {

@@ -1,1 +1,75 @@
 //! Someone who controls an endpoint, the environment or a proxy.
+
+use serde_json::Value;
+
+use crate::apply_command::command;
+use crate::stage::{MINIMAL, Stage};
+
+/// Runs the binary with one more variable in its environment.
+async fn run_with_variable(
+    stage: &Stage,
+    (name, value): (&str, &str),
+    arguments: &[&str],
+) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = command(&stage.sandbox, folder.path(), MINIMAL, arguments);
+    command.env(name, value);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_sets_an_identity_key_is_refused_and_named() {
+    let stage = Stage::new(MINIMAL).await;
+    for (variable, value, key) in [
+        ("ORGTRAIL__ARCHIVE__BUCKET", "stolen-logs", "archive.bucket"),
+        ("ORGTRAIL__ARCHIVE__PREFIX", "aside", "archive.prefix"),
+        ("ORGTRAIL__archive__bucket", "stolen-logs", "archive.bucket"),
+        ("ORGTRAIL__ARCHIVE__REGION", "eu-west-1", "archive.region"),
+        ("ORGTRAIL__ARCHIVE__ACCESS_LOGGING__BUCKET", "x-logs", "archive.access_logging.bucket"),
+        ("ORGTRAIL__ARCHIVE__REPLICATION__BUCKET", "x-vault", "archive.replication.bucket"),
+        ("ORGTRAIL__TRAIL__NAME", "other", "trail.name"),
+        ("ORGTRAIL__KEY__ALIAS", "alias/other", "key.alias"),
+        ("ORGTRAIL__ORGANIZATION__HOME_REGION", "eu-west-1", "organization.home_region"),
+        (
+            "ORGTRAIL__ORGANIZATION__LOG_ARCHIVE_ACCOUNT",
+            "333333333333",
+            "organization.log_archive_account",
+        ),
+    ] {
+        for arguments in [["plan"].as_slice(), &["apply", "--yes"], &["drift"]] {
+            let ran = run_with_variable(&stage, (variable, value), arguments).await;
+            let (code, stdout, stderr) = ran;
+            assert_eq!(code, Some(2), "{variable} {arguments:?}: {stdout}{stderr}");
+            for word in [variable, key, "--allow-env-identity"] {
+                assert!(stderr.contains(word), "{variable} {arguments:?}: {stderr}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_that_are_let_in_work_and_every_report_names_them() {
+    let stage = Stage::new(MINIMAL).await;
+    let other = ("ORGTRAIL__ARCHIVE__RETENTION_DAYS", "3000");
+    let identity = ("ORGTRAIL__ARCHIVE__BUCKET", "acme-moved-archive");
+    for (variable, key, flag) in [
+        (other, "archive.retention_days", None),
+        (identity, "archive.bucket", Some("--allow-env-identity")),
+    ] {
+        for command in ["plan", "drift"] {
+            let arguments: Vec<&str> = [command].into_iter().chain(flag).collect();
+            let (code, stdout, stderr) = run_with_variable(&stage, variable, &arguments).await;
+            assert!(matches!(code, Some(10 | 11)), "{arguments:?} {code:?}: {stderr}");
+            let line = format!("{key} is set by the environment: ${}", variable.0);
+            assert!(stdout.contains(&line), "{arguments:?}: {stdout}");
+            let arguments = [arguments.as_slice(), &["--format", "json"]].concat();
+            let (_, stdout, stderr) = run_with_variable(&stage, variable, &arguments).await;
+            let report: Value =
+                serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stderr}"));
+            let named = &report["environment_overrides"][0];
+            assert_eq!((&named["key"], &named["variable"]), (&key.into(), &variable.0.into()));
+        }
+    }
+}

@@ -1,1 +1,84 @@
 //! An administrator of the management account: trails that move, accounts that leave.
+
+use crate::apply_command::run;
+use crate::stage::{MINIMAL, Stage};
+
+/// A trail with every delivery that there is.
+const DELIVERS: &str = "[topic]\n[cloudwatch_logs]\nenabled = true\n\
+                        [guardrail]\nenabled = false\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_destination_of_a_live_trail_changes_without_its_confirmation() {
+    let before = format!("{MINIMAL}{DELIVERS}");
+    let stage = Stage::new(&before).await;
+    stage.converge().await;
+    let settings = async || {
+        let seen = stage.observe().await;
+        let trails = seen.trails.present().unwrap().clone();
+        (trails, seen.access_logging.present().cloned())
+    };
+    let found = settings().await;
+    let archive = "bucket = \"acme-log-archive\"\n";
+    for (from, to) in [
+        (archive, "bucket = \"acme-other-archive\"\n"),
+        (archive, "bucket = \"acme-log-archive\"\nprefix = \"aside\"\n"),
+        (archive, "bucket = \"acme-log-archive\"\n[archive.access_logging]\nprefix = \"aside\"\n"),
+        (
+            archive,
+            "bucket = \"acme-log-archive\"\n[archive.access_logging]\nbucket = \"acme-aside\"\n",
+        ),
+        ("[topic]\n", ""),
+        ("[topic]\n", "[topic]\nname = \"other\"\n"),
+        ("[cloudwatch_logs]\nenabled = true\n", "[cloudwatch_logs]\nenabled = false\n"),
+        ("[cloudwatch_logs]\n", "[cloudwatch_logs]\ngroup = \"other\"\n"),
+        ("[cloudwatch_logs]\n", "[cloudwatch_logs]\nrole = \"OtherRole\"\n"),
+        ("[topic]\n", "[trail]\nname = \"renamed\"\n[topic]\n"),
+    ] {
+        let config = before.replacen(from, to, 1);
+        assert_ne!(config, before);
+        // Another confirmation is not this one.
+        let arguments = ["apply", "--yes", "--confirm-replaced-key", "--confirm-compliance-lock"];
+        let ran = run(&stage, &config, &arguments).await;
+        assert_eq!(ran.code, Some(12), "{to}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains("--confirm-weakened-guard"), "{to}: {}", ran.stderr);
+        assert_eq!(settings().await, found, "{to}");
+    }
+    // A key that changes as well needs both.
+    let kms = stage.archive();
+    let made = kms.kms().create_key().send().await.unwrap().key_metadata.unwrap();
+    let named = kms.kms().create_alias().alias_name("alias/other").target_key_id(made.key_id);
+    named.send().await.unwrap();
+    let both = before.replacen(archive, "bucket = \"acme-other-archive\"\n", 1);
+    let both = format!("{both}[key]\nalias = \"alias/other\"\n");
+    for one in ["--confirm-weakened-guard", "--confirm-replaced-key"] {
+        let ran = run(&stage, &both, &["apply", "--yes", one]).await;
+        assert_eq!(ran.code, Some(12), "{one}: {}{}", ran.stdout, ran.stderr);
+    }
+    assert_eq!(settings().await, found);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_move_to_another_bucket_that_is_confirmed_succeeds() {
+    let before = format!("{MINIMAL}{DELIVERS}");
+    let stage = Stage::new(&before).await;
+    stage.converge().await;
+    let moved = before.replacen("acme-log-archive", "acme-other-archive", 1);
+    let ran = run(&stage, &moved, &["apply", "--yes", "--confirm-weakened-guard"]).await;
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let trails = stage.observe().await.trails;
+    let own = trails.present().unwrap().own.clone().unwrap();
+    assert_eq!(own.settings.s3_bucket_name, "acme-other-archive");
+    let ran = run(&stage, &moved, &["plan"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_trail_says_what_happens_to_the_old_one() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let renamed = format!("{MINIMAL}[trail]\nname = \"renamed\"\n");
+    let ran = run(&stage, &renamed, &["plan"]).await;
+    for words in ["orgtrail delivers into the archive now", "is denied access", "trail.name"] {
+        assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    }
+}
