@@ -15,7 +15,9 @@ use super::ending::unless_stopped;
 use super::output_path::check_writable;
 use super::verify::{Target, What, chosen, exit, window};
 use super::{CliError, Context, Exit, Format};
-use crate::archive::bundle::{BundleWriter, Followed, Manifest, PUBLIC_KEYS, RECORDS};
+use crate::archive::bundle::{
+    BundleWriter, Followed, Manifest, PUBLIC_KEYS, RECORDS, REPORT_JSON, REPORT_TEXT, is_canonical,
+};
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::{FindingKind, Severity};
 use crate::archive::verify::public_keys::PublicKeySet;
@@ -101,7 +103,7 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
     let (name, declared) = (target.name.clone(), target.declared.clone());
     let org_owner = target.org_owner.clone();
     let window = window(Some(args.from), Some(args.until), true, now);
-    let subject = Subject { target: name.clone(), window, at: now };
+    let subject = Subject { target: name.clone(), window, at: now, keys: Vec::new(), bundle: None };
     let request = target.request(args.what.selection(), window);
     let trails: BTreeSet<_> = request.selection.trails.clone();
     let (ring, others) = (request.keys.clone(), request.other_buckets.clone());
@@ -116,12 +118,13 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
         until: args.until,
         last: window.last.unwrap_or(args.until),
         beside: BTreeSet::new(),
+        unpackable: Vec::new(),
     };
     for lane in &verification.lanes {
         packer.lane(lane, &others).await?;
     }
-    let mut bundle = packer.bundle;
-    pack_records(&source, &mut bundle, &prefix).await?;
+    let (mut bundle, mut unpackable) = (packer.bundle, packer.unpackable);
+    pack_records(&source, &mut bundle, &prefix, &mut unpackable).await?;
     let list = serde_json::to_vec_pretty(&keys.all.to_list())
         .map_err(|error| CliError::new(error, Exit::Unexpected))?;
     bundle.file(PUBLIC_KEYS, &list)?;
@@ -131,12 +134,13 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
         packed_at: now,
         source: name,
         from: args.from,
-        to: args.until,
+        // Later digests were not due: who verifies it later must not miss them.
+        to: window.until.unwrap_or(args.until),
         declared: declared.as_ref().map(Into::into),
         org_owner,
         bucket: source.bucket().map(str::to_owned),
         followed: followed(&verification),
-        left_out: left_out(&verification).chain(keys.left_out).collect(),
+        left_out: left_out(&verification).chain(keys.left_out).chain(unpackable).collect(),
         keys_unread: keys.unread,
         files: Vec::new(),
     })?;
@@ -234,9 +238,14 @@ async fn pack_records(
     source: &Source,
     bundle: &mut BundleWriter,
     prefix: &str,
+    unpackable: &mut Vec<String>,
 ) -> Result<(), CliError> {
     let mut listed = source.list(&format!("{prefix}{RECORD_FOLDER}"), None);
     while let Some(object) = listed.try_next().await? {
+        if !is_canonical(&object.key) {
+            unpackable.push(pack::unpackable(&object.key));
+            continue;
+        }
         let fetched = source.fetch(None, &object.key).await;
         let fetched = fetched.map_err(|source| NotPacked { key: object.key.clone(), source })?;
         bundle.file(&format!("{RECORDS}/{}", object.key), &fetched.bytes)?;
@@ -251,7 +260,7 @@ fn pack_report(
 ) -> Result<(), CliError> {
     let json = serde_json::to_vec_pretty(&verification::json(subject, verification))
         .map_err(|error| CliError::new(error, Exit::Unexpected))?;
-    bundle.file("report.json", &json)?;
-    bundle.file("report.txt", verification::text(subject, verification).as_bytes())?;
+    bundle.file(REPORT_JSON, &json)?;
+    bundle.file(REPORT_TEXT, verification::text(subject, verification).as_bytes())?;
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! `orgtrail verify`
 
+mod embedded;
 mod reader;
 mod target;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,12 +19,12 @@ use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::public_keys::KeyListError;
 use crate::archive::verify::run::{
-    Concurrency, Progress, Request, Selection, Unmatched, Verification, unmatched, unmatched_trail,
-    verify,
+    Concurrency, KeyRing, Progress, Request, Selection, Unmatched, Verification, unmatched,
+    unmatched_trail, verify,
 };
 use crate::archive::verify::source::ListError;
 use crate::names::{AccountId, Region, TrailName};
-use crate::report::verification::{self, Subject};
+use crate::report::verification::{self, BundleFacts, KeyUsed, Subject};
 use crate::stop::Stop;
 
 /// How long after its hour a digest may still be on its way.
@@ -101,6 +103,16 @@ impl What {
 }
 
 impl Args {
+    /// Whether nothing narrows what is verified.
+    fn is_whole(&self) -> bool {
+        let What { account, region, trail, .. } = &self.what;
+        account.is_empty()
+            && region.is_empty()
+            && trail.is_empty()
+            && self.since.is_none()
+            && self.until.is_none()
+    }
+
     /// The archive of the config, from a time on, as a round asks for it.
     pub(super) fn archive(since: Option<Timestamp>) -> Self {
         Self { target: None, what: What::default(), since, until: None }
@@ -143,13 +155,45 @@ pub(super) async fn once(
     let now = target.now;
     let since = args.since.or(target.from);
     let window = window(since, args.until.or(target.to), target.is_live, now);
-    let subject = Subject { target: target.name.clone(), window, at: now };
+    let unproven = target.unpacked.as_ref().map(|bundle| BundleFacts {
+        manifest_sha256: bundle.manifest_sha256.clone(),
+        unproven: embedded::unproven(bundle),
+    });
+    let mut subject = Subject {
+        target: target.name.clone(),
+        window,
+        at: now,
+        keys: Vec::new(),
+        bundle: unproven,
+    };
     for note in &target.notes {
         context.out.note(note);
     }
+    let bundle = target.unpacked.clone();
     let request = target.request(args.what.selection(), window);
-    let verification = chosen(request, context).await?;
+    let ring = request.keys.clone();
+    let mut verification = chosen(request, context).await?;
+    // A part of it is not what its report is about.
+    if let Some(bundle) = bundle.filter(|_| args.is_whole()) {
+        verification.findings.extend(embedded::contradicted(&bundle, &subject, &verification));
+    }
+    subject.keys = keys_used(&ring, &verification, window).await;
     Ok((subject, verification))
+}
+
+/// The public keys of the Regions that were verified.
+async fn keys_used(ring: &KeyRing, verification: &Verification, window: Window) -> Vec<KeyUsed> {
+    let mut used = BTreeSet::new();
+    let regions: BTreeSet<&Region> = verification.lanes.iter().map(|lane| &lane.region).collect();
+    let vouched = if matches!(ring, KeyRing::Given(_)) { "given" } else { "aws" };
+    for region in regions {
+        let keys = ring.of(region, window).await;
+        for (origin, set) in [(vouched, keys.vouched), ("saved", keys.saved)] {
+            let fingerprints = set.to_list().public_key_list.into_iter();
+            used.extend(fingerprints.map(|key| KeyUsed { origin, fingerprint: key.fingerprint }));
+        }
+    }
+    used.into_iter().collect()
 }
 
 /// Verifies what a person chose: accounts, Regions or trails that match nothing are a

@@ -20,7 +20,10 @@ use crate::names::BucketName;
 use crate::org::{Buckets, Identity};
 
 /// Said where what is verified brings the keys that it is verified with.
-const KEYS_OF_ITSELF: &str = "the public keys are those saved in it: compare their fingerprints with `aws cloudtrail list-public-keys`, or give `--public-keys`";
+const KEYS_OF_ITSELF: &str = "the only public keys are those saved in it, which prove nothing by themselves: \
+     list the keys with `aws cloudtrail list-public-keys` and give them with `--public-keys`";
+const GIVE_KEYS: &str =
+    "give those that `aws cloudtrail list-public-keys` prints with `--public-keys FILE`";
 
 /// What is verified, opened.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ pub(in crate::cli) struct Target {
     other_buckets: OtherBuckets,
     acceptances: Acceptances,
     /// Keeps a bundle's files while they are read.
-    unpacked: Option<Unpacked>,
+    pub(super) unpacked: Option<Arc<Unpacked>>,
 }
 
 impl Target {
@@ -89,7 +92,7 @@ impl Target {
             other_buckets: self.other_buckets,
             acceptances: self.acceptances,
             concurrency: Concurrency::default(),
-            kept: self.unpacked.map(|unpacked| Arc::new(unpacked) as _),
+            kept: self.unpacked.map(|unpacked| unpacked as _),
         }
     }
 
@@ -188,7 +191,9 @@ impl Target {
         } else {
             let (from, into) = (path.clone(), std::env::temp_dir());
             let unpacking = tokio::task::spawn_blocking(move || unpack(&from, &into));
-            Some(unpacking.await.map_err(|error| CliError::new(error, Exit::Unexpected))??)
+            let unpacked =
+                unpacking.await.map_err(|error| CliError::new(error, Exit::Unexpected))??;
+            Some(Arc::new(unpacked))
         };
         let others = unpacked.as_ref().map(|bundle| bundle.path(BUCKETS));
         let folder = match &unpacked {
@@ -214,21 +219,27 @@ impl Target {
             Some(bundle) => read_keys(&bundle.path(PUBLIC_KEYS))?,
             None => saved_keys(&source, "").await,
         };
-        if given.is_none() && !saved.is_empty() {
-            notes.push(KEYS_OF_ITSELF.to_owned());
-        }
         let unread = unpacked.as_ref().map(|bundle| bundle.manifest.keys_unread.clone());
         let unread = unread.unwrap_or_default();
         let keys = match given {
             Some(given) => KeyRing::Given(Arc::new(given)),
-            None if !unread.is_empty() => KeyRing::Packed(Arc::new(saved), Arc::new(unread)),
-            None if !saved.is_empty() => KeyRing::Given(Arc::new(saved)),
-            None if what.offline => {
+            None if what.offline && saved.is_empty() && unread.is_empty() => {
                 let message = format!("there are no public keys saved in `{name}`");
-                return Err(CliError::usage(message)
-                    .with_hint("give those that `aws cloudtrail list-public-keys` prints with `--public-keys FILE`"));
+                return Err(CliError::usage(message).with_hint(GIVE_KEYS));
             }
-            None => key_ring(None, saved, &context.aws_of_caller(None, Roles::default()).await?),
+            None if what.offline => {
+                notes.push(KEYS_OF_ITSELF.to_owned());
+                KeyRing::Saved(Arc::new(saved), Arc::new(unread))
+            }
+            None => match context.aws_of_caller(None, Roles::default()).await {
+                Ok(aws) => key_ring(None, saved, &aws),
+                Err(error) if saved.is_empty() && unread.is_empty() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(error = %error.render(), "AWS cannot be asked for public keys");
+                    notes.push(KEYS_OF_ITSELF.to_owned());
+                    KeyRing::Saved(Arc::new(saved), Arc::new(unread))
+                }
+            },
         };
         let manifest = unpacked.as_ref().map(|bundle| &bundle.manifest);
         let left_out = manifest.into_iter().flat_map(|manifest| &manifest.left_out);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::HumanCount;
 
-use super::{Subject, digests, plain, verdict};
+use super::{Subject, digests, keys_by_origin, plain, verdict};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 
@@ -35,8 +35,31 @@ pub fn text(subject: &Subject, verification: &Verification) -> String {
         }
         text.push('\n');
     }
+    provenance(&mut text, subject);
     text.push_str(&answer(subject, verification));
     text
+}
+
+/// Where the keys come from, and what of a bundle nothing proves.
+fn provenance(text: &mut String, subject: &Subject) {
+    for keys in keys_by_origin(subject) {
+        let _ = writeln!(text, "{}", plain(&keys));
+    }
+    if let Some(bundle) = &subject.bundle {
+        let _ = writeln!(text, "SHA-256 of the manifest: {}", bundle.manifest_sha256);
+        let when = [subject.window.since, subject.window.until];
+        if let [Some(since), Some(until)] = when {
+            let _ = writeln!(text, "window: {since} to {until}");
+        }
+        let count = counted(bundle.unproven.len(), "file", "files");
+        let _ = writeln!(text, "not proven by any digest: {count}");
+        for path in &bundle.unproven {
+            let _ = writeln!(text, "  - {}", plain(path));
+        }
+    }
+    if !subject.keys.is_empty() || subject.bundle.is_some() {
+        text.push('\n');
+    }
 }
 
 fn table(lanes: &[LaneReport]) -> Table {
