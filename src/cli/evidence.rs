@@ -102,7 +102,10 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
     let (source, prefix) = (Arc::clone(&target.source), target.prefix.clone());
     let (name, declared) = (target.name.clone(), target.declared.clone());
     let org_owner = target.org_owner.clone();
-    let window = window(Some(args.from), Some(args.until), true, now);
+    // Later digests are not due yet: whoever verifies the bundle later must not miss them.
+    let due = window(Some(args.from), Some(args.until), true, now).until;
+    let until = due.filter(|due| *due > args.from).unwrap_or(args.until);
+    let window = window(Some(args.from), Some(until), true, now);
     let subject = Subject { target: name.clone(), window, at: now, keys: Vec::new(), bundle: None };
     let request = target.request(args.what.selection(), window);
     let trails: BTreeSet<_> = request.selection.trails.clone();
@@ -115,8 +118,8 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
         source: Arc::clone(&source),
         trails,
         from: args.from,
-        until: args.until,
-        last: window.last.unwrap_or(args.until),
+        until,
+        last: window.last.unwrap_or(until),
         beside: BTreeSet::new(),
         unpackable: Vec::new(),
     };
@@ -134,8 +137,7 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
         packed_at: now,
         source: name,
         from: args.from,
-        // Later digests were not due: who verifies it later must not miss them.
-        to: window.until.unwrap_or(args.until),
+        to: until,
         declared: declared.as_ref().map(Into::into),
         org_owner,
         bucket: source.bucket().map(str::to_owned),

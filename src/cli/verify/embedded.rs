@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::archive::bundle::{BUCKETS, OBJECTS, REPORT_JSON, REPORT_TEXT, Unpacked};
 use crate::archive::key::{ObjectKey, ObjectKind};
 use crate::archive::verify::digest::DigestDocument;
-use crate::archive::verify::finding::{Finding, FindingKind, Severity};
+use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::opened::contents;
 use crate::archive::verify::run::Verification;
 use crate::report::verification::{self, Subject};
@@ -100,35 +100,59 @@ pub(super) fn contradicted(
     if proofs(&embedded) != proofs(&now) {
         return finding(REPORT_JSON, recomputed, "other accounts, Regions, counts or times");
     }
-    if findings(&embedded, "broken") != findings(&now, "broken") {
+    if grave(&embedded, true) != grave(&now, true) {
         return finding(REPORT_JSON, recomputed, "other findings");
     }
-    let depends = kinds(&embedded).iter().any(|kind| OF_CIRCUMSTANCES.contains(&kind.as_str()));
-    if !depends && ["verdict", "summary", "findings"].iter().any(|part| embedded[part] != now[part])
-    {
-        return finding(REPORT_JSON, recomputed, "another verdict, summary or finding");
+    let verdict = &embedded["verdict"];
+    if *verdict != verdict_of(&embedded) {
+        return finding(REPORT_JSON, "the verdict of its own findings", "another verdict");
     }
-    if embedded["verdict"] == "proven" && without_keys.severity() > Some(Severity::Notice) {
-        return finding(REPORT_JSON, recomputed, "the verdict `proven`");
+    let counts = |report: &Value| {
+        let counts = ["lanes", "digests_valid", "digests_invalid", "logs", "accepted"];
+        counts.map(|count| report["summary"][count].to_string())
+    };
+    if counts(&embedded) != counts(&now) {
+        return finding(REPORT_JSON, recomputed, "another summary");
+    }
+    // Findings that depend on AWS cannot be computed from the bundle, so neither can a
+    // text with them. One without is a claim that all is proven.
+    if grave(&embedded, false) != grave(&now, false) {
+        let overstates = *verdict == "proven";
+        return if overstates {
+            finding(REPORT_JSON, recomputed, "the verdict `proven`")
+        } else {
+            None
+        };
     }
     let written = read(REPORT_TEXT).and_then(|text| String::from_utf8(text).ok());
     let Some(written) = written else {
         return finding(REPORT_TEXT, "a report for people", "none that can be read");
     };
     let text = verification::text(&subject, &without_keys);
-    let ends = |text: &str| {
-        let table = text.split("\n\n").next().map(str::to_owned);
-        (table, text.trim_end().lines().last().map(str::to_owned))
-    };
-    if depends {
-        // Its notices are not computed here: its table and its verdict are.
-        let is_proven = embedded["verdict"] == "proven";
-        if is_proven && ends(&written) != ends(&text) {
-            return finding(REPORT_TEXT, recomputed, "another table or verdict");
-        }
-        return None;
+    if without_notices(&written) == without_notices(&text) {
+        None
+    } else {
+        finding(REPORT_TEXT, recomputed, "another text")
     }
-    if written == text { None } else { finding(REPORT_TEXT, recomputed, "another text") }
+}
+
+/// The text without its notices: some of them depend on what was packed.
+fn without_notices(text: &str) -> Vec<&str> {
+    text.split("\n\n").filter(|part| !part.starts_with("NOTE ")).collect()
+}
+
+/// The verdict that a report's own findings give.
+fn verdict_of(report: &Value) -> &'static str {
+    let findings = || report["findings"].as_array().into_iter().flatten();
+    let has = |severity: &str| findings().any(|it| it["severity"] == severity);
+    let is_of_nothing = report["summary"]["digests_valid"] == 0
+        && report["summary"]["digests_invalid"] == 0
+        && report["summary"]["logs"]["valid"] == 0;
+    match (has("broken"), has("incomplete") || is_of_nothing) {
+        (true, _) => "broken",
+        (false, true) => "incomplete",
+        (false, false) => "proven",
+    }
 }
 
 /// The same without what is said of the keys that came with the bundle.
@@ -161,13 +185,14 @@ fn kinds(report: &Value) -> BTreeSet<String> {
     findings.filter_map(|it| it["kind"].as_str().map(str::to_owned)).collect()
 }
 
-/// The findings of a severity that do not depend on circumstances.
-fn findings(report: &Value, severity: &str) -> Vec<String> {
+/// The findings that are more than notices; `here`: only those that the bundle alone
+/// decides.
+fn grave(report: &Value, here: bool) -> Vec<String> {
     let findings = report["findings"].as_array().into_iter().flatten();
     let mut findings: Vec<_> = findings
-        .filter(|it| it["severity"] == severity)
-        .filter(|it| !OF_CIRCUMSTANCES.iter().any(|kind| it["kind"] == *kind))
-        .map(|it| format!("{} {} {}", it["kind"], it["bucket"], it["key"]))
+        .filter(|it| it["severity"] != "notice")
+        .filter(|it| !here || !OF_CIRCUMSTANCES.iter().any(|kind| it["kind"] == *kind))
+        .map(|it| format!("{} {} {} {}", it["kind"], it["severity"], it["bucket"], it["key"]))
         .collect();
     findings.sort();
     findings

@@ -7,6 +7,7 @@ use indicatif::HumanCount;
 use super::{Subject, digests, keys_by_origin, plain, verdict};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
+use crate::archive::verify::source::METADATA_SUFFIX;
 
 /// How many findings of one kind are listed one by one.
 const TOLD: usize = 50;
@@ -53,8 +54,14 @@ fn provenance(text: &mut String, subject: &Subject) {
         }
         let count = counted(bundle.unproven.len(), "file", "files");
         let _ = writeln!(text, "not proven by any digest: {count}");
-        for path in &bundle.unproven {
+        let metadata = |path: &&String| path.ends_with(METADATA_SUFFIX);
+        for path in bundle.unproven.iter().filter(|path| !metadata(path)) {
             let _ = writeln!(text, "  - {}", plain(path));
+        }
+        let metadata = bundle.unproven.iter().filter(metadata).count();
+        if metadata > 0 {
+            let metadata = counted(metadata, "file", "files");
+            let _ = writeln!(text, "  - {metadata} of metadata: `--format json` lists them");
         }
     }
     if !subject.keys.is_empty() || subject.bundle.is_some() {
