@@ -100,6 +100,7 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
     let target = Target::open(args.target.as_deref(), &args.what, context).await?;
     let now = target.now;
     let (source, prefix) = (Arc::clone(&target.source), target.prefix.clone());
+    let not_files = target.not_files.clone();
     let (name, declared) = (target.name.clone(), target.declared.clone());
     let org_owner = target.org_owner.clone();
     // Later digests are not due yet: whoever verifies the bundle later must not miss them.
@@ -110,7 +111,8 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
     let request = target.request(args.what.selection(), window);
     let trails: BTreeSet<_> = request.selection.trails.clone();
     let (ring, others) = (request.keys.clone(), request.other_buckets.clone());
-    let verification = chosen(request, context).await?;
+    let mut verification = chosen(request, context).await?;
+    verification.findings.extend(not_files);
     let keys = keys(&ring, &verification, window).await;
 
     let mut packer = Packer {

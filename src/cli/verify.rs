@@ -169,10 +169,11 @@ pub(super) async fn once(
     for note in &target.notes {
         context.out.note(note);
     }
-    let bundle = target.unpacked.clone();
+    let (bundle, not_files) = (target.unpacked.clone(), target.not_files.clone());
     let request = target.request(args.what.selection(), window);
     let ring = request.keys.clone();
     let mut verification = chosen(request, context).await?;
+    verification.findings.extend(not_files);
     // A part of it is not what its report is about.
     if let Some(bundle) = bundle.filter(|_| args.is_whole()) {
         verification.findings.extend(embedded::contradicted(&bundle, &subject, &verification));

@@ -14,12 +14,13 @@ use crate::report::verification::{self, Subject};
 
 /// Findings that depend on AWS or on the public keys at hand, and so differ between
 /// packing and verifying.
-const OF_CIRCUMSTANCES: [&str; 6] = [
+const OF_CIRCUMSTANCES: [&str; 7] = [
     "public-key-saved",
     "public-key-missing",
     "public-key-not-found",
     "newest-deleted",
     "delivery-unknown",
+    "not-a-file",
     "unreadable",
 ];
 

@@ -10,10 +10,13 @@ use super::{CliError, Concurrency, Context, Exit, Explain, Request, Selection, W
 use crate::archive::accept::Acceptances;
 use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, RECORDS, Unpacked, unpack};
 use crate::archive::key::Root;
+use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{ApiKeys, Deliveries, KeyRing, OtherBuckets};
-use crate::archive::verify::source::{FetchError, FolderSource, S3Source, Source};
+use crate::archive::verify::source::{
+    FetchError, FolderSource, NotAFile, S3Source, Source, not_files,
+};
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::config::Roles;
 use crate::names::BucketName;
@@ -49,6 +52,8 @@ pub(in crate::cli) struct Target {
     deliveries: Deliveries,
     other_buckets: OtherBuckets,
     acceptances: Acceptances,
+    /// What lies in a mirror and is never read.
+    pub(in crate::cli) not_files: Vec<Finding>,
     /// Keeps a bundle's files while they are read.
     pub(super) unpacked: Option<Arc<Unpacked>>,
 }
@@ -129,6 +134,7 @@ impl Target {
             )
             .or_of_owner(Buckets::new(aws.clone(), config.organization.clone(), None)),
             deliveries: Deliveries::ask(aws),
+            not_files: Vec::new(),
             unpacked: None,
         })
     }
@@ -173,6 +179,7 @@ impl Target {
             notes: Vec::new(),
             other_buckets: OtherBuckets::read_as(aws.clone(), readers),
             deliveries: Deliveries::ask(aws),
+            not_files: Vec::new(),
             unpacked: None,
         })
     }
@@ -188,12 +195,19 @@ impl Target {
             std::fs::metadata(&path).map_err(|source| NoTarget { path: path.clone(), source })?;
         let unpacked = if about.is_dir() {
             None
+        } else if !about.is_file() {
+            let source = std::io::Error::other("it is neither a file nor a folder");
+            return Err(NoTarget { path, source }.into());
         } else {
             let (from, into) = (path.clone(), std::env::temp_dir());
             let unpacking = tokio::task::spawn_blocking(move || unpack(&from, &into));
             let unpacked =
                 unpacking.await.map_err(|error| CliError::new(error, Exit::Unexpected))??;
             Some(Arc::new(unpacked))
+        };
+        let not_files = match &unpacked {
+            None => find_not_files(path.clone()).await?,
+            Some(_) => Vec::new(),
         };
         let others = unpacked.as_ref().map(|bundle| bundle.path(BUCKETS));
         let folder = match &unpacked {
@@ -267,9 +281,32 @@ impl Target {
                     OtherBuckets::packed(folder, followed.clone(), records)
                 },
             ),
+            not_files,
             unpacked,
         })
     }
+}
+
+/// Looks through a mirror for links, pipes and the like.
+async fn find_not_files(root: PathBuf) -> Result<Vec<Finding>, CliError> {
+    let of_root = root.clone();
+    let found = tokio::task::spawn_blocking(move || not_files(&of_root));
+    let (count, listed) = found
+        .await
+        .map_err(|error| CliError::new(error, Exit::Unexpected))?
+        .map_err(|source| CliError::new(NoTarget { path: root, source }, Exit::Incomplete))?;
+    let unlisted = count - listed.len() as u64;
+    let finding = |it: NotAFile| {
+        let finding = Finding::new(FindingKind::NotAFile).at(None, it.path);
+        finding.because("a regular file", it.what)
+    };
+    let mut findings: Vec<_> = listed.into_iter().map(finding).collect();
+    if unlisted > 0 {
+        let more = Finding::new(FindingKind::NotAFile);
+        let more = more.because("regular files", format!("{unlisted} more entries that are none"));
+        findings.push(Finding { objects: unlisted, ..more });
+    }
+    Ok(findings)
 }
 
 fn refuse_offline(what: &What) -> Result<(), CliError> {
