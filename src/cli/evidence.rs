@@ -87,7 +87,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         return Err(CliError::usage(format!("--from {from} is not before --until {until}")));
     }
     // Refused before hours of fetching.
-    if !args.output.exists() {
+    if !args.output.exists() || args.output.is_symlink() {
         check_writable(&args.output)?;
     }
     let bundle = BundleWriter::create(&args.output)?;

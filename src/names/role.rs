@@ -75,7 +75,7 @@ impl RolePath {
 #[serde(try_from = "String", into = "String")]
 pub struct ExternalId(Box<str>);
 
-super::string_name!(ExternalId, "^[A-Za-z0-9+=,.@:/_-]{2,1224}$");
+super::string_name!(ExternalId, "^[A-Za-z0-9+=,.@:/_-]{2,1224}$", secret);
 
 impl ExternalId {
     fn check(found: &str) -> Result<(), NameError> {

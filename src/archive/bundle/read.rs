@@ -10,6 +10,7 @@ use super::{
     RECORDS, REPORT_JSON, REPORT_TEXT,
 };
 use crate::archive::verify::digest::sha256_hex;
+use crate::local_file;
 
 /// The largest file of a bundle. Units: bytes.
 const SIZE_LIMIT: u64 = 1 << 30;
@@ -57,7 +58,7 @@ pub fn unpack(bundle: &Path, into: &Path) -> Result<Unpacked, BundleError> {
 fn read(bundle: &Path, into: &Path) -> Result<Unpacked, BundleFault> {
     let folder = into.join(format!("orgtrail-bundle-{:016x}", fastrand::u64(..)));
     fs::create_dir_all(into)?;
-    create_private(&folder)?;
+    local_file::create_new_folder(&folder)?;
     // From here on, the folder goes when anything fails.
     let mut unpacked = Unpacked {
         folder,
@@ -91,14 +92,6 @@ fn read(bundle: &Path, into: &Path) -> Result<Unpacked, BundleFault> {
     compare(&unpacked.manifest.files, &found)?;
     unchecked.check()?;
     Ok(unpacked)
-}
-
-/// Makes a folder that nobody else can look into: log files tell who did what.
-fn create_private(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// What of a bundle is still to be compared once its files are.
@@ -168,10 +161,10 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
         append(&mut again, &path, &bytes)?;
         let to = folder.join(&path);
         if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent)?;
+            local_file::create_folder(parent)?;
         }
         // A file system may take names for one that differ in case or in Unicode form.
-        let created = private_file(&to).map_err(|error| match error.kind() {
+        let created = local_file::create_new(&to).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => refuse("a second file"),
             _ => BundleFault::from(error),
         });
@@ -216,15 +209,6 @@ fn not_canonical(name: &[u8]) -> Option<&'static str> {
     parts
         .any(|part| matches!(part, "" | "." | ".."))
         .then_some("a path that is not canonical: an empty part, `.` or `..`")
-}
-
-/// Creates a file that nobody else can read, where there is none.
-fn private_file(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 /// Compares the files with those of the manifest, which comes after them.

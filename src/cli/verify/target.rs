@@ -67,7 +67,10 @@ impl Target {
         context: &Context,
     ) -> Result<Self, CliError> {
         let given = match &what.public_keys {
-            Some(path) => Some(read_keys(path)?),
+            Some(path) => {
+                context.warn_of_others(path);
+                Some(read_keys(path)?)
+            }
             None => None,
         };
         match name {
