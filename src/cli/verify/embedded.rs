@@ -125,6 +125,9 @@ pub(super) fn contradicted(
             None
         };
     }
+    if without_circumstances(embedded) != without_circumstances(now) {
+        return finding(REPORT_JSON, recomputed, "other fields");
+    }
     let written = read(REPORT_TEXT).and_then(|text| String::from_utf8(text).ok());
     let Some(written) = written else {
         return finding(REPORT_TEXT, "a report for people", "none that can be read");
@@ -135,6 +138,26 @@ pub(super) fn contradicted(
     } else {
         finding(REPORT_TEXT, recomputed, "another text")
     }
+}
+
+/// A report without its time, its notices and what depends on the keys at hand.
+fn without_circumstances(mut report: Value) -> Value {
+    let remove = |of: &mut Value, field: &str| {
+        of.as_object_mut().and_then(|of| of.remove(field));
+    };
+    let drop_notices = |of: &mut Value| {
+        let findings = of.get_mut("findings").and_then(Value::as_array_mut);
+        findings.into_iter().for_each(|it| it.retain(|it| it["severity"] != "notice"));
+    };
+    remove(&mut report, "at");
+    report.get_mut("summary").into_iter().for_each(|summary| remove(summary, "notices"));
+    drop_notices(&mut report);
+    for lane in report.get_mut("lanes").and_then(Value::as_array_mut).into_iter().flatten() {
+        drop_notices(lane);
+        let chains = lane.get_mut("chains").and_then(Value::as_array_mut);
+        chains.into_iter().flatten().for_each(|chain| remove(chain, "by_saved_key"));
+    }
+    report
 }
 
 /// The text without its notices: some of them depend on what was packed.
@@ -170,7 +193,8 @@ fn proofs(report: &Value) -> Vec<String> {
     let lanes = report["lanes"].as_array().into_iter().flatten();
     let proof = |lane: &Value| {
         let chains = lane["chains"].as_array().into_iter().flatten();
-        let chain = |it: &Value| format!("{} {} {}", it["trail"], it["valid"], it["proven"]);
+        let fields = ["trail", "valid", "relocated", "through_successor", "proven"];
+        let chain = |it: &Value| fields.map(|field| it[field].to_string()).join(" ");
         let chains: Vec<_> = chains.map(chain).collect();
         let fields = ["account", "region", "bucket", "roots", "proven", "logs"];
         let fields: Vec<_> = fields.iter().map(|field| lane[field].to_string()).collect();
