@@ -32,14 +32,16 @@ const RECORD_FOLDER: &str = "orgtrail/";
 /// Pack the proof for accounts and a time into one file
 ///
 /// Log files, digests, public keys, run records and the report of their
-/// verification, with a manifest of hashes. `orgtrail verify FILE --offline`
-/// proves it on a machine without network.
+/// verification, with a manifest of hashes. `orgtrail verify FILE --offline
+/// --public-keys KEYS` proves it on a machine without network, with the keys that its
+/// reader has from AWS.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail evidence --account 111111111111 --from 2026-01-01T00:00:00Z \\
       --until 2026-02-01T00:00:00Z -o january.tar.zst
-  orgtrail verify january.tar.zst --offline
+  aws cloudtrail list-public-keys --start-time 2026-01-01 --end-time 2026-02-02 > keys.json
+  orgtrail verify january.tar.zst --public-keys keys.json --offline
 
 The exit code is that of verifying what is packed: a bundle is written in any
 case, because broken chains are evidence too. A file that is there already is not

@@ -51,12 +51,11 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
 
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 pub use context::{Context, Format, Rendering};
 pub use error::{CliError, Explain};

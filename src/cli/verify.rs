@@ -44,7 +44,7 @@ Examples:
   orgtrail verify --account 111111111111 --since 2026-01-01T00:00:00Z
   orgtrail verify s3://old-trail-bucket/prefix
   orgtrail verify ./mirror --public-keys keys.json --offline
-  orgtrail verify evidence.tar.zst --offline --format json
+  orgtrail verify evidence.tar.zst --public-keys keys.json --offline --format json
   orgtrail verify --format aws-cli
 
 Exit code 0 where all is proven, 13 where something is broken, 14 where part of
@@ -86,8 +86,9 @@ pub(crate) struct What {
     #[arg(long, value_name = "FILE")]
     pub(super) public_keys: Option<PathBuf>,
 
-    /// Ask AWS for nothing: the target is a folder or a bundle, the keys are
-    /// given or saved in it.
+    /// Ask AWS for nothing: the target is a folder or a bundle. Without
+    /// `--public-keys`, the keys saved in it show whether it is consistent, and the
+    /// result is at best incomplete.
     #[arg(long)]
     pub(super) offline: bool,
 }

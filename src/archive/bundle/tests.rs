@@ -26,7 +26,7 @@ fn pack(path: &Path) -> Manifest {
     writer.file("objects/big", &vec![7; 300_000]).unwrap();
     let metadata = HashMap::from([("signature".to_owned(), "ab".to_owned())]);
     writer
-        .object(None, &format!("AWSLogs/{}/x.json.gz", "long/".repeat(50)), b"gz", &metadata)
+        .object(None, &format!("AWSLogs/{}x.json.gz", "long/".repeat(50)), b"gz", &metadata)
         .unwrap();
     writer.file("objects/empty", b"").unwrap();
     writer.finish(manifest()).unwrap()
