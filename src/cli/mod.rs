@@ -52,10 +52,6 @@ use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
-use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use context::{Context, Format, Rendering};
 pub use error::{CliError, Explain};
@@ -288,17 +284,10 @@ fn command() -> clap::Command {
 
 fn start_log(filter: &str) {
     let filter = tracing_subscriber::EnvFilter::new(filter);
-    let lines = tracing_subscriber::fmt::layer()
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
         .with_writer(|| anstream::AutoStream::auto(std::io::stderr()))
-        .with_filter(filter_fn(|about| !has_contents(about)));
-    tracing_subscriber::registry().with(filter).with(lines).init();
-}
-
-/// Whether a line of another crate can have a request or response in it: external ids,
-/// credentials and contents are not logged at any level.
-fn has_contents(about: &tracing::Metadata<'_>) -> bool {
-    let is_own = about.target() == "orgtrail" || about.target().starts_with("orgtrail::");
-    *about.level() == tracing::Level::TRACE && !is_own
+        .init();
 }
 
 fn log_filter(text: &str) -> Result<String, String> {

@@ -137,6 +137,13 @@ mod tests {
     }
 
     #[test]
+    fn an_external_id_is_not_shown_where_a_value_is_logged() {
+        let id: ExternalId = "tree-house".parse().unwrap();
+        assert_eq!(format!("{id:?}"), "ExternalId(…)");
+        assert_eq!(id.to_string(), "tree-house");
+    }
+
+    #[test]
     fn external_ids_and_session_names_have_a_least_length() {
         assert!("ab".parse::<ExternalId>().is_ok());
         assert!("a".parse::<ExternalId>().is_err());

@@ -51,8 +51,7 @@ pub fn not_files(root: &Path) -> io::Result<(u64, Vec<NotAFile>)> {
             if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
         };
         count += others.len() as u64;
-        let room = LISTED.saturating_sub(found.len());
-        let others = others.iter().take(room);
+        let others = others.iter().take(LISTED.saturating_sub(found.len()));
         found.extend(others.map(|(name, what)| NotAFile { path: path(name), what }));
         folders.extend(files.iter().filter(|it| it.is_folder).map(|it| path(&it.name)));
     }

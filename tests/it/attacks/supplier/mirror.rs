@@ -6,6 +6,9 @@ use std::process::Command;
 
 use super::{genuine_mirror, kinds, verify};
 
+/// Puts something into a mirror, or in the place of one of its log files.
+type Plant = fn(&Path, &Path);
+
 fn pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
@@ -25,7 +28,7 @@ fn a_mirror_is_proven_by_keys_from_elsewhere_and_never_by_its_own() {
 
 #[test]
 fn links_pipes_and_hard_names_are_reported_and_never_read() {
-    let plants: [(&str, fn(&Path, &Path)); 8] = [
+    let plants: [(&str, Plant); 8] = [
         ("a link", |mirror, log| {
             let elsewhere = mirror.with_file_name("elsewhere");
             std::fs::rename(log, &elsewhere).unwrap();
