@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod cost;
 pub mod filter_pattern;
+mod local_file;
 pub mod names;
 pub mod org;
 mod percent;

@@ -10,6 +10,8 @@
 //! manifest.json                    last: what was asked, and every file's SHA-256
 //! ```
 //!
+//! Nothing else lies in a bundle, and every path in it is canonical.
+//!
 //! **Invariant**: every byte of a bundle is covered. The manifest covers the files'
 //! content; the tar archive must be, byte for byte, the one that packing these files
 //! in this order gives; and the seal at the end covers the compressed bytes.
@@ -25,7 +27,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::read::{Unpacked, unpack};
+pub use self::read::{Unpacked, is_canonical, unpack};
 pub use self::write::BundleWriter;
 use super::key::Root;
 use super::verify::place::OrgOwner;
@@ -40,6 +42,10 @@ pub const BUCKETS: &str = "buckets";
 pub const RECORDS: &str = "records";
 /// The file of public keys within a bundle.
 pub const PUBLIC_KEYS: &str = "public-keys.json";
+/// The report for programs within a bundle.
+pub const REPORT_JSON: &str = "report.json";
+/// The report for people within a bundle.
+pub const REPORT_TEXT: &str = "report.txt";
 const MANIFEST: &str = "manifest.json";
 
 /// What a bundle is, and what is in it.

@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::{
 use tokio::sync::Mutex;
 
 use super::{At, AwsError, Clients, connector::Sent};
-use crate::names::{AccountId, Arn};
+use crate::names::{AccountId, Arn, ExternalId};
 
 /// A session is renewed this long before it ends, or when two thirds of it are
 /// over where it is short.
@@ -36,7 +36,7 @@ pub(super) struct RoleSession {
     /// The role's ARN as text.
     pub(super) principal: Arc<str>,
     pub(super) account: AccountId,
-    pub(super) external_id: Option<String>,
+    pub(super) external_id: Option<ExternalId>,
     pub(super) session_name: String,
     /// Whom the role is assumed by.
     pub(super) parent: Clients,
@@ -99,7 +99,7 @@ impl RoleSession {
             .assume_role()
             .role_arn(self.role.to_string())
             .role_session_name(&self.session_name)
-            .set_external_id(self.external_id.clone())
+            .set_external_id(self.external_id.as_ref().map(ToString::to_string))
             .send()
             .await
             .at(&self.parent, "sts:AssumeRole")

@@ -307,7 +307,7 @@ impl Inner {
             principal: role.to_string().into(),
             role,
             account: account.clone(),
-            external_id: roles.external_id_for(account).map(ToString::to_string),
+            external_id: roles.external_id_for(account).cloned(),
             session_name: roles.session_name.to_string(),
             parent: parent.clone(),
             time: self.base.time_source().unwrap_or_default(),

@@ -74,6 +74,9 @@ struct Report<'a> {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    if let Some(path) = &args.plan {
+        context.warn_of_others(path);
+    }
     let saved = args.plan.as_deref().map(Plan::open).transpose()?;
     let looked = unless_stopped(context, Box::pin(args.options.look(context))).await??;
     if let (Some(path), Some(saved)) = (&args.plan, saved) {

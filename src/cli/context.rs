@@ -4,6 +4,7 @@ use super::config::lines;
 use super::sign_in::SignedIn;
 use super::{CliError, Exit, Explain, Output};
 use crate::config::{Config, ConfigError, Environment, Loaded};
+use crate::local_file::is_writable_by_others;
 use crate::stop::Stop;
 
 /// How results are printed.
@@ -71,6 +72,17 @@ pub struct Context {
 }
 
 impl Context {
+    /// Warns where others than its owner can change a file that decides what is done or
+    /// proven.
+    pub(super) fn warn_of_others(&self, path: &std::path::Path) {
+        if is_writable_by_others(path) {
+            self.out.warn(format_args!(
+                "warning: others can change `{}`: take their right to write (chmod go-w)",
+                path.display()
+            ));
+        }
+    }
+
     /// The config, checked; its warnings go to the person.
     pub fn config(&self) -> Result<Config, CliError> {
         Ok(self.load_warning()?.config)

@@ -8,7 +8,7 @@ use clap::ValueEnum as _;
 use super::apply::{Confirmations, carry_out, stopped_at};
 use super::ending::unless_stopped;
 use super::explain::chosen;
-use super::output_path::check_writable;
+use super::output_path::{check_writable, replace};
 use super::provision::{Looked, PlanOptions};
 use super::{CliError, Context, Exit, Explain, Rendering};
 use crate::aws::Aws;
@@ -109,11 +109,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     for (format, path) in &args.report {
         let text = rendered(*format, &run, context)?;
-        std::fs::write(path, text).map_err(|source| ReportError {
-            path: path.clone(),
-            doing: "writing",
-            source,
-        })?;
+        replace(path, text.as_bytes())?;
         context.out.note(format_args!("written to {}", path.display()));
     }
     context.out.data(rendered(format, &run, context)?)?;

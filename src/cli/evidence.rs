@@ -15,7 +15,9 @@ use super::ending::unless_stopped;
 use super::output_path::check_writable;
 use super::verify::{Target, What, chosen, exit, window};
 use super::{CliError, Context, Exit, Format};
-use crate::archive::bundle::{BundleWriter, Followed, Manifest, PUBLIC_KEYS, RECORDS};
+use crate::archive::bundle::{
+    BundleWriter, Followed, Manifest, PUBLIC_KEYS, RECORDS, REPORT_JSON, REPORT_TEXT, is_canonical,
+};
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::{FindingKind, Severity};
 use crate::archive::verify::public_keys::PublicKeySet;
@@ -30,14 +32,16 @@ const RECORD_FOLDER: &str = "orgtrail/";
 /// Pack the proof for accounts and a time into one file
 ///
 /// Log files, digests, public keys, run records and the report of their
-/// verification, with a manifest of hashes. `orgtrail verify FILE --offline`
-/// proves it on a machine without network.
+/// verification, with a manifest of hashes. `orgtrail verify FILE --offline
+/// --public-keys KEYS` proves it on a machine without network, with the keys that its
+/// reader has from AWS.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail evidence --account 111111111111 --from 2026-01-01T00:00:00Z \\
       --until 2026-02-01T00:00:00Z -o january.tar.zst
-  orgtrail verify january.tar.zst --offline
+  aws cloudtrail list-public-keys --start-time 2026-01-01 --end-time 2026-02-02 > keys.json
+  orgtrail verify january.tar.zst --public-keys keys.json --offline
 
 The exit code is that of verifying what is packed: a bundle is written in any
 case, because broken chains are evidence too. A file that is there already is not
@@ -85,7 +89,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         return Err(CliError::usage(format!("--from {from} is not before --until {until}")));
     }
     // Refused before hours of fetching.
-    if !args.output.exists() {
+    if !args.output.exists() || args.output.is_symlink() {
         check_writable(&args.output)?;
     }
     let bundle = BundleWriter::create(&args.output)?;
@@ -98,14 +102,19 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
     let target = Target::open(args.target.as_deref(), &args.what, context).await?;
     let now = target.now;
     let (source, prefix) = (Arc::clone(&target.source), target.prefix.clone());
+    let not_files = target.not_files.clone();
     let (name, declared) = (target.name.clone(), target.declared.clone());
     let org_owner = target.org_owner.clone();
-    let window = window(Some(args.from), Some(args.until), true, now);
-    let subject = Subject { target: name.clone(), window, at: now };
+    // Later digests are not due yet: whoever verifies the bundle later must not miss them.
+    let due = window(Some(args.from), Some(args.until), true, now).until;
+    let until = due.filter(|due| *due > args.from).unwrap_or(args.until);
+    let window = window(Some(args.from), Some(until), true, now);
+    let subject = Subject { target: name.clone(), window, at: now, keys: Vec::new(), bundle: None };
     let request = target.request(args.what.selection(), window);
     let trails: BTreeSet<_> = request.selection.trails.clone();
     let (ring, others) = (request.keys.clone(), request.other_buckets.clone());
-    let verification = chosen(request, context).await?;
+    let mut verification = chosen(request, context).await?;
+    verification.findings.extend(not_files);
     let keys = keys(&ring, &verification, window).await;
 
     let mut packer = Packer {
@@ -113,15 +122,16 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
         source: Arc::clone(&source),
         trails,
         from: args.from,
-        until: args.until,
-        last: window.last.unwrap_or(args.until),
+        until,
+        last: window.last.unwrap_or(until),
         beside: BTreeSet::new(),
+        unpackable: Vec::new(),
     };
     for lane in &verification.lanes {
         packer.lane(lane, &others).await?;
     }
-    let mut bundle = packer.bundle;
-    pack_records(&source, &mut bundle, &prefix).await?;
+    let (mut bundle, mut unpackable) = (packer.bundle, packer.unpackable);
+    pack_records(&source, &mut bundle, &prefix, &mut unpackable).await?;
     let list = serde_json::to_vec_pretty(&keys.all.to_list())
         .map_err(|error| CliError::new(error, Exit::Unexpected))?;
     bundle.file(PUBLIC_KEYS, &list)?;
@@ -131,12 +141,12 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
         packed_at: now,
         source: name,
         from: args.from,
-        to: args.until,
+        to: until,
         declared: declared.as_ref().map(Into::into),
         org_owner,
         bucket: source.bucket().map(str::to_owned),
         followed: followed(&verification),
-        left_out: left_out(&verification).chain(keys.left_out).collect(),
+        left_out: left_out(&verification).chain(keys.left_out).chain(unpackable).collect(),
         keys_unread: keys.unread,
         files: Vec::new(),
     })?;
@@ -234,9 +244,14 @@ async fn pack_records(
     source: &Source,
     bundle: &mut BundleWriter,
     prefix: &str,
+    unpackable: &mut Vec<String>,
 ) -> Result<(), CliError> {
     let mut listed = source.list(&format!("{prefix}{RECORD_FOLDER}"), None);
     while let Some(object) = listed.try_next().await? {
+        if !is_canonical(&object.key) {
+            unpackable.push(pack::unpackable(&object.key));
+            continue;
+        }
         let fetched = source.fetch(None, &object.key).await;
         let fetched = fetched.map_err(|source| NotPacked { key: object.key.clone(), source })?;
         bundle.file(&format!("{RECORDS}/{}", object.key), &fetched.bytes)?;
@@ -251,7 +266,7 @@ fn pack_report(
 ) -> Result<(), CliError> {
     let json = serde_json::to_vec_pretty(&verification::json(subject, verification))
         .map_err(|error| CliError::new(error, Exit::Unexpected))?;
-    bundle.file("report.json", &json)?;
-    bundle.file("report.txt", verification::text(subject, verification).as_bytes())?;
+    bundle.file(REPORT_JSON, &json)?;
+    bundle.file(REPORT_TEXT, verification::text(subject, verification).as_bytes())?;
     Ok(())
 }

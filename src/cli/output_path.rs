@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Explain};
+use crate::local_file::{self, beside, create_new, refuse_link};
 
 /// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +16,7 @@ pub(super) struct NotWritable {
 
 impl Explain for NotWritable {
     fn hint(&self) -> Option<String> {
-        Some("name a file in a folder that exists and can be written to".to_owned())
+        Some("name a file in a folder that exists and can be written to, not a link".to_owned())
     }
 
     fn exit(&self) -> Exit {
@@ -37,10 +38,12 @@ pub(super) fn check_writable(path: &Path) -> Result<(), NotWritable> {
     if path.file_name().is_none() || names_folder || path.is_dir() {
         return Err(refuse(std::io::Error::other("it is a folder")));
     }
+    refuse_link(path).map_err(refuse)?;
     if path.is_file() {
         // Opened so, it is neither changed nor created.
         std::fs::OpenOptions::new().append(true).open(path).map_err(refuse)?;
-    } else if !path.exists() {
+    }
+    if path.is_file() || !path.exists() {
         try_beside(path).map_err(refuse)?;
     }
     // A pipe or a device is left alone: to open it may wait for its other end.
@@ -50,42 +53,30 @@ pub(super) fn check_writable(path: &Path) -> Result<(), NotWritable> {
 /// The same for a file that [`replace`] writes.
 ///
 /// # Errors
-/// Also a device, which a file would take the place of, and a file in a folder
-/// that nothing can be created in.
+/// Also a device, which a file would take the place of.
 pub(super) fn check_replaceable(path: &Path) -> Result<(), NotWritable> {
     let refuse = |source| NotWritable { path: path.to_owned(), source };
     check_writable(path)?;
     if path.exists() && !path.is_file() {
         return Err(refuse(std::io::Error::other("it is no regular file")));
     }
-    try_beside(path).map_err(refuse)
+    Ok(())
 }
 
 fn try_beside(path: &Path) -> std::io::Result<()> {
     let probe = beside(path);
-    std::fs::File::create_new(&probe)?;
+    create_new(&probe)?;
     std::fs::remove_file(&probe)
 }
 
-/// A new file of its own in the same folder.
-fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{:016x}", fastrand::u64(..)))
-}
-
-/// Writes beside the file and renames: a reader finds a whole one, of one of the
-/// writers where two end at once.
+/// Writes a file for its owner alone, whole or not at all: a reader finds a whole one,
+/// of one of the writers where two end at once.
 ///
 /// # Errors
-/// As [`check_replaceable`], and where the disk is full.
+/// As [`check_writable`], and where the disk is full.
 pub(super) fn replace(path: &Path, text: &[u8]) -> Result<(), NotWritable> {
-    let partial = beside(path);
-    let written = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, path));
-    written.map_err(|source| {
-        // The error that counts is the first.
-        let _ = std::fs::remove_file(&partial);
-        NotWritable { path: path.to_owned(), source }
-    })
+    let written = local_file::replace(path, text);
+    written.map_err(|source| NotWritable { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! `orgtrail verify`
 
+mod embedded;
 mod reader;
 mod target;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,12 +19,12 @@ use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::public_keys::KeyListError;
 use crate::archive::verify::run::{
-    Concurrency, Progress, Request, Selection, Unmatched, Verification, unmatched, unmatched_trail,
-    verify,
+    Concurrency, KeyRing, Progress, Request, Selection, Unmatched, Verification, unmatched,
+    unmatched_trail, verify,
 };
 use crate::archive::verify::source::ListError;
 use crate::names::{AccountId, Region, TrailName};
-use crate::report::verification::{self, Subject};
+use crate::report::verification::{self, BundleFacts, KeyUsed, Subject};
 use crate::stop::Stop;
 
 /// How long after its hour a digest may still be on its way.
@@ -42,7 +44,7 @@ Examples:
   orgtrail verify --account 111111111111 --since 2026-01-01T00:00:00Z
   orgtrail verify s3://old-trail-bucket/prefix
   orgtrail verify ./mirror --public-keys keys.json --offline
-  orgtrail verify evidence.tar.zst --offline --format json
+  orgtrail verify evidence.tar.zst --public-keys keys.json --offline --format json
   orgtrail verify --format aws-cli
 
 Exit code 0 where all is proven, 13 where something is broken, 14 where part of
@@ -84,8 +86,9 @@ pub(crate) struct What {
     #[arg(long, value_name = "FILE")]
     pub(super) public_keys: Option<PathBuf>,
 
-    /// Ask AWS for nothing: the target is a folder or a bundle, the keys are
-    /// given or saved in it.
+    /// Ask AWS for nothing: the target is a folder or a bundle. Without
+    /// `--public-keys`, the keys saved in it show whether it is consistent, and the
+    /// result is at best incomplete.
     #[arg(long)]
     pub(super) offline: bool,
 }
@@ -101,6 +104,16 @@ impl What {
 }
 
 impl Args {
+    /// Whether nothing narrows what is verified.
+    fn is_whole(&self) -> bool {
+        let What { account, region, trail, .. } = &self.what;
+        account.is_empty()
+            && region.is_empty()
+            && trail.is_empty()
+            && self.since.is_none()
+            && self.until.is_none()
+    }
+
     /// The archive of the config, from a time on, as a round asks for it.
     pub(super) fn archive(since: Option<Timestamp>) -> Self {
         Self { target: None, what: What::default(), since, until: None }
@@ -143,13 +156,46 @@ pub(super) async fn once(
     let now = target.now;
     let since = args.since.or(target.from);
     let window = window(since, args.until.or(target.to), target.is_live, now);
-    let subject = Subject { target: target.name.clone(), window, at: now };
+    let unproven = target.unpacked.as_ref().map(|bundle| BundleFacts {
+        manifest_sha256: bundle.manifest_sha256.clone(),
+        unproven: embedded::unproven(bundle),
+    });
+    let mut subject = Subject {
+        target: target.name.clone(),
+        window,
+        at: now,
+        keys: Vec::new(),
+        bundle: unproven,
+    };
     for note in &target.notes {
         context.out.note(note);
     }
+    let (bundle, not_files) = (target.unpacked.clone(), target.not_files.clone());
     let request = target.request(args.what.selection(), window);
-    let verification = chosen(request, context).await?;
+    let ring = request.keys.clone();
+    let mut verification = chosen(request, context).await?;
+    verification.findings.extend(not_files);
+    // A part of it is not what its report is about.
+    if let Some(bundle) = bundle.filter(|_| args.is_whole()) {
+        verification.findings.extend(embedded::contradicted(&bundle, &subject, &verification));
+    }
+    subject.keys = keys_used(&ring, &verification, window).await;
     Ok((subject, verification))
+}
+
+/// The public keys of the Regions that were verified.
+async fn keys_used(ring: &KeyRing, verification: &Verification, window: Window) -> Vec<KeyUsed> {
+    let mut used = BTreeSet::new();
+    let regions: BTreeSet<&Region> = verification.lanes.iter().map(|lane| &lane.region).collect();
+    let vouched = if matches!(ring, KeyRing::Given(_)) { "given" } else { "aws" };
+    for region in regions {
+        let keys = ring.of(region, window).await;
+        for (origin, set) in [(vouched, keys.vouched), ("saved", keys.saved)] {
+            let fingerprints = set.to_list().public_key_list.into_iter();
+            used.extend(fingerprints.map(|key| KeyUsed { origin, fingerprint: key.fingerprint }));
+        }
+    }
+    used.into_iter().collect()
 }
 
 /// Verifies what a person chose: accounts, Regions or trails that match nothing are a

@@ -52,7 +52,14 @@ impl NameError {
 /// holds only its rule. The type must be `struct Name(Box<str>)` with
 /// `fn check(&str) -> Result<(), NameError>`.
 macro_rules! string_name {
-    ($name:ident, $pattern:literal) => {
+    (@shown $self:ident) => {
+        $self.0
+    };
+    // What is not to be in logs.
+    (@shown $self:ident secret) => {
+        "…"
+    };
+    ($name:ident, $pattern:literal $(, $secret:ident)?) => {
         impl $name {
             /// The name as AWS writes it.
             #[must_use]
@@ -95,7 +102,7 @@ macro_rules! string_name {
         }
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "{}({})", stringify!($name), self.0)
+                write!(f, "{}({})", stringify!($name), crate::names::string_name!(@shown self $($secret)?))
             }
         }
         impl schemars::JsonSchema for $name {

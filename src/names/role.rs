@@ -75,7 +75,7 @@ impl RolePath {
 #[serde(try_from = "String", into = "String")]
 pub struct ExternalId(Box<str>);
 
-super::string_name!(ExternalId, "^[A-Za-z0-9+=,.@:/_-]{2,1224}$");
+super::string_name!(ExternalId, "^[A-Za-z0-9+=,.@:/_-]{2,1224}$", secret);
 
 impl ExternalId {
     fn check(found: &str) -> Result<(), NameError> {
@@ -134,6 +134,13 @@ mod tests {
         for found in ["", "audit", "/audit", "audit/", "//", "/a b/"] {
             assert!(found.parse::<RolePath>().is_err(), "{found}");
         }
+    }
+
+    #[test]
+    fn an_external_id_is_not_shown_where_a_value_is_logged() {
+        let id: ExternalId = "tree-house".parse().unwrap();
+        assert_eq!(format!("{id:?}"), "ExternalId(…)");
+        assert_eq!(id.to_string(), "tree-house");
     }
 
     #[test]

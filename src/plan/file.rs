@@ -86,7 +86,7 @@ impl Plan {
         let mut text = serde_json::to_string_pretty(&self.to_document())
             .map_err(|source| PlanFileError::Malformed { path: path.to_owned(), source })?;
         text.push('\n');
-        std::fs::write(path, text)
+        crate::local_file::replace(path, text.as_bytes())
             .map_err(|source| PlanFileError::Io { path: path.to_owned(), source })
     }
 

@@ -23,6 +23,7 @@ use super::{
     s3::{Packs, PersistError, Store},
     world::{Control, World},
 };
+use crate::local_file;
 use crate::names::Region;
 
 const FILE: &str = "sandbox.json";
@@ -123,7 +124,7 @@ impl DataFolder {
 }
 
 fn load(folder: &Path) -> Result<Option<(Saved, Packs)>, DataError> {
-    fs::create_dir_all(folder).map_err(failed("creating", folder))?;
+    local_file::create_folder(folder).map_err(failed("creating", folder))?;
     let path = folder.join(FILE);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
@@ -198,7 +199,7 @@ fn save(world: &World, folder: &Path, packs: &mut Packs) -> Result<(), DataError
     let mut body = format!("{}\n", written.index).into_bytes();
     body.extend(state);
     let aside = folder.join(format!("{FILE}.new"));
-    let mut file = fs::File::create(&aside).map_err(failed("creating", &aside))?;
+    let mut file = local_file::create_anew(&aside).map_err(failed("creating", &aside))?;
     let first = format!("{MAGIC}{}\n", checksum(&body));
     file.write_all(first.as_bytes())
         .and_then(|()| file.write_all(&body))

@@ -56,7 +56,9 @@ async fn every_command_is_right_on_a_sandbox_that_is_years_ahead_or_behind() {
         let pack = ["evidence", "--from", &from, "--until", &until, "-o", bundle];
         let (code, packed) = json(&stage, &pack).await;
         assert_eq!(code, Some(0), "{packed:#}");
-        let (code, report) = json(&stage, &["verify", bundle, "--offline"]).await;
+        let keys = crate::accept_command::keys_of_aws(folder.path(), bundle);
+        let (code, report) =
+            json(&stage, &["verify", bundle, "--offline", "--public-keys", &keys]).await;
         assert_eq!(code, Some(0), "{report:#}");
         let (_, records) = json(&stage, &["records"]).await;
         assert!(records["runs"][0]["at"].as_str().unwrap().starts_with(&start[..4]));

@@ -9,6 +9,7 @@
 use std::path::Path;
 
 use fastrand::Rng;
+use orgtrail::archive::bundle::is_canonical;
 use orgtrail::archive::consolidate::record::{FORMAT_VERSION, Head, Row, Segment};
 use orgtrail::archive::key::ObjectKey;
 use orgtrail::archive::verify::digest::DigestDocument;
@@ -39,6 +40,27 @@ fn keys_parse_to_what_they_print_or_not_at_all() {
         }
     });
     assert!(parsed > 0);
+}
+
+#[test]
+fn a_path_of_a_bundle_has_one_spelling() {
+    let accepted = each("bundle-path", |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return false };
+        if !is_canonical(text) {
+            return false;
+        }
+        // As every file system and tar takes it: below the folder, and as it is written.
+        let parts: Vec<_> = Path::new(text).components().collect();
+        assert!(parts.iter().all(|part| matches!(part, std::path::Component::Normal(_))));
+        let again: std::path::PathBuf = parts.iter().collect();
+        assert_eq!(again.to_str(), Some(text));
+        let mut header = tar::Header::new_gnu();
+        if header.set_path(text).is_ok() {
+            assert_eq!(&*header.path_bytes(), bytes);
+        }
+        true
+    });
+    assert!(accepted > 0);
 }
 
 #[test]

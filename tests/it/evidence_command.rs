@@ -37,6 +37,9 @@ fn prove(folder: &Path, bundle: &str) -> (i32, Value) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
     command.current_dir(folder).env_clear();
     command.args(["verify", bundle, "--offline", "--format", "json"]);
+    if folder.join("keys.json").exists() {
+        command.args(["--public-keys", "keys.json"]);
+    }
     told(&command.output().unwrap())
 }
 

@@ -14,12 +14,23 @@ fn mirror(into: &Path) -> (Bucket, Chain) {
     bucket.write_to(into);
     let keys = serde_json::to_vec(&key_set().to_list()).unwrap();
     std::fs::create_dir_all(into.join("orgtrail")).unwrap();
-    std::fs::write(into.join("orgtrail/public-keys.json"), keys).unwrap();
+    std::fs::write(into.join("orgtrail/public-keys.json"), &keys).unwrap();
+    std::fs::write(into.with_file_name(KEYS), keys).unwrap();
     (bucket, chain)
 }
 
+/// The keys as whoever verifies has them from AWS: those that lie in a mirror or bundle
+/// prove nothing.
+const KEYS: &str = "keys.json";
+
+/// Runs orgtrail, with the keys in the folder where there are some.
 fn orgtrail(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_orgtrail")).current_dir(folder).args(args).output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
+    command.current_dir(folder).args(args);
+    if folder.join(KEYS).exists() && args.contains(&"--offline") {
+        command.args(["--public-keys", KEYS]);
+    }
+    command.output().unwrap()
 }
 
 fn code(output: &Output) -> i32 {
@@ -139,6 +150,7 @@ fn wrong_usage_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     mirror(&folder.path().join("mirror"));
     std::fs::remove_file(folder.path().join("mirror/orgtrail/public-keys.json")).unwrap();
+    std::fs::remove_file(folder.path().join(KEYS)).unwrap();
     for args in [
         &["verify", "mirror", "--offline"][..],
         &["verify", "nowhere", "--offline"],
@@ -167,6 +179,11 @@ fn a_bundle_is_proven_on_another_machine() {
     let away = tempfile::tempdir().unwrap();
     std::fs::rename(folder.path().join("bundle.tar.zst"), away.path().join("b.tar.zst")).unwrap();
     let verify = ["verify", "b.tar.zst", "--offline", "--format", "json"];
+    // Without keys from elsewhere it is whole, and proves nothing.
+    let output = orgtrail(away.path(), &verify);
+    assert_eq!(code(&output), 14);
+    assert_eq!(json(&output)["keys"][0]["origin"], "saved");
+    std::fs::copy(folder.path().join(KEYS), away.path().join(KEYS)).unwrap();
     let output = orgtrail(away.path(), &verify);
     assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stdout));
     let report = json(&output);

@@ -148,7 +148,13 @@ fn a_trail_is_told_by_the_arn_of_the_account_that_owns_it() {
             let management = "999999999999".parse().unwrap();
             request.org_owner = known.then(|| OrgOwner { org: org.clone(), management });
         });
-        let subject = Subject { target: String::new(), window: Window::default(), at: at(9) };
+        let subject = Subject {
+            target: String::new(),
+            window: Window::default(),
+            at: at(9),
+            keys: Vec::new(),
+            bundle: None,
+        };
         let text = aws_cli(&subject, &all);
         let line = |trail: &str| {
             let line = text.lines().find(|line| line.contains(trail)).unwrap();

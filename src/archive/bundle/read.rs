@@ -1,12 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::path::{Component, Path, PathBuf};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 
 use super::seal::{self, Hashing};
 use super::write::append;
-use super::{BundleError, BundleFault, FileEntry, MANIFEST, Manifest};
+use super::{
+    BUCKETS, BundleError, BundleFault, FileEntry, MANIFEST, Manifest, OBJECTS, PUBLIC_KEYS,
+    RECORDS, REPORT_JSON, REPORT_TEXT,
+};
 use crate::archive::verify::digest::sha256_hex;
+use crate::local_file;
 
 /// The largest file of a bundle. Units: bytes.
 const SIZE_LIMIT: u64 = 1 << 30;
@@ -26,6 +30,8 @@ pub struct Unpacked {
     folder: PathBuf,
     /// What the bundle says it is.
     pub manifest: Manifest,
+    /// SHA-256 of the manifest, in hexadecimal: it covers every file of the bundle.
+    pub manifest_sha256: String,
 }
 
 impl Unpacked {
@@ -52,10 +58,11 @@ pub fn unpack(bundle: &Path, into: &Path) -> Result<Unpacked, BundleError> {
 fn read(bundle: &Path, into: &Path) -> Result<Unpacked, BundleFault> {
     let folder = into.join(format!("orgtrail-bundle-{:016x}", fastrand::u64(..)));
     fs::create_dir_all(into)?;
-    create_private(&folder)?;
+    local_file::create_new_folder(&folder)?;
     // From here on, the folder goes when anything fails.
     let mut unpacked = Unpacked {
         folder,
+        manifest_sha256: String::new(),
         manifest: Manifest {
             version: 0,
             packed_at: jiff::Timestamp::UNIX_EPOCH,
@@ -74,6 +81,7 @@ fn read(bundle: &Path, into: &Path) -> Result<Unpacked, BundleFault> {
     let (found, unchecked) = extract(bundle, &unpacked.folder)?;
     let text = fs::read(unpacked.path(MANIFEST))
         .map_err(|error| BundleFault::Manifest(error.to_string()))?;
+    unpacked.manifest_sha256 = sha256_hex(&text);
     unpacked.manifest =
         serde_json::from_slice(&text).map_err(|error| BundleFault::Manifest(error.to_string()))?;
     if unpacked.manifest.version != 1 {
@@ -84,14 +92,6 @@ fn read(bundle: &Path, into: &Path) -> Result<Unpacked, BundleFault> {
     compare(&unpacked.manifest.files, &found)?;
     unchecked.check()?;
     Ok(unpacked)
-}
-
-/// Makes a folder that nobody else can look into: log files tell who did what.
-fn create_private(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// What of a bundle is still to be compared once its files are.
@@ -129,7 +129,8 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
     let mut paths = BTreeSet::new();
     for entry in tar::Archive::new(&mut stream).entries()? {
         let mut entry = entry?;
-        let path = entry.path()?.to_string_lossy().into_owned();
+        let named = entry.path_bytes().into_owned();
+        let path = String::from_utf8_lossy(&named).escape_debug().to_string();
         let refuse = |found: &str| BundleFault::File {
             path: path.clone(),
             expected: "a regular file within the bundle, once".to_owned(),
@@ -138,8 +139,13 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
         if entry.header().entry_type() != tar::EntryType::Regular {
             return Err(refuse("another type"));
         }
-        if !Path::new(&path).components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err(refuse("a path that leads out"));
+        // INVARIANT: no two names of a bundle can mean one file.
+        if let Some(why) = not_canonical(&named) {
+            return Err(refuse(why));
+        }
+        let path = String::from_utf8_lossy(&named).into_owned();
+        if !is_known(&path) {
+            return Err(refuse("a file that no bundle has"));
         }
         if !paths.insert(path.clone()) {
             return Err(refuse("a second file"));
@@ -155,9 +161,14 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
         append(&mut again, &path, &bytes)?;
         let to = folder.join(&path);
         if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent)?;
+            local_file::create_folder(parent)?;
         }
-        fs::write(&to, &bytes)?;
+        // A file system may take names for one that differ in case or in Unicode form.
+        let created = local_file::create_new(&to).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => refuse("a second file"),
+            _ => BundleFault::from(error),
+        });
+        created?.write_all(&bytes)?;
         found.push(FileEntry { size_bytes: bytes.len() as u64, sha256: sha256_hex(&bytes), path });
     }
     // What follows the end of the archive counts too.
@@ -168,6 +179,36 @@ fn extract(bundle: &Path, folder: &Path) -> Result<(Vec<FileEntry>, Unchecked), 
     }
     let (_, as_packed) = again.into_inner()?.finish();
     Ok((found, Unchecked { tar: [as_it_is, as_packed], rest: frame.into_inner().finish() }))
+}
+
+/// Whether a bundle can have a file of this path: no other spelling means the same file.
+#[must_use]
+pub fn is_canonical(path: &str) -> bool {
+    not_canonical(path.as_bytes()).is_none()
+}
+
+/// Whether `evidence` puts files at this path.
+fn is_known(path: &str) -> bool {
+    let folder = path.split_once('/').map(|(folder, _)| folder);
+    folder.map_or_else(
+        || [PUBLIC_KEYS, REPORT_JSON, REPORT_TEXT, MANIFEST].contains(&path),
+        |folder| [OBJECTS, BUCKETS, RECORDS].contains(&folder),
+    )
+}
+
+/// Why a name is none that `evidence` writes; `None` where it is one.
+fn not_canonical(name: &[u8]) -> Option<&'static str> {
+    let Ok(name) = std::str::from_utf8(name) else { return Some("a name that is not UTF-8") };
+    if name.starts_with('/') {
+        return Some("an absolute path");
+    }
+    if name.contains('\\') || name.chars().any(char::is_control) {
+        return Some("a name with a backslash or a control character");
+    }
+    let mut parts = name.split('/');
+    parts
+        .any(|part| matches!(part, "" | "." | ".."))
+        .then_some("a path that is not canonical: an empty part, `.` or `..`")
 }
 
 /// Compares the files with those of the manifest, which comes after them.

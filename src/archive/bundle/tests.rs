@@ -23,12 +23,12 @@ fn manifest() -> Manifest {
 fn pack(path: &Path) -> Manifest {
     let mut writer = BundleWriter::create(path).unwrap();
     // Longer than a block, longer than tar's name, and empty.
-    writer.file("big", &vec![7; 300_000]).unwrap();
+    writer.file("objects/big", &vec![7; 300_000]).unwrap();
     let metadata = HashMap::from([("signature".to_owned(), "ab".to_owned())]);
     writer
-        .object(None, &format!("AWSLogs/{}/x.json.gz", "long/".repeat(50)), b"gz", &metadata)
+        .object(None, &format!("AWSLogs/{}x.json.gz", "long/".repeat(50)), b"gz", &metadata)
         .unwrap();
-    writer.file("empty", b"").unwrap();
+    writer.file("objects/empty", b"").unwrap();
     writer.finish(manifest()).unwrap()
 }
 
@@ -40,7 +40,7 @@ fn what_is_packed_is_unpacked() {
     assert_eq!(packed.files.len(), 4);
     let unpacked = unpack(&path, folder.path()).unwrap();
     assert_eq!(unpacked.manifest, packed);
-    assert_eq!(std::fs::read(unpacked.path("big")).unwrap(), vec![7; 300_000]);
+    assert_eq!(std::fs::read(unpacked.path("objects/big")).unwrap(), vec![7; 300_000]);
     let kept = unpacked.path("");
     drop(unpacked);
     assert!(!kept.exists());
@@ -61,14 +61,14 @@ fn of_two_that_write_the_same_bundle_one_is_refused() {
     let path = folder.path().join("bundle.tar.zst");
     let (mut one, mut two) =
         (BundleWriter::create(&path).unwrap(), BundleWriter::create(&path).unwrap());
-    one.file("which", b"one").unwrap();
-    two.file("which", b"two").unwrap();
+    one.file("objects/which", b"one").unwrap();
+    two.file("objects/which", b"two").unwrap();
     two.finish(manifest()).unwrap();
     let error = one.finish(manifest()).unwrap_err();
     let BundleFault::Io(error) = error.fault else { panic!("written over: {error:?}") };
     assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
     let unpacked = unpack(&path, folder.path()).unwrap();
-    assert_eq!(std::fs::read(unpacked.path("which")).unwrap(), b"two");
+    assert_eq!(std::fs::read(unpacked.path("objects/which")).unwrap(), b"two");
     drop(unpacked);
     // Nor does one that is given up leave anything.
     drop(BundleWriter::create(&folder.path().join("other")).unwrap());
@@ -184,13 +184,16 @@ fn a_changed_file_is_named_with_its_bundle() {
     let path = folder.path().join("bundle.tar.zst");
     let mut writer = BundleWriter::create(&path).unwrap();
     let noise: Vec<u8> = (0..200_000).map(|_| fastrand::u8(..)).collect();
-    writer.file("noise", &noise).unwrap();
+    writer.file("objects/noise", &noise).unwrap();
     writer.finish(manifest()).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[100_000] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
     let error = unpack(&path, folder.path()).unwrap_err();
-    assert!(matches!(&error.fault, BundleFault::File { path, .. } if path == "noise"), "{error:?}");
+    assert!(
+        matches!(&error.fault, BundleFault::File { path, .. } if path == "objects/noise"),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("bundle.tar.zst"), "{error}");
 }
 
@@ -215,7 +218,7 @@ fn what_compresses_is_compressed() {
 fn a_bomb_breaks_off() {
     let folder = tempfile::tempdir().unwrap();
     let mut header = tar::Header::new_gnu();
-    header.set_path("zeros").unwrap();
+    header.set_path("objects/zeros").unwrap();
     header.set_size(80 << 20);
     header.set_entry_type(tar::EntryType::Regular);
     header.set_cksum();

@@ -7,6 +7,7 @@ use super::seal::Hashing;
 use super::{BUCKETS, BundleError, BundleFault, FileEntry, MANIFEST, Manifest, OBJECTS};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::source::METADATA_SUFFIX;
+use crate::local_file::create_new;
 
 /// The level of compression: as the zstd tool's own.
 const LEVEL: i32 = 3;
@@ -38,14 +39,14 @@ impl BundleWriter {
     }
 
     fn begin(path: &Path) -> io::Result<Self> {
-        if path.exists() {
+        if fs::symlink_metadata(path).is_ok() {
             return Err(there_already());
         }
         // Another run may be writing the same.
         let mut partial = path.as_os_str().to_owned();
         partial.push(format!(".{:016x}.partial", fastrand::u64(..)));
         let partial = PathBuf::from(partial);
-        let file = File::create_new(&partial)?;
+        let file = create_new(&partial)?;
         let partial = Partial(partial);
         let frame = zstd::Encoder::new(Hashing::new(BufWriter::new(file)), LEVEL)?;
         let archive = tar::Builder::new(frame);
@@ -122,7 +123,7 @@ pub(super) fn append<W: io::Write>(
 /// Puts a file where none is: the name is taken first, since renaming alone would
 /// write over what came there.
 fn place(partial: &Path, path: &Path) -> io::Result<()> {
-    File::create_new(path).map_err(|error| match error.kind() {
+    create_new(path).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => there_already(),
         _ => error,
     })?;

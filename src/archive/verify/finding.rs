@@ -74,7 +74,7 @@ kinds! {
         "no public key of this Region was given: its digests cannot be verified, and nothing is known against them";
     /// Digests verify with keys that nobody but the archive names.
     PublicKeySaved "public-key-saved" Incomplete
-        "AWS no longer lists the keys of this time, or could not be asked: the digests verify with keys saved beside the archive, which whoever may write there could have put there";
+        "the digests verify only with public keys saved beside them, which whoever supplied or may write them could have made: give the keys that AWS lists with `--public-keys`";
     /// A digest's signature does not verify.
     DigestSignature "digest-signature" Broken
         "the digest was altered after CloudTrail signed it, or was never signed by CloudTrail";
@@ -159,6 +159,12 @@ kinds! {
     /// Digests lie beyond the window.
     BeyondWindow "beyond-window" Notice
         "digests end after the window: what they cover is not part of the answer";
+    /// An entry of a mirror that is no regular file.
+    NotAFile "not-a-file" Incomplete
+        "links, pipes, sockets, devices and names that are not UTF-8 are never read: copy the files themselves into the mirror";
+    /// A bundle's report that differs from verifying the bundle.
+    ReportContradicted "report-contradicted" Incomplete
+        "the report inside the bundle is not what verifying the bundle gives: do not rely on it";
     /// An object or a listing could not be read.
     Unreadable "unreadable" Incomplete
         "it could not be read, so nothing is said about it";

@@ -370,7 +370,7 @@ impl Request {
             declared: self.declared.clone(),
             org_owner: self.org_owner.clone(),
             metadata_travels: self.source.keeps_metadata(),
-            keys_given: matches!(self.keys, KeyRing::Given(_) | KeyRing::Packed(..)),
+            keys_given: matches!(self.keys, KeyRing::Given(_) | KeyRing::Saved(..)),
         };
         (rules, failed)
     }

@@ -1,6 +1,7 @@
 //! Where objects are read from: a bucket, or a folder that mirrors one.
 
 mod folder;
+mod regular;
 mod s3;
 
 use std::collections::HashMap;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 
 pub use self::folder::{FolderSource, METADATA_SUFFIX};
+pub use self::regular::{NotAFile, not_files};
 pub use self::s3::S3Source;
 use crate::stop::Stop;
 

@@ -1,6 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io, process};
 
+use crate::local_file;
+
 /// A temporary folder of our own, gone with this value unless it is kept.
 #[derive(Debug)]
 pub(in crate::cli) struct Folder {
@@ -14,7 +16,7 @@ impl Folder {
         loop {
             let name = format!("orgtrail-demo-{}-{:08x}", process::id(), fastrand::u32(..));
             let path = place.join(name);
-            match fs::create_dir(&path) {
+            match local_file::create_new_folder(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 made => return made.map(|()| Self { path, keep }),
             }

@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{CliError, Exit, Explain};
-use crate::archive::bundle::BundleWriter;
+use crate::archive::bundle::{BundleWriter, is_canonical};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
 use crate::archive::verify::digest::DigestDocument;
 use crate::archive::verify::opened::contents;
@@ -35,6 +35,8 @@ pub(super) struct Packer {
     pub(super) last: Timestamp,
     /// What is packed of other buckets: bucket and key.
     pub(super) beside: BTreeSet<(String, String)>,
+    /// What cannot be packed under its name, with the reason.
+    pub(super) unpackable: Vec<String>,
 }
 
 /// Where a lane's objects come from, and go to.
@@ -156,6 +158,10 @@ impl Packer {
             }
             let object = object.map_err(|source| NotPacked { key: key.clone(), source })?;
             look(&key, &object.bytes);
+            if !is_canonical(&key) {
+                self.unpackable.push(unpackable(&key));
+                continue;
+            }
             self.bundle.object(place.other, &key, &object.bytes, &object.metadata)?;
         }
         Ok(())
@@ -184,6 +190,11 @@ impl Packer {
         }
         Ok(())
     }
+}
+
+/// What is said of an object that cannot be packed under its name.
+pub(super) fn unpackable(key: &str) -> String {
+    format!("`{}`: a bundle has no file of such a name", key.escape_debug())
 }
 
 /// Fetches many at a time and gives them in their order, each as it is asked for.

@@ -9,6 +9,7 @@ use super::output_path::check_writable;
 use super::{CliError, Context, Exit, Explain};
 use crate::{
     config::{Environment, Loaded, Roles},
+    local_file,
     names::{Arn, ExternalId, RoleName},
     org::Discovery,
 };
@@ -99,14 +100,11 @@ fn check(text: &str) -> Result<(), CliError> {
 }
 
 fn write(path: &std::path::Path, text: &str, overwrite: bool) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true);
-    if overwrite {
-        options.create(true).truncate(true);
-    } else {
-        options.create_new(true);
+    // A device has no content to write over: `--out /dev/stdout`.
+    if overwrite || (path.exists() && !path.is_file()) {
+        return local_file::replace(path, text.as_bytes());
     }
-    options.open(path)?.write_all(text.as_bytes())
+    local_file::create_new(path)?.write_all(text.as_bytes())
 }
 
 #[derive(Debug, thiserror::Error)]

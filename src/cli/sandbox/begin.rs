@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{config_of, past, process::Signals};
 use crate::{
-    cli::{CliError, Context, Exit},
+    cli::{CliError, Context, Exit, output_path::replace},
     names::Region,
     sandbox::{DataError, DigestEncryption, Options, Pace, Sandbox},
 };
@@ -118,9 +118,7 @@ impl Begin {
 
 /// Writes the config that matches a sandbox.
 pub(super) fn write_config(sandbox: &Sandbox, path: &Path) -> Result<(), CliError> {
-    std::fs::write(path, config_of(sandbox)).map_err(|error| {
-        CliError::new(format!("writing {}: {error}", path.display()), Exit::Unexpected)
-    })
+    Ok(replace(path, config_of(sandbox).as_bytes())?)
 }
 
 /// Stops a sandbox, which saves its state; a signal meanwhile ends the program at

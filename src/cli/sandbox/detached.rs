@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, BufRead as _, Write as _},
+    io::{self, BufRead as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -17,6 +17,7 @@ use super::{
     variables::{Variables, absolute},
 };
 use crate::cli::{CliError, Context, Exit, Format};
+use crate::local_file;
 
 /// Where a sandbox in the background is found again.
 #[derive(Debug, clap::Args)]
@@ -130,11 +131,11 @@ impl Place {
     }
 
     fn prepare(&self) -> Result<(), CliError> {
-        let made = private_folder(&self.dir);
+        let made = local_file::create_folder(&self.dir);
         made.map_err(failed("creating", &self.dir))?;
         // Keys of a sandbox are worth nothing, and still are nothing to commit.
         let ignore = self.dir.join(".gitignore");
-        fs::write(&ignore, "*\n").map_err(failed("writing", &ignore))
+        write_private(&ignore, "*\n")
     }
 }
 
@@ -168,7 +169,7 @@ pub(super) async fn start(place: &Place, context: &Context) -> Result<Exit, CliE
         fs::remove_file(&failed_there).map_err(failed("removing", &failed_there))?;
     }
     let log = place.log();
-    let errors = private_file(&log).map_err(failed("creating", &log))?;
+    let errors = local_file::create_anew(&log).map_err(failed("creating", &log))?;
     // The same call again, but for this.
     let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--detach");
     let mut child = Command::new(std::env::current_exe().map_err(unexpected)?)
@@ -252,7 +253,7 @@ pub(super) async fn serve(
     let stopped = begin::stop(sandbox, &mut signals).await;
     if stopped.is_err() {
         let failed_there = place.failed();
-        fs::write(&failed_there, "").map_err(failed("writing", &failed_there))?;
+        write_private(&failed_there, "")?;
     }
     place.clear()?;
     stopped.map(|()| Exit::Clean)
@@ -296,37 +297,5 @@ pub(super) async fn down(args: &Down, context: &Context) -> Result<Exit, CliErro
 
 /// Writes a file that nobody else may read, whole or not at all.
 fn write_private(path: &Path, text: &str) -> Result<(), CliError> {
-    let aside = path.with_extension("new");
-    let written = private_file(&aside).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&aside, path)
-    });
-    written.map_err(failed("writing", path))
-}
-
-#[cfg(unix)]
-fn private_file(path: &Path) -> io::Result<fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(unix)]
-fn private_folder(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn private_file(path: &Path) -> io::Result<fs::File> {
-    fs::File::create(path)
-}
-
-#[cfg(not(unix))]
-fn private_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
+    local_file::replace(path, text.as_bytes()).map_err(failed("writing", path))
 }

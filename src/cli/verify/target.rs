@@ -10,17 +10,23 @@ use super::{CliError, Concurrency, Context, Exit, Explain, Request, Selection, W
 use crate::archive::accept::Acceptances;
 use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, RECORDS, Unpacked, unpack};
 use crate::archive::key::Root;
+use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{ApiKeys, Deliveries, KeyRing, OtherBuckets};
-use crate::archive::verify::source::{FetchError, FolderSource, S3Source, Source};
+use crate::archive::verify::source::{
+    FetchError, FolderSource, NotAFile, S3Source, Source, not_files,
+};
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::config::Roles;
 use crate::names::BucketName;
 use crate::org::{Buckets, Identity};
 
 /// Said where what is verified brings the keys that it is verified with.
-const KEYS_OF_ITSELF: &str = "the public keys are those saved in it: compare their fingerprints with `aws cloudtrail list-public-keys`, or give `--public-keys`";
+const KEYS_OF_ITSELF: &str = "the only public keys are those saved in it, which prove nothing by themselves: \
+     list the keys with `aws cloudtrail list-public-keys` and give them with `--public-keys`";
+const GIVE_KEYS: &str =
+    "give those that `aws cloudtrail list-public-keys` prints with `--public-keys FILE`";
 
 /// What is verified, opened.
 #[derive(Debug)]
@@ -46,8 +52,10 @@ pub(in crate::cli) struct Target {
     deliveries: Deliveries,
     other_buckets: OtherBuckets,
     acceptances: Acceptances,
+    /// What lies in a mirror and is never read.
+    pub(in crate::cli) not_files: Vec<Finding>,
     /// Keeps a bundle's files while they are read.
-    unpacked: Option<Unpacked>,
+    pub(super) unpacked: Option<Arc<Unpacked>>,
 }
 
 impl Target {
@@ -59,7 +67,10 @@ impl Target {
         context: &Context,
     ) -> Result<Self, CliError> {
         let given = match &what.public_keys {
-            Some(path) => Some(read_keys(path)?),
+            Some(path) => {
+                context.warn_of_others(path);
+                Some(read_keys(path)?)
+            }
             None => None,
         };
         match name {
@@ -89,7 +100,7 @@ impl Target {
             other_buckets: self.other_buckets,
             acceptances: self.acceptances,
             concurrency: Concurrency::default(),
-            kept: self.unpacked.map(|unpacked| Arc::new(unpacked) as _),
+            kept: self.unpacked.map(|unpacked| unpacked as _),
         }
     }
 
@@ -126,6 +137,7 @@ impl Target {
             )
             .or_of_owner(Buckets::new(aws.clone(), config.organization.clone(), None)),
             deliveries: Deliveries::ask(aws),
+            not_files: Vec::new(),
             unpacked: None,
         })
     }
@@ -170,6 +182,7 @@ impl Target {
             notes: Vec::new(),
             other_buckets: OtherBuckets::read_as(aws.clone(), readers),
             deliveries: Deliveries::ask(aws),
+            not_files: Vec::new(),
             unpacked: None,
         })
     }
@@ -185,10 +198,19 @@ impl Target {
             std::fs::metadata(&path).map_err(|source| NoTarget { path: path.clone(), source })?;
         let unpacked = if about.is_dir() {
             None
+        } else if !about.is_file() {
+            let source = std::io::Error::other("it is neither a file nor a folder");
+            return Err(NoTarget { path, source }.into());
         } else {
             let (from, into) = (path.clone(), std::env::temp_dir());
             let unpacking = tokio::task::spawn_blocking(move || unpack(&from, &into));
-            Some(unpacking.await.map_err(|error| CliError::new(error, Exit::Unexpected))??)
+            let unpacked =
+                unpacking.await.map_err(|error| CliError::new(error, Exit::Unexpected))??;
+            Some(Arc::new(unpacked))
+        };
+        let not_files = match &unpacked {
+            None => find_not_files(path.clone()).await?,
+            Some(_) => Vec::new(),
         };
         let others = unpacked.as_ref().map(|bundle| bundle.path(BUCKETS));
         let folder = match &unpacked {
@@ -214,21 +236,27 @@ impl Target {
             Some(bundle) => read_keys(&bundle.path(PUBLIC_KEYS))?,
             None => saved_keys(&source, "").await,
         };
-        if given.is_none() && !saved.is_empty() {
-            notes.push(KEYS_OF_ITSELF.to_owned());
-        }
         let unread = unpacked.as_ref().map(|bundle| bundle.manifest.keys_unread.clone());
         let unread = unread.unwrap_or_default();
         let keys = match given {
             Some(given) => KeyRing::Given(Arc::new(given)),
-            None if !unread.is_empty() => KeyRing::Packed(Arc::new(saved), Arc::new(unread)),
-            None if !saved.is_empty() => KeyRing::Given(Arc::new(saved)),
-            None if what.offline => {
+            None if what.offline && saved.is_empty() && unread.is_empty() => {
                 let message = format!("there are no public keys saved in `{name}`");
-                return Err(CliError::usage(message)
-                    .with_hint("give those that `aws cloudtrail list-public-keys` prints with `--public-keys FILE`"));
+                return Err(CliError::usage(message).with_hint(GIVE_KEYS));
             }
-            None => key_ring(None, saved, &context.aws_of_caller(None, Roles::default()).await?),
+            None if what.offline => {
+                notes.push(KEYS_OF_ITSELF.to_owned());
+                KeyRing::Saved(Arc::new(saved), Arc::new(unread))
+            }
+            None => match context.aws_of_caller(None, Roles::default()).await {
+                Ok(aws) => key_ring(None, saved, &aws),
+                Err(error) if saved.is_empty() && unread.is_empty() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(error = %error.render(), "AWS cannot be asked for public keys");
+                    notes.push(KEYS_OF_ITSELF.to_owned());
+                    KeyRing::Saved(Arc::new(saved), Arc::new(unread))
+                }
+            },
         };
         let manifest = unpacked.as_ref().map(|bundle| &bundle.manifest);
         let left_out = manifest.into_iter().flat_map(|manifest| &manifest.left_out);
@@ -256,9 +284,32 @@ impl Target {
                     OtherBuckets::packed(folder, followed.clone(), records)
                 },
             ),
+            not_files,
             unpacked,
         })
     }
+}
+
+/// Looks through a mirror for links, pipes and the like.
+async fn find_not_files(root: PathBuf) -> Result<Vec<Finding>, CliError> {
+    let of_root = root.clone();
+    let found = tokio::task::spawn_blocking(move || not_files(&of_root));
+    let (count, listed) = found
+        .await
+        .map_err(|error| CliError::new(error, Exit::Unexpected))?
+        .map_err(|source| CliError::new(NoTarget { path: root, source }, Exit::Incomplete))?;
+    let unlisted = count - listed.len() as u64;
+    let finding = |it: NotAFile| {
+        let finding = Finding::new(FindingKind::NotAFile).at(None, it.path);
+        finding.because("a regular file", it.what)
+    };
+    let mut findings: Vec<_> = listed.into_iter().map(finding).collect();
+    if unlisted > 0 {
+        let more = Finding::new(FindingKind::NotAFile);
+        let more = more.because("regular files", format!("{unlisted} more entries that are none"));
+        findings.push(Finding { objects: unlisted, ..more });
+    }
+    Ok(findings)
 }
 
 fn refuse_offline(what: &What) -> Result<(), CliError> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Subject, by_severity, digests, plain};
+use super::{Subject, by_severity, digests, keys_by_origin, plain};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 use crate::names::{AccountId, Partition};
@@ -16,6 +16,9 @@ use crate::names::{AccountId, Partition};
 #[must_use]
 pub fn aws_cli(subject: &Subject, verification: &Verification) -> String {
     let mut text = String::new();
+    for keys in keys_by_origin(subject) {
+        let _ = writeln!(text, "{}\n", plain(&keys));
+    }
     for lane in by_severity(verification) {
         block(&mut text, subject, lane);
     }

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{Subject, digests, verdict};
+use super::{BundleFacts, KeyUsed, Subject, digests, verdict};
 use crate::archive::verify::finding::{Finding, Severity};
 use crate::archive::verify::run::{LaneReport, LogTally, Verification};
 
@@ -17,6 +17,11 @@ struct Report<'a> {
     /// `proven`, `incomplete` or `broken`.
     verdict: &'static str,
     summary: Summary,
+    /// The public keys, by where they come from.
+    keys: &'a [KeyUsed],
+    /// Of a bundle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle: Option<&'a BundleFacts>,
     lanes: &'a [LaneReport],
     findings: Vec<Told<'a>>,
 }
@@ -72,6 +77,8 @@ pub fn json<'a>(subject: &'a Subject, verification: &'a Verification) -> impl Se
             incomplete: count(Severity::Incomplete),
             broken: count(Severity::Broken),
         },
+        keys: &subject.keys,
+        bundle: subject.bundle.as_ref(),
         lanes,
         findings: verification
             .all_findings()

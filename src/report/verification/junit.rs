@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use super::{Subject, by_severity, plain};
+use super::{Subject, by_severity, keys_by_origin, plain};
 use crate::archive::verify::finding::{Finding, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 
@@ -12,7 +12,7 @@ use crate::archive::verify::run::{LaneReport, Verification};
 #[must_use]
 pub fn junit(subject: &Subject, verification: &Verification) -> String {
     let lanes = by_severity(verification);
-    let suites: Vec<Suite<'_>> =
+    let mut suites: Vec<Suite<'_>> =
         of_all(verification).into_iter().chain(lanes.into_iter().map(of_lane)).collect();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a string does not fail.
@@ -23,6 +23,19 @@ pub fn junit(subject: &Subject, verification: &Verification) -> String {
         suites.iter().map(|suite| suite.cases.len()).sum::<usize>(),
         suites.iter().map(Suite::failures).sum::<usize>()
     );
+    let mut properties = Vec::new();
+    for keys in keys_by_origin(subject) {
+        properties.push(("public-keys", keys));
+    }
+    if let Some(bundle) = &subject.bundle {
+        properties.push(("manifest-sha256", bundle.manifest_sha256.clone()));
+        let unproven = bundle.unproven.iter().map(|path| ("unproven-file", path.clone()));
+        properties.extend(unproven);
+    }
+    // JUnit has properties only within suites.
+    if let Some(suite) = suites.first_mut() {
+        suite.properties = properties;
+    }
     for suite in &suites {
         write(&mut xml, suite);
     }
@@ -33,6 +46,7 @@ pub fn junit(subject: &Subject, verification: &Verification) -> String {
 struct Suite<'a> {
     name: String,
     cases: Vec<Case<'a>>,
+    properties: Vec<(&'static str, String)>,
 }
 
 impl Suite<'_> {
@@ -57,7 +71,11 @@ fn of_all(verification: &Verification) -> Option<Suite<'_>> {
         fails: Some(("incomplete", "there was nothing to verify, so nothing is proven")),
     });
     let cases: Vec<_> = nothing.into_iter().chain(verification.findings.iter().map(case)).collect();
-    (!cases.is_empty()).then(|| Suite { name: "orgtrail".to_owned(), cases })
+    (!cases.is_empty()).then(|| Suite {
+        name: "orgtrail".to_owned(),
+        cases,
+        properties: Vec::new(),
+    })
 }
 
 fn of_lane(lane: &LaneReport) -> Suite<'_> {
@@ -70,6 +88,7 @@ fn of_lane(lane: &LaneReport) -> Suite<'_> {
     Suite {
         name: format!("{} {}", lane.account, lane.region),
         cases: lane.findings.iter().map(case).chain([whole]).collect(),
+        properties: Vec::new(),
     }
 }
 
@@ -100,6 +119,14 @@ fn write(xml: &mut String, suite: &Suite<'_>) {
         suite.cases.len(),
         suite.failures()
     );
+    if !suite.properties.is_empty() {
+        xml.push_str("    <properties>\n");
+        for (name, value) in &suite.properties {
+            let value = plain(value);
+            let _ = writeln!(xml, "      <property name=\"{name}\" value=\"{}\"/>", escape(value));
+        }
+        xml.push_str("    </properties>\n");
+    }
     for case in &suite.cases {
         let (title, said) = (plain(&case.name), plain(&case.said));
         let (title, said) = (escape(title), escape(said));
@@ -128,6 +155,8 @@ mod tests {
             target: "s3://archive/".to_owned(),
             window: Window::default(),
             at: jiff::Timestamp::UNIX_EPOCH,
+            keys: Vec::new(),
+            bundle: None,
         };
         let mut verification = Verification { lanes: Vec::new(), findings: Vec::new() };
         let xml = junit(&subject, &verification);

@@ -8,6 +8,7 @@ mod text;
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 pub use self::aws_cli::aws_cli;
 pub use self::json::json;
@@ -27,6 +28,45 @@ pub struct Subject {
     pub window: Window,
     /// When the report was made.
     pub at: Timestamp,
+    /// The public keys that it was verified with.
+    pub keys: Vec<KeyUsed>,
+    /// What a bundle is identified by; none for a bucket or a folder.
+    pub bundle: Option<BundleFacts>,
+}
+
+/// A public key that digests were verified with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct KeyUsed {
+    /// `aws`: listed by AWS now. `given`: by `--public-keys`. `saved`: it lies in what
+    /// was verified, and proves nothing by itself.
+    pub origin: &'static str,
+    /// MD5 of its DER, in hexadecimal, as AWS lists it.
+    pub fingerprint: String,
+}
+
+/// What identifies a bundle, and what in it nothing proves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BundleFacts {
+    /// SHA-256 of its manifest, in hexadecimal.
+    pub manifest_sha256: String,
+    /// Its files that are no digest and that no digest in it lists.
+    pub unproven: Vec<String>,
+}
+
+/// The keys by their origin, for people.
+fn keys_by_origin(subject: &Subject) -> Vec<String> {
+    [
+        ("aws", "listed by AWS"),
+        ("given", "given by --public-keys"),
+        ("saved", "SAVED IN THE TARGET, which prove nothing by themselves"),
+    ]
+    .iter()
+    .filter_map(|(origin, shown)| {
+        let keys = subject.keys.iter().filter(|key| key.origin == *origin);
+        let keys: Vec<&str> = keys.map(|key| key.fingerprint.as_str()).collect();
+        (!keys.is_empty()).then(|| format!("public keys {shown}: {}", keys.join(", ")))
+    })
+    .collect()
 }
 
 /// The answer in one word.

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::HumanCount;
 
-use super::{Subject, digests, plain, verdict};
+use super::{Subject, digests, keys_by_origin, plain, verdict};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
+use crate::archive::verify::source::METADATA_SUFFIX;
 
 /// How many findings of one kind are listed one by one.
 const TOLD: usize = 50;
@@ -35,8 +36,37 @@ pub fn text(subject: &Subject, verification: &Verification) -> String {
         }
         text.push('\n');
     }
+    provenance(&mut text, subject);
     text.push_str(&answer(subject, verification));
     text
+}
+
+/// Where the keys come from, and what of a bundle nothing proves.
+fn provenance(text: &mut String, subject: &Subject) {
+    for keys in keys_by_origin(subject) {
+        let _ = writeln!(text, "{}", plain(&keys));
+    }
+    if let Some(bundle) = &subject.bundle {
+        let _ = writeln!(text, "SHA-256 of the manifest: {}", bundle.manifest_sha256);
+        let when = [subject.window.since, subject.window.until];
+        if let [Some(since), Some(until)] = when {
+            let _ = writeln!(text, "window: {since} to {until}");
+        }
+        let count = counted(bundle.unproven.len(), "file", "files");
+        let _ = writeln!(text, "not proven by any digest: {count}");
+        let metadata = |path: &&String| path.ends_with(METADATA_SUFFIX);
+        for path in bundle.unproven.iter().filter(|path| !metadata(path)) {
+            let _ = writeln!(text, "  - {}", plain(path));
+        }
+        let metadata = bundle.unproven.iter().filter(metadata).count();
+        if metadata > 0 {
+            let metadata = counted(metadata, "file", "files");
+            let _ = writeln!(text, "  - {metadata} of metadata: `--format json` lists them");
+        }
+    }
+    if !subject.keys.is_empty() || subject.bundle.is_some() {
+        text.push('\n');
+    }
 }
 
 fn table(lanes: &[LaneReport]) -> Table {

@@ -25,6 +25,7 @@ use super::{
     bucket::{Bucket, Settings, State},
     object::{Object, Version, VersionId, Versions},
 };
+use crate::local_file;
 use crate::names::{AccountId, BucketName, Region};
 
 /// What the names of indexes have after their SHA-256.
@@ -218,7 +219,7 @@ impl Snapshot {
         packs: &mut Packs,
     ) -> Result<Written, PersistError> {
         let folder = dir.join(BODIES);
-        fs::create_dir_all(&folder).map_err(failed("creating", &folder))?;
+        local_file::create_folder(&folder).map_err(failed("creating", &folder))?;
         packs.last += 1;
         let mut packer = Packer::new(&folder, packs, self.hashes());
         let mut buckets = Vec::with_capacity(self.buckets.len());
@@ -325,7 +326,7 @@ impl<'a> Packer<'a> {
     fn add(&mut self, body: &[u8]) -> Result<Place, PersistError> {
         let path = self.path();
         if self.pack.is_none() {
-            let file = fs::File::create(&path).map_err(failed("creating", &path))?;
+            let file = local_file::create_anew(&path).map_err(failed("creating", &path))?;
             self.pack = Some(io::BufWriter::with_capacity(1 << 20, file));
         }
         if let Some(pack) = &mut self.pack {
@@ -434,7 +435,7 @@ fn sha256_of(bytes: &[u8]) -> Sha256 {
 /// Writes a file so that it is there whole or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), PersistError> {
     let temporary = path.with_extension("new");
-    let mut file = fs::File::create(&temporary).map_err(failed("creating", &temporary))?;
+    let mut file = local_file::create_anew(&temporary).map_err(failed("creating", &temporary))?;
     file.write_all(bytes).map_err(failed("writing", &temporary))?;
     // INVARIANT: before the name, which says that the content is there.
     file.sync_all().map_err(failed("syncing", &temporary))?;

@@ -83,7 +83,8 @@ impl ChainVerifier {
             .map_err(|error: KeyLookupError| {
                 let expected = format!("a public key that signs for {} then", key.region());
                 let is_unknown = matches!(error, KeyLookupError::NotFound { .. });
-                let kind = if is_unknown && rules.keys_given && !rules.keys.has_of(region) {
+                let has_of_region = rules.keys.has_of(region) || rules.saved_keys.has_of(region);
+                let kind = if is_unknown && rules.keys_given && !has_of_region {
                     FindingKind::PublicKeyMissing
                 } else {
                     FindingKind::PublicKeyNotFound

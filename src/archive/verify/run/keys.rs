@@ -24,8 +24,10 @@ const AROUND: SignedDuration = SignedDuration::from_hours(2);
 pub enum KeyRing {
     /// These, and no others.
     Given(Arc<PublicKeySet>),
-    /// These, and no others: of some Regions not all could be packed.
-    Packed(Arc<PublicKeySet>, Arc<BTreeSet<Region>>),
+    /// Those saved in what is verified, and no others: whoever supplied it can have
+    /// made them, so that they prove nothing by themselves. Of some Regions not all
+    /// could be packed.
+    Saved(Arc<PublicKeySet>, Arc<BTreeSet<Region>>),
     /// `ListPublicKeys` of each digest's Region; before it begins, those that
     /// were saved.
     Api(ApiKeys),
@@ -204,19 +206,17 @@ impl KeyRing {
     /// The keys of a Region.
     pub async fn of(&self, region: &Region, window: Window) -> RegionKeys {
         match self {
-            Self::Packed(keys, unread) if unread.contains(region) => {
-                let missing = Finding::new(FindingKind::Unreadable).because(
-                    format!("the public keys of {region}"),
-                    "they could not be asked for when the bundle was packed",
-                );
-                // What was packed of this Region was saved beside the archive.
-                RegionKeys {
-                    vouched: Arc::default(),
-                    saved: Arc::clone(keys),
-                    failed: Some(missing),
-                }
+            // INVARIANT: keys that came with the evidence vouch for nothing.
+            Self::Saved(keys, unread) => {
+                let missing = unread.contains(region).then(|| {
+                    Finding::new(FindingKind::Unreadable).because(
+                        format!("the public keys of {region}"),
+                        "they could not be read when the bundle was packed",
+                    )
+                });
+                RegionKeys { vouched: Arc::default(), saved: Arc::clone(keys), failed: missing }
             }
-            Self::Given(keys) | Self::Packed(keys, _) => {
+            Self::Given(keys) => {
                 RegionKeys { vouched: Arc::clone(keys), saved: Arc::default(), failed: None }
             }
             Self::Api(api) => api.of(region, window).await,

@@ -1,11 +1,12 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use futures::stream::{BoxStream, StreamExt as _};
 use tokio::sync::mpsc;
 
+use super::regular::{self, Entry};
 use super::{FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 
 /// What a file is named that holds the metadata of the object beside it: a JSON
@@ -47,8 +48,8 @@ impl FolderSource {
     }
 
     pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>, ListError> {
-        let path = self.path(prefix).map_err(|error| list_error(prefix, error))?;
-        let read = move || entries(&path);
+        let (root, below) = (self.root.clone(), prefix.to_owned());
+        let read = move || entries(&root, &below);
         let entries = blocking(read).await.map_err(|error| list_error(prefix, error))?;
         Ok(entries.into_iter().filter_map(|entry| entry.is_folder.then_some(entry.name)).collect())
     }
@@ -61,9 +62,7 @@ impl FolderSource {
         let (to, from) = mpsc::channel(AHEAD);
         let (source, prefix) = (self.clone(), prefix.to_owned());
         tokio::task::spawn_blocking(move || {
-            let walked = source
-                .path(&prefix)
-                .and_then(|path| walk(&path, &prefix, start_after.as_deref(), &to));
+            let walked = walk(&source.root, &prefix, start_after.as_deref(), &to);
             if let Err(error) = walked {
                 // The reader may have gone away.
                 let _ = to.blocking_send(Err(list_error(&prefix, error)));
@@ -92,66 +91,55 @@ impl FolderSource {
         key: &str,
     ) -> Result<FetchedObject, FetchError> {
         let mut bytes = Vec::new();
-        let path = self.read(bucket, key, &mut bytes)?;
-        Ok(FetchedObject::new(bytes.into(), metadata_beside(&path)?))
+        let (root, path) = self.read(bucket, key, &mut bytes)?;
+        Ok(FetchedObject::new(bytes.into(), metadata_beside(&root, &path)?))
     }
 
-    /// Reads a file into `bytes`, which is cleared first, and tells its path.
-    /// Blocks.
+    /// Reads a file into `bytes`, which is cleared first, and returns its folder and
+    /// its path below it. Blocks.
     pub(in crate::archive::verify) fn read(
         &self,
         bucket: Option<&str>,
         key: &str,
         bytes: &mut Vec<u8>,
-    ) -> Result<PathBuf, FetchError> {
+    ) -> Result<(PathBuf, String), FetchError> {
         bytes.clear();
-        let (mut file, path) = self.open(bucket, key)?;
+        let (mut file, place) = self.open(bucket, key)?;
         file.by_ref().take(SIZE_LIMIT + 1).read_to_end(bytes)?;
         if bytes.len() as u64 > SIZE_LIMIT {
             let size_bytes = file.metadata()?.len();
             return Err(FetchError::TooLarge { size_bytes });
         }
-        Ok(path)
+        Ok(place)
     }
 
     /// Opens a file: of the bucket that is mirrored here, or else of one beside.
-    fn open(&self, bucket: Option<&str>, key: &str) -> io::Result<(fs::File, PathBuf)> {
+    fn open(&self, bucket: Option<&str>, key: &str) -> io::Result<(fs::File, (PathBuf, String))> {
+        let open =
+            |root: &Path, path: String| Ok((regular::open(root, &path)?, (root.to_owned(), path)));
         let beside = || {
             let others = self.others.as_ref()?;
             let bucket = bucket.or(self.bucket.as_deref())?;
-            Some(below(others, &format!("{bucket}/{key}")))
+            Some((others, format!("{bucket}/{key}")))
         };
         let is_here = bucket.is_none() || self.bucket.is_none() || bucket == self.bucket.as_deref();
-        let here = || self.path(key).and_then(|path| Ok((fs::File::open(&path)?, path)));
-        let opened = if is_here { here() } else { Err(io::ErrorKind::NotFound.into()) };
+        let opened: io::Result<_> = if is_here {
+            open(&self.root, key.to_owned())
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        };
         match (opened, beside()) {
-            (Err(error), Some(path)) if error.kind() == io::ErrorKind::NotFound => {
-                let path = path?;
-                Ok((fs::File::open(&path)?, path))
+            (Err(error), Some((others, path))) if error.kind() == io::ErrorKind::NotFound => {
+                open(others, path)
             }
             (opened, _) => opened,
         }
     }
-
-    fn path(&self, key: &str) -> io::Result<PathBuf> {
-        below(&self.root, key)
-    }
-}
-
-/// The path of a key, which must not lead out of the folder.
-fn below(folder: &Path, key: &str) -> io::Result<PathBuf> {
-    let inside = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
-    if inside {
-        return Ok(folder.join(key));
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{key}` is no path below the folder")))
 }
 
 /// The metadata that lies beside an object's file; none where there is none.
-fn metadata_beside(path: &Path) -> Result<HashMap<String, String>, FetchError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(METADATA_SUFFIX);
-    let file = match fs::File::open(beside) {
+fn metadata_beside(root: &Path, path: &str) -> Result<HashMap<String, String>, FetchError> {
+    let file = match regular::open(root, &format!("{path}{METADATA_SUFFIX}")) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(error) => return Err(error.into()),
@@ -166,41 +154,16 @@ fn metadata_beside(path: &Path) -> Result<HashMap<String, String>, FetchError> {
         .map_err(|error| FetchError::Failed(format!("its metadata: {error}")))
 }
 
-struct Entry {
-    name: String,
-    is_folder: bool,
-    path: PathBuf,
-    size_bytes: u64,
-}
-
-/// A folder's entries, in the order in which S3 lists keys: a folder sorts as
-/// its name with a slash.
-fn entries(path: &Path) -> io::Result<Vec<Entry>> {
-    let listing = match fs::read_dir(path) {
+/// The files and folders directly below a prefix, in the order in which S3 lists keys: a
+/// folder sorts as its name with a slash. What is neither is left to
+/// [`not_files`](regular::not_files).
+fn entries(root: &Path, prefix: &str) -> io::Result<Vec<Entry>> {
+    let mut entries = match regular::entries(root, prefix.trim_end_matches('/')) {
         // S3 has no folders: what is not there is empty.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        listing => listing?,
+        entries => entries?.files,
     };
-    let mut entries = Vec::new();
-    for entry in listing {
-        let entry = entry?;
-        let name = entry.file_name().into_string().map_err(|name| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("the name `{}` is not UTF-8", name.display()),
-            )
-        })?;
-        if name.ends_with(METADATA_SUFFIX) {
-            continue;
-        }
-        let about = fs::metadata(entry.path())?;
-        entries.push(Entry {
-            name,
-            is_folder: about.is_dir(),
-            path: entry.path(),
-            size_bytes: about.len(),
-        });
-    }
+    entries.retain(|entry| entry.is_folder || !entry.name.ends_with(METADATA_SUFFIX));
     let sorts_as = |entry: &Entry| {
         let mut name = entry.name.clone();
         name.push_str(if entry.is_folder { "/" } else { "" });
@@ -211,12 +174,12 @@ fn entries(path: &Path) -> io::Result<Vec<Entry>> {
 }
 
 fn walk(
-    path: &Path,
+    root: &Path,
     prefix: &str,
     start_after: Option<&str>,
     to: &mpsc::Sender<Result<ListedObject, ListError>>,
 ) -> io::Result<()> {
-    for entry in entries(path)? {
+    for entry in entries(root, prefix)? {
         if entry.is_folder {
             let below = format!("{prefix}{}/", entry.name);
             // All keys below begin with the folder's, so they come before a
@@ -224,7 +187,7 @@ fn walk(
             let passed = start_after
                 .is_some_and(|start| start > below.as_str() && !start.starts_with(&below));
             if !passed {
-                walk(&entry.path, &below, start_after, to)?;
+                walk(root, &below, start_after, to)?;
             }
             continue;
         }

@@ -1,0 +1,228 @@
+//! What a bundle says about itself: its report, and its files that no digest lists.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::archive::bundle::{BUCKETS, OBJECTS, REPORT_JSON, REPORT_TEXT, Unpacked};
+use crate::archive::key::{ObjectKey, ObjectKind};
+use crate::archive::verify::digest::DigestDocument;
+use crate::archive::verify::finding::{Finding, FindingKind};
+use crate::archive::verify::opened::contents;
+use crate::archive::verify::run::Verification;
+use crate::report::verification::{self, Subject};
+
+/// Findings that depend on AWS or on the public keys at hand, and so differ between
+/// packing and verifying.
+const OF_CIRCUMSTANCES: [&str; 7] = [
+    "public-key-saved",
+    "public-key-missing",
+    "public-key-not-found",
+    "newest-deleted",
+    "delivery-unknown",
+    "not-a-file",
+    "unreadable",
+];
+
+/// The files of a bundle that no digest in it lists and that are no digest: anyone who
+/// packs a bundle chooses their bytes.
+pub(super) fn unproven(bundle: &Unpacked) -> Vec<String> {
+    let files = || bundle.manifest.files.iter().map(|file| file.path.as_str());
+    let digests = || files().filter(|path| is_digest(path));
+    let listed: BTreeSet<String> = digests().flat_map(|path| listed_by(bundle, path)).collect();
+    files()
+        .filter(|path| !is_digest(path))
+        .filter(|path| key(path).is_none_or(|key| !listed.contains(&key.to_string())))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The key of an object, by its path within a bundle.
+fn key(path: &str) -> Option<ObjectKey> {
+    let (folder, rest) = path.split_once('/')?;
+    match folder {
+        OBJECTS => rest.parse().ok(),
+        BUCKETS => rest.split_once('/')?.1.parse().ok(),
+        _ => None,
+    }
+}
+
+fn is_digest(path: &str) -> bool {
+    key(path).is_some_and(|key| matches!(key.kind(), ObjectKind::Digest { .. }))
+}
+
+/// The keys of the log files that a digest lists: as CloudTrail wrote them, and as they
+/// are below the digest's own root.
+fn listed_by(bundle: &Unpacked, path: &str) -> Vec<String> {
+    let text = std::fs::read(bundle.path(path)).ok();
+    let text = text.and_then(|stored| contents(&stored, &mut Vec::new()).ok());
+    let document = text.and_then(|(text, _)| DigestDocument::parse(&text).ok());
+    let (Some(document), Some(digest)) = (document, key(path)) else { return Vec::new() };
+    let both = |log: crate::archive::verify::digest::ListedLog| {
+        let moved = log.s3_object.parse::<ObjectKey>().ok();
+        let moved = moved.map(|key| key.under(digest.root()).to_string());
+        [Some(log.s3_object), moved]
+    };
+    document.log_files.into_iter().flat_map(both).flatten().collect()
+}
+
+/// Compares the reports inside a bundle with what verifying it gives now.
+pub(super) fn contradicted(
+    bundle: &Unpacked,
+    subject: &Subject,
+    verification: &Verification,
+) -> Option<Finding> {
+    let finding = |name: &str, expected: &str, found: &str| {
+        let finding = Finding::new(FindingKind::ReportContradicted).at(None, name);
+        Some(finding.because(expected, found))
+    };
+    let recomputed = "what verifying the bundle gives";
+    let read = |name: &str| std::fs::read(bundle.path(name)).ok();
+    let embedded = read(REPORT_JSON).and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    let Some(embedded) = embedded else {
+        return finding(REPORT_JSON, "a report of this version", "none that can be read");
+    };
+    // Its name is the only part of a report that is not computed.
+    let subject = Subject {
+        target: bundle.manifest.source.clone(),
+        keys: Vec::new(),
+        bundle: None,
+        ..subject.clone()
+    };
+    let without_keys = without_saved_keys(verification);
+    let now = serde_json::to_value(verification::json(&subject, &without_keys)).ok()?;
+    if kinds(&now).iter().any(|kind| kind.starts_with("public-key-")) {
+        // Without the keys nothing can be computed that the report could differ from.
+        return None;
+    }
+    if embedded["target"] != now["target"] {
+        return finding(REPORT_JSON, "the source that the manifest names", "another");
+    }
+    if proofs(&embedded) != proofs(&now) {
+        return finding(REPORT_JSON, recomputed, "other accounts, Regions, counts or times");
+    }
+    if grave(&embedded, true) != grave(&now, true) {
+        return finding(REPORT_JSON, recomputed, "other findings");
+    }
+    let verdict = &embedded["verdict"];
+    if *verdict != verdict_of(&embedded) {
+        return finding(REPORT_JSON, "the verdict of its own findings", "another verdict");
+    }
+    let counts = |report: &Value| {
+        let counts = ["lanes", "digests_valid", "digests_invalid", "logs", "accepted"];
+        counts.map(|count| report["summary"][count].to_string())
+    };
+    if counts(&embedded) != counts(&now) {
+        return finding(REPORT_JSON, recomputed, "another summary");
+    }
+    // Findings that depend on AWS cannot be computed from the bundle, so neither can a
+    // text with them. One without is a claim that all is proven.
+    if grave(&embedded, false) != grave(&now, false) {
+        let overstates = *verdict == "proven";
+        return if overstates {
+            finding(REPORT_JSON, recomputed, "the verdict `proven`")
+        } else {
+            None
+        };
+    }
+    if without_circumstances(embedded) != without_circumstances(now) {
+        return finding(REPORT_JSON, recomputed, "other fields");
+    }
+    let written = read(REPORT_TEXT).and_then(|text| String::from_utf8(text).ok());
+    let Some(written) = written else {
+        return finding(REPORT_TEXT, "a report for people", "none that can be read");
+    };
+    let text = verification::text(&subject, &without_keys);
+    if without_notices(&written) == without_notices(&text) {
+        None
+    } else {
+        finding(REPORT_TEXT, recomputed, "another text")
+    }
+}
+
+/// A report without its time, its notices and what depends on the keys at hand.
+fn without_circumstances(mut report: Value) -> Value {
+    let remove = |of: &mut Value, field: &str| {
+        of.as_object_mut().and_then(|of| of.remove(field));
+    };
+    let drop_notices = |of: &mut Value| {
+        let findings = of.get_mut("findings").and_then(Value::as_array_mut);
+        if let Some(findings) = findings {
+            findings.retain(|it| it["severity"] != "notice");
+        }
+    };
+    remove(&mut report, "at");
+    report.get_mut("summary").into_iter().for_each(|summary| remove(summary, "notices"));
+    drop_notices(&mut report);
+    for lane in report.get_mut("lanes").and_then(Value::as_array_mut).into_iter().flatten() {
+        drop_notices(lane);
+        let chains = lane.get_mut("chains").and_then(Value::as_array_mut);
+        chains.into_iter().flatten().for_each(|chain| remove(chain, "by_saved_key"));
+    }
+    report
+}
+
+/// The text without its notices: some of them depend on what was packed.
+fn without_notices(text: &str) -> Vec<&str> {
+    text.split("\n\n").filter(|part| !part.starts_with("NOTE ")).collect()
+}
+
+/// The verdict that a report's own findings give.
+fn verdict_of(report: &Value) -> &'static str {
+    let findings = || report["findings"].as_array().into_iter().flatten();
+    let has = |severity: &str| findings().any(|it| it["severity"] == severity);
+    let is_of_nothing = report["summary"]["digests_valid"] == 0
+        && report["summary"]["digests_invalid"] == 0
+        && report["summary"]["logs"]["valid"] == 0;
+    match (has("broken"), has("incomplete") || is_of_nothing) {
+        (true, _) => "broken",
+        (false, true) => "incomplete",
+        (false, false) => "proven",
+    }
+}
+
+/// The same without what is said of the keys that came with the bundle.
+fn without_saved_keys(verification: &Verification) -> Verification {
+    let keep = |finding: &Finding| finding.kind != FindingKind::PublicKeySaved;
+    let mut lanes = verification.lanes.clone();
+    for lane in &mut lanes {
+        lane.findings.retain(keep);
+    }
+    let findings = verification.findings.iter().filter(|it| keep(it)).cloned().collect();
+    Verification { lanes, findings }
+}
+
+/// What a report says is proven: by account, Region and root.
+fn proofs(report: &Value) -> Vec<String> {
+    let lanes = report["lanes"].as_array().into_iter().flatten();
+    let proof = |lane: &Value| {
+        let chains = lane["chains"].as_array().into_iter().flatten();
+        let fields = ["trail", "valid", "relocated", "through_successor", "proven"];
+        let chain = |it: &Value| fields.map(|field| it[field].to_string()).join(" ");
+        let chains: Vec<_> = chains.map(chain).collect();
+        let fields = ["account", "region", "bucket", "roots", "proven", "logs"];
+        let fields: Vec<_> = fields.iter().map(|field| lane[field].to_string()).collect();
+        format!("{} {}", fields.join(" "), chains.join(" "))
+    };
+    let mut proofs: Vec<_> = lanes.map(proof).collect();
+    proofs.sort();
+    proofs
+}
+
+fn kinds(report: &Value) -> BTreeSet<String> {
+    let findings = report["findings"].as_array().into_iter().flatten();
+    findings.filter_map(|it| it["kind"].as_str().map(str::to_owned)).collect()
+}
+
+/// The findings that are more than notices; `here`: only those that the bundle alone
+/// decides.
+fn grave(report: &Value, here: bool) -> Vec<String> {
+    let findings = report["findings"].as_array().into_iter().flatten();
+    let mut findings: Vec<_> = findings
+        .filter(|it| it["severity"] != "notice")
+        .filter(|it| !here || !OF_CIRCUMSTANCES.iter().any(|kind| it["kind"] == *kind))
+        .map(|it| format!("{} {} {} {}", it["kind"], it["severity"], it["bucket"], it["key"]))
+        .collect();
+    findings.sort();
+    findings
+}

@@ -1,1 +1,0 @@
-//! The supplier of a bundle or mirror.
