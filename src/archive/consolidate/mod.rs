@@ -5,6 +5,7 @@
 //! source ─► lanes ─► join with the archive ─► days ─► copy ─► records
 //! ```
 
+pub mod binding;
 pub mod census;
 pub mod copy;
 pub mod discover;
@@ -16,6 +17,7 @@ mod lane;
 pub mod ledger;
 pub mod locate;
 mod multipart;
+mod outsiders;
 pub mod pace;
 pub mod pending;
 mod progress;
