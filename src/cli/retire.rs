@@ -490,7 +490,7 @@ mod tests {
         .unwrap();
         assert_eq!(declared.account.as_str(), "555555555555");
         assert_eq!(declared.region.as_str(), "eu-west-1");
-        let excluded = own("[consolidate]\nexclude = [\"s3://legacy-*\"]\n").unwrap_err();
+        let excluded = own("[consolidate]\nexclude = [\"444444444444:s3://legacy-*\"]\n").unwrap_err();
         assert_eq!(excluded.exit(), Exit::Refused);
     }
 }

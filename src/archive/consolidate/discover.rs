@@ -7,10 +7,13 @@ use aws_sdk_cloudtrail::types::Trail;
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
-use super::{locate::is_declared, source::Source};
+use super::{
+    locate::is_declared,
+    source::{Policy, Source},
+};
 use crate::{
     aws::{At, Aws, AwsError, Clients},
-    config::Config,
+    config::{Config, DeclaredSource, OtherAccounts, UnprovenDigests},
     names::{AccountId, Arn, BucketName, KeyPrefix, Region},
 };
 
@@ -177,12 +180,37 @@ fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
                 account: trail.account.clone(),
                 region: trail.home_region.clone(),
                 owner: None,
+                accounts: BTreeSet::new(),
                 trails: Vec::new(),
+                policy: Policy::default(),
             })
-            .trails
-            .push(trail.arn.clone());
+            .add(trail);
     }
     sources.into_values().collect()
+}
+
+impl Source {
+    /// Adds a trail that writes there: it speaks for its account, and an
+    /// organization's trail for the accounts that see it.
+    fn add(&mut self, trail: &LegacyTrail) {
+        self.trails.push(trail.arn.clone());
+        self.accounts.insert(trail.account.clone());
+        if trail.organization {
+            self.accounts.extend(trail.seen_in.iter().map(|(account, _)| account.clone()));
+        }
+    }
+
+    /// The accounts whose trails write there.
+    fn writers(&self) -> BTreeSet<AccountId> {
+        self.trails.iter().filter_map(|trail| trail.account.clone()).collect()
+    }
+}
+
+fn policy(declared: &DeclaredSource) -> Policy {
+    Policy {
+        leave_unbound: declared.other_accounts == OtherAccounts::Leave,
+        copy_unproven: declared.unproven_digests == UnprovenDigests::Copy,
+    }
 }
 
 /// The sources that a run takes, and those that the config leaves out.
@@ -204,6 +232,8 @@ pub fn selected(trails: &[LegacyTrail], config: &Config) -> Selected {
         let as_declared = |source: Source| Source {
             account: declared.account.clone(),
             region: declared.region.as_ref().unwrap_or(home).clone(),
+            accounts: source.accounts.iter().chain(&declared.accounts).cloned().collect(),
+            policy: policy(declared),
             ..source
         };
         let (found, others): (Vec<_>, Vec<_>) =
@@ -216,14 +246,22 @@ pub fn selected(trails: &[LegacyTrail], config: &Config) -> Selected {
                 account: declared.account.clone(),
                 region: home.clone(),
                 owner: None,
+                accounts: BTreeSet::new(),
                 trails: Vec::new(),
+                policy: Policy::default(),
             }));
         }
         all.extend(found.into_iter().map(as_declared));
     }
     all.sort_by(|one, other| (&one.bucket, &one.prefix).cmp(&(&other.bucket, &other.prefix)));
-    let (excluded, sources) =
-        all.into_iter().partition(|source| config.consolidate.excludes(&source.name()));
+    let is_excluded = |source: &Source| {
+        let mut accounts = source.writers();
+        if accounts.is_empty() {
+            accounts.insert(source.account.clone());
+        }
+        config.consolidate.excludes(&source.name(), &accounts)
+    };
+    let (excluded, sources) = all.into_iter().partition(is_excluded);
     Selected { sources, excluded }
 }
 
@@ -258,7 +296,7 @@ mod tests {
             .map(|(name, bucket)| read(&trail(name, bucket)).unwrap())
             .collect();
         let config: Config = format!(
-            "{}[consolidate]\nexclude = [\"s3://*-b\"]\n\
+            "{}[consolidate]\nexclude = [\"444444444444:s3://*-b\"]\n\
              [[consolidate.sources]]\nbucket = \"legacy-a\"\naccount = \"555555555555\"\n\
              region = \"eu-west-1\"\n\
              [[consolidate.sources]]\nbucket = \"old-logs\"\nprefix = \"ct\"\n\
