@@ -30,8 +30,10 @@ pub enum Attestation {
     KeyTooOld(String),
     /// AWS could not be asked for its key.
     KeyUnknown(String),
-    /// CloudTrail did not write it, or not as what its key says.
+    /// CloudTrail did not sign it.
     Forged(String),
+    /// It is no digest, or not the one that its key says.
+    OtherDigest(String),
 }
 
 /// A digest without its list.
@@ -65,25 +67,26 @@ pub fn attest<'m>(
     keys: &RegionKeys,
 ) -> Attestation {
     let forged = |reason: String| Attestation::Forged(reason);
+    let other = |reason: String| Attestation::OtherDigest(reason);
     let head: Head = match serde_json::from_slice(inflated) {
         Ok(head) => head,
-        Err(error) => return forged(format!("it cannot be read: {error}")),
+        Err(error) => return other(error.to_string()),
     };
     if let Some(account) = head.aws_account_id.as_deref().filter(|id| *id != key.account().as_str())
     {
-        return forged(format!("it says that it is of account {account}"));
+        return other(format!("it says that it is of account {account}"));
     }
     match head.object.parse::<ObjectKey>() {
         Ok(original) if original.is_same_below_root(key) => {}
-        _ => return forged(format!("it says that CloudTrail wrote it as `{}`", head.object)),
+        _ => return other(format!("CloudTrail wrote it as `{}`", head.object)),
     }
     let hour = head.digest_start_time.parse::<Timestamp>().ok();
     let hour = hour.zip(head.digest_end_time.parse::<Timestamp>().ok());
     let Some((start, end)) = hour.filter(|(start, end)| start <= end) else {
-        return forged("its hour cannot be read".to_owned());
+        return other("its hour cannot be read".to_owned());
     };
     if end.as_second() != key.time().as_second() {
-        return forged(format!("its hour ends at {end}, its key says {}", key.time()));
+        return other(format!("its hour ends at {end}, its key says {}", key.time()));
     }
     let signature = metadata(metadata::SIGNATURE_ALGORITHM)
         .filter(|algorithm| algorithm.eq_ignore_ascii_case(SIGNATURE_ALGORITHM))
@@ -94,7 +97,7 @@ pub fn attest<'m>(
             let generated = metadata(metadata::BACKFILL_GENERATION_TIMESTAMP);
             match generated.and_then(|time| time.parse().ok()) {
                 Some(generated) => SignedAt::Backfill(generated),
-                None => return forged("a backfill digest without its time".to_owned()),
+                None => return other("a backfill digest without its time".to_owned()),
             }
         }
         _ => SignedAt::Hour { start, end },
@@ -218,13 +221,13 @@ mod tests {
         // Under another account, Region or hour it is not what its key says.
         for (from, to) in [("111111111111", "222222222222"), ("us-east-1", "eu-west-1"), ("T09", "T10")] {
             let moved = KEY.replace(from, to);
-            assert!(matches!(of(&moved, &digest, &known), Attestation::Forged(_)), "{moved}");
+            assert!(matches!(of(&moved, &digest, &known), Attestation::OtherDigest(_)), "{moved}");
         }
         // Signed for one key and account, and saying another.
         let other = signed(&pair, &[("\"awsAccountId\":\"111111111111\"", "\"awsAccountId\":\"222222222222\"")]);
-        assert!(matches!(of(KEY, &other, &known), Attestation::Forged(_)));
+        assert!(matches!(of(KEY, &other, &known), Attestation::OtherDigest(_)));
         let later = signed(&pair, &[("T09:00:00Z", "T11:00:00Z")]);
-        assert!(matches!(of(KEY, &later, &known), Attestation::Forged(_)));
+        assert!(matches!(of(KEY, &later, &known), Attestation::OtherDigest(_)));
     }
 
     #[test]

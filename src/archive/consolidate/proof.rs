@@ -1,0 +1,129 @@
+//! What a digest must prove before it takes its key in the archive.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::{binding::Binding, inspect::Refusal, source::Source};
+use crate::{
+    archive::{
+        key::ObjectKey,
+        verify::{
+            attest::{Attestation, attest},
+            digest::{DigestDocument, ListedLog},
+            gzip::inflate,
+            run::RegionKeys,
+        },
+    },
+    names::{AccountId, BucketName},
+};
+
+/// The largest digest. A listed log file takes about 500 bytes, so this is more than
+/// 100,000 files an hour of one account and Region. Units: bytes, inflated.
+const MAX_DIGEST_BYTES: u64 = 64 << 20;
+/// The same as stored. Units: bytes.
+const MAX_STORED_BYTES: usize = 16 << 20;
+/// How much deflate can compress at the most.
+const MAX_RATIO: usize = 1032;
+
+/// What all digests that are inspected at once may inflate to. Units: KiB.
+static MEMORY: Semaphore = Semaphore::const_new(MEMORY_KIB);
+const MEMORY_KIB: usize = 160 << 10;
+
+/// Whose digests of one account and Region of a source are, and what proves them.
+#[derive(Debug)]
+pub struct Attester {
+    /// The public keys of the Region.
+    pub keys: RegionKeys,
+    /// The source's bucket.
+    pub bucket: BucketName,
+    /// What may be copied that is not proven by a key.
+    pub rights: Rights,
+}
+
+/// What a source's digests of one account may lack.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// The signature: only where whoever administers the bucket is trusted.
+    pub unsigned: bool,
+    /// A key, where AWS's list begins later: also where the bucket is the account's own
+    /// and no other source may speak for it.
+    pub old: bool,
+    /// The address of this bucket: where they were moved there.
+    pub moved: bool,
+}
+
+/// A digest that is to be one, under this key.
+#[derive(Debug, Clone)]
+pub struct DigestClaim {
+    /// Its key in its source.
+    pub key: ObjectKey,
+    /// What proves it.
+    pub attester: Arc<Attester>,
+}
+
+impl Rights {
+    /// Those of a source's digests of an account; `alone` where no other source may
+    /// speak for the account.
+    #[must_use]
+    pub fn of(source: &Source, binding: &Binding<'_>, account: &AccountId, alone: bool) -> Self {
+        let trusted = binding.is_of_all() || source.policy.copy_unproven;
+        let is_own = source.owner.as_ref() == Some(account);
+        let by_trail = source.trails.iter().any(|trail| trail.account.as_ref() == Some(account));
+        Self {
+            unsigned: trusted,
+            old: trusted || (is_own && alone),
+            moved: trusted || is_own || !by_trail,
+        }
+    }
+}
+
+impl DigestClaim {
+    /// Waits for the memory that a digest may take.
+    pub(super) async fn memory(stored: usize) -> Option<SemaphorePermit<'static>> {
+        let most = (MAX_DIGEST_BYTES >> 10) as usize;
+        let kib = (stored.saturating_mul(MAX_RATIO) >> 10).clamp(1, most);
+        MEMORY.acquire_many(u32::try_from(kib).unwrap_or(u32::MAX)).await.ok()
+    }
+
+    /// Checks a digest as stored, and returns what it lists.
+    ///
+    /// # Errors
+    /// It must not take its key.
+    pub(super) fn check(
+        &self,
+        stored: &[u8],
+        metadata: &HashMap<String, String>,
+    ) -> Result<Vec<ListedLog>, Refusal> {
+        let no_digest = |reason: String| Refusal::NoDigest(reason);
+        if stored.len() > MAX_STORED_BYTES {
+            let bytes = stored.len();
+            return Err(no_digest(format!("{bytes} bytes are more than CloudTrail writes")));
+        }
+        let mut text = Vec::new();
+        inflate(stored, MAX_DIGEST_BYTES, &mut Vec::new(), |piece| text.extend_from_slice(piece))
+            .map_err(|error| no_digest(error.to_string()))?;
+        let Attester { keys, bucket, rights } = &*self.attester;
+        let get = |name: &str| metadata.get(name).map(String::as_str);
+        // INVARIANT: before all of it is read, so that only what CloudTrail wrote takes
+        // time and memory.
+        match attest(&self.key, &text, get, keys) {
+            Attestation::Signed { bucket: origin } if origin == bucket.as_str() || rights.moved => {}
+            Attestation::Signed { bucket: origin } => {
+                return Err(Refusal::Unproven(format!("CloudTrail wrote it into {origin}")));
+            }
+            Attestation::Unsigned if rights.unsigned => {}
+            Attestation::Unsigned => {
+                return Err(Refusal::Unproven("it has no signature".to_owned()));
+            }
+            Attestation::KeyTooOld(_) if rights.old => {}
+            Attestation::KeyTooOld(why) => return Err(Refusal::Unproven(why)),
+            Attestation::KeyUnknown(why) => return Err(Refusal::Undecided(why)),
+            Attestation::OtherDigest(why) => return Err(no_digest(why)),
+            Attestation::Forged(why) => return Err(Refusal::Forged(why)),
+        }
+        let document =
+            DigestDocument::parse(&text).map_err(|error| no_digest(error.to_string()))?;
+        Ok(document.log_files)
+    }
+}
