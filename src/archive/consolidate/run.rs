@@ -12,11 +12,15 @@ use tokio::sync::mpsc::Sender;
 
 pub use super::progress::{Progress, SourceProgress};
 use super::{
+    binding::{Scope, Unbound},
     census,
     copy::Target,
     lane::{LaneFailure, LaneResult, Proven, Work},
     ledger::{Ledger, LedgerError},
+    outsiders::{Folder, Outsiders, Place, UnboundObjects},
     pace::Limit,
+    proof::{Attester, Rights},
+    quarantine::{Budget, Contents},
     record::{Counts, FORMAT_VERSION, Head, Row},
     restore::{Held, Restore},
     server_side::Route,
@@ -29,7 +33,11 @@ use crate::{
         accept::Acceptances,
         key::{DIGEST_FOLDER, LogClass},
         units::Lane,
-        verify::source::{S3Source, Source as Objects},
+        verify::{
+            chain::Window,
+            run::{KeyRing, RegionKeys},
+            source::{S3Source, Source as Objects},
+        },
     },
     aws::{AwsError, Clients, in_one_line},
     names::{AccountId, BucketName, Region},
@@ -38,6 +46,12 @@ use crate::{
 /// Accounts and Regions of which a lane is worked on at once. Each holds a page of
 /// either side.
 const LANES_AT_ONCE: usize = 8;
+
+/// Sources whose objects of accounts that they do not speak for are listed at once.
+const OUTSIDERS_AT_ONCE: usize = 2;
+
+/// What every folder of CloudTrail's below an account begins with.
+const LOGS: &str = "CloudTrail";
 
 /// Lanes of which a day is listed at once, to tell how long it takes.
 const FORECASTS_AT_ONCE: usize = 2;
@@ -67,11 +81,17 @@ pub struct Asked {
     pub concurrency: usize,
     /// For how many days after its end late files are expected for a day.
     pub overlap_days: u32,
+    /// The sources that the configuration leaves where they are: the records say so.
+    pub excluded: Vec<String>,
 }
 
 impl Asked {
+    fn wants_account(&self, account: &AccountId) -> bool {
+        self.accounts.is_empty() || self.accounts.contains(account)
+    }
+
     fn wants(&self, lane: &Lane) -> bool {
-        (self.accounts.is_empty() || self.accounts.contains(&lane.account))
+        self.wants_account(&lane.account)
             && (self.regions.is_empty() || self.regions.contains(&lane.region))
     }
 }
@@ -101,18 +121,16 @@ pub struct Failure {
 }
 
 /// The sources of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sources {
     /// Those that can be read, with what reads them.
     pub readable: Vec<(Source, Clients)>,
     /// Those whose buckets could not be found; they are failures of the run.
     pub failed: Vec<Failure>,
-}
-
-impl From<Vec<(Source, Clients)>> for Sources {
-    fn from(readable: Vec<(Source, Clients)>) -> Self {
-        Self { readable, failed: Vec::new() }
-    }
+    /// What they may speak for.
+    pub scope: Scope,
+    /// The public keys that digests are checked with.
+    pub keys: KeyRing,
 }
 
 /// What a run came to.
@@ -130,6 +148,10 @@ pub struct Report {
     pub foreign_folders: Vec<String>,
     /// Objects that lie where CloudTrail writes only folders.
     pub stray_objects: u64,
+    /// Objects of accounts and Regions that their source does not speak for.
+    pub unbound: Vec<UnboundObjects>,
+    /// Folders of such accounts that were not looked into.
+    pub unbound_not_listed: u64,
     /// What must be restored before it can be copied.
     pub archived: Held,
     /// Objects that are in conflict, failed, must be restored or are foreign, the
@@ -205,10 +227,10 @@ pub async fn consolidate(
     run: &Run,
     asked: &Asked,
     archive: &Archive,
-    sources: impl Into<Sources>,
+    sources: Sources,
     progress: Arc<Progress>,
 ) -> Result<Report, LedgerError> {
-    let Sources { readable: sources, failed } = sources.into();
+    let Sources { readable: sources, failed, scope, keys } = sources;
     let mut report = Report { failures: failed, ..Report::default() };
     if sources.is_empty() {
         return Ok(report);
@@ -216,9 +238,10 @@ pub async fn consolidate(
     let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone());
     let objects = S3Source::new(archive.target.clients.clone(), archive.target.bucket.as_str());
     let objects = Arc::new(Objects::S3(objects));
-    let (tip, mut found, acceptances) = tokio::join!(
+    let contents = Arc::new(Contents::of(archive.prefix.as_deref()));
+    let (tip, (mut found, outsiders), acceptances) = tokio::join!(
         ledger.tip(),
-        find_lanes(asked, sources, &progress, &mut report),
+        find_lanes(asked, sources, &scope, &contents, &progress, &mut report),
         Acceptances::read(objects, archive.prefix.as_deref()),
     );
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
@@ -241,11 +264,29 @@ pub async fn consolidate(
         accounts.insert(lane.account.clone());
     }
     report.digest_regions = report.digest_accounts.keys().cloned().collect();
+    if let KeyRing::Api(api) = &keys {
+        report.digest_accounts.iter().for_each(|(region, accounts)| api.ask_too(region, accounts));
+    }
+    let mut region_keys = BTreeMap::new();
+    for region in found.iter().map(|(lane, _)| &lane.region).collect::<BTreeSet<_>>() {
+        // A Region without digests needs no keys.
+        let keys = match report.digest_regions.contains(region) {
+            true => keys.of(region, Window::default()).await,
+            false => none(),
+        };
+        region_keys.insert(region.clone(), keys);
+    }
 
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
     let limit = Arc::new(Limit::new(asked.concurrency));
     let closed_through = closed_through(run.now, asked.overlap_days);
     let work = |(lane, reader): (Lane, Reader)| Work {
+        attester: Arc::new(Attester {
+            keys: region_keys.get(&lane.region).cloned().unwrap_or_else(none),
+            bucket: reader.bucket.clone(),
+            rights: reader.rights.get(&lane.account).copied().unwrap_or_default(),
+        }),
+        budget: reader.budget,
         progress: progress.share(&lane),
         proven_through: if asked.full { None } else { known.get(&lane.id()).copied() },
         lane,
@@ -266,11 +307,25 @@ pub async fn consolidate(
     };
     let works: Vec<Work> = found.into_iter().map(work).collect();
     let forecast = progress.forecast.then(|| tokio::spawn(forecast(works.clone())));
-    let lanes = async move {
+    let place = Place {
+        target: archive.target.clone(),
+        archive_root: archive.root.clone(),
+        archive_prefix: archive.prefix.clone(),
+        acceptances: Arc::clone(&acceptances),
+        limit: Arc::clone(&limit),
+        dry_run: asked.dry_run,
+    };
+    let lanes = async {
+        // INVARIANT: the rows end where both have ended.
+        let rows = rows;
         let ended = stream::iter(by_place(works))
             .map(|works| in_order(works, &rows))
             .buffer_unordered(LANES_AT_ONCE);
-        ended.concat().await
+        let others = stream::iter(outsiders)
+            .map(|outsiders| outsiders.run(&place, &rows, &progress))
+            .buffer_unordered(OUTSIDERS_AT_ONCE)
+            .collect::<Vec<_>>();
+        tokio::join!(ended.concat(), others)
     };
     let mut writer = Writer {
         ledger,
@@ -285,12 +340,21 @@ pub async fn consolidate(
     if !asked.dry_run {
         writer.pending.push(Row::Begin { asked: serde_json::to_value(asked).unwrap_or_default() });
     }
-    let (results, written) = tokio::join!(lanes, writer.take_all(incoming, &progress));
+    let ((results, others), written) = tokio::join!(lanes, writer.take_all(incoming, &progress));
     if let Some(forecast) = forecast {
         forecast.abort();
     }
     written?;
     let proven_through = merge(known, results, &mut report);
+    for other in others {
+        report.counts.unbound +=
+            other.unbound.iter().map(UnboundObjects::open).sum::<u64>() + other.not_listed;
+        report.unbound_not_listed += other.not_listed;
+        report.unbound.extend(other.unbound);
+        let failed = other.failed.into_iter();
+        report.failures.extend(failed.map(|(place, error)| failure(place, &error)));
+    }
+    report.unbound.sort_by(|one, other| one.folder.cmp(&other.folder));
     report.stopped |= progress.stopped();
     report.left_is_least = progress.interrupted();
     if !asked.dry_run {
@@ -310,20 +374,37 @@ struct Reader {
     clients: Clients,
     route: Arc<Route>,
     pace: Arc<Limit>,
+    budget: Arc<Budget>,
+    /// What digests may lack, by the account that they speak for.
+    rights: Arc<BTreeMap<AccountId, Rights>>,
 }
 
+/// Keys that prove nothing.
+fn none() -> RegionKeys {
+    RegionKeys { vouched: Arc::default(), saved: Arc::default(), failed: None }
+}
+
+/// The lanes of what sources may speak for, and the folders of all else.
 async fn find_lanes(
     asked: &Asked,
     sources: Vec<(Source, Clients)>,
+    scope: &Scope,
+    contents: &Arc<Contents>,
     progress: &Progress,
     report: &mut Report,
-) -> Vec<(Lane, Reader)> {
-    let mut found = Vec::new();
+) -> (Vec<(Lane, Reader)>, Vec<Outsiders>) {
+    let (mut found, mut outsiders) = (Vec::new(), Vec::new());
     let all: Vec<Source> = sources.iter().map(|(source, _)| source.clone()).collect();
+    let speak_for = |account: &AccountId| {
+        let bound = all.iter().filter(|one| scope.binding(one).admits_account(account).is_ok());
+        bound.map(|source| &source.bucket).collect::<BTreeSet<_>>().len()
+    };
     let mut listed = stream::iter(sources)
         .map(|(source, clients)| async move {
+            let binding = scope.binding(&source);
+            let wants = |account: &AccountId| binding.admits_account(account).is_ok();
             let lanes = tokio::select! {
-                lanes = source.lanes(&clients) => Some(lanes),
+                lanes = source.lanes_of(&clients, wants) => Some(lanes),
                 () = progress.halted() => None,
             };
             (source, clients, lanes)
@@ -344,18 +425,56 @@ async fn find_lanes(
                     .foreign_folders
                     .extend(foreign.map(|key| format!("s3://{}/{key}", source.bucket)));
                 report.stray_objects += lanes.stray_objects;
-                let wanted = lanes.lanes.into_iter().filter(|lane| asked.wants(lane));
+                let binding = scope.binding(&source);
+                let mut folders: Vec<Folder> = lanes
+                    .others
+                    .into_iter()
+                    .filter(|(_, account)| asked.wants_account(account))
+                    .filter_map(|(root, account)| {
+                        let why = binding.admits_account(&account).err()?;
+                        Some(Folder { root, account, below: LOGS.to_owned(), why })
+                    })
+                    .collect();
+                let (bound, unknown): (Vec<Lane>, Vec<Lane>) = lanes
+                    .lanes
+                    .into_iter()
+                    .partition(|lane| binding.admits(&lane.account, &lane.region).is_ok());
+                let unknown = unknown.into_iter().filter(|lane| asked.wants(lane));
+                folders.extend(unknown.map(|lane| Folder {
+                    below: format!("{}/{}/", lane.folder, lane.region),
+                    root: lane.root,
+                    account: lane.account,
+                    why: Unbound::UnknownRegion,
+                }));
+                let wanted: Vec<Lane> = bound.into_iter().filter(|lane| asked.wants(lane)).collect();
+                let rights = |lane: &Lane| {
+                    let account = &lane.account;
+                    let alone = speak_for(account) <= 1;
+                    (account.clone(), Rights::of(&source, &binding, account, alone))
+                };
+                let rights = Arc::new(wanted.iter().map(rights).collect());
                 let route = Arc::new(Route::new(asked.server_side));
                 let pace = Arc::new(Limit::new(asked.concurrency));
-                let reader = Reader { bucket: source.bucket, clients, route, pace };
-                found.extend(wanted.map(|lane| (lane, reader.clone())));
+                let budget = Arc::new(Budget::new(Arc::clone(contents)));
+                outsiders.push(Outsiders {
+                    source: source.name(),
+                    clients: clients.clone(),
+                    bucket: source.bucket.clone(),
+                    pace: Arc::clone(&pace),
+                    budget: Arc::clone(&budget),
+                    folders,
+                    leave: source.policy.leave_unbound,
+                });
+                let bucket = source.bucket.clone();
+                let reader = Reader { bucket, clients, route, pace, budget, rights };
+                found.extend(wanted.into_iter().map(|lane| (lane, reader.clone())));
             }
             Err(error) => report.failures.push(failure(source.name(), &error)),
         }
     }
     found.sort_by(|(one, ..), (other, ..)| one.cmp(other));
     found.dedup_by(|(one, ..), (other, ..)| one == other);
-    found
+    (found, outsiders)
 }
 
 /// Puts what lies in one account and Region of a source together.
@@ -384,7 +503,8 @@ async fn in_order(works: Vec<Work>, rows: &Sender<Row>) -> Vec<(Lane, LaneResult
     let mut results: Vec<(Lane, LaneResult)> = Vec::new();
     let Some(any) = digests.first().or(logs.first()) else { return results };
     let (source, bucket, pace) = (any.source.clone(), any.bucket.clone(), Arc::clone(&any.pace));
-    let vouchers = Vouchers::new(&any.lane, source, bucket, pace);
+    let attester = Arc::clone(&any.attester);
+    let vouchers = Vouchers::new(&any.lane, source, bucket, pace, attester);
     for work in digests {
         results.push((work.lane.clone(), work.run(rows, &vouchers).await));
     }
