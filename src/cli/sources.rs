@@ -1,6 +1,6 @@
 //! `orgtrail sources`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use futures::{StreamExt, stream};
@@ -11,6 +11,7 @@ use crate::{
     archive::{
         consolidate::{
             census::{Census, Counting, census},
+            binding::Scope,
             discover::{self, Found, LegacyTrail, Selected, Unread},
             locate::{LocatedSources, declaration, locate},
             source::Source,
@@ -20,7 +21,7 @@ use crate::{
     aws::Aws,
     config::Config,
     names::{AccountId, Arn, Region},
-    org::{Buckets, Entry, Organization, Unlocated, survey},
+    org::{Buckets, Entry, Organization, Unlocated, known_regions, survey},
     report::drift::plain,
 };
 
@@ -99,7 +100,7 @@ impl Counted {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.config()?;
     let aws = context.aws(&config).await?;
-    let Legacy { organization, found } = find(context, &aws, &config).await?;
+    let Legacy { organization, found, .. } = find(context, &aws, &config).await?;
     let archive = consolidate::archive(&config, &organization.id, &aws);
     let counting = if args.exact { Counting::Exact } else { Counting::Sampled };
     let Selected { sources, excluded } = discover::selected(&found.trails, &config);
@@ -224,6 +225,27 @@ pub(super) struct Legacy {
     pub(super) organization: Organization,
     /// Its trails, and what could not be read.
     pub(super) found: Found,
+    /// The Regions that its accounts have enabled.
+    pub(super) regions: BTreeSet<Region>,
+}
+
+/// The accounts and Regions that sources may speak for.
+pub(super) fn scope(
+    config: &Config,
+    organization: &Organization,
+    regions: impl IntoIterator<Item = Region>,
+) -> Scope {
+    let declared = &config.organization;
+    let former = config.consolidate.former_accounts.iter();
+    let mut known = known_regions(config.partition());
+    known.extend(regions);
+    Scope {
+        accounts: organization.accounts.keys().chain(former).cloned().collect(),
+        regions: known,
+        trusted: [&declared.log_archive_account, &declared.management_account]
+            .map(Clone::clone)
+            .into(),
+    }
 }
 
 /// Finds the legacy trails of all accounts that can be entered; those that
@@ -241,6 +263,7 @@ pub(super) async fn find(
     bar.finish_and_clear();
     let mut places: Vec<(AccountId, Vec<Region>)> = Vec::new();
     let mut unread = Vec::new();
+    let mut all_regions = BTreeSet::new();
     for account in accounts {
         match account.entry {
             Entry::Entered { .. } => {
@@ -257,6 +280,7 @@ pub(super) async fn find(
                         hint: None,
                     });
                 }
+                all_regions.extend(regions.iter().cloned());
                 let wanted = regions.into_iter().filter(|r| declared.regions.includes(r));
                 places.push((account.account, wanted.collect()));
             }
@@ -278,7 +302,7 @@ pub(super) async fn find(
     );
     let mut found = discover::legacy_trails(aws, &places, &trail).await;
     found.unread.extend(unread);
-    Ok(Legacy { organization, found })
+    Ok(Legacy { organization, found, regions: all_regions })
 }
 
 /// Says which accounts and Regions could not be asked. What one hint explains in

@@ -81,6 +81,7 @@ impl Place {
         change(&mut asked);
         let progress = Arc::new(Progress::new(asked.limit));
         let sources = vec![(self.source.clone(), self.reader.clone())];
+        let sources = stage::bound(&self.sandbox, sources);
         consolidate(&stage::run(), &asked, &self.archive, sources, progress).await.unwrap()
     }
 

@@ -21,7 +21,7 @@ use orgtrail::{
 use proptest::prelude::*;
 
 use super::consolidate_stage::{
-    Stage, Started, digest, digest_body, log, log_body, metadata, relocated,
+    Stage, Started, digest, digest_body, log, log_body, metadata_of, relocated,
 };
 
 /// Few contents, two of them of the same size, so that keys collide in every way.

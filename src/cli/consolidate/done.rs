@@ -11,7 +11,7 @@ use crate::{
         discover::{Found, Unread},
         ledger::LedgerError,
         pending::{NotFound, Unfinished},
-        run::Report,
+        run::{EXAMPLES, Report},
     },
     cli::{CliError, Context, Exit, Explain, archived, estimate, sources, sources::Missing},
     cost::{
@@ -162,8 +162,12 @@ impl Done {
                 "in quarantine: they are not what their keys say; `orgtrail accept KEY --reason TEXT` accepts that",
             ),
             (
+                counts.unbound,
+                "of accounts or Regions that their source does not speak for: not copied; `orgtrail accept KEY --reason TEXT` accepts what is in quarantine, and `other_accounts = \"leave\"` under [[consolidate.sources]] all of it",
+            ),
+            (
                 counts.held_back,
-                "left at their source: log files whose digests are not in the archive",
+                "left at their source: log files whose digests are not in the archive, or digests whose public keys could not be read",
             ),
             (
                 counts.accepted,
@@ -192,6 +196,31 @@ impl Done {
             context.out.data(prices::LIST)?;
         } else if restores {
             context.out.note(prices::LIST);
+        }
+        for unbound in report.unbound.iter().take(EXAMPLES) {
+            let more = if unbound.more { "more than " } else { "" };
+            let (place, objects) = (plain(&unbound.folder), HumanCount(unbound.objects));
+            let kept = match (unbound.left, unbound.kept) {
+                (true, _) => "left there, as the config says".to_owned(),
+                (false, kept) => format!("{} in quarantine", HumanCount(kept)),
+            };
+            let text = format!(
+                "{}: {more}{objects} objects below {place}: {}: not copied, {kept}",
+                plain(&unbound.source),
+                unbound.why,
+            );
+            if unbound.open() == 0 {
+                context.out.note(text);
+            } else {
+                context.out.warn(text);
+                context.out.warn(format_args!("  hint: {}", unbound.why.hint()));
+            }
+        }
+        if report.unbound_not_listed > 0 {
+            context.out.warn(format_args!(
+                "{} further folders of accounts that their source does not speak for were not listed",
+                HumanCount(report.unbound_not_listed)
+            ));
         }
         for row in &report.examples {
             let reason = row.reason.as_deref().unwrap_or("no reason recorded");
