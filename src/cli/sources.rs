@@ -64,6 +64,8 @@ struct Report {
     /// Sources that the config leaves where they are.
     excluded: Vec<Source>,
     unread: Vec<Unread>,
+    /// Trails whose descriptions cannot be used, and that the config excludes.
+    excluded_trails: Vec<Unread>,
 }
 
 #[derive(Debug, Serialize)]
@@ -138,6 +140,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             missing,
             excluded,
             unread: found.unread,
+            excluded_trails: found.excluded,
         })?,
         Format::Text => {
             context.head()?;
@@ -278,6 +281,7 @@ pub(super) async fn find(
                             "only the Regions that every account has were asked for trails: {reason}"
                         ),
                         hint: None,
+                        source: None,
                     });
                 }
                 all_regions.extend(regions.iter().cloned());
@@ -289,6 +293,7 @@ pub(super) async fn find(
                 region: aws.home_region().clone(),
                 reason,
                 hint,
+                source: None,
             }),
             Entry::LeftOut { .. } => {}
         }
@@ -302,12 +307,21 @@ pub(super) async fn find(
     );
     let mut found = discover::legacy_trails(aws, &places, &trail).await;
     found.unread.extend(unread);
+    found.exclude(config);
     Ok(Legacy { organization, found, regions: all_regions })
 }
 
 /// Says which accounts and Regions could not be asked. What one hint explains in
 /// several Regions of an account is said once.
 pub(super) fn tell_unread(context: &Context, found: &Found) {
+    for excluded in &found.excluded {
+        let name = excluded.source.as_ref().map_or("a trail", |source| source.name.as_str());
+        context.out.note(format_args!(
+            "left out by the config: {}: {}",
+            plain(name),
+            plain(&excluded.reason)
+        ));
+    }
     for (first, others) in alike(&found.unread) {
         let (account, region, reason) = (&first.account, &first.region, plain(&first.reason));
         context.out.warn(format_args!("account {account} in {region}: {reason}"));
@@ -430,6 +444,7 @@ mod tests {
             region: region.parse().unwrap(),
             reason: format!("denied in {region}"),
             hint: hint.map(str::to_owned),
+            source: None,
         };
         let all = [
             unread("444444444444", "eu-west-1", Some("ask")),

@@ -55,6 +55,40 @@ pub struct Unread {
     pub reason: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The source that a trail names whose description cannot be used, and the trail's
+    /// account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<OddSource>,
+}
+
+/// Where a trail writes whose description cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OddSource {
+    /// The source's name, as patterns mean it.
+    pub name: String,
+    /// The trail's account.
+    pub account: AccountId,
+}
+
+impl OddSource {
+    /// Of a trail that `asked` described.
+    fn of(trail: &Trail, asked: &AccountId) -> Self {
+        let arn = trail.trail_arn().and_then(|arn| arn.parse::<Arn>().ok());
+        let account = arn.and_then(|arn| arn.account).unwrap_or_else(|| asked.clone());
+        let bucket = trail.s3_bucket_name().unwrap_or_default();
+        let name = match trail.s3_key_prefix().filter(|prefix| !prefix.is_empty()) {
+            Some(prefix) => format!("s3://{bucket}/{prefix}"),
+            None => format!("s3://{bucket}"),
+        };
+        Self { name, account }
+    }
+
+    fn hint(&self) -> String {
+        format!(
+            "correct the trail, or leave it out: exclude = [\"{}:{}\"] under [consolidate]",
+            self.account, self.name
+        )
+    }
 }
 
 /// All that was found, and all that could not be read.
@@ -64,6 +98,24 @@ pub struct Found {
     pub trails: Vec<LegacyTrail>,
     /// Reads that failed.
     pub unread: Vec<Unread>,
+    /// Trails whose descriptions cannot be used, and that the configuration excludes.
+    pub excluded: Vec<Unread>,
+}
+
+impl Found {
+    /// Takes out of what is unread the trails that the configuration excludes: a trail
+    /// that only its owner can correct does not keep every run incomplete.
+    pub fn exclude(&mut self, config: &Config) {
+        let is_excluded = |unread: &Unread| {
+            unread.source.as_ref().is_some_and(|source| {
+                let accounts = [source.account.clone()].into();
+                config.consolidate.excludes(&source.name, &accounts)
+            })
+        };
+        let (excluded, unread) = std::mem::take(&mut self.unread).into_iter().partition(is_excluded);
+        self.unread = unread;
+        self.excluded = excluded;
+    }
 }
 
 /// Asks every account in each of its Regions for its trails.
@@ -90,6 +142,7 @@ pub async fn legacy_trails(
             region: region.clone(),
             reason,
             hint,
+            source: None,
         };
         match answer {
             Ok(described) => {
@@ -100,7 +153,11 @@ pub async fn legacy_trails(
                             let known = trails.entry(trail.arn.clone()).or_insert(trail);
                             known.seen_in.insert((account.clone(), region.clone()));
                         }
-                        Err(reason) => found.unread.push(unread(reason, None)),
+                        Err(reason) => {
+                            let source = OddSource::of(&trail, account);
+                            let told = Unread { hint: Some(source.hint()), ..unread(reason, None) };
+                            found.unread.push(Unread { source: Some(source), ..told });
+                        }
                     }
                 }
             }
@@ -339,6 +396,36 @@ mod tests {
         let [source] = selected.sources.as_slice() else { panic!("{:?}", selected.sources) };
         assert_eq!((source.account.as_str(), source.trails.len()), ("555555555555", 1));
         assert_eq!(source.name(), "s3://legacy-a/ct/");
+    }
+
+    #[test]
+    fn a_trail_that_cannot_be_used_is_left_out_for_its_own_account_alone() {
+        let odd = trail("one", "legacy-a");
+        let (owner, other): (AccountId, AccountId) =
+            ("444444444444".parse().unwrap(), "555555555555".parse().unwrap());
+        let source = OddSource::of(&odd, &other);
+        assert_eq!(source, OddSource { name: "s3://legacy-a".to_owned(), account: owner.clone() });
+        let found = || Found {
+            unread: vec![Unread {
+                account: other.clone(),
+                region: "us-east-1".parse().unwrap(),
+                reason: "odd".to_owned(),
+                hint: Some(source.hint()),
+                source: Some(source.clone()),
+            }],
+            ..Found::default()
+        };
+        for (account, left) in [(&owner, 0), (&other, 1)] {
+            let config: Config = format!(
+                "{}[consolidate]\nexclude = [\"{account}:s3://legacy-*\"]\n",
+                crate::config::SMALLEST
+            )
+            .parse()
+            .unwrap();
+            let mut found = found();
+            found.exclude(&config);
+            assert_eq!((found.unread.len(), found.excluded.len()), (left, 1 - left));
+        }
     }
 
     #[test]

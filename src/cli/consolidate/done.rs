@@ -35,6 +35,8 @@ struct Outcome<'a> {
     /// Sources that the config leaves where they are.
     excluded: &'a [String],
     unread: &'a [Unread],
+    /// Trails whose descriptions cannot be used, and that the config excludes.
+    excluded_trails: &'a [Unread],
     #[serde(flatten)]
     report: &'a Report,
     /// What the run will take; of a dry run only.
@@ -99,6 +101,7 @@ impl Done {
             missing: &self.missing,
             excluded: &self.excluded,
             unread: &self.found.unread,
+            excluded_trails: &self.found.excluded,
             report: &self.report,
             estimate: self.dry_run.then(|| self.estimate()),
             prices: self.dry_run.then_some(prices::LIST),
@@ -303,6 +306,7 @@ mod tests {
             region: "us-east-1".parse().unwrap(),
             reason: "denied".to_owned(),
             hint: None,
+            source: None,
         });
         assert!(done.unfinished().may_still_bring("part", Some(&other)));
         assert!(!done.unfinished().may_still_bring("whole", Some(&one)));

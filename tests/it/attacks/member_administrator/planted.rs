@@ -1,0 +1,293 @@
+//! Objects that a member plants in its own bucket, for others and for itself.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use jiff::SignedDuration;
+use orgtrail::archive::verify::digest::{DigestDocument, SIGNATURE_ALGORITHM};
+use orgtrail::archive::verify::signature::Fingerprint;
+use orgtrail::names::AccountId;
+use serde_json::{Value, json};
+
+use crate::forge;
+use crate::sources_command::{Ground, archive, said};
+
+const BUCKET: &str = "member-logs";
+const REGION: &str = "us-east-1";
+
+/// A member with a trail of its own, and two hours of its logs.
+async fn ground() -> (Ground, AccountId, AccountId) {
+    let ground = Ground::new().await;
+    let (member, victim) = (ground.members[0].clone(), ground.members[1].clone());
+    ground.bucket(&member, BUCKET, REGION).await;
+    ground.trail(&member, "own", BUCKET, None).await;
+    ground.sandbox.tick(SignedDuration::from_hours(2));
+    (ground, member, victim)
+}
+
+/// Puts an object as the bucket's owner can.
+async fn plant(
+    ground: &Ground,
+    owner: &AccountId,
+    key: &str,
+    body: Vec<u8>,
+    metadata: BTreeMap<String, String>,
+) {
+    let clients = ground.clients(owner, REGION);
+    let put = clients.s3().put_object().bucket(BUCKET).key(key).body(body.into());
+    put.set_metadata(Some(metadata.into_iter().collect())).send().await.unwrap();
+}
+
+fn log_key(account: &str, region: &str, unique: &str) -> String {
+    format!(
+        "AWSLogs/{account}/CloudTrail/{region}/2026/01/10/\
+         {account}_CloudTrail_{region}_20260110T0805Z_{unique}.json.gz"
+    )
+}
+
+fn digest_key(account: &str, region: &str, trail: &str) -> String {
+    format!(
+        "AWSLogs/{account}/CloudTrail-Digest/{region}/2026/01/10/\
+         {account}_CloudTrail-Digest_{region}_{trail}_us-east-1_20260110T090000Z.json.gz"
+    )
+}
+
+/// A digest that the attacker signs with a key of its own.
+fn forged(account: &str, key: &str) -> (Vec<u8>, BTreeMap<String, String>) {
+    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let fingerprint = {
+        use aws_lc_rs::signature::KeyPair as _;
+        Fingerprint::of(pair.public_key().as_ref()).to_string()
+    };
+    let document: DigestDocument = serde_json::from_value(json!({
+        "awsAccountId": account,
+        "digestStartTime": "2026-01-10T08:00:00Z",
+        "digestEndTime": "2026-01-10T09:00:00Z",
+        "digestS3Bucket": BUCKET,
+        "digestS3Object": key,
+        "digestPublicKeyFingerprint": fingerprint,
+        "previousDigestSignature": null,
+        "logFiles": [],
+    }))
+    .unwrap();
+    let (text, signature) = forge::sign_with(&pair, &document);
+    let metadata = [
+        ("signature".to_owned(), signature),
+        ("signature-algorithm".to_owned(), SIGNATURE_ALGORITHM.to_owned()),
+    ];
+    (forge::gzip(&text), metadata.into())
+}
+
+fn records() -> Vec<u8> {
+    forge::gzip(br#"{"Records":[]}"#)
+}
+
+/// The keys of the archive's log folders that name an account or Region.
+fn archived(ground: &Ground, what: &str) -> Vec<String> {
+    let keys = ground.sandbox.keys_raw("acme-log-archive", "AWSLogs/");
+    keys.into_iter().filter(|key| key.contains(what)).collect()
+}
+
+/// Accepts everything in quarantine.
+async fn accept_all(ground: &Ground) {
+    for key in ground.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/") {
+        let output =
+            ground.run("", &["accept", &key, "--reason", "planted by the member", "--yes"]).await;
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    }
+}
+
+#[tokio::test]
+async fn objects_for_other_accounts_and_regions_never_come_among_logs() {
+    let (ground, member, victim) = ground().await;
+    let outside = "999999999999";
+    let before = archived(&ground, victim.as_str());
+    let none = BTreeMap::new;
+    let digest = digest_key(victim.as_str(), REGION, "orgtrail");
+    let (body, metadata) = forged(victim.as_str(), &digest);
+    plant(&ground, &member, &digest, body, metadata).await;
+    for (account, region) in
+        [(victim.as_str(), REGION), (outside, REGION), (member.as_str(), "xx-evil-9")]
+    {
+        let key = log_key(account, region, "AAAAAAAAAAAAAAAA");
+        plant(&ground, &member, &key, records(), none()).await;
+    }
+    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, Some(14), "{told:#}");
+    assert_eq!(told["counts"]["unbound"], 4, "{told:#}");
+    let mut why: Vec<(&str, &str)> = told["unbound"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["account"].as_str().unwrap(), one["why"].as_str().unwrap()))
+        .collect();
+    why.sort_unstable();
+    let mut wanted = vec![
+        (victim.as_str(), "other_account"),
+        (outside, "outside_organization"),
+        (member.as_str(), "unknown_region"),
+    ];
+    wanted.sort_unstable();
+    assert_eq!(why, wanted, "{told:#}");
+    assert_eq!(archived(&ground, victim.as_str()), before);
+    for nobody in [outside, "xx-evil-9", "AAAAAAAAAAAAAAAA"] {
+        assert_eq!(archived(&ground, nobody), Vec::<String>::new());
+    }
+    // The member's own arrive, and a person can end the matter.
+    assert_eq!(ground.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/").len(), 4);
+    accept_all(&ground).await;
+    let output = ground.run("", &["consolidate", "--yes"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    // Or leave them all.
+    let leave = format!(
+        "[[consolidate.sources]]\nbucket = \"{BUCKET}\"\naccount = \"{member}\"\n\
+         other_accounts = \"leave\"\n"
+    );
+    plant(&ground, &member, &log_key(outside, REGION, "BBBBBBBBBBBBBBBB"), records(), none()).await;
+    let (code, told) = ground.json(&leave, &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["counts"]["unbound"]), (Some(0), &json!(0)), "{told:#}");
+    assert_eq!(told["unbound"].as_array().unwrap().len(), 3, "{told:#}");
+}
+
+#[tokio::test]
+async fn a_forged_digest_does_not_take_the_key_of_the_real_one() {
+    let (ground, member, _) = ground().await;
+    // A real digest of the member's own trail, which the forged one comes before.
+    let digests = ground.sandbox.keys_raw(BUCKET, &format!("AWSLogs/{member}/CloudTrail-Digest/"));
+    let real = digests.iter().find(|key| key.contains("_us-east-1_own_")).unwrap().clone();
+    let clients = ground.clients(&member, REGION);
+    let got = clients.s3().get_object().bucket(BUCKET).key(&real).send().await.unwrap();
+    let metadata: BTreeMap<_, _> = got.metadata().cloned().unwrap_or_default().into_iter().collect();
+    let body = got.body.collect().await.unwrap().to_vec();
+    let text = String::from_utf8(forge::inflated(&body)).unwrap();
+    // One byte is another, the signature is the real one's.
+    let altered = forge::gzip(text.replacen("digestEndTime", "digestEndTime ", 0).as_bytes());
+    let altered = if altered == body { forge::gzip(format!("{text} ").as_bytes()) } else {
+        forge::gzip(format!("{text} ").as_bytes())
+    };
+    plant(&ground, &member, &real, altered, metadata.clone()).await;
+    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, Some(14), "{told:#}");
+    assert_eq!(told["counts"]["quarantined_digests"], 1, "{told:#}");
+    let (_, below) = real.rsplit_once("AWSLogs/").unwrap();
+    assert_eq!(archived(&ground, below), Vec::<String>::new());
+    let reason = told["examples"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("CloudTrail did not sign it"), "{reason}");
+    // The real one comes later, and all is proven.
+    plant(&ground, &member, &real, body, metadata).await;
+    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(archived(&ground, below).len(), 1);
+    let output = ground.run("", &["verify", "--account", member.as_str()]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn digests_without_a_signature_or_with_an_own_key_stay_apart_and_can_be_accepted() {
+    let (ground, member, _) = ground().await;
+    let key = digest_key(member.as_str(), REGION, "orgtrail");
+    let (body, metadata) = forged(member.as_str(), &key);
+    plant(&ground, &member, &key, body.clone(), metadata).await;
+    let other = digest_key(member.as_str(), REGION, "other");
+    let (body, _) = forged(member.as_str(), &other);
+    plant(&ground, &member, &other, body, BTreeMap::new()).await;
+    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["counts"]["quarantined_digests"]), (Some(14), &json!(2)), "{told:#}");
+    assert_eq!(archived(&ground, "20260110T090000Z"), Vec::<String>::new());
+    accept_all(&ground).await;
+    let output = ground.run("", &["consolidate", "--yes"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn many_planted_objects_do_not_fill_the_archive() {
+    let (ground, member, _) = ground().await;
+    for number in 0..1_050 {
+        let key = log_key("999999999999", REGION, &format!("{number:016}"));
+        ground.sandbox.put_raw(BUCKET, &key, &records()).unwrap();
+    }
+    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, Some(14), "{told:#}");
+    let unbound = &told["unbound"][0];
+    assert_eq!((&unbound["objects"], &unbound["kept"]), (&json!(1_050), &json!(1_000)), "{told:#}");
+    let kept = ground.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/").len();
+    assert_eq!(kept, 1_000);
+    let _ = member;
+}
+
+#[tokio::test]
+async fn a_declared_source_of_several_accounts_arrives_whole_and_is_proven() {
+    let ground = Ground::new().await;
+    let [one, two, owner] = &ground.members[..3] else { panic!() };
+    ground.bucket(owner, "collected", REGION).await;
+    for account in [one, two] {
+        ground.trail(account, "auditing", "collected", None).await;
+    }
+    ground.sandbox.tick(SignedDuration::from_hours(2));
+    // No trail tells of it any more.
+    for account in [one, two] {
+        let clients = ground.clients(account, REGION);
+        clients.cloudtrail().delete_trail().name("auditing").send().await.unwrap();
+    }
+    let declared = |more: &str| {
+        format!("[[consolidate.sources]]\nbucket = \"collected\"\naccount = \"{owner}\"\n{more}")
+    };
+    let (code, told) = ground.json(&declared(""), &["consolidate", "--yes"]).await;
+    assert_eq!(code, Some(14), "{told:#}");
+    assert!(told["counts"]["unbound"].as_u64().unwrap() > 0, "{told:#}");
+    let accounts = declared(&format!("accounts = [\"{one}\", \"{two}\"]\n"));
+    let (code, told) = ground.json(&accounts, &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["unbound"]), (Some(0), &Value::Array(Vec::new())), "{told:#}");
+    ground.assert_arrived("collected");
+    for account in [one, two] {
+        let output = ground.run(&accounts, &["verify", "--account", account.as_str()]).await;
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_of_the_log_archive_may_contain_every_account_of_the_organization() {
+    let ground = Ground::new().await;
+    let one = &ground.members[0];
+    ground.bucket(&archive(), "central", REGION).await;
+    ground.trail(one, "own", "central", None).await;
+    ground.sandbox.tick(SignedDuration::from_hours(2));
+    let clients = ground.clients(one, REGION);
+    clients.cloudtrail().delete_trail().name("own").send().await.unwrap();
+    let owner = archive();
+    let declared =
+        format!("[[consolidate.sources]]\nbucket = \"central\"\naccount = \"{owner}\"\n");
+    let (code, told) = ground.json(&declared, &["consolidate", "--yes"]).await;
+    assert_eq!(code, Some(0), "{told:#}");
+    ground.assert_arrived("central");
+}
+
+#[tokio::test]
+async fn planted_objects_do_not_keep_a_trail_from_being_retired() {
+    let (ground, member, victim) = ground().await;
+    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, Some(0), "{told:#}");
+    let trail = format!("arn:aws:cloudtrail:{REGION}:{member}:trail/own");
+    let consolidated = |told: &Value| {
+        let conditions = told["conditions"].as_array().unwrap().clone();
+        conditions.into_iter().filter(|one| {
+            let name = one["name"].as_str().unwrap();
+            name == "consolidated" || name == "counted"
+        }).collect::<Vec<_>>()
+    };
+    let (_, before) = ground.json("", &["retire", &trail]).await;
+    let none = BTreeMap::new;
+    let key = log_key(victim.as_str(), REGION, "AAAAAAAAAAAAAAAA");
+    plant(&ground, &member, &key, records(), none()).await;
+    let key = log_key(member.as_str(), "xx-evil-9", "AAAAAAAAAAAAAAAA");
+    plant(&ground, &member, &key, records(), none()).await;
+    let digest = digest_key(member.as_str(), REGION, "own");
+    let (body, metadata) = forged(member.as_str(), &digest);
+    plant(&ground, &member, &digest, body, metadata).await;
+    let (_, after) = ground.json("", &["retire", &trail]).await;
+    let standings = |told: &Value| -> Vec<Value> {
+        consolidated(told).iter().map(|one| one["standing"].clone()).collect()
+    };
+    assert_eq!(standings(&before).len(), 2, "{before:#}");
+    assert_eq!(standings(&after), standings(&before), "{after:#}");
+}
