@@ -186,7 +186,10 @@ pub fn consolidated(report: Result<&Report, Failed>) -> Condition {
         (counts.archived, "missing that must be restored first"),
         (counts.conflicts, "in conflict with what the archive has"),
         // Digests that CloudTrail did not sign are no evidence that would be lost.
-        (counts.quarantined.saturating_sub(counts.quarantined_digests), "no log files: `orgtrail accept` accepts that"),
+        (
+            counts.quarantined.saturating_sub(counts.quarantined_digests),
+            "no log files: `orgtrail accept` accepts that",
+        ),
         (counts.held_back, "log files whose digests are not in the archive"),
     ]
     .into_iter()
@@ -352,7 +355,8 @@ pub fn counted(held: Result<&Holdings, Failed>, report: Result<&Report, Failed>)
         0 => left,
         _ => format!("{left}, {refused} digests that nothing proves stay"),
     };
-    let standing = if source == archive + foreign + refused { Standing::Holds } else { Standing::Not };
+    let standing =
+        if source == archive + foreign + refused { Standing::Holds } else { Standing::Not };
     let source = plural(source, "object", "objects");
     condition(standing, format!("{source} at the source, {archive} in the archive{left}"))
 }

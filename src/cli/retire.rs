@@ -430,11 +430,7 @@ impl Look<'_> {
         };
         let run = consolidate::begin(self.aws);
         let progress = Arc::new(Progress::new(None));
-        let scope = sources::scope(
-            self.config,
-            &organization,
-            [self.trail.home_region.clone()],
-        );
+        let scope = sources::scope(self.config, &organization, [self.trail.home_region.clone()]);
         let saved = keys::saved(&archive.target, archive.prefix.as_deref()).await;
         let saved: PublicKeySet = match saved {
             Ok(saved) => saved,
@@ -516,7 +512,8 @@ mod tests {
         .unwrap();
         assert_eq!(declared.account.as_str(), "555555555555");
         assert_eq!(declared.region.as_str(), "eu-west-1");
-        let excluded = own("[consolidate]\nexclude = [\"444444444444:s3://legacy-*\"]\n").unwrap_err();
+        let excluded =
+            own("[consolidate]\nexclude = [\"444444444444:s3://legacy-*\"]\n").unwrap_err();
         assert_eq!(excluded.exit(), Exit::Refused);
     }
 }

@@ -10,8 +10,8 @@ use super::{CliError, Context, Exit, Format, consolidate};
 use crate::{
     archive::{
         consolidate::{
-            census::{Census, Counting, census},
             binding::Scope,
+            census::{Census, Counting, census},
             discover::{self, Found, LegacyTrail, Selected, Unread},
             locate::{LocatedSources, declaration, locate},
             source::Source,

@@ -92,9 +92,8 @@ impl Consolidate {
     #[must_use]
     pub fn excludes(&self, name: &str, accounts: &BTreeSet<AccountId>) -> bool {
         let entries = || self.exclude.iter().map(|entry| Exclusion::of(entry));
-        let is_excluded = |account: Option<&AccountId>| {
-            entries().any(|entry| entry.matches(name, account))
-        };
+        let is_excluded =
+            |account: Option<&AccountId>| entries().any(|entry| entry.matches(name, account));
         match accounts.is_empty() {
             true => is_excluded(None),
             false => accounts.iter().all(|account| is_excluded(Some(account))),

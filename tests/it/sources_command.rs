@@ -63,7 +63,13 @@ impl Ground {
         make_bucket(&self.clients(owner, region), name, region, json!([])).await;
     }
 
-    pub(crate) async fn trail(&self, account: &AccountId, name: &str, bucket: &str, prefix: Option<&str>) {
+    pub(crate) async fn trail(
+        &self,
+        account: &AccountId,
+        name: &str,
+        bucket: &str,
+        prefix: Option<&str>,
+    ) {
         let clients = self.clients(account, HOME);
         let trail = clients.cloudtrail();
         trail

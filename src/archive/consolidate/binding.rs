@@ -73,8 +73,8 @@ impl Scope {
     #[must_use]
     pub fn binding(&self, source: &Source) -> Binding<'_> {
         let is_trusted = source.owner.as_ref().is_some_and(|owner| self.trusted.contains(owner));
-        let accounts = (!is_trusted)
-            .then(|| source.owner.iter().chain(&source.accounts).cloned().collect());
+        let accounts =
+            (!is_trusted).then(|| source.owner.iter().chain(&source.accounts).cloned().collect());
         Binding { scope: self, accounts }
     }
 }

@@ -213,7 +213,9 @@ async fn is_expected(
     body: &Bytes,
     sha256: [u8; 32],
 ) -> Result<Vec<ListedLog>, CopyError> {
-    inspect(expected, body, object.metadata.as_ref()).await.map_err(|refusal| CopyError::Refused { refusal, sha256 })
+    inspect(expected, body, object.metadata.as_ref())
+        .await
+        .map_err(|refusal| CopyError::Refused { refusal, sha256 })
 }
 
 /// Compares an object with what lies under its key in the archive, and writes

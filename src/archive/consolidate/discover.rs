@@ -112,7 +112,8 @@ impl Found {
                 config.consolidate.excludes(&source.name, &accounts)
             })
         };
-        let (excluded, unread) = std::mem::take(&mut self.unread).into_iter().partition(is_excluded);
+        let (excluded, unread) =
+            std::mem::take(&mut self.unread).into_iter().partition(is_excluded);
         self.unread = unread;
         self.excluded = excluded;
     }

@@ -108,7 +108,8 @@ impl DigestClaim {
         // INVARIANT: before all of it is read, so that only what CloudTrail wrote takes
         // time and memory.
         match attest(&self.key, &text, get, keys) {
-            Attestation::Signed { bucket: origin } if origin == bucket.as_str() || rights.moved => {}
+            Attestation::Signed { bucket: origin } if origin == bucket.as_str() || rights.moved => {
+            }
             Attestation::Signed { bucket: origin } => {
                 return Err(Refusal::Unproven(format!("CloudTrail wrote it into {origin}")));
             }

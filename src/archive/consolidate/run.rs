@@ -446,7 +446,8 @@ async fn find_lanes(
                     account: lane.account,
                     why: Unbound::UnknownRegion,
                 }));
-                let wanted: Vec<Lane> = bound.into_iter().filter(|lane| asked.wants(lane)).collect();
+                let wanted: Vec<Lane> =
+                    bound.into_iter().filter(|lane| asked.wants(lane)).collect();
                 let rights = |lane: &Lane| {
                     let account = &lane.account;
                     let alone = speak_for(account) <= 1;

@@ -99,8 +99,10 @@ impl Route {
         let small = origin.size_bytes <= MAX_COPY_BYTES;
         let bytes = origin.size_bytes.min(target.part_bytes);
         // While it waits, another may find that S3 copies.
-        let mut held = if inside && self.is(State::Server) { None } else { limit.hold(bytes).await };
-        if let Some(etag) = origin.etag.filter(|_| inside && small && may_go_unseen && self.is(State::Server))
+        let mut held =
+            if inside && self.is(State::Server) { None } else { limit.hold(bytes).await };
+        if let Some(etag) =
+            origin.etag.filter(|_| inside && small && may_go_unseen && self.is(State::Server))
         {
             held = None;
             // INVARIANT: the listed entity tag pins the content, so that the

@@ -206,7 +206,11 @@ mod tests {
         (text.into_bytes(), metadata.into())
     }
 
-    fn of(key: &str, (text, own): &(Vec<u8>, BTreeMap<String, String>), keys: &RegionKeys) -> Attestation {
+    fn of(
+        key: &str,
+        (text, own): &(Vec<u8>, BTreeMap<String, String>),
+        keys: &RegionKeys,
+    ) -> Attestation {
         let get = |name: &str| own.get(name).map(String::as_str);
         attest(&key.parse().unwrap(), text, get, keys)
     }
@@ -219,12 +223,17 @@ mod tests {
         let bucket = "logs".to_owned();
         assert_eq!(of(KEY, &digest, &known), Attestation::Signed { bucket });
         // Under another account, Region or hour it is not what its key says.
-        for (from, to) in [("111111111111", "222222222222"), ("us-east-1", "eu-west-1"), ("T09", "T10")] {
+        for (from, to) in
+            [("111111111111", "222222222222"), ("us-east-1", "eu-west-1"), ("T09", "T10")]
+        {
             let moved = KEY.replace(from, to);
             assert!(matches!(of(&moved, &digest, &known), Attestation::OtherDigest(_)), "{moved}");
         }
         // Signed for one key and account, and saying another.
-        let other = signed(&pair, &[("\"awsAccountId\":\"111111111111\"", "\"awsAccountId\":\"222222222222\"")]);
+        let other = signed(
+            &pair,
+            &[("\"awsAccountId\":\"111111111111\"", "\"awsAccountId\":\"222222222222\"")],
+        );
         assert!(matches!(of(KEY, &other, &known), Attestation::OtherDigest(_)));
         let later = signed(&pair, &[("T09:00:00Z", "T11:00:00Z")]);
         assert!(matches!(of(KEY, &later, &known), Attestation::OtherDigest(_)));

@@ -64,10 +64,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
         }
         if account.is_none() && pattern.contains('*') && pattern.starts_with("s3://") {
             checker
-                .error(
-                    &[&place],
-                    format!("found `{pattern}`, a pattern without an account"),
-                )
+                .error(&[&place], format!("found `{pattern}`, a pattern without an account"))
                 .hint(format!(
                     "whoever chooses a bucket's name could match it: write \
                      `<account>:{pattern}`, or an exact name"
@@ -77,9 +74,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             checker
                 .error(
                     &[&place],
-                    format!(
-                        "found `{entry}`, expected `s3://bucket`, or `<account>:s3://bucket*`"
-                    ),
+                    format!("found `{entry}`, expected `s3://bucket`, or `<account>:s3://bucket*`"),
                 )
                 .hint("`orgtrail sources` lists the names");
         }
