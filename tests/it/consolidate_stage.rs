@@ -145,7 +145,10 @@ impl Stage {
         let aws = self.sign_in().await;
         let readers = self.readers(&aws);
         let source = |nth: usize| source(BUCKETS[nth], &self.members[nth], &self.region);
-        let sources = readers.into_iter().enumerate().map(|(n, clients)| (source(n), clients));
+        let sources = readers.into_iter().enumerate().map(|(n, clients)| {
+            // Declared: either may contain the other's.
+            (Source { accounts: self.members.iter().cloned().collect(), ..source(n) }, clients)
+        });
         let sources = bound(&self.sandbox, sources.collect());
         let progress = Arc::clone(&started.progress);
         consolidate(&run(), &asked, &self.archive(&aws), sources, progress).await

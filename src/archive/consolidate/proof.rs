@@ -44,11 +44,10 @@ pub struct Attester {
 /// What a source's digests of one account may lack.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// The signature: only where whoever administers the bucket is trusted.
-    pub unsigned: bool,
-    /// A key, where AWS's list begins later: also where the bucket is the account's own
-    /// and no other source may speak for it.
-    pub old: bool,
+    /// The signature, or a key where AWS's list begins later: only where whoever
+    /// administers the bucket is trusted. An account's own administrator is not: it could
+    /// take the keys of digests that lie elsewhere.
+    pub unproven: bool,
     /// The address of this bucket: where they were moved there.
     pub moved: bool,
 }
@@ -63,18 +62,13 @@ pub struct DigestClaim {
 }
 
 impl Rights {
-    /// Those of a source's digests of an account; `alone` where no other source may
-    /// speak for the account.
+    /// Those of a source's digests of an account.
     #[must_use]
-    pub fn of(source: &Source, binding: &Binding<'_>, account: &AccountId, alone: bool) -> Self {
+    pub fn of(source: &Source, binding: &Binding<'_>, account: &AccountId) -> Self {
         let trusted = binding.is_of_all() || source.policy.copy_unproven;
         let is_own = source.owner.as_ref() == Some(account);
         let by_trail = source.trails.iter().any(|trail| trail.account.as_ref() == Some(account));
-        Self {
-            unsigned: trusted,
-            old: trusted || (is_own && alone),
-            moved: trusted || is_own || !by_trail,
-        }
+        Self { unproven: trusted, moved: trusted || is_own || !by_trail }
     }
 }
 
@@ -113,11 +107,10 @@ impl DigestClaim {
             Attestation::Signed { bucket: origin } => {
                 return Err(Refusal::Unproven(format!("CloudTrail wrote it into {origin}")));
             }
-            Attestation::Unsigned if rights.unsigned => {}
+            Attestation::Unsigned | Attestation::KeyTooOld(_) if rights.unproven => {}
             Attestation::Unsigned => {
                 return Err(Refusal::Unproven("it has no signature".to_owned()));
             }
-            Attestation::KeyTooOld(_) if rights.old => {}
             Attestation::KeyTooOld(why) => return Err(Refusal::Unproven(why)),
             Attestation::KeyUnknown(why) => return Err(Refusal::Undecided(why)),
             Attestation::OtherDigest(why) => return Err(no_digest(why)),

@@ -395,10 +395,6 @@ async fn find_lanes(
 ) -> (Vec<(Lane, Reader)>, Vec<Outsiders>) {
     let (mut found, mut outsiders) = (Vec::new(), Vec::new());
     let all: Vec<Source> = sources.iter().map(|(source, _)| source.clone()).collect();
-    let speak_for = |account: &AccountId| {
-        let bound = all.iter().filter(|one| scope.binding(one).admits_account(account).is_ok());
-        bound.map(|source| &source.bucket).collect::<BTreeSet<_>>().len()
-    };
     let mut listed = stream::iter(sources)
         .map(|(source, clients)| async move {
             let binding = scope.binding(&source);
@@ -450,8 +446,7 @@ async fn find_lanes(
                     bound.into_iter().filter(|lane| asked.wants(lane)).collect();
                 let rights = |lane: &Lane| {
                     let account = &lane.account;
-                    let alone = speak_for(account) <= 1;
-                    (account.clone(), Rights::of(&source, &binding, account, alone))
+                    (account.clone(), Rights::of(&source, &binding, account))
                 };
                 let rights = Arc::new(wanted.iter().map(rights).collect());
                 let route = Arc::new(Route::new(asked.server_side));
