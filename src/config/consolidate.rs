@@ -94,9 +94,10 @@ impl Consolidate {
         let entries = || self.exclude.iter().map(|entry| Exclusion::of(entry));
         let is_excluded =
             |account: Option<&AccountId>| entries().any(|entry| entry.matches(name, account));
-        match accounts.is_empty() {
-            true => is_excluded(None),
-            false => accounts.iter().all(|account| is_excluded(Some(account))),
+        if accounts.is_empty() {
+            is_excluded(None)
+        } else {
+            accounts.iter().all(|account| is_excluded(Some(account)))
         }
     }
 }

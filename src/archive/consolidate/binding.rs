@@ -120,11 +120,11 @@ mod tests {
         format!("{:012}", 111_111_111_111_u64 * (nth as u64 + 1)).parse().unwrap()
     }
 
-    fn accounts(of: &[bool; 6]) -> BTreeSet<AccountId> {
+    fn accounts(of: [bool; 6]) -> BTreeSet<AccountId> {
         (0..6).filter(|nth| of[*nth]).map(account).collect()
     }
 
-    fn source(owner: Option<usize>, bound: &[bool; 6]) -> Source {
+    fn source(owner: Option<usize>, bound: [bool; 6]) -> Source {
         Source {
             bucket: "logs".parse().unwrap(),
             prefix: None,
@@ -148,11 +148,11 @@ mod tests {
             region in proptest::sample::select(vec!["us-east-1", "eu-west-1", "xx-evil-9"]),
         ) {
             let scope = Scope {
-                accounts: accounts(&organization),
+                accounts: accounts(organization),
                 regions: ["us-east-1", "eu-west-1"].map(|code| code.parse().unwrap()).into(),
-                trusted: accounts(&trusted),
+                trusted: accounts(trusted),
             };
-            let source = source(owner, &bound);
+            let source = source(owner, bound);
             let admitted = scope.binding(&source).admits(&account(of), &region.parse().unwrap());
             let owner_is_trusted = owner.is_some_and(|owner| trusted[owner]);
             let expected = organization[of]
@@ -164,11 +164,11 @@ mod tests {
         #[test]
         fn who_reads_a_bucket_does_not_bind_it(of in 0..6_usize) {
             let scope = Scope {
-                accounts: accounts(&[true; 6]),
+                accounts: accounts([true; 6]),
                 regions: ["us-east-1".parse().unwrap()].into(),
                 trusted: BTreeSet::new(),
             };
-            let source = source(None, &[false; 6]);
+            let source = source(None, [false; 6]);
             let admitted =
                 scope.binding(&source).admits(&account(of), &"us-east-1".parse().unwrap());
             prop_assert_eq!(admitted, Err(Unbound::OtherAccount));

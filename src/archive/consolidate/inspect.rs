@@ -142,7 +142,7 @@ pub(super) async fn inspect(
 ///
 /// # Errors
 /// It is not to be copied.
-pub fn inspect_now(
+pub(super) fn inspect_now(
     expected: &Expected,
     stored: &[u8],
     metadata: &HashMap<String, String>,

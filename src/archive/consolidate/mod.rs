@@ -9,6 +9,7 @@ pub mod binding;
 pub mod census;
 pub mod copy;
 pub mod discover;
+mod find;
 pub mod history;
 pub mod inspect;
 pub mod join;

@@ -121,3 +121,73 @@ impl DigestClaim {
         Ok(document.log_files)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    const KEY: &str = "AWSLogs/111111111111/CloudTrail-Digest/us-east-1/2026/01/10/111111111111_CloudTrail-Digest_us-east-1_old_us-east-1_20260110T090000Z.json.gz";
+
+    fn claim(rights: Rights) -> DigestClaim {
+        let keys = RegionKeys { vouched: Arc::default(), saved: Arc::default(), failed: None };
+        let bucket = "logs".parse().unwrap();
+        DigestClaim {
+            key: KEY.parse().unwrap(),
+            attester: Arc::new(Attester { keys, bucket, rights }),
+        }
+    }
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    fn digest(logs: &str) -> String {
+        format!(
+            r#"{{"digestStartTime":"2026-01-10T08:00:00Z","digestEndTime":"2026-01-10T09:00:00Z","digestS3Bucket":"logs","digestS3Object":"{KEY}","digestPublicKeyFingerprint":"00","previousDigestSignature":null,"logFiles":[{logs}]}}"#
+        )
+    }
+
+    fn code(claim: &DigestClaim, stored: &[u8]) -> &'static str {
+        claim.check(stored, &HashMap::new()).unwrap_err().code()
+    }
+
+    #[test]
+    fn what_no_key_proves_is_copied_only_from_those_who_are_trusted() {
+        let stored = gzip(&digest(""));
+        assert_eq!(code(&claim(Rights::default()), &stored), "unproven-digest");
+        let trusted = claim(Rights { unproven: true, moved: true });
+        assert_eq!(trusted.check(&stored, &HashMap::new()), Ok(Vec::new()));
+        // What is no digest is none from anybody.
+        assert_eq!(code(&trusted, &gzip("{}")), "no-digest");
+        assert_eq!(code(&trusted, &gzip(&digest("").replace("T09:00", "T10:00"))), "no-digest");
+    }
+
+    #[test]
+    fn a_crafted_list_is_not_read_before_its_signature() {
+        // Millions of entries that no list of digests could take: they are skipped.
+        let entry = r#"{"s3Bucket":"b","s3Object":"o","hashValue":"0"},"#;
+        let many = entry.repeat(1 << 20);
+        let stored = gzip(&digest(many.trim_end_matches(',')));
+        assert_eq!(code(&claim(Rights::default()), &stored), "unproven-digest");
+        let more = gzip(&digest(&" ".repeat((64 << 20) + 1)));
+        assert!(more.len() < 1 << 20);
+        assert_eq!(code(&claim(Rights::default()), &more), "no-digest");
+    }
+
+    #[tokio::test]
+    async fn digests_wait_for_the_memory_that_they_may_take() {
+        let first = DigestClaim::memory(1 << 20).await;
+        let second = DigestClaim::memory(1 << 20).await;
+        assert!(first.is_some() && second.is_some());
+        let mut third = Box::pin(DigestClaim::memory(1 << 20));
+        assert!(futures::poll!(&mut third).is_pending());
+        drop(first);
+        assert!(third.await.is_some());
+    }
+}

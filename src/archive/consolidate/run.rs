@@ -12,18 +12,18 @@ use tokio::sync::mpsc::Sender;
 
 pub use super::progress::{Progress, SourceProgress};
 use super::{
-    binding::{Scope, Unbound},
+    binding::Scope,
     census,
     copy::Target,
+    find::{Reader, expect_logs, find_lanes, none},
     lane::{LaneFailure, LaneResult, Proven, Work},
     ledger::{Ledger, LedgerError},
-    outsiders::{Folder, Outsiders, Place, UnboundObjects},
+    outsiders::{Place, UnboundObjects},
     pace::Limit,
-    proof::{Attester, Rights},
-    quarantine::{Budget, Contents},
+    proof::Attester,
+    quarantine::Contents,
     record::{Counts, FORMAT_VERSION, Head, Row},
     restore::{Held, Restore},
-    server_side::Route,
     source::Source,
     vouch::Vouchers,
     writer::{Examples, SEGMENT_EVERY, Writer},
@@ -31,27 +31,24 @@ use super::{
 use crate::{
     archive::{
         accept::Acceptances,
-        key::{DIGEST_FOLDER, LogClass},
+        key::DIGEST_FOLDER,
         units::Lane,
         verify::{
             chain::Window,
-            run::{KeyRing, RegionKeys},
+            run::KeyRing,
             source::{S3Source, Source as Objects},
         },
     },
     aws::{AwsError, Clients, in_one_line},
-    names::{AccountId, BucketName, Region},
+    names::{AccountId, Region},
 };
 
 /// Accounts and Regions of which a lane is worked on at once. Each holds a page of
 /// either side.
-const LANES_AT_ONCE: usize = 8;
+pub(super) const LANES_AT_ONCE: usize = 8;
 
 /// Sources whose objects of accounts that they do not speak for are listed at once.
 const OUTSIDERS_AT_ONCE: usize = 2;
-
-/// What every folder of CloudTrail's below an account begins with.
-const LOGS: &str = "CloudTrail";
 
 /// Lanes of which a day is listed at once, to tell how long it takes.
 const FORECASTS_AT_ONCE: usize = 2;
@@ -86,11 +83,11 @@ pub struct Asked {
 }
 
 impl Asked {
-    fn wants_account(&self, account: &AccountId) -> bool {
+    pub(super) fn wants_account(&self, account: &AccountId) -> bool {
         self.accounts.is_empty() || self.accounts.contains(account)
     }
 
-    fn wants(&self, lane: &Lane) -> bool {
+    pub(super) fn wants(&self, lane: &Lane) -> bool {
         self.wants_account(&lane.account)
             && (self.regions.is_empty() || self.regions.contains(&lane.region))
     }
@@ -270,9 +267,10 @@ pub async fn consolidate(
     let mut region_keys = BTreeMap::new();
     for region in found.iter().map(|(lane, _)| &lane.region).collect::<BTreeSet<_>>() {
         // A Region without digests needs no keys.
-        let keys = match report.digest_regions.contains(region) {
-            true => keys.of(region, Window::default()).await,
-            false => none(),
+        let keys = if report.digest_regions.contains(region) {
+            keys.of(region, Window::default()).await
+        } else {
+            none()
         };
         region_keys.insert(region.clone(), keys);
     }
@@ -367,112 +365,6 @@ pub async fn consolidate(
     Ok(report)
 }
 
-/// What a source's lanes are read with.
-#[derive(Debug, Clone)]
-struct Reader {
-    bucket: BucketName,
-    clients: Clients,
-    route: Arc<Route>,
-    pace: Arc<Limit>,
-    budget: Arc<Budget>,
-    /// What digests may lack, by the account that they speak for.
-    rights: Arc<BTreeMap<AccountId, Rights>>,
-}
-
-/// Keys that prove nothing.
-fn none() -> RegionKeys {
-    RegionKeys { vouched: Arc::default(), saved: Arc::default(), failed: None }
-}
-
-/// The lanes of what sources may speak for, and the folders of all else.
-async fn find_lanes(
-    asked: &Asked,
-    sources: Vec<(Source, Clients)>,
-    scope: &Scope,
-    contents: &Arc<Contents>,
-    progress: &Progress,
-    report: &mut Report,
-) -> (Vec<(Lane, Reader)>, Vec<Outsiders>) {
-    let (mut found, mut outsiders) = (Vec::new(), Vec::new());
-    let all: Vec<Source> = sources.iter().map(|(source, _)| source.clone()).collect();
-    let mut listed = stream::iter(sources)
-        .map(|(source, clients)| async move {
-            let binding = scope.binding(&source);
-            let wants = |account: &AccountId| binding.admits_account(account).is_ok();
-            let lanes = tokio::select! {
-                lanes = source.lanes_of(&clients, wants) => Some(lanes),
-                () = progress.halted() => None,
-            };
-            (source, clients, lanes)
-        })
-        .buffer_unordered(LANES_AT_ONCE);
-    while let Some((source, clients, lanes)) = listed.next().await {
-        let Some(lanes) = lanes else {
-            report.stopped = true;
-            continue;
-        };
-        match lanes {
-            Ok(lanes) => {
-                let is_foreign = |folder: &String| {
-                    !all.iter().any(|other| other.lies_below(&source.bucket, folder))
-                };
-                let foreign = lanes.foreign.into_iter().filter(is_foreign);
-                report
-                    .foreign_folders
-                    .extend(foreign.map(|key| format!("s3://{}/{key}", source.bucket)));
-                report.stray_objects += lanes.stray_objects;
-                let binding = scope.binding(&source);
-                let mut folders: Vec<Folder> = lanes
-                    .others
-                    .into_iter()
-                    .filter(|(_, account)| asked.wants_account(account))
-                    .filter_map(|(root, account)| {
-                        let why = binding.admits_account(&account).err()?;
-                        Some(Folder { root, account, below: LOGS.to_owned(), why })
-                    })
-                    .collect();
-                let (bound, unknown): (Vec<Lane>, Vec<Lane>) = lanes
-                    .lanes
-                    .into_iter()
-                    .partition(|lane| binding.admits(&lane.account, &lane.region).is_ok());
-                let unknown = unknown.into_iter().filter(|lane| asked.wants(lane));
-                folders.extend(unknown.map(|lane| Folder {
-                    below: format!("{}/{}/", lane.folder, lane.region),
-                    root: lane.root,
-                    account: lane.account,
-                    why: Unbound::UnknownRegion,
-                }));
-                let wanted: Vec<Lane> =
-                    bound.into_iter().filter(|lane| asked.wants(lane)).collect();
-                let rights = |lane: &Lane| {
-                    let account = &lane.account;
-                    (account.clone(), Rights::of(&source, &binding, account))
-                };
-                let rights = Arc::new(wanted.iter().map(rights).collect());
-                let route = Arc::new(Route::new(asked.server_side));
-                let pace = Arc::new(Limit::new(asked.concurrency));
-                let budget = Arc::new(Budget::new(Arc::clone(contents)));
-                outsiders.push(Outsiders {
-                    source: source.name(),
-                    clients: clients.clone(),
-                    bucket: source.bucket.clone(),
-                    pace: Arc::clone(&pace),
-                    budget: Arc::clone(&budget),
-                    folders,
-                    leave: source.policy.leave_unbound,
-                });
-                let bucket = source.bucket.clone();
-                let reader = Reader { bucket, clients, route, pace, budget, rights };
-                found.extend(wanted.into_iter().map(|lane| (lane, reader.clone())));
-            }
-            Err(error) => report.failures.push(failure(source.name(), &error)),
-        }
-    }
-    found.sort_by(|(one, ..), (other, ..)| one.cmp(other));
-    found.dedup_by(|(one, ..), (other, ..)| one == other);
-    (found, outsiders)
-}
-
 /// Puts what lies in one account and Region of a source together.
 fn by_place(works: Vec<Work>) -> Vec<Vec<Work>> {
     let mut places = BTreeMap::<_, Vec<Work>>::new();
@@ -519,19 +411,6 @@ async fn in_order(works: Vec<Work>, rows: &Sender<Row>) -> Vec<(Lane, LaneResult
     results
 }
 
-/// Adds the lanes of logs that digests may name: a lane's first log may be
-/// delivered after its source was looked at and before its digest is copied.
-fn expect_logs<R: Clone>(found: &mut Vec<(Lane, R)>) {
-    let lanes: BTreeSet<Lane> = found.iter().map(|(lane, _)| lane.clone()).collect();
-    let digests = found.iter().filter(|(lane, _)| lane.folder == DIGEST_FOLDER);
-    let logs = digests.map(|(lane, reader)| {
-        let folder = LogClass::Events.folder().to_owned();
-        (Lane { folder, ..lane.clone() }, reader.clone())
-    });
-    let missing: Vec<_> = logs.filter(|(lane, _)| !lanes.contains(lane)).collect();
-    found.extend(missing);
-}
-
 fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Report) -> Proven {
     for (lane, result) in results {
         report.counts += result.counts;
@@ -550,7 +429,7 @@ fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Repor
     known
 }
 
-fn failure(place: String, error: &AwsError) -> Failure {
+pub(super) fn failure(place: String, error: &AwsError) -> Failure {
     Failure { place, reason: error.in_full(), hint: error.hint() }
 }
 
@@ -585,24 +464,5 @@ mod tests {
         assert_eq!(closed_through(now, 0), date(2026, 3, 9));
         assert_eq!(closed_through(now, 2), date(2026, 3, 7));
         assert_eq!(closed_through(now, u32::MAX), Date::MIN);
-    }
-
-    #[test]
-    fn where_there_are_digests_logs_are_looked_for() {
-        let lane = |account: &str, folder: &str| Lane {
-            bucket: "logs".to_owned(),
-            root: "AWSLogs/".to_owned(),
-            account: account.parse().unwrap(),
-            folder: folder.to_owned(),
-            region: "us-east-1".parse().unwrap(),
-        };
-        let (one, other) = ("111111111111", "222222222222");
-        let mut found = vec![
-            (lane(one, DIGEST_FOLDER), 1),
-            (lane(one, "CloudTrail"), 2),
-            (lane(other, DIGEST_FOLDER), 3),
-        ];
-        expect_logs(&mut found);
-        assert_eq!(found[3..], [(lane(other, "CloudTrail"), 3)]);
     }
 }

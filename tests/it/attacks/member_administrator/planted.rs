@@ -293,3 +293,90 @@ async fn planted_objects_do_not_keep_a_trail_from_being_retired() {
     assert_eq!(standings(&before).len(), 2, "{before:#}");
     assert_eq!(standings(&after), standings(&before), "{after:#}");
 }
+
+mod laws {
+    //! In a smaller form, through the sandbox: whatever lies in a bucket, nothing of an
+    //! account comes among the logs that nothing binds the bucket to.
+
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use orgtrail::archive::consolidate::binding::Scope;
+    use orgtrail::archive::consolidate::run::{Progress, Sources, consolidate};
+    use orgtrail::archive::consolidate::source::Source;
+    use orgtrail::archive::verify::run::KeyRing;
+    use orgtrail::aws::Settings;
+    use orgtrail::names::AccountId;
+    use orgtrail::sandbox::{Options, Sandbox};
+    use proptest::prelude::*;
+
+    use super::log_key;
+    use crate::consolidate_stage as stage;
+
+    const ACCOUNTS: [&str; 4] = ["333333333333", "444444444444", "555555555555", "999999999999"];
+    const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "xx-evil-9"];
+
+    fn account(nth: usize) -> AccountId {
+        ACCOUNTS[nth].parse().unwrap()
+    }
+
+    async fn holds(
+        planted: &[(usize, usize)],
+        organization: &BTreeSet<usize>,
+        bound: &BTreeSet<usize>,
+        is_trusted: bool,
+    ) {
+        let region: orgtrail::names::Region = "us-east-1".parse().unwrap();
+        let sandbox = Sandbox::start(Options::new(region.clone())).await.unwrap();
+        let aws = stage::sign_in(&sandbox, Settings::default()).await;
+        let (keeper, owner) = (sandbox.accounts()[1].clone(), sandbox.accounts()[2].clone());
+        let archive = stage::archive(aws.clients(&keeper, &region));
+        let reader = aws.clients(&owner, &region);
+        for (clients, bucket) in [(&archive.target.clients, stage::ARCHIVE), (&reader, "planted")] {
+            clients.s3().create_bucket().bucket(bucket).send().await.unwrap();
+        }
+        for (of, at) in planted {
+            let key = log_key(ACCOUNTS[*of], REGIONS[*at], "AAAAAAAAAAAAAAAA");
+            let class = aws_sdk_s3::types::StorageClass::Standard;
+            stage::put_as(class, &reader, "planted", &key, &stage::log_body("log")).await;
+        }
+        let source = stage::source("planted", &owner, &region);
+        let source = Source { accounts: bound.iter().map(|nth| account(*nth)).collect(), ..source };
+        let scope = Scope {
+            accounts: organization.iter().map(|nth| account(*nth)).collect(),
+            regions: REGIONS[..2].iter().map(|code| code.parse().unwrap()).collect(),
+            trusted: is_trusted.then(|| owner.clone()).into_iter().collect(),
+        };
+        let keys = KeyRing::Given(Arc::default());
+        let readable = vec![(source, reader)];
+        let sources = Sources { readable, failed: Vec::new(), scope, keys };
+        let progress = Arc::new(Progress::new(None));
+        let run = (stage::run(), stage::asked());
+        consolidate(&run.0, &run.1, &archive, sources, progress).await.unwrap();
+        let keys = sandbox.keys_raw(stage::ARCHIVE, "AWSLogs/");
+        let arrived: BTreeSet<String> = keys.into_iter().collect();
+        let speaks_for =
+            |of: &usize| organization.contains(of) && (is_trusted || bound.contains(of));
+        let wanted: BTreeSet<String> = planted
+            .iter()
+            .filter(|(of, at)| speaks_for(of) && *at < 2)
+            .map(|(of, at)| log_key(ACCOUNTS[*of], REGIONS[*at], "AAAAAAAAAAAAAAAA"))
+            .map(|key| stage::relocated(&key))
+            .collect();
+        assert_eq!(arrived, wanted);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 50, ..ProptestConfig::default() })]
+        #[test]
+        fn nothing_of_an_account_comes_from_a_bucket_that_is_not_bound_to_it(
+            planted in proptest::collection::vec((0..4_usize, 0..3_usize), 0..8),
+            organization in proptest::collection::btree_set(0..4_usize, 0..4),
+            bound in proptest::collection::btree_set(0..4_usize, 0..4),
+            is_trusted in any::<bool>(),
+        ) {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(holds(&planted, &organization, &bound, is_trusted));
+        }
+    }
+}
