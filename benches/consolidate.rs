@@ -21,12 +21,14 @@ use futures::{StreamExt, stream};
 use orgtrail::{
     archive::{
         consolidate::{
+            binding::Scope,
             copy::{PART_BYTES, Target},
             join::{Joined, Listed, join},
-            run::{Archive, Asked, Progress, Run, consolidate},
-            source::Source,
+            run::{Archive, Asked, Progress, Run, Sources, consolidate},
+            source::{Policy, Source},
         },
         units::Cutter,
+        verify::run::KeyRing,
     },
     aws::{Aws, AwsError, Clients, Settings},
     names::{AccountId, Region},
@@ -324,6 +326,7 @@ async fn one_run(
         limit: None,
         concurrency: CONCURRENCY,
         overlap_days: 2,
+        excluded: Vec::new(),
     };
     let run = Run {
         id: "bench".to_owned(),
@@ -346,10 +349,19 @@ async fn one_run(
         prefix: None,
         account: member.clone(),
         region: region.clone(),
-        owner: None,
+        owner: Some(member.clone()),
+        accounts: BTreeSet::new(),
         trails: Vec::new(),
+        policy: Policy::default(),
     };
-    let sources = vec![(source, aws.clients(&member, &region))];
+    let readable = vec![(source, aws.clients(&member, &region))];
+    let scope = Scope {
+        accounts: [member.clone()].into(),
+        regions: REGIONS.iter().map(|code| code.parse().unwrap()).collect(),
+        trusted: BTreeSet::new(),
+    };
+    let keys = KeyRing::Given(Arc::default());
+    let sources = Sources { readable, failed: Vec::new(), scope, keys };
     let progress = Arc::new(Progress::new(None));
     let report = consolidate(&run, &asked, &archive, sources, progress).await.unwrap();
     assert!(report.complete(), "{:?}", report.examples);

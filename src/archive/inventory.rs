@@ -24,6 +24,10 @@ const PAGES_AHEAD: usize = 1;
 /// Accounts of a bucket whose folders are listed at once.
 const ACCOUNTS_AT_ONCE: usize = 16;
 
+/// The most folders of one prefix that are listed: an organization has at most tens of
+/// thousands of accounts, and whoever writes a bucket can make any number.
+const FOLDERS_MAX: usize = 100_000;
+
 /// The objects below a prefix, in the order of their keys; their paths are what
 /// follows the prefix.
 ///
@@ -142,6 +146,10 @@ pub async fn folders(
         // The console marks a folder by an empty object of its own name.
         let objects = page.contents().iter().filter(|object| object.key() != Some(prefix));
         beside += objects.count() as u64;
+        if folders.len() > FOLDERS_MAX || beside > FOLDERS_MAX as u64 * 10 {
+            let found = format!("more than {FOLDERS_MAX} folders below {prefix}: not listed on");
+            return Err(clients.malformed("s3:ListBucket", &found));
+        }
         token = page.next_continuation_token().map(str::to_owned);
         if token.is_none() {
             return Ok((folders, beside));
@@ -158,6 +166,8 @@ pub struct Lanes {
     pub foreign: Vec<String>,
     /// Objects that lie where CloudTrail writes only folders.
     pub stray_objects: u64,
+    /// Folders of accounts that were not wanted: what is above them, and the account.
+    pub others: Vec<(String, AccountId)>,
 }
 
 impl Lanes {
@@ -171,6 +181,9 @@ impl Lanes {
         self.foreign.sort();
         self.foreign.dedup();
         self.stray_objects += other.stray_objects;
+        self.others.extend(other.others);
+        self.others.sort();
+        self.others.dedup();
     }
 }
 
@@ -180,6 +193,17 @@ pub async fn lanes(
     clients: &Clients,
     bucket: &BucketName,
     prefix: Option<&str>,
+) -> Result<Lanes, AwsError> {
+    lanes_of(clients, bucket, prefix, |_| true).await
+}
+
+/// The same of the accounts that are wanted: nobody can make it slow by folders of
+/// others.
+pub async fn lanes_of(
+    clients: &Clients,
+    bucket: &BucketName,
+    prefix: Option<&str>,
+    wants: impl Fn(&AccountId) -> bool,
 ) -> Result<Lanes, AwsError> {
     let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
     let top = format!("{prefix}AWSLogs/");
@@ -191,7 +215,11 @@ pub async fn lanes(
         found.stray_objects += beside;
         for name in names {
             if let Ok(account) = name.parse::<AccountId>() {
-                accounts.push((root.clone(), account));
+                if wants(&account) {
+                    accounts.push((root.clone(), account));
+                } else {
+                    found.others.push((root.clone(), account));
+                }
             } else if root == top && name.parse::<OrgId>().is_ok() {
                 roots.push(format!("{root}{name}/"));
             } else {
@@ -203,7 +231,7 @@ pub async fn lanes(
         .map(|(root, account)| async move { account_lanes(clients, bucket, &root, &account).await })
         .buffer_unordered(ACCOUNTS_AT_ONCE);
     while let Some(of_account) = listed.next().await {
-        let Lanes { lanes, foreign, stray_objects } = of_account?;
+        let Lanes { lanes, foreign, stray_objects, .. } = of_account?;
         found.lanes.extend(lanes);
         found.foreign.extend(foreign);
         found.stray_objects += stray_objects;

@@ -185,7 +185,11 @@ pub fn consolidated(report: Result<&Report, Failed>) -> Condition {
         (counts.copied, "missing: `orgtrail consolidate` copies what is missing"),
         (counts.archived, "missing that must be restored first"),
         (counts.conflicts, "in conflict with what the archive has"),
-        (counts.quarantined, "no log files: `orgtrail accept` accepts that"),
+        // Digests that CloudTrail did not sign are no evidence that would be lost.
+        (
+            counts.quarantined.saturating_sub(counts.quarantined_digests),
+            "no log files: `orgtrail accept` accepts that",
+        ),
         (counts.held_back, "log files whose digests are not in the archive"),
     ]
     .into_iter()
@@ -346,7 +350,13 @@ pub fn counted(held: Result<&Holdings, Failed>, report: Result<&Report, Failed>)
     } else {
         format!(", {foreign} that are not CloudTrail's stay")
     };
-    let standing = if source == archive + foreign { Standing::Holds } else { Standing::Not };
+    let refused = report.counts.quarantined_digests;
+    let left = match refused {
+        0 => left,
+        _ => format!("{left}, {refused} digests that nothing proves stay"),
+    };
+    let standing =
+        if source == archive + foreign + refused { Standing::Holds } else { Standing::Not };
     let source = plural(source, "object", "objects");
     condition(standing, format!("{source} at the source, {archive} in the archive{left}"))
 }

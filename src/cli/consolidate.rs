@@ -23,7 +23,11 @@ use crate::{
             source::Source,
         },
         key::Root,
-        verify::{chain::Window, public_keys::PublicKeySet, run::ApiKeys},
+        verify::{
+            chain::Window,
+            public_keys::PublicKeySet,
+            run::{ApiKeys, KeyRing},
+        },
     },
     aws::{Aws, Clients, in_one_line},
     config::{Config, matches_any},
@@ -234,6 +238,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         limit: args.limit,
         concurrency: args.concurrency,
         overlap_days: args.overlap_days.unwrap_or(config.consolidate.overlap_days),
+        excluded: selected.excluded.iter().map(Source::name).collect(),
     };
     let run = begin(&aws);
     let bar = context.out.copying();
@@ -241,7 +246,20 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let progress = Arc::new(if bar.is_some() { progress.with_forecast() } else { progress });
     let shown = tokio::spawn(copying::show(context.out, Arc::clone(&progress), bar.clone()));
     let work = async {
-        let sources = Sources { readable: readers, failed };
+        let scope = sources::scope(&config, &legacy.organization, legacy.regions);
+        let mut failed = failed;
+        let saved = keys::saved(&archive.target, archive.prefix.as_deref()).await;
+        let saved = saved.unwrap_or_else(|error| {
+            failed.push(Failure {
+                place: format!("the public keys in s3://{}", archive.target.bucket),
+                reason: format!("not read: {}", in_one_line(&error)),
+                hint: None,
+            });
+            PublicKeySet::default()
+        });
+        let management = config.organization.management_account.clone();
+        let keys = KeyRing::Api(ApiKeys::new(aws.clone(), management, saved, run.now));
+        let sources = Sources { readable: readers, failed, scope, keys };
         let report = consolidate(&run, &asked, &archive, sources, Arc::clone(&progress)).await;
         let mut report = report?;
         // After a stop there is no time, and the next run saves them.

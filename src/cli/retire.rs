@@ -16,19 +16,23 @@ use super::ending::unless_stopped;
 use super::verify::{Target, What, checked};
 use super::{CliError, Context, Exit, Format, consolidate, sources};
 use crate::archive::consolidate::discover::{self, LegacyTrail, Selected};
-use crate::archive::consolidate::run::{Archive, Asked, Progress, Report, consolidate as join};
+use crate::archive::consolidate::keys;
+use crate::archive::consolidate::run::{
+    Archive, Asked, Progress, Report, Sources, consolidate as join,
+};
 use crate::archive::consolidate::source::Source;
 use crate::archive::inventory;
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
 use crate::archive::retire::{self, Condition, Standing, TrailIdentity, Unproven};
 use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
-use crate::archive::verify::run::{Selection, Verification};
-use crate::aws::{Aws, Clients};
+use crate::archive::verify::public_keys::PublicKeySet;
+use crate::archive::verify::run::{ApiKeys, KeyRing, Selection, Verification};
+use crate::aws::{Aws, Clients, in_one_line};
 use crate::config::Config;
 use crate::cost::storage::{Holdings, holdings};
 use crate::names::{Arn, Region, TrailName};
-use crate::org::Organization;
+use crate::org::{Organization, known_regions};
 use crate::plan::retire::Retirement;
 use crate::report::drift::plain;
 
@@ -276,7 +280,15 @@ impl Look<'_> {
         let account = &self.trail.account;
         let found = self.source.lanes(&clients).await;
         let lanes: Vec<Lane> = match found {
-            Ok(found) => found.lanes.into_iter().filter(|lane| lane.account == *account).collect(),
+            // Whoever writes the bucket can name Regions that there are not.
+            Ok(found) => {
+                let known = known_regions(self.config.partition());
+                let is_own = |lane: &Lane| {
+                    lane.account == *account
+                        && (known.contains(&lane.region) || lane.region == self.trail.home_region)
+                };
+                found.lanes.into_iter().filter(is_own).collect()
+            }
             Err(error) => {
                 // Without them nothing can be told of any condition.
                 let unseen =
@@ -421,10 +433,20 @@ impl Look<'_> {
             limit: None,
             concurrency: CONCURRENCY,
             overlap_days: 0,
+            excluded: Vec::new(),
         };
         let run = consolidate::begin(self.aws);
         let progress = Arc::new(Progress::new(None));
-        let sources = vec![(self.source.clone(), self.source_clients())];
+        let scope = sources::scope(self.config, &organization, [self.trail.home_region.clone()]);
+        let saved = keys::saved(&archive.target, archive.prefix.as_deref()).await;
+        let saved: PublicKeySet = match saved {
+            Ok(saved) => saved,
+            Err(error) => return Ok(Err(in_one_line(&error))),
+        };
+        let management = self.config.organization.management_account.clone();
+        let keys = KeyRing::Api(ApiKeys::new(self.aws.clone(), management, saved, run.now));
+        let readable = vec![(self.source.clone(), self.source_clients())];
+        let sources = Sources { readable, failed: Vec::new(), scope, keys };
         let report = join(&run, &asked, &archive, sources, progress).await;
         Ok(report.map_err(|error| CliError::from(error).render()))
     }
@@ -497,7 +519,8 @@ mod tests {
         .unwrap();
         assert_eq!(declared.account.as_str(), "555555555555");
         assert_eq!(declared.region.as_str(), "eu-west-1");
-        let excluded = own("[consolidate]\nexclude = [\"s3://legacy-*\"]\n").unwrap_err();
+        let excluded =
+            own("[consolidate]\nexclude = [\"444444444444:s3://legacy-*\"]\n").unwrap_err();
         assert_eq!(excluded.exit(), Exit::Refused);
     }
 }

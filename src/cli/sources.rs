@@ -1,6 +1,6 @@
 //! `orgtrail sources`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use futures::{StreamExt, stream};
@@ -10,6 +10,7 @@ use super::{CliError, Context, Exit, Format, consolidate};
 use crate::{
     archive::{
         consolidate::{
+            binding::Scope,
             census::{Census, Counting, census},
             discover::{self, Found, LegacyTrail, Selected, Unread},
             locate::{LocatedSources, declaration, locate},
@@ -20,7 +21,7 @@ use crate::{
     aws::Aws,
     config::Config,
     names::{AccountId, Arn, Region},
-    org::{Buckets, Entry, Organization, Unlocated, survey},
+    org::{Buckets, Entry, Organization, Unlocated, known_regions, survey},
     report::drift::plain,
 };
 
@@ -63,6 +64,8 @@ struct Report {
     /// Sources that the config leaves where they are.
     excluded: Vec<Source>,
     unread: Vec<Unread>,
+    /// Trails whose descriptions cannot be used, and that the config excludes.
+    excluded_trails: Vec<Unread>,
 }
 
 #[derive(Debug, Serialize)]
@@ -99,7 +102,7 @@ impl Counted {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.config()?;
     let aws = context.aws(&config).await?;
-    let Legacy { organization, found } = find(context, &aws, &config).await?;
+    let Legacy { organization, found, .. } = find(context, &aws, &config).await?;
     let archive = consolidate::archive(&config, &organization.id, &aws);
     let counting = if args.exact { Counting::Exact } else { Counting::Sampled };
     let Selected { sources, excluded } = discover::selected(&found.trails, &config);
@@ -137,6 +140,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             missing,
             excluded,
             unread: found.unread,
+            excluded_trails: found.excluded,
         })?,
         Format::Text => {
             context.head()?;
@@ -224,6 +228,27 @@ pub(super) struct Legacy {
     pub(super) organization: Organization,
     /// Its trails, and what could not be read.
     pub(super) found: Found,
+    /// The Regions that its accounts have enabled.
+    pub(super) regions: BTreeSet<Region>,
+}
+
+/// The accounts and Regions that sources may speak for.
+pub(super) fn scope(
+    config: &Config,
+    organization: &Organization,
+    regions: impl IntoIterator<Item = Region>,
+) -> Scope {
+    let declared = &config.organization;
+    let former = config.consolidate.former_accounts.iter();
+    let mut known = known_regions(config.partition());
+    known.extend(regions);
+    Scope {
+        accounts: organization.accounts.keys().chain(former).cloned().collect(),
+        regions: known,
+        trusted: [&declared.log_archive_account, &declared.management_account]
+            .map(Clone::clone)
+            .into(),
+    }
 }
 
 /// Finds the legacy trails of all accounts that can be entered; those that
@@ -241,6 +266,7 @@ pub(super) async fn find(
     bar.finish_and_clear();
     let mut places: Vec<(AccountId, Vec<Region>)> = Vec::new();
     let mut unread = Vec::new();
+    let mut all_regions = BTreeSet::new();
     for account in accounts {
         match account.entry {
             Entry::Entered { .. } => {
@@ -255,8 +281,10 @@ pub(super) async fn find(
                             "only the Regions that every account has were asked for trails: {reason}"
                         ),
                         hint: None,
+                        source: None,
                     });
                 }
+                all_regions.extend(regions.iter().cloned());
                 let wanted = regions.into_iter().filter(|r| declared.regions.includes(r));
                 places.push((account.account, wanted.collect()));
             }
@@ -265,6 +293,7 @@ pub(super) async fn find(
                 region: aws.home_region().clone(),
                 reason,
                 hint,
+                source: None,
             }),
             Entry::LeftOut { .. } => {}
         }
@@ -278,12 +307,21 @@ pub(super) async fn find(
     );
     let mut found = discover::legacy_trails(aws, &places, &trail).await;
     found.unread.extend(unread);
-    Ok(Legacy { organization, found })
+    found.exclude(config);
+    Ok(Legacy { organization, found, regions: all_regions })
 }
 
 /// Says which accounts and Regions could not be asked. What one hint explains in
 /// several Regions of an account is said once.
 pub(super) fn tell_unread(context: &Context, found: &Found) {
+    for excluded in &found.excluded {
+        let name = excluded.source.as_ref().map_or("a trail", |source| source.name.as_str());
+        context.out.note(format_args!(
+            "left out by the config: {}: {}",
+            plain(name),
+            plain(&excluded.reason)
+        ));
+    }
     for (first, others) in alike(&found.unread) {
         let (account, region, reason) = (&first.account, &first.region, plain(&first.reason));
         context.out.warn(format_args!("account {account} in {region}: {reason}"));
@@ -406,6 +444,7 @@ mod tests {
             region: region.parse().unwrap(),
             reason: format!("denied in {region}"),
             hint: hint.map(str::to_owned),
+            source: None,
         };
         let all = [
             unread("444444444444", "eu-west-1", Some("ask")),

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::section::{choice, section};
 use crate::names::{AccountId, BucketName, KeyPrefix, Region};
 
@@ -9,8 +11,13 @@ section! {
         /// that are found.
         sources: Vec<DeclaredSource> = default(Vec::<DeclaredSource>::new()),
         /// Sources that are left where they are, by name, as `sources` prints
-        /// it: `s3://<bucket>[/<prefix>]`, with `*` for anything.
+        /// it: `s3://<bucket>[/<prefix>]`. `<account>:s3://<pattern>` excludes only
+        /// sources that this account's trails alone write to, with `*` for
+        /// anything; without an account, a name is exact.
         exclude: Vec<String> = default(Vec::<String>::new()),
+        /// Accounts that were in the organization and that AWS Organizations no
+        /// longer lists: their logs may be in sources.
+        former_accounts: Vec<AccountId> = default(Vec::<AccountId>::new()),
         /// For how many days after its end late files are expected for a day.
         overlap_days: u32 = default(2_u32),
         /// The storage class that copies are written in.
@@ -30,6 +37,36 @@ section! {
         account: AccountId = required,
         /// The bucket's Region; without it, S3 is asked.
         region: Option<Region> = default(None::<Region>),
+        /// Accounts whose objects the bucket may contain, in addition to its
+        /// owner's and those of the trails that write to it. Objects of other
+        /// accounts are not copied among logs.
+        accounts: Vec<AccountId> = default(Vec::<AccountId>::new()),
+        /// What happens with objects of other accounts.
+        other_accounts: OtherAccounts = default(OtherAccounts::Quarantine),
+        /// What happens with digests whose signature is lost, or whose key is
+        /// older than the keys that AWS lists.
+        unproven_digests: UnprovenDigests = default(UnprovenDigests::Quarantine),
+    }
+}
+
+choice! {
+    /// What happens with objects of accounts that a source does not speak for.
+    pub enum OtherAccounts {
+        /// Some are kept in quarantine, all are reported, and the run is
+        /// incomplete until each is accepted.
+        Quarantine = "quarantine",
+        /// They stay where they are, and are counted.
+        Leave = "leave",
+    }
+}
+
+choice! {
+    /// What happens with digests that can no longer be proven.
+    pub enum UnprovenDigests {
+        /// They are kept in quarantine.
+        Quarantine = "quarantine",
+        /// They are copied: who administers the bucket is trusted with that.
+        Copy = "copy",
     }
 }
 
@@ -50,10 +87,52 @@ choice! {
 }
 
 impl Consolidate {
-    /// Whether a source of that name is left where it is.
+    /// Whether a source of that name is left where it is, to which trails of these
+    /// accounts write: each of them must be one that an entry is about.
     #[must_use]
-    pub fn excludes(&self, name: &str) -> bool {
-        matches_any(&self.exclude, name)
+    pub fn excludes(&self, name: &str, accounts: &BTreeSet<AccountId>) -> bool {
+        let entries = || self.exclude.iter().map(|entry| Exclusion::of(entry));
+        let is_excluded =
+            |account: Option<&AccountId>| entries().any(|entry| entry.matches(name, account));
+        if accounts.is_empty() {
+            is_excluded(None)
+        } else {
+            accounts.iter().all(|account| is_excluded(Some(account)))
+        }
+    }
+}
+
+/// An entry of `exclude`, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exclusion<'a> {
+    /// Whose trails it is about; without, a name is exact.
+    pub account: Option<&'a str>,
+    /// The name, or a pattern of names.
+    pub pattern: &'a str,
+}
+
+impl<'a> Exclusion<'a> {
+    /// Takes an entry apart.
+    #[must_use]
+    pub fn of(entry: &'a str) -> Self {
+        match entry.split_once(":s3://") {
+            Some((account, _)) => Self {
+                account: Some(account),
+                pattern: entry.get(account.len() + 1..).unwrap_or_default(),
+            },
+            None => Self { account: None, pattern: entry },
+        }
+    }
+
+    fn matches(self, name: &str, account: Option<&AccountId>) -> bool {
+        match (self.account, account) {
+            // A pattern that is about nobody would let anybody choose a name.
+            (None, _) => self.pattern == name,
+            (Some(_), None) => false,
+            (Some(of), Some(account)) => {
+                of == account.as_str() && iam_rs::Arn::wildcard_match(name, self.pattern)
+            }
+        }
     }
 }
 
@@ -91,5 +170,28 @@ mod tests {
         ] {
             assert_eq!(matches_any(&[pattern.to_owned()], name), holds, "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn an_exclusion_is_about_the_accounts_whose_trails_write_there() {
+        let (one, other): (AccountId, AccountId) =
+            ("111111111111".parse().unwrap(), "222222222222".parse().unwrap());
+        let accounts = |of: &[&AccountId]| of.iter().map(|one| (*one).clone()).collect();
+        let consolidate = |exclude: &[&str]| Consolidate {
+            exclude: exclude.iter().map(|entry| (*entry).to_owned()).collect(),
+            sources: Vec::new(),
+            former_accounts: Vec::new(),
+            overlap_days: 2,
+            storage_class: CopyStorageClass::Standard,
+        };
+        let scoped = consolidate(&["111111111111:s3://scratch-*"]);
+        assert!(scoped.excludes("s3://scratch-a", &accounts(&[&one])));
+        assert!(!scoped.excludes("s3://scratch-a", &accounts(&[&other])));
+        // A source that another account's trail writes to as well stays.
+        assert!(!scoped.excludes("s3://scratch-a", &accounts(&[&one, &other])));
+        assert!(!scoped.excludes("s3://scratch-a", &accounts(&[])));
+        let exact = consolidate(&["s3://scratch-a"]);
+        assert!(exact.excludes("s3://scratch-a", &accounts(&[&other])));
+        assert!(!consolidate(&["s3://scratch-*"]).excludes("s3://scratch-a", &accounts(&[&one])));
     }
 }

@@ -40,7 +40,10 @@ mod trail;
 pub use alarms::Alarms;
 pub use archive::{AccessLogging, Archive, MfaDelete, ObjectLock, ObjectLockMode, TlsFloor};
 pub use cloudwatch_logs::CloudWatchLogs;
-pub use consolidate::{Consolidate, CopyStorageClass, DeclaredSource, matches_any};
+pub use consolidate::{
+    Consolidate, CopyStorageClass, DeclaredSource, Exclusion, OtherAccounts, UnprovenDigests,
+    matches_any,
+};
 pub use drift::{Drift, Suppress};
 pub use environment::Environment;
 pub use finding::{Finding, Origin, Severity};

@@ -112,7 +112,10 @@ impl Buckets {
             .buffered(ACCOUNTS_AT_ONCE);
         while let Some((account, answer)) = asked.next().await {
             match answer {
-                Ok(region) => return owned(account, region),
+                Ok(region) => {
+                    let reader = self.reader(bucket, account, &region, &candidates).await;
+                    return owned_as(account, reader, region);
+                }
                 // The name is free in all of the partition, whoever asks.
                 Err(error) if error.is_not_found() => return BucketState::Missing,
                 Err(error) => refused.push(error),
@@ -126,9 +129,15 @@ impl Buckets {
         };
         if let Some((owner, listed_region)) = listed.owners.get(bucket.as_str()) {
             return match (self.region_as(owner, bucket, Some(owner)).await, listed_region) {
-                (Ok(region), _) => owned(owner, region),
+                (Ok(region), _) => {
+                    let reader = self.reader(bucket, owner, &region, &candidates).await;
+                    owned_as(owner, reader, region)
+                }
                 (Err(error), _) if error.is_not_found() => BucketState::Missing,
-                (Err(_), Some(region)) => owned(owner, region.clone()),
+                (Err(_), Some(region)) => {
+                    let reader = self.reader(bucket, owner, region, &candidates).await;
+                    owned_as(owner, reader, region.clone())
+                }
                 (Err(error), None) => BucketState::Unknown((&error).into()),
             };
         }
@@ -164,6 +173,28 @@ impl Buckets {
         }
     }
 
+    /// Who lists a bucket: its owner, else the first of the candidates that may. Who
+    /// administers the owner can deny its own role, and hides nothing by that.
+    async fn reader(
+        &self,
+        bucket: &BucketName,
+        owner: &AccountId,
+        region: &Region,
+        candidates: &[AccountId],
+    ) -> AccountId {
+        let others = candidates.iter().filter(|account| *account != owner);
+        for account in std::iter::once(owner).chain(others) {
+            let clients = self.aws.clients(account, region);
+            match clients.head_bucket(bucket, Some(owner)).await {
+                Ok(_) => return account.clone(),
+                Err(error) => {
+                    tracing::debug!(%account, %bucket, %error, "asking the next account to read");
+                }
+            }
+        }
+        owner.clone()
+    }
+
     /// A bucket that no account owns that could be asked. One that lets an account
     /// of the organization read it tells whose it is, when it is asked for each
     /// account that could not be.
@@ -174,7 +205,12 @@ impl Buckets {
         listed: &Listed,
         refused: &[AwsError],
     ) -> BucketState {
-        for reader in candidates {
+        // Whoever has a trail that writes there does not decide who reads: the
+        // organization's own accounts come first.
+        let fixed = [&self.config.log_archive_account, &self.config.management_account];
+        let (first, others): (Vec<_>, Vec<_>) =
+            candidates.iter().partition(|account| fixed.contains(account));
+        for reader in first.into_iter().chain(others) {
             if self.region_as(reader, bucket, None).await.is_err() {
                 continue;
             }
@@ -283,9 +319,8 @@ async fn buckets_of(clients: &Clients) -> Result<Vec<(String, Option<Region>)>, 
     Ok(listed.into_iter().filter_map(name).collect())
 }
 
-fn owned(owner: &AccountId, region: Region) -> BucketState {
-    let (owner, reader) = (Some(owner.clone()), owner.clone());
-    BucketState::Found(BucketPlace { owner, reader, region })
+fn owned_as(owner: &AccountId, reader: AccountId, region: Region) -> BucketState {
+    BucketState::Found(BucketPlace { owner: Some(owner.clone()), reader, region })
 }
 
 fn outside(bucket: &BucketName) -> BucketState {

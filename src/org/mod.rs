@@ -24,5 +24,5 @@ pub use discovery::{Discovery, FoundBucket, FoundTrail};
 pub(crate) use identity::ACTIONS as IDENTITY_ACTIONS;
 pub use identity::{Identity, IdentityError, Needs, enter_archive};
 pub use organization::{Organization, Unit};
-pub use regions::{EnabledRegions, enabled_regions, own_regions};
+pub use regions::{EnabledRegions, enabled_regions, known_regions, own_regions};
 pub use survey::{Entry, Surveyed, survey};

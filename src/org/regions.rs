@@ -98,6 +98,16 @@ async fn list_with(
         .collect()
 }
 
+/// The Regions of a partition, as far as this release knows them.
+#[must_use]
+pub fn known_regions(partition: Partition) -> BTreeSet<Region> {
+    let mut known = always_enabled(partition);
+    if partition == Partition::Aws {
+        known.extend(Region::opt_in());
+    }
+    known
+}
+
 /// The Regions that every account of a partition has.
 ///
 /// Source: the AWS SDKs' `partitions.json`.

@@ -13,7 +13,7 @@ use orgtrail::{
 };
 
 use super::consolidate_stage::{
-    ARCHIVE, BUCKETS, Object, Stage, Started, digest, digest_body, log, log_body, metadata,
+    ARCHIVE, BUCKETS, Object, Stage, Started, digest, digest_body, log, log_body, metadata_of,
     relocated,
 };
 
@@ -33,7 +33,12 @@ async fn filled() -> (Stage, BTreeMap<String, Object>) {
         objects.push((0, key, body));
     }
     stage.put_all(&objects).await;
-    let whole = objects.into_iter().map(|(_, key, body)| (relocated(&key), (body, metadata())));
+    let whole = objects.into_iter().map(|(_, key, body)| {
+        (relocated(&key), {
+            let own = metadata_of(&body);
+            (body, own)
+        })
+    });
     let whole = whole.collect();
     (stage, whole)
 }

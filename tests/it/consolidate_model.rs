@@ -21,7 +21,7 @@ use orgtrail::{
 use proptest::prelude::*;
 
 use super::consolidate_stage::{
-    Stage, Started, digest, digest_body, log, log_body, metadata, relocated,
+    Stage, Started, digest, digest_body, log, log_body, metadata_of, relocated,
 };
 
 /// Few contents, two of them of the same size, so that keys collide in every way.
@@ -156,7 +156,7 @@ impl Model {
     async fn look(&mut self, stage: &Stage) {
         let mut now = BTreeMap::new();
         for (key, (body, stored)) in stage.archived().await {
-            assert_eq!(stored, metadata(), "{key}");
+            assert_eq!(stored, metadata_of(&body), "{key}");
             if let Some(before) = self.before.get(&key) {
                 assert_eq!(&body, before, "{key}");
             } else {

@@ -14,13 +14,16 @@ use aws_sdk_s3::types::{
 use orgtrail::{
     archive::{
         consolidate::{
+            binding::Scope,
             copy::Target,
             ledger::{Ledger, LedgerError},
             record::{ChainChecker, Row},
-            run::{Archive, Asked, Progress, Report, Run, consolidate},
-            source::Source,
+            run::{Archive, Asked, Progress, Report, Run, Sources, consolidate},
+            source::{Policy, Source},
         },
-        verify::digest::sha256_hex,
+        key::ObjectKey,
+        verify::digest::{DigestDocument, sha256_hex},
+        verify::run::KeyRing,
     },
     aws::{Aws, Clients, Pacing, Retries, Settings, Timeouts},
     names::{AccountId, Region},
@@ -142,8 +145,11 @@ impl Stage {
         let aws = self.sign_in().await;
         let readers = self.readers(&aws);
         let source = |nth: usize| source(BUCKETS[nth], &self.members[nth], &self.region);
-        let sources = readers.into_iter().enumerate().map(|(n, clients)| (source(n), clients));
-        let sources: Vec<_> = sources.collect();
+        let sources = readers.into_iter().enumerate().map(|(n, clients)| {
+            // Declared: either may contain the other's.
+            (Source { accounts: self.members.iter().cloned().collect(), ..source(n) }, clients)
+        });
+        let sources = bound(&self.sandbox, sources.collect());
         let progress = Arc::clone(&started.progress);
         consolidate(&run(), &asked, &self.archive(&aws), sources, progress).await
     }
@@ -204,7 +210,19 @@ pub(crate) fn asked() -> Asked {
         limit: None,
         concurrency: 8,
         overlap_days: 2,
+        excluded: Vec::new(),
     }
+}
+
+/// Sources that speak for their owners alone, with the key of the test's signer.
+pub(crate) fn bound(sandbox: &Sandbox, readable: Vec<(Source, Clients)>) -> Sources {
+    let scope = Scope {
+        accounts: sandbox.accounts().into_iter().collect(),
+        regions: ["us-east-1".parse().unwrap()].into(),
+        trusted: BTreeSet::new(),
+    };
+    let keys = KeyRing::Given(Arc::new(crate::forge::key_set()));
+    Sources { readable, failed: Vec::new(), scope, keys }
 }
 
 /// A run after all the days of [`log`] and [`digest`] are closed.
@@ -225,7 +243,9 @@ pub(crate) fn source(bucket: &str, account: &AccountId, region: &Region) -> Sour
         account: account.clone(),
         region: region.clone(),
         owner: Some(account.clone()),
+        accounts: BTreeSet::new(),
         trails: Vec::new(),
+        policy: Policy::default(),
     }
 }
 
@@ -270,6 +290,18 @@ pub(crate) async fn sign_in(sandbox: &Sandbox, settings: Settings) -> Aws {
     Aws::with_base(settings, base).await.unwrap()
 }
 
+/// The metadata of an object of a stage: a digest's signature is the test signer's.
+pub(crate) fn metadata_of(body: &[u8]) -> BTreeMap<String, String> {
+    let mut metadata = metadata();
+    let text = crate::forge::try_inflated(body);
+    let digest = text.as_deref().and_then(|text| DigestDocument::parse(text).ok());
+    if let (Some(text), Some(digest)) = (&text, digest) {
+        let signed = crate::forge::sign_text(crate::forge::signer(), &digest.string_to_sign(text));
+        metadata.insert("signature".to_owned(), signed);
+    }
+    metadata
+}
+
 /// The metadata that every object of a stage has.
 pub(crate) fn metadata() -> BTreeMap<String, String> {
     [("signature", "00ff"), ("signature-algorithm", "SHA256withRSA")]
@@ -296,7 +328,7 @@ pub(crate) async fn put_as(
         .content_type("application/json")
         .content_encoding("gzip")
         .storage_class(class)
-        .set_metadata(Some(metadata().into_iter().collect()))
+        .set_metadata(Some(metadata_of(body).into_iter().collect()))
         .body(body.to_vec().into())
         .send()
         .await
@@ -316,12 +348,14 @@ pub(crate) fn digest_body(key: &str, text: &str, logs: &[(String, Vec<u8>)]) -> 
         let sha256 = sha256_hex(&crate::forge::inflated(body));
         serde_json::json!({ "s3Bucket": "any", "s3Object": key, "hashValue": sha256 })
     };
+    let end = key.parse::<ObjectKey>().unwrap().time();
     let document = serde_json::json!({
-        "digestStartTime": "2026-01-01T00:00:00Z",
-        "digestEndTime": "2026-01-01T01:00:00Z",
+        "digestStartTime": (end - jiff::SignedDuration::from_hours(1)).to_string(),
+        "digestEndTime": end.to_string(),
         "digestS3Bucket": "any",
         "digestS3Object": key,
-        "digestPublicKeyFingerprint": text,
+        "digestPublicKeyFingerprint": crate::forge::key_item().fingerprint,
+        "text": text,
         "previousDigestSignature": null,
         "logFiles": logs.iter().map(listed).collect::<Vec<_>>(),
     });

@@ -199,6 +199,13 @@ pub(crate) fn sign(document: &DigestDocument) -> (Vec<u8>, String) {
     sign_with(signer(), document)
 }
 
+/// The signature over a text.
+pub(crate) fn sign_text(pair: &RsaKeyPair, text: &str) -> String {
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).unwrap();
+    hex::encode(signature)
+}
+
 pub(crate) fn sign_with(pair: &RsaKeyPair, document: &DigestDocument) -> (Vec<u8>, String) {
     let bytes = document.to_bytes().unwrap();
     let mut signature = vec![0; pair.public_modulus_len()];
@@ -241,6 +248,13 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// What a gzip stream contains, where it is one.
+pub(crate) fn try_inflated(gzip: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(gzip), &mut bytes).ok()?;
+    Some(bytes)
 }
 
 pub(crate) fn inflated(gzip: &[u8]) -> Vec<u8> {

@@ -73,7 +73,7 @@ async fn what_is_no_log_file_is_kept_apart(bucket: usize) {
         let metadata = stage.archived_metadata(&kept).await;
         assert_eq!(metadata["orgtrail-reason"], *code, "{key}");
         assert_eq!(metadata["orgtrail-origin"], format!("s3://{}/{key}", BUCKETS[bucket]));
-        assert_eq!(metadata["signature"], "00ff");
+        assert!(metadata.contains_key("signature"));
     }
     // The same again is kept once; it is told as long as it is there.
     let before = stage.sandbox.keys_raw(ARCHIVE, "orgtrail/quarantine/");

@@ -379,7 +379,7 @@ async fn delete_bucket(stage: &Stage) {
 async fn a_trail_whose_bucket_is_gone_can_be_retired() {
     let stage = stage(3).await;
     delete_bucket(&stage).await;
-    let config = format!("{}[consolidate]\nexclude = [\"s3://legacy-*\"]\n", config());
+    let config = format!("{}[consolidate]\nexclude = [\"s3://{BUCKET}\"]\n", config());
     let ran = run(&stage, &config, &["retire", TRAIL]).await;
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.contains("does not exist: nothing is left to copy"), "{}", ran.stdout);
@@ -455,7 +455,7 @@ async fn what_a_trail_of_the_same_name_delivered_is_not_the_organization_trails(
 #[tokio::test]
 async fn what_the_config_excludes_is_neither_retired_nor_reckoned() {
     let stage = stage(3).await;
-    let config = format!("{}[consolidate]\nexclude = [\"s3://legacy-*\"]\n", config());
+    let config = format!("{}[consolidate]\nexclude = [\"s3://{BUCKET}\"]\n", config());
     let ran = run(&stage, &config, &["retire", TRAIL, "--yes"]).await;
     assert_eq!(ran.code, Some(12), "{}", ran.stderr);
     assert!(ran.stderr.contains("is excluded from consolidation"), "{}", ran.stderr);

@@ -20,19 +20,19 @@ const ARCHIVE: &str = "222222222222";
 const HOME: &str = "us-east-1";
 
 /// An organization with the organization trail, before older trails are added.
-struct Ground {
-    sandbox: Sandbox,
-    aws: Aws,
+pub(crate) struct Ground {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) aws: Aws,
     /// Active accounts other than the management and log-archive accounts.
-    members: Vec<AccountId>,
+    pub(crate) members: Vec<AccountId>,
 }
 
-fn archive() -> AccountId {
+pub(crate) fn archive() -> AccountId {
     ARCHIVE.parse().unwrap()
 }
 
 impl Ground {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let mut options = Options::new(HOME.parse().unwrap());
         options.accounts = 7;
         options.start = Some(working_day() - SignedDuration::from_hours(2));
@@ -54,16 +54,22 @@ impl Ground {
         ground
     }
 
-    fn clients(&self, account: &AccountId, region: &str) -> Clients {
+    pub(crate) fn clients(&self, account: &AccountId, region: &str) -> Clients {
         self.aws.clients(account, &region.parse().unwrap())
     }
 
     /// A bucket that every trail may write to, and the management account read.
-    async fn bucket(&self, owner: &AccountId, name: &str, region: &str) {
+    pub(crate) async fn bucket(&self, owner: &AccountId, name: &str, region: &str) {
         make_bucket(&self.clients(owner, region), name, region, json!([])).await;
     }
 
-    async fn trail(&self, account: &AccountId, name: &str, bucket: &str, prefix: Option<&str>) {
+    pub(crate) async fn trail(
+        &self,
+        account: &AccountId,
+        name: &str,
+        bucket: &str,
+        prefix: Option<&str>,
+    ) {
         let clients = self.clients(account, HOME);
         let trail = clients.cloudtrail();
         trail
@@ -79,7 +85,7 @@ impl Ground {
         trail.start_logging().name(name).send().await.unwrap();
     }
 
-    async fn run(&self, more: &str, arguments: &[&str]) -> Output {
+    pub(crate) async fn run(&self, more: &str, arguments: &[&str]) -> Output {
         let folder = tempfile::tempdir().unwrap();
         let config = format!("{MINIMAL}{more}");
         let mut command = command(&self.sandbox, folder.path(), &config, arguments);
@@ -87,7 +93,7 @@ impl Ground {
     }
 
     /// The exit code and the JSON of a command.
-    async fn json(&self, more: &str, arguments: &[&str]) -> (Option<i32>, Value) {
+    pub(crate) async fn json(&self, more: &str, arguments: &[&str]) -> (Option<i32>, Value) {
         let output = self.run(more, &[arguments, &["--format", "json"]].concat()).await;
         let told = serde_json::from_slice(&output.stdout);
         (output.status.code(), told.unwrap_or_else(|_| panic!("{}", said(&output))))
@@ -110,7 +116,7 @@ impl Ground {
     }
 
     /// That every object of a bucket below `AWSLogs/` is in the archive.
-    fn assert_arrived(&self, bucket: &str) {
+    pub(crate) fn assert_arrived(&self, bucket: &str) {
         let org = self.sandbox.organization_id().unwrap();
         let there = self.sandbox.keys_raw("acme-log-archive", "AWSLogs/");
         let keys = self.sandbox.keys_raw(bucket, "");
@@ -151,7 +157,7 @@ async fn make_bucket(clients: &Clients, name: &str, region: &str, more: Value) {
     put.send().await.unwrap();
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     format!("{:?}\n{}{}", output.status.code(), text(&output.stdout), text(&output.stderr))
 }

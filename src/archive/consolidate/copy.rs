@@ -161,7 +161,7 @@ pub async fn copy(
     let (object, body) = fetch(origin, None).await?;
     let sha256 = sha256(&body);
     let listed = match expected {
-        Some(expected) => Some(is_expected(expected, &body, sha256).await?),
+        Some(expected) => Some(is_expected(expected, &object, &body, sha256).await?),
         None => None,
     };
     let (tagging, tags_left) = tags(origin, &object).await?;
@@ -204,15 +204,18 @@ pub(super) async fn look(
     if origin.etag.is_some() && object.e_tag() != origin.etag {
         return Err(CopyError::Changed { key: origin.key.to_owned() });
     }
-    is_expected(expected, &body, sha256(&body)).await
+    is_expected(expected, &object, &body, sha256(&body)).await
 }
 
 async fn is_expected(
     expected: &Expected,
+    object: &GetObjectOutput,
     body: &Bytes,
     sha256: [u8; 32],
 ) -> Result<Vec<ListedLog>, CopyError> {
-    inspect(expected, body).await.map_err(|refusal| CopyError::Refused { refusal, sha256 })
+    inspect(expected, body, object.metadata.as_ref())
+        .await
+        .map_err(|refusal| CopyError::Refused { refusal, sha256 })
 }
 
 /// Compares an object with what lies under its key in the archive, and writes

@@ -7,10 +7,13 @@ use aws_sdk_cloudtrail::types::Trail;
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
-use super::{locate::is_declared, source::Source};
+use super::{
+    locate::is_declared,
+    source::{Policy, Source},
+};
 use crate::{
     aws::{At, Aws, AwsError, Clients},
-    config::Config,
+    config::{Config, DeclaredSource, OtherAccounts, UnprovenDigests},
     names::{AccountId, Arn, BucketName, KeyPrefix, Region},
 };
 
@@ -52,6 +55,40 @@ pub struct Unread {
     pub reason: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The source that a trail names whose description cannot be used, and the trail's
+    /// account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<OddSource>,
+}
+
+/// Where a trail writes whose description cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OddSource {
+    /// The source's name, as patterns mean it.
+    pub name: String,
+    /// The trail's account.
+    pub account: AccountId,
+}
+
+impl OddSource {
+    /// Of a trail that `asked` described.
+    fn of(trail: &Trail, asked: &AccountId) -> Self {
+        let arn = trail.trail_arn().and_then(|arn| arn.parse::<Arn>().ok());
+        let account = arn.and_then(|arn| arn.account).unwrap_or_else(|| asked.clone());
+        let bucket = trail.s3_bucket_name().unwrap_or_default();
+        let name = match trail.s3_key_prefix().filter(|prefix| !prefix.is_empty()) {
+            Some(prefix) => format!("s3://{bucket}/{prefix}"),
+            None => format!("s3://{bucket}"),
+        };
+        Self { name, account }
+    }
+
+    fn hint(&self) -> String {
+        format!(
+            "correct the trail, or leave it out: exclude = [\"{}:{}\"] under [consolidate]",
+            self.account, self.name
+        )
+    }
 }
 
 /// All that was found, and all that could not be read.
@@ -61,6 +98,25 @@ pub struct Found {
     pub trails: Vec<LegacyTrail>,
     /// Reads that failed.
     pub unread: Vec<Unread>,
+    /// Trails whose descriptions cannot be used, and that the configuration excludes.
+    pub excluded: Vec<Unread>,
+}
+
+impl Found {
+    /// Takes out of what is unread the trails that the configuration excludes: a trail
+    /// that only its owner can correct does not keep every run incomplete.
+    pub fn exclude(&mut self, config: &Config) {
+        let is_excluded = |unread: &Unread| {
+            unread.source.as_ref().is_some_and(|source| {
+                let accounts = [source.account.clone()].into();
+                config.consolidate.excludes(&source.name, &accounts)
+            })
+        };
+        let (excluded, unread) =
+            std::mem::take(&mut self.unread).into_iter().partition(is_excluded);
+        self.unread = unread;
+        self.excluded = excluded;
+    }
 }
 
 /// Asks every account in each of its Regions for its trails.
@@ -87,6 +143,7 @@ pub async fn legacy_trails(
             region: region.clone(),
             reason,
             hint,
+            source: None,
         };
         match answer {
             Ok(described) => {
@@ -97,7 +154,11 @@ pub async fn legacy_trails(
                             let known = trails.entry(trail.arn.clone()).or_insert(trail);
                             known.seen_in.insert((account.clone(), region.clone()));
                         }
-                        Err(reason) => found.unread.push(unread(reason, None)),
+                        Err(reason) => {
+                            let source = OddSource::of(&trail, account);
+                            let told = Unread { hint: Some(source.hint()), ..unread(reason, None) };
+                            found.unread.push(Unread { source: Some(source), ..told });
+                        }
                     }
                 }
             }
@@ -177,12 +238,37 @@ fn sources(trails: &[LegacyTrail]) -> Vec<Source> {
                 account: trail.account.clone(),
                 region: trail.home_region.clone(),
                 owner: None,
+                accounts: BTreeSet::new(),
                 trails: Vec::new(),
+                policy: Policy::default(),
             })
-            .trails
-            .push(trail.arn.clone());
+            .add(trail);
     }
     sources.into_values().collect()
+}
+
+impl Source {
+    /// Adds a trail that writes there: it speaks for its account, and an
+    /// organization's trail for the accounts that see it.
+    fn add(&mut self, trail: &LegacyTrail) {
+        self.trails.push(trail.arn.clone());
+        self.accounts.insert(trail.account.clone());
+        if trail.organization {
+            self.accounts.extend(trail.seen_in.iter().map(|(account, _)| account.clone()));
+        }
+    }
+
+    /// The accounts whose trails write there.
+    fn writers(&self) -> BTreeSet<AccountId> {
+        self.trails.iter().filter_map(|trail| trail.account.clone()).collect()
+    }
+}
+
+fn policy(declared: &DeclaredSource) -> Policy {
+    Policy {
+        leave_unbound: declared.other_accounts == OtherAccounts::Leave,
+        copy_unproven: declared.unproven_digests == UnprovenDigests::Copy,
+    }
 }
 
 /// The sources that a run takes, and those that the config leaves out.
@@ -204,6 +290,8 @@ pub fn selected(trails: &[LegacyTrail], config: &Config) -> Selected {
         let as_declared = |source: Source| Source {
             account: declared.account.clone(),
             region: declared.region.as_ref().unwrap_or(home).clone(),
+            accounts: source.accounts.iter().chain(&declared.accounts).cloned().collect(),
+            policy: policy(declared),
             ..source
         };
         let (found, others): (Vec<_>, Vec<_>) =
@@ -216,14 +304,22 @@ pub fn selected(trails: &[LegacyTrail], config: &Config) -> Selected {
                 account: declared.account.clone(),
                 region: home.clone(),
                 owner: None,
+                accounts: BTreeSet::new(),
                 trails: Vec::new(),
+                policy: Policy::default(),
             }));
         }
         all.extend(found.into_iter().map(as_declared));
     }
     all.sort_by(|one, other| (&one.bucket, &one.prefix).cmp(&(&other.bucket, &other.prefix)));
-    let (excluded, sources) =
-        all.into_iter().partition(|source| config.consolidate.excludes(&source.name()));
+    let is_excluded = |source: &Source| {
+        let mut accounts = source.writers();
+        if accounts.is_empty() {
+            accounts.insert(source.account.clone());
+        }
+        config.consolidate.excludes(&source.name(), &accounts)
+    };
+    let (excluded, sources) = all.into_iter().partition(is_excluded);
     Selected { sources, excluded }
 }
 
@@ -258,7 +354,7 @@ mod tests {
             .map(|(name, bucket)| read(&trail(name, bucket)).unwrap())
             .collect();
         let config: Config = format!(
-            "{}[consolidate]\nexclude = [\"s3://*-b\"]\n\
+            "{}[consolidate]\nexclude = [\"444444444444:s3://*-b\"]\n\
              [[consolidate.sources]]\nbucket = \"legacy-a\"\naccount = \"555555555555\"\n\
              region = \"eu-west-1\"\n\
              [[consolidate.sources]]\nbucket = \"old-logs\"\nprefix = \"ct\"\n\
@@ -301,6 +397,36 @@ mod tests {
         let [source] = selected.sources.as_slice() else { panic!("{:?}", selected.sources) };
         assert_eq!((source.account.as_str(), source.trails.len()), ("555555555555", 1));
         assert_eq!(source.name(), "s3://legacy-a/ct/");
+    }
+
+    #[test]
+    fn a_trail_that_cannot_be_used_is_left_out_for_its_own_account_alone() {
+        let odd = trail("one", "legacy-a");
+        let (owner, other): (AccountId, AccountId) =
+            ("444444444444".parse().unwrap(), "555555555555".parse().unwrap());
+        let source = OddSource::of(&odd, &other);
+        assert_eq!(source, OddSource { name: "s3://legacy-a".to_owned(), account: owner.clone() });
+        let found = || Found {
+            unread: vec![Unread {
+                account: other.clone(),
+                region: "us-east-1".parse().unwrap(),
+                reason: "odd".to_owned(),
+                hint: Some(source.hint()),
+                source: Some(source.clone()),
+            }],
+            ..Found::default()
+        };
+        for (account, left) in [(&owner, 0), (&other, 1)] {
+            let config: Config = format!(
+                "{}[consolidate]\nexclude = [\"{account}:s3://legacy-*\"]\n",
+                crate::config::SMALLEST
+            )
+            .parse()
+            .unwrap();
+            let mut found = found();
+            found.exclude(&config);
+            assert_eq!((found.unread.len(), found.excluded.len()), (left, 1 - left));
+        }
     }
 
     #[test]

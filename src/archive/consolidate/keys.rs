@@ -41,10 +41,7 @@ pub async fn save(
     prefix: Option<&str>,
     keys: &PublicKeySet,
 ) -> Result<bool, SaveKeysError> {
-    let key = match prefix {
-        Some(prefix) => format!("{prefix}/{SAVED_KEYS}"),
-        None => SAVED_KEYS.to_owned(),
-    };
+    let key = saved_key(prefix);
     let mut contention = Contention::new();
     loop {
         let (mut all, etag) = read(target, &key).await?;
@@ -76,6 +73,21 @@ pub async fn save(
             }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// The keys that are saved in the archive.
+///
+/// # Errors
+/// They could not be read.
+pub async fn saved(target: &Target, prefix: Option<&str>) -> Result<PublicKeySet, SaveKeysError> {
+    read(target, &saved_key(prefix)).await.map(|(keys, _)| keys)
+}
+
+fn saved_key(prefix: Option<&str>) -> String {
+    match prefix {
+        Some(prefix) => format!("{prefix}/{SAVED_KEYS}"),
+        None => SAVED_KEYS.to_owned(),
     }
 }
 

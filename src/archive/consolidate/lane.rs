@@ -11,10 +11,12 @@ use jiff::civil::Date;
 use self::days::Units;
 use super::{
     copy::{self, Copied, CopyError, Target},
-    inspect::{Expected, by_size},
+    inspect::{Expected, Refusal, by_size},
     join::{JoinError, Joined, Listed, join},
     pace::Limit,
     progress::Share,
+    proof::Attester,
+    quarantine::Budget,
     record::{Counts, ObjectRow, Outcome, Row, UnitRow},
     restore::Restore,
     server_side::{Route, Wanted, Way},
@@ -56,6 +58,10 @@ pub(super) struct Work {
     pub(super) archive_root: String,
     /// The archive's prefix.
     pub(super) archive_prefix: Option<String>,
+    /// What proves its digests; of lanes of logs, those beside them.
+    pub(super) attester: Arc<Attester>,
+    /// What the source may put into quarantine.
+    pub(super) budget: Arc<Budget>,
     /// What of the quarantine somebody accepted.
     pub(super) acceptances: Arc<Acceptances>,
     /// The first day that is looked at.
@@ -205,6 +211,9 @@ impl Work {
                 Done::Left => counts.left += 1,
                 Done::Told(row) => {
                     counts.add(row.outcome, row.size_bytes, row.way);
+                    let is_digest = self.lane.folder == DIGEST_FOLDER;
+                    counts.quarantined_digests +=
+                        u64::from(is_digest && row.outcome == Outcome::Quarantined);
                     // The writer ends only after the last lane.
                     let _ = rows.send(Row::Object(row)).await;
                 }
@@ -274,6 +283,12 @@ impl Work {
             Err(error) => return row(Outcome::Foreign, None, Some(error.to_string())),
         };
         if let Some(archive_bytes) = differs {
+            if let Some((refusal, sha256)) =
+                self.refused(&parsed, &listed, &origin_key, day, vouchers).await
+            {
+                let became = self.apart(&listed, &origin_key, &key, &refusal, &sha256).await;
+                return self.told_apart(became, &refusal, sha256, row);
+            }
             let reason = format!(
                 "the archive's object of this key has {archive_bytes} bytes, the source's {}",
                 listed.size_bytes
@@ -289,7 +304,8 @@ impl Work {
         }
         // Somebody accepted that one of this key stays in quarantine: it may be this.
         let may_be_accepted = !alike && self.acceptances.may_have_quarantined(&key);
-        if self.dry_run && !alike && !may_be_accepted {
+        let is_digest = self.lane.folder == DIGEST_FOLDER;
+        if self.dry_run && !alike && !may_be_accepted && !is_digest {
             let begins = !self.progress.stopped() && self.progress.begin();
             return if begins { row(Outcome::Copied, None, None) } else { Done::Left };
         }
@@ -298,7 +314,7 @@ impl Work {
         } else if self.progress.stopped() {
             return Done::Left;
         } else {
-            match self.standing(&parsed, &listed, day, vouchers).await {
+            match self.standing(&parsed, day, vouchers).await {
                 Ok(Standing::May(expected)) => Some(expected),
                 Ok(Standing::Stays(reason)) => {
                     return row(Outcome::HeldBack, None, Some(reason.to_owned()));
@@ -317,26 +333,20 @@ impl Work {
         if self.dry_run
             && let Some(wanted) = wanted
         {
+            // What may be accepted is looked at beyond the limit too.
+            if self.progress.stopped() || !(may_be_accepted || self.progress.begin()) {
+                return Done::Left;
+            }
             return self.would_copy(&listed, &origin_key, &key, wanted, row).await;
         }
         match self.copy(&listed, &origin_key, &key, wanted).await {
+            Err(CopyError::Refused { refusal: Refusal::Undecided(why), .. }) => {
+                let reason = Refusal::Undecided(why).to_string();
+                row(Outcome::HeldBack, None, Some(reason))
+            }
             Err(CopyError::Refused { refusal, sha256 }) => {
-                let kept = self.quarantine(&listed, &origin_key, &key, &refusal, &sha256).await;
-                match kept {
-                    Ok((outcome, kept)) => {
-                        let reason = match &kept {
-                            Some(kept) => format!("{refusal}; kept as {kept}"),
-                            None => refusal.to_string(),
-                        };
-                        match row(outcome, Some(sha256), Some(reason)) {
-                            Done::Told(row) => {
-                                Done::Told(ObjectRow { quarantined_as: kept, ..row })
-                            }
-                            other => other,
-                        }
-                    }
-                    Err(error) => row(Outcome::Failed, None, Some(in_one_line(&error))),
-                }
+                let became = self.apart(&listed, &origin_key, &key, &refusal, &sha256).await;
+                self.told_apart(became, &refusal, sha256, row)
             }
             Ok(Some(Copied { outcome: Outcome::AlreadyThere, .. })) if alike => {
                 self.progress.present();
@@ -344,7 +354,13 @@ impl Work {
             }
             Ok(None) => Done::Left,
             Ok(Some(mut copied)) => {
-                let is_digest = self.lane.folder == DIGEST_FOLDER;
+                if copied.outcome == Outcome::Conflict
+                    && let Some((refusal, sha256)) =
+                        self.refused(&parsed, &listed, &origin_key, day, vouchers).await
+                {
+                    let became = self.apart(&listed, &origin_key, &key, &refusal, &sha256).await;
+                    return self.told_apart(became, &refusal, sha256, row);
+                }
                 if let Some(logs) = copied.listed.take().filter(|_| {
                     is_digest && matches!(copied.outcome, Outcome::Copied | Outcome::AlreadyThere)
                 }) {

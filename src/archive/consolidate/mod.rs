@@ -5,9 +5,11 @@
 //! source ─► lanes ─► join with the archive ─► days ─► copy ─► records
 //! ```
 
+pub mod binding;
 pub mod census;
 pub mod copy;
 pub mod discover;
+mod find;
 pub mod history;
 pub mod inspect;
 pub mod join;
@@ -16,9 +18,11 @@ mod lane;
 pub mod ledger;
 pub mod locate;
 mod multipart;
+pub mod outsiders;
 pub mod pace;
 pub mod pending;
 mod progress;
+pub mod proof;
 pub mod quarantine;
 pub mod record;
 pub mod restore;

@@ -1,17 +1,28 @@
 //! Where objects go that are not what their key says: into the archive, so that the
 //! evidence is kept, and out of the way of the log files.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::StreamExt;
+use tokio::sync::OnceCell;
 
 use super::{
     copy::{CopyError, Origin, Target, fetch, sha256},
     inspect::Refusal,
 };
 use crate::{
-    archive::contention::{Contention, is_taken, is_write_conflict},
+    archive::{
+        contention::{Contention, is_taken, is_write_conflict},
+        inventory,
+    },
     aws::At,
 };
 
@@ -32,6 +43,85 @@ mod metadata {
 const MAX_METADATA_BYTES: usize = 2 << 10;
 /// The longest detail. Units: bytes.
 const MAX_DETAIL_BYTES: usize = 300;
+
+/// The most that one source puts into quarantine in a run.
+const SOURCE_OBJECTS: u64 = 1_000;
+/// Units: bytes.
+const SOURCE_BYTES: u64 = 256 << 20;
+/// The most that the quarantine contains: nobody who administers a source fills the
+/// archive.
+const ALL_OBJECTS: u64 = 20_000;
+/// Units: bytes.
+const ALL_BYTES: u64 = 4 << 30;
+
+/// How much an archive's quarantine contains, listed when the first object goes there.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    prefix: Option<String>,
+    listed: OnceCell<()>,
+    objects: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Contents {
+    pub(super) fn of(prefix: Option<&str>) -> Self {
+        Self { prefix: prefix.map(str::to_owned), ..Self::default() }
+    }
+
+    async fn list(&self, target: &Target) -> Result<(), CopyError> {
+        self.listed
+            .get_or_try_init(|| async {
+                let prefix = self.prefix.as_deref().map(|prefix| format!("{prefix}/"));
+                let folder = format!("{}{QUARANTINE}", prefix.unwrap_or_default());
+                let mut listing = inventory::list(&target.clients, &target.bucket, folder, None);
+                while let Some(listed) = listing.next().await {
+                    self.add(listed?.size_bytes);
+                    if !self.has_room() {
+                        break;
+                    }
+                }
+                Ok::<(), CopyError>(())
+            })
+            .await
+            .copied()
+    }
+
+    fn add(&self, size_bytes: u64) {
+        self.objects.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(size_bytes, Ordering::Relaxed);
+    }
+
+    fn has_room(&self) -> bool {
+        self.objects.load(Ordering::Relaxed) < ALL_OBJECTS
+            && self.bytes.load(Ordering::Relaxed) < ALL_BYTES
+    }
+}
+
+/// What one source may still put into quarantine in this run.
+#[derive(Debug)]
+pub(super) struct Budget {
+    contents: Arc<Contents>,
+    objects: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Budget {
+    pub(super) fn new(contents: Arc<Contents>) -> Self {
+        Self { contents, objects: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
+
+    /// Takes the room of an object; false where there is none.
+    pub(super) async fn take(&self, target: &Target, size_bytes: u64) -> Result<bool, CopyError> {
+        self.contents.list(target).await?;
+        let is_full = self.objects.fetch_add(1, Ordering::Relaxed) >= SOURCE_OBJECTS
+            || self.bytes.fetch_add(size_bytes, Ordering::Relaxed) + size_bytes > SOURCE_BYTES
+            || !self.contents.has_room();
+        if !is_full {
+            self.contents.add(size_bytes);
+        }
+        Ok(!is_full)
+    }
+}
 
 /// Where an object is kept that is not to lie under `key`.
 ///

@@ -179,9 +179,17 @@ pub struct Counts {
     /// The same, and accepted by somebody; among the present.
     #[serde(default)]
     pub accepted: u64,
-    /// Logs whose digests are not in the archive.
+    /// Logs whose digests are not in the archive, and digests whose public keys could not
+    /// be read.
     #[serde(default)]
     pub held_back: u64,
+    /// Of the quarantined, the digests.
+    #[serde(default)]
+    pub quarantined_digests: u64,
+    /// Objects of accounts and Regions that their source does not speak for, which nobody
+    /// accepted; not among those of the source.
+    #[serde(default)]
+    pub unbound: u64,
 }
 
 impl Counts {
@@ -194,6 +202,7 @@ impl Counts {
             && self.left == 0
             && self.quarantined == 0
             && self.held_back == 0
+            && self.unbound == 0
     }
 
     /// Counts one object.
@@ -235,6 +244,8 @@ impl std::ops::AddAssign for Counts {
         self.quarantined += other.quarantined;
         self.accepted += other.accepted;
         self.held_back += other.held_back;
+        self.quarantined_digests += other.quarantined_digests;
+        self.unbound += other.unbound;
     }
 }
 

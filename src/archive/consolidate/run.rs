@@ -12,14 +12,18 @@ use tokio::sync::mpsc::Sender;
 
 pub use super::progress::{Progress, SourceProgress};
 use super::{
+    binding::Scope,
     census,
     copy::Target,
+    find::{Reader, expect_logs, find_lanes, none},
     lane::{LaneFailure, LaneResult, Proven, Work},
     ledger::{Ledger, LedgerError},
+    outsiders::{Place, UnboundObjects},
     pace::Limit,
+    proof::Attester,
+    quarantine::Contents,
     record::{Counts, FORMAT_VERSION, Head, Row},
     restore::{Held, Restore},
-    server_side::Route,
     source::Source,
     vouch::Vouchers,
     writer::{Examples, SEGMENT_EVERY, Writer},
@@ -27,17 +31,24 @@ use super::{
 use crate::{
     archive::{
         accept::Acceptances,
-        key::{DIGEST_FOLDER, LogClass},
+        key::DIGEST_FOLDER,
         units::Lane,
-        verify::source::{S3Source, Source as Objects},
+        verify::{
+            chain::Window,
+            run::KeyRing,
+            source::{S3Source, Source as Objects},
+        },
     },
     aws::{AwsError, Clients, in_one_line},
-    names::{AccountId, BucketName, Region},
+    names::{AccountId, Region},
 };
 
 /// Accounts and Regions of which a lane is worked on at once. Each holds a page of
 /// either side.
-const LANES_AT_ONCE: usize = 8;
+pub(super) const LANES_AT_ONCE: usize = 8;
+
+/// Sources whose objects of accounts that they do not speak for are listed at once.
+const OUTSIDERS_AT_ONCE: usize = 2;
 
 /// Lanes of which a day is listed at once, to tell how long it takes.
 const FORECASTS_AT_ONCE: usize = 2;
@@ -67,11 +78,17 @@ pub struct Asked {
     pub concurrency: usize,
     /// For how many days after its end late files are expected for a day.
     pub overlap_days: u32,
+    /// The sources that the configuration leaves where they are: the records say so.
+    pub excluded: Vec<String>,
 }
 
 impl Asked {
-    fn wants(&self, lane: &Lane) -> bool {
-        (self.accounts.is_empty() || self.accounts.contains(&lane.account))
+    pub(super) fn wants_account(&self, account: &AccountId) -> bool {
+        self.accounts.is_empty() || self.accounts.contains(account)
+    }
+
+    pub(super) fn wants(&self, lane: &Lane) -> bool {
+        self.wants_account(&lane.account)
             && (self.regions.is_empty() || self.regions.contains(&lane.region))
     }
 }
@@ -101,18 +118,16 @@ pub struct Failure {
 }
 
 /// The sources of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sources {
     /// Those that can be read, with what reads them.
     pub readable: Vec<(Source, Clients)>,
     /// Those whose buckets could not be found; they are failures of the run.
     pub failed: Vec<Failure>,
-}
-
-impl From<Vec<(Source, Clients)>> for Sources {
-    fn from(readable: Vec<(Source, Clients)>) -> Self {
-        Self { readable, failed: Vec::new() }
-    }
+    /// What they may speak for.
+    pub scope: Scope,
+    /// The public keys that digests are checked with.
+    pub keys: KeyRing,
 }
 
 /// What a run came to.
@@ -130,6 +145,10 @@ pub struct Report {
     pub foreign_folders: Vec<String>,
     /// Objects that lie where CloudTrail writes only folders.
     pub stray_objects: u64,
+    /// Objects of accounts and Regions that their source does not speak for.
+    pub unbound: Vec<UnboundObjects>,
+    /// Folders of such accounts that were not looked into.
+    pub unbound_not_listed: u64,
     /// What must be restored before it can be copied.
     pub archived: Held,
     /// Objects that are in conflict, failed, must be restored or are foreign, the
@@ -205,10 +224,10 @@ pub async fn consolidate(
     run: &Run,
     asked: &Asked,
     archive: &Archive,
-    sources: impl Into<Sources>,
+    sources: Sources,
     progress: Arc<Progress>,
 ) -> Result<Report, LedgerError> {
-    let Sources { readable: sources, failed } = sources.into();
+    let Sources { readable: sources, failed, scope, keys } = sources;
     let mut report = Report { failures: failed, ..Report::default() };
     if sources.is_empty() {
         return Ok(report);
@@ -216,9 +235,10 @@ pub async fn consolidate(
     let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone());
     let objects = S3Source::new(archive.target.clients.clone(), archive.target.bucket.as_str());
     let objects = Arc::new(Objects::S3(objects));
-    let (tip, mut found, acceptances) = tokio::join!(
+    let contents = Arc::new(Contents::of(archive.prefix.as_deref()));
+    let (tip, (mut found, outsiders), acceptances) = tokio::join!(
         ledger.tip(),
-        find_lanes(asked, sources, &progress, &mut report),
+        find_lanes(asked, sources, &scope, &contents, &progress, &mut report),
         Acceptances::read(objects, archive.prefix.as_deref()),
     );
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
@@ -241,11 +261,30 @@ pub async fn consolidate(
         accounts.insert(lane.account.clone());
     }
     report.digest_regions = report.digest_accounts.keys().cloned().collect();
+    if let KeyRing::Api(api) = &keys {
+        report.digest_accounts.iter().for_each(|(region, accounts)| api.ask_too(region, accounts));
+    }
+    let mut region_keys = BTreeMap::new();
+    for region in found.iter().map(|(lane, _)| &lane.region).collect::<BTreeSet<_>>() {
+        // A Region without digests needs no keys.
+        let keys = if report.digest_regions.contains(region) {
+            keys.of(region, Window::default()).await
+        } else {
+            none()
+        };
+        region_keys.insert(region.clone(), keys);
+    }
 
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
     let limit = Arc::new(Limit::new(asked.concurrency));
     let closed_through = closed_through(run.now, asked.overlap_days);
     let work = |(lane, reader): (Lane, Reader)| Work {
+        attester: Arc::new(Attester {
+            keys: region_keys.get(&lane.region).cloned().unwrap_or_else(none),
+            bucket: reader.bucket.clone(),
+            rights: reader.rights.get(&lane.account).copied().unwrap_or_default(),
+        }),
+        budget: reader.budget,
         progress: progress.share(&lane),
         proven_through: if asked.full { None } else { known.get(&lane.id()).copied() },
         lane,
@@ -266,11 +305,25 @@ pub async fn consolidate(
     };
     let works: Vec<Work> = found.into_iter().map(work).collect();
     let forecast = progress.forecast.then(|| tokio::spawn(forecast(works.clone())));
-    let lanes = async move {
+    let place = Place {
+        target: archive.target.clone(),
+        archive_root: archive.root.clone(),
+        archive_prefix: archive.prefix.clone(),
+        acceptances: Arc::clone(&acceptances),
+        limit: Arc::clone(&limit),
+        dry_run: asked.dry_run,
+    };
+    let lanes = async {
+        // INVARIANT: the rows end where both have ended.
+        let rows = rows;
         let ended = stream::iter(by_place(works))
             .map(|works| in_order(works, &rows))
             .buffer_unordered(LANES_AT_ONCE);
-        ended.concat().await
+        let others = stream::iter(outsiders)
+            .map(|outsiders| outsiders.run(&place, &rows, &progress))
+            .buffer_unordered(OUTSIDERS_AT_ONCE)
+            .collect::<Vec<_>>();
+        tokio::join!(ended.concat(), others)
     };
     let mut writer = Writer {
         ledger,
@@ -285,12 +338,21 @@ pub async fn consolidate(
     if !asked.dry_run {
         writer.pending.push(Row::Begin { asked: serde_json::to_value(asked).unwrap_or_default() });
     }
-    let (results, written) = tokio::join!(lanes, writer.take_all(incoming, &progress));
+    let ((results, others), written) = tokio::join!(lanes, writer.take_all(incoming, &progress));
     if let Some(forecast) = forecast {
         forecast.abort();
     }
     written?;
     let proven_through = merge(known, results, &mut report);
+    for other in others {
+        report.counts.unbound +=
+            other.unbound.iter().map(UnboundObjects::open).sum::<u64>() + other.not_listed;
+        report.unbound_not_listed += other.not_listed;
+        report.unbound.extend(other.unbound);
+        let failed = other.failed.into_iter();
+        report.failures.extend(failed.map(|(place, error)| failure(place, &error)));
+    }
+    report.unbound.sort_by(|one, other| one.folder.cmp(&other.folder));
     report.stopped |= progress.stopped();
     report.left_is_least = progress.interrupted();
     if !asked.dry_run {
@@ -301,61 +363,6 @@ pub async fn consolidate(
     report.examples = writer.examples.into_rows();
     report.archived = writer.archived;
     Ok(report)
-}
-
-/// What a source's lanes are read with.
-#[derive(Debug, Clone)]
-struct Reader {
-    bucket: BucketName,
-    clients: Clients,
-    route: Arc<Route>,
-    pace: Arc<Limit>,
-}
-
-async fn find_lanes(
-    asked: &Asked,
-    sources: Vec<(Source, Clients)>,
-    progress: &Progress,
-    report: &mut Report,
-) -> Vec<(Lane, Reader)> {
-    let mut found = Vec::new();
-    let all: Vec<Source> = sources.iter().map(|(source, _)| source.clone()).collect();
-    let mut listed = stream::iter(sources)
-        .map(|(source, clients)| async move {
-            let lanes = tokio::select! {
-                lanes = source.lanes(&clients) => Some(lanes),
-                () = progress.halted() => None,
-            };
-            (source, clients, lanes)
-        })
-        .buffer_unordered(LANES_AT_ONCE);
-    while let Some((source, clients, lanes)) = listed.next().await {
-        let Some(lanes) = lanes else {
-            report.stopped = true;
-            continue;
-        };
-        match lanes {
-            Ok(lanes) => {
-                let is_foreign = |folder: &String| {
-                    !all.iter().any(|other| other.lies_below(&source.bucket, folder))
-                };
-                let foreign = lanes.foreign.into_iter().filter(is_foreign);
-                report
-                    .foreign_folders
-                    .extend(foreign.map(|key| format!("s3://{}/{key}", source.bucket)));
-                report.stray_objects += lanes.stray_objects;
-                let wanted = lanes.lanes.into_iter().filter(|lane| asked.wants(lane));
-                let route = Arc::new(Route::new(asked.server_side));
-                let pace = Arc::new(Limit::new(asked.concurrency));
-                let reader = Reader { bucket: source.bucket, clients, route, pace };
-                found.extend(wanted.map(|lane| (lane, reader.clone())));
-            }
-            Err(error) => report.failures.push(failure(source.name(), &error)),
-        }
-    }
-    found.sort_by(|(one, ..), (other, ..)| one.cmp(other));
-    found.dedup_by(|(one, ..), (other, ..)| one == other);
-    found
 }
 
 /// Puts what lies in one account and Region of a source together.
@@ -384,7 +391,8 @@ async fn in_order(works: Vec<Work>, rows: &Sender<Row>) -> Vec<(Lane, LaneResult
     let mut results: Vec<(Lane, LaneResult)> = Vec::new();
     let Some(any) = digests.first().or(logs.first()) else { return results };
     let (source, bucket, pace) = (any.source.clone(), any.bucket.clone(), Arc::clone(&any.pace));
-    let vouchers = Vouchers::new(&any.lane, source, bucket, pace);
+    let attester = Arc::clone(&any.attester);
+    let vouchers = Vouchers::new(&any.lane, source, bucket, pace, attester);
     for work in digests {
         results.push((work.lane.clone(), work.run(rows, &vouchers).await));
     }
@@ -401,19 +409,6 @@ async fn in_order(works: Vec<Work>, rows: &Sender<Row>) -> Vec<(Lane, LaneResult
         results.push((lane, result));
     }
     results
-}
-
-/// Adds the lanes of logs that digests may name: a lane's first log may be
-/// delivered after its source was looked at and before its digest is copied.
-fn expect_logs<R: Clone>(found: &mut Vec<(Lane, R)>) {
-    let lanes: BTreeSet<Lane> = found.iter().map(|(lane, _)| lane.clone()).collect();
-    let digests = found.iter().filter(|(lane, _)| lane.folder == DIGEST_FOLDER);
-    let logs = digests.map(|(lane, reader)| {
-        let folder = LogClass::Events.folder().to_owned();
-        (Lane { folder, ..lane.clone() }, reader.clone())
-    });
-    let missing: Vec<_> = logs.filter(|(lane, _)| !lanes.contains(lane)).collect();
-    found.extend(missing);
 }
 
 fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Report) -> Proven {
@@ -434,7 +429,7 @@ fn merge(mut known: Proven, results: Vec<(Lane, LaneResult)>, report: &mut Repor
     known
 }
 
-fn failure(place: String, error: &AwsError) -> Failure {
+pub(super) fn failure(place: String, error: &AwsError) -> Failure {
     Failure { place, reason: error.in_full(), hint: error.hint() }
 }
 
@@ -469,24 +464,5 @@ mod tests {
         assert_eq!(closed_through(now, 0), date(2026, 3, 9));
         assert_eq!(closed_through(now, 2), date(2026, 3, 7));
         assert_eq!(closed_through(now, u32::MAX), Date::MIN);
-    }
-
-    #[test]
-    fn where_there_are_digests_logs_are_looked_for() {
-        let lane = |account: &str, folder: &str| Lane {
-            bucket: "logs".to_owned(),
-            root: "AWSLogs/".to_owned(),
-            account: account.parse().unwrap(),
-            folder: folder.to_owned(),
-            region: "us-east-1".parse().unwrap(),
-        };
-        let (one, other) = ("111111111111", "222222222222");
-        let mut found = vec![
-            (lane(one, DIGEST_FOLDER), 1),
-            (lane(one, "CloudTrail"), 2),
-            (lane(other, DIGEST_FOLDER), 3),
-        ];
-        expect_logs(&mut found);
-        assert_eq!(found[3..], [(lane(other, "CloudTrail"), 3)]);
     }
 }

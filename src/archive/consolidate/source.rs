@@ -1,5 +1,7 @@
 //! Where legacy logs lie.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::{
@@ -22,8 +24,25 @@ pub struct Source {
     pub region: Region,
     /// The account that is proven to own the bucket.
     pub owner: Option<AccountId>,
+    /// The accounts that it may speak for, beside the owner: those of the trails that
+    /// write there, and those that the configuration declares.
+    pub accounts: BTreeSet<AccountId>,
     /// The trails that write there; none where the source was declared.
     pub trails: Vec<Arn>,
+    /// What the configuration says about objects that nothing proves.
+    #[serde(skip)]
+    pub policy: Policy,
+}
+
+/// What happens with objects of a source that nothing proves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Policy {
+    /// Whether objects of accounts that the source does not speak for stay there, and
+    /// are only counted.
+    pub leave_unbound: bool,
+    /// Whether digests are copied though their signature is lost, or their key is
+    /// older than those that AWS lists.
+    pub copy_unproven: bool,
 }
 
 impl Source {
@@ -46,15 +65,24 @@ impl Source {
             && format!("{prefix}/AWSLogs/").starts_with(folder)
     }
 
-    /// The lanes that it holds.
+    /// The lanes that it contains.
     pub async fn lanes(&self, clients: &Clients) -> Result<Lanes, AwsError> {
+        self.lanes_of(clients, |_| true).await
+    }
+
+    /// The lanes of the accounts that are wanted; the folders of others are named.
+    pub async fn lanes_of(
+        &self,
+        clients: &Clients,
+        wants: impl Fn(&AccountId) -> bool,
+    ) -> Result<Lanes, AwsError> {
         let Some(prefix) = &self.prefix else {
-            return inventory::lanes(clients, &self.bucket, None).await;
+            return inventory::lanes_of(clients, &self.bucket, None, &wants).await;
         };
         let mut all = Lanes::default();
         for spelling in prefix.spellings() {
             let spelling = Some(spelling).filter(|spelling| !spelling.is_empty());
-            all.extend(inventory::lanes(clients, &self.bucket, spelling).await?);
+            all.extend(inventory::lanes_of(clients, &self.bucket, spelling, &wants).await?);
         }
         Ok(all)
     }
@@ -72,7 +100,9 @@ mod tests {
             account: "111111111111".parse().unwrap(),
             region: "us-east-1".parse().unwrap(),
             owner: None,
+            accounts: BTreeSet::new(),
             trails: Vec::new(),
+            policy: Policy::default(),
         };
         let logs = "logs".parse().unwrap();
         assert!(source(Some("AWSLogs")).lies_below(&logs, "AWSLogs/AWSLogs/"));

@@ -13,19 +13,17 @@ use tokio::sync::OnceCell;
 
 use super::{
     copy::{CopyError, Origin, fetch},
-    inspect::{Expected, by_size},
+    inspect::{Expected, Refusal, by_size, inspect},
     join::Listed,
     pace::Limit,
+    proof::{Attester, DigestClaim},
 };
 use crate::{
     archive::{
         inventory,
         key::{ObjectKey, ObjectKind},
         units::{Lane, day_folder},
-        verify::{
-            digest::{DigestDocument, ListedLog},
-            gzip::inflate,
-        },
+        verify::digest::ListedLog,
     },
     aws::Clients,
     names::BucketName,
@@ -37,8 +35,6 @@ const READS_AT_ONCE: usize = 16;
 /// held in any case.
 const LISTED_MAX: usize = 50_000;
 const DAYS_MIN: usize = 3;
-/// The largest digest that is read. Units: bytes, inflated.
-const MAX_DIGEST_BYTES: u64 = 128 << 20;
 /// How far a log file's minute may lie from the hour of the digest that lists it.
 const BORDER: SignedDuration = SignedDuration::from_mins(15);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -55,6 +51,8 @@ pub(super) struct Vouchers {
     folder: String,
     /// Digests that are not in the archive, by their path below the folder.
     absent: Mutex<BTreeSet<String>>,
+    /// What proves the digests.
+    attester: Arc<Attester>,
     days: Mutex<BTreeMap<Date, Arc<OnceCell<Day>>>>,
     seen: Mutex<Seen>,
 }
@@ -89,7 +87,7 @@ struct Claim {
 }
 
 /// Whether a log may be copied, and as what.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Standing {
     /// It may be copied where it is this.
     May(Expected),
@@ -99,7 +97,13 @@ pub(super) enum Standing {
 
 impl Vouchers {
     /// The digests beside a lane of logs or digests.
-    pub(super) fn new(lane: &Lane, source: Clients, bucket: BucketName, pace: Arc<Limit>) -> Self {
+    pub(super) fn new(
+        lane: &Lane,
+        source: Clients,
+        bucket: BucketName,
+        pace: Arc<Limit>,
+        attester: Arc<Attester>,
+    ) -> Self {
         let folder = crate::archive::key::DIGEST_FOLDER.to_owned();
         let folder = Lane { folder, ..lane.clone() }.prefix();
         Self {
@@ -108,6 +112,7 @@ impl Vouchers {
             pace,
             folder,
             absent: Mutex::default(),
+            attester,
             days: Mutex::default(),
             seen: Mutex::default(),
         }
@@ -234,21 +239,22 @@ impl Vouchers {
         let turn = self.pace.turn().await;
         let fetched = fetch(origin, None).await;
         drop(turn);
-        let stored = match fetched {
-            Ok((_, stored)) => stored,
+        let (object, stored) = match fetched {
+            Ok(fetched) => fetched,
             // What cannot be read could not be copied.
             Err(_) if is_absent => return Ok((parsed, is_absent, None)),
             Err(error) => return Err(error),
         };
-        let document = tokio::task::spawn_blocking(move || {
-            let mut text = Vec::new();
-            let inflated = inflate(&stored, MAX_DIGEST_BYTES, &mut Vec::new(), |piece| {
-                text.extend_from_slice(piece);
-            });
-            let document = inflated.ok().and_then(|_| DigestDocument::parse(&text).ok())?;
-            Some(document.log_files.into_iter().map(entry).collect())
-        });
-        Ok((parsed, is_absent, document.await.unwrap_or_default()))
+        let Some(digest) = parsed.clone() else { return Ok((parsed, is_absent, None)) };
+        let claim = DigestClaim { key: digest, attester: Arc::clone(&self.attester) };
+        let expected = Expected::Digest(Box::new(claim));
+        // INVARIANT: a digest that may not take its key lists nothing: else whoever
+        // administers the source vouches for logs.
+        match inspect(&expected, &stored, object.metadata.as_ref()).await {
+            Ok(logs) => Ok((parsed, is_absent, Some(logs.into_iter().map(entry).collect()))),
+            Err(Refusal::Undecided(_)) => Ok((parsed, true, None)),
+            Err(_) => Ok((parsed, is_absent, None)),
+        }
     }
 }
 

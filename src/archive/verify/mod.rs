@@ -5,6 +5,7 @@
 //! lists, [`unlisted`] finds what none lists. [`run`] feeds them from a
 //! [`source`], many objects at a time.
 
+pub mod attest;
 pub mod chain;
 pub mod clutter;
 pub mod digest;

@@ -238,6 +238,14 @@ impl PublicKeySet {
         earlier
     }
 
+    /// Whether a Region's keys begin before a time: from then on AWS's list has all.
+    #[must_use]
+    pub fn begins_before(&self, region: &Region, at: Timestamp) -> bool {
+        let of_region = |key: &&ValidKey| key.region.as_ref().is_none_or(|of| of == region);
+        let begins = |key: &ValidKey| key.from.is_none_or(|from| from <= at);
+        self.keys.values().flatten().filter(of_region).any(begins)
+    }
+
     /// Whether there is no key.
     #[must_use]
     pub fn is_empty(&self) -> bool {

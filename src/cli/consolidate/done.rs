@@ -11,7 +11,7 @@ use crate::{
         discover::{Found, Unread},
         ledger::LedgerError,
         pending::{NotFound, Unfinished},
-        run::Report,
+        run::{EXAMPLES, Report},
     },
     cli::{CliError, Context, Exit, Explain, archived, estimate, sources, sources::Missing},
     cost::{
@@ -35,6 +35,8 @@ struct Outcome<'a> {
     /// Sources that the config leaves where they are.
     excluded: &'a [String],
     unread: &'a [Unread],
+    /// Trails whose descriptions cannot be used, and that the config excludes.
+    excluded_trails: &'a [Unread],
     #[serde(flatten)]
     report: &'a Report,
     /// What the run will take; of a dry run only.
@@ -99,6 +101,7 @@ impl Done {
             missing: &self.missing,
             excluded: &self.excluded,
             unread: &self.found.unread,
+            excluded_trails: &self.found.excluded,
             report: &self.report,
             estimate: self.dry_run.then(|| self.estimate()),
             prices: self.dry_run.then_some(prices::LIST),
@@ -162,8 +165,12 @@ impl Done {
                 "in quarantine: they are not what their keys say; `orgtrail accept KEY --reason TEXT` accepts that",
             ),
             (
+                counts.unbound,
+                "of accounts or Regions that their source does not speak for: not copied; `orgtrail accept KEY --reason TEXT` accepts what is in quarantine, and `other_accounts = \"leave\"` under [[consolidate.sources]] all of it",
+            ),
+            (
                 counts.held_back,
-                "left at their source: log files whose digests are not in the archive",
+                "left at their source: log files whose digests are not in the archive, or digests whose public keys could not be read",
             ),
             (
                 counts.accepted,
@@ -192,6 +199,31 @@ impl Done {
             context.out.data(prices::LIST)?;
         } else if restores {
             context.out.note(prices::LIST);
+        }
+        for unbound in report.unbound.iter().take(EXAMPLES) {
+            let more = if unbound.more { "more than " } else { "" };
+            let (place, objects) = (plain(&unbound.folder), HumanCount(unbound.objects));
+            let kept = match (unbound.left, unbound.kept) {
+                (true, _) => "left there, as the config says".to_owned(),
+                (false, kept) => format!("{} in quarantine", HumanCount(kept)),
+            };
+            let text = format!(
+                "{}: {more}{objects} objects below {place}: {}: not copied, {kept}",
+                plain(&unbound.source),
+                unbound.why,
+            );
+            if unbound.open() == 0 {
+                context.out.note(text);
+            } else {
+                context.out.warn(text);
+                context.out.warn(format_args!("  hint: {}", unbound.why.hint()));
+            }
+        }
+        if report.unbound_not_listed > 0 {
+            context.out.warn(format_args!(
+                "{} further folders of accounts that their source does not speak for were not listed",
+                HumanCount(report.unbound_not_listed)
+            ));
         }
         for row in &report.examples {
             let reason = row.reason.as_deref().unwrap_or("no reason recorded");
@@ -274,6 +306,7 @@ mod tests {
             region: "us-east-1".parse().unwrap(),
             reason: "denied".to_owned(),
             hint: None,
+            source: None,
         });
         assert!(done.unfinished().may_still_bring("part", Some(&other)));
         assert!(!done.unfinished().may_still_bring("whole", Some(&one)));

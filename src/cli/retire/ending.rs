@@ -2,6 +2,7 @@
 //! CloudTrail refuses.
 
 use super::{CliError, Clients, Context, Exit, LegacyTrail, Look, Seen, Source};
+use crate::archive::consolidate::source::Policy;
 use crate::archive::retire::{Condition, deletable as judged};
 use crate::aws::{At as _, AwsError};
 use crate::cli::ending::unless_stopped;
@@ -40,7 +41,9 @@ pub(super) fn undeclared(trail: &LegacyTrail) -> Source {
         account: trail.account.clone(),
         region: trail.home_region.clone(),
         owner: None,
+        accounts: [trail.account.clone()].into(),
         trails: vec![trail.arn.clone()],
+        policy: Policy::default(),
     }
 }
 

@@ -379,16 +379,20 @@ fn consolidate(
             prefix,
             account,
             region: named.then(|| home.clone()),
+            accounts: Vec::new(),
+            other_accounts: super::OtherAccounts::Quarantine,
+            unproven_digests: super::UnprovenDigests::Copy,
         });
         declared
             .filter(|source| !excluded.contains(&source.account) && seen.insert(source.name()))
             .collect()
     });
-    let exclude = vec("s3://left-[a-z*\"\\\\]{1,8}", 0..3);
+    let exclude = vec("(111111111111:s3://left-[*]|s3://left-)[a-z\"\\\\]{1,8}", 0..3);
     (sources, exclude, 0..=365_u32, select(CopyStorageClass::ALL)).prop_map(
         |(sources, exclude, overlap_days, storage_class)| Consolidate {
             sources,
             exclude,
+            former_accounts: Vec::new(),
             overlap_days,
             storage_class,
         },

@@ -1,6 +1,8 @@
 use super::{Checker, repeated};
-use crate::config::{Config, DeclaredSource};
-use crate::names::Partition;
+use std::collections::BTreeSet;
+
+use crate::config::{Config, DeclaredSource, Exclusion};
+use crate::names::{AccountId, Partition};
 
 /// Longer would list most of an archive again in every run.
 const MOST_OVERLAP_DAYS: u32 = 365;
@@ -16,7 +18,8 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
     }
     for (at, source) in consolidate.sources.iter().enumerate() {
         let place = format!("consolidate.sources[{at}]");
-        if consolidate.excludes(&names[at]) {
+        let accounts = BTreeSet::from([source.account.clone()]);
+        if consolidate.excludes(&names[at], &accounts) {
             checker
                 .error(
                     &[&place, "consolidate.exclude"],
@@ -43,14 +46,35 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             );
         }
     }
-    for (at, pattern) in consolidate.exclude.iter().enumerate() {
-        if !pattern.starts_with("s3://") && !pattern.starts_with('*') {
+    for (at, source) in consolidate.sources.iter().enumerate() {
+        for (nth, account) in repeated(&source.accounts) {
+            let place = format!("consolidate.sources[{at}].accounts[{nth}]");
+            checker.error(&[&place], format!("the account {account} is listed twice"));
+        }
+    }
+    for (nth, account) in repeated(&consolidate.former_accounts) {
+        let place = format!("consolidate.former_accounts[{nth}]");
+        checker.error(&[&place], format!("the account {account} is listed twice"));
+    }
+    for (at, entry) in consolidate.exclude.iter().enumerate() {
+        let place = format!("consolidate.exclude[{at}]");
+        let Exclusion { account, pattern } = Exclusion::of(entry);
+        if let Some(account) = account.filter(|account| account.parse::<AccountId>().is_err()) {
+            checker.error(&[&place], format!("found the account `{account}`, expected 12 digits"));
+        }
+        if account.is_none() && pattern.contains('*') && pattern.starts_with("s3://") {
+            checker
+                .error(&[&place], format!("found `{pattern}`, a pattern without an account"))
+                .hint(format!(
+                    "whoever chooses a bucket's name could match it: write \
+                     `<account>:{pattern}`, or an exact name"
+                ));
+        }
+        if !pattern.starts_with("s3://") {
             checker
                 .error(
-                    &[&format!("consolidate.exclude[{at}]")],
-                    format!(
-                        "found `{pattern}`, expected a pattern of names such as `s3://bucket*`"
-                    ),
+                    &[&place],
+                    format!("found `{entry}`, expected `s3://bucket`, or `<account>:s3://bucket*`"),
                 )
                 .hint("`orgtrail sources` lists the names");
         }

@@ -1,21 +1,21 @@
 //! What becomes of an object that is not simply copied.
 
+use std::sync::Arc;
+
 use super::super::{
     copy::{self, CopyError, Origin},
-    inspect::{Expected, Refusal},
+    inspect::{Expected, Refusal, by_size},
     join::Listed,
+    proof::DigestClaim,
     quarantine,
-    record::Outcome,
+    record::{ObjectRow, Outcome},
     restore::{self, Archived},
     server_side::Wanted,
     vouch::{Standing, Vouchers},
 };
 use super::{Done, Work};
 use crate::{
-    archive::{
-        key::{DIGEST_FOLDER, ObjectKey},
-        units::Lane,
-    },
+    archive::key::{DIGEST_FOLDER, ObjectKey},
     aws::{ErrorKind, in_one_line},
 };
 use jiff::civil::Date;
@@ -25,16 +25,78 @@ impl Work {
     pub(super) async fn standing(
         &self,
         key: &ObjectKey,
-        listed: &Listed,
         day: Option<Date>,
         vouchers: &Vouchers,
     ) -> Result<Standing, CopyError> {
         if self.lane.folder != DIGEST_FOLDER {
             return vouchers.of(key, day).await;
         }
-        let Lane { account, folder, region, .. } = &self.lane;
-        let path = format!("{account}/{folder}/{region}/{}", listed.path);
-        Ok(Standing::May(Expected::Digest(path)))
+        let claim = DigestClaim { key: key.clone(), attester: Arc::clone(&self.attester) };
+        Ok(Standing::May(Expected::Digest(Box::new(claim))))
+    }
+
+    /// Why an object whose key is taken would not have been copied either: then it is
+    /// no conflict of two log files or digests, and can be accepted in quarantine.
+    pub(super) async fn refused(
+        &self,
+        key: &ObjectKey,
+        listed: &Listed,
+        origin_key: &str,
+        day: Option<Date>,
+        vouchers: &Vouchers,
+    ) -> Option<(Refusal, [u8; 32])> {
+        let Ok(Standing::May(expected)) = self.standing(key, day, vouchers).await else {
+            return None;
+        };
+        if listed.archived.is_some() || by_size(listed.size_bytes).is_err() {
+            return None;
+        }
+        let _held = self.limit.hold(listed.size_bytes).await;
+        match copy::look(self.origin(listed, origin_key), &expected).await {
+            Err(CopyError::Refused { refusal: Refusal::Undecided(_), .. }) => None,
+            Err(CopyError::Refused { refusal, sha256 }) => Some((refusal, sha256)),
+            _ => None,
+        }
+    }
+
+    /// Keeps an object apart; of a dry run, says what would become of it.
+    pub(super) async fn apart(
+        &self,
+        listed: &Listed,
+        origin_key: &str,
+        key: &str,
+        refusal: &Refusal,
+        sha256: &[u8; 32],
+    ) -> Result<(Outcome, Option<String>), CopyError> {
+        if self.dry_run {
+            let accepted = self.acceptances.has_quarantined(key, sha256);
+            let outcome = if accepted { Outcome::Accepted } else { Outcome::Quarantined };
+            return Ok((outcome, None));
+        }
+        self.quarantine(listed, origin_key, key, refusal, sha256).await
+    }
+
+    /// What the records say of an object that was kept apart.
+    pub(super) fn told_apart(
+        &self,
+        became: Result<(Outcome, Option<String>), CopyError>,
+        refusal: &Refusal,
+        sha256: [u8; 32],
+        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> Done,
+    ) -> Done {
+        let (outcome, kept) = match became {
+            Ok(became) => became,
+            Err(error) => return row(Outcome::Failed, None, Some(in_one_line(&error))),
+        };
+        let reason = match &kept {
+            Some(kept) => format!("{refusal}; kept as {kept}"),
+            None if self.dry_run => refusal.to_string(),
+            None => format!("{refusal}; left at its source"),
+        };
+        match row(outcome, Some(sha256), Some(reason)) {
+            Done::Told(row) => Done::Told(ObjectRow { quarantined_as: kept, ..row }),
+            other => other,
+        }
     }
 
     /// What a dry run says of an object of whose key one was accepted in quarantine.
@@ -48,6 +110,9 @@ impl Work {
     ) -> Done {
         let _held = self.limit.hold(listed.size_bytes).await;
         match copy::look(self.origin(listed, origin_key), wanted.expected).await {
+            Err(CopyError::Refused { refusal: Refusal::Undecided(why), .. }) => {
+                row(Outcome::HeldBack, None, Some(Refusal::Undecided(why).to_string()))
+            }
             Err(CopyError::Refused { refusal, sha256 }) => {
                 let accepted = self.acceptances.has_quarantined(key, &sha256);
                 let outcome = if accepted { Outcome::Accepted } else { Outcome::Quarantined };
@@ -74,6 +139,9 @@ impl Work {
         if self.acceptances.has_quarantined(key, sha256) {
             let kept = quarantine::quarantine_key(prefix, &hex::encode(sha256), key);
             return Ok((Outcome::Accepted, Some(kept)));
+        }
+        if !self.budget.take(&self.target, listed.size_bytes).await? {
+            return Ok((Outcome::Quarantined, None));
         }
         let _held = self.limit.hold(listed.size_bytes).await;
         let origin = self.origin(listed, origin_key);

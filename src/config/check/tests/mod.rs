@@ -188,7 +188,7 @@ fn sources_are_declared_once_and_can_be_read() {
         "s3://old is listed twice",
     );
     only(
-        &rest(&format!("[consolidate]\nexclude = [\"s3://o*\"]\n{}", source(""))),
+        &rest(&format!("[consolidate]\nexclude = [\"444444444444:s3://o*\"]\n{}", source(""))),
         ERROR,
         "consolidate.sources[0]",
         "declared and left out",
@@ -210,7 +210,32 @@ fn sources_are_declared_once_and_can_be_read() {
         &rest("[consolidate]\nexclude = [\"old\"]"),
         ERROR,
         "consolidate.exclude[0]",
-        "expected a pattern of names",
+        "expected `s3://bucket`",
+    );
+    only(
+        &rest("[consolidate]\nexclude = [\"s3://old*\"]"),
+        ERROR,
+        "consolidate.exclude[0]",
+        "a pattern without an account",
+    );
+    only(
+        &rest("[consolidate]\nexclude = [\"44:s3://old*\"]"),
+        ERROR,
+        "consolidate.exclude[0]",
+        "expected 12 digits",
+    );
+    only(
+        &rest(&source("accounts = [\"555555555555\", \"555555555555\"]")),
+        ERROR,
+        "consolidate.sources[0].accounts[1]",
+        "is listed twice",
+    );
+    let former = "former_accounts = [\"555555555555\", \"555555555555\"]";
+    only(
+        &rest(&format!("[consolidate]\n{former}")),
+        ERROR,
+        "consolidate.former_accounts[1]",
+        "is listed twice",
     );
     only(
         &rest("[consolidate]\noverlap_days = 366"),

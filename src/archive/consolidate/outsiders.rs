@@ -1,0 +1,238 @@
+//! Objects of accounts and Regions that their source does not speak for: some are kept
+//! in quarantine, all are counted as far as they are listed, none is copied among logs.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use serde::Serialize;
+use tokio::sync::mpsc::Sender;
+
+use super::{
+    binding::Unbound,
+    copy::{CopyError, Origin, Target, fetch, sha256},
+    inspect::Refusal,
+    join::Listed,
+    pace::Limit,
+    progress::Progress,
+    quarantine::{self, Budget},
+    record::{ObjectRow, Outcome, Row},
+};
+use crate::{
+    archive::{accept::Acceptances, inventory, key::ObjectKey},
+    aws::{AwsError, Clients},
+    names::{AccountId, BucketName},
+};
+
+/// The most objects that are listed of one source.
+const LISTED_MAX: u64 = 10_000;
+/// The most accounts of one source that are looked into.
+const FOLDERS_MAX: usize = 1_000;
+/// The largest object that is kept: CloudTrail's are smaller, but for few. Units: bytes.
+const KEPT_MAX_BYTES: u64 = 8 << 20;
+
+/// A folder of an account, or of one of its Regions, that a source does not speak for.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    /// All before the account.
+    pub(super) root: String,
+    pub(super) account: AccountId,
+    /// What follows the account's folder: `CloudTrail`, or a kind and a Region.
+    pub(super) below: String,
+    pub(super) why: Unbound,
+}
+
+/// A source's folders that it does not speak for, and what reads them.
+pub(super) struct Outsiders {
+    pub(super) source: String,
+    pub(super) clients: Clients,
+    pub(super) bucket: BucketName,
+    pub(super) pace: Arc<Limit>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) folders: Vec<Folder>,
+    /// Whether they are only counted.
+    pub(super) leave: bool,
+}
+
+/// Where they would have gone, and how.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) target: Target,
+    pub(super) archive_root: String,
+    pub(super) archive_prefix: Option<String>,
+    pub(super) acceptances: Arc<Acceptances>,
+    pub(super) limit: Arc<Limit>,
+    pub(super) dry_run: bool,
+}
+
+/// Objects of one account that their source does not speak for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnboundObjects {
+    /// The source.
+    pub source: String,
+    /// The account that their keys name.
+    pub account: AccountId,
+    /// The folder.
+    pub folder: String,
+    /// Why they were not copied.
+    pub why: Unbound,
+    /// How many were listed.
+    pub objects: u64,
+    /// Whether there are more.
+    pub more: bool,
+    /// How many of them are kept in quarantine.
+    pub kept: u64,
+    /// How many of them somebody accepted there.
+    pub accepted: u64,
+    /// Whether the configuration leaves them where they are.
+    pub left: bool,
+}
+
+impl UnboundObjects {
+    /// Those that nobody accepted.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        if self.left { 0 } else { self.objects - self.accepted + u64::from(self.more) }
+    }
+}
+
+/// What became of a source's outsiders.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) unbound: Vec<UnboundObjects>,
+    /// Folders that could not be listed, and why.
+    pub(super) failed: Vec<(String, AwsError)>,
+    /// Folders that were not looked into.
+    pub(super) not_listed: u64,
+}
+
+impl Outsiders {
+    /// Works them off, one after the other: they are nobody's hurry.
+    pub(super) async fn run(self, place: &Place, rows: &Sender<Row>, progress: &Progress) -> Found {
+        let mut found = Found::default();
+        let mut left = LISTED_MAX;
+        for (nth, folder) in self.folders.iter().enumerate() {
+            if progress.stopped() {
+                break;
+            }
+            if nth >= FOLDERS_MAX || left == 0 {
+                found.not_listed = (self.folders.len() - nth) as u64;
+                break;
+            }
+            match self.folder(folder, &mut left, place, rows, progress).await {
+                Ok(unbound) if unbound.objects == 0 => {}
+                Ok(unbound) => found.unbound.push(unbound),
+                Err(error) => {
+                    let name = format!("s3://{}/{}{}/", self.bucket, folder.root, folder.account);
+                    found.failed.push((name, error));
+                }
+            }
+        }
+        found
+    }
+
+    async fn folder(
+        &self,
+        folder: &Folder,
+        left: &mut u64,
+        place: &Place,
+        rows: &Sender<Row>,
+        progress: &Progress,
+    ) -> Result<UnboundObjects, AwsError> {
+        let above = format!("{}{}/", folder.root, folder.account);
+        let prefix = format!("{above}{}", folder.below);
+        let mut unbound = UnboundObjects {
+            source: self.source.clone(),
+            account: folder.account.clone(),
+            folder: prefix.clone(),
+            why: folder.why,
+            objects: 0,
+            more: false,
+            kept: 0,
+            accepted: 0,
+            left: self.leave,
+        };
+        let mut listing = inventory::list(&self.clients, &self.bucket, prefix.clone(), None);
+        while let Some(listed) = listing.next().await {
+            let listed = listed?;
+            let origin_key = format!("{prefix}{}", listed.path);
+            // Other services write beside CloudTrail.
+            if origin_key.parse::<ObjectKey>().is_err() {
+                continue;
+            }
+            if *left == 0 || progress.stopped() {
+                unbound.more = true;
+                break;
+            }
+            *left -= 1;
+            unbound.objects += 1;
+            if self.leave {
+                continue;
+            }
+            let below = origin_key.strip_prefix(&folder.root).unwrap_or(&origin_key);
+            let key = format!("{}{below}", place.archive_root);
+            let refusal = Refusal::Unbound(folder.why);
+            let became = self.keep(&listed, &origin_key, &key, &refusal, place).await;
+            // What could not be read or kept stays counted.
+            let Ok((outcome, hash, kept)) = became else { continue };
+            unbound.accepted += u64::from(outcome == Outcome::Accepted);
+            unbound.kept += u64::from(kept.is_some());
+            let Some(kept) = kept else { continue };
+            let row = ObjectRow {
+                key,
+                origin_bucket: self.bucket.to_string(),
+                origin_key,
+                size_bytes: listed.size_bytes,
+                sha256: Some(hex::encode(hash)),
+                outcome,
+                reason: Some(format!("{refusal}; kept as {kept}")),
+                way: None,
+                archived: None,
+                quarantined_as: Some(kept),
+            };
+            // The writer ends only after the last lane.
+            let _ = rows.send(Row::Object(row)).await;
+        }
+        Ok(unbound)
+    }
+
+    async fn keep(
+        &self,
+        listed: &Listed,
+        origin_key: &str,
+        key: &str,
+        refusal: &Refusal,
+        place: &Place,
+    ) -> Result<(Outcome, [u8; 32], Option<String>), CopyError> {
+        let not_kept = Ok((Outcome::Quarantined, [0; 32], None));
+        let is_too_large = listed.size_bytes == 0 || listed.size_bytes > KEPT_MAX_BYTES;
+        let may_be_accepted = place.acceptances.may_have_quarantined(key);
+        if is_too_large || listed.archived.is_some() || (place.dry_run && !may_be_accepted) {
+            return not_kept;
+        }
+        if !may_be_accepted && !self.budget.take(&place.target, listed.size_bytes).await? {
+            return not_kept;
+        }
+        let origin = Origin {
+            clients: &self.clients,
+            bucket: &self.bucket,
+            key: origin_key,
+            size_bytes: listed.size_bytes,
+            etag: listed.etag.as_deref(),
+        };
+        let (_turn, _held) = (self.pace.turn().await, place.limit.hold(listed.size_bytes).await);
+        let (_, body) = fetch(origin, None).await?;
+        let hash = sha256(&body);
+        let prefix = place.archive_prefix.as_deref();
+        if place.acceptances.has_quarantined(key, &hash) {
+            let kept = quarantine::quarantine_key(prefix, &hex::encode(hash), key);
+            return Ok((Outcome::Accepted, hash, Some(kept)));
+        }
+        if place.dry_run
+            || (may_be_accepted && !self.budget.take(&place.target, listed.size_bytes).await?)
+        {
+            return not_kept;
+        }
+        let kept = quarantine::keep(&place.target, origin, prefix, key, refusal, &hash).await?;
+        Ok((Outcome::Quarantined, hash, Some(kept)))
+    }
+}

@@ -1,0 +1,90 @@
+//! Trails and buckets by which a member would decide what is found, and by whom.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::sources_command::{Ground, said};
+
+const REGION: &str = "us-east-1";
+
+#[tokio::test]
+async fn a_bucket_that_is_named_like_an_exclusion_of_another_account_is_found() {
+    let ground = Ground::new().await;
+    let [member, other, _] = &ground.members[..3] else { panic!() };
+    ground.bucket(member, "scratch-mine", REGION).await;
+    ground.trail(member, "own", "scratch-mine", None).await;
+    ground.sandbox.tick(SignedDuration::from_hours(2));
+    // A pattern that is about nobody is refused.
+    let unscoped = "[consolidate]\nexclude = [\"s3://scratch-*\"]\n";
+    let output = ground.run(unscoped, &["consolidate", "--yes"]).await;
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("a pattern without an account"), "{}", said(&output));
+    let exclude =
+        |account: &str| format!("[consolidate]\nexclude = [\"{account}:s3://scratch-*\"]\n");
+    let (code, told) = ground.json(&exclude(other.as_str()), &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["excluded"]), (Some(0), &json!([])), "{told:#}");
+    ground.assert_arrived("scratch-mine");
+    // Its own account's is left out, and each report says so.
+    let own = exclude(member.as_str());
+    for command in [&["consolidate", "--dry-run"][..], &["sources"], &["cost"]] {
+        let output = ground.run(&own, command).await;
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert!(said(&output).contains("s3://scratch-mine"), "{command:?} {}", said(&output));
+        let (_, told) = ground.json(&own, command).await;
+        assert_eq!(told["excluded"].as_array().map(Vec::len), Some(1), "{told:#}");
+    }
+}
+
+#[tokio::test]
+async fn an_owner_that_denies_its_own_role_hides_no_source() {
+    let ground = Ground::new().await;
+    let [owner, victim, _] = &ground.members[..3] else { panic!() };
+    ground.bucket(owner, "collector", REGION).await;
+    ground.trail(victim, "own", "collector", None).await;
+    ground.sandbox.tick(SignedDuration::from_hours(2));
+    // The owner's role may not list or read it; the management account still may.
+    let clients = ground.clients(owner, REGION);
+    let policy = clients.s3().get_bucket_policy().bucket("collector").send().await.unwrap();
+    let mut policy: Value = serde_json::from_str(policy.policy().unwrap()).unwrap();
+    policy["Statement"].as_array_mut().unwrap().push(json!({
+        "Effect": "Deny",
+        "Principal": { "AWS": format!("arn:aws:iam::{owner}:root") },
+        "Action": ["s3:ListBucket", "s3:GetObject"],
+        "Resource": ["arn:aws:s3:::collector", "arn:aws:s3:::collector/*"],
+    }));
+    let put = clients.s3().put_bucket_policy().bucket("collector").policy(policy.to_string());
+    put.send().await.unwrap();
+    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, Some(0), "{told:#}");
+    ground.assert_arrived("collector");
+}
+
+#[tokio::test]
+async fn a_source_that_its_owner_breaks_keeps_no_other_back_and_can_be_left_out() {
+    let ground = Ground::new().await;
+    let [member, other, _] = &ground.members[..3] else { panic!() };
+    ground.bucket(member, "broken", REGION).await;
+    ground.trail(member, "own", "broken", None).await;
+    ground.bucket(other, "whole", REGION).await;
+    ground.trail(other, "own", "whole", None).await;
+    ground.sandbox.tick(SignedDuration::from_hours(2));
+    let clients = ground.clients(member, REGION);
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:ListBucket",
+            "Resource": "arn:aws:s3:::broken",
+        }],
+    });
+    let put = clients.s3().put_bucket_policy().bucket("broken").policy(policy.to_string());
+    put.send().await.unwrap();
+    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, Some(14), "{told:#}");
+    assert_eq!(told["failures"][0]["place"], "s3://broken", "{told:#}");
+    ground.assert_arrived("whole");
+    let exclude = format!("[consolidate]\nexclude = [\"{member}:s3://broken\"]\n");
+    let (code, told) = ground.json(&exclude, &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["excluded"]), (Some(0), &json!(["s3://broken"])), "{told:#}");
+}
