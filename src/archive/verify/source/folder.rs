@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use futures::stream::{BoxStream, StreamExt as _};
 use tokio::sync::mpsc;
 
-use super::{FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
+use super::{Children, FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 
 /// What a file is named that holds the metadata of the object beside it: a JSON
 /// object, as `aws s3api head-object --query Metadata` prints it.
@@ -51,6 +51,21 @@ impl FolderSource {
         let read = move || entries(&path);
         let entries = blocking(read).await.map_err(|error| list_error(prefix, error))?;
         Ok(entries.into_iter().filter_map(|entry| entry.is_folder.then_some(entry.name)).collect())
+    }
+
+    pub(super) async fn children(&self, prefix: &str) -> Result<Children, ListError> {
+        let path = self.path(prefix).map_err(|error| list_error(prefix, error))?;
+        let entries = blocking(move || entries(&path)).await;
+        let mut children = Children::default();
+        for entry in entries.map_err(|error| list_error(prefix, error))? {
+            if entry.is_folder {
+                children.folders.push(entry.name);
+            } else {
+                let key = format!("{prefix}{}", entry.name);
+                children.objects.push(ListedObject { key, size_bytes: entry.size_bytes });
+            }
+        }
+        Ok(children)
     }
 
     pub(super) fn list(
