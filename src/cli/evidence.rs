@@ -15,7 +15,7 @@ use super::ending::unless_stopped;
 use super::output_path::check_writable;
 use super::verify::{Target, What, chosen, exit, window};
 use super::{CliError, Context, Exit, Format};
-use crate::archive::bundle::{BundleWriter, Followed, Manifest, PUBLIC_KEYS, RECORDS};
+use crate::archive::bundle::{BundleWriter, DeclaredRoot, Followed, Manifest, PUBLIC_KEYS, RECORDS};
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::{FindingKind, Severity};
 use crate::archive::verify::public_keys::PublicKeySet;
@@ -99,6 +99,7 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
     let now = target.now;
     let (source, prefix) = (Arc::clone(&target.source), target.prefix.clone());
     let (name, declared) = (target.name.clone(), target.declared.clone());
+    let declared_trail = target.declared_trail.clone();
     let org_owner = target.org_owner.clone();
     let window = window(Some(args.from), Some(args.until), true, now);
     let subject = Subject { target: name.clone(), window, at: now };
@@ -132,7 +133,9 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
         source: name,
         from: args.from,
         to: args.until,
-        declared: declared.as_ref().map(Into::into),
+        declared: declared
+            .as_ref()
+            .map(|root| DeclaredRoot::from(root).of_trail(declared_trail.as_ref())),
         org_owner,
         bucket: source.bucket().map(str::to_owned),
         followed: followed(&verification),

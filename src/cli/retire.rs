@@ -20,6 +20,7 @@ use crate::archive::consolidate::run::{Archive, Asked, Progress, Report, consoli
 use crate::archive::consolidate::source::Source;
 use crate::archive::inventory;
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
+use crate::archive::retired::Retired;
 use crate::archive::retire::{self, Condition, Standing, TrailIdentity, Unproven};
 use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
@@ -80,6 +81,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let owner = aws.clients(account, home);
     let found = discover::trail(&owner, &args.trail).await.map_err(ending::unread)?;
     let Some(trail) = found else {
+        record_retired(&args.trail, &config, &aws, context, true).await?;
         context.out.note(format_args!(
             "{} is not there: nothing is left to do, unless the ARN is mistyped (`orgtrail \
              sources` lists what there is)",
@@ -129,7 +131,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     let retired = if seen.may_go() && wanted(context, &trail)? && !context.stop.is_requested() {
         let retirement = Retirement::permit(&owner, &trail.arn, &seen.conditions, is_logging)?;
-        ending::end(&look, &mut seen, retirement).await?
+        let ended = ending::end(&look, &mut seen, retirement).await?;
+        if ended {
+            record_retired(&args.trail, &config, &aws, context, false).await?;
+        }
+        ended
     } else {
         if !is_logging && !seen.may_go() {
             ending::tell_stopped(context, &trail);
@@ -156,6 +162,34 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         // Nothing speaks against it, and it is still there.
         Exit::Clean if !retired && context.stop.is_requested() => Exit::Incomplete,
         exit => exit,
+    })
+}
+
+/// Records in the archive that a trail was retired: `verify` asks for that where its
+/// chain ends and CloudTrail no longer knows the trail.
+async fn record_retired(
+    trail: &Arn,
+    config: &Config,
+    aws: &Aws,
+    context: &Context,
+    was_gone: bool,
+) -> Result<(), CliError> {
+    let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if was_gone {
+        if !context.yes && !can_ask {
+            context.out.note("`--yes` records in the archive that it was retired");
+            return Ok(());
+        }
+        context.confirm(&format!("record in the archive that {trail} was retired?"))?;
+    }
+    let target = consolidate::target(config, aws);
+    let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
+    let record = Retired::new(trail, &aws.caller().arn, aws.now(), was_gone);
+    let written = record.write(&target.clients, &target.bucket, prefix.as_deref()).await;
+    written.map_err(|error| {
+        CliError::new(error, Exit::Incomplete).with_hint(
+            "`orgtrail verify` stays incomplete until it is recorded: run the same command again",
+        )
     })
 }
 

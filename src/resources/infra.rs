@@ -20,6 +20,7 @@ const MEMBER: &[&str] = &[
     "cloudtrail:GetTrailStatus",
     "cloudtrail:ListPublicKeys",
     "cloudtrail:ListTrails",
+    "cloudtrail:LookupEvents",
 ];
 
 /// What reading the logs of an account's older trails needs, and their restore.
@@ -42,6 +43,7 @@ const ARCHIVE: &[&str] = &[
     "cloudtrail:GetEventSelectors",
     "cloudtrail:GetTrailStatus",
     "cloudtrail:ListTrails",
+    "cloudtrail:LookupEvents",
     "kms:Decrypt",
     "kms:GenerateDataKey",
     "s3:AbortMultipartUpload",
@@ -58,6 +60,7 @@ const HUB: &[&str] = &[
     "account:ListRegions",
     "cloudtrail:ListPublicKeys",
     "cloudtrail:ListTrails",
+    "cloudtrail:LookupEvents",
     "organizations:DescribeOrganizationalUnit",
     "organizations:ListAccounts",
     "organizations:ListAccountsForParent",

@@ -220,6 +220,12 @@ impl Verification {
             })
     }
 
+    /// Whether only the chains of chosen trails were verified.
+    #[must_use]
+    pub fn is_of_chosen_trails(&self) -> bool {
+        self.findings.iter().any(|finding| finding.kind == FindingKind::UnlistedNotChecked)
+    }
+
     /// All findings, the most severe first, and these account by account.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         let all = || self.findings.iter().chain(self.lanes.iter().flat_map(|lane| &lane.findings));

@@ -20,7 +20,7 @@ use crate::archive::key::{LogClass, ObjectKey, ObjectKind};
 
 /// How far a file's minute may lie from the hour of the digest that lists it:
 /// near the border of what is covered, a file is unproven, and not unlisted.
-pub(in crate::archive) const BORDER: SignedDuration = SignedDuration::from_mins(15);
+pub(crate) const BORDER: SignedDuration = SignedDuration::from_mins(15);
 
 /// How much later than a trail's newest digest a file may be that waits for the
 /// next one. A trail that wrote its last digest has no file after it, but logs are
