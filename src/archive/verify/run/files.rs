@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::listing::{Listing, listing, next_key};
+use super::listing::{Listing, day_of, listing, next_key};
 use super::{Lane, Request};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey};
 use crate::archive::verify::chain::ChainVerifier;
@@ -124,11 +124,12 @@ impl LogFiles {
         let last = self.request.window.last.unwrap_or(Timestamp::MAX);
         while let Some(key) = self.next(findings).await {
             if key.time() > last {
-                self.listing = None;
+                self.next = Some(key);
                 break;
             }
             self.count(&key);
         }
+        self.read_out_day(last, findings).await;
         let (files, (from, to)) = (self.listed, self.span?);
         let lane = &self.lane;
         let folder = lane.root.folder(&lane.account, DIGEST_FOLDER, &lane.region);
@@ -143,6 +144,16 @@ impl LogFiles {
                 .over(from, to)
                 .of_files(files, std::mem::take(&mut self.names)),
         )
+    }
+
+    /// Looks at the rest of a day's folder, for what CloudTrail would not have written.
+    async fn read_out_day(&mut self, time: Timestamp, findings: &mut Vec<Finding>) {
+        while let Some(key) = self.next(findings).await {
+            if day_of(key.time()) > day_of(time) {
+                break;
+            }
+        }
+        self.listing = None;
     }
 
     fn count(&mut self, key: &ObjectKey) {
@@ -169,6 +180,7 @@ impl LogFiles {
         while !self.read(last, STEP, findings).await {
             findings.extend(self.unclaimed.settle(Timestamp::MAX, covered, ends));
         }
+        self.read_out_day(last, findings).await;
         findings.extend(self.unclaimed.finish(covered, ends));
     }
 }

@@ -51,7 +51,8 @@ pub(super) async fn verify(
         request.rules(&lane),
         request.delivered.of(&lanes, &request.selection, request.window.until)
     );
-    let mut findings: Vec<Finding> = no_keys.into_iter().chain(unasked).collect();
+    let mut unread: Vec<Finding> = no_keys.into_iter().chain(unasked).collect();
+    let mut findings = Vec::new();
     let mut verifier = ChainVerifier::new(lanes.clone(), rules);
     let checks_logs = !matches!(extent, Extent::At(_));
     let is_whole = matches!(extent, Extent::Window);
@@ -103,6 +104,13 @@ pub(super) async fn verify(
             files.finish(covered, ends, &mut findings).await;
         }
     }
+    // Without a digest they have nothing to say, and that none is there is said.
+    let is_without_digests = summary.chains.is_empty()
+        && findings.iter().any(|finding: &Finding| finding.kind == FindingKind::NoDigests);
+    if is_without_digests {
+        unread.iter_mut().for_each(|finding| finding.severity = Severity::Notice);
+    }
+    findings.extend(unread);
     if is_whole && request.selection.trails.is_empty() && request.delivered.is_thorough() {
         let folders = classes.iter().map(|class| class.folder()).chain([DIGEST_FOLDER]);
         let places = lanes.iter().flat_map(|lane| folders.clone().map(move |it| (lane, it)));

@@ -158,7 +158,7 @@ impl DigestListing {
     }
 }
 
-fn day_of(time: Timestamp) -> Date {
+pub(super) fn day_of(time: Timestamp) -> Date {
     time.to_zoned(TimeZone::UTC).date()
 }
 

@@ -79,7 +79,7 @@ async fn a_trail_that_records_less_stands_for_no_other() {
         start_trail(&clients, "main", &bucket, None).await;
         start_trail(&clients, "decoy", &bucket, selector.clone()).await;
     }
-    ground.sandbox.tick(SignedDuration::from_hours(5));
+    ground.sandbox.tick(SignedDuration::from_mins(5 * 60 + 7));
     for account in &members[..cases.len()] {
         let clients = cloudtrail_of(&ground, account);
         clients.cloudtrail().stop_logging().name("main").send().await.unwrap();
