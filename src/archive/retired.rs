@@ -6,6 +6,7 @@
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct Retired {
     pub version: u32,
     /// The trail's ARN.
     pub trail: String,
+    /// The bucket that it delivered to; unknown where it had been deleted before.
+    #[serde(default)]
+    pub bucket: Option<String>,
     /// The caller's ARN.
     pub retired_by: String,
     /// When.
@@ -54,14 +58,37 @@ fn key(prefix: Option<&str>, trail: &str) -> String {
 impl Retired {
     /// The record of a trail.
     #[must_use]
-    pub fn new(trail: &Arn, retired_by: &Arn, retired_at: Timestamp, was_gone: bool) -> Self {
+    pub fn new(
+        trail: &Arn,
+        bucket: Option<&BucketName>,
+        retired_by: &Arn,
+        retired_at: Timestamp,
+    ) -> Self {
         Self {
             version: FORMAT_VERSION,
             trail: trail.to_string(),
+            bucket: bucket.map(ToString::to_string),
             retired_by: retired_by.to_string(),
             retired_at,
-            was_gone,
+            was_gone: bucket.is_none(),
         }
+    }
+
+    /// Every record of an archive; what is none is passed over.
+    ///
+    /// # Errors
+    /// They could not be listed, or one could not be read.
+    pub async fn all(source: &Source, prefix: Option<&str>) -> Result<Vec<Self>, String> {
+        let folder = key(prefix, "");
+        let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/";
+        let mut listed = source.list(&folder, None);
+        let mut all = Vec::new();
+        while let Some(object) = listed.try_next().await.map_err(|it| it.source.to_string())? {
+            let stored = source.fetch(None, &object.key).await.map_err(|it| it.to_string())?;
+            let record = serde_json::from_slice::<Self>(&stored.bytes).ok();
+            all.extend(record.filter(|record| key(prefix, &record.trail) == object.key));
+        }
+        Ok(all)
     }
 
     /// Reads the record of a trail; `None` where there is none.
@@ -132,17 +159,18 @@ mod tests {
         let trail = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
         assert_eq!(Retired::read(&source, None, trail).await, Ok(None));
         let by = "arn:aws:iam::111111111111:user/admin".parse().unwrap();
-        let record = Retired::new(&trail.parse().unwrap(), &by, Timestamp::UNIX_EPOCH, false);
+        let record = Retired::new(&trail.parse().unwrap(), None, &by, Timestamp::UNIX_EPOCH);
         std::fs::create_dir_all(folder.path().join(FOLDER)).unwrap();
         let write = |of: &str, text: &[u8]| {
             std::fs::write(folder.path().join(key(None, of)), text).unwrap();
         };
         let text = serde_json::to_vec(&record).unwrap();
         write(trail, &text);
-        assert_eq!(Retired::read(&source, None, trail).await, Ok(Some(record)));
+        assert_eq!(Retired::read(&source, None, trail).await, Ok(Some(record.clone())));
         let other = trail.replace("legacy", "other");
         write(&other, &text);
         assert!(Retired::read(&source, None, &other).await.is_err());
+        assert_eq!(Retired::all(&source, None).await, Ok(vec![record]));
         write(&other, b"{}");
         assert!(Retired::read(&source, None, &other).await.is_err());
     }

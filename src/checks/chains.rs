@@ -10,8 +10,8 @@ use crate::archive::key::Root;
 use crate::archive::verify::chain::{LatestDelivery, Window};
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{
-    ApiKeys, Concurrency, DeclaredTrail, Deliveries, KeyRing, OtherBuckets, Request, Selection, Silent,
-    Verification, verify,
+    ApiKeys, Concurrency, DeclaredTrail, Deliveries, KeyRing, OtherBuckets, Request, Selection,
+    Silent, Verification, verify,
 };
 use crate::archive::verify::source::{FetchError, S3Source, Source};
 use crate::aws::{Aws, AwsError, Seen};

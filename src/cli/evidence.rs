@@ -15,7 +15,9 @@ use super::ending::unless_stopped;
 use super::output_path::check_writable;
 use super::verify::{Target, What, chosen, exit, window};
 use super::{CliError, Context, Exit, Format};
-use crate::archive::bundle::{BundleWriter, DeclaredRoot, Followed, Manifest, PUBLIC_KEYS, RECORDS};
+use crate::archive::bundle::{
+    BundleWriter, DeclaredRoot, Followed, Manifest, PUBLIC_KEYS, RECORDS,
+};
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::{FindingKind, Severity};
 use crate::archive::verify::public_keys::PublicKeySet;

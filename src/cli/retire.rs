@@ -20,15 +20,15 @@ use crate::archive::consolidate::run::{Archive, Asked, Progress, Report, consoli
 use crate::archive::consolidate::source::Source;
 use crate::archive::inventory;
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
-use crate::archive::retired::Retired;
 use crate::archive::retire::{self, Condition, Standing, TrailIdentity, Unproven};
+use crate::archive::retired::Retired;
 use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::run::{Selection, Verification};
 use crate::aws::{Aws, Clients};
 use crate::config::Config;
 use crate::cost::storage::{Holdings, holdings};
-use crate::names::{Arn, Region, TrailName};
+use crate::names::{Arn, BucketName, Region, TrailName};
 use crate::org::Organization;
 use crate::plan::retire::Retirement;
 use crate::report::drift::plain;
@@ -81,7 +81,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let owner = aws.clients(account, home);
     let found = discover::trail(&owner, &args.trail).await.map_err(ending::unread)?;
     let Some(trail) = found else {
-        record_retired(&args.trail, &config, &aws, context, true).await?;
+        record_retired(&args.trail, None, &config, &aws, context).await?;
         context.out.note(format_args!(
             "{} is not there: nothing is left to do, unless the ARN is mistyped (`orgtrail \
              sources` lists what there is)",
@@ -133,7 +133,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         let retirement = Retirement::permit(&owner, &trail.arn, &seen.conditions, is_logging)?;
         let ended = ending::end(&look, &mut seen, retirement).await?;
         if ended {
-            record_retired(&args.trail, &config, &aws, context, false).await?;
+            record_retired(&trail.arn, Some(&trail.bucket), &config, &aws, context).await?;
         }
         ended
     } else {
@@ -169,13 +169,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
 /// chain ends and CloudTrail no longer knows the trail.
 async fn record_retired(
     trail: &Arn,
+    bucket: Option<&BucketName>,
     config: &Config,
     aws: &Aws,
     context: &Context,
-    was_gone: bool,
 ) -> Result<(), CliError> {
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if was_gone {
+    // It was gone before: that it is known is a person's word.
+    if bucket.is_none() {
         if !context.yes && !can_ask {
             context.out.note("`--yes` records in the archive that it was retired");
             return Ok(());
@@ -184,7 +185,7 @@ async fn record_retired(
     }
     let target = consolidate::target(config, aws);
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
-    let record = Retired::new(trail, &aws.caller().arn, aws.now(), was_gone);
+    let record = Retired::new(trail, bucket, &aws.caller().arn, aws.now());
     let written = record.write(&target.clients, &target.bucket, prefix.as_deref()).await;
     written.map_err(|error| {
         CliError::new(error, Exit::Incomplete).with_hint(

@@ -362,7 +362,7 @@ mod tests {
         let listed: BTreeSet<&str> = lines.filter(|line| line.contains(':')).collect();
         let reads = |action: &str| {
             let (_, operation) = action.split_once(':').unwrap_or_default();
-            ["Get", "List", "Describe"].iter().any(|verb| operation.starts_with(verb))
+            ["Get", "List", "Describe", "Lookup"].iter().any(|verb| operation.starts_with(verb))
         };
         let wanted: BTreeSet<&str> = actions(Duty::Hub)
             .into_iter()

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use aws_lc_rs::{rsa::KeySize, signature::RsaKeyPair};
 use jiff::SignedDuration;
 use orgtrail::archive::key::Root;
-use orgtrail::names::OrgId;
 use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::digest::{DigestDocument, sha256_hex};
 use orgtrail::archive::verify::finding::{FindingKind, Severity};
 use orgtrail::archive::verify::public_keys::{KeyListError, PublicKeySet};
 use orgtrail::archive::verify::run::{DeclaredTrail, Deliveries, KeyRing, Request, Verification};
+use orgtrail::names::OrgId;
 
 use crate::forge::{Chain, gzip, inflated, key_item, key_item_of, sign, sign_with};
 use crate::verified::{at, kinds, latest, only, period, six_hours, verified, verified_with};

@@ -137,7 +137,8 @@ impl Change {
                     ..Chain::new()
                 };
                 let time = at(0) + SignedDuration::from_mins(*minutes);
-                let kind = ObjectKind::Log { class: FOLDERS[*class], unique: "planted000000000".into() };
+                let kind =
+                    ObjectKind::Log { class: FOLDERS[*class], unique: "planted000000000".into() };
                 let key = chain.key(time, kind).to_string();
                 let (folder, name) = key.rsplit_once('/').unwrap();
                 let key = match odd {
@@ -175,7 +176,8 @@ impl Change {
             Self::Move(index, account, region) => {
                 let Some(key) = key_of(bucket, index) else { return };
                 let object = bucket.objects.remove(&key).unwrap();
-                let there = ACCOUNTS.iter().fold(key, |key, one| key.replace(one, ACCOUNTS[*account]));
+                let there =
+                    ACCOUNTS.iter().fold(key, |key, one| key.replace(one, ACCOUNTS[*account]));
                 let there = REGIONS.iter().fold(there, |key, one| {
                     // Not the home Region that a digest's name ends with.
                     key.replacen(one, REGIONS[*region], 2)

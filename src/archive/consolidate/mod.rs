@@ -21,6 +21,7 @@ pub mod pending;
 mod progress;
 pub mod quarantine;
 pub mod record;
+pub mod remembered;
 pub mod restore;
 pub mod run;
 pub mod server_side;

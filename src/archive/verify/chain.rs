@@ -27,11 +27,11 @@ pub use self::border::Border;
 pub use self::coverage::{Coverage, DeclaredTrail};
 pub(crate) use self::coverage::{TrailHere, TrailId};
 pub(crate) use self::end::Absent;
-pub(crate) use self::origin::Behind;
-pub use self::origin::OriginTrail;
 pub use self::end::{
     ChainSummary, DELIVERED_WITHIN, LaneSummary, LatestDelivery, SilentTrail, TrailReports,
 };
+pub(crate) use self::origin::Behind;
+pub use self::origin::OriginTrail;
 use self::state::{Chain, LinkedTo, PendingTip, Sound, Tip, TipState};
 use super::digest::ListedLog;
 use super::finding::{Finding, FindingKind, Severity};

@@ -26,13 +26,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 pub use self::delivery::Deliveries;
-pub use super::chain::DeclaredTrail;
 use self::discover::{Discovered, discover};
 pub use self::exists::{Unmatched, unmatched, unmatched_trail};
 pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
 use self::lane::Extent;
 use self::window::proven;
+pub use super::chain::DeclaredTrail;
 use super::chain::{Absent, Behind, Border, ChainSummary, Rules, Window, key_not_found};
 use super::finding::{Finding, FindingKind, Severity};
 use super::period::Period;

@@ -13,8 +13,8 @@ use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
 use crate::archive::verify::digest::DigestDocument;
 use crate::archive::verify::opened::contents;
 use crate::archive::verify::run::{LaneReport, OtherBuckets};
-use crate::archive::verify::unlisted::BORDER;
 use crate::archive::verify::source::{FetchError, FetchedObject, Source};
+use crate::archive::verify::unlisted::BORDER;
 use crate::names::TrailName;
 
 /// How many objects are fetched at a time.

@@ -113,8 +113,7 @@ impl ChainVerifier {
             let open = self.rules.window.until.is_some_and(|until| until > end).then_some(end);
             let gaps = chain.summary.gaps.iter().map(|(gap, _)| gap.from);
             let missed = gaps.chain(open).min();
-            let known =
-                trails.entry(TrailId::of(&chain.summary, chain.owner.clone())).or_default();
+            let known = trails.entry(TrailId::of(&chain.summary, chain.owner.clone())).or_default();
             *known = [*known, missed].into_iter().flatten().min();
         }
         let here = trails.into_iter();

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    Behind, Border, Chain, ChainVerifier, Coverage, Finding, FindingKind, Lane, Located, NO_SIGNATURE, ObjectKey,
-    OriginTrail, Outcome, Period, Periods, Stem, Tip, TrailOwner,
+    Behind, Border, Chain, ChainVerifier, Coverage, Finding, FindingKind, Lane, Located,
+    NO_SIGNATURE, ObjectKey, OriginTrail, Outcome, Period, Periods, Stem, Tip, TrailOwner,
 };
 use crate::archive::key::{DIGEST_FOLDER, Root};
 use crate::archive::verify::finding::Severity;
@@ -401,7 +401,8 @@ impl ChainVerifier {
             Some(open) if open.from == end => {
                 let hours = open.hours();
                 let others = others(open);
-                let found = format!("{hours} h without digests, then those of another chain{others}");
+                let found =
+                    format!("{hours} h without digests, then those of another chain{others}");
                 finding(FindingKind::Gap, *open, found)
             }
             // The others' own findings say where they end.

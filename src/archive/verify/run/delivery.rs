@@ -112,13 +112,8 @@ impl Deliveries {
         for missed in &trails {
             let Some(since) = missed.missed_since else { continue };
             for other in trails.iter().filter(|other| other.id != missed.id) {
-                let known = self.records.stand_for(
-                    aws,
-                    lane,
-                    (&other.id, &missed.id),
-                    since,
-                    org_owner,
-                );
+                let known =
+                    self.records.stand_for(aws, lane, (&other.id, &missed.id), since, org_owner);
                 coverage.pairs.insert((other.id.clone(), missed.id.clone()), known.await);
             }
         }

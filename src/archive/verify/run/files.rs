@@ -87,12 +87,7 @@ impl LogFiles {
     }
 
     /// Takes in at most so many files up to an instant, and tells whether that is all.
-    async fn read(
-        &mut self,
-        horizon: Timestamp,
-        most: usize,
-        findings: &mut Vec<Finding>,
-    ) -> bool {
+    async fn read(&mut self, horizon: Timestamp, most: usize, findings: &mut Vec<Finding>) -> bool {
         for _ in 0..most {
             let Some(key) = self.next(findings).await else { return true };
             if key.time() > horizon {

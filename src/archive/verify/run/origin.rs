@@ -47,7 +47,9 @@ fn decide(finding: &mut Finding, behind: &Behind, newest: Result<Option<Timestam
         Ok(Some(newest)) if latest.duration_since(newest) <= DELIVERED_WITHIN => (
             FindingKind::NotConsolidated,
             Severity::Incomplete,
-            format!("not here yet: s3://{bucket} has digests up to {newest}, here they end at {end}"),
+            format!(
+                "not here yet: s3://{bucket} has digests up to {newest}, here they end at {end}"
+            ),
         ),
         Ok(newest) => {
             let there = newest.map_or_else(

@@ -68,7 +68,9 @@ impl Records {
         let clients = clients(aws, &arn)?;
         let read = match EventSelectors::read(&clients, &arn).await {
             Seen::Present(selectors) => Ok(selectors),
-            Seen::Absent => Err(format!("the trail {arn} no longer exists: what it recorded is not known")),
+            Seen::Absent => {
+                Err(format!("the trail {arn} no longer exists: what it recorded is not known"))
+            }
             Seen::Unreadable(error) => {
                 Err(format!("what the trail {arn} records could not be read: {error}"))
             }

@@ -167,3 +167,29 @@ async fn a_trail_that_was_deleted_is_incomplete_until_its_retirement_is_recorded
     ground.sandbox.put_raw(ARCHIVE, record, text.into_bytes()).unwrap();
     assert_eq!(verify().await.0, 14);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_vanishes_is_reported_until_it_is_declared_or_retired() {
+    let ground = Ground::lay().await;
+    ground.sandbox.tick(SignedDuration::from_hours(24 * 9));
+    let done = ground.run(&["consolidate", "--yes"]).await;
+    assert_eq!(code(&done), 0, "{}", said(&done));
+    for command in [&["sources"][..], &["consolidate", "--yes"]] {
+        let ran = ground.run(command).await;
+        assert_eq!(code(&ran), 0, "{command:?}: {}", said(&ran));
+    }
+    let clients = cloudtrail_of(&ground, &member());
+    clients.cloudtrail().delete_trail().name(OWN_TRAIL).send().await.unwrap();
+    for command in [&["sources"][..], &["consolidate", "--yes"]] {
+        let ran = ground.run(command).await;
+        assert_eq!(code(&ran), 14, "{command:?}: {}", said(&ran));
+        let words = "earlier runs consolidated it, and no trail or declaration names it any more";
+        assert!(said(&ran).contains(words) && said(&ran).contains(LEGACY), "{}", said(&ran));
+    }
+    let retired = ground.run(&["retire", OWN_TRAIL, "--yes"]).await;
+    assert_eq!(code(&retired), 0, "{}", said(&retired));
+    for command in [&["sources"][..], &["consolidate", "--yes"]] {
+        let ran = ground.run(command).await;
+        assert_eq!(code(&ran), 0, "{command:?}: {}", said(&ran));
+    }
+}

@@ -1,4 +1,5 @@
 //! The administrator of a member account: its buckets, trails and what lies in them.
 
+mod crafted;
 mod decoy;
 mod unlisted;

@@ -113,14 +113,16 @@ async fn a_narrow_window_is_not_proven_with_a_planted_log_at_its_edge() {
         let wanted = if report.contains("log-unlisted") { 13 } else { wanted };
         assert_eq!(exit, wanted, "{window:?}: {report}");
         let other = ["--region", "eu-central-1"];
-        let (exit, report) = verified_with_object(&ground, &key, &[&more[..], &other].concat()).await;
+        let (exit, report) =
+            verified_with_object(&ground, &key, &[&more[..], &other].concat()).await;
         assert_eq!(exit, 0, "{window:?}: {report}");
     }
     // Beside the window's days there is no other way in.
     let folder = key.rsplit_once("/2026/").unwrap().0;
     let more = ["--since", &window(time, time)[0]];
     for name in ["2026/00/x.json.gz", "2026/03/.x.json.gz", "!x.json.gz", "zz/x.json.gz"] {
-        let (exit, report) = verified_with_object(&ground, &format!("{folder}/{name}"), &more).await;
+        let (exit, report) =
+            verified_with_object(&ground, &format!("{folder}/{name}"), &more).await;
         assert_eq!(exit, 13, "{name}: {report}");
         assert!(report.contains("foreign-object"), "{name}: {report}");
     }
@@ -167,9 +169,8 @@ async fn planted_logs_of_an_invented_region_can_be_accepted_one_by_one() {
     let ground = proven_archive().await;
     let time = end_of_own_trail(&ground);
     let minute = SignedDuration::from_mins(1);
-    let keys = [0, 1, 2].map(|nth| {
-        planted_key(&ground, LogClass::Events, "eu-north-7", time - minute * nth)
-    });
+    let keys = [0, 1, 2]
+        .map(|nth| planted_key(&ground, LogClass::Events, "eu-north-7", time - minute * nth));
     for key in &keys {
         ground.sandbox.put_raw(ARCHIVE, key, log_body("planted")).unwrap();
     }
