@@ -30,9 +30,10 @@ use serde::{Deserialize, Serialize};
 pub use self::read::{Unpacked, is_canonical, unpack};
 pub use self::write::BundleWriter;
 use super::key::Root;
+use super::verify::chain::DeclaredTrail;
 use super::verify::place::OrgOwner;
 use crate::aws::in_one_line;
-use crate::names::{AccountId, BucketName, OrgId, Region};
+use crate::names::{AccountId, BucketName, OrgId, Region, TrailName};
 
 /// The folder of objects within a bundle.
 pub const OBJECTS: &str = "objects";
@@ -99,6 +100,18 @@ pub struct DeclaredRoot {
     pub prefix: Option<String>,
     /// The organization.
     pub org: Option<OrgId>,
+    /// The organization's trail that was declared.
+    #[serde(default)]
+    pub trail: Option<PackedTrail>,
+}
+
+/// A trail as a manifest names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackedTrail {
+    /// Its name.
+    pub name: TrailName,
+    /// The Region in which it was created.
+    pub home_region: Region,
 }
 
 /// A file of a bundle.
@@ -170,9 +183,32 @@ impl BundleFault {
     }
 }
 
+impl DeclaredRoot {
+    /// The same with the organization's trail that delivers below it.
+    #[must_use]
+    pub fn of_trail(self, trail: Option<&DeclaredTrail>) -> Self {
+        let trail = trail.map(|trail| PackedTrail {
+            name: trail.name.clone(),
+            home_region: trail.home_region.clone(),
+        });
+        Self { trail, ..self }
+    }
+
+    /// The trail that was declared.
+    #[must_use]
+    pub fn declared_trail(&self) -> Option<DeclaredTrail> {
+        let PackedTrail { name, home_region } = self.trail.clone()?;
+        Some(DeclaredTrail { name, home_region, org: self.org.clone()? })
+    }
+}
+
 impl From<&Root> for DeclaredRoot {
     fn from(root: &Root) -> Self {
-        Self { prefix: root.prefix.as_deref().map(str::to_owned), org: root.org.clone() }
+        Self {
+            prefix: root.prefix.as_deref().map(str::to_owned),
+            org: root.org.clone(),
+            trail: None,
+        }
     }
 }
 

@@ -8,5 +8,6 @@ pub mod contention;
 pub mod inventory;
 pub mod key;
 pub mod retire;
+pub mod retired;
 pub mod units;
 pub mod verify;

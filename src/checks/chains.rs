@@ -10,8 +10,8 @@ use crate::archive::key::Root;
 use crate::archive::verify::chain::{LatestDelivery, Window};
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{
-    ApiKeys, Concurrency, Deliveries, KeyRing, OtherBuckets, Request, Selection, Silent,
-    Verification, verify,
+    ApiKeys, Concurrency, DeclaredTrail, Deliveries, KeyRing, OtherBuckets, Request, Selection,
+    Silent, Verification, verify,
 };
 use crate::archive::verify::source::{FetchError, S3Source, Source};
 use crate::aws::{Aws, AwsError, Seen};
@@ -80,7 +80,11 @@ pub(super) async fn verify_newest(
         keys: KeyRing::Api(ApiKeys::new(aws.clone(), aws.caller().account.clone(), saved, at)),
         declared: Some(root(desired)),
         org_owner: None,
-        delivered: delivered(desired, accounts),
+        delivered: delivered(desired, accounts).of_declared(Some(DeclaredTrail {
+            name: desired.config.trail.name.clone(),
+            home_region: desired.home_region().clone(),
+            org: desired.org_id().clone(),
+        })),
         other_buckets: OtherBuckets::origins_as(
             aws.clone(),
             vec![desired.archive().clone(), aws.caller().account.clone()],

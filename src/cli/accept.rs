@@ -220,7 +220,9 @@ async fn findings(
     request.acceptances = Acceptances::none();
     let verification = checked(request, context).await?;
     let of_it = |finding: &&Finding| {
-        finding.key.as_deref() == Some(subject) && finding.severity > Severity::Notice
+        let is_named = finding.key.as_deref() == Some(subject)
+            || finding.files.iter().any(|file| file == subject);
+        is_named && finding.severity > Severity::Notice
     };
     Ok(verification.all_findings().filter(of_it).cloned().collect())
 }

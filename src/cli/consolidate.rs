@@ -186,6 +186,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     };
     let (aws, legacy) = unless_stopped(context, Box::pin(find)).await??;
     let selected = discover::selected(&legacy.found.trails, &config);
+    let known = sources::buckets(&selected);
     let found: Vec<Source> = selected
         .sources
         .into_iter()
@@ -209,6 +210,11 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         .collect();
     let names = found.iter().map(Source::name);
     let names: Vec<String> = names.chain(failed.iter().map(|one| one.place.clone())).collect();
+    // A choice of sources is no reason to miss others.
+    let vanished = match args.source.is_empty() {
+        true => sources::vanished(&aws, &config, &known).await,
+        false => Vec::new(),
+    };
     if !args.dry_run && !found.is_empty() {
         let bucket = &config.archive.bucket;
         let restore = if args.restore { ", and restore what is archived" } else { "" };
@@ -245,6 +251,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let progress = Progress::new(args.limit).ending_on(context.stop.clone());
     let progress = Arc::new(if bar.is_some() { progress.with_forecast() } else { progress });
     let shown = tokio::spawn(copying::show(context.out, Arc::clone(&progress), bar.clone()));
+    let failed: Vec<Failure> = failed.into_iter().chain(vanished).collect();
     let work = async {
         let scope = sources::scope(&config, &legacy.organization, legacy.regions);
         let mut failed = failed;

@@ -16,7 +16,8 @@ use super::output_path::check_writable;
 use super::verify::{Target, What, chosen, exit, window};
 use super::{CliError, Context, Exit, Format};
 use crate::archive::bundle::{
-    BundleWriter, Followed, Manifest, PUBLIC_KEYS, RECORDS, REPORT_JSON, REPORT_TEXT, is_canonical,
+    BundleWriter, DeclaredRoot, Followed, Manifest, PUBLIC_KEYS, RECORDS, REPORT_JSON, REPORT_TEXT,
+    is_canonical,
 };
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::finding::{FindingKind, Severity};
@@ -104,6 +105,7 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
     let (source, prefix) = (Arc::clone(&target.source), target.prefix.clone());
     let not_files = target.not_files.clone();
     let (name, declared) = (target.name.clone(), target.declared.clone());
+    let declared_trail = target.declared_trail.clone();
     let org_owner = target.org_owner.clone();
     // Later digests are not due yet: whoever verifies the bundle later must not miss them.
     let due = window(Some(args.from), Some(args.until), true, now).until;
@@ -142,7 +144,9 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
         source: name,
         from: args.from,
         to: until,
-        declared: declared.as_ref().map(Into::into),
+        declared: declared
+            .as_ref()
+            .map(|root| DeclaredRoot::from(root).of_trail(declared_trail.as_ref())),
         org_owner,
         bucket: source.bucket().map(str::to_owned),
         followed: followed(&verification),

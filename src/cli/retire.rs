@@ -24,6 +24,7 @@ use crate::archive::consolidate::source::Source;
 use crate::archive::inventory;
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
 use crate::archive::retire::{self, Condition, Standing, TrailIdentity, Unproven};
+use crate::archive::retired::Retired;
 use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::public_keys::PublicKeySet;
@@ -31,7 +32,7 @@ use crate::archive::verify::run::{ApiKeys, KeyRing, Selection, Verification};
 use crate::aws::{Aws, Clients, in_one_line};
 use crate::config::Config;
 use crate::cost::storage::{Holdings, holdings};
-use crate::names::{Arn, Region, TrailName};
+use crate::names::{Arn, BucketName, Region, TrailName};
 use crate::org::{Organization, known_regions};
 use crate::plan::retire::Retirement;
 use crate::report::drift::plain;
@@ -84,6 +85,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let owner = aws.clients(account, home);
     let found = discover::trail(&owner, &args.trail).await.map_err(ending::unread)?;
     let Some(trail) = found else {
+        record_retired(&args.trail, None, &config, &aws, context).await?;
         context.out.note(format_args!(
             "{} is not there: nothing is left to do, unless the ARN is mistyped (`orgtrail \
              sources` lists what there is)",
@@ -140,7 +142,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             }
         }
         let retirement = Retirement::permit(&owner, &trail.arn, &seen.conditions, is_logging)?;
-        ending::end(&look, &mut seen, retirement).await?
+        let ended = ending::end(&look, &mut seen, retirement).await?;
+        if ended {
+            record_retired(&trail.arn, Some(&trail.bucket), &config, &aws, context).await?;
+        }
+        ended
     } else {
         if !is_logging && !seen.may_go() {
             ending::tell_stopped(context, &trail);
@@ -167,6 +173,35 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         // Nothing speaks against it, and it is still there.
         Exit::Clean if !retired && context.stop.is_requested() => Exit::Incomplete,
         exit => exit,
+    })
+}
+
+/// Records in the archive that a trail was retired: `verify` asks for that where its
+/// chain ends and CloudTrail no longer knows the trail.
+async fn record_retired(
+    trail: &Arn,
+    bucket: Option<&BucketName>,
+    config: &Config,
+    aws: &Aws,
+    context: &Context,
+) -> Result<(), CliError> {
+    let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    // It was gone before: that it is known is a person's word.
+    if bucket.is_none() {
+        if !context.yes && !can_ask {
+            context.out.note("`--yes` records in the archive that it was retired");
+            return Ok(());
+        }
+        context.confirm(&format!("record in the archive that {trail} was retired?"))?;
+    }
+    let target = consolidate::target(config, aws);
+    let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
+    let record = Retired::new(trail, bucket, &aws.caller().arn, aws.now());
+    let written = record.write(&target.clients, &target.bucket, prefix.as_deref()).await;
+    written.map_err(|error| {
+        CliError::new(error, Exit::Incomplete).with_hint(
+            "`orgtrail verify` stays incomplete until it is recorded: run the same command again",
+        )
     })
 }
 

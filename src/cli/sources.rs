@@ -14,12 +14,14 @@ use crate::{
             census::{Census, Counting, census},
             discover::{self, Found, LegacyTrail, Selected, Unread},
             locate::{LocatedSources, declaration, locate},
+            remembered,
+            run::Failure,
             source::Source,
         },
         units::Lane,
     },
     aws::Aws,
-    config::Config,
+    config::{Config, matches_any},
     names::{AccountId, Arn, Region},
     org::{Buckets, Entry, Organization, Unlocated, known_regions, survey},
     report::drift::plain,
@@ -66,6 +68,8 @@ struct Report {
     unread: Vec<Unread>,
     /// Trails whose descriptions cannot be used, and that the config excludes.
     excluded_trails: Vec<Unread>,
+    /// Sources that earlier runs consolidated, and that nothing names any more.
+    vanished: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,7 +109,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let Legacy { organization, found, .. } = find(context, &aws, &config).await?;
     let archive = consolidate::archive(&config, &organization.id, &aws);
     let counting = if args.exact { Counting::Exact } else { Counting::Sampled };
-    let Selected { sources, excluded } = discover::selected(&found.trails, &config);
+    let selected = discover::selected(&found.trails, &config);
+    let vanished = vanished(&aws, &config, &buckets(&selected)).await;
+    let Selected { sources, excluded } = selected;
     let located = located(&aws, &config, Some(&organization), sources).await;
     let missing: Vec<Missing> = located.missing.into_iter().map(Missing::from).collect();
     let bar = context.out.progress("looking into buckets", located.readable.len());
@@ -131,7 +137,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     leave_out_each_other(&mut counted);
     counted.sort_by(|one, other| one.source.cmp(&other.source));
     let unreadable = counted.iter().filter(|source| source.unreadable.is_some()).count();
-    let complete = found.unread.is_empty() && unreadable == 0 && !context.stop.is_requested();
+    let complete = found.unread.is_empty()
+        && unreadable == 0
+        && vanished.is_empty()
+        && !context.stop.is_requested();
     match context.format {
         Format::Json => context.json(&Report {
             version: 1,
@@ -141,6 +150,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             excluded,
             unread: found.unread,
             excluded_trails: found.excluded,
+            vanished: vanished.iter().map(|one| one.place.clone()).collect(),
         })?,
         Format::Text => {
             context.head()?;
@@ -152,6 +162,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
                 context.out.data(table(&counted).trim_fmt())?;
             }
             tell_missing(context, &missing);
+            for Failure { place, reason, hint } in &vanished {
+                tell_unreadable(context, place, reason, hint.as_deref());
+            }
             for source in &excluded {
                 context.out.note(format_args!("left out by the config: {}", plain(&source.name())));
             }
@@ -185,6 +198,21 @@ fn leave_out_each_other(counted: &mut [Counted]) {
             });
         }
     }
+}
+
+/// The buckets that trails or the configuration name, excluded ones too.
+pub(super) fn buckets(selected: &Selected) -> BTreeSet<String> {
+    let all = selected.sources.iter().chain(&selected.excluded);
+    all.map(|source| source.bucket.to_string()).collect()
+}
+
+/// The sources of earlier runs that nothing names any more, and that are not excluded.
+pub(super) async fn vanished(aws: &Aws, config: &Config, known: &BTreeSet<String>) -> Vec<Failure> {
+    let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
+    let target = consolidate::target(config, aws);
+    let mut vanished = remembered::vanished(&target, prefix.as_deref(), known).await;
+    vanished.retain(|one| !matches_any(&config.consolidate.exclude, &one.place));
+    vanished
 }
 
 /// Finds the owners and Regions of the sources' buckets.

@@ -20,6 +20,7 @@ const MEMBER: &[&str] = &[
     "cloudtrail:GetTrailStatus",
     "cloudtrail:ListPublicKeys",
     "cloudtrail:ListTrails",
+    "cloudtrail:LookupEvents",
 ];
 
 /// What reading the logs of an account's older trails needs, and their restore.
@@ -42,6 +43,7 @@ const ARCHIVE: &[&str] = &[
     "cloudtrail:GetEventSelectors",
     "cloudtrail:GetTrailStatus",
     "cloudtrail:ListTrails",
+    "cloudtrail:LookupEvents",
     "kms:Decrypt",
     "kms:GenerateDataKey",
     "s3:AbortMultipartUpload",
@@ -58,6 +60,7 @@ const HUB: &[&str] = &[
     "account:ListRegions",
     "cloudtrail:ListPublicKeys",
     "cloudtrail:ListTrails",
+    "cloudtrail:LookupEvents",
     "organizations:DescribeOrganizationalUnit",
     "organizations:ListAccounts",
     "organizations:ListAccountsForParent",
@@ -359,7 +362,7 @@ mod tests {
         let listed: BTreeSet<&str> = lines.filter(|line| line.contains(':')).collect();
         let reads = |action: &str| {
             let (_, operation) = action.split_once(':').unwrap_or_default();
-            ["Get", "List", "Describe"].iter().any(|verb| operation.starts_with(verb))
+            ["Get", "List", "Describe", "Lookup"].iter().any(|verb| operation.starts_with(verb))
         };
         let wanted: BTreeSet<&str> = actions(Duty::Hub)
             .into_iter()

@@ -10,7 +10,8 @@ use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::digest::{DigestDocument, sha256_hex};
 use orgtrail::archive::verify::finding::{FindingKind, Severity};
 use orgtrail::archive::verify::public_keys::{KeyListError, PublicKeySet};
-use orgtrail::archive::verify::run::{Deliveries, KeyRing, Request, Verification};
+use orgtrail::archive::verify::run::{DeclaredTrail, Deliveries, KeyRing, Request, Verification};
+use orgtrail::names::OrgId;
 
 use crate::forge::{Chain, gzip, inflated, key_item, key_item_of, sign, sign_with};
 use crate::verified::{at, kinds, latest, only, period, six_hours, verified, verified_with};
@@ -73,8 +74,8 @@ fn newest_digests_deleted_leave_the_window_open() {
     bucket.objects.remove(&chain.digests[4]);
     let until = |request: &mut Request| request.window.until = Some(at(6));
     let all = verified_with(&bucket, until);
-    let found = only(&all);
-    assert_eq!((found.kind, found.period), (FindingKind::EndsEarly, Some(period(4, 6))));
+    assert_eq!(kinds(&all), [FindingKind::EndsEarly, FindingKind::LogsUnproven]);
+    assert_eq!(all.all_findings().next().unwrap().period, Some(period(4, 6)));
     assert_eq!(all.severity(), Some(Severity::Incomplete));
 
     // CloudTrail knows better.
@@ -83,7 +84,7 @@ fn newest_digests_deleted_leave_the_window_open() {
         let lane = (chain.account.parse().unwrap(), chain.region.parse().unwrap(), latest);
         request.delivered = Deliveries::known(Root::default(), [lane]);
     });
-    assert_eq!(only(&all).kind, FindingKind::NewestDeleted);
+    assert_eq!(kinds(&all), [FindingKind::NewestDeleted, FindingKind::LogsUnproven]);
     assert_eq!(all.severity(), Some(Severity::Broken));
 
     // What lies there and proves nothing was not deleted.
@@ -220,12 +221,46 @@ fn a_gap_that_another_chain_fills_is_a_notice() {
     chain.hours(&mut bucket, 2, 1, 1);
     let mut other = Chain { trail: "other".to_owned(), ..Chain::new() };
     other.hours(&mut bucket, 20, 0, 0);
-    let all = verified_with(&bucket, |request| request.window.until = Some(at(20)));
+    let asked = |declared: Option<DeclaredTrail>| {
+        verified_with(&bucket, |request| {
+            request.window.until = Some(at(20));
+            request.delivered = Deliveries::none().of_declared(declared);
+        })
+    };
+    // Nobody knows what the other recorded.
+    let all = asked(None);
+    let mut found = kinds(&all);
+    found.sort();
+    assert_eq!(found, [FindingKind::Gap, FindingKind::EndsEarly]);
+    assert_eq!(all.severity(), Some(Severity::Incomplete));
+    let why = all.all_findings().next().unwrap().found.clone().unwrap();
+    assert!(why.contains("what the trail other recorded then is not known"), "{why}");
+
+    // The declared trail of the organization records what it is declared to.
+    let org: OrgId = "o-exampleorgid".parse().unwrap();
+    let mut organizations = Chain { trail: "orgtrail".to_owned(), ..Chain::new() };
+    organizations.root.org = Some(org.clone());
+    organizations.hours(&mut bucket, 20, 0, 0);
+    let declared = |name: &str| {
+        let home_region = "us-east-1".parse().unwrap();
+        Some(DeclaredTrail { name: name.parse().unwrap(), home_region, org: org.clone() })
+    };
+    let asked = |declared: Option<DeclaredTrail>| {
+        verified_with(&bucket, |request| {
+            request.window.until = Some(at(20));
+            request.delivered = Deliveries::none().of_declared(declared);
+        })
+    };
+    let all = asked(declared("orgtrail"));
     let mut found = kinds(&all);
     found.sort();
     assert_eq!(found, [FindingKind::Gap, FindingKind::ChainEnded]);
     assert_eq!(all.severity(), Some(Severity::Notice));
     assert_eq!(all.lanes[0].proven, [period(0, 20)]);
+    // Not one of the same name that is an account's own, nor another of the organization.
+    for name in ["other", "another"] {
+        assert_eq!(asked(declared(name)).severity(), Some(Severity::Incomplete), "{name}");
+    }
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Laws of verification: what holds for every chain and every change.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
+use orgtrail::archive::key::{LogClass, ObjectKey, ObjectKind};
+use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::finding::{FindingKind, Severity};
 use proptest::prelude::*;
 
-use crate::forge::{Bucket, Chain};
+use crate::forge::{Bucket, Chain, Object, gzip};
 use crate::verified::{at, kinds, six_hours, verified, verified_with};
 
 proptest! {
@@ -68,5 +72,169 @@ proptest! {
         prop_assert_eq!(kinds(&here), kinds(&there));
         prop_assert_eq!(&here.lanes[0].proven, &there.lanes[0].proven);
         prop_assert_eq!(here.lanes[0].logs, there.lanes[0].logs);
+    }
+}
+
+const ACCOUNTS: [&str; 3] = ["111111111111", "222222222222", "333333333333"];
+const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "eu-north-7"];
+const FOLDERS: [LogClass; 4] = LogClass::ALL;
+
+/// Something that somebody does to an object of a bucket.
+#[derive(Debug, Clone)]
+enum Change {
+    Plant { account: usize, region: usize, class: usize, minutes: i64, odd: u8 },
+    Delete(prop::sample::Index),
+    Truncate(prop::sample::Index),
+    Replace(prop::sample::Index),
+    Rename(prop::sample::Index),
+    Move(prop::sample::Index, usize, usize),
+    Strip(prop::sample::Index),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let index = any::<prop::sample::Index>;
+    prop_oneof![
+        4 => (0usize..3, 0usize..3, 0usize..4, -180i64..600, 0u8..9).prop_map(
+            |(account, region, class, minutes, odd)| Change::Plant { account, region, class, minutes, odd }
+        ),
+        1 => index().prop_map(Change::Delete),
+        1 => index().prop_map(Change::Truncate),
+        1 => index().prop_map(Change::Replace),
+        1 => index().prop_map(Change::Rename),
+        1 => (index(), 0usize..3, 0usize..3).prop_map(|(it, account, region)| Change::Move(it, account, region)),
+        1 => index().prop_map(Change::Strip),
+    ]
+}
+
+/// Two accounts in two Regions, each with a trail of eight hours, and in one lane a
+/// second trail that was stopped after four.
+fn two_accounts() -> &'static Bucket {
+    static BUCKET: std::sync::OnceLock<Bucket> = std::sync::OnceLock::new();
+    BUCKET.get_or_init(|| {
+        let mut bucket = Bucket::default();
+        for account in &ACCOUNTS[..2] {
+            for region in &REGIONS[..2] {
+                let (account, region) = ((*account).to_owned(), (*region).to_owned());
+                Chain { account, region, ..Chain::new() }.hours(&mut bucket, 8, 2, 1);
+            }
+        }
+        Chain { trail: "second".to_owned(), ..Chain::new() }.hours(&mut bucket, 4, 0, 0);
+        bucket
+    })
+}
+
+impl Change {
+    fn apply(&self, bucket: &mut Bucket) {
+        let key_of = |bucket: &Bucket, index: &prop::sample::Index| {
+            let nth = index.index(bucket.objects.len().max(1));
+            bucket.objects.keys().nth(nth).cloned()
+        };
+        match self {
+            Self::Plant { account, region, class, minutes, odd } => {
+                let chain = Chain {
+                    account: ACCOUNTS[*account].to_owned(),
+                    region: REGIONS[*region].to_owned(),
+                    ..Chain::new()
+                };
+                let time = at(0) + SignedDuration::from_mins(*minutes);
+                let kind =
+                    ObjectKind::Log { class: FOLDERS[*class], unique: "planted000000000".into() };
+                let key = chain.key(time, kind).to_string();
+                let (folder, name) = key.rsplit_once('/').unwrap();
+                let key = match odd {
+                    0 => format!("{folder}/x.json.gz"),
+                    1 => key.replacen("/2026/", "/2026/x/", 1),
+                    2 => key.replacen("/2026/", "/x2026/", 1),
+                    3 => key.replacen("CloudTrail", "CloudTrails", 1),
+                    4 => format!("AWSLogs/{}/{name}", ACCOUNTS[*account]),
+                    _ => key.clone(),
+                };
+                let object = Object { bytes: gzip(b"{\"Records\":[]}"), metadata: BTreeMap::new() };
+                bucket.objects.insert(key, object);
+            }
+            Self::Delete(index) => {
+                let key = key_of(bucket, index);
+                key.map(|key| bucket.objects.remove(&key));
+            }
+            Self::Truncate(index) => {
+                if let Some(key) = key_of(bucket, index) {
+                    let bytes = &mut bucket.get(&key).bytes;
+                    bytes.truncate(bytes.len() / 2);
+                }
+            }
+            Self::Replace(index) => {
+                if let Some(key) = key_of(bucket, index) {
+                    bucket.get(&key).bytes = gzip(b"{\"Records\":[{}]}");
+                }
+            }
+            Self::Rename(index) => {
+                if let Some(key) = key_of(bucket, index) {
+                    let object = bucket.objects.remove(&key).unwrap();
+                    bucket.objects.insert(key.replace(".json.gz", ".json"), object);
+                }
+            }
+            Self::Move(index, account, region) => {
+                let Some(key) = key_of(bucket, index) else { return };
+                let object = bucket.objects.remove(&key).unwrap();
+                let there =
+                    ACCOUNTS.iter().fold(key, |key, one| key.replace(one, ACCOUNTS[*account]));
+                let there = REGIONS.iter().fold(there, |key, one| {
+                    // Not the home Region that a digest's name ends with.
+                    key.replacen(one, REGIONS[*region], 2)
+                });
+                bucket.objects.insert(there, object);
+            }
+            Self::Strip(index) => {
+                let key = key_of(bucket, index);
+                key.map(|key| bucket.get(&key).metadata.clear());
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// Whatever was done to a bucket: no window is proven that has a file which no
+    /// verified digest lists as it is, whichever accounts and Regions are asked for.
+    #[test]
+    fn no_window_is_proven_in_which_a_file_lacks_a_verified_digest(
+        changes in prop::collection::vec(change(), 1..3),
+        since in prop::option::of(0i64..7),
+        hours in prop::option::of(1i64..8),
+        account in prop::option::of(0usize..2),
+        region in prop::option::of(0usize..2),
+    ) {
+        let original = two_accounts();
+        let mut bucket = original.clone();
+        changes.iter().for_each(|change| change.apply(&mut bucket));
+        let until = hours.map(|hours| at((since.unwrap_or(0) + hours).min(8)));
+        let since = since.map(at);
+        let window = Window {
+            since,
+            until,
+            last: until.map(|until| until + SignedDuration::from_hours(1)),
+        };
+        let (account, region) = (account.map(|at| ACCOUNTS[at]), region.map(|at| REGIONS[at]));
+        let all = verified_with(&bucket, |request| {
+            request.window = window;
+            request.selection.accounts = account.into_iter().map(|it| it.parse().unwrap()).collect();
+            request.selection.regions = region.into_iter().map(|it| it.parse().unwrap()).collect();
+        });
+        if all.severity() > Some(Severity::Notice) {
+            return Ok(());
+        }
+        for (key, object) in &bucket.objects {
+            let in_scope = |part: Option<&str>| part.is_none_or(|it| key.contains(&format!("/{it}/")));
+            let in_window = key.parse::<ObjectKey>().ok().is_none_or(|key| {
+                window.since.is_none_or(|since| key.time() >= since)
+                    && window.until.is_none_or(|until| key.time() <= until)
+            });
+            let is_as_written = original.objects.get(key).is_some_and(|it| it.bytes == object.bytes);
+            prop_assert!(
+                is_as_written || !in_window || !in_scope(account) || !in_scope(region),
+                "{key} after {changes:?} in {window:?}: {:?}", kinds(&all)
+            );
+        }
     }
 }

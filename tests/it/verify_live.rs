@@ -31,9 +31,9 @@ fn told(verification: &Verification) -> Vec<(FindingKind, Severity, u64)> {
 }
 
 #[test]
-fn files_whose_trail_lags_behind_another_are_not_said_to_be_foreign() {
+fn files_whose_trail_lags_behind_another_are_unproven_and_not_foreign() {
     let (bucket, _) = lagging(8);
-    let waiting = (FindingKind::LogsUnproven, Severity::Notice, 4);
+    let waiting = (FindingKind::LogsUnproven, Severity::Incomplete, 4);
     assert_eq!(told(&verified(&bucket)), [waiting]);
 }
 
@@ -53,7 +53,7 @@ fn files_of_hours_that_every_trail_has_told_of_are_foreign() {
 #[test]
 fn files_of_a_trail_that_stays_behind_are_unproven_and_only_later_ones_foreign() {
     let (bucket, _) = lagging(3 + 24);
-    assert_eq!(told(&verified(&bucket)), [(FindingKind::LogsUnproven, Severity::Notice, 4)]);
+    assert_eq!(told(&verified(&bucket)), [(FindingKind::LogsUnproven, Severity::Incomplete, 4)]);
     let (mut bucket, old) = lagging(3 + 72);
     let unproven = (FindingKind::LogsUnproven, Severity::Incomplete, 4);
     assert_eq!(told(&verified(&bucket)), [unproven]);

@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 use orgtrail::archive::key::Root;
 use orgtrail::archive::verify::finding::{FindingKind, Severity};
-use orgtrail::archive::verify::run::Verification;
+use orgtrail::archive::verify::run::{DeclaredTrail, Deliveries, Verification};
 
 use crate::forge::{Bucket, Chain, gzip};
 use crate::verified::{at, kinds, only, period, six_hours, verified, verified_with};
@@ -79,7 +79,18 @@ fn after_the_accounts_own_trails_the_organizations_leaves_the_true_gap_alone() {
     moved(&mut own, below(Some(ORG), None), &mut bucket, 5);
     let mut organizations = Chain { end: at(6), ..Chain::new() };
     moved(&mut organizations, below(Some(ORG), Some(ORG)), &mut bucket, 4);
-    let all = verified_with(&bucket, |request| request.window.until = Some(at(10)));
+    let asked = |bucket: &Bucket, declared: &str| {
+        let declared = DeclaredTrail {
+            name: declared.parse().unwrap(),
+            home_region: organizations.home_region.parse().unwrap(),
+            org: ORG.parse().unwrap(),
+        };
+        verified_with(bucket, |request| {
+            request.window.until = Some(at(10));
+            request.delivered = Deliveries::none().of_declared(Some(declared));
+        })
+    };
+    let all = asked(&bucket, &organizations.trail);
     let gap = only(&all);
     assert_eq!((gap.kind, gap.severity), (FindingKind::Gap, Severity::Incomplete));
     assert_eq!((gap.period, gap.objects), (Some(period(5, 6)), 1));
@@ -87,7 +98,7 @@ fn after_the_accounts_own_trails_the_organizations_leaves_the_true_gap_alone() {
     // Without a gap nothing is left open.
     let mut sooner = Chain { end: at(5), trail: "sooner".to_owned(), ..Chain::new() };
     moved(&mut sooner, below(Some(ORG), Some(ORG)), &mut bucket, 5);
-    let all = verified_with(&bucket, |request| request.window.until = Some(at(10)));
+    let all = asked(&bucket, "sooner");
     assert_eq!(all.severity(), Some(Severity::Notice), "{:?}", kinds(&all));
 }
 

@@ -24,12 +24,42 @@ pub struct AcceptedBy {
     pub instead_of: Severity,
 }
 
+impl AcceptedBy {
+    fn new(record: &Acceptance, instead_of: Severity) -> Self {
+        Self {
+            record: record.number,
+            by: record.accepted_by.clone(),
+            at: record.accepted_at,
+            reason: record.reason.clone(),
+            instead_of,
+        }
+    }
+}
+
+/// Whether a record accepts findings of a kind. That no digest lists a file is one thing,
+/// whichever digests are near it.
+fn speaks_of(record: &Acceptance, kind: FindingKind) -> bool {
+    let is_named = |kind: FindingKind| record.findings.iter().any(|code| code == kind.code());
+    let is_unproven = kind.is_of_unproven_files()
+        && FindingKind::ALL.iter().any(|it| it.is_of_unproven_files() && is_named(*it));
+    (is_named(kind) || is_unproven) && (record.contradicts_digest || !kind.contradicts_digest())
+}
+
 impl FindingKind {
+    /// Whether it says that no digest lists a file.
+    #[must_use]
+    pub fn is_of_unproven_files(self) -> bool {
+        matches!(
+            self,
+            Self::LogUnlisted | Self::LogsUnproven | Self::NoDigests | Self::ForeignObject
+        )
+    }
+
     /// Whether it says that an object is not what a digest, or a digest's signature or
     /// successor, says that it is.
     #[must_use]
     pub fn contradicts_digest(self) -> bool {
-        !matches!(self, Self::LogUnlisted | Self::ForeignObject)
+        !self.is_of_unproven_files()
     }
 }
 
@@ -65,23 +95,41 @@ impl Acceptances {
         verification.findings.extend(faults.chain(unreadable));
     }
 
+    /// Makes a finding of several files a notice where each of them was accepted.
+    async fn weigh_files(&self, source: &Source, finding: &mut Finding) {
+        // Not all of them are named.
+        if finding.files.len() as u64 != finding.objects {
+            return;
+        }
+        let mut newest: Option<&Acceptance> = None;
+        for file in &finding.files {
+            let mut accepted = None;
+            for record in self.of(file).filter(|record| speaks_of(record, finding.kind)) {
+                if matches!(self.is_current(source, record).await, Ok(true)) {
+                    accepted = Some(record);
+                    break;
+                }
+            }
+            let Some(record) = accepted else { return };
+            newest = newest.into_iter().chain([record]).max_by_key(|it| it.number);
+        }
+        let Some(record) = newest else { return };
+        finding.accepted = Some(AcceptedBy::new(record, finding.severity));
+        finding.severity = Severity::Notice;
+    }
+
     async fn weigh(&self, source: &Source, finding: &mut Finding) {
+        if !finding.files.is_empty() {
+            return self.weigh_files(source, finding).await;
+        }
         let Some(key) = finding.key.clone() else { return };
         for record in self.of(&key) {
-            let speaks_of_it = record.findings.iter().any(|code| code == finding.kind.code())
-                && (record.contradicts_digest || !finding.kind.contradicts_digest());
-            if !speaks_of_it {
+            if !speaks_of(record, finding.kind) {
                 continue;
             }
             match self.is_current(source, record).await {
                 Ok(true) => {
-                    finding.accepted = Some(AcceptedBy {
-                        record: record.number,
-                        by: record.accepted_by.clone(),
-                        at: record.accepted_at,
-                        reason: record.reason.clone(),
-                        instead_of: finding.severity,
-                    });
+                    finding.accepted = Some(AcceptedBy::new(record, finding.severity));
                     finding.severity = Severity::Notice;
                     return;
                 }

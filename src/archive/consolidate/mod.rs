@@ -25,6 +25,7 @@ mod progress;
 pub mod proof;
 pub mod quarantine;
 pub mod record;
+pub mod remembered;
 pub mod restore;
 pub mod run;
 pub mod server_side;

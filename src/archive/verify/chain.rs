@@ -9,8 +9,10 @@
 mod authenticity;
 mod border;
 mod copies;
+mod coverage;
 mod end;
 mod link;
+mod origin;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -22,10 +24,14 @@ use jiff::Timestamp;
 
 use self::authenticity::{Verdict, Vouched};
 pub use self::border::Border;
+pub use self::coverage::{Coverage, DeclaredTrail};
+pub(crate) use self::coverage::{TrailHere, TrailId};
 pub(crate) use self::end::Absent;
 pub use self::end::{
     ChainSummary, DELIVERED_WITHIN, LaneSummary, LatestDelivery, SilentTrail, TrailReports,
 };
+pub(crate) use self::origin::Behind;
+pub use self::origin::OriginTrail;
 use self::state::{Chain, LinkedTo, PendingTip, Sound, Tip, TipState};
 use super::digest::ListedLog;
 use super::finding::{Finding, FindingKind, Severity};

@@ -153,6 +153,12 @@ kinds! {
     /// CloudTrail does not say what it delivered.
     DeliveryUnknown "delivery-unknown" Notice
         "the trail's status reports no deliveries, so CloudTrail cannot confirm that the newest digests are here";
+    /// Chains of chosen trails were followed, and no others.
+    UnlistedNotChecked "unlisted-not-checked" Notice
+        "only the chains of the chosen trails were verified: log files that no digest lists were not searched for";
+    /// A trail whose chain is here no longer exists, and no record says that it was retired.
+    SourceVanished "source-vanished" Incomplete
+        "the trail that wrote these digests no longer exists, so CloudTrail cannot confirm where its chain ends; if it was retired, record that with `orgtrail retire ARN --yes`";
     /// Nothing of an account and Region lies in the window.
     WindowEmpty "window-empty" Incomplete
         "no digest covers any part of the window, so nothing in it is proven";
@@ -232,6 +238,9 @@ pub struct Finding {
     pub period: Option<Period>,
     /// How many objects it concerns.
     pub objects: u64,
+    /// Where it concerns several files: the keys of the first ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
     /// Who accepted it, and why: then it is a notice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<AcceptedBy>,
@@ -253,6 +262,7 @@ impl Finding {
             found: None,
             period: None,
             objects: 1,
+            files: Vec::new(),
             accepted: None,
         }
     }
@@ -273,6 +283,17 @@ impl Finding {
     #[must_use]
     pub fn over(self, from: Timestamp, to: Timestamp) -> Self {
         Self { period: Some(Period { from, to }), ..self }
+    }
+
+    /// With the files that it concerns, of which the first are named.
+    ///
+    /// One file alone is named by the finding's key.
+    #[must_use]
+    pub fn of_files(self, count: u64, mut names: Vec<String>) -> Self {
+        if count == 1 && names.len() == 1 {
+            return Self { key: names.pop(), objects: 1, ..self };
+        }
+        Self { objects: count, files: names, ..self }
     }
 
     /// As grave as circumstances make it.

@@ -9,9 +9,9 @@ use crate::archive::key::ObjectKey;
 
 /// The largest digest that is read. Units: bytes, inflated.
 ///
-/// A listed log file takes about 500 bytes, so this is more than 200,000 files
+/// A listed log file takes about 500 bytes, so this is more than 60,000 files
 /// an hour.
-pub(super) const LIMIT: u64 = 128 << 20;
+pub(super) const LIMIT: u64 = 32 << 20;
 
 /// A digest that was listed, with what fetching it gave.
 #[derive(Debug)]

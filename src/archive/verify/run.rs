@@ -11,7 +11,10 @@ mod keys;
 mod lane;
 mod listing;
 mod logs;
+mod origin;
 mod pending;
+mod selectors;
+mod stray;
 mod window;
 
 use std::cmp::Reverse;
@@ -19,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 pub use self::delivery::Deliveries;
@@ -29,11 +32,13 @@ pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
 use self::lane::Extent;
 use self::window::proven;
-use super::chain::{Absent, Border, ChainSummary, Rules, Window, key_not_found};
+pub use super::chain::DeclaredTrail;
+use super::chain::{Absent, Behind, Border, ChainSummary, Rules, Window, key_not_found};
 use super::finding::{Finding, FindingKind, Severity};
 use super::period::Period;
 use super::place::{Lane, OrgOwner};
 use super::source::{ListError, Source};
+use super::unlisted::BORDER;
 use crate::archive::accept::Acceptances;
 use crate::archive::key::Root;
 use crate::names::{AccountId, Region, TrailName};
@@ -148,6 +153,9 @@ pub struct LaneReport {
     /// The trails without any digest here.
     #[serde(skip)]
     pub(crate) absent: Vec<Absent>,
+    /// The chains whose trails delivered newer digests elsewhere.
+    #[serde(skip)]
+    pub(crate) behind: Vec<Behind>,
 }
 
 impl LaneReport {
@@ -173,6 +181,7 @@ impl LaneReport {
             borders: Vec::new(),
             unknown_keys: Vec::new(),
             absent: Vec::new(),
+            behind: Vec::new(),
         }
     }
 }
@@ -211,6 +220,12 @@ impl Verification {
             })
     }
 
+    /// Whether only the chains of chosen trails were verified.
+    #[must_use]
+    pub fn is_of_chosen_trails(&self) -> bool {
+        self.findings.iter().any(|finding| finding.kind == FindingKind::UnlistedNotChecked)
+    }
+
     /// All findings, the most severe first, and these account by account.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         let all = || self.findings.iter().chain(self.lanes.iter().flat_map(|lane| &lane.findings));
@@ -228,7 +243,7 @@ pub async fn verify(
     progress: Arc<dyn Progress>,
 ) -> Result<Verification, ListError> {
     let stop = progress.stop();
-    let Discovered { lanes, unsearched } = tokio::select! {
+    let Discovered { lanes, unsearched, classes, strays } = tokio::select! {
         found = discover(&request.source, &request.prefix, &request.selection) => found?,
         () = stop.requested() => return Err(ListError::stopped(&request.prefix, &stop)),
     };
@@ -246,6 +261,8 @@ pub async fn verify(
         .map(|lanes| {
             let (limits, progress) = (Arc::clone(&limits), Arc::clone(&progress));
             let (request, stop) = (Arc::clone(&request), stop.clone());
+            let place = lanes.first().map(|lane| (lane.account.clone(), lane.region.clone()));
+            let classes = place.and_then(|place| classes.get(&place)).cloned().unwrap_or_default();
             async move {
                 let not_verified = lanes.first().map(LaneReport::not_verified);
                 if stop.is_requested() {
@@ -253,7 +270,7 @@ pub async fn verify(
                 }
                 let (extent, over) = (Extent::Window, stop.over(GRACE));
                 tokio::select! {
-                    report = lane::verify(request, lanes, extent, limits, progress) => report,
+                    report = lane::verify(request, lanes, classes, extent, limits, progress) => report,
                     () = over => not_verified,
                 }
             }
@@ -271,11 +288,19 @@ pub async fn verify(
     settle_keys(&mut reports);
     tokio::select! {
         // What is not looked for at its origin stays missing: a stop waits for this.
-        () = pending::settle(&request, &mut reports) => {}
+        () = async {
+            pending::settle(&request, &mut reports).await;
+            origin::settle(&request, &mut reports).await;
+        } => {}
         () = stop.over(GRACE) => {}
     }
     let mut findings = window::of_all(request.window, &reports);
-    findings.extend(unsearched);
+    findings.extend(unsearched.into_iter().chain(strays));
+    findings.extend((!request.selection.trails.is_empty()).then(|| {
+        let trails: Vec<_> = request.selection.trails.iter().map(ToString::to_string).collect();
+        let found = format!("the chains of {} were verified", trails.join(", "));
+        Finding::new(FindingKind::UnlistedNotChecked).because("all chains", found)
+    }));
     let order = |report: &LaneReport| {
         (report.account.clone(), report.region.clone(), report.bucket.clone(), report.root.clone())
     };
@@ -375,11 +400,18 @@ impl Request {
         (rules, failed)
     }
 
+    /// How far around the window digests are read: they may list files at its edges.
+    fn margin(&self) -> SignedDuration {
+        if self.selection.trails.is_empty() { BORDER } else { SignedDuration::ZERO }
+    }
+
     fn includes(&self, time: Timestamp) -> bool {
-        self.window.since.is_none_or(|since| time >= since) && self.before_last(time)
+        let since = self.window.since.and_then(|since| since.checked_sub(self.margin()).ok());
+        since.is_none_or(|since| time >= since) && self.before_last(time)
     }
 
     fn before_last(&self, time: Timestamp) -> bool {
-        self.window.last.is_none_or(|last| time <= last)
+        let last = self.window.last.and_then(|last| last.checked_add(self.margin()).ok());
+        last.is_none_or(|last| time <= last)
     }
 }

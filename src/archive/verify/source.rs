@@ -35,6 +35,15 @@ pub struct ListedObject {
     pub size_bytes: u64,
 }
 
+/// What lies directly below a prefix.
+#[derive(Debug, Default)]
+pub struct Children {
+    /// The names of the folders, in order.
+    pub folders: Vec<String>,
+    /// The objects.
+    pub objects: Vec<ListedObject>,
+}
+
 /// An object as fetched, byte for byte as stored.
 #[derive(Debug)]
 pub struct FetchedObject {
@@ -122,8 +131,18 @@ impl Source {
     /// `prefix` is empty or ends in a slash.
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, ListError> {
         match self {
-            Self::S3(s3) => s3.folders(prefix).await,
+            Self::S3(s3) => Ok(s3.children(prefix).await?.folders),
             Self::Folder(folder) => folder.folders(prefix).await,
+        }
+    }
+
+    /// The folders and objects directly below a prefix.
+    ///
+    /// `prefix` is empty or ends in a slash.
+    pub async fn children(&self, prefix: &str) -> Result<Children, ListError> {
+        match self {
+            Self::S3(s3) => s3.children(prefix).await,
+            Self::Folder(folder) => folder.children(prefix).await,
         }
     }
 

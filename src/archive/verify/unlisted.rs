@@ -3,55 +3,114 @@
 //! Listing and digests both come in the order of time, so what no digest has
 //! claimed is known once the digests are a few hours past it: only those hours
 //! are held, and what follows the newest digest of a trail closely.
+//!
+//! **Invariant**: every file in the window is claimed by a verified digest, or is a
+//! finding that is at least incomplete. Only what is newer than the window's end
+//! waits for its digest without one.
 
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::finding::{Finding, FindingKind, Severity};
+use super::chain::Window;
+use super::finding::{Finding, FindingKind};
 use super::period::{Period, Periods};
 use super::place::Lane;
 use crate::archive::key::{LogClass, ObjectKey, ObjectKind};
 
 /// How far a file's minute may lie from the hour of the digest that lists it:
-/// near the border of what is covered, nothing is said.
-pub(in crate::archive) const BORDER: SignedDuration = SignedDuration::from_mins(15);
+/// near the border of what is covered, a file is unproven, and not unlisted.
+pub(crate) const BORDER: SignedDuration = SignedDuration::from_mins(15);
 
 /// How much later than a trail's newest digest a file may be that waits for the
 /// next one. A trail that wrote its last digest has no file after it, but logs are
 /// moved in rounds: the next digests come with the next round, whenever that is.
 const WAITS_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// How far a trail may be behind another before somebody should ask why.
-const BEHIND: SignedDuration = SignedDuration::from_hours(24);
+/// A window that is open at its end ends some hours before now: a file this much
+/// later comes from the future and waits for no digest.
+const AHEAD: SignedDuration = SignedDuration::from_hours(3);
+/// How many unlisted files of a folder have a finding of their own.
+const FINDINGS: u64 = 1000;
+/// How many files a finding of several names.
+pub(super) const NAMED: usize = 100;
 
-/// A log file below its lane: time, class and unique part.
-type Name = (Timestamp, LogClass, Box<str>);
+/// A log file below its folder: time and unique part.
+type Name = (Timestamp, Box<str>);
 
 /// The files that were listed and that no digest has claimed yet.
 #[derive(Debug)]
 pub struct Unclaimed {
     lane: Lane,
+    class: LogClass,
+    window: Window,
     waiting: BTreeSet<Name>,
-    /// Files outside of what digests cover, by run: a period and a count.
-    unproven: Vec<(Period, u64)>,
+    /// Files outside of what digests cover, by run.
+    unproven: Vec<Run>,
+    /// How many unlisted files were reported one by one.
+    reported: u64,
+    /// Further unlisted files.
+    unreported: Option<Run>,
+}
+
+/// Files that belong together.
+#[derive(Debug)]
+struct Run {
+    period: Period,
+    files: u64,
+    /// The first ones.
+    names: Vec<String>,
+}
+
+impl Run {
+    fn new(time: Timestamp) -> Self {
+        Self { period: Period { from: time, to: time }, files: 0, names: Vec::new() }
+    }
+
+    fn add(&mut self, time: Timestamp, name: String) {
+        self.period.to = time;
+        self.files += 1;
+        if self.names.len() < NAMED {
+            self.names.push(name);
+        }
+    }
+}
+
+/// Whether somebody asks for the files of a time: newer ones wait for their digests.
+#[must_use]
+pub(super) fn is_asked(window: Window, time: Timestamp) -> bool {
+    let ahead = |until: Timestamp| until.checked_add(AHEAD).unwrap_or(until);
+    window.since.is_none_or(|since| time >= since)
+        && window
+            .until
+            .is_none_or(|until| time <= until || (window.last.is_none() && time > ahead(until)))
 }
 
 impl Unclaimed {
     /// No files.
     #[must_use]
-    pub fn new(lane: Lane) -> Self {
-        Self { lane, waiting: BTreeSet::new(), unproven: Vec::new() }
+    pub fn new(lane: Lane, class: LogClass, window: Window) -> Self {
+        Self {
+            lane,
+            class,
+            window,
+            waiting: BTreeSet::new(),
+            unproven: Vec::new(),
+            reported: 0,
+            unreported: None,
+        }
     }
 
     /// Takes in a file that lies in the lane.
     pub fn listed(&mut self, key: &ObjectKey) {
-        self.waiting.extend(name(key));
+        let name = self.name(key);
+        self.waiting.extend(name);
     }
 
     /// Strikes a file out that a verified digest lists, and tells whether it was
     /// there.
     pub fn claimed(&mut self, key: &ObjectKey) -> bool {
-        key.root() == &self.lane.root && name(key).is_some_and(|name| self.waiting.remove(&name))
+        key.root() == &self.lane.root
+            && self.name(key).is_some_and(|name| self.waiting.remove(&name))
     }
 
     /// Decides about all files before an instant, which no later digest can
@@ -62,111 +121,123 @@ impl Unclaimed {
         covered: &Periods,
         ends: &[Timestamp],
     ) -> Vec<Finding> {
-        let later = self.waiting.split_off(&(before, LogClass::Events, "".into()));
+        let later = self.waiting.split_off(&(before, "".into()));
         let mut findings = Vec::new();
-        for (time, class, unique) in std::mem::replace(&mut self.waiting, later) {
-            if !covered.hold(time, BORDER) {
-                self.uncovered(time, covered);
+        for (time, unique) in std::mem::replace(&mut self.waiting, later) {
+            // Whether digests list the other classes is not documented.
+            if self.class != LogClass::Events || !covered.hold(time, BORDER) {
+                self.uncovered(time, unique, covered);
             } else if ends.iter().any(|end| follows(time, *end)) {
-                self.waiting.insert((time, class, unique));
+                self.waiting.insert((time, unique));
             } else {
-                findings.push(self.unlisted(time, class, unique));
+                findings.extend(self.unlisted(time, unique));
             }
         }
         findings
     }
 
-    /// Decides about all that is left, and tells how many files lie where no
-    /// digest says anything.
+    /// Decides about all that is left.
     ///
-    /// Files after the last digest wait for theirs and are not counted; those
+    /// Files after the window's end wait for their digests and are not counted; those
     /// after one of the `ends` of trails are, where another chain covers them.
-    pub fn finish(
-        mut self,
-        covered: &Periods,
-        ends: &[Timestamp],
-        window: Option<Period>,
-    ) -> Vec<Finding> {
+    pub fn finish(mut self, covered: &Periods, ends: &[Timestamp]) -> Vec<Finding> {
         let mut findings = self.settle(Timestamp::MAX, covered, ends);
-        findings.extend(self.lagging(ends));
-        let last = covered.as_slice().last().map(|period| period.to);
+        findings.extend(self.lagging());
         let folder = self.folder();
-        for (period, files) in self.unproven {
-            let waits = last.is_some_and(|last| last.duration_since(period.from) <= BORDER);
-            let inside = window.is_none_or(|window| {
-                period.within(Some(window.from), Some(window.to)).is_some()
-                    || (period.from == period.to
-                        && window.from <= period.from
-                        && period.to <= window.to)
-            });
-            if waits || !inside {
-                continue;
-            }
-            findings.push(Finding {
-                objects: files,
-                ..Finding::new(FindingKind::LogsUnproven)
-                    .at(self.lane.bucket.as_deref(), &folder)
-                    .because("a digest that covers them", format!("{files} log files and none"))
+        let bucket = self.lane.bucket.as_deref();
+        for Run { period, files, names } in self.unproven {
+            findings.push(
+                Finding::new(FindingKind::LogsUnproven)
+                    .at(bucket, &folder)
+                    .because("a digest that lists them", format!("{} and none", counted(files)))
                     .over(period.from, period.to)
-            });
+                    .of_files(files, names),
+            );
         }
+        findings.extend(self.unreported.map(|Run { period, files, names }| {
+            Finding::new(FindingKind::LogUnlisted)
+                .at(bucket, &folder)
+                .because("digests that list them", format!("{} more, and none", counted(files)))
+                .over(period.from, period.to)
+                .of_files(files, names)
+        }));
         findings
     }
 
-    fn unlisted(&self, time: Timestamp, class: LogClass, unique: Box<str>) -> Finding {
-        let Lane { bucket, root, account, region } = &self.lane;
-        let kind = ObjectKind::Log { class, unique };
-        let key = ObjectKey::new(root.clone(), account.clone(), region.clone(), time, kind);
-        let key = key.map(|key| key.to_string()).unwrap_or_default();
-        Finding::new(FindingKind::LogUnlisted)
-            .at(bucket.as_deref(), key)
-            .because("a digest that lists it", "none")
-            .over(time, time)
+    fn unlisted(&mut self, time: Timestamp, unique: Box<str>) -> Option<Finding> {
+        let key = self.key(time, unique);
+        if self.reported >= FINDINGS {
+            self.unreported.get_or_insert_with(|| Run::new(time)).add(time, key);
+            return None;
+        }
+        self.reported += 1;
+        let finding = Finding::new(FindingKind::LogUnlisted).at(self.lane.bucket.as_deref(), key);
+        Some(finding.because("a digest that lists it", "none").over(time, time))
     }
 
     /// The finding that the files are which wait for a trail's next digest.
-    fn lagging(&self, ends: &[Timestamp]) -> Option<Finding> {
-        let (from, to) = (self.waiting.first()?.0, self.waiting.last()?.0);
-        let newest = ends.iter().max()?;
-        let files = self.waiting.len();
-        let soon = |(time, ..): &Name| {
-            ends.iter().any(|end| follows(*time, *end) && newest.duration_since(*end) <= BEHIND)
-        };
-        let severity =
-            if self.waiting.iter().all(soon) { Severity::Notice } else { Severity::Incomplete };
-        let expected = "digests that list them, which the next consolidation may bring";
-        let found = format!("{files} log files newer than the newest digest of a trail");
-        Some(Finding {
-            objects: files as u64,
-            ..Finding::new(FindingKind::LogsUnproven)
+    fn lagging(&mut self) -> Option<Finding> {
+        let mut run: Option<Run> = None;
+        for (time, unique) in std::mem::take(&mut self.waiting) {
+            if is_asked(self.window, time) {
+                let key = self.key(time, unique);
+                run.get_or_insert_with(|| Run::new(time)).add(time, key);
+            }
+        }
+        let Run { period, files, names } = run?;
+        let found = format!("{} newer than the newest digest of a trail", counted(files));
+        let expected = "digests that list them, which the next consolidation may copy";
+        Some(
+            Finding::new(FindingKind::LogsUnproven)
                 .at(self.lane.bucket.as_deref(), self.folder())
                 .because(expected, found)
-                .over(from, to)
-                .weighing(severity)
-        })
+                .over(period.from, period.to)
+                .of_files(files, names),
+        )
     }
 
     fn folder(&self) -> String {
-        self.lane.root.folder(&self.lane.account, LogClass::Events.folder(), &self.lane.region)
+        self.lane.root.folder(&self.lane.account, self.class.folder(), &self.lane.region)
     }
 
-    fn uncovered(&mut self, time: Timestamp, covered: &Periods) {
-        // Files within the border of what is covered belong to a neighbouring
-        // digest.
-        if covered.hold(time, SignedDuration::ZERO) {
+    fn key(&self, time: Timestamp, unique: Box<str>) -> String {
+        let Lane { root, account, region, .. } = &self.lane;
+        let kind = ObjectKind::Log { class: self.class, unique };
+        let key = ObjectKey::new(root.clone(), account.clone(), region.clone(), time, kind);
+        key.map(|key| key.to_string()).unwrap_or_default()
+    }
+
+    fn uncovered(&mut self, time: Timestamp, unique: Box<str>, covered: &Periods) {
+        if !is_asked(self.window, time) {
             return;
         }
-        let apart = |run: &Period| {
-            covered.as_slice().iter().any(|period| period.from >= run.to && period.to <= time)
+        let apart = |run: &Run| {
+            let between = |period: &Period| period.from >= run.period.to && period.to <= time;
+            covered.as_slice().iter().any(between)
         };
+        let key = self.key(time, unique);
         match self.unproven.last_mut() {
-            Some((run, files)) if !apart(run) => {
-                run.to = time;
-                *files += 1;
+            Some(run) if !apart(run) => run.add(time, key),
+            _ => {
+                let mut run = Run::new(time);
+                run.add(time, key);
+                self.unproven.push(run);
             }
-            _ => self.unproven.push((Period { from: time, to: time }, 1)),
         }
     }
+
+    fn name(&self, key: &ObjectKey) -> Option<Name> {
+        match key.kind() {
+            ObjectKind::Log { class, unique } if *class == self.class => {
+                Some((key.time(), unique.clone()))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn counted(files: u64) -> String {
+    format!("{files} log file{}", if files == 1 { "" } else { "s" })
 }
 
 /// Whether a file may be of the digest after a trail's newest one.
@@ -175,20 +246,11 @@ fn follows(time: Timestamp, end: Timestamp) -> bool {
     -BORDER < after && after <= WAITS_FOR
 }
 
-fn name(key: &ObjectKey) -> Option<Name> {
-    match key.kind() {
-        // Whether digests list the other classes is not documented.
-        ObjectKind::Log { class: LogClass::Events, unique } => {
-            Some((key.time(), LogClass::Events, unique.clone()))
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::archive::key::Root;
+    use crate::archive::verify::finding::Severity;
 
     fn lane() -> Lane {
         Lane {
@@ -197,6 +259,10 @@ mod tests {
             account: "111111111111".parse().unwrap(),
             region: "us-east-1".parse().unwrap(),
         }
+    }
+
+    fn files_in(window: Window) -> Unclaimed {
+        Unclaimed::new(lane(), LogClass::Events, window)
     }
 
     fn log(time: &str, unique: char) -> ObjectKey {
@@ -222,7 +288,7 @@ mod tests {
     fn a_file_that_no_digest_claims_is_found() {
         let covered = covered("2026-01-01T00:00:00Z", "2026-01-01T06:00:00Z");
         let ends = [at("2026-01-01T06:00:00Z")];
-        let mut files = Unclaimed::new(lane());
+        let mut files = files_in(Window::default());
         files.listed(&log("2026-01-01T01:30:00Z", 'a'));
         files.listed(&log("2026-01-01T01:30:00Z", 'b'));
         files.claimed(&log("2026-01-01T01:30:00Z", 'a'));
@@ -230,7 +296,7 @@ mod tests {
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].kind, FindingKind::LogUnlisted);
         assert_eq!(findings[0].key, Some(log("2026-01-01T01:30:00Z", 'b').to_string()));
-        assert!(files.finish(&covered, &ends, None).is_empty());
+        assert!(files.finish(&covered, &ends).is_empty());
     }
 
     /// What is said of files at some hours, where one trail reaches to
@@ -238,23 +304,23 @@ mod tests {
     fn told(newest: &str, hours: &[&str]) -> Vec<(FindingKind, Severity, u64)> {
         let covered = covered("2026-01-01T00:00:00Z", newest);
         let ends = [at("2026-01-01T03:00:00Z"), at(newest)];
-        let mut files = Unclaimed::new(lane());
+        let mut files = files_in(Window::default());
         for hour in hours {
             files.listed(&log(hour, 'a'));
         }
         let mut findings = files.settle(at("2026-01-02T00:00:00Z"), &covered, &ends);
-        findings.extend(files.finish(&covered, &ends, None));
+        findings.extend(files.finish(&covered, &ends));
         findings.iter().map(|it| (it.kind, it.severity, it.objects)).collect()
     }
 
     #[test]
-    fn a_file_after_a_lagging_chain_waits_for_its_next_digest() {
+    fn a_file_after_a_lagging_chain_waits_for_its_next_digest_and_is_unproven() {
         let hours = ["2026-01-01T02:30:00Z", "2026-01-01T03:30:00Z", "2026-01-01T05:30:00Z"];
         assert_eq!(
             told("2026-01-01T06:00:00Z", &hours),
             [
                 (FindingKind::LogUnlisted, Severity::Broken, 1),
-                (FindingKind::LogsUnproven, Severity::Notice, 2)
+                (FindingKind::LogsUnproven, Severity::Incomplete, 2)
             ]
         );
     }
@@ -273,45 +339,77 @@ mod tests {
     #[test]
     fn a_late_digest_still_claims_a_file_that_waited() {
         let covered = covered("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z");
-        let mut files = Unclaimed::new(lane());
+        let mut files = files_in(Window::default());
         let file = log("2026-01-01T03:30:00Z", 'a');
         files.listed(&file);
         let ends = [at("2026-01-01T03:00:00Z"), at("2026-01-03T00:00:00Z")];
         assert!(files.settle(at("2026-01-02T21:00:00Z"), &covered, &ends).is_empty());
         files.claimed(&file);
-        assert!(files.finish(&covered, &ends, None).is_empty());
+        assert!(files.finish(&covered, &ends).is_empty());
     }
 
     #[test]
     fn a_file_in_a_gap_of_its_trail_is_found_once_the_trail_goes_on() {
         let covered = covered("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z");
-        let mut files = Unclaimed::new(lane());
+        let mut files = files_in(Window::default());
         files.listed(&log("2026-01-01T03:30:00Z", 'a'));
         let before = [at("2026-01-01T03:00:00Z"), at("2026-01-03T00:00:00Z")];
         assert!(files.settle(at("2026-01-02T21:00:00Z"), &covered, &before).is_empty());
         let after = [at("2026-01-03T00:00:00Z"), at("2026-01-03T00:00:00Z")];
-        let findings = files.finish(&covered, &after, None);
+        let findings = files.finish(&covered, &after);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].kind, FindingKind::LogUnlisted);
     }
 
     #[test]
-    fn files_where_no_digest_speaks_are_counted_and_the_newest_wait() {
+    fn files_near_the_border_of_what_is_covered_are_unproven() {
         let covered = covered("2026-01-01T03:00:00Z", "2026-01-01T06:00:00Z");
-        let mut files = Unclaimed::new(lane());
-        files.listed(&log("2026-01-01T01:30:00Z", 'a'));
-        files.listed(&log("2026-01-01T01:35:00Z", 'b'));
-        files.listed(&log("2026-01-01T06:35:00Z", 'c'));
-        let findings = files.finish(&covered, &[at("2026-01-01T06:00:00Z")], None);
-        assert_eq!(findings.len(), 1);
-        assert_eq!((findings[0].kind, findings[0].objects), (FindingKind::LogsUnproven, 2));
+        for time in ["2026-01-01T03:05:00Z", "2026-01-01T05:55:00Z", "2026-01-01T02:55:00Z"] {
+            let mut files = files_in(Window::default());
+            files.listed(&log(time, 'a'));
+            let findings = files.finish(&covered, &[at("2026-01-01T06:00:00Z")]);
+            assert_eq!(findings.len(), 1, "{time}");
+            assert_eq!(findings[0].severity, Severity::Incomplete, "{time}");
+            assert_eq!(findings[0].key, Some(log(time, 'a').to_string()));
+        }
     }
 
     #[test]
-    fn a_file_at_the_end_of_time_does_no_harm() {
+    fn files_where_no_digest_speaks_are_counted_and_those_after_the_window_wait() {
         let covered = covered("2026-01-01T03:00:00Z", "2026-01-01T06:00:00Z");
-        let mut files = Unclaimed::new(lane());
-        files.listed(&log("9999-12-30T21:59:00Z", 'a'));
-        assert!(files.finish(&covered, &[at("2026-01-01T06:00:00Z")], None).is_empty());
+        let window = Window { until: Some(at("2026-01-01T06:00:00Z")), ..Window::default() };
+        let mut files = files_in(window);
+        files.listed(&log("2026-01-01T01:30:00Z", 'a'));
+        files.listed(&log("2026-01-01T01:35:00Z", 'b'));
+        files.listed(&log("2026-01-01T06:35:00Z", 'c'));
+        let ends = [at("2026-01-01T06:00:00Z")];
+        let findings = files.finish(&covered, &ends);
+        assert_eq!(findings.len(), 1);
+        assert_eq!((findings[0].kind, findings[0].objects), (FindingKind::LogsUnproven, 2));
+        assert_eq!(findings[0].files.len(), 2);
+        // One from the future waits for nothing, and without an end all are asked for.
+        for (window, time) in [
+            (window, "2026-01-01T09:35:00Z"),
+            (Window::default(), "2026-01-01T06:35:00Z"),
+            (Window::default(), "9999-12-30T21:59:00Z"),
+        ] {
+            let mut files = files_in(window);
+            files.listed(&log(time, 'a'));
+            assert_eq!(files.finish(&covered, &ends).len(), 1, "{time}");
+        }
+    }
+
+    #[test]
+    fn any_number_of_unlisted_files_is_a_bounded_number_of_findings() {
+        let covered = covered("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z");
+        let mut files = files_in(Window::default());
+        for nth in 0..2500_i64 {
+            let time = at("2026-01-02T00:00:00Z") + SignedDuration::from_mins(nth);
+            files.listed(&log(&time.to_string(), 'a'));
+        }
+        let findings = files.finish(&covered, &[at("2026-02-01T00:00:00Z")]);
+        assert_eq!(findings.len(), 1001);
+        assert_eq!(findings.iter().map(|it| it.objects).sum::<u64>(), 2500);
+        assert_eq!(findings[1000].files.len(), NAMED);
     }
 }

@@ -207,6 +207,7 @@ pub(super) const ROWS: &[Row] = &[
                 borders: Vec::new(),
                 unknown_keys: Vec::new(),
                 absent: Vec::new(),
+                behind: Vec::new(),
             };
             let verification = Verification { lanes: vec![lane], findings: Vec::new() };
             f.chains = Seen::Present(Arc::new(verification));

@@ -14,6 +14,7 @@ use crate::archive::verify::digest::DigestDocument;
 use crate::archive::verify::opened::contents;
 use crate::archive::verify::run::{LaneReport, OtherBuckets};
 use crate::archive::verify::source::{FetchError, FetchedObject, Source};
+use crate::archive::verify::unlisted::BORDER;
 use crate::names::TrailName;
 
 /// How many objects are fetched at a time.
@@ -93,7 +94,9 @@ impl Packer {
         trails: &BTreeSet<TrailName>,
         elsewhere: impl Fn(&str, &str) -> bool,
     ) -> Result<BTreeSet<(String, String)>, CliError> {
-        let (from, last) = (self.from, self.last);
+        // Those around the window may list files at its edges.
+        let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
+        let (from, last) = (around(self.from, -BORDER), around(self.last, BORDER));
         let wanted = |key: &ObjectKey| match key.kind() {
             ObjectKind::Digest { trail, .. } => {
                 (trails.is_empty() || trails.contains(trail)) && (from..=last).contains(&key.time())

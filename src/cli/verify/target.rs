@@ -13,12 +13,12 @@ use crate::archive::key::Root;
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
-use crate::archive::verify::run::{ApiKeys, Deliveries, KeyRing, OtherBuckets};
+use crate::archive::verify::run::{ApiKeys, DeclaredTrail, Deliveries, KeyRing, OtherBuckets};
 use crate::archive::verify::source::{
     FetchError, FolderSource, NotAFile, S3Source, Source, not_files,
 };
 use crate::aws::{At as _, Aws, AwsError, Clients};
-use crate::config::Roles;
+use crate::config::{Config, Roles};
 use crate::names::BucketName;
 use crate::org::{Buckets, Identity};
 
@@ -49,6 +49,8 @@ pub(in crate::cli) struct Target {
     pub(super) is_live: bool,
     /// What a person should know about it.
     pub(super) notes: Vec<String>,
+    /// The organization's trail that the configuration declares.
+    pub(in crate::cli) declared_trail: Option<DeclaredTrail>,
     deliveries: Deliveries,
     other_buckets: OtherBuckets,
     acceptances: Acceptances,
@@ -96,7 +98,7 @@ impl Target {
             keys: self.keys,
             declared: self.declared,
             org_owner: self.org_owner,
-            delivered: self.deliveries,
+            delivered: self.deliveries.of_declared(self.declared_trail),
             other_buckets: self.other_buckets,
             acceptances: self.acceptances,
             concurrency: Concurrency::default(),
@@ -121,6 +123,7 @@ impl Target {
         Ok(Self {
             name: format!("s3://{}/{folder}", archive.bucket),
             acceptances: Acceptances::read(Arc::clone(&source), prefix.as_deref()).await,
+            declared_trail: Some(declared_trail(&config, &owner)),
             declared: Some(Root { prefix: prefix.map(Into::into), org: Some(owner.org.clone()) }),
             org_owner: Some(owner),
             prefix: folder,
@@ -171,6 +174,16 @@ impl Target {
             )
             .await,
             declared: None,
+            declared_trail: context
+                .config_path
+                .exists()
+                .then(|| context.config().ok())
+                .flatten()
+                .zip(owner.as_ref())
+                .filter(|(config, owner)| {
+                    config.organization.management_account == owner.management
+                })
+                .map(|(config, owner)| declared_trail(&config, owner)),
             org_owner: owner,
             keys: key_ring(given, saved, &aws),
             prefix,
@@ -265,6 +278,8 @@ impl Target {
             name: name.to_owned(),
             source,
             prefix: String::new(),
+            declared_trail: manifest
+                .and_then(|manifest| manifest.declared.as_ref()?.declared_trail()),
             declared: manifest.and_then(|manifest| manifest.declared.as_ref()).map(Into::into),
             org_owner: manifest.and_then(|manifest| manifest.org_owner.clone()),
             keys,
@@ -310,6 +325,15 @@ async fn find_not_files(root: PathBuf) -> Result<Vec<Finding>, CliError> {
         findings.push(Finding { objects: unlisted, ..more });
     }
     Ok(findings)
+}
+
+/// The trail that the configuration declares, of the organization that it is of.
+fn declared_trail(config: &Config, owner: &OrgOwner) -> DeclaredTrail {
+    DeclaredTrail {
+        name: config.trail.name.clone(),
+        home_region: config.organization.home_region.clone(),
+        org: owner.org.clone(),
+    }
 }
 
 fn refuse_offline(what: &What) -> Result<(), CliError> {

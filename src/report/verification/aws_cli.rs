@@ -50,6 +50,14 @@ fn block(text: &mut String, subject: &Subject, lane: &LaneReport) {
         shown(until)
     );
     for finding in &lane.findings {
+        for file in finding.files.iter().filter(|_| finding.severity > Severity::Notice) {
+            let bucket = finding.bucket.as_deref().unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "Log file\ts3://{bucket}/{}\tINVALID: not listed in any digest file\n",
+                plain(file)
+            );
+        }
         if let Some(line) = line(finding) {
             let _ = writeln!(text, "{line}\n");
         }

@@ -97,9 +97,10 @@ fn case(finding: &Finding) -> Case<'_> {
     Case {
         name: name.trim().to_owned(),
         said: format!(
-            "expected {}; found {}{}",
+            "expected {}; found {}{}{}",
             finding.expected.as_deref().unwrap_or("nothing else"),
             finding.found.as_deref().unwrap_or("this"),
+            files(finding),
             finding
                 .accepted
                 .as_ref()
@@ -109,6 +110,16 @@ fn case(finding: &Finding) -> Case<'_> {
         fails: (finding.severity > Severity::Notice)
             .then(|| (finding.kind.code(), finding.kind.meaning())),
     }
+}
+
+/// The files that a finding names.
+fn files(finding: &Finding) -> String {
+    if finding.files.is_empty() {
+        return String::new();
+    }
+    let more = finding.objects.saturating_sub(finding.files.len() as u64);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("; files: {}{more}", finding.files.join(", "))
 }
 
 fn write(xml: &mut String, suite: &Suite<'_>) {

@@ -11,6 +11,8 @@ use crate::archive::verify::source::METADATA_SUFFIX;
 
 /// How many findings of one kind are listed one by one.
 const TOLD: usize = 50;
+/// How many files of one finding are listed.
+const FILES: usize = 10;
 
 /// The report for people: a table, the findings, the answer.
 #[must_use]
@@ -129,6 +131,13 @@ fn tell(text: &mut String, finding: &Finding) {
     if let Some(found) = &finding.found {
         let _ = writeln!(text, "    found:    {}", plain(found));
     }
+    for file in finding.files.iter().take(FILES) {
+        let _ = writeln!(text, "    file:     {}", plain(file));
+    }
+    let more = finding.objects.saturating_sub(finding.files.len().min(FILES) as u64);
+    if !finding.files.is_empty() && more > 0 {
+        let _ = writeln!(text, "    … and {}", counted(more, "more file", "more files"));
+    }
     if let Some(accepted) = &finding.accepted {
         let _ = writeln!(
             text,
@@ -167,6 +176,9 @@ fn answer(subject: &Subject, verification: &Verification) -> String {
         }
         "incomplete" if valid == 0 => format!("NOT PROVEN: {gaps}, listed above. Valid in {what}"),
         "incomplete" => format!("PARTLY PROVEN: {gaps}, listed above. Valid in {what}"),
+        _ if verification.is_of_chosen_trails() => {
+            format!("PROVEN, for the chains of the chosen trails only: {what}")
+        }
         _ => format!("PROVEN: {what}"),
     };
     match accepted {

@@ -298,6 +298,15 @@ impl EventSelectors {
         SOURCES.into_iter().flat_map(|source| [("read", source), ("write", source)]).collect()
     }
 
+    /// What another trail records, or management events, and this one does not, in words;
+    /// empty where this one records at least as much as both.
+    pub(crate) fn lacks(&self, other: &Self) -> Vec<String> {
+        let own = self.recorded();
+        let mut lacks = Self::all_management_events().beyond(&own);
+        lacks.extend(other.recorded().beyond(&own));
+        lacks
+    }
+
     /// Whether any data events are recorded.
     pub(crate) fn records_data_events(&self) -> bool {
         !self.recorded().of_category("Data").is_empty()

@@ -65,14 +65,16 @@ pub(in crate::sandbox) fn fill(world: &World, legacy: &Legacy) -> Result<(), Leg
     let activity = std::mem::take(&mut control.simulator.activity);
     let regions = control.simulator.volume.regions.replace(legacy.regions.clone());
     let run = Run { trail: trail.clone().into(), until: legacy.until, ends: true };
+    // Before it delivers: its status tells of that.
+    let mut stopped = trail.clone();
+    stopped.logging = false;
+    stopped.stopped_at = Some(legacy.until);
+    stopped.digests_since = None;
+    store(&mut control, stopped);
     deliver(world, &mut control, [(trail.arn.to_string(), vec![run])].into(), legacy.until);
     control.simulator.volume.regions = regions;
     control.simulator.activity = activity;
     let failure = failure(&control.simulator, &trail);
-    trail.logging = false;
-    trail.stopped_at = Some(legacy.until);
-    trail.digests_since = None;
-    store(&mut control, trail);
     match failure {
         Some(reason) => Err(refuse(reason)),
         None => Ok(()),

@@ -368,10 +368,18 @@ fn settle(control: &mut Control, unit: Unit, outcome: Outcome) {
             cloudtrail::remember(&mut account.cloudtrail, record);
         }
     }
-    let Some(newest) = unit.runs.last().filter(|run| !run.ends) else { return };
+    let Some(newest) = unit.runs.last() else { return };
     let trail = &newest.trail;
     let mut delivery = trail.deliveries.get(&key).cloned().unwrap_or_default();
     outcome.status.apply(&mut delivery);
+    if newest.ends {
+        // A trail that was stopped still tells when it delivered last.
+        let owner = control.accounts.get_mut(&trail.owner);
+        if let Some(kept) = owner.and_then(|o| o.cloudtrail.trails.get_mut(&unit.trail)) {
+            kept.deliveries.insert(key, delivery);
+        }
+        return;
+    }
     if let (Some(group), false) = (&trail.log_group, outcome.messages.is_empty()) {
         let organization = control.organization.as_ref().filter(|_| trail.organization);
         let prefix = organization.map(|o| format!("{}_", o.id)).unwrap_or_default();

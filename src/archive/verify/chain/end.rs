@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
-    Border, Chain, ChainVerifier, Finding, FindingKind, Lane, Located, NO_SIGNATURE, ObjectKey,
-    Outcome, Period, Periods, Stem, Tip, TrailOwner,
+    Behind, Border, Chain, ChainVerifier, Coverage, Finding, FindingKind, Lane, Located,
+    NO_SIGNATURE, ObjectKey, OriginTrail, Outcome, Period, Periods, Stem, Tip, TrailOwner,
 };
 use crate::archive::key::{DIGEST_FOLDER, Root};
 use crate::archive::verify::finding::Severity;
@@ -55,15 +55,15 @@ pub struct ChainSummary {
     pub(super) stored_inflated: u64,
     /// Where the newest proven digest lies.
     #[serde(skip)]
-    located: Located,
+    pub(super) located: Located,
     /// Where the hour of the first proven digest ends that lies where CloudTrail
     /// wrote it.
     #[serde(skip)]
     began: Option<Timestamp>,
     #[serde(skip)]
-    covered: Periods,
+    pub(super) covered: Periods,
     #[serde(skip)]
-    gaps: Vec<(Period, String)>,
+    pub(super) gaps: Vec<(Period, String)>,
     /// From the first to the last of the digests by saved keys.
     #[serde(skip)]
     hours_by_saved_key: Option<Period>,
@@ -84,6 +84,8 @@ pub struct LaneSummary {
     pub(crate) unknown_keys: Vec<Finding>,
     /// The trails without any digest here.
     pub(crate) absent: Vec<Absent>,
+    /// The chains whose trails delivered newer digests elsewhere.
+    pub(crate) behind: Vec<Behind>,
 }
 
 /// A trail that delivered a digest and has none here.
@@ -129,6 +131,12 @@ pub struct TrailReports {
     pub latest: Vec<LatestDelivery>,
     /// Those of whose deliveries it says nothing.
     pub silent: Vec<SilentTrail>,
+    /// The account's trails that deliver elsewhere.
+    pub origins: Vec<OriginTrail>,
+    /// Whether these are all that there are.
+    pub origins_known: bool,
+    /// Which trail stands for which.
+    pub coverage: Coverage,
 }
 
 impl TrailReports {
@@ -276,24 +284,29 @@ impl ChainVerifier {
         out.extend(absent.iter().map(|absent| Outcome::found(self.all_deleted(&absent.latest))));
         let silent = reports.silent.iter().map(|trail| self.silent(&chains, trail));
         out.extend(silent.map(Outcome::found));
-        let mut summaries = Vec::new();
-        for chain in chains.into_values().flatten() {
-            let mut summary = chain.summary;
+        let (mut summaries, mut behind) = (Vec::new(), Vec::new());
+        let mut chains: Vec<Chain> = chains.into_values().flatten().collect();
+        let covering: Vec<_> =
+            chains.iter().map(|chain| reports.coverage.of(chain, &chains)).collect();
+        for (chain, covering) in chains.iter_mut().zip(covering) {
+            behind.extend(self.at_origin(chain, reports, &mut out));
+            let summary = &mut chain.summary;
             summary.proven = summary.covered.as_slice().to_vec();
             let first = self.first();
             let root = chain.original_root.as_ref().unwrap_or(&first.root);
             summary.owner = first.trail_owner(root, self.rules.org_owner.as_ref());
+            let summary = &chain.summary;
             let findings = summary
                 .gaps
                 .iter()
-                .filter_map(|(gap, next)| self.gap(&summary, *gap, next))
-                .chain(self.end(&summary, &chain.tip, &reports.latest))
-                .chain(self.lost_signatures(&summary))
-                .chain(self.inflated(&summary))
-                .chain(self.saved_keys(&summary));
+                .filter_map(|(gap, next)| self.gap(summary, *gap, next, &covering))
+                .chain(self.end(summary, &chain.tip, &reports.latest, &covering))
+                .chain(self.lost_signatures(summary))
+                .chain(self.inflated(summary))
+                .chain(self.saved_keys(summary));
             out.extend(findings.map(Outcome::found));
-            summaries.push(summary);
         }
+        summaries.extend(chains.into_iter().map(|chain| chain.summary));
         let summary = LaneSummary {
             chains: summaries,
             covered: self.covered,
@@ -301,15 +314,22 @@ impl ChainVerifier {
             came_from: self.came_from,
             unknown_keys: self.unknown_keys,
             absent,
+            behind,
         };
         (summary, out)
     }
 
-    fn gap(&self, summary: &ChainSummary, gap: Period, next: &str) -> Option<Finding> {
+    fn gap(
+        &self,
+        summary: &ChainSummary,
+        gap: Period,
+        next: &str,
+        covering: &(Periods, Vec<String>),
+    ) -> Option<Finding> {
         let window = self.rules.window;
         // Digests that begin after the window belong to it only where it is open.
         let gap = gap.within(window.since, window.until.filter(|_| window.last.is_some()))?;
-        let open = self.covered.missing_from(gap);
+        let open = covering.0.missing_from(gap);
         let (severity, gap, found) = match open.as_slice() {
             [] => {
                 let found = "a new chain begins; other chains prove the time between".to_owned();
@@ -318,7 +338,8 @@ impl ChainVerifier {
             [first, ..] => {
                 let gap = Period { from: first.from, to: open.last().unwrap_or(first).to };
                 let hours: i64 = open.iter().map(Period::hours).sum();
-                let found = format!("a new chain begins after {hours} h without digests");
+                let others = self.others(gap, covering);
+                let found = format!("a new chain begins after {hours} h without digests{others}");
                 (Severity::Incomplete, gap, found)
             }
         };
@@ -338,6 +359,7 @@ impl ChainVerifier {
         summary: &ChainSummary,
         tip: &Tip,
         delivered: &[LatestDelivery],
+        covering: &(Periods, Vec<String>),
     ) -> Option<Finding> {
         // Backfill digests end where the time that they fill ends.
         if summary.backfill {
@@ -363,7 +385,8 @@ impl ChainVerifier {
         }
         let until = self.rules.window.until.filter(|until| *until > end)?;
         let rest = Period { from: end, to: until };
-        let open = self.covered.missing_from(rest);
+        let open = covering.0.missing_from(rest);
+        let others = |open: &Period| self.others(*open, covering);
         let expected = format!("digests of {} up to {until}", summary.stem);
         let finding = |kind, period: Period, found: String| Finding {
             objects: period.hours().unsigned_abs(),
@@ -372,27 +395,49 @@ impl ChainVerifier {
         Some(match open.first() {
             // What begins elsewhere is told where it does.
             Some(open) if open.from == end && open.to == until => {
-                let found = format!("none after the one that ends at {end}");
+                let found = format!("none after the one that ends at {end}{}", others(open));
                 finding(FindingKind::EndsEarly, *open, found)
             }
             Some(open) if open.from == end => {
+                let hours = open.hours();
+                let others = others(open);
                 let found =
-                    format!("{} h without digests, then those of another chain", open.hours());
+                    format!("{hours} h without digests, then those of another chain{others}");
                 finding(FindingKind::Gap, *open, found)
             }
-            _ => {
+            // The others' own findings say where they end.
+            Some(open) => {
+                let found = format!("none after the one that ends at {end}{}", others(open));
+                finding(FindingKind::EndsEarly, *open, found)
+            }
+            None => {
                 let found = format!("none after the one that ends at {end}");
                 finding(FindingKind::ChainEnded, rest, found)
             }
         })
     }
 
+    /// Why digests of other trails do not stand for the ones that are missing.
+    fn others(&self, open: Period, (_, reasons): &(Periods, Vec<String>)) -> String {
+        let missing: i64 = self.covered.missing_from(open).iter().map(Period::hours).sum();
+        if missing < open.hours() && !reasons.is_empty() {
+            format!("; other trails have digests of that time, but {}", reasons.join(", "))
+        } else {
+            String::new()
+        }
+    }
+
     /// Whether the window reaches to a digest. Of one that ends before, the
     /// newest tells nothing.
     fn asks_for(&self, latest: &LatestDelivery) -> bool {
+        self.asks_for_time(latest.at)
+    }
+
+    /// The same of a delivery at a time.
+    pub(super) fn asks_for_time(&self, at: Timestamp) -> bool {
         let window = self.rules.window;
-        window.since.is_none_or(|since| latest.at.duration_since(since) > DELIVERED_WITHIN)
-            && window.last.is_none_or(|last| latest.at <= last)
+        window.since.is_none_or(|since| at.duration_since(since) > DELIVERED_WITHIN)
+            && window.last.is_none_or(|last| at <= last)
     }
 
     /// A trail without any digest, though CloudTrail delivered one.

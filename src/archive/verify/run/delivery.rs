@@ -7,17 +7,26 @@ use aws_sdk_cloudtrail::operation::get_trail_status::GetTrailStatusOutput;
 use aws_sdk_cloudtrail::types::Trail;
 use jiff::Timestamp;
 
+use super::selectors::Records;
 use super::{LaneReport, Selection};
 use crate::archive::key::Root;
-use crate::archive::verify::chain::{DELIVERED_WITHIN, LatestDelivery, SilentTrail, TrailReports};
+use crate::archive::verify::chain::{
+    Coverage, DELIVERED_WITHIN, DeclaredTrail, LatestDelivery, OriginTrail, SilentTrail, TrailHere,
+    TrailReports,
+};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
-use crate::archive::verify::place::Lane;
+use crate::archive::verify::place::{Lane, OrgOwner};
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::names::{AccountId, Region};
 
-/// Where CloudTrail can be asked when it delivered the newest digest.
+/// What CloudTrail says of trails: when they delivered the newest digest, and what they
+/// record.
 #[derive(Debug)]
-pub struct Deliveries(Kind);
+pub struct Deliveries {
+    kind: Kind,
+    declared: Option<DeclaredTrail>,
+    records: Records,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -27,10 +36,14 @@ enum Kind {
 }
 
 impl Deliveries {
+    fn new(kind: Kind) -> Self {
+        Self { kind, declared: None, records: Records::default() }
+    }
+
     /// Nobody can be asked.
     #[must_use]
     pub fn none() -> Self {
-        Self(Kind::None)
+        Self::new(Kind::None)
     }
 
     /// What was told already of the trails that deliver below a root now, by
@@ -44,15 +57,28 @@ impl Deliveries {
         for (account, region, latest) in told {
             known.entry((account, region)).or_default().push(latest);
         }
-        Self(Kind::Known(root, known))
+        Self::new(Kind::Known(root, known))
     }
 
-    /// `GetTrailStatus` of every trail that delivers to the bucket now, asked in
-    /// each account and Region, through the account's own role: it tells of that
-    /// account's digests.
+    /// `GetTrailStatus` of every trail that delivers to the bucket now, and of those
+    /// whose chains were copied to it, asked in each account and Region, through the
+    /// account's own role: it tells of that account's digests.
     #[must_use]
     pub fn ask(aws: Aws) -> Self {
-        Self(Kind::Ask(Box::new(aws)))
+        Self::new(Kind::Ask(Box::new(aws)))
+    }
+
+    /// The same with the organization's trail that the configuration declares: its
+    /// digests stand for those of every other.
+    #[must_use]
+    pub fn of_declared(self, declared: Option<DeclaredTrail>) -> Self {
+        Self { declared, ..self }
+    }
+
+    /// Whether everything in a folder is looked at, also beside the window's days: a
+    /// frequent look at the newest hours does without.
+    pub(super) fn is_thorough(&self) -> bool {
+        !matches!(self.kind, Kind::Known(..))
     }
 
     /// What is known of one account and Region, and what could not be asked.
@@ -62,7 +88,7 @@ impl Deliveries {
         selection: &Selection,
         until: Option<Timestamp>,
     ) -> (TrailReports, Vec<Finding>) {
-        match &self.0 {
+        match &self.kind {
             Kind::Known(root, told) => {
                 let lane = lanes.iter().find(|lane| lane.root == *root);
                 let here = lane.map(|lane| (lane.account.clone(), lane.region.clone()));
@@ -72,6 +98,26 @@ impl Deliveries {
             Kind::None => (TrailReports::default(), Vec::new()),
             Kind::Ask(aws) => ask(aws, lanes, selection, until).await,
         }
+    }
+
+    /// Which of a lane's trails stands for which.
+    pub(super) async fn coverage(
+        &self,
+        lane: &Lane,
+        trails: Vec<TrailHere>,
+        org_owner: Option<&OrgOwner>,
+    ) -> Coverage {
+        let mut coverage = Coverage { declared: self.declared.clone(), ..Coverage::default() };
+        let Kind::Ask(aws) = &self.kind else { return coverage };
+        for missed in &trails {
+            let Some(since) = missed.missed_since else { continue };
+            for other in trails.iter().filter(|other| other.id != missed.id) {
+                let known =
+                    self.records.stand_for(aws, lane, (&other.id, &missed.id), since, org_owner);
+                coverage.pairs.insert((other.id.clone(), missed.id.clone()), known.await);
+            }
+        }
+        coverage
     }
 }
 
@@ -85,8 +131,7 @@ async fn ask(
     let Some(lane) = lanes.first() else { return (told, unread) };
     let clients = aws.clients(&lane.account, &lane.region);
     let mut failed = |what: String, error: AwsError| {
-        let finding = Finding::new(FindingKind::Unreadable).because(what, error);
-        unread.push(finding.weighing(Severity::Notice));
+        unread.push(Finding::new(FindingKind::Unreadable).because(what, error));
     };
     let described = clients
         .cloudtrail()
@@ -97,9 +142,18 @@ async fn ask(
         .at(&clients, "cloudtrail:DescribeTrails");
     match described {
         Ok(described) => {
+            told.origins_known = true;
             for trail in described.trail_list() {
-                let lane = lanes.iter().find(|lane| delivers_to(trail, lane));
-                let Some(lane) = lane.filter(|_| is_chosen(trail, selection)) else { continue };
+                if !is_chosen(trail, selection) {
+                    continue;
+                }
+                let Some(lane) = lanes.iter().find(|lane| delivers_to(trail, lane)) else {
+                    // Only what lies below an organization can have been copied there.
+                    if lanes.iter().any(|lane| lane.root.org.is_some()) {
+                        told.origins.extend(origin(&clients, trail, lanes).await);
+                    }
+                    continue;
+                };
                 match latest(&clients, trail, &lane.root, until, &mut told).await {
                     Ok(()) => {}
                     Err(error) if error.is_not_found() => {}
@@ -118,6 +172,40 @@ async fn ask(
     (told, unread)
 }
 
+/// A trail that delivers elsewhere, with its status.
+async fn origin(clients: &Clients, trail: &Trail, lanes: &[Arc<Lane>]) -> Option<OriginTrail> {
+    let org = trail.is_organization_trail().unwrap_or(false);
+    let org = lanes.iter().find_map(|lane| lane.root.org.clone()).filter(|_| org);
+    let prefix = trail.s3_key_prefix().map(|prefix| prefix.trim_end_matches('/'));
+    let root = Root { prefix: prefix.filter(|it| !it.is_empty()).map(Into::into), org };
+    let latest = match status(clients, trail).await {
+        Ok(status) => Ok(time_of(status.latest_digest_delivery_time())),
+        Err(error) => Err(error.to_string()),
+    };
+    Some(OriginTrail {
+        trail: trail.name()?.to_owned(),
+        home_region: trail.home_region()?.to_owned(),
+        bucket: trail.s3_bucket_name()?.to_owned(),
+        root,
+        latest,
+    })
+}
+
+async fn status(clients: &Clients, trail: &Trail) -> Result<GetTrailStatusOutput, AwsError> {
+    clients
+        .cloudtrail()
+        .get_trail_status()
+        // Of a shadow or an organization's trail, only the ARN will do.
+        .set_name(trail.trail_arn().or(trail.name()).map(str::to_owned))
+        .send()
+        .await
+        .at(clients, "cloudtrail:GetTrailStatus")
+}
+
+fn time_of(time: Option<&aws_smithy_types::DateTime>) -> Option<Timestamp> {
+    time.and_then(|time| Timestamp::from_second(time.secs()).ok())
+}
+
 async fn latest(
     clients: &Clients,
     trail: &Trail,
@@ -125,17 +213,8 @@ async fn latest(
     until: Option<Timestamp>,
     told: &mut TrailReports,
 ) -> Result<(), AwsError> {
-    let status = clients
-        .cloudtrail()
-        .get_trail_status()
-        // Of a shadow or an organization's trail, only the ARN will do.
-        .set_name(trail.trail_arn().or(trail.name()).map(str::to_owned))
-        .send()
-        .await
-        .at(clients, "cloudtrail:GetTrailStatus")?;
-    let at = status
-        .latest_digest_delivery_time()
-        .and_then(|time| Timestamp::from_second(time.secs()).ok());
+    let status = status(clients, trail).await?;
+    let at = time_of(status.latest_digest_delivery_time());
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let (trail_name, home_region) = (text(trail.name()), text(trail.home_region()));
     if let Some(at) = at {
@@ -150,8 +229,7 @@ async fn latest(
 /// Whether a trail is logging, its status has no delivery, and a digest is due before
 /// the end of the window.
 fn is_silent(status: &GetTrailStatusOutput, until: Option<Timestamp>) -> bool {
-    let started =
-        status.start_logging_time().and_then(|time| Timestamp::from_second(time.secs()).ok());
+    let started = time_of(status.start_logging_time());
     status.is_logging() == Some(true)
         && status.latest_delivery_time().is_none()
         && started.is_none_or(|started| until.is_some_and(|until| started < until))

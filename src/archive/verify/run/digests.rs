@@ -8,6 +8,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::logs::Limits;
 use crate::archive::key::{ObjectKey, ObjectKind};
+use crate::archive::verify::gzip::GzipError;
 use crate::archive::verify::opened::{DigestFault, FetchedDigest, LIMIT, OpenedDigest};
 use crate::archive::verify::source::{FetchError, FetchedObject, FolderSource, Source};
 
@@ -168,7 +169,13 @@ async fn open_one(
 }
 
 fn is_damaged(digest: &FetchedDigest) -> bool {
-    !matches!(digest.content, Ok(_) | Err(DigestFault::Unreadable(_)))
+    match &digest.content {
+        // No damage makes a stream inflate to that much.
+        Ok(_) | Err(DigestFault::Unreadable(_) | DigestFault::Gzip(GzipError::TooLarge { .. })) => {
+            false
+        }
+        Err(_) => true,
+    }
 }
 
 /// What is damaged may have been damaged on its way: it is fetched once more.

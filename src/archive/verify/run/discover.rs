@@ -1,13 +1,14 @@
 //! Which accounts and Regions an archive has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Finding, Lane, ListError, Selection, Source};
+use super::{Finding, Lane, ListError, Selection, Source, stray};
 use crate::archive::consolidate::quarantine::QUARANTINE;
 use crate::archive::key::{DIGEST_FOLDER, LogClass, Root};
 use crate::archive::verify::finding::FindingKind;
+use crate::archive::verify::source::ListedObject;
 use crate::names::{AccountId, MOST_CHARACTERS, OrgId, Region};
 
 const AWSLOGS: &str = "AWSLogs";
@@ -15,12 +16,18 @@ const AWSLOGS: &str = "AWSLogs";
 const MOST_FOLDERS: usize = 5000;
 /// How many accounts are looked at at a time.
 const AT_ONCE: usize = 32;
+/// Into how many folders is looked that lie beside those of accounts.
+const MOST_OTHERS: usize = 200;
 
 /// What lies below a prefix.
 #[derive(Debug, Default)]
 pub(super) struct Discovered {
     /// All chosen accounts and Regions that have digests or log files, in order.
     pub(super) lanes: Vec<Lane>,
+    /// The classes of log files that each account and Region has.
+    pub(super) classes: BTreeMap<(AccountId, Region), BTreeSet<LogClass>>,
+    /// What lies where CloudTrail writes nothing.
+    pub(super) strays: Vec<Finding>,
     /// Says so where not every folder could be searched.
     pub(super) unsearched: Option<Finding>,
 }
@@ -32,30 +39,57 @@ pub(super) async fn discover(
     prefix: &str,
     selection: &Selection,
 ) -> Result<Discovered, ListError> {
+    let mut discovered = Discovered::default();
     let mut lanes = BTreeSet::new();
     let Searched { roots, whole } = roots(source, prefix).await?;
+    let chosen = &selection.accounts;
     for root in roots {
         let mut found = Vec::new();
-        for name in source.folders(&root.to_string()).await? {
-            if let Ok(account) = name.parse::<AccountId>() {
-                found.push((root.clone(), account));
-            } else if let Ok(org) = name.parse::<OrgId>() {
-                let root = Root { org: Some(org), ..root.clone() };
-                for name in source.folders(&root.to_string()).await? {
-                    found.extend(name.parse().ok().map(|account| (root.clone(), account)));
+        let mut owners = vec![root.clone()];
+        while let Some(root) = owners.pop() {
+            let folder = root.to_string();
+            let children = source.children(&folder).await?;
+            let mut others = Vec::new();
+            for name in children.folders {
+                if let Ok(account) = name.parse::<AccountId>() {
+                    found.push((root.clone(), account));
+                } else if let Some(org) = name.parse::<OrgId>().ok().filter(|_| root.org.is_none())
+                {
+                    owners.push(Root { org: Some(org), ..root.clone() });
+                } else {
+                    others.push(name);
+                }
+            }
+            // They are no chosen account's.
+            if chosen.is_empty() && folder.starts_with(prefix) {
+                let logs = children.objects.into_iter().filter(looks_like_log).collect();
+                stray::objects(source, logs, &mut discovered.strays).await;
+                for name in others.iter().take(MOST_OTHERS) {
+                    let folder = format!("{folder}{name}/");
+                    for name in source.folders(&folder).await?.iter().filter(|it| is_like_class(it))
+                    {
+                        let below = format!("{folder}{name}/");
+                        stray::below(source, &below, &mut discovered.strays).await?;
+                    }
                 }
             }
         }
-        let chosen = &selection.accounts;
         found.retain(|(_, account)| chosen.is_empty() || chosen.contains(account));
-        let of_each: Vec<Vec<Lane>> = stream::iter(found)
+        let of_each: Vec<OfAccount> = stream::iter(found)
             .map(async |(root, account)| {
                 of_account(source, prefix, selection, &root, &account).await
             })
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
-        lanes.extend(of_each.into_iter().flatten());
+        for one in of_each {
+            for (lane, classes) in one.lanes {
+                let place = (lane.account.clone(), lane.region.clone());
+                discovered.classes.entry(place).or_default().extend(classes);
+                lanes.insert(lane);
+            }
+            discovered.strays.extend(one.strays);
+        }
     }
     let unsearched = (!whole).then(|| {
         let wanted = format!("every folder below `{prefix}` searched for `{AWSLOGS}`");
@@ -63,7 +97,13 @@ pub(super) async fn discover(
         let finding = Finding::new(FindingKind::Unreadable).because(wanted, found);
         finding.at(source.bucket(), prefix)
     });
-    Ok(Discovered { lanes: lanes.into_iter().collect(), unsearched })
+    Ok(Discovered { lanes: lanes.into_iter().collect(), unsearched, ..discovered })
+}
+
+/// What an account has below a root.
+struct OfAccount {
+    lanes: Vec<(Lane, BTreeSet<LogClass>)>,
+    strays: Vec<Finding>,
 }
 
 async fn of_account(
@@ -72,32 +112,70 @@ async fn of_account(
     selection: &Selection,
     root: &Root,
     account: &AccountId,
-) -> Result<Vec<Lane>, ListError> {
-    let [digests, logs] = [DIGEST_FOLDER, LogClass::Events.folder()]
-        .map(|folder| format!("{root}{account}/{folder}/"));
-    let (digests, logs) = tokio::try_join!(source.folders(&digests), source.folders(&logs))?;
-    let regions: BTreeSet<Region> =
-        digests.iter().chain(&logs).filter_map(|name| name.parse().ok()).collect();
+) -> Result<OfAccount, ListError> {
+    let top = format!("{root}{account}/");
+    let is_within = |folder: &str| folder.starts_with(prefix) || prefix.starts_with(folder);
+    let mut strays = Vec::new();
+    let children = source.children(&top).await?;
+    if top.starts_with(prefix) {
+        let logs = children.objects.into_iter().filter(looks_like_log).collect();
+        stray::objects(source, logs, &mut strays).await;
+    }
+    let mut regions = BTreeMap::<Region, BTreeSet<LogClass>>::new();
+    for name in &children.folders {
+        let folder = format!("{top}{name}/");
+        let class = LogClass::ALL.into_iter().find(|class| class.folder() == name);
+        if class.is_none() && name != DIGEST_FOLDER {
+            // Other services have folders here too, and of other names.
+            if is_like_class(name) && folder.starts_with(prefix) {
+                stray::below(source, &folder, &mut strays).await?;
+            }
+            continue;
+        }
+        if !is_within(&folder) {
+            continue;
+        }
+        let below = source.children(&folder).await?;
+        if folder.starts_with(prefix) {
+            stray::objects(source, below.objects, &mut strays).await;
+        }
+        for name in below.folders {
+            let folder = format!("{folder}{name}/");
+            match name.parse::<Region>() {
+                Ok(region) if is_within(&folder) => {
+                    regions.entry(region).or_default().extend(class);
+                }
+                Ok(_) => {}
+                Err(_) if folder.starts_with(prefix) => {
+                    stray::below(source, &folder, &mut strays).await?;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    for stray in &mut strays {
+        stray.account = Some(account.clone());
+    }
     let chosen = &selection.regions;
-    let lane = |region| Lane {
-        bucket: source.bucket().map(Into::into),
-        root: root.clone(),
-        account: account.clone(),
-        region,
-    };
-    let wanted = |lane: &Lane| {
-        let within = |folder: &str| {
-            let path = root.folder(account, folder, &lane.region);
-            path.starts_with(prefix) || prefix.starts_with(&path)
-        };
-        within(DIGEST_FOLDER) || within(LogClass::Events.folder())
-    };
-    Ok(regions
+    let lanes = regions
         .into_iter()
-        .filter(|region| chosen.is_empty() || chosen.contains(region))
-        .map(lane)
-        .filter(wanted)
-        .collect())
+        .filter(|(region, _)| chosen.is_empty() || chosen.contains(region))
+        .map(|(region, classes)| {
+            let bucket = source.bucket().map(Into::into);
+            (Lane { bucket, root: root.clone(), account: account.clone(), region }, classes)
+        });
+    Ok(OfAccount { lanes: lanes.collect(), strays })
+}
+
+/// Whether a folder's name is, or is easily taken for, one of CloudTrail's.
+fn is_like_class(name: &str) -> bool {
+    name.trim().to_lowercase().starts_with("cloudtrail")
+}
+
+/// Whether an object is easily taken for a log file or a digest.
+fn looks_like_log(object: &ListedObject) -> bool {
+    let name = object.key.rsplit('/').next().unwrap_or_default().to_lowercase();
+    name.contains("cloudtrail") || [".json.gz", ".json", ".gz"].iter().any(|it| name.ends_with(it))
 }
 
 /// The roots that were found, and whether every folder was looked into.

@@ -1,49 +1,66 @@
 //! The log files below one root, and which of them no digest lists.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::listing::{Listing, listing, next_key};
-use super::{Lane, Period, Request};
+use super::listing::{Listing, day_of, listing, next_key};
+use super::{Lane, Request};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey};
 use crate::archive::verify::chain::ChainVerifier;
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::period::Periods;
-use crate::archive::verify::unlisted::Unclaimed;
+use crate::archive::verify::unlisted::{NAMED, Unclaimed, is_asked};
 
-/// The log files of a lane, listed a little ahead of the digests.
+/// The log files of one class of a lane, listed a little ahead of the digests.
 pub(super) struct LogFiles {
+    /// The place of the lane among the roots of its bucket.
+    pub(super) place: usize,
     lane: Arc<Lane>,
+    class: LogClass,
     listing: Option<Listing>,
     next: Option<ObjectKey>,
     unclaimed: Unclaimed,
-    /// How many were listed, and the first and the newest of them.
+    /// How many were listed, the first and the newest of them, and the keys of some.
     listed: u64,
     span: Option<(Timestamp, Timestamp)>,
-    /// Before this, files are not looked at.
-    since: Option<Timestamp>,
+    names: Vec<String>,
     request: Arc<Request>,
 }
 
+/// How many files are listed before it is decided which are unproven, once no further
+/// digest comes.
+const STEP: usize = 10_000;
+
 impl LogFiles {
     /// Those of each lane.
-    pub(super) fn of_all(request: &Arc<Request>, lanes: &[Arc<Lane>]) -> Vec<Self> {
-        lanes.iter().map(|lane| Self::new(request, lane)).collect()
+    pub(super) fn of_all(
+        request: &Arc<Request>,
+        lanes: &[Arc<Lane>],
+        classes: &BTreeSet<LogClass>,
+    ) -> Vec<Self> {
+        let of = |(place, lane)| {
+            let class = |class: &LogClass| Self::new(request, place, lane, *class);
+            classes.iter().map(class).collect::<Vec<_>>()
+        };
+        lanes.iter().enumerate().flat_map(of).collect()
     }
 
-    fn new(request: &Arc<Request>, lane: &Arc<Lane>) -> Self {
-        let folder = LogClass::Events.folder();
+    fn new(request: &Arc<Request>, place: usize, lane: &Arc<Lane>, class: LogClass) -> Self {
         // With some trails only, another may have delivered a file.
         let all = request.selection.trails.is_empty();
+        let window = request.window;
         Self {
+            place,
             lane: Arc::clone(lane),
-            listing: all.then(|| listing(request, lane, folder, request.window.since)),
+            class,
+            listing: all.then(|| listing(request, lane, class.folder(), window.since)),
             next: None,
-            unclaimed: Unclaimed::new((**lane).clone()),
+            unclaimed: Unclaimed::new((**lane).clone(), class, window),
             listed: 0,
             span: None,
-            since: request.window.since,
+            names: Vec::new(),
             request: Arc::clone(request),
         }
     }
@@ -54,28 +71,36 @@ impl LogFiles {
         self.unclaimed.claimed(key)
     }
 
+    async fn next(&mut self, findings: &mut Vec<Finding>) -> Option<ObjectKey> {
+        if let Some(key) = self.next.take() {
+            return Some(key);
+        }
+        let next = next_key(self.listing.as_mut()?, &self.request, findings).await;
+        if next.is_none() {
+            self.listing = None;
+        }
+        next
+    }
+
     pub(super) async fn read_until(&mut self, horizon: Timestamp, findings: &mut Vec<Finding>) {
-        while self.next.is_some() || self.listing.is_some() {
-            let next = match (self.next.take(), &mut self.listing) {
-                (Some(key), _) => Some(key),
-                (None, Some(listing)) => next_key(listing, &self.request, findings).await,
-                (None, None) => None,
-            };
-            let Some(key) = next else {
-                self.listing = None;
-                return;
-            };
+        self.read(horizon, usize::MAX, findings).await;
+    }
+
+    /// Takes in at most so many files up to an instant, and tells whether that is all.
+    async fn read(&mut self, horizon: Timestamp, most: usize, findings: &mut Vec<Finding>) -> bool {
+        for _ in 0..most {
+            let Some(key) = self.next(findings).await else { return true };
             if key.time() > horizon {
                 self.next = Some(key);
-                return;
+                return true;
             }
-            if self.since.is_none_or(|since| key.time() >= since) {
+            let since = self.request.window.since;
+            if since.is_none_or(|since| key.time() >= since) {
                 self.unclaimed.listed(&key);
-                if self.request.before_last(key.time()) {
-                    self.count(&key);
-                }
+                self.count(&key);
             }
         }
+        false
     }
 
     pub(super) fn settle(
@@ -92,46 +117,65 @@ impl LogFiles {
     /// The finding that a lane without a single proven digest is.
     pub(super) async fn nothing_proven(&mut self, findings: &mut Vec<Finding>) -> Option<Finding> {
         let last = self.request.window.last.unwrap_or(Timestamp::MAX);
-        while self.next.is_some() || self.listing.is_some() {
-            let next = match (self.next.take(), &mut self.listing) {
-                (Some(key), _) => Some(key),
-                (None, Some(listing)) => next_key(listing, &self.request, findings).await,
-                (None, None) => None,
-            };
-            match next {
-                Some(key) if key.time() <= last => {
-                    if self.since.is_none_or(|since| key.time() >= since) {
-                        self.count(&key);
-                    }
-                }
-                _ => self.listing = None,
+        while let Some(key) = self.next(findings).await {
+            if key.time() > last {
+                self.next = Some(key);
+                break;
             }
+            self.count(&key);
         }
+        self.read_out_day(last, findings).await;
         let (files, (from, to)) = (self.listed, self.span?);
-        let period = Period { from, to };
         let lane = &self.lane;
         let folder = lane.root.folder(&lane.account, DIGEST_FOLDER, &lane.region);
-        Some(Finding {
-            objects: files,
-            period: Some(period),
-            ..Finding::new(FindingKind::NoDigests)
+        let what = match self.class {
+            LogClass::Events => "log files".to_owned(),
+            other => format!("log files in {}", other.folder()),
+        };
+        Some(
+            Finding::new(FindingKind::NoDigests)
                 .at(lane.bucket.as_deref(), folder)
-                .because("digests", format!("none that proves anything, and {files} log files"))
-        })
+                .because("digests", format!("none that proves anything, and {files} {what}"))
+                .over(from, to)
+                .of_files(files, std::mem::take(&mut self.names)),
+        )
+    }
+
+    /// Looks at the rest of a day's folder, for what CloudTrail would not have written.
+    async fn read_out_day(&mut self, time: Timestamp, findings: &mut Vec<Finding>) {
+        while let Some(key) = self.next(findings).await {
+            if day_of(key.time()) > day_of(time) {
+                break;
+            }
+        }
+        self.listing = None;
     }
 
     fn count(&mut self, key: &ObjectKey) {
-        self.listed += 1;
         let time = key.time();
+        if !is_asked(self.request.window, time) {
+            return;
+        }
+        self.listed += 1;
         let (from, to) = self.span.unwrap_or((time, time));
         self.span = Some((from.min(time), to.max(time)));
+        if self.names.len() < NAMED {
+            self.names.push(key.to_string());
+        }
     }
 
-    pub(super) fn finish(self, covered: &Periods, ends: &[Timestamp], findings: &mut Vec<Finding>) {
-        let window = Period {
-            from: self.request.window.since.unwrap_or(Timestamp::MIN),
-            to: self.request.window.until.unwrap_or(Timestamp::MAX),
-        };
-        findings.extend(self.unclaimed.finish(covered, ends, Some(window)));
+    /// Reads to the window's end, and decides about all that no digest claimed.
+    pub(super) async fn finish(
+        mut self,
+        covered: &Periods,
+        ends: &[Timestamp],
+        findings: &mut Vec<Finding>,
+    ) {
+        let last = self.request.window.last.unwrap_or(Timestamp::MAX);
+        while !self.read(last, STEP, findings).await {
+            findings.extend(self.unclaimed.settle(Timestamp::MAX, covered, ends));
+        }
+        self.read_out_day(last, findings).await;
+        findings.extend(self.unclaimed.finish(covered, ends));
     }
 }

@@ -246,7 +246,9 @@ async fn earlier(
     };
     let (limits, progress) = (Arc::clone(limits), Arc::clone(progress));
     let extent = if is_known { Extent::At(border) } else { Extent::UpTo(border) };
-    let report = lane::verify(Arc::new(request), vec![lane], extent, limits, progress).await;
+    let report =
+        lane::verify(Arc::new(request), vec![lane], BTreeSet::new(), extent, limits, progress)
+            .await;
     let report = report.ok_or_else(|| "there is nothing to follow".to_owned())?;
     Ok(LaneReport { followed: true, ..report })
 }

@@ -1,5 +1,6 @@
 //! One account and Region, from its first digest to its last.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,9 +10,11 @@ use super::digests::{Ready, alone, fetch_all};
 use super::files::LogFiles;
 use super::listing::Digests;
 use super::logs::{Limits, LogChecks};
+use super::stray::strays;
 use super::{LaneReport, Progress, Request, proven, window};
+use crate::archive::key::{DIGEST_FOLDER, LogClass};
 use crate::archive::verify::chain::{Border, ChainVerifier, Outcome};
-use crate::archive::verify::finding::{Finding, Severity};
+use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::opened::FetchedDigest;
 use crate::archive::verify::place::Lane;
 
@@ -34,6 +37,7 @@ pub(super) enum Extent {
 pub(super) async fn verify(
     request: Arc<Request>,
     lanes: Vec<Lane>,
+    classes: BTreeSet<LogClass>,
     extent: Extent,
     limits: Arc<Limits>,
     progress: Arc<dyn Progress>,
@@ -43,11 +47,12 @@ pub(super) async fn verify(
     let lane = Arc::clone(lanes.iter().find(declared).or(lanes.first())?);
     // INVARIANT: asked before the digests are listed, so that none that CloudTrail
     // tells of was delivered behind the listing's back.
-    let ((rules, no_keys), (delivered, unasked)) = tokio::join!(
+    let ((rules, no_keys), (mut delivered, unasked)) = tokio::join!(
         request.rules(&lane),
         request.delivered.of(&lanes, &request.selection, request.window.until)
     );
-    let mut findings: Vec<Finding> = no_keys.into_iter().chain(unasked).collect();
+    let mut unread: Vec<Finding> = no_keys.into_iter().chain(unasked).collect();
+    let mut findings = Vec::new();
     let mut verifier = ChainVerifier::new(lanes.clone(), rules);
     let checks_logs = !matches!(extent, Extent::At(_));
     let is_whole = matches!(extent, Extent::Window);
@@ -56,7 +61,7 @@ pub(super) async fn verify(
     }
     let mut checks = LogChecks::new(&request.source, &lanes, &limits, &progress);
     let mut digests = Digests::new(&request, &lanes);
-    let mut files = LogFiles::of_all(&request, &lanes);
+    let mut files = LogFiles::of_all(&request, &lanes, &classes);
 
     let step = digests.next_step(&request, &mut findings).await;
     let mut fetched = fetch_all(&request.source, &limits, step).await;
@@ -86,17 +91,36 @@ pub(super) async fn verify(
     }
 
     let ends: Vec<_> = lanes.iter().map(|lane| verifier.ends(&lane.root)).collect();
+    let org_owner = request.org_owner.as_ref();
+    delivered.coverage = request.delivered.coverage(&lane, verifier.trails(), org_owner).await;
     let (summary, outcomes) = verifier.finish(&delivered);
     take(outcomes, &mut findings, &mut files, checks_logs.then_some(&mut checks)).await;
-    for ((mut files, covered), ends) in files.into_iter().zip(&summary.covered_below).zip(&ends) {
-        if let Some(last) = covered.as_slice().last() {
-            files.read_until(later(last.to, AFTER), &mut findings).await;
-        } else {
+    for mut files in files {
+        let (covered, ends) = (&summary.covered_below[files.place], &ends[files.place]);
+        if covered.as_slice().is_empty() {
             let none = files.nothing_proven(&mut findings).await;
             findings.extend(none);
-            continue;
+        } else {
+            files.finish(covered, ends, &mut findings).await;
         }
-        files.finish(covered, ends, &mut findings);
+    }
+    // Without a digest they have nothing to say, and that none is there is said.
+    let is_without_digests = summary.chains.is_empty()
+        && findings.iter().any(|finding: &Finding| finding.kind == FindingKind::NoDigests);
+    if is_without_digests {
+        unread.iter_mut().for_each(|finding| finding.severity = Severity::Notice);
+    }
+    findings.extend(unread);
+    if is_whole && request.selection.trails.is_empty() && request.delivered.is_thorough() {
+        let folders = classes.iter().map(|class| class.folder()).chain([DIGEST_FOLDER]);
+        let places = lanes.iter().flat_map(|lane| folders.clone().map(move |it| (lane, it)));
+        for (lane, folder) in places {
+            findings.extend(strays(&request, lane, folder).await);
+        }
+        let mut seen = BTreeSet::new();
+        findings.retain(|finding| {
+            finding.kind != FindingKind::ForeignObject || seen.insert(finding.key.clone())
+        });
     }
     let checked = checks.finish().await;
     findings.extend(checked.findings);
@@ -129,6 +153,7 @@ pub(super) async fn verify(
         borders: summary.came_from,
         unknown_keys: summary.unknown_keys,
         absent: summary.absent,
+        behind: summary.behind,
     })
 }
 

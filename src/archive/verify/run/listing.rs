@@ -14,17 +14,22 @@ use crate::archive::key::{DIGEST_FOLDER, ObjectKey, Root};
 use crate::archive::verify::clutter::is_clutter;
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::Stem;
-use crate::archive::verify::source::{ListError, ListedObject};
+use crate::archive::verify::source::{ListError, ListedObject, Source};
 use crate::names::TrailName;
 
 /// How many digests are fetched and followed at a time.
 const STEP: usize = 64;
+/// How many objects of a folder that CloudTrail would not have written have a finding
+/// of their own; the last stands for all further ones.
+const FOREIGN: usize = 1000;
 
 /// The objects of one of a lane's folders, in the order of their keys.
 pub(super) struct Listing {
     /// What all of CloudTrail's keys in it have above the account.
     root: Root,
     objects: BoxStream<'static, Result<ListedObject, ListError>>,
+    /// How many objects were found in it that CloudTrail would not have written.
+    foreign: usize,
 }
 
 /// The digests of an account and Region, listed a day at a time below all roots.
@@ -126,7 +131,8 @@ impl Digests {
                     keys.push(key);
                 }
             }
-            let is_past = request.window.last.is_some_and(|last| day > day_of(last));
+            let last = request.window.last.and_then(|last| last.checked_add(request.margin()).ok());
+            let is_past = last.is_some_and(|last| day > day_of(last));
             if is_past {
                 listing.ended = true;
                 return;
@@ -152,7 +158,7 @@ impl DigestListing {
     }
 }
 
-fn day_of(time: Timestamp) -> Date {
+pub(super) fn day_of(time: Timestamp) -> Date {
     time.to_zoned(TimeZone::UTC).date()
 }
 
@@ -164,8 +170,9 @@ pub(super) fn listing(
     since: Option<Timestamp>,
 ) -> Listing {
     let prefix = lane.root.folder(&lane.account, folder, &lane.region);
+    let since = since.and_then(|since| since.checked_sub(request.margin()).ok());
     let after = since.map(|since| format!("{prefix}{}", since.strftime("%Y/%m/%d/")));
-    Listing { root: lane.root.clone(), objects: request.source.list(&prefix, after) }
+    Listing { root: lane.root.clone(), objects: request.source.list(&prefix, after), foreign: 0 }
 }
 
 /// The next key that CloudTrail would write; others are found.
@@ -182,25 +189,17 @@ pub(super) async fn next_key(
                 Ok(key) if *key.root() == listing.root => return Some(key),
                 // A whole key of CloudTrail's, of whatever account and Region, in
                 // a folder further down.
-                Ok(key) => findings.push(
+                Ok(key) => listing.foreign(
+                    findings,
                     Finding::new(FindingKind::ForeignObject)
                         .at(bucket, &object.key)
                         .because(format!("a key below `{}`", listing.root), key.root()),
                 ),
-                // What consoles and tools make for an empty folder.
-                Err(_) if object.key.ends_with('/') && object.size_bytes == 0 => {}
-                // Only on people's machines: nothing puts these into a bucket unseen.
-                Err(_) if request.source.is_mirror() && is_clutter(&object.key) => {
-                    let clutter = Finding::new(FindingKind::Clutter).at(bucket, &object.key);
-                    findings.push(
-                        clutter.because("a key of CloudTrail's", "a file that is left alone"),
-                    );
+                Err(error) => {
+                    if let Some(found) = odd(&request.source, &object, error).await {
+                        listing.foreign(findings, found);
+                    }
                 }
-                Err(error) => findings.push(
-                    Finding::new(FindingKind::ForeignObject)
-                        .at(bucket, &object.key)
-                        .because("a key of CloudTrail's", error),
-                ),
             },
             Err(error) => {
                 let cause = error.source.to_string();
@@ -213,4 +212,55 @@ pub(super) async fn next_key(
             }
         }
     }
+}
+
+impl Listing {
+    /// Adds a finding about an object of the folder, and bounds how many there are.
+    fn foreign(&mut self, findings: &mut Vec<Finding>, finding: Finding) {
+        if finding.kind != FindingKind::ForeignObject {
+            return findings.push(finding);
+        }
+        self.foreign += 1;
+        let same = |known: &&mut Finding| known.kind == FindingKind::ForeignObject;
+        match findings.iter_mut().rev().find(same).filter(|_| self.foreign > FOREIGN) {
+            Some(last) => {
+                last.objects += 1;
+                last.found = Some(format!("this, and {} more in its folder", last.objects - 1));
+            }
+            None => findings.push(finding),
+        }
+    }
+}
+
+/// What is to be said of an object in one of CloudTrail's folders whose key it would
+/// not have written.
+pub(super) async fn odd(
+    source: &Source,
+    object: &ListedObject,
+    why: impl std::fmt::Display,
+) -> Option<Finding> {
+    let at = |kind| Finding::new(kind).at(source.bucket(), &object.key);
+    // What consoles and tools create for an empty folder.
+    if object.key.ends_with('/') && object.size_bytes == 0 {
+        return None;
+    }
+    // Only on people's machines: nothing puts these into a bucket unseen.
+    if source.is_mirror() && is_clutter(&object.key) {
+        let holds_log = match source.fetch(None, &object.key).await {
+            Ok(fetched) => is_readable_as_log(&fetched.bytes),
+            Err(error) => {
+                return Some(at(FindingKind::Unreadable).because("a file", error));
+            }
+        };
+        if !holds_log {
+            let clutter = at(FindingKind::Clutter);
+            return Some(clutter.because("a key of CloudTrail's", "a file that is left alone"));
+        }
+    }
+    Some(at(FindingKind::ForeignObject).because("a key of CloudTrail's", why))
+}
+
+/// Whether a program that reads logs could take a file for one.
+fn is_readable_as_log(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b]) || bytes.trim_ascii_start().starts_with(b"{")
 }

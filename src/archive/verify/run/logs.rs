@@ -25,10 +25,10 @@ const BATCH_BYTES: usize = 1 << 20;
 
 /// Whatever somebody puts in the place of digests, all lanes together take no more
 /// than this before they know its signature. Units: KiB.
-const INFLATING_KIB: usize = 512 << 10;
-const OPENED_KIB: usize = 512 << 10;
+const INFLATING_KIB: usize = 64 << 10;
+const OPENED_KIB: usize = 128 << 10;
 /// How many digests at a time are opened beyond that, each as large as it may be.
-const ALONE: usize = 4;
+const ALONE: usize = 1;
 
 type Checked = Result<Result<VerifiedLog, LogFault>, FetchError>;
 

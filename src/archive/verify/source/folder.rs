@@ -7,7 +7,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use tokio::sync::mpsc;
 
 use super::regular::{self, Entry};
-use super::{FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
+use super::{Children, FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 
 /// What a file is named that holds the metadata of the object beside it: a JSON
 /// object, as `aws s3api head-object --query Metadata` prints it.
@@ -48,10 +48,28 @@ impl FolderSource {
     }
 
     pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>, ListError> {
+        let entries = self.entries(prefix).await?;
+        Ok(entries.into_iter().filter_map(|entry| entry.is_folder.then_some(entry.name)).collect())
+    }
+
+    async fn entries(&self, prefix: &str) -> Result<Vec<Entry>, ListError> {
         let (root, below) = (self.root.clone(), prefix.to_owned());
         let read = move || entries(&root, &below);
-        let entries = blocking(read).await.map_err(|error| list_error(prefix, error))?;
-        Ok(entries.into_iter().filter_map(|entry| entry.is_folder.then_some(entry.name)).collect())
+        blocking(read).await.map_err(|error| list_error(prefix, error))
+    }
+
+    pub(super) async fn children(&self, prefix: &str) -> Result<Children, ListError> {
+        let entries = self.entries(prefix).await?;
+        let mut children = Children::default();
+        for entry in entries {
+            if entry.is_folder {
+                children.folders.push(entry.name);
+            } else {
+                let key = format!("{prefix}{}", entry.name);
+                children.objects.push(ListedObject { key, size_bytes: entry.size_bytes });
+            }
+        }
+        Ok(children)
     }
 
     pub(super) fn list(

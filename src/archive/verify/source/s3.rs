@@ -3,12 +3,12 @@ use std::sync::Arc;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use tokio::sync::Semaphore;
 
-use super::{FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
+use super::{Children, FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 use crate::archive::inventory::whole;
 use crate::aws::{At as _, AwsError, Clients, ErrorKind, Object, Objects};
 
 /// How much of objects is held at a time. Units: KiB, as stored.
-const HELD_KIB: u32 = 512 * 1024;
+const HELD_KIB: u32 = 128 * 1024;
 
 /// A bucket.
 #[derive(Debug, Clone)]
@@ -31,17 +31,22 @@ impl S3Source {
         &self.bucket
     }
 
-    pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>, ListError> {
-        let pages = self.pages(prefix, None, Some("/"));
-        let pages: Vec<_> = pages.try_collect().await?;
-        let name = |folder: &str| {
-            folder.strip_prefix(prefix).unwrap_or(folder).trim_end_matches('/').to_owned()
-        };
-        Ok(pages
-            .iter()
-            .flat_map(aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output::common_prefixes)
-            .filter_map(|folder| folder.prefix().map(name))
-            .collect())
+    pub(super) async fn children(&self, prefix: &str) -> Result<Children, ListError> {
+        let mut pages = std::pin::pin!(self.pages(prefix, None, Some("/")));
+        let mut children = Children::default();
+        while let Some(page) = pages.try_next().await? {
+            let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
+            children.folders.extend(folders.map(|folder| {
+                let name = folder.strip_prefix(prefix).unwrap_or(folder);
+                name.strip_suffix('/').unwrap_or(name).to_owned()
+            }));
+            let objects = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+                let size_bytes = object.size.unwrap_or_default().unsigned_abs();
+                Some(ListedObject { key: object.key?, size_bytes })
+            });
+            children.objects.extend(objects);
+        }
+        Ok(children)
     }
 
     pub(super) fn list(

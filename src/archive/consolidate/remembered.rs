@@ -1,0 +1,143 @@
+//! Sources that earlier runs consolidated and that nothing names any more: a member who
+//! deletes its trail, or moves it, must not take its logs out of sight.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::copy::Target;
+use super::ledger::{Ledger, LedgerError};
+use super::record::{Row, Segment};
+use super::run::Failure;
+use crate::archive::retired::Retired;
+use crate::archive::verify::source::{S3Source, Source};
+use crate::names::Arn;
+
+/// How many records are read to find the end of a run.
+const RECORDS: usize = 64;
+
+/// The buckets that earlier runs consolidated, with the accounts whose logs they had.
+type Remembered = BTreeMap<String, BTreeSet<String>>;
+
+/// The sources that vanished: those of earlier runs in no bucket that is `known` now, and
+/// of no trail that was retired.
+///
+/// What the records say is a hint: without them nothing is missed that is there.
+pub async fn vanished(
+    target: &Target,
+    prefix: Option<&str>,
+    known: &BTreeSet<String>,
+) -> Vec<Failure> {
+    let failure = |place: String, reason: String, hint: Option<&str>| Failure {
+        place,
+        reason,
+        hint: hint.map(str::to_owned),
+    };
+    let ledger = Ledger::new(target.clone(), prefix.map(str::to_owned));
+    let remembered = match remembered(&ledger).await {
+        Ok(remembered) => remembered,
+        Err(error) => {
+            let reason = format!("the sources of earlier runs could not be read: {error}");
+            return vec![failure("the run records".to_owned(), reason, None)];
+        }
+    };
+    let mut gone: Remembered = remembered;
+    gone.retain(|bucket, _| *bucket != target.bucket.as_str() && !known.contains(bucket));
+    if gone.is_empty() {
+        return Vec::new();
+    }
+    let source = S3Source::new(target.clients.clone(), target.bucket.as_str());
+    match Retired::all(&Source::S3(source), prefix).await {
+        Ok(retired) => gone.retain(|bucket, accounts| !is_retired(&retired, bucket, accounts)),
+        Err(why) => {
+            let reason = format!("the records of retired trails could not be read: {why}");
+            return vec![failure("the retired trails".to_owned(), reason, None)];
+        }
+    }
+    let of = |(bucket, _)| {
+        let reason = "earlier runs consolidated it, and no trail or declaration names it any more";
+        let hint = "if its trail was retired, record that with `orgtrail retire ARN --yes`; else \
+                    declare the bucket under [[consolidate.sources]], or `exclude` it";
+        failure(format!("s3://{bucket}"), reason.to_owned(), Some(hint))
+    };
+    gone.into_iter().map(of).collect()
+}
+
+/// Whether the trails that wrote into a bucket were retired. A record of a trail that was
+/// gone already names no bucket: it stands for its account's.
+fn is_retired(retired: &[Retired], bucket: &str, accounts: &BTreeSet<String>) -> bool {
+    let of_bucket = |one: &Retired| one.bucket.as_deref() == Some(bucket);
+    let of_account = |account: &String| {
+        retired.iter().filter(|one| one.bucket.is_none()).any(|one| {
+            let arn = one.trail.parse::<Arn>().ok();
+            arn.and_then(|arn| arn.account).is_some_and(|it| it.as_str() == account)
+        })
+    };
+    retired.iter().any(of_bucket) || (!accounts.is_empty() && accounts.iter().all(of_account))
+}
+
+async fn remembered(ledger: &Ledger) -> Result<Remembered, LedgerError> {
+    let numbers = ledger.numbers().await?;
+    for (number, size_bytes) in numbers.into_iter().rev().take(RECORDS) {
+        let Ok(stored) = ledger.stored(number, size_bytes).await else { continue };
+        let Ok(segment) = Segment::decode(number, &stored) else { continue };
+        let end = segment.rows.into_iter().rev().find_map(|row| match row {
+            Row::End { proven_through, .. } => Some(proven_through),
+            _ => None,
+        });
+        if let Some(lanes) = end {
+            return Ok(of_lanes(lanes.keys()));
+        }
+    }
+    Ok(Remembered::new())
+}
+
+/// The buckets and accounts of lanes, by their ids: `s3://bucket/…AWSLogs/…<account>/…`.
+fn of_lanes<'a>(ids: impl Iterator<Item = &'a String>) -> Remembered {
+    let mut remembered = Remembered::new();
+    for id in ids {
+        let Some((bucket, path)) = id.strip_prefix("s3://").and_then(|id| id.split_once('/'))
+        else {
+            continue;
+        };
+        let is_account = |part: &&str| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit());
+        let account = path.split('/').rfind(is_account).map(str::to_owned);
+        remembered.entry(bucket.to_owned()).or_default().extend(account);
+    }
+    remembered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lanes_of_a_run_name_its_buckets_and_accounts() {
+        let ids = [
+            "s3://old/AWSLogs/333333333333/CloudTrail/us-east-1/".to_owned(),
+            "s3://old/p/AWSLogs/o-exampleorgid/444444444444/CloudTrail-Digest/us-east-1/"
+                .to_owned(),
+            "other".to_owned(),
+        ];
+        let found = of_lanes(ids.iter());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found["old"].len(), 2);
+    }
+
+    #[test]
+    fn a_record_stands_for_its_bucket_or_else_for_its_account() {
+        let of = |bucket: Option<&str>| Retired {
+            version: 1,
+            trail: "arn:aws:cloudtrail:us-east-1:333333333333:trail/old".to_owned(),
+            bucket: bucket.map(str::to_owned),
+            retired_by: String::new(),
+            retired_at: jiff::Timestamp::UNIX_EPOCH,
+            was_gone: bucket.is_none(),
+        };
+        let accounts = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+        let own = accounts(&["333333333333"]);
+        assert!(is_retired(&[of(Some("old"))], "old", &own));
+        assert!(!is_retired(&[of(Some("other"))], "old", &own));
+        assert!(is_retired(&[of(None)], "old", &own));
+        assert!(!is_retired(&[of(None)], "old", &accounts(&["333333333333", "444444444444"])));
+        assert!(!is_retired(&[of(None)], "old", &accounts(&[])));
+    }
+}

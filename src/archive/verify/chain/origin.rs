@@ -1,0 +1,145 @@
+//! What CloudTrail says of a trail whose chain was copied here from elsewhere.
+
+use jiff::Timestamp;
+
+use super::{
+    Chain, ChainSummary, ChainVerifier, DELIVERED_WITHIN, Finding, FindingKind, Located, Outcome,
+    Stem, TrailOwner, TrailReports,
+};
+use crate::archive::key::Root;
+use crate::archive::verify::finding::Severity;
+use crate::names::{AccountId, Arn, Partition};
+
+/// A trail that delivers elsewhere than into what is verified.
+#[derive(Debug, Clone)]
+pub struct OriginTrail {
+    /// Its name.
+    pub trail: String,
+    /// The Region in which it was created.
+    pub home_region: String,
+    /// The bucket that it delivers to now.
+    pub bucket: String,
+    /// The root below which it delivers there.
+    pub root: Root,
+    /// When its newest digest was delivered, or why that could not be read.
+    pub latest: Result<Option<Timestamp>, String>,
+}
+
+/// A chain here that ends before the newest digest that its trail delivered elsewhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Behind {
+    pub(crate) stem: Stem,
+    /// Where the trail delivers to now.
+    pub(crate) bucket: String,
+    pub(crate) root: Root,
+    /// Where the newest digest here ends.
+    pub(crate) end: Timestamp,
+    /// When the newest was delivered.
+    pub(crate) latest: Timestamp,
+    /// The `expected` of its finding.
+    pub(crate) wanted: String,
+}
+
+impl ChainVerifier {
+    /// Compares the end of a chain that was copied here with what CloudTrail says of its
+    /// trail.
+    pub(super) fn at_origin(
+        &self,
+        chain: &Chain,
+        reports: &TrailReports,
+        out: &mut Vec<Outcome>,
+    ) -> Option<Behind> {
+        let summary = &chain.summary;
+        let end = summary.proven_until()?;
+        if summary.backfill || summary.located != Located::Relocated || !reports.origins_known {
+            return None;
+        }
+        // The digests that follow in this bucket say where it goes on.
+        let at_hand = end.max(chain.tip.end);
+        if self.rules.window.until.is_none_or(|until| until <= at_hand) {
+            return None;
+        }
+        // The trail that delivers here now has been asked already.
+        let is_here = |trail: &str, home: &str, root: &Root| summary.is_of(trail, home, root);
+        if reports.latest.iter().any(|it| is_here(&it.trail, &it.home_region, &it.root))
+            || reports.silent.iter().any(|it| is_here(&it.trail, &it.home_region, &it.root))
+        {
+            return None;
+        }
+        let named = format!("the trail {} of {}", summary.trail, summary.home_region);
+        let origin = reports
+            .origins
+            .iter()
+            .find(|origin| is_here(&origin.trail, &origin.home_region, &origin.root));
+        let Some(origin) = origin else {
+            out.push(Outcome::found(self.vanished(summary, &chain.tip.key, end)));
+            return None;
+        };
+        let wanted = |at: Timestamp| format!("the digest of {named} that was delivered at {at}");
+        let unknown = |kind, expected: String, found: &str| {
+            let finding = self.at(kind, &chain.tip.key).because(expected, found).over(end, end);
+            Outcome::found(finding.weighing(Severity::Incomplete))
+        };
+        match &origin.latest {
+            Err(why) => {
+                out.push(unknown(FindingKind::Unreadable, format!("the status of {named}"), why));
+                None
+            }
+            Ok(None) => {
+                let expected = format!("a delivery time of a digest in the status of {named}");
+                out.push(unknown(FindingKind::DeliveryUnknown, expected, "none"));
+                None
+            }
+            Ok(Some(latest)) => {
+                let is_newer = latest.duration_since(at_hand) > DELIVERED_WITHIN;
+                if !self.asks_for_time(*latest) || !is_newer {
+                    return None;
+                }
+                let found = format!("none here after the one that ends at {end}");
+                let finding = self
+                    .at(FindingKind::NewestDeleted, &chain.tip.key)
+                    .because(wanted(*latest), found)
+                    .over(end, *latest)
+                    .weighing(Severity::Incomplete);
+                out.push(Outcome::found(finding));
+                Some(Behind {
+                    stem: summary.stem.clone(),
+                    bucket: origin.bucket.clone(),
+                    root: origin.root.clone(),
+                    end,
+                    latest: *latest,
+                    wanted: wanted(*latest),
+                })
+            }
+        }
+    }
+
+    /// The finding that a chain is whose trail no longer exists: the finding's key is the
+    /// trail's ARN, which a record of its retirement names.
+    fn vanished(&self, summary: &ChainSummary, newest: &str, end: Timestamp) -> Finding {
+        let lane = self.first();
+        let is_own = summary.owners.contains(&TrailOwner::Account);
+        let owner: Option<AccountId> = if is_own {
+            Some(lane.account.clone())
+        } else {
+            self.rules.org_owner.as_ref().map(|known| known.management.clone())
+        };
+        let name = match owner {
+            Some(owner) => Arn::regional(
+                Partition::of(&lane.region),
+                "cloudtrail",
+                &summary.stem.home_region,
+                &owner,
+                format!("trail/{}", summary.trail),
+            )
+            .to_string(),
+            None => format!("trail/{}", summary.trail),
+        };
+        Finding { key: Some(name), ..Finding::new(FindingKind::SourceVanished) }
+            .because(
+                "a trail whose status says when its newest digest was delivered",
+                format!("no such trail; the newest digest here is {newest}"),
+            )
+            .over(end, end)
+    }
+}

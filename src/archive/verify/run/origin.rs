@@ -1,0 +1,134 @@
+//! Chains that end before their trails do: whether the newest digests wait at their
+//! origin to be consolidated, or were deleted there.
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+
+use super::{LaneReport, Request, Source};
+use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
+use crate::archive::retired::Retired;
+use crate::archive::verify::chain::{Behind, DELIVERED_WITHIN};
+use crate::archive::verify::finding::{Finding, FindingKind, Severity};
+use crate::archive::verify::place::Stem;
+
+/// How many folders are listed at a time.
+const AT_ONCE: usize = 16;
+
+/// Decides about chains that end too early, and about trails that no longer exist.
+pub(super) async fn settle(request: &Request, reports: &mut [LaneReport]) {
+    let mut behind = Vec::new();
+    for (at, report) in reports.iter_mut().enumerate() {
+        behind.extend(std::mem::take(&mut report.behind).into_iter().map(|one| (at, one)));
+    }
+    let here = &*reports;
+    let looked: Vec<_> = stream::iter(behind)
+        .map(async |(at, one)| {
+            let newest = newest(request, &here[at], &one).await;
+            (at, one, newest)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    for (at, one, newest) in looked {
+        let is_it = |finding: &&mut Finding| {
+            finding.kind == FindingKind::NewestDeleted
+                && finding.expected.as_ref() == Some(&one.wanted)
+        };
+        if let Some(finding) = reports[at].findings.iter_mut().find(is_it) {
+            decide(finding, &one, newest);
+        }
+    }
+    retired(request, reports).await;
+}
+
+fn decide(finding: &mut Finding, behind: &Behind, newest: Result<Option<Timestamp>, String>) {
+    let Behind { bucket, end, latest, .. } = behind;
+    let (kind, severity, found) = match newest {
+        Ok(Some(newest)) if latest.duration_since(newest) <= DELIVERED_WITHIN => (
+            FindingKind::NotConsolidated,
+            Severity::Incomplete,
+            format!(
+                "not here yet: s3://{bucket} has digests up to {newest}, here they end at {end}"
+            ),
+        ),
+        Ok(newest) => {
+            let there = newest.map_or_else(
+                || "none after it".to_owned(),
+                |newest| format!("none after the one that ends at {newest}"),
+            );
+            let found = format!("none here after {end}, and in s3://{bucket} {there}");
+            (FindingKind::NewestDeleted, Severity::Broken, found)
+        }
+        Err(why) => (
+            FindingKind::NewestDeleted,
+            Severity::Incomplete,
+            format!("none here after {end}; s3://{bucket} could not be read: {why}"),
+        ),
+    };
+    finding.kind = kind;
+    finding.severity = severity;
+    finding.found = Some(found);
+}
+
+/// Where the newest digest of a chain ends that lies where its trail delivers.
+async fn newest(
+    request: &Request,
+    lane: &LaneReport,
+    behind: &Behind,
+) -> Result<Option<Timestamp>, String> {
+    let opened;
+    let source = if request.source.bucket() == Some(behind.bucket.as_str()) {
+        &*request.source
+    } else {
+        opened = request.other_buckets.origin(&behind.bucket, &lane.account).await?;
+        &opened
+    };
+    let folder = behind.root.folder(&lane.account, DIGEST_FOLDER, &lane.region);
+    newest_below(source, &folder, behind).await
+}
+
+async fn newest_below(
+    source: &Source,
+    folder: &str,
+    behind: &Behind,
+) -> Result<Option<Timestamp>, String> {
+    let start = format!("{folder}{}", behind.end.strftime("%Y/%m/%d/"));
+    let mut listed = source.list(folder, Some(start));
+    let mut newest = None;
+    while let Some(object) = listed.try_next().await.map_err(|error| error.source.to_string())? {
+        let Ok(key) = object.key.parse::<ObjectKey>() else { continue };
+        if Stem::of(&key).as_ref() == Some(&behind.stem) && key.time() > behind.end {
+            newest = newest.max(Some(key.time()));
+        }
+    }
+    Ok(newest)
+}
+
+/// Makes notices of trails that no longer exist and whose retirement is recorded.
+async fn retired(request: &Request, reports: &mut [LaneReport]) {
+    let findings = reports.iter_mut().flat_map(|report| &mut report.findings);
+    let mut vanished: Vec<_> =
+        findings.filter(|finding| finding.kind == FindingKind::SourceVanished).collect();
+    if vanished.is_empty() {
+        return;
+    }
+    let packed = request.other_buckets.records();
+    let source = packed.as_deref().unwrap_or(&request.source);
+    let prefix = request.declared.as_ref().and_then(|root| root.prefix.as_deref());
+    for finding in &mut vanished {
+        let Some(trail) = finding.key.clone() else { continue };
+        match Retired::read(source, prefix, &trail).await {
+            Ok(Some(retired)) => {
+                let Retired { retired_by, retired_at, .. } = retired;
+                finding.severity = Severity::Notice;
+                finding.found = Some(format!("retired by {retired_by} at {retired_at}"));
+            }
+            Ok(None) => {}
+            Err(why) => {
+                let found = finding.found.take().unwrap_or_default();
+                let why = format!("{found}; the record of its retirement could not be read: {why}");
+                finding.found = Some(why);
+            }
+        }
+    }
+}

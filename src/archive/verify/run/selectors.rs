@@ -1,0 +1,169 @@
+//! What trails record, and whether they recorded it at a time: as CloudTrail says now,
+//! where its event history shows no change since.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+
+use super::Lane;
+use crate::archive::verify::chain::TrailId;
+use crate::archive::verify::place::{OrgOwner, TrailOwner};
+use crate::aws::{At as _, Aws, AwsError, Clients, Seen};
+use crate::names::{Arn, Partition};
+use crate::resources::EventSelectors;
+
+/// How far back the event history reaches. Source: CloudTrail User Guide, "Working with
+/// CloudTrail event history".
+const HISTORY: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// What changes what a trail records.
+const CHANGES: [&str; 3] = ["PutEventSelectors", "CreateTrail", "DeleteTrail"];
+/// How many pages of the history are read; more changes than that are one.
+const PAGES: usize = 20;
+
+/// What was asked already, by the trail's ARN.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    selectors: Mutex<BTreeMap<String, Result<EventSelectors, String>>>,
+    changed: Mutex<BTreeMap<(String, Timestamp), Result<(), String>>>,
+}
+
+impl Records {
+    /// Whether one trail recorded at least as much as another since a time, or why that
+    /// is not known.
+    pub(super) async fn stand_for(
+        &self,
+        aws: &Aws,
+        lane: &Lane,
+        (one, other): (&TrailId, &TrailId),
+        since: Timestamp,
+        org_owner: Option<&OrgOwner>,
+    ) -> Result<(), String> {
+        let own = self.of(aws, lane, one, org_owner).await?;
+        let theirs = self.of(aws, lane, other, org_owner).await?;
+        let lacks = own.lacks(&theirs);
+        if !lacks.is_empty() {
+            let lacks = lacks.join(", ");
+            return Err(format!("the trail {} does not record {lacks}", one.trail));
+        }
+        for trail in [one, other] {
+            self.unchanged(aws, lane, trail, since, org_owner).await?;
+        }
+        Ok(())
+    }
+
+    async fn of(
+        &self,
+        aws: &Aws,
+        lane: &Lane,
+        trail: &TrailId,
+        org_owner: Option<&OrgOwner>,
+    ) -> Result<EventSelectors, String> {
+        let arn = arn(lane, trail, org_owner)?;
+        let mut known = self.selectors.lock().await;
+        if let Some(known) = known.get(&arn.to_string()) {
+            return known.clone();
+        }
+        let clients = clients(aws, &arn)?;
+        let read = match EventSelectors::read(&clients, &arn).await {
+            Seen::Present(selectors) => Ok(selectors),
+            Seen::Absent => {
+                Err(format!("the trail {arn} no longer exists: what it recorded is not known"))
+            }
+            Seen::Unreadable(error) => {
+                Err(format!("what the trail {arn} records could not be read: {error}"))
+            }
+        };
+        known.insert(arn.to_string(), read.clone());
+        read
+    }
+
+    async fn unchanged(
+        &self,
+        aws: &Aws,
+        lane: &Lane,
+        trail: &TrailId,
+        since: Timestamp,
+        org_owner: Option<&OrgOwner>,
+    ) -> Result<(), String> {
+        let arn = arn(lane, trail, org_owner)?;
+        if aws.now().duration_since(since) >= HISTORY {
+            return Err(format!("what the trail {arn} recorded at {since} is not known any more"));
+        }
+        let asked = (arn.to_string(), since);
+        let mut known = self.changed.lock().await;
+        if let Some(known) = known.get(&asked) {
+            return known.clone();
+        }
+        let answer = match changed(&clients(aws, &arn)?, &arn, since).await {
+            Ok(None) => Ok(()),
+            Ok(Some(event)) => Err(format!("the trail {arn} was changed since ({event})")),
+            Err(error) => {
+                Err(format!("whether the trail {arn} was changed since could not be read: {error}"))
+            }
+        };
+        known.insert(asked, answer.clone());
+        answer
+    }
+}
+
+fn arn(lane: &Lane, trail: &TrailId, org_owner: Option<&OrgOwner>) -> Result<Arn, String> {
+    let owner = match &trail.owner {
+        Some(TrailOwner::Account) => Some(lane.account.clone()),
+        Some(TrailOwner::Organization(org)) => {
+            org_owner.filter(|known| known.org == *org).map(|known| known.management.clone())
+        }
+        None => None,
+    };
+    let owner = owner.ok_or_else(|| format!("whose the trail {} is, is not known", trail.trail))?;
+    let partition = Partition::of(&lane.region);
+    let name = format!("trail/{}", trail.trail);
+    Ok(Arn::regional(partition, "cloudtrail", &trail.home_region, &owner, name))
+}
+
+fn clients(aws: &Aws, arn: &Arn) -> Result<Clients, String> {
+    let place = arn.account.as_ref().zip(arn.region.as_ref());
+    let (account, region) = place.ok_or_else(|| format!("{arn} names no account and Region"))?;
+    Ok(aws.clients(account, region))
+}
+
+/// The first event that changed what a trail records since a time.
+async fn changed(
+    clients: &Clients,
+    trail: &Arn,
+    since: Timestamp,
+) -> Result<Option<&'static str>, AwsError> {
+    let name = trail.resource_name().to_owned();
+    for event in CHANGES {
+        let attribute = LookupAttribute::builder()
+            .attribute_key(LookupAttributeKey::EventName)
+            .attribute_value(event)
+            .build()
+            .map_err(|error| clients.malformed("cloudtrail:LookupEvents", &error.to_string()))?;
+        let mut token = None;
+        for page in 0.. {
+            if page == PAGES {
+                return Ok(Some(event));
+            }
+            let found = clients
+                .cloudtrail()
+                .lookup_events()
+                .lookup_attributes(attribute.clone())
+                .start_time(aws_smithy_types::DateTime::from_secs(since.as_second()))
+                .set_next_token(token.take())
+                .send()
+                .await
+                .at(clients, "cloudtrail:LookupEvents")?;
+            let names = |text: Option<&str>| text.is_none_or(|text| text.contains(&name));
+            if found.events().iter().any(|one| names(one.cloud_trail_event())) {
+                return Ok(Some(event));
+            }
+            token = found.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,195 @@
+//! Trails that record nothing, next to others that were stopped and whose objects were
+//! deleted: they stand for no other trail.
+
+use aws_sdk_cloudtrail::types::{DataResource, EventSelector, ReadWriteType};
+use jiff::SignedDuration;
+use orgtrail::archive::key::ObjectKey;
+use orgtrail::aws::Clients;
+use orgtrail::names::AccountId;
+use orgtrail::sandbox::{Effect, Fault};
+
+use crate::rounds::{ARCHIVE, Ground, LEGACY, code, home, member, said};
+
+const OWN_TRAIL: &str = "arn:aws:cloudtrail:us-east-1:333333333333:trail/old-trail";
+
+fn cloudtrail_of(ground: &Ground, account: &AccountId) -> Clients {
+    ground.aws.clients(account, &home())
+}
+
+async fn start_trail(clients: &Clients, name: &str, bucket: &str, selector: Option<EventSelector>) {
+    let cloudtrail = clients.cloudtrail();
+    let create = cloudtrail.create_trail().name(name).s3_bucket_name(bucket);
+    create.enable_log_file_validation(true).send().await.unwrap();
+    if let Some(selector) = selector {
+        record(clients, name, selector).await;
+    }
+    cloudtrail.start_logging().name(name).send().await.unwrap();
+}
+
+async fn record(clients: &Clients, name: &str, selector: EventSelector) {
+    let put = clients.cloudtrail().put_event_selectors().trail_name(name);
+    put.event_selectors(selector).send().await.unwrap();
+}
+
+fn management(kind: ReadWriteType) -> EventSelector {
+    EventSelector::builder().read_write_type(kind).include_management_events(true).build()
+}
+
+fn data_alone() -> EventSelector {
+    let objects = DataResource::builder().r#type("AWS::S3::Object").values("arn:aws:s3:::none/");
+    EventSelector::builder()
+        .read_write_type(ReadWriteType::All)
+        .include_management_events(false)
+        .data_resources(objects.build())
+        .build()
+}
+
+fn without_kms() -> EventSelector {
+    EventSelector::builder()
+        .read_write_type(ReadWriteType::All)
+        .include_management_events(true)
+        .exclude_management_event_sources("kms.amazonaws.com")
+        .build()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trail_that_records_less_stands_for_no_other() {
+    let ground = Ground::bare(10).await;
+    let all = || management(ReadWriteType::All);
+    let cases = [
+        ("reads", Some(management(ReadWriteType::ReadOnly)), 14, "does not record"),
+        ("data", Some(data_alone()), 14, "does not record"),
+        ("no-kms", Some(without_kms()), 14, "kms.amazonaws.com"),
+        ("widened", Some(management(ReadWriteType::WriteOnly)), 14, "was changed since"),
+        // The same, as every trail is created.
+        ("equal", None, 0, "chain-ended"),
+    ];
+    let mut members = Vec::new();
+    for account in ground.sandbox.accounts() {
+        let is_member = !["111111111111", "222222222222"].contains(&account.as_str());
+        if is_member && ground.aws.enter(&account).await.is_ok() {
+            members.push(account);
+        }
+    }
+    assert!(members.len() >= cases.len(), "{members:?}");
+    for (account, (name, selector, ..)) in members.iter().zip(&cases) {
+        let bucket = format!("decoy-{name}");
+        ground.bucket(account, &bucket).await.unwrap();
+        let clients = cloudtrail_of(&ground, account);
+        start_trail(&clients, "main", &bucket, None).await;
+        start_trail(&clients, "decoy", &bucket, selector.clone()).await;
+    }
+    ground.sandbox.tick(SignedDuration::from_mins(5 * 60 + 7));
+    for account in &members[..cases.len()] {
+        let clients = cloudtrail_of(&ground, account);
+        clients.cloudtrail().stop_logging().name("main").send().await.unwrap();
+    }
+    ground.sandbox.tick(SignedDuration::from_hours(6));
+    record(&cloudtrail_of(&ground, &members[3]), "decoy", all()).await;
+    ground.sandbox.tick(SignedDuration::from_hours(3));
+    for (name, _, wanted, words) in &cases {
+        let verified = ground.run(&["verify", &format!("s3://decoy-{name}")]).await;
+        assert_eq!(code(&verified), *wanted, "{name}: {}", said(&verified));
+        assert!(said(&verified).contains(words), "{name}: {}", said(&verified));
+    }
+    // What a trail records that can no longer be asked is not known.
+    let clients = cloudtrail_of(&ground, &members[4]);
+    clients.cloudtrail().delete_trail().name("decoy").send().await.unwrap();
+    let verified = ground.run(&["verify", "s3://decoy-equal"]).await;
+    assert_eq!(code(&verified), 14, "{}", said(&verified));
+    assert!(said(&verified).contains("no longer exists"), "{}", said(&verified));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_at_the_end_before_it_was_consolidated_is_found() {
+    let ground = Ground::lay().await;
+    // A stopped trail is proven where nothing was deleted; here its last hours were.
+    let newest = ground.legacy.iter().map(|key| key.parse::<ObjectKey>().unwrap().time()).max();
+    let from = newest.unwrap() - SignedDuration::from_hours(6);
+    for key in &ground.legacy {
+        if key.parse::<ObjectKey>().unwrap().time() > from {
+            ground.sandbox.vanish(LEGACY, key).unwrap();
+        }
+    }
+    let done = ground.run(&["consolidate", "--yes"]).await;
+    assert_eq!(code(&done), 0, "{}", said(&done));
+    let verified = ground.run(&["verify"]).await;
+    assert_eq!(code(&verified), 13, "{}", said(&verified));
+    assert!(said(&verified).contains("BROKEN newest-deleted"), "{}", said(&verified));
+    assert!(said(&verified).contains(LEGACY), "{}", said(&verified));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_cannot_be_read_is_incomplete_and_a_stopped_trail_is_proven() {
+    let ground = Ground::lay().await;
+    let done = ground.run(&["consolidate", "--yes"]).await;
+    assert_eq!(code(&done), 0, "{}", said(&done));
+    let verified = ground.run(&["verify"]).await;
+    assert_eq!(code(&verified), 0, "{}", said(&verified));
+    assert!(said(&verified).contains("chain-ended"), "{}", said(&verified));
+    for call in ["cloudtrail:GetTrailStatus", "cloudtrail:DescribeTrails"] {
+        ground.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+        let verified = ground.run(&["verify"]).await;
+        ground.sandbox.faults().clear();
+        assert_eq!(code(&verified), 14, "{call}: {}", said(&verified));
+        assert!(said(&verified).contains("OPEN unreadable"), "{call}: {}", said(&verified));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trail_that_was_deleted_is_incomplete_until_its_retirement_is_recorded() {
+    let ground = Ground::lay().await;
+    let done = ground.run(&["consolidate", "--yes"]).await;
+    assert_eq!(code(&done), 0, "{}", said(&done));
+    let clients = cloudtrail_of(&ground, &member());
+    clients.cloudtrail().delete_trail().name(OWN_TRAIL).send().await.unwrap();
+    let verify = async || {
+        let verified = ground.run(&["verify"]).await;
+        (code(&verified), said(&verified))
+    };
+    let (exit, told) = verify().await;
+    assert_eq!(exit, 14, "{told}");
+    assert!(told.contains("OPEN source-vanished") && told.contains(OWN_TRAIL), "{told}");
+    // Nobody said yes.
+    let retired = ground.run(&["retire", OWN_TRAIL]).await;
+    assert_eq!(code(&retired), 0, "{}", said(&retired));
+    assert_eq!(verify().await.0, 14);
+    let retired = ground.run(&["retire", OWN_TRAIL, "--yes"]).await;
+    assert_eq!(code(&retired), 0, "{}", said(&retired));
+    let (exit, told) = verify().await;
+    assert_eq!(exit, 0, "{told}");
+    assert!(told.contains("NOTE source-vanished") && told.contains("retired by arn:"), "{told}");
+    // A record of another trail is none.
+    let records = ground.sandbox.keys_raw(ARCHIVE, "orgtrail/retired/");
+    let [record] = records.as_slice() else { panic!("{records:?}") };
+    let text = ground.sandbox.body_raw(ARCHIVE, record).unwrap().to_vec();
+    let text = String::from_utf8(text).unwrap().replace("old-trail", "new-trail");
+    ground.sandbox.put_raw(ARCHIVE, record, text.into_bytes()).unwrap();
+    assert_eq!(verify().await.0, 14);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_vanishes_is_reported_until_it_is_declared_or_retired() {
+    let ground = Ground::lay().await;
+    ground.sandbox.tick(SignedDuration::from_hours(24 * 9));
+    let done = ground.run(&["consolidate", "--yes"]).await;
+    assert_eq!(code(&done), 0, "{}", said(&done));
+    for command in [&["sources"][..], &["consolidate", "--yes"]] {
+        let ran = ground.run(command).await;
+        assert_eq!(code(&ran), 0, "{command:?}: {}", said(&ran));
+    }
+    let clients = cloudtrail_of(&ground, &member());
+    clients.cloudtrail().delete_trail().name(OWN_TRAIL).send().await.unwrap();
+    for command in [&["sources"][..], &["consolidate", "--yes"]] {
+        let ran = ground.run(command).await;
+        assert_eq!(code(&ran), 14, "{command:?}: {}", said(&ran));
+        let words = "earlier runs consolidated it, and no trail or declaration names it any more";
+        assert!(said(&ran).contains(words) && said(&ran).contains(LEGACY), "{}", said(&ran));
+    }
+    let retired = ground.run(&["retire", OWN_TRAIL, "--yes"]).await;
+    assert_eq!(code(&retired), 0, "{}", said(&retired));
+    for command in [&["sources"][..], &["consolidate", "--yes"]] {
+        let ran = ground.run(command).await;
+        assert_eq!(code(&ran), 0, "{command:?}: {}", said(&ran));
+    }
+}
