@@ -216,7 +216,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let readers: Vec<(Source, Clients)> = found
         .into_iter()
         .map(|source| {
-            let clients = aws.clients(&source.account, &source.region);
+            let clients = source.clients(&aws);
             (source, clients)
         })
         .collect();

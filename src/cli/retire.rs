@@ -423,7 +423,7 @@ impl Look<'_> {
     }
 
     fn source_clients(&self) -> Clients {
-        self.aws.clients(&self.source.account, &self.source.region)
+        self.source.clients(self.aws)
     }
 }
 

@@ -46,6 +46,14 @@ impl Context {
     /// `ORGTRAIL_PACING=off` lifts the documented rates, for endpoints that
     /// have none.
     pub(crate) async fn aws(&self, config: &Config) -> Result<Aws, CliError> {
+        let aws = self.aws_of_plan(config).await?;
+        refuse_taken_archive(&aws, config).await?;
+        Ok(aws)
+    }
+
+    /// The same for a command that plans: its plan says whether the archive's name is
+    /// another account's, with all else that is refused.
+    pub(crate) async fn aws_of_plan(&self, config: &Config) -> Result<Aws, CliError> {
         self.aws_with(config, Needs::Management).await
     }
 
@@ -54,6 +62,7 @@ impl Context {
     pub(crate) async fn aws_of_member(&self, config: &Config) -> Result<Aws, CliError> {
         let aws = self.aws_with(config, Needs::Member).await?;
         enter_archive(&aws, config).await?;
+        refuse_taken_archive(&aws, config).await?;
         Ok(aws)
     }
 

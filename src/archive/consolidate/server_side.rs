@@ -230,6 +230,7 @@ async fn send(
         .bucket(target.bucket.as_str())
         .key(key)
         .copy_source(copy_source(origin))
+        .set_expected_source_bucket_owner(origin.clients.bucket_owner().map(ToString::to_string))
         .set_copy_source_if_match(etag.map(str::to_owned))
         .if_none_match("*")
         .checksum_algorithm(ChecksumAlgorithm::Sha256)
