@@ -12,8 +12,9 @@ use super::{CliError, Context, Exit, Explain};
 use crate::{
     aws::{Aws, AwsError, ErrorKind, Pacing, Propagation, Settings},
     config::{Config, Roles},
-    names::Region,
+    names::{AccountId, BucketName, Region},
     org::{Identity, Needs, enter_archive},
+    resources::{ArchiveBucket, archive_bucket::elsewhere},
 };
 
 /// A clock that differs more from AWS's is worth a warning.
@@ -193,6 +194,33 @@ impl Context {
             ))),
         }
     }
+}
+
+/// Refuses a command whose archive belongs to another account, before it reads or
+/// writes anything: who owns the bucket decides what is read there, and who reads
+/// what is written.
+///
+/// # Errors
+/// The name is another account's: refused.
+async fn refuse_taken_archive(aws: &Aws, config: &Config) -> Result<(), CliError> {
+    let (account, archive) = (&config.organization.log_archive_account, &config.archive);
+    refuse_taken(aws, account, &archive.bucket, &archive.region, "archive.bucket").await
+}
+
+/// The same for any bucket of the configuration; `setting` is what names it.
+pub(super) async fn refuse_taken(
+    aws: &Aws,
+    account: &AccountId,
+    bucket: &BucketName,
+    region: &Region,
+    setting: &str,
+) -> Result<(), CliError> {
+    if ArchiveBucket::is_elsewhere(&aws.clients(account, region), bucket).await {
+        let (reason, hint) = elsewhere(bucket, setting);
+        let reason = format!("{reason}, expected {account}; nothing was read from it or written");
+        return Err(CliError::new(reason, Exit::Refused).with_hint(hint));
+    }
+    Ok(())
 }
 
 /// The time of this machine.
