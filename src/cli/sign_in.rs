@@ -14,7 +14,7 @@ use crate::{
     config::{Config, Roles},
     names::{AccountId, BucketName, Region},
     org::{Identity, Needs, enter_archive},
-    resources::{ArchiveBucket, archive_bucket::elsewhere},
+    resources::archive_bucket::{ArchiveBucket, elsewhere},
 };
 
 /// A clock that differs more from AWS's is worth a warning.
