@@ -16,6 +16,7 @@ use super::ending::unless_stopped;
 use super::verify::{Target, What, checked};
 use super::{CliError, Context, Exit, Format, consolidate, sources};
 use crate::archive::consolidate::discover::{self, LegacyTrail, Selected};
+use crate::archive::consolidate::server_side::ServerSide;
 use crate::archive::consolidate::run::{Archive, Asked, Progress, Report, consolidate as join};
 use crate::archive::consolidate::source::Source;
 use crate::archive::inventory;
@@ -409,7 +410,7 @@ impl Look<'_> {
             regions: BTreeSet::new(),
             dry_run: true,
             full: true,
-            server_side: false,
+            server_side: ServerSide::Never,
             restore: None,
             limit: None,
             concurrency: CONCURRENCY,

@@ -19,7 +19,7 @@ use super::{
     pace::Limit,
     record::{Counts, FORMAT_VERSION, Head, Row},
     restore::{Held, Restore},
-    server_side::Route,
+    server_side::{Route, ServerSide},
     source::Source,
     vouch::Vouchers,
     writer::{Examples, SEGMENT_EVERY, Writer},
@@ -57,8 +57,8 @@ pub struct Asked {
     pub dry_run: bool,
     /// Whether what earlier runs proved is listed again.
     pub full: bool,
-    /// Whether S3 may copy by itself where it can.
-    pub server_side: bool,
+    /// Of which sources S3 may copy by itself, where it can.
+    pub server_side: ServerSide,
     /// How archived objects are restored; they are left where absent.
     pub restore: Option<Restore>,
     /// How many objects are copied at the most.
@@ -218,7 +218,7 @@ pub async fn consolidate(
     let objects = Arc::new(Objects::S3(objects));
     let (tip, mut found, acceptances) = tokio::join!(
         ledger.tip(),
-        find_lanes(asked, sources, &progress, &mut report),
+        find_lanes(asked, archive.target.clients.bucket_owner(), sources, &progress, &mut report),
         Acceptances::read(objects, archive.prefix.as_deref()),
     );
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
@@ -314,6 +314,7 @@ struct Reader {
 
 async fn find_lanes(
     asked: &Asked,
+    archive: Option<&AccountId>,
     sources: Vec<(Source, Clients)>,
     progress: &Progress,
     report: &mut Report,
@@ -345,7 +346,7 @@ async fn find_lanes(
                     .extend(foreign.map(|key| format!("s3://{}/{key}", source.bucket)));
                 report.stray_objects += lanes.stray_objects;
                 let wanted = lanes.lanes.into_iter().filter(|lane| asked.wants(lane));
-                let route = Arc::new(Route::new(asked.server_side));
+                let route = Arc::new(asked.server_side.route(clients.bucket_owner(), archive));
                 let pace = Arc::new(Limit::new(asked.concurrency));
                 let reader = Reader { bucket: source.bucket, clients, route, pace };
                 found.extend(wanted.map(|lane| (lane, reader.clone())));
