@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::{
     AwsError, Settings,
+    bucket_owner::StateBucketOwner,
     connector::{MarkOperation, PacedClient},
     endpoint::endpoint_of,
     error::Place,
@@ -27,6 +28,8 @@ pub struct Clients(Arc<Set>);
 struct Set {
     /// Absent only while the caller is not known yet.
     account: Option<AccountId>,
+    /// The account that must own every bucket that a call names.
+    bucket_owner: Option<AccountId>,
     region: Region,
     principal: Option<Arc<str>>,
     config: SdkConfig,
@@ -115,9 +118,15 @@ clients! {
 
 impl Clients {
     pub(super) fn new(parts: Parts) -> Self {
+        let bucket_owner = parts.account.clone();
+        Self::with_bucket_owner(parts, bucket_owner)
+    }
+
+    fn with_bucket_owner(parts: Parts, bucket_owner: Option<AccountId>) -> Self {
         let Parts { account, region, principal, config, http, settings, session } = parts;
         Self(Arc::new(Set {
             account,
+            bucket_owner,
             region,
             principal,
             config,
@@ -137,7 +146,10 @@ impl Clients {
         }))
     }
 
-    /// Amazon S3: with path-style addresses where the endpoint is an IP address
+    /// Amazon S3. Every call that names a bucket states who must own it
+    /// ([`Clients::bucket_owner`]), and S3 refuses it where another account does.
+    ///
+    /// With path-style addresses where the endpoint is an IP address
     /// or this machine, which no bucket's name can be put before.
     #[must_use]
     pub fn s3(&self) -> &aws_sdk_s3::Client {
@@ -157,6 +169,8 @@ impl Clients {
             let config = config.build();
             let mut builder = aws_sdk_s3::config::Builder::from(&config);
             builder.push_interceptor(SharedInterceptor::new(MarkOperation));
+            let owner = self.0.bucket_owner.clone();
+            builder.push_interceptor(SharedInterceptor::new(StateBucketOwner { owner }));
             if let Some(session) = &self.0.session {
                 builder.push_retry_classifier(SharedRetryClassifier::new(RenewEnded(Arc::clone(
                     session,
@@ -173,6 +187,34 @@ impl Clients {
     #[must_use]
     pub fn account(&self) -> Option<&AccountId> {
         self.0.account.as_ref()
+    }
+
+    /// The account that must own every bucket that these clients' calls name: the
+    /// clients' own, unless they were made by [`Clients::for_buckets_of`].
+    #[must_use]
+    pub fn bucket_owner(&self) -> Option<&AccountId> {
+        self.0.bucket_owner.as_ref()
+    }
+
+    /// The same clients, for the buckets of another account: S3 refuses every call
+    /// that names a bucket that `owner` does not own.
+    ///
+    /// Sessions, pacing and the HTTP client are shared.
+    #[must_use]
+    pub fn for_buckets_of(&self, owner: &AccountId) -> Self {
+        if self.0.bucket_owner.as_ref() == Some(owner) {
+            return self.clone();
+        }
+        let parts = Parts {
+            account: self.0.account.clone(),
+            region: self.0.region.clone(),
+            principal: self.0.principal.clone(),
+            config: self.0.config.clone(),
+            http: self.0.http.clone(),
+            settings: Arc::clone(&self.0.settings),
+            session: self.0.session.clone(),
+        };
+        Self::with_bucket_owner(parts, Some(owner.clone()))
     }
 
     /// How patient the clients are.

@@ -1,8 +1,9 @@
-use super::{At as _, AwsError, Clients};
+use super::{At as _, AwsError, Clients, bucket_owner::AnyOwner};
 use crate::names::{AccountId, BucketName, Partition, Region};
 
 impl Clients {
-    /// The Region in which a bucket is.
+    /// The Region in which a bucket is that these clients are for
+    /// ([`Clients::bucket_owner`]).
     ///
     /// Source: S3 `GetBucketLocation`.
     ///
@@ -10,11 +11,11 @@ impl Clients {
     /// The bucket is not there or may not be asked for, or its location is no
     /// Region.
     pub async fn bucket_region(&self, bucket: &BucketName) -> Result<Region, AwsError> {
-        self.bucket_region_of(bucket, None).await
+        self.bucket_region_of(bucket, self.bucket_owner()).await
     }
 
-    /// The same, where the bucket is this account's: S3 denies it where it is
-    /// another's.
+    /// The same, where the bucket is `owner`'s: S3 denies it where it is
+    /// another's. Without one, whoever owns it: to find out whose it is.
     ///
     /// # Errors
     /// As [`Clients::bucket_region`], or another account owns the bucket.
@@ -26,6 +27,10 @@ impl Clients {
         const ACTION: &str = "s3:GetBucketLocation";
         let asked = self.s3().get_bucket_location().bucket(bucket.as_str());
         let asked = asked.set_expected_bucket_owner(owner.map(ToString::to_string));
+        let mut asked = asked.customize();
+        if owner.is_none() {
+            asked = asked.interceptor(AnyOwner);
+        }
         let code = asked.send().await.at(self, ACTION)?.location_constraint;
         let code = match code.as_ref().map(aws_sdk_s3::types::BucketLocationConstraint::as_str) {
             // The Regions of before 2010 have names of their own here: the first
@@ -43,7 +48,8 @@ impl Clients {
     }
 
     /// Whether a bucket in these clients' Region may be listed; the Region as S3
-    /// names it, where it does.
+    /// names it, where it does. Without an owner, whoever owns it: to find out
+    /// whose it is.
     ///
     /// Source: S3 `HeadBucket`, `x-amz-bucket-region`.
     ///
@@ -57,6 +63,10 @@ impl Clients {
     ) -> Result<Option<Region>, AwsError> {
         let asked = self.s3().head_bucket().bucket(bucket.as_str());
         let asked = asked.set_expected_bucket_owner(owner.map(ToString::to_string));
+        let mut asked = asked.customize();
+        if owner.is_none() {
+            asked = asked.interceptor(AnyOwner);
+        }
         let head = asked.send().await.at(self, "s3:ListBucket")?;
         Ok(head.bucket_region.and_then(|region| region.parse().ok()))
     }

@@ -4,7 +4,8 @@
 //! services of one account and Region; [`AwsError`] is what a failed call
 //! tells, [`Seen`] what a read told. Every request passes `connector`, where it
 //! waits for its turn (`pacing`, by the table in `rates`) and is bounded in
-//! time. [`Objects`] are read many at a time.
+//! time; `bucket_owner` states with every call of S3 who must own the bucket.
+//! [`Objects`] are read many at a time.
 //!
 //! ```text
 //! let policy = clients.s3().get_bucket_policy().bucket(name).send().await
@@ -12,6 +13,7 @@
 //! let seen = Seen::from_result(policy, AwsError::is_not_found);
 //! ```
 
+mod bucket_owner;
 mod clients;
 mod clock;
 mod connector;

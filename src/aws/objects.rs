@@ -35,7 +35,7 @@ use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{At as _, AwsError, Clients};
+use super::{At as _, AwsError, Clients, bucket_owner::EXPECTED_OWNER};
 
 const ACTION: &str = "s3:GetObject";
 /// What user metadata's headers begin with.
@@ -76,6 +76,8 @@ struct Way {
     /// All of the address before the key.
     base: String,
     user_agent: String,
+    /// The account that must own the bucket, as the SDK's GET states it.
+    owner: String,
     region: String,
     identities: SharedIdentityResolver,
     components: RuntimeComponents,
@@ -181,6 +183,8 @@ impl Way {
         Some(Self {
             base: base.to_owned(),
             user_agent: header("user-agent").unwrap_or_default().to_owned(),
+            // INVARIANT: no direct GET without an expected owner.
+            owner: header(EXPECTED_OWNER)?.to_owned(),
             region: region.to_owned(),
             identities: components.identity_resolver(AuthSchemeId::from("sigv4"))?,
             connector: components.http_client()?.http_connector(&waits, components),
@@ -225,10 +229,12 @@ impl Way {
             .build()?
             .into();
         let body = SignableBody::Bytes(&[]);
-        let signable = SignableRequest::new("GET", address, std::iter::empty(), body)?;
+        let owner = std::iter::once((EXPECTED_OWNER, self.owner.as_str()));
+        let signable = SignableRequest::new("GET", address, owner, body)?;
         let (instructions, _) = sign(signable, &params)?.into_parts();
         let mut request = http::Request::get(address)
             .header(http::header::USER_AGENT, &self.user_agent)
+            .header(EXPECTED_OWNER, &self.owner)
             .body(SdkBody::empty())?;
         instructions.apply_to_request_http1x(&mut request);
         Ok(HttpRequest::try_from(request)?)

@@ -57,7 +57,7 @@ struct Summary {
 
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.config()?;
-    let aws = context.aws(&config).await?;
+    let aws = context.aws_of_plan(&config).await?;
     let declared = &config.organization;
     let management = aws.clients(&declared.management_account, aws.home_region());
     let organization = Organization::read(&management).await?;

@@ -20,6 +20,7 @@ use crate::{
             pace::MOST,
             restore::Restore,
             run::{Archive, Asked, Failure, Progress, Report, Run, Sources, consolidate},
+            server_side::ServerSide,
             source::Source,
         },
         key::Root,
@@ -150,12 +151,25 @@ impl Args {
 /// The values of `--copy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum CopyWay {
-    /// Inside S3 where the archive's credentials may read the source, else
-    /// through this machine.
+    /// Inside S3 where the log-archive account owns the source, else through this
+    /// machine.
     #[default]
     Auto,
+    /// Inside S3 where the archive's credentials may read the source, whoever owns
+    /// it: objects are read first, and what S3 copied is compared with them.
+    Server,
     /// Through this machine, always.
     Client,
+}
+
+impl From<CopyWay> for ServerSide {
+    fn from(way: CopyWay) -> Self {
+        match way {
+            CopyWay::Auto => Self::OwnBuckets,
+            CopyWay::Server => Self::AnyBucket,
+            CopyWay::Client => Self::Never,
+        }
+    }
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
@@ -226,7 +240,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let readers: Vec<(Source, Clients)> = found
         .into_iter()
         .map(|source| {
-            let clients = aws.clients(&source.account, &source.region);
+            let clients = source.clients(&aws);
             (source, clients)
         })
         .collect();
@@ -237,7 +251,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         regions: args.region.iter().cloned().collect::<BTreeSet<_>>(),
         dry_run: args.dry_run,
         full: args.full,
-        server_side: args.copy == CopyWay::Auto,
+        server_side: args.copy.into(),
         restore: args
             .restore
             .then(|| Restore { tier: args.restore_tier.into(), days: args.restore_days }),

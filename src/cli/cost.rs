@@ -192,7 +192,7 @@ async fn look(
     source: &Source,
     today: Date,
 ) -> Result<Duplicate, AwsError> {
-    let clients = aws.clients(&source.account, &source.region);
+    let clients = source.clients(aws);
     let mut lanes = source.lanes(&clients).await?.lanes;
     // What lies in the archive proper is the organization trail's.
     lanes.retain(|lane| !archive.has(lane));

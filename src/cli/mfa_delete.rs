@@ -1,3 +1,4 @@
+use super::sign_in::refuse_taken;
 use super::{CliError, Context, Exit};
 use crate::config::Config;
 use crate::config::MfaDelete as Mode;
@@ -53,6 +54,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         )
         .with_hint("follow the steps above"));
     }
+    let setting = match config.archive.mfa_delete {
+        Mode::Vault => "archive.replication.bucket",
+        _ => "archive.bucket",
+    };
+    refuse_taken(&aws, account, bucket, region, setting).await?;
     context.confirm(&format!(
         "Switch MFA delete on for `{bucket}`? Lifecycle rules are impossible with it."
     ))?;

@@ -20,6 +20,7 @@ use crate::archive::consolidate::keys;
 use crate::archive::consolidate::run::{
     Archive, Asked, Progress, Report, Sources, consolidate as join,
 };
+use crate::archive::consolidate::server_side::ServerSide;
 use crate::archive::consolidate::source::Source;
 use crate::archive::inventory;
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
@@ -463,7 +464,7 @@ impl Look<'_> {
             regions: BTreeSet::new(),
             dry_run: true,
             full: true,
-            server_side: false,
+            server_side: ServerSide::Never,
             restore: None,
             limit: None,
             concurrency: CONCURRENCY,
@@ -487,7 +488,7 @@ impl Look<'_> {
     }
 
     fn source_clients(&self) -> Clients {
-        self.aws.clients(&self.source.account, &self.source.region)
+        self.source.clients(self.aws)
     }
 }
 

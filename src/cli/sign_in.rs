@@ -13,8 +13,9 @@ use super::{CliError, Context, Exit, Explain};
 use crate::{
     aws::{Aws, AwsError, ErrorKind, Pacing, Propagation, Settings},
     config::{Config, Origin, Roles},
-    names::Region,
+    names::{AccountId, BucketName, Region},
     org::{Identity, Needs, enter_archive},
+    resources::archive_bucket::{ArchiveBucket, elsewhere},
 };
 
 /// A clock that differs more from AWS's is worth a warning.
@@ -58,6 +59,14 @@ impl Context {
     /// `ORGTRAIL_PACING=off` lifts the documented rates, for endpoints that
     /// have none.
     pub(crate) async fn aws(&self, config: &Config) -> Result<Aws, CliError> {
+        let aws = self.aws_of_plan(config).await?;
+        refuse_taken_archive(&aws, config).await?;
+        Ok(aws)
+    }
+
+    /// The same for a command that plans: its plan says whether the archive's name is
+    /// another account's, with all else that is refused.
+    pub(crate) async fn aws_of_plan(&self, config: &Config) -> Result<Aws, CliError> {
         self.aws_with(config, Needs::Management).await
     }
 
@@ -66,6 +75,7 @@ impl Context {
     pub(crate) async fn aws_of_member(&self, config: &Config) -> Result<Aws, CliError> {
         let aws = self.aws_with(config, Needs::Member).await?;
         enter_archive(&aws, config).await?;
+        refuse_taken_archive(&aws, config).await?;
         Ok(aws)
     }
 
@@ -231,6 +241,33 @@ impl Context {
             ))),
         }
     }
+}
+
+/// Refuses a command whose archive belongs to another account, before it reads or
+/// writes anything: who owns the bucket decides what is read there, and who reads
+/// what is written.
+///
+/// # Errors
+/// The name is another account's: refused.
+async fn refuse_taken_archive(aws: &Aws, config: &Config) -> Result<(), CliError> {
+    let (account, archive) = (&config.organization.log_archive_account, &config.archive);
+    refuse_taken(aws, account, &archive.bucket, &archive.region, "archive.bucket").await
+}
+
+/// The same for any bucket of the configuration; `setting` is what names it.
+pub(super) async fn refuse_taken(
+    aws: &Aws,
+    account: &AccountId,
+    bucket: &BucketName,
+    region: &Region,
+    setting: &str,
+) -> Result<(), CliError> {
+    if ArchiveBucket::is_elsewhere(&aws.clients(account, region), bucket).await {
+        let (reason, hint) = elsewhere(bucket, setting);
+        let reason = format!("{reason}, expected {account}; nothing was read from it or written");
+        return Err(CliError::new(reason, Exit::Refused).with_hint(hint));
+    }
+    Ok(())
 }
 
 /// The time of this machine.

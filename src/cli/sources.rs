@@ -117,7 +117,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let bar = context.out.progress("looking into buckets", located.readable.len());
     let mut counted: Vec<Counted> = stream::iter(located.readable)
         .map(|source| async {
-            let clients = aws.clients(&source.account, &source.region);
+            let clients = source.clients(&aws);
             let has_arrived = |lane: &Lane| archive.has(lane);
             let counted = match census(&clients, &source, counting, has_arrived).await {
                 Ok(census) => {

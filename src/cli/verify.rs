@@ -82,6 +82,11 @@ pub(crate) struct What {
     #[arg(long, value_name = "NAME")]
     pub(super) trail: Vec<TrailName>,
 
+    /// The account that must own the bucket `s3://…`; without it, the caller's, or
+    /// one that the configuration or a trail names for the bucket.
+    #[arg(long, value_name = "ID")]
+    pub(super) bucket_owner: Option<AccountId>,
+
     /// Public keys, as `aws cloudtrail list-public-keys` prints them.
     #[arg(long, value_name = "FILE")]
     pub(super) public_keys: Option<PathBuf>,

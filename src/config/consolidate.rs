@@ -35,6 +35,9 @@ section! {
         /// The account with whose role it is read; `[roles.accounts]` may name
         /// another role for it.
         account: AccountId = required,
+        /// The account that owns the bucket, where that is not `account` or another
+        /// account of the organization.
+        owner: Option<AccountId> = default(None::<AccountId>),
         /// The bucket's Region; without it, S3 is asked.
         region: Option<Region> = default(None::<Region>),
         /// Accounts whose objects the bucket may contain, in addition to its

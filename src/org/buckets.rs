@@ -144,32 +144,66 @@ impl Buckets {
         self.of_unasked(bucket, &candidates, listed, &refused).await
     }
 
-    /// Finds a bucket as a declaration says that it is read.
+    /// Finds a bucket as a declaration says that it is read: by `account`, owned by
+    /// `owner` where that is declared, else by an account of the organization.
     pub async fn declared(
         &self,
         bucket: &BucketName,
         account: &AccountId,
+        owner: Option<&AccountId>,
         region: Option<&Region>,
     ) -> BucketState {
-        let found = |owner: Option<&AccountId>, found: Region| {
-            let region = region.cloned().unwrap_or(found);
+        let found = |owner: &AccountId, there: Region| {
             BucketState::Found(BucketPlace {
-                owner: owner.cloned(),
+                owner: Some(owner.clone()),
                 reader: account.clone(),
-                region,
+                region: region.cloned().unwrap_or(there),
             })
         };
-        match self.region_as(account, bucket, Some(account)).await {
-            Ok(there) => return found(Some(account), there),
+        let likely = owner.unwrap_or(account);
+        let error = match self.region_as(account, bucket, Some(likely)).await {
+            Ok(there) => return found(likely, there),
             Err(error) if error.is_not_found() => return BucketState::Missing,
-            Err(_) => {}
+            Err(error) => error,
+        };
+        if owner.is_some() {
+            return match region {
+                // It may be read all the same, and S3 compares the owner then too.
+                Some(region) => found(likely, region.clone()),
+                None => BucketState::Unknown((&error).into()),
+            };
         }
-        match (self.region_as(account, bucket, None).await, region) {
-            (Ok(there), _) => found(None, there),
-            (Err(error), _) if error.is_not_found() => BucketState::Missing,
-            // It may be read all the same.
-            (Err(_), Some(region)) => found(None, region.clone()),
-            (Err(error), None) => BucketState::Unknown((&error).into()),
+        let listed = match self.listed.get_or_init(|| self.list()).await {
+            Ok(listed) => listed,
+            Err(error) => return BucketState::Unknown(error.into()),
+        };
+        if let Some((owner, there)) = listed.owners.get(bucket.as_str()) {
+            return match (
+                self.region_as(account, bucket, Some(owner)).await,
+                region.or(there.as_ref()),
+            ) {
+                (Ok(there), _) => found(owner, there),
+                (Err(error), _) if error.is_not_found() => BucketState::Missing,
+                // It may be read all the same.
+                (Err(_), Some(region)) => found(owner, region.clone()),
+                (Err(error), None) => BucketState::Unknown((&error).into()),
+            };
+        }
+        let readers = [account.clone()];
+        match self.of_unasked(bucket, &readers, listed, &[error]).await {
+            BucketState::Found(place) => BucketState::Found(BucketPlace {
+                region: region.cloned().unwrap_or(place.region),
+                ..place
+            }),
+            BucketState::Outside(why) => BucketState::Outside(Unlocated {
+                hint: Some(
+                    "if its owner is known and may be trusted, state it as `owner` under \
+                     [[consolidate.sources]]"
+                        .to_owned(),
+                ),
+                ..why
+            }),
+            other => other,
         }
     }
 
@@ -330,7 +364,7 @@ fn outside(bucket: &BucketName) -> BucketState {
         ),
         hint: Some(
             "if its owner is known and may be trusted, declare it under [[consolidate.sources]] \
-             with an account that may read it; if the bucket was deleted and somebody else took \
+             with its `owner` and an `account` that may read it; if the bucket was deleted and somebody else took \
              its name, retire the trail, or exclude the source under [consolidate]"
                 .to_owned(),
         ),

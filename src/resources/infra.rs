@@ -78,9 +78,9 @@ pub fn files() -> Vec<(&'static str, String)> {
         ("policies/archive.json", policy(archive())),
         ("policies/hub.json", policy(hub())),
         ("policies/member.json", policy(member())),
-        ("roles/archive.json", template("OrgTrailArchive", ARCHIVE_ABOUT, archive())),
+        ("roles/archive.json", template(ARCHIVE_ROLE, ARCHIVE_ABOUT, archive())),
         ("roles/hub.json", template("OrgTrailHub", HUB_ABOUT, hub())),
-        ("roles/member.json", template("OrgTrailMember", MEMBER_ABOUT, member())),
+        ("roles/member.json", template(MEMBER_ROLE, MEMBER_ABOUT, member())),
     ]
     .map(|(path, value)| (path, format!("{value:#}\n")))
     .into()
@@ -90,6 +90,57 @@ const ARCHIVE_ABOUT: &str = "orgtrail's role in the log-archive account, and in 
 const HUB_ABOUT: &str =
     "orgtrail's role in the management account, from which it enters the other accounts";
 const MEMBER_ABOUT: &str = "orgtrail's role in every other account: it reads, restores archived logs of older trails, and ends such trails; made for a service-managed StackSet";
+
+/// The role of a member account, as its template names it.
+const MEMBER_ROLE: &str = "OrgTrailMember";
+/// The role of the log-archive account, as its template names it.
+const ARCHIVE_ROLE: &str = "OrgTrailArchive";
+
+/// The IAM actions that write a role or hand it on: each duty does so for one role,
+/// which is named.
+const OF_ONE_ROLE: &[&str] = &["iam:CreateRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"];
+
+/// A name that the configuration declares: a parameter of the template, and its
+/// default in the plain policy.
+struct Name {
+    parameter: &'static str,
+    default: &'static str,
+    about: &'static str,
+}
+
+/// The names of roles that statements are about.
+const NAMES: &[Name] = &[
+    Name {
+        parameter: "MemberRoleName",
+        default: MEMBER_ROLE,
+        about: "Name of the role in member accounts, as in [roles]",
+    },
+    Name {
+        parameter: "MemberRolePath",
+        default: "/",
+        about: "Path of the role in member accounts, as in [roles]",
+    },
+    Name {
+        parameter: "ArchiveRoleName",
+        default: ARCHIVE_ROLE,
+        about: "Name of the role in the log-archive account and the vault's, as in [roles]",
+    },
+    Name {
+        parameter: "ArchiveRolePath",
+        default: "/",
+        about: "Path of the role in the log-archive account and the vault's, as in [roles]",
+    },
+    Name {
+        parameter: "LogGroupRoleName",
+        default: "orgtrail-cloudwatch-logs",
+        about: "Name of CloudTrail's role, as in [cloudwatch_logs]",
+    },
+    Name {
+        parameter: "ReplicationRoleName",
+        default: "orgtrail-replication",
+        about: "Name of S3's role, as in [archive.replication]",
+    },
+];
 
 /// The IAM actions that a duty's role needs.
 #[must_use]
@@ -114,13 +165,13 @@ fn archive() -> Vec<Value> {
     let mut actions = actions(Duty::Archive);
     // It has older trails too, or buckets that those of other accounts write to.
     actions.extend(MEMBER.iter().chain(OLDER_LOGS));
-    let mut statements = statements(actions);
+    let mut statements = statements(actions, Some("ReplicationRoleName"));
     statements.push(retire_trails());
     statements
 }
 
 fn hub() -> Vec<Value> {
-    let mut statements = statements(actions(Duty::Hub));
+    let mut statements = statements(actions(Duty::Hub), Some("LogGroupRoleName"));
     statements.push(json!({
         "Sid": "OlderLogs",
         "Effect": "Allow",
@@ -133,14 +184,17 @@ fn hub() -> Vec<Value> {
         "Sid": "EnterAccounts",
         "Effect": "Allow",
         "Action": "sts:AssumeRole",
-        "Resource": "arn:*:iam::*:role/*",
+        "Resource": [
+            "arn:${AWS::Partition}:iam::*:role${MemberRolePath}${MemberRoleName}",
+            "arn:${AWS::Partition}:iam::*:role${ArchiveRolePath}${ArchiveRoleName}",
+        ],
         "Condition": { "StringEquals": { "aws:ResourceOrgID": "${aws:PrincipalOrgID}" } },
     }));
     statements
 }
 
 fn member() -> Vec<Value> {
-    let mut statements = statements(MEMBER.iter().chain(OLDER_LOGS).copied().collect());
+    let mut statements = statements(MEMBER.iter().chain(OLDER_LOGS).copied().collect(), None);
     statements.push(retire_trails());
     statements
 }
@@ -157,11 +211,15 @@ fn retire_trails() -> Value {
     })
 }
 
-/// One statement for each service, and one of its own for what hands a role on.
-fn statements(actions: BTreeSet<&'static str>) -> Vec<Value> {
+/// One statement for each service, and statements of their own for what writes a role
+/// or hands it on: `role` is the parameter that names it.
+fn statements(actions: BTreeSet<&'static str>, role: Option<&str>) -> Vec<Value> {
     let service = |action: &str| action.split(':').next().unwrap_or_default().to_owned();
     let services: BTreeSet<String> = actions.iter().map(|action| service(action)).collect();
-    let narrowed = ["iam:CreateServiceLinkedRole", "iam:PassRole"];
+    let own_role = role
+        .map(|role| format!("arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/${{{role}}}"));
+    let mut narrowed = vec!["iam:CreateServiceLinkedRole", "iam:PassRole"];
+    narrowed.extend(OF_ONE_ROLE);
     let mut statements: Vec<Value> = services
         .into_iter()
         .map(|name| {
@@ -178,12 +236,22 @@ fn statements(actions: BTreeSet<&'static str>) -> Vec<Value> {
             json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": "*" })
         })
         .collect();
-    if actions.contains("iam:PassRole") {
+    let writes: Vec<&str> =
+        OF_ONE_ROLE.iter().copied().filter(|action| actions.contains(action)).collect();
+    if let Some(role) = own_role.as_ref().filter(|_| !writes.is_empty()) {
+        statements.push(json!({
+            "Sid": "OwnRole",
+            "Effect": "Allow",
+            "Action": writes,
+            "Resource": role,
+        }));
+    }
+    if let Some(role) = own_role.filter(|_| actions.contains("iam:PassRole")) {
         statements.push(json!({
             "Sid": "PassRoles",
             "Effect": "Allow",
             "Action": "iam:PassRole",
-            "Resource": "*",
+            "Resource": role,
             "Condition": {
                 "StringEquals": {
                     "iam:PassedToService": ["cloudtrail.amazonaws.com", "s3.amazonaws.com"],
@@ -207,33 +275,69 @@ fn statements(actions: BTreeSet<&'static str>) -> Vec<Value> {
     statements
 }
 
-fn policy(statements: Vec<Value>) -> Value {
+/// A policy without parameters: each name is its default, and the account any.
+fn policy(mut statements: Vec<Value>) -> Value {
+    of_resources(&mut statements, |resource| {
+        let resource = resource.replace("${AWS::Partition}", "*").replace("${AWS::AccountId}", "*");
+        let named = |text: String, name: &Name| {
+            text.replace(&format!("${{{}}}", name.parameter), name.default)
+        };
+        NAMES.iter().fold(resource, named).into()
+    });
+    document(&statements)
+}
+
+fn document(statements: &[Value]) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-fn template(role: &str, about: &str, mut statements: Vec<Value>) -> Value {
-    for statement in &mut statements {
-        if statement["Resource"] == "arn:*:iam::*:role/*" {
-            statement["Resource"] = json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::*:role/*" });
+/// Replaces every resource of statements.
+fn of_resources(statements: &mut [Value], replace: impl Fn(&str) -> Value) {
+    for statement in statements {
+        let resource = &mut statement["Resource"];
+        match resource {
+            Value::Array(all) => {
+                for one in all {
+                    *one = one.as_str().map_or(Value::Null, &replace);
+                }
+            }
+            one => *one = one.as_str().map_or(Value::Null, &replace),
         }
     }
+}
+
+fn template(role: &str, about: &str, mut statements: Vec<Value>) -> Value {
+    let text = Value::from(statements.clone()).to_string();
+    let mut parameters = json!({
+        "TrustedPrincipalArn": {
+            "Type": "String",
+            "Description": "ARN of the role or user that may assume this role",
+            "AllowedPattern": "^arn:[a-z-]+:iam::[0-9]{12}:(root|(role|user)/.+)$",
+        },
+        "RoleName": { "Type": "String", "Default": role, "Description": "As in [roles]" },
+        "RolePath": { "Type": "String", "Default": "/", "Description": "As in [roles]" },
+        "ExternalId": {
+            "Type": "String",
+            "Default": "",
+            "Description": "As in [roles]; empty for none",
+        },
+    });
+    for name in NAMES.iter().filter(|it| text.contains(&format!("${{{}}}", it.parameter))) {
+        parameters[name.parameter] = json!({
+            "Type": "String",
+            "Default": name.default,
+            "Description": name.about,
+            // No pattern of names.
+            "AllowedPattern": if name.default == "/" { "^/([!-)+->@-~]+/)?$" } else { "^[A-Za-z0-9+=,.@_-]{1,64}$" },
+        });
+    }
+    of_resources(&mut statements, |resource| {
+        if resource.contains("${") { json!({ "Fn::Sub": resource }) } else { resource.into() }
+    });
     json!({
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": about,
-        "Parameters": {
-            "TrustedPrincipalArn": {
-                "Type": "String",
-                "Description": "ARN of the role or user that may assume this role",
-                "AllowedPattern": "^arn:[a-z-]+:iam::[0-9]{12}:(root|(role|user)/.+)$",
-            },
-            "RoleName": { "Type": "String", "Default": role, "Description": "As in [roles]" },
-            "RolePath": { "Type": "String", "Default": "/", "Description": "As in [roles]" },
-            "ExternalId": {
-                "Type": "String",
-                "Default": "",
-                "Description": "As in [roles]; empty for none",
-            },
-        },
+        "Parameters": parameters,
         "Conditions": {
             "HasExternalId": { "Fn::Not": [{ "Fn::Equals": [{ "Ref": "ExternalId" }, ""] }] },
         },
@@ -259,7 +363,7 @@ fn template(role: &str, about: &str, mut statements: Vec<Value>) -> Value {
                             },
                         }],
                     },
-                    "Policies": [{ "PolicyName": "orgtrail", "PolicyDocument": policy(statements) }],
+                    "Policies": [{ "PolicyName": "orgtrail", "PolicyDocument": document(&statements) }],
                 },
             },
         },

@@ -19,6 +19,7 @@ mod http;
 mod persist;
 mod policy;
 mod principals;
+mod recorder;
 mod s3;
 mod services;
 mod simulator;
@@ -34,6 +35,7 @@ pub use persist::DataError;
 #[cfg(test)]
 pub(crate) use persist::keep_from_saving;
 pub(crate) use policy::{Asked, Question, Says, Who, glob};
+pub use recorder::S3Request;
 pub use simulator::{DigestEncryption, Legacy, LegacyError};
 pub use start::{Credentials, MfaDevice, NoSuchObject, Options, Sandbox, StartError};
 pub use transient::transient;

@@ -306,6 +306,17 @@ impl Sandbox {
         self.world.touch();
     }
 
+    /// Records every request to S3 from now on.
+    pub fn record_s3(&self) {
+        self.world.recorder.begin();
+    }
+
+    /// The requests to S3 that were recorded since the last call of this.
+    #[must_use]
+    pub fn take_s3_requests(&self) -> Vec<super::S3Request> {
+        self.world.recorder.take()
+    }
+
     /// What is to go wrong.
     #[must_use]
     pub fn faults(&self) -> &Faults {

@@ -11,7 +11,8 @@ use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    auth::Identity, clock::Clock, faults::Faults, policy::Document, s3, services, simulator,
+    auth::Identity, clock::Clock, faults::Faults, policy::Document, recorder::Recorder, s3,
+    services, simulator,
 };
 use crate::names::{AccountId, Partition, Region};
 
@@ -32,6 +33,8 @@ pub(super) struct World {
     pub(super) s3: s3::Store,
     /// What is to go wrong.
     pub(super) faults: Faults,
+    /// The requests to S3, where they are asked for.
+    pub(super) recorder: Recorder,
     /// The Region that the organization's trail belongs in by default.
     pub(super) home_region: Region,
     /// Ids, keys and secrets come from here: the same seed gives the same ones.
@@ -56,6 +59,7 @@ impl World {
             control: RwLock::new(control),
             s3,
             faults: Faults::new(random.clone().u64(..)),
+            recorder: Recorder::default(),
             home_region,
             random: Mutex::new(random),
             changed: AtomicBool::new(true),

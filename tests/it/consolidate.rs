@@ -8,7 +8,7 @@ use orgtrail::{
         record::{ObjectRow, Outcome, Row},
         restore::{Class, Restore, Sum, Tier},
         run::{Archive, Asked, Progress, Report, consolidate},
-        server_side::Way,
+        server_side::{ServerSide, Way},
         source::Source,
     },
     aws::{Clients, Pacing, Settings},
@@ -378,7 +378,7 @@ async fn nothing_is_copied_inside_s3_where_that_is_not_wanted() {
     let place = Place::new().await;
     place.fill().await;
     place.share("*").await;
-    let report = place.run(|asked| asked.server_side = false).await;
+    let report = place.run(|asked| asked.server_side = ServerSide::Never).await;
     assert_eq!((report.counts.copied, report.counts.copied_inside_s3), (24, 0));
 }
 

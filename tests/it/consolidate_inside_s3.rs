@@ -46,7 +46,9 @@ async fn rows(stage: &Stage) -> BTreeMap<String, ObjectRow> {
 async fn what_s3_copies_is_locked_and_encrypted_as_the_archive_demands() {
     let stage = shared().await;
     // One at a time: all but the first object, which finds out that S3 copies.
-    let ran = run(&stage, &config(), &["consolidate", "--yes", "--concurrency", "1"]).await;
+    let ran =
+        run(&stage, &config(), &["consolidate", "--yes", "--copy", "server", "--concurrency", "1"])
+            .await;
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     let archive = stage.archive();
     let default = archive.s3().get_bucket_encryption().bucket(ARCHIVE).send().await.unwrap();
@@ -87,7 +89,8 @@ async fn a_key_that_another_takes_meanwhile_is_a_conflict() {
     // One at a time and slowly: the other comes between the listing and the copy.
     let slow = Fault::every("s3:CopyObject", Effect::Latency { milliseconds: 200 });
     stage.sandbox.faults().inject(slow);
-    let arguments = ["consolidate", "--yes", "--concurrency", "1", "--format", "json"];
+    let arguments =
+        ["consolidate", "--yes", "--copy", "server", "--concurrency", "1", "--format", "json"];
     let other = async {
         // The lane was listed before its first object arrives.
         while stage.sandbox.keys_raw(ARCHIVE, &lane).len() == before {
@@ -106,7 +109,7 @@ async fn a_key_that_another_takes_meanwhile_is_a_conflict() {
     assert_eq!(&stage.sandbox.body_raw(ARCHIVE, &taken).unwrap()[..], b"another's");
     // In words too, and again, as long as it lies there.
     stage.sandbox.faults().clear();
-    let ran = run(&stage, &config, &["consolidate", "--yes"]).await;
+    let ran = run(&stage, &config, &["consolidate", "--yes", "--copy", "server"]).await;
     assert_eq!(ran.code, Some(14), "{}", ran.stderr);
     assert!(ran.stderr.contains("1 object in conflict"), "{}", ran.stderr);
     assert_eq!(&stage.sandbox.body_raw(ARCHIVE, &taken).unwrap()[..], b"another's");

@@ -34,6 +34,7 @@ mod evidence_command;
 mod forge;
 mod guarantees;
 mod identity;
+mod infra_roles;
 mod loopback;
 mod objects;
 mod organization;

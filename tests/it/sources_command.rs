@@ -235,11 +235,11 @@ async fn a_declaration_says_who_reads_and_may_leave_the_region_out() {
     let declared = |account: &str, more: &str| {
         format!("[[consolidate.sources]]\nbucket = \"far-away\"\naccount = \"{account}\"\n{more}")
     };
-    // The management account may read it, and does not own it.
+    // The management account may read it, and does not own it: who does is found.
     let (code, told) = ground.json(&declared(MANAGEMENT, ""), &["sources"]).await;
     assert_eq!(code, Some(0), "{told:#}");
     let source = &told["sources"][0];
-    assert_eq!((&source["account"], &source["owner"]), (&json!(MANAGEMENT), &Value::Null));
+    assert_eq!((&source["account"], &source["owner"]), (&json!(MANAGEMENT), &json!(one)));
     assert_eq!(source["region"], "eu-central-1");
 
     // A Region that is wrong is answered with the right one.
@@ -469,10 +469,13 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
     // It can be declared, by who knows whose it is.
     let declared = format!("[[consolidate.sources]]\nbucket = \"taken\"\naccount = \"{one}\"\n");
     let (code, told) = ground.json(&declared, &["sources"]).await;
+    assert_eq!(code, Some(14), "{told:#}");
+    let stated = format!("{declared}owner = \"{leaver}\"\n");
+    let (code, told) = ground.json(&stated, &["sources"]).await;
     assert_eq!(code, Some(0), "{told:#}");
     let named = |one: &&Value| one["bucket"] == "taken";
     let taken = told["sources"].as_array().unwrap().iter().find(named).unwrap().clone();
-    assert_eq!(taken["owner"], Value::Null, "{taken:#}");
+    assert_eq!(taken["owner"], json!(leaver), "{taken:#}");
 }
 
 #[tokio::test]

@@ -192,19 +192,26 @@ pub async fn copy(
     Ok(Copied { outcome, sha256, size_bytes, tags_left, way: Way::Client, listed })
 }
 
-/// Reads an object and inspects it, and nothing else; returns what a digest lists.
+/// What was read of an object, and nothing written.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// What it lists, where it is a digest.
+    pub(super) listed: Vec<ListedLog>,
+    /// SHA-256 of its body as stored.
+    pub(super) sha256: [u8; 32],
+}
+
+/// Reads an object and inspects it, and nothing else.
 ///
 /// # Errors
 /// It is not what is expected, could not be read, or is another than was listed.
-pub(super) async fn look(
-    origin: Origin<'_>,
-    expected: &Expected,
-) -> Result<Vec<ListedLog>, CopyError> {
+pub(super) async fn look(origin: Origin<'_>, expected: &Expected) -> Result<Seen, CopyError> {
     let (object, body) = fetch(origin, None).await?;
     if origin.etag.is_some() && object.e_tag() != origin.etag {
         return Err(CopyError::Changed { key: origin.key.to_owned() });
     }
-    is_expected(expected, &object, &body, sha256(&body)).await
+    let sha256 = sha256(&body);
+    Ok(Seen { listed: is_expected(expected, &object, &body, sha256).await?, sha256 })
 }
 
 async fn is_expected(

@@ -14,7 +14,7 @@ use super::{
     progress::Progress,
     proof::Rights,
     quarantine::{Budget, Contents},
-    run::{Asked, LANES_AT_ONCE, Report, failure},
+    run::{Archive, Asked, LANES_AT_ONCE, Report, failure},
     server_side::Route,
     source::Source,
 };
@@ -51,6 +51,7 @@ pub(super) fn none() -> RegionKeys {
 /// The lanes of what sources may speak for, and the folders of all else.
 pub(super) async fn find_lanes(
     asked: &Asked,
+    archive: &Archive,
     sources: Vec<(Source, Clients)>,
     scope: &Scope,
     contents: &Arc<Contents>,
@@ -58,6 +59,7 @@ pub(super) async fn find_lanes(
     report: &mut Report,
 ) -> (Vec<(Lane, Reader)>, Vec<Outsiders>) {
     let (mut found, mut outsiders) = (Vec::new(), Vec::new());
+    let archive_owner = archive.target.clients.bucket_owner();
     let all: Vec<Source> = sources.iter().map(|(source, _)| source.clone()).collect();
     let mut listed = stream::iter(sources)
         .map(|(source, clients)| async move {
@@ -113,7 +115,8 @@ pub(super) async fn find_lanes(
                     (account.clone(), Rights::of(&source, &binding, account))
                 };
                 let rights = Arc::new(wanted.iter().map(rights).collect());
-                let route = Arc::new(Route::new(asked.server_side));
+                let route =
+                    Arc::new(asked.server_side.route(clients.bucket_owner(), archive_owner));
                 let pace = Arc::new(Limit::new(asked.concurrency));
                 let budget = Arc::new(Budget::new(Arc::clone(contents)));
                 outsiders.push(Outsiders {

@@ -109,7 +109,8 @@ pub(super) fn is_declared(declared: &DeclaredSource, source: &Source) -> bool {
 }
 
 async fn of_declared(buckets: &Buckets, source: Source, declared: &DeclaredSource) -> Located {
-    let state = buckets.declared(&source.bucket, &declared.account, declared.region.as_ref()).await;
+    let (owner, region) = (declared.owner.as_ref(), declared.region.as_ref());
+    let state = buckets.declared(&source.bucket, &declared.account, owner, region).await;
     if matches!(state, BucketState::Missing) && source.trails.is_empty() {
         // A mistyped name would look like one that is done.
         let why = Unlocated {

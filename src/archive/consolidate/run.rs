@@ -24,6 +24,7 @@ use super::{
     quarantine::Contents,
     record::{Counts, FORMAT_VERSION, Head, Row},
     restore::{Held, Restore},
+    server_side::ServerSide,
     source::Source,
     vouch::Vouchers,
     writer::{Examples, SEGMENT_EVERY, Writer},
@@ -68,8 +69,8 @@ pub struct Asked {
     pub dry_run: bool,
     /// Whether what earlier runs proved is listed again.
     pub full: bool,
-    /// Whether S3 may copy by itself where it can.
-    pub server_side: bool,
+    /// Of which sources S3 may copy by itself, where it can.
+    pub server_side: ServerSide,
     /// How archived objects are restored; they are left where absent.
     pub restore: Option<Restore>,
     /// How many objects are copied at the most.
@@ -238,7 +239,7 @@ pub async fn consolidate(
     let contents = Arc::new(Contents::of(archive.prefix.as_deref()));
     let (tip, (mut found, outsiders), acceptances) = tokio::join!(
         ledger.tip(),
-        find_lanes(asked, sources, &scope, &contents, &progress, &mut report),
+        find_lanes(asked, archive, sources, &scope, &contents, &progress, &mut report),
         Acceptances::read(objects, archive.prefix.as_deref()),
     );
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {

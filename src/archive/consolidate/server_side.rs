@@ -15,6 +15,7 @@ use super::{
 use crate::{
     archive::contention::{Contended, Contention, is_taken, is_write_conflict},
     aws::{At, AwsError, ErrorKind},
+    names::AccountId,
 };
 
 /// The most that one `CopyObject` takes. What is larger could only be copied in
@@ -31,9 +32,43 @@ pub enum Way {
     Client,
 }
 
+/// Of which sources S3 may copy by itself.
+///
+/// Who owns a source's bucket decides by its policy whether the archive's role may
+/// read it: that never decides which way the bytes go, unless somebody asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerSide {
+    /// Of none: all goes through this machine.
+    Never,
+    /// Of those that the archive's own account owns.
+    OwnBuckets,
+    /// Of all that the archive's role may read. Those of other accounts are read
+    /// first, and what S3 copied is compared with what was read.
+    AnyBucket,
+}
+
+impl ServerSide {
+    /// The way of the objects of a source whose bucket `owner` owns.
+    pub(super) fn route(self, owner: Option<&AccountId>, archive: Option<&AccountId>) -> Route {
+        let is_own = archive.is_some() && owner == archive;
+        let may_try = match self {
+            Self::Never => false,
+            Self::OwnBuckets => is_own,
+            Self::AnyBucket => true,
+        };
+        let state = if may_try { State::Unknown } else { State::Client };
+        Route { state: Mutex::new(state), is_own }
+    }
+}
+
 /// The way that a source's objects go, found out with the first of them.
 #[derive(Debug)]
-pub(super) struct Route(Mutex<State>);
+pub(super) struct Route {
+    state: Mutex<State>,
+    /// Whether the archive's own account owns the source.
+    is_own: bool,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -66,11 +101,6 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Route {
-    /// A source of which nothing is known yet; `server_side` as the user allows.
-    pub(super) fn new(server_side: bool) -> Self {
-        Self(Mutex::new(if server_side { State::Unknown } else { State::Client }))
-    }
-
     /// Copies one object, unless the key is taken: inside S3 where that is known
     /// to work, else as [`copy::copy`] does.
     ///
@@ -88,14 +118,17 @@ impl Route {
         // What proves a digest is in its metadata, which no entity tag pins: the bytes
         // and the metadata that were seen are what is written.
         let inside = !matches!(wanted.expected, Expected::Digest(_));
-        let look_first = in_parts || (inside && self.is(State::Server) && !wanted.may_go_unseen);
-        let mut listed = None;
+        // Another account's administrator can replace an object by one of the same entity
+        // tag (an MD5): there, only what was read may be what S3 copies.
+        let may_go_unseen = wanted.may_go_unseen && self.is_own;
+        let look_first = in_parts || (inside && self.is(State::Server) && !may_go_unseen);
+        let mut seen = None;
         if look_first {
             // Of what S3 copies and of what goes in parts nobody sees the whole, but here.
             let _held = limit.hold(origin.size_bytes).await;
-            listed = Some(copy::look(origin, wanted.expected).await?);
+            seen = Some(copy::look(origin, wanted.expected).await?);
         }
-        let may_go_unseen = look_first || wanted.may_go_unseen;
+        let may_go_unseen = look_first || may_go_unseen;
         let small = origin.size_bytes <= MAX_COPY_BYTES;
         let bytes = origin.size_bytes.min(target.part_bytes);
         // While it waits, another may find that S3 copies.
@@ -109,8 +142,13 @@ impl Route {
             // size and what was compared in the listing hold for the copy.
             match call(target, origin, Some(etag), key).await {
                 Ok(answer) => {
-                    let copied = self.prove(limit, target, origin, key, &answer).await?;
-                    return Ok(Copied { listed, ..copied });
+                    let mut copied = self.prove(limit, target, origin, key, &answer).await?;
+                    if seen.as_ref().is_some_and(|seen| seen.sha256 != copied.sha256) {
+                        tracing::warn!(bucket = %origin.bucket, key, "changed while S3 copied it");
+                        self.set(State::Client);
+                        copied.outcome = Outcome::Conflict;
+                    }
+                    return Ok(Copied { listed: seen.map(|seen| seen.listed), ..copied });
                 }
                 Err(NotCopied::Failed(error)) => return Err(error),
                 Err(NotCopied::Source) => self.set(State::Client),
@@ -126,7 +164,8 @@ impl Route {
         if copied.outcome == Outcome::Copied && small && self.begin_probe() {
             self.set(probe(target, origin, key).await);
         }
-        Ok(Copied { listed: copied.listed.take().or(listed), ..copied })
+        let listed = copied.listed.take().or(seen.map(|seen| seen.listed));
+        Ok(Copied { listed, ..copied })
     }
 
     /// The SHA-256 of a copy: as S3 computed it, or where a server does not, by
@@ -157,15 +196,15 @@ impl Route {
     }
 
     fn is(&self, state: State) -> bool {
-        *self.0.lock() == state
+        *self.state.lock() == state
     }
 
     fn set(&self, state: State) {
-        *self.0.lock() = state;
+        *self.state.lock() = state;
     }
 
     fn begin_probe(&self) -> bool {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let begins = *state == State::Unknown;
         if begins {
             *state = State::Probing;
@@ -235,6 +274,7 @@ async fn send(
         .bucket(target.bucket.as_str())
         .key(key)
         .copy_source(copy_source(origin))
+        .set_expected_source_bucket_owner(origin.clients.bucket_owner().map(ToString::to_string))
         .set_copy_source_if_match(etag.map(str::to_owned))
         .if_none_match("*")
         .checksum_algorithm(ChecksumAlgorithm::Sha256)

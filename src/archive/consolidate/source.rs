@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     archive::inventory::{self, Lanes},
-    aws::{AwsError, Clients},
+    aws::{Aws, AwsError, Clients},
     names::{AccountId, Arn, BucketName, KeyPrefix, Region},
 };
 
@@ -63,6 +63,14 @@ impl Source {
         self.bucket == *bucket
             && !prefix.is_empty()
             && format!("{prefix}/AWSLogs/").starts_with(folder)
+    }
+
+    /// The clients that read it: of its account and Region, for buckets of its owner
+    /// alone. Without a proven owner, only for the account's own buckets.
+    #[must_use]
+    pub fn clients(&self, aws: &Aws) -> Clients {
+        let owner = self.owner.as_ref().unwrap_or(&self.account);
+        aws.clients(&self.account, &self.region).for_buckets_of(owner)
     }
 
     /// The lanes that it contains.

@@ -15,31 +15,68 @@ pub(super) struct Reader {
     pub(super) clients: Clients,
 }
 
+/// Who may read a bucket, and who must own it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Named {
+    reader: AccountId,
+    owner: AccountId,
+}
+
+impl Named {
+    /// A bucket that its owner reads.
+    fn own(account: &AccountId) -> Self {
+        Self { reader: account.clone(), owner: account.clone() }
+    }
+}
+
 /// Finds who may list a bucket: the caller itself; else, by the configuration
 /// where there is one, the account that it, or a trail, names for the bucket.
 ///
+/// Its owner is `owner` where that is given; else the caller's account, or one that
+/// the configuration or a trail names for the bucket. A bucket of any other account
+/// is not read.
+///
 /// # Errors
 /// The bucket does not exist: usage. Nobody may list it: incomplete.
-pub(super) async fn reader(bucket: &BucketName, context: &Context) -> Result<Reader, CliError> {
+pub(super) async fn reader(
+    bucket: &BucketName,
+    owner: Option<&AccountId>,
+    context: &Context,
+) -> Result<Reader, CliError> {
     // One that is not right matters only where the caller cannot read by itself.
     let config = context.config_path.exists().then(|| context.config());
     let right = config.as_ref().and_then(|config| config.as_ref().ok());
     let roles = right.map_or_else(Roles::default, |config| config.roles.clone());
     let home = right.map(|config| config.organization.home_region.clone());
     let aws = context.aws_of_caller(home, roles).await?;
-    let denied = match listing(&aws, &aws.caller().account, bucket).await {
-        Ok(clients) => return Ok(Reader { aws, clients }),
-        Err(error) if error.is_not_found() => {
-            return Err(CliError::new(error, Exit::Usage).with_hint("is the bucket's name right?"));
+    let caller = &aws.caller().account.clone();
+    let known = right.map_or_else(Vec::new, |config| named(config, bucket));
+    // The caller may read what another account owns; its own bucket comes first.
+    let mut owners: Vec<&AccountId> = owner.map_or_else(|| vec![caller], |owner| vec![owner]);
+    if owner.is_none() {
+        owners.extend(known.iter().map(|named| &named.owner).filter(|owner| *owner != caller));
+    }
+    let mut first = None;
+    for owner in owners {
+        match listing(&aws, caller, owner, bucket).await {
+            Ok(clients) => return Ok(Reader { aws, clients }),
+            Err(error) if error.is_not_found() => {
+                return Err(
+                    CliError::new(error, Exit::Usage).with_hint("is the bucket's name right?")
+                );
+            }
+            Err(error) => {
+                first.get_or_insert(error);
+            }
         }
-        Err(error) => error,
-    };
+    }
+    let denied = first.unwrap_or_else(|| aws.own_clients().malformed("s3:ListBucket", "no owner"));
     let Some(config) = config.filter(|_| denied.kind() == ErrorKind::AccessDenied) else {
         return Err(denied.into());
     };
     let config = config?;
-    for account in named(&config, bucket) {
-        if let Ok(clients) = listing(&aws, &account, bucket).await {
+    for Named { reader, owner: its } in &known {
+        if let Ok(clients) = listing(&aws, reader, owner.unwrap_or(its), bucket).await {
             return Ok(Reader { aws, clients });
         }
     }
@@ -47,33 +84,48 @@ pub(super) async fn reader(bucket: &BucketName, context: &Context) -> Result<Rea
     let found = Box::pin(sources::find(context, &aws, &config)).await;
     let Ok(legacy) = found else { return Err(denied.into()) };
     let Selected { sources, excluded } = discover::selected(&legacy.found.trails, &config);
-    for source in sources.into_iter().chain(excluded).filter(|source| source.bucket == *bucket) {
-        if let Ok(clients) = listing(&aws, &source.account, bucket).await {
-            return Ok(Reader { aws, clients });
+    let all = sources.into_iter().chain(excluded);
+    let sources: Vec<_> = all.filter(|source| source.bucket == *bucket).collect();
+    let located = sources::located(&aws, &config, Some(&legacy.organization), sources).await;
+    for source in located.readable {
+        let its = owner.or(source.owner.as_ref()).unwrap_or(&source.account);
+        for reader in [caller, &source.account] {
+            if let Ok(clients) = listing(&aws, reader, its, bucket).await {
+                return Ok(Reader { aws, clients });
+            }
         }
     }
     let hint = "no account that the configuration, or a trail, names for this bucket may list it: \
-                declare it under [[consolidate.sources]]";
+                declare it under [[consolidate.sources]], or name its owner with `--bucket-owner`";
     Err(CliError::new(denied, Exit::Incomplete).with_hint(hint))
 }
 
 /// The accounts that the configuration names for a bucket.
-fn named(config: &Config, bucket: &BucketName) -> Vec<AccountId> {
+fn named(config: &Config, bucket: &BucketName) -> Vec<Named> {
     let mut named = Vec::new();
     if config.archive.bucket == *bucket {
-        named.push(config.organization.log_archive_account.clone());
+        named.push(Named::own(&config.organization.log_archive_account));
     }
     let vault = config.archive.replication.iter().filter(|vault| vault.bucket == *bucket);
-    named.extend(vault.map(|vault| vault.account.clone()));
+    named.extend(vault.map(|vault| Named::own(&vault.account)));
     let declared = config.consolidate.sources.iter().filter(|source| source.bucket == *bucket);
-    named.extend(declared.map(|source| source.account.clone()));
+    named.extend(declared.map(|source| Named {
+        reader: source.account.clone(),
+        owner: source.owner.as_ref().unwrap_or(&source.account).clone(),
+    }));
     named
 }
 
-/// An account's clients in a bucket's Region, where they may list it.
-async fn listing(aws: &Aws, account: &AccountId, bucket: &BucketName) -> Result<Clients, AwsError> {
-    let region = aws.clients(account, aws.home_region()).bucket_region(bucket).await?;
-    let clients = aws.clients(account, &region);
+/// A reader's clients in the Region of an owner's bucket, where they may list it.
+async fn listing(
+    aws: &Aws,
+    reader: &AccountId,
+    owner: &AccountId,
+    bucket: &BucketName,
+) -> Result<Clients, AwsError> {
+    let home = aws.clients(reader, aws.home_region());
+    let region = home.bucket_region_of(bucket, Some(owner)).await?;
+    let clients = aws.clients(reader, &region).for_buckets_of(owner);
     let first = clients.s3().list_objects_v2().bucket(bucket.as_str()).max_keys(1).send().await;
     first.at(&clients, "s3:ListBucket")?;
     Ok(clients)
@@ -95,7 +147,7 @@ mod tests {
             ("other", None),
         ] {
             let found = named(&config, &bucket.parse().unwrap());
-            assert_eq!(found.first().map(AccountId::as_str), account, "{bucket}");
+            assert_eq!(found.first().map(|named| named.reader.as_str()), account, "{bucket}");
         }
     }
 }

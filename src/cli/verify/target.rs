@@ -19,7 +19,7 @@ use crate::archive::verify::source::{
 };
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::config::{Config, Roles};
-use crate::names::BucketName;
+use crate::names::{AccountId, BucketName};
 use crate::org::{Buckets, Identity};
 
 /// Said where what is verified brings the keys that it is verified with.
@@ -78,7 +78,7 @@ impl Target {
         match name {
             Some(name) if name.starts_with("s3://") => {
                 refuse_offline(what)?;
-                Self::bucket(name, given, context).await
+                Self::bucket(name, given, what.bucket_owner.as_ref(), context).await
             }
             Some(name) => Self::local(name, given, what, context).await,
             None => {
@@ -148,6 +148,7 @@ impl Target {
     async fn bucket(
         name: &str,
         given: Option<PublicKeySet>,
+        owner: Option<&AccountId>,
         context: &Context,
     ) -> Result<Self, CliError> {
         let path = name.strip_prefix("s3://").unwrap_or(name);
@@ -158,7 +159,7 @@ impl Target {
             "" => String::new(),
             prefix => format!("{}/", prefix.trim_end_matches('/')),
         };
-        let Reader { aws, clients } = Box::pin(reader(&bucket, context)).await?;
+        let Reader { aws, clients } = Box::pin(reader(&bucket, owner, context)).await?;
         // Outside of an organization nobody knows of one.
         let owner = organization(&aws.own_clients()).await.ok();
         let mut readers: Vec<_> = clients.account().cloned().into_iter().collect();

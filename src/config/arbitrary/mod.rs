@@ -377,6 +377,7 @@ fn consolidate(
         let declared = sources.into_iter().map(|(bucket, prefix, account, named)| DeclaredSource {
             bucket: bucket.parse().unwrap(),
             prefix,
+            owner: named.then(|| account.clone()),
             account,
             region: named.then(|| home.clone()),
             accounts: Vec::new(),

@@ -20,6 +20,21 @@ pub enum ArchiveBucket {
 }
 
 impl ArchiveBucket {
+    /// Whether a bucket's name is shown to be another account's than the clients' own.
+    ///
+    /// What could not be found out is no proof: then S3 refuses each call, which
+    /// states the owner.
+    pub(crate) async fn is_elsewhere(clients: &Clients, bucket: &BucketName) -> bool {
+        match clients.head_bucket(bucket, clients.bucket_owner()).await {
+            Ok(_) => false,
+            Err(error) if error.is_not_found() || error.has_no_session() => false,
+            // Another's bucket is answered for like a missing permission.
+            Err(_) => {
+                matches!(Self::observe(clients, bucket).await, Seen::Present(Self::Elsewhere))
+            }
+        }
+    }
+
     /// Reads whether an account has a bucket. The list of its buckets tells an
     /// own one from another's, which S3 answers for like a missing permission.
     pub(in crate::resources) async fn observe(
@@ -39,7 +54,12 @@ impl ArchiveBucket {
         }
         let head = clients.s3().head_bucket().bucket(bucket.as_str()).send().await;
         match head.at(clients, "s3:ListBucket") {
-            Ok(_) => Seen::Present(Self::Elsewhere),
+            // It states the owner: created since the list was read.
+            Ok(head) => {
+                let region = head.bucket_region().and_then(|region| region.parse().ok());
+                let region = region.unwrap_or_else(|| clients.region().clone());
+                Seen::Present(Self::Own { region })
+            }
             Err(error) if error.is_not_found() => Seen::Absent,
             // Not in our list, and yet there: 403, or 301 from another Region.
             Err(error)
@@ -81,6 +101,14 @@ pub(in crate::resources) async fn create(
     }
 }
 
+/// Why a bucket of another account is refused, and what to do.
+pub(crate) fn elsewhere(bucket: &BucketName, setting: &str) -> (String, String) {
+    let reason = format!("the bucket name `{bucket}` is taken by another account");
+    let hint =
+        format!("choose another name for {setting}: names of buckets are shared by all accounts");
+    (reason, hint)
+}
+
 /// What is to be done about a bucket: made, left, or refused.
 pub(in crate::resources) fn diff(
     found: Option<&ArchiveBucket>,
@@ -96,12 +124,10 @@ pub(in crate::resources) fn diff(
                 FieldChange::new("region", None::<String>, Some(wanted.to_string())),
             ],
         ),
-        Some(ArchiveBucket::Elsewhere) => Change::refused(
-            format!("the bucket name `{bucket}` is taken by another account"),
-            format!(
-                "choose another name for {setting}: names of buckets are shared by all accounts"
-            ),
-        ),
+        Some(ArchiveBucket::Elsewhere) => {
+            let (reason, hint) = elsewhere(bucket, setting);
+            Change::refused(reason, hint)
+        }
         Some(ArchiveBucket::Own { region }) if region != wanted => Change::refused(
             format!(
                 "the bucket `{bucket}` is in {region}, the config wants it, and its key, in {wanted}"

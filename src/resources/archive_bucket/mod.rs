@@ -18,6 +18,7 @@ mod versioning_answer;
 pub use access_logging::AccessLogging;
 pub(in crate::resources) use access_logging::access_log_prefix;
 pub use bucket::ArchiveBucket;
+pub(crate) use bucket::elsewhere;
 pub(in crate::resources) use bucket::{create as create_bucket, diff as bucket_diff};
 pub use encryption::Encryption;
 pub use lifecycle::{Lifecycle, Rule};

@@ -82,6 +82,8 @@ impl Endpoint {
     async fn s3(&self, request: Request<Body>) -> io::Result<Response<Body>> {
         let mut ending = Ending::Whole;
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        let named = || s3_call::operation(&method, &uri, request.headers());
+        self.world.recorder.record(named, &request);
         if self.world.faults.any() {
             let operation = s3_call::operation(&method, &uri, request.headers());
             match damage::strike(&self.world, &format!("s3:{operation}")).await? {

@@ -110,8 +110,9 @@ impl OtherBuckets {
                 };
                 let Some(buckets) = buckets else { return Err(refused) };
                 match buckets.find(&name, std::slice::from_ref(account)).await {
-                    BucketState::Found(BucketPlace { reader, region, .. }) => {
+                    BucketState::Found(BucketPlace { owner, reader, region }) => {
                         let clients = aws.clients(&reader, &region);
+                        let clients = clients.for_buckets_of(owner.as_ref().unwrap_or(&reader));
                         Ok(Source::S3(S3Source::new(clients, name.as_str())))
                     }
                     BucketState::Missing => Err("the bucket was deleted".to_owned()),
@@ -138,17 +139,23 @@ async fn read_as(
     account: &AccountId,
 ) -> Result<Source, String> {
     let mut refused = Vec::new();
-    let tried = accounts.iter().chain((!accounts.contains(account)).then_some(account));
-    for account in tried {
-        let clients = aws.clients(account, aws.own_clients().region());
-        match clients.bucket_region(bucket).await {
-            Ok(region) => {
-                let clients = aws.clients(account, &region);
-                return Ok(Source::S3(S3Source::new(clients, bucket.as_str())));
+    let tried: Vec<&AccountId> =
+        accounts.iter().chain((!accounts.contains(account)).then_some(account)).collect();
+    for reader in &tried {
+        let clients = aws.clients(reader, aws.own_clients().region());
+        // Its own bucket, or that of another account that is known: nobody else's.
+        let owners = std::iter::once(reader).chain(tried.iter().filter(|owner| owner != &reader));
+        for owner in owners {
+            match clients.bucket_region_of(bucket, Some(owner)).await {
+                Ok(region) => {
+                    let clients = aws.clients(reader, &region).for_buckets_of(owner);
+                    return Ok(Source::S3(S3Source::new(clients, bucket.as_str())));
+                }
+                Err(error) => refused.push(error.to_string()),
             }
-            Err(error) => refused.push(error.to_string()),
         }
     }
+    refused.dedup();
     Err(refused.join("; "))
 }
 
