@@ -96,7 +96,9 @@ pub struct Acceptances {
     prefix: Option<String>,
     /// In their order.
     pub records: Vec<Acceptance>,
-    /// The SHA-256 of the last record.
+    /// The SHA-256 of the record before the first free number.
+    tip_sha256: Option<String>,
+    /// The SHA-256 of the record that was read last.
     last_sha256: Option<String>,
     /// The number that the next record takes.
     next: u64,
@@ -140,7 +142,11 @@ impl Acceptances {
                 all.faults.push((object.key.clone(), reason));
                 all.last_sha256 = None;
             }
-            all.next = number.saturating_add(1);
+            // The next record takes the first free number, so that a high one blocks none.
+            if follows {
+                all.next = number.saturating_add(1);
+                all.tip_sha256 = None;
+            }
             if object.size_bytes > MAX_RECORD_BYTES {
                 all.last_sha256 = None;
                 all.faults.push((object.key, "it is longer than any record".to_owned()));
@@ -160,6 +166,9 @@ impl Acceptances {
 
     fn take(&mut self, key: String, number: u64, follows: bool, stored: &[u8]) {
         let previous = self.last_sha256.replace(sha256_hex(stored));
+        if follows {
+            self.tip_sha256.clone_from(&self.last_sha256);
+        }
         let record: Acceptance = match serde_json::from_slice(stored) {
             Ok(record) => record,
             Err(error) => return self.faults.push((key, format!("it is no record: {error}"))),

@@ -92,6 +92,13 @@ pub(crate) struct Args {
     #[arg(long)]
     full: bool,
 
+    /// Skip the days that earlier run records state complete.
+    ///
+    /// Nothing authenticates the records: whoever can write below `orgtrail/` in the
+    /// archive can make such a run skip days. Run without it regularly.
+    #[arg(long, conflicts_with = "full")]
+    trust_records: bool,
+
     /// Which way the bytes go.
     #[arg(long, value_enum, value_name = "WAY", default_value_t)]
     copy: CopyWay,
@@ -133,6 +140,7 @@ impl Args {
             source: Vec::new(),
             limit: None,
             full: false,
+            trust_records: false,
             concurrency: CONCURRENCY,
             copy: CopyWay::Auto,
             restore: false,
@@ -227,6 +235,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         regions: args.region.iter().cloned().collect::<BTreeSet<_>>(),
         dry_run: args.dry_run,
         full: args.full,
+        trust_records: args.trust_records,
         server_side: args.copy == CopyWay::Auto,
         restore: args
             .restore

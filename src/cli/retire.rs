@@ -409,6 +409,7 @@ impl Look<'_> {
             regions: BTreeSet::new(),
             dry_run: true,
             full: true,
+            trust_records: false,
             server_side: false,
             restore: None,
             limit: None,

@@ -199,6 +199,7 @@ pub(crate) fn asked() -> Asked {
         regions: BTreeSet::new(),
         dry_run: false,
         full: false,
+        trust_records: true,
         server_side: true,
         restore: None,
         limit: None,

@@ -2,13 +2,17 @@
 //! an auditor may have no network.
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
+use tokio::io::AsyncReadExt as _;
 
 use super::{copy::Target, record::sha256_hex};
 use crate::{
     archive::contention::{Contended, Contention, is_taken, is_write_conflict},
-    archive::verify::public_keys::{KeyListError, PublicKeySet, SAVED_KEYS},
+    archive::verify::public_keys::{PublicKeySet, SAVED_KEYS},
     aws::{At, AwsError},
 };
+
+/// The most that is read of the saved keys. Units: bytes.
+const MAX_SAVED_BYTES: u64 = 16 << 20;
 
 /// Why keys could not be saved.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +22,7 @@ pub enum SaveKeysError {
     Aws(#[from] AwsError),
     /// The body broke off.
     #[error("reading the saved public keys")]
-    Body(#[from] aws_smithy_types::byte_stream::error::Error),
-    /// What is saved there is no list of keys.
-    #[error(
-        "orgtrail/public-keys.json in the archive is damaged; an earlier version of it may hold"
-    )]
-    Saved(#[from] KeyListError),
+    Body(#[from] std::io::Error),
     /// Other runs saved theirs at the same time, again and again.
     #[error(transparent)]
     Contended(#[from] Contended),
@@ -92,8 +91,16 @@ async fn read(target: &Target, key: &str) -> Result<(PublicKeySet, Option<String
     match saved {
         Ok(saved) => {
             let etag = saved.e_tag().map(str::to_owned);
-            let body = saved.body.collect().await?.into_bytes();
-            Ok((PublicKeySet::from_json(&body)?, etag))
+            let mut body = Vec::new();
+            saved.body.into_async_read().take(MAX_SAVED_BYTES + 1).read_to_end(&mut body).await?;
+            // What is no list of keys is replaced, and its version stays: it must not keep
+            // keys that AWS deletes one day from being saved.
+            let is_whole = body.len() as u64 <= MAX_SAVED_BYTES;
+            let keys = is_whole.then(|| PublicKeySet::from_json(&body).ok()).flatten();
+            if keys.is_none() {
+                tracing::warn!(%key, "the saved public keys are damaged and are replaced");
+            }
+            Ok((keys.unwrap_or_default(), etag))
         }
         Err(error) if error.is_not_found() => Ok((PublicKeySet::default(), None)),
         Err(error) => Err(error.into()),
