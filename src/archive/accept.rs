@@ -278,6 +278,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_record_with_a_high_number_blocks_none() {
+        let mut stored: Vec<_> = chain().into_iter().map(Some).collect();
+        let last = sha256_hex(stored[2].as_ref().unwrap());
+        stored.extend([None, None, Some(b"nothing".to_vec())]);
+        let all = read(&stored).await;
+        assert_eq!((all.records.len(), all.next), (3, 3));
+        assert_eq!(all.tip_sha256, Some(last));
+    }
+
+    #[tokio::test]
     async fn a_missing_record_and_what_is_none_are_faults_and_the_others_count() {
         let mut stored: Vec<_> = chain().into_iter().map(Some).collect();
         stored[1] = None;

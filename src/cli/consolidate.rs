@@ -310,12 +310,17 @@ async fn save_keys(
     if keys.is_empty() {
         return;
     }
-    if let Err(error) = keys::save(&archive.target, archive.prefix.as_deref(), &keys).await {
-        report.failures.push(Failure {
+    match keys::save(&archive.target, archive.prefix.as_deref(), &keys).await {
+        Ok(saved) => report.record_faults.extend(saved.replaced.map(|key| {
+            let reason = "it was no list of public keys, and was replaced by one; its earlier \
+                versions may have more keys";
+            (key, reason.to_owned())
+        })),
+        Err(error) => report.failures.push(Failure {
             place: format!("the public keys in s3://{}", archive.target.bucket),
             reason: format!("not saved: {}", in_one_line(&error)),
             hint: None,
-        });
+        }),
     }
 }
 

@@ -31,7 +31,16 @@ pub enum SaveKeysError {
     Encode(#[from] serde_json::Error),
 }
 
-/// Adds keys to those saved in the archive, and tells whether any was new.
+/// What saving keys did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// Whether any key was new.
+    pub is_new: bool,
+    /// The object whose content was no list of keys, and was replaced by one.
+    pub replaced: Option<String>,
+}
+
+/// Adds keys to those saved in the archive.
 ///
 /// The write is conditional on what was read, so that of two runs neither
 /// loses the other's keys.
@@ -39,19 +48,21 @@ pub async fn save(
     target: &Target,
     prefix: Option<&str>,
     keys: &PublicKeySet,
-) -> Result<bool, SaveKeysError> {
+) -> Result<Saved, SaveKeysError> {
     let key = match prefix {
         Some(prefix) => format!("{prefix}/{SAVED_KEYS}"),
         None => SAVED_KEYS.to_owned(),
     };
     let mut contention = Contention::new();
     loop {
-        let (mut all, etag) = read(target, &key).await?;
+        let (saved, etag) = read(target, &key).await?;
+        let replaced = saved.is_none().then(|| key.clone());
+        let mut all = saved.unwrap_or_default();
         let before = serde_json::to_vec(&all.to_list())?;
         all.extend(keys);
         let body = serde_json::to_vec(&all.to_list())?;
-        if etag.is_some() && sha256_hex(&before) == sha256_hex(&body) {
-            return Ok(false);
+        if replaced.is_none() && etag.is_some() && sha256_hex(&before) == sha256_hex(&body) {
+            return Ok(Saved { is_new: false, replaced });
         }
         let put = target
             .clients
@@ -68,7 +79,7 @@ pub async fn save(
             .await
             .at(&target.clients, "s3:PutObject");
         match put {
-            Ok(_) => return Ok(true),
+            Ok(_) => return Ok(Saved { is_new: true, replaced }),
             // Another run saved its own meanwhile.
             Err(error) if is_taken(&error) || is_write_conflict(&error) => {
                 contention.wait(&key).await?;
@@ -78,7 +89,11 @@ pub async fn save(
     }
 }
 
-async fn read(target: &Target, key: &str) -> Result<(PublicKeySet, Option<String>), SaveKeysError> {
+/// The saved keys, none where they are no list of keys, and the object's entity tag.
+async fn read(
+    target: &Target,
+    key: &str,
+) -> Result<(Option<PublicKeySet>, Option<String>), SaveKeysError> {
     let saved = target
         .clients
         .s3()
@@ -97,12 +112,9 @@ async fn read(target: &Target, key: &str) -> Result<(PublicKeySet, Option<String
             // keys that AWS deletes one day from being saved.
             let is_whole = body.len() as u64 <= MAX_SAVED_BYTES;
             let keys = is_whole.then(|| PublicKeySet::from_json(&body).ok()).flatten();
-            if keys.is_none() {
-                tracing::warn!(%key, "the saved public keys are damaged and are replaced");
-            }
-            Ok((keys.unwrap_or_default(), etag))
+            Ok((keys, etag))
         }
-        Err(error) if error.is_not_found() => Ok((PublicKeySet::default(), None)),
+        Err(error) if error.is_not_found() => Ok((Some(PublicKeySet::default()), None)),
         Err(error) => Err(error.into()),
     }
 }

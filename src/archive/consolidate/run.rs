@@ -148,7 +148,8 @@ pub struct Report {
     /// Whether more objects are left than are counted: the run was ended before all
     /// were listed.
     pub left_is_least: bool,
-    /// Objects among the run records that were skipped: key and reason.
+    /// Objects below `orgtrail/` in the archive that are not what orgtrail writes there,
+    /// and were not used: key and reason.
     pub record_faults: Vec<(String, String)>,
     /// The number of the last record written.
     pub last_record: Option<u64>,

@@ -134,7 +134,7 @@ impl Done {
             ));
         }
         for (key, reason) in &report.record_faults {
-            context.out.warn(format_args!("run record skipped: {}: {}", plain(key), plain(reason)));
+            context.out.warn(format_args!("not used: {}: {}", plain(key), plain(reason)));
         }
         sources::tell_missing(context, &self.missing);
         for name in &self.excluded {
