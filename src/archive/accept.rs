@@ -131,20 +131,23 @@ impl Acceptances {
                 return all;
             }
         };
+        let mut expected = 0;
         for object in listed {
             let Some(number) = object.key.strip_prefix(&folder).and_then(number) else {
                 all.faults.push((object.key, "no record has this name".to_owned()));
                 continue;
             };
-            let follows = number == all.next;
+            let follows = number == expected;
+            let is_before_gap = number == all.next;
             if !follows {
-                let reason = format!("records {} to {} are missing", all.next, number - 1);
+                let reason = format!("records {expected} to {} are missing", number - 1);
                 all.faults.push((object.key.clone(), reason));
                 all.last_sha256 = None;
             }
             // The next record takes the first free number, so that a high one blocks none.
-            if follows {
-                all.next = number.saturating_add(1);
+            expected = number.saturating_add(1);
+            if is_before_gap {
+                all.next = expected;
                 all.tip_sha256 = None;
             }
             if object.size_bytes > MAX_RECORD_BYTES {
@@ -153,7 +156,12 @@ impl Acceptances {
                 continue;
             }
             match source.fetch(None, &object.key).await {
-                Ok(fetched) => all.take(object.key, number, follows, &fetched.bytes),
+                Ok(fetched) => {
+                    all.take(object.key, number, follows, &fetched.bytes);
+                    if is_before_gap {
+                        all.tip_sha256.clone_from(&all.last_sha256);
+                    }
+                }
                 Err(error) => {
                     all.last_sha256 = None;
                     all.unreadable.push((object.key, error.to_string()));
@@ -166,9 +174,6 @@ impl Acceptances {
 
     fn take(&mut self, key: String, number: u64, follows: bool, stored: &[u8]) {
         let previous = self.last_sha256.replace(sha256_hex(stored));
-        if follows {
-            self.tip_sha256.clone_from(&self.last_sha256);
-        }
         let record: Acceptance = match serde_json::from_slice(stored) {
             Ok(record) => record,
             Err(error) => return self.faults.push((key, format!("it is no record: {error}"))),
