@@ -321,6 +321,7 @@ async fn one_run(
         regions: BTreeSet::new(),
         dry_run: false,
         full,
+        trust_records: true,
         server_side,
         restore: None,
         limit: None,

@@ -96,7 +96,9 @@ pub struct Acceptances {
     prefix: Option<String>,
     /// In their order.
     pub records: Vec<Acceptance>,
-    /// The SHA-256 of the last record.
+    /// The SHA-256 of the record before the first free number.
+    tip_sha256: Option<String>,
+    /// The SHA-256 of the record that was read last.
     last_sha256: Option<String>,
     /// The number that the next record takes.
     next: u64,
@@ -129,25 +131,37 @@ impl Acceptances {
                 return all;
             }
         };
+        let mut expected = 0;
         for object in listed {
             let Some(number) = object.key.strip_prefix(&folder).and_then(number) else {
                 all.faults.push((object.key, "no record has this name".to_owned()));
                 continue;
             };
-            let follows = number == all.next;
+            let follows = number == expected;
+            let is_before_gap = number == all.next;
             if !follows {
-                let reason = format!("records {} to {} are missing", all.next, number - 1);
+                let reason = format!("records {expected} to {} are missing", number - 1);
                 all.faults.push((object.key.clone(), reason));
                 all.last_sha256 = None;
             }
-            all.next = number.saturating_add(1);
+            // The next record takes the first free number, so that a high one blocks none.
+            expected = number.saturating_add(1);
+            if is_before_gap {
+                all.next = expected;
+                all.tip_sha256 = None;
+            }
             if object.size_bytes > MAX_RECORD_BYTES {
                 all.last_sha256 = None;
                 all.faults.push((object.key, "it is longer than any record".to_owned()));
                 continue;
             }
             match source.fetch(None, &object.key).await {
-                Ok(fetched) => all.take(object.key, number, follows, &fetched.bytes),
+                Ok(fetched) => {
+                    all.take(object.key, number, follows, &fetched.bytes);
+                    if is_before_gap {
+                        all.tip_sha256.clone_from(&all.last_sha256);
+                    }
+                }
                 Err(error) => {
                     all.last_sha256 = None;
                     all.unreadable.push((object.key, error.to_string()));
@@ -266,6 +280,16 @@ mod tests {
         let all = read(&stored.into_iter().map(Some).collect::<Vec<_>>()).await;
         assert_eq!(all.faults.len(), 1, "{all:?}");
         assert!(all.faults[0].0.ends_with("000000000002.json"), "{all:?}");
+    }
+
+    #[tokio::test]
+    async fn a_record_with_a_high_number_blocks_none() {
+        let mut stored: Vec<_> = chain().into_iter().map(Some).collect();
+        let last = sha256_hex(stored[2].as_ref().unwrap());
+        stored.extend([None, None, Some(b"nothing".to_vec())]);
+        let all = read(&stored).await;
+        assert_eq!((all.records.len(), all.next), (3, 3));
+        assert_eq!(all.tip_sha256, Some(last));
     }
 
     #[tokio::test]

@@ -97,6 +97,13 @@ pub(crate) struct Args {
     #[arg(long)]
     full: bool,
 
+    /// Skip the days that earlier run records state complete.
+    ///
+    /// Nothing authenticates the records: whoever can write below `orgtrail/` in the
+    /// archive can make such a run skip days. Run without it regularly.
+    #[arg(long, conflicts_with = "full")]
+    trust_records: bool,
+
     /// Which way the bytes go.
     #[arg(long, value_enum, value_name = "WAY", default_value_t)]
     copy: CopyWay,
@@ -138,6 +145,7 @@ impl Args {
             source: Vec::new(),
             limit: None,
             full: false,
+            trust_records: false,
             concurrency: CONCURRENCY,
             copy: CopyWay::Auto,
             restore: false,
@@ -251,6 +259,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         regions: args.region.iter().cloned().collect::<BTreeSet<_>>(),
         dry_run: args.dry_run,
         full: args.full,
+        trust_records: args.trust_records,
         server_side: args.copy.into(),
         restore: args
             .restore
@@ -340,12 +349,17 @@ async fn save_keys(
     if keys.is_empty() {
         return;
     }
-    if let Err(error) = keys::save(&archive.target, archive.prefix.as_deref(), &keys).await {
-        report.failures.push(Failure {
+    match keys::save(&archive.target, archive.prefix.as_deref(), &keys).await {
+        Ok(saved) => report.record_faults.extend(saved.replaced.map(|key| {
+            let reason = "it was no list of public keys, and was replaced by one; its earlier \
+                versions may have more keys";
+            (key, reason.to_owned())
+        })),
+        Err(error) => report.failures.push(Failure {
             place: format!("the public keys in s3://{}", archive.target.bucket),
             reason: format!("not saved: {}", in_one_line(&error)),
             hint: None,
-        });
+        }),
     }
 }
 

@@ -27,12 +27,20 @@ Examples:
 Exit code 13 where a record is missing or altered.")]
 pub(crate) struct Args {}
 
+/// What the records cannot prove.
+const NOT_AUTHENTICATED: &str = "whoever can write below `orgtrail/` in the archive can add a record, so that `consolidate` lists every day again and `verify` proves the logs without them";
+
 /// The JSON contract. Fields may be added; `version` grows when one changes
 /// its meaning or goes.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     version: u32,
-    proven: bool,
+    /// Whether the records are complete, in order and unaltered.
+    consistent: bool,
+    /// Whether it is known who wrote them.
+    authenticated: bool,
+    /// Why not.
+    not_authenticated: &'static str,
     #[serde(flatten)]
     history: &'a History,
 }
@@ -42,16 +50,22 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
     let aws = context.aws_of_member(&config).await?;
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let ledger = Ledger::new(consolidate::target(&config, &aws), prefix);
-    let history = history(&ledger).await?;
-    let proven = history.faults.is_empty();
+    let history = history(&ledger, aws.now()).await?;
+    let consistent = history.faults.is_empty();
     match context.format {
-        Format::Json => context.json(&Report { version: 1, proven, history: &history })?,
+        Format::Json => context.json(&Report {
+            version: 2,
+            consistent,
+            authenticated: false,
+            not_authenticated: NOT_AUTHENTICATED,
+            history: &history,
+        })?,
         Format::Text => {
             context.head()?;
             tell(context, &history)?;
         }
     }
-    Ok(if proven { Exit::Clean } else { Exit::IntegrityFailure })
+    Ok(if consistent { Exit::Clean } else { Exit::IntegrityFailure })
 }
 
 fn tell(context: &Context, history: &History) -> Result<(), CliError> {
@@ -64,7 +78,8 @@ fn tell(context: &Context, history: &History) -> Result<(), CliError> {
         let which = if first == last { format!("{first}") } else { format!("{first} to {last}") };
         context.out.warn(format_args!("BROKEN record {which}: {}", plain(reason)));
     }
-    let verdict = if history.faults.is_empty() { "PROVEN" } else { "NOT PROVEN" };
+    context.out.note(format_args!("not authenticated: {NOT_AUTHENTICATED}"));
+    let verdict = if history.faults.is_empty() { "CONSISTENT" } else { "NOT CONSISTENT" };
     context.out.data(format_args!(
         "{verdict}: {} records of {} runs, {} faults",
         history.records,

@@ -464,6 +464,7 @@ impl Look<'_> {
             regions: BTreeSet::new(),
             dry_run: true,
             full: true,
+            trust_records: false,
             server_side: ServerSide::Never,
             restore: None,
             limit: None,

@@ -206,6 +206,7 @@ pub(crate) fn asked() -> Asked {
         regions: BTreeSet::new(),
         dry_run: false,
         full: false,
+        trust_records: true,
         server_side: ServerSide::AnyBucket,
         restore: None,
         limit: None,

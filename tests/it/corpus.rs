@@ -10,7 +10,7 @@ use std::path::Path;
 
 use fastrand::Rng;
 use orgtrail::archive::bundle::is_canonical;
-use orgtrail::archive::consolidate::record::{FORMAT_VERSION, Head, Row, Segment};
+use orgtrail::archive::consolidate::record::{Counts, FORMAT_VERSION, Head, Row, Segment};
 use orgtrail::archive::key::ObjectKey;
 use orgtrail::archive::verify::digest::DigestDocument;
 use orgtrail::archive::verify::gzip::{GzipError, inflate};
@@ -114,6 +114,14 @@ fn run_records_are_read_or_refused() {
         segment(1, vec![begin(serde_json::json!({ "limit": 7 }))]),
         segment(1, vec![begin(serde_json::json!({})), begin(serde_json::json!(["a", null, 1.5]))]),
         segment(2, vec![]),
+        segment(
+            1,
+            vec![Row::End {
+                totals: Counts { source: u64::MAX, ..Counts::default() },
+                complete: true,
+                proven_through: [("s3://old/AWSLogs/".to_owned(), jiff::civil::Date::MAX)].into(),
+            }],
+        ),
     ];
     let read = each_of(&files, |text| {
         let Ok(read) = Segment::decode(1, &gzip(text)) else { return false };

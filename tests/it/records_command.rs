@@ -2,9 +2,9 @@
 
 use aws_sdk_s3::types::StorageClass;
 use orgtrail::archive::consolidate::copy::Target;
-use orgtrail::archive::consolidate::ledger::{Ledger, LedgerError, Tip};
+use orgtrail::archive::consolidate::ledger::{Ledger, Tip};
 use orgtrail::archive::consolidate::record::{
-    Counts, FORMAT_VERSION, Head, RecordError, Row, Segment, segment_key,
+    Counts, FORMAT_VERSION, Head, Row, Segment, segment_key,
 };
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
@@ -71,7 +71,7 @@ async fn a_segment_that_arrived_without_an_answer_is_not_written_again() {
 }
 
 #[tokio::test]
-async fn after_the_last_number_there_is_none() {
+async fn a_record_with_the_last_number_blocks_no_other() {
     let stage = Stage::new(MINIMAL).await;
     stage.converge().await;
     let last = 999_999_999_999;
@@ -79,9 +79,10 @@ async fn after_the_last_number_there_is_none() {
     let put = stage.archive().s3().put_object().bucket(BUCKET).key(segment_key(None, last));
     put.body(segment.encode().unwrap().into()).send().await.unwrap();
     let ledger = Ledger::new(target(&stage), None);
-    let (mut tip, _) = ledger.tip().await.unwrap();
-    let error = ledger.append(&mut tip, head(0), Vec::new()).await.unwrap_err();
-    assert!(matches!(error, LedgerError::Record(RecordError::NoneLeft)), "{error}");
+    let mut end = ledger.end(head(0).written_at).await.unwrap();
+    assert_eq!((end.tip.next, end.faults.len()), (0, 1), "{end:?}");
+    ledger.append(&mut end.tip, head(0), Vec::new()).await.unwrap();
+    assert_eq!(end.tip.next, 1);
 }
 
 async fn records(stage: &Stage) -> (Option<i32>, Value) {
@@ -94,13 +95,14 @@ async fn whole_records_are_proven_and_their_runs_shown() {
     let stage = recorded().await;
     let (code, said) = records(&stage).await;
     assert_eq!(code, Some(0), "{said:#}");
-    assert_eq!((&said["proven"], &said["records"]), (&true.into(), &4.into()));
+    assert_eq!((&said["consistent"], &said["records"]), (&true.into(), &4.into()));
+    assert_eq!(said["authenticated"], false);
     let runs = said["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 4);
     assert_eq!(runs[0]["counts"]["copied"], 7);
     assert_eq!((&runs[0]["complete"], &runs[1]["complete"]), (&true.into(), &Value::Null));
     let text = run(&stage, MINIMAL, &["records"]).await.stdout;
-    assert!(text.contains("killed") && text.contains("PROVEN: 4 records of 4 runs"), "{text}");
+    assert!(text.contains("killed") && text.contains("CONSISTENT: 4 records of 4 runs"), "{text}");
 }
 
 #[tokio::test]
@@ -156,5 +158,5 @@ async fn a_listing_of_versions_that_is_cut_proves_nothing() {
     stage.sandbox.faults().inject(Fault::every("s3:ListObjectVersions", Effect::Truncate));
     let ran = run(&stage, MINIMAL, &["records"]).await;
     assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
-    assert!(!ran.stdout.contains("PROVEN"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("CONSISTENT"), "{}", ran.stdout);
 }

@@ -358,7 +358,7 @@ def orgtrail(place, archive, *more):
     with open(path, "w", encoding="utf-8") as file:
         file.write(f'{place.config}[archive]\nbucket = "{archive}"\n')
     command = [ORGTRAIL, "--config", path, "consolidate", "--yes", "--quiet", *more]
-    return {"first": command, "again": command, "again, --full": [*command, "--full"]}
+    return {"first": command, "again": [*command, "--trust-records"], "again, --full": [*command, "--full"]}
 
 
 def roots(place, archive):

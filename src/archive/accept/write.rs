@@ -59,7 +59,7 @@ pub async fn accept(
         let record = Acceptance {
             version: FORMAT_VERSION,
             number: all.next,
-            previous_sha256: all.last_sha256,
+            previous_sha256: all.tip_sha256,
             ..accepting.record.clone()
         };
         let key = record_key(prefix, record.number);

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::aws::in_one_line;
+
 use super::{
-    ledger::{Ledger, LedgerError},
+    ledger::{Ledger, LedgerError, dated_later},
     record::{ChainChecker, Counts, Row, Segment},
 };
 
@@ -57,14 +59,17 @@ pub struct Fault {
     pub reason: String,
 }
 
-/// Reads every record and proves that they are whole, in order and unaltered.
+/// Reads every record and checks that they are whole, in order and unaltered.
+///
+/// Nothing authenticates them: whoever can write below `orgtrail/` can add a record that
+/// passes, unless it is dated later than `now`.
 ///
 /// Holds one record at a time. A newest record that was taken away leaves no
 /// gap: it shows by the marker that a delete leaves in a versioned bucket.
 ///
 /// # Errors
 /// A listing or a read failed: half a history proves nothing.
-pub async fn history(ledger: &Ledger) -> Result<History, LedgerError> {
+pub async fn history(ledger: &Ledger, now: Timestamp) -> Result<History, LedgerError> {
     let mut history = History::default();
     let mut checker = ChainChecker::default();
     let mut next = 0;
@@ -77,9 +82,9 @@ pub async fn history(ledger: &Ledger) -> Result<History, LedgerError> {
         next = number.saturating_add(1);
         let stored = match ledger.stored(number, size_bytes).await {
             Ok(stored) => stored,
-            Err(LedgerError::Record(error)) => {
+            Err(error) if error.is_of_object() => {
                 checker.skip_to(next);
-                let reason = error.to_string();
+                let reason = in_one_line(&error);
                 history.faults.push(Fault { first: number, last: number, reason });
                 continue;
             }
@@ -87,7 +92,10 @@ pub async fn history(ledger: &Ledger) -> Result<History, LedgerError> {
         };
         history.records += 1;
         match checker.check(Some(&stored)) {
-            Ok(segment) => history.take(segment),
+            Ok(segment) => match dated_later(&segment, now) {
+                None => history.take(segment),
+                Some(reason) => history.faults.push(Fault { first: number, last: number, reason }),
+            },
             Err(error) => {
                 let reason = error.to_string();
                 history.faults.push(Fault { first: number, last: number, reason });

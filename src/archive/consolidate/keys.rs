@@ -2,13 +2,17 @@
 //! an auditor may have no network.
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
+use tokio::io::AsyncReadExt as _;
 
 use super::{copy::Target, record::sha256_hex};
 use crate::{
     archive::contention::{Contended, Contention, is_taken, is_write_conflict},
-    archive::verify::public_keys::{KeyListError, PublicKeySet, SAVED_KEYS},
+    archive::verify::public_keys::{PublicKeySet, SAVED_KEYS},
     aws::{At, AwsError},
 };
+
+/// The most that is read of the saved keys. Units: bytes.
+const MAX_SAVED_BYTES: u64 = 16 << 20;
 
 /// Why keys could not be saved.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +22,7 @@ pub enum SaveKeysError {
     Aws(#[from] AwsError),
     /// The body broke off.
     #[error("reading the saved public keys")]
-    Body(#[from] aws_smithy_types::byte_stream::error::Error),
-    /// What is saved there is no list of keys.
-    #[error(
-        "orgtrail/public-keys.json in the archive is damaged; an earlier version of it may hold"
-    )]
-    Saved(#[from] KeyListError),
+    Body(#[from] std::io::Error),
     /// Other runs saved theirs at the same time, again and again.
     #[error(transparent)]
     Contended(#[from] Contended),
@@ -32,7 +31,16 @@ pub enum SaveKeysError {
     Encode(#[from] serde_json::Error),
 }
 
-/// Adds keys to those saved in the archive, and tells whether any was new.
+/// What saving keys did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// Whether any key was new.
+    pub is_new: bool,
+    /// The object whose content was no list of keys, and was replaced by one.
+    pub replaced: Option<String>,
+}
+
+/// Adds keys to those saved in the archive.
 ///
 /// The write is conditional on what was read, so that of two runs neither
 /// loses the other's keys.
@@ -40,16 +48,18 @@ pub async fn save(
     target: &Target,
     prefix: Option<&str>,
     keys: &PublicKeySet,
-) -> Result<bool, SaveKeysError> {
+) -> Result<Saved, SaveKeysError> {
     let key = saved_key(prefix);
     let mut contention = Contention::new();
     loop {
-        let (mut all, etag) = read(target, &key).await?;
+        let (saved, etag) = read(target, &key).await?;
+        let replaced = saved.is_none().then(|| key.clone());
+        let mut all = saved.unwrap_or_default();
         let before = serde_json::to_vec(&all.to_list())?;
         all.extend(keys);
         let body = serde_json::to_vec(&all.to_list())?;
-        if etag.is_some() && sha256_hex(&before) == sha256_hex(&body) {
-            return Ok(false);
+        if replaced.is_none() && etag.is_some() && sha256_hex(&before) == sha256_hex(&body) {
+            return Ok(Saved { is_new: false, replaced });
         }
         let put = target
             .clients
@@ -66,7 +76,7 @@ pub async fn save(
             .await
             .at(&target.clients, "s3:PutObject");
         match put {
-            Ok(_) => return Ok(true),
+            Ok(_) => return Ok(Saved { is_new: true, replaced }),
             // Another run saved its own meanwhile.
             Err(error) if is_taken(&error) || is_write_conflict(&error) => {
                 contention.wait(&key).await?;
@@ -76,12 +86,13 @@ pub async fn save(
     }
 }
 
-/// The keys that are saved in the archive.
+/// The keys that are saved in the archive; none where they are no list of keys.
 ///
 /// # Errors
 /// They could not be read.
 pub async fn saved(target: &Target, prefix: Option<&str>) -> Result<PublicKeySet, SaveKeysError> {
-    read(target, &saved_key(prefix)).await.map(|(keys, _)| keys)
+    let (keys, _) = read(target, &saved_key(prefix)).await?;
+    Ok(keys.unwrap_or_default())
 }
 
 fn saved_key(prefix: Option<&str>) -> String {
@@ -91,7 +102,11 @@ fn saved_key(prefix: Option<&str>) -> String {
     }
 }
 
-async fn read(target: &Target, key: &str) -> Result<(PublicKeySet, Option<String>), SaveKeysError> {
+/// The saved keys, none where they are no list of keys, and the object's entity tag.
+async fn read(
+    target: &Target,
+    key: &str,
+) -> Result<(Option<PublicKeySet>, Option<String>), SaveKeysError> {
     let saved = target
         .clients
         .s3()
@@ -104,10 +119,15 @@ async fn read(target: &Target, key: &str) -> Result<(PublicKeySet, Option<String
     match saved {
         Ok(saved) => {
             let etag = saved.e_tag().map(str::to_owned);
-            let body = saved.body.collect().await?.into_bytes();
-            Ok((PublicKeySet::from_json(&body)?, etag))
+            let mut body = Vec::new();
+            saved.body.into_async_read().take(MAX_SAVED_BYTES + 1).read_to_end(&mut body).await?;
+            // What is no list of keys is replaced, and its version stays: it must not keep
+            // keys that AWS deletes one day from being saved.
+            let is_whole = body.len() as u64 <= MAX_SAVED_BYTES;
+            let keys = is_whole.then(|| PublicKeySet::from_json(&body).ok()).flatten();
+            Ok((keys, etag))
         }
-        Err(error) if error.is_not_found() => Ok((PublicKeySet::default(), None)),
+        Err(error) if error.is_not_found() => Ok((Some(PublicKeySet::default()), None)),
         Err(error) => Err(error.into()),
     }
 }

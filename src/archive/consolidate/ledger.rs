@@ -3,6 +3,7 @@
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
     copy::{CopyError, Origin, Target, fetch, sha256},
@@ -14,11 +15,18 @@ use crate::{
         contention::{Contended, Contention, is_taken, is_write_conflict},
         inventory,
     },
-    aws::{At, AwsError},
+    aws::{At, AwsError, in_one_line},
 };
 
 /// The most that a record is read of. Units: bytes, as stored.
-const MAX_STORED_BYTES: u64 = 256 << 20;
+const MAX_STORED_BYTES: u64 = 64 << 20;
+
+/// How many records are read back at most to find the end of the last finished run:
+/// whoever can write below `orgtrail/` can put any number of others behind it.
+const MAX_READ_BACK: usize = 64;
+
+/// By how much the clocks of two runs differ at most.
+const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// The run records of one archive.
 #[derive(Debug, Clone)]
@@ -55,6 +63,51 @@ pub struct Tip {
     pub next: u64,
     /// SHA-256 of the last segment as stored, in hex.
     pub sha256: Option<String>,
+}
+
+/// Where the records end, and what is wrong with the last of them.
+#[derive(Debug, Clone, Default)]
+pub struct LedgerEnd {
+    /// Where the next segment goes.
+    pub tip: Tip,
+    /// The end row of the last finished run. Nothing authenticates it.
+    pub last: Option<Row>,
+    /// Objects among the records that were skipped: key and reason.
+    pub faults: Vec<(String, String)>,
+}
+
+/// Why a segment cannot have been written by `now`.
+///
+/// A run writes its start time into each of its segments, and proves days before it.
+pub(super) fn dated_later(segment: &Segment, now: Timestamp) -> Option<String> {
+    let latest = now.checked_add(MAX_CLOCK_SKEW).unwrap_or(Timestamp::MAX);
+    if segment.head.written_at > latest {
+        return Some(format!("it is dated {}, which is in the future", segment.head.written_at));
+    }
+    let written_on = segment.head.written_at.to_zoned(TimeZone::UTC).date();
+    segment.rows.iter().find_map(|row| match row {
+        Row::End { proven_through, .. } => proven_through
+            .iter()
+            .find(|(_, day)| **day >= written_on)
+            .map(|(lane, day)| {
+                format!("it states {lane} complete through {day}, which was not over when it was written")
+            }),
+        _ => None,
+    })
+}
+
+impl LedgerError {
+    /// Whether the object itself cannot be read by anyone's plain read: it is archived,
+    /// or encrypted with a key of its writer.
+    pub(super) fn is_of_object(&self) -> bool {
+        match self {
+            Self::Record(_) => true,
+            Self::Fetch(CopyError::Aws(error)) => {
+                error.is_code("InvalidObjectState") || error.is_code("InvalidRequest")
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Ledger {
@@ -146,30 +199,58 @@ impl Ledger {
         Ok(fetch(origin, None).await?.1)
     }
 
-    /// The end of the sequence, and what the last finished run proved.
+    /// The end of the sequence, what the last finished run states, and what is wrong
+    /// with the records that were read for it.
+    ///
+    /// The sequence ends at the first free number, so that an object with a high number
+    /// blocks no run. A record that is unreadable, or dated later than `now`, is a fault
+    /// and is skipped.
     ///
     /// # Errors
-    /// The last segment cannot be read: an altered end is no place to go on
-    /// from.
-    pub async fn tip(&self) -> Result<(Tip, Option<Row>), LedgerError> {
+    /// The listing failed.
+    pub async fn end(&self, now: Timestamp) -> Result<LedgerEnd, LedgerError> {
         let numbers = self.numbers().await?;
-        let Some(&(last, _)) = numbers.last() else {
-            return Ok((Tip::default(), None));
+        let next = (0..).zip(&numbers).take_while(|(free, (number, _))| free == number).count();
+        let mut end = LedgerEnd {
+            tip: Tip { next: next as u64, sha256: None },
+            last: None,
+            faults: Vec::new(),
         };
-        let mut tip = Tip { next: last + 1, sha256: None };
-        // The last finished run is rarely more than a few segments back.
-        for (number, size_bytes) in numbers.into_iter().rev() {
-            let stored = self.stored(number, size_bytes).await?;
-            let segment = Segment::decode(number, &stored)?;
-            if number == last {
-                tip.sha256 = Some(sha256_hex(&stored));
+        if let Some(&(first, _)) = numbers.get(next) {
+            let reason = format!("{} records follow a gap in the numbers", numbers.len() - next);
+            end.faults.push((segment_key(self.prefix.as_deref(), first), reason));
+        }
+        let sequence = numbers.get(..next).unwrap_or_default();
+        for (at, &(number, size_bytes)) in sequence.iter().rev().take(MAX_READ_BACK).enumerate() {
+            let key = segment_key(self.prefix.as_deref(), number);
+            let stored = match self.stored(number, size_bytes).await {
+                Ok(stored) => stored,
+                Err(error) => {
+                    end.faults.push((key, in_one_line(&error)));
+                    continue;
+                }
+            };
+            if at == 0 {
+                end.tip.sha256 = Some(sha256_hex(&stored));
             }
-            let end = segment.rows.into_iter().rev().find(|row| matches!(row, Row::End { .. }));
-            if end.is_some() {
-                return Ok((tip, end));
+            let segment = match Segment::decode(number, &stored) {
+                Ok(segment) => segment,
+                Err(error) => {
+                    end.faults.push((key, error.to_string()));
+                    continue;
+                }
+            };
+            if let Some(reason) = dated_later(&segment, now) {
+                end.faults.push((key, reason));
+                continue;
+            }
+            let row = segment.rows.into_iter().rev().find(|row| matches!(row, Row::End { .. }));
+            if row.is_some() {
+                end.last = row;
+                break;
             }
         }
-        Ok((tip, None))
+        Ok(end)
     }
 
     /// Whether a segment has these bytes.
@@ -227,7 +308,7 @@ impl Ledger {
                 Err(error) if is_taken(&error) => {
                     // Ours, whose answer was lost on the way; others may follow it.
                     let is_ours = self.holds(head.number, &stored).await?;
-                    *tip = self.tip().await?.0;
+                    *tip = self.end(head.written_at).await?.tip;
                     if is_ours {
                         return Ok(());
                     }

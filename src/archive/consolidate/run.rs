@@ -17,7 +17,7 @@ use super::{
     copy::Target,
     find::{Reader, expect_logs, find_lanes, none},
     lane::{LaneFailure, LaneResult, Proven, Work},
-    ledger::{Ledger, LedgerError},
+    ledger::{Ledger, LedgerEnd, LedgerError},
     outsiders::{Place, UnboundObjects},
     pace::Limit,
     proof::Attester,
@@ -69,6 +69,9 @@ pub struct Asked {
     pub dry_run: bool,
     /// Whether what earlier runs proved is listed again.
     pub full: bool,
+    /// Whether days that earlier records state complete are left out, although nothing
+    /// authenticates these records.
+    pub trust_records: bool,
     /// Of which sources S3 may copy by itself, where it can.
     pub server_side: ServerSide,
     /// How archived objects are restored; they are left where absent.
@@ -165,6 +168,9 @@ pub struct Report {
     /// Whether more objects are left than are counted: the run was ended before all
     /// were listed.
     pub left_is_least: bool,
+    /// Objects below `orgtrail/` in the archive that are not what orgtrail writes there,
+    /// and were not used: key and reason.
+    pub record_faults: Vec<(String, String)>,
     /// The number of the last record written.
     pub last_record: Option<u64>,
 }
@@ -238,7 +244,7 @@ pub async fn consolidate(
     let objects = Arc::new(Objects::S3(objects));
     let contents = Arc::new(Contents::of(archive.prefix.as_deref()));
     let (tip, (mut found, outsiders), acceptances) = tokio::join!(
-        ledger.tip(),
+        ledger.end(run.now),
         find_lanes(asked, archive, sources, &scope, &contents, &progress, &mut report),
         Acceptances::read(objects, archive.prefix.as_deref()),
     );
@@ -248,9 +254,16 @@ pub async fn consolidate(
         hint: None,
     }));
     let acceptances = Arc::new(acceptances);
-    let (tip, end) = tip?;
-    let known = match end {
-        Some(Row::End { proven_through, .. }) => proven_through,
+    let LedgerEnd { tip, last, faults } = tip?;
+    report.record_faults = faults;
+    let closed_through = closed_through(run.now, asked.overlap_days);
+    // INVARIANT: whoever can write below `orgtrail/` can write a record, so that without
+    // `trust_records` none of them leaves a day out, or is repeated in this run's record.
+    let known: Proven = match last {
+        Some(Row::End { proven_through, .. }) if asked.trust_records => {
+            let within = |(lane, day): (String, Date)| (lane, day.min(closed_through));
+            proven_through.into_iter().map(within).collect()
+        }
         _ => Proven::new(),
     };
     expect_logs(&mut found);
@@ -278,7 +291,6 @@ pub async fn consolidate(
 
     let (rows, incoming) = tokio::sync::mpsc::channel(1024);
     let limit = Arc::new(Limit::new(asked.concurrency));
-    let closed_through = closed_through(run.now, asked.overlap_days);
     let work = |(lane, reader): (Lane, Reader)| Work {
         attester: Arc::new(Attester {
             keys: region_keys.get(&lane.region).cloned().unwrap_or_else(none),

@@ -136,6 +136,9 @@ impl Done {
                 HumanCount(counts.copied_inside_s3)
             ));
         }
+        for (key, reason) in &report.record_faults {
+            context.out.warn(format_args!("not used: {}: {}", plain(key), plain(reason)));
+        }
         sources::tell_missing(context, &self.missing);
         for name in &self.excluded {
             context.out.note(format_args!("left out by the config: {}", plain(name)));
