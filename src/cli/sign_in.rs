@@ -119,6 +119,7 @@ impl Context {
             roles,
             pacing: self.pacing()?,
             propagation: self.propagation()?,
+            allow_plain_http: self.allow_plain_http,
             ..Settings::default()
         };
         let aws = Aws::connect(settings).await.map_err(NotSignedIn)?;
@@ -287,7 +288,7 @@ impl Explain for NotSignedIn {
     }
 
     fn exit(&self) -> Exit {
-        Exit::Incomplete
+        if self.0.is_plain_http() { Exit::Usage } else { Exit::Incomplete }
     }
 }
 

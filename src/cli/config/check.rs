@@ -1,7 +1,6 @@
 use serde::Serialize;
 
 use super::lines;
-use crate::cli::output::paint;
 use crate::cli::{CliError, Context, Exit, Format};
 use crate::config::{ConfigError, Finding, Severity};
 
@@ -54,7 +53,7 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
         })?,
         Format::Text => {
             if !findings.is_empty() {
-                context.out.data(paint(&lines(path, &findings)))?;
+                context.out.data_in_color(lines(path, &findings))?;
             }
             let verdict = if errors == 0 { "valid" } else { "not valid" };
             context.out.note(format!(

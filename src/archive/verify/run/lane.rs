@@ -108,7 +108,9 @@ pub(super) async fn verify(
     let is_without_digests = summary.chains.is_empty()
         && findings.iter().any(|finding: &Finding| finding.kind == FindingKind::NoDigests);
     if is_without_digests {
-        unread.iter_mut().for_each(|finding| finding.severity = Severity::Notice);
+        for finding in &mut unread {
+            finding.severity = Severity::Notice;
+        }
     }
     findings.extend(unread);
     if is_whole && request.selection.trails.is_empty() && request.delivered.is_thorough() {
