@@ -5,6 +5,7 @@
 //! (`\u001b`), so that a JSON document stays one.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 fn is_hidden(c: char) -> bool {
     c.is_control()
@@ -35,10 +36,12 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
             '\n' => shown.push_str("\\n"),
             '\r' => shown.push_str("\\r"),
             '\t' => shown.push_str("\\t"),
-            c => c
-                .encode_utf16(&mut units)
-                .iter()
-                .for_each(|unit| shown.push_str(&format!("\\u{unit:04x}"))),
+            c => {
+                for unit in c.encode_utf16(&mut units) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(shown, "\\u{unit:04x}");
+                }
+            }
         }
     }
     Cow::Owned(shown)

@@ -515,9 +515,9 @@ mod tests {
 
     #[test]
     fn what_a_server_says_commands_no_terminal() {
-        assert_eq!(one_line(" not\n \u{1b}[2J here\u{7}. "), "not \\u{1b}[2J here\\u{7}");
+        assert_eq!(one_line(" not\n \u{1b}[2J here\u{7}. "), "not \\u001b[2J here\\u0007");
         let error = std::io::Error::other("two\nlines\u{1b}[1m");
-        assert_eq!(in_one_line(&error), "two; lines\\u{1b}[1m");
+        assert_eq!(in_one_line(&error), "two; lines\\u001b[1m");
     }
 
     #[test]

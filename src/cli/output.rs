@@ -31,23 +31,12 @@ impl Output {
     /// escaped, as JSON escapes them: all formats are text. A reader that has gone away is no
     /// error: the command goes on and its exit code stands.
     pub fn data(self, text: impl Display) -> Result<(), CliError> {
-        Self::write(printable::lines(&text.to_string()).into_owned())
+        write(printable::lines(&text.to_string()).into_owned())
     }
 
     /// Data for people, with the colours of errors, warnings and hints.
-    pub(super) fn data_in_color(self, text: impl Display) -> Result<(), CliError> {
-        Self::write(shown(&text.to_string()))
-    }
-
-    fn write(mut text: String) -> Result<(), CliError> {
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        let mut stdout = anstream::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(OutputError(error).into()),
-            _ => Ok(()),
-        }
+    pub(super) fn data_in_color(text: impl Display) -> Result<(), CliError> {
+        write(shown(&text.to_string()))
     }
 
     /// Data as indented JSON.
@@ -76,6 +65,18 @@ impl Output {
     fn person(text: impl Display) {
         // When standard error is gone, nobody is left to be told.
         let _ = writeln!(anstream::stderr().lock(), "{}", shown(&text.to_string()));
+    }
+}
+
+/// Writes to standard output, with a newline at the end.
+fn write(mut text: String) -> Result<(), CliError> {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(OutputError(error).into()),
+        _ => Ok(()),
     }
 }
 

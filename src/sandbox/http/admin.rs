@@ -82,11 +82,11 @@ fn is_for_this_machine(parts: &Parts) -> bool {
         let is_address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         is_address || host.eq_ignore_ascii_case("localhost")
     };
-    let mut names = parts.headers.get_all("host").iter();
-    let (first, second) = (names.next(), names.next());
-    let named = first.and_then(|name| name.to_str().ok()?.parse().ok());
+    let mut hosts = parts.headers.get_all("host").iter();
+    let (first, second) = (hosts.next(), hosts.next());
+    let host = first.and_then(|name| name.to_str().ok()?.parse().ok());
     second.is_none()
-        && named.as_ref().is_some_and(is_loopback)
+        && host.as_ref().is_some_and(is_loopback)
         && parts.uri.authority().is_none_or(is_loopback)
 }
 
