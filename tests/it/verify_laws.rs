@@ -185,8 +185,9 @@ impl Change {
                 bucket.objects.insert(there, object);
             }
             Self::Strip(index) => {
-                let key = key_of(bucket, index);
-                key.map(|key| bucket.get(&key).metadata.clear());
+                if let Some(key) = key_of(bucket, index) {
+                    bucket.get(&key).metadata.clear();
+                }
             }
         }
     }
@@ -207,7 +208,9 @@ proptest! {
     ) {
         let original = two_accounts();
         let mut bucket = original.clone();
-        changes.iter().for_each(|change| change.apply(&mut bucket));
+        for change in &changes {
+            change.apply(&mut bucket);
+        }
         let until = hours.map(|hours| at((since.unwrap_or(0) + hours).min(8)));
         let since = since.map(at);
         let window = Window {

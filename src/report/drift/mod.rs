@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn hidden_characters_are_shown() {
         assert_eq!(plain("a\nb\u{1b}\u{202e}"), "a\\nb\\u001b\\u202e");
-        assert_eq!(plain("\u{61c}\u{200b}\u{e0041}"), "\\u{61c}\\u{200b}\\u{e0041}");
+        assert_eq!(plain("\u{61c}\u{200b}\u{e0041}"), "\\u061c\\u200b\\udb40\\udc41");
         assert_eq!(plain("größe ✓"), "größe ✓");
     }
 }

@@ -263,11 +263,11 @@ fn of_chosen_trails(findings: Vec<Finding>, lane: &Lane, has_chains: bool) -> Ve
         return findings;
     }
     let count = others.iter().map(|finding| finding.objects).sum();
-    let named = |finding: &Finding| match finding.files.as_slice() {
+    let files_of = |finding: &Finding| match finding.files.as_slice() {
         [] => finding.key.iter().cloned().collect(),
         files => files.to_vec(),
     };
-    let names: Vec<String> = others.iter().flat_map(named).take(NAMED).collect();
+    let names: Vec<String> = others.iter().flat_map(files_of).take(NAMED).collect();
     let finding = Finding::new(FindingKind::LogsOfOtherTrails)
         .at(
             lane.bucket.as_deref(),
