@@ -7,7 +7,7 @@ use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{At, Aws, AwsError, Clients, Seen, is_transient, retry_while};
 use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult, chain};
-use crate::resources::{Desired, GuardrailScp, MetricAlarms, MetricFilters, Observed};
+use crate::resources::{Desired, Observed};
 use crate::stop::{GRACE, Stop};
 
 /// Something that a destroy leaves, and why.
@@ -107,20 +107,6 @@ fn own_alarm_names(id: &str, desired: &Desired, observed: &Observed) -> Vec<Stri
 /// Those that have the names of orgtrail's alarms.
 fn named<T>(found: &BTreeMap<String, T>) -> Vec<String> {
     ALARMS.iter().map(Alarm::full_name).filter(|name| found.contains_key(name)).collect()
-}
-
-/// Looks at what a plan leaves out and a destroy tells of: a guardrail, or alarms,
-/// that the config has switched off.
-pub async fn look_further(aws: &Aws, desired: &Desired, observed: &mut Observed) {
-    let clients = aws.clients(desired.management(), desired.home_region());
-    if !desired.config.guardrail.enabled {
-        observed.guardrail = GuardrailScp::observe(&clients, desired).await;
-    }
-    if !desired.config.cloudwatch_logs.enabled {
-        observed.metric_filters = MetricFilters::observe(&clients, desired).await;
-        let filters = &observed.metric_filters;
-        observed.metric_alarms = MetricAlarms::observe(&clients, desired, filters).await;
-    }
 }
 
 /// What stays after a destroy, with why and what it costs. What could not be read

@@ -37,6 +37,7 @@ mod trail;
 mod trail_logging;
 mod trail_tags;
 mod trusted_access;
+mod undeclared;
 mod vault;
 
 pub use access_log_bucket::AccessLogBucket;
@@ -63,6 +64,8 @@ pub use trail::{OrganizationTrail, Trails};
 pub use trail_logging::TrailLogging;
 pub use trail_tags::TrailTags;
 pub use trusted_access::TrustedAccess;
+pub use undeclared::Undeclared;
+pub(crate) use undeclared::{undeclared, unreadable};
 pub use vault::{Vault, VaultMfaDelete};
 
 use serde::Serialize;

@@ -78,10 +78,8 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
                     Seen::Absent
                 }
             },
-            when(
-                desired.config.guardrail.enabled,
-                Box::pin(GuardrailScp::observe(&management, desired))
-            ),
+            // Also where they are turned off: they may be live.
+            Box::pin(GuardrailScp::observe(&management, desired)),
             Box::pin(super::scps::observe(&management, desired)),
         )
     };
@@ -128,11 +126,8 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         )
     };
     let alarms = async {
-        let filters =
-            when(logs.enabled, Box::pin(MetricFilters::observe(&management, desired))).await;
-        let alarms =
-            when(logs.enabled, Box::pin(MetricAlarms::observe(&management, desired, &filters)))
-                .await;
+        let filters = Box::pin(MetricFilters::observe(&management, desired)).await;
+        let alarms = Box::pin(MetricAlarms::observe(&management, desired, &filters)).await;
         let topic = Box::pin(Topic::observe(&management, desired.alarm_topic_arn())).await;
         let subscriptions = match &topic {
             Seen::Present(topic) => {
@@ -168,10 +163,7 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
     let (trails, (event_selectors, insights, trail_tags, trail_logging)) = trail;
 
     let (replication, replication_role, vault) = tokio::join!(
-        when(
-            desired.config.archive.replication.is_some(),
-            given(&archive_bucket, Box::pin(bucket::Replication::observe(&archive, name)))
-        ),
+        given(&archive_bucket, Box::pin(bucket::Replication::observe(&archive, name))),
         Box::pin(ReplicationRole::observe(&archive, desired)),
         Box::pin(Vault::observe(aws, desired)),
     );

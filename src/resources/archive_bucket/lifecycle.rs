@@ -347,6 +347,15 @@ impl Resource for Lifecycle {
                 .map(|days| format!("replaced and deleted versions end after {days} days")),
         ];
         let what: Vec<String> = what.into_iter().flatten().collect();
+        let is_own = |rules: &BTreeMap<String, Rule>| {
+            rules.iter().any(|(id, rule)| id.starts_with(OWN) && rule.enabled)
+        };
+        if !desired.config.archive.lifecycle.enabled && is_own(before) {
+            return change.irreversible(
+                Confirmation::WeakenedGuard,
+                "logs no longer move to other classes and end as now (to keep it: archive.lifecycle)",
+            );
+        }
         if !what.is_empty() {
             return change.irreversible(
                 Confirmation::WeakenedGuard,
