@@ -85,7 +85,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     let failed = results.iter().any(|result| result.outcome != Outcome::Done);
     let unreadable = plan.has_unreadable() || remains.iter().any(|one| one.unreadable);
-    Ok(if failed || unreadable || stopped {
+    let refused = results.iter().any(|result| matches!(result.outcome, Outcome::Refused { .. }));
+    Ok(if refused {
+        Exit::Refused
+    } else if failed || unreadable || stopped {
         Exit::Incomplete
     } else if args.dry_run && writes {
         Exit::ChangesPending

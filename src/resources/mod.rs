@@ -47,7 +47,7 @@ pub use desired::Desired;
 pub use event_selectors::EventSelectors;
 pub(crate) use event_selectors::FoundSelectors;
 pub use guardrail_scp::GuardrailScp;
-pub(crate) use hands::{Hands, StepError};
+pub(crate) use hands::{Hands, StepError, changed};
 pub use insights::Insights;
 pub(crate) use kms_key::is_key;
 pub use kms_key::{KeyPolicy, KmsKey, Rotation};

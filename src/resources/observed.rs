@@ -168,11 +168,7 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         Box::pin(Vault::observe(aws, desired)),
     );
     // The key last: where its alias is missing, trail and bucket tell it.
-    let used_by_trail = trails
-        .present()
-        .and_then(|trails| trails.own.as_ref())
-        .and_then(|trail| trail.settings.kms_key.as_deref());
-    let used_by_bucket = encryption.present().and_then(|found| found.key.as_deref());
+    let (used_by_trail, used_by_bucket) = used_keys(&trails, &encryption);
     let kms_key = Box::pin(KmsKey::observe(aws, desired, used_by_trail, used_by_bucket)).await;
     let kms_key = match (kms_key, &trails, &encryption) {
         // One of them may use a key already: to go on would make a second one.
@@ -237,6 +233,16 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         guardrail,
         scps,
     }
+}
+
+/// What the trail and the bucket name their keys by.
+pub(super) fn used_keys<'o>(
+    trails: &'o Seen<Trails>,
+    encryption: &'o Seen<bucket::Encryption>,
+) -> (Option<&'o str>, Option<&'o str>) {
+    let trail = trails.present().and_then(|trails| trails.own.as_ref());
+    let trail = trail.and_then(|trail| trail.settings.kms_key.as_deref());
+    (trail, encryption.present().and_then(|found| found.key.as_deref()))
 }
 
 /// Reads what is asked for; what nobody asked for is not looked at, and its

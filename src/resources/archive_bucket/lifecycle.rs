@@ -69,7 +69,7 @@ pub struct Rule {
 const OWN: &str = "orgtrail-";
 
 impl Lifecycle {
-    pub(in crate::resources) async fn observe(
+    pub(crate) async fn observe(
         clients: &Clients,
         bucket: &BucketName,
     ) -> Seen<Self> {
