@@ -12,6 +12,8 @@ mod file;
 mod fingerprint;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod live_changes;
 pub mod mfa_delete;
 mod render;
 pub mod retire;
