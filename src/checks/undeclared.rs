@@ -19,12 +19,10 @@ fn judge(facts: &Facts) -> Vec<Answer> {
     let (desired, observed) = (&facts.desired, &facts.observed);
     let scope = |id: &str| match id {
         "guardrail" => Scope::Organization,
-        "alarms" | "metric-filters" | "alarm-topic/subscriptions" | "log-group" => {
-            Scope::Region {
-                account: desired.management().clone(),
-                region: desired.home_region().clone(),
-            }
-        }
+        "alarms" | "metric-filters" | "alarm-topic/subscriptions" | "log-group" => Scope::Region {
+            account: desired.management().clone(),
+            region: desired.home_region().clone(),
+        },
         _ => Scope::Bucket { bucket: desired.bucket().clone() },
     };
     let mut live: BTreeMap<Scope, Vec<Undeclared>> = BTreeMap::new();

@@ -212,7 +212,9 @@ fn check_manifest(name: &str, found: Option<&str>, wanted: &str) -> Result<(), C
             ),
             Exit::IntegrityFailure,
         )
-        .with_hint("ask whoever packed it for the bundle, and for what `orgtrail evidence` printed")),
+        .with_hint(
+            "ask whoever packed it for the bundle, and for what `orgtrail evidence` printed",
+        )),
         None => Err(CliError::usage(format!(
             "`--manifest-sha256` needs a bundle to verify, and `{name}` is none"
         ))),

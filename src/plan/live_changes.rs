@@ -19,12 +19,7 @@ type Row = (&'static str, fn(&mut Config), &'static [Confirmation], &'static [&'
 const ROWS: &[Row] = &[
     ("nothing", |_| {}, &[], &[]),
     // Destinations and deliveries of the trail.
-    (
-        "archive.bucket",
-        |c| c.archive.bucket = "acme-other".parse().unwrap(),
-        &[WeakenedGuard],
-        &[],
-    ),
+    ("archive.bucket", |c| c.archive.bucket = "acme-other".parse().unwrap(), &[WeakenedGuard], &[]),
     (
         "archive.prefix",
         |c| c.archive.prefix = Some("aside".parse().unwrap()),
@@ -98,12 +93,7 @@ const ROWS: &[Row] = &[
         &[WeakenedGuard],
         &[],
     ),
-    (
-        "archive.replication",
-        |c| c.archive.replication = None,
-        &[],
-        &["archive-bucket/replication"],
-    ),
+    ("archive.replication", |c| c.archive.replication = None, &[], &["archive-bucket/replication"]),
     (
         "archive.replication.bucket",
         |c| c.archive.replication.as_mut().unwrap().bucket = "acme-aside".parse().unwrap(),
@@ -116,12 +106,7 @@ const ROWS: &[Row] = &[
         &[],
         &["archive-bucket/notifications"],
     ),
-    (
-        "archive.lifecycle.enabled",
-        |c| c.archive.lifecycle.enabled = false,
-        &[WeakenedGuard],
-        &[],
-    ),
+    ("archive.lifecycle.enabled", |c| c.archive.lifecycle.enabled = false, &[WeakenedGuard], &[]),
     ("archive.retention_days", |c| c.archive.retention_days = 400, &[WeakenedGuard], &[]),
     (
         "archive.object_lock.mode",

@@ -51,9 +51,15 @@ pub(crate) fn undeclared(desired: &Desired, observed: &Observed) -> Vec<Undeclar
         } else {
             format!("to {}", targets.join(", "))
         };
-        let what =
-            format!("the service control policy `{}` is attached {attached}", config.guardrail.name);
+        let what = format!(
+            "the service control policy `{}` is attached {attached}",
+            config.guardrail.name
+        );
         found.push(Undeclared::turned_off("guardrail", "guardrail.enabled", what));
+    }
+    for name in observed.guardrail.present().into_iter().flat_map(|found| &found.renamed) {
+        let what = format!("the service control policy `{name}` is an earlier guardrail");
+        found.push(Undeclared::turned_off("guardrail", "guardrail.name", what));
     }
     if let Some(key) = observed.log_group.present().and_then(|group| group.kms_key.as_ref())
         && config.cloudwatch_logs.enabled
@@ -136,7 +142,9 @@ fn of_vault(desired: &Desired, observed: &Observed) -> Vec<Undeclared> {
     };
     let mut found = Vec::new();
     let lock = vault.object_lock.as_ref().and_then(|lock| lock.mode.as_ref());
-    if let Some(mode) = lock.filter(|_| super::archive_bucket::ObjectLock::wanted(&archive.object_lock).is_none()) {
+    if let Some(mode) =
+        lock.filter(|_| super::archive_bucket::ObjectLock::wanted(&archive.object_lock).is_none())
+    {
         let what = format!("new replicas in `{}` are locked, mode {mode}", declared.bucket);
         found.push(Undeclared::of_others("vault", "archive.object_lock", what));
     }

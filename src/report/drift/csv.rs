@@ -44,12 +44,7 @@ pub fn csv(run: &Run, overrides: &[String]) -> Result<String, ::csv::Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn fields(
-    run: &Run,
-    finding: &Finding,
-    change: &str,
-    overrides: &str,
-) -> [String; HEADER.len()] {
+fn fields(run: &Run, finding: &Finding, change: &str, overrides: &str) -> [String; HEADER.len()] {
     let (account, region) = place(&finding.scope);
     let (mut found, mut wanted, mut because, mut needs) = (None, None, None, None);
     match &finding.verdict {

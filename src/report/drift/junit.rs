@@ -44,13 +44,7 @@ pub fn junit(run: &Run, overrides: &[String]) -> String {
     xml
 }
 
-fn suite(
-    xml: &mut String,
-    run: &Run,
-    check: &str,
-    findings: &[&Finding],
-    overrides: &[String],
-) {
+fn suite(xml: &mut String, run: &Run, check: &str, findings: &[&Finding], overrides: &[String]) {
     let counts = Counts::of(findings.iter().copied());
     let name = shown(check);
     let _ = writeln!(

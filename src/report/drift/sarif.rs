@@ -29,17 +29,16 @@ pub fn sarif(run: &Run, overrides: &[String]) -> String {
     let overridden = overrides
         .iter()
         .map(|said| json!({ "level": "warning", "message": { "text": message(&plain(said)) } }));
-    let not_declared = run
-        .findings
-        .iter()
-        .filter(|finding| Standing::of(finding) == Standing::NotDeclared)
-        .map(|finding| {
-            json!({
-                "level": "note",
-                "message": { "text": message(&sentence(finding)) },
-                "associatedRule": { "id": finding.check },
-            })
-        });
+    let not_declared =
+        run.findings.iter().filter(|finding| Standing::of(finding) == Standing::NotDeclared).map(
+            |finding| {
+                json!({
+                    "level": "note",
+                    "message": { "text": message(&sentence(finding)) },
+                    "associatedRule": { "id": finding.check },
+                })
+            },
+        );
     let notifications: Vec<Value> = overridden.chain(not_declared).collect();
     let log = json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",

@@ -69,10 +69,7 @@ pub struct Rule {
 const OWN: &str = "orgtrail-";
 
 impl Lifecycle {
-    pub(crate) async fn observe(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Seen<Self> {
+    pub(crate) async fn observe(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
         let answer =
             clients.s3().get_bucket_lifecycle_configuration().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetLifecycleConfiguration");

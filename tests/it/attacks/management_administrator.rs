@@ -91,15 +91,30 @@ async fn what_the_configuration_turns_off_and_aws_still_has_is_in_the_plan_and_i
     let stage = Stage::new(&before).await;
     stage.converge().await;
     for (from, to, words) in [
-        ("enabled = true\n[archive.rep", "enabled = false\n[archive.rep", "access logs go to s3://"),
-        ("[archive.replication]\nbucket = \"acme-vault\"\n", "", "the rule `orgtrail-vault` replicates"),
+        (
+            "enabled = true\n[archive.rep",
+            "enabled = false\n[archive.rep",
+            "access logs go to s3://",
+        ),
+        (
+            "[archive.replication]\nbucket = \"acme-vault\"\n",
+            "",
+            "the rule `orgtrail-vault` replicates",
+        ),
         ("[alarms]\n", "", "these alarms exist: orgtrail-"),
-        ("[guardrail]\nenabled = true", "[guardrail]\nenabled = false", "the service control policy"),
+        (
+            "[guardrail]\nenabled = true",
+            "[guardrail]\nenabled = false",
+            "the service control policy",
+        ),
+        ("[guardrail]\n", "[guardrail]\nname = \"Other\"\n", "is an earlier guardrail"),
     ] {
         let config = before.replacen(from, to, 1);
         assert_ne!(config, before);
         let ran = run(&stage, &config, &["plan"]).await;
-        assert_eq!(ran.code, Some(0), "{words}: {}{}", ran.stdout, ran.stderr);
+        // A guardrail of another name is to be created.
+        let code = if to.contains("Other") { 10 } else { 0 };
+        assert_eq!(ran.code, Some(code), "{words}: {}{}", ran.stdout, ran.stderr);
         assert!(ran.stdout.contains("Live, but not declared"), "{}", ran.stdout);
         assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
         let ran = run(&stage, &config, &["drift", "--check", "undeclared"]).await;

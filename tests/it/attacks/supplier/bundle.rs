@@ -314,7 +314,10 @@ fn a_bundle_with_another_manifest_than_was_handed_over_is_refused() {
     };
     let (code, said) = check("other.tar.zst", &named);
     assert_eq!(code, Some(13), "{said}");
-    assert!(said.contains(&format!("expected {named}: it is not the bundle that was packed")), "{said}");
+    assert!(
+        said.contains(&format!("expected {named}: it is not the bundle that was packed")),
+        "{said}"
+    );
     for malformed in ["", "abc", &named[1..], &format!("{named}0"), &"x".repeat(64)] {
         let (code, said) = check(BUNDLE, malformed);
         assert_eq!(code, Some(2), "{malformed}: {said}");
@@ -339,5 +342,8 @@ fn what_is_to_be_handed_over_beside_a_bundle_is_printed_at_the_end() {
     assert!(last.contains("separately from the bundle"), "{said}");
     let (_, report, _) = verify(folder.path(), BUNDLE, true);
     let sha256 = report["bundle"]["manifest_sha256"].as_str().unwrap();
-    assert!(last.ends_with(&format!("orgtrail verify {BUNDLE} --manifest-sha256 {sha256}")), "{said}");
+    assert!(
+        last.ends_with(&format!("orgtrail verify {BUNDLE} --manifest-sha256 {sha256}")),
+        "{said}"
+    );
 }
