@@ -236,9 +236,10 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let names = found.iter().map(Source::name);
     let names: Vec<String> = names.chain(failed.iter().map(|one| one.place.clone())).collect();
     // A choice of sources is no reason to miss others.
-    let vanished = match args.source.is_empty() {
-        true => sources::vanished(&aws, &config, &known).await,
-        false => Vec::new(),
+    let vanished = if args.source.is_empty() {
+        sources::vanished(&aws, &config, &known).await
+    } else {
+        Vec::new()
     };
     let archive = archive(&config, &legacy.organization.id, &aws);
     let readers: Vec<(Source, Clients)> = found
