@@ -15,6 +15,7 @@ pub mod org;
 mod percent;
 pub mod plan;
 pub mod policy;
+mod printable;
 pub mod report;
 pub mod resources;
 pub mod sandbox;

@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-use super::{clock::ServiceClock, pacing::Pacer, stopping::Gate};
+use super::{clock::ServiceClock, pacing::Pacer, stopping::Gate, transport::is_loopback};
 
 /// Marks a request with the operation it belongs to.
 #[derive(Debug)]
@@ -135,30 +135,5 @@ impl HttpConnector for PacedConnector {
                 Err(elapsed) => Err(ConnectorError::timeout(elapsed.into())),
             }
         })
-    }
-}
-
-/// Whether an address leads to this machine: its host is an IP address of
-/// loopback, or a name that stands for it.
-pub(super) fn is_loopback(url: &str) -> bool {
-    let Ok(url) = url.parse::<http::Uri>() else { return false };
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_machine_is_known_by_its_addresses() {
-        for url in ["http://127.0.0.1:5000/a", "http://[::1]:5000", "http://a.localhost:1/b?c"] {
-            assert!(is_loopback(url), "{url}");
-        }
-        for url in ["https://s3.amazonaws.com/127.0.0.1", "http://192.0.2.1:5000", "no url", ""] {
-            assert!(!is_loopback(url), "{url}");
-        }
     }
 }

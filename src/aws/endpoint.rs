@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use serde::Serialize;
 
-use super::connector::is_loopback;
+use super::transport::{PlainHttp, is_loopback, plain_http};
 
 /// The services that orgtrail calls, by the SDK's ids.
 const SERVICES: [&str; 10] = [
@@ -36,6 +36,11 @@ impl Endpoint {
     pub(super) fn of(config: &SdkConfig) -> Self {
         let found = SERVICES.into_iter().filter_map(|id| Some((id, endpoint_of(config, id)?)));
         Self { replaced: found.collect() }
+    }
+
+    /// The first endpoint that is neither encrypted nor on this machine.
+    pub(super) fn plain_http(&self) -> Option<PlainHttp> {
+        self.replaced.values().find_map(|url| plain_http(url))
     }
 
     /// Whether every call stays on this machine.

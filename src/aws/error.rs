@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
-use super::{hint, kind, stopping::Stopped};
+use super::{hint, kind, stopping::Stopped, transport::PlainHttp};
 use crate::names::{AccountId, Region};
 use crate::report::{drift::plain, in_words};
 
@@ -217,8 +217,24 @@ impl AwsError {
         .into()
     }
 
+    /// An endpoint that may not be asked.
+    pub(super) fn refused(error: PlainHttp) -> Self {
+        Self::before_any_call(Arc::new(error))
+    }
+
+    /// Whether an endpoint was refused that is neither encrypted nor on this machine.
+    pub(crate) fn is_plain_http(&self) -> bool {
+        let source = self.source.as_deref().map(|it| it as &(dyn std::error::Error + 'static));
+        std::iter::successors(source, |error| error.source())
+            .any(<dyn std::error::Error>::is::<PlainHttp>)
+    }
+
     /// A name of ours that does not parse.
     pub(super) fn from_name(error: crate::names::NameError) -> Self {
+        Self::before_any_call(Arc::new(error))
+    }
+
+    fn before_any_call(source: Source) -> Self {
         Failure {
             operation: "GetCallerIdentity".into(),
             service: "sts".into(),
@@ -230,7 +246,7 @@ impl AwsError {
             message: None,
             request_id: None,
             bucket_region: None,
-            source: Some(Arc::new(error)),
+            source: Some(source),
         }
         .into()
     }
@@ -499,9 +515,9 @@ mod tests {
 
     #[test]
     fn what_a_server_says_commands_no_terminal() {
-        assert_eq!(one_line(" not\n \u{1b}[2J here\u{7}. "), "not \\u{1b}[2J here\\u{7}");
+        assert_eq!(one_line(" not\n \u{1b}[2J here\u{7}. "), "not \\u001b[2J here\\u0007");
         let error = std::io::Error::other("two\nlines\u{1b}[1m");
-        assert_eq!(in_one_line(&error), "two; lines\\u{1b}[1m");
+        assert_eq!(in_one_line(&error), "two; lines\\u001b[1m");
     }
 
     #[test]

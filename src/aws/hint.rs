@@ -61,6 +61,11 @@ pub(super) fn of(error: &AwsError) -> Option<String> {
         }
         ErrorKind::Stopped => "run the same command again".into(),
         ErrorKind::NotFound | ErrorKind::Conflict => return None,
+        _ if error.is_plain_http() => {
+            "whoever is on the way could read and change all of it: use an https:// endpoint, or \
+             `--allow-plain-http` where you trust that network"
+                .into()
+        }
         ErrorKind::Other => match error.code.as_deref() {
             Some("SignatureDoesNotMatch") => {
                 "the secret access key does not belong to the access key id".into()

@@ -31,6 +31,7 @@ mod seen;
 mod session;
 mod settings;
 mod stopping;
+mod transport;
 
 pub use clients::{At, Clients};
 pub(crate) use clock::SANDBOX_TIME;

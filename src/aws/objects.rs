@@ -35,7 +35,7 @@ use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::{At as _, AwsError, Clients, bucket_owner::EXPECTED_OWNER};
+use super::{At as _, AwsError, Clients, bucket_owner::EXPECTED_OWNER, transport::AnswerIsObject};
 
 const ACTION: &str = "s3:GetObject";
 /// What user metadata's headers begin with.
@@ -196,6 +196,8 @@ impl Way {
     /// The object where it comes as it should.
     async fn get(&self, key: &str) -> Option<Object> {
         let request = self.signed(&format!("{}{key}", self.base)).await.ok()?;
+        let mut request = request;
+        request.add_extension(AnswerIsObject);
         let mut answer = self.connector.call(request).await.ok()?;
         if answer.status().as_u16() != 200 {
             return None;

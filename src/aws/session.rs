@@ -2,11 +2,6 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig, identity::IdentityCache};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_smithy_http_client::{
-    Builder as HttpBuilder, Connector,
-    proxy::ProxyConfig,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 use aws_smithy_runtime_api::client::{
     http::SharedHttpClient, stalled_stream_protection::StalledStreamProtectionConfig,
 };
@@ -23,6 +18,7 @@ use super::{
     pacing::{Monotonic, Pacer, RuntimeClock},
     role::RoleSession,
     stopping::Gate,
+    transport::http_client,
 };
 use crate::names::{AccountId, Arn, Partition, Region};
 use crate::stop::Stop;
@@ -77,15 +73,23 @@ impl Aws {
     /// SSO, web identity, container, instance) and asks STS who that is.
     ///
     /// # Errors
-    /// No credentials, dead ones, or no way to STS.
+    /// No credentials, dead ones, no way to STS, or an endpoint that is neither
+    /// encrypted nor on this machine.
     pub async fn connect(settings: Settings) -> Result<Self, AwsError> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client())
+            .http_client(http_client(settings.allow_plain_http))
             .identity_cache(IdentityCache::lazy().load_timeout(Duration::from_secs(30)).build());
         if let Some(region) = &settings.home_region {
             loader = loader.region(aws_config::Region::new(region.to_string()));
         }
-        Self::with_base(settings, loader.load().await).await
+        let base = loader.load().await;
+        // Before anybody is asked: the first answer may be what does the harm.
+        if let Some(refused) = Endpoint::of(&base).plain_http()
+            && !settings.allow_plain_http
+        {
+            return Err(AwsError::refused(refused));
+        }
+        Self::with_base(settings, base).await
     }
 
     /// The same from a configuration that is loaded already: its credentials,
@@ -107,7 +111,7 @@ impl Aws {
             .clone()
             .or_else(|| base.region().and_then(|region| region.as_ref().parse().ok()))
             .map_or_else(|| "us-east-1".parse().map_err(AwsError::from_name), Ok)?;
-        let http = base.http_client().unwrap_or_else(http_client);
+        let http = base.http_client().unwrap_or_else(|| http_client(settings.allow_plain_http));
         let base = patient(&base, &settings, http.clone());
         let pacer = Arc::new(Pacer::new(settings.pacing, clock));
         let settings = Arc::new(settings);
@@ -388,21 +392,6 @@ fn patient(base: &SdkConfig, settings: &Settings, http: SharedHttpClient) -> Sdk
             StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(20)).build(),
         )
         .build()
-}
-
-/// The one HTTP client: TLS by rustls, proxies from the environment, no
-/// decompression of contents.
-fn http_client() -> SharedHttpClient {
-    HttpBuilder::new().build_with_connector_fn(|settings, components| {
-        let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env());
-        if let Some(settings) = settings {
-            builder = builder.connector_settings(settings.clone());
-        }
-        builder.set_sleep_impl(components.and_then(
-            aws_smithy_runtime_api::client::runtime_components::RuntimeComponents::sleep_impl,
-        ));
-        builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
-    })
 }
 
 #[cfg(test)]

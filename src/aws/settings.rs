@@ -11,6 +11,8 @@ pub struct Settings {
     pub home_region: Option<Region>,
     /// The roles by which accounts are entered.
     pub roles: Roles,
+    /// Whether calls may go unencrypted to an endpoint that is not on this machine.
+    pub allow_plain_http: bool,
     /// Whether calls are paced.
     pub pacing: Pacing,
     /// How long anything is waited for.

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use super::ending::unless_stopped;
+use super::output::shown;
 use super::{CliError, Context, Exit};
 
 impl Context {
@@ -24,7 +25,7 @@ impl Context {
             self.out.warn(identity);
         }
         let unasked = |error: std::io::Error| CliError::new(error, Exit::Unexpected);
-        write!(anstream::stderr().lock(), "{question} [y/N] ").map_err(unasked)?;
+        write!(anstream::stderr().lock(), "{} [y/N] ", shown(question)).map_err(unasked)?;
         // A signal ends the question: the thread that waits for the answer is left.
         let answer = tokio::task::spawn_blocking(|| {
             let mut answer = String::new();

@@ -56,6 +56,8 @@ pub struct Context {
     pub format: Format,
     /// The same, for commands that know more than text and JSON.
     pub rendering: Rendering,
+    /// Whether calls may go unencrypted to endpoints that are not on this machine.
+    pub allow_plain_http: bool,
     /// Whether questions are answered with yes.
     pub yes: bool,
     /// Where to print.

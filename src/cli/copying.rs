@@ -31,7 +31,7 @@ pub(super) async fn show(out: Output, progress: Arc<Progress>, bar: Option<Progr
             Some(bar) => {
                 bar.set_length(state.expected.max(state.done));
                 bar.set_position(state.done);
-                bar.set_message(state.told());
+                bar.set_message(crate::printable::lines(&state.told()).into_owned());
             }
             None => out.note(state.told()),
         }

@@ -91,6 +91,10 @@ struct GlobalOptions {
     #[arg(long, global = true)]
     allow_env_identity: bool,
 
+    /// Let calls go unencrypted (http://) to endpoints that are not on this machine.
+    #[arg(long, global = true)]
+    allow_plain_http: bool,
+
     /// Answer every question with yes.
     #[arg(long, short = 'y', global = true)]
     yes: bool,
@@ -241,6 +245,7 @@ pub fn main() -> ExitCode {
         config_path: cli.global.config,
         format: cli.global.format.format(),
         rendering: cli.global.format,
+        allow_plain_http: cli.global.allow_plain_http,
         yes: cli.global.yes,
         out: Output::new(cli.global.quiet),
         environment: Environment::of_process().allowing_identity(cli.global.allow_env_identity),
@@ -291,7 +296,8 @@ fn start_log(filter: &str) {
     let filter = tracing_subscriber::EnvFilter::new(filter);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(|| anstream::AutoStream::auto(std::io::stderr()))
+        .with_ansi(false)
+        .with_writer(|| output::Printed(std::io::stderr()))
         .init();
 }
 

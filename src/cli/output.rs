@@ -8,6 +8,7 @@ use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
 use super::{CliError, Exit, Explain};
+use crate::printable;
 
 /// Standard output for data, standard error for people.
 ///
@@ -26,18 +27,16 @@ impl Output {
         self.quiet
     }
 
-    /// Data, with a newline at its end. A reader that has gone away is no
+    /// Data, with a newline at its end and with characters that act on a terminal
+    /// escaped, as JSON escapes them: all formats are text. A reader that has gone away is no
     /// error: the command goes on and its exit code stands.
     pub fn data(self, text: impl Display) -> Result<(), CliError> {
-        let mut text = text.to_string();
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        let mut stdout = anstream::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(OutputError(error).into()),
-            _ => Ok(()),
-        }
+        write(printable::lines(&text.to_string()).into_owned())
+    }
+
+    /// Data for people, with the colours of errors, warnings and hints.
+    pub(super) fn data_in_color(text: impl Display) -> Result<(), CliError> {
+        write(shown(&text.to_string()))
     }
 
     /// Data as indented JSON.
@@ -65,12 +64,30 @@ impl Output {
 
     fn person(text: impl Display) {
         // When standard error is gone, nobody is left to be told.
-        let _ = writeln!(anstream::stderr().lock(), "{}", paint(&text.to_string()));
+        let _ = writeln!(anstream::stderr().lock(), "{}", shown(&text.to_string()));
     }
 }
 
+/// Writes to standard output, with a newline at the end.
+fn write(mut text: String) -> Result<(), CliError> {
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(OutputError(error).into()),
+        _ => Ok(()),
+    }
+}
+
+/// A text for people as a terminal shows it: nothing that others wrote acts on it, and
+/// the only sequences are the colours that are added here.
+pub(super) fn shown(text: &str) -> String {
+    paint(&printable::lines(text))
+}
+
 /// Colours the words that errors, warnings and hints begin with.
-pub(super) fn paint(text: &str) -> String {
+fn paint(text: &str) -> String {
     let paint_line = |line: &str| {
         if let Some(rest) = line.strip_prefix("error:") {
             format!("{}{rest}", "error:".red().bold())
@@ -90,3 +107,34 @@ pub(super) fn paint(text: &str) -> String {
 struct OutputError(#[source] std::io::Error);
 
 impl Explain for OutputError {}
+
+/// A writer of logs, each event in one write, that escapes as [`Output`] does.
+#[derive(Debug)]
+pub(super) struct Printed<W>(pub(super) W);
+
+impl<W: Write> Write for Printed<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        self.0.write_all(printable::lines(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_others_wrote_acts_on_a_terminal() {
+        let hostile = "error: a\u{1b}[2Jb\n\u{9d}0;title\u{7}\nwarning:\u{1b}c";
+        let said = anstream::adapter::strip_str(&shown(hostile)).to_string();
+        assert_eq!(said, "error: a\\u001b[2Jb\n\\u009d0;title\\u0007\nwarning:\\u001bc");
+        let mut log = Vec::new();
+        Printed(&mut log).write_all(hostile.as_bytes()).unwrap();
+        assert!(!log.contains(&0x1b) && log.contains(&b'\n'));
+    }
+}

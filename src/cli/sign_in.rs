@@ -134,6 +134,7 @@ impl Context {
             roles,
             pacing: self.pacing()?,
             propagation: self.propagation()?,
+            allow_plain_http: self.allow_plain_http,
             ..Settings::default()
         };
         let aws = Aws::connect(settings).await.map_err(NotSignedIn)?;
@@ -314,7 +315,7 @@ impl Explain for NotSignedIn {
     }
 
     fn exit(&self) -> Exit {
-        Exit::Incomplete
+        if self.0.is_plain_http() { Exit::Usage } else { Exit::Incomplete }
     }
 }
 

@@ -34,6 +34,8 @@ pub async fn vanished(
     let ledger = Ledger::new(target.clone(), prefix.map(str::to_owned));
     let remembered = match remembered(&ledger).await {
         Ok(remembered) => remembered,
+        // Before the archive exists, no run has recorded anything.
+        Err(LedgerError::Aws(error)) if error.is_not_found() => return Vec::new(),
         Err(error) => {
             let reason = format!("the sources of earlier runs could not be read: {error}");
             return vec![failure("the run records".to_owned(), reason, None)];

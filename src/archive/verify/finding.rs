@@ -155,7 +155,10 @@ kinds! {
         "the trail's status reports no deliveries, so CloudTrail cannot confirm that the newest digests are here";
     /// Chains of chosen trails were followed, and no others.
     UnlistedNotChecked "unlisted-not-checked" Notice
-        "only the chains of the chosen trails were verified: log files that no digest lists were not searched for";
+        "only the chains of the chosen trails were verified: accounts and Regions without one were not searched";
+    /// Log files that no digest of the chosen trails lists.
+    LogsOfOtherTrails "logs-of-other-trails" Incomplete
+        "no digest of the chosen trails lists these log files: another trail may have delivered them; verify without `--trail` to find out";
     /// A trail whose chain is here no longer exists, and no record says that it was retired.
     SourceVanished "source-vanished" Incomplete
         "the trail that wrote these digests no longer exists, so CloudTrail cannot confirm where its chain ends; if it was retired, record that with `orgtrail retire ARN --yes`";

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::delivery::Deliveries;
@@ -400,18 +400,15 @@ impl Request {
         (rules, failed)
     }
 
-    /// How far around the window digests are read: they may list files at its edges.
-    fn margin(&self) -> SignedDuration {
-        if self.selection.trails.is_empty() { BORDER } else { SignedDuration::ZERO }
-    }
-
+    /// Whether a digest is read: those just outside of the window may list files at its
+    /// edges.
     fn includes(&self, time: Timestamp) -> bool {
-        let since = self.window.since.and_then(|since| since.checked_sub(self.margin()).ok());
+        let since = self.window.since.and_then(|since| since.checked_sub(BORDER).ok());
         since.is_none_or(|since| time >= since) && self.before_last(time)
     }
 
     fn before_last(&self, time: Timestamp) -> bool {
-        let last = self.window.last.and_then(|last| last.checked_add(self.margin()).ok());
+        let last = self.window.last.and_then(|last| last.checked_add(BORDER).ok());
         last.is_none_or(|last| time <= last)
     }
 }

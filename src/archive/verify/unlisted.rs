@@ -32,7 +32,7 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(3);
 /// How many unlisted files of a folder have a finding of their own.
 const FINDINGS: u64 = 1000;
 /// How many files a finding of several names.
-pub(super) const NAMED: usize = 100;
+pub(in crate::archive::verify) const NAMED: usize = 100;
 
 /// A log file below its folder: time and unique part.
 type Name = (Timestamp, Box<str>);

@@ -1,8 +1,7 @@
 use serde::Serialize;
 
 use super::lines;
-use crate::cli::output::paint;
-use crate::cli::{CliError, Context, Exit, Format};
+use crate::cli::{CliError, Context, Exit, Format, Output};
 use crate::config::{ConfigError, Finding, Severity};
 
 /// Say everything that is wrong with the config, without asking AWS.
@@ -54,7 +53,7 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
         })?,
         Format::Text => {
             if !findings.is_empty() {
-                context.out.data(paint(&lines(path, &findings)))?;
+                Output::data_in_color(lines(path, &findings))?;
             }
             let verdict = if errors == 0 { "valid" } else { "not valid" };
             context.out.note(format!(

@@ -14,7 +14,6 @@ mod ocsf;
 mod sarif;
 mod text;
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
@@ -29,6 +28,7 @@ use crate::checks::{
     CATALOGUE, Cause, Cell, Check, Coverage, Finding, Mapping, Run, Scope, Severity, Verdict,
 };
 use crate::names::{AccountId, Region};
+pub(crate) use crate::printable::plain;
 
 /// The formats that a run can be rendered to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
@@ -323,29 +323,6 @@ fn sentence(finding: &Finding) -> String {
     }
 }
 
-/// One line that shows every character that would not be seen, or that XML
-/// refuses, as its escape: names and answers come from elsewhere.
-pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    fn hidden(c: char) -> bool {
-        c.is_control()
-            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
-                | '\u{e0000}'..='\u{e007f}')
-    }
-    if !text.contains(hidden) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if hidden(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    Cow::Owned(shown)
-}
-
 fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
@@ -403,7 +380,7 @@ mod tests {
 
     #[test]
     fn hidden_characters_are_shown() {
-        assert_eq!(plain("a\nb\u{1b}\u{202e}"), "a\\nb\\u{1b}\\u{202e}");
+        assert_eq!(plain("a\nb\u{1b}\u{202e}"), "a\\nb\\u001b\\u202e");
         assert_eq!(plain("\u{61c}\u{200b}\u{e0041}"), "\\u{61c}\\u{200b}\\u{e0041}");
         assert_eq!(plain("größe ✓"), "größe ✓");
     }

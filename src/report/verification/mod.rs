@@ -99,6 +99,6 @@ fn digests(lane: &LaneReport) -> (u64, u64) {
 mod tests {
     #[test]
     fn a_key_writes_no_line_of_its_own() {
-        assert_eq!(super::plain("a\u{1b}[2J\nb/é"), "a\\u{1b}[2J\\nb/é");
+        assert_eq!(super::plain("a\u{1b}[2J\nb/é"), "a\\u001b[2J\\nb/é");
     }
 }

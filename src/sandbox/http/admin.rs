@@ -1,5 +1,7 @@
 //! The sandbox's own calls, which AWS has not: time, faults and state.
 
+use std::net::IpAddr;
+
 use http::{HeaderValue, Method, Response, StatusCode, request::Parts};
 use jiff::SignedDuration;
 use s3s::Body;
@@ -41,9 +43,15 @@ struct Change {
 
 /// Answers one of the sandbox's own calls.
 pub(super) fn answer(world: &World, parts: &Parts, body: &[u8]) -> Response<Body> {
-    // Pages in a browser have no business here.
+    // Pages in a browser have no business here, whatever name they reach it by.
     if parts.headers.contains_key("origin") {
         return plain(StatusCode::FORBIDDEN, "not for web pages");
+    }
+    if !is_for_this_machine(parts) {
+        return plain(
+            StatusCode::FORBIDDEN,
+            "the Host must be localhost or an address of loopback",
+        );
     }
     let path = parts.uri.path();
     let done = match (&parts.method, path.strip_prefix(PREFIX).unwrap_or(path)) {
@@ -64,6 +72,22 @@ pub(super) fn answer(world: &World, parts: &Parts, body: &[u8]) -> Response<Body
         Ok(value) => json_answer(&value),
         Err(message) => plain(StatusCode::BAD_REQUEST, &message),
     }
+}
+
+/// Whether every name that the request gives for its server stands for this machine: a
+/// name that a page's owner points here (DNS rebinding) does not.
+fn is_for_this_machine(parts: &Parts) -> bool {
+    let is_loopback = |authority: &http::uri::Authority| {
+        let host = authority.host().trim_matches(['[', ']']);
+        let is_address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        is_address || host.eq_ignore_ascii_case("localhost")
+    };
+    let mut hosts = parts.headers.get_all("host").iter();
+    let (first, second) = (hosts.next(), hosts.next());
+    let host = first.and_then(|name| name.to_str().ok()?.parse().ok());
+    second.is_none()
+        && host.as_ref().is_some_and(is_loopback)
+        && parts.uri.authority().is_none_or(is_loopback)
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {

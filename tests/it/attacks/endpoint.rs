@@ -1,5 +1,10 @@
 //! Someone who controls an endpoint, the environment or a proxy.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::Value;
 
 use crate::apply_command::command;
@@ -139,4 +144,109 @@ async fn a_configuration_that_the_environment_names_is_named_with_its_path() {
     let arguments = ["--config", "orgtrail.toml", "plan"];
     let (_, stdout, _) = run_with_variable(&stage, variable, &arguments).await;
     assert!(!stdout.contains("set by the environment"), "{stdout}");
+/// A server that answers every connection with these bytes, again and again until the
+/// caller goes away, and counts connections.
+fn answering(head: &'static str, again: &'static [u8]) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let reached = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&reached);
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            count.fetch_add(1, Ordering::SeqCst);
+            std::thread::spawn(move || {
+                let _ = connection.read(&mut [0; 4096]);
+                let _ = connection.write_all(head.as_bytes());
+                let _ = connection.flush();
+                while !again.is_empty() && connection.write_all(again).is_ok() {}
+            });
+        }
+    });
+    (address, reached)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_an_end_is_cut_off() {
+    let stage = Stage::new(MINIMAL).await;
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nconnection: close\r\n\r\n<a>";
+    let (address, _) = answering(head, &[b'x'; 65536]);
+    for service in ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_ORGANIZATIONS"] {
+        let url = format!("http://{address}");
+        let ran = run_with_variable(&stage, (service, &url), &["accounts"]).await;
+        let (code, stdout, stderr) = ran;
+        assert_eq!(code, Some(14), "{stdout}{stderr}");
+        assert!(stderr.contains("longer than 33554432 bytes"), "{stderr}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_unencrypted_to_another_machine() {
+    let stage = Stage::new(MINIMAL).await;
+    // Documentation's addresses, where nobody answers.
+    for url in ["http://192.0.2.1:4566", "http://127.0.0.1.example", "http://127.0.0.1@192.0.2.1"] {
+        for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
+            let ran = run_with_variable(&stage, (variable, url), &["verify"]).await;
+            let (code, stdout, stderr) = ran;
+            assert_eq!(code, Some(2), "{variable} {url}: {stdout}{stderr}");
+            assert!(stderr.contains("is not encrypted"), "{stderr}");
+            assert!(stderr.contains("--allow-plain-http"), "{stderr}");
+        }
+    }
+    // The environment alone does not allow it.
+    let ran = run_with_variable(&stage, ("ORGTRAIL_ALLOW_PLAIN_HTTP", "true"), &["accounts"]).await;
+    assert_eq!(ran.0, Some(0), "{}", ran.2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_allowed_is_asked_and_a_proxy_gets_nothing_of_this_machine() {
+    let stage = Stage::new(MINIMAL).await;
+    let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let (address, reached) = answering(refusal, b"");
+    let proxy = format!("http://{address}");
+    for variable in ["HTTP_PROXY", "ALL_PROXY", "http_proxy"] {
+        let ran = run_with_variable(&stage, (variable, &proxy), &["accounts"]).await;
+        assert_eq!(ran.0, Some(0), "{}", ran.2);
+        assert_eq!(reached.load(Ordering::SeqCst), 0, "{variable}");
+    }
+    // With the flag, what is meant for another machine goes there: by way of the proxy.
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["accounts", "--allow-plain-http"];
+    let mut command = command(&stage.sandbox, folder.path(), MINIMAL, &arguments);
+    command.env("AWS_ENDPOINT_URL_STS", "http://sts.example").env("HTTP_PROXY", &proxy);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert_eq!(output.status.code(), Some(14), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(reached.load(Ordering::SeqCst) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_is_controlled_under_a_name_of_this_machine_alone() {
+    let stage = Stage::new(MINIMAL).await;
+    let url = stage.sandbox.endpoint().to_string();
+    let address = url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+    let port = address.rsplit(':').next().unwrap().to_owned();
+    let ask = move |headers: String, target: String| {
+        let mut connection = TcpStream::connect(&address).unwrap();
+        let request = format!("GET {target} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer)[9..12].to_owned()
+    };
+    tokio::task::spawn_blocking(move || {
+        for host in ["evil.example", "127.0.0.1.example", "localhost.example", "192.0.2.1", ""] {
+            let answer = ask(format!("host: {host}:{port}\r\n"), "/_sandbox/state".to_owned());
+            assert!(["403", "400"].contains(&answer.as_str()), "{host}: {answer}");
+        }
+        let twice = "host: localhost\r\nhost: evil.example\r\n".to_owned();
+        assert_ne!(ask(twice, "/_sandbox/state".to_owned()), "200");
+        let page = format!("host: localhost:{port}\r\norigin: http://localhost:{port}\r\n");
+        assert_eq!(ask(page, "/_sandbox/state".to_owned()), "403");
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            let answer = ask(format!("host: {host}:{port}\r\n"), "/_sandbox/state".to_owned());
+            assert_eq!(answer, "200", "{host}");
+        }
+    })
+    .await
+    .unwrap();
 }

@@ -145,11 +145,10 @@ async fn of_account(
                 Ok(region) if is_within(&folder) => {
                     regions.entry(region).or_default().extend(class);
                 }
-                Ok(_) => {}
                 Err(_) if folder.starts_with(prefix) => {
                     stray::below(source, &folder, &mut strays).await?;
                 }
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
     }

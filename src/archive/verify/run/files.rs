@@ -48,14 +48,12 @@ impl LogFiles {
     }
 
     fn new(request: &Arc<Request>, place: usize, lane: &Arc<Lane>, class: LogClass) -> Self {
-        // With some trails only, another may have delivered a file.
-        let all = request.selection.trails.is_empty();
         let window = request.window;
         Self {
             place,
             lane: Arc::clone(lane),
             class,
-            listing: all.then(|| listing(request, lane, class.folder(), window.since)),
+            listing: Some(listing(request, lane, class.folder(), window.since)),
             next: None,
             unclaimed: Unclaimed::new((**lane).clone(), class, window),
             listed: 0,

@@ -17,6 +17,7 @@ use crate::archive::verify::chain::{Border, ChainVerifier, Outcome};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::opened::FetchedDigest;
 use crate::archive::verify::place::Lane;
+use crate::archive::verify::unlisted::NAMED;
 
 /// A log file's minute may lie this long after its digest's hour.
 const AFTER: SignedDuration = SignedDuration::from_hours(1);
@@ -108,10 +109,15 @@ pub(super) async fn verify(
     let is_without_digests = summary.chains.is_empty()
         && findings.iter().any(|finding: &Finding| finding.kind == FindingKind::NoDigests);
     if is_without_digests {
-        unread.iter_mut().for_each(|finding| finding.severity = Severity::Notice);
+        for finding in &mut unread {
+            finding.severity = Severity::Notice;
+        }
     }
     findings.extend(unread);
-    if is_whole && request.selection.trails.is_empty() && request.delivered.is_thorough() {
+    if !request.selection.trails.is_empty() {
+        findings = of_chosen_trails(findings, &lane, !summary.chains.is_empty());
+    }
+    if is_whole && request.delivered.is_thorough() {
         let folders = classes.iter().map(|class| class.folder()).chain([DIGEST_FOLDER]);
         let places = lanes.iter().flat_map(|lane| folders.clone().map(move |it| (lane, it)));
         for (lane, folder) in places {
@@ -242,4 +248,39 @@ async fn take(
 
 fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.checked_add(by).unwrap_or(time)
+}
+
+/// The findings where only chosen trails were followed: log files that their digests do
+/// not list may be another trail's, but are not proven. Where no chosen trail has a chain,
+/// all of them are other trails' matter.
+fn of_chosen_trails(findings: Vec<Finding>, lane: &Lane, has_chains: bool) -> Vec<Finding> {
+    let is_of_others = |finding: &Finding| {
+        use FindingKind::{LogUnlisted, LogsUnproven, NoDigests};
+        matches!(finding.kind, LogUnlisted | LogsUnproven | NoDigests)
+    };
+    let (others, mut findings): (Vec<_>, Vec<_>) = findings.into_iter().partition(is_of_others);
+    if others.is_empty() || !has_chains {
+        return findings;
+    }
+    let count = others.iter().map(|finding| finding.objects).sum();
+    let named = |finding: &Finding| match finding.files.as_slice() {
+        [] => finding.key.iter().cloned().collect(),
+        files => files.to_vec(),
+    };
+    let names: Vec<String> = others.iter().flat_map(named).take(NAMED).collect();
+    let finding = Finding::new(FindingKind::LogsOfOtherTrails)
+        .at(
+            lane.bucket.as_deref(),
+            lane.root.folder(&lane.account, LogClass::Events.folder(), &lane.region),
+        )
+        .because("digests of the chosen trails that list them", "none")
+        .of_files(count, names);
+    let periods = || others.iter().filter_map(|finding| finding.period);
+    let from = periods().map(|period| period.from).min();
+    let over = from.zip(periods().map(|period| period.to).max());
+    findings.push(match over {
+        Some((from, to)) => finding.over(from, to),
+        None => finding,
+    });
+    findings
 }

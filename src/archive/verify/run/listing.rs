@@ -15,6 +15,7 @@ use crate::archive::verify::clutter::is_clutter;
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::Stem;
 use crate::archive::verify::source::{ListError, ListedObject, Source};
+use crate::archive::verify::unlisted::BORDER;
 use crate::names::TrailName;
 
 /// How many digests are fetched and followed at a time.
@@ -131,7 +132,7 @@ impl Digests {
                     keys.push(key);
                 }
             }
-            let last = request.window.last.and_then(|last| last.checked_add(request.margin()).ok());
+            let last = request.window.last.and_then(|last| last.checked_add(BORDER).ok());
             let is_past = last.is_some_and(|last| day > day_of(last));
             if is_past {
                 listing.ended = true;
@@ -170,7 +171,7 @@ pub(super) fn listing(
     since: Option<Timestamp>,
 ) -> Listing {
     let prefix = lane.root.folder(&lane.account, folder, &lane.region);
-    let since = since.and_then(|since| since.checked_sub(request.margin()).ok());
+    let since = since.and_then(|since| since.checked_sub(BORDER).ok());
     let after = since.map(|since| format!("{prefix}{}", since.strftime("%Y/%m/%d/")));
     Listing { root: lane.root.clone(), objects: request.source.list(&prefix, after), foreign: 0 }
 }

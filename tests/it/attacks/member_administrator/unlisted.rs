@@ -201,3 +201,14 @@ async fn the_newest_hour_waits_for_its_digest_and_is_not_in_the_window() {
     assert!(said(&verified).contains("for the chains of the chosen trails only"));
     assert!(said(&verified).contains("unlisted-not-checked"), "{}", said(&verified));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planted_log_is_not_proven_by_the_chains_of_chosen_trails() {
+    let ground = proven_archive().await;
+    let key = planted_key(&ground, LogClass::Events, home().as_str(), end_of_own_trail(&ground));
+    ground.sandbox.put_raw(ARCHIVE, &key, log_body("planted")).unwrap();
+    let verified = ground.run(&["verify", "--trail", "orgtrail"]).await;
+    assert_eq!(code(&verified), 14, "{}", said(&verified));
+    assert!(said(&verified).contains(&key), "{}", said(&verified));
+    assert!(said(&verified).contains("logs-of-other-trails"), "{}", said(&verified));
+}
