@@ -144,6 +144,8 @@ async fn a_configuration_that_the_environment_names_is_named_with_its_path() {
     let arguments = ["--config", "orgtrail.toml", "plan"];
     let (_, stdout, _) = run_with_variable(&stage, variable, &arguments).await;
     assert!(!stdout.contains("set by the environment"), "{stdout}");
+}
+
 /// A server that answers every connection with these bytes, again and again until the
 /// caller goes away, and counts connections.
 fn answering(head: &'static str, again: &'static [u8]) -> (String, Arc<AtomicUsize>) {
