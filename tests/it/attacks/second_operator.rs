@@ -93,7 +93,8 @@ async fn a_guard_that_is_raised_while_the_prompt_waits_is_not_lowered() {
     let stage = Stage::new(MINIMAL).await;
     stage.converge().await;
     let raised = raise_retention(&stage);
-    let (code, said) = answered_after(&stage, &longer(), &["apply"], raised).await;
+    let answered = Box::pin(answered_after(&stage, &longer(), &["apply"], raised));
+    let (code, said) = answered.await;
     assert_eq!(code, Some(12), "{said}");
     assert!(said.contains("archive-bucket/object-lock changed while the prompt waited"), "{said}");
     assert!(said.contains("run the same command again"), "{said}");
@@ -237,7 +238,8 @@ async fn a_trail_that_changes_while_its_retirement_asks_stays() {
         update.s3_key_prefix(prefix).send().await.unwrap();
     };
     let arguments = ["retire", retire_command::TRAIL];
-    let (code, said) = answered_after(&stage, &config, &arguments, move_to("aside")).await;
+    let moves = Box::pin(move_to("aside"));
+    let (code, said) = answered_after(&stage, &config, &arguments, moves).await;
     assert_eq!(code, Some(12), "{said}");
     let changed = format!("{} changed while the prompt waited", retire_command::TRAIL);
     assert!(said.contains(&changed), "{said}");
