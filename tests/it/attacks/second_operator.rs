@@ -93,8 +93,8 @@ async fn a_guard_that_is_raised_while_the_prompt_waits_is_not_lowered() {
     let stage = Stage::new(MINIMAL).await;
     stage.converge().await;
     let raised = raise_retention(&stage);
-    let answered = Box::pin(answered_after(&stage, &longer(), &["apply"], raised));
-    let (code, said) = answered.await;
+    let raised = Box::pin(raised);
+    let (code, said) = answered_after(&stage, &longer(), &["apply"], raised).await;
     assert_eq!(code, Some(12), "{said}");
     assert!(said.contains("archive-bucket/object-lock changed while the prompt waited"), "{said}");
     assert!(said.contains("run the same command again"), "{said}");
