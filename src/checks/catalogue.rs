@@ -61,6 +61,7 @@ pub const CATALOGUE: &[&Check] = &[
     &super::alarms::CHECKS[13],
     &super::alarms::CHECKS[14],
     &super::alarms::CHECKS[15],
+    &super::undeclared::CHECK,
     &super::plan_empty::CHECK,
 ];
 

@@ -65,6 +65,7 @@ mod trail_multi_region;
 mod trail_notifies;
 mod trail_selectors_named;
 mod trail_tags;
+mod undeclared;
 
 pub use catalogue::CATALOGUE;
 pub use causes::Cause;

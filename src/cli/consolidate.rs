@@ -17,6 +17,7 @@ use crate::{
         consolidate::{
             copy::{PART_BYTES, Target},
             discover, keys,
+            locate::LocatedSources,
             pace::MOST,
             restore::Restore,
             run::{Archive, Asked, Failure, Progress, Report, Run, Sources, consolidate},
@@ -33,6 +34,8 @@ use crate::{
     aws::{Aws, Clients, in_one_line},
     config::{Config, matches_any},
     names::{AccountId, Region},
+    plan::apply::Stale,
+    report::drift::plain,
 };
 
 /// How many objects are copied at once, where nobody says.
@@ -201,24 +204,24 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
             .with_hint("both days are among those that are looked at"));
     }
     let config = context.config()?;
-    let find = async {
+    let first = async {
         let aws = context.aws(&config).await?;
-        let legacy = sources::find(context, &aws, &config).await?;
-        Ok::<_, CliError>((aws, legacy))
+        let sought = Sought::seek(args, context, &aws, &config).await?;
+        Ok::<_, CliError>((aws, sought))
     };
-    let (aws, legacy) = unless_stopped(context, Box::pin(find)).await??;
-    let selected = discover::selected(&legacy.found.trails, &config);
-    let known = sources::buckets(&selected);
-    let found: Vec<Source> = selected
-        .sources
-        .into_iter()
-        .filter(|source| args.source.is_empty() || matches_any(&args.source, &source.name()))
-        .collect();
-    if !args.source.is_empty() && found.is_empty() {
-        return Err(CliError::usage(format!("no source matches {}", args.source.join(", ")))
-            .with_hint("`orgtrail sources` lists them"));
+    let (aws, mut sought) = unless_stopped(context, Box::pin(first)).await??;
+    if !args.dry_run && !sought.located.readable.is_empty() {
+        let question = question(args, &config, &sought.located.readable, context);
+        context.confirm(&question)?;
+        if !context.yes {
+            // What was confirmed is what was shown: sources may have changed under the prompt.
+            let again = Box::pin(Sought::seek(args, context, &aws, &config));
+            let now = unless_stopped(context, again).await??;
+            sought.check_unchanged(&now)?;
+            sought = now;
+        }
     }
-    let located = sources::located(&aws, &config, Some(&legacy.organization), found).await;
+    let Sought { legacy, selected, known, located } = sought;
     let (found, missing) = (located.readable, located.missing);
     if context.format == Format::Text {
         for source in &found {
@@ -238,13 +241,6 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     } else {
         Vec::new()
     };
-    if !args.dry_run && !found.is_empty() {
-        let bucket = &config.archive.bucket;
-        let restore = if args.restore { ", and restore what is archived" } else { "" };
-        let from = count(found.len());
-        let question = format!("copy what is missing from {from} into s3://{bucket}{restore}?");
-        context.confirm(&question)?;
-    }
     let archive = archive(&config, &legacy.organization.id, &aws);
     let readers: Vec<(Source, Clients)> = found
         .into_iter()
@@ -320,6 +316,73 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         report,
         storage_class,
     })
+}
+
+/// What is found before a run copies anything.
+struct Sought {
+    legacy: sources::Legacy,
+    /// What the configuration excludes; the sources are those of `located`.
+    selected: discover::Selected,
+    /// The buckets that trails or the configuration name.
+    known: BTreeSet<String>,
+    located: LocatedSources,
+}
+
+impl Sought {
+    async fn seek(
+        args: &Args,
+        context: &Context,
+        aws: &Aws,
+        config: &Config,
+    ) -> Result<Self, CliError> {
+        let legacy = sources::find(context, aws, config).await?;
+        let mut selected = discover::selected(&legacy.found.trails, config);
+        let known = sources::buckets(&selected);
+        let found: Vec<Source> = std::mem::take(&mut selected.sources)
+            .into_iter()
+            .filter(|source| args.source.is_empty() || matches_any(&args.source, &source.name()))
+            .collect();
+        if !args.source.is_empty() && found.is_empty() {
+            return Err(CliError::usage(format!("no source matches {}", args.source.join(", ")))
+                .with_hint("`orgtrail sources` lists them"));
+        }
+        let located = sources::located(aws, config, Some(&legacy.organization), found).await;
+        Ok(Self { legacy, selected, known, located })
+    }
+
+    /// Whether the sources, their owners and the accounts that they speak for are still
+    /// those that were shown.
+    fn check_unchanged(&self, now: &Self) -> Result<(), CliError> {
+        let (shown, now) = (&self.located.readable, &now.located.readable);
+        let beyond = |one: &[Source], other: &[Source]| -> Vec<String> {
+            one.iter().filter(|it| !other.contains(it)).map(Source::name).collect()
+        };
+        let changed: BTreeSet<String> =
+            beyond(shown, now).into_iter().chain(beyond(now, shown)).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        Err(Stale { changed: changed.into_iter().collect() }.into())
+    }
+}
+
+/// What is asked before anything is copied; the sources are listed above it.
+fn question(args: &Args, config: &Config, sources: &[Source], context: &Context) -> String {
+    if !context.yes {
+        for source in sources {
+            let owner = source.owner.as_ref().unwrap_or(&source.account);
+            let accounts: Vec<&str> = source.accounts.iter().map(AccountId::as_str).collect();
+            context.out.warn(format_args!(
+                "  {} of account {owner}, for the logs of {}",
+                plain(&source.name()),
+                accounts.join(", ")
+            ));
+        }
+    }
+    let (bucket, from) = (&config.archive.bucket, count(sources.len()));
+    let account = &config.organization.log_archive_account;
+    let restore = if args.restore { ", and restore what is archived" } else { "" };
+    format!("copy what is missing from {from} into s3://{bucket} of account {account}{restore}?")
 }
 
 /// Saves the public keys of every Region whose digests were moved. What does not

@@ -8,7 +8,7 @@ use super::provision::{Looked, PlanOptions};
 use super::{CliError, Context, Exit, Format};
 use crate::plan::Plan;
 use crate::plan::apply::{Outcome, StepResult};
-use crate::plan::destroy::{Remains, destroy_until, look_further, plan_destroy, remains};
+use crate::plan::destroy::{Remains, destroy_until, plan_destroy, remains};
 
 /// Take the trail, its alarms and its guardrail away; never data.
 ///
@@ -43,12 +43,7 @@ struct Report<'a> {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
-    let looking = async {
-        let mut looked = args.options.look(context).await?;
-        look_further(&looked.aws, &looked.desired, &mut looked.observed).await;
-        Ok::<_, CliError>(looked)
-    };
-    let looked = unless_stopped(context, Box::pin(looking)).await??;
+    let looked = unless_stopped(context, Box::pin(args.options.look(context))).await??;
     let plan = plan_destroy(&looked.desired, &looked.observed);
     let remains = remains(&looked.desired, &looked.observed);
     let writes = plan.steps.iter().any(|step| step.action.writes());
@@ -90,7 +85,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     let failed = results.iter().any(|result| result.outcome != Outcome::Done);
     let unreadable = plan.has_unreadable() || remains.iter().any(|one| one.unreadable);
-    Ok(if failed || unreadable || stopped {
+    let refused = results.iter().any(|result| matches!(result.outcome, Outcome::Refused { .. }));
+    Ok(if refused {
+        Exit::Refused
+    } else if failed || unreadable || stopped {
         Exit::Incomplete
     } else if args.dry_run && writes {
         Exit::ChangesPending

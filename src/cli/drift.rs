@@ -118,7 +118,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
 
 /// A report that says as whom it was made, where its format has a place for that.
 fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, CliError> {
-    let text = render(format, run)?;
+    let text = render(format, run, &context.override_lines())?;
     let head = context.head_lines();
     if head.is_empty() {
         return Ok(text);

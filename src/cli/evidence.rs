@@ -111,7 +111,14 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
     let due = window(Some(args.from), Some(args.until), true, now).until;
     let until = due.filter(|due| *due > args.from).unwrap_or(args.until);
     let window = window(Some(args.from), Some(until), true, now);
-    let subject = Subject { target: name.clone(), window, at: now, keys: Vec::new(), bundle: None };
+    let subject = Subject {
+        target: name.clone(),
+        window,
+        at: now,
+        keys: Vec::new(),
+        bundle: None,
+        overrides: Vec::new(),
+    };
     let request = target.request(args.what.selection(), window);
     let trails: BTreeSet<_> = request.selection.trails.clone();
     let (ring, others) = (request.keys.clone(), request.other_buckets.clone());
@@ -210,6 +217,11 @@ fn tell(
             context.out.note(format_args!(
                 "{}: {} files, {} bytes, SHA-256 of the manifest {}",
                 packed.bundle, packed.files, packed.size_bytes, packed.sha256_of_manifest
+            ));
+            context.out.note(format_args!(
+                "hand that SHA-256 over separately from the bundle, to verify it with: orgtrail \
+                 verify {} --manifest-sha256 {}",
+                packed.bundle, packed.sha256_of_manifest
             ));
             Ok(())
         }

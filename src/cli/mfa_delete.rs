@@ -3,6 +3,7 @@ use super::{CliError, Context, Exit};
 use crate::config::Config;
 use crate::config::MfaDelete as Mode;
 use crate::names::{AccountId, BucketName, Region};
+use crate::plan::apply::Stale;
 use crate::plan::mfa_delete;
 
 /// S3's own MFA delete, which only the root user of the bucket's account can
@@ -59,10 +60,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         _ => "archive.bucket",
     };
     refuse_taken(&aws, account, bucket, region, setting).await?;
+    let clients = aws.clients(account, region);
+    let shown = mfa_delete::state(&clients, bucket).await?;
     context.confirm(&format!(
-        "Switch MFA delete on for `{bucket}`? Lifecycle rules are impossible with it."
+        "Switch MFA delete on for `{bucket}` of account {account}, {shown}? Lifecycle rules are \
+         impossible with it."
     ))?;
-    mfa_delete::enable(&aws.clients(account, region), bucket, &args.serial, &args.code).await?;
+    if !context.yes {
+        // What was confirmed is what was shown: AWS may have changed under the prompt.
+        refuse_taken(&aws, account, bucket, region, setting).await?;
+        if mfa_delete::state(&clients, bucket).await? != shown {
+            return Err(Stale { changed: vec![format!("`{bucket}`")] }.into());
+        }
+    }
+    mfa_delete::enable(&clients, bucket, &args.serial, &args.code).await?;
     context.out.data(format!("MFA delete of `{bucket}` is enabled, as S3 confirms"))?;
     context.out.note("delete root's access key again");
     Ok(Exit::Clean)

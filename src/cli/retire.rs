@@ -35,6 +35,7 @@ use crate::config::Config;
 use crate::cost::storage::{Holdings, holdings};
 use crate::names::{Arn, BucketName, Region, TrailName};
 use crate::org::{Organization, known_regions};
+use crate::plan::apply::Stale;
 use crate::plan::retire::Retirement;
 use crate::report::drift::plain;
 
@@ -86,7 +87,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let owner = aws.clients(account, home);
     let found = discover::trail(&owner, &args.trail).await.map_err(ending::unread)?;
     let Some(trail) = found else {
-        record_retired(&args.trail, None, &config, &aws, context).await?;
+        let is_gone = async || {
+            let found = discover::trail(&owner, &args.trail).await.map_err(ending::unread)?;
+            if found.is_some() { Err(stale(&args.trail)) } else { Ok(()) }
+        };
+        record_retired(&args.trail, None, &config, &aws, context, is_gone).await?;
         context.out.note(format_args!(
             "{} is not there: nothing is left to do, unless the ARN is mistyped (`orgtrail \
              sources` lists what there is)",
@@ -137,6 +142,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let retired = if seen.may_go() && wanted(context, &trail)? && !context.stop.is_requested() {
         if !context.yes {
             // What held before the prompt may not hold after it.
+            let now = discover::trail(&owner, &trail.arn).await.map_err(ending::unread)?;
+            if now.as_ref() != Some(&trail) {
+                return Err(stale(&trail.arn));
+            }
             seen = unless_stopped(context, Box::pin(look.all())).await??;
             if !seen.may_go() {
                 seen.tell(context)?;
@@ -145,7 +154,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         let retirement = Retirement::permit(&owner, &trail.arn, &seen.conditions, is_logging)?;
         let ended = ending::end(&look, &mut seen, retirement).await?;
         if ended {
-            record_retired(&trail.arn, Some(&trail.bucket), &config, &aws, context).await?;
+            let bucket = Some(&trail.bucket);
+            record_retired(&trail.arn, bucket, &config, &aws, context, async || Ok(())).await?;
         }
         ended
     } else {
@@ -185,6 +195,7 @@ async fn record_retired(
     config: &Config,
     aws: &Aws,
     context: &Context,
+    check: impl AsyncFn() -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     // It was gone before: that it is known is a person's word.
@@ -194,6 +205,7 @@ async fn record_retired(
             return Ok(());
         }
         context.confirm(&format!("record in the archive that {trail} was retired?"))?;
+        check().await?;
     }
     let target = consolidate::target(config, aws);
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
@@ -204,6 +216,11 @@ async fn record_retired(
             "`orgtrail verify` stays incomplete until it is recorded: run the same command again",
         )
     })
+}
+
+/// A trail that is not as the prompt showed it.
+fn stale(trail: &Arn) -> CliError {
+    Stale { changed: vec![trail.to_string()] }.into()
 }
 
 /// The organization trail's name and home Region.

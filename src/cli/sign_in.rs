@@ -1,6 +1,8 @@
 //! How commands sign in to AWS.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
@@ -34,11 +36,24 @@ struct Session {
     aws: Mutex<Option<Aws>>,
 }
 
+/// The variable that names the configuration, and the option that it stands for.
+const CONFIG_VARIABLE: (&str, &str) = ("ORGTRAIL_CONFIG", "--config");
+
 /// A key of the config that an environment variable sets.
 #[derive(Debug, Clone, Serialize)]
 struct Override {
     key: String,
     variable: String,
+    /// The file, where the variable names the configuration itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+}
+
+impl fmt::Display for Override {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is set by the environment: ${}", self.key, self.variable)?;
+        self.file.as_ref().map_or(Ok(()), |file| write!(f, " ({file})"))
+    }
 }
 
 /// A report with whom it was made as.
@@ -157,12 +172,20 @@ impl Context {
     pub(super) fn set_overrides(&self, origins: &BTreeMap<String, Origin>) {
         let overrides = origins.iter().filter_map(|(key, origin)| match origin {
             Origin::Environment { variable } => {
-                Some(Override { key: key.clone(), variable: variable.clone() })
+                Some(Override { key: key.clone(), variable: variable.clone(), file: None })
             }
             _ => None,
         });
+        let (variable, option) = CONFIG_VARIABLE;
+        let named = self.environment.var(variable).filter(|path| !path.is_empty());
+        let named = named.filter(|path| Path::new(path) == self.config_path);
+        let of_file = named.map(|path| Override {
+            key: option.to_owned(),
+            variable: variable.to_owned(),
+            file: Some(path.to_owned()),
+        });
         // The config is read again with the same variables.
-        let _ = self.signed_in.0.overrides.set(overrides.collect());
+        let _ = self.signed_in.0.overrides.set(overrides.chain(of_file).collect());
     }
 
     fn overrides(&self) -> &[Override] {
@@ -189,10 +212,14 @@ impl Context {
 
     /// As whom and where a report is made, and which keys the environment sets.
     pub(super) fn head_lines(&self) -> Vec<String> {
-        let overrides = self.overrides().iter().map(|Override { key, variable }| {
-            format!("{key} is set by the environment: ${variable}")
-        });
+        let overrides = self.override_lines();
         self.identity().map(ToString::to_string).into_iter().chain(overrides).collect()
+    }
+
+    /// Which keys of the configuration the environment sets, and whether it names the
+    /// configuration, a line each.
+    pub(super) fn override_lines(&self) -> Vec<String> {
+        self.overrides().iter().map(ToString::to_string).collect()
     }
 
     /// A report as indented JSON, with whom it was made as.

@@ -45,6 +45,7 @@ Examples:
   orgtrail verify s3://old-trail-bucket/prefix
   orgtrail verify ./mirror --public-keys keys.json --offline
   orgtrail verify evidence.tar.zst --public-keys keys.json --offline --format json
+  orgtrail verify evidence.tar.zst --public-keys keys.json --offline --manifest-sha256 9f86…
   orgtrail verify --format aws-cli
 
 Exit code 0 where all is proven, 13 where something is broken, 14 where part of
@@ -64,6 +65,11 @@ pub(crate) struct Args {
     /// Prove up to this time; for a bucket, up to now where it is not given.
     #[arg(long, value_name = "TIME", value_parser = instant)]
     until: Option<Timestamp>,
+
+    /// The SHA-256 of the bundle's manifest, as `orgtrail evidence` prints it: another
+    /// bundle is refused (13). Get it another way than the bundle.
+    #[arg(long, value_name = "HEX", value_parser = sha256)]
+    manifest_sha256: Option<String>,
 }
 
 /// Options that `verify` and `evidence` share.
@@ -121,7 +127,8 @@ impl Args {
 
     /// The archive of the config, from a time on, as a round asks for it.
     pub(super) fn archive(since: Option<Timestamp>) -> Self {
-        Self { target: None, what: What::default(), since, until: None }
+        let what = What::default();
+        Self { target: None, what, since, until: None, manifest_sha256: None }
     }
 }
 
@@ -158,6 +165,10 @@ pub(super) async fn once(
     }
     let opening = Target::open(args.target.as_deref(), &args.what, context);
     let target = unless_stopped(context, Box::pin(opening)).await??;
+    if let Some(wanted) = &args.manifest_sha256 {
+        let bundle = target.unpacked.as_ref();
+        check_manifest(&target.name, bundle.map(|it| it.manifest_sha256.as_str()), wanted)?;
+    }
     let now = target.now;
     let since = args.since.or(target.from);
     let window = window(since, args.until.or(target.to), target.is_live, now);
@@ -171,6 +182,7 @@ pub(super) async fn once(
         at: now,
         keys: Vec::new(),
         bundle: unproven,
+        overrides: context.override_lines(),
     };
     for note in &target.notes {
         context.out.note(note);
@@ -186,6 +198,27 @@ pub(super) async fn once(
     }
     subject.keys = keys_used(&ring, &verification, window).await;
     Ok((subject, verification))
+}
+
+/// Refuses a bundle that has another manifest than whoever packed it named: the manifest
+/// covers every file.
+fn check_manifest(name: &str, found: Option<&str>, wanted: &str) -> Result<(), CliError> {
+    match found {
+        Some(found) if found == wanted => Ok(()),
+        Some(found) => Err(CliError::new(
+            format!(
+                "the bundle `{name}` has a manifest with SHA-256 {found}, expected {wanted}: it is \
+                 not the bundle that was packed"
+            ),
+            Exit::IntegrityFailure,
+        )
+        .with_hint(
+            "ask whoever packed it for the bundle, and for what `orgtrail evidence` printed",
+        )),
+        None => Err(CliError::usage(format!(
+            "`--manifest-sha256` needs a bundle to verify, and `{name}` is none"
+        ))),
+    }
 }
 
 /// The public keys of the Regions that were verified.
@@ -244,6 +277,14 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse::<Timestamp>()
         .or_else(|_| day().map(|begins| begins.timestamp()))
         .map_err(|_| "expected a time as in 2026-01-31T06:00:00Z, or a day".to_owned())
+}
+
+/// A SHA-256 in hexadecimal, in lower case.
+fn sha256(text: &str) -> Result<String, String> {
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("expected 64 hexadecimal digits, as `orgtrail evidence` prints them".to_owned())
 }
 
 /// What is looked at, and up to when digests must be there.
@@ -336,6 +377,14 @@ mod tests {
         assert_eq!(instant("2026-01-31T02:00:00+02:00"), instant("2026-01-31"));
         for wrong in ["", "2026-02-30", "2026-01-31T06:00", "yesterday"] {
             assert!(instant(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_sha_256_has_64_hexadecimal_digits() {
+        assert_eq!(sha256(&"Aa".repeat(32)), Ok("aa".repeat(32)));
+        for wrong in ["", "aa", &"a".repeat(63), &"a".repeat(65), &"g".repeat(64)] {
+            assert!(sha256(wrong).is_err(), "{wrong}");
         }
     }
 

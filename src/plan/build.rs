@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Action, Change, Plan, Step, fingerprint};
 use crate::aws::{AwsError, Seen};
 use crate::resources::catalogue::{CATALOGUE, Entry, Sight};
-use crate::resources::{Desired, Observed, scps};
+use crate::resources::{self, Desired, Observed, scps};
 
 /// The plan from what is observed to what is declared. Pure.
 #[must_use]
@@ -31,7 +31,12 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
         };
         digests.insert(format!("service-control-policies/{account}"), fingerprint(&state));
     }
-    Plan::new(steps, digests)
+    let undeclared = resources::undeclared(desired, observed);
+    if !undeclared.is_empty() {
+        let state = serde_json::to_value(&undeclared).unwrap_or_default();
+        digests.insert("undeclared".to_owned(), fingerprint(&state));
+    }
+    Plan { undeclared, ..Plan::new(steps, digests) }
 }
 
 fn step(

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use super::{Action, FieldChange, Plan, ResourceId, Step, WriteAuthority, build};
 use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{At, Aws, AwsError, Clients, Seen, is_transient, retry_while};
+use crate::cli::Explain as _;
 use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult, chain};
-use crate::resources::{Desired, GuardrailScp, MetricAlarms, MetricFilters, Observed};
+use crate::resources::catalogue::CATALOGUE;
+use crate::resources::{Desired, Observed, StepError, changed, reread};
 use crate::stop::{GRACE, Stop};
 
 /// Something that a destroy leaves, and why.
@@ -107,20 +109,6 @@ fn own_alarm_names(id: &str, desired: &Desired, observed: &Observed) -> Vec<Stri
 /// Those that have the names of orgtrail's alarms.
 fn named<T>(found: &BTreeMap<String, T>) -> Vec<String> {
     ALARMS.iter().map(Alarm::full_name).filter(|name| found.contains_key(name)).collect()
-}
-
-/// Looks at what a plan leaves out and a destroy tells of: a guardrail, or alarms,
-/// that the config has switched off.
-pub async fn look_further(aws: &Aws, desired: &Desired, observed: &mut Observed) {
-    let clients = aws.clients(desired.management(), desired.home_region());
-    if !desired.config.guardrail.enabled {
-        observed.guardrail = GuardrailScp::observe(&clients, desired).await;
-    }
-    if !desired.config.cloudwatch_logs.enabled {
-        observed.metric_filters = MetricFilters::observe(&clients, desired).await;
-        let filters = &observed.metric_filters;
-        observed.metric_alarms = MetricAlarms::observe(&clients, desired, filters).await;
-    }
 }
 
 /// What stays after a destroy, with why and what it costs. What could not be read
@@ -299,9 +287,16 @@ pub async fn destroy_until(
             // What is gone already is done, so each can be tried again.
             let again = |error: &AwsError| is_transient(error, false);
             let delete = || take_away(&authority, &clients, &step.id, desired, observed);
+            let checked = async {
+                Box::pin(check_unchanged(aws, desired, observed, &step.id)).await?;
+                Ok::<_, StepError>(retry_while(aws.propagation(), again, delete).await?)
+            };
             tokio::select! {
-                ended = retry_while(aws.propagation(), again, delete) => match ended {
+                ended = checked => match ended {
                     Ok(()) => Outcome::Done,
+                    Err(error @ StepError::Changed(_)) => {
+                        Outcome::Refused { error: chain(&error), hint: Some(AGAIN.to_owned()) }
+                    }
                     Err(error) => Outcome::Failed { error: chain(&error), hint: error.hint() },
                 },
                 () = stop.over(GRACE) => Outcome::CutOff,
@@ -314,6 +309,28 @@ pub async fn destroy_until(
         results.push(result);
     }
     results
+}
+
+/// Reads a resource again immediately before it goes: what goes is what was shown.
+/// What somebody else took away meanwhile is no change.
+async fn check_unchanged(
+    aws: &Aws,
+    desired: &Desired,
+    observed: &Observed,
+    id: &str,
+) -> Result<(), StepError> {
+    let Some(entry) = CATALOGUE.iter().find(|entry| entry.id == id) else { return Ok(()) };
+    let now = reread(aws, desired, observed, id).await;
+    let is_gone = match id {
+        "trail" => now.trails.present().is_some_and(|trails| trails.own.is_none()),
+        "guardrail" => now.guardrail.present().is_some_and(|found| found.id.is_none()),
+        "alarms" | "metric-filters" => {
+            let read = [now.metric_alarms.unreadable(), now.metric_filters.unreadable()];
+            read.iter().all(Option::is_none) && own_alarm_names(id, desired, &now).is_empty()
+        }
+        _ => false,
+    };
+    if is_gone { Ok(()) } else { changed(entry, observed, &now) }
 }
 
 async fn take_away(
@@ -372,6 +389,9 @@ fn gone<T>(deleted: Result<T, AwsError>) -> Result<(), AwsError> {
         _ => Ok(()),
     }
 }
+
+/// What to do where a resource changed after it was shown.
+const AGAIN: &str = "run `orgtrail destroy --dry-run`, read it, then destroy again";
 
 /// The IAM actions that a destroy needs besides those of a plan.
 pub(crate) const ACTIONS: &[&str] = &[

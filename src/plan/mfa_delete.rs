@@ -6,7 +6,7 @@ use super::WriteAuthority;
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::cli::{Exit, Explain};
 use crate::names::BucketName;
-use crate::resources::archive_bucket::Versioning;
+use crate::resources::archive_bucket::{Lifecycle, Versioning};
 
 /// MFA delete that could not be switched on.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,33 @@ impl Explain for MfaDeleteError {
     fn exit(&self) -> Exit {
         Exit::Refused
     }
+}
+
+/// What a bucket is as far as MFA delete goes, in words.
+///
+/// # Errors
+/// Its versioning or its lifecycle rules could not be read.
+pub async fn state(clients: &Clients, bucket: &BucketName) -> Result<String, AwsError> {
+    let versioning = match Versioning::observe(clients, bucket).await {
+        Seen::Present(found) => match (found.mfa_delete, found.enabled, found.suspended) {
+            (true, ..) => "which has MFA delete",
+            (_, true, _) => "which is versioned",
+            (_, _, true) => "whose versioning is suspended",
+            _ => "which is not versioned",
+        },
+        Seen::Absent => "which is not versioned",
+        Seen::Unreadable(error) => return Err(error),
+    };
+    let rules = match Lifecycle::observe(clients, bucket).await {
+        Seen::Present(found) => found.rules.into_keys().collect(),
+        Seen::Absent => Vec::new(),
+        Seen::Unreadable(error) => return Err(error),
+    };
+    Ok(if rules.is_empty() {
+        format!("{versioning} and has no lifecycle rules")
+    } else {
+        format!("{versioning} and has the lifecycle rules {}", rules.join(", "))
+    })
 }
 
 /// Switches MFA delete on with root's clients, then reads it back.

@@ -12,6 +12,8 @@ mod file;
 mod fingerprint;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod live_changes;
 pub mod mfa_delete;
 mod render;
 pub mod retire;
@@ -20,6 +22,8 @@ mod step;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+
+use crate::resources::Undeclared;
 
 pub(crate) use authority::WriteAuthority;
 pub use build::plan;
@@ -39,11 +43,14 @@ pub struct Plan {
     pub observed: BTreeMap<String, String>,
     /// One step for each managed resource, also where there is nothing to do.
     pub steps: Vec<Step>,
+    /// What is live although the configuration does not declare it; no step touches it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undeclared: Vec<Undeclared>,
 }
 
 impl Plan {
     pub(crate) fn new(steps: Vec<Step>, observed: BTreeMap<String, String>) -> Self {
-        Self { fingerprint: fingerprint_of_all(&observed), observed, steps }
+        Self { fingerprint: fingerprint_of_all(&observed), observed, steps, undeclared: Vec::new() }
     }
 
     /// Whether everything is as declared.

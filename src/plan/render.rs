@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Action, FieldChange, Plan, Step};
+use crate::resources::Undeclared;
 
 impl Plan {
     /// The plan as people read it.
@@ -15,6 +16,13 @@ impl Plan {
             if step.action != Action::Nothing || !step.notes.is_empty() {
                 step_text(step, &mut text);
             }
+        }
+        if !self.undeclared.is_empty() {
+            text.push_str("Live, but not declared in the configuration; left as it is:\n");
+        }
+        for Undeclared { id, key, what, .. } in &self.undeclared {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "    {id}: {what} ({key})");
         }
         if !text.is_empty() {
             text.push('\n');

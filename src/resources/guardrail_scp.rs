@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use aws_sdk_organizations::operation::list_policies::ListPoliciesOutput;
 use aws_sdk_organizations::types::{PolicyType, PolicyTypeStatus};
 use serde::Serialize;
 
@@ -25,7 +26,13 @@ pub struct GuardrailScp {
     pub targets: BTreeSet<String>,
     /// Whether the organization's root knows service control policies.
     pub type_enabled: bool,
+    /// Policies of other names that orgtrail made: what the guardrail was called before.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub renamed: BTreeSet<String>,
 }
+
+/// What orgtrail describes its policy as, and knows it again by.
+const DESCRIPTION: &str = "Keeps members from tampering with the organization trail";
 
 impl GuardrailScp {
     pub(crate) async fn observe(management: &Clients, desired: &Desired) -> Seen<Self> {
@@ -60,7 +67,6 @@ impl GuardrailScp {
             kind.r#type() == Some(&PolicyType::ServiceControlPolicy)
                 && kind.status() == Some(&PolicyTypeStatus::Enabled)
         });
-        let none = Self { id: None, document: None, targets: BTreeSet::new(), type_enabled };
         let listed = organizations
             .list_policies()
             .filter(PolicyType::ServiceControlPolicy)
@@ -70,13 +76,17 @@ impl GuardrailScp {
             .await
             .at(management, "organizations:ListPolicies")?;
         let name = desired.config.guardrail.name.as_str();
-        let Some(id) = listed
-            .iter()
-            .flat_map(aws_sdk_organizations::operation::list_policies::ListPoliciesOutput::policies)
-            .find(|policy| policy.name() == Some(name))
-            .and_then(|one| one.id())
+        let policies = || listed.iter().flat_map(ListPoliciesOutput::policies);
+        let renamed = policies()
+            .filter(|policy| policy.name() != Some(name))
+            .filter(|policy| policy.description() == Some(DESCRIPTION))
+            .filter_map(|policy| policy.name().map(str::to_owned))
+            .collect();
+        let Some(id) =
+            policies().find(|policy| policy.name() == Some(name)).and_then(|one| one.id())
         else {
-            return Ok(none);
+            let targets = BTreeSet::new();
+            return Ok(Self { id: None, document: None, targets, type_enabled, renamed });
         };
         let (described, targets) = tokio::join!(
             organizations.describe_policy().policy_id(id).send(),
@@ -102,6 +112,7 @@ impl GuardrailScp {
                 .filter_map(|one| one.target_id().map(str::to_owned))
                 .collect(),
             type_enabled,
+            renamed,
         })
     }
 }
@@ -292,7 +303,7 @@ impl Resource for GuardrailScp {
                 organizations
                     .create_policy()
                     .name(hands.desired.config.guardrail.name.as_str())
-                    .description("Keeps members from tampering with the organization trail")
+                    .description(DESCRIPTION)
                     .r#type(PolicyType::ServiceControlPolicy)
                     .content(&text)
                     .send()

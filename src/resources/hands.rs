@@ -96,10 +96,6 @@ impl<'a> Hands<'a> {
     /// retention must not be weaker than the one that is there.
     pub(crate) async fn check_unchanged(&self, entry: &Entry) -> Result<(), StepError> {
         let now = Box::pin(super::reread(self.aws, self.desired, self.observed, entry.id)).await;
-        let seen = |observed| match (entry.seen)(observed) {
-            Sight::Clear(value) => Ok(value),
-            Sight::Unreadable(error) => Err(StepError::Aws(error.clone())),
-        };
         if self.after_create.load(Ordering::Relaxed) {
             let lock = &self.desired.config.archive.object_lock;
             let wanted = super::archive_bucket::ObjectLock::wanted(lock);
@@ -110,20 +106,7 @@ impl<'a> Hands<'a> {
                 _ => Ok(()),
             };
         }
-        let (before, now) = (seen(self.observed)?, seen(&now)?);
-        if before == now {
-            return Ok(());
-        }
-        let fields: Vec<String> = field_changes(Some(&before), &now)
-            .into_iter()
-            .map(|change| {
-                let text = |value: Option<serde_json::Value>| {
-                    value.map_or_else(|| "(none)".to_owned(), |value| value.to_string())
-                };
-                format!("{}: {} → {}", change.path, text(change.before), text(change.after))
-            })
-            .collect();
-        Err(StepError::Changed(fields.join(", ")))
+        changed(entry, self.observed, &now)
     }
 
     /// Notes that this step has created something, which its next calls may not see
@@ -206,4 +189,29 @@ impl<'a> Hands<'a> {
     fn late(&self, error: AwsError) -> StepError {
         StepError::Late { error, waited: self.aws.propagation().at_most }
     }
+}
+
+/// Whether a resource is as it was observed before.
+///
+/// # Errors
+/// It changed, or could not be read.
+pub(crate) fn changed(entry: &Entry, before: &Observed, now: &Observed) -> Result<(), StepError> {
+    let seen = |observed| match (entry.seen)(observed) {
+        Sight::Clear(value) => Ok(value),
+        Sight::Unreadable(error) => Err(StepError::Aws(error.clone())),
+    };
+    let (before, now) = (seen(before)?, seen(now)?);
+    if before == now {
+        return Ok(());
+    }
+    let fields: Vec<String> = field_changes(Some(&before), &now)
+        .into_iter()
+        .map(|change| {
+            let text = |value: Option<serde_json::Value>| {
+                value.map_or_else(|| "(none)".to_owned(), |value| value.to_string())
+            };
+            format!("{}: {} → {}", change.path, text(change.before), text(change.after))
+        })
+        .collect();
+    Err(StepError::Changed(fields.join(", ")))
 }

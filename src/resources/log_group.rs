@@ -110,6 +110,13 @@ impl Resource for LogGroup {
         let decided_here = found.retention_policy.is_none();
         let change =
             Change::update("events are kept and encrypted as declared", fields).with_notes(note);
+        let change = match (&found.kms_key, &wanted.kms_key) {
+            (Some(old), Some(new)) if old != new => change.irreversible(
+                Confirmation::ReplacedKey,
+                format!("events so far need {old} for as long as they are kept"),
+            ),
+            _ => change,
+        };
         let shorter = decided_here
             && days.is_some_and(|days| found.retention_days.is_none_or(|found| found > days));
         // A run that stopped before it set the retention leaves an empty group.

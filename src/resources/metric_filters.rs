@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatchlogs::types::MetricTransformation;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::alarms::ALARMS;
 use crate::aws::{At, AwsError, Clients, Seen};
-use crate::plan::{Change, FieldChange, field_changes};
+use crate::plan::{Change, Confirmation, FieldChange, field_changes};
 
 /// The metric filters of the trail's log group, those of others too.
 ///
@@ -133,7 +133,26 @@ impl Resource for MetricFilters {
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let why = "alarms count what they find";
         let found = found.map(|found| &found.filters);
-        by_name(found, &declared(desired), |filter| filter.pattern.clone(), why)
+        let declared = declared(desired);
+        let change = by_name(found, &declared, |filter| filter.pattern.clone(), why);
+        let lost: BTreeSet<&str> = declared
+            .iter()
+            .filter_map(|(name, wanted)| {
+                let namespace = &found?.get(name)?.metric.namespace;
+                (*namespace != wanted.metric.namespace).then_some(namespace.as_str())
+            })
+            .collect();
+        if lost.is_empty() {
+            return change;
+        }
+        let lost = lost.into_iter().collect::<Vec<_>>().join(", ");
+        change.irreversible(
+            Confirmation::WeakenedGuard,
+            format!(
+                "events are no longer counted in the namespace {lost}, and other alarms on it fall \
+                 silent (to keep it: alarms.namespace)"
+            ),
+        )
     }
 
     async fn apply(hands: &Hands<'_>) -> Result<(), StepError> {

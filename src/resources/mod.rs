@@ -37,6 +37,7 @@ mod trail;
 mod trail_logging;
 mod trail_tags;
 mod trusted_access;
+mod undeclared;
 mod vault;
 
 pub use access_log_bucket::AccessLogBucket;
@@ -46,7 +47,7 @@ pub use desired::Desired;
 pub use event_selectors::EventSelectors;
 pub(crate) use event_selectors::FoundSelectors;
 pub use guardrail_scp::GuardrailScp;
-pub(crate) use hands::{Hands, StepError};
+pub(crate) use hands::{Hands, StepError, changed};
 pub use insights::Insights;
 pub(crate) use kms_key::is_key;
 pub use kms_key::{KeyPolicy, KmsKey, Rotation};
@@ -63,6 +64,8 @@ pub use trail::{OrganizationTrail, Trails};
 pub use trail_logging::TrailLogging;
 pub use trail_tags::TrailTags;
 pub use trusted_access::TrustedAccess;
+pub use undeclared::Undeclared;
+pub(crate) use undeclared::{undeclared, unreadable};
 pub use vault::{Vault, VaultMfaDelete};
 
 use serde::Serialize;

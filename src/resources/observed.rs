@@ -78,10 +78,8 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
                     Seen::Absent
                 }
             },
-            when(
-                desired.config.guardrail.enabled,
-                Box::pin(GuardrailScp::observe(&management, desired))
-            ),
+            // Also where they are turned off: they may be live.
+            Box::pin(GuardrailScp::observe(&management, desired)),
             Box::pin(super::scps::observe(&management, desired)),
         )
     };
@@ -128,11 +126,8 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         )
     };
     let alarms = async {
-        let filters =
-            when(logs.enabled, Box::pin(MetricFilters::observe(&management, desired))).await;
-        let alarms =
-            when(logs.enabled, Box::pin(MetricAlarms::observe(&management, desired, &filters)))
-                .await;
+        let filters = Box::pin(MetricFilters::observe(&management, desired)).await;
+        let alarms = Box::pin(MetricAlarms::observe(&management, desired, &filters)).await;
         let topic = Box::pin(Topic::observe(&management, desired.alarm_topic_arn())).await;
         let subscriptions = match &topic {
             Seen::Present(topic) => {
@@ -168,19 +163,12 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
     let (trails, (event_selectors, insights, trail_tags, trail_logging)) = trail;
 
     let (replication, replication_role, vault) = tokio::join!(
-        when(
-            desired.config.archive.replication.is_some(),
-            given(&archive_bucket, Box::pin(bucket::Replication::observe(&archive, name)))
-        ),
+        given(&archive_bucket, Box::pin(bucket::Replication::observe(&archive, name))),
         Box::pin(ReplicationRole::observe(&archive, desired)),
         Box::pin(Vault::observe(aws, desired)),
     );
     // The key last: where its alias is missing, trail and bucket tell it.
-    let used_by_trail = trails
-        .present()
-        .and_then(|trails| trails.own.as_ref())
-        .and_then(|trail| trail.settings.kms_key.as_deref());
-    let used_by_bucket = encryption.present().and_then(|found| found.key.as_deref());
+    let (used_by_trail, used_by_bucket) = used_keys(&trails, &encryption);
     let kms_key = Box::pin(KmsKey::observe(aws, desired, used_by_trail, used_by_bucket)).await;
     let kms_key = match (kms_key, &trails, &encryption) {
         // One of them may use a key already: to go on would make a second one.
@@ -245,6 +233,16 @@ pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
         guardrail,
         scps,
     }
+}
+
+/// What the trail and the bucket name their keys by.
+pub(super) fn used_keys<'o>(
+    trails: &'o Seen<Trails>,
+    encryption: &'o Seen<bucket::Encryption>,
+) -> (Option<&'o str>, Option<&'o str>) {
+    let trail = trails.present().and_then(|trails| trails.own.as_ref());
+    let trail = trail.and_then(|trail| trail.settings.kms_key.as_deref());
+    (trail, encryption.present().and_then(|found| found.key.as_deref()))
 }
 
 /// Reads what is asked for; what nobody asked for is not looked at, and its

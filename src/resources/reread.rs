@@ -3,22 +3,35 @@
 use super::archive_bucket as bucket;
 use super::kms_key::{KeyPolicy, Rotation};
 use super::log_group_role::LogGroupRole;
+use super::observed::used_keys;
 use super::replication_role::ReplicationRole;
 use super::{
     AccessLogBucket, AlarmSubscriptions, DelegatedAdministrators, Desired, EventSelectors,
-    GuardrailScp, Insights, LogGroup, MetricAlarms, MetricFilters, Observed, OrganizationTrail,
-    Topic, TrailLogging, TrailTags, Vault,
+    GuardrailScp, Insights, KmsKey, LogGroup, MetricAlarms, MetricFilters, Observed,
+    OrganizationTrail, ServiceLinkedRole, Topic, TrailLogging, TrailTags, TrustedAccess, Vault,
 };
-use crate::aws::Aws;
+use crate::aws::{Aws, Seen};
 
-/// The same observation with one resource read again. A resource whose writes cannot
-/// lower a guard, or whose state an earlier step changes, stays as it was observed.
+/// The same observation with one resource read again.
 pub(crate) async fn reread(aws: &Aws, desired: &Desired, before: &Observed, id: &str) -> Observed {
     let mut now = before.clone();
     let management = aws.clients(desired.management(), desired.home_region());
     let archive = aws.clients(desired.archive(), &desired.config.archive.region);
     let name = desired.bucket();
     match id {
+        "trusted-access" => now.trusted_access = TrustedAccess::observe(&management).await,
+        "service-linked-role" => {
+            now.service_linked_role = ServiceLinkedRole::observe(&management).await;
+        }
+        "kms-key" => now.kms_key = key(aws, desired, before).await,
+        "kms-key/alias" => {
+            now.kms_key = key(aws, desired, before).await;
+            // The step of the key may have enabled it.
+            if let (Seen::Present(now), Seen::Present(before)) = (&mut now.kms_key, &before.kms_key)
+            {
+                now.state.clone_from(&before.state);
+            }
+        }
         "delegated-administrators" => {
             now.delegated_administrators = DelegatedAdministrators::observe(&management).await;
         }
@@ -102,7 +115,27 @@ pub(crate) async fn reread(aws: &Aws, desired: &Desired, before: &Observed, id: 
         "trail/tags" => now.trail_tags = TrailTags::observe(&management, desired).await,
         "trail/logging" => now.trail_logging = TrailLogging::observe(&management, desired).await,
         "guardrail" => now.guardrail = GuardrailScp::observe(&management, desired).await,
+        // Only root writes those that are left: MFA delete.
         _ => {}
     }
     now
+}
+
+/// The key, looked for as the plan did.
+async fn key(aws: &Aws, desired: &Desired, before: &Observed) -> Seen<KmsKey> {
+    let (trail, bucket) = used_keys(&before.trails, &before.encryption);
+    Box::pin(KmsKey::observe(aws, desired, trail, bucket)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::resources::catalogue::CATALOGUE;
+
+    #[test]
+    fn every_resource_that_is_written_is_read_again_before() {
+        let source = include_str!("reread.rs");
+        for entry in CATALOGUE.iter().filter(|entry| !entry.id.ends_with("mfa-delete")) {
+            assert!(source.contains(&format!("\"{}\"", entry.id)), "{}", entry.id);
+        }
+    }
 }

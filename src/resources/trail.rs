@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::kms_key::is_key;
@@ -45,8 +47,8 @@ pub struct Trails {
     /// Names of the others that deliver into the archive's bucket: what the trail was
     /// called before it was renamed.
     pub others_into_archive: Vec<String>,
-    /// Those of the others that are organization trails.
-    pub others_of_organization: Vec<String>,
+    /// Those of the others that are organization trails, with their buckets.
+    pub others_of_organization: BTreeMap<String, String>,
 }
 
 /// Trails that an account can have in a Region, shadows among them.
@@ -61,7 +63,7 @@ impl OrganizationTrail {
         let name = desired.config.trail.name.as_str();
         Seen::from_result(answer.at(management, "cloudtrail:DescribeTrails"), |_| false).map(
             |answer| {
-                let (mut own, mut others, mut organization) = (None, Vec::new(), Vec::new());
+                let (mut own, mut others, mut organization) = (None, Vec::new(), BTreeMap::new());
                 let mut into_archive = Vec::new();
                 for trail in answer.trail_list.unwrap_or_default() {
                     if trail.name() == Some(name) {
@@ -70,7 +72,8 @@ impl OrganizationTrail {
                     }
                     let other = trail.name().unwrap_or_default().to_owned();
                     if trail.is_organization_trail() == Some(true) {
-                        organization.push(other.clone());
+                        let bucket = trail.s3_bucket_name().unwrap_or_default().to_owned();
+                        organization.insert(other.clone(), bucket);
                     }
                     if trail.s3_bucket_name() == Some(desired.bucket().as_str()) {
                         into_archive.push(other.clone());
@@ -78,7 +81,6 @@ impl OrganizationTrail {
                     others.push(other);
                 }
                 others.sort();
-                organization.sort();
                 into_archive.sort();
                 Trails {
                     own,
@@ -130,6 +132,31 @@ impl TrailSettings {
             log_group: logs.then(|| format!("{}:*", desired.log_group_arn())),
             log_group_role: logs.then(|| desired.log_group_role_arn().to_string()),
         }
+    }
+}
+
+impl Trails {
+    /// What becomes of the trails that are there, where one of a new name is created:
+    /// CloudTrail cannot rename a trail.
+    fn left_by_a_rename(&self, desired: &Desired) -> Option<String> {
+        let mut left = Vec::new();
+        let names = self.others_into_archive.join(", ");
+        if !names.is_empty() {
+            left.push(format!(
+                "a second trail is created: {names} delivers into the archive now, stays, and is \
+                 denied access by the new policies of the bucket and the key (to keep it: \
+                 trail.name; otherwise delete it after the new trail delivers)"
+            ));
+        }
+        let elsewhere = self.others_of_organization.iter();
+        for (name, bucket) in elsewhere.filter(|(_, to)| **to != desired.bucket().as_str()) {
+            left.push(format!(
+                "a second organization trail is created: {name} stays and is no longer guarded (to \
+                 keep it: trail.name), and logs of the new trail do not go to the bucket {bucket} \
+                 (to keep it: archive.bucket)"
+            ));
+        }
+        (!left.is_empty()).then(|| left.join("; "))
     }
 }
 
@@ -229,9 +256,8 @@ impl Resource for OrganizationTrail {
         let name = &desired.config.trail.name;
         let own = found.and_then(|found| found.own.as_ref());
         let mut notes: Vec<String> = found
-            .map(|found| found.others_of_organization.as_slice())
-            .unwrap_or_default()
-            .iter()
+            .into_iter()
+            .flat_map(|found| found.others_of_organization.keys())
             .map(|other| format!("`{other}` is an organization trail too, and a paid second copy; to adopt it in place of a new one, set trail.name = \"{other}\""))
             .collect();
         let key = observed.kms_key.present();
@@ -265,17 +291,8 @@ impl Resource for OrganizationTrail {
                 field_changes(None, &wanted),
             )
             .with_notes(notes);
-            let renamed = found.map(|found| found.others_into_archive.join(", "));
-            return match renamed.filter(|names| !names.is_empty()) {
-                // CloudTrail cannot rename a trail.
-                Some(names) => change.irreversible(
-                    Confirmation::WeakenedGuard,
-                    format!(
-                        "a second trail is created: {names} delivers into the archive now, stays, \
-                         and is denied access by the new policies of the bucket and the key (to \
-                         keep it: trail.name; otherwise delete it after the new trail delivers)"
-                    ),
-                ),
+            return match found.and_then(|found| found.left_by_a_rename(desired)) {
+                Some(what) => change.irreversible(Confirmation::WeakenedGuard, what),
                 None => change,
             };
         };
@@ -437,7 +454,7 @@ mod tests {
                 own: Some(own),
                 others: Vec::new(),
                 others_into_archive: Vec::new(),
-                others_of_organization: Vec::new(),
+                others_of_organization: BTreeMap::new(),
             };
             let change = OrganizationTrail::diff(&next, Some(&trails), &facts.observed);
             if change.action.stops() {

@@ -279,15 +279,14 @@ async fn a_hidden_key_without_a_name_may_be_one_that_a_run_left() {
 
 #[tokio::test]
 async fn a_destroy_tells_of_the_vault_of_a_guardrail_switched_off_and_of_the_unread() {
-    use orgtrail::plan::destroy::{look_further, remains};
+    use orgtrail::plan::destroy::remains;
     let vault = "[archive.replication]\nbucket = \"acme-vault\"\n";
     let guarded = format!("{MINIMAL}{vault}[guardrail]\nenabled = true\n");
     let mut stage = Stage::new(&guarded).await;
     stage.converge().await;
     stage.declare(&format!("{MINIMAL}{vault}"));
     let told = async |stage: &Stage| {
-        let mut observed = stage.observe().await;
-        look_further(&stage.aws, &stage.desired, &mut observed).await;
+        let observed = stage.observe().await;
         remains(&stage.desired, &observed)
     };
     let stays = told(&stage).await;
@@ -308,12 +307,11 @@ async fn a_destroy_tells_of_the_vault_of_a_guardrail_switched_off_and_of_the_unr
 
 #[tokio::test]
 async fn a_destroy_tells_of_alarms_that_are_declared_no_more() {
-    use orgtrail::plan::destroy::{look_further, plan_destroy, remains};
+    use orgtrail::plan::destroy::{plan_destroy, remains};
     let mut stage = Stage::new(&format!("{MINIMAL}[alarms]\n")).await;
     stage.converge().await;
     let told = async |stage: &Stage| {
-        let mut observed = stage.observe().await;
-        look_further(&stage.aws, &stage.desired, &mut observed).await;
+        let observed = stage.observe().await;
         let plan = plan_destroy(&stage.desired, &observed);
         assert_eq!(plan.step("alarms").is_some(), stage.desired.config.alarms.is_some());
         let mut stays = remains(&stage.desired, &observed);

@@ -154,6 +154,7 @@ fn a_trail_is_told_by_the_arn_of_the_account_that_owns_it() {
             at: at(9),
             keys: Vec::new(),
             bundle: None,
+            overrides: Vec::new(),
         };
         let text = aws_cli(&subject, &all);
         let line = |trail: &str| {

@@ -178,6 +178,52 @@ fn what_hides_in_the_tar_archive_is_found_though_it_is_sealed_anew() {
     }
 }
 
+/// What a changed tar archive comes to though it is sealed anew: refused, or one with
+/// another manifest, which whoever packed the bundle did not name.
+fn is_told_apart(folder: &Path, tar: &[u8], genuine: &str) -> bool {
+    match unpacked(folder, &sealed(tar)) {
+        Ok(other) => other.manifest_sha256 != genuine,
+        Err(_) => true,
+    }
+}
+
+#[test]
+fn every_byte_of_the_tar_archive_counts_though_it_is_sealed_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = small(&folder.path().join("bundle.tar.zst"));
+    let genuine = unpacked(folder.path(), &whole).unwrap().manifest_sha256.clone();
+    let tar = zstd::decode_all(&whole[..]).unwrap();
+    assert!(!is_told_apart(folder.path(), &tar, &genuine));
+    // Every field of headers, and every kind of content and padding, is struck.
+    for at in (0..tar.len()).step_by(31) {
+        let mut bytes = tar.clone();
+        bytes[at] ^= 1 << (at % 8);
+        assert!(is_told_apart(folder.path(), &bytes, &genuine), "changed at {at}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_other_tar_archive_passes_for_the_one_whose_manifest_is_named(
+        at in proptest::prelude::any::<proptest::sample::Index>(),
+        length in 0_usize..1100,
+        blocks in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..3),
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..20),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = small(&folder.path().join("bundle.tar.zst"));
+        let genuine = unpacked(folder.path(), &whole).unwrap().manifest_sha256.clone();
+        let tar = zstd::decode_all(&whole[..]).unwrap();
+        let at = at.index(tar.len() + 1);
+        let mut other = tar.clone();
+        // Whole blocks too, since tar reads nothing else.
+        let more = blocks.iter().flat_map(|byte| [*byte; 512]).chain(bytes);
+        other.splice(at..tar.len().min(at + length), more);
+        proptest::prop_assert_eq!(is_told_apart(folder.path(), &other, &genuine), other != tar);
+    }
+}
+
 #[test]
 fn a_changed_file_is_named_with_its_bundle() {
     let folder = tempfile::tempdir().unwrap();

@@ -415,6 +415,14 @@ pub(super) const ROWS: &[Row] = &[
     alarm!("alarm-4.15", |f| f.observed.metric_alarms = Seen::Absent),
     alarm!("alarm-selector-changes", |f| f.observed.alarm_subscriptions = Seen::Absent),
     Row {
+        check: "undeclared",
+        broken: |f| f.desired.config.archive.access_logging.enabled = false,
+        unknown: |f| {
+            f.desired.config.archive.access_logging.enabled = false;
+            f.observed.access_logging = denied();
+        },
+    },
+    Row {
         check: "plan-empty",
         broken: |f| value(&mut f.observed.bucket_tags).0.clear(),
         unknown: |f| f.observed.bucket_tags = denied(),

@@ -87,6 +87,7 @@ pub(super) fn contradicted(
         target: bundle.manifest.source.clone(),
         keys: Vec::new(),
         bundle: None,
+        overrides: Vec::new(),
         ..subject.clone()
     };
     let without_keys = without_saved_keys(verification);

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use super::{Changes, Standing, advice, place, rules, title};
 use crate::checks::{Finding, Run, Verdict};
 
-const HEADER: [&str; 19] = [
+const HEADER: [&str; 20] = [
     "check",
     "title",
     "severity",
@@ -23,26 +23,28 @@ const HEADER: [&str; 19] = [
     "organization",
     "at",
     "cause",
+    "environment_overrides",
 ];
 
 /// One line per answer, under a line of names.
 ///
 /// What a spreadsheet would take for a formula is told with an apostrophe
 /// before it.
-pub fn csv(run: &Run) -> Result<String, ::csv::Error> {
+pub fn csv(run: &Run, overrides: &[String]) -> Result<String, ::csv::Error> {
     let changes = Changes::of(run);
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     writer.write_record(HEADER)?;
+    let overrides = overrides.join("; ");
     for finding in &run.findings {
         let change = changes.get(finding).map_or("", super::Change::as_str);
-        let fields = fields(run, finding, change);
+        let fields = fields(run, finding, change, &overrides);
         writer.write_record(fields.iter().map(|field| guarded(field).into_owned()))?;
     }
     let bytes = writer.into_inner().map_err(|error| ::csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn fields(run: &Run, finding: &Finding, change: &str) -> [String; HEADER.len()] {
+fn fields(run: &Run, finding: &Finding, change: &str, overrides: &str) -> [String; HEADER.len()] {
     let (account, region) = place(&finding.scope);
     let (mut found, mut wanted, mut because, mut needs) = (None, None, None, None);
     match &finding.verdict {
@@ -76,6 +78,7 @@ fn fields(run: &Run, finding: &Finding, change: &str) -> [String; HEADER.len()] 
         run.organization.to_string(),
         run.at.to_string(),
         finding.cause.clone().unwrap_or_default(),
+        overrides.to_owned(),
     ]
 }
 
@@ -96,7 +99,7 @@ mod tests {
             assert_eq!(guarded(formula), format!("'{formula}"));
         }
         assert_eq!(guarded("a=b"), "a=b");
-        let text = csv(&samples::hostile()).unwrap();
+        let text = csv(&samples::hostile(), &[]).unwrap();
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
         for record in reader.records() {
             let record = record.unwrap();
@@ -107,7 +110,7 @@ mod tests {
     #[test]
     fn every_answer_has_one_line_of_all_fields() {
         let run = samples::hostile();
-        let text = csv(&run).unwrap();
+        let text = csv(&run, &[]).unwrap();
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
         let records: Vec<_> = reader.records().map(Result::unwrap).collect();
         assert_eq!(records.len(), run.findings.len());

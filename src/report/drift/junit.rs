@@ -17,7 +17,7 @@ const NOTHING_JUDGED: &str = "  <testsuite name=\"orgtrail\" tests=\"1\" failure
 ///
 /// Shape: Jenkins's schema of `JUnit` results, version 10.
 #[must_use]
-pub fn junit(run: &Run) -> String {
+pub fn junit(run: &Run, overrides: &[String]) -> String {
     let mut suites: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for finding in &run.findings {
         suites.entry(finding.check.as_str()).or_default().push(finding);
@@ -38,13 +38,13 @@ pub fn junit(run: &Run) -> String {
         xml.push_str(NOTHING_JUDGED);
     }
     for (check, findings) in suites {
-        suite(&mut xml, run, check, &findings);
+        suite(&mut xml, run, check, &findings, overrides);
     }
     xml.push_str("</testsuites>\n");
     xml
 }
 
-fn suite(xml: &mut String, run: &Run, check: &str, findings: &[&Finding]) {
+fn suite(xml: &mut String, run: &Run, check: &str, findings: &[&Finding], overrides: &[String]) {
     let counts = Counts::of(findings.iter().copied());
     let name = shown(check);
     let _ = writeln!(
@@ -58,7 +58,9 @@ fn suite(xml: &mut String, run: &Run, check: &str, findings: &[&Finding]) {
     );
     let properties = [("title", title(check).to_owned()), ("rules", rules(check).join("; "))];
     xml.push_str("    <properties>\n");
-    for (name, value) in properties {
+    // JUnit has properties only within suites.
+    let overrides = overrides.iter().map(|said| ("environment-override", said.clone()));
+    for (name, value) in properties.into_iter().chain(overrides) {
         let value = shown(&value);
         let _ = writeln!(xml, "      <property name=\"{name}\" value=\"{value}\"/>");
     }
@@ -147,7 +149,7 @@ mod tests {
     #[test]
     fn every_answer_is_one_case_and_no_string_makes_another() {
         for run in [samples::clean(), samples::drifted(), samples::hostile()] {
-            let xml = junit(&run);
+            let xml = junit(&run, &[]);
             let elements = elements(&xml);
             let counts = Counts::of(&run.findings);
             let count = |name: &str| elements.get(name).copied().unwrap_or_default();
@@ -163,7 +165,7 @@ mod tests {
     fn a_run_that_judged_nothing_is_an_error() {
         let mut run = samples::clean();
         run.findings.clear();
-        let xml = junit(&run);
+        let xml = junit(&run, &[]);
         let elements = elements(&xml);
         assert_eq!((elements.get("testcase"), elements.get("error")), (Some(&1), Some(&1)));
         assert!(xml.contains("tests=\"1\" failures=\"0\" errors=\"1\""), "{xml}");

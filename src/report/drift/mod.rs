@@ -61,15 +61,18 @@ pub enum RenderError {
 }
 
 /// The run in a format.
-pub fn render(format: Format, run: &Run) -> Result<String, RenderError> {
+///
+/// `overrides` are the keys of the configuration that environment variables set, in
+/// words; texts and pages have them in their heads, which the caller writes.
+pub fn render(format: Format, run: &Run, overrides: &[String]) -> Result<String, RenderError> {
     Ok(match format {
         Format::Text => text(run),
         Format::Json => json(run)?,
-        Format::Sarif => sarif(run),
-        Format::Junit => junit(run),
-        Format::Ocsf => ocsf(run),
+        Format::Sarif => sarif(run, overrides),
+        Format::Junit => junit(run, overrides),
+        Format::Ocsf => ocsf(run, overrides),
         Format::Html => html(run),
-        Format::Csv => csv(run)?,
+        Format::Csv => csv(run, overrides)?,
     })
 }
 
@@ -349,7 +352,7 @@ mod tests {
                 ));
             }
             for format in Format::value_variants() {
-                let text = render(*format, &run).unwrap();
+                let text = render(*format, &run, &[]).unwrap();
                 for number in 0..scopes.len() {
                     let count = text.matches(&format!("number {number}!")).count();
                     prop_assert_eq!(count, 1, "{:?}", format);
@@ -368,7 +371,7 @@ mod tests {
             (Format::Junit, 3),
             (Format::Ocsf, 3),
         ] {
-            let text = render(format, &run).unwrap();
+            let text = render(format, &run, &[]).unwrap();
             let count = text.matches("trail-stopped").count();
             assert!(count >= least, "{format:?}: {count}");
             assert!(text.contains("start it again"), "{format:?}");

@@ -11,17 +11,17 @@ const CLASS: u32 = 2003;
 
 /// The answers as OCSF Compliance Findings: an array, one event a line.
 #[must_use]
-pub fn ocsf(run: &Run) -> String {
+pub fn ocsf(run: &Run, overrides: &[String]) -> String {
     let changes = Changes::of(run);
     let events: Vec<String> = run
         .findings
         .iter()
-        .map(|finding| event(run, finding, changes.get(finding)).to_string())
+        .map(|finding| event(run, finding, changes.get(finding), overrides).to_string())
         .collect();
     format!("[\n{}\n]\n", events.join(",\n"))
 }
 
-fn event(run: &Run, finding: &Finding, change: Option<Change>) -> Value {
+fn event(run: &Run, finding: &Finding, change: Option<Change>, overrides: &[String]) -> Value {
     let (activity_id, activity) = match change {
         None | Some(Change::New) => (1, "Create"),
         Some(Change::Unchanged) => (2, "Update"),
@@ -79,7 +79,10 @@ fn event(run: &Run, finding: &Finding, change: Option<Change>) -> Value {
     }
     if let Some(cause) = cause(run, finding) {
         // OCSF has no attribute for what several findings have in common.
-        event["unmapped"] = json!({ "cause": { "id": cause.id, "title": cause.title } });
+        event["unmapped"]["cause"] = json!({ "id": cause.id, "title": cause.title });
+    }
+    if !overrides.is_empty() {
+        event["unmapped"]["environment_overrides"] = overrides.into();
     }
     if let Some(suppression) = &finding.suppression {
         event["comment"] =
@@ -159,7 +162,7 @@ mod tests {
     #[test]
     fn every_answer_is_one_event_of_the_class() {
         let run = samples::hostile();
-        let events: Vec<Value> = serde_json::from_str(&ocsf(&run)).unwrap();
+        let events: Vec<Value> = serde_json::from_str(&ocsf(&run, &[])).unwrap();
         assert_eq!(events.len(), run.findings.len());
         for event in &events {
             assert_eq!(event["class_uid"], 2003);
@@ -172,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_suppressed_finding_fails_and_is_suppressed() {
-        let events: Vec<Value> = serde_json::from_str(&ocsf(&samples::drifted())).unwrap();
+        let events: Vec<Value> = serde_json::from_str(&ocsf(&samples::drifted(), &[])).unwrap();
         let event = events.iter().find(|event| event["status_id"] == 3).unwrap();
         assert_eq!(event["compliance"]["status_id"], 3);
         assert_eq!(event["comment"], "suppressed until 2026-03-31: moved next quarter");

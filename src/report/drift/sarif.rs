@@ -1,16 +1,17 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use super::{Change, Changes, Standing, cause, check, rules, sentence, title};
+use super::{Change, Changes, Standing, cause, check, plain, rules, sentence, title};
 use crate::checks::{Finding, Run, Severity};
 
 /// The run as SARIF 2.1.0: a rule per check, a result for all that does not
-/// hold, a notification for what is not declared, which is no result.
+/// hold, a notification for what is not declared, which is no result, and for what the
+/// environment overrides.
 ///
 /// GitHub shows no result without a file, so each points at the declaration
 /// that it departs from; the scope is its logical location.
 #[must_use]
-pub fn sarif(run: &Run) -> String {
+pub fn sarif(run: &Run, overrides: &[String]) -> String {
     let changes = Changes::of(run);
     let mut ids: Vec<&str> = run.findings.iter().map(|finding| finding.check.as_str()).collect();
     ids.sort_unstable();
@@ -25,18 +26,20 @@ pub fn sarif(run: &Run) -> String {
             result(run, finding, index, change.map(|change| change.unwrap_or(Change::New)))
         })
         .collect();
-    let not_declared: Vec<Value> = run
-        .findings
+    let overridden = overrides
         .iter()
-        .filter(|finding| Standing::of(finding) == Standing::NotDeclared)
-        .map(|finding| {
-            json!({
-                "level": "note",
-                "message": { "text": message(&sentence(finding)) },
-                "associatedRule": { "id": finding.check },
-            })
-        })
-        .collect();
+        .map(|said| json!({ "level": "warning", "message": { "text": message(&plain(said)) } }));
+    let not_declared =
+        run.findings.iter().filter(|finding| Standing::of(finding) == Standing::NotDeclared).map(
+            |finding| {
+                json!({
+                    "level": "note",
+                    "message": { "text": message(&sentence(finding)) },
+                    "associatedRule": { "id": finding.check },
+                })
+            },
+        );
+    let notifications: Vec<Value> = overridden.chain(not_declared).collect();
     let log = json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         "version": "2.1.0",
@@ -51,7 +54,7 @@ pub fn sarif(run: &Run) -> String {
             "invocations": [{
                 "executionSuccessful": true,
                 "endTimeUtc": run.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-                "toolConfigurationNotifications": not_declared,
+                "toolConfigurationNotifications": notifications,
             }],
             "columnKind": "unicodeCodePoints",
             "results": results,
@@ -157,7 +160,7 @@ mod tests {
     use super::*;
 
     fn results(run: &Run) -> Vec<Value> {
-        let log: Value = serde_json::from_str(&sarif(run)).unwrap();
+        let log: Value = serde_json::from_str(&sarif(run, &[])).unwrap();
         log["runs"][0]["results"].as_array().unwrap().clone()
     }
 

@@ -16,8 +16,8 @@ use crate::names::{AccountId, Partition};
 #[must_use]
 pub fn aws_cli(subject: &Subject, verification: &Verification) -> String {
     let mut text = String::new();
-    for keys in keys_by_origin(subject) {
-        let _ = writeln!(text, "{}\n", plain(&keys));
+    for said in subject.overrides.iter().cloned().chain(keys_by_origin(subject)) {
+        let _ = writeln!(text, "{}\n", plain(&said));
     }
     for lane in by_severity(verification) {
         block(&mut text, subject, lane);

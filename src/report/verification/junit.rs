@@ -23,7 +23,8 @@ pub fn junit(subject: &Subject, verification: &Verification) -> String {
         suites.iter().map(|suite| suite.cases.len()).sum::<usize>(),
         suites.iter().map(Suite::failures).sum::<usize>()
     );
-    let mut properties = Vec::new();
+    let overrides = subject.overrides.iter().map(|said| ("environment-override", said.clone()));
+    let mut properties: Vec<_> = overrides.collect();
     for keys in keys_by_origin(subject) {
         properties.push(("public-keys", keys));
     }
@@ -168,6 +169,7 @@ mod tests {
             at: jiff::Timestamp::UNIX_EPOCH,
             keys: Vec::new(),
             bundle: None,
+            overrides: Vec::new(),
         };
         let mut verification = Verification { lanes: Vec::new(), findings: Vec::new() };
         let xml = junit(&subject, &verification);

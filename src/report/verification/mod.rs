@@ -32,6 +32,8 @@ pub struct Subject {
     pub keys: Vec<KeyUsed>,
     /// What a bundle is identified by; none for a bucket or a folder.
     pub bundle: Option<BundleFacts>,
+    /// The keys of the configuration that environment variables set, in words.
+    pub overrides: Vec<String>,
 }
 
 /// A public key that digests were verified with.

@@ -69,10 +69,7 @@ pub struct Rule {
 const OWN: &str = "orgtrail-";
 
 impl Lifecycle {
-    pub(in crate::resources) async fn observe(
-        clients: &Clients,
-        bucket: &BucketName,
-    ) -> Seen<Self> {
+    pub(crate) async fn observe(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
         let answer =
             clients.s3().get_bucket_lifecycle_configuration().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetLifecycleConfiguration");
@@ -347,6 +344,15 @@ impl Resource for Lifecycle {
                 .map(|days| format!("replaced and deleted versions end after {days} days")),
         ];
         let what: Vec<String> = what.into_iter().flatten().collect();
+        let is_own = |rules: &BTreeMap<String, Rule>| {
+            rules.iter().any(|(id, rule)| id.starts_with(OWN) && rule.enabled)
+        };
+        if !desired.config.archive.lifecycle.enabled && is_own(before) {
+            return change.irreversible(
+                Confirmation::WeakenedGuard,
+                "logs no longer move to other classes and end as now (to keep it: archive.lifecycle)",
+            );
+        }
         if !what.is_empty() {
             return change.irreversible(
                 Confirmation::WeakenedGuard,

@@ -68,6 +68,23 @@ impl Notifications {
         Self { told, raw }
     }
 
+    /// What S3 notifies and no declaration lists: target, filter and events.
+    pub(in crate::resources) fn undeclared(&self, desired: &Desired) -> Vec<String> {
+        let mut left = self.told.clone();
+        for one in &desired.config.archive.notifications {
+            let key = format!("{}{}", one.target, filter_text(filter(one).as_ref()));
+            if let Some(events) = left.get_mut(&key) {
+                events.retain(|event| !one.events.contains(event));
+            }
+        }
+        left.retain(|_, events| !events.is_empty());
+        let said = left.into_iter().map(|(target, events)| {
+            let events: Vec<String> = events.into_iter().collect();
+            format!("{target} is notified of {}", events.join(", "))
+        });
+        said.collect()
+    }
+
     fn wanted(desired: &Desired, found: Option<&Self>) -> Result<Self, StepError> {
         let mut raw = found.map_or_else(
             || NotificationConfiguration::builder().build(),

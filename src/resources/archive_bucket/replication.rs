@@ -104,6 +104,12 @@ impl Replication {
         lost.chain(role).collect()
     }
 
+    /// The rules in force: id, whether it is orgtrail's own, and destination.
+    pub(in crate::resources) fn in_force(&self) -> impl Iterator<Item = (&str, bool, &str)> {
+        let in_force = self.rules.iter().filter(|(_, rule)| rule.enabled);
+        in_force.map(|(id, rule)| (id.as_str(), id == RULE, rule.destination.as_str()))
+    }
+
     /// The rules of others.
     fn foreign(&self) -> impl Iterator<Item = &ReplicationRule> {
         self.raw.iter().filter(|rule| id(rule) != RULE)

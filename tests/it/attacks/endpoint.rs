@@ -79,6 +79,73 @@ async fn variables_that_are_let_in_work_and_every_report_names_them() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn every_format_of_every_report_names_what_the_environment_sets() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let variable = ("ORGTRAIL__ARCHIVE__PREFIX", "aside");
+    let said = "archive.prefix is set by the environment: $ORGTRAIL__ARCHIVE__PREFIX";
+    let formats = |command: &'static str, formats: &[&'static str]| {
+        formats.iter().map(|format| (command, *format)).collect::<Vec<_>>()
+    };
+    let reports = [
+        formats("drift", &["text", "json", "sarif", "junit", "ocsf", "html", "csv"]),
+        formats("verify", &["text", "json", "junit", "aws-cli"]),
+        formats("consolidate", &["text", "json"]),
+        formats("plan", &["text", "json"]),
+    ];
+    for (command, format) in reports.concat() {
+        let mut arguments = vec![command, "--allow-env-identity", "--format", format];
+        arguments.extend((command == "consolidate").then_some("--dry-run"));
+        let ran = run_with_variable(&stage, variable, &arguments).await;
+        let (code, stdout, stderr) = ran;
+        assert!(code.is_some_and(|code| code != 2), "{arguments:?}: {stderr}");
+        if format == "json" {
+            let report: Value = serde_json::from_str(&stdout).unwrap();
+            let named = &report["environment_overrides"][0];
+            assert_eq!(named["key"], "archive.prefix", "{arguments:?}");
+            assert_eq!(named["variable"], variable.0, "{arguments:?}");
+        } else {
+            assert!(stdout.contains(said), "{arguments:?}: {stdout}");
+        }
+        // Without it, none is named.
+        let ran = run_with_variable(&stage, ("UNRELATED", "x"), &arguments).await;
+        assert!(!ran.1.contains("set by the environment"), "{arguments:?}: {}", ran.1);
+        assert!(!ran.1.contains("\"key\": \"archive.prefix\""), "{arguments:?}: {}", ran.1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_the_environment_names_is_named_with_its_path() {
+    let stage = Stage::new(MINIMAL).await;
+    let other = tempfile::tempdir().unwrap();
+    let path = other.path().join("other.toml");
+    std::fs::write(&path, MINIMAL.replacen("acme-log-archive", "acme-other", 1)).unwrap();
+    let path = path.to_str().unwrap();
+    let variable = ("ORGTRAIL_CONFIG", path);
+    let said = format!("--config is set by the environment: $ORGTRAIL_CONFIG ({path})");
+    for (command, format) in [
+        ("plan", "text"),
+        ("drift", "text"),
+        ("drift", "sarif"),
+        ("drift", "junit"),
+        ("drift", "ocsf"),
+        ("drift", "html"),
+        ("drift", "csv"),
+    ] {
+        let (_, stdout, stderr) =
+            run_with_variable(&stage, variable, &[command, "--format", format]).await;
+        assert!(stdout.contains(&said), "{command} {format}: {stdout}{stderr}");
+    }
+    let (_, stdout, _) = run_with_variable(&stage, variable, &["plan", "--format", "json"]).await;
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(report["environment_overrides"][0]["file"], path);
+    // An option of the command line is no override.
+    let arguments = ["--config", "orgtrail.toml", "plan"];
+    let (_, stdout, _) = run_with_variable(&stage, variable, &arguments).await;
+    assert!(!stdout.contains("set by the environment"), "{stdout}");
+}
+
 /// A server that answers every connection with these bytes, again and again until the
 /// caller goes away, and counts connections.
 fn answering(head: &'static str, again: &'static [u8]) -> (String, Arc<AtomicUsize>) {

@@ -82,3 +82,64 @@ async fn a_renamed_trail_says_what_happens_to_the_old_one() {
         assert!(ran.stdout.contains(words), "{}", ran.stdout);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_configuration_turns_off_and_aws_still_has_is_in_the_plan_and_is_drift() {
+    let on = "[archive.access_logging]\nenabled = true\n[archive.replication]\nbucket = \"acme-vault\"\n\
+              [alarms]\n[guardrail]\nenabled = true\n";
+    let before = format!("{MINIMAL}{on}");
+    let stage = Stage::new(&before).await;
+    stage.converge().await;
+    for (from, to, words) in [
+        (
+            "enabled = true\n[archive.rep",
+            "enabled = false\n[archive.rep",
+            "access logs go to s3://",
+        ),
+        (
+            "[archive.replication]\nbucket = \"acme-vault\"\n",
+            "",
+            "the rule `orgtrail-vault` replicates",
+        ),
+        ("[alarms]\n", "", "these alarms exist: orgtrail-"),
+        (
+            "[guardrail]\nenabled = true",
+            "[guardrail]\nenabled = false",
+            "the service control policy",
+        ),
+        ("[guardrail]\n", "[guardrail]\nname = \"Other\"\n", "is an earlier guardrail"),
+    ] {
+        let config = before.replacen(from, to, 1);
+        assert_ne!(config, before);
+        let ran = run(&stage, &config, &["plan"]).await;
+        // A guardrail of another name is to be created.
+        let code = if to.contains("Other") { 10 } else { 0 };
+        assert_eq!(ran.code, Some(code), "{words}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("Live, but not declared"), "{}", ran.stdout);
+        assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
+        let ran = run(&stage, &config, &["drift", "--check", "undeclared"]).await;
+        assert_eq!(ran.code, Some(11), "{words}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
+    }
+    let ran = run(&stage, &before, &["drift", "--check", "undeclared"]).await;
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trail_that_is_renamed_and_moved_at_once_asks_for_both() {
+    let before = format!("{MINIMAL}[guardrail]\nenabled = false\n");
+    let stage = Stage::new(&before).await;
+    stage.converge().await;
+    let both = before.replacen("acme-log-archive", "acme-other-archive", 1);
+    let both = format!("{both}[trail]\nname = \"renamed\"\n");
+    let ran = run(&stage, &both, &["apply", "--yes"]).await;
+    assert_eq!(ran.code, Some(12), "{}{}", ran.stdout, ran.stderr);
+    for words in ["--confirm-weakened-guard", "trail.name", "archive.bucket", "acme-log-archive"] {
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+    }
+    let management = stage.management();
+    let trails = management.cloudtrail().describe_trails().send().await.unwrap();
+    assert_eq!(trails.trail_list().len(), 1);
+    let ran = run(&stage, &both, &["apply", "--yes", "--confirm-weakened-guard"]).await;
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+}

@@ -10,7 +10,9 @@ use aws_sdk_s3::types::{
 use orgtrail::plan::apply::{Outcome, apply};
 use orgtrail::plan::plan;
 
-use crate::apply_command::command;
+use crate::apply_command::{command, run};
+use crate::retire_command;
+use crate::rounds::{Ground, LEGACY, code, home, member, said};
 use crate::stage::{MINIMAL, Stage};
 
 /// Runs a command at a terminal of its own and does something while its prompt waits,
@@ -23,9 +25,16 @@ async fn answered_after(
 ) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let plain = command(&stage.sandbox, folder.path(), config, arguments);
+    answered(&plain, meanwhile).await
+}
+
+/// The same of a command that is ready to run.
+async fn answered(plain: &Command, meanwhile: impl Future<Output = ()>) -> (Option<i32>, String) {
+    let arguments: Vec<&str> = plain.get_args().map(|one| one.to_str().unwrap()).collect();
+    let folder = plain.get_current_dir().unwrap();
     let line = format!("{} {}", env!("CARGO_BIN_EXE_orgtrail"), arguments.join(" "));
     let mut at_terminal = Command::new("script");
-    at_terminal.args(["-qec", &line, "/dev/null"]).current_dir(folder.path()).env_clear();
+    at_terminal.args(["-qec", &line, "/dev/null"]).current_dir(folder).env_clear();
     at_terminal.env("PATH", "/usr/local/bin:/usr/bin:/bin");
     for (name, value) in plain.get_envs() {
         at_terminal.env(name, value.unwrap());
@@ -84,6 +93,7 @@ async fn a_guard_that_is_raised_while_the_prompt_waits_is_not_lowered() {
     let stage = Stage::new(MINIMAL).await;
     stage.converge().await;
     let raised = raise_retention(&stage);
+    let raised = Box::pin(raised);
     let (code, said) = answered_after(&stage, &longer(), &["apply"], raised).await;
     assert_eq!(code, Some(12), "{said}");
     assert!(said.contains("archive-bucket/object-lock changed while the prompt waited"), "{said}");
@@ -127,4 +137,174 @@ async fn a_guard_that_is_raised_after_it_was_observed_is_not_lowered() {
     // What nobody else touches is done.
     assert_eq!(*outcome("archive-bucket/tags"), Outcome::Done);
     assert_retention_is_raised(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_appears_while_consolidation_asks_is_not_copied() {
+    let ground = Ground::lay().await;
+    let folder = tempfile::tempdir().unwrap();
+    let plain = command(&ground.sandbox, folder.path(), MINIMAL, &["consolidate"]);
+    let appears = async {
+        ground.bucket(&member(), "planted-333").await.unwrap();
+        let clients = ground.aws.clients(&member(), &home());
+        let trail = clients.cloudtrail().create_trail().name("planted");
+        trail.s3_bucket_name("planted-333").send().await.unwrap();
+    };
+    let (code, said) = answered(&plain, appears).await;
+    assert_eq!(code, Some(12), "{said}");
+    // What is copied, whose it is, and whose logs it may hold stand above the question.
+    let listed = format!("s3://{LEGACY} of account 333333333333, for the logs of 333333333333");
+    assert!(said.contains(&listed), "{said}");
+    assert!(said.contains("s3://planted-333 changed while the prompt waited"), "{said}");
+    assert_eq!(ground.records().await, 0);
+
+    let (code, said) = answered(&plain, async {}).await;
+    assert_eq!(code, Some(0), "{said}");
+    ground.assert_arrived_once().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_whose_trail_goes_while_consolidation_asks_is_not_copied() {
+    let ground = Ground::lay().await;
+    let folder = tempfile::tempdir().unwrap();
+    let plain = command(&ground.sandbox, folder.path(), MINIMAL, &["consolidate"]);
+    let goes = async {
+        let clients = ground.aws.clients(&member(), &home());
+        clients.cloudtrail().delete_trail().name("old-trail").send().await.unwrap();
+    };
+    let (exit, text) = answered(&plain, goes).await;
+    assert_eq!(exit, Some(12), "{text}");
+    assert!(text.contains(&format!("s3://{LEGACY} changed while the prompt waited")), "{text}");
+    // `--yes` asks nothing, and copies what there is.
+    let ran = ground.run(&["consolidate", "--yes"]).await;
+    assert_eq!(code(&ran), 0, "{}", said(&ran));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mfa_delete_is_not_switched_on_where_the_bucket_changed_under_the_prompt() {
+    use aws_sdk_s3::types::{
+        BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule,
+        LifecycleRuleFilter,
+    };
+
+    let config = format!("{MINIMAL}mfa_delete = \"root\"\n[archive.lifecycle]\nenabled = false\n");
+    let stage = Stage::new(&config).await;
+    stage.apply().await;
+    let account = "222222222222".parse().unwrap();
+    let device = stage.sandbox.root_mfa_device(&account).unwrap();
+    let keys = stage.sandbox.root(&account).unwrap();
+    let mfa_code = device.current_code();
+    let arguments =
+        ["mfa-delete", "enable", "--serial", device.serial.as_str(), "--code", &mfa_code];
+    let folder = tempfile::tempdir().unwrap();
+    let mut plain = command(&stage.sandbox, folder.path(), &config, &arguments);
+    plain.env("AWS_ACCESS_KEY_ID", keys.access_key_id);
+    plain.env("AWS_SECRET_ACCESS_KEY", keys.secret_access_key);
+    let expire = async {
+        let rule = LifecycleRule::builder()
+            .id("theirs")
+            .status(ExpirationStatus::Enabled)
+            .filter(LifecycleRuleFilter::builder().prefix("").build())
+            .expiration(LifecycleExpiration::builder().days(1).build())
+            .build()
+            .unwrap();
+        let rules = BucketLifecycleConfiguration::builder().rules(rule).build().unwrap();
+        let put = stage.archive().s3().put_bucket_lifecycle_configuration();
+        let put = put.bucket("acme-log-archive").lifecycle_configuration(rules);
+        put.send().await.unwrap();
+    };
+    let (code, said) = answered(&plain, expire).await;
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains("has no lifecycle rules?"), "{said}");
+    assert!(said.contains("`acme-log-archive` changed while the prompt waited"), "{said}");
+    let is_on = async || stage.observe().await.versioning.present().unwrap().mfa_delete;
+    assert!(!is_on().await);
+
+    stage.archive().s3().delete_bucket_lifecycle().bucket("acme-log-archive").send().await.unwrap();
+    let (code, said) = answered(&plain, async {}).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(is_on().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trail_that_changes_while_its_retirement_asks_stays() {
+    let stage = retire_command::stage(30).await;
+    let config = retire_command::config();
+    let ran = run(&stage, &config, &["consolidate", "--yes"]).await;
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let owner = stage.aws.clients(&retire_command::account(), &home());
+    let move_to = async |prefix: &str| {
+        let update = owner.cloudtrail().update_trail().name(retire_command::TRAIL);
+        update.s3_key_prefix(prefix).send().await.unwrap();
+    };
+    let arguments = ["retire", retire_command::TRAIL];
+    let moves = Box::pin(move_to("aside"));
+    let (code, said) = answered_after(&stage, &config, &arguments, moves).await;
+    assert_eq!(code, Some(12), "{said}");
+    let changed = format!("{} changed while the prompt waited", retire_command::TRAIL);
+    assert!(said.contains(&changed), "{said}");
+    let trails = async || {
+        let trails = owner.cloudtrail().describe_trails().send().await.unwrap();
+        let trails = trails.trail_list.unwrap_or_default();
+        trails.into_iter().filter(|one| one.trail_arn() == Some(retire_command::TRAIL)).count()
+    };
+    assert_eq!(trails().await, 1);
+
+    move_to("").await;
+    let (code, said) = answered_after(&stage, &config, &arguments, async {}).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(trails().await, 0);
+}
+
+#[tokio::test]
+async fn a_destroy_takes_nothing_that_changed_after_it_was_observed() {
+    use orgtrail::plan::destroy::{destroy, plan_destroy};
+
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let observed = stage.observe().await;
+    let leaving = plan_destroy(&stage.desired, &observed);
+    let arn = stage.desired.trail_arn().to_string();
+    let management = stage.management();
+    let update = management.cloudtrail().update_trail().name(&arn);
+    update.enable_log_file_validation(false).send().await.unwrap();
+    let results = destroy(&stage.aws, &stage.desired, &observed, &leaving, &|_| {}).await;
+    let trail = results.iter().find(|result| result.id == "trail").unwrap();
+    let Outcome::Refused { error, hint } = &trail.outcome else { panic!("{results:?}") };
+    assert!(error.contains("log_file_validation"), "{error}");
+    assert!(hint.as_deref().unwrap_or_default().contains("--dry-run"), "{hint:?}");
+    let observed = stage.observe().await;
+    assert!(observed.trails.present().unwrap().own.is_some());
+
+    let leaving = plan_destroy(&stage.desired, &observed);
+    let results = destroy(&stage.aws, &stage.desired, &observed, &leaving, &|_| {}).await;
+    assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
+}
+
+#[tokio::test]
+async fn an_alias_that_somebody_takes_after_it_was_observed_is_not_taken_for_ours() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let archive = stage.archive();
+    let alias = stage.desired.config.key.alias.to_string();
+    let free = async || {
+        archive.kms().delete_alias().alias_name(&alias).send().await.unwrap();
+    };
+    free().await;
+    let observed = stage.observe().await;
+    let planned = plan(&stage.desired, &observed);
+    let made = archive.kms().create_key().send().await.unwrap().key_metadata.unwrap();
+    let taken = archive.kms().create_alias().alias_name(&alias).target_key_id(made.key_id);
+    taken.send().await.unwrap();
+    let carry_out = async |observed, planned| {
+        apply(&stage.aws, &stage.desired, observed, planned, &[].into(), &|_| {}).await.unwrap()
+    };
+    let results = carry_out(&observed, &planned).await;
+    let of_alias = results.iter().find(|result| result.id == "kms-key/alias").unwrap();
+    assert!(matches!(of_alias.outcome, Outcome::Refused { .. }), "{results:?}");
+
+    free().await;
+    let observed = stage.observe().await;
+    let results = carry_out(&observed, &plan(&stage.desired, &observed)).await;
+    assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
 }

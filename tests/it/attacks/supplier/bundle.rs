@@ -294,3 +294,56 @@ fn no_member_is_changed_added_or_left_out_unseen() {
         }
     }
 }
+
+#[test]
+fn a_bundle_with_another_manifest_than_was_handed_over_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    genuine_bundle(folder.path());
+    let (_, report, _) = verify(folder.path(), BUNDLE, true);
+    let named = report["bundle"]["manifest_sha256"].as_str().unwrap().to_owned();
+    // A supplier who packs it again, with its own record and its own seal.
+    repacked(folder.path(), |members| {
+        let record = |it: &&mut Member| it.name.starts_with(b"records/");
+        members.iter_mut().find(record).unwrap().bytes.push(b' ');
+    });
+    let check = |target: &str, sha256: &str| {
+        let arguments = ["verify", target, "--offline", "--public-keys", "keys.json"];
+        let ran = run(folder.path(), &[&arguments[..], &["--manifest-sha256", sha256]].concat());
+        let said = [&ran.stdout[..], &ran.stderr].concat();
+        (ran.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, said) = check("other.tar.zst", &named);
+    assert_eq!(code, Some(13), "{said}");
+    assert!(
+        said.contains(&format!("expected {named}: it is not the bundle that was packed")),
+        "{said}"
+    );
+    for malformed in ["", "abc", &named[1..], &format!("{named}0"), &"x".repeat(64)] {
+        let (code, said) = check(BUNDLE, malformed);
+        assert_eq!(code, Some(2), "{malformed}: {said}");
+    }
+    let (code, said) = check("mirror", &named);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("needs a bundle"), "{said}");
+    for genuine in [named.clone(), named.to_uppercase()] {
+        let (code, said) = check(BUNDLE, &genuine);
+        assert_eq!(code, Some(0), "{said}");
+    }
+}
+
+#[test]
+fn what_is_to_be_handed_over_beside_a_bundle_is_printed_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    genuine_mirror(folder.path());
+    let pack = ["evidence", "mirror", "--offline", "-o", BUNDLE];
+    let packed = run(folder.path(), &[&pack[..], &WINDOW].concat());
+    let said = String::from_utf8(packed.stderr).unwrap();
+    let last = said.lines().last().unwrap();
+    assert!(last.contains("separately from the bundle"), "{said}");
+    let (_, report, _) = verify(folder.path(), BUNDLE, true);
+    let sha256 = report["bundle"]["manifest_sha256"].as_str().unwrap();
+    assert!(
+        last.ends_with(&format!("orgtrail verify {BUNDLE} --manifest-sha256 {sha256}")),
+        "{said}"
+    );
+}

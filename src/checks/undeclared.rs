@@ -1,0 +1,59 @@
+use std::collections::BTreeMap;
+
+use super::judge::{broken, not_declared, of_organization, together, unknown};
+use super::{Answer, Check, Facts, Scope, Severity, Verdict};
+use crate::resources::{Undeclared, undeclared, unreadable};
+
+pub(super) const CHECK: Check = Check {
+    id: "undeclared",
+    title: "nothing is live that the configuration has turned off",
+    severity: Severity::Medium,
+    why: "What the configuration does not declare is compared with nothing, so nobody notices when it changes.",
+    fix: "declare it again and run orgtrail plan, or remove it with the AWS CLI: aws s3api, aws organizations or aws cloudwatch",
+    resources: &[],
+    mappings: &[],
+    judge,
+};
+
+fn judge(facts: &Facts) -> Vec<Answer> {
+    let (desired, observed) = (&facts.desired, &facts.observed);
+    let scope = |id: &str| match id {
+        "guardrail" => Scope::Organization,
+        "alarms" | "metric-filters" | "alarm-topic/subscriptions" | "log-group" => Scope::Region {
+            account: desired.management().clone(),
+            region: desired.home_region().clone(),
+        },
+        _ => Scope::Bucket { bucket: desired.bucket().clone() },
+    };
+    let mut live: BTreeMap<Scope, Vec<Undeclared>> = BTreeMap::new();
+    for one in undeclared(desired, observed) {
+        live.entry(scope(&one.id)).or_default().push(one);
+    }
+    let mut unread: BTreeMap<Scope, Vec<Verdict>> = BTreeMap::new();
+    for (id, error) in unreadable(desired, observed) {
+        live.entry(scope(id)).or_default();
+        unread.entry(scope(id)).or_default().push(unknown(error));
+    }
+    if live.is_empty() {
+        return of_organization(Verdict::Holds);
+    }
+    let answers = live.into_iter().map(|(scope, live)| {
+        let unread = unread.remove(&scope).unwrap_or_default();
+        Answer { scope, verdict: verdict(&live, unread) }
+    });
+    answers.collect()
+}
+
+/// What is orgtrail's own is broken, also where others' is listed with it.
+fn verdict(live: &[Undeclared], unread: Vec<Verdict>) -> Verdict {
+    let said = |one: &Undeclared| format!("{}: {} ({})", one.id, one.what, one.key);
+    let all = live.iter().map(said).collect::<Vec<_>>().join("; ");
+    if live.iter().any(|one| one.turned_off) {
+        let verdict = broken(all, "nothing, since the configuration does not declare it");
+        return together([verdict].into_iter().chain(unread));
+    }
+    match together(unread) {
+        Verdict::Holds => not_declared(&format!("what is live: {all}")),
+        open => open,
+    }
+}
