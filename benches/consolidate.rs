@@ -322,7 +322,11 @@ async fn one_run(
         dry_run: false,
         full,
         trust_records: true,
-        server_side,
+        server_side: if server_side {
+            orgtrail::archive::consolidate::server_side::ServerSide::AnyBucket
+        } else {
+            orgtrail::archive::consolidate::server_side::ServerSide::Never
+        },
         restore: None,
         limit: None,
         concurrency: CONCURRENCY,
@@ -343,6 +347,7 @@ async fn one_run(
             part_bytes: PART_BYTES,
         },
         prefix: None,
+        trust: orgtrail::archive::authenticity::Trust::default(),
         root: ROOT.to_owned(),
     };
     let source = Source {

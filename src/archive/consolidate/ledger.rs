@@ -5,13 +5,16 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
+use std::collections::HashMap;
+
 use super::{
     copy::{CopyError, Origin, Target, fetch, sha256},
     history::Pasts,
-    record::{Head, LAST_NUMBER, RecordError, Row, Segment, segment_key, sha256_hex},
+    record::{Head, LAST_NUMBER, RecordError, Row, RowSums, Segment, segment_key, sha256_hex},
 };
 use crate::{
     archive::{
+        authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, StoredRecord, Trust},
         contention::{Contended, Contention, is_taken, is_write_conflict},
         inventory,
     },
@@ -34,6 +37,8 @@ pub struct Ledger {
     target: Target,
     /// The archive's prefix.
     prefix: Option<String>,
+    /// The key whose codes authenticate them, where one is declared.
+    mac_key: Option<MacKey>,
 }
 
 /// Why a record could not be read or written.
@@ -45,6 +50,9 @@ pub enum LedgerError {
     /// A record could not be fetched.
     #[error("reading a run record")]
     Fetch(#[from] CopyError),
+    /// KMS gave no code that authenticates a record.
+    #[error("authenticating the run record")]
+    Mac(#[source] AwsError),
     /// A record is not what it should be.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -70,10 +78,51 @@ pub struct Tip {
 pub struct LedgerEnd {
     /// Where the next segment goes.
     pub tip: Tip,
-    /// The end row of the last finished run. Nothing authenticates it.
+    /// The end row of the last finished run; without a MAC key nothing authenticates it.
     pub last: Option<Row>,
     /// Objects among the records that were skipped: key and reason.
     pub faults: Vec<(String, String)>,
+    /// The record whose code could not be checked: key and reason. Those before it were
+    /// not read.
+    pub unchecked: Option<(String, String)>,
+}
+
+/// A segment as stored.
+#[derive(Debug)]
+pub(super) struct StoredSegment {
+    pub(super) bytes: bytes::Bytes,
+    /// Its object's metadata.
+    pub(super) metadata: HashMap<String, String>,
+}
+
+/// The run whose end is the newest.
+struct LastRun {
+    /// The record that has its end.
+    key: String,
+    run_id: String,
+    end: Row,
+    /// Of all its records that were read.
+    sums: RowSums,
+}
+
+/// What a segment's code is over.
+pub(crate) fn statement<'a>(key: &'a str, head: &'a Head, sha256: &'a str) -> StoredRecord<'a> {
+    StoredRecord {
+        kind: RecordKind::RunRecord,
+        key,
+        number: head.number,
+        previous_sha256: head.previous_sha256.as_deref(),
+        sha256,
+    }
+}
+
+/// How a run's end differs from its rows.
+fn contradiction(end: &Row, sums: &RowSums) -> Option<String> {
+    let Row::End { totals, proven_through, .. } = end else { return None };
+    if !sums.has_begin() {
+        return Some("not all records of its run could be read to compare its counts".to_owned());
+    }
+    sums.contradiction(totals, proven_through)
 }
 
 /// Why a segment cannot have been written by `now`.
@@ -114,7 +163,43 @@ impl Ledger {
     /// The records of the archive that `target` is.
     #[must_use]
     pub fn new(target: Target, prefix: Option<String>) -> Self {
-        Self { target, prefix }
+        Self { target, prefix, mac_key: None }
+    }
+
+    /// The same with the key whose codes authenticate the records.
+    #[must_use]
+    pub fn authenticated_by(self, mac_key: Option<MacKey>) -> Self {
+        Self { mac_key, ..self }
+    }
+
+    /// The key whose codes authenticate the records.
+    #[must_use]
+    pub fn mac_key(&self) -> Option<&MacKey> {
+        self.mac_key.as_ref()
+    }
+
+    /// Whether it is known who wrote a segment; `None` where no MAC key is declared.
+    pub(super) async fn authenticity(
+        &self,
+        head: &Head,
+        stored: &StoredSegment,
+    ) -> Option<Authenticity> {
+        let mac_key = self.mac_key.clone()?;
+        let trust = Trust { mac_key: Some(mac_key), ..Trust::default() };
+        let key = segment_key(self.prefix.as_deref(), head.number);
+        Some(trust.of(statement(&key, head, &sha256_hex(&stored.bytes)), &stored.metadata).await)
+    }
+
+    /// Whether KMS gives a code for records, before anything is copied that could not be
+    /// recorded.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn check_mac_key(&self, head: &Head) -> Result<(), LedgerError> {
+        let Some(mac_key) = &self.mac_key else { return Ok(()) };
+        // No record has this key, so that the code is of no use.
+        let code = mac_key.code(statement("", head, ""));
+        code.await.map(drop).map_err(LedgerError::Mac)
     }
 
     /// Every segment's number and size, in order.
@@ -184,6 +269,18 @@ impl Ledger {
     /// # Errors
     /// It cannot be read, or is larger than any that a run writes.
     pub async fn stored(&self, number: u64, size_bytes: u64) -> Result<bytes::Bytes, LedgerError> {
+        Ok(self.segment(number, size_bytes).await?.bytes)
+    }
+
+    /// A segment as stored, with its metadata.
+    ///
+    /// # Errors
+    /// As of [`Self::stored`].
+    pub(super) async fn segment(
+        &self,
+        number: u64,
+        size_bytes: u64,
+    ) -> Result<StoredSegment, LedgerError> {
         if size_bytes > MAX_STORED_BYTES {
             let reason = format!("{size_bytes} bytes, a record has {MAX_STORED_BYTES} at most");
             return Err(RecordError::Unreadable { number, reason }.into());
@@ -196,34 +293,38 @@ impl Ledger {
             size_bytes,
             etag: None,
         };
-        Ok(fetch(origin, None).await?.1)
+        let (object, bytes) = fetch(origin, None).await?;
+        Ok(StoredSegment { bytes, metadata: object.metadata.unwrap_or_default() })
     }
 
     /// The end of the sequence, what the last finished run states, and what is wrong
     /// with the records that were read for it.
     ///
     /// The sequence ends at the first free number, so that an object with a high number
-    /// blocks no run. A record that is unreadable, or dated later than `now`, is a fault
-    /// and is skipped.
+    /// blocks no run. A record that is unreadable, dated later than `now` or, with a MAC
+    /// key, not authentic is a fault and is skipped. With `compared`, a run whose end is
+    /// not what its rows add up to is one too.
     ///
     /// # Errors
     /// The listing failed.
-    pub async fn end(&self, now: Timestamp) -> Result<LedgerEnd, LedgerError> {
+    pub async fn end(&self, now: Timestamp, compared: bool) -> Result<LedgerEnd, LedgerError> {
         let numbers = self.numbers().await?;
         let next = (0..).zip(&numbers).take_while(|(free, (number, _))| free == number).count();
         let mut end = LedgerEnd {
             tip: Tip { next: next as u64, sha256: None },
             last: None,
             faults: Vec::new(),
+            unchecked: None,
         };
         if let Some(&(first, _)) = numbers.get(next) {
             let reason = format!("{} records follow a gap in the numbers", numbers.len() - next);
             end.faults.push((segment_key(self.prefix.as_deref(), first), reason));
         }
         let sequence = numbers.get(..next).unwrap_or_default();
+        let mut last: Option<LastRun> = None;
         for (at, &(number, size_bytes)) in sequence.iter().rev().take(MAX_READ_BACK).enumerate() {
             let key = segment_key(self.prefix.as_deref(), number);
-            let stored = match self.stored(number, size_bytes).await {
+            let stored = match self.segment(number, size_bytes).await {
                 Ok(stored) => stored,
                 Err(error) => {
                     end.faults.push((key, in_one_line(&error)));
@@ -231,9 +332,9 @@ impl Ledger {
                 }
             };
             if at == 0 {
-                end.tip.sha256 = Some(sha256_hex(&stored));
+                end.tip.sha256 = Some(sha256_hex(&stored.bytes));
             }
-            let segment = match Segment::decode(number, &stored) {
+            let segment = match Segment::decode(number, &stored.bytes) {
                 Ok(segment) => segment,
                 Err(error) => {
                     end.faults.push((key, error.to_string()));
@@ -244,13 +345,56 @@ impl Ledger {
                 end.faults.push((key, reason));
                 continue;
             }
-            let row = segment.rows.into_iter().rev().find(|row| matches!(row, Row::End { .. }));
-            if row.is_some() {
-                end.last = row;
+            match self.authenticity(&segment.head, &stored).await {
+                None | Some(Authenticity::Mac { .. } | Authenticity::Listed) => {}
+                Some(Authenticity::Nothing { reason }) => {
+                    end.faults.push((key, reason));
+                    continue;
+                }
+                Some(Authenticity::Unknown { reason }) => {
+                    end.unchecked = Some((key, reason));
+                    break;
+                }
+            }
+            let is_of_last = |last: &LastRun| last.run_id == segment.head.run_id;
+            if last.is_none() {
+                let row = segment.rows.iter().rev().find(|row| matches!(row, Row::End { .. }));
+                last = row.map(|row| LastRun {
+                    key,
+                    run_id: segment.head.run_id.clone(),
+                    end: row.clone(),
+                    sums: RowSums::default(),
+                });
+            }
+            let Some(last) = last.as_mut().filter(|last| is_of_last(last)) else { continue };
+            segment.rows.iter().for_each(|row| last.sums.take(row));
+            if !compared || last.sums.has_begin() {
                 break;
             }
         }
+        if let Some(LastRun { key, end: row, sums, .. }) = last {
+            match contradiction(&row, &sums).filter(|_| compared) {
+                Some(reason) => end.faults.push((key, reason)),
+                None => end.last = Some(row),
+            }
+        }
         Ok(end)
+    }
+
+    /// Where the next segment goes.
+    async fn tip(&self) -> Result<Tip, LedgerError> {
+        let numbers = self.numbers().await?;
+        let next = (0..).zip(&numbers).take_while(|(free, (number, _))| free == number).count();
+        let last = next.checked_sub(1).and_then(|last| numbers.get(last));
+        let sha256 = match last {
+            Some(&(number, size_bytes)) => {
+                // What nobody can read has no hash that could be named.
+                let stored = self.stored(number, size_bytes).await;
+                stored.ok().map(|stored| sha256_hex(&stored))
+            }
+            None => None,
+        };
+        Ok(Tip { next: next as u64, sha256 })
     }
 
     /// Whether a segment has these bytes.
@@ -284,6 +428,14 @@ impl Ledger {
             let stored = segment.encode()?;
             let hash = sha256(&stored);
             let key = segment_key(self.prefix.as_deref(), head.number);
+            let code = match &self.mac_key {
+                Some(mac_key) => {
+                    let sha256 = hex::encode(hash);
+                    let code = mac_key.code(statement(&key, &head, &sha256));
+                    Some(code.await.map_err(LedgerError::Mac)?)
+                }
+                None => None,
+            };
             let put = self
                 .target
                 .clients
@@ -296,6 +448,7 @@ impl Ledger {
                 .checksum_sha256(BASE64_STANDARD.encode(hash))
                 .content_type("application/x-ndjson")
                 .content_encoding("gzip")
+                .set_metadata(code.map(|code| [(MAC_METADATA.to_owned(), code)].into()))
                 .body(stored.clone().into())
                 .send()
                 .await
@@ -308,7 +461,7 @@ impl Ledger {
                 Err(error) if is_taken(&error) => {
                     // Ours, whose answer was lost on the way; others may follow it.
                     let is_ours = self.holds(head.number, &stored).await?;
-                    *tip = self.end(head.written_at).await?.tip;
+                    *tip = self.tip().await?;
                     if is_ours {
                         return Ok(());
                     }

@@ -26,7 +26,17 @@ use crate::report::json_fault;
 pub const FORMAT_VERSION: u32 = 2;
 
 /// The most that a segment may inflate to; more is hostile. Units: bytes.
-const MAX_SEGMENT_BYTES: u64 = 256 << 20;
+const MAX_SEGMENT_BYTES: u64 = 128 << 20;
+
+/// The most rows of a segment; more is hostile, since each takes memory. A run writes
+/// about 20,000.
+const MAX_ROWS: usize = 100_000;
+
+/// The longest row but for a run's end, which names every lane. Units: bytes.
+const MAX_ROW_BYTES: usize = 1 << 20;
+
+/// The longest row of a run's end. Units: bytes.
+const MAX_END_BYTES: usize = 64 << 20;
 
 /// The last number that a segment can have: its name has twelve digits.
 pub(super) const LAST_NUMBER: u64 = 999_999_999_999;
@@ -79,6 +89,10 @@ pub enum Row {
         complete: bool,
         /// By lane id, the last closed day up to which all was proven there.
         proven_through: BTreeMap<String, Date>,
+        /// When the days that it states complete were last all listed, without trusting
+        /// an earlier record; older records do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        full_listing_at: Option<Timestamp>,
     },
 }
 
@@ -210,7 +224,8 @@ impl Counts {
         match outcome {
             Outcome::Copied => {
                 self.copied += 1;
-                self.copied_bytes += size_bytes;
+                // A forged row may state any size.
+                self.copied_bytes = self.copied_bytes.saturating_add(size_bytes);
                 self.copied_inside_s3 += u64::from(way == Some(Way::Server));
             }
             Outcome::AlreadyThere => self.present += 1,
@@ -246,6 +261,69 @@ impl std::ops::AddAssign for Counts {
         self.held_back += other.held_back;
         self.quarantined_digests += other.quarantined_digests;
         self.unbound += other.unbound;
+    }
+}
+
+/// What the rows of one run add up to, to compare its end with.
+#[derive(Debug, Clone, Default)]
+pub struct RowSums {
+    counts: Counts,
+    has_begin: bool,
+    /// By lane id, the first day that the run left incomplete.
+    incomplete: BTreeMap<String, Date>,
+}
+
+impl RowSums {
+    /// Adds a row of the run.
+    pub fn take(&mut self, row: &Row) {
+        match row {
+            Row::Begin { .. } => self.has_begin = true,
+            Row::Object(object) => self.counts.add(object.outcome, object.size_bytes, object.way),
+            Row::Unit(unit) if !unit.counts.complete() => {
+                let day = unit.unit.day;
+                let first = self.incomplete.entry(unit.unit.lane.id()).or_insert(day);
+                *first = day.min(*first);
+            }
+            Row::Unit(_) | Row::End { .. } => {}
+        }
+    }
+
+    /// Whether the run's first row is among them.
+    #[must_use]
+    pub fn has_begin(&self) -> bool {
+        self.has_begin
+    }
+
+    /// How the end of a run differs from its rows, all of which were added.
+    ///
+    /// Objects in quarantine and those that were in the archive are not compared: some
+    /// have no row, and some rows are of no lane.
+    #[must_use]
+    pub fn contradiction(
+        &self,
+        totals: &Counts,
+        proven_through: &BTreeMap<String, Date>,
+    ) -> Option<String> {
+        let of = |counts: &Counts| {
+            [
+                ("copied", counts.copied),
+                ("bytes copied", counts.copied_bytes),
+                ("copied inside S3", counts.copied_inside_s3),
+                ("in conflict", counts.conflicts),
+                ("failed", counts.failed),
+                ("archived", counts.archived),
+                ("unexpected", counts.foreign),
+                ("held back", counts.held_back),
+            ]
+        };
+        let differs = of(totals).into_iter().zip(of(&self.counts)).find(|(end, rows)| end != rows);
+        if let Some(((what, end), (_, rows))) = differs {
+            return Some(format!("its end states {end} {what}, its rows are {rows}"));
+        }
+        self.incomplete.iter().find_map(|(lane, day)| {
+            let through = proven_through.get(lane).filter(|through| *through >= day)?;
+            Some(format!("its end states {lane} complete through {through}, its rows not on {day}"))
+        })
     }
 }
 
@@ -329,13 +407,22 @@ impl Segment {
         if head.number != number {
             return Err(refuse(format!("its head says that it is number {}", head.number)));
         }
-        let rows = lines
-            .map(|line| {
-                let line = line.map_err(|error| refuse(error.to_string()))?;
-                serde_json::from_str(&line)
-                    .map_err(|error| refuse(format!("a row is no row: {}", json_fault(&error))))
-            })
-            .collect::<Result<_, _>>()?;
+        let (mut rows, mut begins) = (Vec::new(), 0);
+        for line in lines {
+            let line = line.map_err(|error| refuse(error.to_string()))?;
+            let limit = if is_end(&line) { MAX_END_BYTES } else { MAX_ROW_BYTES };
+            if line.len() > limit {
+                return Err(refuse(format!("a row has {} bytes, at most {limit}", line.len())));
+            }
+            let row: Row = serde_json::from_str(&line)
+                .map_err(|error| refuse(format!("a row is no row: {}", json_fault(&error))))?;
+            begins += usize::from(matches!(row, Row::Begin { .. }));
+            rows.push(row);
+            if rows.len() > MAX_ROWS || begins > 1 {
+                let reason = format!("it has more than 1 beginning, or than {MAX_ROWS} rows");
+                return Err(refuse(reason));
+            }
+        }
         // Rows that end where the limit cuts them would pass for all.
         let gzip = inflated.into_inner();
         if gzip.limit() == 0 {
@@ -346,6 +433,11 @@ impl Segment {
         }
         Ok(Self { head, rows })
     }
+}
+
+/// Whether a line is the end of a run, as orgtrail writes it.
+fn is_end(line: &str) -> bool {
+    line.starts_with("{\"row\":\"end\"")
 }
 
 /// The SHA-256 of a segment as stored, in hex.

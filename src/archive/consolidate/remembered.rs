@@ -7,6 +7,7 @@ use super::copy::Target;
 use super::ledger::{Ledger, LedgerError};
 use super::record::{Row, Segment};
 use super::run::Failure;
+use crate::archive::authenticity::{Authenticity, MacKey};
 use crate::archive::retired::Retired;
 use crate::archive::verify::source::{S3Source, Source};
 use crate::names::Arn;
@@ -24,6 +25,7 @@ type Remembered = BTreeMap<String, BTreeSet<String>>;
 pub async fn vanished(
     target: &Target,
     prefix: Option<&str>,
+    mac_key: Option<MacKey>,
     known: &BTreeSet<String>,
 ) -> Vec<Failure> {
     let failure = |place: String, reason: String, hint: Option<&str>| Failure {
@@ -31,7 +33,7 @@ pub async fn vanished(
         reason,
         hint: hint.map(str::to_owned),
     };
-    let ledger = Ledger::new(target.clone(), prefix.map(str::to_owned));
+    let ledger = Ledger::new(target.clone(), prefix.map(str::to_owned)).authenticated_by(mac_key);
     let remembered = match remembered(&ledger).await {
         Ok(remembered) => remembered,
         Err(error) => {
@@ -77,8 +79,13 @@ fn is_retired(retired: &[Retired], bucket: &str, accounts: &BTreeSet<String>) ->
 async fn remembered(ledger: &Ledger) -> Result<Remembered, LedgerError> {
     let numbers = ledger.numbers().await?;
     for (number, size_bytes) in numbers.into_iter().rev().take(RECORDS) {
-        let Ok(stored) = ledger.stored(number, size_bytes).await else { continue };
-        let Ok(segment) = Segment::decode(number, &stored) else { continue };
+        let Ok(stored) = ledger.segment(number, size_bytes).await else { continue };
+        let Ok(segment) = Segment::decode(number, &stored.bytes) else { continue };
+        match ledger.authenticity(&segment.head, &stored).await {
+            Some(Authenticity::Nothing { .. }) => continue,
+            // The run reports it; a source too many is better than one too few.
+            None | Some(_) => {}
+        }
         let end = segment.rows.into_iter().rev().find_map(|row| match row {
             Row::End { proven_through, .. } => Some(proven_through),
             _ => None,

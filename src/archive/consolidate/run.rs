@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Span, Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 use tokio::sync::mpsc::Sender;
 
@@ -32,6 +32,7 @@ use super::{
 use crate::{
     archive::{
         accept::Acceptances,
+        authenticity::{Authenticity, Trust},
         key::DIGEST_FOLDER,
         units::Lane,
         verify::{
@@ -171,8 +172,30 @@ pub struct Report {
     /// Objects below `orgtrail/` in the archive that are not what orgtrail writes there,
     /// and were not used: key and reason.
     pub record_faults: Vec<(String, String)>,
+    /// Why every day was listed although earlier records were trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_listing: Option<String>,
     /// The number of the last record written.
     pub last_record: Option<u64>,
+}
+
+/// What to do where KMS does not check or give codes.
+pub const MAC_HINT: &str =
+    "the caller needs kms:GenerateMac and kms:VerifyMac on the key that `records.mac_key` declares";
+
+/// For how long records are trusted after every day was listed.
+const FULL_LISTING_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Whether every day was listed so lately that records are trusted.
+fn is_recent(listed_at: Timestamp, now: Timestamp) -> bool {
+    let since = now.duration_since(listed_at);
+    !since.is_negative() && since < FULL_LISTING_EVERY
+}
+
+fn full_listing_reason(listed_at: Option<Timestamp>) -> String {
+    let days = FULL_LISTING_EVERY.as_hours() / 24;
+    let last = listed_at.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
+    format!("every day was listed, as it is every {days} days (last full listing: {last})")
 }
 
 /// How many objects a report names; the records name all.
@@ -208,6 +231,8 @@ pub struct Archive {
     pub target: Target,
     /// The archive's prefix.
     pub prefix: Option<String>,
+    /// By what its records are trusted.
+    pub trust: Trust,
     /// `[prefix/]AWSLogs/<org-id>/`.
     pub root: String,
 }
@@ -239,30 +264,60 @@ pub async fn consolidate(
     if sources.is_empty() {
         return Ok(report);
     }
-    let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone());
+    let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone())
+        .authenticated_by(archive.trust.mac_key.clone());
+    if !asked.dry_run {
+        ledger.check_mac_key(&head(run)).await?;
+    }
     let objects = S3Source::new(archive.target.clients.clone(), archive.target.bucket.as_str());
     let objects = Arc::new(Objects::S3(objects));
     let contents = Arc::new(Contents::of(archive.prefix.as_deref()));
     let (tip, (mut found, outsiders), acceptances) = tokio::join!(
-        ledger.end(run.now),
+        ledger.end(run.now, asked.trust_records),
         find_lanes(asked, archive, sources, &scope, &contents, &progress, &mut report),
-        Acceptances::read(objects, archive.prefix.as_deref()),
+        Acceptances::read(objects, archive.prefix.as_deref(), &archive.trust),
     );
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
         place: format!("s3://{}/{key}", archive.target.bucket),
         reason: reason.clone(),
         hint: None,
     }));
-    let acceptances = Arc::new(acceptances);
-    let LedgerEnd { tip, last, faults } = tip?;
+    let LedgerEnd { tip, last, faults, unchecked } = tip?;
     report.record_faults = faults;
+    let not_counted = acceptances.records.iter().filter(|record| !record.counts());
+    for record in not_counted {
+        let reason = record.authenticated.reason().unwrap_or_default();
+        report.record_faults.push((record.record.clone(), format!("it accepts nothing: {reason}")));
+    }
+    let unknown = acceptances.records.iter().filter_map(|record| match &record.authenticated {
+        Authenticity::Unknown { reason } => Some((record.record.clone(), reason.clone())),
+        _ => None,
+    });
+    report.failures.extend(unchecked.into_iter().chain(unknown).map(|(key, reason)| Failure {
+        place: format!("s3://{}/{key}", archive.target.bucket),
+        reason,
+        hint: Some(MAC_HINT.to_owned()),
+    }));
+    let acceptances = Arc::new(acceptances);
     let closed_through = closed_through(run.now, asked.overlap_days);
     // INVARIANT: whoever can write below `orgtrail/` can write a record, so that without
     // `trust_records` none of them leaves a day out, or is repeated in this run's record.
+    let mut full_listing_at = run.now;
     let known: Proven = match last {
-        Some(Row::End { proven_through, .. }) if asked.trust_records => {
-            let within = |(lane, day): (String, Date)| (lane, day.min(closed_through));
-            proven_through.into_iter().map(within).collect()
+        Some(Row::End { proven_through, full_listing_at: listed_at, .. })
+            if asked.trust_records =>
+        {
+            match listed_at.filter(|at| is_recent(*at, run.now)) {
+                Some(at) => {
+                    full_listing_at = at;
+                    let within = |(lane, day): (String, Date)| (lane, day.min(closed_through));
+                    proven_through.into_iter().map(within).collect()
+                }
+                None => {
+                    report.full_listing = Some(full_listing_reason(listed_at));
+                    Proven::new()
+                }
+            }
         }
         _ => Proven::new(),
     };
@@ -370,7 +425,8 @@ pub async fn consolidate(
     report.left_is_least = progress.interrupted();
     if !asked.dry_run {
         let (totals, complete) = (report.counts, report.complete());
-        writer.end(Row::End { totals, complete, proven_through }).await?;
+        let full_listing_at = Some(full_listing_at);
+        writer.end(Row::End { totals, complete, proven_through, full_listing_at }).await?;
         report.last_record = writer.tip.next.checked_sub(1);
     }
     report.examples = writer.examples.into_rows();
@@ -470,6 +526,20 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+
+    #[test]
+    fn records_are_trusted_for_a_week_after_a_full_listing() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-03-10T01:00:00Z");
+        for (listed_at, wanted) in [
+            ("2026-03-10T01:00:00Z", true),
+            ("2026-03-03T01:00:01Z", true),
+            ("2026-03-03T01:00:00Z", false),
+            ("2026-03-10T01:00:01Z", false),
+        ] {
+            assert_eq!(is_recent(at(listed_at), now), wanted, "{listed_at}");
+        }
+    }
 
     #[test]
     fn a_day_is_closed_after_the_overlap() {

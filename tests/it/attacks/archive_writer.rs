@@ -33,7 +33,7 @@ fn forged_end(ground: &Ground, day: &str) -> Row {
         (format!("s3://{LEGACY}/{folder}/"), day.parse().unwrap())
     };
     let proven_through: BTreeMap<_, _> = ground.legacy.iter().map(lane).collect();
-    Row::End { totals: Counts::default(), complete: true, proven_through }
+    Row::End { totals: Counts::default(), complete: true, proven_through, full_listing_at: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]
