@@ -172,11 +172,19 @@ impl History {
     /// Finds runs whose ends are not what their rows add up to.
     fn compare_counts(&mut self) {
         let whole = self.runs.iter().filter(|run| !self.partly_read.contains(&run.run_id));
+        let has_all = self.faults.is_empty();
         let faults = whole.filter_map(|run| {
-            let sums = self.sums.get(&run.run_id).filter(|sums| sums.has_begin())?;
+            let sums = self.sums.get(&run.run_id)?;
             run.complete?;
+            let fault =
+                |reason| Some(Fault { first: run.first_record, last: run.last_record, reason });
+            if !sums.has_begin() {
+                // Where nothing is missing, nobody wrote it.
+                let reason = "its run has an end and no beginning".to_owned();
+                return if has_all { fault(reason) } else { None };
+            }
             let reason = sums.contradiction(&run.counts, &run.proven_through)?;
-            Some(Fault { first: run.first_record, last: run.last_record, reason })
+            fault(reason)
         });
         let faults: Vec<Fault> = faults.collect();
         self.faults.extend(faults);

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The most that a record is read of. Units: bytes, as stored.
-const MAX_STORED_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_STORED_BYTES: u64 = 64 << 20;
 
 /// How many records are read back at most to find the end of the last finished run:
 /// whoever can write below `orgtrail/` can put any number of others behind it.

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::Mutex;
 
 use super::{LaneReport, Request, Source};
-use crate::archive::consolidate::ledger::statement;
+use crate::archive::consolidate::ledger::{MAX_STORED_BYTES, statement};
 use crate::archive::consolidate::pending::Recorded;
 use crate::archive::consolidate::record::Segment;
 use crate::archive::key::ObjectKey;
@@ -221,7 +221,9 @@ async fn recorded(request: &Request, asked: BTreeSet<String>) -> Recorded {
             return recorded;
         }
     };
-    let numbers = listed.into_iter().filter_map(|object| {
+    // What no run writes is not read.
+    let listed = listed.into_iter().filter(|object| object.size_bytes <= MAX_STORED_BYTES);
+    let numbers = listed.filter_map(|object| {
         let name = object.key.rsplit('/').next()?.strip_suffix(".jsonl.gz")?;
         Some((name.parse::<u64>().ok()?, object.key))
     });
