@@ -38,6 +38,8 @@ pub enum RecordKind {
     RunRecord,
     /// An accepted finding.
     Acceptance,
+    /// A trail that was retired.
+    RetiredTrail,
 }
 
 /// A record as stored, and where.
@@ -321,6 +323,7 @@ mod tests {
         let r = record();
         for other in [
             StoredRecord { kind: RecordKind::Acceptance, ..r },
+            StoredRecord { kind: RecordKind::RetiredTrail, ..r },
             StoredRecord { key: "orgtrail/runs/000000000008.jsonl.gz", ..r },
             StoredRecord { key: "other/orgtrail/runs/000000000007.jsonl.gz", ..r },
             StoredRecord { number: 8, ..r },

@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::trust::trust;
+use super::trust::{lines_to_add, tell_unauthenticated, trust};
 use super::verify::{Target, What, checked};
 use super::{CliError, Context, Exit, Explain, Format, consolidate};
 use crate::archive::accept::{
@@ -190,11 +190,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         Format::Text => context.out.data(format_args!("accepted: recorded as {record}"))?,
     }
     if mac_key.is_none() {
-        context.out.warn(
-            "nothing authenticates the record, so it does not count yet: add its SHA-256 to the \
-             configuration, or declare `records.mac_key` before accepting",
-        );
-        context.out.warn(lines_to_add([sha256.as_str()]));
+        tell_unauthenticated(context, &sha256);
     }
     if locked_until.is_none() {
         context.out.warn("the record is not locked: the archive has no default retention");
@@ -323,12 +319,6 @@ async fn list(context: &Context) -> Result<Exit, CliError> {
         (true, false) => Exit::Incomplete,
         (true, true) => Exit::Clean,
     })
-}
-
-/// What makes acceptances count, as it is written in the configuration.
-fn lines_to_add<'a>(sha256: impl IntoIterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = sha256.into_iter().map(|one| format!("\"{one}\"")).collect();
-    format!("  [records]\n  acceptances = [{}]", quoted.join(", "))
 }
 
 fn table(records: &[AcceptanceRecord]) -> Table {

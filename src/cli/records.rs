@@ -77,7 +77,8 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
         }
     }
     // Old records have no codes; that none has one is not what was declared.
-    let lacks_all = mac_key.is_some() && history.before_mac_key > 0 && history.authenticated == 0;
+    let lacks_all =
+        mac_key.is_some() && history.before_mac_key > 0 && history.authenticated_records == 0;
     Ok(if !consistent {
         Exit::IntegrityFailure
     } else if lacks_all || !history.unchecked.is_empty() {
@@ -90,7 +91,7 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
 /// Why it is not known of every record who wrote it.
 fn not_authenticated(mac_key: Option<&str>, history: &History) -> Option<String> {
     let Some(mac_key) = mac_key else { return Some(NOT_AUTHENTICATED.to_owned()) };
-    let (records, authenticated) = (history.records, history.authenticated);
+    let (records, authenticated) = (history.records, history.authenticated_records);
     if authenticated == records && history.faults.is_empty() {
         return None;
     }

@@ -216,8 +216,8 @@ pub(super) async fn vanished(
 ) -> Vec<Failure> {
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let target = consolidate::target(config, aws);
-    let mac_key = Trust::of_config(config, aws, organization).mac_key;
-    let mut vanished = remembered::vanished(&target, prefix.as_deref(), mac_key, known).await;
+    let trust = Trust::of_config(config, aws, organization);
+    let mut vanished = remembered::vanished(&target, prefix.as_deref(), &trust, known).await;
     vanished.retain(|one| !matches_any(&config.consolidate.exclude, &one.place));
     vanished
 }

@@ -40,6 +40,21 @@ pub(super) fn sha256(text: &str) -> Result<String, String> {
     Err("expected 64 hexadecimal digits".to_owned())
 }
 
+/// What makes records count, as it is written in the configuration.
+pub(super) fn lines_to_add<'a>(sha256: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted: Vec<String> = sha256.into_iter().map(|one| format!("\"{one}\"")).collect();
+    format!("  [records]\n  acceptances = [{}]", quoted.join(", "))
+}
+
+/// Says that a record that was written does not count yet, and what makes it count.
+pub(super) fn tell_unauthenticated(context: &Context, sha256: &str) {
+    context.out.warn(
+        "nothing authenticates the record, so it does not count yet: add its SHA-256 to the \
+         configuration, or declare `records.mac_key` first",
+    );
+    context.out.warn(lines_to_add([sha256]));
+}
+
 async fn organization(clients: &Clients) -> Result<OrgId, AwsError> {
     const ACTION: &str = "organizations:DescribeOrganization";
     let answer =

@@ -34,9 +34,12 @@ pub(crate) struct Ground {
     pub(crate) config: String,
 }
 
-/// The lines of a configuration that list the acceptances that an archive has.
+/// The lines of a configuration that list the acceptances and retirements that an archive
+/// has.
 pub(crate) fn trusting(sandbox: &Sandbox) -> String {
-    let keys = sandbox.keys_raw(ARCHIVE, "orgtrail/accepted/");
+    let folders = ["orgtrail/accepted/", "orgtrail/retired/"];
+    let keys: Vec<String> =
+        folders.iter().flat_map(|folder| sandbox.keys_raw(ARCHIVE, folder)).collect();
     let sha256 = keys.iter().map(|key| sha256_hex(&sandbox.body_raw(ARCHIVE, key).unwrap()));
     let quoted: Vec<String> = sha256.map(|one| format!("\"{one}\"")).collect();
     format!("[records]\nacceptances = [{}]\n", quoted.join(", "))

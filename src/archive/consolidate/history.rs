@@ -23,7 +23,7 @@ pub struct History {
     /// Records that are missing, altered or not what they should be.
     pub faults: Vec<Fault>,
     /// How many records have a valid MAC of the declared key.
-    pub authenticated: u64,
+    pub authenticated_records: u64,
     /// Records without a valid MAC that were written before the first with one.
     pub before_mac_key: u64,
     /// Records whose MACs could not be checked.
@@ -151,10 +151,10 @@ impl History {
         match found {
             None => self.take(segment.clone(), false),
             Some(Authenticity::Mac { .. } | Authenticity::Listed) => {
-                self.authenticated += 1;
+                self.authenticated_records += 1;
                 self.take(segment.clone(), true);
             }
-            Some(Authenticity::Nothing { reason }) if self.authenticated > 0 => {
+            Some(Authenticity::Nothing { reason }) if self.authenticated_records > 0 => {
                 self.partly_read.insert(segment.head.run_id.clone());
                 self.faults.push(fault(reason));
             }

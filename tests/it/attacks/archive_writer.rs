@@ -5,6 +5,7 @@ mod mac;
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use orgtrail::archive::consolidate::record::{
     Counts, FORMAT_VERSION, Head, ObjectRow, Outcome, Row, Segment, segment_key, sha256_hex,
 };
@@ -208,4 +209,50 @@ async fn a_forged_record_makes_no_deleted_file_one_that_may_still_come() {
     let verified = ground.run_in(folder.path(), &arguments).await;
     assert_eq!(code(&verified), 13, "{}", said(&verified));
     assert!(said(&verified).contains("log-missing"), "{}", said(&verified));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trusted_record_is_followed_by_a_full_listing_within_a_week() {
+    let ground = Ground::lay().await;
+    // All days of the source are closed.
+    let round = ["consolidate", "--yes", "--overlap-days", "0"];
+    assert_eq!(code(&ground.run(&round).await), 0);
+    let genuine = ground.sandbox.body_raw(ARCHIVE, &segment_key(None, 0)).unwrap();
+    let genuine = Segment::decode(0, &genuine).unwrap();
+    let Some(Row::End { proven_through, .. }) = genuine.rows.last() else { panic!("{genuine:?}") };
+    let day = |key: &&String| {
+        key.contains("/CloudTrail/")
+            && proven_through.iter().any(|(lane, through)| {
+                let lane = lane.strip_prefix(&format!("s3://{LEGACY}/")).unwrap_or("-");
+                let day = key.strip_prefix(lane).map(|rest| rest[..10].replace('/', "-"));
+                day.is_some_and(|day| day <= through.to_string())
+            })
+    };
+    let there = ground.relocated(ground.legacy.iter().find(day).expect("a day is proven"));
+    let trusting = [&round[..], &["--trust-records"]].concat();
+    let now = ground.sandbox.now();
+    let hour = SignedDuration::from_hours(1);
+    for (nth, (listed_at, lists)) in [
+        (Some(now - hour * 24 * 6), false),
+        (Some(now - hour * 24 * 7), true),
+        (Some(now + hour), true),
+        (None, true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // A run that trusted its record left it missing.
+        ground.sandbox.vanish(ARCHIVE, &there).ok();
+        let number = 2 * nth as u64 + 1;
+        let mut rows = genuine.rows.clone();
+        if let Some(Row::End { full_listing_at, .. }) = rows.last_mut() {
+            *full_listing_at = listed_at;
+        }
+        forge_rows(&ground, number, Some(number - 1), &now.to_string(), rows);
+        let ran = ground.run(&trusting).await;
+        assert_eq!(code(&ran), 0, "{listed_at:?}: {}", said(&ran));
+        let says = said(&ran).contains("every day was listed");
+        let listed = ground.sandbox.body_raw(ARCHIVE, &there).is_ok();
+        assert_eq!((says, listed), (lists, lists), "{listed_at:?}: {}", said(&ran));
+    }
 }

@@ -74,8 +74,12 @@ async fn a_forged_acceptance_makes_no_finding_a_notice() {
     assert!(found.contains(&planted) && found.contains("user/admin"), "{found}");
     let sha256 = sha256_hex(&ground.sandbox.body_raw(ARCHIVE, &record).unwrap());
     assert!(expected.contains(&sha256) && expected.contains("[records]"), "{expected}");
+    let config = std::mem::take(&mut ground.config);
+    ground.config = format!("{config}[drift]\nchain_hours = 48\n");
     let drift = ground.run(&["drift"]).await;
-    assert!(said(&drift).contains("acceptance-unauthenticated"), "{}", said(&drift));
+    assert_eq!(code(&drift), 11, "{}", said(&drift));
+    assert!(said(&drift).contains("CRITICAL org-digest-chain"), "{}", said(&drift));
+    ground.config = config;
     let listed = ground.run(&["accept", "--list"]).await;
     assert_eq!(code(&listed), 14, "{}", said(&listed));
     assert!(said(&listed).contains(&sha256) && said(&listed).contains("not authenticated"));

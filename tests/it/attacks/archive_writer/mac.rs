@@ -2,7 +2,7 @@
 //! `orgtrail/` and cannot use the key.
 
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
-use aws_sdk_s3::types::{ChecksumAlgorithm, MetadataDirective};
+use aws_sdk_s3::types::ChecksumAlgorithm;
 use orgtrail::archive::accept::record_key;
 use orgtrail::archive::consolidate::record::segment_key;
 use orgtrail::aws::Clients;
@@ -34,10 +34,11 @@ async fn records(ground: &Ground) -> (i32, Value) {
 /// Copies an object of the archive with its metadata.
 async fn copy(ground: &Ground, from: &str, to: &str) {
     let archive = ground.archive();
-    let copy = archive.s3().copy_object().bucket(ARCHIVE).key(to);
-    let copy = copy.copy_source(format!("{ARCHIVE}/{from}"));
-    let copy = copy.metadata_directive(MetadataDirective::Copy);
-    copy.checksum_algorithm(ChecksumAlgorithm::Sha256).send().await.unwrap();
+    let read = archive.s3().get_object().bucket(ARCHIVE).key(from).send().await.unwrap();
+    let metadata = read.metadata.unwrap();
+    let put = archive.s3().put_object().bucket(ARCHIVE).key(to);
+    let put = put.set_metadata(Some(metadata)).checksum_algorithm(ChecksumAlgorithm::Sha256);
+    put.body(read.body).send().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
