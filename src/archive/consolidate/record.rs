@@ -531,7 +531,7 @@ mod tests {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         serde_json::to_writer(&mut gzip, &segment.head).unwrap();
         let head = serde_json::to_vec(&segment.head).unwrap().len() as u64;
-        let row = br#"{"row":"begin","asked":""}"#;
+        let row = br#"{"row":"object","key":"","origin_bucket":"","origin_key":"","size_bytes":0,"sha256":null,"outcome":"copied","reason":null}"#;
         gzip.write_all(b"\n").unwrap();
         gzip.write_all(row).unwrap();
         gzip.write_all(b"\n").unwrap();
@@ -544,6 +544,96 @@ mod tests {
         assert!(Segment::within(0, &stored, cut + 1).is_err());
         let error = Segment::within(0, &stored, cut).unwrap_err().to_string();
         assert!(error.contains("inflates to more"), "{error}");
+    }
+
+    fn object(outcome: Outcome, size_bytes: u64) -> Row {
+        Row::Object(ObjectRow {
+            key: "k".to_owned(),
+            origin_bucket: "b".to_owned(),
+            origin_key: "k".to_owned(),
+            size_bytes,
+            sha256: None,
+            outcome,
+            reason: None,
+            way: None,
+            archived: None,
+            quarantined_as: None,
+        })
+    }
+
+    #[test]
+    fn a_segment_with_more_than_a_run_writes_is_refused() {
+        let segment = Segment::decode(0, &chain(1)[0]).unwrap();
+        let refused = |rows: Vec<Row>| {
+            let stored = Segment { head: segment.head.clone(), rows }.encode().unwrap();
+            Segment::decode(0, &stored).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let begin = |bytes| Row::Begin { asked: "a".repeat(bytes).into() };
+        assert_eq!(refused(vec![begin(1)]), Ok(()));
+        assert!(refused(vec![begin(1), begin(1)]).unwrap_err().contains("more than 1 beginning"));
+        assert!(refused(vec![begin(MAX_ROW_BYTES)]).unwrap_err().contains("a row has"));
+        let end = |lanes: usize| Row::End {
+            totals: Counts::default(),
+            complete: true,
+            proven_through: (0..lanes).map(|lane| (format!("{lane:01000}"), Date::MIN)).collect(),
+            full_listing_at: None,
+        };
+        // An end may be longer than other rows.
+        assert_eq!(refused(vec![end(2 * MAX_ROW_BYTES / 1000)]), Ok(()));
+        assert!(refused(vec![end(MAX_END_BYTES / 1000)]).unwrap_err().contains("a row has"));
+        let many = vec![object(Outcome::Copied, 1); MAX_ROWS + 1];
+        assert!(refused(many).unwrap_err().contains("100000 rows"));
+    }
+
+    #[test]
+    fn an_end_that_its_rows_do_not_add_up_to_is_a_contradiction() {
+        let mut sums = RowSums::default();
+        let rows = [
+            Row::Begin { asked: "".into() },
+            object(Outcome::Copied, 10),
+            object(Outcome::Copied, 20),
+            object(Outcome::Failed, 5),
+            object(Outcome::Quarantined, 5),
+        ];
+        rows.iter().for_each(|row| sums.take(row));
+        assert!(sums.has_begin());
+        let totals = Counts { copied: 2, copied_bytes: 30, failed: 1, ..Counts::default() };
+        assert_eq!(sums.contradiction(&totals, &BTreeMap::new()), None);
+        // What was in the archive has no rows.
+        let more = Counts { present: 7, source: 12, ..totals };
+        assert_eq!(sums.contradiction(&more, &BTreeMap::new()), None);
+        for wrong in [
+            Counts { copied: 3, ..totals },
+            Counts { copied_bytes: 31, ..totals },
+            Counts { failed: 0, ..totals },
+            Counts { conflicts: 1, ..totals },
+        ] {
+            assert!(sums.contradiction(&wrong, &BTreeMap::new()).is_some(), "{wrong:?}");
+        }
+        // Nor is a day complete that the rows left incomplete.
+        let lane = crate::archive::units::Lane {
+            bucket: "old".to_owned(),
+            root: "AWSLogs/".to_owned(),
+            account: "111111111111".parse().unwrap(),
+            folder: "CloudTrail".to_owned(),
+            region: "us-east-1".parse().unwrap(),
+        };
+        let day = jiff::civil::date(2026, 1, 10);
+        let id = lane.id();
+        let counts = Counts { failed: 1, ..Counts::default() };
+        sums.take(&Row::Unit(UnitRow { unit: UnitId { lane, day }, counts }));
+        let through = |day: Date| [(id.clone(), day)].into();
+        assert_eq!(sums.contradiction(&totals, &through(day.yesterday().unwrap())), None);
+        assert!(sums.contradiction(&totals, &through(day)).unwrap().contains("2026-01-10"));
+    }
+
+    #[test]
+    fn sizes_that_no_object_has_do_not_overflow() {
+        let mut sums = RowSums::default();
+        let row = object(Outcome::Copied, u64::MAX);
+        (0..2).for_each(|_| sums.take(&row));
+        let totals = Counts { copied: 2, copied_bytes: u64::MAX, ..Counts::default() };
+        assert_eq!(sums.contradiction(&totals, &BTreeMap::new()), None);
     }
 
     proptest! {
