@@ -145,7 +145,17 @@ fn table(runs: &[PastRun]) -> Table {
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["RECORDS", "TIME", "COPIED", "BYTES", "PRESENT", "OTHER", "ENDED", "WHO"]);
+        .set_header([
+            "RECORDS",
+            "TIME",
+            "COPIED",
+            "BYTES",
+            "PRESENT",
+            "OTHER",
+            "ENDED",
+            "VALID MACS",
+            "WHO",
+        ]);
     for run in runs {
         let counts = &run.counts;
         let other = [
@@ -176,6 +186,7 @@ fn table(runs: &[PastRun]) -> Table {
                 None => "killed",
             }
             .to_owned(),
+            format!("{} of {}", run.authenticated_records, run.records),
             plain(&run.by).into_owned(),
         ]);
     }

@@ -59,6 +59,8 @@ pub struct PastRun {
     /// Whether everything was in the archive at its end; `None` where the run
     /// was killed.
     pub complete: Option<bool>,
+    /// How many records it wrote, as far as they were read.
+    pub records: u64,
     /// How many of its records have a valid MAC.
     pub authenticated_records: u64,
     /// By lane id, the last day that its end states complete.
@@ -204,6 +206,7 @@ impl History {
                 asked: None,
                 counts: Counts::default(),
                 complete: None,
+                records: 0,
                 authenticated_records: 0,
                 proven_through: BTreeMap::new(),
             });
@@ -211,6 +214,7 @@ impl History {
         });
         let Some(run) = self.runs.get_mut(at) else { return };
         run.last_record = head.number;
+        run.records += 1;
         run.authenticated_records += u64::from(is_authenticated);
         let sums = self.sums.entry(run.run_id.clone()).or_default();
         rows.iter().for_each(|row| sums.take(row));

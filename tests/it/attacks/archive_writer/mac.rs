@@ -38,7 +38,8 @@ async fn copy(ground: &Ground, from: &str, to: &str) {
     let metadata = read.metadata.unwrap();
     let put = archive.s3().put_object().bucket(ARCHIVE).key(to);
     let put = put.set_metadata(Some(metadata)).checksum_algorithm(ChecksumAlgorithm::Sha256);
-    put.body(read.body).send().await.unwrap();
+    let body = read.body.collect().await.unwrap().into_bytes();
+    put.body(body.into()).send().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
