@@ -27,7 +27,7 @@ pub const MAC_METADATA: &str = "orgtrail-mac";
 /// The version of the message that a code is over.
 const MESSAGE_VERSION: u32 = 1;
 
-/// The longest code that is sent to KMS: one of HMAC_SHA_256 has 32 bytes. Units: bytes.
+/// The longest code that is sent to KMS: one of `HMAC_SHA_256` has 32 bytes. Units: bytes.
 const MAX_MAC_BYTES: usize = 64;
 
 /// What a record is.

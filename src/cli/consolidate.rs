@@ -236,9 +236,10 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let names = found.iter().map(Source::name);
     let names: Vec<String> = names.chain(failed.iter().map(|one| one.place.clone())).collect();
     // A choice of sources is no reason to miss others.
-    let vanished = match args.source.is_empty() {
-        true => sources::vanished(&aws, &config, Some(&legacy.organization.id), &known).await,
-        false => Vec::new(),
+    let vanished = if args.source.is_empty() {
+        sources::vanished(&aws, &config, Some(&legacy.organization.id), &known).await
+    } else {
+        Vec::new()
     };
     if !args.dry_run && !found.is_empty() {
         let bucket = &config.archive.bucket;

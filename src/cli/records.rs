@@ -1,5 +1,7 @@
 //! `orgtrail records`
 
+use std::fmt::Write as _;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{BinaryBytes, HumanCount};
 use serde::Serialize;
@@ -98,12 +100,11 @@ fn not_authenticated(mac_key: Option<&str>, history: &History) -> Option<String>
     let mut reason = format!("{authenticated} of {records} records have a valid MAC of {mac_key}");
     if history.before_mac_key > 0 {
         let before = history.before_mac_key;
-        reason
-            .push_str(&format!("; {before} have none and were written before the first with one"));
+        let _ = write!(reason, "; {before} have none and were written before the first with one");
     }
     if let Some(unchecked) = history.unchecked.first() {
         let count = history.unchecked.len();
-        reason.push_str(&format!("; {count} could not be checked: {}", unchecked.reason));
+        let _ = write!(reason, "; {count} could not be checked: {}", unchecked.reason);
     }
     Some(reason)
 }

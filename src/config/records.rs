@@ -7,7 +7,7 @@ section! {
     pub struct Records {
         /// The ARN of a KMS key (`HMAC_256`, `GENERATE_VERIFY_MAC`) of any account and
         /// Region. With it, run records, acceptances and retirements get a message authentication
-        /// code (HMAC_SHA_256), and those without a valid one are not used. Its policy
+        /// code (`HMAC_SHA_256`), and those without a valid one are not used. Its policy
         /// should let only the role that runs orgtrail generate codes. Without it,
         /// nothing authenticates run records.
         mac_key: Option<Arn> = default(None::<Arn>),

@@ -217,7 +217,9 @@ impl History {
         run.records += 1;
         run.authenticated_records += u64::from(is_authenticated);
         let sums = self.sums.entry(run.run_id.clone()).or_default();
-        rows.iter().for_each(|row| sums.take(row));
+        for row in &rows {
+            sums.take(row);
+        }
         for row in rows {
             match row {
                 Row::Begin { asked } => run.asked = Some(asked),

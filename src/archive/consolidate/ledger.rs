@@ -367,7 +367,9 @@ impl Ledger {
                 });
             }
             let Some(last) = last.as_mut().filter(|last| is_of_last(last)) else { continue };
-            segment.rows.iter().for_each(|row| last.sums.take(row));
+            for row in &segment.rows {
+                last.sums.take(row);
+            }
             if !compared || last.sums.has_begin() {
                 break;
             }

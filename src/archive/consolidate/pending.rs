@@ -99,7 +99,6 @@ impl Recorded {
         }
         for row in segment.rows {
             match row {
-                Row::Begin { .. } => {}
                 Row::Object(object) => {
                     let is_settled = matches!(
                         object.outcome,
@@ -116,7 +115,7 @@ impl Recorded {
                     let source = self.last.sources.entry(unit.unit.lane.source()).or_insert(true);
                     *source &= unit.counts.complete();
                 }
-                Row::Unit(_) => {}
+                Row::Begin { .. } | Row::Unit(_) => {}
                 Row::End { complete, proven_through, .. } => {
                     if authenticated {
                         self.last.stopped = !complete;

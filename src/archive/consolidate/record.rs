@@ -595,7 +595,9 @@ mod tests {
             object(Outcome::Failed, 5),
             object(Outcome::Quarantined, 5),
         ];
-        rows.iter().for_each(|row| sums.take(row));
+        for row in &rows {
+            sums.take(row);
+        }
         assert!(sums.has_begin());
         let totals = Counts { copied: 2, copied_bytes: 30, failed: 1, ..Counts::default() };
         assert_eq!(sums.contradiction(&totals, &BTreeMap::new()), None);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use jiff::{SignedDuration, Span, Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 use tokio::sync::mpsc::Sender;
 
@@ -26,6 +26,7 @@ use super::{
     restore::{Held, Restore},
     server_side::ServerSide,
     source::Source,
+    trusted::Trusted,
     vouch::Vouchers,
     writer::{Examples, SEGMENT_EVERY, Writer},
 };
@@ -183,21 +184,6 @@ pub struct Report {
 pub const MAC_HINT: &str =
     "the caller needs kms:GenerateMac and kms:VerifyMac on the key that `records.mac_key` declares";
 
-/// For how long records are trusted after every day was listed.
-const FULL_LISTING_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-/// Whether every day was listed so lately that records are trusted.
-fn is_recent(listed_at: Timestamp, now: Timestamp) -> bool {
-    let since = now.duration_since(listed_at);
-    !since.is_negative() && since < FULL_LISTING_EVERY
-}
-
-fn full_listing_reason(listed_at: Option<Timestamp>) -> String {
-    let days = FULL_LISTING_EVERY.as_hours() / 24;
-    let last = listed_at.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
-    format!("every day was listed, as it is every {days} days (last full listing: {last})")
-}
-
 /// How many objects a report names; the records name all.
 pub const EXAMPLES: usize = 20;
 
@@ -273,9 +259,9 @@ pub async fn consolidate(
     let objects = Arc::new(Objects::S3(objects));
     let contents = Arc::new(Contents::of(archive.prefix.as_deref()));
     let (tip, (mut found, outsiders), acceptances) = tokio::join!(
-        ledger.end(run.now, asked.trust_records),
+        Box::pin(ledger.end(run.now, asked.trust_records)),
         find_lanes(asked, archive, sources, &scope, &contents, &progress, &mut report),
-        Acceptances::read(objects, archive.prefix.as_deref(), &archive.trust),
+        Box::pin(Acceptances::read(objects, archive.prefix.as_deref(), &archive.trust)),
     );
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
         place: format!("s3://{}/{key}", archive.target.bucket),
@@ -302,25 +288,13 @@ pub async fn consolidate(
     let closed_through = closed_through(run.now, asked.overlap_days);
     // INVARIANT: whoever can write below `orgtrail/` can write a record, so that without
     // `trust_records` none of them leaves a day out, or is repeated in this run's record.
-    let mut full_listing_at = run.now;
-    let known: Proven = match last {
-        Some(Row::End { proven_through, full_listing_at: listed_at, .. })
-            if asked.trust_records =>
-        {
-            match listed_at.filter(|at| is_recent(*at, run.now)) {
-                Some(at) => {
-                    full_listing_at = at;
-                    let within = |(lane, day): (String, Date)| (lane, day.min(closed_through));
-                    proven_through.into_iter().map(within).collect()
-                }
-                None => {
-                    report.full_listing = Some(full_listing_reason(listed_at));
-                    Proven::new()
-                }
-            }
-        }
-        _ => Proven::new(),
+    let trusted = if asked.trust_records {
+        Trusted::of(last, run.now, closed_through)
+    } else {
+        Trusted::nothing(run.now)
     };
+    let Trusted { known, full_listing_at, reason } = trusted;
+    report.full_listing = reason;
     expect_logs(&mut found);
     // An old trail may write into the archive's bucket; what lies in the
     // archive proper has arrived.
@@ -526,20 +500,6 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-
-    #[test]
-    fn records_are_trusted_for_a_week_after_a_full_listing() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let now = at("2026-03-10T01:00:00Z");
-        for (listed_at, wanted) in [
-            ("2026-03-10T01:00:00Z", true),
-            ("2026-03-03T01:00:01Z", true),
-            ("2026-03-03T01:00:00Z", false),
-            ("2026-03-10T01:00:01Z", false),
-        ] {
-            assert_eq!(is_recent(at(listed_at), now), wanted, "{listed_at}");
-        }
-    }
 
     #[test]
     fn a_day_is_closed_after_the_overlap() {

@@ -170,3 +170,33 @@ async fn the_environment_declares_no_mac_key() {
     assert_eq!(code(&output), 2, "{}", said(&output));
     assert!(said(&output).contains("identity key"), "{}", said(&output));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retirement_counts_with_its_mac_and_not_without() {
+    const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:333333333333:trail/old-trail";
+    let (ground, clients, arn) = ground().await;
+    assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
+    let member = "333333333333".parse().unwrap();
+    let member = ground.aws.clients(&member, &"us-east-1".parse().unwrap());
+    member.cloudtrail().delete_trail().name(TRAIL).send().await.unwrap();
+    assert_eq!(verify(&ground).await.0, 14);
+    // Where KMS gives no code, nothing is recorded.
+    clients.kms().disable_key().key_id(&arn).send().await.unwrap();
+    assert_eq!(code(&ground.run(&["retire", TRAIL, "--yes"]).await), 14);
+    assert_eq!(ground.sandbox.keys_raw(ARCHIVE, "orgtrail/retired/"), Vec::<String>::new());
+    clients.kms().enable_key().key_id(&arn).send().await.unwrap();
+    let retired = ground.run(&["retire", TRAIL, "--yes"]).await;
+    assert_eq!(code(&retired), 0, "{}", said(&retired));
+    let (exit, report) = verify(&ground).await;
+    assert_eq!(exit, 0, "{report:#}");
+    // The same record without its code is anybody's, and retiring again replaces it.
+    let record = ground.sandbox.keys_raw(ARCHIVE, "orgtrail/retired/").pop().unwrap();
+    let body = ground.sandbox.body_raw(ARCHIVE, &record).unwrap().to_vec();
+    ground.sandbox.put_raw(ARCHIVE, &record, body).unwrap();
+    let (exit, report) = verify(&ground).await;
+    assert_eq!(exit, 14, "{report:#}");
+    assert!(report.to_string().contains("it has no MAC"), "{report:#}");
+    assert_eq!(code(&ground.run(&["retire", TRAIL, "--yes"]).await), 0);
+    let (exit, report) = verify(&ground).await;
+    assert_eq!(exit, 0, "{report:#}");
+}
