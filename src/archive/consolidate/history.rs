@@ -9,8 +9,9 @@ use crate::archive::authenticity::Authenticity;
 use crate::aws::in_one_line;
 
 use super::{
-    ledger::{Ledger, LedgerError, dated_later},
+    ledger::{Ledger, LedgerError},
     record::{ChainChecker, Counts, Row, RowSums, Segment},
+    trusted::dated_later,
 };
 
 /// Every run, and what is wrong with their records.

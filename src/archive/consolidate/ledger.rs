@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::StreamExt;
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ use super::{
     copy::{CopyError, Origin, Target, fetch, sha256},
     history::Pasts,
     record::{Head, LAST_NUMBER, RecordError, Row, RowSums, Segment, segment_key, sha256_hex},
+    trusted::dated_later,
 };
 use crate::{
     archive::{
@@ -18,7 +19,7 @@ use crate::{
         contention::{Contended, Contention, is_taken, is_write_conflict},
         inventory,
     },
-    aws::{At, AwsError, in_one_line},
+    aws::{At, AwsError, ErrorKind, in_one_line},
 };
 
 /// The most that a record is read of. Units: bytes, as stored.
@@ -27,9 +28,6 @@ pub(crate) const MAX_STORED_BYTES: u64 = 64 << 20;
 /// How many records are read back at most to find the end of the last finished run:
 /// whoever can write below `orgtrail/` can put any number of others behind it.
 const MAX_READ_BACK: usize = 64;
-
-/// By how much the clocks of two runs differ at most.
-const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// The run records of one archive.
 #[derive(Debug, Clone)]
@@ -125,26 +123,6 @@ fn contradiction(end: &Row, sums: &RowSums) -> Option<String> {
     sums.contradiction(totals, proven_through)
 }
 
-/// Why a segment cannot have been written by `now`.
-///
-/// A run writes its start time into each of its segments, and proves days before it.
-pub(super) fn dated_later(segment: &Segment, now: Timestamp) -> Option<String> {
-    let latest = now.checked_add(MAX_CLOCK_SKEW).unwrap_or(Timestamp::MAX);
-    if segment.head.written_at > latest {
-        return Some(format!("it is dated {}, which is in the future", segment.head.written_at));
-    }
-    let written_on = segment.head.written_at.to_zoned(TimeZone::UTC).date();
-    segment.rows.iter().find_map(|row| match row {
-        Row::End { proven_through, .. } => proven_through
-            .iter()
-            .find(|(_, day)| **day >= written_on)
-            .map(|(lane, day)| {
-                format!("it states {lane} complete through {day}, which was not over when it was written")
-            }),
-        _ => None,
-    })
-}
-
 impl LedgerError {
     /// Whether the object itself cannot be read by anyone's plain read: it is archived,
     /// or encrypted with a key of its writer.
@@ -156,6 +134,28 @@ impl LedgerError {
             }
             _ => false,
         }
+    }
+}
+
+impl LedgerError {
+    /// Whether the same read may succeed a moment later: a record that is chained to
+    /// nothing since the one before could not be read looks as if that had been altered.
+    fn is_passing(&self) -> bool {
+        let (Self::Aws(error) | Self::Fetch(CopyError::Aws(error))) = self else {
+            let cut = |error: &CopyError| {
+                matches!(error, CopyError::Body { .. } | CopyError::Size { .. })
+            };
+            return matches!(self, Self::Fetch(error) if cut(error));
+        };
+        matches!(
+            error.kind(),
+            ErrorKind::Throttled
+                | ErrorKind::Busy
+                | ErrorKind::Timeout
+                | ErrorKind::Expired
+                | ErrorKind::Network
+                | ErrorKind::Stopped
+        )
     }
 }
 
@@ -306,7 +306,7 @@ impl Ledger {
     /// not what its rows add up to is one too.
     ///
     /// # Errors
-    /// The listing failed.
+    /// The listing, or reading the last record, failed in passing.
     pub async fn end(&self, now: Timestamp, compared: bool) -> Result<LedgerEnd, LedgerError> {
         let numbers = self.numbers().await?;
         let next = (0..).zip(&numbers).take_while(|(free, (number, _))| free == number).count();
@@ -326,6 +326,7 @@ impl Ledger {
             let key = segment_key(self.prefix.as_deref(), number);
             let stored = match self.segment(number, size_bytes).await {
                 Ok(stored) => stored,
+                Err(error) if at == 0 && error.is_passing() => return Err(error),
                 Err(error) => {
                     end.faults.push((key, in_one_line(&error)));
                     continue;
@@ -390,9 +391,12 @@ impl Ledger {
         let last = next.checked_sub(1).and_then(|last| numbers.get(last));
         let sha256 = match last {
             Some(&(number, size_bytes)) => {
-                // What nobody can read has no hash that could be named.
-                let stored = self.stored(number, size_bytes).await;
-                stored.ok().map(|stored| sha256_hex(&stored))
+                match self.stored(number, size_bytes).await {
+                    Ok(stored) => Some(sha256_hex(&stored)),
+                    Err(error) if error.is_passing() => return Err(error),
+                    // What nobody can read has no hash that could be named.
+                    Err(_) => None,
+                }
             }
             None => None,
         };

@@ -1,11 +1,18 @@
-//! Which days a run leaves out because an earlier record states them complete.
+//! Which records can be believed, and which days a run leaves out because an earlier one
+//! states them complete.
 
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
-use super::{lane::Proven, record::Row};
+use super::{
+    lane::Proven,
+    record::{Row, Segment},
+};
 
 /// For how long records are trusted after every day was listed.
 const FULL_LISTING_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// By how much the clocks of two runs differ at most.
+const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// What a run takes from the records of earlier ones.
 #[derive(Debug)]
@@ -39,6 +46,26 @@ impl Trusted {
             None => Self { reason: Some(reason(full_listing_at)), ..Self::nothing(now) },
         }
     }
+}
+
+/// Why a segment cannot have been written by `now`.
+///
+/// A run writes its start time into each of its segments, and proves days before it.
+pub(super) fn dated_later(segment: &Segment, now: Timestamp) -> Option<String> {
+    let latest = now.checked_add(MAX_CLOCK_SKEW).unwrap_or(Timestamp::MAX);
+    if segment.head.written_at > latest {
+        return Some(format!("it is dated {}, which is in the future", segment.head.written_at));
+    }
+    let written_on = segment.head.written_at.to_zoned(TimeZone::UTC).date();
+    segment.rows.iter().find_map(|row| match row {
+        Row::End { proven_through, .. } => proven_through
+            .iter()
+            .find(|(_, day)| **day >= written_on)
+            .map(|(lane, day)| {
+                format!("it states {lane} complete through {day}, which was not over when it was written")
+            }),
+        _ => None,
+    })
 }
 
 /// Whether every day was listed so lately that records are trusted.
