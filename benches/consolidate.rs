@@ -344,6 +344,7 @@ async fn one_run(
             part_bytes: PART_BYTES,
         },
         prefix: None,
+        trust: orgtrail::archive::authenticity::Trust::default(),
         root: ROOT.to_owned(),
     };
     let source = Source {

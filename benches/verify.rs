@@ -197,6 +197,7 @@ fn verified(folder: &Path) -> u64 {
         delivered: Deliveries::none(),
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
+        trust: orgtrail::archive::authenticity::Trust::default(),
         concurrency: Concurrency::default(),
         kept: None,
     };

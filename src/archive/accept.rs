@@ -6,8 +6,9 @@
 //!
 //! **Invariant**: a record speaks of bytes, never of a key: what is at the key now must
 //! have the version and the SHA-256 that were accepted, so that no record lets a file
-//! pass that was changed later. And it makes a finding a notice, never none: who may
-//! write below `orgtrail/` can write a record, and cannot hide that there is one.
+//! pass that was changed later. And it makes a finding a notice, never none.
+//! **Invariant**: only an authenticated record accepts anything: whoever can write below
+//! `orgtrail/` can write a record (`authenticity.rs`).
 
 pub mod apply;
 mod write;
@@ -18,10 +19,11 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::write::{AcceptError, Accepting, accept};
+pub use self::write::{AcceptError, Accepting, Written, accept};
+use super::authenticity::{Authenticity, RecordKind, StoredRecord, Trust};
 use super::consolidate::quarantine::refused_key;
 use super::verify::digest::sha256_hex;
-use super::verify::source::Source;
+use super::verify::source::{FetchedObject, Source};
 
 /// The folder of the records, below the archive's prefix.
 pub const FOLDER: &str = "orgtrail/accepted/";
@@ -87,7 +89,29 @@ impl Acceptance {
     }
 }
 
-/// All records of an archive that can be believed, and what is wrong with others.
+/// A record with what is known of its writer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AcceptanceRecord {
+    /// What it says.
+    #[serde(flatten)]
+    pub acceptance: Acceptance,
+    /// Its own key.
+    pub record: String,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub record_sha256: String,
+    /// Whether it is known who wrote it.
+    pub authenticated: Authenticity,
+}
+
+impl AcceptanceRecord {
+    /// Whether it accepts anything.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.authenticated.is_authenticated()
+    }
+}
+
+/// All records of an archive that are intact, and what is wrong with others.
 #[derive(Debug, Clone, Default)]
 pub struct Acceptances {
     /// Where the records were read from; none where none could be.
@@ -95,7 +119,7 @@ pub struct Acceptances {
     /// The archive's prefix.
     prefix: Option<String>,
     /// In their order.
-    pub records: Vec<Acceptance>,
+    pub records: Vec<AcceptanceRecord>,
     /// The SHA-256 of the record before the first free number.
     tip_sha256: Option<String>,
     /// The SHA-256 of the record that was read last.
@@ -118,8 +142,9 @@ impl Acceptances {
     /// Reads the records of an archive.
     ///
     /// A record that is not what it should be does not count, and is a fault. Those
-    /// after it count: each speaks of its own object.
-    pub async fn read(source: Arc<Source>, prefix: Option<&str>) -> Self {
+    /// after it count: each speaks of its own object. `trust` decides which of them
+    /// accept anything.
+    pub async fn read(source: Arc<Source>, prefix: Option<&str>, trust: &Trust) -> Self {
         let mut all = Self { prefix: prefix.map(str::to_owned), ..Self::default() };
         let folder = record_key(prefix, 0);
         let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/";
@@ -157,7 +182,7 @@ impl Acceptances {
             }
             match source.fetch(None, &object.key).await {
                 Ok(fetched) => {
-                    all.take(object.key, number, follows, &fetched.bytes);
+                    all.take(object.key, number, follows, &fetched, trust).await;
                     if is_before_gap {
                         all.tip_sha256.clone_from(&all.last_sha256);
                     }
@@ -172,9 +197,17 @@ impl Acceptances {
         all
     }
 
-    fn take(&mut self, key: String, number: u64, follows: bool, stored: &[u8]) {
-        let previous = self.last_sha256.replace(sha256_hex(stored));
-        let record: Acceptance = match serde_json::from_slice(stored) {
+    async fn take(
+        &mut self,
+        key: String,
+        number: u64,
+        follows: bool,
+        stored: &FetchedObject,
+        trust: &Trust,
+    ) {
+        let record_sha256 = sha256_hex(&stored.bytes);
+        let previous = self.last_sha256.replace(record_sha256.clone());
+        let record: Acceptance = match serde_json::from_slice(&stored.bytes) {
             Ok(record) => record,
             Err(error) => return self.faults.push((key, format!("it is no record: {error}"))),
         };
@@ -190,10 +223,20 @@ impl Acceptances {
         } else {
             None
         };
-        match fault {
-            Some(fault) => self.faults.push((key, fault)),
-            None => self.records.push(record),
+        if let Some(fault) = fault {
+            return self.faults.push((key, fault));
         }
+        let as_stored = StoredRecord {
+            kind: RecordKind::Acceptance,
+            key: &key,
+            number,
+            previous_sha256: record.previous_sha256.as_deref(),
+            sha256: &record_sha256,
+        };
+        let authenticated = trust.of(as_stored, &stored.metadata).await;
+        let record =
+            AcceptanceRecord { acceptance: record, record: key, record_sha256, authenticated };
+        self.records.push(record);
     }
 
     /// Whether an object of this content was accepted in quarantine instead of under
@@ -201,19 +244,21 @@ impl Acceptances {
     #[must_use]
     pub fn has_quarantined(&self, key: &str, sha256: &[u8]) -> bool {
         let sha256 = hex::encode(sha256);
-        self.of(key).any(|record| record.key != key && record.sha256 == sha256)
+        let mut counting = self.of(key).filter(|record| record.counts());
+        counting.any(|record| record.acceptance.key != key && record.acceptance.sha256 == sha256)
     }
 
     /// Whether anything was accepted in quarantine instead of under `key`.
     #[must_use]
     pub fn may_have_quarantined(&self, key: &str) -> bool {
-        self.of(key).any(|record| record.key != key)
+        self.of(key).any(|record| record.counts() && record.acceptance.key != key)
     }
 
     /// The records of a key that findings name, the newest first.
-    fn of<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a Acceptance> {
+    fn of<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a AcceptanceRecord> {
         let prefix = self.prefix.as_deref();
-        self.records.iter().rev().filter(move |record| record.subject(prefix) == subject)
+        let records = self.records.iter().rev();
+        records.filter(move |record| record.acceptance.subject(prefix) == subject)
     }
 }
 
@@ -260,7 +305,7 @@ mod tests {
             }
         }
         let source = Source::Folder(FolderSource::new(folder.path().to_owned()));
-        Acceptances::read(Arc::new(source), None).await
+        Acceptances::read(Arc::new(source), None, &Trust::default()).await
     }
 
     #[tokio::test]
@@ -308,7 +353,17 @@ mod tests {
         accepted.key = format!("orgtrail/quarantine/{}/AWSLogs/x", "00".repeat(32));
         accepted.sha256 = "00".repeat(32);
         assert_eq!(accepted.subject(None), "AWSLogs/x");
-        let all = Acceptances { records: vec![accepted], ..Acceptances::none() };
+        let mut record = AcceptanceRecord {
+            acceptance: accepted,
+            record: record_key(None, 0),
+            record_sha256: "11".repeat(32),
+            authenticated: Authenticity::Nothing { reason: String::new() },
+        };
+        let all = Acceptances { records: vec![record.clone()], ..Acceptances::none() };
+        assert!(!all.has_quarantined("AWSLogs/x", &[0; 32]), "nothing authenticates it");
+        assert!(!all.may_have_quarantined("AWSLogs/x"));
+        record.authenticated = Authenticity::Listed;
+        let all = Acceptances { records: vec![record], ..Acceptances::none() };
         assert!(all.has_quarantined("AWSLogs/x", &[0; 32]));
         assert!(!all.has_quarantined("AWSLogs/x", &[1; 32]));
         assert!(all.may_have_quarantined("AWSLogs/x") && !all.may_have_quarantined("AWSLogs/y"));

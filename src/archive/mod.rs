@@ -2,6 +2,7 @@
 //! how it is proven.
 
 pub mod accept;
+pub mod authenticity;
 pub mod bundle;
 pub mod consolidate;
 pub mod contention;

@@ -2,7 +2,8 @@
 //!
 //! The archive has one object per trail, `orgtrail/retired/<SHA-256 of the ARN>.json`,
 //! which the bucket's default retention locks. A record makes a finding a notice, never
-//! none: who may write below `orgtrail/` can write one.
+//! none, and only once it is authenticated: whoever can write below `orgtrail/` can write
+//! one (`authenticity.rs`).
 
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -10,9 +11,10 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, StoredRecord, Trust};
 use super::contention::is_taken;
 use super::verify::digest::sha256_hex;
-use super::verify::source::{FetchError, Source};
+use super::verify::source::{FetchError, FetchedObject, S3Source, Source};
 use crate::aws::{At as _, AwsError, Clients};
 use crate::names::{Arn, BucketName};
 
@@ -45,9 +47,34 @@ pub enum RetiredError {
     /// The call failed.
     #[error("recording that the trail was retired")]
     Aws(#[from] AwsError),
+    /// KMS gave no code that authenticates the record.
+    #[error("authenticating the record that the trail was retired")]
+    Mac(#[source] AwsError),
     /// The record could not be encoded.
     #[error("encoding the record")]
     Encode(#[from] serde_json::Error),
+}
+
+/// A record with what is known of its writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetiredRecord {
+    /// What it says.
+    pub retired: Retired,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// Whether it is known who wrote it.
+    pub authenticated: Authenticity,
+}
+
+/// What a record's code is over.
+fn statement<'a>(key: &'a str, sha256: &'a str) -> StoredRecord<'a> {
+    StoredRecord { kind: RecordKind::RetiredTrail, key, number: 0, previous_sha256: None, sha256 }
+}
+
+async fn authenticity(key: &str, stored: &FetchedObject, trust: &Trust) -> (String, Authenticity) {
+    let sha256 = sha256_hex(&stored.bytes);
+    let authenticated = trust.of(statement(key, &sha256), &stored.metadata).await;
+    (sha256, authenticated)
 }
 
 fn key(prefix: Option<&str>, trail: &str) -> String {
@@ -74,11 +101,15 @@ impl Retired {
         }
     }
 
-    /// Every record of an archive; what is none is passed over.
+    /// Every authenticated record of an archive; what is none is passed over.
     ///
     /// # Errors
-    /// They could not be listed, or one could not be read.
-    pub async fn all(source: &Source, prefix: Option<&str>) -> Result<Vec<Self>, String> {
+    /// They could not be listed, or one could not be read or its code checked.
+    pub async fn all(
+        source: &Source,
+        prefix: Option<&str>,
+        trust: &Trust,
+    ) -> Result<Vec<Self>, String> {
         let folder = key(prefix, "");
         let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/";
         let mut listed = source.list(&folder, None);
@@ -86,7 +117,13 @@ impl Retired {
         while let Some(object) = listed.try_next().await.map_err(|it| it.source.to_string())? {
             let stored = source.fetch(None, &object.key).await.map_err(|it| it.to_string())?;
             let record = serde_json::from_slice::<Self>(&stored.bytes).ok();
-            all.extend(record.filter(|record| key(prefix, &record.trail) == object.key));
+            let record = record.filter(|record| key(prefix, &record.trail) == object.key);
+            let Some(record) = record else { continue };
+            match authenticity(&object.key, &stored, trust).await.1 {
+                Authenticity::Mac { .. } | Authenticity::Listed => all.push(record),
+                Authenticity::Nothing { .. } => {}
+                Authenticity::Unknown { reason } => return Err(reason),
+            }
         }
         Ok(all)
     }
@@ -99,8 +136,10 @@ impl Retired {
         source: &Source,
         prefix: Option<&str>,
         trail: &str,
-    ) -> Result<Option<Self>, String> {
-        let stored = match source.fetch(None, &key(prefix, trail)).await {
+        trust: &Trust,
+    ) -> Result<Option<RetiredRecord>, String> {
+        let key = key(prefix, trail);
+        let stored = match source.fetch(None, &key).await {
             Ok(stored) => stored,
             Err(FetchError::NotFound) => return Ok(None),
             Err(error) => return Err(error.to_string()),
@@ -110,10 +149,12 @@ impl Retired {
         if record.trail != trail || record.version > FORMAT_VERSION {
             return Err(format!("it is version {} of {}", record.version, record.trail));
         }
-        Ok(Some(record))
+        let (sha256, authenticated) = authenticity(&key, &stored, trust).await;
+        Ok(Some(RetiredRecord { retired: record, sha256, authenticated }))
     }
 
-    /// Writes the record, unless there is one of the trail.
+    /// Writes the record, unless there is an authenticated one of the trail, with a code
+    /// of the MAC key where `trust` has one. Gives the SHA-256 of the record.
     ///
     /// # Errors
     /// Nothing was written, as far as is known.
@@ -122,15 +163,49 @@ impl Retired {
         clients: &Clients,
         bucket: &BucketName,
         prefix: Option<&str>,
-    ) -> Result<(), RetiredError> {
+        trust: &Trust,
+    ) -> Result<String, RetiredError> {
+        let mac_key = trust.mac_key.as_ref();
+        if let Some(sha256) = self.put(clients, bucket, prefix, mac_key, true).await? {
+            return Ok(sha256);
+        }
+        let source = Source::S3(S3Source::new(clients.clone(), bucket.as_str()));
+        match Self::read(&source, prefix, &self.trail, trust).await {
+            Ok(Some(found)) if found.authenticated.is_authenticated() => Ok(found.sha256),
+            // Anybody may have written it: ours becomes a newer version.
+            _ => {
+                let put = self.put(clients, bucket, prefix, mac_key, false).await?;
+                Ok(put.unwrap_or_default())
+            }
+        }
+    }
+
+    /// Puts the record; `None` where `create` is asked for and one is there.
+    async fn put(
+        &self,
+        clients: &Clients,
+        bucket: &BucketName,
+        prefix: Option<&str>,
+        mac_key: Option<&MacKey>,
+        create: bool,
+    ) -> Result<Option<String>, RetiredError> {
         let stored = serde_json::to_vec_pretty(self)?;
-        let checksum = hex::decode(sha256_hex(&stored)).unwrap_or_default();
+        let (sha256, key) = (sha256_hex(&stored), key(prefix, &self.trail));
+        let checksum = hex::decode(&sha256).unwrap_or_default();
+        let code = match mac_key {
+            Some(mac_key) => {
+                let code = mac_key.code(statement(&key, &sha256)).await;
+                Some(code.map_err(RetiredError::Mac)?)
+            }
+            None => None,
+        };
         let put = clients
             .s3()
             .put_object()
             .bucket(bucket.as_str())
-            .key(key(prefix, &self.trail))
-            .if_none_match("*")
+            .key(key)
+            .set_if_none_match(create.then(|| "*".to_owned()))
+            .set_metadata(code.map(|code| [(MAC_METADATA.to_owned(), code)].into()))
             // Object Lock wants a checksum.
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(BASE64_STANDARD.encode(checksum))
@@ -140,8 +215,8 @@ impl Retired {
             .await
             .at(clients, "s3:PutObject");
         match put {
-            Ok(_) => Ok(()),
-            Err(error) if is_taken(&error) => Ok(()),
+            Ok(_) => Ok(Some(sha256)),
+            Err(error) if create && is_taken(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -157,7 +232,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let source = Source::Folder(FolderSource::new(folder.path().to_owned()));
         let trail = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
-        assert_eq!(Retired::read(&source, None, trail).await, Ok(None));
+        assert_eq!(Retired::read(&source, None, trail, &Trust::default()).await, Ok(None));
         let by = "arn:aws:iam::111111111111:user/admin".parse().unwrap();
         let record = Retired::new(&trail.parse().unwrap(), None, &by, Timestamp::UNIX_EPOCH);
         std::fs::create_dir_all(folder.path().join(FOLDER)).unwrap();
@@ -166,12 +241,19 @@ mod tests {
         };
         let text = serde_json::to_vec(&record).unwrap();
         write(trail, &text);
-        assert_eq!(Retired::read(&source, None, trail).await, Ok(Some(record.clone())));
+        let sha256 = sha256_hex(&text);
+        let trust = Trust::listed([&sha256]);
+        let found = Retired::read(&source, None, trail, &trust).await.unwrap().unwrap();
+        assert_eq!((&found.retired, &found.sha256), (&record, &sha256));
+        assert_eq!(found.authenticated, Authenticity::Listed);
+        let unlisted = Retired::read(&source, None, trail, &Trust::default()).await;
+        assert!(!unlisted.unwrap().unwrap().authenticated.is_authenticated());
         let other = trail.replace("legacy", "other");
         write(&other, &text);
-        assert!(Retired::read(&source, None, &other).await.is_err());
-        assert_eq!(Retired::all(&source, None).await, Ok(vec![record]));
+        assert!(Retired::read(&source, None, &other, &trust).await.is_err());
+        assert_eq!(Retired::all(&source, None, &trust).await, Ok(vec![record]));
+        assert_eq!(Retired::all(&source, None, &Trust::default()).await, Ok(Vec::new()));
         write(&other, b"{}");
-        assert!(Retired::read(&source, None, &other).await.is_err());
+        assert!(Retired::read(&source, None, &other, &trust).await.is_err());
     }
 }

@@ -71,7 +71,12 @@ const RULES: [Rule; 37] = [
     ),
     each("KMS", Named(&["EnableKeyRotation", "PutKeyPolicy", "ScheduleKeyDeletion"]), 15.0, 15),
     each("KMS", Named(&["TagResource", "UntagResource"]), 10.0, 10),
-    each("KMS", Named(&["Decrypt", "Encrypt", "GenerateDataKey"]), 1000.0, 1000),
+    each(
+        "KMS",
+        Named(&["Decrypt", "Encrypt", "GenerateDataKey", "GenerateMac", "VerifyMac"]),
+        1000.0,
+        1000,
+    ),
     each("KMS", Rest, 5.0, 5),
     // Amazon CloudWatch Logs User Guide, "CloudWatch Logs quotas" (M); five
     // for what is not named here.

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{AccountFacts, TrailStatus};
 use crate::archive::accept::Acceptances;
+use crate::archive::authenticity::Trust;
 use crate::archive::key::Root;
 use crate::archive::verify::chain::{LatestDelivery, Window};
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
@@ -71,7 +72,8 @@ pub(super) async fn verify_newest(
             PublicKeySet::default()
         }
     };
-    let acceptances = Acceptances::read(Arc::clone(&source), prefix.as_deref()).await;
+    let trust = Trust::of_config(&desired.config, aws, Some(desired.org_id()));
+    let acceptances = Acceptances::read(Arc::clone(&source), prefix.as_deref(), &trust).await;
     let request = Request {
         source,
         prefix: folder,
@@ -90,6 +92,7 @@ pub(super) async fn verify_newest(
             vec![desired.archive().clone(), aws.caller().account.clone()],
         ),
         acceptances,
+        trust,
         concurrency: Concurrency::default(),
         kept: None,
     };

@@ -6,9 +6,13 @@ use comfy_table::{ContentArrangement, Table, presets};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::trust::{lines_to_add, tell_unauthenticated, trust};
 use super::verify::{Target, What, checked};
 use super::{CliError, Context, Exit, Explain, Format, consolidate};
-use crate::archive::accept::{AcceptError, Acceptance, Acceptances, Accepting, accept};
+use crate::archive::accept::{
+    AcceptError, Acceptance, AcceptanceRecord, Acceptances, Accepting, Written, accept,
+};
+use crate::archive::authenticity::Authenticity;
 use crate::archive::consolidate::quarantine::refused_key;
 use crate::archive::key::ObjectKey;
 use crate::archive::verify::chain::Window;
@@ -29,8 +33,10 @@ const MAX_REASON_BYTES: usize = 2000;
 ///
 /// Verifies around the object, shows what is found, and writes a record of who accepts
 /// it and why: create-only, locked like every object of the archive, and chained to the
-/// record before. It holds for this version and these bytes alone. From then on `verify`
-/// and `drift` report the finding as accepted, and `consolidate` no longer waits for an
+/// record before. It counts for this version and these bytes alone, and once it is
+/// authenticated: with `records.mac_key` in the configuration by a MAC, else by the line
+/// that is printed, which belongs into the configuration. From then on `verify` and
+/// `drift` report the finding as accepted, and `consolidate` no longer waits for an
 /// accepted object of the quarantine.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -42,7 +48,8 @@ Examples:
   orgtrail accept --list
 
 Exit code 12 where nothing is found against the object, or where it contradicts its
-digest and that was not named.")]
+digest and that was not named. `--list` ends with 14 where nothing authenticates a
+record.")]
 pub(crate) struct Args {
     /// The object's key in the archive: of a log prefix, or of `orgtrail/quarantine/`.
     #[arg(required_unless_present = "list")]
@@ -81,6 +88,11 @@ struct Accepted<'a> {
     record: &'a str,
     #[serde(rename = "accepted")]
     acceptance: &'a Acceptance,
+    /// The SHA-256 of the record's bytes.
+    record_sha256: &'a str,
+    /// The key whose MAC authenticates it; without one, it counts once the configuration
+    /// lists its SHA-256 under `records.acceptances`.
+    mac_key: Option<String>,
     /// Up to when Object Lock keeps the record; none where it does not.
     locked_until: Option<String>,
 }
@@ -89,7 +101,7 @@ struct Accepted<'a> {
 struct Listed<'a> {
     /// 1.
     version: u32,
-    accepted: &'a [Acceptance],
+    accepted: &'a [AcceptanceRecord],
     /// Records that are missing, altered or none, by key, with why.
     faults: &'a [(String, String)],
 }
@@ -103,6 +115,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let aws = context.aws(&config).await?;
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let target = consolidate::target(&config, &aws);
+    let trust = trust(context, &config, &aws).await?;
     let object = current(&target, &key).await?;
     let found = findings(&key, prefix.as_deref(), context).await?;
     let is_quarantined = refused_key(prefix.as_deref(), &key).is_some();
@@ -160,18 +173,24 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         accepted_at: aws.now(),
         accepted_with: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
     };
-    let written =
-        accept(&target.clients, &target.bucket, prefix.as_deref(), Accepting { record }).await;
-    let (record, accepted) = written?;
+    let accepting = Accepting { record };
+    let written = accept(&target.clients, &target.bucket, prefix.as_deref(), accepting, &trust);
+    let Written { key: record, acceptance: accepted, sha256 } = written.await?;
+    let mac_key = trust.mac_key.as_ref().map(|key| key.arn().to_string());
     let locked_until = locked_until(&target, &record).await?;
     match context.format {
         Format::Json => context.json(&Accepted {
             version: 1,
             record: &record,
             acceptance: &accepted,
+            record_sha256: &sha256,
+            mac_key: mac_key.clone(),
             locked_until: locked_until.map(|until| until.to_string()),
         })?,
         Format::Text => context.out.data(format_args!("accepted: recorded as {record}"))?,
+    }
+    if mac_key.is_none() {
+        tell_unauthenticated(context, &sha256);
     }
     if locked_until.is_none() {
         context.out.warn("the record is not locked: the archive has no default retention");
@@ -263,7 +282,10 @@ async fn list(context: &Context) -> Result<Exit, CliError> {
         target.clients.clone(),
         target.bucket.as_str(),
     );
-    let all = Acceptances::read(std::sync::Arc::new(Source::S3(source)), prefix.as_deref()).await;
+    let trust = trust(context, &config, &aws).await?;
+    let source = std::sync::Arc::new(Source::S3(source));
+    let all = Acceptances::read(source, prefix.as_deref(), &trust).await;
+    let not_counted: Vec<_> = all.records.iter().filter(|record| !record.counts()).collect();
     for (key, reason) in &all.unreadable {
         context.out.warn(format_args!("{}: {}", plain(key), plain(reason)));
     }
@@ -275,29 +297,50 @@ async fn list(context: &Context) -> Result<Exit, CliError> {
         Format::Text if all.records.is_empty() => context.out.note("nothing was accepted"),
         Format::Text => context.out.data(table(&all.records).trim_fmt())?,
     }
+    for record in &not_counted {
+        let reason = record.authenticated.reason().unwrap_or_default();
+        context.out.warn(format_args!(
+            "not authenticated, accepts nothing: {}: {}",
+            plain(&record.record),
+            plain(reason)
+        ));
+    }
+    if !not_counted.is_empty() {
+        context.out.warn("for those that are yours, add to the configuration:");
+        let sha256 = not_counted.iter().map(|record| record.record_sha256.as_str());
+        context.out.warn(lines_to_add(sha256));
+    }
     for (key, reason) in &all.faults {
         context.out.warn(format_args!("BROKEN {}: {}", plain(key), plain(reason)));
     }
-    Ok(match (all.faults.is_empty(), all.unreadable.is_empty()) {
+    let is_whole = all.unreadable.is_empty() && not_counted.is_empty();
+    Ok(match (all.faults.is_empty(), is_whole) {
         (false, _) => Exit::IntegrityFailure,
         (true, false) => Exit::Incomplete,
         (true, true) => Exit::Clean,
     })
 }
 
-fn table(records: &[Acceptance]) -> Table {
+fn table(records: &[AcceptanceRecord]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["RECORD", "TIME", "WHO", "FINDINGS", "KEY", "REASON"]);
-    for record in records {
+        .set_header(["RECORD", "AUTHENTICATED", "TIME", "WHO", "FINDINGS", "KEY", "REASON"]);
+    for AcceptanceRecord { acceptance: record, authenticated, .. } in records {
         let mut findings = record.findings.join(", ");
         if record.contradicts_digest {
             findings.push_str(" (contradicts its digest)");
         }
         table.add_row([
             record.number.to_string(),
+            match authenticated {
+                Authenticity::Mac { .. } => "by its MAC",
+                Authenticity::Listed => "by the configuration",
+                Authenticity::Nothing { .. } => "no",
+                Authenticity::Unknown { .. } => "not checked",
+            }
+            .to_owned(),
             record.accepted_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
             plain(&record.accepted_by).into_owned(),
             plain(&findings).into_owned(),
@@ -311,14 +354,14 @@ fn table(records: &[Acceptance]) -> Table {
 impl Explain for AcceptError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Aws(error) => error.hint(),
+            Self::Aws(error) | Self::Mac(error) => error.hint(),
             Self::Contended(_) | Self::Unreadable { .. } | Self::Encode(_) => None,
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Contended(_) | Self::Unreadable { .. } => Exit::Incomplete,
+            Self::Contended(_) | Self::Unreadable { .. } | Self::Mac(_) => Exit::Incomplete,
             Self::Aws(_) | Self::Encode(_) => Exit::Unexpected,
         }
     }

@@ -14,6 +14,7 @@ use super::ending::{Interrupted, unless_ended, unless_stopped};
 use super::{CliError, Context, Exit, Format, archived::RestoreTier, copying, sources};
 use crate::{
     archive::{
+        authenticity::Trust,
         consolidate::{
             copy::{PART_BYTES, Target},
             discover, keys,
@@ -102,8 +103,10 @@ pub(crate) struct Args {
 
     /// Skip the days that earlier run records state complete.
     ///
-    /// Nothing authenticates the records: whoever can write below `orgtrail/` in the
-    /// archive can make such a run skip days. Run without it regularly.
+    /// Where the configuration declares `records.mac_key`, only records with a valid MAC
+    /// are trusted. Without it, nothing authenticates them: whoever can write below
+    /// `orgtrail/` in the archive can make such a run skip days. Every 7 days all days
+    /// are listed all the same.
     #[arg(long, conflicts_with = "full")]
     trust_records: bool,
 
@@ -237,7 +240,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let names: Vec<String> = names.chain(failed.iter().map(|one| one.place.clone())).collect();
     // A choice of sources is no reason to miss others.
     let vanished = if args.source.is_empty() {
-        sources::vanished(&aws, &config, &known).await
+        sources::vanished(&aws, &config, Some(&legacy.organization.id), &known).await
     } else {
         Vec::new()
     };
@@ -431,7 +434,8 @@ async fn save_keys(
 pub(super) fn archive(config: &Config, org: &crate::names::OrgId, aws: &Aws) -> Archive {
     let prefix = config.archive.prefix.as_ref().map(|prefix| prefix.as_str().to_owned());
     let root = Root { prefix: prefix.as_deref().map(Into::into), org: Some(org.clone()) };
-    Archive { target: target(config, aws), prefix, root: root.to_string() }
+    let trust = Trust::of_config(config, aws, Some(org));
+    Archive { target: target(config, aws), prefix, trust, root: root.to_string() }
 }
 
 /// The archive's bucket.

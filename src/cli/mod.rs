@@ -44,6 +44,7 @@ mod run;
 mod sandbox;
 mod sign_in;
 mod sources;
+mod trust;
 mod verify;
 mod version;
 

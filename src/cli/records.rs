@@ -1,9 +1,12 @@
 //! `orgtrail records`
 
+use std::fmt::Write as _;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{BinaryBytes, HumanCount};
 use serde::Serialize;
 
+use super::trust::trust;
 use super::{CliError, Context, Exit, Format, consolidate};
 use crate::{
     archive::consolidate::{
@@ -16,19 +19,23 @@ use crate::{
 /// What every consolidation did, and whether its records are unaltered
 ///
 /// Reads every run record in the archive, checks that none is missing in the
-/// sequence, that each names the hash of the one before it, and that none was
-/// written over or deleted, then shows the runs. Nothing is changed.
+/// sequence, that each names the hash of the one before it, that none was written
+/// over or deleted, that the end of each run is what its rows add up to, and, where
+/// the configuration declares `records.mac_key`, that each has a valid MAC of that
+/// key. Then shows the runs. Nothing is changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail records
   orgtrail records --format json
 
-Exit code 13 where a record is missing or altered.")]
+Exit code 13 where a record is missing, altered or, after the first with a valid
+MAC, without one; 14 where MACs could not be checked, or no record has one although
+a key is declared.")]
 pub(crate) struct Args {}
 
-/// What the records cannot prove.
-const NOT_AUTHENTICATED: &str = "whoever can write below `orgtrail/` in the archive can add a record, so that `consolidate` lists every day again and `verify` proves the logs without them";
+/// What records without codes cannot prove.
+const NOT_AUTHENTICATED: &str = "no `records.mac_key` is declared: whoever can write below `orgtrail/` in the archive can add a record, so that `consolidate` lists every day again and `verify` proves the logs without them";
 
 /// The JSON contract. Fields may be added; `version` grows when one changes
 /// its meaning or goes.
@@ -39,8 +46,10 @@ struct Report<'a> {
     consistent: bool,
     /// Whether it is known who wrote them.
     authenticated: bool,
-    /// Why not.
-    not_authenticated: &'static str,
+    /// Why not; none where it is known of every record.
+    not_authenticated: Option<String>,
+    /// The key whose codes authenticate them, where one is declared.
+    mac_key: Option<String>,
     #[serde(flatten)]
     history: &'a History,
 }
@@ -49,26 +58,63 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.config()?;
     let aws = context.aws_of_member(&config).await?;
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
-    let ledger = Ledger::new(consolidate::target(&config, &aws), prefix);
+    let mac_key = trust(context, &config, &aws).await?.mac_key;
+    let ledger = Ledger::new(consolidate::target(&config, &aws), prefix).authenticated_by(mac_key);
     let history = history(&ledger, aws.now()).await?;
     let consistent = history.faults.is_empty();
+    let mac_key = ledger.mac_key().map(|key| key.arn().to_string());
+    let not_authenticated = not_authenticated(mac_key.as_deref(), &history);
     match context.format {
         Format::Json => context.json(&Report {
-            version: 2,
+            version: 3,
             consistent,
-            authenticated: false,
-            not_authenticated: NOT_AUTHENTICATED,
+            authenticated: not_authenticated.is_none(),
+            not_authenticated,
+            mac_key: mac_key.clone(),
             history: &history,
         })?,
         Format::Text => {
             context.head()?;
-            tell(context, &history)?;
+            tell(context, &history, mac_key.as_deref(), not_authenticated.as_deref())?;
         }
     }
-    Ok(if consistent { Exit::Clean } else { Exit::IntegrityFailure })
+    // Old records have no codes; that none has one is not what was declared.
+    let lacks_all =
+        mac_key.is_some() && history.before_mac_key > 0 && history.authenticated_records == 0;
+    Ok(if !consistent {
+        Exit::IntegrityFailure
+    } else if lacks_all || !history.unchecked.is_empty() {
+        Exit::Incomplete
+    } else {
+        Exit::Clean
+    })
 }
 
-fn tell(context: &Context, history: &History) -> Result<(), CliError> {
+/// Why it is not known of every record who wrote it.
+fn not_authenticated(mac_key: Option<&str>, history: &History) -> Option<String> {
+    let Some(mac_key) = mac_key else { return Some(NOT_AUTHENTICATED.to_owned()) };
+    let (records, authenticated) = (history.records, history.authenticated_records);
+    if authenticated == records && history.faults.is_empty() {
+        return None;
+    }
+    let mut reason = format!("{authenticated} of {records} records have a valid MAC of {mac_key}");
+    if history.before_mac_key > 0 {
+        let before = history.before_mac_key;
+        let _ = write!(reason, "; {before} have none and were written before the first with one");
+    }
+    if let Some(unchecked) = history.unchecked.first() {
+        let count = history.unchecked.len();
+        let _ = write!(reason, "; {count} could not be checked: {}", unchecked.reason);
+    }
+    Some(reason)
+}
+
+fn tell(
+    context: &Context,
+    history: &History,
+    mac_key: Option<&str>,
+    not_authenticated: Option<&str>,
+) -> Result<(), CliError> {
     if history.runs.is_empty() {
         context.out.note("no run has left a record");
     } else {
@@ -78,7 +124,14 @@ fn tell(context: &Context, history: &History) -> Result<(), CliError> {
         let which = if first == last { format!("{first}") } else { format!("{first} to {last}") };
         context.out.warn(format_args!("BROKEN record {which}: {}", plain(reason)));
     }
-    context.out.note(format_args!("not authenticated: {NOT_AUTHENTICATED}"));
+    match (not_authenticated, mac_key) {
+        (Some(reason), _) => context.out.note(format_args!("not authenticated: {}", plain(reason))),
+        (None, Some(mac_key)) => context.out.note(format_args!(
+            "authenticated: every record has a valid MAC of {}",
+            plain(mac_key)
+        )),
+        (None, None) => {}
+    }
     let verdict = if history.faults.is_empty() { "CONSISTENT" } else { "NOT CONSISTENT" };
     context.out.data(format_args!(
         "{verdict}: {} records of {} runs, {} faults",
@@ -93,16 +146,30 @@ fn table(runs: &[PastRun]) -> Table {
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["RECORDS", "TIME", "COPIED", "BYTES", "PRESENT", "OTHER", "ENDED", "WHO"]);
+        .set_header([
+            "RECORDS",
+            "TIME",
+            "COPIED",
+            "BYTES",
+            "PRESENT",
+            "OTHER",
+            "ENDED",
+            "VALID MACS",
+            "WHO",
+        ]);
     for run in runs {
         let counts = &run.counts;
-        let other = counts.conflicts
-            + counts.failed
-            + counts.archived
-            + counts.foreign
-            + counts.left
-            + counts.quarantined
-            + counts.held_back;
+        let other = [
+            counts.conflicts,
+            counts.failed,
+            counts.archived,
+            counts.foreign,
+            counts.left,
+            counts.quarantined,
+            counts.held_back,
+        ];
+        // A forged record may state any number.
+        let other = other.into_iter().fold(0_u64, u64::saturating_add);
         table.add_row([
             if run.first_record == run.last_record {
                 run.first_record.to_string()
@@ -120,6 +187,7 @@ fn table(runs: &[PastRun]) -> Table {
                 None => "killed",
             }
             .to_owned(),
+            format!("{} of {}", run.authenticated_records, run.records),
             plain(&run.by).into_owned(),
         ]);
     }

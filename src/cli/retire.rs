@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use self::bucket::Bucket;
 use super::ending::unless_stopped;
+use super::trust::{tell_unauthenticated, trust};
 use super::verify::{Target, What, checked};
 use super::{CliError, Context, Exit, Format, consolidate, sources};
 use crate::archive::consolidate::discover::{self, LegacyTrail, Selected};
@@ -210,12 +211,17 @@ async fn record_retired(
     let target = consolidate::target(config, aws);
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let record = Retired::new(trail, bucket, &aws.caller().arn, aws.now());
-    let written = record.write(&target.clients, &target.bucket, prefix.as_deref()).await;
-    written.map_err(|error| {
+    let trust = trust(context, config, aws).await?;
+    let written = record.write(&target.clients, &target.bucket, prefix.as_deref(), &trust).await;
+    let sha256 = written.map_err(|error| {
         CliError::new(error, Exit::Incomplete).with_hint(
             "`orgtrail verify` stays incomplete until it is recorded: run the same command again",
         )
-    })
+    })?;
+    if trust.mac_key.is_none() && !trust.listed.contains(&sha256) {
+        tell_unauthenticated(context, &sha256);
+    }
+    Ok(())
 }
 
 /// A trail that is not as the prompt showed it.

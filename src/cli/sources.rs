@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{CliError, Context, Exit, Format, consolidate};
 use crate::{
     archive::{
+        authenticity::Trust,
         consolidate::{
             binding::Scope,
             census::{Census, Counting, census},
@@ -22,7 +23,7 @@ use crate::{
     },
     aws::Aws,
     config::{Config, matches_any},
-    names::{AccountId, Arn, Region},
+    names::{AccountId, Arn, OrgId, Region},
     org::{Buckets, Entry, Organization, Unlocated, known_regions, survey},
     report::drift::plain,
 };
@@ -110,7 +111,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let archive = consolidate::archive(&config, &organization.id, &aws);
     let counting = if args.exact { Counting::Exact } else { Counting::Sampled };
     let selected = discover::selected(&found.trails, &config);
-    let vanished = vanished(&aws, &config, &buckets(&selected)).await;
+    let vanished = vanished(&aws, &config, Some(&organization.id), &buckets(&selected)).await;
     let Selected { sources, excluded } = selected;
     let located = located(&aws, &config, Some(&organization), sources).await;
     let missing: Vec<Missing> = located.missing.into_iter().map(Missing::from).collect();
@@ -207,10 +208,16 @@ pub(super) fn buckets(selected: &Selected) -> BTreeSet<String> {
 }
 
 /// The sources of earlier runs that nothing names any more, and that are not excluded.
-pub(super) async fn vanished(aws: &Aws, config: &Config, known: &BTreeSet<String>) -> Vec<Failure> {
+pub(super) async fn vanished(
+    aws: &Aws,
+    config: &Config,
+    organization: Option<&OrgId>,
+    known: &BTreeSet<String>,
+) -> Vec<Failure> {
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let target = consolidate::target(config, aws);
-    let mut vanished = remembered::vanished(&target, prefix.as_deref(), known).await;
+    let trust = Trust::of_config(config, aws, organization);
+    let mut vanished = remembered::vanished(&target, prefix.as_deref(), &trust, known).await;
     vanished.retain(|one| !matches_any(&config.consolidate.exclude, &one.place));
     vanished
 }

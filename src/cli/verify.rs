@@ -97,6 +97,11 @@ pub(crate) struct What {
     #[arg(long, value_name = "FILE")]
     pub(super) public_keys: Option<PathBuf>,
 
+    /// The SHA-256 of an acceptance in the target that counts, beside those that the
+    /// configuration lists; can be given again. `orgtrail accept --list` prints it.
+    #[arg(long, value_name = "SHA256", value_parser = super::trust::sha256)]
+    pub(super) acceptance: Vec<String>,
+
     /// Ask AWS for nothing: the target is a folder or a bundle. Without
     /// `--public-keys`, the keys saved in it show whether it is consistent, and the
     /// result is at best incomplete.

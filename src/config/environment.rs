@@ -20,7 +20,7 @@ pub struct Environment {
 const PREFIX: &str = "ORGTRAIL__";
 
 /// The keys that say whose logs go where.
-const IDENTITY: [&str; 15] = [
+const IDENTITY: [&str; 16] = [
     "archive.access_logging.bucket",
     "archive.access_logging.prefix",
     "archive.bucket",
@@ -35,6 +35,7 @@ const IDENTITY: [&str; 15] = [
     "organization.home_region",
     "organization.log_archive_account",
     "organization.management_account",
+    "records.mac_key",
     "trail.name",
 ];
 

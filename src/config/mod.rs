@@ -26,6 +26,7 @@ mod notifications;
 mod organization;
 mod principal;
 mod read;
+mod records;
 mod reference;
 mod replication;
 mod retire;
@@ -55,6 +56,7 @@ pub use notifications::Notification;
 pub use organization::{Organization, Regions};
 pub use principal::Principal;
 pub(crate) use read::nearest;
+pub use records::Records;
 pub use replication::{Replication, ReplicationStorageClass};
 pub use retire::Retire;
 pub use roles::{MemberRole, Roles};
@@ -108,6 +110,9 @@ section::section! {
         consolidate: Consolidate = section,
         /// When an older trail may be taken away.
         retire: Retire = section,
+        /// What authenticates the records that orgtrail writes below `orgtrail/` in the
+        /// archive: whoever can write there can write one.
+        records: Records = section,
     }
 }
 

@@ -5,6 +5,8 @@ use std::process::Command;
 
 use aws_sdk_s3::types::ObjectLockMode;
 use jiff::{SignedDuration, Timestamp};
+use orgtrail::archive::accept::record_key;
+use orgtrail::archive::consolidate::record::sha256_hex;
 use orgtrail::archive::key::ObjectKey;
 use orgtrail::aws::Clients;
 use serde_json::Value;
@@ -24,9 +26,12 @@ async fn verify(ground: &Ground) -> (i32, Value) {
     (code(&output), json(&output))
 }
 
-async fn accept(ground: &Ground, key: &str, more: &[&str]) -> std::process::Output {
+/// Accepts an object, and lists the record in the configuration.
+async fn accept(ground: &mut Ground, key: &str, more: &[&str]) -> std::process::Output {
     let arguments = ["accept", key, "--reason", "known: ticket 4711", "--yes"];
-    ground.run(&[&arguments[..], more].concat()).await
+    let accepted = ground.run(&[&arguments[..], more].concat()).await;
+    ground.trust_acceptances();
+    accepted
 }
 
 /// The one finding of an object.
@@ -60,7 +65,7 @@ fn beside(key: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_finding_that_is_accepted_is_a_notice_with_who_and_why() {
-    let ground = Ground::lay().await;
+    let mut ground = Ground::lay().await;
     assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
     let archive = ground.archive();
     let listed = delivered(&ground);
@@ -72,13 +77,13 @@ async fn a_finding_that_is_accepted_is_a_notice_with_who_and_why() {
     // Nobody is there to ask, and nothing is accepted that is not found.
     let unasked = ground.run(&["accept", &foreign, "--reason", "why"]).await;
     assert_eq!(code(&unasked), 2, "{}", said(&unasked));
-    let fine = accept(&ground, &listed, &[]).await;
+    let fine = accept(&mut ground, &listed, &[]).await;
     assert_eq!(code(&fine), 12, "{}", said(&fine));
-    let absent = accept(&ground, &foreign.replace(&"b".repeat(16), &"c".repeat(16)), &[]).await;
+    let absent = accept(&mut ground, &foreign.replace(&"b".repeat(16), &"c".repeat(16)), &[]).await;
     assert_eq!(code(&absent), 2, "{}", said(&absent));
     assert_eq!(ground.sandbox.keys_raw(ARCHIVE, "orgtrail/accepted/"), Vec::<String>::new());
 
-    let accepted = accept(&ground, &foreign, &JSON).await;
+    let accepted = accept(&mut ground, &foreign, &JSON).await;
     assert_eq!(code(&accepted), 0, "{}", said(&accepted));
     let told = json(&accepted);
     assert_eq!(told["record"], "orgtrail/accepted/000000000000.json");
@@ -114,7 +119,7 @@ async fn a_finding_that_is_accepted_is_a_notice_with_who_and_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn that_a_file_contradicts_its_digest_must_be_named() {
-    let ground = Ground::lay().await;
+    let mut ground = Ground::lay().await;
     assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
     let archive = ground.archive();
     let log = delivered(&ground);
@@ -122,15 +127,15 @@ async fn that_a_file_contradicts_its_digest_must_be_named() {
     put(&archive, &log, gzip(b"{\"Records\":[]}")).await;
     put(&archive, &foreign, log_body("nobody's")).await;
     assert_eq!(verify(&ground).await.0, 13);
-    let refused = accept(&ground, &log, &[]).await;
+    let refused = accept(&mut ground, &log, &[]).await;
     assert_eq!(code(&refused), 12, "{}", said(&refused));
     assert!(said(&refused).contains("--contradicts-digest"), "{}", said(&refused));
-    let accepted = accept(&ground, &log, &["--contradicts-digest"]).await;
+    let accepted = accept(&mut ground, &log, &["--contradicts-digest"]).await;
     assert_eq!(code(&accepted), 0, "{}", said(&accepted));
     let (exit, report) = verify(&ground).await;
     assert_eq!(exit, 13, "{report:#}");
     assert_eq!(of(&report, &log)["severity"], "notice");
-    assert_eq!(code(&accept(&ground, &foreign, &[]).await), 0);
+    assert_eq!(code(&accept(&mut ground, &foreign, &[]).await), 0);
     assert_eq!(verify(&ground).await.0, 0);
 
     // A record that says less than it takes, and one that is changed, accept nothing.
@@ -161,7 +166,7 @@ async fn that_a_file_contradicts_its_digest_must_be_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_accepted_in_quarantine_ends_the_waiting_and_stays_told() {
-    let ground = Ground::lay().await;
+    let mut ground = Ground::lay().await;
     // The member replaced a log of its trail, and put a file beside it.
     let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap().clone();
     let junk = beside(&log);
@@ -175,15 +180,16 @@ async fn what_is_accepted_in_quarantine_ends_the_waiting_and_stays_told() {
         let there = ground.relocated(key);
         kept.iter().find(|kept| kept.ends_with(&there)).unwrap().clone()
     };
+    let (kept_junk, kept_log) = (kept(&junk), kept(&log));
     // The log is missing, as its digest says; what no digest lists is not missed.
     let there = ground.relocated(&log);
     let (exit, report) = verify(&ground).await;
     assert_eq!((exit, &of(&report, &there)["kind"]), (13, &"log-missing".into()), "{report:#}");
     assert!(!report.to_string().contains(&ground.relocated(&junk)), "{report:#}");
 
-    assert_eq!(code(&accept(&ground, &kept(&junk), &[]).await), 0);
-    assert_eq!(code(&accept(&ground, &kept(&log), &[]).await), 12);
-    let accepted = accept(&ground, &kept(&log), &["--contradicts-digest"]).await;
+    assert_eq!(code(&accept(&mut ground, &kept_junk, &[]).await), 0);
+    assert_eq!(code(&accept(&mut ground, &kept_log, &[]).await), 12);
+    let accepted = accept(&mut ground, &kept_log, &["--contradicts-digest"]).await;
     assert_eq!(code(&accepted), 0, "{}", said(&accepted));
     let (exit, report) = verify(&ground).await;
     assert_eq!(exit, 0, "{report:#}");
@@ -201,7 +207,12 @@ async fn what_is_accepted_in_quarantine_ends_the_waiting_and_stays_told() {
     let pack = ["evidence", "--from", &window[0], "--until", &window[1], "-o", "b.tar.zst"];
     let packed = ground.run_in(folder.path(), &pack).await;
     assert!([0, 14].contains(&code(&packed)), "{}", said(&packed));
-    let (exit, report) = offline(folder.path(), "b.tar.zst");
+    // Whoever packed the bundle may have written the acceptances in it.
+    let (exit, report) = offline(folder.path(), "b.tar.zst", &[]);
+    assert_eq!((exit, &of(&report, &there)["severity"]), (13, &"broken".into()), "{report:#}");
+    let record = sha256_hex(&ground.sandbox.body_raw(ARCHIVE, &record_key(None, 1)).unwrap());
+    let (exit, report) =
+        offline(folder.path(), "b.tar.zst", &["--acceptance", &record.to_uppercase()]);
     assert_eq!(exit, code(&packed), "{report:#}");
     assert_eq!(of(&report, &there)["severity"], "notice", "{report:#}");
     assert_eq!(of(&report, &there)["accepted"]["record"], 1);
@@ -217,10 +228,13 @@ pub(crate) fn keys_of_aws(folder: &Path, bundle: &str) -> String {
 }
 
 /// Verifies without a network or an account.
-fn offline(folder: &Path, bundle: &str) -> (i32, Value) {
+fn offline(folder: &Path, bundle: &str, more: &[&str]) -> (i32, Value) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
     command.current_dir(folder).env_clear();
     command.args(["verify", bundle, "--offline", "--format", "json"]);
+    command.args(more);
+    // The configuration of who packed it is no part of who verifies it.
+    std::fs::remove_file(folder.join("orgtrail.toml")).ok();
     let output = command.args(["--public-keys", &keys_of_aws(folder, bundle)]).output().unwrap();
     (code(&output), json(&output))
 }

@@ -261,6 +261,7 @@ pub(crate) fn archive(clients: Clients) -> Archive {
             part_bytes: 5 << 20,
         },
         prefix: None,
+        trust: orgtrail::archive::authenticity::Trust::default(),
         root: ROOT.to_owned(),
     }
 }

@@ -7,14 +7,18 @@
 //! sets how many there are a file. What once failed is kept as a file.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use fastrand::Rng;
+use orgtrail::archive::accept::{Acceptances, record_key};
+use orgtrail::archive::authenticity::Trust;
 use orgtrail::archive::bundle::is_canonical;
-use orgtrail::archive::consolidate::record::{Counts, FORMAT_VERSION, Head, Row, Segment};
+use orgtrail::archive::consolidate::record::{Counts, FORMAT_VERSION, Head, Row, RowSums, Segment};
 use orgtrail::archive::key::ObjectKey;
 use orgtrail::archive::verify::digest::DigestDocument;
 use orgtrail::archive::verify::gzip::{GzipError, inflate};
 use orgtrail::archive::verify::opened::OpenedDigest;
+use orgtrail::archive::verify::source::{FolderSource, Source};
 use orgtrail::config::{Environment, Loaded};
 
 use crate::forge::{gzip, inflated};
@@ -120,6 +124,7 @@ fn run_records_are_read_or_refused() {
                 totals: Counts { source: u64::MAX, ..Counts::default() },
                 complete: true,
                 proven_through: [("s3://old/AWSLogs/".to_owned(), jiff::civil::Date::MAX)].into(),
+                full_listing_at: Some(jiff::Timestamp::MAX),
             }],
         ),
     ];
@@ -131,6 +136,43 @@ fn run_records_are_read_or_refused() {
         true
     });
     assert!(read >= 3);
+    let read = each("record", |text| {
+        let Ok(read) = Segment::decode(1, &gzip(text)) else { return false };
+        let mut sums = RowSums::default();
+        for row in &read.rows {
+            sums.take(row);
+        }
+        for row in &read.rows {
+            if let Row::End { totals, proven_through, .. } = row {
+                let _ = sums.contradiction(totals, proven_through);
+            }
+        }
+        let again = Segment::decode(1, &read.encode().unwrap()).unwrap();
+        assert_eq!(again.encode().unwrap(), read.encode().unwrap());
+        true
+    });
+    assert!(read >= 3);
+}
+
+#[tokio::test]
+async fn acceptances_are_read_or_refused_and_none_counts_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = record_key(None, 0);
+    std::fs::create_dir_all(folder.path().join(&key).parent().unwrap()).unwrap();
+    let handle = tokio::runtime::Handle::current();
+    let read = tokio::task::spawn_blocking(move || {
+        each("acceptance", |bytes| {
+            std::fs::write(folder.path().join(&key), bytes).unwrap();
+            let source = Source::Folder(FolderSource::new(folder.path().to_owned()));
+            let trust = Trust::default();
+            let all = handle.block_on(Acceptances::read(Arc::new(source), None, &trust));
+            assert_eq!(all.records.len() + all.faults.len(), 1, "{all:?}");
+            assert!(all.unreadable.is_empty(), "{all:?}");
+            assert!(all.records.iter().all(|record| !record.counts()), "{all:?}");
+            !all.records.is_empty()
+        })
+    });
+    assert!(read.await.unwrap() >= 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use aws_sdk_s3::types::StorageClass;
 use orgtrail::archive::consolidate::copy::Target;
 use orgtrail::archive::consolidate::ledger::{Ledger, Tip};
 use orgtrail::archive::consolidate::record::{
-    Counts, FORMAT_VERSION, Head, Row, Segment, segment_key,
+    Counts, FORMAT_VERSION, Head, ObjectRow, Outcome, Row, Segment, segment_key,
 };
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
@@ -24,12 +24,34 @@ async fn recorded() -> Stage {
         let head = Head { run_id: format!("run-{number}"), ..head(0) };
         let totals = Counts { source: 7, copied: 7, copied_bytes: 70, ..Counts::default() };
         let mut rows = vec![Row::Begin { asked: Value::Null }];
+        rows.extend((0..7).map(|_| Row::Object(copied())));
         if number != 1 {
-            rows.push(Row::End { totals, complete: true, proven_through: [].into() });
+            rows.push(Row::End {
+                totals,
+                complete: true,
+                proven_through: [].into(),
+                full_listing_at: None,
+            });
         }
         ledger.append(&mut tip, head, rows).await.unwrap();
     }
     stage
+}
+
+/// A log of 10 bytes that a run copied.
+fn copied() -> ObjectRow {
+    ObjectRow {
+        key: "AWSLogs/x".to_owned(),
+        origin_bucket: "old".to_owned(),
+        origin_key: "AWSLogs/x".to_owned(),
+        size_bytes: 10,
+        sha256: None,
+        outcome: Outcome::Copied,
+        reason: None,
+        way: None,
+        archived: None,
+        quarantined_as: None,
+    }
 }
 
 fn target(stage: &Stage) -> Target {
@@ -79,7 +101,7 @@ async fn a_record_with_the_last_number_blocks_no_other() {
     let put = stage.archive().s3().put_object().bucket(BUCKET).key(segment_key(None, last));
     put.body(segment.encode().unwrap().into()).send().await.unwrap();
     let ledger = Ledger::new(target(&stage), None);
-    let mut end = ledger.end(head(0).written_at).await.unwrap();
+    let mut end = ledger.end(head(0).written_at, false).await.unwrap();
     assert_eq!((end.tip.next, end.faults.len()), (0, 1), "{end:?}");
     ledger.append(&mut end.tip, head(0), Vec::new()).await.unwrap();
     assert_eq!(end.tip.next, 1);

@@ -6,7 +6,11 @@ use std::path::Path;
 use std::process::Output;
 
 use jiff::{SignedDuration, Timestamp};
-use orgtrail::archive::consolidate::{copy::Target, ledger::Ledger, record::ChainChecker};
+use orgtrail::archive::consolidate::{
+    copy::Target,
+    ledger::Ledger,
+    record::{ChainChecker, sha256_hex},
+};
 use orgtrail::aws::{At as _, Aws, AwsError, Clients};
 use orgtrail::names::{AccountId, Region};
 use orgtrail::sandbox::{Effect, Fault, Legacy, Options, Sandbox};
@@ -26,6 +30,19 @@ pub(crate) struct Ground {
     pub(crate) aws: Aws,
     /// The keys of the member's objects.
     pub(crate) legacy: Vec<String>,
+    /// The configuration.
+    pub(crate) config: String,
+}
+
+/// The lines of a configuration that list the acceptances and retirements that an archive
+/// has.
+pub(crate) fn trusting(sandbox: &Sandbox) -> String {
+    let folders = ["orgtrail/accepted/", "orgtrail/retired/"];
+    let keys: Vec<String> =
+        folders.iter().flat_map(|folder| sandbox.keys_raw(ARCHIVE, folder)).collect();
+    let sha256 = keys.iter().map(|key| sha256_hex(&sandbox.body_raw(ARCHIVE, key).unwrap()));
+    let quoted: Vec<String> = sha256.map(|one| format!("\"{one}\"")).collect();
+    format!("[records]\nacceptances = [{}]\n", quoted.join(", "))
 }
 
 impl Ground {
@@ -44,7 +61,7 @@ impl Ground {
         let sandbox = Sandbox::start(options).await.unwrap();
         let keys = sandbox.administrator().unwrap();
         let aws = sign_in(&sandbox, keys.access_key_id, keys.secret_access_key).await;
-        let ground = Self { sandbox, aws, legacy: Vec::new() };
+        let ground = Self { sandbox, aws, legacy: Vec::new(), config: MINIMAL.to_owned() };
         let applied = ground.run(&["apply", "--yes"]).await;
         assert_eq!(code(&applied), 0, "{}", said(&applied));
         ground
@@ -86,13 +103,18 @@ impl Ground {
     }
 
     pub(crate) async fn run_in(&self, folder: &Path, arguments: &[&str]) -> Output {
-        let mut command = command(&self.sandbox, folder, MINIMAL, arguments);
+        let mut command = command(&self.sandbox, folder, &self.config, arguments);
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         let folder = tempfile::tempdir().unwrap();
         self.run_in(folder.path(), arguments).await
+    }
+
+    /// Lists the acceptances that the archive has in the configuration.
+    pub(crate) fn trust_acceptances(&mut self) {
+        self.config = format!("{MINIMAL}{}", trusting(&self.sandbox));
     }
 
     pub(crate) fn archive(&self) -> Clients {

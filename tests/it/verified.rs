@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use orgtrail::archive::accept::Acceptances;
+use orgtrail::archive::authenticity::Trust;
 use orgtrail::archive::verify::chain::{LatestDelivery, Window};
 use orgtrail::archive::verify::finding::{Finding, FindingKind};
 use orgtrail::archive::verify::period::Period;
@@ -40,6 +41,7 @@ pub(crate) fn verified_with(bucket: &Bucket, change: impl FnOnce(&mut Request)) 
         delivered: Deliveries::none(),
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
+        trust: Trust::default(),
         concurrency: Concurrency::default(),
         kept: None,
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::SignedDuration;
 use orgtrail::archive::accept::Acceptances;
+use orgtrail::archive::authenticity::Trust;
 use orgtrail::archive::verify::chain::Window;
 use orgtrail::archive::verify::finding::{Finding, FindingKind, Severity};
 use orgtrail::archive::verify::public_keys::{KeyItem, PublicKeySet};
@@ -36,6 +37,7 @@ fn request(clients: &Clients, bucket: &str, keys: KeyRing) -> Request {
         delivered: Deliveries::none(),
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
+        trust: Trust::default(),
         concurrency: Concurrency::default(),
         kept: None,
     }

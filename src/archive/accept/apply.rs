@@ -1,8 +1,10 @@
 //! Accepted findings in what verification found: notices, with who and why.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::{Acceptance, Acceptances};
+use super::{Acceptance, AcceptanceRecord, Acceptances};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
@@ -45,6 +47,26 @@ fn speaks_of(record: &Acceptance, kind: FindingKind) -> bool {
     (is_named(kind) || is_unproven) && (record.contradicts_digest || !kind.contradicts_digest())
 }
 
+/// That a record accepts nothing, since nothing authenticates it.
+fn not_counted(record: &AcceptanceRecord, bucket: Option<&str>) -> Finding {
+    let AcceptanceRecord { acceptance, record: key, record_sha256, authenticated } = record;
+    let found = format!(
+        "record {} in which `{}` claims to accept `{}` ({}); {}",
+        acceptance.number,
+        acceptance.accepted_by,
+        acceptance.key,
+        acceptance.reason,
+        authenticated.reason().unwrap_or_default(),
+    );
+    Finding::new(FindingKind::AcceptanceUnauthenticated).at(bucket, key).because(
+        format!(
+            "a valid MAC of `records.mac_key`, or, if the record is yours, \
+             `acceptances = [\"{record_sha256}\"]` under `[records]` in the configuration"
+        ),
+        found,
+    )
+}
+
 impl FindingKind {
     /// Whether it says that no digest lists a file.
     #[must_use]
@@ -63,12 +85,17 @@ impl FindingKind {
     }
 }
 
+/// Records that would accept a finding and that nothing authenticates, by number.
+type Unauthenticated = BTreeMap<u64, AcceptanceRecord>;
+
 impl Acceptances {
     /// Makes accepted findings notices, and adds what is wrong with the records.
     ///
-    /// `source` is what was verified.
+    /// A record that nothing authenticates leaves a finding as severe as it is, and is a
+    /// finding itself. `source` is what was verified.
     pub async fn apply(&self, source: &Source, verification: &mut Verification) {
         let bucket = source.bucket().map(str::to_owned);
+        let mut unauthenticated = Unauthenticated::new();
         let findings = verification
             .lanes
             .iter_mut()
@@ -77,7 +104,7 @@ impl Acceptances {
         for finding in findings {
             let here = finding.bucket.is_none() || finding.bucket == bucket;
             if here && finding.severity > Severity::Notice && !self.records.is_empty() {
-                self.weigh(source, finding).await;
+                self.weigh(source, finding, &mut unauthenticated).await;
             }
         }
         let faults = self.faults.iter().map(|(key, why)| {
@@ -85,57 +112,81 @@ impl Acceptances {
                 .at(bucket.as_deref(), key)
                 .because("a record of an accepted finding, in its chain", why)
         });
-        // Without them a finding is as grave as it is: nothing is missed.
+        // Without them a finding is as severe as it is: nothing is missed.
         let unreadable = self.unreadable.iter().map(|(key, why)| {
             Finding::new(FindingKind::Unreadable)
                 .at(bucket.as_deref(), key)
                 .because("the records of accepted findings", why)
                 .weighing(Severity::Notice)
         });
-        verification.findings.extend(faults.chain(unreadable));
+        let unauthenticated = unauthenticated.values();
+        let unauthenticated = unauthenticated.map(|it| not_counted(it, bucket.as_deref()));
+        verification.findings.extend(faults.chain(unreadable).chain(unauthenticated));
     }
 
     /// Makes a finding of several files a notice where each of them was accepted.
-    async fn weigh_files(&self, source: &Source, finding: &mut Finding) {
+    async fn weigh_files(
+        &self,
+        source: &Source,
+        finding: &mut Finding,
+        unauthenticated: &mut Unauthenticated,
+    ) {
         // Not all of them are named.
         if finding.files.len() as u64 != finding.objects {
             return;
         }
         let mut newest: Option<&Acceptance> = None;
+        let mut is_accepted = true;
         for file in &finding.files {
             let mut accepted = None;
-            for record in self.of(file).filter(|record| speaks_of(record, finding.kind)) {
-                if matches!(self.is_current(source, record).await, Ok(true)) {
-                    accepted = Some(record);
+            for record in self.of(file) {
+                let acceptance = &record.acceptance;
+                if !speaks_of(acceptance, finding.kind)
+                    || !matches!(self.is_current(source, acceptance).await, Ok(true))
+                {
+                    continue;
+                }
+                if record.counts() {
+                    accepted = Some(acceptance);
                     break;
                 }
+                unauthenticated.insert(acceptance.number, record.clone());
             }
-            let Some(record) = accepted else { return };
-            newest = newest.into_iter().chain([record]).max_by_key(|it| it.number);
+            is_accepted &= accepted.is_some();
+            newest = newest.into_iter().chain(accepted).max_by_key(|it| it.number);
         }
-        let Some(record) = newest else { return };
+        let Some(record) = newest.filter(|_| is_accepted) else { return };
         finding.accepted = Some(AcceptedBy::new(record, finding.severity));
         finding.severity = Severity::Notice;
     }
 
-    async fn weigh(&self, source: &Source, finding: &mut Finding) {
+    async fn weigh(
+        &self,
+        source: &Source,
+        finding: &mut Finding,
+        unauthenticated: &mut Unauthenticated,
+    ) {
         if !finding.files.is_empty() {
-            return self.weigh_files(source, finding).await;
+            return self.weigh_files(source, finding, unauthenticated).await;
         }
         let Some(key) = finding.key.clone() else { return };
+        // What one record accepts, another needs not.
+        let mut not_counting = Vec::new();
         for record in self.of(&key) {
-            if !speaks_of(record, finding.kind) {
+            let acceptance = &record.acceptance;
+            if !speaks_of(acceptance, finding.kind) {
                 continue;
             }
-            match self.is_current(source, record).await {
-                Ok(true) => {
-                    finding.accepted = Some(AcceptedBy::new(record, finding.severity));
+            match self.is_current(source, acceptance).await {
+                Ok(true) if record.counts() => {
+                    finding.accepted = Some(AcceptedBy::new(acceptance, finding.severity));
                     finding.severity = Severity::Notice;
                     return;
                 }
+                Ok(true) => not_counting.push(record),
                 Ok(false) => {
                     let found = finding.found.take().unwrap_or_default();
-                    let number = record.number;
+                    let number = acceptance.number;
                     finding.found = Some(format!(
                         "{found}; record {number} accepts another version or other bytes of it"
                     ));
@@ -144,11 +195,13 @@ impl Acceptances {
                     let found = finding.found.take().unwrap_or_default();
                     finding.found = Some(format!(
                         "{found}; whether record {} accepts it could not be seen: {error}",
-                        record.number
+                        acceptance.number
                     ));
                 }
             }
         }
+        unauthenticated
+            .extend(not_counting.into_iter().map(|it| (it.acceptance.number, it.clone())));
     }
 
     /// Whether the object is still what was accepted.

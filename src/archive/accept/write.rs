@@ -4,6 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use std::sync::Arc;
 
 use super::{Acceptance, Acceptances, FORMAT_VERSION, record_key};
+use crate::archive::authenticity::{MAC_METADATA, RecordKind, StoredRecord, Trust};
 use crate::archive::contention::{Contended, Contention, is_taken, is_write_conflict};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::source::{S3Source, Source};
@@ -34,12 +35,27 @@ pub enum AcceptError {
         /// Why.
         reason: String,
     },
+    /// KMS gave no code that authenticates the record.
+    #[error("authenticating the record")]
+    Mac(#[source] AwsError),
     /// The record could not be encoded.
     #[error("encoding the record")]
     Encode(#[from] serde_json::Error),
 }
 
-/// Writes a record behind all that there are, and returns it with its key.
+/// A record that was written.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Its key.
+    pub key: String,
+    /// What it says.
+    pub acceptance: Acceptance,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Writes a record behind all that there are, with a code of the MAC key where `trust`
+/// has one.
 ///
 /// # Errors
 /// Nothing was written, as far as is known.
@@ -48,11 +64,12 @@ pub async fn accept(
     bucket: &BucketName,
     prefix: Option<&str>,
     accepting: Accepting,
-) -> Result<(String, Acceptance), AcceptError> {
+    trust: &Trust,
+) -> Result<Written, AcceptError> {
     let source = Arc::new(Source::S3(S3Source::new(clients.clone(), bucket.as_str())));
     let mut contention = Contention::new();
     loop {
-        let all = Acceptances::read(Arc::clone(&source), prefix).await;
+        let all = Acceptances::read(Arc::clone(&source), prefix, &Trust::default()).await;
         if let Some((key, reason)) = all.unreadable.into_iter().next() {
             return Err(AcceptError::Unreadable { key, reason });
         }
@@ -64,7 +81,21 @@ pub async fn accept(
         };
         let key = record_key(prefix, record.number);
         let stored = serde_json::to_vec_pretty(&record)?;
-        let checksum = hex::decode(sha256_hex(&stored)).unwrap_or_default();
+        let sha256 = sha256_hex(&stored);
+        let checksum = hex::decode(&sha256).unwrap_or_default();
+        let code = match &trust.mac_key {
+            Some(mac_key) => {
+                let as_stored = StoredRecord {
+                    kind: RecordKind::Acceptance,
+                    key: &key,
+                    number: record.number,
+                    previous_sha256: record.previous_sha256.as_deref(),
+                    sha256: &sha256,
+                };
+                Some(mac_key.code(as_stored).await.map_err(AcceptError::Mac)?)
+            }
+            None => None,
+        };
         let put = clients
             .s3()
             .put_object()
@@ -75,12 +106,13 @@ pub async fn accept(
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(BASE64_STANDARD.encode(checksum))
             .content_type("application/json")
+            .set_metadata(code.map(|code| [(MAC_METADATA.to_owned(), code)].into()))
             .body(stored.into())
             .send()
             .await
             .at(clients, "s3:PutObject");
         match put {
-            Ok(_) => return Ok((key, record)),
+            Ok(_) => return Ok(Written { key, acceptance: record, sha256 }),
             Err(error) if is_taken(&error) || is_write_conflict(&error) => {
                 contention.wait(&key).await?;
             }

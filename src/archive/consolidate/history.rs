@@ -1,15 +1,17 @@
 //! What all runs did, proven by their records' numbers and hashes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::archive::authenticity::Authenticity;
 use crate::aws::in_one_line;
 
 use super::{
-    ledger::{Ledger, LedgerError, dated_later},
-    record::{ChainChecker, Counts, Row, Segment},
+    ledger::{Ledger, LedgerError},
+    record::{ChainChecker, Counts, Row, RowSums, Segment},
+    trusted::dated_later,
 };
 
 /// Every run, and what is wrong with their records.
@@ -21,6 +23,18 @@ pub struct History {
     pub runs: Vec<PastRun>,
     /// Records that are missing, altered or not what they should be.
     pub faults: Vec<Fault>,
+    /// How many records have a valid MAC of the declared key.
+    pub authenticated_records: u64,
+    /// Records without a valid MAC that were written before the first with one.
+    pub before_mac_key: u64,
+    /// Records whose MACs could not be checked.
+    pub unchecked: Vec<Fault>,
+    /// What the rows of each run add up to, by its id.
+    #[serde(skip)]
+    sums: BTreeMap<String, RowSums>,
+    /// The runs of which a record was not read.
+    #[serde(skip)]
+    partly_read: BTreeSet<String>,
 }
 
 /// What one run's records say.
@@ -46,6 +60,13 @@ pub struct PastRun {
     /// Whether everything was in the archive at its end; `None` where the run
     /// was killed.
     pub complete: Option<bool>,
+    /// How many records it wrote, as far as they were read.
+    pub records: u64,
+    /// How many of its records have a valid MAC.
+    pub authenticated_records: u64,
+    /// By lane id, the last day that its end states complete.
+    #[serde(skip)]
+    proven_through: BTreeMap<String, jiff::civil::Date>,
 }
 
 /// What is wrong with a record, or with several in a row.
@@ -61,8 +82,9 @@ pub struct Fault {
 
 /// Reads every record and checks that they are whole, in order and unaltered.
 ///
-/// Nothing authenticates them: whoever can write below `orgtrail/` can add a record that
-/// passes, unless it is dated later than `now`.
+/// Without a MAC key nothing authenticates them: whoever can write below `orgtrail/` can
+/// add a record that passes, unless it is dated later than `now`. With one, a record
+/// without a valid MAC is a fault, unless it was written before the first that has one.
 ///
 /// Holds one record at a time. A newest record that was taken away leaves no
 /// gap: it shows by the marker that a delete leaves in a versioned bucket.
@@ -80,7 +102,7 @@ pub async fn history(ledger: &Ledger, now: Timestamp) -> Result<History, LedgerE
             checker.skip_to(number);
         }
         next = number.saturating_add(1);
-        let stored = match ledger.stored(number, size_bytes).await {
+        let stored = match ledger.segment(number, size_bytes).await {
             Ok(stored) => stored,
             Err(error) if error.is_of_object() => {
                 checker.skip_to(next);
@@ -91,11 +113,16 @@ pub async fn history(ledger: &Ledger, now: Timestamp) -> Result<History, LedgerE
             Err(error) => return Err(error),
         };
         history.records += 1;
-        match checker.check(Some(&stored)) {
-            Ok(segment) => match dated_later(&segment, now) {
-                None => history.take(segment),
-                Some(reason) => history.faults.push(Fault { first: number, last: number, reason }),
-            },
+        match checker.check(Some(&stored.bytes)) {
+            Ok(segment) => {
+                if let Some(reason) = dated_later(&segment, now) {
+                    history.partly_read.insert(segment.head.run_id);
+                    history.faults.push(Fault { first: number, last: number, reason });
+                    continue;
+                }
+                let authenticity = ledger.authenticity(&segment.head, &stored).await;
+                history.authenticate(number, &segment, authenticity);
+            }
             Err(error) => {
                 let reason = error.to_string();
                 history.faults.push(Fault { first: number, last: number, reason });
@@ -111,6 +138,7 @@ pub async fn history(ledger: &Ledger, now: Timestamp) -> Result<History, LedgerE
             history.faults.push(Fault { first: number, last: number, reason });
         }
     }
+    history.compare_counts();
     history.faults.sort_by_key(|fault| (fault.first, fault.last));
     Ok(history)
 }
@@ -120,7 +148,52 @@ fn missing(first: u64, last: u64) -> Fault {
 }
 
 impl History {
-    fn take(&mut self, segment: Segment) {
+    /// Takes a segment in, unless it is not authentic.
+    fn authenticate(&mut self, number: u64, segment: &Segment, found: Option<Authenticity>) {
+        let fault = |reason| Fault { first: number, last: number, reason };
+        match found {
+            None => self.take(segment.clone(), false),
+            Some(Authenticity::Mac { .. } | Authenticity::Listed) => {
+                self.authenticated_records += 1;
+                self.take(segment.clone(), true);
+            }
+            Some(Authenticity::Nothing { reason }) if self.authenticated_records > 0 => {
+                self.partly_read.insert(segment.head.run_id.clone());
+                self.faults.push(fault(reason));
+            }
+            Some(Authenticity::Nothing { .. }) => {
+                self.before_mac_key += 1;
+                self.take(segment.clone(), false);
+            }
+            Some(Authenticity::Unknown { reason }) => {
+                self.unchecked.push(fault(reason));
+                self.take(segment.clone(), false);
+            }
+        }
+    }
+
+    /// Finds runs whose ends are not what their rows add up to.
+    fn compare_counts(&mut self) {
+        let whole = self.runs.iter().filter(|run| !self.partly_read.contains(&run.run_id));
+        let has_all = self.faults.is_empty();
+        let faults = whole.filter_map(|run| {
+            let sums = self.sums.get(&run.run_id)?;
+            run.complete?;
+            let fault =
+                |reason| Some(Fault { first: run.first_record, last: run.last_record, reason });
+            if !sums.has_begin() {
+                // Where nothing is missing, nobody wrote it.
+                let reason = "its run has an end and no beginning".to_owned();
+                return if has_all { fault(reason) } else { None };
+            }
+            let reason = sums.contradiction(&run.counts, &run.proven_through)?;
+            fault(reason)
+        });
+        let faults: Vec<Fault> = faults.collect();
+        self.faults.extend(faults);
+    }
+
+    fn take(&mut self, segment: Segment, is_authenticated: bool) {
         let Segment { head, rows } = segment;
         let known = self.runs.iter().rposition(|run| run.run_id == head.run_id);
         let at = known.unwrap_or_else(|| {
@@ -134,11 +207,20 @@ impl History {
                 asked: None,
                 counts: Counts::default(),
                 complete: None,
+                records: 0,
+                authenticated_records: 0,
+                proven_through: BTreeMap::new(),
             });
             self.runs.len() - 1
         });
         let Some(run) = self.runs.get_mut(at) else { return };
         run.last_record = head.number;
+        run.records += 1;
+        run.authenticated_records += u64::from(is_authenticated);
+        let sums = self.sums.entry(run.run_id.clone()).or_default();
+        for row in &rows {
+            sums.take(row);
+        }
         for row in rows {
             match row {
                 Row::Begin { asked } => run.asked = Some(asked),
@@ -147,9 +229,10 @@ impl History {
                     run.counts.add(object.outcome, object.size_bytes, object.way);
                 }
                 Row::Unit(_) => {}
-                Row::End { totals, complete, .. } => {
+                Row::End { totals, complete, proven_through, .. } => {
                     run.counts = totals;
                     run.complete = Some(complete);
+                    run.proven_through = proven_through;
                 }
             }
         }

@@ -3,30 +3,31 @@
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::StreamExt;
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::Timestamp;
+
+use std::collections::HashMap;
 
 use super::{
     copy::{CopyError, Origin, Target, fetch, sha256},
     history::Pasts,
-    record::{Head, LAST_NUMBER, RecordError, Row, Segment, segment_key, sha256_hex},
+    record::{Head, LAST_NUMBER, RecordError, Row, RowSums, Segment, segment_key, sha256_hex},
+    trusted::dated_later,
 };
 use crate::{
     archive::{
+        authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, StoredRecord, Trust},
         contention::{Contended, Contention, is_taken, is_write_conflict},
         inventory,
     },
-    aws::{At, AwsError, in_one_line},
+    aws::{At, AwsError, ErrorKind, in_one_line},
 };
 
 /// The most that a record is read of. Units: bytes, as stored.
-const MAX_STORED_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_STORED_BYTES: u64 = 64 << 20;
 
 /// How many records are read back at most to find the end of the last finished run:
 /// whoever can write below `orgtrail/` can put any number of others behind it.
 const MAX_READ_BACK: usize = 64;
-
-/// By how much the clocks of two runs differ at most.
-const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// The run records of one archive.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Ledger {
     target: Target,
     /// The archive's prefix.
     prefix: Option<String>,
+    /// The key whose codes authenticate them, where one is declared.
+    mac_key: Option<MacKey>,
 }
 
 /// Why a record could not be read or written.
@@ -45,6 +48,9 @@ pub enum LedgerError {
     /// A record could not be fetched.
     #[error("reading a run record")]
     Fetch(#[from] CopyError),
+    /// KMS gave no code that authenticates a record.
+    #[error("authenticating the run record")]
+    Mac(#[source] AwsError),
     /// A record is not what it should be.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -70,30 +76,51 @@ pub struct Tip {
 pub struct LedgerEnd {
     /// Where the next segment goes.
     pub tip: Tip,
-    /// The end row of the last finished run. Nothing authenticates it.
+    /// The end row of the last finished run; without a MAC key nothing authenticates it.
     pub last: Option<Row>,
     /// Objects among the records that were skipped: key and reason.
     pub faults: Vec<(String, String)>,
+    /// The record whose code could not be checked: key and reason. Those before it were
+    /// not read.
+    pub unchecked: Option<(String, String)>,
 }
 
-/// Why a segment cannot have been written by `now`.
-///
-/// A run writes its start time into each of its segments, and proves days before it.
-pub(super) fn dated_later(segment: &Segment, now: Timestamp) -> Option<String> {
-    let latest = now.checked_add(MAX_CLOCK_SKEW).unwrap_or(Timestamp::MAX);
-    if segment.head.written_at > latest {
-        return Some(format!("it is dated {}, which is in the future", segment.head.written_at));
+/// A segment as stored.
+#[derive(Debug)]
+pub(super) struct StoredSegment {
+    pub(super) bytes: bytes::Bytes,
+    /// Its object's metadata.
+    pub(super) metadata: HashMap<String, String>,
+}
+
+/// The run whose end is the newest.
+struct LastRun {
+    /// The record that has its end.
+    key: String,
+    run_id: String,
+    end: Row,
+    /// Of all its records that were read.
+    sums: RowSums,
+}
+
+/// What a segment's code is over.
+pub(crate) fn statement<'a>(key: &'a str, head: &'a Head, sha256: &'a str) -> StoredRecord<'a> {
+    StoredRecord {
+        kind: RecordKind::RunRecord,
+        key,
+        number: head.number,
+        previous_sha256: head.previous_sha256.as_deref(),
+        sha256,
     }
-    let written_on = segment.head.written_at.to_zoned(TimeZone::UTC).date();
-    segment.rows.iter().find_map(|row| match row {
-        Row::End { proven_through, .. } => proven_through
-            .iter()
-            .find(|(_, day)| **day >= written_on)
-            .map(|(lane, day)| {
-                format!("it states {lane} complete through {day}, which was not over when it was written")
-            }),
-        _ => None,
-    })
+}
+
+/// How a run's end differs from its rows.
+fn contradiction(end: &Row, sums: &RowSums) -> Option<String> {
+    let Row::End { totals, proven_through, .. } = end else { return None };
+    if !sums.has_begin() {
+        return Some("not all records of its run could be read to compare its counts".to_owned());
+    }
+    sums.contradiction(totals, proven_through)
 }
 
 impl LedgerError {
@@ -110,11 +137,69 @@ impl LedgerError {
     }
 }
 
+impl LedgerError {
+    /// Whether the same read may succeed a moment later: a record that is chained to
+    /// nothing since the one before could not be read looks as if that had been altered.
+    fn is_passing(&self) -> bool {
+        let (Self::Aws(error) | Self::Fetch(CopyError::Aws(error))) = self else {
+            let cut = |error: &CopyError| {
+                matches!(error, CopyError::Body { .. } | CopyError::Size { .. })
+            };
+            return matches!(self, Self::Fetch(error) if cut(error));
+        };
+        matches!(
+            error.kind(),
+            ErrorKind::Throttled
+                | ErrorKind::Busy
+                | ErrorKind::Timeout
+                | ErrorKind::Expired
+                | ErrorKind::Network
+                | ErrorKind::Stopped
+        )
+    }
+}
+
 impl Ledger {
     /// The records of the archive that `target` is.
     #[must_use]
     pub fn new(target: Target, prefix: Option<String>) -> Self {
-        Self { target, prefix }
+        Self { target, prefix, mac_key: None }
+    }
+
+    /// The same with the key whose codes authenticate the records.
+    #[must_use]
+    pub fn authenticated_by(self, mac_key: Option<MacKey>) -> Self {
+        Self { mac_key, ..self }
+    }
+
+    /// The key whose codes authenticate the records.
+    #[must_use]
+    pub fn mac_key(&self) -> Option<&MacKey> {
+        self.mac_key.as_ref()
+    }
+
+    /// Whether it is known who wrote a segment; `None` where no MAC key is declared.
+    pub(super) async fn authenticity(
+        &self,
+        head: &Head,
+        stored: &StoredSegment,
+    ) -> Option<Authenticity> {
+        let mac_key = self.mac_key.clone()?;
+        let trust = Trust { mac_key: Some(mac_key), ..Trust::default() };
+        let key = segment_key(self.prefix.as_deref(), head.number);
+        Some(trust.of(statement(&key, head, &sha256_hex(&stored.bytes)), &stored.metadata).await)
+    }
+
+    /// Whether KMS gives a code for records, before anything is copied that could not be
+    /// recorded.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn check_mac_key(&self, head: &Head) -> Result<(), LedgerError> {
+        let Some(mac_key) = &self.mac_key else { return Ok(()) };
+        // No record has this key, so that the code is of no use.
+        let code = mac_key.code(statement("", head, ""));
+        code.await.map(drop).map_err(LedgerError::Mac)
     }
 
     /// Every segment's number and size, in order.
@@ -184,6 +269,18 @@ impl Ledger {
     /// # Errors
     /// It cannot be read, or is larger than any that a run writes.
     pub async fn stored(&self, number: u64, size_bytes: u64) -> Result<bytes::Bytes, LedgerError> {
+        Ok(self.segment(number, size_bytes).await?.bytes)
+    }
+
+    /// A segment as stored, with its metadata.
+    ///
+    /// # Errors
+    /// As of [`Self::stored`].
+    pub(super) async fn segment(
+        &self,
+        number: u64,
+        size_bytes: u64,
+    ) -> Result<StoredSegment, LedgerError> {
         if size_bytes > MAX_STORED_BYTES {
             let reason = format!("{size_bytes} bytes, a record has {MAX_STORED_BYTES} at most");
             return Err(RecordError::Unreadable { number, reason }.into());
@@ -196,44 +293,49 @@ impl Ledger {
             size_bytes,
             etag: None,
         };
-        Ok(fetch(origin, None).await?.1)
+        let (object, bytes) = fetch(origin, None).await?;
+        Ok(StoredSegment { bytes, metadata: object.metadata.unwrap_or_default() })
     }
 
     /// The end of the sequence, what the last finished run states, and what is wrong
     /// with the records that were read for it.
     ///
     /// The sequence ends at the first free number, so that an object with a high number
-    /// blocks no run. A record that is unreadable, or dated later than `now`, is a fault
-    /// and is skipped.
+    /// blocks no run. A record that is unreadable, dated later than `now` or, with a MAC
+    /// key, not authentic is a fault and is skipped. With `compared`, a run whose end is
+    /// not what its rows add up to is one too.
     ///
     /// # Errors
-    /// The listing failed.
-    pub async fn end(&self, now: Timestamp) -> Result<LedgerEnd, LedgerError> {
+    /// The listing, or reading the last record, failed in passing.
+    pub async fn end(&self, now: Timestamp, compared: bool) -> Result<LedgerEnd, LedgerError> {
         let numbers = self.numbers().await?;
         let next = (0..).zip(&numbers).take_while(|(free, (number, _))| free == number).count();
         let mut end = LedgerEnd {
             tip: Tip { next: next as u64, sha256: None },
             last: None,
             faults: Vec::new(),
+            unchecked: None,
         };
         if let Some(&(first, _)) = numbers.get(next) {
             let reason = format!("{} records follow a gap in the numbers", numbers.len() - next);
             end.faults.push((segment_key(self.prefix.as_deref(), first), reason));
         }
         let sequence = numbers.get(..next).unwrap_or_default();
+        let mut last: Option<LastRun> = None;
         for (at, &(number, size_bytes)) in sequence.iter().rev().take(MAX_READ_BACK).enumerate() {
             let key = segment_key(self.prefix.as_deref(), number);
-            let stored = match self.stored(number, size_bytes).await {
+            let stored = match self.segment(number, size_bytes).await {
                 Ok(stored) => stored,
+                Err(error) if at == 0 && error.is_passing() => return Err(error),
                 Err(error) => {
                     end.faults.push((key, in_one_line(&error)));
                     continue;
                 }
             };
             if at == 0 {
-                end.tip.sha256 = Some(sha256_hex(&stored));
+                end.tip.sha256 = Some(sha256_hex(&stored.bytes));
             }
-            let segment = match Segment::decode(number, &stored) {
+            let segment = match Segment::decode(number, &stored.bytes) {
                 Ok(segment) => segment,
                 Err(error) => {
                     end.faults.push((key, error.to_string()));
@@ -244,13 +346,61 @@ impl Ledger {
                 end.faults.push((key, reason));
                 continue;
             }
-            let row = segment.rows.into_iter().rev().find(|row| matches!(row, Row::End { .. }));
-            if row.is_some() {
-                end.last = row;
+            match self.authenticity(&segment.head, &stored).await {
+                None | Some(Authenticity::Mac { .. } | Authenticity::Listed) => {}
+                Some(Authenticity::Nothing { reason }) => {
+                    end.faults.push((key, reason));
+                    continue;
+                }
+                Some(Authenticity::Unknown { reason }) => {
+                    end.unchecked = Some((key, reason));
+                    break;
+                }
+            }
+            let is_of_last = |last: &LastRun| last.run_id == segment.head.run_id;
+            if last.is_none() {
+                let row = segment.rows.iter().rev().find(|row| matches!(row, Row::End { .. }));
+                last = row.map(|row| LastRun {
+                    key,
+                    run_id: segment.head.run_id.clone(),
+                    end: row.clone(),
+                    sums: RowSums::default(),
+                });
+            }
+            let Some(last) = last.as_mut().filter(|last| is_of_last(last)) else { continue };
+            for row in &segment.rows {
+                last.sums.take(row);
+            }
+            if !compared || last.sums.has_begin() {
                 break;
             }
         }
+        if let Some(LastRun { key, end: row, sums, .. }) = last {
+            match contradiction(&row, &sums).filter(|_| compared) {
+                Some(reason) => end.faults.push((key, reason)),
+                None => end.last = Some(row),
+            }
+        }
         Ok(end)
+    }
+
+    /// Where the next segment goes.
+    async fn tip(&self) -> Result<Tip, LedgerError> {
+        let numbers = self.numbers().await?;
+        let next = (0..).zip(&numbers).take_while(|(free, (number, _))| free == number).count();
+        let last = next.checked_sub(1).and_then(|last| numbers.get(last));
+        let sha256 = match last {
+            Some(&(number, size_bytes)) => {
+                match self.stored(number, size_bytes).await {
+                    Ok(stored) => Some(sha256_hex(&stored)),
+                    Err(error) if error.is_passing() => return Err(error),
+                    // What nobody can read has no hash that could be named.
+                    Err(_) => None,
+                }
+            }
+            None => None,
+        };
+        Ok(Tip { next: next as u64, sha256 })
     }
 
     /// Whether a segment has these bytes.
@@ -284,6 +434,14 @@ impl Ledger {
             let stored = segment.encode()?;
             let hash = sha256(&stored);
             let key = segment_key(self.prefix.as_deref(), head.number);
+            let code = match &self.mac_key {
+                Some(mac_key) => {
+                    let sha256 = hex::encode(hash);
+                    let code = mac_key.code(statement(&key, &head, &sha256));
+                    Some(code.await.map_err(LedgerError::Mac)?)
+                }
+                None => None,
+            };
             let put = self
                 .target
                 .clients
@@ -296,6 +454,7 @@ impl Ledger {
                 .checksum_sha256(BASE64_STANDARD.encode(hash))
                 .content_type("application/x-ndjson")
                 .content_encoding("gzip")
+                .set_metadata(code.map(|code| [(MAC_METADATA.to_owned(), code)].into()))
                 .body(stored.clone().into())
                 .send()
                 .await
@@ -308,7 +467,7 @@ impl Ledger {
                 Err(error) if is_taken(&error) => {
                     // Ours, whose answer was lost on the way; others may follow it.
                     let is_ours = self.holds(head.number, &stored).await?;
-                    *tip = self.end(head.written_at).await?.tip;
+                    *tip = self.tip().await?;
                     if is_ours {
                         return Ok(());
                     }

@@ -30,5 +30,6 @@ pub mod restore;
 pub mod run;
 pub mod server_side;
 pub mod source;
+mod trusted;
 mod vouch;
 mod writer;

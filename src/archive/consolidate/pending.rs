@@ -71,7 +71,9 @@ pub struct Recorded {
     settled: BTreeSet<String>,
     /// By lane id, the last day up to which all was in the archive.
     proven_through: BTreeMap<String, Date>,
-    /// The run whose records were read last.
+    /// Whether there is any record.
+    has_records: bool,
+    /// The run whose authenticated records were read last.
     run_id: String,
     last: Unfinished,
 }
@@ -84,8 +86,12 @@ impl Recorded {
     }
 
     /// Takes the next record in.
-    pub fn take(&mut self, segment: Segment) {
-        if segment.head.run_id != self.run_id {
+    ///
+    /// One that is not `authenticated` may be anybody's: it can settle that a file was in
+    /// the archive, and so was deleted, and never that one may still come.
+    pub fn take(&mut self, segment: Segment, authenticated: bool) {
+        self.has_records = true;
+        if authenticated && segment.head.run_id != self.run_id {
             self.run_id = segment.head.run_id;
             // Until its end is recorded, a run may have been killed.
             let not_found = NotFound::Any(true);
@@ -93,7 +99,6 @@ impl Recorded {
         }
         for row in segment.rows {
             match row {
-                Row::Begin { .. } => {}
                 Row::Object(object) => {
                     let is_settled = matches!(
                         object.outcome,
@@ -106,14 +111,20 @@ impl Recorded {
                         self.settled.insert(object.key);
                     }
                 }
-                Row::Unit(unit) => {
+                Row::Unit(unit) if authenticated => {
                     let source = self.last.sources.entry(unit.unit.lane.source()).or_insert(true);
                     *source &= unit.counts.complete();
                 }
+                Row::Begin { .. } | Row::Unit(_) => {}
                 Row::End { complete, proven_through, .. } => {
-                    self.last.stopped = !complete;
-                    self.last.not_found = NotFound::Any(!complete);
-                    self.proven_through = proven_through;
+                    if authenticated {
+                        self.last.stopped = !complete;
+                        self.last.not_found = NotFound::Any(!complete);
+                    }
+                    for (lane, day) in proven_through {
+                        let through = self.proven_through.entry(lane).or_insert(day);
+                        *through = day.max(*through);
+                    }
                 }
             }
         }
@@ -131,13 +142,20 @@ impl Recorded {
             })
     }
 
-    /// Whether there is any record of a run.
+    /// Whether there is any record of a run, whoever wrote it.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        self.has_records
+    }
+
+    /// Whether there is an authenticated record of a run.
     #[must_use]
     pub fn has_runs(&self) -> bool {
         !self.run_id.is_empty()
     }
 
-    /// What the last run left for the next; nothing where there was no run.
+    /// What the last run left for the next, as its authenticated records say; nothing
+    /// where there are none.
     #[must_use]
     pub fn unfinished(&self) -> &Unfinished {
         &self.last
@@ -211,13 +229,13 @@ mod tests {
         let origin: ObjectKey = KEY.parse().unwrap();
         let id = lane_id("old", &origin);
         let proven_through = through.into_iter().map(|day| (id.clone(), day)).collect();
-        Row::End { totals: Counts::default(), complete, proven_through }
+        Row::End { totals: Counts::default(), complete, proven_through, full_listing_at: None }
     }
 
     fn recorded(runs: Vec<Vec<Row>>) -> Recorded {
         let mut recorded = Recorded::of(["there".to_owned()].into());
         for (at, rows) in runs.into_iter().enumerate() {
-            recorded.take(segment(&at.to_string(), rows));
+            recorded.take(segment(&at.to_string(), rows), true);
         }
         recorded
     }
@@ -247,6 +265,21 @@ mod tests {
         // Of a source that it did not come to.
         let other = recorded(vec![vec![unit(0), end(false, None)]]);
         assert!(other.unfinished().may_still_bring("another", None));
+    }
+
+    #[test]
+    fn a_record_of_anybody_settles_what_was_there_and_lets_nothing_come() {
+        let of = |rows| {
+            let mut recorded = Recorded::of(["there".to_owned()].into());
+            recorded.take(segment("forged", rows), false);
+            recorded
+        };
+        let left = of(vec![unit(3), end(false, None)]);
+        assert!(!left.unfinished().may_still_bring("old", None));
+        assert!(!left.unfinished().may_still_bring("another", None));
+        assert!(of(vec![object(Outcome::Copied)]).is_settled("there", "old", KEY));
+        let proven = of(vec![end(true, Some(date(2026, 1, 10)))]);
+        assert!(proven.is_settled("there", "old", KEY));
     }
 
     #[test]

@@ -26,7 +26,17 @@ use crate::report::json_fault;
 pub const FORMAT_VERSION: u32 = 2;
 
 /// The most that a segment may inflate to; more is hostile. Units: bytes.
-const MAX_SEGMENT_BYTES: u64 = 256 << 20;
+const MAX_SEGMENT_BYTES: u64 = 128 << 20;
+
+/// The most rows of a segment; more is hostile, since each takes memory. A run writes
+/// about 20,000.
+const MAX_ROWS: usize = 100_000;
+
+/// The longest row but for a run's end, which names every lane. Units: bytes.
+const MAX_ROW_BYTES: usize = 1 << 20;
+
+/// The longest row of a run's end. Units: bytes.
+const MAX_END_BYTES: usize = 64 << 20;
 
 /// The last number that a segment can have: its name has twelve digits.
 pub(super) const LAST_NUMBER: u64 = 999_999_999_999;
@@ -79,6 +89,10 @@ pub enum Row {
         complete: bool,
         /// By lane id, the last closed day up to which all was proven there.
         proven_through: BTreeMap<String, Date>,
+        /// When the days that it states complete were last all listed, without trusting
+        /// an earlier record; older records do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        full_listing_at: Option<Timestamp>,
     },
 }
 
@@ -210,7 +224,8 @@ impl Counts {
         match outcome {
             Outcome::Copied => {
                 self.copied += 1;
-                self.copied_bytes += size_bytes;
+                // A forged row may state any size.
+                self.copied_bytes = self.copied_bytes.saturating_add(size_bytes);
                 self.copied_inside_s3 += u64::from(way == Some(Way::Server));
             }
             Outcome::AlreadyThere => self.present += 1,
@@ -246,6 +261,69 @@ impl std::ops::AddAssign for Counts {
         self.held_back += other.held_back;
         self.quarantined_digests += other.quarantined_digests;
         self.unbound += other.unbound;
+    }
+}
+
+/// What the rows of one run add up to, to compare its end with.
+#[derive(Debug, Clone, Default)]
+pub struct RowSums {
+    counts: Counts,
+    has_begin: bool,
+    /// By lane id, the first day that the run left incomplete.
+    incomplete: BTreeMap<String, Date>,
+}
+
+impl RowSums {
+    /// Adds a row of the run.
+    pub fn take(&mut self, row: &Row) {
+        match row {
+            Row::Begin { .. } => self.has_begin = true,
+            Row::Object(object) => self.counts.add(object.outcome, object.size_bytes, object.way),
+            Row::Unit(unit) if !unit.counts.complete() => {
+                let day = unit.unit.day;
+                let first = self.incomplete.entry(unit.unit.lane.id()).or_insert(day);
+                *first = day.min(*first);
+            }
+            Row::Unit(_) | Row::End { .. } => {}
+        }
+    }
+
+    /// Whether the run's first row is among them.
+    #[must_use]
+    pub fn has_begin(&self) -> bool {
+        self.has_begin
+    }
+
+    /// How the end of a run differs from its rows, all of which were added.
+    ///
+    /// Objects in quarantine and those that were in the archive are not compared: some
+    /// have no row, and some rows are of no lane.
+    #[must_use]
+    pub fn contradiction(
+        &self,
+        totals: &Counts,
+        proven_through: &BTreeMap<String, Date>,
+    ) -> Option<String> {
+        let of = |counts: &Counts| {
+            [
+                ("copied", counts.copied),
+                ("bytes copied", counts.copied_bytes),
+                ("copied inside S3", counts.copied_inside_s3),
+                ("in conflict", counts.conflicts),
+                ("failed", counts.failed),
+                ("archived", counts.archived),
+                ("unexpected", counts.foreign),
+                ("held back", counts.held_back),
+            ]
+        };
+        let differs = of(totals).into_iter().zip(of(&self.counts)).find(|(end, rows)| end != rows);
+        if let Some(((what, end), (_, rows))) = differs {
+            return Some(format!("its end states {end} {what}, its rows are {rows}"));
+        }
+        self.incomplete.iter().find_map(|(lane, day)| {
+            let through = proven_through.get(lane).filter(|through| *through >= day)?;
+            Some(format!("its end states {lane} complete through {through}, its rows not on {day}"))
+        })
     }
 }
 
@@ -329,13 +407,22 @@ impl Segment {
         if head.number != number {
             return Err(refuse(format!("its head says that it is number {}", head.number)));
         }
-        let rows = lines
-            .map(|line| {
-                let line = line.map_err(|error| refuse(error.to_string()))?;
-                serde_json::from_str(&line)
-                    .map_err(|error| refuse(format!("a row is no row: {}", json_fault(&error))))
-            })
-            .collect::<Result<_, _>>()?;
+        let (mut rows, mut begins) = (Vec::new(), 0);
+        for line in lines {
+            let line = line.map_err(|error| refuse(error.to_string()))?;
+            let limit = if is_end(&line) { MAX_END_BYTES } else { MAX_ROW_BYTES };
+            if line.len() > limit {
+                return Err(refuse(format!("a row has {} bytes, at most {limit}", line.len())));
+            }
+            let row: Row = serde_json::from_str(&line)
+                .map_err(|error| refuse(format!("a row is no row: {}", json_fault(&error))))?;
+            begins += usize::from(matches!(row, Row::Begin { .. }));
+            rows.push(row);
+            if rows.len() > MAX_ROWS || begins > 1 {
+                let reason = format!("it has more than 1 beginning, or than {MAX_ROWS} rows");
+                return Err(refuse(reason));
+            }
+        }
         // Rows that end where the limit cuts them would pass for all.
         let gzip = inflated.into_inner();
         if gzip.limit() == 0 {
@@ -346,6 +433,11 @@ impl Segment {
         }
         Ok(Self { head, rows })
     }
+}
+
+/// Whether a line is the end of a run, as orgtrail writes it.
+fn is_end(line: &str) -> bool {
+    line.starts_with("{\"row\":\"end\"")
 }
 
 /// The SHA-256 of a segment as stored, in hex.
@@ -439,7 +531,7 @@ mod tests {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         serde_json::to_writer(&mut gzip, &segment.head).unwrap();
         let head = serde_json::to_vec(&segment.head).unwrap().len() as u64;
-        let row = br#"{"row":"begin","asked":""}"#;
+        let row = br#"{"row":"object","key":"","origin_bucket":"","origin_key":"","size_bytes":0,"sha256":null,"outcome":"copied","reason":null}"#;
         gzip.write_all(b"\n").unwrap();
         gzip.write_all(row).unwrap();
         gzip.write_all(b"\n").unwrap();
@@ -452,6 +544,98 @@ mod tests {
         assert!(Segment::within(0, &stored, cut + 1).is_err());
         let error = Segment::within(0, &stored, cut).unwrap_err().to_string();
         assert!(error.contains("inflates to more"), "{error}");
+    }
+
+    fn object(outcome: Outcome, size_bytes: u64) -> Row {
+        Row::Object(ObjectRow {
+            key: "k".to_owned(),
+            origin_bucket: "b".to_owned(),
+            origin_key: "k".to_owned(),
+            size_bytes,
+            sha256: None,
+            outcome,
+            reason: None,
+            way: None,
+            archived: None,
+            quarantined_as: None,
+        })
+    }
+
+    #[test]
+    fn a_segment_with_more_than_a_run_writes_is_refused() {
+        let segment = Segment::decode(0, &chain(1)[0]).unwrap();
+        let refused = |rows: Vec<Row>| {
+            let stored = Segment { head: segment.head.clone(), rows }.encode().unwrap();
+            Segment::decode(0, &stored).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let begin = |bytes| Row::Begin { asked: "a".repeat(bytes).into() };
+        assert_eq!(refused(vec![begin(1)]), Ok(()));
+        assert!(refused(vec![begin(1), begin(1)]).unwrap_err().contains("more than 1 beginning"));
+        assert!(refused(vec![begin(MAX_ROW_BYTES)]).unwrap_err().contains("a row has"));
+        let end = |lanes: usize| Row::End {
+            totals: Counts::default(),
+            complete: true,
+            proven_through: (0..lanes).map(|lane| (format!("{lane:01000}"), Date::MIN)).collect(),
+            full_listing_at: None,
+        };
+        // An end may be longer than other rows.
+        assert_eq!(refused(vec![end(2 * MAX_ROW_BYTES / 1000)]), Ok(()));
+        assert!(refused(vec![end(MAX_END_BYTES / 1000)]).unwrap_err().contains("a row has"));
+        let many = vec![object(Outcome::Copied, 1); MAX_ROWS + 1];
+        assert!(refused(many).unwrap_err().contains("100000 rows"));
+    }
+
+    #[test]
+    fn an_end_that_its_rows_do_not_add_up_to_is_a_contradiction() {
+        let mut sums = RowSums::default();
+        let rows = [
+            Row::Begin { asked: "".into() },
+            object(Outcome::Copied, 10),
+            object(Outcome::Copied, 20),
+            object(Outcome::Failed, 5),
+            object(Outcome::Quarantined, 5),
+        ];
+        for row in &rows {
+            sums.take(row);
+        }
+        assert!(sums.has_begin());
+        let totals = Counts { copied: 2, copied_bytes: 30, failed: 1, ..Counts::default() };
+        assert_eq!(sums.contradiction(&totals, &BTreeMap::new()), None);
+        // What was in the archive has no rows.
+        let more = Counts { present: 7, source: 12, ..totals };
+        assert_eq!(sums.contradiction(&more, &BTreeMap::new()), None);
+        for wrong in [
+            Counts { copied: 3, ..totals },
+            Counts { copied_bytes: 31, ..totals },
+            Counts { failed: 0, ..totals },
+            Counts { conflicts: 1, ..totals },
+        ] {
+            assert!(sums.contradiction(&wrong, &BTreeMap::new()).is_some(), "{wrong:?}");
+        }
+        // Nor is a day complete that the rows left incomplete.
+        let lane = crate::archive::units::Lane {
+            bucket: "old".to_owned(),
+            root: "AWSLogs/".to_owned(),
+            account: "111111111111".parse().unwrap(),
+            folder: "CloudTrail".to_owned(),
+            region: "us-east-1".parse().unwrap(),
+        };
+        let day = jiff::civil::date(2026, 1, 10);
+        let id = lane.id();
+        let counts = Counts { failed: 1, ..Counts::default() };
+        sums.take(&Row::Unit(UnitRow { unit: UnitId { lane, day }, counts }));
+        let through = |day: Date| [(id.clone(), day)].into();
+        assert_eq!(sums.contradiction(&totals, &through(day.yesterday().unwrap())), None);
+        assert!(sums.contradiction(&totals, &through(day)).unwrap().contains("2026-01-10"));
+    }
+
+    #[test]
+    fn sizes_that_no_object_has_do_not_overflow() {
+        let mut sums = RowSums::default();
+        let row = object(Outcome::Copied, u64::MAX);
+        (0..2).for_each(|_| sums.take(&row));
+        let totals = Counts { copied: 2, copied_bytes: u64::MAX, ..Counts::default() };
+        assert_eq!(sums.contradiction(&totals, &BTreeMap::new()), None);
     }
 
     proptest! {

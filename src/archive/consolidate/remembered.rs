@@ -7,11 +7,13 @@ use super::copy::Target;
 use super::ledger::{Ledger, LedgerError};
 use super::record::{Row, Segment};
 use super::run::Failure;
+use crate::archive::authenticity::{Authenticity, Trust};
 use crate::archive::retired::Retired;
 use crate::archive::verify::source::{S3Source, Source};
 use crate::names::Arn;
 
-/// How many records are read to find the end of a run.
+/// How many records are read for the ends of runs: a newer one that names no source, of
+/// anybody, lets none be forgotten.
 const RECORDS: usize = 64;
 
 /// The buckets that earlier runs consolidated, with the accounts whose logs they had.
@@ -24,6 +26,7 @@ type Remembered = BTreeMap<String, BTreeSet<String>>;
 pub async fn vanished(
     target: &Target,
     prefix: Option<&str>,
+    trust: &Trust,
     known: &BTreeSet<String>,
 ) -> Vec<Failure> {
     let failure = |place: String, reason: String, hint: Option<&str>| Failure {
@@ -31,7 +34,8 @@ pub async fn vanished(
         reason,
         hint: hint.map(str::to_owned),
     };
-    let ledger = Ledger::new(target.clone(), prefix.map(str::to_owned));
+    let ledger = Ledger::new(target.clone(), prefix.map(str::to_owned))
+        .authenticated_by(trust.mac_key.clone());
     let remembered = match remembered(&ledger).await {
         Ok(remembered) => remembered,
         // Before the archive exists, no run has recorded anything.
@@ -47,7 +51,7 @@ pub async fn vanished(
         return Vec::new();
     }
     let source = S3Source::new(target.clients.clone(), target.bucket.as_str());
-    match Retired::all(&Source::S3(source), prefix).await {
+    match Retired::all(&Source::S3(source), prefix, trust).await {
         Ok(retired) => gone.retain(|bucket, accounts| !is_retired(&retired, bucket, accounts)),
         Err(why) => {
             let reason = format!("the records of retired trails could not be read: {why}");
@@ -78,18 +82,25 @@ fn is_retired(retired: &[Retired], bucket: &str, accounts: &BTreeSet<String>) ->
 
 async fn remembered(ledger: &Ledger) -> Result<Remembered, LedgerError> {
     let numbers = ledger.numbers().await?;
+    let mut remembered = Remembered::new();
     for (number, size_bytes) in numbers.into_iter().rev().take(RECORDS) {
-        let Ok(stored) = ledger.stored(number, size_bytes).await else { continue };
-        let Ok(segment) = Segment::decode(number, &stored) else { continue };
+        let Ok(stored) = ledger.segment(number, size_bytes).await else { continue };
+        let Ok(segment) = Segment::decode(number, &stored.bytes) else { continue };
+        // What could not be checked is taken: the run reports it, and a source too many is
+        // better than one too few.
+        let found = ledger.authenticity(&segment.head, &stored).await;
+        if matches!(found, Some(Authenticity::Nothing { .. })) {
+            continue;
+        }
         let end = segment.rows.into_iter().rev().find_map(|row| match row {
             Row::End { proven_through, .. } => Some(proven_through),
             _ => None,
         });
-        if let Some(lanes) = end {
-            return Ok(of_lanes(lanes.keys()));
+        for (bucket, accounts) in end.iter().flat_map(|lanes| of_lanes(lanes.keys())) {
+            remembered.entry(bucket).or_default().extend(accounts);
         }
     }
-    Ok(Remembered::new())
+    Ok(remembered)
 }
 
 /// The buckets and accounts of lanes, by their ids: `s3://bucket/…AWSLogs/…<account>/…`.

@@ -26,12 +26,14 @@ use super::{
     restore::{Held, Restore},
     server_side::ServerSide,
     source::Source,
+    trusted::Trusted,
     vouch::Vouchers,
     writer::{Examples, SEGMENT_EVERY, Writer},
 };
 use crate::{
     archive::{
         accept::Acceptances,
+        authenticity::{Authenticity, Trust},
         key::DIGEST_FOLDER,
         units::Lane,
         verify::{
@@ -171,9 +173,16 @@ pub struct Report {
     /// Objects below `orgtrail/` in the archive that are not what orgtrail writes there,
     /// and were not used: key and reason.
     pub record_faults: Vec<(String, String)>,
+    /// Why every day was listed although earlier records were trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_listing: Option<String>,
     /// The number of the last record written.
     pub last_record: Option<u64>,
 }
+
+/// What to do where KMS does not check or give codes.
+pub const MAC_HINT: &str =
+    "the caller needs kms:GenerateMac and kms:VerifyMac on the key that `records.mac_key` declares";
 
 /// How many objects a report names; the records name all.
 pub const EXAMPLES: usize = 20;
@@ -208,6 +217,8 @@ pub struct Archive {
     pub target: Target,
     /// The archive's prefix.
     pub prefix: Option<String>,
+    /// By what its records are trusted.
+    pub trust: Trust,
     /// `[prefix/]AWSLogs/<org-id>/`.
     pub root: String,
 }
@@ -239,33 +250,51 @@ pub async fn consolidate(
     if sources.is_empty() {
         return Ok(report);
     }
-    let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone());
+    let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone())
+        .authenticated_by(archive.trust.mac_key.clone());
+    if !asked.dry_run {
+        ledger.check_mac_key(&head(run)).await?;
+    }
     let objects = S3Source::new(archive.target.clients.clone(), archive.target.bucket.as_str());
     let objects = Arc::new(Objects::S3(objects));
     let contents = Arc::new(Contents::of(archive.prefix.as_deref()));
     let (tip, (mut found, outsiders), acceptances) = tokio::join!(
-        ledger.end(run.now),
+        Box::pin(ledger.end(run.now, asked.trust_records)),
         find_lanes(asked, archive, sources, &scope, &contents, &progress, &mut report),
-        Acceptances::read(objects, archive.prefix.as_deref()),
+        Box::pin(Acceptances::read(objects, archive.prefix.as_deref(), &archive.trust)),
     );
     report.failures.extend(acceptances.unreadable.iter().map(|(key, reason)| Failure {
         place: format!("s3://{}/{key}", archive.target.bucket),
         reason: reason.clone(),
         hint: None,
     }));
-    let acceptances = Arc::new(acceptances);
-    let LedgerEnd { tip, last, faults } = tip?;
+    let LedgerEnd { tip, last, faults, unchecked } = tip?;
     report.record_faults = faults;
+    let not_counted = acceptances.records.iter().filter(|record| !record.counts());
+    for record in not_counted {
+        let reason = record.authenticated.reason().unwrap_or_default();
+        report.record_faults.push((record.record.clone(), format!("it accepts nothing: {reason}")));
+    }
+    let unknown = acceptances.records.iter().filter_map(|record| match &record.authenticated {
+        Authenticity::Unknown { reason } => Some((record.record.clone(), reason.clone())),
+        _ => None,
+    });
+    report.failures.extend(unchecked.into_iter().chain(unknown).map(|(key, reason)| Failure {
+        place: format!("s3://{}/{key}", archive.target.bucket),
+        reason,
+        hint: Some(MAC_HINT.to_owned()),
+    }));
+    let acceptances = Arc::new(acceptances);
     let closed_through = closed_through(run.now, asked.overlap_days);
     // INVARIANT: whoever can write below `orgtrail/` can write a record, so that without
     // `trust_records` none of them leaves a day out, or is repeated in this run's record.
-    let known: Proven = match last {
-        Some(Row::End { proven_through, .. }) if asked.trust_records => {
-            let within = |(lane, day): (String, Date)| (lane, day.min(closed_through));
-            proven_through.into_iter().map(within).collect()
-        }
-        _ => Proven::new(),
+    let trusted = if asked.trust_records {
+        Trusted::of(last, run.now, closed_through)
+    } else {
+        Trusted::nothing(run.now)
     };
+    let Trusted { known, full_listing_at, reason } = trusted;
+    report.full_listing = reason;
     expect_logs(&mut found);
     // An old trail may write into the archive's bucket; what lies in the
     // archive proper has arrived.
@@ -370,7 +399,8 @@ pub async fn consolidate(
     report.left_is_least = progress.interrupted();
     if !asked.dry_run {
         let (totals, complete) = (report.counts, report.complete());
-        writer.end(Row::End { totals, complete, proven_through }).await?;
+        let full_listing_at = Some(full_listing_at);
+        writer.end(Row::End { totals, complete, proven_through, full_listing_at }).await?;
         report.last_record = writer.tip.next.checked_sub(1);
     }
     report.examples = writer.examples.into_rows();

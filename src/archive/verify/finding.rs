@@ -135,6 +135,9 @@ kinds! {
     /// A record of an accepted finding is missing, altered, or none.
     AcceptanceInvalid "acceptance-invalid" Broken
         "a record of an accepted finding was altered or deleted, or was not written by orgtrail: it accepts nothing";
+    /// An acceptance of a finding that nothing authenticates.
+    AcceptanceUnauthenticated "acceptance-unauthenticated" Incomplete
+        "whoever can write below `orgtrail/` can write such a record: it accepts nothing until its MAC is valid, or the configuration lists its SHA-256 under `[records]` as one of `acceptances`";
     /// The command was stopped before an account and Region was verified.
     NotVerified "not-verified" Incomplete
         "the command was stopped before this account and Region was verified: run it again";

@@ -40,6 +40,7 @@ use super::place::{Lane, OrgOwner};
 use super::source::{ListError, Source};
 use super::unlisted::BORDER;
 use crate::archive::accept::Acceptances;
+use crate::archive::authenticity::Trust;
 use crate::archive::key::Root;
 use crate::names::{AccountId, Region, TrailName};
 use crate::stop::{GRACE, Stop};
@@ -68,6 +69,8 @@ pub struct Request {
     pub other_buckets: OtherBuckets,
     /// Findings that somebody accepted.
     pub acceptances: Acceptances,
+    /// By what the run records of the archive are trusted.
+    pub trust: Trust,
     /// How much happens at a time.
     pub concurrency: Concurrency,
     /// What must live as long as the source is read.

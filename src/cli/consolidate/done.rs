@@ -11,7 +11,7 @@ use crate::{
         discover::{Found, Unread},
         ledger::LedgerError,
         pending::{NotFound, Unfinished},
-        run::{EXAMPLES, Report},
+        run::{EXAMPLES, MAC_HINT, Report},
     },
     cli::{CliError, Context, Exit, Explain, archived, estimate, sources, sources::Missing},
     cost::{
@@ -139,6 +139,9 @@ impl Done {
         for (key, reason) in &report.record_faults {
             context.out.warn(format_args!("not used: {}: {}", plain(key), plain(reason)));
         }
+        if let Some(reason) = &report.full_listing {
+            context.out.note(reason);
+        }
         sources::tell_missing(context, &self.missing);
         for name in &self.excluded {
             context.out.note(format_args!("left out by the config: {}", plain(name)));
@@ -262,6 +265,7 @@ impl Explain for LedgerError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Aws(error) | Self::Fetch(CopyError::Aws(error)) => error.hint(),
+            Self::Mac(error) => error.hint().or_else(|| Some(MAC_HINT.to_owned())),
             Self::Record(_) => Some(
                 "the run records were altered: keep the bucket as it is and look at the versions of orgtrail/runs/".to_owned(),
             ),
@@ -273,7 +277,7 @@ impl Explain for LedgerError {
         match self {
             Self::Aws(error) | Self::Fetch(CopyError::Aws(error)) => Explain::exit(error),
             Self::Record(_) => Exit::IntegrityFailure,
-            Self::Contended(_) => Exit::Incomplete,
+            Self::Contended(_) | Self::Mac(_) => Exit::Incomplete,
             Self::Fetch(_) | Self::Encode(_) => Exit::Unexpected,
         }
     }

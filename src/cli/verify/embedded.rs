@@ -92,8 +92,12 @@ pub(super) fn contradicted(
     };
     let without_keys = without_saved_keys(verification);
     let now = serde_json::to_value(verification::json(&subject, &without_keys)).ok()?;
-    if kinds(&now).iter().any(|kind| kind.starts_with("public-key-")) {
-        // Without the keys nothing can be computed that the report could differ from.
+    let without = |kind: &str| {
+        kind.starts_with("public-key-") || kind == FindingKind::AcceptanceUnauthenticated.code()
+    };
+    if kinds(&now).iter().any(|kind| without(kind)) {
+        // Without the keys, or the acceptances that were authentic when the bundle was
+        // packed, nothing can be computed that the report could differ from.
         return None;
     }
     if embedded["target"] != now["target"] {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::super::trust::{listed, trust};
 use super::reader::{Reader, reader};
 use super::{CliError, Concurrency, Context, Exit, Explain, Request, Selection, What, Window};
 use crate::archive::accept::Acceptances;
+use crate::archive::authenticity::Trust;
 use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, RECORDS, Unpacked, unpack};
 use crate::archive::key::Root;
 use crate::archive::verify::finding::{Finding, FindingKind};
@@ -19,7 +21,7 @@ use crate::archive::verify::source::{
 };
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::config::{Config, Roles};
-use crate::names::{AccountId, BucketName};
+use crate::names::BucketName;
 use crate::org::{Buckets, Identity};
 
 /// Said where what is verified brings the keys that it is verified with.
@@ -54,6 +56,7 @@ pub(in crate::cli) struct Target {
     deliveries: Deliveries,
     other_buckets: OtherBuckets,
     acceptances: Acceptances,
+    trust: Trust,
     /// What lies in a mirror and is never read.
     pub(in crate::cli) not_files: Vec<Finding>,
     /// Keeps a bundle's files while they are read.
@@ -78,12 +81,12 @@ impl Target {
         match name {
             Some(name) if name.starts_with("s3://") => {
                 refuse_offline(what)?;
-                Self::bucket(name, given, what.bucket_owner.as_ref(), context).await
+                Self::bucket(name, given, what, context).await
             }
             Some(name) => Self::local(name, given, what, context).await,
             None => {
                 refuse_offline(what)?;
-                Self::archive(given, context).await
+                Self::archive(given, what, context).await
             }
         }
     }
@@ -101,12 +104,17 @@ impl Target {
             delivered: self.deliveries.of_declared(self.declared_trail),
             other_buckets: self.other_buckets,
             acceptances: self.acceptances,
+            trust: self.trust,
             concurrency: Concurrency::default(),
             kept: self.unpacked.map(|unpacked| unpacked as _),
         }
     }
 
-    async fn archive(given: Option<PublicKeySet>, context: &Context) -> Result<Self, CliError> {
+    async fn archive(
+        given: Option<PublicKeySet>,
+        what: &What,
+        context: &Context,
+    ) -> Result<Self, CliError> {
         let config = context.config()?;
         let aws = context.aws_of_member(&config).await?;
         let archive = &config.archive;
@@ -120,9 +128,11 @@ impl Target {
         };
         let folder = prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
         let saved = saved_keys(&source, &folder).await;
+        let trust = trust(context, &config, &aws).await?.and_listed(&what.acceptance);
         Ok(Self {
             name: format!("s3://{}/{folder}", archive.bucket),
-            acceptances: Acceptances::read(Arc::clone(&source), prefix.as_deref()).await,
+            acceptances: Acceptances::read(Arc::clone(&source), prefix.as_deref(), &trust).await,
+            trust,
             declared_trail: Some(declared_trail(&config, &owner)),
             declared: Some(Root { prefix: prefix.map(Into::into), org: Some(owner.org.clone()) }),
             org_owner: Some(owner),
@@ -148,7 +158,7 @@ impl Target {
     async fn bucket(
         name: &str,
         given: Option<PublicKeySet>,
-        owner: Option<&AccountId>,
+        what: &What,
         context: &Context,
     ) -> Result<Self, CliError> {
         let path = name.strip_prefix("s3://").unwrap_or(name);
@@ -159,7 +169,8 @@ impl Target {
             "" => String::new(),
             prefix => format!("{}/", prefix.trim_end_matches('/')),
         };
-        let Reader { aws, clients } = Box::pin(reader(&bucket, owner, context)).await?;
+        let Reader { aws, clients } =
+            Box::pin(reader(&bucket, what.bucket_owner.as_ref(), context)).await?;
         // Outside of an organization nobody knows of one.
         let owner = organization(&aws.own_clients()).await.ok();
         let mut readers: Vec<_> = clients.account().cloned().into_iter().collect();
@@ -167,19 +178,27 @@ impl Target {
         readers.dedup();
         let source = Arc::new(Source::S3(S3Source::new(clients, bucket.as_str())));
         let saved = saved_keys(&source, &prefix).await;
+        let config = context.config_path.exists().then(|| context.config().ok()).flatten();
+        let trust = match &config {
+            // A code is of one archive; its vault has the same objects.
+            Some(config) if is_of_archive(config, &bucket) => {
+                Trust::of_config(config, &aws, owner.as_ref().map(|owner| &owner.org))
+            }
+            Some(config) => Trust::listed(&config.records.acceptances),
+            None => Trust::default(),
+        };
+        let trust = trust.and_listed(&what.acceptance);
         Ok(Self {
             name: format!("s3://{bucket}/{prefix}"),
             acceptances: Acceptances::read(
                 Arc::clone(&source),
                 Some(prefix.trim_end_matches('/')).filter(|prefix| !prefix.is_empty()),
+                &trust,
             )
             .await,
+            trust,
             declared: None,
-            declared_trail: context
-                .config_path
-                .exists()
-                .then(|| context.config().ok())
-                .flatten()
+            declared_trail: config
                 .zip(owner.as_ref())
                 .filter(|(config, owner)| {
                     config.organization.management_account == owner.management
@@ -244,7 +263,8 @@ impl Target {
         };
         let prefix =
             unpacked.as_ref().and_then(|bundle| bundle.manifest.declared.as_ref()?.prefix.clone());
-        let acceptances = Acceptances::read(records, prefix.as_deref()).await;
+        let trust = listed(context, &what.acceptance);
+        let acceptances = Acceptances::read(records, prefix.as_deref(), &trust).await;
         let mut notes = Vec::new();
         let saved = match &unpacked {
             Some(bundle) => read_keys(&bundle.path(PUBLIC_KEYS))?,
@@ -291,6 +311,7 @@ impl Target {
             now: manifest.map_or(Timestamp::MIN, |it| it.packed_at).max(context.now()),
             is_live: false,
             acceptances,
+            trust,
             notes,
             deliveries: Deliveries::none(),
             other_buckets: unpacked.as_ref().zip(others).map_or_else(
@@ -326,6 +347,12 @@ async fn find_not_files(root: PathBuf) -> Result<Vec<Finding>, CliError> {
         findings.push(Finding { objects: unlisted, ..more });
     }
     Ok(findings)
+}
+
+/// Whether a bucket is the archive that the configuration declares, or its vault.
+fn is_of_archive(config: &Config, bucket: &BucketName) -> bool {
+    let vault = config.archive.replication.as_ref().map(|vault| &vault.bucket);
+    config.archive.bucket == *bucket || vault == Some(bucket)
 }
 
 /// The trail that the configuration declares, of the organization that it is of.

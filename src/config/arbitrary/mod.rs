@@ -14,8 +14,8 @@ use archive::archive;
 use super::{
     Alarms, CloudWatchLogs, Config, Consolidate, CopyStorageClass, DataEvents, DataResource,
     DeclaredSource, Drift, EventSelector, Guardrail, GuardrailTarget, InsightEvents, Insights, Key,
-    ManagementEventSource, MemberRole, Organization, Origin, Principal, ReadWriteType, Regions,
-    Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
+    ManagementEventSource, MemberRole, Organization, Origin, Principal, ReadWriteType, Records,
+    Regions, Retire, Roles, Selectors, Severity, Suppress, Topic, Trail,
 };
 use crate::names::{AccountId, Arn, KeyPrefix, Partition, Region};
 
@@ -31,7 +31,12 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
             key(partition),
             cloudwatch_logs_with_alarms(partition, &organization.home_region),
             option::of(name("[A-Za-z0-9_-]{1,40}").prop_map(|name| Topic { name, arn: None })),
-            (guardrail(), drift(), (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days })),
+            (
+                guardrail(),
+                drift(),
+                (1_u32..=365).prop_map(|overlap_days| Retire { overlap_days }),
+                records(organization.home_region.clone()),
+            ),
             consolidate(&organization.home_region, organization.excluded_accounts),
         )
             .prop_map(
@@ -43,7 +48,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                     key,
                     (cloudwatch_logs, alarms),
                     topic,
-                    (guardrail, drift, retire),
+                    (guardrail, drift, retire, records),
                     consolidate,
                 )| {
                     Config {
@@ -59,6 +64,7 @@ pub(crate) fn arbitrary_config() -> impl Strategy<Value = Config> {
                         drift,
                         consolidate,
                         retire,
+                        records,
                     }
                 },
             )
@@ -268,6 +274,15 @@ fn read_write() -> impl Strategy<Value = ReadWriteType> {
 
 fn prefix() -> impl Strategy<Value = Option<KeyPrefix>> {
     option::of(name("[A-Za-z0-9_-]{1,10}(/[A-Za-z0-9_-]{1,10})?"))
+}
+
+fn records(home: Region) -> impl Strategy<Value = Records> {
+    let partition = Partition::of(&home);
+    let key = member().prop_map(move |account| {
+        Arn::regional(partition, "kms", &home, &account, "key/11111111-2222-4333-a444-555555555555")
+    });
+    (option::of(key), distinct("[0-9a-f]{64}", 3))
+        .prop_map(|(mac_key, acceptances)| Records { mac_key, acceptances })
 }
 
 fn key(partition: Partition) -> impl Strategy<Value = Key> {

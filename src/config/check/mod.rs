@@ -10,6 +10,7 @@ mod lifecycle;
 mod logs;
 mod notifications;
 mod organization;
+mod records;
 mod retire;
 mod roles;
 mod selectors;
@@ -43,6 +44,7 @@ pub(super) fn check(
     drift::check(config, &mut checker);
     consolidate::check(config, &mut checker);
     retire::check(config, &mut checker);
+    records::check(config, &mut checker);
     let Checker { mut unread, findings, .. } = checker;
     unread.extend(findings);
     unread

@@ -1,29 +1,63 @@
 //! Someone who can write below `orgtrail/` in the archive: run records, acceptances, quarantine.
 
+mod acceptances;
+mod mac;
+
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use orgtrail::archive::consolidate::record::{
-    Counts, FORMAT_VERSION, Head, Row, Segment, segment_key, sha256_hex,
+    Counts, FORMAT_VERSION, Head, ObjectRow, Outcome, Row, Segment, segment_key, sha256_hex,
 };
 
+use serde_json::Value;
+
+use crate::forge::gzip;
 use crate::rounds::{ARCHIVE, Ground, LEGACY, code, said};
 
-/// Writes a segment with these rows as record `number`, chained to `before`.
-fn forge_record(ground: &Ground, number: u64, before: Option<u64>, written_at: &str, end: Row) {
-    let before = before.map(|before| {
-        sha256_hex(&ground.sandbox.body_raw(ARCHIVE, &segment_key(None, before)).unwrap())
-    });
-    let head = Head {
+/// The head of the first record.
+fn head(written_at: &str) -> Head {
+    Head {
         version: FORMAT_VERSION,
-        number,
-        previous_sha256: before,
+        number: 0,
+        previous_sha256: None,
         run_id: "forged".to_owned(),
         written_at: written_at.parse().unwrap(),
         written_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
         written_with: "orgtrail".to_owned(),
-    };
-    let stored = Segment { head, rows: vec![end] }.encode().unwrap();
+    }
+}
+
+/// Writes a segment with these rows as record `number`, chained to `before`.
+fn forge_rows(ground: &Ground, number: u64, before: Option<u64>, written_at: &str, rows: Vec<Row>) {
+    let previous_sha256 = before.map(|before| {
+        sha256_hex(&ground.sandbox.body_raw(ARCHIVE, &segment_key(None, before)).unwrap())
+    });
+    let head = Head { number, previous_sha256, ..head(written_at) };
+    let stored = Segment { head, rows }.encode().unwrap();
     ground.sandbox.put_raw(ARCHIVE, &segment_key(None, number), stored).unwrap();
+}
+
+/// Writes a segment of a run that only ended.
+fn forge_record(ground: &Ground, number: u64, before: Option<u64>, written_at: &str, end: Row) {
+    forge_rows(ground, number, before, written_at, vec![end]);
+}
+
+/// A row of a log that was copied.
+fn object_row() -> Vec<u8> {
+    let row = Row::Object(ObjectRow {
+        key: "k".to_owned(),
+        origin_bucket: "b".to_owned(),
+        origin_key: "k".to_owned(),
+        size_bytes: u64::MAX,
+        sha256: None,
+        outcome: Outcome::Copied,
+        reason: None,
+        way: None,
+        archived: None,
+        quarantined_as: None,
+    });
+    serde_json::to_vec(&row).unwrap()
 }
 
 /// A row that states every lane of the legacy source complete through a day.
@@ -33,7 +67,7 @@ fn forged_end(ground: &Ground, day: &str) -> Row {
         (format!("s3://{LEGACY}/{folder}/"), day.parse().unwrap())
     };
     let proven_through: BTreeMap<_, _> = ground.legacy.iter().map(lane).collect();
-    Row::End { totals: Counts::default(), complete: true, proven_through }
+    Row::End { totals: Counts::default(), complete: true, proven_through, full_listing_at: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,4 +119,140 @@ async fn garbage_among_the_run_records_stops_no_run() {
     let keys = ground.sandbox.body_raw(ARCHIVE, "orgtrail/public-keys.json").unwrap();
     assert!(keys.len() > 1);
     assert!(said(&ran).contains("not used: orgtrail/public-keys.json"), "{}", said(&ran));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_end_is_not_what_its_rows_add_up_to_is_reported_and_not_trusted() {
+    let ground = Ground::lay().await;
+    assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
+    // The neighbour: a genuine record is trusted.
+    let trusting = ["consolidate", "--yes", "--trust-records"];
+    let ran = ground.run(&trusting).await;
+    assert_eq!(code(&ran), 0, "{}", said(&ran));
+    assert!(!said(&ran).contains("not used"), "{}", said(&ran));
+    assert_eq!(code(&ground.run(&["records"]).await), 0);
+    let yesterday = ground.sandbox.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let yesterday = yesterday.yesterday().unwrap().to_string();
+    let Row::End { proven_through, .. } = forged_end(&ground, &yesterday) else { return };
+    let end = Row::End {
+        totals: Counts { copied: 7, ..Counts::default() },
+        complete: true,
+        proven_through,
+        full_listing_at: Some(ground.sandbox.now()),
+    };
+    let at = ground.sandbox.now().to_string();
+    forge_rows(&ground, 2, Some(1), &at, vec![Row::Begin { asked: Value::Null }, end]);
+    let records = ground.run(&["records"]).await;
+    assert_eq!(code(&records), 13, "{}", said(&records));
+    let reason = "its end states 7 copied, its rows are 0";
+    assert!(said(&records).contains(reason), "{}", said(&records));
+    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
+    let there = ground.relocated(log);
+    ground.sandbox.vanish(ARCHIVE, &there).unwrap();
+    let ran = ground.run(&[&trusting[..], &["--overlap-days", "0"]].concat()).await;
+    assert_eq!(code(&ran), 0, "{}", said(&ran));
+    assert!(said(&ran).contains(reason), "{}", said(&ran));
+    assert!(ground.sandbox.body_raw(ARCHIVE, &there).is_ok(), "{there} was not listed again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_are_or_become_huge_are_skipped_and_reported() {
+    let ground = Ground::lay().await;
+    // One line that inflates to 200 MB, 200,000 rows, and more bytes than a record has.
+    let zeros = gzip(&vec![b'0'; 200 << 20]);
+    let head = Head { number: 1, ..head("2026-01-01T00:00:00Z") };
+    let mut rows = serde_json::to_vec(&head).unwrap();
+    for _ in 0..200_000 {
+        rows.extend(b"\n");
+        rows.extend(object_row());
+    }
+    let put = |number, body| {
+        ground.sandbox.put_raw(ARCHIVE, &segment_key(None, number), body).unwrap();
+    };
+    put(0, zeros);
+    put(1, gzip(&rows));
+    put(2, vec![b'0'; (64 << 20) + 1]);
+    let ran = ground.run(&["consolidate", "--yes"]).await;
+    assert_eq!(code(&ran), 0, "{}", said(&ran));
+    assert_eq!(said(&ran).matches("not used: orgtrail/runs/").count(), 3, "{}", said(&ran));
+    assert!(said(&ran).contains("than 100000 rows"), "{}", said(&ran));
+    assert!(said(&ran).contains("a record has 67108864 at most"), "{}", said(&ran));
+    let records = ground.run(&["records"]).await;
+    assert_eq!(code(&records), 13, "{}", said(&records));
+    assert_eq!(code(&ground.run(&["verify"]).await), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_record_makes_no_deleted_file_one_that_may_still_come() {
+    let ground = Ground::lay().await;
+    assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
+    let folder = tempfile::tempdir().unwrap();
+    let mirror = folder.path().join("mirror");
+    for key in ground.sandbox.keys_raw(ARCHIVE, "AWSLogs/") {
+        let path = mirror.join(&key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, ground.sandbox.body_raw(ARCHIVE, &key).unwrap()).unwrap();
+    }
+    let saved = ground.sandbox.body_raw(ARCHIVE, "orgtrail/public-keys.json").unwrap();
+    std::fs::write(folder.path().join("keys.json"), saved).unwrap();
+    let arguments = ["verify", "mirror", "--offline", "--public-keys", "keys.json"];
+    let verified = ground.run_in(folder.path(), &arguments).await;
+    assert_ne!(code(&verified), 13, "{}", said(&verified));
+    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
+    std::fs::remove_file(mirror.join(ground.relocated(log))).unwrap();
+    // A run that was killed while it copied.
+    let head = head(&ground.sandbox.now().to_string());
+    let forged = Segment { head, rows: vec![Row::Begin { asked: Value::Null }] };
+    let path = mirror.join(segment_key(None, 0));
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, forged.encode().unwrap()).unwrap();
+    let verified = ground.run_in(folder.path(), &arguments).await;
+    assert_eq!(code(&verified), 13, "{}", said(&verified));
+    assert!(said(&verified).contains("log-missing"), "{}", said(&verified));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trusted_record_is_followed_by_a_full_listing_within_a_week() {
+    let ground = Ground::lay().await;
+    // All days of the source are closed.
+    let round = ["consolidate", "--yes", "--overlap-days", "0"];
+    assert_eq!(code(&ground.run(&round).await), 0);
+    let genuine = ground.sandbox.body_raw(ARCHIVE, &segment_key(None, 0)).unwrap();
+    let genuine = Segment::decode(0, &genuine).unwrap();
+    let Some(Row::End { proven_through, .. }) = genuine.rows.last() else { panic!("{genuine:?}") };
+    let day = |key: &&String| {
+        key.contains("/CloudTrail/")
+            && proven_through.iter().any(|(lane, through)| {
+                let lane = lane.strip_prefix(&format!("s3://{LEGACY}/")).unwrap_or("-");
+                let day = key.strip_prefix(lane).map(|rest| rest[..10].replace('/', "-"));
+                day.is_some_and(|day| day <= through.to_string())
+            })
+    };
+    let there = ground.relocated(ground.legacy.iter().find(day).expect("a day is proven"));
+    let trusting = [&round[..], &["--trust-records"]].concat();
+    let now = ground.sandbox.now();
+    let hour = SignedDuration::from_hours(1);
+    for (nth, (listed_at, lists)) in [
+        (Some(now - hour * 24 * 6), false),
+        (Some(now - hour * 24 * 7), true),
+        (Some(now + hour), true),
+        (None, true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // A run that trusted its record left it missing.
+        ground.sandbox.vanish(ARCHIVE, &there).ok();
+        let number = 2 * nth as u64 + 1;
+        let mut rows = genuine.rows.clone();
+        if let Some(Row::End { full_listing_at, .. }) = rows.last_mut() {
+            *full_listing_at = listed_at;
+        }
+        forge_rows(&ground, number, Some(number - 1), &now.to_string(), rows);
+        let ran = ground.run(&trusting).await;
+        assert_eq!(code(&ran), 0, "{listed_at:?}: {}", said(&ran));
+        let says = said(&ran).contains("every day was listed");
+        let listed = ground.sandbox.body_raw(ARCHIVE, &there).is_ok();
+        assert_eq!((says, listed), (lists, lists), "{listed_at:?}: {}", said(&ran));
+    }
 }

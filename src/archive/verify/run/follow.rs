@@ -11,6 +11,7 @@ use super::lane::Extent;
 use super::logs::Limits;
 use super::{Lane, LaneReport, Progress, Request, Selection, Source, Window, lane};
 use crate::archive::accept::Acceptances;
+use crate::archive::authenticity::Trust;
 use crate::archive::bundle::Followed;
 use crate::archive::verify::chain::Border;
 use crate::archive::verify::finding::{FindingKind, Severity};
@@ -248,6 +249,7 @@ async fn earlier(
         delivered: Deliveries::none(),
         other_buckets: request.other_buckets.clone(),
         acceptances: Acceptances::none(),
+        trust: Trust::default(),
         concurrency: request.concurrency,
         kept: None,
     };

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{LaneReport, Request, Source};
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
-use crate::archive::retired::Retired;
+use crate::archive::retired::{Retired, RetiredRecord};
 use crate::archive::verify::chain::{Behind, DELIVERED_WITHIN};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::place::Stem;
@@ -117,11 +117,19 @@ async fn retired(request: &Request, reports: &mut [LaneReport]) {
     let prefix = request.declared.as_ref().and_then(|root| root.prefix.as_deref());
     for finding in &mut vanished {
         let Some(trail) = finding.key.clone() else { continue };
-        match Retired::read(source, prefix, &trail).await {
-            Ok(Some(retired)) => {
+        match Retired::read(source, prefix, &trail, &request.trust).await {
+            Ok(Some(RetiredRecord { retired, sha256, authenticated })) => {
                 let Retired { retired_by, retired_at, .. } = retired;
-                finding.severity = Severity::Notice;
-                finding.found = Some(format!("retired by {retired_by} at {retired_at}"));
+                let Some(reason) = authenticated.reason() else {
+                    finding.severity = Severity::Notice;
+                    finding.found = Some(format!("retired by {retired_by} at {retired_at}"));
+                    continue;
+                };
+                finding.found = Some(format!(
+                    "a record claims that `{retired_by}` retired it at {retired_at}, and does not \
+                     count: {reason}; if it is yours, add `acceptances = [\"{sha256}\"]` under \
+                     `[records]` to the configuration"
+                ));
             }
             Ok(None) => {}
             Err(why) => {

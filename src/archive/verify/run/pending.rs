@@ -9,10 +9,11 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::Mutex;
 
 use super::{LaneReport, Request, Source};
+use crate::archive::consolidate::ledger::{MAX_STORED_BYTES, statement};
 use crate::archive::consolidate::pending::Recorded;
 use crate::archive::consolidate::record::Segment;
 use crate::archive::key::ObjectKey;
-use crate::archive::verify::digest::DigestDocument;
+use crate::archive::verify::digest::{DigestDocument, sha256_hex};
 use crate::archive::verify::finding::{Finding, FindingKind, Origin, Severity};
 use crate::archive::verify::opened::contents;
 use crate::archive::verify::source::FetchError;
@@ -75,18 +76,20 @@ pub(super) async fn settle(request: &Request, reports: &mut [LaneReport]) {
     let recorded = recorded(request, keys.collect()).await;
     // Into a bucket that is no archive nothing is consolidated: what a copy lacks is
     // missing, wherever else it lies.
-    if request.declared.is_none() && !recorded.has_runs() {
+    if request.declared.is_none() && !recorded.has_records() {
         return;
     }
+    // Anybody may have written its records: what could not be seen is no reason then.
+    let is_archive = request.declared.is_some() || recorded.has_runs();
     for one in missing {
         let found = reports.get_mut(one.lane).and_then(|lane| lane.findings.get_mut(one.finding));
         if let Some(found) = found {
-            decide(found, &one, &recorded);
+            decide(found, &one, &recorded, is_archive);
         }
     }
 }
 
-fn decide(found: &mut Finding, missing: &Missing, recorded: &Recorded) {
+fn decide(found: &mut Finding, missing: &Missing, recorded: &Recorded, is_archive: bool) {
     let is_settled = missing
         .files
         .iter()
@@ -99,10 +102,10 @@ fn decide(found: &mut Finding, missing: &Missing, recorded: &Recorded) {
         AtSource::NotAsked if may_follow => {
             format!("not here yet: the last run left files in s3://{}", origin.bucket)
         }
-        AtSource::Unreadable(why) => {
+        AtSource::Unreadable(why) if is_archive => {
             format!("nothing here; whether it still lies at {place} could not be read: {why}")
         }
-        AtSource::Gone | AtSource::NotAsked => return,
+        AtSource::Gone | AtSource::NotAsked | AtSource::Unreadable(_) => return,
     };
     found.kind = FindingKind::NotConsolidated;
     found.severity = Severity::Incomplete;
@@ -200,7 +203,7 @@ async fn before(source: &Source, origin: &Origin) -> Result<Option<Origin>, AtSo
 }
 
 /// What the records in the archive say of files. A record that cannot be read says
-/// nothing.
+/// nothing, and one that nothing authenticates never that a file may still come.
 async fn recorded(request: &Request, asked: BTreeSet<String>) -> Recorded {
     let mut recorded = Recorded::of(asked);
     let packed = request.other_buckets.records();
@@ -218,22 +221,33 @@ async fn recorded(request: &Request, asked: BTreeSet<String>) -> Recorded {
             return recorded;
         }
     };
-    let numbers = listed.into_iter().filter_map(|object| {
+    // What no run writes is not read.
+    let listed = listed.into_iter().filter(|object| object.size_bytes <= MAX_STORED_BYTES);
+    let numbers = listed.filter_map(|object| {
         let name = object.key.rsplit('/').next()?.strip_suffix(".jsonl.gz")?;
         Some((name.parse::<u64>().ok()?, object.key))
     });
     let mut segments = stream::iter(numbers)
         .map(async |(number, key)| {
             let stored = source.fetch(None, &key).await.map_err(|error| error.to_string());
-            let segment = stored.and_then(|stored| {
-                Segment::decode(number, &stored.bytes).map_err(|error| error.to_string())
-            });
-            (key, segment)
+            let stored = match stored {
+                Ok(stored) => stored,
+                Err(error) => return (key, Err(error)),
+            };
+            let segment = Segment::decode(number, &stored.bytes).map_err(|error| error.to_string());
+            let segment = match segment {
+                Ok(segment) => segment,
+                Err(error) => return (key, Err(error)),
+            };
+            let sha256 = sha256_hex(&stored.bytes);
+            let as_stored = statement(&key, &segment.head, &sha256);
+            let authenticity = request.trust.of(as_stored, &stored.metadata).await;
+            (key, Ok((segment, authenticity.is_authenticated())))
         })
         .buffered(RECORDS_AT_ONCE);
     while let Some((key, segment)) = segments.next().await {
         match segment {
-            Ok(segment) => recorded.take(segment),
+            Ok((segment, authenticated)) => recorded.take(segment, authenticated),
             Err(error) => tracing::warn!(%key, %error, "a run record could not be read"),
         }
     }

@@ -271,6 +271,19 @@ fn numbers_keep_to_awss_ranges() {
             "expected 1 to 365",
         );
     }
+    for (arn, message) in [
+        ("arn:aws:kms:us-east-1:111111111111:alias/mac", "expected the ARN of a KMS key"),
+        ("arn:aws:s3:us-east-1:111111111111:key/a", "expected the ARN of a KMS key"),
+        ("arn:aws:kms::111111111111:key/a", "expected the ARN of a KMS key"),
+        ("arn:aws-cn:kms:cn-north-1:111111111111:key/a", "of the partition aws-cn"),
+    ] {
+        let text = format!("[records]\nmac_key = \"{arn}\"");
+        only(&rest(&text), ERROR, "records.mac_key", message);
+    }
+    for sha256 in ["a".repeat(63), "g".repeat(64), "a".repeat(65), String::new()] {
+        let text = format!("[records]\nacceptances = [\"{sha256}\"]");
+        only(&rest(&text), ERROR, "records.acceptances[0]", "expected 64 hexadecimal digits");
+    }
     only(
         &rest("[cloudwatch_logs]\nretention_days = 364"),
         ERROR,

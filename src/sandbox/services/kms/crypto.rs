@@ -51,7 +51,7 @@ fn usable<'a>(control: &'a Control, call: &Call<'_>, wanted: &str) -> Result<&'a
     Ok(key)
 }
 
-fn blob(call: &Call<'_>, name: &str) -> Result<Vec<u8>, ApiError> {
+pub(super) fn blob(call: &Call<'_>, name: &str) -> Result<Vec<u8>, ApiError> {
     STANDARD
         .decode(call.required(name)?)
         .map_err(|_| ApiError::new("SerializationException", format!("{name} is not base64")))

@@ -132,6 +132,9 @@ pub(super) fn metadata(key: &Key) -> Value {
     if key.spec == "SYMMETRIC_DEFAULT" {
         metadata["EncryptionAlgorithms"] = json!(["SYMMETRIC_DEFAULT"]);
     }
+    if let Some(algorithm) = super::mac::algorithm_of(key) {
+        metadata["MacAlgorithms"] = json!([algorithm]);
+    }
     if key.origin == "EXTERNAL" && key.state != KeyState::PendingImport {
         metadata["ExpirationModel"] = "KEY_MATERIAL_DOES_NOT_EXPIRE".into();
     }

@@ -17,6 +17,7 @@ mod alias;
 mod crypto;
 mod import;
 mod key;
+mod mac;
 mod rotation;
 
 pub(in crate::sandbox) use access::{find_key, use_key};
@@ -129,6 +130,8 @@ fn answer(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
         "Encrypt" => crypto::encrypt(control, call),
         "Decrypt" => crypto::decrypt(control, call),
         "GenerateDataKey" => crypto::generate_data_key(control, call, true),
+        "GenerateMac" => mac::generate(control, call),
+        "VerifyMac" => mac::verify(control, call),
         "GenerateDataKeyWithoutPlaintext" => crypto::generate_data_key(control, call, false),
         _ => Err(unknown_operation(call)),
     }

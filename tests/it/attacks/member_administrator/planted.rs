@@ -11,6 +11,7 @@ use orgtrail::names::AccountId;
 use serde_json::{Value, json};
 
 use crate::forge;
+use crate::rounds::trusting;
 use crate::sources_command::{Ground, archive, said};
 
 const BUCKET: &str = "member-logs";
@@ -137,11 +138,15 @@ async fn objects_for_other_accounts_and_regions_never_come_among_logs() {
     // The member's own arrive, and a person can end the matter.
     assert_eq!(ground.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/").len(), 4);
     accept_all(&ground).await;
+    // Nothing authenticates an acceptance until the configuration lists it.
     let output = ground.run("", &["consolidate", "--yes"]).await;
+    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
+    let trusted = trusting(&ground.sandbox);
+    let output = ground.run(&trusted, &["consolidate", "--yes"]).await;
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     // Or leave them all.
     let leave = format!(
-        "[[consolidate.sources]]\nbucket = \"{BUCKET}\"\naccount = \"{member}\"\n\
+        "{trusted}[[consolidate.sources]]\nbucket = \"{BUCKET}\"\naccount = \"{member}\"\n\
          other_accounts = \"leave\"\n"
     );
     plant(&ground, &member, &log_key(outside, REGION, "BBBBBBBBBBBBBBBB"), records(), none()).await;
@@ -194,7 +199,11 @@ async fn digests_without_a_signature_or_with_an_own_key_stay_apart_and_can_be_ac
     assert_eq!((code, &told["counts"]["quarantined_digests"]), (Some(14), &json!(2)), "{told:#}");
     assert_eq!(archived(&ground, "20260110T090000Z"), Vec::<String>::new());
     accept_all(&ground).await;
+    // Nothing authenticates an acceptance until the configuration lists it.
     let output = ground.run("", &["consolidate", "--yes"]).await;
+    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
+    let trusted = trusting(&ground.sandbox);
+    let output = ground.run(&trusted, &["consolidate", "--yes"]).await;
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
 

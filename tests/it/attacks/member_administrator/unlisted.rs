@@ -130,7 +130,7 @@ async fn a_narrow_window_is_not_proven_with_a_planted_log_at_its_edge() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn evidence_with_a_planted_log_is_not_proven_and_every_format_names_it() {
-    let ground = proven_archive().await;
+    let mut ground = proven_archive().await;
     let end = end_of_own_trail(&ground);
     let hour = SignedDuration::from_hours(1);
     let key = planted_key(&ground, LogClass::Events, "us-east-1", end + hour * 2);
@@ -159,6 +159,7 @@ async fn evidence_with_a_planted_log_is_not_proven_and_every_format_names_it() {
     let accepted = ["accept", &key, "--reason", "known: ticket 1", "--yes"];
     let accepted = ground.run(&accepted).await;
     assert_eq!(code(&accepted), 0, "{}", said(&accepted));
+    ground.trust_acceptances();
     let output = ground.run(&["verify"]).await;
     assert_eq!(code(&output), 0, "{}", said(&output));
     assert!(said(&output).contains(&key) && said(&output).contains("ticket 1"));
@@ -166,7 +167,7 @@ async fn evidence_with_a_planted_log_is_not_proven_and_every_format_names_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn planted_logs_of_an_invented_region_can_be_accepted_one_by_one() {
-    let ground = proven_archive().await;
+    let mut ground = proven_archive().await;
     let time = end_of_own_trail(&ground);
     let minute = SignedDuration::from_mins(1);
     let keys = [0, 1, 2]
@@ -180,6 +181,7 @@ async fn planted_logs_of_an_invented_region_can_be_accepted_one_by_one() {
         assert!(said(&verified).contains(key), "{nth}: {}", said(&verified));
         let accepted = ground.run(&["accept", key, "--reason", "ticket 2", "--yes"]).await;
         assert_eq!(code(&accepted), 0, "{}", said(&accepted));
+        ground.trust_acceptances();
     }
     let verified = ground.run(&["verify"]).await;
     assert_eq!(code(&verified), 0, "{}", said(&verified));

@@ -1,0 +1,100 @@
+//! Which records can be believed, and which days a run leaves out because an earlier one
+//! states them complete.
+
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+
+use super::{
+    lane::Proven,
+    record::{Row, Segment},
+};
+
+/// For how long records are trusted after every day was listed.
+const FULL_LISTING_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// By how much the clocks of two runs differ at most.
+const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
+
+/// What a run takes from the records of earlier ones.
+#[derive(Debug)]
+pub(super) struct Trusted {
+    /// By lane, the last day that is left out.
+    pub(super) known: Proven,
+    /// When every day was listed last.
+    pub(super) full_listing_at: Timestamp,
+    /// Why every day is listed all the same.
+    pub(super) reason: Option<String>,
+}
+
+impl Trusted {
+    /// Nothing: every day is listed now.
+    pub(super) fn nothing(now: Timestamp) -> Self {
+        Self { known: Proven::new(), full_listing_at: now, reason: None }
+    }
+
+    /// What the end of the last run states, up to the last closed day, unless the last
+    /// full listing is too long ago.
+    pub(super) fn of(last: Option<Row>, now: Timestamp, closed_through: Date) -> Self {
+        let Some(Row::End { proven_through, full_listing_at, .. }) = last else {
+            return Self::nothing(now);
+        };
+        match full_listing_at.filter(|at| is_recent(*at, now)) {
+            Some(full_listing_at) => {
+                let within = |(lane, day): (String, Date)| (lane, day.min(closed_through));
+                let known = proven_through.into_iter().map(within).collect();
+                Self { known, full_listing_at, reason: None }
+            }
+            None => Self { reason: Some(reason(full_listing_at)), ..Self::nothing(now) },
+        }
+    }
+}
+
+/// Why a segment cannot have been written by `now`.
+///
+/// A run writes its start time into each of its segments, and proves days before it.
+pub(super) fn dated_later(segment: &Segment, now: Timestamp) -> Option<String> {
+    let latest = now.checked_add(MAX_CLOCK_SKEW).unwrap_or(Timestamp::MAX);
+    if segment.head.written_at > latest {
+        return Some(format!("it is dated {}, which is in the future", segment.head.written_at));
+    }
+    let written_on = segment.head.written_at.to_zoned(TimeZone::UTC).date();
+    segment.rows.iter().find_map(|row| match row {
+        Row::End { proven_through, .. } => proven_through
+            .iter()
+            .find(|(_, day)| **day >= written_on)
+            .map(|(lane, day)| {
+                format!("it states {lane} complete through {day}, which was not over when it was written")
+            }),
+        _ => None,
+    })
+}
+
+/// Whether every day was listed so lately that records are trusted.
+fn is_recent(listed_at: Timestamp, now: Timestamp) -> bool {
+    let since = now.duration_since(listed_at);
+    !since.is_negative() && since < FULL_LISTING_EVERY
+}
+
+fn reason(listed_at: Option<Timestamp>) -> String {
+    let days = FULL_LISTING_EVERY.as_hours() / 24;
+    let last = listed_at.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
+    format!("every day was listed, as it is every {days} days (last full listing: {last})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_trusted_for_a_week_after_a_full_listing() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-03-10T01:00:00Z");
+        for (listed_at, wanted) in [
+            ("2026-03-10T01:00:00Z", true),
+            ("2026-03-03T01:00:01Z", true),
+            ("2026-03-03T01:00:00Z", false),
+            ("2026-03-10T01:00:01Z", false),
+        ] {
+            assert_eq!(is_recent(at(listed_at), now), wanted, "{listed_at}");
+        }
+    }
+}
