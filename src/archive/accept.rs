@@ -248,6 +248,20 @@ impl Acceptances {
         counting.any(|record| record.acceptance.key != key && record.acceptance.sha256 == sha256)
     }
 
+    /// Whether an object of this content was accepted under `key` itself.
+    #[must_use]
+    pub fn has_in_place(&self, key: &str, sha256: &[u8]) -> bool {
+        let sha256 = hex::encode(sha256);
+        let mut counting = self.of(key).filter(|record| record.counts());
+        counting.any(|record| record.acceptance.key == key && record.acceptance.sha256 == sha256)
+    }
+
+    /// Whether anything was accepted under `key` itself.
+    #[must_use]
+    pub fn may_have_in_place(&self, key: &str) -> bool {
+        self.of(key).any(|record| record.counts() && record.acceptance.key == key)
+    }
+
     /// Whether anything was accepted in quarantine instead of under `key`.
     #[must_use]
     pub fn may_have_quarantined(&self, key: &str) -> bool {

@@ -238,3 +238,35 @@ fn offline(folder: &Path, bundle: &str, more: &[&str]) -> (i32, Value) {
     let output = command.args(["--public-keys", &keys_of_aws(folder, bundle)]).output().unwrap();
     (code(&output), json(&output))
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planted_object_that_takes_a_digests_key_can_be_accepted_and_blocks_nothing() {
+    let mut ground = Ground::lay().await;
+    let digest = ground.legacy.iter().find(|key| key.contains("/CloudTrail-Digest/")).unwrap();
+    let taken = ground.relocated(digest);
+    ground.sandbox.put_raw(ARCHIVE, &taken, crate::forge::gzip(b"{\"planted\":true}")).unwrap();
+    let ran = ground.run(&["consolidate", "--yes", "--format", "json"]).await;
+    assert_eq!(code(&ran), 14, "{}", said(&ran));
+    assert_eq!(json(&ran)["counts"]["conflicts"], 1, "{}", said(&ran));
+
+    let accepted = accept(&mut ground, &taken, &["--contradicts-digest"]).await;
+    assert_eq!(code(&accepted), 0, "{}", said(&accepted));
+    for arguments in
+        [&["consolidate", "--dry-run"][..], &["consolidate", "--yes"], &["consolidate", "--yes"]]
+    {
+        let ran = ground.run(&[arguments, &["--format", "json"]].concat()).await;
+        assert_eq!(code(&ran), 0, "{arguments:?}: {}", said(&ran));
+        let counts = &json(&ran)["counts"];
+        assert_eq!((&counts["conflicts"], &counts["accepted"]), (&0.into(), &1.into()));
+    }
+    // What CloudTrail wrote is kept, and the archive's object is as it was.
+    let kept = ground.sandbox.keys_raw(ARCHIVE, "orgtrail/quarantine/");
+    assert_eq!(kept.len(), 1, "{kept:#?}");
+    assert!(kept[0].ends_with(&taken), "{kept:#?}");
+
+    // Another object under the key was not accepted.
+    ground.sandbox.put_raw(ARCHIVE, &taken, crate::forge::gzip(b"{\"another\":true}")).unwrap();
+    let ran = ground.run(&["consolidate", "--yes", "--format", "json"]).await;
+    assert_eq!(code(&ran), 14, "{}", said(&ran));
+    assert_eq!(json(&ran)["counts"]["conflicts"], 1, "{}", said(&ran));
+}

@@ -279,6 +279,19 @@ pub(super) async fn compare(
     }
 }
 
+/// The SHA-256 of the archive's object of a key, as it is now.
+///
+/// # Errors
+/// It could not be read.
+pub(super) async fn hash_in_archive(target: &Target, key: &str) -> Result<[u8; 32], CopyError> {
+    let head = target.clients.s3().head_object().bucket(target.bucket.as_str()).key(key);
+    let head = head.send().await.at(&target.clients, "s3:GetObject")?;
+    let size_bytes = head.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+    let etag = head.e_tag();
+    let here = Origin { clients: &target.clients, bucket: &target.bucket, key, size_bytes, etag };
+    hash(here, target.part_bytes).await
+}
+
 /// The SHA-256 of an object, read in parts of one content.
 pub(super) async fn hash(origin: Origin<'_>, part_bytes: u64) -> Result<[u8; 32], CopyError> {
     let mut context = Context::new(&SHA256);

@@ -80,6 +80,9 @@ pub enum Refusal {
     /// It is a digest whose public keys could not be read: it waits for a later run.
     #[error("its public keys could not be read: {0}")]
     Undecided(String),
+    /// The archive has other content under its key, and somebody accepted that.
+    #[error("the archive has other content under its key, which was accepted there")]
+    KeyTaken,
     /// Its source does not speak for its account or Region.
     #[error("{0}")]
     Unbound(Unbound),
@@ -98,6 +101,7 @@ impl Refusal {
             Self::Forged(_) => "forged-digest",
             Self::Unproven(_) => "unproven-digest",
             Self::Undecided(_) => "undecided-digest",
+            Self::KeyTaken => "key-taken",
             Self::Unbound(_) => "unbound",
         }
     }

@@ -289,6 +289,9 @@ impl Work {
                 let became = self.apart(&listed, &origin_key, &key, &refusal, &sha256).await;
                 return self.told_apart(became, &refusal, sha256, row);
             }
+            if let Some(settled) = self.settled(&listed, &origin_key, &key, row).await {
+                return settled;
+            }
             let reason = format!(
                 "the archive's object of this key has {archive_bytes} bytes, the source's {}",
                 listed.size_bytes
@@ -360,6 +363,11 @@ impl Work {
                 {
                     let became = self.apart(&listed, &origin_key, &key, &refusal, &sha256).await;
                     return self.told_apart(became, &refusal, sha256, row);
+                }
+                if copied.outcome == Outcome::Conflict
+                    && let Some(settled) = self.settled(&listed, &origin_key, &key, row).await
+                {
+                    return settled;
                 }
                 if let Some(logs) = copied.listed.take().filter(|_| {
                     is_digest && matches!(copied.outcome, Outcome::Copied | Outcome::AlreadyThere)

@@ -76,6 +76,42 @@ impl Work {
         self.quarantine(listed, origin_key, key, refusal, sha256).await
     }
 
+    /// What becomes of an object whose key the archive has other content under, where
+    /// somebody accepted that content there: it is kept in quarantine, and the matter is
+    /// settled. Else it stays a conflict.
+    pub(super) async fn settled(
+        &self,
+        listed: &Listed,
+        origin_key: &str,
+        key: &str,
+        row: impl Fn(Outcome, Option<[u8; 32]>, Option<String>) -> Done,
+    ) -> Option<Done> {
+        if !self.acceptances.may_have_in_place(key)
+            || listed.archived.is_some()
+            || by_size(listed.size_bytes).is_err()
+        {
+            return None;
+        }
+        let hashes = async {
+            let _held = self.limit.hold(listed.size_bytes.min(self.target.part_bytes)).await;
+            let here = copy::hash_in_archive(&self.target, key).await?;
+            let origin = self.origin(listed, origin_key);
+            Ok::<_, CopyError>((here, copy::hash(origin, self.target.part_bytes).await?))
+        };
+        let sha256 = match hashes.await {
+            Ok((here, sha256)) if self.acceptances.has_in_place(key, &here) => sha256,
+            Ok(_) => return None,
+            Err(error) => return Some(row(Outcome::Failed, None, Some(in_one_line(&error)))),
+        };
+        let kept = self.apart(listed, origin_key, key, &Refusal::KeyTaken, &sha256).await;
+        let kept = kept.map(|(outcome, kept)| match kept {
+            // What the quarantine has no room for is still to be decided.
+            None if !self.dry_run => (outcome, None),
+            kept => (Outcome::Accepted, kept),
+        });
+        Some(self.told_apart(kept, &Refusal::KeyTaken, sha256, row))
+    }
+
     /// What the records say of an object that was kept apart.
     pub(super) fn told_apart(
         &self,
