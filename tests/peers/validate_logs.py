@@ -526,7 +526,10 @@ def play(orgtrail, world, environment):
 def compare(name, cli, lines, report, beyond):
     cli_found, our_found = verdicts(cli[1] + cli[2]), verdicts(lines[1])
     kinds = {finding["kind"] for finding in json.loads(report[1] or "{}").get("findings", [])}
+    # The AWS CLI passes over log files that no valid digest lists.
     kinds -= {"logs-unproven"}
+    if beyond is None:
+        our_found = {found for found in our_found if "not listed in any digest file" not in found}
     wrong = []
     if lines[0] != report[0]:
         wrong.append(f"exit codes of the formats: {lines[0]} and {report[0]}")
