@@ -4,7 +4,7 @@
 //! What is in them tells who did what in an organization, and where its guards are weak.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The names of a process's own streams, which are links.
@@ -30,6 +30,19 @@ pub(crate) fn create_anew(path: &Path) -> io::Result<File> {
         _ => {}
     }
     create_new(path)
+}
+
+/// Reads a file that somebody names, no longer than `limit` bytes: a device has no end.
+///
+/// # Errors
+/// It is longer, or cannot be read.
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::other(format!("it is longer than {limit} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// Creates a folder for its owner alone (0700), with those above it. One that is there

@@ -13,6 +13,7 @@ use super::provision::{Looked, PlanOptions};
 use super::{CliError, Context, Exit, Explain, Rendering};
 use crate::aws::Aws;
 use crate::checks::{CATALOGUE, Facts, Finding, PLAN_EMPTY, Progress, Run, Severity, Verdict};
+use crate::local_file;
 use crate::plan::apply::settle;
 use crate::plan::{Plan, plan};
 use crate::report::drift::{Format, RenderError, document, render};
@@ -250,9 +251,12 @@ fn accounts(run: &Run) -> BTreeSet<crate::names::AccountId> {
     run.coverage.accounts.iter().map(|account| account.account.clone()).collect()
 }
 
+/// The longest report that is read. Units: bytes.
+const LONGEST_BASELINE: u64 = 1 << 30;
+
 fn read(path: &Path) -> Result<Run, CliError> {
     let failed = |source| ReportError { path: path.to_owned(), doing: "reading", source };
-    let text = std::fs::read(path).map_err(failed)?;
+    let text = local_file::read(path, LONGEST_BASELINE).map_err(failed)?;
     let run: Run = serde_json::from_slice(&text).map_err(|error| {
         let (path, fault) = (path.display(), json_fault(&error));
         let message = format!("{path} is no report of `orgtrail drift`: {fault}");

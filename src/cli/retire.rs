@@ -31,14 +31,15 @@ use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::public_keys::PublicKeySet;
 use crate::archive::verify::run::{ApiKeys, KeyRing, Selection, Verification};
-use crate::aws::{Aws, Clients, in_one_line};
+use crate::aws::{self, Aws, Clients, in_one_line};
 use crate::config::Config;
 use crate::cost::storage::{Holdings, holdings};
-use crate::names::{Arn, BucketName, Region, TrailName};
+use crate::names::{AccountId, Arn, BucketName, Region, TrailName};
 use crate::org::{Organization, known_regions};
 use crate::plan::apply::Stale;
 use crate::plan::retire::Retirement;
 use crate::report::drift::plain;
+use crate::resources::EventSelectors;
 
 /// Comparisons under way at once.
 const CONCURRENCY: usize = 64;
@@ -64,6 +65,10 @@ killed is finished by the next.")]
 pub(crate) struct Args {
     /// The trail's ARN, as `orgtrail sources --format json` shows it.
     trail: Arn,
+
+    /// Let events end that the trail records and the organization trail does not.
+    #[arg(long)]
+    confirm_weakened_guard: bool,
 }
 
 /// The JSON contract. Fields may be added; `version` grows when one changes
@@ -131,6 +136,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         source,
         organization_trail,
         without_bucket,
+        // What no longer records loses nothing.
+        may_record_less: args.confirm_weakened_guard || !is_logging,
     };
     let mut seen = unless_stopped(context, Box::pin(look.all())).await??;
     if context.format == Format::Text {
@@ -315,6 +322,8 @@ struct Look<'a> {
     organization_trail: (TrailName, Region),
     /// Whether the trail's bucket does not exist.
     without_bucket: bool,
+    /// Whether the trail may record what the organization trail does not.
+    may_record_less: bool,
 }
 
 /// What was seen.
@@ -381,7 +390,44 @@ impl Look<'_> {
         let window = Window { since: Some(period.from), until: Some(period.to), last: None };
         let found = self.verify(name, regions, window).await?;
         let found = found.as_ref().map_err(Clone::clone);
-        Ok(retire::delivered(found, &self.trail.account, regions, &trail, period))
+        let delivered = retire::delivered(found, &self.trail.account, regions, &trail, period);
+        if delivered.standing != Standing::Holds || self.may_record_less {
+            return Ok(delivered);
+        }
+        let Err((standing, reason)) = self.records_no_more(&trail, name).await else {
+            return Ok(delivered);
+        };
+        Ok(Condition { standing, reason, ..delivered })
+    }
+
+    /// Whether the trail records nothing that the organization trail does not, or what.
+    async fn records_no_more(
+        &self,
+        organizations: &TrailIdentity,
+        name: &TrailName,
+    ) -> Result<(), (Standing, String)> {
+        let TrailIdentity { home, owner } = organizations;
+        let resource = format!("trail/{name}");
+        let arn = Arn::regional(self.aws.partition(), "cloudtrail", home, owner, resource);
+        let read = async |arn: &Arn, account: &AccountId, region: &Region| {
+            let unread = |reason| (Standing::Unseen, format!("what {arn} records: {reason}"));
+            match EventSelectors::read(&self.aws.clients(account, region), arn).await {
+                aws::Seen::Present(selectors) => Ok(selectors),
+                aws::Seen::Absent => Err(unread("it does not exist".to_owned())),
+                aws::Seen::Unreadable(error) => Err(unread(error.to_string())),
+            }
+        };
+        let own = read(&self.trail.arn, &self.trail.account, &self.trail.home_region).await?;
+        let lacks = read(&arn, owner, home).await?.lacks(&own);
+        if lacks.is_empty() {
+            return Ok(());
+        }
+        let reason = format!(
+            "the organization trail does not record {}, which this trail does: declare it under \
+             [trail], or confirm that it ends with --confirm-weakened-guard",
+            lacks.join(", ")
+        );
+        Err((Standing::Not, reason))
     }
 
     /// Whether the trail's own chains are proven in the archive.

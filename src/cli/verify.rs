@@ -23,7 +23,7 @@ use crate::archive::verify::run::{
     unmatched_trail, verify,
 };
 use crate::archive::verify::source::ListError;
-use crate::names::{AccountId, Region, TrailName};
+use crate::names::{AccountId, Arn, Region, TrailName};
 use crate::report::verification::{self, BundleFacts, KeyUsed, Subject};
 use crate::stop::Stop;
 
@@ -83,8 +83,8 @@ pub(crate) struct What {
     #[arg(long)]
     pub(super) region: Vec<Region>,
 
-    /// This trail's chains only; can be given again. Log files that no digest
-    /// lists are then not looked for.
+    /// This trail's chains only; can be given again. Log files beside them that no
+    /// digest of these trails lists are not proven.
     #[arg(long, value_name = "NAME")]
     pub(super) trail: Vec<TrailName>,
 
@@ -102,11 +102,28 @@ pub(crate) struct What {
     #[arg(long, value_name = "SHA256", value_parser = super::trust::sha256)]
     pub(super) acceptance: Vec<String>,
 
+    /// The organization trail that stands for trails that ended, in a bundle, whose
+    /// supplier may name any: its ARN. Without it, the configuration's, if there is one.
+    #[arg(long, value_name = "ARN", value_parser = trail_arn)]
+    pub(super) declared_trail: Option<Arn>,
+
     /// Ask AWS for nothing: the target is a folder or a bundle. Without
     /// `--public-keys`, the keys saved in it show whether it is consistent, and the
     /// result is at best incomplete.
     #[arg(long)]
     pub(super) offline: bool,
+}
+
+fn trail_arn(text: &str) -> Result<Arn, String> {
+    let arn: Arn = text.parse().map_err(|error: crate::names::NameError| error.to_string())?;
+    let is_trail = &*arn.service == "cloudtrail" && arn.region.is_some() && arn.account.is_some();
+    let name = arn.resource_name().parse::<TrailName>();
+    if is_trail && name.is_ok() {
+        return Ok(arn);
+    }
+    Err("expected the ARN of a trail, as in \
+         arn:aws:cloudtrail:us-east-1:111111111111:trail/orgtrail"
+        .to_owned())
 }
 
 impl What {
@@ -193,13 +210,15 @@ pub(super) async fn once(
         context.out.note(note);
     }
     let (bundle, not_files) = (target.unpacked.clone(), target.not_files.clone());
+    let is_declared = target.declared_trail.is_some();
     let request = target.request(args.what.selection(), window);
     let ring = request.keys.clone();
     let mut verification = chosen(request, context).await?;
     verification.findings.extend(not_files);
     // A part of it is not what its report is about.
     if let Some(bundle) = bundle.filter(|_| args.is_whole()) {
-        verification.findings.extend(embedded::contradicted(&bundle, &subject, &verification));
+        let contradicted = embedded::contradicted(&bundle, &subject, &verification, is_declared);
+        verification.findings.extend(contradicted);
     }
     subject.keys = keys_used(&ring, &verification, window).await;
     Ok((subject, verification))

@@ -20,7 +20,7 @@ pub struct Environment {
 const PREFIX: &str = "ORGTRAIL__";
 
 /// The keys that say whose logs go where.
-const IDENTITY: [&str; 16] = [
+const IDENTITY: [&str; 22] = [
     "archive.access_logging.bucket",
     "archive.access_logging.prefix",
     "archive.bucket",
@@ -30,12 +30,18 @@ const IDENTITY: [&str; 16] = [
     "archive.replication.bucket",
     "archive.replication.key_alias",
     "archive.replication.region",
+    "cloudwatch_logs.enabled",
+    "cloudwatch_logs.group",
+    "cloudwatch_logs.kms_key",
+    "cloudwatch_logs.role",
     "key.alias",
     "key.arn",
     "organization.home_region",
     "organization.log_archive_account",
     "organization.management_account",
     "records.mac_key",
+    "topic.arn",
+    "topic.name",
     "trail.name",
 ];
 

@@ -1,9 +1,14 @@
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
 use crate::cli::{Exit, Explain};
+use crate::local_file;
+
+/// The longest plan that is read. Units: bytes.
+const LONGEST: u64 = 256 << 20;
 
 /// The name that a plan file carries.
 const FORMAT: &str = "orgtrail-plan";
@@ -97,7 +102,8 @@ impl Plan {
             format: String,
             version: u32,
         }
-        let text = std::fs::read_to_string(path)
+        let text = local_file::read(path, LONGEST)
+            .and_then(|text| String::from_utf8(text).map_err(io::Error::other))
             .map_err(|source| PlanFileError::Io { path: path.to_owned(), source })?;
         let malformed = |source| PlanFileError::Malformed { path: path.to_owned(), source };
         let head: Head = serde_json::from_str(&text).map_err(malformed)?;

@@ -612,3 +612,27 @@ async fn a_key_writes_no_line_of_its_own() {
         assert!(!ran.stderr.lines().any(alone), "{arguments:?}: {}", ran.stderr);
     }
 }
+
+#[tokio::test]
+async fn a_trail_that_records_more_than_the_organizations_is_retired_with_a_confirmation_alone() {
+    use aws_sdk_cloudtrail::types::{DataResource, EventSelector, ReadWriteType};
+
+    let stage = stage(30).await;
+    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    let buckets = DataResource::builder().r#type("AWS::S3::Object").values("arn:aws:s3");
+    let selector = EventSelector::builder()
+        .read_write_type(ReadWriteType::All)
+        .include_management_events(true)
+        .data_resources(buckets.build());
+    let put = owner.cloudtrail().put_event_selectors().trail_name(TRAIL);
+    put.event_selectors(selector.build()).send().await.unwrap();
+    start(&stage).await;
+    consolidated(&stage).await;
+    let (code, said) = retire(&stage, &["--yes"]).await;
+    assert_eq!(code, Some(12), "{said:#}");
+    assert!(said.to_string().contains("--confirm-weakened-guard"), "{said:#}");
+    assert!(trail_is_there(&stage).await);
+    let (code, said) = retire(&stage, &["--yes", "--confirm-weakened-guard"]).await;
+    assert_eq!(code, Some(0), "{said:#}");
+    assert!(!trail_is_there(&stage).await);
+}

@@ -71,6 +71,7 @@ pub(super) fn contradicted(
     bundle: &Unpacked,
     subject: &Subject,
     verification: &Verification,
+    is_declared: bool,
 ) -> Option<Finding> {
     let finding = |name: &str, expected: &str, found: &str| {
         let finding = Finding::new(FindingKind::ReportContradicted).at(None, name);
@@ -100,6 +101,10 @@ pub(super) fn contradicted(
         // packed, nothing can be computed that the report could differ from.
         return None;
     }
+    // Without a declared trail, chains that ended are open, whatever the report says.
+    if !is_declared && kinds(&now).iter().any(|kind| *kind == FindingKind::EndsEarly.code()) {
+        return None;
+    }
     if embedded["target"] != now["target"] {
         return finding(REPORT_JSON, "the source that the manifest names", "another");
     }
@@ -123,9 +128,15 @@ pub(super) fn contradicted(
     // Findings that depend on AWS cannot be computed from the bundle, so neither can a
     // text with them. One without is a claim that all is proven.
     if grave(&embedded, false) != grave(&now, false) {
-        let overstates = *verdict == "proven";
-        return if overstates {
+        // Whoever packed it knew of something that cannot be seen in it, or says so.
+        return if *verdict == "proven" {
             finding(REPORT_JSON, recomputed, "the verdict `proven`")
+        } else if now["verdict"] == "proven" {
+            finding(
+                REPORT_JSON,
+                "the verdict `proven`, which verifying the bundle gives",
+                "another",
+            )
         } else {
             None
         };

@@ -21,6 +21,7 @@ use crate::archive::verify::source::{
 };
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::config::{Config, Roles};
+use crate::local_file;
 use crate::names::BucketName;
 use crate::org::{Buckets, Identity};
 
@@ -293,14 +294,22 @@ impl Target {
             },
         };
         let manifest = unpacked.as_ref().map(|bundle| &bundle.manifest);
+        let named = manifest.and_then(|manifest| manifest.declared.as_ref()?.declared_trail());
+        let declared_trail = named.clone().filter(|trail| is_confirmed(trail, what, context));
+        if let Some(trail) = named.filter(|_| declared_trail.is_none()) {
+            notes.push(format!(
+                "the bundle names `{}` in {} as the organization's trail, which its supplier may \
+                 have chosen: if it is, `--declared-trail ARN` lets it stand for trails that ended",
+                trail.name, trail.home_region
+            ));
+        }
         let left_out = manifest.into_iter().flat_map(|manifest| &manifest.left_out);
         notes.extend(left_out.map(|what| format!("not in the bundle: {what}")));
         Ok(Self {
             name: name.to_owned(),
             source,
             prefix: String::new(),
-            declared_trail: manifest
-                .and_then(|manifest| manifest.declared.as_ref()?.declared_trail()),
+            declared_trail,
             declared: manifest.and_then(|manifest| manifest.declared.as_ref()).map(Into::into),
             org_owner: manifest.and_then(|manifest| manifest.org_owner.clone()),
             keys,
@@ -355,6 +364,22 @@ fn is_of_archive(config: &Config, bucket: &BucketName) -> bool {
     config.archive.bucket == *bucket || vault == Some(bucket)
 }
 
+/// The longest list of public keys that is read. Units: bytes.
+const LONGEST_KEYS: u64 = 64 << 20;
+
+/// Whether the trail that a bundle names as the organization's is the one that whoever
+/// verifies it names, or the configuration.
+fn is_confirmed(trail: &DeclaredTrail, what: &What, context: &Context) -> bool {
+    if let Some(arn) = &what.declared_trail {
+        return arn.resource_name() == trail.name.as_str()
+            && arn.region.as_ref() == Some(&trail.home_region);
+    }
+    let config = context.config_path.exists().then(|| context.config().ok()).flatten();
+    config.is_some_and(|config| {
+        config.trail.name == trail.name && config.organization.home_region == trail.home_region
+    })
+}
+
 /// The trail that the configuration declares, of the organization that it is of.
 fn declared_trail(config: &Config, owner: &OrgOwner) -> DeclaredTrail {
     DeclaredTrail {
@@ -387,7 +412,8 @@ fn org_owner(identity: &Identity) -> Option<OrgOwner> {
 }
 
 fn read_keys(path: &Path) -> Result<PublicKeySet, CliError> {
-    let text = std::fs::read(path).map_err(|source| NoTarget { path: path.to_owned(), source })?;
+    let text = local_file::read(path, LONGEST_KEYS)
+        .map_err(|source| NoTarget { path: path.to_owned(), source })?;
     Ok(PublicKeySet::from_json(&text)?)
 }
 

@@ -64,6 +64,13 @@ pub(super) async fn discover(
             if chosen.is_empty() && folder.starts_with(prefix) {
                 let logs = children.objects.into_iter().filter(looks_like_log).collect();
                 stray::objects(source, logs, &mut discovered.strays).await;
+                if others.len() > MOST_OTHERS {
+                    let wanted = format!("at most {MOST_OTHERS} folders beside those of accounts");
+                    let finding =
+                        Finding::new(FindingKind::Unreadable).at(source.bucket(), &folder);
+                    let found = format!("{}: not all were searched", others.len());
+                    discovered.strays.push(finding.because(wanted, found));
+                }
                 for name in others.iter().take(MOST_OTHERS) {
                     let folder = format!("{folder}{name}/");
                     for name in source.folders(&folder).await?.iter().filter(|it| is_like_class(it))
@@ -280,8 +287,10 @@ fn begins_account(name: &str) -> bool {
 /// Whether a root can lie in or below a folder: none is deeper than a prefix is
 /// long.
 fn may_lead_on(folder: &str, name: &str) -> bool {
-    // What consolidation refused keeps its key there, and is no archive.
-    if format!("{folder}{name}/").ends_with(QUARANTINE) {
+    // What consolidation refused keeps its key there, below its hash, and is no archive. A
+    // trail's prefix may have the same folders, and no hash.
+    let is_sha256 = name.len() == 64 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if is_sha256 && folder.ends_with(QUARANTINE) {
         return false;
     }
     let length = folder.chars().count() + name.chars().count();

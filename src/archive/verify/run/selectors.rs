@@ -18,15 +18,23 @@ use crate::resources::EventSelectors;
 /// CloudTrail event history".
 const HISTORY: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// What changes what a trail records.
-const CHANGES: [&str; 3] = ["PutEventSelectors", "CreateTrail", "DeleteTrail"];
+const CHANGES: [&str; 4] = ["PutEventSelectors", "UpdateTrail", "CreateTrail", "DeleteTrail"];
 /// How many pages of the history are read; more changes than that are one.
 const PAGES: usize = 20;
 
 /// What was asked already, by the trail's ARN.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    selectors: Mutex<BTreeMap<String, Result<EventSelectors, String>>>,
+    trails: Mutex<BTreeMap<String, Result<Recorded, String>>>,
     changed: Mutex<BTreeMap<(String, Timestamp), Result<(), String>>>,
+}
+
+/// What a trail records.
+#[derive(Debug, Clone)]
+struct Recorded {
+    selectors: EventSelectors,
+    /// Whether the events of global services (IAM, STS) are among them.
+    global: bool,
 }
 
 impl Records {
@@ -42,7 +50,10 @@ impl Records {
     ) -> Result<(), String> {
         let own = self.of(aws, lane, one, org_owner).await?;
         let theirs = self.of(aws, lane, other, org_owner).await?;
-        let lacks = own.lacks(&theirs);
+        let mut lacks = own.selectors.lacks(&theirs.selectors);
+        if theirs.global && !own.global {
+            lacks.push("the events of global services".to_owned());
+        }
         if !lacks.is_empty() {
             let lacks = lacks.join(", ");
             return Err(format!("the trail {} does not record {lacks}", one.trail));
@@ -59,15 +70,18 @@ impl Records {
         lane: &Lane,
         trail: &TrailId,
         org_owner: Option<&OrgOwner>,
-    ) -> Result<EventSelectors, String> {
+    ) -> Result<Recorded, String> {
         let arn = arn(lane, trail, org_owner)?;
-        let mut known = self.selectors.lock().await;
+        let mut known = self.trails.lock().await;
         if let Some(known) = known.get(&arn.to_string()) {
             return known.clone();
         }
         let clients = clients(aws, &arn)?;
         let read = match EventSelectors::read(&clients, &arn).await {
-            Seen::Present(selectors) => Ok(selectors),
+            Seen::Present(selectors) => records_global(&clients, &arn)
+                .await
+                .map(|global| Recorded { selectors, global })
+                .map_err(|error| format!("the trail {arn} could not be read: {error}")),
             Seen::Absent => {
                 Err(format!("the trail {arn} no longer exists: what it recorded is not known"))
             }
@@ -120,6 +134,15 @@ fn arn(lane: &Lane, trail: &TrailId, org_owner: Option<&OrgOwner>) -> Result<Arn
     let partition = Partition::of(&lane.region);
     let name = format!("trail/{}", trail.trail);
     Ok(Arn::regional(partition, "cloudtrail", &trail.home_region, &owner, name))
+}
+
+/// Whether a trail records the events of global services.
+async fn records_global(clients: &Clients, trail: &Arn) -> Result<bool, AwsError> {
+    const ACTION: &str = "cloudtrail:DescribeTrails";
+    let read = clients.cloudtrail().describe_trails().trail_name_list(trail.to_string());
+    let read = read.send().await.at(clients, ACTION)?;
+    let read = read.trail_list().first().ok_or_else(|| clients.malformed(ACTION, "no trail"))?;
+    Ok(read.include_global_service_events() == Some(true))
 }
 
 fn clients(aws: &Aws, arn: &Arn) -> Result<Clients, String> {

@@ -201,3 +201,56 @@ async fn a_source_that_vanishes_is_reported_until_it_is_declared_or_retired() {
         assert_eq!(code(&ran), 0, "{command:?}: {}", said(&ran));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trail_without_the_events_of_global_services_stands_for_none_with_them() {
+    let ground = Ground::lay().await;
+    let (account, bucket) = (member(), "decoy-global");
+    ground.bucket(&account, bucket).await.unwrap();
+    let clients = cloudtrail_of(&ground, &account);
+    start_trail(&clients, "main", bucket, None).await;
+    let create = clients.cloudtrail().create_trail().name("decoy").s3_bucket_name(bucket);
+    let create = create.include_global_service_events(false).enable_log_file_validation(true);
+    create.send().await.unwrap();
+    clients.cloudtrail().start_logging().name("decoy").send().await.unwrap();
+    ground.sandbox.tick(SignedDuration::from_mins(5 * 60 + 7));
+    clients.cloudtrail().stop_logging().name("main").send().await.unwrap();
+    ground.sandbox.tick(SignedDuration::from_hours(9));
+    let verified = ground.run(&["verify", "s3://decoy-global"]).await;
+    assert_eq!(code(&verified), 14, "{}", said(&verified));
+    assert!(said(&verified).contains("global services"), "{}", said(&verified));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_does_not_choose_the_trail_that_stands_for_others() {
+    let ground = Ground::lay().await;
+    let clients = cloudtrail_of(&ground, &member());
+    clients.cloudtrail().stop_logging().name("old-trail").send().await.unwrap();
+    ground.sandbox.tick(SignedDuration::from_hours(6));
+    assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
+    let folder = tempfile::tempdir().unwrap();
+    let to = ground.sandbox.now();
+    let from = (to - SignedDuration::from_hours(36)).to_string();
+    let pack = ["evidence", "--from", &from, "--until", &to.to_string(), "-o", "bundle.tar.zst"];
+    let packed = ground.run_in(folder.path(), &pack).await;
+    assert_eq!(code(&packed), 0, "{}", said(&packed));
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle.tar.zst");
+    let keys = ground.sandbox.body_raw(ARCHIVE, "orgtrail/public-keys.json").unwrap();
+    std::fs::write(elsewhere.path().join("keys.json"), keys).unwrap();
+    let verify = |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_orgtrail"));
+        command.current_dir(elsewhere.path()).env_clear().arg("verify").arg(&bundle);
+        command.args(["--offline", "--public-keys", "keys.json"]).args(more).output().unwrap()
+    };
+    let alone = verify(&[]);
+    assert_eq!(code(&alone), 14, "{}", said(&alone));
+    assert!(said(&alone).contains("--declared-trail"), "{}", said(&alone));
+    let arn = "arn:aws:cloudtrail:us-east-1:111111111111:trail/";
+    let other = verify(&["--declared-trail", &format!("{arn}other")]);
+    assert_eq!(code(&other), 14, "{}", said(&other));
+    assert_eq!(code(&verify(&["--declared-trail", "other"])), 2);
+    let named = verify(&["--declared-trail", &format!("{arn}orgtrail")]);
+    assert_eq!(code(&named), 0, "{}", said(&named));
+}

@@ -221,3 +221,17 @@ async fn a_planted_log_is_not_proven_by_the_chains_of_chosen_trails() {
     assert!(said(&verified).contains(&key), "{}", said(&verified));
     assert!(said(&verified).contains("logs-of-other-trails"), "{}", said(&verified));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_folders_beside_those_of_accounts_hide_none() {
+    let ground = proven_archive().await;
+    let key = planted_key(&ground, LogClass::Events, home().as_str(), end_of_own_trail(&ground));
+    let root = key.split_once(member().as_str()).unwrap().0;
+    for nth in 0..=200 {
+        let junk = format!("{root}a{nth:03}/b/junk");
+        ground.sandbox.put_raw(ARCHIVE, &junk, b"junk".to_vec()).unwrap();
+    }
+    let verified = ground.run(&["verify"]).await;
+    assert_eq!(code(&verified), 14, "{}", said(&verified));
+    assert!(said(&verified).contains("not all were searched"), "{}", said(&verified));
+}
