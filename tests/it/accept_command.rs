@@ -211,8 +211,9 @@ async fn what_is_accepted_in_quarantine_ends_the_waiting_and_stays_told() {
     let (exit, report) = offline(folder.path(), "b.tar.zst", &[]);
     assert_eq!((exit, &of(&report, &there)["severity"]), (13, &"broken".into()), "{report:#}");
     let record = sha256_hex(&ground.sandbox.body_raw(ARCHIVE, &record_key(None, 1)).unwrap());
-    let (exit, report) =
-        offline(folder.path(), "b.tar.zst", &["--acceptance", &record.to_uppercase()]);
+    let trail = "arn:aws:cloudtrail:us-east-1:111111111111:trail/orgtrail";
+    let trusted = ["--acceptance", &record.to_uppercase(), "--declared-trail", trail];
+    let (exit, report) = offline(folder.path(), "b.tar.zst", &trusted);
     assert_eq!(exit, code(&packed), "{report:#}");
     assert_eq!(of(&report, &there)["severity"], "notice", "{report:#}");
     assert_eq!(of(&report, &there)["accepted"]["record"], 1);
