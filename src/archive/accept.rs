@@ -7,7 +7,7 @@
 //! **Invariant**: a record speaks of bytes, never of a key: what is at the key now must
 //! have the version and the SHA-256 that were accepted, so that no record lets a file
 //! pass that was changed later. And it makes a finding a notice, never none.
-//! **Invariant**: only an authenticated record accepts anything: whoever can write below
+//! **Invariant**: only an authenticated record accepts anything: anyone who can write below
 //! `orgtrail/` can write a record (`authenticity.rs`).
 
 pub mod apply;

@@ -2,7 +2,7 @@
 //!
 //! The archive has one object per trail, `orgtrail/retired/<SHA-256 of the ARN>.json`,
 //! which the bucket's default retention locks. A record makes a finding a notice, never
-//! none, and only once it is authenticated: whoever can write below `orgtrail/` can write
+//! none, and only once it is authenticated: anyone who can write below `orgtrail/` can write
 //! one (`authenticity.rs`).
 
 use aws_sdk_s3::types::ChecksumAlgorithm;

@@ -62,7 +62,7 @@ pub(super) fn of(error: &AwsError) -> Option<String> {
         ErrorKind::Stopped => "run the same command again".into(),
         ErrorKind::NotFound | ErrorKind::Conflict => return None,
         _ if error.is_plain_http() => {
-            "whoever is on the way could read and change all of it: use an https:// endpoint, or \
+            "anyone on the network path could read and change the traffic: use an https:// endpoint, or \
              `--allow-plain-http` where you trust that network"
                 .into()
         }

@@ -104,7 +104,7 @@ pub(crate) struct Args {
     /// Skip the days that earlier run records state complete.
     ///
     /// Where the configuration declares `records.mac_key`, only records with a valid MAC
-    /// are trusted. Without it, nothing authenticates them: whoever can write below
+    /// are trusted. Without it, nothing authenticates them: anyone who can write below
     /// `orgtrail/` in the archive can make such a run skip days. Every 7 days all days
     /// are listed all the same.
     #[arg(long, conflicts_with = "full")]

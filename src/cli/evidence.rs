@@ -107,7 +107,7 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
     let (name, declared) = (target.name.clone(), target.declared.clone());
     let declared_trail = target.declared_trail.clone();
     let org_owner = target.org_owner.clone();
-    // Later digests are not due yet: whoever verifies the bundle later must not miss them.
+    // Later digests are not due yet: the verifier the bundle later must not miss them.
     let due = window(Some(args.from), Some(args.until), true, now).until;
     let until = due.filter(|due| *due > args.from).unwrap_or(args.until);
     let window = window(Some(args.from), Some(until), true, now);

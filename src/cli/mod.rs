@@ -88,7 +88,7 @@ struct GlobalOptions {
     format: Rendering,
 
     /// Let environment variables set identity keys of the config: accounts, bucket,
-    /// prefix, trail, key, home Region.
+    /// prefix, trail, key, home Region, log group, topic.
     #[arg(long, global = true)]
     allow_env_identity: bool,
 

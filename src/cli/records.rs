@@ -35,7 +35,7 @@ a key is declared.")]
 pub(crate) struct Args {}
 
 /// What records without codes cannot prove.
-const NOT_AUTHENTICATED: &str = "no `records.mac_key` is declared: whoever can write below `orgtrail/` in the archive can add a record, so that `consolidate` lists every day again and `verify` proves the logs without them";
+const NOT_AUTHENTICATED: &str = "no `records.mac_key` is declared: anyone who can write below `orgtrail/` in the archive can add a record, so that `consolidate` lists every day again and `verify` proves the logs without them";
 
 /// The JSON contract. Fields may be added; `version` grows when one changes
 /// its meaning or goes.

@@ -224,7 +224,7 @@ pub(super) async fn once(
     Ok((subject, verification))
 }
 
-/// Refuses a bundle that has another manifest than whoever packed it named: the manifest
+/// Refuses a bundle that has another manifest than its packer named: the manifest
 /// covers every file.
 fn check_manifest(name: &str, found: Option<&str>, wanted: &str) -> Result<(), CliError> {
     match found {
@@ -236,9 +236,7 @@ fn check_manifest(name: &str, found: Option<&str>, wanted: &str) -> Result<(), C
             ),
             Exit::IntegrityFailure,
         )
-        .with_hint(
-            "ask whoever packed it for the bundle, and for what `orgtrail evidence` printed",
-        )),
+        .with_hint("ask its packer for the bundle, and for what `orgtrail evidence` printed")),
         None => Err(CliError::usage(format!(
             "`--manifest-sha256` needs a bundle to verify, and `{name}` is none"
         ))),

@@ -111,7 +111,7 @@ section::section! {
         /// When an older trail may be taken away.
         retire: Retire = section,
         /// What authenticates the records that orgtrail writes below `orgtrail/` in the
-        /// archive: whoever can write there can write one.
+        /// archive: everyone with write access there can write one.
         records: Records = section,
     }
 }

@@ -3,7 +3,7 @@ use crate::names::Arn;
 
 section! {
     /// What authenticates the records that orgtrail writes below `orgtrail/` in the
-    /// archive: whoever can write there can write one.
+    /// archive: everyone with write access there can write one.
     pub struct Records {
         /// The ARN of a KMS key (`HMAC_256`, `GENERATE_VERIFY_MAC`) of any account and
         /// Region. With it, run records, acceptances and retirements get a message authentication

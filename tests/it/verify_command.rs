@@ -19,7 +19,7 @@ fn mirror(into: &Path) -> (Bucket, Chain) {
     (bucket, chain)
 }
 
-/// The keys as whoever verifies has them from AWS: those that lie in a mirror or bundle
+/// The keys as the verifier has them from AWS: those that lie in a mirror or bundle
 /// prove nothing.
 const KEYS: &str = "keys.json";
 

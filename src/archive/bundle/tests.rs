@@ -179,7 +179,7 @@ fn what_hides_in_the_tar_archive_is_found_though_it_is_sealed_anew() {
 }
 
 /// What a changed tar archive comes to though it is sealed anew: refused, or one with
-/// another manifest, which whoever packed the bundle did not name.
+/// another manifest, which the packer of the bundle did not name.
 fn is_told_apart(folder: &Path, tar: &[u8], genuine: &str) -> bool {
     match unpacked(folder, &sealed(tar)) {
         Ok(other) => other.manifest_sha256 != genuine,

@@ -1,6 +1,6 @@
 //! Which accounts and Regions a source may speak for.
 //!
-//! Whoever administers a bucket can write any key into it. So the folder of an
+//! The administrator of a bucket can write any key into it. So the folder of an
 //! account says nothing by itself: a source is bound to accounts by what AWS's API
 //! and the configuration say, and what lies there of any other is never copied
 //! among logs.

@@ -82,7 +82,7 @@ pub struct Fault {
 
 /// Reads every record and checks that they are whole, in order and unaltered.
 ///
-/// Without a MAC key nothing authenticates them: whoever can write below `orgtrail/` can
+/// Without a MAC key nothing authenticates them: anyone who can write below `orgtrail/` can
 /// add a record that passes, unless it is dated later than `now`. With one, a record
 /// without a valid MAC is a fault, unless it was written before the first that has one.
 ///

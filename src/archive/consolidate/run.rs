@@ -286,7 +286,7 @@ pub async fn consolidate(
     }));
     let acceptances = Arc::new(acceptances);
     let closed_through = closed_through(run.now, asked.overlap_days);
-    // INVARIANT: whoever can write below `orgtrail/` can write a record, so that without
+    // INVARIANT: anyone who can write below `orgtrail/` can write a record, so that without
     // `trust_records` none of them leaves a day out, or is repeated in this run's record.
     let trusted = if asked.trust_records {
         Trusted::of(last, run.now, closed_through)

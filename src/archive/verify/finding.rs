@@ -74,7 +74,7 @@ kinds! {
         "no public key of this Region was given: its digests cannot be verified, and nothing is known against them";
     /// Digests verify with keys that nobody but the archive names.
     PublicKeySaved "public-key-saved" Incomplete
-        "the digests verify only with public keys saved beside them, which whoever supplied or may write them could have made: give the keys that AWS lists with `--public-keys`";
+        "the digests verify only with public keys saved beside them, which their supplier or anyone with write access could have made: give the keys that AWS lists with `--public-keys`";
     /// A digest's signature does not verify.
     DigestSignature "digest-signature" Broken
         "the digest was altered after CloudTrail signed it, or was never signed by CloudTrail";
@@ -137,7 +137,7 @@ kinds! {
         "a record of an accepted finding was altered or deleted, or was not written by orgtrail: it accepts nothing";
     /// An acceptance of a finding that nothing authenticates.
     AcceptanceUnauthenticated "acceptance-unauthenticated" Incomplete
-        "whoever can write below `orgtrail/` can write such a record: it accepts nothing until its MAC is valid, or the configuration lists its SHA-256 under `[records]` as one of `acceptances`";
+        "anyone who can write below `orgtrail/` can write such a record: it accepts nothing until its MAC is valid, or the configuration lists its SHA-256 under `[records]` as one of `acceptances`";
     /// The command was stopped before an account and Region was verified.
     NotVerified "not-verified" Incomplete
         "the command was stopped before this account and Region was verified: run it again";

@@ -128,7 +128,7 @@ pub(super) fn contradicted(
     // Findings that depend on AWS cannot be computed from the bundle, so neither can a
     // text with them. One without is a claim that all is proven.
     if grave(&embedded, false) != grave(&now, false) {
-        // Whoever packed it knew of something that cannot be seen in it, or says so.
+        // The packer knew of something that cannot be seen in it, or says so.
         return if *verdict == "proven" {
             finding(REPORT_JSON, recomputed, "the verdict `proven`")
         } else if now["verdict"] == "proven" {

@@ -228,8 +228,10 @@ impl Target {
         context: &Context,
     ) -> Result<Self, CliError> {
         let path = PathBuf::from(name);
-        let about =
-            std::fs::metadata(&path).map_err(|source| NoTarget { path: path.clone(), source })?;
+        let about = std::fs::metadata(&path).map_err(|source| {
+            let error = CliError::from(NoTarget { path: path.clone(), source });
+            error.with_hint("expected s3://BUCKET/PREFIX, a mirror's folder or a bundle's file")
+        })?;
         let unpacked = if about.is_dir() {
             None
         } else if !about.is_file() {
@@ -315,7 +317,7 @@ impl Target {
             keys,
             from: manifest.map(|manifest| manifest.from),
             to: manifest.map(|manifest| manifest.to),
-            // A bundle is as old as whoever packed it says, whatever this machine's clock
+            // A bundle is as old as its packer says, whatever this machine's clock
             // shows: a later time asks for more of it.
             now: manifest.map_or(Timestamp::MIN, |it| it.packed_at).max(context.now()),
             is_live: false,

@@ -24,7 +24,7 @@ const AROUND: SignedDuration = SignedDuration::from_hours(2);
 pub enum KeyRing {
     /// These, and no others.
     Given(Arc<PublicKeySet>),
-    /// Those saved in what is verified, and no others: whoever supplied it can have
+    /// Those saved in what is verified, and no others: its supplier can have
     /// made them, so that they prove nothing by themselves. Of some Regions not all
     /// could be packed.
     Saved(Arc<PublicKeySet>, Arc<BTreeSet<Region>>),

@@ -82,7 +82,7 @@ mod system {
     const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
     /// Opens the folder at a path below `root`. The way to `root` itself may have links:
-    /// whoever verifies chose it.
+    /// the verifier chose it.
     fn folder(root: &Path, path: &[&str]) -> io::Result<OwnedFd> {
         let mut folder = openat(CWD, root, FOLDER, Mode::empty())?;
         for part in path {
