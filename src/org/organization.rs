@@ -198,8 +198,8 @@ mod tests {
         };
         let account = |id: &str, state, unit: &str| {
             let id: AccountId = id.parse().unwrap();
-            let account =
-                Account { id: id.clone(), name: "a".into(), state, unit: unit.parse().unwrap() };
+            let unit = unit.parse().unwrap();
+            let account = Account { id: id.clone(), name: "a".into(), state, unit, joined_at: None };
             (id, account)
         };
         Organization {
