@@ -199,7 +199,8 @@ mod tests {
         let account = |id: &str, state, unit: &str| {
             let id: AccountId = id.parse().unwrap();
             let unit = unit.parse().unwrap();
-            let account = Account { id: id.clone(), name: "a".into(), state, unit, joined_at: None };
+            let account =
+                Account { id: id.clone(), name: "a".into(), state, unit, joined_at: None };
             (id, account)
         };
         Organization {

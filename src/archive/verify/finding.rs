@@ -114,6 +114,9 @@ kinds! {
     /// There are log files and no digest.
     NoDigests "no-digests" Incomplete
         "log file validation was off, or all digests were deleted: nothing here is proven";
+    /// An account and Region of the organization that the archive lacks.
+    AccountMissing "account-missing" Incomplete
+        "the archive has nothing of this account and Region, though the organization trail records there: everything was deleted, or never delivered";
     /// A log file that a digest lists is not there.
     LogMissing "log-missing" Broken
         "the log file was deleted: a proven digest lists it";
@@ -186,6 +189,9 @@ kinds! {
     /// Object versions could not be listed.
     DeletedUnknown "deleted-unknown" Notice
         "the versions of the bucket could not be listed (s3:ListBucketVersions), so digests that were deleted at the end of a chain are not named";
+    /// A bundle's report with findings that only the archive could show.
+    ReportNamesMore "report-names-more" Incomplete
+        "the report inside the bundle names what was missing in the archive, which no bundle can show: read it there";
     /// An object or a listing could not be read.
     Unreadable "unreadable" Incomplete
         "it could not be read, so nothing is said about it";

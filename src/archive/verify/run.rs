@@ -13,6 +13,7 @@ mod keys;
 mod lane;
 mod listing;
 mod logs;
+mod loose;
 mod origin;
 mod pending;
 mod selectors;
@@ -252,7 +253,7 @@ pub async fn verify(
 ) -> Result<Verification, ListError> {
     let stop = progress.stop();
     let Discovered { lanes, unsearched, classes, strays } = tokio::select! {
-        found = discover(&request.source, &request.prefix, &request.selection) => found?,
+        found = discover(&request.source, &request.prefix, &request.selection, request.window) => found?,
         () = stop.requested() => return Err(ListError::stopped(&request.prefix, &stop)),
     };
     request.keys.ask_too(&lanes);

@@ -15,7 +15,9 @@ use crate::archive::key::Root;
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
-use crate::archive::verify::run::{ApiKeys, DeclaredTrail, Deliveries, ExpectedAccounts, KeyRing, OtherBuckets};
+use crate::archive::verify::run::{
+    ApiKeys, DeclaredTrail, Deliveries, ExpectedAccounts, KeyRing, OtherBuckets,
+};
 use crate::archive::verify::source::{
     FetchError, FolderSource, NotAFile, S3Source, Source, not_files,
 };

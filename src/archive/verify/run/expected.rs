@@ -180,11 +180,7 @@ fn nothing(lane: &Lane, declared: &DeclaredTrail, until: Timestamp) -> Finding {
         "digests of the organization trail {}, as other accounts have in this Region up to {until}",
         declared.name
     );
-    let finding = Finding::new(FindingKind::NoDigests).at(lane.bucket.as_deref(), folder);
+    let finding = Finding::new(FindingKind::AccountMissing).at(lane.bucket.as_deref(), folder);
     let finding = finding.because(wanted, "neither digests nor log files");
-    Finding {
-        account: Some(lane.account.clone()),
-        region: Some(lane.region.clone()),
-        ..finding
-    }
+    Finding { account: Some(lane.account.clone()), region: Some(lane.region.clone()), ..finding }
 }

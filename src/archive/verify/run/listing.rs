@@ -295,7 +295,65 @@ pub(super) async fn odd(
     Some(at(FindingKind::ForeignObject).because("a key of CloudTrail's", why))
 }
 
+/// What formats begin with that programs decompress before they read: gzip, compress, zstd,
+/// bzip2, xz, zip, LZ4, 7z, lzip, framed Snappy and zlib.
+const COMPRESSED: [&[u8]; 13] = [
+    &[0x1f, 0x8b],
+    &[0x1f, 0x9d],
+    &[0x28, 0xb5, 0x2f, 0xfd],
+    b"BZh",
+    &[0xfd, b'7', b'z', b'X', b'Z', 0],
+    b"PK",
+    &[0x04, 0x22, 0x4d, 0x18],
+    &[b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c],
+    b"LZIP",
+    &[0xff, 0x06, 0, 0, b's', b'N', b'a', b'P', b'p', b'Y'],
+    &[0x78, 0x01],
+    &[0x78, 0x9c],
+    &[0x78, 0xda],
+];
+/// What records and digests have in any spelling.
+const FIELDS: [&str; 4] = ["\"records\"", "eventversion", "eventtime", "digeststarttime"];
+
 /// Whether a program that reads logs could take a file for one.
 fn is_readable_as_log(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x1f, 0x8b]) || bytes.trim_ascii_start().starts_with(b"{")
+    if COMPRESSED.iter().any(|magic| bytes.starts_with(magic)) {
+        return true;
+    }
+    // UTF-16 and UTF-32 are UTF-8 with zeros between, where the text is ASCII.
+    let is_mark = |byte: &u8| matches!(byte, 0 | 0xef | 0xbb | 0xbf | 0xfe | 0xff);
+    let text: Vec<u8> = bytes.iter().copied().filter(|byte| !is_mark(byte)).collect();
+    let text = String::from_utf8_lossy(&text).to_lowercase();
+    text.trim_start().starts_with('{') || FIELDS.iter().any(|field| text.contains(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_readable_as_log;
+
+    #[test]
+    fn a_log_in_any_encoding_is_readable_and_what_systems_leave_is_not() {
+        let log = r#" [{"Records":[{"eventVersion":"1.08"}]}]"#;
+        let utf16 = |big: bool| -> Vec<u8> {
+            let units = std::iter::once(0xfeff).chain(log.encode_utf16());
+            units
+                .flat_map(|it: u16| if big { it.to_be_bytes() } else { it.to_le_bytes() })
+                .collect()
+        };
+        let marked = [&[0xef, 0xbb, 0xbf], log.as_bytes()].concat();
+        let padded = [&[0; 16], log.as_bytes()].concat();
+        for bytes in [utf16(true), utf16(false), marked, padded, log.into(), b"PK\x03\x04".into()] {
+            assert!(is_readable_as_log(&bytes), "{bytes:?}");
+        }
+        for bytes in [
+            &b""[..],
+            b"\x00\x00\x00\x01Bud1\x00\x00",
+            b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X",
+            b"[.ShellClassInfo]\r\nIconResource=a.dll,1",
+            b"\xff\xfe[\x00.\x00S\x00h\x00e\x00l\x00l\x00",
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        ] {
+            assert!(!is_readable_as_log(bytes), "{bytes:?}");
+        }
+    }
 }

@@ -68,7 +68,8 @@ impl S3Source {
         let Some(versions) = self.versions.as_ref().filter(|_| self.lists_deleted()) else {
             return Ok(None);
         };
-        let failed = |error: AwsError| ListError { prefix: prefix.to_owned(), source: error.into() };
+        let failed =
+            |error: AwsError| ListError { prefix: prefix.to_owned(), source: error.into() };
         let mut children = Children::default();
         let mut marker = Some(Marker::default());
         while let Some(from) = marker {
