@@ -7,16 +7,16 @@ _default:
 
 # Every test
 test *ARGS:
-    cargo test {{ ARGS }}
+    cargo test --workspace {{ ARGS }}
 
 # Formatting and clippy, warnings denied
 lint:
     cargo fmt --all -- --check
-    cargo clippy --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets -- -D warnings
 
 # The API's documentation, warnings denied
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 # Licences, banned crates, sources, and the advisories (needs the network)
 deny:

@@ -9,14 +9,12 @@ pub mod cli;
 pub mod config;
 pub mod cost;
 pub mod filter_pattern;
-mod local_file;
-pub mod names;
 pub mod org;
-mod percent;
 pub mod plan;
-pub mod policy;
-mod printable;
 pub mod report;
 pub mod resources;
 pub mod sandbox;
 pub mod stop;
+
+pub(crate) use orgtrail_base::{local_file, percent, printable};
+pub use orgtrail_base::{names, policy};

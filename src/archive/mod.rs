@@ -7,8 +7,9 @@ pub mod bundle;
 pub mod consolidate;
 pub mod contention;
 pub mod inventory;
-pub mod key;
 pub mod retire;
 pub mod retired;
 pub mod units;
 pub mod verify;
+
+pub use orgtrail_base::cloudtrail::key;

@@ -2,7 +2,7 @@ use super::Verdict;
 use super::judge::{as_declared, not_declared, of_bucket, of_policy, of_seen, together, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
 use crate::config::MfaDelete;
-use crate::sandbox::{Question, Says, Who};
+use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-mfa-delete",
@@ -36,7 +36,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
 }
 
 /// Whether an administrator without a fresh second factor is refused.
-fn guarded(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
+fn guarded(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     let desired = &facts.desired;
     let account = desired.archive();
     let arn = format!("arn:{}:iam::{account}:role/Administrator", desired.partition());
@@ -70,8 +70,9 @@ fn guarded(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
                 ("s3:TlsVersion", "1.3"),
             ];
             context.extend(factor.iter());
-            let who = Who::Role(desired.partition(), account, "Administrator");
-            policy.says(&Question { who, action, resource, context: &context }) != Says::Denies
+            let principal = Principal::role(account, &arn);
+            let request = Request { principal, action, resource, context: &context };
+            !policy.evaluate(&request).is_denied()
         })
         .map(|(_, words, (action, _))| format!("{action} {words}"))
         .collect();

@@ -4,7 +4,7 @@ use super::trail_multi_region::own;
 use super::{Answer, Check, Facts, Severity, Verdict};
 use crate::aws::Seen;
 use crate::policy::CLOUDTRAIL;
-use crate::sandbox::{Asked, Question, Says, Who};
+use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-policy-digest-safe",
@@ -47,7 +47,7 @@ fn has_key(facts: &Facts) -> bool {
 
 /// Digests come one way or the other. Where the policy does not take both, the newest
 /// digest in the bucket tells which one matters.
-fn digests(facts: &Facts, policy: &Asked) -> Verdict {
+fn digests(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     let takes = |encryption: &str| takes(facts, policy, "CloudTrail-Digest", encryption);
     let refused: Vec<&str> = [KMS, S3].into_iter().filter(|one| !takes(one)).collect();
     let refusal =
@@ -91,7 +91,7 @@ fn digest_error(facts: &Facts) -> Option<String> {
 }
 
 /// Whether the policy lets CloudTrail write an object that comes so encrypted.
-fn takes(facts: &Facts, policy: &Asked, folder: &str, encryption: &str) -> bool {
+fn takes(facts: &Facts, policy: &PolicyEvaluator, folder: &str, encryption: &str) -> bool {
     let desired = &facts.desired;
     let trail = desired.trail_arn().to_string();
     let [_, prefix] = desired.log_prefixes();
@@ -102,7 +102,11 @@ fn takes(facts: &Facts, policy: &Asked, folder: &str, encryption: &str) -> bool 
     if let (true, Some(kms_key)) = (encryption != S3, &kms_key) {
         context.push(("s3:x-amz-server-side-encryption-aws-kms-key-id", kms_key.as_str()));
     }
-    let who = Who::Service(desired.management(), CLOUDTRAIL);
-    let question = Question { who, action: "s3:PutObject", resource: &resource, context: &context };
-    policy.says(&question) == Says::Allows
+    let request = Request {
+        principal: Principal::Service(CLOUDTRAIL),
+        action: "s3:PutObject",
+        resource: &resource,
+        context: &context,
+    };
+    policy.evaluate(&request).is_allowed()
 }

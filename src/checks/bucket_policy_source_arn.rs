@@ -1,7 +1,7 @@
 use super::judge::{of_bucket, of_policy, of_seen, together, whether};
 use super::{Answer, Check, Facts, Severity};
 use crate::policy::CLOUDTRAIL;
-use crate::sandbox::{Question, Says, Who};
+use crate::policy::eval::{Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-policy-source-arn",
@@ -24,14 +24,13 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                 let resource = desired.s3_arn(format!("{}/{key}", desired.bucket())).to_string();
                 let account = trail.split(':').nth(4).unwrap_or_default();
                 let context = write_context(trail, account, "aws:kms");
-                let who = Who::Service(desired.management(), CLOUDTRAIL);
-                let question = Question {
-                    who,
+                let request = Request {
+                    principal: Principal::Service(CLOUDTRAIL),
                     action: "s3:PutObject",
                     resource: &resource,
                     context: &context,
                 };
-                policy.says(&question) == Says::Allows
+                policy.evaluate(&request).is_allowed()
             };
             let [management, organization] = desired.log_prefixes();
             let region = desired.config.organization.home_region.as_str();

@@ -1,6 +1,6 @@
 use super::judge::{of_bucket, of_policy, of_seen, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Severity};
-use crate::sandbox::{Question, Says, Who};
+use crate::policy::eval::{Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-tls-only",
@@ -26,7 +26,6 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         of_policy(&policy.0, |policy| {
             let bucket = desired.s3_arn(desired.bucket().as_str()).to_string();
             let object = desired.s3_arn(format!("{}/AWSLogs/x", desired.bucket())).to_string();
-            let who = Who::Role(desired.partition(), desired.archive(), "Administrator");
             let arn = format!(
                 "arn:{}:iam::{}:role/Administrator",
                 desired.partition(),
@@ -51,8 +50,9 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                         ("aws:PrincipalIsAWSService", "false"),
                         ("aws:MultiFactorAuthPresent", "true"),
                     ];
-                    let question = Question { who, action, resource, context: &context };
-                    policy.says(&question) != Says::Denies
+                    let principal = Principal::role(desired.archive(), &arn);
+                    let request = Request { principal, action, resource, context: &context };
+                    !policy.evaluate(&request).is_denied()
                 })
                 .map(|((_, _, word), (action, _))| match *word {
                     "no TLS" => format!("{action} without TLS"),

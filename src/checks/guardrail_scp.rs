@@ -1,8 +1,8 @@
 use super::Verdict;
 use super::judge::{broken, not_declared, of_organization, of_policy, of_seen, together, whether};
 use super::{Answer, Check, Facts, Severity};
+use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 use crate::resources::GuardrailScp;
-use crate::sandbox::{Question, Says, Who};
 
 pub(super) const CHECK: Check = Check {
     id: "guardrail-scp",
@@ -42,7 +42,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
 }
 
 /// Whether an administrator of the log-archive account is denied it all.
-fn denied(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
+fn denied(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     let desired = &facts.desired;
     let trail = desired.trail_arn().to_string();
     let bucket = desired.s3_arn(desired.bucket().as_str()).to_string();
@@ -85,8 +85,8 @@ fn denied(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
         (&key, &["kms:DisableKey", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"]),
     ];
     let account = desired.archive();
-    let who = Who::Role(desired.partition(), account, "Administrator");
     let arn = format!("arn:{}:iam::{account}:role/Administrator", desired.partition());
+    let principal = Principal::role(account, &arn);
     let context = [
         ("aws:PrincipalArn", arn.as_str()),
         ("aws:PrincipalAccount", account.as_str()),
@@ -98,7 +98,8 @@ fn denied(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
         .iter()
         .flat_map(|(resource, actions)| actions.iter().map(move |action| (*resource, *action)))
         .filter(|(resource, action)| {
-            policy.says(&Question { who, action, resource, context: &context }) != Says::Denies
+            let request = Request { principal, action, resource, context: &context };
+            !policy.evaluate(&request).is_denied()
         })
         .map(|(_, action)| action)
         .collect();

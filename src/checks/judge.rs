@@ -7,8 +7,8 @@ use super::{Answer, Facts, Scope, Verdict};
 use crate::aws::{AwsError, Seen};
 use crate::plan::{Action, FieldChange};
 use crate::policy::PolicyDocument;
+use crate::policy::eval::PolicyEvaluator;
 use crate::resources::catalogue::{CATALOGUE, Sight};
-use crate::sandbox::Asked;
 
 /// What the plan says of a managed resource.
 pub(super) fn as_declared(facts: &Facts, id: &str) -> Verdict {
@@ -135,13 +135,13 @@ pub(super) fn by_scope(answers: impl IntoIterator<Item = Answer>) -> Vec<Answer>
     told.map(|(scope, verdicts)| Answer { scope, verdict: together(verdicts) }).collect()
 }
 
-/// A verdict from a policy that can be asked.
+/// A verdict from what a policy does.
 pub(super) fn of_policy(
     document: &PolicyDocument,
-    judge: impl FnOnce(&Asked) -> Verdict,
+    judge: impl FnOnce(&PolicyEvaluator) -> Verdict,
 ) -> Verdict {
-    match Asked::new(document) {
-        Ok(asked) => judge(&asked),
+    match PolicyEvaluator::new(document) {
+        Ok(policy) => judge(&policy),
         Err(why) => Verdict::Unknown {
             reason: format!("the policy holds what orgtrail cannot judge: {why}"),
             permission: None,

@@ -3,7 +3,7 @@ use super::judge::{broken, of_key, of_policy, of_seen, together, whether};
 use super::principals::{May, unexpected};
 use super::{Answer, Check, Facts, Severity};
 use crate::policy::CLOUDTRAIL;
-use crate::sandbox::{Question, Says, Who};
+use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "key-policy-scope",
@@ -39,7 +39,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
     of_key(facts, verdict)
 }
 
-fn by_cloudtrail(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
+fn by_cloudtrail(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     let desired = &facts.desired;
     let resource = facts.observed.kms_key.present().map(|key| key.arn.to_string());
     let resource = resource.unwrap_or_default();
@@ -54,9 +54,9 @@ fn by_cloudtrail(facts: &Facts, policy: &crate::sandbox::Asked) -> Verdict {
             ("aws:PrincipalIsAWSService", "true"),
             ("aws:PrincipalServiceName", CLOUDTRAIL),
         ];
-        let who = Who::Service(desired.management(), CLOUDTRAIL);
-        policy.says(&Question { who, action, resource: &resource, context: &context })
-            == Says::Allows
+        let principal = Principal::Service(CLOUDTRAIL);
+        let request = Request { principal, action, resource: &resource, context: &context };
+        policy.evaluate(&request).is_allowed()
     };
     let needed = ["kms:GenerateDataKey", "kms:DescribeKey"].map(|action| {
         whether(

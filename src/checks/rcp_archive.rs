@@ -4,7 +4,7 @@ use crate::aws::Seen;
 use crate::names::{AccountId, Arn};
 use crate::org::{ControlKind, ControlPolicies, Ruling};
 use crate::policy::CLOUDTRAIL;
-use crate::sandbox::{Question, Who};
+use crate::policy::eval::{Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "rcp-archive",
@@ -91,9 +91,9 @@ fn delivers(facts: &Facts, policies: &ControlPolicies) -> Verdict {
         ("kms:GenerateDataKey", key.as_str()),
     ];
     together(asked.map(|(action, resource)| {
-        let who = Who::Service(desired.management(), CLOUDTRAIL);
-        let question = Question { who, action, resource, context: &context };
-        match policies.ruling(ControlKind::Resource, &question, &NOT_OF_A_SERVICE) {
+        let principal = Principal::Service(CLOUDTRAIL);
+        let request = Request { principal, action, resource, context: &context };
+        match policies.ruling(ControlKind::Resource, &request, &NOT_OF_A_SERVICE) {
             Ruling::Permitted => Verdict::Holds,
             Ruling::Denied(by) => broken(
                 format!("CloudTrail's {action} is denied by {by}"),
@@ -115,7 +115,6 @@ fn reads(facts: &Facts, policies: &ControlPolicies, account: &AccountId, arn: &A
     let objects = desired.s3_arn(format!("{bucket}/AWSLogs/x")).to_string();
     let (listing, key) = (desired.s3_arn(bucket.as_str()).to_string(), key(facts));
     let principal = arn.to_string();
-    let role = principal.split_once(":role/").map_or("reader", |(_, role)| role);
     let mut context = vec![
         ("aws:PrincipalArn", principal.as_str()),
         ("aws:PrincipalAccount", account.as_str()),
@@ -141,9 +140,13 @@ fn reads(facts: &Facts, policies: &ControlPolicies, account: &AccountId, arn: &A
         ("kms:Decrypt", key.as_str()),
     ];
     together(asked.map(|(action, resource)| {
-        let who = Who::Role(desired.partition(), account, role);
-        let question = Question { who, action, resource, context: &context };
-        match policies.ruling(ControlKind::Resource, &question, &absent) {
+        let request = Request {
+            principal: Principal::role(account, &principal),
+            action,
+            resource,
+            context: &context,
+        };
+        match policies.ruling(ControlKind::Resource, &request, &absent) {
             Ruling::Permitted | Ruling::Unclear(_) => Verdict::Holds,
             Ruling::Denied(by) => broken(
                 format!("{action} by {principal} is denied by {by}"),

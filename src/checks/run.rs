@@ -7,6 +7,7 @@ use super::causes;
 use super::plan_empty::{self, PLAN_EMPTY};
 use super::{Cause, Check, Coverage, Facts, Finding, Scope, Severity, Suppression, Verdict};
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
+use crate::policy::eval::matches_wildcards;
 
 /// All that one run of the checks gave: what every report renders, and what
 /// `--baseline` reads back.
@@ -173,9 +174,7 @@ fn suppression(facts: &Facts, check: &Check, scope: &Scope) -> Option<Suppressio
         .suppress
         .iter()
         .filter(|one| one.check == check.id)
-        .filter(|one| {
-            one.scope.as_ref().is_none_or(|pattern| crate::sandbox::glob(pattern, &scope))
-        })
+        .filter(|one| one.scope.as_ref().is_none_or(|pattern| matches_wildcards(pattern, &scope)))
         .max_by_key(|one| one.until)
         .map(|one| Suppression {
             reason: one.reason.clone(),

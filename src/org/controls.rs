@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::aws::{At as _, AwsError, Clients};
 use crate::names::AccountId;
+use crate::policy::eval::{Decision, MalformedPolicy, PolicyEvaluator, Request};
 use crate::policy::{Effect, PolicyDocument, Statement};
-use crate::sandbox::{Asked, Question, Says};
 
 /// Which control policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,11 +121,11 @@ impl ControlPolicies {
     /// policies, and no policy may deny it.
     ///
     /// `absent` are the condition keys that the request does not have; of all others
-    /// that the question does not tell, nothing is known.
+    /// that the request does not list, nothing is known.
     pub(crate) fn ruling(
         &self,
         kind: ControlKind,
-        question: &Question<'_>,
+        request: &Request<'_>,
         absent: &[&str],
     ) -> Ruling {
         let mut unclear = None;
@@ -138,26 +138,26 @@ impl ControlPolicies {
                     format!("{sid}the {} {name} ({id}) at {target}", kind.words())
                 };
                 for statement in &document.statements {
-                    let said = says(document, statement, question);
-                    let unknown = unknown_keys(statement, question, absent);
-                    match (statement.effect, said) {
+                    let decision = evaluate(document, statement, request);
+                    let unknown = unknown_keys(statement, request, absent);
+                    match (statement.effect, decision) {
                         (_, Err(why)) => {
                             let why = format!("{}: {why}", named(statement));
                             unclear.get_or_insert(why);
                         }
-                        (Effect::Deny, Ok(Says::Denies)) if unknown.is_empty() => {
+                        (Effect::Deny, Ok(Decision::Denied { .. })) if unknown.is_empty() => {
                             return Ruling::Denied(named(statement));
                         }
                         // Whether it applies cannot be told without these keys.
                         (Effect::Deny, Ok(_))
                             if !unknown.is_empty()
-                                && could_deny(document, statement, question, absent) =>
+                                && could_deny(document, statement, request, absent) =>
                         {
                             let keys = unknown.into_iter().collect::<Vec<_>>().join(", ");
                             let why = format!("{}, depending on {keys}", named(statement));
                             unclear.get_or_insert(why);
                         }
-                        (Effect::Allow, Ok(Says::Allows)) => permitted = true,
+                        (Effect::Allow, Ok(Decision::Allowed { .. })) => permitted = true,
                         _ => {}
                     }
                 }
@@ -171,49 +171,45 @@ impl ControlPolicies {
 }
 
 /// What one statement says by itself.
-fn says(
+fn evaluate(
     document: &PolicyDocument,
     statement: &Statement,
-    question: &Question<'_>,
-) -> Result<Says, String> {
+    request: &Request<'_>,
+) -> Result<Decision, MalformedPolicy> {
     let alone = PolicyDocument {
         version: document.version.clone(),
         id: None,
         statements: vec![statement.clone()],
     };
-    Asked::new(&alone).map(|asked| asked.says(question))
+    PolicyEvaluator::new(&alone).map(|policy| policy.evaluate(request))
 }
 
 /// Whether a statement denies the request where all its conditions hold.
 fn could_deny(
     document: &PolicyDocument,
     statement: &Statement,
-    question: &Question<'_>,
+    request: &Request<'_>,
     absent: &[&str],
 ) -> bool {
     let mut statement = statement.clone();
     for keys in statement.condition.values_mut() {
-        keys.retain(|key, _| is_known(key, question, absent));
+        keys.retain(|key, _| is_known(key, request, absent));
     }
     statement.condition.retain(|_, keys| !keys.is_empty());
-    says(document, &statement, question) == Ok(Says::Denies)
+    evaluate(document, &statement, request).is_ok_and(Decision::is_denied)
 }
 
 /// The condition keys of a statement of which nothing is known.
-fn unknown_keys(
-    statement: &Statement,
-    question: &Question<'_>,
-    absent: &[&str],
-) -> BTreeSet<String> {
+fn unknown_keys(statement: &Statement, request: &Request<'_>, absent: &[&str]) -> BTreeSet<String> {
     let keys = statement.condition.values().flat_map(BTreeMap::keys);
-    keys.filter(|key| !is_known(key, question, absent)).cloned().collect()
+    keys.filter(|key| !is_known(key, request, absent)).cloned().collect()
 }
 
 /// Whether it is known what a request has of a condition key. A name that ends in a
 /// slash stands for all keys that begin so: `aws:PrincipalTag/`.
-fn is_known(key: &str, question: &Question<'_>, absent: &[&str]) -> bool {
+fn is_known(key: &str, request: &Request<'_>, absent: &[&str]) -> bool {
     let key = key.to_ascii_lowercase();
-    question.context.iter().any(|(name, _)| name.eq_ignore_ascii_case(&key))
+    request.context.iter().any(|(name, _)| name.eq_ignore_ascii_case(&key))
         || absent.iter().any(|name| {
             let name = name.to_ascii_lowercase();
             key == name || (name.ends_with('/') && key.starts_with(&name))
@@ -285,8 +281,7 @@ async fn attached(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::Partition;
-    use crate::sandbox::Who;
+    use crate::policy::eval::Principal;
 
     fn policy(name: &str, statements: Vec<Statement>) -> ControlPolicy {
         let document = PolicyDocument::new(statements);
@@ -300,8 +295,8 @@ mod tests {
     fn ruling(levels: Vec<Vec<ControlPolicy>>) -> Ruling {
         let account: AccountId = "333333333333".parse().unwrap();
         let context = [("aws:PrincipalArn", "arn:aws:iam::333333333333:role/orgtrail")];
-        let question = Question {
-            who: Who::Role(Partition::Aws, &account, "orgtrail"),
+        let request = Request {
+            principal: Principal::role(&account, context[0].1),
             action: "cloudtrail:DeleteTrail",
             resource: "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy",
             context: &context,
@@ -311,7 +306,7 @@ mod tests {
             .iter()
             .zip(levels)
             .map(|(target, policies)| ControlLevel { target: (*target).to_owned(), policies });
-        ControlPolicies { levels: levels.collect() }.ruling(ControlKind::Service, &question, &[])
+        ControlPolicies { levels: levels.collect() }.ruling(ControlKind::Service, &request, &[])
     }
 
     fn deny() -> Statement {

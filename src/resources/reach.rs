@@ -4,8 +4,8 @@
 use super::policy_change::{WantedPolicy, name_of};
 use crate::names::{AccountId, Arn};
 use crate::plan::Change;
+use crate::policy::eval::{self, Decision, PolicyEvaluator};
 use crate::policy::{Effect, PolicyDocument, Principal, Statement};
-use crate::sandbox::{Asked, Question, Says, Who};
 
 /// Refuses a policy of which another statement denies a service what one of
 /// orgtrail's own allows it. What cannot be judged is not refused.
@@ -13,17 +13,17 @@ pub(super) fn service_denied(
     document: &PolicyDocument,
     declared: &WantedPolicy<'_>,
 ) -> Option<Change> {
-    let asked = Asked::new(document).ok()?;
+    let policy = PolicyEvaluator::new(document).ok()?;
     for own in &declared.document.statements {
-        for request in Request::of(own) {
+        for request in ServiceRequest::of(own) {
             let context = request.context(declared.context);
-            let question = Question {
-                who: Who::Service(&request.account, &request.service),
+            let evaluated = eval::Request {
+                principal: eval::Principal::Service(&request.service),
                 action: &request.action,
                 resource: &request.resource,
                 context: &context,
             };
-            let (Says::Denies, Some(at)) = asked.decides(&question) else { continue };
+            let Decision::Denied { statement: at } = policy.evaluate(&evaluated) else { continue };
             if document
                 .statements
                 .get(at)
@@ -37,7 +37,7 @@ pub(super) fn service_denied(
     None
 }
 
-fn denied(document: &PolicyDocument, at: usize, request: &Request) -> Change {
+fn denied(document: &PolicyDocument, at: usize, request: &ServiceRequest) -> Change {
     let statement = name_of(document, at);
     let absent = document.statements.get(at).is_some_and(needs_what_services_lack);
     let because = if absent {
@@ -93,7 +93,7 @@ fn is_unknowable(key: &str) -> bool {
 }
 
 /// A request that one of orgtrail's own statements allows a service.
-struct Request {
+struct ServiceRequest {
     service: String,
     account: AccountId,
     action: String,
@@ -101,7 +101,7 @@ struct Request {
     conditions: Vec<(String, String)>,
 }
 
-impl Request {
+impl ServiceRequest {
     fn of(own: &Statement) -> Vec<Self> {
         let Some(Principal::Of(kinds)) = &own.principal else { return Vec::new() };
         if own.effect != Effect::Allow {

@@ -8,8 +8,8 @@ use crate::aws::{Clients, Seen};
 use crate::names::AccountId;
 use crate::org::{ControlKind, ControlPolicies, Ruling};
 use crate::plan::{Action, Change};
+use crate::policy::eval::{Principal, Request};
 use crate::resources::catalogue::Entry;
-use crate::sandbox::{Question, Who};
 
 /// Reads those of every account that steps are done in, but the management account,
 /// which none binds.
@@ -49,8 +49,7 @@ pub(crate) fn bound(
     if !change.action.writes() {
         return change;
     }
-    let role = desired.config.roles.arn_in(desired.partition(), &place.account);
-    let role_arn = role.to_string();
+    let role_arn = desired.config.roles.arn_in(desired.partition(), &place.account).to_string();
     let mut context = vec![
         ("aws:PrincipalAccount", place.account.as_str()),
         ("aws:PrincipalArn", role_arn.as_str()),
@@ -64,13 +63,13 @@ pub(crate) fn bound(
     }
     let resource = resource(entry, desired, observed);
     let denied = |action: &&'static str| {
-        let question = Question {
-            who: Who::Role(desired.partition(), &place.account, role.resource_name()),
+        let request = Request {
+            principal: Principal::role(&place.account, &role_arn),
             action,
             resource: &resource,
             context: &context,
         };
-        match scps.ruling(ControlKind::Service, &question, &[]) {
+        match scps.ruling(ControlKind::Service, &request, &[]) {
             Ruling::Permitted => None,
             Ruling::Denied(by) => Some((*action, by, true)),
             Ruling::Unclear(by) => Some((*action, by, false)),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     auth::Identity,
-    policy::{Document, Kind, Malformed, managed},
+    policy::{Document, MalformedPolicy, PolicyType, managed},
     services::{
         iam::{self, Grants, Holder, MfaDevice, Role, User},
         organizations::{FULL_ACCESS, Member, Organization, OrganizationPolicy, SCP, Unit},
@@ -114,14 +114,14 @@ pub(super) fn control(
 }
 
 /// The policy that allows all, which every root, unit and account begins with.
-pub(super) fn full_access() -> Result<OrganizationPolicy, Malformed> {
+pub(super) fn full_access() -> Result<OrganizationPolicy, MalformedPolicy> {
     let text =
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
     Ok(OrganizationPolicy {
         name: "FullAWSAccess".to_owned(),
         description: "Allows access to every operation".to_owned(),
         kind: SCP.to_owned(),
-        content: Document::new(text, Kind::Scp)?,
+        content: Document::new(text, PolicyType::ServiceControl)?,
         aws_managed: true,
     })
 }
@@ -150,7 +150,7 @@ pub(super) fn access_role(
     management: &AccountId,
     now: Timestamp,
     random: &mut fastrand::Rng,
-) -> Result<Role, Malformed> {
+) -> Result<Role, MalformedPolicy> {
     let principal = Arn::global(partition, "iam", management, "root");
     let trust = format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"sts:AssumeRole"}}]}}"#
@@ -159,7 +159,7 @@ pub(super) fn access_role(
         id: format!("AROA{}", random_text(random, BASE32, 17)),
         path: "/".to_owned(),
         created_at: now,
-        trust: Document::new(trust, Kind::Trust)?,
+        trust: Document::new(trust, PolicyType::Trust)?,
         grants: administrator_access(partition),
         description: String::new(),
         max_session_seconds: 3600,

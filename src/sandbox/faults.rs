@@ -189,7 +189,7 @@ impl Faults {
         }
         let mut effects = Vec::new();
         for (fault, count) in faults {
-            if !super::policy::glob(&fault.call, call) {
+            if !crate::policy::eval::matches_wildcards(&fault.call, call) {
                 continue;
             }
             count.matched += 1;

@@ -12,7 +12,7 @@ use super::{
     faults::Faults,
     http,
     persist::{self, DataError, DataFolder},
-    policy::Malformed,
+    policy::MalformedPolicy,
     s3,
     services::iam::Holder,
     simulator, totp,
@@ -82,8 +82,8 @@ pub enum StartError {
     Policy(String),
 }
 
-impl From<Malformed> for StartError {
-    fn from(malformed: Malformed) -> Self {
+impl From<MalformedPolicy> for StartError {
+    fn from(malformed: MalformedPolicy) -> Self {
         Self::Policy(malformed.0)
     }
 }

@@ -11,6 +11,7 @@ mod accounts_in_sandbox;
 mod apply_command;
 mod apply_transient;
 mod attacks;
+mod authenticity;
 mod aws_sessions;
 mod aws_time;
 mod cli_config;

@@ -8,15 +8,14 @@
 pub mod attest;
 pub mod chain;
 pub mod clutter;
-pub mod digest;
 pub mod finding;
-pub mod gzip;
 pub mod log_file;
 pub mod opened;
 pub mod period;
 pub mod place;
 pub mod public_keys;
 pub mod run;
-pub mod signature;
 pub mod source;
 pub mod unlisted;
+
+pub use orgtrail_base::cloudtrail::{digest, gzip, signature};

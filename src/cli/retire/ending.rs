@@ -9,7 +9,7 @@ use crate::cli::ending::unless_stopped;
 use crate::names::Arn;
 use crate::org::{ControlKind, ControlPolicies, Ruling};
 use crate::plan::retire::{Left, Retirement};
-use crate::sandbox::{Question, Who};
+use crate::policy::eval::{Principal, Request};
 
 /// Whether the trail records.
 ///
@@ -71,7 +71,6 @@ pub(super) async fn deletable(look: &Look<'_>) -> Condition {
     } else {
         look.config.roles.arn_in(partition, account).to_string()
     };
-    let role = principal.split_once(":role/").map_or("orgtrail", |(_, role)| role).to_owned();
     let resource = look.trail.arn.to_string();
     let context = [
         ("aws:PrincipalArn", principal.as_str()),
@@ -82,9 +81,9 @@ pub(super) async fn deletable(look: &Look<'_>) -> Condition {
         ("aws:PrincipalIsAWSService", "false"),
     ];
     let rulings = ["cloudtrail:StopLogging", "cloudtrail:DeleteTrail"].map(|action| {
-        let who = Who::Role(partition, account, &role);
-        let question = Question { who, action, resource: &resource, context: &context };
-        (action, policies.ruling(ControlKind::Service, &question, &[]))
+        let principal = Principal::role(account, &principal);
+        let request = Request { principal, action, resource: &resource, context: &context };
+        (action, policies.ruling(ControlKind::Service, &request, &[]))
     });
     let rulings: &[(&'static str, Ruling)] = &rulings;
     judged(Ok(rulings))

@@ -5,10 +5,10 @@ use crate::aws::{At, Clients, Seen};
 use crate::config::Principal;
 use crate::names::{AccountId, Arn};
 use crate::plan::Change;
+use crate::policy::eval::{self, PolicyEvaluator};
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::policy_change::{WantedPolicy, policy_change};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
-use crate::sandbox::{Asked, Question, Says, Who};
 
 /// The key's policy: what CloudTrail, administrators and readers may do.
 ///
@@ -115,8 +115,8 @@ fn of_another(desired: &Desired, key: &KmsKey, found: Option<&KeyPolicy>) -> Cha
     let owner = key.arn.account.as_ref().unwrap_or_else(|| desired.archive());
     let needed = needed_of_another(desired, owner);
     let Some(found) = found else { return Change::nothing() };
-    let missing: Vec<&Statement> = match Asked::new(&found.0) {
-        Ok(asked) => needed.iter().filter(|one| !permits(&asked, one, desired, key)).collect(),
+    let missing: Vec<&Statement> = match PolicyEvaluator::new(&found.0) {
+        Ok(policy) => needed.iter().filter(|one| !permits(&policy, one, desired, key)).collect(),
         // What cannot be judged may say it.
         Err(_) => return Change::nothing(),
     };
@@ -152,21 +152,25 @@ fn needed_of_another(desired: &Desired, owner: &AccountId) -> Vec<Statement> {
 }
 
 /// Whether a policy permits all that one of those statements does.
-fn permits(asked: &Asked, statement: &Statement, desired: &Desired, key: &KmsKey) -> bool {
+fn permits(
+    policy: &PolicyEvaluator,
+    statement: &Statement,
+    desired: &Desired,
+    key: &KmsKey,
+) -> bool {
     let trail = desired.trail_arn().to_string();
     let key = key.arn.to_string();
-    let role = desired.own_roles.first().map(|role| (role.to_string(), role.resource_name()));
-    let (role_arn, role_name) = role.unwrap_or_default();
+    let role_arn = desired.own_roles.first().map(Arn::to_string).unwrap_or_default();
     let is_archive = statement.sid.as_deref() == Some("OrgTrailArchive");
     let mut context = vec![("aws:SecureTransport", "true")];
-    let who = if is_archive {
+    let principal = if is_archive {
         context.extend([
             ("aws:PrincipalArn", role_arn.as_str()),
             ("aws:PrincipalAccount", desired.archive().as_str()),
             ("aws:PrincipalOrgID", desired.org_id().as_str()),
             ("kms:CallerAccount", desired.archive().as_str()),
         ]);
-        Who::Role(desired.partition(), desired.archive(), role_name)
+        eval::Principal::role(desired.archive(), &role_arn)
     } else {
         context.extend([
             ("aws:SourceArn", trail.as_str()),
@@ -176,16 +180,16 @@ fn permits(asked: &Asked, statement: &Statement, desired: &Desired, key: &KmsKey
             ("aws:PrincipalServiceName", CLOUDTRAIL),
             ("kms:EncryptionContext:aws:cloudtrail:arn", trail.as_str()),
         ]);
-        Who::Service(desired.management(), CLOUDTRAIL)
+        eval::Principal::Service(CLOUDTRAIL)
     };
     statement.action.0.iter().all(|action| {
-        let question = Question {
-            who,
+        let request = eval::Request {
+            principal,
             action: action.trim_end_matches('*'),
             resource: &key,
             context: &context,
         };
-        asked.says(&question) == Says::Allows
+        policy.evaluate(&request).is_allowed()
     })
 }
 

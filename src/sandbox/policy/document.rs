@@ -1,46 +1,17 @@
-//! Policy documents: read, checked and compiled once.
+//! Policy documents as the sandbox stores them.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use super::{
-    condition::{Condition, Keys},
-    pattern::{Pattern, matches, matches_arn},
-    principal::Principals,
-};
+use crate::policy::eval::{MalformedPolicy, PolicyEvaluator, PolicyType};
 
-/// What a policy is for: each kind allows other elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::sandbox) enum Kind {
-    /// Of a user, group or role: no principal.
-    Identity,
-    /// Of a bucket, key or topic: a principal and a resource.
-    Resource,
-    /// Of a role: a principal and no resource.
-    Trust,
-    /// A service control policy.
-    Scp,
-    /// A resource control policy: it denies, and speaks of anyone.
-    ///
-    /// Source: Organizations User Guide, "RCP syntax".
-    Rcp,
-    /// Passed to `AssumeRole`: as an identity's.
-    Session,
-}
-
-/// A policy that AWS would not take.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(in crate::sandbox) struct Malformed(pub(in crate::sandbox) String);
-
-/// A policy's text together with what it means.
+/// A policy's text with its evaluator.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(in crate::sandbox) struct Document {
     text: String,
-    policy: Arc<Policy>,
+    evaluator: Arc<PolicyEvaluator>,
 }
 
 impl Document {
@@ -48,16 +19,13 @@ impl Document {
     ///
     /// # Errors
     /// What AWS would not take about it.
-    pub(in crate::sandbox) fn new(text: impl Into<String>, kind: Kind) -> Result<Self, Malformed> {
+    pub(in crate::sandbox) fn new(
+        text: impl Into<String>,
+        policy_type: PolicyType,
+    ) -> Result<Self, MalformedPolicy> {
         let text = text.into();
-        let policy = Arc::new(parse(&text, kind)?);
-        Ok(Self { text, policy })
-    }
-
-    /// One of AWS's own, which are what they are.
-    pub(in crate::sandbox) fn aws_managed(text: &str) -> Self {
-        let policy = compile(text, None).unwrap_or(Policy { statements: Vec::new() });
-        Self { text: text.to_owned(), policy: Arc::new(policy) }
+        let evaluator = Arc::new(PolicyEvaluator::of_type(&text, policy_type)?);
+        Ok(Self { text, evaluator })
     }
 
     /// The text as it was written.
@@ -65,335 +33,23 @@ impl Document {
         &self.text
     }
 
-    /// What it means.
-    pub(in crate::sandbox) fn policy(&self) -> &Policy {
-        &self.policy
+    /// Its evaluator.
+    pub(in crate::sandbox) fn evaluator(&self) -> &PolicyEvaluator {
+        &self.evaluator
     }
 }
 
 impl TryFrom<String> for Document {
-    type Error = Malformed;
-    fn try_from(text: String) -> Result<Self, Malformed> {
-        // Its kind was checked when it was first written.
-        let policy = Arc::new(compile(&text, None)?);
-        Ok(Self { text, policy })
+    type Error = MalformedPolicy;
+    fn try_from(text: String) -> Result<Self, MalformedPolicy> {
+        // Its type was checked when it was first written.
+        let evaluator = Arc::new(PolicyEvaluator::of_any_type(&text)?);
+        Ok(Self { text, evaluator })
     }
 }
 
 impl From<Document> for String {
     fn from(document: Document) -> Self {
         document.text
-    }
-}
-
-/// A compiled policy.
-#[derive(Debug)]
-pub(in crate::sandbox) struct Policy {
-    pub(super) statements: Vec<Statement>,
-}
-
-/// A compiled statement.
-#[derive(Debug)]
-pub(super) struct Statement {
-    pub(super) deny: bool,
-    pub(super) principals: Option<Negatable<Principals>>,
-    actions: Negatable<Vec<Vec<u8>>>,
-    /// `None` where the policy hangs on its resource.
-    resources: Option<Negatable<Vec<Pattern>>>,
-    pub(super) conditions: Vec<Condition>,
-}
-
-/// An element or its `Not` form.
-#[derive(Debug)]
-pub(super) struct Negatable<T> {
-    pub(super) not: bool,
-    pub(super) of: T,
-}
-
-impl Statement {
-    /// Whether the statement is about this, principals left aside.
-    pub(super) fn covers(&self, action: &str, resource: &str, keys: &dyn Keys) -> bool {
-        let action = self.actions.of.iter().any(|a| matches(a, action.as_bytes(), true));
-        if action == self.actions.not {
-            return false;
-        }
-        if let Some(resources) = &self.resources {
-            let variable =
-                |key: &str| keys.values(key).into_iter().next().map(std::borrow::Cow::into_owned);
-            let covered = resources.of.iter().any(|pattern| {
-                pattern.expand(&variable).is_some_and(|pattern| matches_arn(&pattern, resource))
-            });
-            if covered == resources.not {
-                return false;
-            }
-        }
-        self.conditions.iter().all(|condition| condition.holds(keys))
-    }
-}
-
-/// Reads a policy.
-///
-/// # Errors
-/// What AWS would not take about it.
-pub(in crate::sandbox) fn parse(text: &str, kind: Kind) -> Result<Policy, Malformed> {
-    compile(text, Some(kind))
-}
-
-pub(super) fn compile(text: &str, kind: Option<Kind>) -> Result<Policy, Malformed> {
-    let malformed = |what: &str| Malformed(what.to_owned());
-    let document: Value =
-        serde_json::from_str(text).map_err(|_| malformed("Syntax errors in policy."))?;
-    let document = document.as_object().ok_or_else(|| malformed("Syntax errors in policy."))?;
-    known(document, &["Version", "Id", "Statement"])?;
-    let variables = match document.get("Version") {
-        None => false,
-        Some(version) => match version.as_str() {
-            Some("2012-10-17") => true,
-            Some("2008-10-17") => false,
-            _ => {
-                return Err(malformed(
-                    "The policy is not in the valid JSON format: its Version must be 2012-10-17 or 2008-10-17.",
-                ));
-            }
-        },
-    };
-    if matches!(kind, Some(Kind::Scp | Kind::Rcp)) && !variables {
-        return Err(malformed(
-            "The provided policy document does not meet the requirements of the specified policy type.",
-        ));
-    }
-    let statements = match document.get("Statement") {
-        Some(Value::Array(statements)) if !statements.is_empty() => {
-            statements.iter().collect::<Vec<_>>()
-        }
-        Some(statement @ Value::Object(_)) => vec![statement],
-        _ => return Err(malformed("Missing required field Statement")),
-    };
-    let mut sids = std::collections::HashSet::new();
-    let statements = statements
-        .into_iter()
-        .map(|statement| {
-            let statement =
-                statement.as_object().ok_or_else(|| malformed("Syntax errors in policy."))?;
-            if let Some(sid) = statement.get("Sid") {
-                let sid = sid.as_str().ok_or_else(|| malformed("Sid must be a string"))?;
-                if !sid.is_empty() && !sids.insert(sid) {
-                    return Err(Malformed(format!(
-                        "Statement IDs (SID) in a single policy must be unique: {sid}."
-                    )));
-                }
-            }
-            self::statement(statement, kind, variables)
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(Policy { statements })
-}
-
-fn statement(
-    statement: &Map<String, Value>,
-    kind: Option<Kind>,
-    variables: bool,
-) -> Result<Statement, Malformed> {
-    known(
-        statement,
-        &[
-            "Sid",
-            "Effect",
-            "Principal",
-            "NotPrincipal",
-            "Action",
-            "NotAction",
-            "Resource",
-            "NotResource",
-            "Condition",
-        ],
-    )?;
-    let refuse = |what: String| Err(Malformed(what));
-    let deny = match statement.get("Effect").and_then(Value::as_str) {
-        Some("Allow") => false,
-        Some("Deny") => true,
-        Some(other) => return refuse(format!("Invalid effect: {other}")),
-        None => return refuse("Missing required field Effect".to_owned()),
-    };
-    let principals = either(statement, "Principal", "NotPrincipal")?
-        .map(|(not, value)| Ok::<_, Malformed>(Negatable { not, of: Principals::new(value)? }))
-        .transpose()?;
-    match kind {
-        Some(Kind::Identity | Kind::Session) if principals.is_some() => {
-            return refuse("Policy document should not specify a principal.".to_owned());
-        }
-        Some(Kind::Scp) if principals.is_some() => {
-            return refuse("The provided policy document does not meet the requirements of the specified policy type.".to_owned());
-        }
-        Some(Kind::Rcp)
-            if !deny
-                || statement.get("Principal").and_then(Value::as_str) != Some("*")
-                || statement.contains_key("NotAction") =>
-        {
-            return refuse("The provided policy document does not meet the requirements of the specified policy type.".to_owned());
-        }
-        Some(Kind::Resource | Kind::Trust) if principals.is_none() => {
-            return refuse("Missing required field Principal".to_owned());
-        }
-        _ => {}
-    }
-    let Some((not, actions)) = either(statement, "Action", "NotAction")? else {
-        return refuse("Missing required field Action".to_owned());
-    };
-    let actions = strings(actions).ok_or_else(|| Malformed("Action must be strings".to_owned()))?;
-    for action in &actions {
-        if kind == Some(Kind::Trust) && !action.starts_with("sts:") && action != "*" {
-            return refuse("AssumeRole policy may only specify STS AssumeRole actions.".to_owned());
-        }
-        let vendor = action.split_once(':').map(|(vendor, _)| vendor);
-        if action != "*" && vendor.is_none_or(|vendor| vendor.is_empty() || vendor.contains(' ')) {
-            return refuse(
-                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-                    .to_owned(),
-            );
-        }
-    }
-    let resources = either(statement, "Resource", "NotResource")?;
-    match (kind, resources) {
-        (Some(Kind::Trust), Some(_)) => {
-            return refuse("Has prohibited field Resource".to_owned());
-        }
-        (Some(Kind::Identity | Kind::Session), None) => {
-            return refuse("Policy statement must contain resources.".to_owned());
-        }
-        (Some(Kind::Resource), None) => {
-            return refuse("Missing required field Resource".to_owned());
-        }
-        (Some(Kind::Scp | Kind::Rcp), None) => {
-            return refuse("The provided policy document does not meet the requirements of the specified policy type.".to_owned());
-        }
-        _ => {}
-    }
-    let resources = resources
-        .map(|(not, value)| {
-            let texts =
-                strings(value).ok_or_else(|| Malformed("Resource must be strings".to_owned()))?;
-            for text in &texts {
-                if text != "*" && !(text.starts_with("arn:") && text.split(':').count() >= 6) {
-                    return Err(Malformed(format!(
-                        "Resource {text} must be in ARN format or \"*\"."
-                    )));
-                }
-            }
-            let of = texts.iter().map(|text| Pattern::new(text, variables)).collect();
-            Ok(Negatable { not, of })
-        })
-        .transpose()?;
-    let mut conditions = Vec::new();
-    if let Some(block) = statement.get("Condition") {
-        let block =
-            block.as_object().ok_or_else(|| Malformed("Condition must be an object".to_owned()))?;
-        for (operator, keys) in block {
-            let keys = keys
-                .as_object()
-                .ok_or_else(|| Malformed(format!("Condition {operator} must be an object")))?;
-            for (key, values) in keys {
-                conditions
-                    .push(Condition::new(operator, key, values, variables).map_err(Malformed)?);
-            }
-        }
-    }
-    let literal = |text: &String| {
-        Pattern::new(text, false).expand(&|_| None).map(std::borrow::Cow::into_owned)
-    };
-    Ok(Statement {
-        deny,
-        principals,
-        actions: Negatable { not, of: actions.iter().filter_map(literal).collect() },
-        resources,
-        conditions,
-    })
-}
-
-/// An element or its `Not` form, and which of the two it is.
-fn either<'a>(
-    statement: &'a Map<String, Value>,
-    name: &str,
-    not: &str,
-) -> Result<Option<(bool, &'a Value)>, Malformed> {
-    match (statement.get(name), statement.get(not)) {
-        (Some(_), Some(_)) => {
-            Err(Malformed(format!("Statement cannot contain both {name} and {not}")))
-        }
-        (Some(value), None) => Ok(Some((false, value))),
-        (None, Some(value)) => Ok(Some((true, value))),
-        (None, None) => Ok(None),
-    }
-}
-
-/// One string or several.
-pub(super) fn strings(value: &Value) -> Option<Vec<String>> {
-    match value {
-        Value::String(text) => Some(vec![text.clone()]),
-        Value::Array(items) if !items.is_empty() => {
-            items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
-        }
-        _ => None,
-    }
-}
-
-fn known(object: &Map<String, Value>, names: &[&str]) -> Result<(), Malformed> {
-    match object.keys().find(|name| !names.contains(&name.as_str())) {
-        Some(unknown) => Err(Malformed(format!("Unknown field {unknown}"))),
-        None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn malformed_policies_are_refused_for_their_kind() {
-        let allow = r#""Effect":"Allow","Action":"s3:GetObject""#;
-        let all = r#""Resource":"*""#;
-        let anyone = r#""Principal":"*""#;
-        let document = |statement: &str| {
-            format!(r#"{{"Version":"2012-10-17","Statement":[{{{statement}}}]}}"#)
-        };
-        for (text, kind, accepted) in [
-            (document(&format!("{allow},{all}")), Kind::Identity, true),
-            (document(allow), Kind::Identity, false),
-            (document(&format!("{allow},{all},{anyone}")), Kind::Identity, false),
-            (document(&format!("{allow},{all},{anyone}")), Kind::Resource, true),
-            (document(&format!("{allow},{all}")), Kind::Resource, false),
-            (document(&format!("{allow},{all}")), Kind::Scp, true),
-            (document(&format!("{allow},{all},{anyone}")), Kind::Scp, false),
-            (document(&format!("{allow},{all},{anyone}")), Kind::Rcp, false),
-            (
-                document(&format!("{allow},{all},{anyone}").replace("Allow", "Deny")),
-                Kind::Rcp,
-                true,
-            ),
-            (document(&format!("{allow},{all}").replace("Allow", "Deny")), Kind::Rcp, false),
-            (document(&format!("{allow},{anyone}")), Kind::Trust, false),
-            (
-                document(&format!(r#""Effect":"Allow","Action":"sts:AssumeRole",{anyone}"#)),
-                Kind::Trust,
-                true,
-            ),
-            (document(&format!("{allow},{all},\"Colour\":\"red\"")), Kind::Identity, false),
-            (document(r#""Effect":"allow","Action":"s3:*","Resource":"*""#), Kind::Identity, false),
-            (
-                document(r#""Effect":"Allow","Action":"GetObject","Resource":"*""#),
-                Kind::Identity,
-                false,
-            ),
-            (
-                document(r#""Effect":"Allow","Action":"s3:*","Resource":"bucket"#),
-                Kind::Identity,
-                false,
-            ),
-            ("{".to_owned(), Kind::Identity, false),
-            (r#"{"Version":"2012-10-17"}"#.to_owned(), Kind::Identity, false),
-            (r#"{"Version":"2013-10-17","Statement":[]}"#.to_owned(), Kind::Identity, false),
-        ] {
-            assert_eq!(parse(&text, kind).is_ok(), accepted, "{kind:?} {text}");
-        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Request, condition::Keys};
+use super::Request;
 use crate::{
     names::AccountId,
+    policy::eval::ConditionKeys,
     sandbox::{
         auth::{Caller, Identity},
         clock::real_now,
@@ -104,7 +105,7 @@ impl Context<'_> {
     }
 }
 
-impl Keys for Context<'_> {
+impl ConditionKeys for Context<'_> {
     fn values(&self, key: &str) -> Vec<Cow<'_, str>> {
         let told: Vec<_> = self
             .request

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use super::{Document, Kind};
+use super::{Document, PolicyType};
 
 /// Names (with path) and texts. Source: the AWS managed policy reference.
 const MANAGED: [(&str, &str); 8] = [
@@ -43,7 +43,7 @@ const MANAGED: [(&str, &str); 8] = [
 static DOCUMENTS: LazyLock<BTreeMap<&'static str, Document>> = LazyLock::new(|| {
     MANAGED
         .iter()
-        .filter_map(|(name, text)| Some((*name, Document::new(*text, Kind::Identity).ok()?)))
+        .filter_map(|(name, text)| Some((*name, Document::new(*text, PolicyType::Identity).ok()?)))
         .collect()
 });
 

@@ -1,20 +1,14 @@
 //! May this caller do this? Service control policies, identity policies,
 //! session policies and resource policies, evaluated as AWS does.
 
-mod ask;
-mod condition;
 mod document;
 mod keys;
 mod managed;
-mod pattern;
-mod principal;
 
-pub(crate) use ask::{Asked, Question, Says, Who};
-pub(super) use document::{Document, Kind, Malformed, Policy, parse};
+pub(super) use document::Document;
 pub(super) use managed::managed;
 
-use condition::Keys;
-use principal::Named;
+pub(super) use crate::policy::eval::{MalformedPolicy, PolicyType};
 
 use super::{
     api::ApiError,
@@ -22,12 +16,7 @@ use super::{
     world::Control,
 };
 use crate::names::{AccountId, Region};
-
-/// Whether `text` matches a pattern with `*` and `?`, in any case.
-pub(crate) fn glob(pattern: &str, text: &str) -> bool {
-    let pattern = pattern::Pattern::new(pattern, false);
-    pattern.expand(&|_| None).is_some_and(|p| pattern::matches(&p, text.as_bytes(), true))
-}
+use crate::policy::eval::{ConditionKeys, Decision, Grant, PolicyEvaluator, Principal};
 
 /// What a request asks to do, and what is known about it.
 #[derive(Debug)]
@@ -42,7 +31,7 @@ pub(super) struct Request<'a> {
     /// endpoint, `us-east-1` for global services.
     pub(super) region: &'a Region,
     /// The resource's own policy, where it has one.
-    pub(super) resource_policy: Option<&'a Policy>,
+    pub(super) resource_policy: Option<&'a PolicyEvaluator>,
     /// Condition keys beside the global ones that the caller itself tells:
     /// (`s3:x-amz-acl`, value). More than one entry of a key is a list.
     pub(super) context: &'a [(&'a str, String)],
@@ -65,67 +54,57 @@ impl From<Denial> for ApiError {
     }
 }
 
-/// What one set of policies says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Denied,
-    Allowed(Named),
-    Silent,
+/// The ARNs by which policies name a caller.
+struct Arns {
+    principal: String,
+    session: String,
 }
 
-impl Policy {
-    /// What the policy says; principals count only where `principals` is set.
-    fn verdict(
-        &self,
-        caller: Option<&Caller>,
-        request: &Request<'_>,
-        keys: &dyn Keys,
-        principals: bool,
-    ) -> Verdict {
-        let mut verdict = Verdict::Silent;
-        for statement in &self.statements {
-            let named = match &statement.principals {
-                Some(element) if principals => {
-                    let named = element.of.name(caller);
-                    match (element.not, named) {
-                        (false, named) => named,
-                        (true, Named::No) => Named::Itself,
-                        (true, _) => Named::No,
-                    }
-                }
-                _ => Named::Itself,
-            };
-            if named == Named::No || !statement.covers(request.action, request.resource, keys) {
-                continue;
+impl Arns {
+    fn of(caller: &Caller) -> Self {
+        Self { principal: caller.principal_arn(), session: caller.arn() }
+    }
+
+    fn principal<'a>(&'a self, caller: &'a Caller) -> Principal<'a> {
+        let account = &caller.account;
+        match &caller.identity {
+            Identity::Root => Principal::Root(account),
+            Identity::User(_) => Principal::User { account, arn: &self.principal },
+            Identity::AssumedRole { .. } => {
+                Principal::Role { account, arn: &self.principal, session_arn: Some(&self.session) }
             }
-            if statement.deny {
-                return Verdict::Denied;
-            }
-            verdict = match verdict {
-                Verdict::Allowed(before) => Verdict::Allowed(before.max(named)),
-                _ => Verdict::Allowed(named),
-            };
+            Identity::Service { principal, .. } => Principal::Service(principal),
         }
-        verdict
     }
 }
 
-/// The verdict of several policies that are read as one.
-fn together<'a>(
-    policies: impl Iterator<Item = &'a Policy>,
-    caller: &Caller,
+/// The decision of several policies that are read as one.
+fn combined<'a>(
+    policies: impl Iterator<Item = &'a PolicyEvaluator>,
+    principal: Principal<'_>,
     request: &Request<'_>,
-    keys: &dyn Keys,
-) -> Verdict {
-    let mut together = Verdict::Silent;
+    keys: &dyn ConditionKeys,
+) -> Decision {
+    let mut combined = Decision::NotApplicable;
     for policy in policies {
-        match policy.verdict(Some(caller), request, keys, false) {
-            Verdict::Denied => return Verdict::Denied,
-            Verdict::Silent => {}
-            allowed @ Verdict::Allowed(_) => together = allowed,
+        match request.evaluate(policy, principal, keys) {
+            denied @ Decision::Denied { .. } => return denied,
+            Decision::NotApplicable => {}
+            allowed @ Decision::Allowed { .. } => combined = allowed,
         }
     }
-    together
+    combined
+}
+
+impl Request<'_> {
+    fn evaluate(
+        &self,
+        policy: &PolicyEvaluator,
+        principal: Principal<'_>,
+        keys: &dyn ConditionKeys,
+    ) -> Decision {
+        policy.evaluate_with(principal, self.action, self.resource, keys)
+    }
 }
 
 impl Control {
@@ -150,9 +129,14 @@ impl Control {
         request: &Request<'_>,
     ) -> Result<(), Denial> {
         let keys = keys::Context { control: self, caller, request };
-        let resource_verdict = request
+        let arns = caller.map(Arns::of);
+        let principal = match (caller, &arns) {
+            (Some(caller), Some(arns)) => arns.principal(caller),
+            _ => Principal::Anonymous,
+        };
+        let by_resource = request
             .resource_policy
-            .map_or(Verdict::Silent, |policy| policy.verdict(caller, request, &keys, true));
+            .map_or(Decision::NotApplicable, |policy| request.evaluate(policy, principal, &keys));
         let denied = |kind: &str| Denial {
             explicit: true,
             message: format!(
@@ -169,16 +153,16 @@ impl Control {
                 request.action
             ),
         };
-        if self.denied_by_rcps(caller, request, &keys) {
+        if self.denied_by_rcps(caller, principal, request, &keys) {
             return Err(denied("resource control policy"));
         }
         let Some(caller) =
             caller.filter(|caller| !matches!(caller.identity, Identity::Service { .. }))
         else {
-            return match resource_verdict {
-                Verdict::Denied => Err(denied("resource-based policy")),
-                Verdict::Allowed(_) => Ok(()),
-                Verdict::Silent => Err(unallowed("resource-based policy")),
+            return match by_resource {
+                Decision::Denied { .. } => Err(denied("resource-based policy")),
+                Decision::Allowed { .. } => Ok(()),
+                Decision::NotApplicable => Err(unallowed("resource-based policy")),
             };
         };
         if self.revoked.contains(caller.account.as_str())
@@ -186,56 +170,62 @@ impl Control {
         {
             return Err(denied("identity-based policy"));
         }
-        let say = |policies: &mut dyn Iterator<Item = &Policy>| {
-            together(policies, caller, request, &keys)
+        let decide = |policies: &mut dyn Iterator<Item = &PolicyEvaluator>| {
+            combined(policies, principal, request, &keys)
         };
-        if resource_verdict == Verdict::Denied {
+        if by_resource.is_denied() {
             return Err(denied("resource-based policy"));
         }
         if self.bound_by_scps(caller)
             && let Some(organization) = &self.organization
         {
             for level in organization.scps_of(&caller.account) {
-                match say(&mut level.map(Document::policy)) {
-                    Verdict::Denied => return Err(denied("service control policy")),
-                    Verdict::Silent => return Err(unallowed("service control policy")),
-                    Verdict::Allowed(_) => {}
+                match decide(&mut level.map(Document::evaluator)) {
+                    Decision::Denied { .. } => return Err(denied("service control policy")),
+                    Decision::NotApplicable => return Err(unallowed("service control policy")),
+                    Decision::Allowed { .. } => {}
                 }
             }
         }
         let own = self.accounts.get(&caller.account).map(|account| &account.iam);
-        let identity = match (&caller.identity, own) {
-            (Identity::Root, _) => Verdict::Allowed(Named::Itself),
-            (identity, Some(iam)) => say(&mut iam.policies_of(identity).map(Document::policy)),
-            (_, None) => Verdict::Silent,
+        let allowed_by_identity = match (&caller.identity, own) {
+            (Identity::Root, _) => true,
+            (identity, Some(iam)) => {
+                match decide(&mut iam.policies_of(identity).map(Document::evaluator)) {
+                    Decision::Denied { .. } => return Err(denied("identity-based policy")),
+                    decision => decision.is_allowed(),
+                }
+            }
+            (_, None) => false,
         };
-        if identity == Verdict::Denied {
-            return Err(denied("identity-based policy"));
-        }
         let mut bound_to = None;
         if let Some(iam) = own.filter(|iam| iam.is_bounded(&caller.identity)) {
             let boundary = iam.boundary_of(&caller.identity);
-            match say(&mut boundary.into_iter().map(Document::policy)) {
-                Verdict::Denied => return Err(denied("permissions boundary")),
-                Verdict::Silent => bound_to = Some("permissions boundary"),
-                Verdict::Allowed(_) => {}
+            match decide(&mut boundary.into_iter().map(Document::evaluator)) {
+                Decision::Denied { .. } => return Err(denied("permissions boundary")),
+                Decision::NotApplicable => bound_to = Some("permissions boundary"),
+                Decision::Allowed { .. } => {}
             }
         }
         if let Some(session) = &caller.session_policy {
-            match say(&mut std::iter::once(session.policy())) {
-                Verdict::Denied => return Err(denied("session policy")),
-                Verdict::Silent => bound_to = Some("session policy"),
-                Verdict::Allowed(_) => {}
+            match decide(&mut std::iter::once(session.evaluator())) {
+                Decision::Denied { .. } => return Err(denied("session policy")),
+                Decision::NotApplicable => bound_to = Some("session policy"),
+                Decision::Allowed { .. } => {}
             }
         }
-        let by_identity = matches!(identity, Verdict::Allowed(_)) && bound_to.is_none();
+        let by_identity = allowed_by_identity && bound_to.is_none();
         let same_account = caller.account == *request.resource_account;
         let missing = bound_to.unwrap_or("identity-based policy");
-        match resource_verdict {
+        let granted = match by_resource {
+            Decision::Allowed { grant, .. } => Some(grant),
+            _ => None,
+        };
+        match granted {
             // Cross-account, and where only the account was named, both.
-            Verdict::Allowed(Named::Account) if by_identity => Ok(()),
-            Verdict::Allowed(Named::Account) => Err(unallowed(missing)),
-            Verdict::Allowed(_) if !same_account => {
+            Some(Grant::Account) if by_identity => Ok(()),
+            Some(Grant::Account) => Err(unallowed(missing)),
+            Some(_) if !same_account => {
                 if by_identity {
                     Ok(())
                 } else {
@@ -243,13 +233,13 @@ impl Control {
                 }
             }
             // No bound of the caller's own reaches what its session was given.
-            Verdict::Allowed(Named::Session) => Ok(()),
-            Verdict::Allowed(_) => bound_to.map_or(Ok(()), |bound| Err(unallowed(bound))),
-            _ if !same_account || self_governed(request) => {
+            Some(Grant::Session) => Ok(()),
+            Some(Grant::Principal) => bound_to.map_or(Ok(()), |bound| Err(unallowed(bound))),
+            None if !same_account || self_governed(request) => {
                 Err(unallowed(if by_identity { "resource-based policy" } else { missing }))
             }
-            _ if by_identity => Ok(()),
-            _ => Err(unallowed(missing)),
+            None if by_identity => Ok(()),
+            None => Err(unallowed(missing)),
         }
     }
 
@@ -261,8 +251,9 @@ impl Control {
     fn denied_by_rcps(
         &self,
         caller: Option<&Caller>,
+        principal: Principal<'_>,
         request: &Request<'_>,
-        keys: &dyn Keys,
+        keys: &dyn ConditionKeys,
     ) -> bool {
         let Some(organization) = &self.organization else { return false };
         let supported = request
@@ -277,9 +268,10 @@ impl Control {
             return false;
         }
         let levels = organization.rcps_of(request.resource_account);
-        levels.into_iter().flatten().any(|document| {
-            document.policy().verdict(caller, request, keys, true) == Verdict::Denied
-        })
+        levels
+            .into_iter()
+            .flatten()
+            .any(|document| request.evaluate(document.evaluator(), principal, keys).is_denied())
     }
 
     /// SCPs bind neither the management account nor service-linked roles.

@@ -31,7 +31,7 @@ fn document(effect: &str, principal: &str, action: &str, condition: &str) -> Doc
     let text = format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"{effect}",{principal}"Action":"{action}","Resource":"*","Condition":{{{condition}}}}}]}}"#
     );
-    let kind = if principal.is_empty() { Kind::Identity } else { Kind::Resource };
+    let kind = if principal.is_empty() { PolicyType::Identity } else { PolicyType::Resource };
     Document::new(text, kind).unwrap()
 }
 
@@ -48,7 +48,7 @@ fn decide(
         resource: "arn:aws:s3:::bucket/key",
         resource_account: owner,
         region: &region,
-        resource_policy: policy.map(Document::policy),
+        resource_policy: policy.map(Document::evaluator),
         context: &[],
         secure_transport: true,
     };

@@ -7,7 +7,7 @@ use super::{bucket::Policy, error::refuse};
 use crate::{
     names::Partition,
     sandbox::{
-        policy::{Document, Kind},
+        policy::{Document, PolicyType},
         principals,
         world::Control,
     },
@@ -43,7 +43,7 @@ fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> S3Error {
 pub(super) fn parse(text: String) -> Result<Policy, String> {
     let json: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let is_public = statements(&json).iter().any(|statement| is_public(statement));
-    let document = Document::new(text, Kind::Resource).map_err(|malformed| malformed.0)?;
+    let document = Document::new(text, PolicyType::Resource).map_err(|malformed| malformed.0)?;
     Ok(Policy { document, is_public })
 }
 

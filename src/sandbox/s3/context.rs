@@ -163,7 +163,7 @@ impl<'a> Cx<'a> {
             // A request is sent to the endpoint of the Region that it is signed for, an
             // unsigned one to the bucket's.
             region: self.region.unwrap_or(&bucket.region),
-            resource_policy: policy.map(|policy| policy.document.policy()),
+            resource_policy: policy.map(|policy| policy.document.evaluator()),
             context: &keys,
             secure_transport: self.session.tls.is_some(),
         };

@@ -11,10 +11,8 @@ use serde_json::Value;
 use super::{ApiError, Call, Control};
 use crate::{
     names::AccountId,
-    sandbox::{
-        policy::{Policy, Request},
-        world::Account,
-    },
+    policy::eval::PolicyEvaluator,
+    sandbox::{policy::Request, world::Account},
 };
 
 /// A member that is a string with something in it.
@@ -144,7 +142,7 @@ impl Call<'_> {
         control: &Control,
         resource: &str,
         resource_account: &AccountId,
-        resource_policy: Option<&Policy>,
+        resource_policy: Option<&PolicyEvaluator>,
     ) -> Result<(), ApiError> {
         let action = format!("{}:{}", self.service.action_prefix(), self.operation);
         control.authorize(

@@ -5,18 +5,16 @@ use serde_json::Value;
 
 use crate::{
     names::AccountId,
-    sandbox::{
-        auth::{Caller, Identity},
-        policy::{Kind, Policy, glob, parse},
-    },
+    policy::eval::{PolicyEvaluator, PolicyType, matches_wildcards},
+    sandbox::auth::{Caller, Identity},
 };
 
-/// A resource's policy: as it was put, and parsed.
+/// A resource's policy: as it was put, and its evaluator.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(in crate::sandbox) struct ResourcePolicy {
     text: String,
-    parsed: std::sync::Arc<Policy>,
+    evaluator: std::sync::Arc<PolicyEvaluator>,
     statements: Vec<Value>,
 }
 
@@ -33,8 +31,9 @@ impl TryFrom<String> for ResourcePolicy {
         if statements.iter().any(|s| !matches!(s["Effect"].as_str(), Some("Allow" | "Deny"))) {
             return Err("a statement's Effect is neither Allow nor Deny".to_owned());
         }
-        let parsed = parse(&text, Kind::Resource).map_err(|error| error.to_string())?;
-        Ok(Self { text, parsed: std::sync::Arc::new(parsed), statements })
+        let evaluator = PolicyEvaluator::of_type(&text, PolicyType::Resource)
+            .map_err(|error| error.to_string())?;
+        Ok(Self { text, evaluator: std::sync::Arc::new(evaluator), statements })
     }
 }
 
@@ -50,9 +49,9 @@ impl ResourcePolicy {
         &self.text
     }
 
-    /// What it means.
-    pub(in crate::sandbox) fn parsed(&self) -> &Policy {
-        &self.parsed
+    /// Its evaluator.
+    pub(in crate::sandbox) fn evaluator(&self) -> &PolicyEvaluator {
+        &self.evaluator
     }
 
     /// Whether some statement hands an action over to an account's own IAM, by
@@ -75,7 +74,9 @@ impl ResourcePolicy {
     fn allows(&self, action: &str, principal: impl Fn(&str) -> bool) -> bool {
         self.statements.iter().any(|statement| {
             statement["Effect"] == "Allow"
-                && one_or_many(&statement["Action"]).iter().any(|pattern| glob(pattern, action))
+                && one_or_many(&statement["Action"])
+                    .iter()
+                    .any(|pattern| matches_wildcards(pattern, action))
                 && principals(&statement["Principal"]).iter().any(|id| principal(id))
         })
     }

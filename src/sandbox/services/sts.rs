@@ -13,7 +13,7 @@ use crate::sandbox::{
     api::ApiError,
     auth::{Caller, Identity},
     clock::real_now,
-    policy::{Document, Kind, Request},
+    policy::{Document, PolicyType, Request},
     totp,
     world::{ALPHANUMERIC, AccessKey, BASE32},
 };
@@ -85,7 +85,7 @@ fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         resource: arn,
         resource_account: &account,
         region: call.region,
-        resource_policy: Some(role.trust.policy()),
+        resource_policy: Some(role.trust.evaluator()),
         context: &context,
         secure_transport: call.secure_transport,
     };
@@ -108,7 +108,7 @@ fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         "MaxSessionDuration set for this role",
     )?;
     let session_policy = text(call.input, "Policy")
-        .map(|policy| Document::new(policy, Kind::Session))
+        .map(|policy| Document::new(policy, PolicyType::Session))
         .transpose()
         .map_err(|malformed| ApiError::new("MalformedPolicyDocument", malformed.0))?;
     let identity =

@@ -186,7 +186,7 @@ fn may_assume(control: &Control, trail: &Trail, owner: &AccountId, role: &Arn) -
                 resource: &resource,
                 resource_account: owner,
                 region: &trail.home_region,
-                resource_policy: Some(trust.policy()),
+                resource_policy: Some(trust.evaluator()),
                 context: &[],
                 secure_transport: true,
             },

@@ -11,7 +11,7 @@ use crate::{
     names::Arn,
     sandbox::{
         api::ApiError,
-        policy::Kind,
+        policy::PolicyType,
         services::input::{tag_list, text, texts},
     },
 };
@@ -104,7 +104,7 @@ fn grants_mut<'a>(
 
 fn put(world: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let policy = name(call, "PolicyName")?;
-    let document = document(call, "PolicyDocument", Kind::Identity)?;
+    let document = document(call, "PolicyDocument", PolicyType::Identity)?;
     let size = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
     let grants = grants_mut(control, call, holder)?;
     let others = grants.inline.iter().filter(|(name, _)| *name != policy);

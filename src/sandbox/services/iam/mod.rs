@@ -26,7 +26,7 @@ use super::{
 };
 use crate::sandbox::{
     api::ApiError,
-    policy::{Document, Kind, Request},
+    policy::{Document, PolicyType, Request},
 };
 
 pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
@@ -119,11 +119,11 @@ fn path(call: &Call<'_>) -> Result<String, ApiError> {
 }
 
 /// A policy that a call brings.
-fn document(call: &Call<'_>, member: &str, kind: Kind) -> Result<Document, ApiError> {
+fn document(call: &Call<'_>, member: &str, kind: PolicyType) -> Result<Document, ApiError> {
     let text = text(call.input, member).ok_or_else(|| missing(member))?;
     let malformed = |what: String| ApiError::new("MalformedPolicyDocument", what);
     // IAM's own words, as recorded from `CreateRole`.
-    if kind == Kind::Trust && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+    if kind == PolicyType::Trust && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
         return Err(malformed("This policy contains invalid Json".to_owned()));
     }
     Document::new(text, kind).map_err(|error| malformed(error.0))
@@ -131,14 +131,14 @@ fn document(call: &Call<'_>, member: &str, kind: Kind) -> Result<Document, ApiEr
 
 /// A trust policy that a call brings, whose principals all exist.
 fn trust(control: &Control, call: &Call<'_>, member: &str) -> Result<Document, ApiError> {
-    let document = document(call, member, Kind::Trust)?;
+    let document = document(call, member, PolicyType::Trust)?;
     let malformed = |message| ApiError::new("MalformedPolicyDocument", message);
     let text =
         crate::sandbox::principals::resolved(control, call.caller.partition, document.text())
             .map_err(|unknown| {
                 malformed(format!("Invalid principal in policy: \"AWS\":\"{unknown}\""))
             })?;
-    Document::new(text, Kind::Trust).map_err(|error| malformed(error.0))
+    Document::new(text, PolicyType::Trust).map_err(|error| malformed(error.0))
 }
 
 /// The text of a policy as IAM answers it: percent-encoded.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::sandbox::{
     api::ApiError,
-    policy::{Document, Kind, managed},
+    policy::{Document, PolicyType, managed},
     services::input::{flag, seconds, text},
     world::BASE32,
 };
@@ -125,7 +125,7 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     let path = path(call)?;
     let policy_arn = arn(call.caller.partition, &call.caller.account, "policy", &path, name);
     call.allow(control, &policy_arn)?;
-    let document = sized(document(call, "PolicyDocument", Kind::Identity)?)?;
+    let document = sized(document(call, "PolicyDocument", PolicyType::Identity)?)?;
     let now = world.clock.now();
     let policy = ManagedPolicy {
         id: format!("ANPA{}", world.random_text(BASE32, 17)),
@@ -204,7 +204,7 @@ fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
 fn create_version(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
-    let document = sized(document(call, "PolicyDocument", Kind::Identity)?)?;
+    let document = sized(document(call, "PolicyDocument", PolicyType::Identity)?)?;
     let now = world.clock.now();
     let policy = own_mut(control, call, policy_arn)?;
     if policy.versions.len() >= MAX_VERSIONS {

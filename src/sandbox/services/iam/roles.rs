@@ -10,7 +10,7 @@ use crate::{
     names::{AccountId, Partition},
     sandbox::{
         api::ApiError,
-        policy::{Document, Kind},
+        policy::{Document, PolicyType},
         principals,
         services::input::{number, seconds, tag_list, text},
         world::BASE32,
@@ -244,12 +244,12 @@ fn create_service_linked(world: &World, control: &mut Control, call: &Call<'_>) 
             "Action": "sts:AssumeRole",
         }],
     });
-    let grant = Document::new(SERVICE_POLICY, Kind::Identity).map_err(|_| invalid())?;
+    let grant = Document::new(SERVICE_POLICY, PolicyType::Identity).map_err(|_| invalid())?;
     let role = Role {
         id: format!("AROA{}", world.random_text(BASE32, 17)),
         path,
         created_at: world.clock.now(),
-        trust: Document::new(trust.to_string(), Kind::Trust).map_err(|_| invalid())?,
+        trust: Document::new(trust.to_string(), PolicyType::Trust).map_err(|_| invalid())?,
         grants: Grants {
             inline: [("ServiceRolePolicy".to_owned(), grant)].into(),
             ..Grants::default()

@@ -124,7 +124,7 @@ pub(super) fn allow(
             resource: &resource,
             resource_account: owner,
             region,
-            resource_policy: Some(key.policy.parsed()),
+            resource_policy: Some(key.policy.evaluator()),
             context: &context,
             secure_transport,
         },

@@ -12,7 +12,7 @@ use crate::{
     names::{AccountId, UnitId},
     sandbox::{
         api::ApiError,
-        policy::{Document, Kind},
+        policy::{Document, PolicyType},
         services::input::text,
         world::LOWER,
     },
@@ -130,7 +130,8 @@ fn content(text: &str, kind: &str) -> Result<Document, ApiError> {
             ),
         ));
     }
-    let grammar = if kind == RCP { Kind::Rcp } else { Kind::Scp };
+    let grammar =
+        if kind == RCP { PolicyType::ResourceControl } else { PolicyType::ServiceControl };
     Document::new(text, grammar).map_err(|malformed| {
         ApiError::new(
             "MalformedPolicyDocumentException",
@@ -255,15 +256,17 @@ fn attached_of(organization: &Organization, target: &str, kind: &str) -> usize {
 }
 
 /// What every root, unit and account has of resource control policies.
-fn rcp_full_access() -> OrganizationPolicy {
+fn rcp_full_access() -> Result<OrganizationPolicy, ApiError> {
     let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
-    OrganizationPolicy {
+    let content = Document::try_from(text.to_owned())
+        .map_err(|malformed| ApiError::new("ServiceException", malformed.to_string()))?;
+    Ok(OrganizationPolicy {
         name: "RCPFullAWSAccess".to_owned(),
         description: "Allows access to every resource".to_owned(),
         kind: RCP.to_owned(),
-        content: Document::aws_managed(text),
+        content,
         aws_managed: true,
-    }
+    })
 }
 
 fn attach(organization: &mut Organization, call: &Call<'_>) -> Reply {
@@ -346,7 +349,8 @@ fn switch_type(organization: &mut Organization, call: &Call<'_>) -> Reply {
     if enable {
         let first = if kind == RCP { RCP_FULL_ACCESS } else { FULL_ACCESS };
         if kind == RCP {
-            organization.policies.entry(first.to_owned()).or_insert_with(rcp_full_access);
+            let policy = rcp_full_access()?;
+            organization.policies.entry(first.to_owned()).or_insert(policy);
         }
         let is_kind: BTreeSet<String> = organization
             .policies

@@ -110,7 +110,7 @@ fn topic_mut<'a>(
     let text = call.required(member)?;
     let arn: Arn = text.parse().map_err(|_| invalid(format!("{member} Reason: {text}")))?;
     let owner = arn.account.clone().ok_or_else(|| invalid(member))?;
-    let policy = find(control, &arn).map(|topic| topic.policy.parsed());
+    let policy = find(control, &arn).map(|topic| topic.policy.evaluator());
     call.allow_in(control, text, &owner, policy)?;
     control
         .accounts
@@ -139,7 +139,7 @@ pub(in crate::sandbox) fn may_publish(
             resource: &arn.to_string(),
             resource_account: owner,
             region,
-            resource_policy: Some(topic.policy.parsed()),
+            resource_policy: Some(topic.policy.evaluator()),
             context: &[],
             secure_transport: true,
         },

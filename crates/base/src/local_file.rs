@@ -14,7 +14,7 @@ const STREAMS: [&str; 2] = ["/dev/stdout", "/dev/stderr"];
 ///
 /// # Errors
 /// Something has the name already, be it a link that leads nowhere.
-pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+pub fn create_new(path: &Path) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -24,7 +24,7 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
 
 /// The same in place of a file or link that has the name: that is removed, and where a
 /// link leads is left alone.
-pub(crate) fn create_anew(path: &Path) -> io::Result<File> {
+pub fn create_anew(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -36,7 +36,7 @@ pub(crate) fn create_anew(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// It is longer, or cannot be read.
-pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
@@ -47,7 +47,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 /// Creates a folder for its owner alone (0700), with those above it. One that is there
 /// stays as it is.
-pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+pub fn create_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -56,7 +56,7 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Creates a folder for its owner alone, where there is nothing of its name.
-pub(crate) fn create_new_folder(path: &Path) -> io::Result<()> {
+pub fn create_new_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -68,7 +68,7 @@ pub(crate) fn create_new_folder(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// The name is a symbolic link's, see [`refuse_link`].
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     refuse_link(path)?;
     if path.exists() && !path.is_file() {
         return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
@@ -87,14 +87,14 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A name of its own in the same folder.
-pub(crate) fn beside(path: &Path) -> PathBuf {
+pub fn beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{:016x}", fastrand::u64(..)))
 }
 
 /// Refuses a symbolic link as the name of a file to write. The process's own streams
 /// are links, and are not refused.
-pub(crate) fn refuse_link(path: &Path) -> io::Result<()> {
+pub fn refuse_link(path: &Path) -> io::Result<()> {
     let is_stream = STREAMS.iter().any(|stream| path == Path::new(stream));
     let is_link = fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink());
     if is_link && !is_stream {
@@ -104,7 +104,7 @@ pub(crate) fn refuse_link(path: &Path) -> io::Result<()> {
 }
 
 /// Whether others than its owner can change a file.
-pub(crate) fn is_writable_by_others(path: &Path) -> bool {
+pub fn is_writable_by_others(path: &Path) -> bool {
     #[cfg(unix)]
     return fs::metadata(path).is_ok_and(|about| {
         use std::os::unix::fs::PermissionsExt as _;

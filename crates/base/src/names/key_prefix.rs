@@ -17,7 +17,7 @@ pub struct KeyPrefix(Box<str>);
 super::string_name!(KeyPrefix, r"^[^\u0000-\u001f\u007f]{1,200}$");
 
 /// The most characters that a trail's prefix has.
-pub(crate) const MOST_CHARACTERS: usize = 200;
+pub const MOST_CHARACTERS: usize = 200;
 
 impl KeyPrefix {
     /// Whether every tool can read keys with it: S3's safe characters, no slash

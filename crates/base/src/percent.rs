@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 /// Undoes percent-encoding; what is no escape stays as it is.
-pub(crate) fn decode_lossy(text: &str) -> String {
+pub fn decode_lossy(text: &str) -> String {
     String::from_utf8_lossy(&bytes(text).0).into_owned()
 }
 
 /// Undoes percent-encoding; `None` where a `%` begins no escape, or the bytes
 /// are no UTF-8.
-pub(crate) fn decode(text: &str) -> Option<String> {
+pub fn decode(text: &str) -> Option<String> {
     let (bytes, whole) = bytes(text);
     String::from_utf8(bytes).ok().filter(|_| whole)
 }
@@ -31,7 +31,7 @@ fn bytes(text: &str) -> (Vec<u8>, bool) {
 }
 
 /// Percent-encodes all but unreserved characters and those of `kept`.
-pub(crate) fn encode(text: &str, kept: &str) -> String {
+pub fn encode(text: &str, kept: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric()

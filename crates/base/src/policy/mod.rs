@@ -8,6 +8,7 @@ mod changes;
 mod deleted;
 mod denies;
 mod document;
+pub mod eval;
 mod limits;
 mod meaning;
 mod merge;

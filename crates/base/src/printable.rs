@@ -15,12 +15,12 @@ fn is_hidden(c: char) -> bool {
 }
 
 /// A text of one line: line breaks are escaped too.
-pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+pub fn plain(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden)
 }
 
 /// A text of several lines, which may have tabs.
-pub(crate) fn lines(text: &str) -> Cow<'_, str> {
+pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| is_hidden(c) && !matches!(c, '\n' | '\t'))
 }
 

@@ -21,7 +21,7 @@ impl Default for TopicName {
 
 impl TopicName {
     /// The topic of the alarms, where none is named.
-    pub(crate) fn alarms() -> Self {
+    pub fn alarms() -> Self {
         Self("orgtrail-alarms".into())
     }
 

@@ -21,7 +21,7 @@ pub use arn::Arn;
 pub use bucket_name::BucketName;
 pub use key_alias::KeyAlias;
 pub use key_prefix::KeyPrefix;
-pub(crate) use key_prefix::MOST_CHARACTERS;
+pub use key_prefix::MOST_CHARACTERS;
 pub use log_group_name::LogGroupName;
 pub use org_id::{OrgId, UnitId};
 pub use partition::Partition;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::pattern::{Pattern, matches, matches_arn};
 
 /// Where conditions and variables find their values.
-pub(super) trait Keys {
+pub trait ConditionKeys {
     /// The values of a key, by its name in small letters; empty where the
     /// request has no such key.
     fn values(&self, key: &str) -> Vec<Cow<'_, str>>;
@@ -123,7 +123,7 @@ impl Condition {
     }
 
     /// Whether the condition holds.
-    pub(super) fn holds(&self, keys: &dyn Keys) -> bool {
+    pub(super) fn holds(&self, keys: &dyn ConditionKeys) -> bool {
         let found = keys.values(&self.key);
         if let Test::Null(missing) = self.test {
             return found.is_empty() == missing;
@@ -247,7 +247,7 @@ mod tests {
 
     struct Known(HashMap<&'static str, Vec<&'static str>>);
 
-    impl Keys for Known {
+    impl ConditionKeys for Known {
         fn values(&self, key: &str) -> Vec<Cow<'_, str>> {
             self.0.get(key).into_iter().flatten().map(|value| Cow::Borrowed(*value)).collect()
         }
