@@ -31,7 +31,7 @@ use orgtrail::{
         units::Cutter,
         verify::run::KeyRing,
     },
-    aws::{Aws, AwsError, Clients, Settings},
+    aws::{Aws, AwsError, Clients, Settings, WriteAuthority, WriteClients},
     names::{AccountId, Region},
     sandbox::{Effect, Fault, Options, Sandbox},
 };
@@ -253,6 +253,8 @@ async fn copied(objects: u64, milliseconds: u64, way: &str) {
 /// Makes both buckets, lets the archive's account read the member's, and puts
 /// the objects there.
 async fn fill(archive: &Clients, legacy: &Clients, objects: u64) {
+    let writer = |clients| WriteClients::new(clients, &WriteAuthority::granted());
+    let (archive, legacy) = (writer(archive), writer(legacy));
     archive.s3().create_bucket().bucket(ARCHIVE).send().await.unwrap();
     legacy.s3().create_bucket().bucket(LEGACY).send().await.unwrap();
     let policy = serde_json::json!({
@@ -268,7 +270,7 @@ async fn fill(archive: &Clients, legacy: &Clients, objects: u64) {
     put.send().await.unwrap();
     let account = legacy.account().unwrap();
     stream::iter(0..objects)
-        .for_each_concurrent(CONCURRENCY, |number| async move {
+        .for_each_concurrent(CONCURRENCY, async |number| {
             let region = REGIONS[usize::try_from(number).unwrap() % REGIONS.len()];
             let day = number % DAYS + 1;
             let key = format!(
@@ -320,7 +322,6 @@ async fn one_run(
         until: None,
         accounts: BTreeSet::new(),
         regions: BTreeSet::new(),
-        dry_run: false,
         full,
         trust_records: true,
         server_side: if server_side { ServerSide::AnyBucket } else { ServerSide::Never },
@@ -366,7 +367,9 @@ async fn one_run(
     let keys = KeyRing::Given(Arc::default());
     let sources = Sources { readable, failed: Vec::new(), scope, keys };
     let progress = Arc::new(Progress::new(None));
-    let report = consolidate(&run, &asked, &archive, sources, progress).await.unwrap();
+    let authority = WriteAuthority::granted();
+    let report =
+        consolidate(&run, &asked, &archive, sources, progress, Some(&authority)).await.unwrap();
     assert!(report.complete(), "{:?}", report.examples);
     report.counts.copied
 }

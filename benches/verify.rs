@@ -195,6 +195,7 @@ fn verified(folder: &Path) -> u64 {
         declared: None,
         org_owner: None,
         delivered: Deliveries::none(),
+        expected: None,
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
         trust: orgtrail::archive::authenticity::Trust::default(),

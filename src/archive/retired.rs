@@ -15,7 +15,7 @@ use super::authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, Stored
 use super::contention::is_taken;
 use super::verify::digest::sha256_hex;
 use super::verify::source::{FetchError, FetchedObject, S3Source, Source};
-use crate::aws::{At as _, AwsError, Clients};
+use crate::aws::{At as _, AwsError, Clients, WriteClients};
 use crate::names::{Arn, BucketName};
 
 /// The folder of the records, below the archive's prefix.
@@ -160,7 +160,7 @@ impl Retired {
     /// Nothing was written, as far as is known.
     pub async fn write(
         &self,
-        clients: &Clients,
+        clients: &WriteClients,
         bucket: &BucketName,
         prefix: Option<&str>,
         trust: &Trust,
@@ -169,7 +169,7 @@ impl Retired {
         if let Some(sha256) = self.put(clients, bucket, prefix, mac_key, true).await? {
             return Ok(sha256);
         }
-        let source = Source::S3(S3Source::new(clients.clone(), bucket.as_str()));
+        let source = Source::S3(S3Source::new(Clients::clone(clients), bucket.as_str()));
         match Self::read(&source, prefix, &self.trail, trust).await {
             Ok(Some(found)) if found.authenticated.is_authenticated() => Ok(found.sha256),
             // Anybody may have written it: ours becomes a newer version.
@@ -183,7 +183,7 @@ impl Retired {
     /// Puts the record; `None` where `create` is asked for and one is there.
     async fn put(
         &self,
-        clients: &Clients,
+        clients: &WriteClients,
         bucket: &BucketName,
         prefix: Option<&str>,
         mac_key: Option<&MacKey>,

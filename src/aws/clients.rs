@@ -8,11 +8,12 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::{
-    AwsError, Settings,
+    AwsError, Settings, WriteClients,
     bucket_owner::StateBucketOwner,
     connector::{MarkOperation, PacedClient},
     endpoint::endpoint_of,
     error::Place,
+    read,
     role::{RenewEnded, RoleSession},
 };
 use crate::names::{AccountId, Partition, Region};
@@ -72,17 +73,15 @@ enum Home {
 }
 
 macro_rules! clients {
-    ($($(#[$doc:meta])* $name:ident: $sdk:ident, $home:ident;)*) => {
-        impl Clients {
+    ($($(#[$doc:meta])* $name:ident: $sdk:ident, $read:ident, $home:ident;)*) => {
+        impl Set {
             $(
-                $(#[$doc])*
-                #[must_use]
-                pub fn $name(&self) -> &$sdk::Client {
-                    self.0.$name.get_or_init(|| {
-                        let config = self.0.service_config(Home::$home);
+                fn $name(&self) -> &$sdk::Client {
+                    self.$name.get_or_init(|| {
+                        let config = self.service_config(Home::$home);
                         let mut builder = $sdk::config::Builder::from(&config);
                         builder.push_interceptor(SharedInterceptor::new(MarkOperation));
-                        if let Some(session) = &self.0.session {
+                        if let Some(session) = &self.session {
                             builder.push_retry_classifier(SharedRetryClassifier::new(RenewEnded(
                                 Arc::clone(session),
                             )));
@@ -92,28 +91,56 @@ macro_rules! clients {
                 }
             )*
         }
+
+        impl Clients {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $name(&self) -> read::$read<'_> {
+                    read::$read(self.0.$name())
+                }
+            )*
+        }
+
+        impl WriteClients {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $name(&self) -> &$sdk::Client {
+                    self.0.0.$name()
+                }
+            )*
+        }
     };
 }
 
 clients! {
     /// AWS Account Management, in the partition's leading Region.
-    account_management: aws_sdk_account, Leading;
+    account_management: aws_sdk_account, ReadAccount, Leading;
     /// AWS CloudTrail.
-    cloudtrail: aws_sdk_cloudtrail, Here;
+    cloudtrail: aws_sdk_cloudtrail, ReadCloudTrail, Here;
     /// Amazon CloudWatch.
-    cloudwatch: aws_sdk_cloudwatch, Here;
+    cloudwatch: aws_sdk_cloudwatch, ReadCloudWatch, Here;
     /// IAM, in the partition's Region for it.
-    iam: aws_sdk_iam, Iam;
+    iam: aws_sdk_iam, ReadIam, Iam;
     /// AWS KMS.
-    kms: aws_sdk_kms, Here;
+    kms: aws_sdk_kms, ReadKms, Here;
     /// Amazon CloudWatch Logs.
-    logs: aws_sdk_cloudwatchlogs, Here;
+    logs: aws_sdk_cloudwatchlogs, ReadLogs, Here;
     /// AWS Organizations, in the partition's leading Region.
-    organizations: aws_sdk_organizations, Leading;
+    organizations: aws_sdk_organizations, ReadOrganizations, Leading;
     /// Amazon SNS.
-    sns: aws_sdk_sns, Here;
+    sns: aws_sdk_sns, ReadSns, Here;
     /// AWS STS, by its Regional endpoint.
-    sts: aws_sdk_sts, Here;
+    sts: aws_sdk_sts, ReadSts, Here;
+}
+
+impl WriteClients {
+    /// Amazon S3, as of [`Clients::s3`].
+    #[must_use]
+    pub fn s3(&self) -> &aws_sdk_s3::Client {
+        self.0.0.s3()
+    }
 }
 
 impl Clients {
@@ -152,34 +179,13 @@ impl Clients {
     /// With path-style addresses where the endpoint is an IP address
     /// or this machine, which no bucket's name can be put before.
     #[must_use]
-    pub fn s3(&self) -> &aws_sdk_s3::Client {
-        self.0.s3.get_or_init(|| {
-            let timeouts = self.0.settings.timeouts;
-            let mut config = self.0.service_config(Home::Here).to_builder();
-            config.set_http_client(Some(SharedHttpClient::new(PacedClient {
-                attempt_timeout: timeouts.s3_attempt,
-                ..self.0.http.clone()
-            })));
-            let waits = self
-                .0
-                .config
-                .timeout_config()
-                .map(|waits| waits.to_builder().read_timeout(timeouts.s3_attempt).build());
-            config.set_timeout_config(waits);
-            let config = config.build();
-            let mut builder = aws_sdk_s3::config::Builder::from(&config);
-            builder.push_interceptor(SharedInterceptor::new(MarkOperation));
-            let owner = self.0.bucket_owner.clone();
-            builder.push_interceptor(SharedInterceptor::new(StateBucketOwner { owner }));
-            if let Some(session) = &self.0.session {
-                builder.push_retry_classifier(SharedRetryClassifier::new(RenewEnded(Arc::clone(
-                    session,
-                ))));
-            }
-            let path_style = endpoint_of(&config, "S3").is_some_and(|url| wants_path_style(&url));
-            builder.set_force_path_style(path_style.then_some(true));
-            aws_sdk_s3::Client::from_conf(builder.build())
-        })
+    pub fn s3(&self) -> read::ReadS3<'_> {
+        read::ReadS3(self.0.s3())
+    }
+
+    /// AWS STS with all its operations: sessions are assumed with it.
+    pub(super) fn sessions(&self) -> &aws_sdk_sts::Client {
+        self.0.sts()
     }
 
     /// The account that the clients act in; absent only while the caller is
@@ -261,6 +267,35 @@ impl Clients {
 }
 
 impl Set {
+    fn s3(&self) -> &aws_sdk_s3::Client {
+        self.s3.get_or_init(|| {
+            let timeouts = self.settings.timeouts;
+            let mut config = self.service_config(Home::Here).to_builder();
+            config.set_http_client(Some(SharedHttpClient::new(PacedClient {
+                attempt_timeout: timeouts.s3_attempt,
+                ..self.http.clone()
+            })));
+            let waits = self
+                .config
+                .timeout_config()
+                .map(|waits| waits.to_builder().read_timeout(timeouts.s3_attempt).build());
+            config.set_timeout_config(waits);
+            let config = config.build();
+            let mut builder = aws_sdk_s3::config::Builder::from(&config);
+            builder.push_interceptor(SharedInterceptor::new(MarkOperation));
+            let owner = self.bucket_owner.clone();
+            builder.push_interceptor(SharedInterceptor::new(StateBucketOwner { owner }));
+            if let Some(session) = &self.session {
+                builder.push_retry_classifier(SharedRetryClassifier::new(RenewEnded(Arc::clone(
+                    session,
+                ))));
+            }
+            let path_style = endpoint_of(&config, "S3").is_some_and(|url| wants_path_style(&url));
+            builder.set_force_path_style(path_style.then_some(true));
+            aws_sdk_s3::Client::from_conf(builder.build())
+        })
+    }
+
     fn service_config(&self, home: Home) -> SdkConfig {
         let partition = Partition::of(&self.region);
         let region = match home {

@@ -1,7 +1,8 @@
 //! Talking to AWS: the only place that builds SDK clients.
 //!
-//! [`Aws`] signs in and knows the way into every account; [`Clients`] are the
-//! services of one account and Region; [`AwsError`] is what a failed call
+//! [`Aws`] signs in and knows the way into every account; [`Clients`] are what reads of
+//! the services of one account and Region, [`WriteClients`] all of them, for those who have
+//! a [`WriteAuthority`]; [`AwsError`] is what a failed call
 //! tells, [`Seen`] what a read told. Every request passes `connector`, where it
 //! waits for its turn (`pacing`, by the table in `rates`) and is bounded in
 //! time; `bucket_owner` states with every call of S3 who must own the bucket.
@@ -13,6 +14,7 @@
 //! let seen = Seen::from_result(policy, AwsError::is_not_found);
 //! ```
 
+mod authority;
 mod bucket_owner;
 mod clients;
 mod clock;
@@ -26,6 +28,7 @@ mod objects;
 mod pacing;
 mod propagation;
 mod rates;
+mod read;
 mod role;
 mod seen;
 mod session;
@@ -33,6 +36,7 @@ mod settings;
 mod stopping;
 mod transport;
 
+pub use authority::{WriteAuthority, WriteClients};
 pub use clients::{At, Clients};
 pub(crate) use clock::SANDBOX_TIME;
 pub use endpoint::Endpoint;

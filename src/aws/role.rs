@@ -95,7 +95,7 @@ impl RoleSession {
         tracing::debug!(role = %self.role, "assuming the role");
         let answer = self
             .parent
-            .sts()
+            .sessions()
             .assume_role()
             .role_arn(self.role.to_string())
             .role_session_name(&self.session_name)

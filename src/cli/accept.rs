@@ -20,7 +20,7 @@ use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::finding::{Finding, Severity};
 use crate::archive::verify::run::Selection;
 use crate::archive::verify::source::Source;
-use crate::aws::At as _;
+use crate::aws::{At as _, WriteAuthority, WriteClients};
 use crate::names::{AccountId, Region};
 use crate::report::drift::plain;
 
@@ -174,7 +174,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         accepted_with: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
     };
     let accepting = Accepting { record };
-    let written = accept(&target.clients, &target.bucket, prefix.as_deref(), accepting, &trust);
+    let writer = WriteClients::new(&target.clients, &WriteAuthority::granted());
+    let written = accept(&writer, &target.bucket, prefix.as_deref(), accepting, &trust);
     let Written { key: record, acceptance: accepted, sha256 } = written.await?;
     let mac_key = trust.mac_key.as_ref().map(|key| key.arn().to_string());
     let locked_until = locked_until(&target, &record).await?;

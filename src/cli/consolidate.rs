@@ -16,7 +16,7 @@ use crate::{
     archive::{
         authenticity::Trust,
         consolidate::{
-            copy::{PART_BYTES, Target},
+            copy::{PART_BYTES, Target, WriteTarget},
             discover, keys,
             locate::LocatedSources,
             pace::MOST,
@@ -32,7 +32,7 @@ use crate::{
             run::{ApiKeys, KeyRing},
         },
     },
-    aws::{Aws, Clients, in_one_line},
+    aws::{Aws, Clients, WriteAuthority, in_one_line},
     config::{Config, matches_any},
     names::{AccountId, Region},
     plan::apply::Stale,
@@ -257,7 +257,6 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         until: args.until,
         accounts: args.account.iter().cloned().collect::<BTreeSet<_>>(),
         regions: args.region.iter().cloned().collect::<BTreeSet<_>>(),
-        dry_run: args.dry_run,
         full: args.full,
         trust_records: args.trust_records,
         server_side: args.copy.into(),
@@ -290,11 +289,14 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
         let management = config.organization.management_account.clone();
         let keys = KeyRing::Api(ApiKeys::new(aws.clone(), management, saved, run.now));
         let sources = Sources { readable: readers, failed, scope, keys };
-        let report = consolidate(&run, &asked, &archive, sources, Arc::clone(&progress)).await;
-        let mut report = report?;
+        let authority = (!args.dry_run).then(WriteAuthority::granted);
+        let filled = Arc::clone(&progress);
+        let mut report =
+            consolidate(&run, &asked, &archive, sources, filled, authority.as_ref()).await?;
         // After a stop there is no time, and the next run saves them.
-        if !args.dry_run && !context.stop.is_requested() {
-            save_keys(&aws, &config, &archive, run.now, &mut report).await;
+        if let Some(authority) = authority.as_ref().filter(|_| !context.stop.is_requested()) {
+            let target = WriteTarget::new(archive.target.clone(), authority);
+            save_keys(&aws, &config, &archive, &target, run.now, &mut report).await;
         }
         Ok::<_, CliError>(report)
     };
@@ -311,11 +313,11 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
     let storage_class = archive.target.storage_class.as_str().to_owned();
     Ok(Done {
         run_id: run.id,
-        dry_run: args.dry_run,
         sources: names,
         missing: missing.into_iter().map(Into::into).collect(),
         excluded: selected.excluded.iter().map(Source::name).collect(),
         found: legacy.found,
+        dry_run: args.dry_run,
         report,
         storage_class,
     })
@@ -394,6 +396,7 @@ async fn save_keys(
     aws: &Aws,
     config: &Config,
     archive: &Archive,
+    target: &WriteTarget,
     now: Timestamp,
     report: &mut Report,
 ) {
@@ -416,7 +419,7 @@ async fn save_keys(
     if keys.is_empty() {
         return;
     }
-    match keys::save(&archive.target, archive.prefix.as_deref(), &keys).await {
+    match keys::save(target, archive.prefix.as_deref(), &keys).await {
         Ok(saved) => report.record_faults.extend(saved.replaced.map(|key| {
             let reason = "it was no list of public keys, and was replaced by one; its earlier \
                 versions may have more keys";

@@ -31,7 +31,7 @@ use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::public_keys::PublicKeySet;
 use crate::archive::verify::run::{ApiKeys, KeyRing, Selection, Verification};
-use crate::aws::{self, Aws, Clients, in_one_line};
+use crate::aws::{self, Aws, Clients, WriteAuthority, WriteClients, in_one_line};
 use crate::config::Config;
 use crate::cost::storage::{Holdings, holdings};
 use crate::names::{AccountId, Arn, BucketName, Region, TrailName};
@@ -219,7 +219,8 @@ async fn record_retired(
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let record = Retired::new(trail, bucket, &aws.caller().arn, aws.now());
     let trust = trust(context, config, aws).await?;
-    let written = record.write(&target.clients, &target.bucket, prefix.as_deref(), &trust).await;
+    let writer = WriteClients::new(&target.clients, &WriteAuthority::granted());
+    let written = record.write(&writer, &target.bucket, prefix.as_deref(), &trust).await;
     let sha256 = written.map_err(|error| {
         CliError::new(error, Exit::Incomplete).with_hint(
             "`orgtrail verify` stays incomplete until it is recorded: run the same command again",
@@ -531,7 +532,6 @@ impl Look<'_> {
             until: None,
             accounts: [self.trail.account.clone()].into(),
             regions: BTreeSet::new(),
-            dry_run: true,
             full: true,
             trust_records: false,
             server_side: ServerSide::Never,
@@ -553,7 +553,7 @@ impl Look<'_> {
         let keys = KeyRing::Api(ApiKeys::new(self.aws.clone(), management, saved, run.now));
         let readable = vec![(self.source.clone(), self.source_clients())];
         let sources = Sources { readable, failed: Vec::new(), scope, keys };
-        let report = join(&run, &asked, &archive, sources, progress).await;
+        let report = join(&run, &asked, &archive, sources, progress, None).await;
         Ok(report.map_err(|error| CliError::from(error).render()))
     }
 

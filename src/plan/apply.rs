@@ -9,8 +9,8 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use tracing::Instrument;
 
-use super::{Action, Confirmation, Plan, ResourceId, Step, WriteAuthority, plan};
-use crate::aws::Aws;
+use super::{Action, Confirmation, Plan, ResourceId, Step, plan};
+use crate::aws::{Aws, WriteAuthority};
 use crate::cli::{Exit, Explain};
 use crate::resources::catalogue::CATALOGUE;
 use crate::resources::{Desired, Hands, Observed, StepError, observe};

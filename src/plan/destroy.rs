@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, FieldChange, Plan, ResourceId, Step, WriteAuthority, build};
+use super::{Action, FieldChange, Plan, ResourceId, Step, build};
 use crate::alarms::{ALARMS, Alarm};
-use crate::aws::{At, Aws, AwsError, Clients, Seen, is_transient, retry_while};
+use crate::aws::{
+    At, Aws, AwsError, Seen, WriteAuthority, WriteClients, is_transient, retry_while,
+};
 use crate::cli::Explain as _;
 use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult, chain};
@@ -272,8 +274,8 @@ pub async fn destroy_until(
     told: &(dyn Fn(&StepResult) + Sync),
     stop: &Stop,
 ) -> Vec<StepResult> {
-    let authority = WriteAuthority::granted();
     let clients = aws.clients(desired.management(), desired.home_region());
+    let clients = WriteClients::new(&clients, &WriteAuthority::granted());
     let mut results: Vec<StepResult> = Vec::new();
     for step in plan.steps.iter().filter(|step| step.action.writes()) {
         let failed: Vec<ResourceId> = results
@@ -286,7 +288,7 @@ pub async fn destroy_until(
         } else if failed.is_empty() {
             // What is gone already is done, so each can be tried again.
             let again = |error: &AwsError| is_transient(error, false);
-            let delete = || take_away(&authority, &clients, &step.id, desired, observed);
+            let delete = || take_away(&clients, &step.id, desired, observed);
             let checked = async {
                 Box::pin(check_unchanged(aws, desired, observed, &step.id)).await?;
                 Ok::<_, StepError>(retry_while(aws.propagation(), again, delete).await?)
@@ -334,8 +336,7 @@ async fn check_unchanged(
 }
 
 async fn take_away(
-    _authority: &WriteAuthority,
-    clients: &Clients,
+    clients: &WriteClients,
     id: &str,
     desired: &Desired,
     observed: &Observed,

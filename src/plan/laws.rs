@@ -13,7 +13,7 @@ use proptest::test_runner::{Config as Runs, RngAlgorithm, TestCaseError, TestRng
 
 use super::apply::{Outcome, apply};
 use super::{Action, Confirmation, Plan, ResourceId, plan};
-use crate::aws::{Aws, Pacing, Settings};
+use crate::aws::{Aws, Pacing, Settings, WriteAuthority, WriteClients};
 use crate::config::arbitrary::arbitrary_config;
 use crate::config::{Config, GuardrailTarget, MfaDelete, Principal};
 use crate::policy::Foreign;
@@ -179,7 +179,8 @@ async fn make_identities(aws: &Aws, config: &Config) {
         let trust = format!(
             r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"{account}"}},"Action":"sts:AssumeRole"}}]}}"#
         );
-        aws.clients(account, &config.organization.home_region)
+        let clients = aws.clients(account, &config.organization.home_region);
+        WriteClients::new(&clients, &WriteAuthority::granted())
             .iam()
             .create_role()
             .role_name(name)

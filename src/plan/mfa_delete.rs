@@ -2,8 +2,7 @@
 
 use aws_sdk_s3::types::{BucketVersioningStatus, MfaDelete, VersioningConfiguration};
 
-use super::WriteAuthority;
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Seen, WriteAuthority, WriteClients};
 use crate::cli::{Exit, Explain};
 use crate::names::BucketName;
 use crate::resources::archive_bucket::{Lifecycle, Versioning};
@@ -71,9 +70,8 @@ pub async fn enable(
     serial: &str,
     code: &str,
 ) -> Result<(), MfaDeleteError> {
-    put(&WriteAuthority::granted(), clients, bucket, serial, code)
-        .await
-        .map_err(MfaDeleteError::Refused)?;
+    let writer = WriteClients::new(clients, &WriteAuthority::granted());
+    put(&writer, bucket, serial, code).await.map_err(MfaDeleteError::Refused)?;
     match Versioning::observe(clients, bucket).await {
         Seen::Present(found) if found.enabled && found.mfa_delete => Ok(()),
         Seen::Unreadable(error) => Err(MfaDeleteError::Refused(error)),
@@ -82,8 +80,7 @@ pub async fn enable(
 }
 
 async fn put(
-    _authority: &WriteAuthority,
-    clients: &Clients,
+    clients: &WriteClients,
     bucket: &BucketName,
     serial: &str,
     code: &str,

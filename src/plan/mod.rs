@@ -5,7 +5,6 @@
 //! observation make the same plan, so that a saved one can be told stale.
 
 pub mod apply;
-mod authority;
 mod build;
 pub mod destroy;
 mod file;
@@ -25,7 +24,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::resources::Undeclared;
 
-pub(crate) use authority::WriteAuthority;
 pub use build::plan;
 pub use file::PlanFileError;
 pub use fingerprint::{fingerprint, fingerprint_of_all};

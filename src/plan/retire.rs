@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use super::WriteAuthority;
 use crate::archive::retire::{Condition, Standing};
-use crate::aws::{At, AwsError, Clients, ErrorKind};
+use crate::aws::{At, AwsError, Clients, ErrorKind, WriteAuthority, WriteClients};
 use crate::cli::{Exit, Explain};
 use crate::names::Arn;
 
@@ -107,9 +106,8 @@ impl Explain for RetireError {
 /// Permission to end one trail, for which every condition holds.
 #[derive(Debug)]
 pub struct Retirement<'a> {
-    authority: WriteAuthority,
     /// The owner's, in the trail's home Region.
-    clients: &'a Clients,
+    clients: WriteClients,
     trail: &'a Arn,
     /// Whether it recorded before it was touched.
     was_logging: bool,
@@ -121,7 +119,7 @@ impl<'a> Retirement<'a> {
     /// # Errors
     /// A condition does not hold, or there is none.
     pub fn permit(
-        clients: &'a Clients,
+        clients: &Clients,
         trail: &'a Arn,
         conditions: &[Condition],
         was_logging: bool,
@@ -133,13 +131,13 @@ impl<'a> Retirement<'a> {
         if let Some(condition) = conditions.iter().find(|one| one.standing != Standing::Holds) {
             return Err(refuse(condition.name));
         }
-        let authority = WriteAuthority::granted();
-        Ok(Self { authority, clients, trail, was_logging })
+        let clients = WriteClients::new(clients, &WriteAuthority::granted());
+        Ok(Self { clients, trail, was_logging })
     }
 
     /// Stops the trail. One that was stopped stays so.
     pub async fn stop(&self) -> Result<(), RetireError> {
-        let Err(source) = stop(&self.authority, self.clients, self.trail).await else {
+        let Err(source) = stop(&self.clients, self.trail).await else {
             return Ok(());
         };
         let trail = self.trail.clone();
@@ -153,7 +151,7 @@ impl<'a> Retirement<'a> {
     /// Deletes the trail; its bucket stays. Where that fails, the trail is put back
     /// into the state that it was found in.
     pub async fn delete(self) -> Result<(), RetireError> {
-        match delete(&self.authority, self.clients, self.trail).await {
+        match delete(&self.clients, self.trail).await {
             Ok(()) => Ok(()),
             Err(source) => {
                 let left = self.put_back().await;
@@ -170,7 +168,7 @@ impl<'a> Retirement<'a> {
         if !self.was_logging {
             return Left::AsItWas;
         }
-        match start(&self.authority, self.clients, self.trail).await {
+        match start(&self.clients, self.trail).await {
             Ok(()) => Left::Started,
             // It was deleted, and the answer was lost.
             Err(error) if error.is_not_found() => Left::Gone,
@@ -179,17 +177,17 @@ impl<'a> Retirement<'a> {
     }
 }
 
-async fn start(_: &WriteAuthority, clients: &Clients, trail: &Arn) -> Result<(), AwsError> {
+async fn start(clients: &WriteClients, trail: &Arn) -> Result<(), AwsError> {
     let started = clients.cloudtrail().start_logging().name(trail.to_string()).send().await;
     started.at(clients, "cloudtrail:StartLogging").map(drop)
 }
 
-async fn stop(_: &WriteAuthority, clients: &Clients, trail: &Arn) -> Result<(), AwsError> {
+async fn stop(clients: &WriteClients, trail: &Arn) -> Result<(), AwsError> {
     let stopped = clients.cloudtrail().stop_logging().name(trail.to_string()).send().await;
     stopped.at(clients, "cloudtrail:StopLogging").map(drop)
 }
 
-async fn delete(_: &WriteAuthority, clients: &Clients, trail: &Arn) -> Result<(), AwsError> {
+async fn delete(clients: &WriteClients, trail: &Arn) -> Result<(), AwsError> {
     let deleted = clients.cloudtrail().delete_trail().name(trail.to_string()).send().await;
     match deleted.at(clients, "cloudtrail:DeleteTrail") {
         // An answer that was lost on its way, asked for again.

@@ -5,9 +5,9 @@ use aws_smithy_types::error::operation::BuildError;
 
 use super::catalogue::{Entry, Sight};
 use super::{Desired, Observed};
-use crate::aws::{At as _, Aws, AwsError, Clients, is_transient, retry_while};
+use crate::aws::{At as _, Aws, AwsError, WriteAuthority, WriteClients, is_transient, retry_while};
 use crate::cli::{Exit, Explain};
-use crate::plan::{WriteAuthority, field_changes};
+use crate::plan::field_changes;
 
 /// What a resource changes the world with. Only who holds a [`WriteAuthority`]
 /// can make one.
@@ -15,6 +15,7 @@ pub(crate) struct Hands<'a> {
     pub(crate) desired: &'a Desired,
     pub(crate) observed: &'a Observed,
     aws: &'a Aws,
+    authority: &'a WriteAuthority,
     /// Whether this step, or one that it depends on, created something in this run.
     after_create: AtomicBool,
 }
@@ -75,12 +76,12 @@ impl Explain for StepError {
 
 impl<'a> Hands<'a> {
     pub(crate) fn new(
-        _authority: &'a WriteAuthority,
+        authority: &'a WriteAuthority,
         aws: &'a Aws,
         desired: &'a Desired,
         observed: &'a Observed,
     ) -> Self {
-        Self { desired, observed, aws, after_create: AtomicBool::new(false) }
+        Self { desired, observed, aws, authority, after_create: AtomicBool::new(false) }
     }
 
     /// The same for one step, which knows whether a step that it depends on created
@@ -116,18 +117,18 @@ impl<'a> Hands<'a> {
     }
 
     /// The clients of the management account in the home Region.
-    pub(crate) fn management(&self) -> Clients {
-        self.aws.clients(self.desired.management(), self.desired.home_region())
+    pub(crate) fn management(&self) -> WriteClients {
+        self.at(self.desired.management(), self.desired.home_region())
     }
 
     /// The clients of the log-archive account in the archive's Region.
-    pub(crate) fn archive(&self) -> Clients {
-        self.aws.clients(self.desired.archive(), &self.desired.config.archive.region)
+    pub(crate) fn archive(&self) -> WriteClients {
+        self.at(self.desired.archive(), &self.desired.config.archive.region)
     }
 
     /// The clients of another account, in the archive's Region.
-    pub(crate) fn account(&self, account: &crate::names::AccountId) -> Clients {
-        self.aws.clients(account, &self.desired.config.archive.region)
+    pub(crate) fn account(&self, account: &crate::names::AccountId) -> WriteClients {
+        self.at(account, &self.desired.config.archive.region)
     }
 
     /// The clients of an account in a Region.
@@ -135,8 +136,8 @@ impl<'a> Hands<'a> {
         &self,
         account: &crate::names::AccountId,
         region: &crate::names::Region,
-    ) -> Clients {
-        self.aws.clients(account, region)
+    ) -> WriteClients {
+        WriteClients::new(&self.aws.clients(account, region), self.authority)
     }
 
     /// The key's ARN: as observed, or behind its alias when an earlier step has

@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::policy_change::{WantedPolicy, policy_change};
 use super::{Hands, StepError};
-use crate::aws::{At, AwsError, Clients, ErrorKind, Seen};
+use crate::aws::{At, AwsError, Clients, ErrorKind, Seen, WriteClients};
 use crate::names::RoleName;
 use crate::plan::{Action, Change, Irreversible, within};
 use crate::policy::{Foreign, PolicyDocument, PolicyKind, merge};
@@ -104,7 +104,7 @@ impl ServiceRole {
 
     pub(super) async fn put(
         hands: &Hands<'_>,
-        clients: &Clients,
+        clients: &WriteClients,
         found: Option<&Self>,
         declared: &Declared<'_>,
     ) -> Result<(), StepError> {

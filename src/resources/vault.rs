@@ -7,7 +7,7 @@ use super::archive_bucket::{
 use super::kms_key::{FoundBy, KmsKey, describe, left_behind};
 use super::policy_change::{WantedPolicy, policy_change};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
-use crate::aws::{At, Aws, Clients, Seen};
+use crate::aws::{At, Aws, Seen, WriteClients};
 use crate::config::{MfaDelete, Replication};
 use crate::names::Arn;
 use crate::plan::{Change, FieldChange, Irreversible, field_changes, within};
@@ -256,7 +256,7 @@ impl Resource for Vault {
 /// what has the alias is complete.
 async fn make_key(
     hands: &Hands<'_>,
-    clients: &Clients,
+    clients: &WriteClients,
     vault: &Replication,
     unnamed: Option<&KmsKey>,
 ) -> Result<(), StepError> {
@@ -279,7 +279,7 @@ async fn make_key(
 }
 
 async fn create_key(
-    clients: &Clients,
+    clients: &WriteClients,
     desired: &Desired,
     vault: &Replication,
 ) -> Result<String, StepError> {

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::consolidate_stage::log_body;
 use crate::forge::gzip;
 use crate::rounds::{ARCHIVE, Ground, LEGACY, code, said};
+use crate::stage::Writing as _;
 
 const JSON: [&str; 2] = ["--format", "json"];
 
@@ -41,7 +42,7 @@ fn of<'a>(report: &'a Value, key: &str) -> &'a Value {
 }
 
 async fn put(clients: &Clients, key: &str, body: Vec<u8>) {
-    let put = clients.s3().put_object().bucket(ARCHIVE).key(key).body(body.into());
+    let put = clients.writing().s3().put_object().bucket(ARCHIVE).key(key).body(body.into());
     put.checksum_algorithm(aws_sdk_s3::types::ChecksumAlgorithm::Sha256).send().await.unwrap();
 }
 

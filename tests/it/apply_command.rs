@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use orgtrail::sandbox::{Effect, Fault, Sandbox};
 
-use crate::stage::{MINIMAL, Stage};
+use crate::stage::{MINIMAL, Stage, Writing as _};
+use orgtrail::aws::Clients;
 
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -130,7 +131,7 @@ async fn assert_keys(stage: &Stage) {
     let same = (&vault.account, &vault.region)
         == (stage.desired.archive(), &stage.desired.config.archive.region);
     let wanted = if same { 2 } else { 1 };
-    for clients in [stage.archive(), vault_clients] {
+    for clients in [Clients::clone(&stage.archive()), vault_clients] {
         let aliases = clients.kms().list_aliases().send().await.unwrap();
         let named = aliases
             .aliases()
@@ -169,7 +170,7 @@ async fn keys_that_were_made_and_not_named_are_taken_and_not_made_again() {
 async fn a_bucket_name_that_another_account_took_is_refused_with_a_hint() {
     let stage = Stage::new(MINIMAL).await;
     let other = stage.aws.clients(&"333333333333".parse().unwrap(), &"us-east-1".parse().unwrap());
-    other.s3().create_bucket().bucket("acme-log-archive").send().await.unwrap();
+    other.writing().s3().create_bucket().bucket("acme-log-archive").send().await.unwrap();
     refused(&stage, MINIMAL, &["taken by another account", "hint: ", "archive.bucket"]).await;
 }
 

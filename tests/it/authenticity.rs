@@ -12,7 +12,7 @@ use orgtrail::aws::Clients;
 use orgtrail::names::Arn;
 use orgtrail::sandbox::{Options, Sandbox};
 
-use crate::stage::sign_in;
+use crate::stage::{Writing as _, sign_in};
 
 const KEY: &str = "orgtrail/runs/000000000007.jsonl.gz";
 
@@ -39,7 +39,7 @@ async fn hmac_key(sandbox: &Sandbox) -> (Clients, Arn) {
 }
 
 async fn create(clients: &Clients) -> Arn {
-    let create = clients.kms().create_key().key_spec(KeySpec::Hmac256);
+    let create = clients.writing().kms().create_key().key_spec(KeySpec::Hmac256);
     let made = create.key_usage(KeyUsageType::GenerateVerifyMac).send().await.unwrap();
     let metadata = made.key_metadata.unwrap();
     assert_eq!(metadata.mac_algorithms(), [MacAlgorithmSpec::HmacSha256]);
@@ -112,10 +112,10 @@ async fn a_code_that_kms_does_not_check_is_unknown_and_never_valid() {
     let key = mac_key(&clients, &arn);
     let code = with(&key.code(record()).await.unwrap());
     let is_unknown = |found: &Authenticity| matches!(found, Authenticity::Unknown { .. });
-    clients.kms().disable_key().key_id(arn.to_string()).send().await.unwrap();
+    clients.writing().kms().disable_key().key_id(arn.to_string()).send().await.unwrap();
     assert!(is_unknown(&check(&key, record(), &code).await));
     assert!(key.code(record()).await.is_err());
-    clients.kms().enable_key().key_id(arn.to_string()).send().await.unwrap();
+    clients.writing().kms().enable_key().key_id(arn.to_string()).send().await.unwrap();
     assert!(check(&key, record(), &code).await.is_authenticated());
     // Its policy lets nobody verify.
     let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [
@@ -123,12 +123,12 @@ async fn a_code_that_kms_does_not_check_is_unknown_and_never_valid() {
         { "Effect": "Deny", "Principal": { "AWS": "*" }, "Resource": "*",
           "Action": "kms:VerifyMac" },
     ] });
-    let put = clients.kms().put_key_policy().key_id(arn.to_string());
+    let put = clients.writing().kms().put_key_policy().key_id(arn.to_string());
     put.policy(policy.to_string()).send().await.unwrap();
     let found = check(&key, record(), &code).await;
     assert!(is_unknown(&found) && found.reason().unwrap().contains("VerifyMac"), "{found:?}");
     // A key for encryption gives no codes.
-    let made = clients.kms().create_key().send().await.unwrap();
+    let made = clients.writing().kms().create_key().send().await.unwrap();
     let other = made.key_metadata.unwrap().arn.unwrap().parse().unwrap();
     assert!(mac_key(&clients, &other).code(record()).await.is_err());
     sandbox.stop().await.unwrap();

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::apply_command::run;
 use crate::loopback::Loopback;
 use crate::retire_command::{TRAIL, config, stage_from};
-use crate::stage::{MINIMAL, Stage};
+use crate::stage::{MINIMAL, Stage, Writing as _};
 
 /// A sandbox whose clock is years ahead, or behind.
 const STARTS: [&str; 2] = ["2035-03-01T00:30:00Z", "2024-03-01T00:30:00Z"];
@@ -74,18 +74,18 @@ async fn copies_of_events_cost_what_the_last_days_by_awss_time_had() {
     stage.converge().await;
     let member: orgtrail::names::AccountId = "333333333333".parse().unwrap();
     let owner = stage.aws.clients(&member, &"us-east-1".parse().unwrap());
-    owner.s3().create_bucket().bucket("copies").send().await.unwrap();
+    owner.writing().s3().create_bucket().bucket("copies").send().await.unwrap();
     let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Principal": { "Service": "cloudtrail.amazonaws.com" },
         "Action": ["s3:GetBucketAcl", "s3:PutObject"],
         "Resource": ["arn:aws:s3:::copies", "arn:aws:s3:::copies/*"],
     }] });
-    let put = owner.s3().put_bucket_policy().bucket("copies").policy(policy.to_string());
+    let put = owner.writing().s3().put_bucket_policy().bucket("copies").policy(policy.to_string());
     put.send().await.unwrap();
-    let trail = owner.cloudtrail().create_trail().name("copy").s3_bucket_name("copies");
+    let trail = owner.writing().cloudtrail().create_trail().name("copy").s3_bucket_name("copies");
     trail.send().await.unwrap();
-    owner.cloudtrail().start_logging().name("copy").send().await.unwrap();
+    owner.writing().cloudtrail().start_logging().name("copy").send().await.unwrap();
     stage.sandbox.tick(SignedDuration::from_hours(72));
     let ran = run(&stage, MINIMAL, &["cost", "--format", "json"]).await;
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();

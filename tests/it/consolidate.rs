@@ -11,12 +11,13 @@ use orgtrail::{
         server_side::{ServerSide, Way},
         source::Source,
     },
-    aws::{Clients, Pacing, Settings},
+    aws::{Clients, Pacing, Settings, WriteAuthority},
     names::AccountId,
     sandbox::{Effect, Fault, Options, Sandbox},
 };
 
 use crate::consolidate_stage::{self as stage, log_body, relocated};
+use crate::stage::Writing as _;
 
 struct Place {
     sandbox: Sandbox,
@@ -40,7 +41,7 @@ impl Place {
         for (clients, name) in
             [(&archive.target.clients, stage::ARCHIVE), (&reader, source.bucket.as_str())]
         {
-            clients.s3().create_bucket().bucket(name).send().await.unwrap();
+            clients.writing().s3().create_bucket().bucket(name).send().await.unwrap();
         }
         Self { sandbox, source, reader, archive, member }
     }
@@ -77,12 +78,23 @@ impl Place {
     }
 
     async fn run(&self, change: impl FnOnce(&mut Asked)) -> Report {
+        self.run_as(Some(&WriteAuthority::granted()), change).await
+    }
+
+    /// The same, without an authority as a dry run.
+    async fn run_as(
+        &self,
+        authority: Option<&WriteAuthority>,
+        change: impl FnOnce(&mut Asked),
+    ) -> Report {
         let mut asked = stage::asked();
         change(&mut asked);
         let progress = Arc::new(Progress::new(asked.limit));
         let sources = vec![(self.source.clone(), self.reader.clone())];
         let sources = stage::bound(&self.sandbox, sources);
-        consolidate(&stage::run(), &asked, &self.archive, sources, progress).await.unwrap()
+        consolidate(&stage::run(), &asked, &self.archive, sources, progress, authority)
+            .await
+            .unwrap()
     }
 
     /// The archive's objects below `AWSLogs/`, by key.
@@ -179,8 +191,8 @@ async fn a_taken_key_is_left_and_reported() {
     let place = Place::new().await;
     place.fill().await;
     let taken = relocated(&place.log(1, 0));
-    let s3 = place.archive.target.clients.s3();
-    let put = s3.put_object().bucket("acme-log-archive").key(&taken);
+    let archive = place.archive.target.clients.writing();
+    let put = archive.s3().put_object().bucket("acme-log-archive").key(&taken);
     put.body(b"something else altogether".to_vec().into()).send().await.unwrap();
     let report = place.run(|_| {}).await;
     assert!(!report.complete());
@@ -196,8 +208,8 @@ async fn a_taken_key_of_the_same_size_is_a_conflict_too() {
     let place = Place::new().await;
     place.fill().await;
     let taken = relocated(&place.log(1, 0));
-    let s3 = place.archive.target.clients.s3();
-    let put = s3.put_object().bucket("acme-log-archive").key(&taken);
+    let archive = place.archive.target.clients.writing();
+    let put = archive.s3().put_object().bucket("acme-log-archive").key(&taken);
     put.body(log_body("LOG 1 0").into()).send().await.unwrap();
     let report = place.run(|_| {}).await;
     assert_eq!((report.counts.conflicts, report.counts.copied), (1, 23));
@@ -235,7 +247,7 @@ async fn a_run_that_finds_nothing_leaves_its_record_too() {
 async fn a_dry_run_writes_nothing() {
     let place = Place::new().await;
     place.fill().await;
-    let report = place.run(|asked| asked.dry_run = true).await;
+    let report = place.run_as(None, |_| {}).await;
     assert_eq!(report.counts.copied, 24);
     assert_eq!(place.archived().await.len(), 0);
     assert_eq!(place.record_rows().await, []);
@@ -298,9 +310,14 @@ async fn parts_of_an_object_that_changes_meanwhile_are_not_mixed() {
 #[tokio::test]
 async fn what_lies_archived_on_either_side_is_not_taken_for_compared() {
     let place = Place::new().await;
-    let s3 = place.archive.target.clients.s3();
+    let archive = place.archive.target.clients.writing();
     let put = async |key: &str, class: StorageClass, body: &[u8]| {
-        let put = s3.put_object().bucket(stage::ARCHIVE).key(relocated(key)).storage_class(class);
+        let put = archive
+            .s3()
+            .put_object()
+            .bucket(stage::ARCHIVE)
+            .key(relocated(key))
+            .storage_class(class);
         put.body(body.to_vec().into()).send().await.unwrap();
     };
     place.put_as(StorageClass::Glacier, &place.log(1, 0), &log_body("cold")).await;
@@ -325,7 +342,7 @@ async fn what_the_archives_credentials_may_read_is_copied_inside_s3() {
     let tagging = aws_sdk_s3::types::Tagging::builder()
         .tag_set(aws_sdk_s3::types::Tag::builder().key("team").value("a & b").build().unwrap());
     let tagged = place.log(4, 4);
-    let put = place.reader.s3().put_object_tagging().bucket(place.source.bucket.as_str());
+    let put = place.reader.writing().s3().put_object_tagging().bucket(place.source.bucket.as_str());
     put.key(&tagged).tagging(tagging.build().unwrap()).send().await.unwrap();
     let report = place.run(|asked| asked.concurrency = 1).await;
     assert!(report.complete(), "{report:?}");
@@ -403,12 +420,7 @@ async fn what_lies_archived_is_restored_by_one_run_and_copied_by_a_later() {
     assert_eq!(first.archived.0[&Class::DeepArchive], sum(1, colder, 0, 0));
 
     let restore = Restore { tier: Tier::Bulk, days: 7 };
-    let dry = place
-        .run(|asked| {
-            asked.restore = Some(restore);
-            asked.dry_run = true;
-        })
-        .await;
+    let dry = place.run_as(None, |asked| asked.restore = Some(restore)).await;
     assert_eq!(dry.archived, first.archived);
     let asked = place.run(|asked| asked.restore = Some(restore)).await;
     assert_eq!(asked.archived.0[&Class::Glacier], sum(1, cold, 1, cold));

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_s3::types::{ObjectLockMode, ServerSideEncryption};
+use orgtrail::aws::Clients;
 use orgtrail::{
     archive::consolidate::{
         record::{ObjectRow, Outcome, Row},
@@ -32,7 +33,7 @@ async fn shared() -> Stage {
 
 /// The rows of the records, by their keys in the archive.
 async fn rows(stage: &Stage) -> BTreeMap<String, ObjectRow> {
-    let target = consolidate_stage::archive(stage.archive()).target;
+    let target = consolidate_stage::archive(Clients::clone(&stage.archive())).target;
     let rows = consolidate_stage::rows(target).await;
     rows.into_iter()
         .filter_map(|row| match row {

@@ -26,10 +26,12 @@ use orgtrail::{
         verify::digest::{DigestDocument, sha256_hex},
         verify::run::KeyRing,
     },
-    aws::{Aws, Clients, Pacing, Retries, Settings, Timeouts},
+    aws::{Aws, Clients, Pacing, Retries, Settings, Timeouts, WriteAuthority},
     names::{AccountId, Region},
     sandbox::{Options, Sandbox},
 };
+
+use crate::stage::writer;
 
 pub(crate) const ARCHIVE: &str = "acme-log-archive";
 /// The members' buckets.
@@ -70,12 +72,12 @@ impl Stage {
         let stage = Self { sandbox, keeper, members, region };
         let aws = stage.sign_in().await;
         let archive = stage.archive(&aws).target.clients;
-        archive.s3().create_bucket().bucket(ARCHIVE).send().await.unwrap();
+        writer(&archive).s3().create_bucket().bucket(ARCHIVE).send().await.unwrap();
         let versioning = Versioning::builder().status(BucketVersioningStatus::Enabled).build();
-        let put = archive.s3().put_bucket_versioning().bucket(ARCHIVE);
+        let put = writer(&archive).s3().put_bucket_versioning().bucket(ARCHIVE);
         put.versioning_configuration(versioning).send().await.unwrap();
         for (clients, bucket) in stage.readers(&aws).iter().zip(BUCKETS) {
-            clients.s3().create_bucket().bucket(bucket).send().await.unwrap();
+            writer(clients).s3().create_bucket().bucket(bucket).send().await.unwrap();
         }
         stage.share(&aws).await;
         stage
@@ -135,7 +137,8 @@ impl Stage {
     /// The metadata of an object of the archive.
     pub(crate) async fn archived_metadata(&self, key: &str) -> BTreeMap<String, String> {
         let aws = self.sign_in().await;
-        let s3 = self.archive(&aws).target.clients.s3().clone();
+        let clients = self.archive(&aws).target.clients;
+        let s3 = clients.s3();
         let head = s3.head_object().bucket(ARCHIVE).key(key).send().await.unwrap();
         head.metadata().cloned().unwrap_or_default().into_iter().collect()
     }
@@ -152,14 +155,16 @@ impl Stage {
         });
         let sources = bound(&self.sandbox, sources.collect());
         let progress = Arc::clone(&started.progress);
-        consolidate(&run(), &asked, &self.archive(&aws), sources, progress).await
+        let (archive, authority) = (self.archive(&aws), WriteAuthority::granted());
+        consolidate(&run(), &asked, &archive, sources, progress, Some(&authority)).await
     }
 
     /// What lies in the archive below `AWSLogs/`, by key; each key has been
     /// written once.
     pub(crate) async fn archived(&self) -> BTreeMap<String, Object> {
         let aws = self.sign_in().await;
-        let s3 = self.archive(&aws).target.clients.s3().clone();
+        let clients = self.archive(&aws).target.clients;
+        let s3 = clients.s3();
         let versions = s3.list_object_versions().bucket(ARCHIVE).send().await.unwrap();
         assert_eq!(versions.is_truncated(), Some(false));
         assert!(versions.delete_markers().is_empty(), "nothing is ever deleted");
@@ -204,7 +209,6 @@ pub(crate) fn asked() -> Asked {
         until: None,
         accounts: BTreeSet::new(),
         regions: BTreeSet::new(),
-        dry_run: false,
         full: false,
         trust_records: true,
         server_side: ServerSide::AnyBucket,
@@ -277,7 +281,7 @@ pub(crate) async fn share(owner: &Clients, bucket: &str, keys: &str, keeper: &Ac
             "Resource": format!("arn:aws:s3:::{bucket}/{keys}"),
         }],
     });
-    let put = owner.s3().put_bucket_policy().bucket(bucket).policy(policy.to_string());
+    let put = writer(owner).s3().put_bucket_policy().bucket(bucket).policy(policy.to_string());
     put.send().await.unwrap();
 }
 
@@ -323,7 +327,7 @@ pub(crate) async fn put_as(
     key: &str,
     body: &[u8],
 ) {
-    clients
+    writer(clients)
         .s3()
         .put_object()
         .bucket(bucket)

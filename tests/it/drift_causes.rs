@@ -6,7 +6,7 @@ use orgtrail::checks::{CATALOGUE, Facts, Run, Severity, Silent};
 use orgtrail::report::drift::text;
 use orgtrail::sandbox::{Effect, Fault};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, Writing as _};
 
 const CONFIG: &str = r#"
 [organization]
@@ -95,7 +95,7 @@ async fn an_account_that_cannot_be_entered_is_one_problem() {
     let member = stage.aws.clients(&account, &"us-east-1".parse().unwrap());
     let role = "OrganizationAccountAccessRole";
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}"#;
-    let update = member.iam().update_assume_role_policy().role_name(role);
+    let update = member.writing().iam().update_assume_role_policy().role_name(role);
     update.policy_document(trust).send().await.unwrap();
     stage.sandbox.expire_sessions();
     let run = drift(&stage).await;

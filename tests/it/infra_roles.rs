@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::apply_command::{Ran, run};
 use crate::retire_command::{BUCKET, config, stage};
-use crate::stage::Stage;
+use crate::stage::{Stage, Writing as _};
 
 const HUB: &str = "arn:aws:iam::111111111111:role/OrgTrailHub";
 
@@ -21,9 +21,9 @@ async fn role(stage: &Stage, account: &str, name: &str, trusted: &str, permissio
     let trust = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": { "AWS": trusted }, "Action": "sts:AssumeRole",
     }] });
-    let create = clients.iam().create_role().role_name(name);
+    let create = clients.writing().iam().create_role().role_name(name);
     create.assume_role_policy_document(trust.to_string()).send().await.unwrap();
-    let put = clients.iam().put_role_policy().role_name(name).policy_name("orgtrail");
+    let put = clients.writing().iam().put_role_policy().role_name(name).policy_name("orgtrail");
     put.policy_document(permissions).send().await.unwrap();
 }
 

@@ -11,7 +11,7 @@ use aws_sdk_s3::types::{BucketLifecycleConfiguration, TransitionDefaultMinimumOb
 use orgtrail::plan::{Action, Confirmation, Plan};
 
 use crate::apply_command::run;
-use crate::stage::{MINIMAL, Stage, actions, parse};
+use crate::stage::{MINIMAL, Stage, Writing as _, actions, parse};
 
 /// An advanced selector: field, operator, values.
 fn advanced(name: &str, fields: &[(&str, &str, &[&str])]) -> AdvancedEventSelector {
@@ -151,12 +151,13 @@ async fn a_topic_of_another_account_is_kept_where_declared_and_asked_about_where
     let mut stage = Stage::new(MINIMAL).await;
     stage.converge().await;
     let audit = stage.aws.clients(&"333333333333".parse().unwrap(), &"us-east-1".parse().unwrap());
-    let made = audit.sns().create_topic().name("org-cloudtrail").send().await.unwrap();
+    let made = audit.writing().sns().create_topic().name("org-cloudtrail").send().await.unwrap();
     let arn = made.topic_arn.unwrap();
     let policy = format!(
         r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"Service":"cloudtrail.amazonaws.com"}},"Action":"SNS:Publish","Resource":"{arn}"}}}}"#
     );
-    let call = audit.sns().set_topic_attributes().topic_arn(&arn).attribute_name("Policy");
+    let call =
+        audit.writing().sns().set_topic_attributes().topic_arn(&arn).attribute_name("Policy");
     call.attribute_value(&policy).send().await.unwrap();
     let management = stage.management();
     let call = management.cloudtrail().update_trail().name("orgtrail");

@@ -9,7 +9,7 @@ use orgtrail::plan::{Action, Confirmation, Plan};
 use orgtrail::policy::Foreign;
 use orgtrail::sandbox::{Effect, Fault};
 
-use crate::stage::{MINIMAL, Stage, actions};
+use crate::stage::{MINIMAL, Stage, Writing as _, actions};
 
 #[tokio::test]
 async fn what_the_trail_is_declared_to_tell_no_more_is_taken_away() {
@@ -74,7 +74,7 @@ async fn a_vault_whose_key_was_disabled_blocks() {
     let key = vault.present().unwrap().key.as_ref().unwrap().arn.to_string();
     let region = &stage.desired.config.archive.replication.as_ref().unwrap().region;
     let clients = stage.aws.clients(stage.desired.archive(), region);
-    clients.kms().disable_key().key_id(&key).send().await.unwrap();
+    clients.writing().kms().disable_key().key_id(&key).send().await.unwrap();
     let plan = stage.plan().await;
     let step = plan.step("vault").unwrap();
     assert_eq!(step.action, Action::Blocked);

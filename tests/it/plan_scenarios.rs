@@ -10,7 +10,7 @@ use orgtrail::plan::apply::{ApplyRefused, Outcome, apply};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
 use orgtrail::policy::Foreign;
 
-use crate::stage::{MINIMAL, Stage, actions};
+use crate::stage::{MINIMAL, Stage, Writing as _, actions};
 
 /// Compares a plan's text with the golden one, without what differs from run to
 /// run: ids of keys and requests.
@@ -199,7 +199,7 @@ async fn a_key_that_is_pending_deletion_blocks_what_needs_it() {
 async fn a_bucket_of_another_account_is_refused_and_nothing_is_written() {
     let stage = Stage::new(MINIMAL).await;
     let other = stage.aws.clients(&"333333333333".parse().unwrap(), &"us-east-1".parse().unwrap());
-    other.s3().create_bucket().bucket("acme-log-archive").send().await.unwrap();
+    other.writing().s3().create_bucket().bucket("acme-log-archive").send().await.unwrap();
     let observed = stage.observe().await;
     let plan = plan(&stage.desired, &observed);
     let step = plan.step("archive-bucket").unwrap();

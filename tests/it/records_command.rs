@@ -1,11 +1,12 @@
 //! `orgtrail records`: the runs are shown, and what was done to their records.
 
 use aws_sdk_s3::types::StorageClass;
-use orgtrail::archive::consolidate::copy::Target;
+use orgtrail::archive::consolidate::copy::{Target, WriteTarget};
 use orgtrail::archive::consolidate::ledger::{Ledger, Tip};
 use orgtrail::archive::consolidate::record::{
     Counts, FORMAT_VERSION, Head, ObjectRow, Outcome, Row, Segment, segment_key,
 };
+use orgtrail::aws::{Clients, WriteAuthority};
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
 
@@ -19,6 +20,7 @@ async fn recorded() -> Stage {
     let stage = Stage::new(MINIMAL).await;
     stage.converge().await;
     let ledger = Ledger::new(target(&stage), None);
+    let writer = WriteTarget::new(target(&stage), &WriteAuthority::granted());
     let mut tip = Tip::default();
     for number in 0..4_u64 {
         let head = Head { run_id: format!("run-{number}"), ..head(0) };
@@ -33,7 +35,7 @@ async fn recorded() -> Stage {
                 full_listing_at: None,
             });
         }
-        ledger.append(&mut tip, head, rows).await.unwrap();
+        ledger.append(&writer, &mut tip, head, rows).await.unwrap();
     }
     stage
 }
@@ -56,7 +58,7 @@ fn copied() -> ObjectRow {
 
 fn target(stage: &Stage) -> Target {
     Target {
-        clients: stage.archive(),
+        clients: Clients::clone(&stage.archive()),
         bucket: BUCKET.parse().unwrap(),
         storage_class: StorageClass::Standard,
         part_bytes: 5 << 20,
@@ -81,13 +83,14 @@ async fn a_segment_that_arrived_without_an_answer_is_not_written_again() {
     let stage = Stage::new(MINIMAL).await;
     stage.converge().await;
     let ledger = Ledger::new(target(&stage), None);
+    let writer = WriteTarget::new(target(&stage), &WriteAuthority::granted());
     let rows = |asked: &str| vec![Row::Begin { asked: asked.into() }];
     let (mut ours, mut theirs) = (Tip::default(), Tip::default());
-    ledger.append(&mut ours, head(0), rows("ours")).await.unwrap();
+    ledger.append(&writer, &mut ours, head(0), rows("ours")).await.unwrap();
     // Another run has written behind it, when its writer tries again.
-    ledger.append(&mut theirs, head(0), rows("theirs")).await.unwrap();
+    ledger.append(&writer, &mut theirs, head(0), rows("theirs")).await.unwrap();
     let mut again = Tip::default();
-    ledger.append(&mut again, head(0), rows("ours")).await.unwrap();
+    ledger.append(&writer, &mut again, head(0), rows("ours")).await.unwrap();
     assert_eq!(again, theirs);
     assert_eq!(ledger.numbers().await.unwrap().len(), 2);
 }
@@ -101,9 +104,10 @@ async fn a_record_with_the_last_number_blocks_no_other() {
     let put = stage.archive().s3().put_object().bucket(BUCKET).key(segment_key(None, last));
     put.body(segment.encode().unwrap().into()).send().await.unwrap();
     let ledger = Ledger::new(target(&stage), None);
+    let writer = WriteTarget::new(target(&stage), &WriteAuthority::granted());
     let mut end = ledger.end(head(0).written_at, false).await.unwrap();
     assert_eq!((end.tip.next, end.faults.len()), (0, 1), "{end:?}");
-    ledger.append(&mut end.tip, head(0), Vec::new()).await.unwrap();
+    ledger.append(&writer, &mut end.tip, head(0), Vec::new()).await.unwrap();
     assert_eq!(end.tip.next, 1);
 }
 

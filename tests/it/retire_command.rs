@@ -8,7 +8,7 @@ use orgtrail::sandbox::{Effect, Fault, Legacy};
 use serde_json::{Value, json};
 
 use crate::apply_command::{Ran, command, kill_at, run};
-use crate::stage::{MINIMAL, Stage, working_day};
+use crate::stage::{MINIMAL, Stage, Writing as _, working_day};
 
 const MEMBER: &str = "333333333333";
 pub(crate) const BUCKET: &str = "legacy-333333333333";
@@ -34,7 +34,7 @@ pub(crate) async fn stage_from(start: Timestamp, hours: i64) -> Stage {
     stage.converge().await;
     stage.sandbox.tick(SignedDuration::from_hours(hours));
     let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    let create = owner.s3().create_bucket().bucket(BUCKET);
+    let create = owner.writing().s3().create_bucket().bucket(BUCKET);
     create.send().await.unwrap();
     let policy = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
@@ -42,7 +42,7 @@ pub(crate) async fn stage_from(start: Timestamp, hours: i64) -> Stage {
         "Action": ["s3:GetBucketAcl", "s3:PutObject"],
         "Resource": [format!("arn:aws:s3:::{BUCKET}"), format!("arn:aws:s3:::{BUCKET}/*")],
     }] });
-    let put = owner.s3().put_bucket_policy().bucket(BUCKET).policy(policy.to_string());
+    let put = owner.writing().s3().put_bucket_policy().bucket(BUCKET).policy(policy.to_string());
     put.send().await.unwrap();
     let until = stage.sandbox.now() - SignedDuration::from_hours(hours - 3);
     let legacy = Legacy {
@@ -195,7 +195,7 @@ async fn a_log_that_no_digest_proves_refuses() {
         "AWSLogs/{MEMBER}/CloudTrail/us-east-1/2020/01/01/\
          {MEMBER}_CloudTrail_us-east-1_20200101T0005Z_0000000000000000.json.gz"
     );
-    let put = owner.s3().put_object().bucket(BUCKET).key(key);
+    let put = owner.writing().s3().put_object().bucket(BUCKET).key(key);
     let put = put.body(crate::consolidate_stage::log_body("a log").into());
     put.send().await.unwrap();
     consolidated(&stage).await;
@@ -218,7 +218,7 @@ async fn what_cannot_be_read_is_not_taken_for_good() {
         "Action": "s3:ListBucket",
         "Resource": format!("arn:aws:s3:::{BUCKET}"),
     }] });
-    let put = owner.s3().put_bucket_policy().bucket(BUCKET).policy(deny.to_string());
+    let put = owner.writing().s3().put_bucket_policy().bucket(BUCKET).policy(deny.to_string());
     put.send().await.unwrap();
     let (code, said) = retire(&stage, &["--yes"]).await;
     assert_eq!(code, Some(14), "{said:#}");
@@ -268,7 +268,7 @@ async fn one_that_was_killed_half_way_is_finished_by_the_next() {
 /// Has the older trail record.
 async fn start(stage: &Stage) {
     let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    owner.cloudtrail().start_logging().name(TRAIL).send().await.unwrap();
+    owner.writing().cloudtrail().start_logging().name(TRAIL).send().await.unwrap();
 }
 
 async fn is_logging(stage: &Stage) -> bool {
@@ -370,9 +370,9 @@ async fn a_trail_that_may_not_be_stopped_is_left_as_it_was() {
 async fn delete_bucket(stage: &Stage) {
     let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
     for key in stage.sandbox.keys_raw(BUCKET, "") {
-        owner.s3().delete_object().bucket(BUCKET).key(key).send().await.unwrap();
+        owner.writing().s3().delete_object().bucket(BUCKET).key(key).send().await.unwrap();
     }
-    owner.s3().delete_bucket().bucket(BUCKET).send().await.unwrap();
+    owner.writing().s3().delete_bucket().bucket(BUCKET).send().await.unwrap();
 }
 
 #[tokio::test]
@@ -470,7 +470,7 @@ async fn what_the_config_excludes_is_neither_retired_nor_reckoned() {
 async fn what_the_config_declares_is_reckoned_too() {
     let stage = stage(3).await;
     let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    owner.s3().create_bucket().bucket("old-logs").send().await.unwrap();
+    owner.writing().s3().create_bucket().bucket("old-logs").send().await.unwrap();
     let config = format!(
         "{}[[consolidate.sources]]\nbucket = \"old-logs\"\naccount = \"{MEMBER}\"\n",
         config()
@@ -495,7 +495,7 @@ async fn a_dry_run_tells_once_of_when_its_prices_are() {
         "AWSLogs/{MEMBER}/CloudTrail/us-east-1/2020/01/01/\
          {MEMBER}_CloudTrail_us-east-1_20200101T0005Z_0000000000000000.json.gz"
     );
-    let put = owner.s3().put_object().bucket(BUCKET).key(key);
+    let put = owner.writing().s3().put_object().bucket(BUCKET).key(key);
     put.storage_class(StorageClass::Glacier).send().await.unwrap();
     let ran = orgtrail(&stage, &["consolidate", "--dry-run"]).await;
     assert_eq!(ran.code, Some(14), "{}", ran.stderr);
@@ -598,7 +598,8 @@ async fn a_key_writes_no_line_of_its_own() {
     let stage = stage(3).await;
     let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
     for key in ["Con\nfig/file", "CloudTrail/us-east-1/2020/01/01/read\nme"] {
-        let put = owner.s3().put_object().bucket(BUCKET).key(format!("AWSLogs/{MEMBER}/{key}"));
+        let put =
+            owner.writing().s3().put_object().bucket(BUCKET).key(format!("AWSLogs/{MEMBER}/{key}"));
         put.send().await.unwrap();
     }
     for (arguments, shown) in [
@@ -624,7 +625,7 @@ async fn a_trail_that_records_more_than_the_organizations_is_retired_with_a_conf
         .read_write_type(ReadWriteType::All)
         .include_management_events(true)
         .data_resources(buckets.build());
-    let put = owner.cloudtrail().put_event_selectors().trail_name(TRAIL);
+    let put = owner.writing().cloudtrail().put_event_selectors().trail_name(TRAIL);
     put.event_selectors(selector.build()).send().await.unwrap();
     start(&stage).await;
     consolidated(&stage).await;

@@ -11,13 +11,13 @@ use orgtrail::archive::consolidate::{
     ledger::Ledger,
     record::{ChainChecker, sha256_hex},
 };
-use orgtrail::aws::{At as _, Aws, AwsError, Clients};
+use orgtrail::aws::{At as _, Aws, AwsError, Clients, WriteClients};
 use orgtrail::names::{AccountId, Region};
 use orgtrail::sandbox::{Effect, Fault, Legacy, Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::apply_command::command;
-use crate::stage::{MINIMAL, sign_in, working_day};
+use crate::stage::{MINIMAL, Writing as _, sign_in, working_day, writer};
 
 pub(crate) const ARCHIVE: &str = "acme-log-archive";
 pub(crate) const LEGACY: &str = "old-trail-333";
@@ -90,7 +90,7 @@ impl Ground {
     /// A bucket that an account's trail may write into.
     pub(crate) async fn bucket(&self, account: &AccountId, name: &str) -> Result<(), AwsError> {
         let clients = self.aws.clients(account, &home());
-        let made = clients.s3().create_bucket().bucket(name).send().await;
+        let made = clients.writing().s3().create_bucket().bucket(name).send().await;
         made.at(&clients, "s3:CreateBucket")?;
         let policy = json!({ "Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
@@ -98,7 +98,8 @@ impl Ground {
             "Action": ["s3:GetBucketAcl", "s3:PutObject"],
             "Resource": [format!("arn:aws:s3:::{name}"), format!("arn:aws:s3:::{name}/*")],
         }] });
-        let put = clients.s3().put_bucket_policy().bucket(name).policy(policy.to_string());
+        let put =
+            clients.writing().s3().put_bucket_policy().bucket(name).policy(policy.to_string());
         put.send().await.at(&clients, "s3:PutBucketPolicy").map(drop)
     }
 
@@ -117,8 +118,8 @@ impl Ground {
         self.config = format!("{MINIMAL}{}", trusting(&self.sandbox));
     }
 
-    pub(crate) fn archive(&self) -> Clients {
-        self.aws.clients(&"222222222222".parse().unwrap(), &home())
+    pub(crate) fn archive(&self) -> WriteClients {
+        writer(&self.aws.clients(&"222222222222".parse().unwrap(), &home()))
     }
 
     /// How many versions each key of the archive has.
@@ -171,7 +172,7 @@ impl Ground {
     /// How many records there are; that none is missing or altered is held.
     pub(crate) async fn records(&self) -> usize {
         let target = Target {
-            clients: self.archive(),
+            clients: Clients::clone(&self.archive()),
             bucket: ARCHIVE.parse().unwrap(),
             storage_class: aws_sdk_s3::types::StorageClass::Standard,
             part_bytes: 5 << 20,
@@ -400,9 +401,10 @@ async fn what_waits_for_the_next_round_is_unproven_and_not_foreign() {
     let ground = Ground::bare(4).await;
     ground.bucket(&member(), LEGACY).await.unwrap();
     let clients = ground.aws.clients(&member(), &home());
-    let trail = clients.cloudtrail().create_trail().name("old-trail").s3_bucket_name(LEGACY);
+    let trail =
+        clients.writing().cloudtrail().create_trail().name("old-trail").s3_bucket_name(LEGACY);
     trail.enable_log_file_validation(true).send().await.unwrap();
-    clients.cloudtrail().start_logging().name("old-trail").send().await.unwrap();
+    clients.writing().cloudtrail().start_logging().name("old-trail").send().await.unwrap();
     ground.sandbox.tick(SignedDuration::from_hours(5));
     // In the middle of an hour: the call's log is there, and its digest is not.
     clients.cloudtrail().describe_trails().send().await.unwrap();

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::apply_command::command;
 use crate::rounds::{ARCHIVE, Ground, code, home, said};
-use crate::stage::MINIMAL;
+use crate::stage::{MINIMAL, Writing as _};
 
 const TRAIL: &str = "old-trail";
 /// What a round may end with while calls fail: clean, failed, in part. Never
@@ -112,9 +112,10 @@ async fn old_trails(ground: &Ground, wanted: usize) -> Vec<String> {
             continue;
         }
         let clients = ground.aws.clients(account, &home());
-        let trail = clients.cloudtrail().create_trail().name(TRAIL).s3_bucket_name(&bucket);
+        let trail =
+            clients.writing().cloudtrail().create_trail().name(TRAIL).s3_bucket_name(&bucket);
         trail.enable_log_file_validation(true).send().await.unwrap();
-        clients.cloudtrail().start_logging().name(TRAIL).send().await.unwrap();
+        clients.writing().cloudtrail().start_logging().name(TRAIL).send().await.unwrap();
         buckets.push(bucket);
     }
     assert!(!buckets.is_empty());

@@ -13,7 +13,7 @@ use orgtrail::sandbox::{Effect, Fault, Options, Pace, Sandbox};
 use serde_json::{Value, json};
 
 use crate::apply_command::command;
-use crate::stage::{MINIMAL, sign_in, working_day};
+use crate::stage::{MINIMAL, Writing as _, sign_in, working_day};
 
 const MANAGEMENT: &str = "111111111111";
 const ARCHIVE: &str = "222222222222";
@@ -70,7 +70,7 @@ impl Ground {
         bucket: &str,
         prefix: Option<&str>,
     ) {
-        let clients = self.clients(account, HOME);
+        let clients = self.clients(account, HOME).writing();
         let trail = clients.cloudtrail();
         trail
             .create_trail()
@@ -111,7 +111,7 @@ impl Ground {
             "Action": ["s3:GetBucketAcl", "s3:PutObject"],
             "Resource": resources,
         }));
-        let put = archive.s3().put_bucket_policy().bucket("acme-log-archive");
+        let put = archive.writing().s3().put_bucket_policy().bucket("acme-log-archive");
         put.policy(policy.to_string()).send().await.unwrap();
     }
 
@@ -133,7 +133,7 @@ async fn make_bucket(clients: &Clients, name: &str, region: &str, more: Value) {
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder()
         .location_constraint(region.into())
         .build();
-    let create = clients.s3().create_bucket().bucket(name);
+    let create = clients.writing().s3().create_bucket().bucket(name);
     let place = (region != HOME).then_some(place);
     create.set_create_bucket_configuration(place).send().await.unwrap();
     let resources = json!([format!("arn:aws:s3:::{name}"), format!("arn:aws:s3:::{name}/*")]);
@@ -153,7 +153,7 @@ async fn make_bucket(clients: &Clients, name: &str, region: &str, more: Value) {
     ];
     statements.extend(more.as_array().unwrap().iter().cloned());
     let policy = json!({ "Version": "2012-10-17", "Statement": statements });
-    let put = clients.s3().put_bucket_policy().bucket(name).policy(policy.to_string());
+    let put = clients.writing().s3().put_bucket_policy().bucket(name).policy(policy.to_string());
     put.send().await.unwrap();
 }
 
@@ -353,7 +353,7 @@ async fn only_a_prefix_that_exists_already_may_be_an_odd_one() {
     let resources = ["", "/env=prod/*"].map(|part| format!("arn:aws:s3:::acme-log-archive{part}"));
     ground.open_archive(json!(resources)).await;
     let management = ground.clients(&MANAGEMENT.parse().unwrap(), HOME);
-    let update = management.cloudtrail().update_trail().name("orgtrail");
+    let update = management.writing().cloudtrail().update_trail().name("orgtrail");
     update.s3_key_prefix("env=prod").send().await.unwrap();
     let planned = said(&ground.run(odd, &["plan"]).await);
     assert!(!planned.contains(refusal), "{planned}");
@@ -367,11 +367,11 @@ async fn a_control_tower_trail_is_found_undeclared() {
     ground.bucket(&archive(), bucket, "eu-west-1").await;
     let management = ground.clients(&MANAGEMENT.parse().unwrap(), HOME);
     let name = "aws-controltower-BaselineCloudTrail";
-    let create = management.cloudtrail().create_trail().name(name).s3_bucket_name(bucket);
+    let create = management.writing().cloudtrail().create_trail().name(name).s3_bucket_name(bucket);
     let create = create.s3_key_prefix(&org).is_multi_region_trail(true);
     let create = create.is_organization_trail(true).enable_log_file_validation(true);
     create.send().await.unwrap();
-    management.cloudtrail().start_logging().name(name).send().await.unwrap();
+    management.writing().cloudtrail().start_logging().name(name).send().await.unwrap();
     ground.sandbox.tick(SignedDuration::from_hours(2));
     let (code, told) = ground.json("", &["sources"]).await;
     assert_eq!(code, Some(0), "{told:#}");
@@ -397,7 +397,7 @@ async fn a_deleted_bucket_is_reported_once_and_fails_nothing() {
         ground.sandbox.vanish("gone", &key).unwrap();
     }
     let owner = ground.clients(one, HOME);
-    owner.s3().delete_bucket().bucket("gone").send().await.unwrap();
+    owner.writing().s3().delete_bucket().bucket("gone").send().await.unwrap();
 
     for command in [&["sources"][..], &["consolidate", "--yes"], &["cost"]] {
         let output = ground.run("", command).await;
@@ -434,9 +434,9 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
         ground.sandbox.vanish("taken", &key).unwrap();
     }
     let owner = ground.clients(one, HOME);
-    owner.s3().delete_bucket().bucket("taken").send().await.unwrap();
+    owner.writing().s3().delete_bucket().bucket("taken").send().await.unwrap();
     let management = ground.clients(&MANAGEMENT.parse().unwrap(), HOME);
-    let remove = management.organizations().remove_account_from_organization();
+    let remove = management.writing().organizations().remove_account_from_organization();
     remove.account_id(leaver.as_str()).send().await.unwrap();
     // Whoever has the name now lets everybody read.
     let keys = ground.sandbox.root(leaver).unwrap();
@@ -453,7 +453,7 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
         "AWSLogs/{one}/CloudTrail/us-east-1/2026/01/01/\
          {one}_CloudTrail_us-east-1_20260101T0005Z_0000000000000000.json.gz"
     );
-    let put = outside.s3().put_object().bucket("taken").key(&planted);
+    let put = outside.writing().s3().put_object().bucket("taken").key(&planted);
     put.body(b"planted".to_vec().into()).send().await.unwrap();
 
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
@@ -484,7 +484,7 @@ async fn an_owner_that_cannot_be_entered_is_proven_through_who_may_read() {
     let [one, _, three] = &ground.members[..3] else { panic!() };
     ground.bucket(three, "shared", "eu-central-1").await;
     let closed = ground.clients(three, HOME);
-    closed.s3().create_bucket().bucket("closed").send().await.unwrap();
+    closed.writing().s3().create_bucket().bucket("closed").send().await.unwrap();
     let excluded = format!("[organization]\nexcluded_accounts = [\"{three}\"]");
     let config: Config = MINIMAL.replace("[organization]", &excluded).parse().unwrap();
     let buckets = Buckets::new(ground.aws.clone(), config.organization, None);
@@ -538,7 +538,7 @@ async fn keys_of_a_region_that_one_member_enabled_are_asked_for_there() {
     let regions = [HOME, "eu-south-2"].map(|region| region.parse().unwrap());
     ground.sandbox.set_volume(2.0, Some(regions.into()));
     let clients = ground.clients(one, HOME);
-    let enable = clients.account_management().enable_region();
+    let enable = clients.writing().account_management().enable_region();
     enable.region_name("eu-south-2").send().await.unwrap();
     ground.bucket(one, "with-opt-in", HOME).await;
     ground.trail(one, "own", "with-opt-in", None).await;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use orgtrail::aws::{Aws, Clients, Pacing, Propagation, Retries, Settings};
+use orgtrail::aws::{
+    Aws, Clients, Pacing, Propagation, Retries, Settings, WriteAuthority, WriteClients,
+};
 use orgtrail::config::{Config, Environment, Loaded};
 use orgtrail::plan::apply::{Outcome, StepResult, apply, settle};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
@@ -108,21 +110,37 @@ impl Stage {
         assert!(left.is_empty(), "{}", left.to_text());
     }
 
-    pub(crate) fn management(&self) -> Clients {
-        self.aws.clients(self.desired.management(), &"us-east-1".parse().unwrap())
+    pub(crate) fn management(&self) -> WriteClients {
+        writer(&self.aws.clients(self.desired.management(), &"us-east-1".parse().unwrap()))
     }
 
-    pub(crate) fn archive(&self) -> Clients {
-        self.aws.clients(self.desired.archive(), &self.desired.config.archive.region)
+    pub(crate) fn archive(&self) -> WriteClients {
+        writer(&self.aws.clients(self.desired.archive(), &self.desired.config.archive.region))
     }
 
     /// Clients of an account's root user.
-    pub(crate) async fn root(&self, account: &str) -> Clients {
+    pub(crate) async fn root(&self, account: &str) -> WriteClients {
         let account = account.parse().unwrap();
         let keys = self.sandbox.root(&account).unwrap();
         let aws = sign_in(&self.sandbox, keys.access_key_id, keys.secret_access_key).await;
-        aws.clients(&account, &"us-east-1".parse().unwrap())
+        writer(&aws.clients(&account, &"us-east-1".parse().unwrap()))
     }
+}
+
+/// Clients that write, as a test does behind orgtrail's back.
+pub(crate) trait Writing {
+    fn writing(&self) -> WriteClients;
+}
+
+impl Writing for Clients {
+    fn writing(&self) -> WriteClients {
+        writer(self)
+    }
+}
+
+/// The same as a function.
+pub(crate) fn writer(clients: &Clients) -> WriteClients {
+    WriteClients::new(clients, &WriteAuthority::granted())
 }
 
 /// The actions of a plan that are not nothing, by resource.

@@ -20,7 +20,7 @@ use orgtrail::names::Region;
 use orgtrail::sandbox::{Effect, Fault};
 
 use crate::forge::{Bucket, Chain, gzip, key_item, key_set};
-use crate::stage::{MINIMAL, Stage};
+use crate::stage::{MINIMAL, Stage, Writing as _};
 
 pub(crate) const OLD: &str = "old-trail-bucket";
 pub(crate) const NEW: &str = "new-trail-bucket";
@@ -53,9 +53,9 @@ fn found(verification: &Verification) -> Vec<(FindingKind, Severity)> {
 }
 
 pub(crate) async fn put(clients: &Clients, name: &str, bucket: &Bucket) {
-    clients.s3().create_bucket().bucket(name).send().await.unwrap();
+    clients.writing().s3().create_bucket().bucket(name).send().await.unwrap();
     for (key, object) in &bucket.objects {
-        let mut put = clients.s3().put_object().bucket(name).key(key);
+        let mut put = clients.writing().s3().put_object().bucket(name).key(key);
         for (name, value) in &object.metadata {
             put = put.metadata(name, value);
         }
@@ -287,7 +287,7 @@ async fn a_regions_keys_are_asked_for_in_an_account_that_has_it() {
     let region: Region = "eu-south-2".parse().unwrap();
     let (management, archive) = (stage.desired.management(), stage.desired.archive());
     let clients = stage.aws.clients(archive, &"us-east-1".parse().unwrap());
-    let enable = clients.account_management().enable_region().region_name("eu-south-2");
+    let enable = clients.writing().account_management().enable_region().region_name("eu-south-2");
     enable.send().await.unwrap();
     let now = stage.sandbox.now();
     let keys = || ApiKeys::new(stage.aws.clone(), management.clone(), PublicKeySet::default(), now);

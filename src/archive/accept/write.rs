@@ -8,7 +8,7 @@ use crate::archive::authenticity::{MAC_METADATA, RecordKind, StoredRecord, Trust
 use crate::archive::contention::{Contended, Contention, is_taken, is_write_conflict};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::source::{S3Source, Source};
-use crate::aws::{At as _, AwsError, Clients};
+use crate::aws::{At as _, AwsError, Clients, WriteClients};
 use crate::names::BucketName;
 
 /// What is accepted, without its place among the records.
@@ -60,13 +60,13 @@ pub struct Written {
 /// # Errors
 /// Nothing was written, as far as is known.
 pub async fn accept(
-    clients: &Clients,
+    clients: &WriteClients,
     bucket: &BucketName,
     prefix: Option<&str>,
     accepting: Accepting,
     trust: &Trust,
 ) -> Result<Written, AcceptError> {
-    let source = Arc::new(Source::S3(S3Source::new(clients.clone(), bucket.as_str())));
+    let source = Arc::new(Source::S3(S3Source::new(Clients::clone(clients), bucket.as_str())));
     let mut contention = Contention::new();
     loop {
         let all = Acceptances::read(Arc::clone(&source), prefix, &Trust::default()).await;

@@ -19,7 +19,7 @@ use crate::{
         contention::{Contended, Contention, is_taken, is_write_conflict},
         verify::digest::ListedLog,
     },
-    aws::{At, AwsError, Clients, ErrorKind},
+    aws::{At, AwsError, Clients, ErrorKind, WriteAuthority, WriteClients},
     names::BucketName,
 };
 
@@ -39,6 +39,37 @@ pub struct Target {
     /// Objects above this are copied in parts of it, of which one is held at a
     /// time. Units: bytes, at least 5 MiB.
     pub part_bytes: u64,
+}
+
+/// The archive, for what writes into it.
+///
+/// Derefs to the [`Target`] that it was made from.
+#[derive(Debug, Clone)]
+pub struct WriteTarget {
+    target: Target,
+    writer: WriteClients,
+}
+
+impl WriteTarget {
+    /// The same archive with the operations that write.
+    #[must_use]
+    pub fn new(target: Target, authority: &WriteAuthority) -> Self {
+        let writer = WriteClients::new(&target.clients, authority);
+        Self { target, writer }
+    }
+
+    /// What writes into it.
+    pub(super) fn writer(&self) -> &WriteClients {
+        &self.writer
+    }
+}
+
+impl std::ops::Deref for WriteTarget {
+    type Target = Target;
+
+    fn deref(&self) -> &Target {
+        &self.target
+    }
 }
 
 /// Where an object comes from.
@@ -150,7 +181,7 @@ pub(super) use taken_over;
 /// # Errors
 /// Nothing was written; another run can try again.
 pub async fn copy(
-    target: &Target,
+    target: &WriteTarget,
     origin: Origin<'_>,
     key: &str,
     expected: Option<&Expected>,
@@ -170,7 +201,7 @@ pub async fn copy(
     // key taken, and by its own content.
     let mut contention = Contention::new();
     let result = loop {
-        let put = taken_over!(target.clients.s3().put_object(), target, object, tagging)
+        let put = taken_over!(target.writer().s3().put_object(), target, object, tagging)
             .key(key)
             .if_none_match("*")
             .checksum_sha256(&checksum)

@@ -4,7 +4,8 @@
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use tokio::io::AsyncReadExt as _;
 
-use super::{copy::Target, record::sha256_hex};
+use super::copy::{Target, WriteTarget};
+use super::record::sha256_hex;
 use crate::{
     archive::contention::{Contended, Contention, is_taken, is_write_conflict},
     archive::verify::public_keys::{PublicKeySet, SAVED_KEYS},
@@ -45,7 +46,7 @@ pub struct Saved {
 /// The write is conditional on what was read, so that of two runs neither
 /// loses the other's keys.
 pub async fn save(
-    target: &Target,
+    target: &WriteTarget,
     prefix: Option<&str>,
     keys: &PublicKeySet,
 ) -> Result<Saved, SaveKeysError> {
@@ -62,7 +63,7 @@ pub async fn save(
             return Ok(Saved { is_new: false, replaced });
         }
         let put = target
-            .clients
+            .writer()
             .s3()
             .put_object()
             .bucket(target.bucket.as_str())

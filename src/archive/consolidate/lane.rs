@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use self::days::Units;
 use super::{
-    copy::{self, Copied, CopyError, Target},
+    copy::{self, Copied, CopyError, Target, WriteTarget},
     inspect::{Expected, Refusal, by_size},
     join::{JoinError, Joined, Listed, join},
     pace::Limit,
@@ -18,7 +18,7 @@ use super::{
     proof::Attester,
     quarantine::Budget,
     record::{Counts, ObjectRow, Outcome, Row, UnitRow},
-    restore::Restore,
+    restore::Restoring,
     server_side::{Route, Wanted, Way},
     vouch::{Standing, Vouchers, is_as_delivered},
 };
@@ -54,6 +54,8 @@ pub(super) struct Work {
     /// The way that the source's objects go.
     pub(super) route: Arc<Route>,
     pub(super) target: Target,
+    /// The same for what writes into it; none of a dry run.
+    pub(super) writer: Option<WriteTarget>,
     /// The archive's root: `[prefix/]AWSLogs/<org-id>/`.
     pub(super) archive_root: String,
     /// The archive's prefix.
@@ -72,10 +74,8 @@ pub(super) struct Work {
     pub(super) proven_through: Option<Date>,
     /// The last day that no late file is expected for.
     pub(super) closed_through: Date,
-    /// Whether nothing is written.
-    pub(super) dry_run: bool,
     /// How archived objects are restored, if at all.
-    pub(super) restore: Option<Restore>,
+    pub(super) restore: Option<Restoring>,
     /// How many copies run at once, of all sources.
     pub(super) limit: Arc<Limit>,
     /// The same for the source alone: one that throttles slows down no other.
@@ -308,7 +308,7 @@ impl Work {
         // Somebody accepted that one of this key stays in quarantine: it may be this.
         let may_be_accepted = !alike && self.acceptances.may_have_quarantined(&key);
         let is_digest = self.lane.folder == DIGEST_FOLDER;
-        if self.dry_run && !alike && !may_be_accepted && !is_digest {
+        if self.writer.is_none() && !alike && !may_be_accepted && !is_digest {
             let begins = !self.progress.stopped() && self.progress.begin();
             return if begins { row(Outcome::Copied, None, None) } else { Done::Left };
         }
@@ -333,15 +333,17 @@ impl Work {
             may_go_unseen: matches!(expected, Expected::Listed(_))
                 && is_as_delivered(parsed.time(), listed.modified_at),
         });
-        if self.dry_run
-            && let Some(wanted) = wanted
-        {
-            // What may be accepted is looked at beyond the limit too.
-            if self.progress.stopped() || !(may_be_accepted || self.progress.begin()) {
-                return Done::Left;
+        let wanted = match (wanted, &self.writer) {
+            (Some(wanted), Some(writer)) => Some((wanted, writer)),
+            (Some(wanted), None) => {
+                // What may be accepted is looked at beyond the limit too.
+                if self.progress.stopped() || !(may_be_accepted || self.progress.begin()) {
+                    return Done::Left;
+                }
+                return self.would_copy(&listed, &origin_key, &key, wanted, row).await;
             }
-            return self.would_copy(&listed, &origin_key, &key, wanted, row).await;
-        }
+            (None, _) => None,
+        };
         match self.copy(&listed, &origin_key, &key, wanted).await {
             Err(CopyError::Refused { refusal: Refusal::Undecided(why), .. }) => {
                 let reason = Refusal::Undecided(why).to_string();
@@ -405,7 +407,7 @@ impl Work {
         listed: &Listed,
         origin_key: &str,
         key: &str,
-        wanted: Option<Wanted<'_>>,
+        wanted: Option<(Wanted<'_>, &WriteTarget)>,
     ) -> Result<Option<Copied>, CopyError> {
         let origin = self.origin(listed, origin_key);
         let alike = wanted.is_none();
@@ -423,10 +425,8 @@ impl Work {
                         let _held = self.limit.hold(size_bytes).await;
                         copy::compare_both(&self.target, origin, key).await
                     }
-                    Some(wanted) => match by_size(origin.size_bytes) {
-                        Ok(()) => {
-                            self.route.copy(&self.limit, &self.target, origin, key, wanted).await
-                        }
+                    Some((wanted, writer)) => match by_size(origin.size_bytes) {
+                        Ok(()) => self.route.copy(&self.limit, writer, origin, key, wanted).await,
                         // All that has no bytes has this hash.
                         Err(refusal) => {
                             Err(CopyError::Refused { refusal, sha256: copy::sha256(&[]) })

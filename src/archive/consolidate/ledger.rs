@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 
 use super::{
-    copy::{CopyError, Origin, Target, fetch, sha256},
+    copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256},
     history::Pasts,
     record::{Head, LAST_NUMBER, RecordError, Row, RowSums, Segment, segment_key, sha256_hex},
     trusted::dated_later,
@@ -410,7 +410,7 @@ impl Ledger {
         Ok(listed && self.stored(number, size_bytes).await? == stored)
     }
 
-    /// Writes rows as the next segment and moves `tip` on.
+    /// Writes rows as the next segment into the ledger's archive and moves `tip` on.
     ///
     /// Where another run took the number, the rows go behind all that there is.
     ///
@@ -418,6 +418,7 @@ impl Ledger {
     /// Nothing was written, as far as is known.
     pub async fn append(
         &self,
+        target: &WriteTarget,
         tip: &mut Tip,
         mut head: Head,
         rows: Vec<Row>,
@@ -442,9 +443,8 @@ impl Ledger {
                 }
                 None => None,
             };
-            let put = self
-                .target
-                .clients
+            let put = target
+                .writer()
                 .s3()
                 .put_object()
                 .bucket(self.target.bucket.as_str())

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{
     copy::{
-        Copied, CopyError, Origin, Target, compare, completed, fetch, finish, sha256, tags,
+        Copied, CopyError, Origin, WriteTarget, compare, completed, fetch, finish, sha256, tags,
         taken_over,
     },
     record::Outcome,
@@ -17,19 +17,19 @@ use crate::{
     aws::{At, AwsError},
 };
 
-/// Copies an object in parts of [`Target::part_bytes`], holding one part.
+/// Copies an object in parts of [`part_bytes`](super::copy::Target::part_bytes), holding one part.
 ///
 /// # Errors
 /// The upload was aborted: no part of it is left, nothing was written.
 pub(super) async fn copy(
-    target: &Target,
+    target: &WriteTarget,
     origin: Origin<'_>,
     key: &str,
 ) -> Result<Copied, CopyError> {
     let first = (0, target.part_bytes.min(origin.size_bytes));
     let (object, body) = fetch(origin, Some(first)).await?;
     let (tagging, tags_left) = tags(origin, &object).await?;
-    let create = target.clients.s3().create_multipart_upload();
+    let create = target.writer().s3().create_multipart_upload();
     let upload = taken_over!(create, target, object, tagging)
         .key(key)
         .send()
@@ -47,7 +47,7 @@ pub(super) async fn copy(
         }
     };
     let complete = target
-        .clients
+        .writer()
         .s3()
         .complete_multipart_upload()
         .bucket(target.bucket.as_str())
@@ -74,7 +74,7 @@ pub(super) async fn copy(
 }
 
 async fn parts(
-    target: &Target,
+    target: &WriteTarget,
     origin: Origin<'_>,
     key: &str,
     upload_id: &str,
@@ -98,7 +98,7 @@ async fn parts(
 }
 
 async fn upload(
-    target: &Target,
+    target: &WriteTarget,
     key: &str,
     upload_id: &str,
     number: i32,
@@ -106,7 +106,7 @@ async fn upload(
 ) -> Result<CompletedPart, AwsError> {
     let checksum = BASE64_STANDARD.encode(sha256(&body));
     let part = target
-        .clients
+        .writer()
         .s3()
         .upload_part()
         .bucket(target.bucket.as_str())
@@ -127,9 +127,9 @@ async fn upload(
 }
 
 /// What cannot be aborted is swept by the archive's lifecycle rule.
-async fn abort(target: &Target, key: &str, upload_id: &str) {
+async fn abort(target: &WriteTarget, key: &str, upload_id: &str) {
     let aborted = target
-        .clients
+        .writer()
         .s3()
         .abort_multipart_upload()
         .bucket(target.bucket.as_str())

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::{
     binding::Unbound,
-    copy::{CopyError, Origin, Target, fetch, sha256},
+    copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256},
     inspect::Refusal,
     join::Listed,
     pace::Limit,
@@ -57,11 +57,12 @@ pub(super) struct Outsiders {
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) target: Target,
+    /// The same for what writes into it; none of a dry run.
+    pub(super) writer: Option<WriteTarget>,
     pub(super) archive_root: String,
     pub(super) archive_prefix: Option<String>,
     pub(super) acceptances: Arc<Acceptances>,
     pub(super) limit: Arc<Limit>,
-    pub(super) dry_run: bool,
 }
 
 /// Objects of one account that their source does not speak for.
@@ -206,7 +207,8 @@ impl Outsiders {
         let not_kept = Ok((Outcome::Quarantined, [0; 32], None));
         let is_too_large = listed.size_bytes == 0 || listed.size_bytes > KEPT_MAX_BYTES;
         let may_be_accepted = place.acceptances.may_have_quarantined(key);
-        if is_too_large || listed.archived.is_some() || (place.dry_run && !may_be_accepted) {
+        if is_too_large || listed.archived.is_some() || (place.writer.is_none() && !may_be_accepted)
+        {
             return not_kept;
         }
         if !may_be_accepted && !self.budget.take(&place.target, listed.size_bytes).await? {
@@ -227,12 +229,11 @@ impl Outsiders {
             let kept = quarantine::quarantine_key(prefix, &hex::encode(hash), key);
             return Ok((Outcome::Accepted, hash, Some(kept)));
         }
-        if place.dry_run
-            || (may_be_accepted && !self.budget.take(&place.target, listed.size_bytes).await?)
-        {
+        let Some(writer) = &place.writer else { return not_kept };
+        if may_be_accepted && !self.budget.take(&place.target, listed.size_bytes).await? {
             return not_kept;
         }
-        let kept = quarantine::keep(&place.target, origin, prefix, key, refusal, &hash).await?;
+        let kept = quarantine::keep(writer, origin, prefix, key, refusal, &hash).await?;
         Ok((Outcome::Quarantined, hash, Some(kept)))
     }
 }

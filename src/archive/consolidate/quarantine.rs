@@ -15,7 +15,7 @@ use futures::StreamExt;
 use tokio::sync::OnceCell;
 
 use super::{
-    copy::{CopyError, Origin, Target, fetch, sha256},
+    copy::{CopyError, Origin, Target, WriteTarget, fetch, sha256},
     inspect::Refusal,
 };
 use crate::{
@@ -153,7 +153,7 @@ pub fn refused_key<'a>(prefix: Option<&str>, key: &'a str) -> Option<&'a str> {
 /// # Errors
 /// It is not kept: it could not be read or written, or changed since it was inspected.
 pub(super) async fn keep(
-    target: &Target,
+    target: &WriteTarget,
     origin: Origin<'_>,
     prefix: Option<&str>,
     key: &str,
@@ -170,7 +170,7 @@ pub(super) async fn keep(
     let mut contention = Contention::new();
     loop {
         let put = target
-            .clients
+            .writer()
             .s3()
             .put_object()
             .bucket(target.bucket.as_str())

@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{self, GlacierJobParameters, ObjectStorageClass, RestoreR
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    aws::{At, AwsError, Clients},
+    aws::{At, AwsError, WriteClients},
     names::BucketName,
 };
 
@@ -80,9 +80,17 @@ pub struct Restore {
     pub days: u16,
 }
 
+/// How objects of a source are restored, and what does it.
+#[derive(Debug, Clone)]
+pub(super) struct Restoring {
+    pub(super) how: Restore,
+    /// The source's.
+    pub(super) clients: WriteClients,
+}
+
 /// Starts the restore of an object; one that is under way already goes on.
 pub(super) async fn start(
-    clients: &Clients,
+    clients: &WriteClients,
     bucket: &BucketName,
     key: &str,
     restore: Restore,

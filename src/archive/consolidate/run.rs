@@ -14,7 +14,7 @@ pub use super::progress::{Progress, SourceProgress};
 use super::{
     binding::Scope,
     census,
-    copy::Target,
+    copy::{Target, WriteTarget},
     find::{Reader, expect_logs, find_lanes, none},
     lane::{LaneFailure, LaneResult, Proven, Work},
     ledger::{Ledger, LedgerEnd, LedgerError},
@@ -23,7 +23,7 @@ use super::{
     proof::Attester,
     quarantine::Contents,
     record::{Counts, FORMAT_VERSION, Head, Row},
-    restore::{Held, Restore},
+    restore::{Held, Restore, Restoring},
     server_side::ServerSide,
     source::Source,
     trusted::Trusted,
@@ -42,7 +42,7 @@ use crate::{
             source::{S3Source, Source as Objects},
         },
     },
-    aws::{AwsError, Clients, in_one_line},
+    aws::{AwsError, Clients, WriteAuthority, WriteClients, in_one_line},
     names::{AccountId, Region},
 };
 
@@ -67,8 +67,6 @@ pub struct Asked {
     pub accounts: BTreeSet<AccountId>,
     /// The Regions whose logs are moved; all where empty.
     pub regions: BTreeSet<Region>,
-    /// Whether nothing is written.
-    pub dry_run: bool,
     /// Whether what earlier runs proved is listed again.
     pub full: bool,
     /// Whether days that earlier records state complete are left out, although nothing
@@ -244,7 +242,9 @@ pub async fn consolidate(
     archive: &Archive,
     sources: Sources,
     progress: Arc<Progress>,
+    authority: Option<&WriteAuthority>,
 ) -> Result<Report, LedgerError> {
+    let writer = authority.map(|authority| WriteTarget::new(archive.target.clone(), authority));
     let Sources { readable: sources, failed, scope, keys } = sources;
     let mut report = Report { failures: failed, ..Report::default() };
     if sources.is_empty() {
@@ -252,7 +252,7 @@ pub async fn consolidate(
     }
     let ledger = Ledger::new(archive.target.clone(), archive.prefix.clone())
         .authenticated_by(archive.trust.mac_key.clone());
-    if !asked.dry_run {
+    if writer.is_some() {
         ledger.check_mac_key(&head(run)).await?;
     }
     let objects = S3Source::new(archive.target.clients.clone(), archive.target.bucket.as_str());
@@ -331,6 +331,10 @@ pub async fn consolidate(
         proven_through: if asked.full { None } else { known.get(&lane.id()).copied() },
         lane,
         bucket: reader.bucket,
+        restore: asked.restore.zip(authority).map(|(how, authority)| Restoring {
+            how,
+            clients: WriteClients::new(&reader.clients, authority),
+        }),
         source: reader.clients,
         route: reader.route,
         target: archive.target.clone(),
@@ -340,8 +344,7 @@ pub async fn consolidate(
         since: asked.since,
         until: asked.until,
         closed_through,
-        dry_run: asked.dry_run,
-        restore: asked.restore.filter(|_| !asked.dry_run),
+        writer: writer.clone(),
         limit: Arc::clone(&limit),
         pace: reader.pace,
     };
@@ -353,7 +356,7 @@ pub async fn consolidate(
         archive_prefix: archive.prefix.clone(),
         acceptances: Arc::clone(&acceptances),
         limit: Arc::clone(&limit),
-        dry_run: asked.dry_run,
+        writer: writer.clone(),
     };
     let lanes = async {
         // INVARIANT: the rows end where both have ended.
@@ -371,13 +374,13 @@ pub async fn consolidate(
         ledger,
         tip,
         head: head(run),
-        dry_run: asked.dry_run,
+        target: writer,
         segment_every: SEGMENT_EVERY,
         pending: Vec::new(),
         examples: Examples::default(),
         archived: Held::default(),
     };
-    if !asked.dry_run {
+    if writer.target.is_some() {
         writer.pending.push(Row::Begin { asked: serde_json::to_value(asked).unwrap_or_default() });
     }
     let ((results, others), written) = tokio::join!(lanes, writer.take_all(incoming, &progress));
@@ -397,7 +400,7 @@ pub async fn consolidate(
     report.unbound.sort_by(|one, other| one.folder.cmp(&other.folder));
     report.stopped |= progress.stopped();
     report.left_is_least = progress.interrupted();
-    if !asked.dry_run {
+    if writer.target.is_some() {
         let (totals, complete) = (report.counts, report.complete());
         let full_listing_at = Some(full_listing_at);
         writer.end(Row::End { totals, complete, proven_through, full_listing_at }).await?;

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    copy::{self, Copied, CopyError, Origin, Target, compare, hash},
+    copy::{self, Copied, CopyError, Origin, WriteTarget, compare, hash},
     inspect::Expected,
     pace::Limit,
     record::Outcome,
@@ -109,7 +109,7 @@ impl Route {
     pub(super) async fn copy(
         &self,
         limit: &Limit,
-        target: &Target,
+        target: &WriteTarget,
         origin: Origin<'_>,
         key: &str,
         wanted: Wanted<'_>,
@@ -173,7 +173,7 @@ impl Route {
     async fn prove(
         &self,
         limit: &Limit,
-        target: &Target,
+        target: &WriteTarget,
         origin: Origin<'_>,
         key: &str,
         answer: &CopyObjectOutput,
@@ -217,7 +217,7 @@ impl Route {
 /// refusal because the key is taken shows both that the source can be read and
 /// that the server keeps `If-None-Match` on copies. Where it does not, the same
 /// content was put over itself, as a version of its own.
-async fn probe(target: &Target, origin: Origin<'_>, key: &str) -> State {
+async fn probe(target: &WriteTarget, origin: Origin<'_>, key: &str) -> State {
     let result = send(target, origin, None, key).await;
     let state = match &result {
         Err(error) if is_taken(error) => State::Server,
@@ -230,7 +230,7 @@ async fn probe(target: &Target, origin: Origin<'_>, key: &str) -> State {
 }
 
 async fn call(
-    target: &Target,
+    target: &WriteTarget,
     origin: Origin<'_>,
     etag: Option<&str>,
     key: &str,
@@ -259,7 +259,7 @@ async fn call(
 }
 
 async fn send(
-    target: &Target,
+    target: &WriteTarget,
     origin: Origin<'_>,
     etag: Option<&str>,
     key: &str,
@@ -268,7 +268,7 @@ async fn send(
     // otherwise; the class does not, and encryption and retention are the
     // archive's.
     target
-        .clients
+        .writer()
         .s3()
         .copy_object()
         .bucket(target.bucket.as_str())

@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use super::{
+    copy::WriteTarget,
     ledger::{Ledger, LedgerError, Tip},
     progress::Progress,
     record::{Head, ObjectRow, Outcome, Row},
@@ -29,7 +30,8 @@ pub(super) struct Writer {
     pub(super) tip: Tip,
     pub(super) head: Head,
     /// Whether rows are counted only.
-    pub(super) dry_run: bool,
+    /// None of a dry run, which records nothing.
+    pub(super) target: Option<WriteTarget>,
     pub(super) segment_every: Duration,
     pub(super) pending: Vec<Row>,
     pub(super) examples: Examples,
@@ -77,17 +79,17 @@ impl Writer {
             }
             self.examples.add(object);
         }
-        if !self.dry_run {
+        if self.target.is_some() {
             self.pending.push(row);
         }
     }
 
     async fn write(&mut self) -> Result<(), LedgerError> {
-        if self.pending.is_empty() {
+        let Some(target) = self.target.as_ref().filter(|_| !self.pending.is_empty()) else {
             return Ok(());
-        }
+        };
         let rows = std::mem::take(&mut self.pending);
-        self.ledger.append(&mut self.tip, self.head.clone(), rows).await
+        self.ledger.append(target, &mut self.tip, self.head.clone(), rows).await
     }
 }
 
@@ -130,7 +132,7 @@ mod tests {
             copy::{PART_BYTES, Target},
             record::FORMAT_VERSION,
         },
-        aws::{Aws, Settings},
+        aws::{Aws, Settings, WriteAuthority},
         names::{BucketName, Region},
         sandbox::{Options, Sandbox},
     };
@@ -176,10 +178,12 @@ mod tests {
         let aws = Aws::with_base(Settings::default(), base).await.unwrap();
         let bucket: BucketName = "acme-log-archive".parse().unwrap();
         let clients = aws.clients(&sandbox.accounts()[1], &region);
-        clients.s3().create_bucket().bucket(bucket.as_str()).send().await.unwrap();
         let storage_class = StorageClass::Standard;
-        let ledger =
-            Ledger::new(Target { clients, bucket, storage_class, part_bytes: PART_BYTES }, None);
+        let target = Target { clients, bucket, storage_class, part_bytes: PART_BYTES };
+        let target = WriteTarget::new(target, &WriteAuthority::granted());
+        let create = target.writer().s3().create_bucket().bucket(target.bucket.as_str());
+        create.send().await.unwrap();
+        let ledger = Ledger::new(Target::clone(&target), None);
         let mut writer = Writer {
             ledger: ledger.clone(),
             tip: Tip::default(),
@@ -192,7 +196,7 @@ mod tests {
                 written_by: "arn:aws:iam::111111111111:user/admin".to_owned(),
                 written_with: "orgtrail test".to_owned(),
             },
-            dry_run: false,
+            target: Some(target),
             segment_every: Duration::from_millis(20),
             pending: Vec::new(),
             examples: Examples::default(),

@@ -15,7 +15,9 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 
 use self::rows::{ROWS, Row};
 use super::{CATALOGUE, Check, Facts, Run, Severity, Verdict};
-use crate::aws::{Aws, AwsError, ErrorKind, Failure, Pacing, Seen, Settings};
+use crate::aws::{
+    Aws, AwsError, ErrorKind, Failure, Pacing, Seen, Settings, WriteAuthority, WriteClients,
+};
 use crate::config::Config;
 use crate::plan::apply::{Outcome, apply};
 use crate::plan::plan;
@@ -112,7 +114,11 @@ async fn provisioned() -> Facts {
 /// tells of its objects, and the key of the log group, whose ARN is given.
 async fn beforehand(aws: &Aws) -> String {
     let region = "us-east-1".parse().unwrap();
-    let archive = aws.clients(&"222222222222".parse().unwrap(), &region);
+    let writer = |account: &str| {
+        let clients = aws.clients(&account.parse().unwrap(), &region);
+        WriteClients::new(&clients, &WriteAuthority::granted())
+    };
+    let archive = writer("222222222222");
     let made = archive.sns().create_topic().name("told").send().await.unwrap();
     let topic = made.topic_arn.unwrap();
     let publish = Statement::allow("S3")
@@ -123,7 +129,7 @@ async fn beforehand(aws: &Aws) -> String {
     let policy = PolicyDocument::new(vec![publish]).to_json();
     call.attribute_value(policy).send().await.unwrap();
 
-    let management = aws.clients(&"111111111111".parse().unwrap(), &region);
+    let management = writer("111111111111");
     let owner = Statement::allow("Owner")
         .principals(["arn:aws:iam::111111111111:root"])
         .actions(["kms:*"])

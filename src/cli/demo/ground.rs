@@ -5,7 +5,7 @@ use super::Story;
 use super::folder::Folder;
 use super::program::Program;
 use super::story::Kept;
-use crate::aws::{Aws, Clients};
+use crate::aws::{Aws, WriteAuthority, WriteClients};
 use crate::cli::sandbox::past::aws_of;
 use crate::names::{AccountId, Region};
 use crate::plan::apply::chain;
@@ -83,8 +83,9 @@ impl Ground {
     }
 
     /// The clients of an account in the home Region.
-    pub(super) fn clients(&self, aws: &Aws, account: &AccountId) -> Clients {
-        aws.clients(account, self.sandbox.home_region())
+    pub(super) fn clients(&self, aws: &Aws, account: &AccountId) -> WriteClients {
+        let clients = aws.clients(account, self.sandbox.home_region());
+        WriteClients::new(&clients, &WriteAuthority::granted())
     }
 
     /// Stops the sandbox; removes the folder, or says where it is kept. What could

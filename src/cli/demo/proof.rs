@@ -10,7 +10,7 @@ use super::ground::{BUCKET, Ground};
 use super::program::Ran;
 use super::{Stop, Story};
 use crate::archive::key::{LogClass, ObjectKey, ObjectKind};
-use crate::aws::{At as _, Clients};
+use crate::aws::{At as _, Clients, WriteClients};
 use crate::cli::{CliError, Exit};
 
 /// A copy of one account's part of the archive, without its lock.
@@ -108,7 +108,7 @@ impl Crimes {
     }
 
     /// Plain calls that anybody with the right to them can make.
-    async fn commit(&self, clients: &Clients) -> Result<(), CliError> {
+    async fn commit(&self, clients: &WriteClients) -> Result<(), CliError> {
         let (whole, _) = get(clients, COPY, &self.altered).await?;
         let mut bytes = whole.clone();
         let middle = bytes.len() / 2;
@@ -123,7 +123,7 @@ impl Crimes {
     }
 }
 
-async fn copy(from: &Clients, to: &Clients, keys: &[&str]) -> Result<(), CliError> {
+async fn copy(from: &Clients, to: &WriteClients, keys: &[&str]) -> Result<(), CliError> {
     to.s3().create_bucket().bucket(COPY).send().await.at(to, "s3:CreateBucket")?;
     stream::iter(keys.iter().map(Ok))
         .try_for_each_concurrent(AT_A_TIME, async |key| {
@@ -145,7 +145,7 @@ async fn get(
 }
 
 async fn put(
-    clients: &Clients,
+    clients: &WriteClients,
     key: &str,
     bytes: Vec<u8>,
     metadata: HashMap<String, String>,

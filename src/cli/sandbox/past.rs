@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::config_of;
 use crate::{
-    aws::{At as _, Aws, Clients, Pacing, Retries, Settings},
+    aws::{At as _, Aws, Pacing, Retries, Settings, WriteAuthority, WriteClients},
     cli::{CliError, Exit},
     config::{Environment, Loaded},
     names::{AccountId, Partition},
@@ -98,7 +98,9 @@ impl Past {
     pub(super) async fn happen(&self, sandbox: &Sandbox) -> Result<(), CliError> {
         let aws = aws_of(sandbox).await?;
         for account in sandbox.accounts().iter().skip(CENTRAL).take(self.legacy) {
-            legacy_trail(&aws.clients(account, sandbox.home_region()), account).await?;
+            let member = aws.clients(account, sandbox.home_region());
+            let member = WriteClients::new(&member, &WriteAuthority::granted());
+            legacy_trail(&member, account).await?;
         }
         if self.organization {
             Box::pin(organization_trail(&aws, sandbox)).await?;
@@ -143,7 +145,7 @@ pub(in crate::cli) async fn aws_of(sandbox: &Sandbox) -> Result<Aws, CliError> {
 }
 
 /// Creates a member's own trail with its bucket, and starts it.
-async fn legacy_trail(member: &Clients, account: &AccountId) -> Result<(), CliError> {
+async fn legacy_trail(member: &WriteClients, account: &AccountId) -> Result<(), CliError> {
     let bucket = format!("{TRAIL}-{account}");
     let region = member.region();
     let (partition, service) = (Partition::of(region), "cloudtrail.amazonaws.com");

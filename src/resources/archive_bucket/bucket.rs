@@ -1,7 +1,7 @@
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership};
 use serde::Serialize;
 
-use crate::aws::{At, AwsError, Clients, ErrorKind, Seen};
+use crate::aws::{At, AwsError, Clients, ErrorKind, Seen, WriteClients};
 use crate::config::ObjectLockMode;
 use crate::names::{BucketName, Region};
 use crate::plan::{Change, FieldChange};
@@ -75,7 +75,7 @@ impl ArchiveBucket {
 
 /// Makes a bucket in the clients' Region; one that is already ours is fine.
 pub(in crate::resources) async fn create(
-    clients: &Clients,
+    clients: &WriteClients,
     bucket: &BucketName,
     with_object_lock: bool,
 ) -> Result<(), AwsError> {

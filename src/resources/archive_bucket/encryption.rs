@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{
 use serde::Serialize;
 
 use super::BUCKET;
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::names::BucketName;
 use crate::plan::{Change, Confirmation, field_changes};
 use crate::resources::kms_key::is_key;
@@ -56,7 +56,7 @@ impl Encryption {
     }
 
     pub(in crate::resources) async fn put_kms(
-        clients: &Clients,
+        clients: &WriteClients,
         bucket: &BucketName,
         key: &str,
         blocked: &[String],

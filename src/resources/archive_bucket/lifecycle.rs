@@ -9,7 +9,7 @@ use aws_sdk_s3::types::{
 use serde::Serialize;
 
 use super::BUCKET;
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::config::Archive;
 use crate::names::BucketName;
 use crate::plan::{Change, Confirmation, FieldChange, field_changes};
@@ -106,7 +106,7 @@ impl Lifecycle {
     /// S3 sets back to its default where the call does not say it.
     pub(in crate::resources) async fn put(
         self,
-        clients: &Clients,
+        clients: &WriteClients,
         bucket: &BucketName,
     ) -> Result<(), StepError> {
         let minimum = self.minimum_transition_size.as_deref();

@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{
 use serde::Serialize;
 
 use super::BUCKET;
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::config::{self, ObjectLockMode};
 use crate::names::BucketName;
 use crate::plan::{Change, Confirmation, field_changes};
@@ -57,7 +57,7 @@ impl ObjectLock {
 
     pub(in crate::resources) async fn put(
         &self,
-        clients: &Clients,
+        clients: &WriteClients,
         bucket: &BucketName,
     ) -> Result<(), StepError> {
         let rule = self.mode.as_deref().map(|mode| {

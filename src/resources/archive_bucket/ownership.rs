@@ -2,7 +2,7 @@ use aws_sdk_s3::types::{ObjectOwnership, OwnershipControls, OwnershipControlsRul
 use serde::Serialize;
 
 use super::BUCKET;
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::names::BucketName;
 use crate::plan::{Change, field_changes};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
@@ -38,7 +38,7 @@ impl Ownership {
     }
 
     pub(in crate::resources) async fn enforce(
-        clients: &Clients,
+        clients: &WriteClients,
         bucket: &BucketName,
     ) -> Result<(), StepError> {
         let rule = OwnershipControlsRule::builder()

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::BUCKET;
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::config::MfaDelete;
 use crate::names::BucketName;
 use crate::plan::Change;
@@ -33,7 +33,7 @@ impl Policy {
     }
 
     pub(in crate::resources) async fn put(
-        clients: &Clients,
+        clients: &WriteClients,
         bucket: &BucketName,
         document: &PolicyDocument,
     ) -> Result<(), AwsError> {

@@ -2,7 +2,7 @@ use aws_sdk_s3::types::PublicAccessBlockConfiguration;
 use serde::Serialize;
 
 use super::BUCKET;
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::names::BucketName;
 use crate::plan::{Change, field_changes};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
@@ -52,7 +52,7 @@ impl PublicAccess {
     }
 
     pub(in crate::resources) async fn block(
-        clients: &Clients,
+        clients: &WriteClients,
         bucket: &BucketName,
     ) -> Result<(), StepError> {
         let block = PublicAccessBlockConfiguration::builder()

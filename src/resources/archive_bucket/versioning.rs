@@ -3,7 +3,7 @@ use serde::Serialize;
 
 use super::versioning_answer::AnyVersioningRoot;
 use super::{ArchiveBucket, BUCKET};
-use crate::aws::{At, Clients, Seen};
+use crate::aws::{At, Clients, Seen, WriteClients};
 use crate::names::BucketName;
 use crate::plan::{Change, FieldChange};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
@@ -42,7 +42,7 @@ impl Versioning {
     }
 
     pub(in crate::resources) async fn enable(
-        clients: &Clients,
+        clients: &WriteClients,
         bucket: &BucketName,
     ) -> Result<(), StepError> {
         let versioning =

@@ -14,7 +14,7 @@ use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType, Tag};
 use serde::Serialize;
 
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
-use crate::aws::{At, Aws, AwsError, Clients, ErrorKind, Seen};
+use crate::aws::{At, Aws, AwsError, Clients, ErrorKind, Seen, WriteClients};
 use crate::names::Arn;
 use crate::plan::{Change, FieldChange};
 
@@ -135,7 +135,7 @@ impl KmsKey {
 
     /// The key's own account: another's than the log archive's where the key
     /// was adopted.
-    pub(crate) fn clients(hands: &Hands<'_>) -> Clients {
+    pub(crate) fn clients(hands: &Hands<'_>) -> WriteClients {
         let key = hands.observed.kms_key.present();
         match key.and_then(|key| key.arn.account.as_ref()) {
             Some(account) => hands.account(account),

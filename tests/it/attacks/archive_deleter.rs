@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use orgtrail::sandbox::{Effect, Fault};
 
 use crate::rounds::{ARCHIVE, Ground, LEGACY, code, said};
+use crate::stage::Writing as _;
 
 const MEMBER: &str = "333333333333";
 const OTHER: &str = "100000000004";
@@ -131,7 +132,7 @@ async fn versions_that_may_not_be_listed_are_noted_and_stop_nothing() {
 async fn an_account_that_joined_today_is_not_missed() {
     let ground = Ground::lay().await;
     let clients = ground.aws.own_clients();
-    let create = clients.organizations().create_account();
+    let create = clients.writing().organizations().create_account();
     create.account_name("new").email("new@example.com").send().await.unwrap();
     let ran = ground.run(&VERIFY).await;
     assert_eq!(code(&ran), 0, "{}", said(&ran));

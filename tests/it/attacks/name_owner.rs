@@ -2,16 +2,16 @@
 
 use aws_sdk_s3::types::StorageClass;
 use jiff::SignedDuration;
-use orgtrail::archive::consolidate::copy::{Origin, PART_BYTES, Target, copy};
+use orgtrail::archive::consolidate::copy::{Origin, PART_BYTES, Target, WriteTarget, copy};
 use orgtrail::archive::consolidate::keys;
 use orgtrail::archive::verify::public_keys::PublicKeySet;
-use orgtrail::aws::{Clients, ErrorKind, Objects};
+use orgtrail::aws::{Clients, ErrorKind, Objects, WriteAuthority};
 use orgtrail::names::AccountId;
 use serde_json::json;
 
 use crate::apply_command::{Ran, run};
 use crate::retire_command::{BUCKET, TRAIL, account, config, stage};
-use crate::stage::{MINIMAL, Stage, sign_in, working_day};
+use crate::stage::{MINIMAL, Stage, Writing as _, sign_in, working_day};
 
 const ARCHIVE: &str = "acme-log-archive";
 const TAKEN: &str = "is taken by another account";
@@ -32,15 +32,15 @@ async fn outsider(stage: &Stage) -> Clients {
 
 /// The outsider's bucket of a name, in which everybody may do everything.
 async fn take(outsider: &Clients, name: &str) {
-    outsider.s3().create_bucket().bucket(name).send().await.unwrap();
-    outsider.s3().delete_public_access_block().bucket(name).send().await.unwrap();
+    outsider.writing().s3().create_bucket().bucket(name).send().await.unwrap();
+    outsider.writing().s3().delete_public_access_block().bucket(name).send().await.unwrap();
     let policy = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Principal": "*",
         "Action": "s3:*",
         "Resource": [format!("arn:aws:s3:::{name}"), format!("arn:aws:s3:::{name}/*")],
     }] });
-    let put = outsider.s3().put_bucket_policy().bucket(name).policy(policy.to_string());
+    let put = outsider.writing().s3().put_bucket_policy().bucket(name).policy(policy.to_string());
     put.send().await.unwrap();
 }
 
@@ -49,8 +49,8 @@ async fn delete(stage: &Stage, owner: &Clients, name: &str) {
     for key in stage.sandbox.keys_raw(name, "") {
         stage.sandbox.vanish(name, &key).unwrap();
     }
-    owner.s3().delete_bucket_policy().bucket(name).send().await.unwrap();
-    owner.s3().delete_bucket().bucket(name).send().await.unwrap();
+    owner.writing().s3().delete_bucket_policy().bucket(name).send().await.unwrap();
+    owner.writing().s3().delete_bucket().bucket(name).send().await.unwrap();
 }
 
 /// Everything that a command could do with the archive.
@@ -101,18 +101,18 @@ async fn an_archive_name_that_was_never_ours_is_refused_by_every_command() {
     take(&outsider, ARCHIVE).await;
     // A member's trail, whose logs must not leave.
     let member = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    member.s3().create_bucket().bucket(BUCKET).send().await.unwrap();
+    member.writing().s3().create_bucket().bucket(BUCKET).send().await.unwrap();
     let policy = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Principal": { "Service": "cloudtrail.amazonaws.com" },
         "Action": ["s3:GetBucketAcl", "s3:PutObject"],
         "Resource": [format!("arn:aws:s3:::{BUCKET}"), format!("arn:aws:s3:::{BUCKET}/*")],
     }] });
-    let put = member.s3().put_bucket_policy().bucket(BUCKET).policy(policy.to_string());
+    let put = member.writing().s3().put_bucket_policy().bucket(BUCKET).policy(policy.to_string());
     put.send().await.unwrap();
-    let trail = member.cloudtrail().create_trail().name("legacy").s3_bucket_name(BUCKET);
+    let trail = member.writing().cloudtrail().create_trail().name("legacy").s3_bucket_name(BUCKET);
     trail.enable_log_file_validation(true).send().await.unwrap();
-    member.cloudtrail().start_logging().name("legacy").send().await.unwrap();
+    member.writing().cloudtrail().start_logging().name("legacy").send().await.unwrap();
     stage.sandbox.tick(SignedDuration::from_hours(3));
     assert!(!stage.sandbox.keys_raw(BUCKET, "").is_empty());
     all_refused(&stage, &config()).await;
@@ -139,7 +139,7 @@ async fn an_archive_that_was_deleted_and_taken_is_refused_by_every_command() {
 async fn a_bucket_that_is_taken_after_the_check_takes_no_write_and_gives_no_read() {
     let stage = stage(5).await;
     let clients = stage.archive();
-    let objects = Objects::new(clients.clone());
+    let objects = Objects::new(Clients::clone(&clients));
     // The first shows the way, and the second goes there directly.
     let keys_of_archive = stage.sandbox.keys_raw(ARCHIVE, "AWSLogs/");
     stage.sandbox.record_s3();
@@ -154,13 +154,13 @@ async fn a_bucket_that_is_taken_after_the_check_takes_no_write_and_gives_no_read
     let outsider = outsider(&stage).await;
     delete(&stage, &clients, ARCHIVE).await;
     take(&outsider, ARCHIVE).await;
-    let planted = outsider.s3().put_object().bucket(ARCHIVE).key(&keys_of_archive[0]);
+    let planted = outsider.writing().s3().put_object().bucket(ARCHIVE).key(&keys_of_archive[0]);
     planted.body(b"planted".to_vec().into()).send().await.unwrap();
     let denied = objects.get(ARCHIVE, &keys_of_archive[0]).await.unwrap_err();
     assert_eq!(denied.kind(), ErrorKind::AccessDenied, "{denied}");
 
     let target = Target {
-        clients: clients.clone(),
+        clients: Clients::clone(&clients),
         bucket: ARCHIVE.parse().unwrap(),
         storage_class: StorageClass::Standard,
         part_bytes: PART_BYTES,
@@ -170,12 +170,15 @@ async fn a_bucket_that_is_taken_after_the_check_takes_no_write_and_gives_no_read
     let size_bytes = stage.sandbox.body_raw(BUCKET, &key).unwrap().len() as u64;
     let bucket = BUCKET.parse().unwrap();
     let origin = Origin { clients: &member, bucket: &bucket, key: &key, size_bytes, etag: None };
+    let authority = WriteAuthority::granted();
     // Whole, and in parts.
     for part_bytes in [PART_BYTES, size_bytes / 2] {
         let target = Target { part_bytes, ..target.clone() };
+        let target = WriteTarget::new(target, &authority);
         let failed = copy(&target, origin, "AWSLogs/copied", None).await.unwrap_err();
         assert!(failed.to_string().contains("access denied"), "{failed}");
     }
+    let target = WriteTarget::new(target, &authority);
     let failed = keys::save(&target, None, &PublicKeySet::default()).await.unwrap_err();
     assert!(failed.to_string().contains("access denied"), "{failed}");
     assert_eq!(stage.sandbox.keys_raw(ARCHIVE, ""), [keys_of_archive[0].clone()]);
@@ -189,7 +192,7 @@ async fn a_source_that_is_taken_after_it_was_found_is_not_copied_inside_s3() {
     let outsider = outsider(&stage).await;
     delete(&stage, &member, BUCKET).await;
     take(&outsider, BUCKET).await;
-    let planted = outsider.s3().put_object().bucket(BUCKET).key(&key);
+    let planted = outsider.writing().s3().put_object().bucket(BUCKET).key(&key);
     planted.body(b"planted".to_vec().into()).send().await.unwrap();
     let archive = stage.archive();
     let copied = |owner: Option<&str>| {

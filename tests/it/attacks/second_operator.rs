@@ -13,7 +13,7 @@ use orgtrail::plan::plan;
 use crate::apply_command::{command, run};
 use crate::retire_command;
 use crate::rounds::{Ground, LEGACY, code, home, member, said};
-use crate::stage::{MINIMAL, Stage};
+use crate::stage::{MINIMAL, Stage, Writing as _};
 
 /// Runs a command at a terminal of its own and does something while its prompt waits,
 /// before "y" is typed; its exit code and all that it said.
@@ -147,7 +147,7 @@ async fn a_source_that_appears_while_consolidation_asks_is_not_copied() {
     let appears = async {
         ground.bucket(&member(), "planted-333").await.unwrap();
         let clients = ground.aws.clients(&member(), &home());
-        let trail = clients.cloudtrail().create_trail().name("planted");
+        let trail = clients.writing().cloudtrail().create_trail().name("planted");
         trail.s3_bucket_name("planted-333").send().await.unwrap();
     };
     let (code, said) = answered(&plain, appears).await;
@@ -170,7 +170,7 @@ async fn a_source_whose_trail_goes_while_consolidation_asks_is_not_copied() {
     let plain = command(&ground.sandbox, folder.path(), MINIMAL, &["consolidate"]);
     let goes = async {
         let clients = ground.aws.clients(&member(), &home());
-        clients.cloudtrail().delete_trail().name("old-trail").send().await.unwrap();
+        clients.writing().cloudtrail().delete_trail().name("old-trail").send().await.unwrap();
     };
     let (exit, text) = answered(&plain, goes).await;
     assert_eq!(exit, Some(12), "{text}");
@@ -234,7 +234,7 @@ async fn a_trail_that_changes_while_its_retirement_asks_stays() {
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     let owner = stage.aws.clients(&retire_command::account(), &home());
     let move_to = async |prefix: &str| {
-        let update = owner.cloudtrail().update_trail().name(retire_command::TRAIL);
+        let update = owner.writing().cloudtrail().update_trail().name(retire_command::TRAIL);
         update.s3_key_prefix(prefix).send().await.unwrap();
     };
     let arguments = ["retire", retire_command::TRAIL];

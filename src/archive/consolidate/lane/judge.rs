@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::super::{
-    copy::{self, CopyError, Origin},
+    copy::{self, CopyError, Origin, WriteTarget},
     inspect::{Expected, Refusal, by_size},
     join::Listed,
     proof::DigestClaim,
     quarantine,
     record::{ObjectRow, Outcome},
-    restore::{self, Archived},
+    restore::{self, Archived, Restoring},
     server_side::Wanted,
     vouch::{Standing, Vouchers},
 };
@@ -68,12 +68,12 @@ impl Work {
         refusal: &Refusal,
         sha256: &[u8; 32],
     ) -> Result<(Outcome, Option<String>), CopyError> {
-        if self.dry_run {
+        let Some(writer) = &self.writer else {
             let accepted = self.acceptances.has_quarantined(key, sha256);
             let outcome = if accepted { Outcome::Accepted } else { Outcome::Quarantined };
             return Ok((outcome, None));
-        }
-        self.quarantine(listed, origin_key, key, refusal, sha256).await
+        };
+        self.quarantine(writer, listed, origin_key, key, refusal, sha256).await
     }
 
     /// What becomes of an object whose key the archive has other content under, where
@@ -106,7 +106,7 @@ impl Work {
         let kept = self.apart(listed, origin_key, key, &Refusal::KeyTaken, &sha256).await;
         let kept = kept.map(|(outcome, kept)| match kept {
             // What the quarantine has no room for is still to be decided.
-            None if !self.dry_run => (outcome, None),
+            None if self.writer.is_some() => (outcome, None),
             kept => (Outcome::Accepted, kept),
         });
         Some(self.told_apart(kept, &Refusal::KeyTaken, sha256, row))
@@ -126,7 +126,7 @@ impl Work {
         };
         let reason = match &kept {
             Some(kept) => format!("{refusal}; kept as {kept}"),
-            None if self.dry_run => refusal.to_string(),
+            None if self.writer.is_none() => refusal.to_string(),
             None => format!("{refusal}; left at its source"),
         };
         match row(outcome, Some(sha256), Some(reason)) {
@@ -162,6 +162,7 @@ impl Work {
     /// Keeps an object in quarantine; where it is kept, and whether that is accepted.
     pub(super) async fn quarantine(
         &self,
+        writer: &WriteTarget,
         listed: &Listed,
         origin_key: &str,
         key: &str,
@@ -181,7 +182,7 @@ impl Work {
         }
         let _held = self.limit.hold(listed.size_bytes).await;
         let origin = self.origin(listed, origin_key);
-        let kept = quarantine::keep(&self.target, origin, prefix, key, refusal, sha256).await?;
+        let kept = quarantine::keep(writer, origin, prefix, key, refusal, sha256).await?;
         Ok((Outcome::Quarantined, Some(kept)))
     }
 
@@ -203,7 +204,7 @@ impl Work {
         if archived.restoring {
             return (archived, under_way());
         }
-        let Some(restore) = self.restore else {
+        let Some(Restoring { how: restore, clients }) = &self.restore else {
             let reason =
                 format!("the object must be restored from {class} first: `--restore` starts that");
             return (archived, reason);
@@ -212,7 +213,7 @@ impl Work {
         if self.progress.stopped() {
             return (archived, "the run was stopped before its restore was started".to_owned());
         }
-        let started = restore::start(&self.source, &self.bucket, key, restore).await;
+        let started = restore::start(clients, &self.bucket, key, *restore).await;
         drop(turn);
         match started {
             Ok(()) => (Archived { restoring: true, ..archived }, under_way()),

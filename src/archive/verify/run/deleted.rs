@@ -50,13 +50,12 @@ impl DeletedDigests {
         let Some(stem) = chosen(request, key) else { return };
         let chain = self.chains.entry(stem).or_default();
         let after = chain.after.take();
-        match &mut chain.listed {
+        if let Some((_, last)) = &mut chain.listed {
             // The digest after them names the last of them.
-            Some((_, last)) => *last = key.time(),
-            None => {
-                chain.before = after;
-                chain.listed = Some((key.time(), key.time()));
-            }
+            *last = key.time();
+        } else {
+            chain.before = after;
+            chain.listed = Some((key.time(), key.time()));
         }
     }
 

@@ -11,14 +11,14 @@ use serde_json::Value;
 use super::acceptances::{forged, of, plant, verify};
 use super::{forge_record, forged_end};
 use crate::rounds::{ARCHIVE, Ground, code, said};
-use crate::stage::MINIMAL;
+use crate::stage::{MINIMAL, Writing as _};
 
 /// An archive with a MAC key, and the clients of the key's account.
 async fn ground() -> (Ground, Clients, String) {
     let mut ground = Ground::lay().await;
     let management = "111111111111".parse().unwrap();
     let clients = ground.aws.clients(&management, &"eu-central-1".parse().unwrap());
-    let create = clients.kms().create_key().key_spec(KeySpec::Hmac256);
+    let create = clients.writing().kms().create_key().key_spec(KeySpec::Hmac256);
     let made = create.key_usage(KeyUsageType::GenerateVerifyMac).send().await.unwrap();
     let arn = made.key_metadata.unwrap().arn.unwrap();
     ground.config = format!("{MINIMAL}[records]\nmac_key = \"{arn}\"\n");
@@ -120,7 +120,7 @@ async fn where_kms_does_not_answer_nothing_is_authenticated_and_nothing_copied()
     let there = ground.relocated(late);
     ground.sandbox.vanish(ARCHIVE, &there).unwrap();
     let kept = ground.sandbox.keys_raw(ARCHIVE, "orgtrail/");
-    clients.kms().disable_key().key_id(&arn).send().await.unwrap();
+    clients.writing().kms().disable_key().key_id(&arn).send().await.unwrap();
     let ran = ground.run(&["consolidate", "--yes"]).await;
     assert_eq!(code(&ran), 14, "{}", said(&ran));
     assert!(said(&ran).contains("GenerateMac"), "{}", said(&ran));
@@ -138,7 +138,7 @@ async fn where_kms_does_not_answer_nothing_is_authenticated_and_nothing_copied()
     assert_eq!(ground.sandbox.keys_raw(ARCHIVE, "orgtrail/"), kept, "nothing was written");
 
     // With the key, all is as it was.
-    clients.kms().enable_key().key_id(&arn).send().await.unwrap();
+    clients.writing().kms().enable_key().key_id(&arn).send().await.unwrap();
     let ran = ground.run(&["consolidate", "--yes"]).await;
     assert_eq!(code(&ran), 0, "{}", said(&ran));
     assert_eq!(verify(&ground).await.0, 0);
@@ -178,13 +178,13 @@ async fn a_retirement_counts_with_its_mac_and_not_without() {
     assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
     let member = "333333333333".parse().unwrap();
     let member = ground.aws.clients(&member, &"us-east-1".parse().unwrap());
-    member.cloudtrail().delete_trail().name(TRAIL).send().await.unwrap();
+    member.writing().cloudtrail().delete_trail().name(TRAIL).send().await.unwrap();
     assert_eq!(verify(&ground).await.0, 14);
     // Where KMS gives no code, nothing is recorded.
-    clients.kms().disable_key().key_id(&arn).send().await.unwrap();
+    clients.writing().kms().disable_key().key_id(&arn).send().await.unwrap();
     assert_eq!(code(&ground.run(&["retire", TRAIL, "--yes"]).await), 14);
     assert_eq!(ground.sandbox.keys_raw(ARCHIVE, "orgtrail/retired/"), Vec::<String>::new());
-    clients.kms().enable_key().key_id(&arn).send().await.unwrap();
+    clients.writing().kms().enable_key().key_id(&arn).send().await.unwrap();
     let retired = ground.run(&["retire", TRAIL, "--yes"]).await;
     assert_eq!(code(&retired), 0, "{}", said(&retired));
     let (exit, report) = verify(&ground).await;

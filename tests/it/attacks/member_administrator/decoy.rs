@@ -9,6 +9,7 @@ use orgtrail::names::AccountId;
 use orgtrail::sandbox::{Effect, Fault};
 
 use crate::rounds::{ARCHIVE, Ground, LEGACY, code, home, member, said};
+use crate::stage::Writing as _;
 
 const OWN_TRAIL: &str = "arn:aws:cloudtrail:us-east-1:333333333333:trail/old-trail";
 
@@ -17,17 +18,18 @@ fn cloudtrail_of(ground: &Ground, account: &AccountId) -> Clients {
 }
 
 async fn start_trail(clients: &Clients, name: &str, bucket: &str, selector: Option<EventSelector>) {
+    let clients = clients.writing();
     let cloudtrail = clients.cloudtrail();
     let create = cloudtrail.create_trail().name(name).s3_bucket_name(bucket);
     create.enable_log_file_validation(true).send().await.unwrap();
     if let Some(selector) = selector {
-        record(clients, name, selector).await;
+        record(&clients, name, selector).await;
     }
     cloudtrail.start_logging().name(name).send().await.unwrap();
 }
 
 async fn record(clients: &Clients, name: &str, selector: EventSelector) {
-    let put = clients.cloudtrail().put_event_selectors().trail_name(name);
+    let put = clients.writing().cloudtrail().put_event_selectors().trail_name(name);
     put.event_selectors(selector).send().await.unwrap();
 }
 
@@ -82,7 +84,7 @@ async fn a_trail_that_records_less_stands_for_no_other() {
     ground.sandbox.tick(SignedDuration::from_mins(5 * 60 + 7));
     for account in &members[..cases.len()] {
         let clients = cloudtrail_of(&ground, account);
-        clients.cloudtrail().stop_logging().name("main").send().await.unwrap();
+        clients.writing().cloudtrail().stop_logging().name("main").send().await.unwrap();
     }
     ground.sandbox.tick(SignedDuration::from_hours(6));
     record(&cloudtrail_of(&ground, &members[3]), "decoy", all()).await;
@@ -94,7 +96,7 @@ async fn a_trail_that_records_less_stands_for_no_other() {
     }
     // What a trail records that can no longer be asked is not known.
     let clients = cloudtrail_of(&ground, &members[4]);
-    clients.cloudtrail().delete_trail().name("decoy").send().await.unwrap();
+    clients.writing().cloudtrail().delete_trail().name("decoy").send().await.unwrap();
     let verified = ground.run(&["verify", "s3://decoy-equal"]).await;
     assert_eq!(code(&verified), 14, "{}", said(&verified));
     assert!(said(&verified).contains("no longer exists"), "{}", said(&verified));
@@ -142,7 +144,7 @@ async fn a_trail_that_was_deleted_is_incomplete_until_its_retirement_is_recorded
     let done = ground.run(&["consolidate", "--yes"]).await;
     assert_eq!(code(&done), 0, "{}", said(&done));
     let clients = cloudtrail_of(&ground, &member());
-    clients.cloudtrail().delete_trail().name(OWN_TRAIL).send().await.unwrap();
+    clients.writing().cloudtrail().delete_trail().name(OWN_TRAIL).send().await.unwrap();
     let verify = async |ground: &Ground| {
         let verified = ground.run(&["verify"]).await;
         (code(&verified), said(&verified))
@@ -184,7 +186,7 @@ async fn a_source_that_vanishes_is_reported_until_it_is_declared_or_retired() {
         assert_eq!(code(&ran), 0, "{command:?}: {}", said(&ran));
     }
     let clients = cloudtrail_of(&ground, &member());
-    clients.cloudtrail().delete_trail().name(OWN_TRAIL).send().await.unwrap();
+    clients.writing().cloudtrail().delete_trail().name(OWN_TRAIL).send().await.unwrap();
     // A run that did not see the source forgets it no more than the one before.
     for command in [&["sources"][..], &["consolidate", "--yes"], &["sources"]] {
         let ran = ground.run(command).await;
@@ -209,12 +211,12 @@ async fn a_trail_without_the_events_of_global_services_stands_for_none_with_them
     ground.bucket(&account, bucket).await.unwrap();
     let clients = cloudtrail_of(&ground, &account);
     start_trail(&clients, "main", bucket, None).await;
-    let create = clients.cloudtrail().create_trail().name("decoy").s3_bucket_name(bucket);
+    let create = clients.writing().cloudtrail().create_trail().name("decoy").s3_bucket_name(bucket);
     let create = create.include_global_service_events(false).enable_log_file_validation(true);
     create.send().await.unwrap();
-    clients.cloudtrail().start_logging().name("decoy").send().await.unwrap();
+    clients.writing().cloudtrail().start_logging().name("decoy").send().await.unwrap();
     ground.sandbox.tick(SignedDuration::from_mins(5 * 60 + 7));
-    clients.cloudtrail().stop_logging().name("main").send().await.unwrap();
+    clients.writing().cloudtrail().stop_logging().name("main").send().await.unwrap();
     ground.sandbox.tick(SignedDuration::from_hours(9));
     let verified = ground.run(&["verify", "s3://decoy-global"]).await;
     assert_eq!(code(&verified), 14, "{}", said(&verified));
@@ -225,7 +227,7 @@ async fn a_trail_without_the_events_of_global_services_stands_for_none_with_them
 async fn a_bundle_does_not_choose_the_trail_that_stands_for_others() {
     let ground = Ground::lay().await;
     let clients = cloudtrail_of(&ground, &member());
-    clients.cloudtrail().stop_logging().name("old-trail").send().await.unwrap();
+    clients.writing().cloudtrail().stop_logging().name("old-trail").send().await.unwrap();
     ground.sandbox.tick(SignedDuration::from_hours(6));
     assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
     let folder = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::sources_command::{Ground, said};
+use crate::stage::Writing as _;
 
 const REGION: &str = "us-east-1";
 
@@ -52,7 +53,8 @@ async fn an_owner_that_denies_its_own_role_hides_no_source() {
         "Action": ["s3:ListBucket", "s3:GetObject"],
         "Resource": ["arn:aws:s3:::collector", "arn:aws:s3:::collector/*"],
     }));
-    let put = clients.s3().put_bucket_policy().bucket("collector").policy(policy.to_string());
+    let put =
+        clients.writing().s3().put_bucket_policy().bucket("collector").policy(policy.to_string());
     put.send().await.unwrap();
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
     assert_eq!(code, Some(0), "{told:#}");
@@ -78,7 +80,8 @@ async fn a_source_that_its_owner_breaks_keeps_no_other_back_and_can_be_left_out(
             "Resource": "arn:aws:s3:::broken",
         }],
     });
-    let put = clients.s3().put_bucket_policy().bucket("broken").policy(policy.to_string());
+    let put =
+        clients.writing().s3().put_bucket_policy().bucket("broken").policy(policy.to_string());
     put.send().await.unwrap();
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
     assert_eq!(code, Some(14), "{told:#}");

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::forge;
 use crate::rounds::trusting;
 use crate::sources_command::{Ground, archive, said};
+use crate::stage::Writing as _;
 
 const BUCKET: &str = "member-logs";
 const REGION: &str = "us-east-1";
@@ -36,7 +37,7 @@ async fn plant(
     metadata: BTreeMap<String, String>,
 ) {
     let clients = ground.clients(owner, REGION);
-    let put = clients.s3().put_object().bucket(BUCKET).key(key).body(body.into());
+    let put = clients.writing().s3().put_object().bucket(BUCKET).key(key).body(body.into());
     put.set_metadata(Some(metadata.into_iter().collect())).send().await.unwrap();
 }
 
@@ -235,7 +236,7 @@ async fn a_declared_source_of_several_accounts_arrives_whole_and_is_proven() {
     // No trail tells of it any more.
     for account in [one, two] {
         let clients = ground.clients(account, REGION);
-        clients.cloudtrail().delete_trail().name("auditing").send().await.unwrap();
+        clients.writing().cloudtrail().delete_trail().name("auditing").send().await.unwrap();
     }
     let declared = |more: &str| {
         format!("[[consolidate.sources]]\nbucket = \"collected\"\naccount = \"{owner}\"\n{more}")
@@ -261,7 +262,7 @@ async fn a_bucket_of_the_log_archive_may_contain_every_account_of_the_organizati
     ground.trail(one, "own", "central", None).await;
     ground.sandbox.tick(SignedDuration::from_hours(2));
     let clients = ground.clients(one, REGION);
-    clients.cloudtrail().delete_trail().name("own").send().await.unwrap();
+    clients.writing().cloudtrail().delete_trail().name("own").send().await.unwrap();
     let owner = archive();
     let declared =
         format!("[[consolidate.sources]]\nbucket = \"central\"\naccount = \"{owner}\"\n");
@@ -321,6 +322,8 @@ mod laws {
 
     use super::log_key;
     use crate::consolidate_stage as stage;
+    use crate::stage::writer;
+    use orgtrail::aws::WriteAuthority;
 
     const ACCOUNTS: [&str; 4] = ["333333333333", "444444444444", "555555555555", "999999999999"];
     const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "xx-evil-9"];
@@ -343,7 +346,7 @@ mod laws {
         let archive = stage::archive(aws.clients(&keeper, &region));
         let reader = aws.clients(&owner, &region);
         for (clients, bucket) in [(&archive.target.clients, stage::ARCHIVE), (&reader, "planted")] {
-            clients.s3().create_bucket().bucket(bucket).send().await.unwrap();
+            writer(clients).s3().create_bucket().bucket(bucket).send().await.unwrap();
         }
         for (of, at) in planted {
             let key = log_key(ACCOUNTS[*of], REGIONS[*at], "AAAAAAAAAAAAAAAA");
@@ -362,7 +365,8 @@ mod laws {
         let sources = Sources { readable, failed: Vec::new(), scope, keys };
         let progress = Arc::new(Progress::new(None));
         let run = (stage::run(), stage::asked());
-        consolidate(&run.0, &run.1, &archive, sources, progress).await.unwrap();
+        let authority = WriteAuthority::granted();
+        consolidate(&run.0, &run.1, &archive, sources, progress, Some(&authority)).await.unwrap();
         let keys = sandbox.keys_raw(stage::ARCHIVE, "AWSLogs/");
         let arrived: BTreeSet<String> = keys.into_iter().collect();
         // The owner's own account is bound to its bucket.
