@@ -34,7 +34,6 @@ mod stopping;
 mod transport;
 
 pub use clients::{At, Clients};
-pub(crate) use clock::SANDBOX_TIME;
 pub use endpoint::Endpoint;
 pub(crate) use error::in_one_line;
 pub use error::{AwsError, ErrorKind, Failure};

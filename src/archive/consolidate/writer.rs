@@ -132,8 +132,8 @@ mod tests {
         },
         aws::{Aws, Settings},
         names::{BucketName, Region},
-        sandbox::{Options, Sandbox},
     };
+    use orgtrail_sandbox::{Options, Sandbox};
 
     #[test]
     fn many_foreign_objects_hide_no_conflict() {
