@@ -36,6 +36,25 @@ fn only_its_own_commands_use_the_sandbox() {
     }
 }
 
+#[test]
+fn base_and_sandbox_call_no_aws_and_base_never_waits() {
+    let clients = ["aws-config", "aws-sdk-", "aws-smithy-"];
+    let runtimes = ["futures", "hyper", "tokio"];
+    for (package, banned) in
+        [("base", [&clients[..], &runtimes].concat()), ("sandbox", clients.to_vec())]
+    {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("crates/{package}/Cargo.toml"));
+        let manifest: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+        let dependencies = manifest["dependencies"].as_table().unwrap();
+        let found: Vec<&String> = dependencies
+            .keys()
+            .filter(|name| banned.iter().any(|banned| name.starts_with(banned)))
+            .collect();
+        assert!(dependencies.len() > 5 && found.is_empty(), "{package} depends on {found:?}");
+    }
+}
+
 /// Whether a path is another or below it.
 fn is_within(path: &str, of: &str, separator: &str) -> bool {
     path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
