@@ -1,4 +1,5 @@
 use aws_sdk_organizations::types as sdk;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
@@ -19,6 +20,8 @@ pub struct Account {
     pub state: AccountState,
     /// The unit, or root, that it lies in.
     pub unit: UnitId,
+    /// When it joined the organization, where the answer says so.
+    pub joined_at: Option<Timestamp>,
 }
 
 /// Where an account is in its life.
@@ -122,7 +125,9 @@ impl Account {
         let state = AccountState::of(account)
             .ok_or_else(|| clients.malformed(action, &format!("account {id} without a state")))?;
         let name = account.name().unwrap_or_default().to_owned();
-        Ok(Self { id, name, state, unit: unit.clone() })
+        let joined_at = account.joined_timestamp();
+        let joined_at = joined_at.and_then(|at| Timestamp::from_second(at.secs()).ok());
+        Ok(Self { id, name, state, unit: unit.clone(), joined_at })
     }
 }
 

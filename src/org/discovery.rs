@@ -230,7 +230,10 @@ mod tests {
         ] {
             let id: AccountId = id.parse().unwrap();
             let unit = "r-ab12".parse().unwrap();
-            accounts.insert(id.clone(), Account { id, name: name.into(), state, unit });
+            accounts.insert(
+                id.clone(),
+                Account { id, name: name.into(), state, unit, joined_at: None },
+            );
         }
         let organization = Organization {
             id: "o-exampleorgid".parse().unwrap(),

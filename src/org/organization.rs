@@ -198,8 +198,9 @@ mod tests {
         };
         let account = |id: &str, state, unit: &str| {
             let id: AccountId = id.parse().unwrap();
+            let unit = unit.parse().unwrap();
             let account =
-                Account { id: id.clone(), name: "a".into(), state, unit: unit.parse().unwrap() };
+                Account { id: id.clone(), name: "a".into(), state, unit, joined_at: None };
             (id, account)
         };
         Organization {

@@ -39,6 +39,7 @@ pub(crate) fn verified_with(bucket: &Bucket, change: impl FnOnce(&mut Request)) 
         declared: None,
         org_owner: None,
         delivered: Deliveries::none(),
+        expected: None,
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
         trust: Trust::default(),

@@ -35,6 +35,7 @@ fn request(clients: &Clients, bucket: &str, keys: KeyRing) -> Request {
         declared: None,
         org_owner: None,
         delivered: Deliveries::none(),
+        expected: None,
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
         trust: Trust::default(),

@@ -102,6 +102,9 @@ kinds! {
     /// CloudTrail delivered a newer digest than the newest at hand.
     NewestDeleted "newest-deleted" Broken
         "CloudTrail says that it delivered a newer digest than the newest one here: the newest were deleted";
+    /// Digests of which only delete markers are left.
+    DigestsDeleted "digests-deleted" Broken
+        "digests were deleted, or have expired: only delete markers are left of the end or the beginning of a chain, or of all of it";
     /// A chain ended, and others cover the time after it.
     ChainEnded "chain-ended" Notice
         "the chain ends before the window, and another chain proves the time after it";
@@ -111,6 +114,9 @@ kinds! {
     /// There are log files and no digest.
     NoDigests "no-digests" Incomplete
         "log file validation was off, or all digests were deleted: nothing here is proven";
+    /// An account and Region of the organization that the archive lacks.
+    AccountMissing "account-missing" Incomplete
+        "the archive has nothing of this account and Region, though the organization trail records there: everything was deleted, or never delivered";
     /// A log file that a digest lists is not there.
     LogMissing "log-missing" Broken
         "the log file was deleted: a proven digest lists it";
@@ -177,6 +183,15 @@ kinds! {
     /// A bundle's report that differs from verifying the bundle.
     ReportContradicted "report-contradicted" Incomplete
         "the report inside the bundle is not what verifying the bundle gives: do not rely on it";
+    /// The accounts of the organization could not be listed.
+    AccountsUnknown "accounts-unknown" Notice
+        "the accounts of the organization could not be listed, so an account without anything in the archive is not reported";
+    /// Object versions could not be listed.
+    DeletedUnknown "deleted-unknown" Notice
+        "the versions of the bucket could not be listed (s3:ListBucketVersions), so digests that were deleted at the end of a chain are not named";
+    /// A bundle's report with findings that only the archive could show.
+    ReportNamesMore "report-names-more" Incomplete
+        "the report inside the bundle names what was missing in the archive, which no bundle can show: read it there";
     /// An object or a listing could not be read.
     Unreadable "unreadable" Incomplete
         "it could not be read, so nothing is said about it";

@@ -1,16 +1,19 @@
 //! Verifying whole archives: all accounts and Regions at once, many objects in
 //! flight, nothing held but a few hours of each.
 
+mod deleted;
 mod delivery;
 mod digests;
 mod discover;
 mod exists;
+mod expected;
 mod files;
 mod follow;
 mod keys;
 mod lane;
 mod listing;
 mod logs;
+mod loose;
 mod origin;
 mod pending;
 mod selectors;
@@ -28,6 +31,7 @@ use serde::Serialize;
 pub use self::delivery::Deliveries;
 use self::discover::{Discovered, discover};
 pub use self::exists::{Unmatched, unmatched, unmatched_trail};
+pub use self::expected::ExpectedAccounts;
 pub use self::follow::OtherBuckets;
 pub use self::keys::{ApiKeys, KeyRing, RegionKeys};
 use self::lane::Extent;
@@ -65,6 +69,8 @@ pub struct Request {
     pub org_owner: Option<OrgOwner>,
     /// What CloudTrail says of the newest digests, where it could be asked.
     pub delivered: Deliveries,
+    /// Whose digests the archive should have, where that is known.
+    pub expected: Option<ExpectedAccounts>,
     /// Whether a chain is followed into the bucket that it came from.
     pub other_buckets: OtherBuckets,
     /// Findings that somebody accepted.
@@ -247,7 +253,7 @@ pub async fn verify(
 ) -> Result<Verification, ListError> {
     let stop = progress.stop();
     let Discovered { lanes, unsearched, classes, strays } = tokio::select! {
-        found = discover(&request.source, &request.prefix, &request.selection) => found?,
+        found = discover(&request.source, &request.prefix, &request.selection, request.window) => found?,
         () = stop.requested() => return Err(ListError::stopped(&request.prefix, &stop)),
     };
     request.keys.ask_too(&lanes);
@@ -282,6 +288,17 @@ pub async fn verify(
         .collect()
         .await;
     let mut reports: Vec<LaneReport> = reports.into_iter().flatten().collect();
+    let mut missing = (Vec::new(), Vec::new());
+    tokio::select! {
+        found = expected::missing(&request, &reports, &limits, &progress) => missing = found,
+        () = stop.requested() => {}
+    }
+    let (absent, mut unknown) = missing;
+    reports.extend(absent);
+    if request.source.deleted_unknown() {
+        let finding = Finding::new(FindingKind::DeletedUnknown).at(request.source.bucket(), "");
+        unknown.push(finding.because("a listing of object versions", "access denied"));
+    }
     delivery::weigh(&mut reports);
     tokio::select! {
         // A chain that is not followed stays incomplete.
@@ -298,7 +315,7 @@ pub async fn verify(
         () = stop.over(GRACE) => {}
     }
     let mut findings = window::of_all(request.window, &reports);
-    findings.extend(unsearched.into_iter().chain(strays));
+    findings.extend(unsearched.into_iter().chain(strays).chain(unknown));
     findings.extend((!request.selection.trails.is_empty()).then(|| {
         let trails: Vec<_> = request.selection.trails.iter().map(ToString::to_string).collect();
         let found = format!("the chains of {} were verified", trails.join(", "));

@@ -3,11 +3,13 @@
 mod folder;
 mod regular;
 mod s3;
+mod versions;
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt as _};
+use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
 
 pub use self::folder::{FolderSource, METADATA_SUFFIX};
 pub use self::regular::{NotAFile, not_files};
@@ -33,6 +35,31 @@ pub struct ListedObject {
     pub key: String,
     /// How long it is, as stored. Units: bytes.
     pub size_bytes: u64,
+}
+
+/// A key in a listing that includes deleted objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListedKey {
+    /// An object.
+    Object(ListedObject),
+    /// A key whose newest version is a delete marker.
+    Deleted {
+        /// The key.
+        key: String,
+        /// When the delete marker was created.
+        at: Option<Timestamp>,
+    },
+}
+
+impl ListedKey {
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Object(object) => &object.key,
+            Self::Deleted { key, .. } => key,
+        }
+    }
 }
 
 /// What lies directly below a prefix.
@@ -126,7 +153,8 @@ impl Source {
         matches!(self, Self::Folder(folder) if folder.bucket().is_none())
     }
 
-    /// The names of the folders directly below a prefix, in order.
+    /// The names of the folders directly below a prefix, in order, as of
+    /// [`Self::children`].
     ///
     /// `prefix` is empty or ends in a slash.
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, ListError> {
@@ -136,7 +164,8 @@ impl Source {
         }
     }
 
-    /// The folders and objects directly below a prefix.
+    /// The folders and objects directly below a prefix. Where deleted objects are
+    /// listed, also the folders that have nothing else.
     ///
     /// `prefix` is empty or ends in a slash.
     pub async fn children(&self, prefix: &str) -> Result<Children, ListError> {
@@ -159,6 +188,31 @@ impl Source {
             Self::S3(s3) => s3.list(prefix, start_after).boxed(),
             Self::Folder(folder) => folder.list(prefix, start_after),
         }
+    }
+
+    /// The same with the keys whose objects were deleted, where the bucket keeps
+    /// versions and they may be listed.
+    pub fn list_with_deleted(
+        &self,
+        prefix: &str,
+        start_after: Option<String>,
+    ) -> BoxStream<'static, Result<ListedKey, ListError>> {
+        match self {
+            Self::S3(s3) if s3.lists_deleted() => s3.list_with_deleted(prefix, start_after),
+            _ => self.list(prefix, start_after).map_ok(ListedKey::Object).boxed(),
+        }
+    }
+
+    /// Whether deleted objects are listed.
+    #[must_use]
+    pub fn lists_deleted(&self) -> bool {
+        matches!(self, Self::S3(s3) if s3.lists_deleted())
+    }
+
+    /// Whether deleted objects were to be listed, and could not be.
+    #[must_use]
+    pub fn deleted_unknown(&self) -> bool {
+        matches!(self, Self::S3(s3) if s3.deleted_unknown())
     }
 
     /// Fetches an object; `bucket` is for sources that span several.

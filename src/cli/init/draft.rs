@@ -469,7 +469,7 @@ mod tests {
     fn account(id: &str, name: &str, state: AccountState) -> (AccountId, Account) {
         let id: AccountId = id.parse().unwrap();
         let unit = "r-ab12".parse().unwrap();
-        (id.clone(), Account { id, name: name.into(), state, unit })
+        (id.clone(), Account { id, name: name.into(), state, unit, joined_at: None })
     }
 
     /// An organization in which nothing has been set up yet.

@@ -24,6 +24,9 @@ const OF_CIRCUMSTANCES: [&str; 7] = [
     "unreadable",
 ];
 
+/// Findings about what the archive lacks: no bundle has it.
+const OF_ARCHIVE: [&str; 2] = ["account-missing", "digests-deleted"];
+
 /// The files of a bundle that no digest in it lists and that are no digest: anyone who
 /// packs a bundle chooses their bytes.
 pub(super) fn unproven(bundle: &Unpacked) -> Vec<String> {
@@ -107,6 +110,12 @@ pub(super) fn contradicted(
     }
     if embedded["target"] != now["target"] {
         return finding(REPORT_JSON, "the source that the manifest names", "another");
+    }
+    let of_archive: Vec<String> =
+        kinds(&embedded).into_iter().filter(|it| OF_ARCHIVE.contains(&it.as_str())).collect();
+    if !of_archive.is_empty() {
+        let more = Finding::new(FindingKind::ReportNamesMore).at(None, REPORT_JSON);
+        return Some(more.because(recomputed, of_archive.join(", ")));
     }
     if proofs(&embedded) != proofs(&now) {
         return finding(REPORT_JSON, recomputed, "other accounts, Regions, counts or times");

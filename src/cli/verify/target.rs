@@ -15,7 +15,9 @@ use crate::archive::key::Root;
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
-use crate::archive::verify::run::{ApiKeys, DeclaredTrail, Deliveries, KeyRing, OtherBuckets};
+use crate::archive::verify::run::{
+    ApiKeys, DeclaredTrail, Deliveries, ExpectedAccounts, KeyRing, OtherBuckets,
+};
 use crate::archive::verify::source::{
     FetchError, FolderSource, NotAFile, S3Source, Source, not_files,
 };
@@ -55,6 +57,7 @@ pub(in crate::cli) struct Target {
     /// The organization's trail that the configuration declares.
     pub(in crate::cli) declared_trail: Option<DeclaredTrail>,
     deliveries: Deliveries,
+    expected: Option<ExpectedAccounts>,
     other_buckets: OtherBuckets,
     acceptances: Acceptances,
     trust: Trust,
@@ -103,6 +106,7 @@ impl Target {
             declared: self.declared,
             org_owner: self.org_owner,
             delivered: self.deliveries.of_declared(self.declared_trail),
+            expected: self.expected,
             other_buckets: self.other_buckets,
             acceptances: self.acceptances,
             trust: self.trust,
@@ -121,7 +125,8 @@ impl Target {
         let archive = &config.archive;
         let clients = aws.clients(&config.organization.log_archive_account, &archive.region);
         let prefix = archive.prefix.as_ref().map(ToString::to_string);
-        let source = Arc::new(Source::S3(S3Source::new(clients, archive.bucket.as_str())));
+        let source = S3Source::new(clients, archive.bucket.as_str()).with_deleted();
+        let source = Arc::new(Source::S3(source));
         // It was compared with the configuration.
         let owner = match context.identity().and_then(org_owner) {
             Some(owner) => owner,
@@ -150,6 +155,11 @@ impl Target {
                 vec![config.organization.log_archive_account.clone(), aws.caller().account.clone()],
             )
             .or_of_owner(Buckets::new(aws.clone(), config.organization.clone(), None)),
+            expected: Some(ExpectedAccounts::new(
+                aws.clone(),
+                config.organization.management_account.clone(),
+                config.organization.home_region.clone(),
+            )),
             deliveries: Deliveries::ask(aws),
             not_files: Vec::new(),
             unpacked: None,
@@ -177,7 +187,7 @@ impl Target {
         let mut readers: Vec<_> = clients.account().cloned().into_iter().collect();
         readers.push(aws.caller().account.clone());
         readers.dedup();
-        let source = Arc::new(Source::S3(S3Source::new(clients, bucket.as_str())));
+        let source = Arc::new(Source::S3(S3Source::new(clients, bucket.as_str()).with_deleted()));
         let saved = saved_keys(&source, &prefix).await;
         let config = context.config_path.exists().then(|| context.config().ok()).flatten();
         let trust = match &config {
@@ -215,6 +225,7 @@ impl Target {
             is_live: true,
             notes: Vec::new(),
             other_buckets: OtherBuckets::read_as(aws.clone(), readers),
+            expected: None,
             deliveries: Deliveries::ask(aws),
             not_files: Vec::new(),
             unpacked: None,
@@ -324,6 +335,7 @@ impl Target {
             acceptances,
             trust,
             notes,
+            expected: None,
             deliveries: Deliveries::none(),
             other_buckets: unpacked.as_ref().zip(others).map_or_else(
                 OtherBuckets::none,

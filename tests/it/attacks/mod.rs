@@ -2,6 +2,7 @@
 //! attack fails with its documented exit code and message, and what looks like it
 //! and is legitimate still works.
 
+mod archive_deleter;
 mod archive_writer;
 mod endpoint;
 mod management_administrator;

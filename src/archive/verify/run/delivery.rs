@@ -75,6 +75,11 @@ impl Deliveries {
         Self { declared, ..self }
     }
 
+    /// The organization's trail that the configuration declares.
+    pub(super) fn declared(&self) -> Option<&DeclaredTrail> {
+        self.declared.as_ref()
+    }
+
     /// Whether everything in a folder is looked at, also beside the window's days: a
     /// frequent look at the newest hours does without.
     pub(super) fn is_thorough(&self) -> bool {

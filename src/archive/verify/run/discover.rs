@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Finding, Lane, ListError, Selection, Source, stray};
+use super::loose::LooseFiles;
+use super::{Finding, Lane, ListError, Selection, Source, Window, stray};
 use crate::archive::consolidate::quarantine::QUARANTINE;
 use crate::archive::key::{DIGEST_FOLDER, LogClass, Root};
 use crate::archive::verify::finding::FindingKind;
-use crate::archive::verify::source::ListedObject;
+use crate::archive::verify::source::{Children, ListedObject};
 use crate::names::{AccountId, MOST_CHARACTERS, OrgId, Region};
 
 const AWSLOGS: &str = "AWSLogs";
 /// How many folders are searched for `AWSLogs`.
-const MOST_FOLDERS: usize = 5000;
+const MOST_FOLDERS: usize = 20_000;
 /// How many accounts are looked at at a time.
 const AT_ONCE: usize = 32;
 /// Into how many folders is looked that lie beside those of accounts.
@@ -38,11 +39,13 @@ pub(super) async fn discover(
     source: &Source,
     prefix: &str,
     selection: &Selection,
+    window: Window,
 ) -> Result<Discovered, ListError> {
     let mut discovered = Discovered::default();
     let mut lanes = BTreeSet::new();
-    let Searched { roots, whole } = roots(source, prefix).await?;
+    let Searched { roots, whole, files } = roots(source, prefix).await?;
     let chosen = &selection.accounts;
+    discovered.strays.extend(files.finding(source, selection, window));
     for root in roots {
         let mut found = Vec::new();
         let mut owners = vec![root.clone()];
@@ -175,7 +178,7 @@ async fn of_account(
 
 /// Whether a folder's name is, or is easily taken for, one of CloudTrail's.
 fn is_like_class(name: &str) -> bool {
-    name.trim().to_lowercase().starts_with("cloudtrail")
+    name.to_lowercase().contains("cloudtrail")
 }
 
 /// Whether an object is easily taken for a log file or a digest.
@@ -188,6 +191,8 @@ fn looks_like_log(object: &ListedObject) -> bool {
 struct Searched {
     roots: BTreeSet<Root>,
     whole: bool,
+    /// What lies beside them.
+    files: LooseFiles,
 }
 
 /// The roots without their organizations: what stands before `AWSLogs/` where
@@ -196,14 +201,15 @@ struct Searched {
 async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
     let leading = named(prefix);
     let mut level = match &leading {
-        None => vec![Folder { path: prefix.to_owned(), of_owner: false }],
+        None => vec![Folder { path: prefix.to_owned(), kind: FolderKind::Any }],
         // A prefix may end in what looks like an account.
         Some(_) if ends_in_owner(prefix) => {
-            vec![Folder { path: prefix.to_owned(), of_owner: true }]
+            vec![Folder { path: prefix.to_owned(), kind: FolderKind::Owner }]
         }
         Some(_) => Vec::new(),
     };
-    let mut searched = Searched { roots: leading.into_iter().collect(), whole: true };
+    let roots = leading.into_iter().collect();
+    let mut searched = Searched { roots, whole: true, files: LooseFiles::default() };
     let mut left = MOST_FOLDERS;
     while !level.is_empty() {
         if level.len() > left {
@@ -211,24 +217,29 @@ async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
             level.truncate(left);
         }
         left -= level.len();
-        let listed: Vec<(Folder, Vec<String>)> = stream::iter(level)
+        let listed: Vec<(Folder, Children)> = stream::iter(level)
             .map(async |folder| {
-                let names = source.folders(&folder.path).await?;
-                Ok::<_, ListError>((folder, names))
+                let children = source.children(&folder.path).await?;
+                Ok::<_, ListError>((folder, children))
             })
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
         level = Vec::new();
-        for (Folder { path, of_owner }, names) in listed {
-            let before = before_awslogs(&path);
-            for name in names {
+        for (folder, children) in listed {
+            let before = before_awslogs(&folder.path);
+            // What lies in an owner's folder is looked at with the account.
+            if folder.kind != FolderKind::Owner && before.is_none() {
+                searched.files.add(&children.objects);
+            }
+            for name in children.folders {
                 let is_owner = before.is_some() && is_owner(&name);
                 if let Some(before) = before.filter(|_| is_owner) {
                     searched.roots.insert(root(before));
                 }
-                if may_lead_on(&path, &name) && (!of_owner || name == AWSLOGS) {
-                    level.push(Folder { path: format!("{path}{name}/"), of_owner: is_owner });
+                let kind = folder.kind.of(&name, is_owner);
+                if let Some(kind) = kind.filter(|_| may_lead_on(&folder.path, &name)) {
+                    level.push(Folder { path: format!("{}{name}/", folder.path), kind });
                 }
             }
         }
@@ -239,9 +250,39 @@ async fn roots(source: &Source, prefix: &str) -> Result<Searched, ListError> {
 /// A folder that is searched.
 struct Folder {
     path: String,
-    /// Whether it lies right below an `AWSLogs/`, named by an account or an
-    /// organization: then nothing but a further `AWSLogs/` is looked for in it.
-    of_owner: bool,
+    kind: FolderKind,
+}
+
+/// Where a folder that is searched lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FolderKind {
+    /// Above all owners.
+    Any,
+    /// Right below an `AWSLogs/`, named by an account or an organization.
+    Owner,
+    /// Below that of an owner, and none of CloudTrail's: a trail's prefix may lead there,
+    /// and other services have their logs there.
+    InOwner,
+}
+
+impl FolderKind {
+    /// What a folder in it is; `None` where it is not searched.
+    fn of(self, name: &str, is_owner: bool) -> Option<Self> {
+        let is_cloudtrails =
+            name == DIGEST_FOLDER || LogClass::ALL.into_iter().any(|class| class.folder() == name);
+        // Services have folders of Regions and years, with more folders than can be searched.
+        let is_year = name.len() == 4 && name.bytes().all(|byte| byte.is_ascii_digit());
+        let is_of_service = is_year || name.contains('=') || name.parse::<Region>().is_ok();
+        match self {
+            _ if is_owner => Some(Self::Owner),
+            Self::Owner if is_cloudtrails => None,
+            Self::InOwner if is_of_service => None,
+            // From here on, the search begins anew.
+            Self::Owner | Self::InOwner if name == AWSLOGS => Some(Self::Any),
+            Self::Owner | Self::InOwner => Some(Self::InOwner),
+            Self::Any => Some(Self::Any),
+        }
+    }
 }
 
 /// Whether a prefix ends in an account or organization below `AWSLogs/`.

@@ -35,7 +35,8 @@ pub async fn unmatched(
     if selection.accounts.is_empty() && selection.regions.is_empty() {
         return Ok(None);
     }
-    let Discovered { lanes, .. } = discover(source, prefix, &Selection::default()).await?;
+    let Discovered { lanes, .. } =
+        discover(source, prefix, &Selection::default(), Window::default()).await?;
     let mut places = BTreeMap::<AccountId, BTreeSet<Region>>::new();
     for lane in lanes {
         places.entry(lane.account).or_default().insert(lane.region);

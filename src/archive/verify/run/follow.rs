@@ -247,6 +247,7 @@ async fn earlier(
         declared: None,
         org_owner: request.org_owner.clone(),
         delivered: Deliveries::none(),
+        expected: None,
         other_buckets: request.other_buckets.clone(),
         acceptances: Acceptances::none(),
         trust: Trust::default(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::SemaphorePermit;
 
@@ -28,6 +29,8 @@ const CLAIMED_WITHIN: SignedDuration = SignedDuration::from_hours(3);
 pub(super) enum Extent {
     /// All of the window.
     Window,
+    /// All of the window, where nothing was found.
+    Expected,
     /// What the chain beyond a border continues.
     UpTo(Border),
     /// The digest at a border alone: all before it is verified already.
@@ -57,6 +60,7 @@ pub(super) async fn verify(
     let mut verifier = ChainVerifier::new(lanes.clone(), rules);
     let checks_logs = !matches!(extent, Extent::At(_));
     let is_whole = matches!(extent, Extent::Window);
+    let is_counted = !matches!(extent, Extent::Expected);
     if let Extent::UpTo(border) | Extent::At(border) = extent {
         verifier = verifier.up_to(border);
     }
@@ -131,6 +135,20 @@ pub(super) async fn verify(
     let checked = checks.finish().await;
     findings.extend(checked.findings);
     if is_whole {
+        let starts_missing = |finding: &Finding| finding.kind == FindingKind::ChainStartMissing;
+        findings.extend(digests.deleted(&lanes, findings.iter().any(starts_missing)));
+        // Where all that was found are delete markers, and none of the window, nothing is
+        // known to have been there in it.
+        if summary.chains.is_empty()
+            && findings.is_empty()
+            && request.source.lists_deleted()
+            && is_without_objects(&request, &lanes, &classes).await
+        {
+            progress.lane_done();
+            return None;
+        }
+    }
+    if is_whole {
         let empty = window::is_empty(&request, &lanes, &limits, &summary, digests.beyond.clone());
         let says_why = |finding: &Finding| finding.severity > Severity::Notice;
         if !findings.iter().any(says_why) {
@@ -141,7 +159,9 @@ pub(super) async fn verify(
         finding.account.get_or_insert_with(|| lane.account.clone());
         finding.region.get_or_insert_with(|| lane.region.clone());
     }
-    progress.lane_done();
+    if is_counted {
+        progress.lane_done();
+    }
     Some(LaneReport {
         account: lane.account.clone(),
         region: lane.region.clone(),
@@ -161,6 +181,25 @@ pub(super) async fn verify(
         absent: summary.absent,
         behind: summary.behind,
     })
+}
+
+/// Whether none of an account and Region's folders has an object.
+async fn is_without_objects(
+    request: &Request,
+    lanes: &[Arc<Lane>],
+    classes: &BTreeSet<LogClass>,
+) -> bool {
+    let folders = || classes.iter().map(|class| class.folder()).chain([DIGEST_FOLDER]);
+    for lane in lanes {
+        for folder in folders() {
+            let prefix = lane.root.folder(&lane.account, folder, &lane.region);
+            let first = request.source.list(&prefix, None).next().await;
+            if first.is_some() {
+                return false;
+            }
+        }
+    }
+    true
 }
 
 /// What can be followed at once: those that are at hand, and each other by itself.

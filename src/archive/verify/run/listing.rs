@@ -3,18 +3,18 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use futures::TryStreamExt as _;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::deleted::DeletedDigests;
 use super::{Lane, Request};
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey, Root};
 use crate::archive::verify::clutter::is_clutter;
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::Stem;
-use crate::archive::verify::source::{ListError, ListedObject, Source};
+use crate::archive::verify::source::{ListError, ListedKey, ListedObject, Source};
 use crate::archive::verify::unlisted::BORDER;
 use crate::names::TrailName;
 
@@ -28,7 +28,9 @@ const FOREIGN: usize = 1000;
 pub(super) struct Listing {
     /// What all of CloudTrail's keys in it have above the account.
     root: Root,
-    objects: BoxStream<'static, Result<ListedObject, ListError>>,
+    objects: BoxStream<'static, Result<ListedKey, ListError>>,
+    /// Of digests, what was deleted.
+    deleted: DeletedDigests,
     /// How many objects were found in it that CloudTrail would not have written.
     foreign: usize,
 }
@@ -37,6 +39,8 @@ pub(super) struct Listing {
 pub(super) struct Digests {
     /// By root; one that ended is taken out.
     listings: Vec<DigestListing>,
+    /// What the listings that ended found deleted, by root.
+    deleted: Vec<DeletedDigests>,
     /// Those that were listed and not yet handed out.
     waiting: VecDeque<ObjectKey>,
     /// The first digest after the window.
@@ -47,6 +51,8 @@ pub(super) struct Digests {
 
 /// The digests below one root.
 struct DigestListing {
+    /// The place of the root among the lanes.
+    place: usize,
     listing: Listing,
     /// The next one.
     next: Option<ObjectKey>,
@@ -56,12 +62,13 @@ struct DigestListing {
 
 impl Digests {
     pub(super) fn new(request: &Request, lanes: &[Arc<Lane>]) -> Self {
-        let open = |lane: &Arc<Lane>| {
+        let open = |(place, lane): (usize, &Arc<Lane>)| {
             let listing = listing(request, lane, DIGEST_FOLDER, request.window.since);
-            DigestListing { listing, next: None, ended: false }
+            DigestListing { place, listing, next: None, ended: false }
         };
         Self {
-            listings: lanes.iter().map(open).collect(),
+            listings: lanes.iter().enumerate().map(open).collect(),
+            deleted: lanes.iter().map(|_| DeletedDigests::default()).collect(),
             waiting: VecDeque::new(),
             beyond: None,
             other_trails: BTreeSet::new(),
@@ -81,6 +88,12 @@ impl Digests {
         self.waiting.drain(..self.waiting.len().min(STEP)).collect()
     }
 
+    /// The digests of which only delete markers are left, once all were handed out:
+    /// without those before a chain where its `missing_start` is reported.
+    pub(super) fn deleted(&self, lanes: &[Arc<Lane>], missing_start: bool) -> Vec<Finding> {
+        DeletedDigests::findings(&self.deleted, lanes, missing_start)
+    }
+
     /// The next day's digests in the order of their hours: the listings have
     /// those of one trail after those of another, and one root's after another's.
     async fn next_day(
@@ -93,7 +106,11 @@ impl Digests {
                 listing.read(request, findings).await;
             }
         }
-        self.listings.retain(|listing| !listing.ended);
+        for ended in self.listings.extract_if(.., |listing| listing.ended) {
+            if let Some(deleted) = self.deleted.get_mut(ended.place) {
+                *deleted = ended.listing.deleted;
+            }
+        }
         let heads = self.listings.iter().filter_map(|listing| listing.next.as_ref());
         let day = heads.map(|key| day_of(key.time())).min()?;
         let mut keys = Vec::new();
@@ -173,7 +190,14 @@ pub(super) fn listing(
     let prefix = lane.root.folder(&lane.account, folder, &lane.region);
     let since = since.and_then(|since| since.checked_sub(BORDER).ok());
     let after = since.map(|since| format!("{prefix}{}", since.strftime("%Y/%m/%d/")));
-    Listing { root: lane.root.clone(), objects: request.source.list(&prefix, after), foreign: 0 }
+    // What is missing of the log files, digests name.
+    let objects = if folder == DIGEST_FOLDER {
+        request.source.list_with_deleted(&prefix, after)
+    } else {
+        request.source.list(&prefix, after).map_ok(ListedKey::Object).boxed()
+    };
+    let deleted = DeletedDigests::default();
+    Listing { root: lane.root.clone(), objects, deleted, foreign: 0 }
 }
 
 /// The next key that CloudTrail would write; others are found.
@@ -186,8 +210,18 @@ pub(super) async fn next_key(
         let bucket = request.source.bucket();
         match listing.objects.try_next().await {
             Ok(None) => return None,
-            Ok(Some(object)) => match object.key.parse::<ObjectKey>() {
-                Ok(key) if *key.root() == listing.root => return Some(key),
+            Ok(Some(ListedKey::Deleted { key, at })) => {
+                if let Ok(key) = key.parse::<ObjectKey>()
+                    && *key.root() == listing.root
+                {
+                    listing.deleted.deleted(request, &key, at);
+                }
+            }
+            Ok(Some(ListedKey::Object(object))) => match object.key.parse::<ObjectKey>() {
+                Ok(key) if *key.root() == listing.root => {
+                    listing.deleted.listed(request, &key);
+                    return Some(key);
+                }
                 // A whole key of CloudTrail's, of whatever account and Region, in
                 // a folder further down.
                 Ok(key) => listing.foreign(
@@ -261,7 +295,65 @@ pub(super) async fn odd(
     Some(at(FindingKind::ForeignObject).because("a key of CloudTrail's", why))
 }
 
+/// What formats begin with that programs decompress before they read: gzip, compress, zstd,
+/// bzip2, xz, zip, LZ4, 7z, lzip, framed Snappy and zlib.
+const COMPRESSED: [&[u8]; 13] = [
+    &[0x1f, 0x8b],
+    &[0x1f, 0x9d],
+    &[0x28, 0xb5, 0x2f, 0xfd],
+    b"BZh",
+    &[0xfd, b'7', b'z', b'X', b'Z', 0],
+    b"PK",
+    &[0x04, 0x22, 0x4d, 0x18],
+    &[b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c],
+    b"LZIP",
+    &[0xff, 0x06, 0, 0, b's', b'N', b'a', b'P', b'p', b'Y'],
+    &[0x78, 0x01],
+    &[0x78, 0x9c],
+    &[0x78, 0xda],
+];
+/// What records and digests have in any spelling.
+const FIELDS: [&str; 4] = ["\"records\"", "eventversion", "eventtime", "digeststarttime"];
+
 /// Whether a program that reads logs could take a file for one.
 fn is_readable_as_log(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x1f, 0x8b]) || bytes.trim_ascii_start().starts_with(b"{")
+    if COMPRESSED.iter().any(|magic| bytes.starts_with(magic)) {
+        return true;
+    }
+    // UTF-16 and UTF-32 are UTF-8 with zeros between, where the text is ASCII.
+    let is_mark = |byte: &u8| matches!(byte, 0 | 0xef | 0xbb | 0xbf | 0xfe | 0xff);
+    let text: Vec<u8> = bytes.iter().copied().filter(|byte| !is_mark(byte)).collect();
+    let text = String::from_utf8_lossy(&text).to_lowercase();
+    text.trim_start().starts_with('{') || FIELDS.iter().any(|field| text.contains(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_readable_as_log;
+
+    #[test]
+    fn a_log_in_any_encoding_is_readable_and_what_systems_leave_is_not() {
+        let log = r#" [{"Records":[{"eventVersion":"1.08"}]}]"#;
+        let utf16 = |big: bool| -> Vec<u8> {
+            let units = std::iter::once(0xfeff).chain(log.encode_utf16());
+            units
+                .flat_map(|it: u16| if big { it.to_be_bytes() } else { it.to_le_bytes() })
+                .collect()
+        };
+        let marked = [&[0xef, 0xbb, 0xbf], log.as_bytes()].concat();
+        let padded = [&[0; 16], log.as_bytes()].concat();
+        for bytes in [utf16(true), utf16(false), marked, padded, log.into(), b"PK\x03\x04".into()] {
+            assert!(is_readable_as_log(&bytes), "{bytes:?}");
+        }
+        for bytes in [
+            &b""[..],
+            b"\x00\x00\x00\x01Bud1\x00\x00",
+            b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X",
+            b"[.ShellClassInfo]\r\nIconResource=a.dll,1",
+            b"\xff\xfe[\x00.\x00S\x00h\x00e\x00l\x00l\x00",
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        ] {
+            assert!(!is_readable_as_log(bytes), "{bytes:?}");
+        }
+    }
 }

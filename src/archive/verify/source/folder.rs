@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::regular::{self, Entry};
 use super::{Children, FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
+use crate::archive::key::DIGEST_FOLDER;
 
 /// What a file is named that holds the metadata of the object beside it: a JSON
 /// object, as `aws s3api head-object --query Metadata` prints it.
@@ -172,6 +173,16 @@ fn metadata_beside(root: &Path, path: &str) -> Result<HashMap<String, String>, F
         .map_err(|error| FetchError::Failed(format!("its metadata: {error}")))
 }
 
+/// Whether a file has the metadata of an object, and nothing else.
+fn is_metadata(root: &Path, path: &str) -> bool {
+    let mut text = Vec::new();
+    let read = regular::open(root, path)
+        .and_then(|file| file.take(METADATA_LIMIT + 1).read_to_end(&mut text));
+    read.is_ok()
+        && text.len() as u64 <= METADATA_LIMIT
+        && serde_json::from_slice::<HashMap<String, String>>(&text).is_ok()
+}
+
 /// The files and folders directly below a prefix, in the order in which S3 lists keys: a
 /// folder sorts as its name with a slash. What is neither is left to
 /// [`not_files`](regular::not_files).
@@ -181,7 +192,16 @@ fn entries(root: &Path, prefix: &str) -> io::Result<Vec<Entry>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?.files,
     };
-    entries.retain(|entry| entry.is_folder || !entry.name.ends_with(METADATA_SUFFIX));
+    let names: HashSet<String> =
+        entries.iter().filter(|it| !it.is_folder).map(|it| it.name.clone()).collect();
+    entries.retain(|entry| {
+        let object = entry.name.strip_suffix(METADATA_SUFFIX).filter(|_| !entry.is_folder);
+        // Without its object it is a file as any other.
+        let is_object = |name: &&str| names.contains(*name) && !name.ends_with(METADATA_SUFFIX);
+        let Some(object) = object.filter(is_object) else { return true };
+        // Of a digest, it is read with it.
+        !object.contains(DIGEST_FOLDER) && !is_metadata(root, &format!("{prefix}{}", entry.name))
+    });
     let sorts_as = |entry: &Entry| {
         let mut name = entry.name.clone();
         name.push_str(if entry.is_folder { "/" } else { "" });

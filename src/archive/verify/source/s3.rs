@@ -3,6 +3,7 @@ use std::sync::Arc;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use tokio::sync::Semaphore;
 
+use super::versions::Versions;
 use super::{Children, FetchError, FetchedObject, ListError, ListedObject, SIZE_LIMIT};
 use crate::archive::inventory::whole;
 use crate::aws::{At as _, AwsError, Clients, ErrorKind, Object, Objects};
@@ -17,6 +18,8 @@ pub struct S3Source {
     bucket: Box<str>,
     /// In KiB, so that many large objects at a time cannot fill the memory.
     held: Arc<Semaphore>,
+    /// Whether deleted objects are listed: none once that was refused.
+    pub(super) versions: Option<Arc<Versions>>,
 }
 
 impl S3Source {
@@ -24,7 +27,18 @@ impl S3Source {
     #[must_use]
     pub fn new(clients: Clients, bucket: &str) -> Self {
         let held = Arc::new(Semaphore::new(HELD_KIB as usize));
-        Self { objects: Objects::new(clients), bucket: bucket.into(), held }
+        Self { objects: Objects::new(clients), bucket: bucket.into(), held, versions: None }
+    }
+
+    /// The same, with the deleted objects of a bucket that keeps versions: a delete marker
+    /// must not hide that there was something.
+    #[must_use]
+    pub fn with_deleted(self) -> Self {
+        Self { versions: Some(Arc::default()), ..self }
+    }
+
+    pub(super) fn clients(&self) -> &Clients {
+        self.objects.clients()
     }
 
     pub(super) fn bucket(&self) -> &str {
@@ -32,14 +46,14 @@ impl S3Source {
     }
 
     pub(super) async fn children(&self, prefix: &str) -> Result<Children, ListError> {
+        if let Some(children) = self.children_with_deleted(prefix).await? {
+            return Ok(children);
+        }
         let mut pages = std::pin::pin!(self.pages(prefix, None, Some("/")));
         let mut children = Children::default();
         while let Some(page) = pages.try_next().await? {
             let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
-            children.folders.extend(folders.map(|folder| {
-                let name = folder.strip_prefix(prefix).unwrap_or(folder);
-                name.strip_suffix('/').unwrap_or(name).to_owned()
-            }));
+            children.folders.extend(folders.map(|folder| folder_name(prefix, folder)));
             let objects = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
                 let size_bytes = object.size.unwrap_or_default().unsigned_abs();
                 Some(ListedObject { key: object.key?, size_bytes })
@@ -153,6 +167,12 @@ impl S3Source {
         let bytes = object.bytes().await.map_err(|error| failed(&*error))?;
         Ok(FetchedObject { held: Some(held), ..FetchedObject::new(bytes, metadata) })
     }
+}
+
+/// The name of a folder below a prefix.
+pub(super) fn folder_name(prefix: &str, folder: &str) -> String {
+    let name = folder.strip_prefix(prefix).unwrap_or(folder);
+    name.strip_suffix('/').unwrap_or(name).to_owned()
 }
 
 fn fetch_error(error: &AwsError) -> FetchError {

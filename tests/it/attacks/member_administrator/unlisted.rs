@@ -67,6 +67,23 @@ async fn a_planted_log_is_never_proven_wherever_it_lies() {
         (planted_key(&ground, LogClass::Events, "eu-north-7", end - hour), 14, "no-digests"),
         (planted_key(&ground, LogClass::Insight, "eu-north-7", end - hour), 14, "no-digests"),
         (format!("backup/{}", inside.replace(&format!("{org}/"), "")), 14, "no-digests"),
+        // Where CloudTrail writes nothing at all.
+        (
+            format!("awslogs/{}/CloudTrail/us-east-1/2026/03/04/{name}", member()),
+            14,
+            "logs-unproven",
+        ),
+        (
+            format!("AWSLogs//{}/CloudTrail/us-east-1/2026/03/04/{name}", member()),
+            14,
+            "logs-unproven",
+        ),
+        (format!("АWSLogs/{name}"), 14, "logs-unproven"),
+        (name.clone(), 14, "logs-unproven"),
+        (format!("{account}x/{name}"), 14, "logs-unproven"),
+        (format!("{account}xCloudTrail/us-east-1/2026/03/04/{name}"), 13, "foreign-object"),
+        // Below a trail's prefix that leads into the account's folder.
+        (format!("{account}x/{}", inside.replace(&format!("{org}/"), "")), 14, "no-digests"),
         // From the future.
         (events(ground.sandbox.now() + DAY * 40), 14, "logs-unproven"),
         (format!("{account}CloudTrail/us_east_1/2026/03/04/{name}"), 13, "foreign-object"),

@@ -82,3 +82,36 @@ fn only_a_file_or_a_folder_is_verified() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("neither a file nor a folder"), "{said}");
 }
+
+#[test]
+fn files_named_as_metadata_and_as_what_systems_leave_hide_no_log() {
+    let log = r#"{"Records":[{"eventVersion":"1.08","eventName":"Planted"}]}"#;
+    let utf16: Vec<u8> =
+        format!("\u{feff}{log}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let metadata = br#"{"signature":"00"}"#;
+    let planted: [(&str, &[u8]); 6] = [
+        ("planted.json.gz.metadata.json", metadata),
+        ("planted.metadata.json", log.as_bytes()),
+        (".DS_Store", &utf16),
+        ("desktop.ini", &utf16),
+        ("._planted.json", b"\xef\xbb\xbf[{\"eventVersion\":\"1.08\"}]"),
+        ("Thumbs.db", b"\x28\xb5\x2f\xfd\x00"),
+    ];
+    for (name, body) in planted {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = genuine_mirror(folder.path());
+        let beside = folder.path().join("mirror").join(&chain.logs[3][0]);
+        std::fs::write(beside.with_file_name(name), body).unwrap();
+        let (code, report, said) = verify(folder.path(), "mirror", true);
+        assert_eq!((code, kinds(&report)), (13, vec!["foreign-object"]), "{name}: {said}");
+    }
+    // What belongs to a log, and what systems really leave, is no finding.
+    let folder = tempfile::tempdir().unwrap();
+    let chain = genuine_mirror(folder.path());
+    let log = folder.path().join("mirror").join(&chain.logs[3][0]);
+    let name = log.file_name().unwrap().to_str().unwrap();
+    std::fs::write(log.with_file_name(format!("{name}.metadata.json")), "{}").unwrap();
+    std::fs::write(log.with_file_name(".DS_Store"), b"\x00\x00\x00\x01Bud1\x00").unwrap();
+    let (code, report, said) = verify(folder.path(), "mirror", true);
+    assert_eq!((code, kinds(&report)), (0, vec!["clutter"]), "{said}");
+}

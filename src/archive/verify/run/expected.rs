@@ -1,0 +1,186 @@
+//! Accounts and Regions of which the archive has nothing, though it should.
+//!
+//! What was deleted as a whole, or never delivered, is in no listing of the archive: the
+//! organization's accounts and CloudTrail's own status say what to expect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::{StreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
+
+use super::lane::{self, Extent};
+use super::logs::Limits;
+use super::{Finding, LaneReport, Progress, Request};
+use crate::archive::key::{DIGEST_FOLDER, Root};
+use crate::archive::verify::chain::DeclaredTrail;
+use crate::archive::verify::finding::FindingKind;
+use crate::archive::verify::place::Lane;
+use crate::aws::Aws;
+use crate::names::{AccountId, Partition, Region};
+use crate::org::{AccountState, Organization};
+
+/// How long after an account joined its first digest may take.
+const FIRST_DIGEST: SignedDuration = SignedDuration::from_hours(24);
+/// How many accounts and Regions are asked at a time.
+const AT_ONCE: usize = 32;
+
+/// Whose digests an archive should have: every account's of the organization.
+#[derive(Debug)]
+pub struct ExpectedAccounts {
+    aws: Aws,
+    management: AccountId,
+    home_region: Region,
+}
+
+/// The accounts of the organization, and when each joined, where that is known.
+type Members = BTreeMap<AccountId, Option<Timestamp>>;
+
+impl ExpectedAccounts {
+    /// The accounts of the organization of a management account.
+    #[must_use]
+    pub fn new(aws: Aws, management: AccountId, home_region: Region) -> Self {
+        Self { aws, management, home_region }
+    }
+
+    async fn members(&self) -> Result<Members, Finding> {
+        let clients = self.aws.clients(&self.management, &self.home_region);
+        let organization = match Organization::read(&clients).await {
+            Ok(organization) => organization,
+            Err(error) => {
+                let finding = Finding::new(FindingKind::AccountsUnknown);
+                return Err(finding.because("the organization's accounts", error));
+            }
+        };
+        let active = organization.accounts.into_values();
+        let active = active.filter(|account| account.state == AccountState::Active);
+        Ok(active.map(|account| (account.id, account.joined_at)).collect())
+    }
+}
+
+/// What the organization trail's digests cover, by Region: of any account.
+type Covered = BTreeMap<Region, Timestamp>;
+
+/// Reports the accounts and Regions that have no folder below the declared root, where
+/// CloudTrail says that it delivered digests, or delivered some to others in the Region.
+pub(super) async fn missing(
+    request: &Arc<Request>,
+    reports: &[LaneReport],
+    limits: &Arc<Limits>,
+    progress: &Arc<dyn Progress>,
+) -> (Vec<LaneReport>, Vec<Finding>) {
+    let (Some(expected), Some(root), Some(declared)) =
+        (&request.expected, &request.declared, request.delivered.declared())
+    else {
+        return (Vec::new(), Vec::new());
+    };
+    // Whether an account has a trail of a name is not known.
+    if !request.selection.trails.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let members = match expected.members().await {
+        Ok(members) => members,
+        Err(finding) => return (Vec::new(), vec![finding]),
+    };
+    let covered = covered(reports, root, declared);
+    let asked = asked(request, expected, &members, reports, root);
+    let reports = stream::iter(asked)
+        .map(async |(account, region)| {
+            let joined = members.get(&account).copied().flatten();
+            let others = covered.get(&region).filter(|until| {
+                let due = joined.and_then(|joined| joined.checked_add(FIRST_DIGEST).ok());
+                !region.is_opt_in() && due.is_none_or(|due| due < **until)
+            });
+            let bucket = request.source.bucket().map(Into::into);
+            let lane = Lane { bucket, root: root.clone(), account, region };
+            let nothing = others.map(|until| nothing(&lane, declared, *until));
+            let (request, limits) = (Arc::clone(request), Arc::clone(limits));
+            let progress = Arc::clone(progress);
+            let found = lane::verify(
+                request,
+                vec![lane.clone()],
+                BTreeSet::new(),
+                Extent::Expected,
+                limits,
+                progress,
+            );
+            let mut report = found.await?;
+            // Where nobody delivers anything, nothing is missed, and a status that cannot be
+            // read says nothing.
+            report.findings.retain(|finding| finding.kind == FindingKind::NewestDeleted);
+            if report.absent.is_empty() {
+                report.findings.extend(nothing);
+            }
+            (!report.findings.is_empty()).then_some(report)
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(async |report| report)
+        .collect()
+        .await;
+    (reports, Vec::new())
+}
+
+/// Until when the digests of the declared trail reach in each Region.
+fn covered(reports: &[LaneReport], root: &Root, declared: &DeclaredTrail) -> Covered {
+    let mut covered = Covered::new();
+    let home = declared.home_region.as_str();
+    for report in reports {
+        let of_declared =
+            report.chains.iter().filter(|chain| chain.is_of(declared.name.as_str(), home, root));
+        for until in of_declared.filter_map(|chain| Some(chain.proven.last()?.to)) {
+            let known = covered.entry(report.region.clone()).or_insert(until);
+            *known = until.max(*known);
+        }
+    }
+    covered
+}
+
+/// The accounts and Regions that are asked about: of the organization, chosen, and without
+/// a folder below the root.
+///
+/// The management account is asked about in every Region that all accounts have, as is
+/// each account that was chosen by itself; others in those of which the archive has
+/// something.
+fn asked(
+    request: &Request,
+    expected: &ExpectedAccounts,
+    members: &Members,
+    reports: &[LaneReport],
+    root: &Root,
+) -> BTreeSet<(AccountId, Region)> {
+    let root = root.to_string();
+    let below = |report: &&LaneReport| report.roots.contains(&root);
+    let found: BTreeSet<(&AccountId, &Region)> =
+        reports.iter().filter(below).map(|report| (&report.account, &report.region)).collect();
+    let mut used: BTreeSet<Region> = found.iter().map(|(_, region)| (*region).clone()).collect();
+    used.insert(expected.home_region.clone());
+    let mut all = used.clone();
+    if Partition::of(&expected.home_region) == Partition::Aws {
+        all.extend(Region::enabled_by_default());
+    }
+    let (accounts, regions) = (&request.selection.accounts, &request.selection.regions);
+    let mut asked = BTreeSet::new();
+    let chosen = |account: &&AccountId| accounts.is_empty() || accounts.contains(*account);
+    for account in members.keys().filter(chosen) {
+        let is_asked_everywhere = !accounts.is_empty() || *account == expected.management;
+        for region in if is_asked_everywhere { &all } else { &used } {
+            let is_chosen = regions.is_empty() || regions.contains(region);
+            if is_chosen && !found.contains(&(account, region)) {
+                asked.insert((account.clone(), region.clone()));
+            }
+        }
+    }
+    asked
+}
+
+/// The finding that an account and Region has no digest, where others have.
+fn nothing(lane: &Lane, declared: &DeclaredTrail, until: Timestamp) -> Finding {
+    let folder = lane.root.folder(&lane.account, DIGEST_FOLDER, &lane.region);
+    let wanted = format!(
+        "digests of the organization trail {}, as other accounts have in this Region up to {until}",
+        declared.name
+    );
+    let finding = Finding::new(FindingKind::AccountMissing).at(lane.bucket.as_deref(), folder);
+    let finding = finding.because(wanted, "neither digests nor log files");
+    Finding { account: Some(lane.account.clone()), region: Some(lane.region.clone()), ..finding }
+}
