@@ -193,6 +193,7 @@ fn verified(folder: &Path) -> u64 {
         window: Window::default(),
         keys: KeyRing::Given(Arc::new(PublicKeySet::from_json(&keys).unwrap())),
         declared: None,
+        expected: None,
         org_owner: None,
         delivered: Deliveries::none(),
         expected: None,

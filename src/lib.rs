@@ -13,8 +13,9 @@ pub mod org;
 pub mod plan;
 pub mod report;
 pub mod resources;
-pub mod sandbox;
 pub mod stop;
 
-pub(crate) use orgtrail_base::{local_file, percent, printable};
+pub(crate) use orgtrail_base::{local_file, printable};
 pub use orgtrail_base::{names, policy};
+#[cfg(feature = "sandbox")]
+pub use orgtrail_sandbox as sandbox;

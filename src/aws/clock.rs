@@ -6,14 +6,8 @@ use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::date_time::{DateTime, Format};
 use jiff::{SignedDuration, Timestamp};
+use orgtrail_base::SANDBOX_TIME;
 use parking_lot::RwLock;
-
-/// The header in which an orgtrail sandbox states its simulated time.
-///
-/// Its `Date` is the real time, which signatures and sessions go by there: SDKs
-/// correct their signing clock by `Date`, and try a denied call again where it is
-/// far from theirs.
-pub(crate) const SANDBOX_TIME: &str = "x-orgtrail-sandbox-time";
 
 /// A round trip that took longer tells nothing about the time.
 const MAX_ROUND_TRIP: SignedDuration = SignedDuration::from_mins(5);

@@ -38,7 +38,6 @@ mod transport;
 
 pub use authority::{WriteAuthority, WriteClients};
 pub use clients::{At, Clients};
-pub(crate) use clock::SANDBOX_TIME;
 pub use endpoint::Endpoint;
 pub(crate) use error::in_one_line;
 pub use error::{AwsError, ErrorKind, Failure};

@@ -20,6 +20,7 @@ mod context;
 mod copying;
 mod cost;
 mod coverage;
+#[cfg(feature = "sandbox")]
 mod demo;
 mod destroy;
 mod drift;
@@ -41,6 +42,7 @@ mod provision;
 mod records;
 mod retire;
 mod run;
+#[cfg(feature = "sandbox")]
 mod sandbox;
 mod sign_in;
 mod sources;
@@ -112,6 +114,7 @@ struct GlobalOptions {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    #[cfg(feature = "sandbox")]
     Demo(demo::Args),
     Accounts(accounts::Args),
     Plan(plan::Args),
@@ -119,6 +122,7 @@ enum Command {
     Destroy(destroy::Args),
     MfaDelete(mfa_delete::Args),
     Config(config::Args),
+    #[cfg(feature = "sandbox")]
     Sandbox(sandbox::Args),
     Sources(sources::Args),
     Consolidate(consolidate::Args),
@@ -169,9 +173,9 @@ impl Command {
             | Self::Run(_)
             | Self::Drift(_)
             | Self::Coverage(_) => true,
-            Self::Demo(_)
-            | Self::Plan(_)
-            | Self::Sandbox(_)
+            #[cfg(feature = "sandbox")]
+            Self::Demo(_) | Self::Sandbox(_) => false,
+            Self::Plan(_)
             | Self::MfaDelete(_)
             | Self::Accept(_)
             | Self::Config(_)
@@ -180,6 +184,15 @@ impl Command {
             | Self::Init(_)
             | Self::Man(_)
             | Self::Explain(_) => false,
+        }
+    }
+
+    /// Whether it deals with signals by itself: a sandbox does, and what runs in one.
+    fn handles_signals(&self) -> bool {
+        match self {
+            #[cfg(feature = "sandbox")]
+            Self::Sandbox(_) => true,
+            _ => false,
         }
     }
 
@@ -201,6 +214,7 @@ impl Command {
         }
         // Boxed, since some commands' futures are large.
         let run: Pin<Box<dyn Future<Output = Result<Exit, CliError>> + '_>> = match self {
+            #[cfg(feature = "sandbox")]
             Self::Demo(args) => Box::pin(demo::run(args, context)),
             Self::Accounts(args) => Box::pin(accounts::run(args, context)),
             Self::Plan(args) => Box::pin(plan::run(args, context)),
@@ -208,6 +222,7 @@ impl Command {
             Self::Destroy(args) => Box::pin(destroy::run(args, context)),
             Self::MfaDelete(args) => Box::pin(mfa_delete::run(args, context)),
             Self::Config(args) => Box::pin(config::run(args, context)),
+            #[cfg(feature = "sandbox")]
             Self::Sandbox(args) => Box::pin(sandbox::run(args, context)),
             Self::Sources(args) => Box::pin(sources::run(args, context)),
             Self::Consolidate(args) => Box::pin(consolidate::run(args, context)),
@@ -257,8 +272,7 @@ pub fn main() -> ExitCode {
     let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let result = runtime.block_on(async {
-                // A sandbox, and what runs in one, deal with signals by themselves.
-                if matches!(cli.command, Command::Sandbox(_)) {
+                if cli.command.handles_signals() {
                     return cli.command.run(&context).await;
                 }
                 context.stop = Stop::on_signals();
@@ -309,15 +323,22 @@ fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
+/// The example of a sandbox, where this binary has one.
+const SANDBOX_EXAMPLE: &str = if cfg!(feature = "sandbox") {
+    "
+  orgtrail sandbox exec -- orgtrail plan
+                                        try it on an organization on this machine"
+} else {
+    ""
+};
+
 fn after_help() -> String {
     format!(
         "\
 Examples:
   orgtrail init                         look at the organization and write orgtrail.toml
   orgtrail config check                 is it right, as far as can be told offline?
-  orgtrail plan                         what would be made or changed
-  orgtrail sandbox exec -- orgtrail plan
-                                        try it on an organization on this machine
+  orgtrail plan                         what would be made or changed{SANDBOX_EXAMPLE}
 
 Environment:
   ORGTRAIL_CONFIG                       the config file, as --config
@@ -351,6 +372,26 @@ mod tests {
             let line = format!("{:>2}  {}", exit.code(), exit.meaning());
             assert!(help.contains(&line), "{line}");
         }
+    }
+
+    /// Whatever the features of this build: what `--no-default-features` leaves out.
+    #[test]
+    fn no_other_command_refers_to_those_of_the_sandbox() {
+        fn visit(command: &clap::Command) {
+            let help = command.clone().render_long_help().to_string().to_lowercase();
+            for word in ["sandbox", "demo"] {
+                assert!(!help.contains(word), "{word} in\n{help}");
+            }
+            command.get_subcommands().for_each(visit);
+        }
+        let commands = Cli::command();
+        let is_of_sandbox = |name: &str| ["sandbox", "demo"].contains(&name);
+        let of_sandbox = commands.get_subcommands().filter(|it| is_of_sandbox(it.get_name()));
+        assert_eq!(of_sandbox.count(), if cfg!(feature = "sandbox") { 2 } else { 0 });
+        commands.get_subcommands().filter(|it| !is_of_sandbox(it.get_name())).for_each(visit);
+        let general = after_help();
+        assert_eq!(general.contains("sandbox"), cfg!(feature = "sandbox"), "{general}");
+        assert!(!general.replace(SANDBOX_EXAMPLE, "").contains("sandbox"), "{general}");
     }
 
     #[test]

@@ -57,6 +57,7 @@ impl Environment {
     }
 
     /// The names of all variables of the process, also of those that are no text.
+    #[cfg(feature = "sandbox")]
     pub(crate) fn names_of_process() -> impl Iterator<Item = OsString> {
         std::env::vars_os().map(|(name, _)| name)
     }

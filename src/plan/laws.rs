@@ -18,7 +18,7 @@ use crate::config::arbitrary::arbitrary_config;
 use crate::config::{Config, GuardrailTarget, MfaDelete, Principal};
 use crate::policy::Foreign;
 use crate::resources::{Desired, Observed, OrganizationFacts, observe};
-use crate::sandbox::{Options, Pace, Sandbox};
+use orgtrail_sandbox::{Options, Pace, Sandbox};
 
 const MANAGEMENT: &str = "111111111111";
 const LOG_ARCHIVE: &str = "222222222222";

@@ -36,6 +36,7 @@ mod forge;
 mod guarantees;
 mod identity;
 mod infra_roles;
+mod layers;
 mod loopback;
 mod objects;
 mod organization;

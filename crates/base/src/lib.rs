@@ -7,3 +7,10 @@ pub mod names;
 pub mod percent;
 pub mod policy;
 pub mod printable;
+
+/// The header in which an orgtrail sandbox states its simulated time.
+///
+/// Its `Date` is the real time, which signatures and sessions go by there: SDKs
+/// correct their signing clock by `Date`, and try a denied call again where it is
+/// far from theirs.
+pub const SANDBOX_TIME: &str = "x-orgtrail-sandbox-time";

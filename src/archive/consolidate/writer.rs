@@ -134,8 +134,8 @@ mod tests {
         },
         aws::{Aws, Settings, WriteAuthority},
         names::{BucketName, Region},
-        sandbox::{Options, Sandbox},
     };
+    use orgtrail_sandbox::{Options, Sandbox};
 
     #[test]
     fn many_foreign_objects_hide_no_conflict() {

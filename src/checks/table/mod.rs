@@ -23,7 +23,7 @@ use crate::plan::apply::{Outcome, apply};
 use crate::plan::plan;
 use crate::policy::{Foreign, PolicyDocument, Statement};
 use crate::resources::{Desired, OrganizationFacts, observe};
-use crate::sandbox::{Options, Pace, Sandbox};
+use orgtrail_sandbox::{Options, Pace, Sandbox};
 
 const CONFIG: &str = r#"
 [organization]

@@ -61,7 +61,25 @@ pub(super) struct Begin {
     /// With what digests of trails with a key are encrypted: `trail-key` as AWS
     /// does now, `sse-s3` as it did for older trails. Kept with `--data`.
     #[arg(long, value_name = "HOW", value_enum)]
-    digest_encryption: Option<DigestEncryption>,
+    digest_encryption: Option<DigestKey>,
+}
+
+/// The values of `--digest-encryption`.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum DigestKey {
+    /// With the trail's key, as its log files.
+    TrailKey,
+    /// Under SSE-S3, as CloudTrail did for every trail before.
+    SseS3,
+}
+
+impl From<DigestKey> for DigestEncryption {
+    fn from(key: DigestKey) -> Self {
+        match key {
+            DigestKey::TrailKey => Self::TrailKey,
+            DigestKey::SseS3 => Self::SseS3,
+        }
+    }
 }
 
 /// A running sandbox that was asked for.
@@ -98,7 +116,7 @@ impl Begin {
         };
         let sandbox = Sandbox::start(options).await?;
         if let Some(with) = self.digest_encryption {
-            sandbox.encrypt_digests(with);
+            sandbox.encrypt_digests(with.into());
         }
         match past {
             Some(past) if !sandbox.is_resumed() => Box::pin(past.happen(&sandbox)).await?,

@@ -5,8 +5,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use bytes::Bytes;
+use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
 
 /// Reads the answer of servers that name the root of `GetBucketVersioning`
 /// after the call: the SDK insists on the name that S3 itself uses.

@@ -1,0 +1,243 @@
+//! The protocols that AWS's clients speak, hidden from the services: in goes a
+//! request, out come an operation and its input; back comes an answer or error.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use s3s::Body;
+use serde_json::{Map, Value, json};
+
+use super::{cbor, form, xml};
+use crate::api::{ApiError, Reply, Service};
+
+/// A protocol of AWS's clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// JSON with the operation in `X-Amz-Target`.
+    Json,
+    /// A form in, XML out.
+    Query,
+    /// JSON with the operation in the path.
+    Rest,
+    /// Smithy RPC v2 CBOR.
+    Cbor,
+}
+
+/// Whether a member of this name is a time, which XML and CBOR write apart from
+/// other numbers.
+pub(super) fn is_timestamp(name: &str) -> bool {
+    name.ends_with("Date")
+        || name.ends_with("Timestamp")
+        || matches!(
+            name,
+            "Expiration" | "PasswordLastUsed" | "EnableDate" | "StartTime" | "EndTime"
+        )
+}
+
+impl Protocol {
+    /// The protocol that a request to `service` speaks.
+    pub(super) fn of(service: Service, parts: &Parts) -> Self {
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        if header("smithy-protocol") == Some("rpc-v2-cbor")
+            || parts.uri.path().starts_with("/service/")
+        {
+            return Self::Cbor;
+        }
+        if parts.headers.contains_key("x-amz-target") {
+            return Self::Json;
+        }
+        match service {
+            Service::Account => Self::Rest,
+            Service::Iam | Service::Sns | Service::Sts | Service::Monitoring => Self::Query,
+            _ => Self::Json,
+        }
+    }
+
+    /// The operation and its input.
+    ///
+    /// # Errors
+    /// `UnknownOperationException` where no operation is named,
+    /// `SerializationException` where the body is not what the protocol wants.
+    pub(super) fn read(self, parts: &Parts, body: &[u8]) -> Result<(String, Value), ApiError> {
+        let unnamed = || ApiError::new("UnknownOperationException", "no operation was named");
+        let garbled = || {
+            ApiError::new("SerializationException", "the request's body could not be deserialized")
+        };
+        let json = |body: &[u8]| -> Result<Value, ApiError> {
+            if body.is_empty() {
+                return Ok(Value::Object(Map::new()));
+            }
+            let value: Value = serde_json::from_slice(body).map_err(|_| garbled())?;
+            if value.is_object() { Ok(without_nulls(value)) } else { Err(garbled()) }
+        };
+        match self {
+            Self::Json => {
+                let target =
+                    parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+                let operation =
+                    target.and_then(|target| target.rsplit('.').next()).ok_or_else(unnamed)?;
+                Ok((operation.to_owned(), json(body)?))
+            }
+            Self::Query => {
+                let mut text = std::str::from_utf8(body).map_err(|_| garbled())?;
+                if parts.method == Method::GET {
+                    text = parts.uri.query().unwrap_or_default();
+                }
+                let pairs = form::pairs(text);
+                let operation = pairs.iter().find(|(name, _)| name == "Action");
+                let operation = operation.map(|(_, value)| value.clone()).ok_or_else(unnamed)?;
+                let input = pairs.into_iter().filter(|(name, _)| !name.starts_with("X-Amz-"));
+                Ok((operation, form::nest(input)))
+            }
+            Self::Rest => {
+                let path = parts.uri.path().trim_matches('/');
+                let mut letters = path.chars();
+                let first = letters.next().ok_or_else(unnamed)?;
+                Ok((first.to_ascii_uppercase().to_string() + letters.as_str(), json(body)?))
+            }
+            Self::Cbor => {
+                let operation = parts.uri.path().rsplit('/').next().unwrap_or_default();
+                if operation.is_empty() {
+                    return Err(unnamed());
+                }
+                Ok((operation.to_owned(), cbor::decode(body).ok_or_else(garbled)?))
+            }
+        }
+    }
+
+    /// The answer as the client wants to read it.
+    pub(super) fn write(
+        self,
+        service: Service,
+        operation: &str,
+        reply: &Reply,
+        request_id: &str,
+    ) -> http::Response<Body> {
+        let status = match reply {
+            Ok(_) => StatusCode::OK,
+            Err(error) => self.status(error),
+        };
+        let namespace = namespace(service);
+        let (content_type, body) = match (self, reply) {
+            (Self::Json | Self::Rest, Ok(output)) => {
+                let kind = if self == Self::Json {
+                    "application/x-amz-json-1.1"
+                } else {
+                    "application/json"
+                };
+                (kind, Bytes::from(without_nulls(output.clone()).to_string()))
+            }
+            (Self::Json, Err(error)) => (
+                "application/x-amz-json-1.1",
+                Bytes::from(
+                    json!({ "__type": self.code(service, error), "message": error.message })
+                        .to_string(),
+                ),
+            ),
+            (Self::Rest, Err(error)) => {
+                ("application/json", Bytes::from(json!({ "message": error.message }).to_string()))
+            }
+            (Self::Query, Ok(output)) => {
+                ("text/xml", Bytes::from(xml::success(namespace, operation, output, request_id)))
+            }
+            (Self::Query, Err(error)) => {
+                let code = self.code(service, error);
+                ("text/xml", Bytes::from(xml::error(namespace, code, error, request_id)))
+            }
+            (Self::Cbor, Ok(output)) => ("application/cbor", Bytes::from(cbor::encode(output))),
+            (Self::Cbor, Err(error)) => {
+                let kind = format!("com.amazonaws.cloudwatch#{}", self.code(service, error));
+                let error = json!({ "__type": kind, "message": error.message });
+                ("application/cbor", Bytes::from(cbor::encode(&error)))
+            }
+        };
+        let mut response = http::Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            headers.insert("x-amzn-requestid", id);
+        }
+        if self == Self::Cbor {
+            headers.insert("smithy-protocol", HeaderValue::from_static("rpc-v2-cbor"));
+        }
+        if let Err(error) = reply {
+            let code = self.code(service, error);
+            if self == Self::Rest
+                && let Ok(value) = HeaderValue::from_str(code)
+            {
+                headers.insert("x-amzn-errortype", value);
+            }
+            if self == Self::Cbor
+                && let Ok(value) = HeaderValue::from_str(&format!("{code};Sender"))
+            {
+                headers.insert("x-amzn-query-error", value);
+            }
+        }
+        response
+    }
+
+    /// The error's code as this protocol spells it: the query services dropped
+    /// the suffix that the others keep, and have words of their own for what
+    /// all services share.
+    fn code(self, service: Service, error: &ApiError) -> &str {
+        match (self, error.code.as_ref()) {
+            (Self::Query, "AccessDeniedException") if service == Service::Sns => {
+                "AuthorizationError"
+            }
+            (Self::Query, "AccessDeniedException") => "AccessDenied",
+            (Self::Query, "ValidationException") if service == Service::Sns => "InvalidParameter",
+            (Self::Query, "ValidationException") => "ValidationError",
+            (Self::Query, "UnknownOperationException") => "InvalidAction",
+            (Self::Query, "UnrecognizedClientException") => "InvalidClientTokenId",
+            (Self::Query, "InvalidSignatureException") => "SignatureDoesNotMatch",
+            (Self::Query, "ExpiredTokenException") => "ExpiredToken",
+            (Self::Query, "MissingAuthenticationTokenException") => "MissingAuthenticationToken",
+            (Self::Query, "ThrottlingException") => "Throttling",
+            (Self::Query, "ServiceUnavailableException") => "ServiceUnavailable",
+            (Self::Query, "InternalServerException") => "InternalFailure",
+            (_, code) => code,
+        }
+    }
+
+    fn status(self, error: &ApiError) -> StatusCode {
+        let refused = matches!(
+            error.code.as_ref(),
+            "AccessDenied"
+                | "AccessDeniedException"
+                | "UnrecognizedClientException"
+                | "InvalidSignatureException"
+                | "ExpiredTokenException"
+                | "MissingAuthenticationTokenException"
+        );
+        match self {
+            Self::Query | Self::Rest if refused && error.status == StatusCode::BAD_REQUEST => {
+                StatusCode::FORBIDDEN
+            }
+            _ => error.status,
+        }
+    }
+}
+
+/// Drops the members that have no value: clients write and read them so.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(
+            members
+                .into_iter()
+                .filter(|(_, member)| !member.is_null())
+                .map(|(name, member)| (name, without_nulls(member)))
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+fn namespace(service: Service) -> &'static str {
+    match service {
+        Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
+        Service::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
+        Service::Monitoring => "http://monitoring.amazonaws.com/doc/2010-08-01/",
+        _ => "https://sts.amazonaws.com/doc/2011-06-15/",
+    }
+}

@@ -1,0 +1,38 @@
+//! The embedded AWS: an organization on a loopback socket, with nothing but
+//! this binary.
+//!
+//! It exists so that every promise can be tried without an AWS account, by
+//! people (`orgtrail demo`, `orgtrail sandbox up`) and by the tests. It is true
+//! to AWS where orgtrail's correctness rests on AWS: accounts kept apart by
+//! their credentials, policies really evaluated, versions and locks really
+//! held, digests really signed. `docs/sandbox.md` lists its limits.
+//!
+//! A request goes `http` → `auth` (who is it) → one of `services` or `s3`
+//! (which asks `policy` whether it may) and back.
+
+mod api;
+mod auth;
+mod bootstrap;
+mod clock;
+mod faults;
+mod http;
+mod persist;
+mod policy;
+mod principals;
+mod recorder;
+mod s3;
+mod services;
+mod simulator;
+mod start;
+mod totp;
+mod transient;
+mod world;
+
+pub use clock::{Pace, real_now};
+pub use faults::{Effect, Fault, Faults, Propagation};
+pub use persist::DataError;
+pub use persist::keep_from_saving;
+pub use recorder::S3Request;
+pub use simulator::{DigestEncryption, Legacy, LegacyError};
+pub use start::{Credentials, MfaDevice, NoSuchObject, Options, Sandbox, StartError};
+pub use transient::transient;

@@ -1,0 +1,387 @@
+//! Keeping a sandbox's state across restarts.
+//!
+//! A data directory holds `sandbox.json`: a line that says what it is and the
+//! SHA-256 of the rest; a line that names the index of the buckets; the control
+//! plane. It is replaced as a whole (written aside, synced, renamed), after the
+//! buckets that it names are there and before those that it named go, so that a
+//! crash leaves all of the state before or all of the state after.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use aws_lc_rs::digest;
+use jiff::Timestamp;
+use parking_lot::RwLockWriteGuard;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    s3::{Packs, PersistError, Store},
+    world::{Control, World},
+};
+use orgtrail_base::local_file;
+use orgtrail_base::names::Region;
+
+const FILE: &str = "sandbox.json";
+/// Where the buckets are kept.
+const BUCKETS: &str = "s3";
+/// What the first line begins with; the number grows with the format.
+const MAGIC: &str = "orgtrail-sandbox 3 ";
+
+/// Why a data directory is not used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file system refused.
+    #[error("{doing} {}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory has files that no sandbox wrote.
+    #[error("{} is not a sandbox's data directory: expected an empty one or one with {FILE}", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The buckets were not saved or read.
+    #[error("keeping the buckets")]
+    Buckets(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The file is not as it was written.
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl From<PersistError> for DataError {
+    fn from(source: PersistError) -> Self {
+        Self::Buckets(Box::new(source))
+    }
+}
+
+/// A data directory, and what of it need not be written again.
+#[derive(Debug)]
+pub(super) struct DataFolder {
+    path: PathBuf,
+    packs: Packs,
+}
+
+/// What is kept.
+#[derive(Debug, Deserialize)]
+pub(super) struct Saved {
+    /// What the simulated clock showed.
+    pub(super) now: Timestamp,
+    pub(super) home_region: Region,
+    /// Where the generator of ids goes on.
+    pub(super) random: u64,
+    pub(super) control: Control,
+    #[serde(skip)]
+    pub(super) buckets: Store,
+}
+
+#[derive(Serialize)]
+struct ToSave<'a> {
+    now: Timestamp,
+    home_region: &'a Region,
+    random: u64,
+    control: &'a Control,
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataError {
+    let path = path.to_owned();
+    move |source| DataError::Io { doing, path, source }
+}
+
+impl DataFolder {
+    /// Opens a data directory and reads it back; `None` where it is new or empty.
+    ///
+    /// # Errors
+    /// When it is somebody else's, damaged or unreadable.
+    pub(super) fn open(path: PathBuf) -> Result<(Self, Option<Saved>), DataError> {
+        let (saved, packs) = load(&path)?.unzip();
+        Ok((Self { path, packs: packs.unwrap_or_default() }, saved))
+    }
+
+    /// Saves the world.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub(super) fn save(&mut self, world: &World) -> Result<(), DataError> {
+        save(world, &self.path, &mut self.packs)
+    }
+}
+
+fn load(folder: &Path) -> Result<Option<(Saved, Packs)>, DataError> {
+    local_file::create_folder(folder).map_err(failed("creating", folder))?;
+    let path = folder.join(FILE);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut entries = fs::read_dir(folder).map_err(failed("reading", folder))?;
+            // A first save that was cut off leaves its aside alone.
+            let foreign = entries.any(|entry| {
+                entry.is_ok_and(|entry| {
+                    let name = entry.file_name();
+                    name != format!("{FILE}.new").as_str() && name != BUCKETS
+                })
+            });
+            return if foreign {
+                Err(DataError::Foreign { path: folder.to_owned() })
+            } else {
+                Ok(None)
+            };
+        }
+        Err(error) => return Err(failed("reading", &path)(error)),
+    };
+    let damaged =
+        |reason: &str| DataError::Damaged { path: path.clone(), reason: reason.to_owned() };
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .ok_or_else(|| damaged("it has no first line"))?;
+    let (first, rest) = (&bytes[..end], &bytes[end + 1..]);
+    let wanted = std::str::from_utf8(first)
+        .ok()
+        .and_then(|line| line.strip_prefix(MAGIC))
+        .ok_or_else(|| damaged("its first line is another program's or another version's"))?;
+    if wanted != checksum(rest) {
+        return Err(damaged("its content does not match its checksum"));
+    }
+    let end = rest.iter().position(|byte| *byte == b'\n');
+    let index = end.and_then(|end| std::str::from_utf8(&rest[..end]).ok());
+    let index = index.ok_or_else(|| damaged("it names no index of buckets"))?;
+    let mut saved: Saved = serde_json::from_slice(&rest[index.len()..])
+        .map_err(|error| damaged(&error.to_string()))?;
+    let (buckets, packs) = Store::load(&folder.join(BUCKETS), index)?;
+    saved.buckets = buckets;
+    Ok(Some((saved, packs)))
+}
+
+fn checksum(bytes: &[u8]) -> String {
+    hex::encode(digest::digest(&digest::SHA256, bytes))
+}
+
+fn save(world: &World, folder: &Path, packs: &mut Packs) -> Result<(), DataError> {
+    let path = folder.join(FILE);
+    let (snapshot, state) = {
+        // INVARIANT: the write lock keeps all requests out, so that buckets and
+        // control plane are of one moment: this is held as it is until it is written
+        // out, while requests to S3 go on.
+        let control = world.control.write();
+        let snapshot = world.s3.snapshot();
+        let control = RwLockWriteGuard::downgrade(control);
+        let state = ToSave {
+            now: world.clock.now(),
+            home_region: &world.home_region,
+            random: world.random_seed(),
+            control: &control,
+        };
+        let state = serde_json::to_vec(&state).map_err(|error| DataError::Damaged {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        (snapshot, state)
+    };
+    let buckets = folder.join(BUCKETS);
+    let written = snapshot.write(&buckets, packs)?;
+    let mut body = format!("{}\n", written.index).into_bytes();
+    body.extend(state);
+    let aside = folder.join(format!("{FILE}.new"));
+    let mut file = local_file::create_anew(&aside).map_err(failed("creating", &aside))?;
+    let first = format!("{MAGIC}{}\n", checksum(&body));
+    file.write_all(first.as_bytes())
+        .and_then(|()| file.write_all(&body))
+        .and_then(|()| file.sync_all())
+        .map_err(failed("writing", &aside))?;
+    // INVARIANT: the rename comes after the sync, and the directory's sync after
+    // the rename: otherwise a crash could leave an empty file under the name.
+    fs::rename(&aside, &path).map_err(failed("replacing", &path))?;
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed("syncing", folder))?;
+    *packs = written.sweep(&buckets)?;
+    Ok(())
+}
+
+/// How long nothing is saved after something was.
+const AT_MOST_EVERY: Duration = Duration::from_millis(500);
+/// A save may take this part of the time; what is large is saved less often.
+const PART: u32 = 5;
+
+/// Saves the world whenever it changed, twice a second at most, until it is
+/// dropped or `stop` says so; then once more.
+///
+/// # Errors
+/// When what it was at the end could not be saved.
+pub(super) async fn keep(
+    world: Arc<World>,
+    mut folder: DataFolder,
+    mut stop: tokio::sync::watch::Receiver<bool>,
+) -> Result<(), DataError> {
+    let mut pause = Duration::ZERO;
+    loop {
+        let stopping = tokio::select! {
+            () = tokio::time::sleep(pause) => false,
+            () = async { drop(stop.wait_for(|stop| *stop).await) } => true,
+        };
+        pause = AT_MOST_EVERY;
+        if world.take_changed() {
+            let began = tokio::time::Instant::now();
+            let (saved, path) = (Arc::clone(&world), folder.path.clone());
+            let saving = tokio::task::spawn_blocking(move || {
+                let done = folder.save(&saved);
+                (folder, done)
+            });
+            let lost = |error| failed("saving into", &path)(io::Error::other(error));
+            let (same, done) = saving.await.map_err(lost)?;
+            folder = same;
+            pause = pause.max(began.elapsed() * (PART - 1));
+            if let Err(error) = done {
+                tracing::error!(%error, "the sandbox's state was not saved");
+                if stopping {
+                    return Err(error);
+                }
+                world.touch();
+            }
+        }
+        if stopping {
+            return Ok(());
+        }
+    }
+}
+
+/// Makes every later save below `folder` fail, for tests of what happens then.
+pub async fn keep_from_saving(folder: &Path) {
+    // While a save is under way the name is taken.
+    while fs::create_dir(folder.join(format!("{FILE}.new"))).is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::{
+        Options, Sandbox,
+        clock::{Clock, Pace},
+    };
+
+    fn options(folder: &Path) -> Options {
+        let mut options = Options::new("us-east-1".parse().unwrap());
+        options.data = Some(folder.to_owned());
+        options
+    }
+
+    #[tokio::test]
+    async fn a_restart_finds_the_same_organization_and_clock() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Sandbox::start(options(folder.path())).await.unwrap();
+        first.tick(jiff::SignedDuration::from_hours(100));
+        let (id, keys, now) =
+            (first.organization_id().unwrap(), first.administrator().unwrap(), first.now());
+        first.stop().await.unwrap();
+        let mut other = options(folder.path());
+        other.seed = 99;
+        let second = Sandbox::start(other).await.unwrap();
+        assert_eq!(second.organization_id().unwrap(), id);
+        assert_eq!(second.administrator().unwrap(), keys);
+        assert!(second.now() >= now);
+        second.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_last_save_that_fails_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::start(options(folder.path())).await.unwrap();
+        keep_from_saving(folder.path()).await;
+        sandbox.tick(SignedDuration::from_hours(1));
+        assert!(matches!(sandbox.stop().await, Err(DataError::Io { doing: "creating", .. })));
+    }
+
+    #[test]
+    fn buckets_are_saved_as_of_one_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let region: Region = "us-east-1".parse().unwrap();
+        let world = World::new(
+            Clock::new(Timestamp::UNIX_EPOCH, Pace::Frozen),
+            Control::default(),
+            Store::default(),
+            region,
+            fastrand::Rng::with_seed(1),
+        );
+        let buckets = ["left", "right"];
+        for name in buckets {
+            world.s3.make_raw(name);
+        }
+        let ended = AtomicBool::new(false);
+        let counted = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut number = 0_u64;
+                while !ended.load(Ordering::Relaxed) {
+                    // As a request does that writes into two buckets.
+                    let _control = world.control.read();
+                    for name in buckets {
+                        let body = number.to_string().into();
+                        world.s3.put_raw(name, "count", body, Timestamp::UNIX_EPOCH).unwrap();
+                    }
+                    number += 1;
+                }
+            });
+            let mut counted = Vec::new();
+            let mut packs = Packs::default();
+            for _ in 0..10 {
+                let saved = save(&world, folder.path(), &mut packs);
+                let saved = saved.and_then(|()| load(folder.path()));
+                counted.push(saved.map(|saved| {
+                    let store = saved.map(|(saved, _)| saved.buckets).unwrap_or_default();
+                    buckets.map(|name| store.body_raw(name, "count").ok())
+                }));
+            }
+            ended.store(true, Ordering::Relaxed);
+            counted
+        });
+        for saved in counted {
+            let [left, right] = saved.unwrap();
+            assert_eq!(left, right);
+        }
+    }
+
+    #[tokio::test]
+    async fn foreign_and_damaged_directories_are_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("thesis.txt");
+        fs::write(&other, "words").unwrap();
+        assert!(matches!(load(folder.path()), Err(DataError::Foreign { .. })));
+        fs::remove_file(&other).unwrap();
+
+        let sandbox = Sandbox::start(options(folder.path())).await.unwrap();
+        sandbox.stop().await.unwrap();
+        let path = folder.path().join(FILE);
+        let whole = fs::read(&path).unwrap();
+        assert!(load(folder.path()).unwrap().is_some());
+        let mut flipped = whole.clone();
+        let middle = flipped.len() / 2;
+        flipped[middle] ^= 1;
+        for bytes in [&whole[..whole.len() - 1], b"", b"{}\n", flipped.as_slice()] {
+            fs::write(&path, bytes).unwrap();
+            assert!(matches!(load(folder.path()), Err(DataError::Damaged { .. })));
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+        }
+    }
+}

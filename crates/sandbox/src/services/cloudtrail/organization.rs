@@ -1,0 +1,218 @@
+//! Who runs the organization's trails: the management account, and the
+//! delegated administrators that it registers.
+
+use serde_json::json;
+
+use super::{ApiError, Call, Control, Reply, World};
+use crate::services::organizations::Organization;
+use orgtrail_base::names::AccountId;
+
+/// CloudTrail's service principal.
+pub(crate) const PRINCIPAL: &str = "cloudtrail.amazonaws.com";
+/// The service-linked role that organization trails need.
+const SERVICE_LINKED_ROLE: &str = "AWSServiceRoleForCloudTrail";
+/// How many delegated administrators CloudTrail takes.
+const MAX_DELEGATED: usize = 3;
+
+fn holds(organization: &Organization, account: &AccountId) -> bool {
+    organization.management_account == *account || organization.members.contains_key(account)
+}
+
+/// Whether two accounts are in the organization.
+pub(crate) fn are_together(control: &Control, one: &AccountId, other: &AccountId) -> bool {
+    control
+        .organization
+        .as_ref()
+        .is_some_and(|organization| holds(organization, one) && holds(organization, other))
+}
+
+/// Whether an account may run the organization's trails.
+pub(super) fn administers(control: &Control, account: &AccountId) -> bool {
+    control.organization.as_ref().is_some_and(|organization| {
+        organization.management_account == *account || is_delegated(organization, account)
+    })
+}
+
+fn is_delegated(organization: &Organization, account: &AccountId) -> bool {
+    organization.delegated.get(account).is_some_and(|services| services.contains_key(PRINCIPAL))
+}
+
+/// # Errors
+/// `NotOrganizationMasterAccountException`.
+pub(super) fn require_administrator(control: &Control, call: &Call<'_>) -> Result<(), ApiError> {
+    if administers(control, &call.caller.account) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        "NotOrganizationMasterAccountException",
+        format!(
+            "Account {} is neither the management account of the organization nor a delegated administrator of CloudTrail.",
+            call.caller.account
+        ),
+    ))
+}
+
+/// Asks for all that an organization trail needs of its organization, and
+/// gives the account that owns such trails.
+///
+/// # Errors
+/// As AWS answers, in this order: no organization, not who may, not all
+/// features, no trusted access, no service-linked role.
+pub(super) fn require(control: &Control, call: &Call<'_>) -> Result<AccountId, ApiError> {
+    let organization = control
+        .organization
+        .as_ref()
+        .filter(|organization| holds(organization, &call.caller.account))
+        .ok_or_else(|| {
+            ApiError::new(
+                "OrganizationsNotInUseException",
+                "Your account is not a member of an organization.",
+            )
+        })?;
+    require_administrator(control, call)?;
+    let owner = organization.management_account.clone();
+    require_prerequisites(control, call, &owner)?;
+    Ok(owner)
+}
+
+/// The last three of what [`require`] asks.
+pub(super) fn require_prerequisites(
+    control: &Control,
+    call: &Call<'_>,
+    owner: &AccountId,
+) -> Result<(), ApiError> {
+    let Some(organization) = &control.organization else { return Ok(()) };
+    if !organization.all_features {
+        return Err(ApiError::new(
+            "OrganizationNotInAllFeaturesModeException",
+            "Your organization must have all features enabled.",
+        ));
+    }
+    if !is_trusted(control) {
+        return Err(ApiError::new(
+            "CloudTrailAccessNotEnabledException",
+            "Trusted access for AWS CloudTrail is not enabled in your organization.",
+        ));
+    }
+    let has_role = |account: &AccountId| {
+        control
+            .accounts
+            .get(account)
+            .is_some_and(|account| account.iam.roles.contains_key(SERVICE_LINKED_ROLE))
+    };
+    if !has_role(owner) {
+        // The same lack, as who may mend it sees it, and as who may not.
+        return Err(if call.caller.account == *owner {
+            ApiError::new(
+                "InsufficientDependencyServiceAccessPermissionException",
+                format!(
+                    "The service-linked role {SERVICE_LINKED_ROLE} is missing in account {owner}, or you may not create it."
+                ),
+            )
+        } else {
+            ApiError::new(
+                "NoManagementAccountSLRExistsException",
+                format!(
+                    "The management account {owner} has no service-linked role {SERVICE_LINKED_ROLE}."
+                ),
+            )
+        });
+    }
+    Ok(())
+}
+
+/// Whether the organization trusts CloudTrail: without, its trails record the
+/// management account alone.
+pub(crate) fn is_trusted(control: &Control) -> bool {
+    control
+        .organization
+        .as_ref()
+        .is_some_and(|organization| organization.trusted_services.contains_key(PRINCIPAL))
+}
+
+fn require_management<'a>(
+    control: &'a mut Control,
+    call: &Call<'_>,
+) -> Result<&'a mut Organization, ApiError> {
+    if !call.caller.partition.has_cloudtrail_delegated_administrators() {
+        return Err(ApiError::new(
+            "UnsupportedOperationException",
+            "CloudTrail has no delegated administrators in this partition.",
+        ));
+    }
+    let organization = control.organization.as_ref().ok_or_else(|| {
+        ApiError::new(
+            "OrganizationsNotInUseException",
+            "Your account is not a member of an organization.",
+        )
+    })?;
+    if organization.management_account != call.caller.account {
+        return Err(ApiError::new(
+            "NotOrganizationManagementAccountException",
+            format!("Account {} is not the management account.", call.caller.account),
+        ));
+    }
+    let owner = organization.management_account.clone();
+    require_prerequisites(control, call, &owner)?;
+    control
+        .organization
+        .as_mut()
+        .ok_or_else(|| ApiError::new("OrganizationsNotInUseException", "There is no organization."))
+}
+
+fn account_of(text: &str) -> Result<AccountId, ApiError> {
+    text.parse().map_err(|error: orgtrail_base::names::NameError| {
+        ApiError::new("InvalidParameterException", error.to_string())
+    })
+}
+
+pub(super) fn register(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+    call.allow(control, "*")?;
+    let account = account_of(call.required("MemberAccountId")?)?;
+    let organization = require_management(control, call)?;
+    if account == organization.management_account {
+        return Err(ApiError::new(
+            "CannotDelegateManagementAccountException",
+            "The management account cannot be a delegated administrator.",
+        ));
+    }
+    if !holds(organization, &account) {
+        return Err(ApiError::new(
+            "AccountNotFoundException",
+            format!("Account {account} is not a member of the organization."),
+        ));
+    }
+    if is_delegated(organization, &account) {
+        return Err(ApiError::new(
+            "AccountRegisteredException",
+            format!("Account {account} is a delegated administrator already."),
+        ));
+    }
+    let registered =
+        organization.delegated.keys().filter(|known| is_delegated(organization, known)).count();
+    if registered >= MAX_DELEGATED {
+        return Err(ApiError::new(
+            "DelegatedAdminAccountLimitExceededException",
+            "CloudTrail takes at most three delegated administrators.",
+        ));
+    }
+    let now = world.clock.now();
+    organization.delegated.entry(account).or_default().insert(PRINCIPAL.to_owned(), now);
+    Ok(json!({}))
+}
+
+pub(super) fn deregister(control: &mut Control, call: &Call<'_>) -> Reply {
+    call.allow(control, "*")?;
+    let account = account_of(call.required("DelegatedAdminAccountId")?)?;
+    let organization = require_management(control, call)?;
+    let removed =
+        organization.delegated.get_mut(&account).and_then(|services| services.remove(PRINCIPAL));
+    if removed.is_none() {
+        return Err(ApiError::new(
+            "AccountNotRegisteredException",
+            format!("Account {account} is not a delegated administrator of CloudTrail."),
+        ));
+    }
+    organization.delegated.retain(|_, services| !services.is_empty());
+    Ok(json!({}))
+}

@@ -1,0 +1,103 @@
+//! What `CreateTrail` and `UpdateTrail` say about a trail.
+
+use serde_json::Value;
+
+use super::{ApiError, Call, Trail, input};
+use orgtrail_base::names::{AccountId, Arn};
+
+/// A member of a call: not said, emptied, or set.
+enum Said<'a> {
+    Nothing,
+    Empty,
+    Text(&'a str),
+}
+
+fn said<'a>(call: &Call<'a>, name: &str) -> Said<'a> {
+    match call.input.get(name).and_then(Value::as_str) {
+        None => Said::Nothing,
+        Some("") => Said::Empty,
+        Some(text) => Said::Text(text),
+    }
+}
+
+/// The longest prefix.
+const MAX_PREFIX: usize = 200;
+
+/// Puts what the call says into the trail. The key stays as it was written, for
+/// `checks` to find; a topic by name is one of `account` in the call's Region.
+pub(super) fn apply(
+    trail: &mut Trail,
+    call: &Call<'_>,
+    account: &AccountId,
+) -> Result<(), ApiError> {
+    if let Said::Text(bucket) = said(call, "S3BucketName") {
+        if let Err(error) = bucket.parse::<orgtrail_base::names::BucketName>() {
+            return Err(ApiError::new("InvalidS3BucketNameException", error.to_string()));
+        }
+        bucket.clone_into(&mut trail.bucket);
+    }
+    match said(call, "S3KeyPrefix") {
+        Said::Nothing => {}
+        Said::Empty => trail.prefix = None,
+        Said::Text(prefix) => {
+            if prefix.chars().count() > MAX_PREFIX {
+                return Err(ApiError::new(
+                    "InvalidS3PrefixException",
+                    format!("the prefix `{prefix}` must have at most 200 characters"),
+                ));
+            }
+            trail.prefix = Some(prefix.to_owned());
+        }
+    }
+    match said(call, "SnsTopicName") {
+        Said::Nothing => {}
+        Said::Empty => trail.topic = None,
+        Said::Text(topic) => trail.topic = Some(topic_arn(call, account, topic)?),
+    }
+    for (name, slot) in [
+        ("CloudWatchLogsLogGroupArn", &mut trail.log_group),
+        ("CloudWatchLogsRoleArn", &mut trail.log_role),
+        ("KmsKeyId", &mut trail.key),
+    ] {
+        match said(call, name) {
+            Said::Nothing => {}
+            Said::Empty => *slot = None,
+            Said::Text(text) => *slot = Some(text.to_owned()),
+        }
+    }
+    for (name, slot) in [
+        ("IncludeGlobalServiceEvents", &mut trail.global_events),
+        ("IsMultiRegionTrail", &mut trail.multi_region),
+        ("EnableLogFileValidation", &mut trail.validation),
+        ("IsOrganizationTrail", &mut trail.organization),
+    ] {
+        if let Some(flag) = input::flag(call.input, name) {
+            *slot = flag;
+        }
+    }
+    if trail.multi_region && !trail.global_events {
+        return Err(ApiError::new(
+            "InvalidParameterCombinationException",
+            "Multi-Region trail must include global service events.",
+        ));
+    }
+    Ok(())
+}
+
+fn topic_arn(call: &Call<'_>, account: &AccountId, topic: &str) -> Result<Arn, ApiError> {
+    let invalid = || {
+        ApiError::new(
+            "InvalidSnsTopicNameException",
+            format!("the topic name or ARN `{topic}` is not valid"),
+        )
+    };
+    if topic.starts_with("arn:") {
+        return topic.parse().ok().filter(|arn: &Arn| &*arn.service == "sns").ok_or_else(invalid);
+    }
+    let fits = topic.len() <= 256
+        && topic.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if !fits {
+        return Err(invalid());
+    }
+    Ok(Arn::regional(call.caller.partition, "sns", call.region, account, topic))
+}

@@ -1,0 +1,157 @@
+//! `CreateTrail`, `UpdateTrail`, `DeleteTrail`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{
+    ApiError, Call, Control, Reply, Trail, World, checks, find, input, organization, settings, tags,
+};
+use crate::{services::iam, simulator};
+use orgtrail_base::names::Arn;
+
+/// How many trails a Region takes, copies included.
+const MAX_TRAILS: usize = 5;
+
+pub(super) fn create(
+    world: &World,
+    control: &mut Control,
+    call: &Call<'_>,
+    now: Timestamp,
+) -> Reply {
+    let name = find::parse_name(call.required("Name")?)?;
+    let for_organization = input::flag(call.input, "IsOrganizationTrail").unwrap_or(false);
+    let resource = call.arn(format!("trail/{name}")).to_string();
+    call.allow(control, &resource)?;
+    let owner = if for_organization {
+        organization::require(control, call)?
+    } else {
+        call.caller.account.clone()
+    };
+    let arn = Arn::regional(
+        call.caller.partition,
+        "cloudtrail",
+        call.region,
+        &owner,
+        format!("trail/{name}"),
+    );
+    let mut trail = Trail {
+        arn,
+        name,
+        home_region: call.region.clone(),
+        owner,
+        bucket: String::new(),
+        prefix: None,
+        topic: None,
+        global_events: true,
+        multi_region: false,
+        validation: false,
+        organization: false,
+        log_group: None,
+        log_role: None,
+        key: None,
+        selectors: None,
+        insights: Vec::new(),
+        tags: tags::of_call(call)?,
+        logging: false,
+        started_at: None,
+        stopped_at: None,
+        digests_since: None,
+        deliveries: BTreeMap::new(),
+    };
+    call.required("S3BucketName")?;
+    settings::apply(&mut trail, call, &call.caller.account)?;
+    check_room(control, call, &trail)?;
+    if let Some(role) =
+        input::text(call.input, "CloudWatchLogsRoleArn").filter(|role| !role.is_empty())
+    {
+        iam::pass_role(control, call, role, organization::PRINCIPAL)?;
+    }
+    checks::check(world, control, &mut trail, &call.caller.account)?;
+    let reply = trail.summary();
+    trail.settle_digests(now);
+    store(control, trail);
+    Ok(reply)
+}
+
+/// Refuses a second trail of that name and a sixth in a Region.
+fn check_room(control: &Control, call: &Call<'_>, trail: &Trail) -> Result<(), ApiError> {
+    let seen = find::seen(control, &trail.owner, call.region);
+    if seen.iter().any(|other| other.name == trail.name && other.owner == trail.owner) {
+        return Err(ApiError::new(
+            "TrailAlreadyExistsException",
+            format!("Trail {} already exists for customer: {}", trail.name, trail.owner),
+        ));
+    }
+    check_quota(control, trail)
+}
+
+fn check_quota(control: &Control, trail: &Trail) -> Result<(), ApiError> {
+    let regions = control.accounts.get(&trail.owner).map(|owner| &owner.enabled_regions);
+    for region in regions.into_iter().flatten() {
+        if *region != trail.home_region && !trail.multi_region {
+            continue;
+        }
+        let others = find::seen(control, &trail.owner, region)
+            .into_iter()
+            .filter(|other| other.arn != trail.arn)
+            .count();
+        if others >= MAX_TRAILS {
+            return Err(ApiError::new(
+                "MaximumNumberOfTrailsExceededException",
+                format!("User: {} already has {MAX_TRAILS} trails in {region}.", trail.owner),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn store(control: &mut Control, trail: Trail) {
+    if let Some(owner) = control.accounts.get_mut(&trail.owner) {
+        owner.cloudtrail.trails.insert(trail.arn.to_string(), trail);
+    }
+}
+
+pub(super) fn update(
+    world: &World,
+    control: &mut Control,
+    call: &Call<'_>,
+    now: Timestamp,
+) -> Reply {
+    let before = find::manage(control, call, call.required("Name")?)?.clone();
+    let mut trail = before.clone();
+    settings::apply(&mut trail, call, &call.caller.account)?;
+    if trail.organization && !before.organization {
+        let owner = organization::require(control, call)?;
+        if owner != trail.owner {
+            return Err(ApiError::new(
+                "NotOrganizationMasterAccountException",
+                "A trail of a member account cannot become the organization's.",
+            ));
+        }
+    }
+    if trail.multi_region && !before.multi_region {
+        check_quota(control, &trail)?;
+    }
+    if let Some(role) =
+        input::text(call.input, "CloudWatchLogsRoleArn").filter(|role| !role.is_empty())
+    {
+        iam::pass_role(control, call, role, organization::PRINCIPAL)?;
+    }
+    checks::check(world, control, &mut trail, &call.caller.account)?;
+    let reply = trail.summary();
+    let ends = trail.settle_digests(now);
+    simulator::change(world, control, before, ends);
+    store(control, trail);
+    Ok(reply)
+}
+
+pub(super) fn delete(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
+    let trail = find::manage(control, call, call.required("Name")?)?.clone();
+    if let Some(owner) = control.accounts.get_mut(&trail.owner) {
+        owner.cloudtrail.trails.remove(&trail.arn.to_string());
+    }
+    control.simulator.end(trail, now);
+    Ok(json!({}))
+}

@@ -1,0 +1,298 @@
+//! Roles, service-linked ones too.
+
+use serde_json::{Value, json};
+
+use super::{
+    Call, Control, Grants, Reply, Role, World, arn, bare, conflict, encoded, exists,
+    grants::boundary, iam, iam_mut, listed, name, new_tags, no_such, path, trust,
+};
+use crate::{
+    api::ApiError,
+    policy::{Document, PolicyType},
+    principals,
+    services::input::{number, seconds, tag_list, text},
+    world::BASE32,
+};
+use orgtrail_base::names::{AccountId, Partition};
+
+/// Where service-linked roles lie.
+const SERVICE_PATH: &str = "/aws-service-role/";
+
+pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+    Some(match call.operation {
+        "CreateRole" => create(world, control, call),
+        "GetRole" => get(control, call),
+        "ListRoles" => list(control, call),
+        "UpdateRole" | "UpdateRoleDescription" => update(control, call),
+        "DeleteRole" => delete(world, control, call),
+        "UpdateAssumeRolePolicy" => update_trust(world, control, call),
+        "CreateServiceLinkedRole" => create_service_linked(world, control, call),
+        "DeleteServiceLinkedRole" => delete_service_linked(world, control, call),
+        "GetServiceLinkedRoleDeletionStatus" => deletion_status(control, call),
+        _ => return None,
+    })
+}
+
+pub(super) fn shape(partition: Partition, account: &AccountId, name: &str, role: &Role) -> Value {
+    json!({
+        "Path": role.path,
+        "RoleName": name,
+        "RoleId": role.id,
+        "Arn": arn(partition, account, "role", &role.path, name),
+        "CreateDate": seconds(role.created_at),
+        "AssumeRolePolicyDocument": encoded(&role.trust),
+        "Description": (!role.description.is_empty()).then_some(&role.description),
+        "MaxSessionDuration": role.max_session_seconds,
+        "PermissionsBoundary": role.grants.boundary.as_ref().map(|boundary| json!({
+            "PermissionsBoundaryType": "Policy",
+            "PermissionsBoundaryArn": boundary,
+        })),
+        "Tags": (!role.grants.tags.is_empty())
+            .then(|| tag_list(&role.grants.tags, "Key", "Value")),
+    })
+}
+
+/// The shape as `GetRole` answers it, with when the role was last used: never, as
+/// far as the sandbox knows.
+fn described(partition: Partition, account: &AccountId, name: &str, role: &Role) -> Value {
+    let mut described = shape(partition, account, name, role);
+    described["RoleLastUsed"] = json!({});
+    described
+}
+
+/// The shape without some of its members, which a call does not answer.
+/// Source: recorded responses of `CreateRole` and `ListRoles`.
+fn without(mut shape: Value, members: &[&str]) -> Value {
+    if let Some(shape) = shape.as_object_mut() {
+        shape.retain(|member, _| !members.contains(&member.as_str()));
+    }
+    shape
+}
+
+/// The ARN of the role that a call names, for its authorization.
+fn resource(control: &Control, call: &Call<'_>, name: &str) -> Result<String, ApiError> {
+    let path = iam(control, call)?.roles.get(name).map_or("/", |role| &role.path);
+    Ok(arn(call.caller.partition, &call.caller.account, "role", path, name))
+}
+
+fn duration(call: &Call<'_>) -> Result<Option<i64>, ApiError> {
+    match number(call.input, "MaxSessionDuration") {
+        Some(seconds) if !(3600..=43_200).contains(&seconds) => Err(ApiError::validation(format!(
+            "1 validation error detected: Value '{seconds}' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between 3600 and 43200"
+        ))),
+        seconds => Ok(seconds),
+    }
+}
+
+fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+    let name = name(call, "RoleName")?;
+    let path = path(call)?;
+    let arn = arn(call.caller.partition, &call.caller.account, "role", &path, name);
+    call.allow(control, &arn)?;
+    if name.len() > 64 {
+        return Err(ApiError::validation(
+            "1 validation error detected: Value at 'roleName' failed to satisfy constraint: Member must have length less than or equal to 64",
+        ));
+    }
+    if path.starts_with(SERVICE_PATH) {
+        return Err(ApiError::validation(
+            "Path /aws-service-role/ is reserved for service-linked roles",
+        ));
+    }
+    let trust = trust(control, call, "AssumeRolePolicyDocument")?;
+    let role = Role {
+        id: format!("AROA{}", world.random_text(BASE32, 17)),
+        path,
+        created_at: world.clock.now(),
+        trust,
+        grants: Grants {
+            boundary: boundary(control, call)?,
+            tags: new_tags(call),
+            ..Grants::default()
+        },
+        description: text(call.input, "Description").unwrap_or_default().to_owned(),
+        max_session_seconds: duration(call)?.unwrap_or(3600),
+    };
+    let state = iam_mut(control, call)?;
+    if state.roles.contains_key(name) {
+        return Err(exists("Role", name));
+    }
+    let answer = shape(call.caller.partition, &call.caller.account, name, &role);
+    state.roles.insert(name.to_owned(), role);
+    world.faults.written(&arn, world.clock.now());
+    Ok(json!({ "Role": without(answer, &["Description", "MaxSessionDuration"]) }))
+}
+
+fn get(control: &Control, call: &Call<'_>) -> Reply {
+    let name = name(call, "RoleName")?;
+    call.allow(control, &resource(control, call, name)?)?;
+    let role = iam(control, call)?.roles.get(name).ok_or_else(|| no_such("role", name))?;
+    Ok(json!({ "Role": described(call.caller.partition, &call.caller.account, name, role) }))
+}
+
+fn list(control: &Control, call: &Call<'_>) -> Reply {
+    call.allow(control, "*")?;
+    let prefix = text(call.input, "PathPrefix").unwrap_or("/");
+    let roles = iam(control, call)?
+        .roles
+        .iter()
+        .filter(|(_, role)| role.path.starts_with(prefix))
+        .map(|(name, role)| {
+            let shape = shape(call.caller.partition, &call.caller.account, name, role);
+            (name.clone(), without(shape, &["PermissionsBoundary", "Tags"]))
+        })
+        .collect();
+    listed(call, "Roles", roles)
+}
+
+fn update(control: &mut Control, call: &Call<'_>) -> Reply {
+    let name = name(call, "RoleName")?;
+    call.allow(control, &resource(control, call, name)?)?;
+    let duration = duration(call)?;
+    let role = iam_mut(control, call)?.roles.get_mut(name).ok_or_else(|| no_such("role", name))?;
+    protected(name, role)?;
+    if let Some(duration) = duration {
+        role.max_session_seconds = duration;
+    }
+    if let Some(description) = call.input.get("Description").and_then(Value::as_str) {
+        description.clone_into(&mut role.description);
+    }
+    if call.operation == "UpdateRoleDescription" {
+        let role = shape(call.caller.partition, &call.caller.account, name, role);
+        return Ok(json!({ "Role": role }));
+    }
+    Ok(json!({}))
+}
+
+/// Service-linked roles are changed by their service alone.
+pub(super) fn protected(name: &str, role: &Role) -> Result<(), ApiError> {
+    if role.path.starts_with(SERVICE_PATH) {
+        return Err(ApiError::new(
+            "UnmodifiableEntity",
+            format!(
+                "Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn delete(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+    let name = name(call, "RoleName")?;
+    let arn = resource(control, call, name)?;
+    call.allow(control, &arn)?;
+    let state = iam_mut(control, call)?;
+    let role = state.roles.get(name).ok_or_else(|| no_such("role", name))?;
+    protected(name, role)?;
+    if !role.grants.attached.is_empty() {
+        return Err(conflict("Cannot delete entity, must detach all policies first."));
+    }
+    if !role.grants.inline.is_empty() {
+        return Err(conflict("Cannot delete entity, must delete policies first."));
+    }
+    let id = role.id.clone();
+    state.roles.remove(name);
+    principals::forget(control, &world.s3, &arn, &id);
+    Ok(json!({}))
+}
+
+fn update_trust(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+    let name = name(call, "RoleName")?;
+    let arn = resource(control, call, name)?;
+    call.allow(control, &arn)?;
+    let trust = trust(control, call, "PolicyDocument")?;
+    let role = iam_mut(control, call)?.roles.get_mut(name).ok_or_else(|| no_such("role", name))?;
+    protected(name, role)?;
+    role.trust = trust;
+    world.faults.written(&arn, world.clock.now());
+    Ok(json!({}))
+}
+
+/// The role's name for a service principal: `AWSServiceRoleForCloudTrail`.
+fn service_role_name(principal: &str) -> Option<String> {
+    Some(match principal.strip_suffix(".amazonaws.com")? {
+        "cloudtrail" => "AWSServiceRoleForCloudTrail".to_owned(),
+        "organizations" => "AWSServiceRoleForOrganizations".to_owned(),
+        "config" => "AWSServiceRoleForConfig".to_owned(),
+        "securityhub" => "AWSServiceRoleForSecurityHub".to_owned(),
+        "guardduty" => "AWSServiceRoleForAmazonGuardDuty".to_owned(),
+        _ => return None,
+    })
+}
+
+/// What a service-linked role's policy allows.
+const SERVICE_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudtrail:*","organizations:Describe*","organizations:List*"],"Resource":"*"}]}"#;
+
+fn create_service_linked(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+    let service = call.required("AWSServiceName")?;
+    let invalid = || {
+        ApiError::new(
+            "InvalidInput",
+            format!("Service {service} is not supported for service-linked roles."),
+        )
+    };
+    let name = service_role_name(service).ok_or_else(invalid)?;
+    let path = format!("{SERVICE_PATH}{service}/");
+    call.allow(control, &arn(call.caller.partition, &call.caller.account, "role", &path, &name))?;
+    let trust = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Service": service },
+            "Action": "sts:AssumeRole",
+        }],
+    });
+    let grant = Document::new(SERVICE_POLICY, PolicyType::Identity).map_err(|_| invalid())?;
+    let role = Role {
+        id: format!("AROA{}", world.random_text(BASE32, 17)),
+        path,
+        created_at: world.clock.now(),
+        trust: Document::new(trust.to_string(), PolicyType::Trust).map_err(|_| invalid())?,
+        grants: Grants {
+            inline: [("ServiceRolePolicy".to_owned(), grant)].into(),
+            ..Grants::default()
+        },
+        description: text(call.input, "Description").unwrap_or_default().to_owned(),
+        max_session_seconds: 3600,
+    };
+    let state = iam_mut(control, call)?;
+    if state.roles.contains_key(&name) {
+        return Err(ApiError::new(
+            "InvalidInput",
+            format!(
+                "Service role name {name} has been taken in this account, please try a different suffix."
+            ),
+        ));
+    }
+    let answer = shape(call.caller.partition, &call.caller.account, &name, &role);
+    state.roles.insert(name, role);
+    Ok(json!({ "Role": answer }))
+}
+
+fn delete_service_linked(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+    let name = name(call, "RoleName")?;
+    call.allow(control, &resource(control, call, name)?)?;
+    let task = world.uuid();
+    let state = iam_mut(control, call)?;
+    let role = state.roles.get(name).ok_or_else(|| no_such("role", name))?;
+    if protected(name, role).is_ok() {
+        return Err(ApiError::new("InvalidInput", format!("{name} is no service-linked role")));
+    }
+    let (path, id) = (role.path.clone(), role.id.clone());
+    state.roles.remove(name);
+    let task = format!("task{path}{name}/{task}");
+    state.deletions.insert(task.clone());
+    let arn = arn(call.caller.partition, &call.caller.account, "role", &path, name);
+    principals::forget(control, &world.s3, &arn, &id);
+    Ok(json!({ "DeletionTaskId": task }))
+}
+
+fn deletion_status(control: &Control, call: &Call<'_>) -> Reply {
+    let task = call.required("DeletionTaskId")?;
+    call.allow(control, "*")?;
+    if iam(control, call)?.deletions.contains(task) {
+        Ok(json!({ "Status": "SUCCEEDED" }))
+    } else {
+        Err(no_such("deletion task", bare(task)))
+    }
+}

@@ -1,0 +1,48 @@
+//! The services, one file each: its state and its operations.
+
+use super::{
+    api::{ApiError, Call, Reply, Service},
+    world::{Control, World},
+};
+
+pub(super) mod account;
+pub(super) mod cloudtrail;
+pub(super) mod cloudwatch;
+pub(super) mod iam;
+pub(crate) mod input;
+pub(super) mod kms;
+pub(super) mod logs;
+pub(super) mod organizations;
+pub(crate) mod resource_policy;
+pub(super) mod sns;
+pub(super) mod sts;
+
+/// Runs one call under the control plane's write lock.
+pub(super) fn dispatch(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+    let reply = answer(world, control, call);
+    super::simulator::record(world, control, call, reply.as_ref().map(|_| ()));
+    reply
+}
+
+fn answer(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+    match call.service {
+        Service::Account => account::call(world, control, call),
+        Service::CloudTrail => cloudtrail::call(world, control, call),
+        Service::Monitoring => cloudwatch::call(world, control, call),
+        Service::Iam => iam::call(world, control, call),
+        Service::Kms => kms::call(world, control, call),
+        Service::Logs => logs::call(world, control, call),
+        Service::Organizations => organizations::call(world, control, call),
+        Service::Sns => sns::call(world, control, call),
+        Service::Sts => sts::call(world, control, call),
+        Service::S3 => Err(unknown_operation(call)),
+    }
+}
+
+/// The answer to an operation that the sandbox does not have.
+pub(super) fn unknown_operation(call: &Call<'_>) -> ApiError {
+    ApiError::new(
+        "UnknownOperationException",
+        format!("the sandbox does not answer {}:{}", call.service.action_prefix(), call.operation),
+    )
+}

@@ -1,0 +1,157 @@
+//! What an organization is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Document;
+use orgtrail_base::names::{AccountId, OrgId, UnitId};
+
+/// The policy that is attached everywhere to begin with.
+pub(crate) const FULL_ACCESS: &str = "p-FullAWSAccess";
+/// The type of service control policies.
+pub(crate) const SCP: &str = "SERVICE_CONTROL_POLICY";
+
+/// The resource control policy that is attached everywhere, once they are on.
+pub(crate) const RCP_FULL_ACCESS: &str = "p-RCPFullAWSAccess";
+/// The type of resource control policies.
+pub(crate) const RCP: &str = "RESOURCE_CONTROL_POLICY";
+
+/// An organization.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Organization {
+    pub(crate) id: OrgId,
+    pub(crate) root: UnitId,
+    pub(crate) management_account: AccountId,
+    /// Whether all features are on, rather than consolidated billing alone.
+    pub(crate) all_features: bool,
+    pub(crate) units: BTreeMap<UnitId, Unit>,
+    pub(crate) members: BTreeMap<AccountId, Member>,
+    /// By id.
+    pub(crate) policies: BTreeMap<String, OrganizationPolicy>,
+    /// Policy ids by what they are attached to: root, unit or account.
+    pub(crate) attachments: BTreeMap<String, BTreeSet<String>>,
+    /// Policy types that the root has enabled.
+    pub(crate) policy_types: BTreeSet<String>,
+    /// Service principals with trusted access, and since when.
+    pub(crate) trusted_services: BTreeMap<String, Timestamp>,
+    /// Delegated administrators: account, service principal, since when.
+    pub(crate) delegated: BTreeMap<AccountId, BTreeMap<String, Timestamp>>,
+    /// Accounts made by `CreateAccount`, by request id.
+    pub(crate) creations: BTreeMap<String, Creation>,
+    /// Tags by what they are on.
+    #[serde(default)]
+    pub(crate) tags: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// An organizational unit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Unit {
+    pub(crate) name: String,
+    pub(crate) parent: UnitId,
+}
+
+/// An account of the organization.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) parent: UnitId,
+    pub(crate) joined_at: Timestamp,
+    /// Whether it was made here rather than invited.
+    pub(crate) created: bool,
+    pub(crate) suspended: bool,
+}
+
+/// A policy of the organization.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OrganizationPolicy {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    /// `SERVICE_CONTROL_POLICY`, …
+    pub(crate) kind: String,
+    pub(crate) content: Document,
+    pub(crate) aws_managed: bool,
+}
+
+/// How a `CreateAccount` went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Creation {
+    pub(crate) account: AccountId,
+    pub(crate) name: String,
+    pub(crate) at: Timestamp,
+}
+
+impl Organization {
+    /// Whether this account was closed.
+    pub(crate) fn is_suspended(&self, account: &AccountId) -> bool {
+        self.members.get(account).is_some_and(|member| member.suspended)
+    }
+
+    /// The units above something, nearest first, the root last.
+    pub(crate) fn ancestors(&self, parent: &UnitId) -> Vec<&UnitId> {
+        let mut path = Vec::new();
+        let mut at = parent;
+        while let Some((id, unit)) = self.units.get_key_value(at) {
+            path.push(id);
+            at = &unit.parent;
+        }
+        path.push(&self.root);
+        path
+    }
+
+    /// What `aws:PrincipalOrgPaths` gives: `o-…/r-…/ou-…/`.
+    pub(crate) fn path_of(&self, account: &AccountId) -> Option<String> {
+        let member = self.members.get(account)?;
+        let mut path = format!("{}/", self.id);
+        for id in self.ancestors(&member.parent).into_iter().rev() {
+            path.push_str(id.as_str());
+            path.push('/');
+        }
+        Some(path)
+    }
+
+    /// What a new account or unit begins with.
+    pub(crate) fn first_policies(&self) -> BTreeSet<String> {
+        let mut first = BTreeSet::from([FULL_ACCESS.to_owned()]);
+        if self.policy_types.contains(RCP) {
+            first.insert(RCP_FULL_ACCESS.to_owned());
+        }
+        first
+    }
+
+    /// The SCPs that bind an account, level by level; at every level one must
+    /// allow. None where SCPs are off or the account is no member.
+    pub(crate) fn scps_of(&self, account: &AccountId) -> Vec<impl Iterator<Item = &Document>> {
+        self.controls_of(account, SCP)
+    }
+
+    /// The RCPs that bind an account's resources, level by level: none may deny.
+    pub(crate) fn rcps_of(&self, account: &AccountId) -> Vec<impl Iterator<Item = &Document>> {
+        self.controls_of(account, RCP)
+    }
+
+    fn controls_of(
+        &self,
+        account: &AccountId,
+        kind: &'static str,
+    ) -> Vec<impl Iterator<Item = &Document>> {
+        let Some(member) = self.members.get(account) else { return Vec::new() };
+        if !self.policy_types.contains(kind) {
+            return Vec::new();
+        }
+        let units = self.ancestors(&member.parent).into_iter().map(UnitId::as_str);
+        units
+            .chain(std::iter::once(account.as_str()))
+            .map(move |target| {
+                self.attachments.get(target).into_iter().flatten().filter_map(move |id| {
+                    self.policies
+                        .get(id)
+                        .filter(|policy| policy.kind == kind)
+                        .map(|policy| &policy.content)
+                })
+            })
+            .collect()
+    }
+}

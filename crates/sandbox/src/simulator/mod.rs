@@ -1,0 +1,410 @@
+//! Delivers log files and signed digests on the simulated clock.
+//!
+//! What happens in an account and Region is made up from the seed, slot of five
+//! minutes by slot, together with what clients really called. Every trail that
+//! covers the place gets what it selects, through S3 as CloudTrail's service
+//! principal, and, with validation on, a chain of hourly digests.
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    services::{
+        cloudtrail::{self, Trail, organization, trail::place as place_key},
+        logs, sns,
+    },
+    world::{Control, World},
+};
+use orgtrail_base::names::{AccountId, Region};
+
+mod activity;
+mod chain;
+pub(super) mod delivery;
+mod events;
+mod identities;
+mod insights;
+mod keys;
+mod legacy;
+mod place;
+
+pub(super) use activity::record;
+pub(super) use legacy::fill;
+pub use legacy::{Legacy, LegacyError};
+
+use place::{Outcome, Place, Run};
+
+/// What could not be delivered for longer never is.
+const LOST: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Units that are done before the next ones begin.
+const BATCH: usize = 64;
+/// The length of a slot: how often CloudTrail delivers.
+const SLOT: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the simulator remembers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    /// The keys that digests are signed with.
+    pub(super) keys: keys::Keys,
+    /// By trail, then account and Region.
+    places: BTreeMap<String, BTreeMap<String, Place>>,
+    /// Trails as they were until they changed, oldest first: what they recorded so
+    /// far is due as they were.
+    #[serde(default)]
+    changes: Vec<Change>,
+    /// When each trail was last looked at: what it covers for the first time later
+    /// is covered from then on, not from the trail's start.
+    #[serde(default)]
+    looked_at: BTreeMap<String, Timestamp>,
+    /// Calls that clients made, oldest first, and that are to be delivered yet.
+    activity: VecDeque<Value>,
+    volume: Volume,
+    /// With what digests are encrypted.
+    #[serde(default)]
+    pub(super) digest_encryption: DigestEncryption,
+}
+
+/// With what CloudTrail encrypts the digests of a trail that has a key.
+///
+/// Source: CloudTrail API Reference, `CreateTrail`, `KmsKeyId`: "to encrypt the logs
+/// and digest files"; the digests of older trails are under SSE-S3.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DigestEncryption {
+    /// With the trail's key, as its log files.
+    #[default]
+    TrailKey,
+    /// Under SSE-S3, as CloudTrail did for every trail before.
+    SseS3,
+}
+
+/// A trail as it was until `at`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Change {
+    trail: Trail,
+    at: Timestamp,
+    /// Whether logging or validation ended then: the last digests are due.
+    ends: bool,
+}
+
+/// How much happens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Volume {
+    /// Events an hour, in each account and active Region, at the busy time of
+    /// the day.
+    events_per_hour: f64,
+    /// Regions in which something happens; `None` is the home Region,
+    /// `us-east-1` and `eu-central-1`.
+    regions: Option<Vec<Region>>,
+    seed: u64,
+}
+
+impl Default for Volume {
+    fn default() -> Self {
+        Self { events_per_hour: 6.0, regions: None, seed: 1 }
+    }
+}
+
+impl State {
+    /// Notes that a trail, as it was, ends what it did: its last files and
+    /// digests are due.
+    pub(super) fn end(&mut self, trail: Trail, at: Timestamp) {
+        self.changes.push(Change { trail, at, ends: true });
+    }
+
+    /// Sets how many events an hour happen in each account and active Region,
+    /// and which Regions are active.
+    pub(super) fn set_volume(&mut self, events_per_hour: f64, regions: Option<Vec<Region>>) {
+        self.volume.events_per_hour = events_per_hour;
+        self.volume.regions = regions;
+    }
+}
+
+/// Delivers all that is due by the simulated clock. Called without locks held,
+/// after the clock was put forward.
+pub(super) fn advance(world: &World) {
+    let now = world.clock.now();
+    let mut control = world.control.write();
+    crate::services::kms::delete_due(&mut control, now);
+    let changes = std::mem::take(&mut control.simulator.changes);
+    let trails: Vec<Trail> = control
+        .accounts
+        .values()
+        .flat_map(|account| account.cloudtrail.trails.values().cloned())
+        .collect();
+    let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
+    let mut add = |trail: Trail, until, ends| {
+        let trail = Arc::new(trail);
+        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until, ends });
+    };
+    for Change { trail, at, ends } in changes {
+        add(trail, at, ends);
+    }
+    for trail in trails {
+        add(trail, now, false);
+    }
+    let delivered = deliver(world, &mut control, runs, now);
+    control.simulator.activity.retain(|call| activity::made_at(call) >= Some(delivered));
+}
+
+/// Notes that a trail changed: until `now` it was `before`. What it covers from now
+/// on only is covered from now on.
+pub(super) fn change(world: &World, control: &mut Control, before: Trail, ends: bool) {
+    let now = world.clock.now();
+    let arn = before.arn.to_string();
+    let covered = places_of(world, control, &before);
+    let state = &mut control.simulator;
+    let looked_at = state.looked_at.insert(arn.clone(), now);
+    let known = state.places.entry(arn).or_default();
+    let keys: std::collections::BTreeSet<String> = covered.iter().map(Covered::key).collect();
+    for (_, place) in known.iter_mut().filter(|(key, _)| !keys.contains(*key)) {
+        place.leave(now);
+    }
+    for covered in covered {
+        let since = covered.since(looked_at);
+        known.entry(covered.key()).or_insert_with(|| Place::covered_since(since));
+    }
+    state.changes.push(Change { trail: before, at: now, ends });
+}
+
+/// An account and Region that a trail covers.
+struct Covered {
+    account: AccountId,
+    region: Region,
+    /// When the organization began to lend it to the trail; none for the trail's
+    /// own account.
+    member_since: Option<Timestamp>,
+}
+
+impl Covered {
+    fn key(&self) -> String {
+        place_key(&self.account, &self.region)
+    }
+
+    /// Since when it is covered, where it was not at `looked_at`.
+    fn since(&self, looked_at: Option<Timestamp>) -> Option<Timestamp> {
+        self.member_since.max(looked_at)
+    }
+}
+
+/// One account and Region of one trail, and all that is to be done there.
+struct Unit {
+    trail: String,
+    account: AccountId,
+    region: Region,
+    place: Place,
+    runs: Vec<Run>,
+}
+
+/// Runs every place of every trail, on as many threads as there are processors.
+/// Gives until when all are delivered: the slot of `now` is open, and what could
+/// not be delivered is due again.
+fn deliver(
+    world: &World,
+    control: &mut Control,
+    runs: BTreeMap<String, Vec<Run>>,
+    now: Timestamp,
+) -> Timestamp {
+    let mut units = Vec::new();
+    for (arn, runs) in runs {
+        let mut known = control.simulator.places.remove(&arn).unwrap_or_default();
+        let looked_at = control.simulator.looked_at.insert(arn.clone(), now);
+        let mut of_trail: BTreeMap<String, Unit> = BTreeMap::new();
+        let last = runs.len().saturating_sub(1);
+        for (index, run) in runs.iter().enumerate() {
+            let mut left: std::collections::BTreeSet<String> = of_trail.keys().cloned().collect();
+            for covered in places_of(world, control, &run.trail) {
+                let key = covered.key();
+                left.remove(&key);
+                let unit = of_trail.entry(key.clone()).or_insert_with(|| {
+                    let since = covered.since(looked_at);
+                    let known = known.remove(&key);
+                    let mut place = known.unwrap_or_else(|| Place::covered_since(since));
+                    place.join(covered.member_since);
+                    let (account, region) = (covered.account, covered.region);
+                    Unit { trail: arn.clone(), account, region, place, runs: Vec::new() }
+                });
+                unit.runs.push(run.clone());
+            }
+            // What the trail covered before and no longer does has its last digest.
+            for key in left {
+                if let Some(run) = of_trail.get_mut(&key).and_then(|unit| unit.runs.last_mut()) {
+                    run.ends = true;
+                }
+            }
+            if index == last {
+                // What happens while nobody records it is not recorded later.
+                for place in known.values_mut() {
+                    place.leave(run.until);
+                }
+            }
+        }
+        units.extend(of_trail.into_values());
+        if !known.is_empty() {
+            control.simulator.places.insert(arn, known);
+        }
+    }
+    make_keys(control, &units);
+    units.sort_by(|a, b| (&a.trail, &a.account, &a.region).cmp(&(&b.trail, &b.account, &b.region)));
+    let mut delivered = place::slot_start(now);
+    let mut units = units.into_iter();
+    loop {
+        // A few at a time: what they tell the history and the log group need not be
+        // in memory for all of them.
+        let batch: Vec<Unit> = units.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            return delivered;
+        }
+        for (unit, outcome) in run_all(world, control, batch) {
+            delivered = unit.place.slots_until().map_or(delivered, |until| until.min(delivered));
+            settle(control, unit, outcome);
+        }
+    }
+}
+
+/// Runs units on all processors; gives them in the same order.
+fn run_all(world: &World, control: &Control, units: Vec<Unit>) -> Vec<(Unit, Outcome)> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = threads.min(units.len());
+    let queue = parking_lot::Mutex::new(units.into_iter().enumerate());
+    let finished = parking_lot::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let Some((number, mut unit)) = queue.lock().next() else { break };
+                    let outcome = unit.run(world, control);
+                    finished.lock().push((number, (unit, outcome)));
+                }
+            });
+        }
+    });
+    let mut finished = finished.into_inner();
+    finished.sort_by_key(|(number, _)| *number);
+    finished.into_iter().map(|(_, one)| one).collect()
+}
+
+impl Unit {
+    fn run(&mut self, world: &World, control: &Control) -> Outcome {
+        let mut outcome = Outcome::default();
+        for run in &self.runs {
+            self.place.run(world, control, &self.account, &self.region, run, &mut outcome);
+        }
+        outcome
+    }
+}
+
+/// The keys that the units will sign with: made before, because signing only
+/// reads. Hours that are lost need none, however far a tick goes.
+fn make_keys(control: &mut Control, units: &[Unit]) {
+    let mut wanted = std::collections::BTreeSet::new();
+    for unit in units {
+        for run in unit.runs.iter().filter(|run| run.trail.digests_since.is_some()) {
+            let since = unit.place.digest_from().or(run.trail.digests_since).unwrap_or(run.until);
+            let since = since.max(run.until - LOST);
+            for period in keys::period(since)..=keys::period(run.until) {
+                wanted.insert((unit.region.clone(), period));
+            }
+        }
+    }
+    for (region, period) in wanted {
+        control.simulator.keys.make(&region, period);
+    }
+}
+
+/// The accounts and Regions that a trail records, as far as anything happens
+/// there.
+fn places_of(world: &World, control: &Control, trail: &Trail) -> Vec<Covered> {
+    let active = active_regions(world, control);
+    let mut accounts = vec![(trail.owner.clone(), None)];
+    if trail.organization
+        && let Some(organization) = &control.organization
+        && let Some(trusted_at) = organization.trusted_services.get(organization::PRINCIPAL)
+    {
+        let members = organization.members.iter().filter(|(_, member)| !member.suspended);
+        let members = members.filter(|(id, _)| **id != trail.owner);
+        accounts.extend(
+            members.map(|(id, member)| (id.clone(), Some(member.joined_at.max(*trusted_at)))),
+        );
+    }
+    let mut places = Vec::new();
+    for (account, member_since) in accounts {
+        let Some(state) = control.accounts.get(&account) else { continue };
+        for region in &state.enabled_regions {
+            let covered = *region == trail.home_region || trail.multi_region;
+            if covered && (active.contains(region) || *region == trail.home_region) {
+                let (account, region) = (account.clone(), region.clone());
+                places.push(Covered { account, region, member_since });
+            }
+        }
+    }
+    places
+}
+
+fn active_regions(world: &World, control: &Control) -> Vec<Region> {
+    if let Some(regions) = &control.simulator.volume.regions {
+        return regions.clone();
+    }
+    let mut regions = vec![world.home_region.clone(), events::global_region(world.partition)];
+    regions.extend("eu-central-1".parse());
+    regions
+}
+
+/// Puts back where a place got to, and tells the trail, the history, the log
+/// group and the topic.
+fn settle(control: &mut Control, unit: Unit, outcome: Outcome) {
+    let key = place_key(&unit.account, &unit.region);
+    control.simulator.places.entry(unit.trail.clone()).or_default().insert(key.clone(), unit.place);
+    if let Some(account) = control.accounts.get_mut(&unit.account) {
+        // Several trails record the same: the history wants it once.
+        let recent = account.cloudtrail.recent.iter().rev().take(500);
+        let known: HashSet<Box<str>> = recent.map(|old| old.id().into()).collect();
+        for record in outcome.history.into_iter().filter(|record| !known.contains(record.id())) {
+            cloudtrail::remember(&mut account.cloudtrail, record);
+        }
+    }
+    let Some(newest) = unit.runs.last() else { return };
+    let trail = &newest.trail;
+    let mut delivery = trail.deliveries.get(&key).cloned().unwrap_or_default();
+    outcome.status.apply(&mut delivery);
+    if newest.ends {
+        // A trail that was stopped still tells when it delivered last.
+        let owner = control.accounts.get_mut(&trail.owner);
+        if let Some(kept) = owner.and_then(|o| o.cloudtrail.trails.get_mut(&unit.trail)) {
+            kept.deliveries.insert(key, delivery);
+        }
+        return;
+    }
+    if let (Some(group), false) = (&trail.log_group, outcome.messages.is_empty()) {
+        let organization = control.organization.as_ref().filter(|_| trail.organization);
+        let prefix = organization.map(|o| format!("{}_", o.id)).unwrap_or_default();
+        let stream = format!("{prefix}{}_CloudTrail_{}", unit.account, unit.region);
+        let delivered = logs::parse_group_arn(group).is_some_and(|group| {
+            logs::deliver(control, &group, &stream, outcome.messages, newest.until)
+        });
+        if delivered {
+            delivery.logs_delivered_at = Some(newest.until);
+            delivery.logs_error = None;
+        } else {
+            delivery.logs_error = Some("The specified log group does not exist.".to_owned());
+        }
+    }
+    if let (Some(topic), true) = (&trail.topic, outcome.files > 0) {
+        match sns::notify(control, &delivery::service(trail), topic, outcome.files) {
+            Ok(()) => {
+                delivery.notified_at = Some(newest.until);
+                delivery.notification_error = None;
+            }
+            Err(error) => delivery.notification_error = Some(error.code.into_owned()),
+        }
+    }
+    let owner = control.accounts.get_mut(&trail.owner);
+    if let Some(kept) = owner.and_then(|o| o.cloudtrail.trails.get_mut(&unit.trail)) {
+        kept.deliveries.insert(key, delivery);
+    }
+}

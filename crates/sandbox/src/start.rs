@@ -1,0 +1,459 @@
+//! Starting a sandbox and holding it.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::watch, task::JoinHandle};
+
+use super::{
+    auth::Identity,
+    bootstrap,
+    clock::{Clock, Pace, real_now},
+    faults::Faults,
+    http,
+    persist::{self, DataError, DataFolder},
+    policy::MalformedPolicy,
+    s3,
+    services::iam::Holder,
+    simulator, totp,
+    world::{Control, World},
+};
+use orgtrail_base::names::{AccountId, NameError, OrgId, Partition, Region};
+
+/// How a sandbox is to be.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Accounts of the organization, the management account among them.
+    pub accounts: usize,
+    /// The port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// Where state is kept across restarts; `None` keeps it in memory alone.
+    pub data: Option<PathBuf>,
+    /// What the simulated clock shows at the start; `None` is now.
+    pub start: Option<Timestamp>,
+    /// How the simulated time passes.
+    pub pace: Pace,
+    /// What ids and secrets are drawn from: the same seed gives the same ones.
+    pub seed: u64,
+    /// The home Region, which also tells the partition.
+    pub home_region: Region,
+    /// Whether a new state is not saved before [`Sandbox::begin_saving`]: what is
+    /// not yet as it is to begin is not what a restart goes on with.
+    pub save_later: bool,
+}
+
+impl Options {
+    /// Five accounts on a free port, in memory, by the real clock.
+    #[must_use]
+    pub fn new(home_region: Region) -> Self {
+        Self {
+            accounts: 5,
+            port: 0,
+            data: None,
+            start: None,
+            pace: Pace::Flowing,
+            seed: 1,
+            home_region,
+            save_later: false,
+        }
+    }
+}
+
+/// Why a sandbox does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The port is taken, or may not be.
+    #[error("listening on 127.0.0.1:{port}")]
+    Listen {
+        /// The port that was asked for.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A name that the sandbox makes is none.
+    #[error("making up the organization")]
+    Name(#[from] NameError),
+    /// A policy that the sandbox makes is none.
+    #[error("making up the organization's policies: {0}")]
+    Policy(String),
+}
+
+impl From<MalformedPolicy> for StartError {
+    fn from(malformed: MalformedPolicy) -> Self {
+        Self::Policy(malformed.0)
+    }
+}
+
+/// A pair of keys, as clients sign with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// `AKIA…`
+    pub access_key_id: String,
+    /// Forty letters and digits.
+    pub secret_access_key: String,
+}
+
+/// A virtual MFA device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MfaDevice {
+    /// The device's ARN.
+    pub serial: String,
+    seed: Vec<u8>,
+}
+
+impl MfaDevice {
+    /// The six digits that the device shows at `at`, by the real clock.
+    #[must_use]
+    pub fn code(&self, at: Timestamp) -> String {
+        totp::code(&self.seed, at)
+    }
+
+    /// The six digits that the device shows now.
+    #[must_use]
+    pub fn current_code(&self) -> String {
+        self.code(real_now())
+    }
+
+    /// The seed, as authenticator apps take it.
+    #[must_use]
+    pub fn seed_base32(&self) -> String {
+        totp::base32(&self.seed)
+    }
+}
+
+/// A running sandbox. It stops when dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    world: Arc<World>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: Option<JoinHandle<()>>,
+    /// Saves the state, where it is kept.
+    keeper: Option<JoinHandle<Result<(), DataError>>>,
+    /// Tells the keeper that nothing more changes.
+    done: watch::Sender<bool>,
+    /// Whether it goes on where another one stopped.
+    resumed: bool,
+}
+
+impl Sandbox {
+    /// Starts a sandbox on loopback, within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the port is taken, or the data directory cannot be read.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let listen = |source| StartError::Listen { port: options.port, source };
+        let (listener, address) = http::bind(options.port).await.map_err(listen)?;
+        let mut random = fastrand::Rng::with_seed(options.seed);
+        let opened = options.data.clone().map(DataFolder::open).transpose()?;
+        let (folder, saved) = opened.unzip();
+        let saved = saved.flatten();
+        let resumed = saved.is_some();
+        let (start, home_region, control, buckets) = if let Some(saved) = saved {
+            random = fastrand::Rng::with_seed(saved.random);
+            (saved.now, saved.home_region, saved.control, saved.buckets)
+        } else {
+            let start = options.start.unwrap_or_else(real_now);
+            let control = bootstrap::control(&options, start, &mut random)?;
+            (start, options.home_region, control, s3::Store::default())
+        };
+        let world = Arc::new(World::new(
+            Clock::new(start, options.pace),
+            control,
+            buckets,
+            home_region,
+            random,
+        ));
+        if !options.save_later || resumed {
+            world.begin_saving();
+        }
+        let (stop, stopped) = watch::channel(false);
+        let (done, finished) = watch::channel(false);
+        let keeper = folder.map(|folder| {
+            tokio::spawn(persist::keep(Arc::clone(&world), folder, finished.clone()))
+        });
+        let server = tokio::spawn(http::serve(listener, Arc::clone(&world), stopped));
+        Ok(Self { world, address, stop, server: Some(server), keeper, done, resumed })
+    }
+
+    /// The endpoint's URL: `http://127.0.0.1:…`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Saves the state from now on, where it is kept and was not saved so far.
+    pub fn begin_saving(&self) {
+        self.world.begin_saving();
+    }
+
+    /// Whether it goes on with the state of a data directory.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// The home Region.
+    #[must_use]
+    pub fn home_region(&self) -> &Region {
+        &self.world.home_region
+    }
+
+    /// The partition.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.world.partition
+    }
+
+    /// The organization's id, as long as there is one.
+    #[must_use]
+    pub fn organization_id(&self) -> Option<OrgId> {
+        Some(self.world.control.read().organization.as_ref()?.id.clone())
+    }
+
+    /// The accounts of the organization, the management account first, then the
+    /// log archive, the audit account and the other members.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountId> {
+        let control = self.world.control.read();
+        let mut accounts: Vec<AccountId> = control.accounts.keys().cloned().collect();
+        let rank = |id: &AccountId| {
+            (0..3).position(|n| bootstrap::account_id(n).ok().as_ref() == Some(id)).unwrap_or(3)
+        };
+        accounts.sort_by_key(rank);
+        accounts
+    }
+
+    /// The keys of the management account's administrator.
+    #[must_use]
+    pub fn administrator(&self) -> Option<Credentials> {
+        let administrator = Identity::User(bootstrap::ADMINISTRATOR.to_owned());
+        let control = self.world.control.read();
+        let management = control.organization.as_ref()?.management_account.clone();
+        key_of(&control, &management, &administrator)
+    }
+
+    /// The keys of an account's root user.
+    #[must_use]
+    pub fn root(&self, account: &AccountId) -> Option<Credentials> {
+        key_of(&self.world.control.read(), account, &Identity::Root)
+    }
+
+    /// The MFA device of an account's root user.
+    #[must_use]
+    pub fn root_mfa_device(&self, account: &AccountId) -> Option<MfaDevice> {
+        let control = self.world.control.read();
+        let devices = &control.accounts.get(account)?.iam.mfa_devices;
+        let (serial, device) =
+            devices.iter().find(|(_, device)| device.holder == Some(Holder::Root))?;
+        Some(MfaDevice { serial: serial.clone(), seed: device.seed.clone() })
+    }
+
+    /// What the simulated clock shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.world.clock.now()
+    }
+
+    /// Puts the simulated clock forward and delivers what came due.
+    pub fn tick(&self, by: SignedDuration) {
+        self.world.tick(by);
+    }
+
+    /// Sets how many events an hour happen in each account and active Region, at
+    /// the busy time of the day, and which Regions are active (`None`: the home
+    /// Region and two more).
+    pub fn set_volume(&self, events_per_hour: f64, regions: Option<Vec<Region>>) {
+        self.world.control.write().simulator.set_volume(events_per_hour, regions);
+    }
+
+    /// Sets with what digests are encrypted from now on, where their trail has a key:
+    /// with this key, which is the default, or under SSE-S3.
+    pub fn encrypt_digests(&self, with: simulator::DigestEncryption) {
+        self.world.control.write().simulator.digest_encryption = with;
+        self.world.touch();
+    }
+
+    /// Makes up the past of an account's own trail: the trail itself, stopped,
+    /// and all that it delivered into its bucket.
+    ///
+    /// # Errors
+    /// When there is no such account, or the bucket does not let CloudTrail
+    /// write.
+    pub fn fill_legacy(&self, legacy: &simulator::Legacy) -> Result<(), simulator::LegacyError> {
+        simulator::fill(&self.world, legacy)?;
+        self.world.touch();
+        Ok(())
+    }
+
+    /// Lets everybody confirm the subscriptions that they were asked to confirm,
+    /// as by the link in SNS's message, and says how many those were.
+    pub fn confirm_subscriptions(&self) -> usize {
+        self.world.confirm_subscriptions()
+    }
+
+    /// Sets the account-level retention policy of an account's log groups, by its
+    /// name and days, or takes it away: there is no call for it.
+    pub fn set_log_retention(&self, account: &AccountId, policy: Option<(&str, u32)>) {
+        let policy = policy.map(|(name, days)| (name.to_owned(), i64::from(days)));
+        if let Some(account) = self.world.control.write().accounts.get_mut(account) {
+            account.logs.set_retention(policy);
+        }
+        self.world.touch();
+    }
+
+    /// Records every request to S3 from now on.
+    pub fn record_s3(&self) {
+        self.world.recorder.begin();
+    }
+
+    /// The requests to S3 that were recorded since the last call of this.
+    #[must_use]
+    pub fn take_s3_requests(&self) -> Vec<super::S3Request> {
+        self.world.recorder.take()
+    }
+
+    /// What is to go wrong.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.world.faults
+    }
+
+    /// Lets an account (by id) or a principal (by ARN) do nothing from now on.
+    pub fn revoke(&self, principal: &str) {
+        self.world.revoke(principal);
+    }
+
+    /// Lets an account or principal do again what its policies allow.
+    pub fn restore(&self, principal: &str) {
+        self.world.control.write().revoked.remove(principal);
+    }
+
+    /// Lets all temporary credentials that were given out expire.
+    pub fn expire_sessions(&self) {
+        self.world.expire_sessions();
+    }
+
+    /// Stops the sandbox and waits until it has.
+    ///
+    /// # Errors
+    /// When its state is to be kept, and what it was at the end could not be saved.
+    pub async fn stop(mut self) -> Result<(), DataError> {
+        self.stop.send_replace(true);
+        if let Some(server) = self.server.take() {
+            // It ends by itself; a panic of it was already reported.
+            drop(server.await);
+        }
+        self.done.send_replace(true);
+        match self.keeper.take() {
+            Some(keeper) => {
+                keeper.await.unwrap_or_else(|error| Err(DataError::Buckets(error.into())))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What tests and the demo do behind everybody's back: no policy, lock or
+/// version stands in the way, and none tells.
+impl Sandbox {
+    /// Puts an object as if it had always been there.
+    ///
+    /// # Errors
+    /// When there is no such bucket.
+    pub fn put_raw(&self, bucket: &str, key: &str, body: Vec<u8>) -> Result<(), NoSuchObject> {
+        let now = self.world.clock.now();
+        let put = self.world.s3.put_raw(bucket, key, body.into(), now);
+        put.map_err(|_| NoSuchObject::new(bucket, key))
+    }
+
+    /// The content of a current object.
+    ///
+    /// # Errors
+    /// When there is no such object.
+    pub fn body_raw(&self, bucket: &str, key: &str) -> Result<bytes::Bytes, NoSuchObject> {
+        self.world.s3.body_raw(bucket, key).map_err(|_| NoSuchObject::new(bucket, key))
+    }
+
+    /// Changes the content of a current object and its checksum; its version, time
+    /// and entity tag stay as they were.
+    ///
+    /// # Errors
+    /// When there is no such object.
+    pub fn tamper(
+        &self,
+        bucket: &str,
+        key: &str,
+        change: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), NoSuchObject> {
+        self.world.s3.tamper(bucket, key, change).map_err(|_| NoSuchObject::new(bucket, key))
+    }
+
+    /// Makes a key vanish with all its versions.
+    ///
+    /// # Errors
+    /// When there is no such object.
+    pub fn vanish(&self, bucket: &str, key: &str) -> Result<(), NoSuchObject> {
+        self.world.s3.vanish(bucket, key).map_err(|_| NoSuchObject::new(bucket, key))
+    }
+
+    /// Every secret key and session token that was given out: none of them is to be
+    /// found anywhere else.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let control = self.world.control.read();
+        let keys = control.access_keys.values();
+        keys.flat_map(|key| [Some(&key.secret), key.session_token.as_ref()])
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    /// The keys of current objects that begin with `prefix`, in order; none
+    /// where there is no such bucket.
+    #[must_use]
+    pub fn keys_raw(&self, bucket: &str, prefix: &str) -> Vec<String> {
+        self.world.s3.keys_raw(bucket, prefix).unwrap_or_default()
+    }
+}
+
+/// There is no such bucket or object in the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the sandbox has no object `{key}` in a bucket `{bucket}`")]
+pub struct NoSuchObject {
+    /// The bucket that was asked for.
+    pub bucket: String,
+    /// The key that was asked for.
+    pub key: String,
+}
+
+impl NoSuchObject {
+    fn new(bucket: &str, key: &str) -> Self {
+        Self { bucket: bucket.to_owned(), key: key.to_owned() }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// A long-term key of a principal, by key id the first.
+fn key_of(control: &Control, account: &AccountId, identity: &Identity) -> Option<Credentials> {
+    control
+        .access_keys
+        .iter()
+        .filter(|(_, key)| {
+            key.session_token.is_none() && key.account == *account && key.identity == *identity
+        })
+        .min_by_key(|(id, _)| id.as_str())
+        .map(|(id, key)| Credentials {
+            access_key_id: id.clone(),
+            secret_access_key: key.secret.clone(),
+        })
+}

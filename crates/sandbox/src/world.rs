@@ -1,0 +1,216 @@
+//! All that the sandbox knows: the control plane under one lock, the objects
+//! under their own.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use jiff::SignedDuration;
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    auth::Identity, clock::Clock, faults::Faults, policy::Document, recorder::Recorder, s3,
+    services, simulator,
+};
+use orgtrail_base::names::{AccountId, Partition, Region};
+
+/// The whole simulated AWS.
+///
+/// INVARIANT: locks are taken in this order: `control`, then a bucket's. Code
+/// that holds `control` hands `&Control` on; it never locks again.
+#[derive(Debug)]
+pub(super) struct World {
+    /// The partition all of it lies in.
+    pub(super) partition: Partition,
+    /// The simulated clock.
+    pub(super) clock: Clock,
+    /// Everything but objects. Service handlers run under its write lock; they
+    /// never wait.
+    pub(super) control: RwLock<Control>,
+    /// Buckets and objects.
+    pub(super) s3: s3::Store,
+    /// What is to go wrong.
+    pub(super) faults: Faults,
+    /// The requests to S3, where they are asked for.
+    pub(super) recorder: Recorder,
+    /// The Region that the organization's trail belongs in by default.
+    pub(super) home_region: Region,
+    /// Ids, keys and secrets come from here: the same seed gives the same ones.
+    random: Mutex<fastrand::Rng>,
+    /// Whether anything changed since the last save.
+    changed: AtomicBool,
+    /// Whether changes are to be saved.
+    saves: AtomicBool,
+}
+
+impl World {
+    pub(super) fn new(
+        clock: Clock,
+        control: Control,
+        s3: s3::Store,
+        home_region: Region,
+        random: fastrand::Rng,
+    ) -> Self {
+        Self {
+            partition: Partition::of(&home_region),
+            clock,
+            control: RwLock::new(control),
+            s3,
+            faults: Faults::new(random.clone().u64(..)),
+            recorder: Recorder::default(),
+            home_region,
+            random: Mutex::new(random),
+            changed: AtomicBool::new(true),
+            saves: AtomicBool::new(false),
+        }
+    }
+
+    /// Puts the clock forward and delivers what came due on the way.
+    pub(super) fn tick(&self, by: SignedDuration) {
+        self.clock.advance(by);
+        simulator::advance(self);
+        self.s3.apply_lifecycle(self.clock.now());
+        self.touch();
+    }
+
+    /// Lets an account (by id) or a principal (by ARN) do nothing from now on.
+    pub(super) fn revoke(&self, principal: &str) {
+        self.control.write().revoked.insert(principal.to_owned());
+    }
+
+    /// Confirms every subscription that waits for it, and says how many did.
+    pub(super) fn confirm_subscriptions(&self) -> usize {
+        let mut control = self.control.write();
+        let confirmed = control.accounts.values_mut().map(|one| one.sns.confirm_all()).sum();
+        drop(control);
+        self.touch();
+        confirmed
+    }
+
+    /// Lets all temporary credentials that were given out expire.
+    pub(super) fn expire_sessions(&self) {
+        for key in self.control.write().access_keys.values_mut() {
+            if key.session_token.is_some() {
+                key.expires_at = Some(jiff::Timestamp::UNIX_EPOCH);
+            }
+        }
+    }
+
+    /// Notes that something changed and wants saving.
+    pub(super) fn touch(&self) {
+        self.changed.store(true, Ordering::Release);
+    }
+
+    /// Lets changes be saved from now on.
+    pub(super) fn begin_saving(&self) {
+        self.saves.store(true, Ordering::Release);
+    }
+
+    /// Whether anything changed since this was last asked, and is to be saved.
+    pub(super) fn take_changed(&self) -> bool {
+        self.saves.load(Ordering::Acquire) && self.changed.swap(false, Ordering::AcqRel)
+    }
+
+    /// `count` characters of `alphabet` (ASCII), from the seeded generator.
+    pub(super) fn random_text(&self, alphabet: &str, count: usize) -> String {
+        random_text(&mut self.random.lock(), alphabet, count)
+    }
+
+    /// What the seeded generator goes on from.
+    pub(super) fn random_seed(&self) -> u64 {
+        self.random.lock().get_seed()
+    }
+
+    /// Any number, from the seeded generator.
+    pub(super) fn random_number(&self) -> u64 {
+        self.random.lock().u64(..)
+    }
+
+    /// A fresh request id.
+    pub(super) fn request_id(&self) -> String {
+        let mut random = self.random.lock();
+        uuid(&mut random)
+    }
+
+    /// A fresh UUID.
+    pub(super) fn uuid(&self) -> String {
+        self.request_id()
+    }
+}
+
+/// Capital letters and digits as AWS uses them in key ids.
+pub(super) const BASE32: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// Letters and digits.
+pub(super) const ALPHANUMERIC: &str =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/// Small letters and digits.
+pub(super) const LOWER: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// `count` characters of `alphabet` (ASCII).
+pub(super) fn random_text(random: &mut fastrand::Rng, alphabet: &str, count: usize) -> String {
+    let alphabet = alphabet.as_bytes();
+    (0..count).map(|_| char::from(alphabet[random.usize(..alphabet.len())])).collect()
+}
+
+fn uuid(random: &mut fastrand::Rng) -> String {
+    let bits = random.u128(..);
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        bits >> 96,
+        (bits >> 80) & 0xffff,
+        (bits >> 64) & 0xfff,
+        0x8000 | ((bits >> 48) & 0x3fff),
+        bits & 0xffff_ffff_ffff
+    )
+}
+
+/// Everything but objects.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Control {
+    /// Every account, members of the organization or not.
+    pub(super) accounts: BTreeMap<AccountId, Account>,
+    /// The organization, once there is one.
+    pub(super) organization: Option<services::organizations::Organization>,
+    /// What delivers log files and digests.
+    #[serde(default)]
+    pub(super) simulator: simulator::State,
+    /// Every access key that works, temporary ones too.
+    pub(super) access_keys: HashMap<String, AccessKey>,
+    /// Accounts and principal ARNs that a fault lets do nothing.
+    #[serde(skip)]
+    pub(super) revoked: BTreeSet<String>,
+}
+
+/// One account and what its services hold.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Account {
+    /// Regions that the account has enabled.
+    pub(super) enabled_regions: BTreeSet<Region>,
+    pub(super) iam: services::iam::State,
+    pub(super) cloudtrail: services::cloudtrail::State,
+    pub(super) kms: services::kms::State,
+    pub(super) logs: services::logs::State,
+    pub(super) cloudwatch: services::cloudwatch::State,
+    pub(super) sns: services::sns::State,
+}
+
+/// A pair of credentials and whom it stands for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AccessKey {
+    pub(super) secret: String,
+    /// Present for temporary credentials, and then demanded.
+    pub(super) session_token: Option<String>,
+    pub(super) account: AccountId,
+    pub(super) identity: Identity,
+    /// By the real clock; `None` for long-term keys.
+    pub(super) expires_at: Option<jiff::Timestamp>,
+    /// By the real clock.
+    pub(super) mfa_at: Option<jiff::Timestamp>,
+    pub(super) session_policy: Option<Document>,
+    /// Whether it may be used.
+    pub(super) active: bool,
+    /// When it was made, by the simulated clock.
+    pub(super) created_at: jiff::Timestamp,
+}
