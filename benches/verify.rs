@@ -196,7 +196,6 @@ fn verified(folder: &Path) -> u64 {
         expected: None,
         org_owner: None,
         delivered: Deliveries::none(),
-        expected: None,
         other_buckets: OtherBuckets::none(),
         acceptances: Acceptances::none(),
         trust: orgtrail::archive::authenticity::Trust::default(),
