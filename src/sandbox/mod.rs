@@ -34,6 +34,7 @@ pub use faults::{Effect, Fault, Faults, Propagation};
 pub use persist::DataError;
 #[cfg(test)]
 pub(crate) use persist::keep_from_saving;
+pub use policy::AuthorizationRecord;
 pub(crate) use policy::{Asked, Question, Says, Who, glob};
 pub use recorder::S3Request;
 pub use simulator::{DigestEncryption, Legacy, LegacyError};

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    auth::Identity, clock::Clock, faults::Faults, policy::Document, recorder::Recorder, s3,
+    auth::Identity, clock::Clock, faults::Faults, policy::{Audit, Document}, recorder::Recorder, s3,
     services, simulator,
 };
 use crate::names::{AccountId, Partition, Region};
@@ -181,6 +181,9 @@ pub(super) struct Control {
     /// Accounts and principal ARNs that a fault lets do nothing.
     #[serde(skip)]
     pub(super) revoked: BTreeSet<String>,
+    /// The decisions for principals, where they are asked for.
+    #[serde(skip)]
+    pub(super) audit: Audit,
 }
 
 /// One account and what its services hold.

@@ -95,6 +95,7 @@ pub(in crate::sandbox) struct Policy {
 /// A compiled statement.
 #[derive(Debug)]
 pub(super) struct Statement {
+    pub(super) sid: Option<String>,
     pub(super) deny: bool,
     pub(super) principals: Option<Negatable<Principals>>,
     actions: Negatable<Vec<Vec<u8>>>,
@@ -301,7 +302,9 @@ fn statement(
     let literal = |text: &String| {
         Pattern::new(text, false).expand(&|_| None).map(std::borrow::Cow::into_owned)
     };
+    let sid = statement.get("Sid").and_then(Value::as_str).map(str::to_owned);
     Ok(Statement {
+        sid,
         deny,
         principals,
         actions: Negatable { not, of: actions.iter().filter_map(literal).collect() },

@@ -2,6 +2,7 @@
 //! session policies and resource policies, evaluated as AWS does.
 
 mod ask;
+mod audit;
 mod condition;
 mod document;
 mod keys;
@@ -10,8 +11,12 @@ mod pattern;
 mod principal;
 
 pub(crate) use ask::{Asked, Question, Says, Who};
+pub(super) use audit::Audit;
+pub use audit::AuthorizationRecord;
 pub(super) use document::{Document, Kind, Malformed, Policy, parse};
 pub(super) use managed::managed;
+
+use std::collections::BTreeSet;
 
 use condition::Keys;
 use principal::Named;
@@ -149,6 +154,43 @@ impl Control {
         caller: Option<&Caller>,
         request: &Request<'_>,
     ) -> Result<(), Denial> {
+        let decision = self.decide_by(caller, request, true);
+        if self.audit.is_recording()
+            && let Some(caller) = caller
+            && !matches!(caller.identity, Identity::Service { .. })
+        {
+            self.audit.record(AuthorizationRecord {
+                principal: caller.principal_arn(),
+                action: request.action.to_owned(),
+                resource: request.resource.to_owned(),
+                resource_account: request.resource_account.to_string(),
+                allowed: decision.is_ok(),
+                statements: self.statements_that_allow(caller, request),
+                needs_identity: self.decide_by(Some(caller), request, false).is_err(),
+            });
+        }
+        decision
+    }
+
+    /// The `Sid`s of the caller's own statements that allow a request.
+    fn statements_that_allow(&self, caller: &Caller, request: &Request<'_>) -> BTreeSet<String> {
+        let keys = keys::Context { control: self, caller: Some(caller), request };
+        let own = self.accounts.get(&caller.account).map(|account| &account.iam);
+        own.into_iter()
+            .flat_map(|iam| iam.policies_of(&caller.identity))
+            .flat_map(|document| &document.policy().statements)
+            .filter(|one| !one.deny && one.covers(request.action, request.resource, &keys))
+            .map(|one| one.sid.clone().unwrap_or_default())
+            .collect()
+    }
+
+    /// Decides with the caller's own policies, or as if it had none.
+    fn decide_by(
+        &self,
+        caller: Option<&Caller>,
+        request: &Request<'_>,
+        with_identity: bool,
+    ) -> Result<(), Denial> {
         let keys = keys::Context { control: self, caller, request };
         let resource_verdict = request
             .resource_policy
@@ -205,6 +247,7 @@ impl Control {
         }
         let own = self.accounts.get(&caller.account).map(|account| &account.iam);
         let identity = match (&caller.identity, own) {
+            _ if !with_identity => Verdict::Silent,
             (Identity::Root, _) => Verdict::Allowed(Named::Itself),
             (identity, Some(iam)) => say(&mut iam.policies_of(identity).map(Document::policy)),
             (_, None) => Verdict::Silent,
