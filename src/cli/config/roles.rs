@@ -17,9 +17,9 @@ use crate::resources::roles::{Role, RoleKind, roles};
 #[command(after_help = "\
 Examples:
   orgtrail config roles
-  orgtrail config roles hub --part template > hub-role.json
+  orgtrail config roles management --part template > management-role.json
   orgtrail config roles archive --part policy
-  orgtrail config roles member --part trust --trusted arn:aws:iam::111111111111:role/OrgTrailHub
+  orgtrail config roles management --part trust --trusted arn:aws:iam::111111111111:role/Scheduler
   orgtrail config roles member --account 333333333333 --part template")]
 pub(crate) struct Args {
     /// The role to print.
@@ -34,18 +34,20 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t, requires = "role")]
     part: Part,
 
-    /// The user or role that may assume the role: in the trust policy of the hub, and of every
-    /// role where `roles.hub` is not set.
+    /// The user or role that may assume the role. Without it, the hub, or where `roles.hub` is
+    /// not set the management account's role, may assume the others.
     #[arg(long, value_name = "ARN", requires = "role")]
     trusted: Option<Arn>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// Who starts orgtrail, where `roles.hub` is set
+    /// Starts orgtrail outside of the management account, where `roles.hub` is set
     Runner,
-    /// In the management account
+    /// Assumes the roles in all accounts, where `roles.hub` is set
     Hub,
+    /// In the management account
+    Management,
     /// In the log-archive account
     Archive,
     /// In the account of the bucket that the archive replicates into
@@ -70,6 +72,7 @@ impl Kind {
         match self {
             Self::Runner => RoleKind::Runner,
             Self::Hub => RoleKind::Hub,
+            Self::Management => RoleKind::Management,
             Self::Archive => RoleKind::Archive,
             Self::Vault => RoleKind::Vault,
             Self::Member => RoleKind::Member,
@@ -156,9 +159,9 @@ fn find<'a>(
     found.ok_or_else(|| {
         let name = kind.as_str();
         let needed = match kind {
-            RoleKind::Runner => "set `roles.hub` if a role other than the caller's is the hub",
-            RoleKind::Vault => "it needs `archive.replication` into an account of its own",
-            _ => "the management account's role is `hub`, the log-archive account's `archive`",
+            RoleKind::Runner | RoleKind::Hub => "`roles.hub` is not set",
+            RoleKind::Vault => "`archive.replication` names no account of its own",
+            _ => "`orgtrail config roles` lists the roles",
         };
         let whose = account.map(|id| format!(" for account {id}")).unwrap_or_default();
         CliError::usage(format!("the configuration needs no role `{name}`{whose}: {needed}"))

@@ -1,7 +1,8 @@
-//! What orgtrail does in the management account.
+//! What orgtrail does in the management account, and how it gets from there, or from where it
+//! is started, to all other accounts.
 
 use super::grant::{Grant, Scope};
-use super::log_keys;
+use crate::names::AccountId;
 
 const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
 
@@ -62,7 +63,6 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
             [scope.at_home("cloudwatch", "alarm:*")],
             "Checks which alarms there are: those of others are not known in advance.",
         ),
-        enter_accounts(scope),
     ];
     if scope.partition().has_cloudtrail_delegated_administrators() {
         grants.extend(delegated_administrators());
@@ -110,11 +110,14 @@ fn manage_trail(scope: &Scope<'_>) -> Grant {
     Grant::new("ManageTrail", actions, [trail], "Creates and configures the organization trail.")
 }
 
-fn enter_accounts(scope: &Scope<'_>) -> Grant {
+/// Assuming the roles of the organization's accounts.
+pub(super) fn assume_roles(scope: &Scope<'_>) -> Grant {
     let roles = &scope.config.roles;
     let partition = scope.partition();
     let mut resources = vec![format!("arn:{partition}:iam::*:role{}{}", roles.path, roles.name)];
-    let declared = roles.accounts.keys().filter(|account| *account != scope.management());
+    // The account that orgtrail is started in is not assumed into.
+    let is_start = |account: &AccountId| roles.hub.is_none() && account == scope.management();
+    let declared = roles.accounts.keys().filter(|account| !is_start(account));
     resources.extend(declared.map(|account| roles.arn_in(partition, account).to_string()));
     Grant::new(
         "AssumeRoles",
@@ -241,13 +244,23 @@ fn alarms(scope: &Scope<'_>) -> Grant {
     )
 }
 
-/// What whoever starts orgtrail does with its own credentials.
-pub(super) fn runner(scope: &Scope<'_>, hub: &str) -> Vec<Grant> {
-    let assume = Grant::new(
-        "AssumeHub",
-        ["sts:AssumeRole"],
-        [hub],
-        "Assumes the hub role, from which orgtrail assumes all others.",
+/// What whoever starts orgtrail outside of the management account does with its own
+/// credentials, beside what it does in its account.
+pub(super) fn start(hub: &str) -> [Grant; 2] {
+    let compare = Grant::new(
+        "CompareOrganization",
+        ["organizations:DescribeOrganization"],
+        ["*"],
+        "Compares the caller's organization with the configuration before anything else. AWS has \
+         no resource for this action.",
     );
-    std::iter::once(assume).chain(log_keys::mac(scope)).collect()
+    [
+        Grant::new(
+            "AssumeHub",
+            ["sts:AssumeRole"],
+            [hub],
+            "Assumes the hub role, from which orgtrail assumes all others.",
+        ),
+        compare,
+    ]
 }

@@ -6,6 +6,7 @@
 //! one. A key that has no alias at all is one that was just created.
 
 use super::grant::{Grant, Scope};
+use crate::config::Config;
 use crate::names::{AccountId, KeyAlias, Region};
 
 /// Reading a key's state and policy.
@@ -143,8 +144,8 @@ fn declared_key(scope: &Scope<'_>) -> Vec<Grant> {
 }
 
 /// The key that authenticates orgtrail's records, for whoever starts orgtrail.
-pub(super) fn mac(scope: &Scope<'_>) -> Option<Grant> {
-    let key = scope.config.records.mac_key.as_ref()?;
+pub(super) fn mac(config: &Config) -> Option<Grant> {
+    let key = config.records.mac_key.as_ref()?;
     Some(Grant::new(
         "AuthenticateRecords",
         ["kms:GenerateMac", "kms:VerifyMac"],

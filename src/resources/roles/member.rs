@@ -4,13 +4,11 @@
 use super::grant::{Grant, Scope};
 
 /// Reading a bucket with logs, and restoring what is archived there.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 5] = [
     "s3:GetBucketLocation",
     "s3:GetObject",
     "s3:GetObjectTagging",
-    "s3:GetObjectVersion",
     "s3:ListBucket",
-    "s3:ListBucketVersions",
     "s3:RestoreObject",
 ];
 

@@ -23,16 +23,20 @@ use crate::config::Config;
 use crate::names::{AccountId, Arn, ExternalId, Partition, RoleName, RolePath};
 use crate::policy::{PolicyDocument, Statement};
 
-/// The name of a hub role that the configuration does not name.
-const HUB: &str = "OrgTrailHub";
+/// The name of the management account's role, where the configuration does not name it: the
+/// account that orgtrail is started in is not assumed into.
+const MANAGEMENT: &str = "OrgTrailManagement";
 
 /// What a role is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RoleKind {
-    /// Starts orgtrail, and assumes the hub role: only where `roles.hub` is declared.
+    /// Starts orgtrail outside of the management account and assumes the hub role: only where
+    /// `roles.hub` is declared.
     Runner,
-    /// In the management account: assumes all other roles.
+    /// Assumes the roles in all accounts: only where `roles.hub` is declared.
     Hub,
+    /// In the management account. Without `roles.hub`, orgtrail is started as this role.
+    Management,
     /// In the log-archive account.
     Archive,
     /// In the account of the bucket that the archive replicates into.
@@ -54,7 +58,7 @@ pub struct Role {
     pub path: RolePath,
     /// The external id that its trust policy asks for.
     pub external_id: Option<ExternalId>,
-    /// Who may assume it, where the configuration names the hub role.
+    /// Who may assume it, where the configuration says so.
     pub trusted: Option<Arn>,
     /// What it may do.
     pub grants: Vec<Grant>,
@@ -63,8 +67,14 @@ pub struct Role {
 
 impl RoleKind {
     /// Every kind, in the order in which roles are assumed.
-    pub const ALL: [Self; 5] =
-        [Self::Runner, Self::Hub, Self::Archive, Self::Vault, Self::Member];
+    pub const ALL: [Self; 6] = [
+        Self::Runner,
+        Self::Hub,
+        Self::Management,
+        Self::Archive,
+        Self::Vault,
+        Self::Member,
+    ];
 
     /// Its name on the command line.
     #[must_use]
@@ -72,6 +82,7 @@ impl RoleKind {
         match self {
             Self::Runner => "runner",
             Self::Hub => "hub",
+            Self::Management => "management",
             Self::Archive => "archive",
             Self::Vault => "vault",
             Self::Member => "member",
@@ -82,8 +93,9 @@ impl RoleKind {
     #[must_use]
     pub fn about(self) -> &'static str {
         match self {
-            Self::Runner => "Starts orgtrail and assumes the hub role",
-            Self::Hub => "orgtrail in the management account: assumes the roles in all accounts",
+            Self::Runner => "Starts orgtrail outside of the management account",
+            Self::Hub => "Assumes orgtrail's roles in all accounts of the organization",
+            Self::Management => "orgtrail in the management account",
             Self::Archive => "orgtrail in the log-archive account",
             Self::Vault => "orgtrail in the account of the bucket that the archive replicates into",
             Self::Member => {
@@ -93,9 +105,9 @@ impl RoleKind {
     }
 }
 
-/// The roles that a configuration needs: the runner's permissions where it declares a hub, the
-/// hub, the log-archive account's, the vault's where it is in an account of its own, those of
-/// accounts that `[roles.accounts]` lists, and the one for all other accounts.
+/// The roles that a configuration needs: the runner's permissions and the hub where it declares
+/// a hub, the management account's, the log-archive account's, the vault's where it is in an
+/// account of its own, those of accounts that it lists, and the one for all other accounts.
 #[must_use]
 pub fn roles(config: &Config) -> Vec<Role> {
     let management = &config.organization.management_account;
@@ -103,12 +115,15 @@ pub fn roles(config: &Config) -> Vec<Role> {
     let vault = config.archive.replication.as_ref().map(|vault| &vault.account);
     let mut roles = Vec::new();
     if let Some(hub) = &config.roles.hub {
-        let scope = Scope { config, account: Some(management) };
-        let grants = hub::runner(&scope, &hub.to_string());
-        roles.push(Role::new(config, RoleKind::Runner, Some(management), grants));
+        let mut runner = grants(config, None);
+        runner.extend(hub::start(&hub.to_string()));
+        runner.extend(log_keys::mac(config));
+        roles.push(Role::new(config, RoleKind::Runner, None, runner));
+        let assume = vec![hub::assume_roles(&Scope { config, account: None })];
+        roles.push(Role::new(config, RoleKind::Hub, hub.account.as_ref(), assume));
     }
     let kind = |account: &AccountId| match account {
-        one if one == management => RoleKind::Hub,
+        one if one == management => RoleKind::Management,
         one if one == archive => RoleKind::Archive,
         one if Some(one) == vault => RoleKind::Vault,
         _ => RoleKind::Member,
@@ -136,7 +151,8 @@ fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
     if scope.is_in(scope.management()) {
         grants.extend(hub::grants(&scope));
         if config.roles.hub.is_none() {
-            grants.extend(log_keys::mac(&scope));
+            grants.push(hub::assume_roles(&scope));
+            grants.extend(log_keys::mac(config));
         }
     }
     if scope.is_in(scope.archive()) {
@@ -174,31 +190,43 @@ impl Role {
     ) -> Self {
         let roles = &config.roles;
         let hub = roles.hub.as_ref();
-        let name = |arn: &Arn| arn.resource_name().rsplit('/').next()?.parse().ok();
+        let name_in = |arn: &Arn| arn.resource_name().rsplit('/').next()?.parse().ok();
         let own = account.and_then(|account| roles.accounts.get(account));
+        let own_name = own.and_then(|own| own.name.clone());
+        let own_path = own.and_then(|own| own.path.clone());
+        let is_start = kind == RoleKind::Management && hub.is_none();
         let (name, path) = match kind {
             RoleKind::Runner => (None, RolePath::default()),
-            RoleKind::Hub => (
-                hub.map_or_else(|| HUB.parse().ok(), name),
-                hub.and_then(path_of).unwrap_or_default(),
-            ),
+            RoleKind::Hub => {
+                (hub.and_then(name_in), hub.and_then(path_of).unwrap_or_default())
+            }
+            _ if is_start => {
+                (own_name.or_else(|| MANAGEMENT.parse().ok()), own_path.unwrap_or_default())
+            }
             _ => (
-                Some(own.and_then(|own| own.name.as_ref()).unwrap_or(&roles.name).clone()),
-                own.and_then(|own| own.path.as_ref()).unwrap_or(&roles.path).clone(),
+                own_name.or_else(|| Some(roles.name.clone())),
+                own_path.unwrap_or_else(|| roles.path.clone()),
             ),
         };
-        let is_assumed_by_hub = !matches!(kind, RoleKind::Runner | RoleKind::Hub);
         let external_id = match account {
             Some(account) => roles.external_id_for(account),
             None => roles.external_id.as_ref(),
+        };
+        let trusted = match kind {
+            // The configuration does not say who starts orgtrail.
+            RoleKind::Runner | RoleKind::Hub => None,
+            _ if is_start => None,
+            _ => hub.cloned().or_else(|| start(config)),
         };
         Self {
             kind,
             account: account.cloned(),
             name,
             path,
-            external_id: external_id.filter(|_| is_assumed_by_hub).cloned(),
-            trusted: hub.filter(|_| is_assumed_by_hub).cloned(),
+            external_id: external_id
+                .filter(|_| kind != RoleKind::Runner && !is_start)
+                .cloned(),
+            trusted,
             grants,
             partition: config.partition(),
         }
@@ -233,6 +261,12 @@ impl Role {
     pub fn template(&self) -> Option<serde_json::Value> {
         template::of(self)
     }
+}
+
+/// The management account's role, as which orgtrail is started without a hub.
+fn start(config: &Config) -> Option<Arn> {
+    let management = &config.organization.management_account;
+    Role::new(config, RoleKind::Management, Some(management), Vec::new()).arn()
 }
 
 /// The path in a role's ARN.

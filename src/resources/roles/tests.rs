@@ -106,7 +106,7 @@ fn the_roles_allow_what_every_resource_declares() {
     // Of one duty only what its roles allow.
     for entry in CATALOGUE {
         let kinds: &[RoleKind] = match entry.duty {
-            Duty::Hub => &[RoleKind::Hub],
+            Duty::Hub => &[RoleKind::Management],
             Duty::Archive => &[RoleKind::Archive, RoleKind::Vault],
         };
         let own: BTreeSet<String> =
@@ -195,7 +195,7 @@ fn every_partition_has_its_own_arns_and_services() {
                 }
             }
         }
-        let hub = actions(&role(&config, RoleKind::Hub));
+        let hub = actions(&role(&config, RoleKind::Management));
         let delegates = hub.contains("cloudtrail:RegisterOrganizationDelegatedAdmin");
         assert_eq!(delegates, partition != "aws-cn");
     }
@@ -207,17 +207,19 @@ fn whoever_starts_orgtrail_authenticates_the_records() {
     let with_hub = config();
     assert!(has_mac(&role(&with_hub, RoleKind::Runner)));
     assert!(!has_mac(&role(&with_hub, RoleKind::Hub)));
+    assert!(!has_mac(&role(&with_hub, RoleKind::Management)));
     let mut without = config();
     without.roles.hub = None;
-    assert!(has_mac(&role(&without, RoleKind::Hub)));
-    assert!(roles(&without).iter().all(|role| role.kind != RoleKind::Runner));
+    assert!(has_mac(&role(&without, RoleKind::Management)));
+    let of_hub = [RoleKind::Runner, RoleKind::Hub];
+    assert!(roles(&without).iter().all(|role| !of_hub.contains(&role.kind)));
     assert!(!has_mac(&role(&without, RoleKind::Member)));
 }
 
 #[test]
 fn an_account_that_is_both_management_and_archive_has_one_role_with_both_duties() {
     let config = parse(&SMALLEST.replace("222222222222", "111111111111"));
-    let hub = role(&config, RoleKind::Hub);
+    let hub = role(&config, RoleKind::Management);
     let own = actions(&hub);
     assert!(own.contains("s3:PutBucketPolicy") && own.contains("cloudtrail:CreateTrail"));
     assert!(roles(&config).iter().all(|role| role.kind != RoleKind::Archive));
@@ -274,6 +276,11 @@ fn a_trust_policy_names_the_hub_and_asks_for_the_external_id() {
     let hub = role(&config(), RoleKind::Hub);
     assert_eq!(hub.trusted, None);
     assert_eq!(hub.arn().unwrap().to_string(), "arn:aws:iam::111111111111:role/OrgTrailHub");
+    // Without a hub, orgtrail is started as the management account's role.
+    let without = parse(SMALLEST);
+    let start = role(&without, RoleKind::Management);
+    assert_eq!(role(&without, RoleKind::Member).trusted, start.arn());
+    assert_eq!(start.trusted, None);
 }
 
 #[test]
@@ -289,7 +296,7 @@ fn a_scheduled_round_may_read_all_that_drift_looks_at_and_write_nothing() {
         let (_, operation) = action.split_once(':').unwrap_or_default();
         ["Get", "List", "Describe", "Lookup"].iter().any(|verb| operation.starts_with(verb))
     };
-    let hub = actions(&role(&config(), RoleKind::Hub));
+    let hub = actions(&role(&config(), RoleKind::Management));
     let wanted: BTreeSet<String> =
         hub.iter().filter(|it| reads(it) || *it == "kms:Decrypt").cloned().collect();
     let missing: Vec<_> = wanted.difference(&listed).collect();
