@@ -115,9 +115,11 @@ pub(super) fn assume_roles(scope: &Scope<'_>) -> Grant {
     let roles = &scope.config.roles;
     let partition = scope.partition();
     let mut resources = vec![format!("arn:{partition}:iam::*:role{}{}", roles.path, roles.name)];
-    // The account that orgtrail is started in is not assumed into.
-    let is_start = |account: &AccountId| roles.hub.is_none() && account == scope.management();
-    let declared = roles.accounts.keys().filter(|account| !is_start(account));
+    // The account that orgtrail is started in is not assumed into; and in the hub's account,
+    // the trust policy that names it is enough.
+    let own = roles.hub.as_ref().and_then(|hub| hub.account.as_ref());
+    let own: &AccountId = own.unwrap_or_else(|| scope.management());
+    let declared = roles.accounts.keys().filter(|account| *account != own);
     resources.extend(declared.map(|account| roles.arn_in(partition, account).to_string()));
     Grant::new(
         "AssumeRoles",
@@ -249,10 +251,11 @@ fn alarms(scope: &Scope<'_>) -> Grant {
 pub(super) fn start(hub: &str) -> [Grant; 2] {
     let compare = Grant::new(
         "CompareOrganization",
-        ["organizations:DescribeOrganization"],
+        ["organizations:DescribeAccount", "organizations:DescribeOrganization"],
         ["*"],
-        "Compares the caller's organization with the configuration before anything else. AWS has \
-         no resource for this action.",
+        "Compares the caller's organization, and where its account is a delegated administrator \
+         the declared accounts, with the configuration before anything else. AWS has no resource \
+         for the one, and the organization's id in the other's is not known in advance.",
     );
     [
         Grant::new(

@@ -22,7 +22,7 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
     if let Some(account) = scope.account {
         let creates_archive_key = is_archive && config.key.arn.is_none();
         if creates_archive_key || vault.is_some() {
-            grants.extend(create(scope, account));
+            grants.extend(create(scope, account, creates_archive_key));
         }
         if creates_archive_key {
             grants.extend(archive_key(scope, account));
@@ -35,7 +35,9 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
     grants
 }
 
-fn create(scope: &Scope<'_>, account: &AccountId) -> [Grant; 2] {
+fn create(scope: &Scope<'_>, account: &AccountId, is_archives: bool) -> [Grant; 2] {
+    // Of the vault's key, only the state is compared.
+    let read: &[&str] = if is_archives { &READ } else { &["kms:DescribeKey"] };
     [
         Grant::new(
             "CreateKey",
@@ -46,9 +48,10 @@ fn create(scope: &Scope<'_>, account: &AccountId) -> [Grant; 2] {
         ),
         Grant::new(
             "ReadKeys",
-            READ,
+            read.iter().copied(),
             [scope.keys(Some(account))],
-            "Finds the key among the account's, and reads its policy and rotation.",
+            "Finds the key among the account's, where a stopped run did not name it, and reads \
+             its settings.",
         ),
     ]
 }
