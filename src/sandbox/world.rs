@@ -11,8 +11,12 @@ use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    auth::Identity, clock::Clock, faults::Faults, policy::{Audit, Document}, recorder::Recorder, s3,
-    services, simulator,
+    auth::Identity,
+    clock::Clock,
+    faults::Faults,
+    policy::{Audit, Document},
+    recorder::Recorder,
+    s3, services, simulator,
 };
 use crate::names::{AccountId, Partition, Region};
 

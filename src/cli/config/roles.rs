@@ -148,9 +148,8 @@ fn find<'a>(
     account: Option<&AccountId>,
 ) -> Result<&'a Role, CliError> {
     let mut of_kind = all.iter().filter(|role| role.kind == kind);
-    let own = account.and_then(|account| {
-        of_kind.clone().find(|role| role.account.as_ref() == Some(account))
-    });
+    let own = account
+        .and_then(|account| of_kind.clone().find(|role| role.account.as_ref() == Some(account)));
     let shared = of_kind.clone().find(|role| role.account.is_none());
     let found = match account {
         Some(_) => own.or(shared),
@@ -188,11 +187,15 @@ fn list(all: &[Role], context: &Context) -> Result<(), CliError> {
     }
     let mut text = String::new();
     for role in all {
-        let account = role.account.as_ref().map_or("every other account", AccountId::as_str);
+        let account = match &role.account {
+            Some(account) => account.as_str(),
+            None if role.kind == RoleKind::Runner => "where it is started",
+            None => "every other account",
+        };
         let name = role.name.as_ref().map_or("(any name)", |name| name.as_str());
         let _ = writeln!(
             text,
-            "{:8} {account:19} {}{name}",
+            "{:10} {account:19} {}{name}",
             role.kind.as_str(),
             if role.name.is_some() { role.path.as_str() } else { "" },
         );

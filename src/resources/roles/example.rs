@@ -62,7 +62,10 @@ fn page(roles: &[Role]) -> String {
             Some(arn) => write!(page, " In the example: `{arn}`."),
             None => Ok(()),
         };
-        let _ = write!(page, "\n\n| statement | actions | resources | condition | why |\n|---|---|---|---|---|\n");
+        let _ = write!(
+            page,
+            "\n\n| statement | actions | resources | condition | why |\n|---|---|---|---|---|\n"
+        );
         for grant in &role.grants {
             let statement = &grant.statement;
             let conditions = statement.condition.iter().flat_map(|(operator, keys)| {

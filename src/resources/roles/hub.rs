@@ -42,7 +42,6 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
             ["*"],
             "Finds CloudTrail's service-linked role. AWS has no resource for this action.",
         ),
-        service_linked_role(scope),
         manage_trail(scope),
         Grant::new(
             "ListAlarmTopics",
@@ -64,6 +63,7 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
             "Checks which alarms there are: those of others are not known in advance.",
         ),
     ];
+    grants.extend(service_linked_role(scope));
     if scope.partition().has_cloudtrail_delegated_administrators() {
         grants.extend(delegated_administrators());
     }
@@ -80,18 +80,25 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
     grants
 }
 
-fn service_linked_role(scope: &Scope<'_>) -> Grant {
+fn service_linked_role(scope: &Scope<'_>) -> [Grant; 2] {
     let management = scope.management();
-    let role = format!("arn:{}:iam::{management}:role/aws-service-role/", scope.partition());
-    Grant::new(
-        "ServiceLinkedRole",
-        ["iam:CreateServiceLinkedRole", "iam:GetRole"],
-        [format!("{role}{CLOUDTRAIL}/AWSServiceRoleForCloudTrail")],
-        "CloudTrail needs its service-linked role, and looks for it with its caller's \
-         permissions.",
-    )
-    // `GetRole` has no such key.
-    .when("StringEqualsIfExists", "iam:AWSServiceName", [CLOUDTRAIL])
+    let folder = format!("arn:{}:iam::{management}:role/aws-service-role/", scope.partition());
+    let role = format!("{folder}{CLOUDTRAIL}/AWSServiceRoleForCloudTrail");
+    [
+        Grant::new(
+            "CreateServiceLinkedRole",
+            ["iam:CreateServiceLinkedRole"],
+            [role.clone()],
+            "CloudTrail needs its service-linked role for an organization trail.",
+        )
+        .when("StringEquals", "iam:AWSServiceName", [CLOUDTRAIL]),
+        Grant::new(
+            "ReadServiceLinkedRole",
+            ["iam:GetRole"],
+            [role],
+            "CloudTrail looks for that role with its caller's permissions.",
+        ),
+    ]
 }
 
 fn manage_trail(scope: &Scope<'_>) -> Grant {
@@ -246,24 +253,12 @@ fn alarms(scope: &Scope<'_>) -> Grant {
     )
 }
 
-/// What whoever starts orgtrail outside of the management account does with its own
-/// credentials, beside what it does in its account.
-pub(super) fn start(hub: &str) -> [Grant; 2] {
-    let compare = Grant::new(
-        "CompareOrganization",
-        ["organizations:DescribeAccount", "organizations:DescribeOrganization"],
-        ["*"],
-        "Compares the caller's organization, and where its account is a delegated administrator \
-         the declared accounts, with the configuration before anything else. AWS has no resource \
-         for the one, and the organization's id in the other's is not known in advance.",
-    );
-    [
-        Grant::new(
-            "AssumeHub",
-            ["sts:AssumeRole"],
-            [hub],
-            "Assumes the hub role, from which orgtrail assumes all others.",
-        ),
-        compare,
-    ]
+/// Assuming the hub role, by whoever starts orgtrail outside of the management account.
+pub(super) fn assume_hub(hub: &str) -> Grant {
+    Grant::new(
+        "AssumeHub",
+        ["sts:AssumeRole"],
+        [hub],
+        "Assumes the hub role, from which orgtrail assumes all others.",
+    )
 }

@@ -92,12 +92,7 @@ fn rotation(scope: &Scope<'_>) -> &'static str {
     if scope.config.key.rotation { "kms:EnableKeyRotation" } else { "kms:DisableKeyRotation" }
 }
 
-fn vault_key(
-    scope: &Scope<'_>,
-    account: &AccountId,
-    region: &Region,
-    alias: &KeyAlias,
-) -> Grant {
+fn vault_key(scope: &Scope<'_>, account: &AccountId, region: &Region, alias: &KeyAlias) -> Grant {
     Grant::new(
         "ManageVaultKey",
         ["kms:CreateAlias", "kms:EnableKeyRotation"],
@@ -109,7 +104,8 @@ fn vault_key(
 }
 
 fn arns(scope: &Scope<'_>, account: &AccountId, region: &Region, alias: &KeyAlias) -> [String; 2] {
-    let arn = |resource: &str| format!("arn:{}:kms:{region}:{account}:{resource}", scope.partition());
+    let arn =
+        |resource: &str| format!("arn:{}:kms:{region}:{account}:{resource}", scope.partition());
     [arn(alias.as_str()), arn("key/*")]
 }
 

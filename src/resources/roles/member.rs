@@ -95,8 +95,7 @@ fn read_declared_sources(scope: &Scope<'_>) -> Option<Grant> {
 /// Each account's legacy trails belong to it, and are deleted with its own role. The
 /// organization trail belongs to the management account.
 fn retire_trails(scope: &Scope<'_>) -> Grant {
-    let actions =
-        ["cloudtrail:DeleteTrail", "cloudtrail:StartLogging", "cloudtrail:StopLogging"];
+    let actions = ["cloudtrail:DeleteTrail", "cloudtrail:StartLogging", "cloudtrail:StopLogging"];
     let why = "Stops and deletes a legacy trail once it is safe to delete, and starts it again \
                where that fails; in the management account, starts and deletes the organization \
                trail. The names of legacy trails are not known in advance.";

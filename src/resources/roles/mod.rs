@@ -67,14 +67,8 @@ pub struct Role {
 
 impl RoleKind {
     /// Every kind, in the order in which roles are assumed.
-    pub const ALL: [Self; 6] = [
-        Self::Runner,
-        Self::Hub,
-        Self::Management,
-        Self::Archive,
-        Self::Vault,
-        Self::Member,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Runner, Self::Hub, Self::Management, Self::Archive, Self::Vault, Self::Member];
 
     /// Its name on the command line.
     #[must_use]
@@ -116,7 +110,7 @@ pub fn roles(config: &Config) -> Vec<Role> {
     let mut roles = Vec::new();
     if let Some(hub) = &config.roles.hub {
         let mut runner = grants(config, None);
-        runner.extend(hub::start(&hub.to_string()));
+        runner.push(hub::assume_hub(&hub.to_string()));
         runner.extend(log_keys::mac(config));
         roles.push(Role::new(config, RoleKind::Runner, None, runner));
         let assume = vec![hub::assume_roles(&Scope { config, account: None })];
@@ -197,9 +191,7 @@ impl Role {
         let is_start = kind == RoleKind::Management && hub.is_none();
         let (name, path) = match kind {
             RoleKind::Runner => (None, RolePath::default()),
-            RoleKind::Hub => {
-                (hub.and_then(name_in), hub.and_then(path_of).unwrap_or_default())
-            }
+            RoleKind::Hub => (hub.and_then(name_in), hub.and_then(path_of).unwrap_or_default()),
             _ if is_start => {
                 (own_name.or_else(|| MANAGEMENT.parse().ok()), own_path.unwrap_or_default())
             }
@@ -223,9 +215,7 @@ impl Role {
             account: account.cloned(),
             name,
             path,
-            external_id: external_id
-                .filter(|_| kind != RoleKind::Runner && !is_start)
-                .cloned(),
+            external_id: external_id.filter(|_| kind != RoleKind::Runner && !is_start).cloned(),
             trusted,
             grants,
             partition: config.partition(),
@@ -248,8 +238,9 @@ impl Role {
     /// Its trust policy, for a principal that may assume it.
     #[must_use]
     pub fn trust(&self, trusted: &Arn) -> PolicyDocument {
-        let statement =
-            Statement::allow("AssumeRole").principals([trusted.to_string()]).actions(["sts:AssumeRole"]);
+        let statement = Statement::allow("AssumeRole")
+            .principals([trusted.to_string()])
+            .actions(["sts:AssumeRole"]);
         PolicyDocument::new(vec![match &self.external_id {
             Some(id) => statement.when("StringEquals", "sts:ExternalId", [id.as_str()]),
             None => statement,

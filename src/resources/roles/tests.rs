@@ -189,7 +189,8 @@ fn every_partition_has_its_own_arns_and_services() {
                 assert!(arn.starts_with(&format!("arn:{partition}:")), "{arn}");
             }
             for grant in &role.grants {
-                let via = grant.statement.condition.values().filter_map(|k| k.get("kms:ViaService"));
+                let via =
+                    grant.statement.condition.values().filter_map(|k| k.get("kms:ViaService"));
                 for service in via.flat_map(|values| values.iter()) {
                     assert!(service.ends_with(suffix), "{service}");
                 }
@@ -251,7 +252,9 @@ fn a_declared_key_is_read_by_its_owner_and_changed_by_the_archive_only_where_it_
     assert!(own.contains("kms:PutKeyPolicy") && !own.contains("kms:CreateKey"));
     let (of_another, all) = key("333333333333");
     assert!(of_another.contains("kms:GenerateDataKey") && !of_another.contains("kms:PutKeyPolicy"));
-    let owner = all.iter().find(|role| role.account.as_ref().is_some_and(|it| it.as_str() == "333333333333"));
+    let owner = all
+        .iter()
+        .find(|role| role.account.as_ref().is_some_and(|it| it.as_str() == "333333333333"));
     assert!(actions(owner.unwrap()).contains("kms:GetKeyPolicy"));
 }
 

@@ -37,6 +37,13 @@ impl Legacy {
         all
     }
 
+    pub(super) async fn of_a_member(setting: &Setting) -> Self {
+        setting.sandbox.set_volume(20.0, None);
+        let legacy = Self::new(setting, MEMBER, MEMBER).await;
+        setting.sandbox.set_volume(2.0, None);
+        legacy
+    }
+
     async fn new(setting: &Setting, account: &'static str, owner: &str) -> Self {
         let clients = setting.root(owner).await;
         let bucket = format!("legacy-{account}");
@@ -68,7 +75,8 @@ impl Legacy {
             .kms_master_key_id(key)
             .build()
             .unwrap();
-        let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default);
+        let rule =
+            ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default);
         let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build());
         let encrypt = s3.put_bucket_encryption().bucket(&bucket);
         let encrypt = encrypt.server_side_encryption_configuration(rules.build().unwrap());

@@ -55,7 +55,9 @@ async fn the_archives_role_writes_to_no_other_bucket_and_folder() {
                     .status(DeleteMarkerReplicationStatus::Disabled)
                     .build(),
             )
-            .destination(Destination::builder().bucket("arn:aws:s3:::acme-log-vault").build().unwrap())
+            .destination(
+                Destination::builder().bucket("arn:aws:s3:::acme-log-vault").build().unwrap(),
+            )
             .build()
             .unwrap();
         let rules = ReplicationConfiguration::builder()

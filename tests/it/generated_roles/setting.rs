@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::process::Output;
 
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_cloudtrail::types::{EventSelector, InsightSelector, InsightType, ReadWriteType};
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use jiff::SignedDuration;
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use orgtrail::aws::{Aws, Clients, Pacing, Settings};
 use orgtrail::config::Config;
 use orgtrail::names::{AccountId, Arn};
@@ -149,7 +149,8 @@ impl Setting {
     /// Runs a command as the runner, which must end with an exit code.
     pub(super) async fn runs(&self, arguments: &[&str], code: i32) -> String {
         let output = self.output(arguments).await;
-        let said = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned();
+        let said =
+            String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         said
     }
@@ -214,7 +215,13 @@ impl Setting {
         let management = self.root(MANAGEMENT).await;
         let archive = self.root(ARCHIVE).await;
         let trail = management.cloudtrail();
-        trail.update_trail().name("orgtrail").enable_log_file_validation(false).send().await.unwrap();
+        trail
+            .update_trail()
+            .name("orgtrail")
+            .enable_log_file_validation(false)
+            .send()
+            .await
+            .unwrap();
         trail.stop_logging().name("orgtrail").send().await.unwrap();
         let selector = EventSelector::builder().read_write_type(ReadWriteType::WriteOnly);
         let put = trail.put_event_selectors().trail_name("orgtrail");
@@ -278,8 +285,10 @@ fn accounts_of(role: &Role, all: &[Role], sandbox: &Sandbox) -> Vec<AccountId> {
     if let Some(account) = &role.account {
         return vec![account.clone()];
     }
+    let starts_there = all.iter().any(|one| one.kind == RoleKind::Runner);
     let has_own = |account: &AccountId| {
-        account.as_str() == TOOLS || all.iter().any(|one| one.account.as_ref() == Some(account))
+        (starts_there && account.as_str() == TOOLS)
+            || all.iter().any(|one| one.account.as_ref() == Some(account))
     };
     let accounts = sandbox.accounts();
     let [active @ .., _suspended] = accounts.as_slice() else { return Vec::new() };

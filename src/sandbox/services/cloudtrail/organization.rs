@@ -91,10 +91,9 @@ pub(super) fn require(control: &Control, call: &Call<'_>) -> Result<AccountId, A
 ///
 /// Source: CloudTrail User Guide, "Permissions to create a trail for an organization".
 fn may_read_organization(control: &Control, call: &Call<'_>) -> Result<(), ApiError> {
-    for action in [
-        "organizations:DescribeOrganization",
-        "organizations:ListAWSServiceAccessForOrganization",
-    ] {
+    for action in
+        ["organizations:DescribeOrganization", "organizations:ListAWSServiceAccessForOrganization"]
+    {
         call.allow_action(control, action, "*", &[])?;
     }
     Ok(())
