@@ -82,14 +82,6 @@ impl ControlKind {
 }
 
 impl ControlPolicies {
-    /// The IAM actions that reading them needs.
-    pub(crate) const ACTIONS: &[&str] = &[
-        "organizations:DescribePolicy",
-        "organizations:ListParents",
-        "organizations:ListPoliciesForTarget",
-        "organizations:ListRoots",
-    ];
-
     /// Reads what binds `account`, with the clients of the management account.
     ///
     /// # Errors

@@ -307,10 +307,6 @@ pub async fn enter_archive(aws: &Aws, config: &Config) -> Result<(), IdentityErr
 
 const ARCHIVE: &str = "organization.log_archive_account";
 
-/// The IAM actions that this needs in the management account.
-pub(crate) const ACTIONS: &[&str] =
-    &["organizations:DescribeAccount", "organizations:DescribeOrganization"];
-
 /// The accounts of the configuration that must be in the organization, by key.
 fn declared(config: &Config) -> Vec<(&'static str, &AccountId)> {
     let organization = &config.organization;

@@ -21,7 +21,6 @@ pub use controls::{ControlKind, ControlLevel, ControlPolicies, ControlPolicy, Ru
 pub use delegated::cloudtrail_administrators;
 pub(crate) use discovery::log_group_name;
 pub use discovery::{Discovery, FoundBucket, FoundTrail};
-pub(crate) use identity::ACTIONS as IDENTITY_ACTIONS;
 pub use identity::{Identity, IdentityError, Needs, enter_archive};
 pub use organization::{Organization, Unit};
 pub use regions::{EnabledRegions, enabled_regions, known_regions, own_regions};

@@ -394,15 +394,6 @@ fn gone<T>(deleted: Result<T, AwsError>) -> Result<(), AwsError> {
 /// What to do where a resource changed after it was shown.
 const AGAIN: &str = "run `orgtrail destroy --dry-run`, read it, then destroy again";
 
-/// The IAM actions that a destroy needs besides those of a plan.
-pub(crate) const ACTIONS: &[&str] = &[
-    "cloudtrail:DeleteTrail",
-    "cloudwatch:DeleteAlarms",
-    "logs:DeleteMetricFilter",
-    "organizations:DeletePolicy",
-    "organizations:DetachPolicy",
-];
-
 fn delete(
     id: &'static str,
     desired: &Desired,

@@ -7,10 +7,6 @@ use crate::aws::{At, AwsError, Clients, ErrorKind, WriteAuthority, WriteClients}
 use crate::cli::{Exit, Explain};
 use crate::names::Arn;
 
-/// The IAM actions that ending a trail needs.
-pub(crate) const ACTIONS: &[&str] =
-    &["cloudtrail:DeleteTrail", "cloudtrail:StartLogging", "cloudtrail:StopLogging"];
-
 /// Why a trail was not ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RetireError {

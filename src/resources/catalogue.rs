@@ -16,6 +16,7 @@ type Applying<'a> = Pin<Box<dyn Future<Output = Result<(), StepError>> + Send + 
 pub(crate) struct Entry {
     pub(crate) id: &'static str,
     pub(crate) after: &'static [&'static str],
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test compares it with the roles"))]
     pub(crate) duty: Duty,
     pub(crate) actions: &'static [&'static str],
     pub(crate) place: fn(&Desired) -> Place,

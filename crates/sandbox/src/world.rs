@@ -11,8 +11,12 @@ use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    auth::Identity, clock::Clock, faults::Faults, policy::Document, recorder::Recorder, s3,
-    services, simulator,
+    auth::Identity,
+    clock::Clock,
+    faults::Faults,
+    policy::{Audit, Document},
+    recorder::Recorder,
+    s3, services, simulator,
 };
 use orgtrail_base::names::{AccountId, Partition, Region};
 
@@ -181,6 +185,9 @@ pub(super) struct Control {
     /// Accounts and principal ARNs that a fault lets do nothing.
     #[serde(skip)]
     pub(super) revoked: BTreeSet<String>,
+    /// The decisions for principals, where they are asked for.
+    #[serde(skip)]
+    pub(super) audit: Audit,
 }
 
 /// One account and what its services hold.

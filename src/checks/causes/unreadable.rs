@@ -49,7 +49,8 @@ fn closed_accounts<'a>(facts: &'a Facts, findings: &[Finding]) -> Option<Root<'a
         }
     };
     let fix = closed.values().next().and_then(AwsError::hint).unwrap_or_else(|| {
-        "the role must exist and trust the caller: see [roles] and infra/roles".to_owned()
+        "the role must exist and trust the caller: see [roles] and `orgtrail config roles`"
+            .to_owned()
     });
     let root = Root::new("role-not-assumable", title, fix, move |finding| {
         let Verdict::Unknown { .. } = finding.verdict else { return false };
@@ -126,7 +127,7 @@ fn repeated<'a>(findings: &[Finding]) -> Vec<Root<'a>> {
                 (format!("unreadable:{permission}"), format!("{permission} failed: {reason}"))
             };
             let fix = if denied {
-                format!("allow {permission} for orgtrail's role (infra/roles has all it needs), in every policy that denies it")
+                format!("allow {permission} for orgtrail's role (`orgtrail config roles` prints all it needs), in every policy that denies it")
             } else {
                 "see the reason of each finding, then run orgtrail drift again".to_owned()
             };

@@ -1,8 +1,9 @@
-//! `orgtrail config`: check, show and describe the config.
+//! `orgtrail config`: check, show and describe the config, and print the roles for it.
 
 mod check;
 mod finding;
 mod reference;
+mod roles;
 mod schema;
 mod show;
 
@@ -27,7 +28,8 @@ Every key can also be given by an environment variable, which wins over the file
 Examples:
   orgtrail config check
   orgtrail --config prod.toml config show
-  orgtrail config schema > orgtrail.schema.json")]
+  orgtrail config schema > orgtrail.schema.json
+  orgtrail config roles archive --part template > archive-role.json")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -39,6 +41,7 @@ enum Command {
     Show(show::Args),
     Schema(schema::Args),
     Reference(reference::Args),
+    Roles(roles::Args),
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
@@ -47,5 +50,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         Command::Show(args) => show::run(args, context).await,
         Command::Schema(args) => schema::run(args, context).await,
         Command::Reference(args) => reference::run(args, context).await,
+        Command::Roles(args) => roles::run(args, context).await,
     }
 }

@@ -1,12 +1,17 @@
 //! May this caller do this? Service control policies, identity policies,
 //! session policies and resource policies, evaluated as AWS does.
 
+mod audit;
 mod document;
 mod keys;
 mod managed;
 
+pub(super) use audit::Audit;
+pub use audit::AuthorizationRecord;
 pub(super) use document::Document;
 pub(super) use managed::managed;
+
+use std::collections::BTreeSet;
 
 pub(super) use orgtrail_base::policy::eval::{MalformedPolicy, PolicyType};
 
@@ -128,6 +133,44 @@ impl Control {
         caller: Option<&Caller>,
         request: &Request<'_>,
     ) -> Result<(), Denial> {
+        let decision = self.decide_by(caller, request, true);
+        if self.audit.is_recording()
+            && let Some(caller) = caller
+            && !matches!(caller.identity, Identity::Service { .. })
+        {
+            self.audit.record(AuthorizationRecord {
+                principal: caller.principal_arn(),
+                action: request.action.to_owned(),
+                resource: request.resource.to_owned(),
+                resource_account: request.resource_account.to_string(),
+                allowed: decision.is_ok(),
+                statements: self.statements_that_allow(caller, request),
+                needs_identity: self.decide_by(Some(caller), request, false).is_err(),
+            });
+        }
+        decision
+    }
+
+    /// The `Sid`s of the caller's own statements that allow a request.
+    fn statements_that_allow(&self, caller: &Caller, request: &Request<'_>) -> BTreeSet<String> {
+        let keys = keys::Context { control: self, caller: Some(caller), request };
+        let own = self.accounts.get(&caller.account).map(|account| &account.iam);
+        own.into_iter()
+            .flat_map(|iam| iam.policies_of(&caller.identity))
+            .flat_map(|document| {
+                document.evaluator().allowing_sids(request.action, request.resource, &keys)
+            })
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Decides with the caller's own policies, or as if it had none.
+    fn decide_by(
+        &self,
+        caller: Option<&Caller>,
+        request: &Request<'_>,
+        with_identity: bool,
+    ) -> Result<(), Denial> {
         let keys = keys::Context { control: self, caller, request };
         let arns = caller.map(Arns::of);
         let principal = match (caller, &arns) {
@@ -189,6 +232,7 @@ impl Control {
         }
         let own = self.accounts.get(&caller.account).map(|account| &account.iam);
         let allowed_by_identity = match (&caller.identity, own) {
+            _ if !with_identity => false,
             (Identity::Root, _) => true,
             (identity, Some(iam)) => {
                 match decide(&mut iam.policies_of(identity).map(Document::evaluator)) {

@@ -103,6 +103,9 @@ pub(super) fn create_bucket(
     let ownership = input.object_ownership.as_ref().map(dto::ObjectOwnership::as_str);
     keys.extend(ownership.map(|name| ("s3:x-amz-object-ownership", name.to_owned())));
     cx.allow_account("s3:CreateBucket", &resource, &mut keys)?;
+    if ownership.is_some() {
+        cx.allow_account("s3:PutBucketOwnershipControls", &resource, &mut keys)?;
+    }
     let locked = input.object_lock_enabled_for_bucket.unwrap_or(false);
     if locked {
         cx.allow_account("s3:PutBucketObjectLockConfiguration", &resource, &mut keys)?;

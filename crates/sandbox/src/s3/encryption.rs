@@ -141,7 +141,9 @@ impl Cx<'_> {
         };
         context.insert("aws:s3:arn".to_owned(), arn);
         let key = key.unwrap_or("alias/aws/s3");
-        kms::use_key(self.control, caller, &bucket.region, key, action, &context)
+        let via = format!("s3.{}.{}", bucket.region, partition.dns_suffix());
+        let (control, region) = (self.control, &bucket.region);
+        kms::use_key_via(control, caller, region, key, action, &context, Some(&via))
             .map(|arn| arn.to_string())
             .map_err(|refusal| match refusal.code.as_ref() {
                 "NotFoundException" => kms_error("KMS.NotFoundException", refusal.message),

@@ -21,6 +21,8 @@ pub(super) fn put_bucket_replication(
     let bucket = cx.bucket_to_set(&input.bucket, owner, "s3:PutReplicationConfiguration")?;
     let mut configuration = input.replication_configuration;
     check(cx, &bucket, &configuration)?;
+    let mut passed = vec![("iam:PassedToService", "s3.amazonaws.com".to_owned())];
+    cx.allow_account("iam:PassRole", &configuration.role, &mut passed)?;
     let number = cx.store().next_number();
     for (at, rule) in configuration.rules.iter_mut().enumerate() {
         rule.id.get_or_insert_with(|| format!("rule-{number}-{at}"));

@@ -117,7 +117,43 @@ impl Call<'_> {
     /// Asks whether the caller may do this call's action on a resource of its
     /// own account.
     pub(crate) fn allow(&self, control: &Control, resource: &str) -> Result<(), ApiError> {
-        self.allow_in(control, resource, &self.caller.account, None)
+        self.allow_with(control, resource, &[])
+    }
+
+    /// The same, with condition keys of this call.
+    pub(crate) fn allow_with(
+        &self,
+        control: &Control,
+        resource: &str,
+        context: &[(&str, String)],
+    ) -> Result<(), ApiError> {
+        let action = format!("{}:{}", self.service.action_prefix(), self.operation);
+        self.allow_action(control, &action, resource, context)
+    }
+
+    /// Asks for another action that this call depends on, on a resource of the caller's own
+    /// account.
+    ///
+    /// Source: Service Authorization Reference, "Dependent actions".
+    pub(crate) fn allow_action(
+        &self,
+        control: &Control,
+        action: &str,
+        resource: &str,
+        context: &[(&str, String)],
+    ) -> Result<(), ApiError> {
+        control.authorize(
+            self.caller,
+            &Request {
+                action,
+                resource,
+                resource_account: &self.caller.account,
+                region: self.region,
+                resource_policy: None,
+                context,
+                secure_transport: self.secure_transport,
+            },
+        )
     }
 
     /// The same on a resource that may be another account's, with its policy.
@@ -127,6 +163,7 @@ impl Call<'_> {
         resource: &str,
         resource_account: &AccountId,
         resource_policy: Option<&PolicyEvaluator>,
+        context: &[(&str, String)],
     ) -> Result<(), ApiError> {
         let action = format!("{}:{}", self.service.action_prefix(), self.operation);
         control.authorize(
@@ -137,7 +174,7 @@ impl Call<'_> {
                 resource_account,
                 region: self.region,
                 resource_policy,
-                context: &[],
+                context,
                 secure_transport: self.secure_transport,
             },
         )

@@ -42,6 +42,7 @@ pub struct PolicyEvaluator {
 /// A compiled statement.
 #[derive(Debug)]
 pub(super) struct Statement {
+    pub(super) sid: Option<String>,
     pub(super) deny: bool,
     principals: Option<Negatable<Principals>>,
     actions: Negatable<Vec<Vec<u8>>>,
@@ -104,6 +105,20 @@ impl PolicyEvaluator {
     /// What AWS would not take about it, wherever it is attached.
     pub fn of_any_type(text: &str) -> Result<Self, MalformedPolicy> {
         compile(text, None)
+    }
+
+    /// The `Sid`s of the statements that allow an action on a resource, principals left
+    /// aside; an empty one of a statement without.
+    pub fn allowing_sids<'a>(
+        &'a self,
+        action: &'a str,
+        resource: &'a str,
+        keys: &'a dyn ConditionKeys,
+    ) -> impl Iterator<Item = &'a str> {
+        self.statements
+            .iter()
+            .filter(move |one| !one.deny && one.covers(action, resource, keys))
+            .map(|one| one.sid.as_deref().unwrap_or_default())
     }
 }
 
@@ -275,7 +290,9 @@ fn statement(
     let literal = |text: &String| {
         Pattern::new(text, false).expand(&|_| None).map(std::borrow::Cow::into_owned)
     };
+    let sid = statement.get("Sid").and_then(Value::as_str).map(str::to_owned);
     Ok(Statement {
+        sid,
         deny,
         principals,
         actions: Negatable { not, of: actions.iter().filter_map(literal).collect() },

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{ApiError, Call, Control, Reply, World};
 use crate::services::organizations::Organization;
-use orgtrail_base::names::AccountId;
+use orgtrail_base::names::{AccountId, Arn};
 
 /// CloudTrail's service principal.
 pub(crate) const PRINCIPAL: &str = "cloudtrail.amazonaws.com";
@@ -71,8 +71,33 @@ pub(super) fn require(control: &Control, call: &Call<'_>) -> Result<AccountId, A
         })?;
     require_administrator(control, call)?;
     let owner = organization.management_account.clone();
+    may_read_organization(control, call)?;
+    if call.caller.account == owner {
+        let role = format!("role/aws-service-role/{PRINCIPAL}/{SERVICE_LINKED_ROLE}");
+        let role = Arn::global(call.caller.partition, "iam", &owner, role).to_string();
+        call.allow_action(control, "iam:GetRole", &role, &[])?;
+    }
     require_prerequisites(control, call, &owner)?;
     Ok(owner)
+}
+
+/// CloudTrail reads the organization with its caller's permissions.
+///
+/// Source: CloudTrail User Guide, "Permissions to create a trail for an organization".
+fn may_read_organization(control: &Control, call: &Call<'_>) -> Result<(), ApiError> {
+    for action in
+        ["organizations:DescribeOrganization", "organizations:ListAWSServiceAccessForOrganization"]
+    {
+        call.allow_action(control, action, "*", &[])?;
+    }
+    Ok(())
+}
+
+/// CloudTrail changes Organizations' delegated administrators with its caller's permissions.
+fn may_delegate(control: &Control, call: &Call<'_>, action: &str) -> Result<(), ApiError> {
+    may_read_organization(control, call)?;
+    let service = [("organizations:ServicePrincipal", PRINCIPAL.to_owned())];
+    call.allow_action(control, action, "*", &service)
 }
 
 /// The last three of what [`require`] asks.
@@ -168,6 +193,7 @@ fn account_of(text: &str) -> Result<AccountId, ApiError> {
 
 pub(super) fn register(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
+    may_delegate(control, call, "organizations:RegisterDelegatedAdministrator")?;
     let account = account_of(call.required("MemberAccountId")?)?;
     let organization = require_management(control, call)?;
     if account == organization.management_account {
@@ -203,6 +229,7 @@ pub(super) fn register(world: &World, control: &mut Control, call: &Call<'_>) ->
 
 pub(super) fn deregister(control: &mut Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
+    may_delegate(control, call, "organizations:DeregisterDelegatedAdministrator")?;
     let account = account_of(call.required("DelegatedAdminAccountId")?)?;
     let organization = require_management(control, call)?;
     let removed =

@@ -24,6 +24,9 @@ pub(super) fn create(
     let for_organization = input::flag(call.input, "IsOrganizationTrail").unwrap_or(false);
     let resource = call.arn(format!("trail/{name}")).to_string();
     call.allow(control, &resource)?;
+    if !input::list(call.input, "TagsList").is_empty() {
+        call.allow_action(control, "cloudtrail:AddTags", &resource, &[])?;
+    }
     let owner = if for_organization {
         organization::require(control, call)?
     } else {

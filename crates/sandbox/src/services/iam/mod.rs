@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     api::ApiError,
-    policy::{Document, PolicyType, Request},
+    policy::{Document, PolicyType},
 };
 
 pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
@@ -54,18 +54,8 @@ pub(crate) fn pass_role(
     role: &str,
     service: &str,
 ) -> Result<(), ApiError> {
-    control.authorize(
-        call.caller,
-        &Request {
-            action: "iam:PassRole",
-            resource: role,
-            resource_account: &call.caller.account,
-            region: call.region,
-            resource_policy: None,
-            context: &[("iam:PassedToService", service.to_owned())],
-            secure_transport: call.secure_transport,
-        },
-    )
+    let context = [("iam:PassedToService", service.to_owned())];
+    call.allow_action(control, "iam:PassRole", role, &context)
 }
 
 fn iam<'a>(control: &'a Control, call: &Call<'_>) -> Result<&'a State, ApiError> {

@@ -233,7 +233,8 @@ fn create_service_linked(world: &World, control: &mut Control, call: &Call<'_>) 
     };
     let name = service_role_name(service).ok_or_else(invalid)?;
     let path = format!("{SERVICE_PATH}{service}/");
-    call.allow(control, &arn(call.caller.partition, &call.caller.account, "role", &path, &name))?;
+    let role = arn(call.caller.partition, &call.caller.account, "role", &path, &name);
+    call.allow_with(control, &role, &[("iam:AWSServiceName", service.to_owned())])?;
     let trust = json!({
         "Version": "2012-10-17",
         "Statement": [{

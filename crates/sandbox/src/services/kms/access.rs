@@ -77,6 +77,20 @@ pub(crate) fn use_key(
     action: &str,
     encryption_context: &BTreeMap<String, String>,
 ) -> Result<Arn, ApiError> {
+    use_key_via(control, caller, region, wanted, action, encryption_context, None)
+}
+
+/// The same, asked by a service for its caller (`kms:ViaService`).
+#[expect(clippy::too_many_arguments, reason = "the request as KMS sees it")]
+pub(crate) fn use_key_via(
+    control: &Control,
+    caller: &Caller,
+    region: &Region,
+    wanted: &str,
+    action: &str,
+    encryption_context: &BTreeMap<String, String>,
+    via: Option<&str>,
+) -> Result<Arn, ApiError> {
     if wanted.starts_with("alias/aws/") {
         let resource = format!(
             "key/{}",
@@ -86,7 +100,7 @@ pub(crate) fn use_key(
     }
     let key = find_key(control, &caller.account, region, wanted)?;
     let action = if action.contains(':') { action.to_owned() } else { format!("kms:{action}") };
-    allow(control, caller, key, &action, encryption_context, true)?;
+    allow_via(control, caller, key, &action, encryption_context, true, via)?;
     match key.state {
         KeyState::Enabled => Ok(key.arn.clone()),
         KeyState::Disabled => {
@@ -105,6 +119,19 @@ pub(super) fn allow(
     encryption_context: &BTreeMap<String, String>,
     secure_transport: bool,
 ) -> Result<(), ApiError> {
+    allow_via(control, caller, key, action, encryption_context, secure_transport, None)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the request as KMS sees it")]
+fn allow_via(
+    control: &Control,
+    caller: &Caller,
+    key: &Key,
+    action: &str,
+    encryption_context: &BTreeMap<String, String>,
+    secure_transport: bool,
+    via: Option<&str>,
+) -> Result<(), ApiError> {
     let owner = key.arn.account.as_ref().unwrap_or(&caller.account);
     let names: Vec<String> =
         encryption_context.keys().map(|name| format!("kms:EncryptionContext:{name}")).collect();
@@ -113,6 +140,13 @@ pub(super) fn allow(
     context
         .extend(encryption_context.keys().map(|name| ("kms:EncryptionContextKeys", name.clone())));
     context.push(("kms:CallerAccount", caller.account.to_string()));
+    context.extend(via.map(|service| ("kms:ViaService", service.to_owned())));
+    let aliases = control.accounts.get(owner).into_iter().flat_map(|it| it.kms.aliases.values());
+    context.extend(
+        aliases
+            .filter(|alias| alias.key == key.id)
+            .map(|alias| ("kms:ResourceAliases", alias.name.clone())),
+    );
     let resource = key.arn.to_string();
     let region = key.arn.region.as_ref().ok_or_else(|| not_found(resource.as_str()))?;
     control.authorize(

@@ -26,6 +26,10 @@ pub(super) fn id_of(parts: &[&str]) -> String {
 
 pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> Reply {
     call.allow(control, "*")?;
+    if call.input.get("Tags").and_then(Value::as_array).is_some_and(|tags| !tags.is_empty()) {
+        // The key has no id yet.
+        call.allow_action(control, "kms:TagResource", &call.arn("key/*").to_string(), &[])?;
+    }
     let spec = input::text(call.input, "KeySpec")
         .or_else(|| input::text(call.input, "CustomerMasterKeySpec"))
         .unwrap_or("SYMMETRIC_DEFAULT");

@@ -20,7 +20,7 @@ mod key;
 mod mac;
 mod rotation;
 
-pub(crate) use access::{find_key, use_key};
+pub(crate) use access::{find_key, use_key, use_key_via};
 
 /// What one account holds.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -26,8 +26,21 @@ fn is_read(operation: &str) -> bool {
     operation.starts_with("List") || operation.starts_with("Describe")
 }
 
+/// The condition keys of a call: the service, and the type of policies, that it is about.
+fn conditions(control: &Control, call: &Call<'_>) -> Vec<(&'static str, String)> {
+    let input = |name: &str| call.input.get(name).and_then(Value::as_str).map(str::to_owned);
+    let of_policy = || {
+        let policies = &control.organization.as_ref()?.policies;
+        Some(policies.get(&input("PolicyId")?)?.kind.clone())
+    };
+    let kind = input("Type").or_else(|| input("PolicyType")).or_else(|| input("Filter"));
+    let kind = kind.or_else(of_policy).map(|kind| ("organizations:PolicyType", kind));
+    let service = input("ServicePrincipal").map(|it| ("organizations:ServicePrincipal", it));
+    kind.into_iter().chain(service).collect()
+}
+
 pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
-    call.allow(control, "*")?;
+    call.allow_with(control, "*", &conditions(control, call))?;
     let account = &call.caller.account;
     if call.operation == "CreateOrganization" {
         return tree::create_organization(world, control, call);

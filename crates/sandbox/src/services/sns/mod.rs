@@ -109,7 +109,10 @@ fn topic_mut<'a>(
     let arn: Arn = text.parse().map_err(|_| invalid(format!("{member} Reason: {text}")))?;
     let owner = arn.account.clone().ok_or_else(|| invalid(member))?;
     let policy = find(control, &arn).map(|topic| topic.policy.evaluator());
-    call.allow_in(control, text, &owner, policy)?;
+    let key = |key, input| Some((key, input::text(call.input, input)?.to_owned()));
+    let context = [key("sns:Protocol", "Protocol"), key("sns:Endpoint", "Endpoint")];
+    let context: Vec<_> = context.into_iter().flatten().collect();
+    call.allow_in(control, text, &owner, policy, &context)?;
     control
         .accounts
         .get_mut(&owner)

@@ -1,0 +1,205 @@
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::cli::{CliError, Context, Exit, Format};
+use crate::names::{AccountId, Arn};
+use crate::policy::PolicyDocument;
+use crate::resources::roles::{Role, RoleKind, roles};
+
+/// Print the IAM roles that the configuration needs.
+///
+/// Without a role, lists them. Each is limited to the buckets, keys, trails, topics, log
+/// groups and roles that the configuration declares: print it again after you change the
+/// configuration. Calls nothing in AWS.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  orgtrail config roles
+  orgtrail config roles management --part template > management-role.json
+  orgtrail config roles archive --part policy
+  orgtrail config roles management --part trust --trusted arn:aws:iam::111111111111:role/Scheduler
+  orgtrail config roles member --account 333333333333 --part template")]
+pub(crate) struct Args {
+    /// The role to print.
+    #[arg(value_enum)]
+    role: Option<Kind>,
+
+    /// Print the role of this account, where the configuration has one of its own for it.
+    #[arg(long, value_name = "ACCOUNT", requires = "role")]
+    account: Option<AccountId>,
+
+    /// What to print: the permissions, the trust policy, or a CloudFormation template with both.
+    #[arg(long, value_enum, default_value_t, requires = "role")]
+    part: Part,
+
+    /// The user or role that may assume the role. Without it, the hub, or where `roles.hub` is
+    /// not set the management account's role, may assume the others.
+    #[arg(long, value_name = "ARN", requires = "role")]
+    trusted: Option<Arn>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Starts orgtrail outside of the management account, where `roles.hub` is set
+    Runner,
+    /// Assumes the roles in all accounts, where `roles.hub` is set
+    Hub,
+    /// In the management account
+    Management,
+    /// In the log-archive account
+    Archive,
+    /// In the account of the bucket that the archive replicates into
+    Vault,
+    /// In every other account
+    Member,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The permissions, as an IAM policy
+    #[default]
+    Policy,
+    /// The trust policy
+    Trust,
+    /// A CloudFormation template of the role
+    Template,
+}
+
+impl Kind {
+    fn kind(self) -> RoleKind {
+        match self {
+            Self::Runner => RoleKind::Runner,
+            Self::Hub => RoleKind::Hub,
+            Self::Management => RoleKind::Management,
+            Self::Archive => RoleKind::Archive,
+            Self::Vault => RoleKind::Vault,
+            Self::Member => RoleKind::Member,
+        }
+    }
+}
+
+/// The roles as JSON. Version 1: keys may be added within a version.
+#[derive(Serialize)]
+struct Listed {
+    version: u32,
+    roles: Vec<ListedRole>,
+}
+
+#[derive(Serialize)]
+struct ListedRole {
+    role: &'static str,
+    /// Null for every account without a role of its own.
+    account: Option<AccountId>,
+    name: Option<String>,
+    path: String,
+    external_id: Option<String>,
+    trusted: Option<Arn>,
+    policy: PolicyDocument,
+}
+
+impl From<&Role> for ListedRole {
+    fn from(role: &Role) -> Self {
+        Self {
+            role: role.kind.as_str(),
+            account: role.account.clone(),
+            name: role.name.as_ref().map(ToString::to_string),
+            path: role.path.to_string(),
+            external_id: role.external_id.as_ref().map(ToString::to_string),
+            trusted: role.trusted.clone(),
+            policy: role.policy(),
+        }
+    }
+}
+
+#[expect(clippy::unused_async, reason = "every command has this shape")]
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+    let all = roles(&context.config()?);
+    let Some(kind) = args.role else {
+        list(&all, context)?;
+        return Ok(Exit::Clean);
+    };
+    let role = find(&all, kind.kind(), args.account.as_ref())?;
+    match args.part {
+        Part::Policy => context.out.json(&role.policy())?,
+        Part::Trust => context.out.json(&role.trust(trusted(role, args.trusted.as_ref())?))?,
+        Part::Template => {
+            let mut template = role.template().ok_or_else(|| {
+                CliError::usage(
+                    "the runner has no template: attach `--part policy` to the user or role \
+                     that starts orgtrail",
+                )
+            })?;
+            if let Some(trusted) = &args.trusted {
+                template["Parameters"]["TrustedPrincipalArn"]["Default"] =
+                    trusted.to_string().into();
+            }
+            context.out.json(&template)?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+/// The role of an account, else the one for every account without a role of its own.
+fn find<'a>(
+    all: &'a [Role],
+    kind: RoleKind,
+    account: Option<&AccountId>,
+) -> Result<&'a Role, CliError> {
+    let mut of_kind = all.iter().filter(|role| role.kind == kind);
+    let own = account
+        .and_then(|account| of_kind.clone().find(|role| role.account.as_ref() == Some(account)));
+    let shared = of_kind.clone().find(|role| role.account.is_none());
+    let found = match account {
+        Some(_) => own.or(shared),
+        None => shared.or_else(|| of_kind.next()),
+    };
+    found.ok_or_else(|| {
+        let name = kind.as_str();
+        let needed = match kind {
+            RoleKind::Runner | RoleKind::Hub => "`roles.hub` is not set",
+            RoleKind::Vault => "`archive.replication` names no account of its own",
+            _ => "`orgtrail config roles` lists the roles",
+        };
+        let whose = account.map(|id| format!(" for account {id}")).unwrap_or_default();
+        CliError::usage(format!("the configuration needs no role `{name}`{whose}: {needed}"))
+    })
+}
+
+fn trusted<'a>(role: &'a Role, given: Option<&'a Arn>) -> Result<&'a Arn, CliError> {
+    if role.kind == RoleKind::Runner {
+        return Err(CliError::usage(
+            "the runner has no trust policy: whatever starts orgtrail decides who may use it",
+        ));
+    }
+    given.or(role.trusted.as_ref()).ok_or_else(|| {
+        CliError::usage(
+            "the configuration does not say who may assume the role: add `--trusted ARN`",
+        )
+    })
+}
+
+fn list(all: &[Role], context: &Context) -> Result<(), CliError> {
+    if context.format == Format::Json {
+        let roles = all.iter().map(ListedRole::from).collect();
+        return context.out.json(&Listed { version: 1, roles });
+    }
+    let mut text = String::new();
+    for role in all {
+        let account = match &role.account {
+            Some(account) => account.as_str(),
+            None if role.kind == RoleKind::Runner => "where it is started",
+            None => "every other account",
+        };
+        let name = role.name.as_ref().map_or("(any name)", |name| name.as_str());
+        let _ = writeln!(
+            text,
+            "{:10} {account:19} {}{name}",
+            role.kind.as_str(),
+            if role.name.is_some() { role.path.as_str() } else { "" },
+        );
+    }
+    text.push_str("\n`orgtrail config roles ROLE --part template` prints one of them.");
+    context.out.data(text)
+}

@@ -1,0 +1,270 @@
+//! The roles that orgtrail works with, generated from the configuration: what each may do,
+//! limited to the buckets, keys, trails, topics, log groups and roles that it declares.
+//!
+//! A statement is a [`Grant`], with the reason for it. A test runs every command under exactly
+//! these roles (`tests/it/roles.rs`) and fails on a statement, action or resource that nothing
+//! uses; another one compares them with the actions that resources declare.
+
+mod archive;
+#[cfg(test)]
+mod example;
+mod grant;
+mod hub;
+mod log_keys;
+mod member;
+mod template;
+
+use std::collections::BTreeSet;
+
+pub use grant::Grant;
+use grant::Scope;
+
+use crate::config::Config;
+use crate::names::{AccountId, Arn, ExternalId, Partition, RoleName, RolePath};
+use crate::policy::{PolicyDocument, Statement};
+
+/// The name of the management account's role, where the configuration does not name it: the
+/// account that orgtrail is started in is not assumed into.
+const MANAGEMENT: &str = "OrgTrailManagement";
+
+/// What a role is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RoleKind {
+    /// Starts orgtrail outside of the management account and assumes the hub role: only where
+    /// `roles.hub` is declared.
+    Runner,
+    /// Assumes the roles in all accounts: only where `roles.hub` is declared.
+    Hub,
+    /// In the management account. Without `roles.hub`, orgtrail is started as this role.
+    Management,
+    /// In the log-archive account.
+    Archive,
+    /// In the account of the bucket that the archive replicates into.
+    Vault,
+    /// In every other account.
+    Member,
+}
+
+/// A role that orgtrail works with.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// What it is for.
+    pub kind: RoleKind,
+    /// Its account; absent where it is for every account without a role of its own.
+    pub account: Option<AccountId>,
+    /// Its name; absent for the runner, which may be a user or a role of any name.
+    pub name: Option<RoleName>,
+    /// Its path.
+    pub path: RolePath,
+    /// The external id that its trust policy asks for.
+    pub external_id: Option<ExternalId>,
+    /// Who may assume it, where the configuration says so.
+    pub trusted: Option<Arn>,
+    /// What it may do.
+    pub grants: Vec<Grant>,
+    partition: Partition,
+}
+
+impl RoleKind {
+    /// Every kind, in the order in which roles are assumed.
+    pub const ALL: [Self; 6] =
+        [Self::Runner, Self::Hub, Self::Management, Self::Archive, Self::Vault, Self::Member];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Runner => "runner",
+            Self::Hub => "hub",
+            Self::Management => "management",
+            Self::Archive => "archive",
+            Self::Vault => "vault",
+            Self::Member => "member",
+        }
+    }
+
+    /// What a role of this kind is for, in a sentence.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Runner => "Starts orgtrail outside of the management account",
+            Self::Hub => "Assumes orgtrail's roles in all accounts of the organization",
+            Self::Management => "orgtrail in the management account",
+            Self::Archive => "orgtrail in the log-archive account",
+            Self::Vault => "orgtrail in the account of the bucket that the archive replicates into",
+            Self::Member => {
+                "orgtrail in every other account: reads, restores and retires legacy trails"
+            }
+        }
+    }
+}
+
+/// The roles that a configuration needs: the runner's permissions and the hub where it declares
+/// a hub, the management account's, the log-archive account's, the vault's where it is in an
+/// account of its own, those of accounts that it lists, and the one for all other accounts.
+#[must_use]
+pub fn roles(config: &Config) -> Vec<Role> {
+    let management = &config.organization.management_account;
+    let archive = &config.organization.log_archive_account;
+    let vault = config.archive.replication.as_ref().map(|vault| &vault.account);
+    let mut roles = Vec::new();
+    if let Some(hub) = &config.roles.hub {
+        let mut runner = grants(config, None);
+        runner.push(hub::assume_hub(&hub.to_string()));
+        runner.extend(log_keys::mac(config));
+        roles.push(Role::new(config, RoleKind::Runner, None, runner));
+        let assume = vec![hub::assume_roles(&Scope { config, account: None })];
+        roles.push(Role::new(config, RoleKind::Hub, hub.account.as_ref(), assume));
+    }
+    let kind = |account: &AccountId| match account {
+        one if one == management => RoleKind::Management,
+        one if one == archive => RoleKind::Archive,
+        one if Some(one) == vault => RoleKind::Vault,
+        _ => RoleKind::Member,
+    };
+    let declared = [Some(management), Some(archive), vault].into_iter().flatten();
+    let key_owner = config.key.arn.as_ref().and_then(|arn| arn.account.as_ref());
+    let readers = config.consolidate.sources.iter().map(|source| &source.account);
+    let accounts: BTreeSet<(RoleKind, &AccountId)> = declared
+        .chain(key_owner)
+        .chain(readers)
+        .chain(config.roles.accounts.keys())
+        .map(|account| (kind(account), account))
+        .collect();
+    roles.extend(accounts.into_iter().map(|(kind, account)| {
+        Role::new(config, kind, Some(account), grants(config, Some(account)))
+    }));
+    roles.push(Role::new(config, RoleKind::Member, None, grants(config, None)));
+    roles
+}
+
+/// What the role in an account may do; without one, in every account that is not declared.
+fn grants(config: &Config, account: Option<&AccountId>) -> Vec<Grant> {
+    let scope = Scope { config, account };
+    let mut grants = member::grants(&scope);
+    if scope.is_in(scope.management()) {
+        grants.extend(hub::grants(&scope));
+        if config.roles.hub.is_none() {
+            grants.push(hub::assume_roles(&scope));
+            grants.extend(log_keys::mac(config));
+        }
+    }
+    if scope.is_in(scope.archive()) {
+        grants.extend(archive::grants(&scope));
+    }
+    if config.archive.replication.as_ref().is_some_and(|vault| scope.is_in(&vault.account)) {
+        grants.extend(archive::vault(&scope));
+    }
+    grants.extend(log_keys::grants(&scope));
+    grants
+}
+
+/// A statement on a role that an AWS service assumes.
+fn service_role(sid: &str, role: &str) -> Grant {
+    Grant::new(
+        sid,
+        [
+            "iam:CreateRole",
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:PutRolePolicy",
+            "iam:UpdateAssumeRolePolicy",
+        ],
+        [role],
+        "Creates and configures the role that the service assumes, and no other role.",
+    )
+}
+
+impl Role {
+    fn new(
+        config: &Config,
+        kind: RoleKind,
+        account: Option<&AccountId>,
+        grants: Vec<Grant>,
+    ) -> Self {
+        let roles = &config.roles;
+        let hub = roles.hub.as_ref();
+        let name_in = |arn: &Arn| arn.resource_name().rsplit('/').next()?.parse().ok();
+        let own = account.and_then(|account| roles.accounts.get(account));
+        let own_name = own.and_then(|own| own.name.clone());
+        let own_path = own.and_then(|own| own.path.clone());
+        let is_start = kind == RoleKind::Management && hub.is_none();
+        let (name, path) = match kind {
+            RoleKind::Runner => (None, RolePath::default()),
+            RoleKind::Hub => (hub.and_then(name_in), hub.and_then(path_of).unwrap_or_default()),
+            _ if is_start => {
+                (own_name.or_else(|| MANAGEMENT.parse().ok()), own_path.unwrap_or_default())
+            }
+            _ => (
+                own_name.or_else(|| Some(roles.name.clone())),
+                own_path.unwrap_or_else(|| roles.path.clone()),
+            ),
+        };
+        let external_id = match account {
+            Some(account) => roles.external_id_for(account),
+            None => roles.external_id.as_ref(),
+        };
+        let trusted = match kind {
+            // The configuration does not say who starts orgtrail.
+            RoleKind::Runner | RoleKind::Hub => None,
+            _ if is_start => None,
+            _ => hub.cloned().or_else(|| start(config)),
+        };
+        Self {
+            kind,
+            account: account.cloned(),
+            name,
+            path,
+            external_id: external_id.filter(|_| kind != RoleKind::Runner && !is_start).cloned(),
+            trusted,
+            grants,
+            partition: config.partition(),
+        }
+    }
+
+    /// The role's ARN, where its account and name are known.
+    #[must_use]
+    pub fn arn(&self) -> Option<Arn> {
+        let (account, name) = (self.account.as_ref()?, self.name.as_ref()?);
+        Some(Arn::global(self.partition, "iam", account, format!("role{}{name}", self.path)))
+    }
+
+    /// Its permissions.
+    #[must_use]
+    pub fn policy(&self) -> PolicyDocument {
+        PolicyDocument::new(self.grants.iter().map(|grant| grant.statement.clone()).collect())
+    }
+
+    /// Its trust policy, for a principal that may assume it.
+    #[must_use]
+    pub fn trust(&self, trusted: &Arn) -> PolicyDocument {
+        let statement = Statement::allow("AssumeRole")
+            .principals([trusted.to_string()])
+            .actions(["sts:AssumeRole"]);
+        PolicyDocument::new(vec![match &self.external_id {
+            Some(id) => statement.when("StringEquals", "sts:ExternalId", [id.as_str()]),
+            None => statement,
+        }])
+    }
+
+    /// A CloudFormation template that creates it; absent for the runner.
+    #[must_use]
+    pub fn template(&self) -> Option<serde_json::Value> {
+        template::of(self)
+    }
+}
+
+/// The management account's role, as which orgtrail is started without a hub.
+fn start(config: &Config) -> Option<Arn> {
+    let management = &config.organization.management_account;
+    Role::new(config, RoleKind::Management, Some(management), Vec::new()).arn()
+}
+
+/// The path in a role's ARN.
+fn path_of(arn: &Arn) -> Option<RolePath> {
+    let (path, _) = arn.resource.strip_prefix("role")?.rsplit_once('/')?;
+    format!("{path}/").parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! `orgtrail config roles`.
+
+use std::process::Command;
+
+use orgtrail::resources::roles::{RoleKind, roles};
+use serde_json::Value;
+
+use crate::stage::{MINIMAL, parse};
+
+const EXAMPLE: &str = include_str!("../../../infra/example.toml");
+
+fn config_roles(config: &str, arguments: &[&str]) -> (i32, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("orgtrail.toml"), config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
+    command.current_dir(folder.path()).env_clear().args(["config", "roles"]).args(arguments);
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn json(config: &str, arguments: &[&str]) -> Value {
+    let (code, stdout, stderr) = config_roles(config, arguments);
+    assert_eq!(code, 0, "{stderr}");
+    serde_json::from_str(&stdout).unwrap()
+}
+
+#[test]
+fn each_role_is_printed_as_policy_trust_policy_and_template() {
+    for role in roles(&parse(EXAMPLE)).iter().filter(|role| role.account.is_some()) {
+        let account = role.account.as_ref().unwrap().as_str();
+        let of = [role.kind.as_str(), "--account", account];
+        let wanted = serde_json::to_value(role.policy()).unwrap();
+        assert_eq!(json(EXAMPLE, &of), wanted);
+        let scheduler = "arn:aws:iam::333333333333:role/scheduler";
+        let template =
+            json(EXAMPLE, &[&of[..], &["--part", "template", "--trusted", scheduler]].concat());
+        let properties = &template["Resources"]["Role"]["Properties"];
+        assert_eq!(properties["Policies"][0]["PolicyDocument"], wanted);
+        assert_eq!(properties["RoleName"], role.name.as_ref().unwrap().as_str());
+        assert_eq!(template["Parameters"]["TrustedPrincipalArn"]["Default"], scheduler);
+        let trust =
+            json(EXAMPLE, &[&of[..], &["--part", "trust", "--trusted", scheduler]].concat());
+        assert_eq!(trust["Statement"][0]["Principal"]["AWS"], scheduler);
+    }
+}
+
+#[test]
+fn the_roles_of_a_configuration_are_listed() {
+    let (code, stdout, _) = config_roles(EXAMPLE, &[]);
+    assert_eq!(code, 0);
+    for line in ["runner ", "hub ", "management ", "archive ", "vault ", "every other account"] {
+        assert!(stdout.contains(line), "{line}: {stdout}");
+    }
+    let listed = json(EXAMPLE, &["--format", "json"]);
+    assert_eq!(listed["version"], 1);
+    let kinds: Vec<_> = listed["roles"].as_array().unwrap().iter().map(|it| &it["role"]).collect();
+    assert_eq!(kinds, ["runner", "hub", "management", "archive", "vault", "member"]);
+    let member = &listed["roles"][5];
+    assert_eq!(member["account"], Value::Null);
+    assert_eq!(member["trusted"], "arn:aws:iam::111111111111:role/OrgTrailHub");
+}
+
+#[test]
+fn a_member_without_a_role_of_its_own_has_that_of_all_members() {
+    let one = json(EXAMPLE, &["member", "--account", "999999999999"]);
+    assert_eq!(one, json(EXAMPLE, &["member"]));
+    assert_ne!(one, json(EXAMPLE, &["vault"]));
+}
+
+#[test]
+fn a_role_that_the_configuration_does_not_need_is_a_usage_error() {
+    for (arguments, says) in [
+        (&["runner"][..], "`roles.hub` is not set"),
+        (&["hub"], "`roles.hub` is not set"),
+        (&["vault"], "`archive.replication` names no account of its own"),
+        (&["archive", "--account", "333333333333"], "no role `archive` for account 333333333333"),
+        (&["management", "--part", "trust"], "add `--trusted ARN`"),
+        (&["nobody"], "invalid value"),
+    ] {
+        let (code, _, stderr) = config_roles(MINIMAL, arguments);
+        assert_eq!(code, 2, "{arguments:?}: {stderr}");
+        assert!(stderr.contains(says), "{arguments:?}: {stderr}");
+    }
+    for part in ["trust", "template"] {
+        let (code, _, stderr) = config_roles(EXAMPLE, &["runner", "--part", part]);
+        assert_eq!(code, 2, "{stderr}");
+        assert!(stderr.contains(part), "{stderr}");
+    }
+    // Without a hub, the management account's role may assume the others.
+    let trust = json(MINIMAL, &["archive", "--part", "trust"]);
+    let trusted = &trust["Statement"][0]["Principal"]["AWS"];
+    assert_eq!(trusted, "arn:aws:iam::111111111111:role/OrgTrailManagement");
+    assert!(roles(&parse(MINIMAL)).iter().all(|role| role.kind != RoleKind::Hub));
+}

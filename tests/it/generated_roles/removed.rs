@@ -1,0 +1,177 @@
+//! A role without one of its actions: the command that asks for it does not end as before, and
+//! names the action.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt as _;
+use jiff::SignedDuration;
+use orgtrail::resources::roles::{Role, RoleKind};
+use serde_json::{Value, json};
+
+use super::legacy::Legacy;
+use super::setting::Setting;
+
+/// The role's policy without an action.
+fn without(role: &Role, action: &str) -> Value {
+    let statements: Vec<Value> = role
+        .grants
+        .iter()
+        .filter_map(|grant| {
+            let mut statement = serde_json::to_value(&grant.statement).unwrap();
+            let left: Vec<&str> =
+                grant.statement.action.iter().filter(|one| *one != action).collect();
+            if left.is_empty() {
+                return None;
+            }
+            statement["Action"] = json!(left);
+            Some(statement)
+        })
+        .collect();
+    if statements.is_empty() {
+        // A policy has a statement, and nobody needs this one.
+        return json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*",
+        }] });
+    }
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// Who asked for which action in a command that ends with an exit code.
+async fn asked(setting: &Setting, arguments: &[&str], code: i32) -> BTreeSet<(RoleKind, String)> {
+    setting.sandbox.record_authorization();
+    setting.runs(arguments, code).await;
+    let records = setting.sandbox.take_authorization();
+    let allowed = records.into_iter().filter(|one| one.allowed && one.needs_identity);
+    let of_roles = allowed.filter_map(|record| {
+        let asks = |role: &&Role| setting.principals(role).contains(&record.principal);
+        Some((setting.roles.iter().find(asks)?.kind, record.action))
+    });
+    of_roles.collect()
+}
+
+/// Runs a command without an action of a role. What went wrong, where it ends as with the
+/// action, or does not name it.
+async fn ends_otherwise(
+    setting: &Setting,
+    (kind, action): (RoleKind, &str),
+    arguments: &[&str],
+    code: i32,
+) -> Option<String> {
+    let roles = setting.roles.iter().filter(|role| role.kind == kind);
+    for role in roles.clone() {
+        setting.put_policy(role, &without(role, action)).await;
+    }
+    let output = setting.output(arguments).await;
+    for role in roles {
+        setting.put_policy(role, &serde_json::to_value(role.policy()).unwrap()).await;
+    }
+    let said = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned();
+    let found = output.status.code();
+    let is_named = said.contains(action);
+    (found == Some(code) || !is_named).then(|| {
+        format!(
+            "{} without {action}: {arguments:?} ends with {found:?}, named: {is_named}",
+            kind.as_str()
+        )
+    })
+}
+
+/// What nothing fails without, with the reason for it.
+fn is_spare(kind: RoleKind, action: &str) -> bool {
+    match (kind, action) {
+        // The public keys of a Region are the same in all accounts: where one may not list
+        // them, the next one is asked. Each is needed where it alone has enabled a Region.
+        (_, "cloudtrail:ListPublicKeys") => true,
+        // It is asked wherever a chain ends. It decides where one legacy trail stands for
+        // another: the declared trail, as here, stands for all.
+        (_, "cloudtrail:LookupEvents") => true,
+        // Without it, an account that is not in the organization is noticed later: see
+        // `an_account_outside_of_the_organization_is_noticed_by_the_management_accounts_role`.
+        (RoleKind::Management, "organizations:DescribeAccount") => true,
+        // A bucket that can be listed tells its Region as well. It is needed where its owner
+        // denies that.
+        (RoleKind::Member, "s3:GetBucketLocation") => true,
+        _ => false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_change_nothing_fail_without_any_action_that_they_ask_for() {
+    // The legacy trail is no drift, so that only what cannot be read ends the command otherwise.
+    let setting = Setting::through_a_hub().await.declaring(|text| {
+        format!("{text}[[drift.suppress]]\ncheck = \"org-unmanaged-trails\"\nreason = \"legacy\"\nuntil = 2026-12-31\n")
+    });
+    setting.runs(&["apply", "--yes"], 0).await;
+    setting.sandbox.confirm_subscriptions();
+    setting.sandbox.tick(SignedDuration::from_hours(30));
+    let legacy = Legacy::of_a_member(&setting).await;
+    setting.runs(&["consolidate", "--yes", "--restore"], 14).await;
+    setting.sandbox.tick(SignedDuration::from_hours(24));
+    setting.runs(&["consolidate", "--yes"], 0).await;
+    let (mut proven, mut tolerated) = (BTreeSet::new(), BTreeMap::new());
+    let commands = [
+        (&["plan"][..], 0),
+        (&["verify"], 0),
+        (&["drift"], 0),
+        (&["consolidate", "--dry-run"], 0),
+        (&["retire", &legacy.arn], 0),
+    ];
+    for (arguments, code) in commands {
+        for (kind, action) in asked(&setting, arguments, code).await {
+            if proven.contains(&(kind, action.clone())) {
+                continue;
+            }
+            match ends_otherwise(&setting, (kind, &action), arguments, code).await {
+                None => drop(proven.insert((kind, action))),
+                Some(how) => drop(tolerated.insert((kind, action), how)),
+            }
+        }
+    }
+    // Service control policies that cannot be read are named by a plan and by a retire.
+    let is_named = |how: &String| how.ends_with("named: true");
+    tolerated.retain(|(_, action), how| !(action.starts_with("organizations:") && is_named(how)));
+    tolerated.retain(|(kind, action), _| {
+        !proven.contains(&(*kind, action.clone())) && !is_spare(*kind, action)
+    });
+    assert!(proven.len() > 60, "{}", proven.len());
+    assert!(tolerated.is_empty(), "{tolerated:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_outside_of_the_organization_is_noticed_by_the_management_accounts_role() {
+    let setting = Setting::through_a_hub().await.declaring(|text| {
+        text.replace("[organization]", "[organization]\naudit_account = \"999999999999\"")
+    });
+    setting.runs(&["plan"], 2).await;
+    let removed = (RoleKind::Management, "organizations:DescribeAccount");
+    let role = setting.role(removed.0);
+    setting.put_policy(role, &without(role, removed.1)).await;
+    setting.runs(&["plan"], 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_apply_fails_without_any_action_that_it_asks_for() {
+    let first = async || {
+        let setting = Setting::through_a_hub().await;
+        setting.before_the_first_apply().await;
+        setting
+    };
+    let setting = first().await;
+    let reads = asked(&setting, &["plan"], 10).await;
+    let asked = asked(&setting, &["apply", "--yes"], 0).await;
+    // Service control policies that cannot be read are a note of a plan, and block a retire.
+    let is_noted = |action: &str| action.starts_with("organizations:List");
+    let writes = asked.difference(&reads).filter(|(_, action)| !is_noted(action));
+    let writes: Vec<_> = writes.collect();
+    assert!(writes.len() > 40, "{}", writes.len());
+    let problems: Vec<_> = futures::stream::iter(writes)
+        .map(|(kind, action)| async move {
+            let removed = (*kind, action.as_str());
+            ends_otherwise(&first().await, removed, &["apply", "--yes"], 0).await
+        })
+        .buffer_unordered(4)
+        .filter_map(|problem| async { problem })
+        .collect()
+        .await;
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
