@@ -9,11 +9,13 @@ pub mod cli;
 pub mod config;
 pub mod cost;
 pub mod filter_pattern;
+pub mod ops;
 pub mod org;
 pub mod plan;
 pub mod report;
 pub mod resources;
 pub mod stop;
+mod words;
 
 pub(crate) use orgtrail_base::{local_file, printable};
 pub use orgtrail_base::{names, policy};

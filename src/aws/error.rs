@@ -12,7 +12,8 @@ use aws_types::request_id::RequestId;
 
 use super::{hint, kind, stopping::Stopped, transport::PlainHttp};
 use crate::names::{AccountId, Region};
-use crate::report::{drift::plain, in_words};
+use crate::printable::plain;
+use crate::words::in_words;
 
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 

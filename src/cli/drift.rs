@@ -17,8 +17,8 @@ use crate::local_file;
 use crate::plan::apply::settle;
 use crate::plan::{Plan, plan};
 use crate::report::drift::{Format, RenderError, document, render};
-use crate::report::json_fault;
 use crate::resources::{Desired, OrganizationFacts};
+use crate::words::json_fault;
 
 /// Is everything still as declared, and is every account still recorded?
 ///

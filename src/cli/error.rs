@@ -1,7 +1,7 @@
 use std::error::Error;
 
 use super::Exit;
-use crate::report::in_words;
+use crate::words::in_words;
 
 /// What an error says beyond its message, for the person at the terminal.
 ///

@@ -30,6 +30,7 @@ mod estimate;
 mod evidence;
 mod exit;
 mod explain;
+mod explain_errors;
 mod groups;
 mod init;
 mod man;

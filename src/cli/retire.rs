@@ -506,7 +506,10 @@ impl Look<'_> {
         let held = self.count(lanes).await;
         let report = self.join().await?;
         let report = report.as_ref().map_err(Clone::clone);
-        let counted = retire::counted(held.as_ref().map_err(Clone::clone), report.clone());
+        let counted = retire::counted(
+            held.as_ref().map(Holdings::objects).map_err(Clone::clone),
+            report.clone(),
+        );
         Ok((retire::consolidated(report), counted, held.ok()))
     }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::organization::{Head, head};
 use crate::{
     aws::{At as _, Aws, AwsError, Clients, Endpoint},
-    cli::{Exit, Explain},
     config::Config,
     names::{AccountId, Arn, OrgId, Partition},
 };
@@ -133,44 +132,6 @@ pub enum IdentityError {
         #[source]
         cause: AwsError,
     },
-}
-
-impl Explain for IdentityError {
-    fn hint(&self) -> Option<String> {
-        let credentials = "use credentials of the organization in the configuration \
-                           (AWS_PROFILE, AWS_ACCESS_KEY_ID)";
-        match self {
-            Self::OtherManagement { found, .. } => {
-                Some(format!("{credentials}, or set organization.management_account = \"{found}\""))
-            }
-            Self::NoOrganization { .. } | Self::OtherPartition { .. } => {
-                Some(credentials.to_owned())
-            }
-            Self::NotAMember { key, .. } => {
-                Some(format!("correct {key}, or invite the account into the organization first"))
-            }
-            Self::NeedsManagement { cause, .. } => Some(match cause.kind() {
-                crate::aws::ErrorKind::AccessDenied => format!(
-                    "sign in there, or let this caller assume a role in it: {}",
-                    cause.hint().unwrap_or_else(|| cause.in_full())
-                ),
-                _ => cause.in_full(),
-            }),
-            Self::Unreadable { cause, .. } | Self::Closed { cause, .. } => cause.hint(),
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::OtherManagement { .. }
-            | Self::NoOrganization { .. }
-            | Self::OtherPartition { .. }
-            | Self::NotAMember { .. } => Exit::Usage,
-            Self::NeedsManagement { .. } | Self::Unreadable { .. } | Self::Closed { .. } => {
-                Exit::Incomplete
-            }
-        }
-    }
 }
 
 impl Identity {

@@ -2,25 +2,18 @@
 //! Regions that each account has enabled.
 
 mod account;
-mod adopted;
 mod buckets;
 mod controls;
 mod delegated;
-mod discovery;
 mod identity;
 mod organization;
 mod regions;
 mod survey;
 
 pub use account::{Account, AccountState, LeftOut};
-#[cfg(test)]
-pub(crate) use adopted::Adopted;
-pub(crate) use adopted::Kept;
 pub use buckets::{BucketPlace, BucketState, Buckets, Unlocated};
 pub use controls::{ControlKind, ControlLevel, ControlPolicies, ControlPolicy, Ruling};
 pub use delegated::cloudtrail_administrators;
-pub(crate) use discovery::log_group_name;
-pub use discovery::{Discovery, FoundBucket, FoundTrail};
 pub use identity::{Identity, IdentityError, Needs, enter_archive};
 pub use organization::{Organization, Unit};
 pub use regions::{EnabledRegions, enabled_regions, known_regions, own_regions};

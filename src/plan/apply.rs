@@ -11,7 +11,6 @@ use tracing::Instrument;
 
 use super::{Action, Confirmation, Plan, ResourceId, Step, plan};
 use crate::aws::{Aws, WriteAuthority};
-use crate::cli::{Exit, Explain};
 use crate::resources::catalogue::CATALOGUE;
 use crate::resources::{Desired, Hands, Observed, StepError, observe};
 use crate::stop::{GRACE, Stop};
@@ -92,31 +91,6 @@ pub enum ApplyRefused {
 pub struct Stale {
     /// The resources that changed.
     pub changed: Vec<String>,
-}
-
-impl Explain for Stale {
-    fn hint(&self) -> Option<String> {
-        Some("run the same command again, and read the new plan".to_owned())
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Refused
-    }
-}
-
-impl Explain for ApplyRefused {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Guard { hint, .. } => hint.clone(),
-            Self::Unconfirmed { flags, .. } => {
-                Some(format!("read the plan, then add {} to `orgtrail apply`", flags.join(" ")))
-            }
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Refused
-    }
 }
 
 impl Plan {

@@ -7,7 +7,6 @@ use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{
     At, Aws, AwsError, Seen, WriteAuthority, WriteClients, is_transient, retry_while,
 };
-use crate::cli::Explain as _;
 use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult, chain};
 use crate::resources::catalogue::CATALOGUE;

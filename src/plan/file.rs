@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
-use crate::cli::{Exit, Explain};
 use crate::local_file;
 
 /// The longest plan that is read. Units: bytes.
@@ -58,25 +57,6 @@ pub enum PlanFileError {
         /// The resources that are no longer as the plan saw them.
         changed: Vec<String>,
     },
-}
-
-impl Explain for PlanFileError {
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Io { .. } => "check the path, its owner and mode".to_owned(),
-            Self::Malformed { .. } => "write one with `orgtrail plan --out FILE`".to_owned(),
-            Self::OtherVersion { .. } | Self::Stale { .. } => {
-                "plan again with `orgtrail plan --out FILE`, read it, then apply that".to_owned()
-            }
-        })
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Stale { .. } => Exit::Refused,
-            _ => Exit::Usage,
-        }
-    }
 }
 
 impl Plan {
@@ -172,7 +152,6 @@ mod tests {
             error.to_string(),
             "the plan file plan.json is stale: trail changed since it was made"
         );
-        assert_eq!(error.exit(), Exit::Refused);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use aws_sdk_s3::types::{BucketVersioningStatus, MfaDelete, VersioningConfiguration};
 
 use crate::aws::{At, AwsError, Clients, Seen, WriteAuthority, WriteClients};
-use crate::cli::{Exit, Explain};
 use crate::names::BucketName;
 use crate::resources::archive_bucket::{Lifecycle, Versioning};
 
@@ -16,24 +15,6 @@ pub enum MfaDeleteError {
     /// S3 said yes, and does not have it.
     #[error("S3 accepted MFA delete of `{0}` and does not show it")]
     NotShown(String),
-}
-
-impl Explain for MfaDeleteError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Refused(_) => Some(
-                "S3 wants root's long-term access key, the device's serial as IAM shows it, a code that was not used yet, and a bucket without lifecycle rules"
-                    .to_owned(),
-            ),
-            Self::NotShown(_) => {
-                Some("the endpoint ignores MFA delete; look with `orgtrail plan`".to_owned())
-            }
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Refused
-    }
 }
 
 /// What a bucket is as far as MFA delete goes, in words.

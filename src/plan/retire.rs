@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::archive::retire::{Condition, Standing};
 use crate::aws::{At, AwsError, Clients, ErrorKind, WriteAuthority, WriteClients};
-use crate::cli::{Exit, Explain};
 use crate::names::Arn;
 
 /// Why a trail was not ended.
@@ -65,36 +64,6 @@ impl fmt::Display for Left {
             Self::Stopped { why } => {
                 write!(f, "it is stopped and could not be started again ({why})")
             }
-        }
-    }
-}
-
-impl Explain for RetireError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Refused { .. } => None,
-            Self::NotStopped { source, .. } => source.hint(),
-            Self::Left { trail, left: Left::Started | Left::AsItWas | Left::Gone, source } => {
-                let again = format!("then run `orgtrail retire {trail}` again");
-                Some(match source.hint() {
-                    Some(hint) => format!("{hint}; {again}"),
-                    None => again,
-                })
-            }
-            Self::Left { trail, left: Left::Stopped { .. }, .. } => Some(format!(
-                "run `orgtrail retire {trail}` again to complete it, or start the trail with its \
-                 owner's credentials: `aws cloudtrail start-logging --name {trail}`"
-            )),
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Refused { .. } => Exit::Refused,
-            Self::NotStopped { source, .. } if source.kind() == ErrorKind::AccessDenied => {
-                Exit::Refused
-            }
-            Self::NotStopped { .. } | Self::Left { .. } => Exit::Incomplete,
         }
     }
 }

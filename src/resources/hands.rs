@@ -6,7 +6,6 @@ use aws_smithy_types::error::operation::BuildError;
 use super::catalogue::{Entry, Sight};
 use super::{Desired, Observed};
 use crate::aws::{At as _, Aws, AwsError, WriteAuthority, WriteClients, is_transient, retry_while};
-use crate::cli::{Exit, Explain};
 use crate::plan::field_changes;
 
 /// What a resource changes the world with. Only who holds a [`WriteAuthority`]
@@ -45,8 +44,9 @@ pub(crate) enum StepError {
     Missing(String),
 }
 
-impl Explain for StepError {
-    fn hint(&self) -> Option<String> {
+impl StepError {
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Aws(error) => error.hint(),
             Self::Late { error, .. } => error.hint().or_else(|| {
@@ -62,14 +62,6 @@ impl Explain for StepError {
                     .to_owned(),
             ),
             Self::Missing(_) => Some("run `orgtrail apply` again".to_owned()),
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Aws(error) | Self::Late { error, .. } => error.exit(),
-            Self::Changed(_) => Exit::Refused,
-            Self::Request(_) | Self::Missing(_) => Exit::Unexpected,
         }
     }
 }

@@ -1,7 +1,6 @@
 use aws_sdk_organizations::types::OrganizationFeatureSet;
 
 use crate::aws::{At, Aws, AwsError};
-use crate::cli::{Exit, Explain};
 use crate::config::Config;
 use crate::names::{AccountId, OrgId, UnitId};
 
@@ -32,25 +31,6 @@ pub enum OrganizationError {
         /// Who the config says does.
         wanted: AccountId,
     },
-}
-
-impl Explain for OrganizationError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unreadable(error) => error.hint(),
-            Self::OtherManagement { .. } => Some(
-                "set organization.management_account, or use credentials of the other organization"
-                    .to_owned(),
-            ),
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Unreadable(error) => error.exit(),
-            Self::OtherManagement { .. } => Exit::Usage,
-        }
-    }
 }
 
 impl OrganizationFacts {

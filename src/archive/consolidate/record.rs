@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{restore::Archived, server_side::Way};
 use crate::archive::units::UnitId;
-use crate::report::json_fault;
+use crate::words::json_fault;
 
 /// The version of the records' format. Since 2 an object may be in quarantine or held
 /// back.

@@ -48,7 +48,7 @@ pub enum DigestFault {
     #[error(transparent)]
     Gzip(#[from] GzipError),
     /// It is no digest document.
-    #[error("not a digest: {}", crate::report::json_fault(.0))]
+    #[error("not a digest: {}", crate::words::json_fault(.0))]
     Json(#[from] serde_json::Error),
     /// Its hour cannot be read.
     #[error("its hour is `{start}` to `{end}`, expected two times")]

@@ -10,7 +10,8 @@ use crate::{
         AccountId, Arn, BucketName, KeyAlias, KeyPrefix, LogGroupName, Partition, Region, RoleName,
         TopicName, TrailName,
     },
-    org::{Discovery, FoundTrail, Kept, Organization, log_group_name},
+    ops::{Discovery, FoundTrail, Kept, log_group_name},
+    org::Organization,
 };
 
 /// A complete config, in which every value says where it comes from.
@@ -462,7 +463,8 @@ mod tests {
             AdvancedEventSelector, Config, DataEvents, InsightEvents, ManagementEventSource,
             ReadWriteType, Selectors,
         },
-        org::{Account, AccountState, Adopted, EnabledRegions, FoundBucket, Unit},
+        ops::{Adopted, FoundBucket},
+        org::{Account, AccountState, EnabledRegions, Unit},
         resources::FoundSelectors,
     };
 

@@ -11,7 +11,7 @@ use crate::{
     config::{Environment, Loaded, Roles},
     local_file,
     names::{Arn, ExternalId, RoleName},
-    org::Discovery,
+    ops::Discovery,
 };
 
 /// Look at the organization and write a commented config

@@ -1,12 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::adopted::Adopted;
-use super::{
-    AccountState, EnabledRegions, Organization, cloudtrail_administrators, enabled_regions,
-};
 use crate::{
     aws::{At, Aws, AwsError, Clients},
     names::{AccountId, BucketName, Region},
+    org::{AccountState, EnabledRegions, Organization, cloudtrail_administrators, enabled_regions},
 };
 
 /// What there is already, for a first config.
@@ -215,8 +213,8 @@ fn named(organization: &Organization, lists: &[&[&str]]) -> Vec<AccountId> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::Account;
     use super::*;
+    use crate::org::Account;
 
     #[test]
     fn accounts_are_found_by_what_people_call_them() {
