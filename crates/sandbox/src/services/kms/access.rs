@@ -81,7 +81,6 @@ pub(crate) fn use_key(
 }
 
 /// The same, asked by a service for its caller (`kms:ViaService`).
-#[expect(clippy::too_many_arguments, reason = "the request as KMS sees it")]
 pub(crate) fn use_key_via(
     control: &Control,
     caller: &Caller,
@@ -122,7 +121,6 @@ pub(super) fn allow(
     allow_via(control, caller, key, action, encryption_context, secure_transport, None)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the request as KMS sees it")]
 fn allow_via(
     control: &Control,
     caller: &Caller,
