@@ -36,7 +36,7 @@ async fn rehearse() -> (Setting, BTreeSet<AuthorizationRecord>) {
     setting.runs(&["accounts"], 0).await;
     setting.runs(&["sources"], 0).await;
     // A large log is copied in parts, and what is not completed is aborted.
-    let large = legacy[0].put_large_log(&setting).await;
+    let large = legacy[0].put_large_log(&setting);
     setting.sandbox.faults().inject(Fault::every("s3:UploadPart", Effect::Deny));
     setting.runs(&["consolidate", "--yes", "--restore"], 14).await;
     setting.sandbox.faults().clear();

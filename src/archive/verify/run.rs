@@ -296,8 +296,15 @@ pub async fn verify(
     let (absent, mut unknown) = missing;
     reports.extend(absent);
     if request.source.deleted_unknown() {
-        let finding = Finding::new(FindingKind::DeletedUnknown).at(request.source.bucket(), "");
-        unknown.push(finding.because("a listing of object versions", "access denied"));
+        // Of an archive that orgtrail guards, not to know is not to have proven it.
+        let severity =
+            if request.expected.is_some() { Severity::Incomplete } else { Severity::Notice };
+        let finding = Finding::new(FindingKind::DeletedUnknown).weighing(severity);
+        let finding = finding.at(request.source.bucket(), &request.prefix);
+        unknown.push(finding.because(
+            "a listing of object versions (s3:ListBucketVersions)",
+            "it was denied, or the server has none",
+        ));
     }
     delivery::weigh(&mut reports);
     tokio::select! {

@@ -102,7 +102,7 @@ impl Legacy {
     }
 
     /// A log that is too large to be copied at once; its key.
-    pub(super) async fn put_large_log(&self, setting: &Setting) -> String {
+    pub(super) fn put_large_log(&self, setting: &Setting) -> String {
         let account = self.account;
         let key = format!(
             "AWSLogs/{account}/CloudTrail/us-east-1/2026/01/01/\

@@ -76,23 +76,24 @@ async fn ends_otherwise(
     })
 }
 
-/// What nothing fails without, with the reason for it.
+/// What nothing fails without, of one kind of role or of all, with the reason for it.
+const SPARE: [(Option<RoleKind>, &str); 4] = [
+    // The public keys of a Region are the same in all accounts: where one may not list
+    // them, the next one is asked. Each is needed where it alone has enabled a Region.
+    (None, "cloudtrail:ListPublicKeys"),
+    // It is asked wherever a chain ends. It decides where one legacy trail stands for
+    // another: the declared trail, as here, stands for all.
+    (None, "cloudtrail:LookupEvents"),
+    // Without it, an account that is not in the organization is noticed later: see
+    // `an_account_outside_of_the_organization_is_noticed_by_the_management_accounts_role`.
+    (Some(RoleKind::Management), "organizations:DescribeAccount"),
+    // A bucket that can be listed tells its Region as well. It is needed where its owner
+    // denies that.
+    (Some(RoleKind::Member), "s3:GetBucketLocation"),
+];
+
 fn is_spare(kind: RoleKind, action: &str) -> bool {
-    match (kind, action) {
-        // The public keys of a Region are the same in all accounts: where one may not list
-        // them, the next one is asked. Each is needed where it alone has enabled a Region.
-        (_, "cloudtrail:ListPublicKeys") => true,
-        // It is asked wherever a chain ends. It decides where one legacy trail stands for
-        // another: the declared trail, as here, stands for all.
-        (_, "cloudtrail:LookupEvents") => true,
-        // Without it, an account that is not in the organization is noticed later: see
-        // `an_account_outside_of_the_organization_is_noticed_by_the_management_accounts_role`.
-        (RoleKind::Management, "organizations:DescribeAccount") => true,
-        // A bucket that can be listed tells its Region as well. It is needed where its owner
-        // denies that.
-        (RoleKind::Member, "s3:GetBucketLocation") => true,
-        _ => false,
-    }
+    SPARE.iter().any(|(of, spare)| *spare == action && of.is_none_or(|of| of == kind))
 }
 
 #[tokio::test(flavor = "multi_thread")]
