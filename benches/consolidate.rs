@@ -48,7 +48,7 @@ const A_DAY: u64 = 1_000;
 const LACKS_ONE_OF: u64 = 10;
 const ARCHIVE: &str = "bench-log-archive";
 const LEGACY: &str = "bench-legacy-logs";
-const ROOT: &str = "AWSLogs/o-exampleorgid/";
+const ORG: &str = "o-exampleorgid";
 const REGION: &str = "us-east-1";
 /// Days and Regions that the copied objects are of.
 const DAYS: u64 = 25;
@@ -346,7 +346,7 @@ async fn one_run(
         },
         prefix: None,
         trust: orgtrail::archive::authenticity::Trust::default(),
-        root: ROOT.to_owned(),
+        root: orgtrail::archive::key::Root { prefix: None, org: Some(ORG.parse().unwrap()) },
     };
     let source = Source {
         bucket: LEGACY.parse().unwrap(),

@@ -7,6 +7,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::key::Root;
 use crate::names::{AccountId, Region};
 
 /// One source's objects of one account, kind and Region.
@@ -31,10 +32,10 @@ impl Lane {
         format!("{}{}/{}/{}/", self.root, self.account, self.folder, self.region)
     }
 
-    /// The same folder under another root.
+    /// The same folder below another root.
     #[must_use]
-    pub fn prefix_under(&self, root: &str) -> String {
-        format!("{root}{}/{}/{}/", self.account, self.folder, self.region)
+    pub fn folder_below(&self, root: &Root) -> String {
+        root.folder(&self.account, &self.folder, &self.region)
     }
 
     /// The name of the source that it lies in: `s3://bucket/prefix`.

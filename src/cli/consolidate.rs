@@ -438,7 +438,7 @@ pub(super) fn archive(config: &Config, org: &crate::names::OrgId, aws: &Aws) -> 
     let prefix = config.archive.prefix.as_ref().map(|prefix| prefix.as_str().to_owned());
     let root = Root { prefix: prefix.as_deref().map(Into::into), org: Some(org.clone()) };
     let trust = Trust::of_config(config, aws, Some(org));
-    Archive { target: target(config, aws), prefix, trust, root: root.to_string() }
+    Archive { target: target(config, aws), prefix, trust, root }
 }
 
 /// The archive's bucket.

@@ -36,7 +36,7 @@ use crate::stage::writer;
 pub(crate) const ARCHIVE: &str = "acme-log-archive";
 /// The members' buckets.
 pub(crate) const BUCKETS: [&str; 2] = ["member-legacy-one", "member-legacy-two"];
-const ROOT: &str = "AWSLogs/o-exampleorgid/";
+const ORG: &str = "o-exampleorgid";
 
 /// One object as it lies in a bucket: its body and its metadata.
 pub(crate) type Object = (Vec<u8>, BTreeMap<String, String>);
@@ -266,7 +266,7 @@ pub(crate) fn archive(clients: Clients) -> Archive {
         },
         prefix: None,
         trust: orgtrail::archive::authenticity::Trust::default(),
-        root: ROOT.to_owned(),
+        root: orgtrail::archive::key::Root { prefix: None, org: Some(ORG.parse().unwrap()) },
     }
 }
 
@@ -395,5 +395,5 @@ pub(crate) fn digest(account: &AccountId, day: u8, hour: u8) -> String {
 
 /// Where a source's key lies in the archive.
 pub(crate) fn relocated(key: &str) -> String {
-    key.replacen("AWSLogs/", ROOT, 1)
+    key.replacen("AWSLogs/", &format!("AWSLogs/{ORG}/"), 1)
 }

@@ -218,10 +218,11 @@ impl Bucket {
     /// What consolidation makes of the bucket: the same objects under another
     /// root.
     pub(crate) fn relocated(&self, org: &str, prefix: Option<&str>) -> Self {
-        let org = org.parse().unwrap();
+        let org = Some(org.parse().unwrap());
+        let root = Root { prefix: prefix.map(Into::into), org };
         let moved = |(key, object): (&String, &Object)| {
             let key: ObjectKey = key.parse().unwrap();
-            (key.relocate(&org, prefix).to_string(), object.clone())
+            (key.under(&root).to_string(), object.clone())
         };
         Self { objects: self.objects.iter().map(moved).collect() }
     }

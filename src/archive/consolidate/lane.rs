@@ -26,7 +26,7 @@ use crate::{
     archive::{
         accept::Acceptances,
         inventory,
-        key::{DIGEST_FOLDER, ObjectKey},
+        key::{DIGEST_FOLDER, ObjectKey, Root},
         units::{Lane, UnitId, day_folder},
     },
     aws::{Clients, ErrorKind, in_one_line},
@@ -57,7 +57,7 @@ pub(super) struct Work {
     /// The same for what writes into it; none of a dry run.
     pub(super) writer: Option<WriteTarget>,
     /// The archive's root: `[prefix/]AWSLogs/<org-id>/`.
-    pub(super) archive_root: String,
+    pub(super) archive_root: Root,
     /// The archive's prefix.
     pub(super) archive_prefix: Option<String>,
     /// What proves its digests; of lanes of logs, those beside them.
@@ -147,7 +147,7 @@ impl Work {
         let first = self.since.max(after_proven);
         let after = first.map(day_folder);
         let source = self.lane.prefix();
-        let archive = self.lane.prefix_under(&self.archive_root);
+        let archive = self.lane.folder_below(&self.archive_root);
         let mut units = Units::new(join(
             inventory::list(&self.source, &self.bucket, source, after.clone()),
             inventory::list(&self.target.clients, &self.target.bucket, archive, after),
@@ -260,7 +260,11 @@ impl Work {
             Joined::Differs { source, archive_bytes } => (source, Some(archive_bytes), false),
         };
         let origin_key = format!("{}{}", self.lane.prefix(), listed.path);
-        let key = format!("{}{}", self.lane.prefix_under(&self.archive_root), listed.path);
+        let parsed = origin_key.parse::<ObjectKey>();
+        let key = match &parsed {
+            Ok(parsed) => parsed.under(&self.archive_root).to_string(),
+            Err(_) => format!("{}{}", self.lane.folder_below(&self.archive_root), listed.path),
+        };
         let row_by = |way: Option<Way>, outcome, sha256: Option<[u8; 32]>, reason| {
             let row = ObjectRow {
                 key: key.clone(),
@@ -278,7 +282,7 @@ impl Work {
             Done::Told(row)
         };
         let row = |outcome, sha256, reason| row_by(None, outcome, sha256, reason);
-        let parsed = match origin_key.parse::<ObjectKey>() {
+        let parsed = match parsed {
             Ok(parsed) => parsed,
             Err(error) => return row(Outcome::Foreign, None, Some(error.to_string())),
         };

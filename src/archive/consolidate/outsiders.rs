@@ -18,7 +18,7 @@ use super::{
     record::{ObjectRow, Outcome, Row},
 };
 use crate::{
-    archive::{accept::Acceptances, inventory, key::ObjectKey},
+    archive::{accept::Acceptances, inventory, key::{ObjectKey, Root}},
     aws::{AwsError, Clients},
     names::{AccountId, BucketName},
 };
@@ -59,7 +59,7 @@ pub(super) struct Place {
     pub(super) target: Target,
     /// The same for what writes into it; none of a dry run.
     pub(super) writer: Option<WriteTarget>,
-    pub(super) archive_root: String,
+    pub(super) archive_root: Root,
     pub(super) archive_prefix: Option<String>,
     pub(super) acceptances: Arc<Acceptances>,
     pub(super) limit: Arc<Limit>,

@@ -34,7 +34,7 @@ use crate::{
     archive::{
         accept::Acceptances,
         authenticity::{Authenticity, Trust},
-        key::DIGEST_FOLDER,
+        key::{DIGEST_FOLDER, Root},
         units::Lane,
         verify::{
             chain::Window,
@@ -217,15 +217,15 @@ pub struct Archive {
     pub prefix: Option<String>,
     /// By what its records are trusted.
     pub trust: Trust,
-    /// `[prefix/]AWSLogs/<org-id>/`.
-    pub root: String,
+    /// What all its keys have above the account: `[prefix/]AWSLogs/<org-id>/`.
+    pub root: Root,
 }
 
 impl Archive {
     /// Whether a lane lies in the archive proper: what is there has arrived.
     #[must_use]
     pub fn has(&self, lane: &Lane) -> bool {
-        lane.bucket == self.target.bucket.as_str() && lane.root == self.root
+        lane.bucket == self.target.bucket.as_str() && lane.root == self.root.to_string()
     }
 }
 

@@ -166,17 +166,11 @@ impl ObjectKey {
         &self.kind
     }
 
-    /// The same object under another root.
+    /// The same object below another root: where consolidation puts it, and where
+    /// verification looks for it.
     #[must_use]
     pub fn under(&self, root: &Root) -> Self {
         Self { root: root.clone(), ..self.clone() }
-    }
-
-    /// Where consolidation puts the object: under the archive's prefix, in the
-    /// organization's folder.
-    #[must_use]
-    pub fn relocate(&self, org: &OrgId, archive_prefix: Option<&str>) -> Self {
-        self.under(&Root { prefix: archive_prefix.map(Into::into), org: Some(org.clone()) })
     }
 
     /// Whether both are the same object under two roots.

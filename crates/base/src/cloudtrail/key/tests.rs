@@ -55,7 +55,8 @@ fn a_control_tower_prefix_is_a_prefix() {
     let text = format!("o-exampleorgid/{LOG}");
     let key: ObjectKey = text.parse().unwrap();
     assert_eq!(key.root(), &Root { prefix: Some("o-exampleorgid".into()), org: None });
-    let moved = key.relocate(&"o-exampleorgid".parse().unwrap(), None);
+    let root = Root { prefix: None, org: Some("o-exampleorgid".parse().unwrap()) };
+    let moved = key.under(&root);
     assert_eq!(moved.to_string(), LOG.replace("AWSLogs/", "AWSLogs/o-exampleorgid/"));
     assert!(moved.is_same_below_root(&key));
 }
@@ -212,10 +213,11 @@ proptest! {
 
     #[test]
     fn relocating_keeps_all_below_the_root(key in keys(), prefix in proptest::option::of("[a-z]{1,9}")) {
-        let org = "o-exampleorgid".parse().unwrap();
-        let moved = key.relocate(&org, prefix.as_deref());
+        let org = Some("o-exampleorgid".parse().unwrap());
+        let root = Root { prefix: prefix.as_deref().map(Into::into), org };
+        let moved = key.under(&root);
         prop_assert!(moved.is_same_below_root(&key));
-        prop_assert_eq!(moved.relocate(&org, prefix.as_deref()), moved.clone());
+        prop_assert_eq!(moved.under(&root), moved.clone());
         prop_assert_eq!(moved.under(key.root()), key);
     }
 }
