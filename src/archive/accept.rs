@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::write::{AcceptError, Accepting, Written, accept};
@@ -49,13 +50,14 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// One accepted object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "document", rename = "acceptance")]
 pub struct Acceptance {
     /// [`FORMAT_VERSION`] when it was written.
     pub version: u32,
     /// The record's place in the sequence, from 0.
     pub number: u64,
-    /// SHA-256 of the record before, in hexadecimal; `None` for the first.
+    /// SHA-256 of the record before, in hexadecimal; null for the first.
     pub previous_sha256: Option<String>,
     /// The object's key: of a log prefix, or in quarantine.
     pub key: String,
@@ -77,6 +79,7 @@ pub struct Acceptance {
     /// When.
     pub accepted_at: Timestamp,
     /// The program and its version.
+    #[serde(rename = "program")]
     pub accepted_with: String,
 }
 
@@ -90,10 +93,9 @@ impl Acceptance {
 }
 
 /// A record with what is known of its writer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptanceRecord {
     /// What it says.
-    #[serde(flatten)]
     pub acceptance: Acceptance,
     /// Its own key.
     pub record: String,

@@ -58,8 +58,7 @@ pub struct StoredRecord<'a> {
 }
 
 /// Whether it is known who wrote a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "by", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authenticity {
     /// KMS confirmed its code.
     Mac {

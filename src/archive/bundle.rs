@@ -25,6 +25,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::read::{Unpacked, is_canonical, unpack};
@@ -53,7 +54,8 @@ const MANIFEST: &str = "manifest.json";
 ///
 /// Shape: JSON, `version` 1. Fields may be added; the version grows when one
 /// changes its meaning.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "document", rename = "bundle-manifest")]
 pub struct Manifest {
     /// 1.
     pub version: u32,
@@ -66,26 +68,28 @@ pub struct Manifest {
     /// Up to when it is complete.
     pub to: Timestamp,
     /// The root that consolidation relocates to, where it was known.
+    #[serde(rename = "archive_root")]
     pub declared: Option<DeclaredRoot>,
     /// Whose the trails of the organization are, where it was known.
+    #[serde(rename = "organization")]
     pub org_owner: Option<OrgOwner>,
     /// The bucket that `objects` is of; unknown where a folder was packed.
     pub bucket: Option<String>,
     /// Where chains came from, and were followed to: what proves that is in it.
-    #[serde(default)]
+    #[serde(rename = "followed_buckets", default)]
     pub followed: BTreeSet<Followed>,
     /// What chains came from and is not in the bundle, with the reason.
-    #[serde(default)]
+    #[serde(rename = "omitted", default)]
     pub left_out: Vec<String>,
     /// The Regions whose public keys could not be asked for: some are missing.
-    #[serde(default)]
+    #[serde(rename = "regions_without_public_keys", default)]
     pub keys_unread: BTreeSet<Region>,
     /// Every other file, in the order of the archive.
     pub files: Vec<FileEntry>,
 }
 
 /// An account's digests in another bucket.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Followed {
     /// The bucket.
     pub bucket: BucketName,
@@ -94,11 +98,12 @@ pub struct Followed {
 }
 
 /// A root as a manifest tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeclaredRoot {
     /// All before `AWSLogs`.
     pub prefix: Option<String>,
     /// The organization.
+    #[serde(rename = "organization")]
     pub org: Option<OrgId>,
     /// The organization's trail that was declared.
     #[serde(default)]
@@ -106,7 +111,7 @@ pub struct DeclaredRoot {
 }
 
 /// A trail as a manifest names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PackedTrail {
     /// Its name.
     pub name: TrailName,
@@ -115,7 +120,7 @@ pub struct PackedTrail {
 }
 
 /// A file of a bundle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileEntry {
     /// Its path within the bundle.
     pub path: String,

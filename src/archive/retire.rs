@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use super::{
     consolidate::run::Report,
@@ -23,8 +22,7 @@ use crate::{
 };
 
 /// Whether a condition holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// It holds.
     Holds,
@@ -35,7 +33,7 @@ pub enum Standing {
 }
 
 /// Something that must hold before a trail may go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// What must hold.
     pub name: &'static str,

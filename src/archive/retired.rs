@@ -9,6 +9,7 @@ use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, StoredRecord, Trust};
@@ -24,7 +25,8 @@ const FOLDER: &str = "orgtrail/retired/";
 const FORMAT_VERSION: u32 = 1;
 
 /// A trail that was retired.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "document", rename = "retired-trail")]
 pub struct Retired {
     /// 1.
     pub version: u32,
@@ -38,6 +40,7 @@ pub struct Retired {
     /// When.
     pub retired_at: Timestamp,
     /// Whether the trail had been deleted before.
+    #[serde(rename = "already_deleted")]
     pub was_gone: bool,
 }
 

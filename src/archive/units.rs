@@ -5,13 +5,16 @@
 //! in any order, at once, on one machine or on many, and each can be run again.
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::key::Root;
 use crate::names::{AccountId, Region};
 
 /// One source's objects of one account, kind and Region.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Lane {
     /// The bucket that the objects come from.
     pub bucket: String,
@@ -57,9 +60,12 @@ impl Lane {
 }
 
 /// One day of a lane.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct UnitId {
     /// The lane.
+    #[serde(rename = "prefix")]
     pub lane: Lane,
     /// The day of its folder, in UTC.
     pub day: Date,

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, fmt};
 
 use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
-use serde::Serialize;
 
 use super::transport::{PlainHttp, is_loopback, plain_http};
 
@@ -24,8 +23,7 @@ const SERVICES: [&str; 10] = [
 
 /// Where calls go, as far as the environment or the profile replaces AWS's own
 /// endpoints.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Endpoint {
     /// What replaces the endpoint of a service, by the service's id; a service that
     /// is missing here is AWS's own.
@@ -60,12 +58,6 @@ impl fmt::Display for Endpoint {
             write!(f, ", {id}: {}", address(id))?;
         }
         Ok(())
-    }
-}
-
-impl From<Endpoint> for String {
-    fn from(endpoint: Endpoint) -> Self {
-        endpoint.to_string()
     }
 }
 

@@ -18,10 +18,7 @@ use crate::words::in_words;
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 
 /// What kind of failure a call met: what decides what is done about it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorKind {
     /// The caller may not do this, or may not know whether the thing exists.
     AccessDenied,

@@ -9,12 +9,10 @@ mod unreadable;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use super::{Facts, Finding, Scope, Severity, Verdict};
 
 /// What lies behind several findings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// Its id within the run: `trail-stopped`.
     pub id: String,

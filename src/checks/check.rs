@@ -1,24 +1,9 @@
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Answer, Facts};
 
 /// How much a broken check matters.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    clap::ValueEnum,
-)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
 pub enum Severity {
     /// Good practice.
     Low,
@@ -53,8 +38,7 @@ impl fmt::Display for Severity {
 }
 
 /// Whose rule a check answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Framework {
     /// CIS AWS Foundations Benchmark, in the numbering of version 5.
     Cis,
@@ -86,7 +70,7 @@ impl Framework {
 }
 
 /// A rule elsewhere that a check answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
     /// Whose rule.
     pub framework: Framework,

@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::AccountFacts;
 use crate::aws::Seen;
@@ -9,7 +8,7 @@ use crate::names::{AccountId, Region};
 use crate::resources::Desired;
 
 /// Which accounts and Regions the organization trail covers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
     /// The columns, sorted.
     pub regions: Vec<Region>,
@@ -18,7 +17,7 @@ pub struct Coverage {
 }
 
 /// One row of the coverage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoveredAccount {
     /// The account's id.
     pub account: AccountId,
@@ -31,8 +30,7 @@ pub struct CoveredAccount {
 }
 
 /// One account in one Region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell {
     /// The trail is there, logs and has delivered in time.
     Covered {

@@ -1,14 +1,12 @@
 use std::fmt;
 
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
 
 use super::Severity;
 use crate::names::{AccountId, Arn, BucketName, Region};
 
 /// What an answer is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The organization as a whole.
     Organization,
@@ -49,8 +47,7 @@ impl fmt::Display for Scope {
 }
 
 /// What a check says of one scope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It is as it must be.
     Holds,
@@ -94,7 +91,7 @@ pub struct Answer {
 }
 
 /// Why a broken check does not count.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suppression {
     /// The reason that the config gives.
     pub reason: String,
@@ -105,7 +102,7 @@ pub struct Suppression {
 }
 
 /// An answer as reports show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The check's id.
     pub check: String,
@@ -114,14 +111,11 @@ pub struct Finding {
     /// What it is about.
     pub scope: Scope,
     /// What was said.
-    #[serde(flatten)]
     pub verdict: Verdict,
     /// Why it does not count, where the config says so.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub suppression: Option<Suppression>,
     /// The id of the cause that it has in common with others: see
     /// [`super::Run::causes`].
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cause: Option<String>,
 }
 

@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 
 use jiff::{Timestamp, tz::TimeZone};
-use serde::{Deserialize, Serialize};
 
 use super::causes;
 use super::plan_empty::{self, PLAN_EMPTY};
@@ -11,11 +10,8 @@ use crate::policy::eval::matches_wildcards;
 
 /// All that one run of the checks gave: what every report renders, and what
 /// `--baseline` reads back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// The contract's version. Fields may be added; it grows when one changes
-    /// its meaning or goes.
-    pub version: u32,
     /// When it was looked at.
     pub at: Timestamp,
     /// The organization's id.
@@ -33,17 +29,15 @@ pub struct Run {
     pub findings: Vec<Finding>,
     /// What lies behind several findings at once, the most severe first. Findings
     /// refer to them by their ids.
-    #[serde(default)]
     pub causes: Vec<Cause>,
     /// Account by Region.
     pub coverage: Coverage,
     /// What became of the findings since an earlier run, where one was given.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub compared: Option<Compared>,
 }
 
 /// What became of the findings since an earlier run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
     /// When the earlier run was.
     pub since: Timestamp,
@@ -57,9 +51,6 @@ pub struct Compared {
 }
 
 impl Run {
-    /// The version of the contract that is written and read.
-    pub const VERSION: u32 = 1;
-
     /// Judges some checks over what was seen.
     #[must_use]
     pub fn of(facts: &Facts, checks: &[&Check]) -> Self {
@@ -92,7 +83,6 @@ impl Run {
         }
         let causes = causes::explain(facts, &mut findings);
         Self {
-            version: Self::VERSION,
             at: facts.at,
             organization: desired.org_id().clone(),
             management_account: desired.management().clone(),

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use super::trust::{lines_to_add, tell_unauthenticated, trust};
 use super::verify::{Target, What, checked};
@@ -22,6 +21,7 @@ use crate::archive::verify::run::Selection;
 use crate::archive::verify::source::Source;
 use crate::aws::{At as _, WriteAuthority, WriteClients};
 use crate::names::{AccountId, Region};
+use crate::report::contract::acceptance as contract;
 use crate::report::drift::plain;
 
 /// How far around an object's time its chain is verified.
@@ -77,33 +77,6 @@ fn reason(text: &str) -> Result<String, String> {
         }
         text => Ok(text.to_owned()),
     }
-}
-
-/// The JSON contract. Fields may be added; `version` grows when one changes its
-/// meaning or goes.
-#[derive(Debug, Serialize)]
-struct Accepted<'a> {
-    /// 1.
-    version: u32,
-    record: &'a str,
-    #[serde(rename = "accepted")]
-    acceptance: &'a Acceptance,
-    /// The SHA-256 of the record's bytes.
-    record_sha256: &'a str,
-    /// The key whose MAC authenticates it; without one, it counts once the configuration
-    /// lists its SHA-256 under `records.acceptances`.
-    mac_key: Option<String>,
-    /// Up to when Object Lock keeps the record; none where it does not.
-    locked_until: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Listed<'a> {
-    /// 1.
-    version: u32,
-    accepted: &'a [AcceptanceRecord],
-    /// Records that are missing, altered or none, by key, with why.
-    faults: &'a [(String, String)],
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
@@ -180,13 +153,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let mac_key = trust.mac_key.as_ref().map(|key| key.arn().to_string());
     let locked_until = locked_until(&target, &record).await?;
     match context.format {
-        Format::Json => context.json(&Accepted {
-            version: 1,
-            record: &record,
-            acceptance: &accepted,
-            record_sha256: &sha256,
+        Format::Json => context.document(contract::Report {
+            acceptance: (&accepted).into(),
+            record_key: record,
+            record_sha256: sha256.clone(),
             mac_key: mac_key.clone(),
-            locked_until: locked_until.map(|until| until.to_string()),
+            locked_until,
         })?,
         Format::Text => context.out.data(format_args!("accepted: recorded as {record}"))?,
     }
@@ -291,10 +263,7 @@ async fn list(context: &Context) -> Result<Exit, CliError> {
         context.out.warn(format_args!("{}: {}", plain(key), plain(reason)));
     }
     match context.format {
-        Format::Json => {
-            let listed = Listed { version: 1, accepted: &all.records, faults: &all.faults };
-            context.json(&listed)?;
-        }
+        Format::Json => context.document(contract::List::new(&all.records, &all.faults))?,
         Format::Text if all.records.is_empty() => context.out.note("nothing was accepted"),
         Format::Text => context.out.data(table(&all.records).trim_fmt())?,
     }

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use serde::Serialize;
 
 use super::{CliError, Context, Exit, Format};
 use crate::{
     aws::ErrorKind,
-    names::{AccountId, OrgId},
     org::{Entry, Organization, Surveyed, survey},
+    report::contract::accounts::{Report, Summary},
     report::drift::plain,
 };
 
@@ -22,38 +21,10 @@ use crate::{
 #[command(after_help = "\
 Examples:
   orgtrail accounts
-  orgtrail accounts --format json | jq '.accounts[] | select(.entry.status == \"failed\")'
+  orgtrail accounts --format json | jq '.accounts[] | select(.access.status == \"failed\")'
 
 Exit code 14 where an account could not be entered.")]
 pub(super) struct Args {}
-
-/// The JSON contract. Fields may be added; `version` grows when one changes
-/// its meaning or goes.
-#[derive(Debug, Serialize)]
-struct Report {
-    /// 1.
-    version: u32,
-    organization: Head,
-    /// Who the credentials at the start belong to: an ARN.
-    caller: String,
-    accounts: Vec<Surveyed>,
-    summary: Summary,
-}
-
-#[derive(Debug, Serialize)]
-struct Head {
-    id: OrgId,
-    management_account: AccountId,
-    all_features: bool,
-}
-
-#[derive(Debug, Default, Serialize, PartialEq, Eq)]
-struct Summary {
-    accounts: usize,
-    entered: usize,
-    failed: usize,
-    left_out: usize,
-}
 
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.config()?;
@@ -64,20 +35,11 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError
     let bar = context.out.progress("entering accounts", organization.accounts.len());
     let accounts = survey(&aws, &organization, declared, |_| bar.inc(1)).await;
     bar.finish_and_clear();
-    let summary = summarize(&accounts);
+    let summary = Summary::of(&accounts);
     let complete = summary.failed == 0 && !context.stop.is_requested();
     let exit = if complete { Exit::Clean } else { Exit::Incomplete };
     match context.format {
-        Format::Json => {
-            let Organization { id, management_account, all_features, .. } = organization;
-            context.json(&Report {
-                version: 1,
-                organization: Head { id, management_account, all_features },
-                caller: aws.caller().arn.to_string(),
-                accounts,
-                summary,
-            })?;
-        }
+        Format::Json => context.document(Report::new(&organization, &accounts))?,
         Format::Text => {
             context.head()?;
             context.out.data(table(&accounts).trim_fmt())?;
@@ -85,26 +47,14 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError
                 "{} accounts in {}: {} entered, {} failed, {} left out",
                 summary.accounts,
                 organization.id,
-                summary.entered,
+                summary.granted,
                 summary.failed,
-                summary.left_out
+                summary.excluded
             ));
             tell_failures(context, &accounts);
         }
     }
     Ok(exit)
-}
-
-fn summarize(accounts: &[Surveyed]) -> Summary {
-    let mut summary = Summary { accounts: accounts.len(), ..Summary::default() };
-    for account in accounts {
-        match account.entry {
-            Entry::Entered { .. } => summary.entered += 1,
-            Entry::Failed { .. } => summary.failed += 1,
-            Entry::LeftOut { .. } => summary.left_out += 1,
-        }
-    }
-    summary
 }
 
 fn table(accounts: &[Surveyed]) -> Table {

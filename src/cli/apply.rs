@@ -1,13 +1,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use super::ending::unless_stopped;
+use super::plan_file::{check_fresh, open};
 use super::provision::{Looked, PlanOptions, exit_of};
 use super::{CliError, Context, Exit, Format};
 use crate::plan::apply::{Outcome, Stale, StepResult, apply_until, settle};
-use crate::plan::{Confirmation, Plan, plan};
+use crate::plan::{Confirmation, plan};
+use crate::report::contract::ApplyReport;
 use crate::resources::observe;
 
 /// Make AWS what the config declares.
@@ -65,22 +65,14 @@ impl Confirmations {
     }
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
-    format: &'static str,
-    version: u32,
-    steps: &'a [StepResult],
-    remaining: &'a Plan,
-}
-
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     if let Some(path) = &args.plan {
         context.warn_of_others(path);
     }
-    let saved = args.plan.as_deref().map(Plan::open).transpose()?;
+    let saved = args.plan.as_deref().map(open).transpose()?;
     let looked = unless_stopped(context, Box::pin(args.options.look(context))).await??;
     if let (Some(path), Some(saved)) = (&args.plan, saved) {
-        saved.check_fresh(&looked.plan, path)?;
+        check_fresh(&saved, &looked.plan, path)?;
     }
     let ask = args.plan.is_none();
     let results = carry_out(&looked, args.confirmations, context, ask).await?;
@@ -99,12 +91,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             }
             context.out.data(left.to_text())?;
         }
-        Format::Json => context.json(&Report {
-            format: "orgtrail-apply",
-            version: 1,
-            steps: &results,
-            remaining: &left,
-        })?,
+        Format::Json => context.document(ApplyReport::new(&results, &left))?,
     }
     let failed = results.iter().any(|result| result.outcome != Outcome::Done);
     let refused = results.iter().any(|result| matches!(result.outcome, Outcome::Refused { .. }));

@@ -189,7 +189,7 @@ impl From<CopyWay> for ServerSide {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let done = once(&args, context).await?;
     match context.format {
-        Format::Json => context.json(&done.json())?,
+        Format::Json => context.document(done.document())?,
         Format::Text => {
             context.head()?;
             done.tell(context)?;

@@ -5,9 +5,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use indicatif::{BinaryBytes, HumanCount};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::Serialize;
 
-use super::sources::{self, Missing};
+use super::sources;
 use super::{CliError, Context, Exit, Format, consolidate};
 use crate::archive::consolidate::census;
 use crate::archive::consolidate::discover::{self, Selected, Unread};
@@ -21,6 +20,8 @@ use crate::cost::Usd;
 use crate::cost::duplicates::{Duplicate, duplicate};
 use crate::cost::prices::{self, KMS_KEY_MONTH, PriceList};
 use crate::cost::storage::{ClassCost, Holdings, holdings};
+use crate::report::contract::sources::{Counting, MissingSource};
+use crate::report::contract::{self, cost};
 use crate::report::drift::plain;
 
 /// Sources and lanes that are looked at at once.
@@ -49,18 +50,16 @@ pub(crate) struct Args {
     exact: bool,
 }
 
-/// The JSON contract. Fields may be added; `version` grows when one changes
-/// its meaning or goes.
-#[derive(Debug, Serialize)]
+/// What is known of the costs.
+#[derive(Debug)]
 struct Report {
-    version: u32,
     prices: PriceList,
     /// Whether the organization trail records the first, free copy; `None`
     /// where that could not be read.
     organization_trail_logs: Option<bool>,
     duplicates: Vec<Duplicate>,
     /// Sources whose buckets were deleted.
-    missing: Vec<Missing>,
+    missing: Vec<MissingSource>,
     /// Sources that the config leaves where they are; not looked at.
     excluded: Vec<Source>,
     storage: Vec<ClassCost>,
@@ -69,12 +68,34 @@ struct Report {
     duplicates_usd_a_month: Usd,
     storage_usd_a_month: Usd,
     total_usd_a_month: Usd,
-    unread: Vec<Unread>,
-    /// Buckets and trails that could not be read, with why.
-    unreadable: Vec<String>,
+    /// Buckets and trails that could not be read.
+    unreadable: Vec<NotRead>,
+}
+
+impl Report {
+    fn document(&self, unread: &[Unread]) -> cost::Report {
+        let failure =
+            |it: &NotRead| cost::FailedRead { reason: it.reason.clone(), hint: it.hint.clone() };
+        cost::Report {
+            prices: contract::prices::PriceList::current(),
+            organization_trail_logging: self.organization_trail_logs,
+            duplicates: self.duplicates.iter().map(cost::Duplicate::from).collect(),
+            missing_sources: self.missing.clone(),
+            excluded_sources: self.excluded.iter().map(contract::sources::Source::from).collect(),
+            storage: self.storage.iter().map(cost::StoredObjects::from).collect(),
+            storage_counting: if self.storage_exact { Counting::Exact } else { Counting::Sampled },
+            kms_key_usd_per_month: self.kms_key_usd_a_month.0,
+            duplicates_usd_per_month: self.duplicates_usd_a_month.0,
+            storage_usd_per_month: self.storage_usd_a_month.0,
+            total_usd_per_month: self.total_usd_a_month.0,
+            unreadable_regions: sources::unreadable_regions(unread),
+            failures: self.unreadable.iter().map(failure).collect(),
+        }
+    }
 }
 
 /// What could not be read.
+#[derive(Debug)]
 struct NotRead {
     reason: String,
     hint: Option<String>,
@@ -95,7 +116,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let logs = keep(organization_trail_logs(&aws, &config).await, &mut unreadable);
     let Selected { sources, excluded } = discover::selected(&legacy.found.trails, &config);
     let located = sources::located(&aws, &config, Some(&legacy.organization), sources).await;
-    let missing: Vec<Missing> = located.missing.into_iter().map(Missing::from).collect();
+    let missing: Vec<MissingSource> =
+        located.missing.into_iter().map(MissingSource::from).collect();
     for (source, why) in located.unreadable {
         let reason = format!("{}: {}", source.name(), why.reason);
         unreadable.push(NotRead { reason, hint: why.hint });
@@ -106,7 +128,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let duplicates_usd_a_month = duplicates.iter().map(|one| one.usd_a_month).sum();
     let storage_usd_a_month = held.usd_a_month();
     let report = Report {
-        version: 1,
         prices: prices::LIST,
         organization_trail_logs: logs,
         storage: held.costs(),
@@ -118,18 +139,18 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         duplicates,
         missing,
         excluded,
-        unread: legacy.found.unread.clone(),
-        unreadable: unreadable.iter().map(|one| one.reason.clone()).collect(),
+        unreadable,
     };
-    let complete =
-        report.unread.is_empty() && report.unreadable.is_empty() && !context.stop.is_requested();
+    let complete = legacy.found.unread.is_empty()
+        && report.unreadable.is_empty()
+        && !context.stop.is_requested();
     match context.format {
-        Format::Json => context.json(&report)?,
+        Format::Json => context.document(report.document(&legacy.found.unread))?,
         Format::Text => {
             context.head()?;
             tell(context, &report)?;
             sources::tell_unread(context, &legacy.found);
-            for NotRead { reason, hint } in &unreadable {
+            for NotRead { reason, hint } in &report.unreadable {
                 context.out.warn(plain(reason));
                 if let Some(hint) = hint {
                     context.out.warn(format_args!("  hint: {}", plain(hint)));

@@ -1,12 +1,12 @@
 //! `orgtrail coverage`
 
 use comfy_table::{ContentArrangement, Table, presets};
-use serde::Serialize;
 
 use super::provision::PlanOptions;
 use super::{CliError, Context, Exit, Format, drift};
 use crate::aws::Seen;
 use crate::checks::{Cell, Coverage, look_at_accounts};
+use crate::report::contract::coverage::Report;
 use crate::report::drift::plain;
 
 /// Which accounts and Regions the organization trail covers
@@ -21,15 +21,6 @@ Examples:
   orgtrail coverage --format json | jq '.accounts[] | select(any(.cells[]; .state == \"uncovered\"))'")]
 pub(crate) struct Args {}
 
-/// The JSON contract. Fields may be added; `version` grows when one changes
-/// its meaning or goes.
-#[derive(Serialize)]
-struct Report<'a> {
-    version: u32,
-    #[serde(flatten)]
-    coverage: &'a Coverage,
-}
-
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError> {
     let (aws, desired) = drift::declared(PlanOptions::default(), context).await?;
     let bar = drift::Bar::of(context);
@@ -39,9 +30,10 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError
         Seen::Unreadable(error) => return Err(error.into()),
         accounts => accounts,
     };
-    let coverage = Coverage::of(&desired, &accounts, aws.now());
+    let now = aws.now();
+    let coverage = Coverage::of(&desired, &accounts, now);
     match context.format {
-        Format::Json => context.json(&Report { version: 1, coverage: &coverage })?,
+        Format::Json => context.document(Report::new(&coverage, now))?,
         Format::Text => {
             context.head()?;
             context.out.data(table(&coverage).trim_fmt())?;

@@ -1,7 +1,5 @@
 use std::fmt::Write as _;
 
-use serde::Serialize;
-
 use super::apply::{stopped_at, tell};
 use super::ending::unless_stopped;
 use super::provision::{Looked, PlanOptions};
@@ -9,6 +7,7 @@ use super::{CliError, Context, Exit, Format};
 use crate::plan::Plan;
 use crate::plan::apply::{Outcome, StepResult};
 use crate::plan::destroy::{Remains, destroy_until, plan_destroy, remains};
+use crate::report::contract::DestroyReport;
 
 /// Take the trail, its alarms and its guardrail away; never data.
 ///
@@ -31,15 +30,6 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     options: PlanOptions,
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    format: &'static str,
-    version: u32,
-    plan: &'a Plan,
-    steps: &'a [StepResult],
-    remains: &'a [Remains],
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
@@ -75,13 +65,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             }
             context.out.data(text(&plan, &remains))?;
         }
-        Format::Json => context.json(&Report {
-            format: "orgtrail-destroy",
-            version: 1,
-            plan: &plan,
-            steps: &results,
-            remains: &remains,
-        })?,
+        Format::Json => context.document(DestroyReport::new(&plan, &results, &remains))?,
     }
     let failed = results.iter().any(|result| result.outcome != Outcome::Done);
     let unreadable = plan.has_unreadable() || remains.iter().any(|one| one.unreadable);

@@ -16,7 +16,8 @@ use crate::checks::{CATALOGUE, Facts, Finding, PLAN_EMPTY, Progress, Run, Severi
 use crate::local_file;
 use crate::plan::apply::settle;
 use crate::plan::{Plan, plan};
-use crate::report::drift::{Format, RenderError, document, render};
+use crate::report::contract::{self, ReadError};
+use crate::report::drift::{Format, RenderError, render};
 use crate::resources::{Desired, OrganizationFacts};
 use crate::words::json_fault;
 
@@ -126,7 +127,7 @@ fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, CliE
     }
     match format {
         Format::Text => Ok(format!("{}\n{text}", head.join("\n"))),
-        Format::Json => context.json_text(&document(run)),
+        Format::Json => context.document_text(contract::drift::Report::from(run)),
         Format::Html => {
             let line = maud::html! { @for line in &head { p { (line) } } }.into_string();
             Ok(text.replacen("</h1>", &format!("</h1>{line}"), 1))
@@ -257,17 +258,22 @@ const LONGEST_BASELINE: u64 = 1 << 30;
 fn read(path: &Path) -> Result<Run, CliError> {
     let failed = |source| ReportError { path: path.to_owned(), doing: "reading", source };
     let text = local_file::read(path, LONGEST_BASELINE).map_err(failed)?;
-    let run: Run = serde_json::from_slice(&text).map_err(|error| {
-        let (path, fault) = (path.display(), json_fault(&error));
-        let message = format!("{path} is no report of `orgtrail drift`: {fault}");
+    let report = contract::read::<contract::drift::Report>(&text).map_err(|error| {
+        let path = path.display();
+        let message = match &error {
+            ReadError::OtherVersion { found, expected } => {
+                format!("{path} is a report of version {found}, expected {expected}")
+            }
+            ReadError::OtherDocument { .. } => {
+                format!("{path} is not a report of `orgtrail drift`: {error}")
+            }
+            ReadError::Malformed(error) => {
+                format!("{path} is not a report of `orgtrail drift`: {}", json_fault(error))
+            }
+        };
         CliError::usage(message).with_hint("save one with `orgtrail drift --format json`")
     })?;
-    if run.version == Run::VERSION {
-        return Ok(run);
-    }
-    let (found, wanted) = (run.version, Run::VERSION);
-    let message = format!("{} is a report of version {found}, expected {wanted}", path.display());
-    Err(CliError::usage(message).with_hint("save one anew with `orgtrail drift --format json`"))
+    Ok(report.into())
 }
 
 fn report(text: &str) -> Result<(Format, PathBuf), String> {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use self::pack::{NotPacked, Packer};
 use super::ending::unless_stopped;
@@ -25,6 +24,8 @@ use crate::archive::verify::public_keys::PublicKeySet;
 use crate::archive::verify::run::{KeyRing, Verification};
 use crate::archive::verify::source::Source;
 use crate::names::Region;
+use crate::report::contract::verification::Report;
+use crate::report::contract::{Emitted, evidence};
 use crate::report::verification::{self, Subject};
 
 /// Where consolidation keeps its records, below the archive's prefix.
@@ -66,22 +67,6 @@ pub(crate) struct Args {
     /// The file to write.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-}
-
-/// The JSON contract. Fields may be added; `version` grows when one changes its
-/// meaning or goes.
-#[derive(Debug, Serialize)]
-struct Packed {
-    /// 1.
-    version: u32,
-    bundle: String,
-    files: usize,
-    /// What chains came from and is not in it, with the reason.
-    left_out: Vec<String>,
-    size_bytes: u64,
-    sha256_of_manifest: String,
-    /// Whether what is packed is proven.
-    proven: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
@@ -197,17 +182,16 @@ fn tell(
 ) -> Result<(), CliError> {
     let text = serde_json::to_vec_pretty(manifest)
         .map_err(|error| CliError::new(error, Exit::Unexpected))?;
-    let packed = Packed {
-        version: 1,
+    let packed = evidence::Report {
         bundle: args.output.display().to_string(),
         files: manifest.files.len(),
-        left_out: manifest.left_out.clone(),
+        omitted: manifest.left_out.clone(),
         size_bytes: manifest.files.iter().map(|file| file.size_bytes).sum(),
-        sha256_of_manifest: crate::archive::verify::digest::sha256_hex(&text),
+        manifest_sha256: crate::archive::verify::digest::sha256_hex(&text),
         proven: exit(verification.severity()) == Exit::Clean,
     };
     match context.format {
-        Format::Json => context.json(&packed),
+        Format::Json => context.document(packed),
         Format::Text => {
             context.head()?;
             context.out.data(verification::text(subject, verification))?;
@@ -216,12 +200,12 @@ fn tell(
             }
             context.out.note(format_args!(
                 "{}: {} files, {} bytes, SHA-256 of the manifest {}",
-                packed.bundle, packed.files, packed.size_bytes, packed.sha256_of_manifest
+                packed.bundle, packed.files, packed.size_bytes, packed.manifest_sha256
             ));
             context.out.note(format_args!(
                 "hand that SHA-256 over separately from the bundle, to verify it with: orgtrail \
                  verify {} --manifest-sha256 {}",
-                packed.bundle, packed.sha256_of_manifest
+                packed.bundle, packed.manifest_sha256
             ));
             Ok(())
         }
@@ -280,7 +264,7 @@ fn pack_report(
     subject: &Subject,
     verification: &Verification,
 ) -> Result<(), CliError> {
-    let json = serde_json::to_vec_pretty(&verification::json(subject, verification))
+    let json = serde_json::to_vec_pretty(&Emitted::new(Report::new(subject, verification)))
         .map_err(|error| CliError::new(error, Exit::Unexpected))?;
     bundle.file(REPORT_JSON, &json)?;
     bundle.file(REPORT_TEXT, verification::text(subject, verification).as_bytes())?;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
-
 use super::{CliError, Context, Exit, Format};
 use crate::checks::{CATALOGUE, Check};
 use crate::config::nearest;
+use crate::report::contract::Emitted;
+use crate::report::contract::checks::Catalogue;
 
 /// Tell all about a check: what, why, how to mend it
 ///
@@ -23,40 +23,11 @@ pub(crate) struct Args {
     check: Option<String>,
 }
 
-/// The JSON contract. Fields may be added; `version` grows when one changes
-/// its meaning or goes.
-#[derive(Serialize)]
-struct Report {
-    version: u32,
-    checks: Vec<Explained>,
-}
-
-#[derive(Serialize)]
-struct Explained {
-    id: &'static str,
-    title: &'static str,
-    severity: crate::checks::Severity,
-    why: &'static str,
-    fix: &'static str,
-    resources: &'static [&'static str],
-    mappings: &'static [crate::checks::Mapping],
-}
-
-impl Explained {
-    fn of(check: &Check) -> Self {
-        let Check { id, title, severity, why, fix, resources, mappings, .. } = *check;
-        Self { id, title, severity, why, fix, resources, mappings }
-    }
-}
-
 #[expect(clippy::unused_async, reason = "every command's entry is")]
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let checks = chosen(args.check.as_slice())?;
     match (context.format, checks.as_slice()) {
-        (Format::Json, checks) => {
-            let checks = checks.iter().map(|check| Explained::of(check)).collect();
-            context.out.json(&Report { version: 1, checks })?;
-        }
+        (Format::Json, checks) => context.out.json(&Emitted::new(Catalogue::new(checks)))?,
         (Format::Text, [check]) if args.check.is_some() => context.out.data(text(check))?,
         (Format::Text, checks) => {
             let width = checks.iter().map(|check| check.id.len()).max().unwrap_or_default();

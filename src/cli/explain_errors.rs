@@ -4,7 +4,6 @@
 use super::{Exit, Explain};
 use crate::aws::ErrorKind;
 use crate::org::IdentityError;
-use crate::plan::PlanFileError;
 use crate::plan::apply::{ApplyRefused, Stale};
 use crate::plan::mfa_delete::MfaDeleteError;
 use crate::plan::retire::{Left, RetireError};
@@ -63,25 +62,6 @@ impl Explain for OrganizationError {
         match self {
             Self::Unreadable(error) => error.exit(),
             Self::OtherManagement { .. } => Exit::Usage,
-        }
-    }
-}
-
-impl Explain for PlanFileError {
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Io { .. } => "check the path, its owner and mode".to_owned(),
-            Self::Malformed { .. } => "write one with `orgtrail plan --out FILE`".to_owned(),
-            Self::OtherVersion { .. } | Self::Stale { .. } => {
-                "plan again with `orgtrail plan --out FILE`, read it, then apply that".to_owned()
-            }
-        })
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Stale { .. } => Exit::Refused,
-            _ => Exit::Usage,
         }
     }
 }

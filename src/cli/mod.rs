@@ -38,6 +38,7 @@ mod mfa_delete;
 mod output;
 mod output_path;
 mod plan;
+mod plan_file;
 mod progress;
 mod provision;
 mod records;

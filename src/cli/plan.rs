@@ -1,8 +1,10 @@
 use std::path::PathBuf;
 
 use super::output_path::check_writable;
+use super::plan_file::save;
 use super::provision::{PlanOptions, exit_of};
 use super::{CliError, Context, Exit, Format};
+use crate::report::contract;
 
 /// Show what `apply` would change, without changing anything.
 ///
@@ -35,10 +37,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             context.head()?;
             context.out.data(looked.plan.to_text())?;
         }
-        Format::Json => context.json(&looked.plan.to_document())?,
+        Format::Json => context.document(contract::plan::Plan::from(&looked.plan))?,
     }
     if let Some(path) = &args.out {
-        looked.plan.save(path)?;
+        save(&looked.plan, path)?;
         context.out.note(format!("saved to {}", path.display()));
     }
     Ok(exit_of(&looked.plan))

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{BinaryBytes, HumanCount};
-use serde::Serialize;
 
 use super::trust::trust;
 use super::{CliError, Context, Exit, Format, consolidate};
@@ -13,7 +12,7 @@ use crate::{
         history::{Fault, History, PastRun, history},
         ledger::Ledger,
     },
-    report::drift::plain,
+    report::{contract::records::Report, drift::plain},
 };
 
 /// What every consolidation did, and whether its records are unaltered
@@ -37,23 +36,6 @@ pub(crate) struct Args {}
 /// What records without codes cannot prove.
 const NOT_AUTHENTICATED: &str = "no `records.mac_key` is declared: anyone who can write below `orgtrail/` in the archive can add a record, so that `consolidate` lists every day again and `verify` proves the logs without them";
 
-/// The JSON contract. Fields may be added; `version` grows when one changes
-/// its meaning or goes.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    version: u32,
-    /// Whether the records are complete, in order and unaltered.
-    consistent: bool,
-    /// Whether it is known who wrote them.
-    authenticated: bool,
-    /// Why not; none where it is known of every record.
-    not_authenticated: Option<String>,
-    /// The key whose codes authenticate them, where one is declared.
-    mac_key: Option<String>,
-    #[serde(flatten)]
-    history: &'a History,
-}
-
 pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.config()?;
     let aws = context.aws_of_member(&config).await?;
@@ -65,14 +47,9 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
     let mac_key = ledger.mac_key().map(|key| key.arn().to_string());
     let not_authenticated = not_authenticated(mac_key.as_deref(), &history);
     match context.format {
-        Format::Json => context.json(&Report {
-            version: 3,
-            consistent,
-            authenticated: not_authenticated.is_none(),
-            not_authenticated,
-            mac_key: mac_key.clone(),
-            history: &history,
-        })?,
+        Format::Json => {
+            context.document(Report::new(&history, mac_key.clone(), not_authenticated))?;
+        }
         Format::Text => {
             context.head()?;
             tell(context, &history, mac_key.as_deref(), not_authenticated.as_deref())?;

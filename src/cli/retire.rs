@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use self::bucket::Bucket;
 use super::ending::unless_stopped;
@@ -38,6 +37,7 @@ use crate::names::{AccountId, Arn, BucketName, Region, TrailName};
 use crate::org::{Organization, known_regions};
 use crate::plan::apply::Stale;
 use crate::plan::retire::Retirement;
+use crate::report::contract::retirement as contract;
 use crate::report::drift::plain;
 use crate::resources::EventSelectors;
 
@@ -71,18 +71,6 @@ pub(crate) struct Args {
     confirm_weakened_guard: bool,
 }
 
-/// The JSON contract. Fields may be added; `version` grows when one changes
-/// its meaning or goes.
-#[derive(Debug, Serialize)]
-struct Outcome<'a> {
-    version: u32,
-    trail: &'a Arn,
-    conditions: &'a [Condition],
-    may_go: bool,
-    retired: bool,
-    bucket: Option<Bucket>,
-}
-
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
     let config = context.config()?;
     let organization_trail = refuse_own(&args.trail, &config)?;
@@ -104,15 +92,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             args.trail
         ));
         if context.format == Format::Json {
-            let gone = Outcome {
-                version: 1,
-                trail: &args.trail,
-                conditions: &[],
-                may_go: true,
+            context.document(contract::Report {
+                trail: args.trail,
+                conditions: Vec::new(),
+                deletable: true,
                 retired: true,
                 bucket: None,
-            };
-            context.json(&gone)?;
+            })?;
         }
         return Ok(Exit::Clean);
     };
@@ -174,13 +160,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     };
     let bucket = seen.held.as_ref().map(|held| Bucket::of(&trail, held));
     match context.format {
-        Format::Json => context.json(&Outcome {
-            version: 1,
-            trail: &trail.arn,
-            conditions: &seen.conditions,
-            may_go: seen.may_go(),
+        Format::Json => context.document(contract::Report {
+            trail: trail.arn.clone(),
+            conditions: seen.conditions.iter().map(contract::Condition::from).collect(),
+            deletable: seen.may_go(),
             retired,
-            bucket,
+            bucket: bucket.as_ref().map(Bucket::document),
         })?,
         Format::Text => {
             if let Some(bucket) = bucket {

@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     CliError, Context, Exit, Format, Output, consolidate, drift,
@@ -17,6 +15,9 @@ use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
 use crate::aws::At as _;
 use crate::checks::{self, Verdict};
+use crate::report::contract::round::{PartDocument, PartReport};
+use crate::report::contract::verification::Report;
+use crate::report::contract::{self, Emitted};
 use crate::report::{self, drift::plain, verification};
 
 /// Do a round: consolidate, verify, look for drift, once, for a scheduler
@@ -52,8 +53,7 @@ pub(crate) struct Args {
 }
 
 /// What a round is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 enum Part {
     /// Bring the logs of legacy trails into the archive.
     Consolidate,
@@ -77,35 +77,73 @@ impl Part {
     }
 }
 
-/// The JSON contract. Fields may be added; `version` grows when one changes
-/// its meaning or goes.
-#[derive(Debug, Serialize)]
+/// A round at its end.
+#[derive(Debug)]
 struct Round {
-    version: u32,
-    program: String,
     begun_at: Timestamp,
     ended_at: Timestamp,
-    /// The exit code, and what it says in a word.
-    code: u8,
-    verdict: &'static str,
+    exit: Exit,
     parts: Vec<Outcome>,
 }
 
 /// A part at its end.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 struct Outcome {
     part: Part,
-    code: u8,
-    verdict: &'static str,
+    exit: Exit,
     begun_at: Timestamp,
     ended_at: Timestamp,
     /// All of it in a line.
     summary: String,
     /// What the part's own command prints under `--format json`; absent where
     /// it failed or was not begun.
-    report: Option<Value>,
-    #[serde(skip)]
-    exit: Exit,
+    report: Option<PartDocument>,
+}
+
+impl Round {
+    fn document(&self) -> contract::round::Report {
+        contract::round::Report {
+            program: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
+            started_at: self.begun_at,
+            ended_at: self.ended_at,
+            exit_code: self.exit.code(),
+            outcome: self.exit.into(),
+            parts: self.parts.iter().map(PartReport::from).collect(),
+        }
+    }
+}
+
+impl From<&Outcome> for PartReport {
+    fn from(ended: &Outcome) -> Self {
+        Self {
+            part: match ended.part {
+                Part::Consolidate => contract::round::Part::Consolidate,
+                Part::Verify => contract::round::Part::Verify,
+                Part::Drift => contract::round::Part::Drift,
+            },
+            exit_code: ended.exit.code(),
+            outcome: ended.exit.into(),
+            started_at: ended.begun_at,
+            ended_at: ended.ended_at,
+            summary: ended.summary.clone(),
+            report: ended.report.clone(),
+        }
+    }
+}
+
+impl From<Exit> for contract::round::Outcome {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Clean => Self::Clean,
+            Exit::Unexpected => Self::Unexpected,
+            Exit::Usage => Self::Usage,
+            Exit::ChangesPending => Self::ChangesPending,
+            Exit::Drift => Self::Drift,
+            Exit::Refused => Self::Refused,
+            Exit::IntegrityFailure => Self::IntegrityFailure,
+            Exit::Incomplete => Self::Incomplete,
+        }
+    }
 }
 
 /// What the round's own consolidation came to.
@@ -137,7 +175,7 @@ impl Brought {
 struct Came {
     exit: Exit,
     summary: String,
-    report: Option<Value>,
+    report: Option<PartDocument>,
     /// Whether a person wants no more.
     stopped: bool,
 }
@@ -176,25 +214,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         stopped |= came.stopped;
         parts.push(Outcome {
             part: *part,
-            code: came.exit.code(),
-            verdict: came.exit.word(),
+            exit: came.exit,
             begun_at,
             ended_at: context.now(),
             summary: came.summary,
             report: came.report,
-            exit: came.exit,
         });
     }
     let mut exit = Exit::gravest(parts.iter().map(|ended| ended.exit));
-    let round = Round {
-        version: 1,
-        program: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
-        begun_at,
-        ended_at: context.now(),
-        code: exit.code(),
-        verdict: exit.word(),
-        parts,
-    };
+    let round = Round { begun_at, ended_at: context.now(), exit, parts };
     if let Some(path) = &args.report
         && let Err(error) = write(path, &round, context)
     {
@@ -203,7 +231,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         exit = Exit::gravest([exit, Exit::Unexpected]);
     }
     match context.format {
-        Format::Json => context.json(&round)?,
+        Format::Json => context.document(round.document())?,
         Format::Text => context.out.data(summary(&round))?,
     }
     Ok(exit)
@@ -260,7 +288,7 @@ async fn consolidated(
     let came = Came {
         exit: done.exit(),
         summary: done.headline(),
-        report: Some(value(&done.json())?),
+        report: Some(PartDocument::Consolidation(Box::new(Emitted::new(done.document())))),
         stopped: done.stopped(),
     };
     *brought = Some(Brought::What(Box::new(done)));
@@ -316,10 +344,11 @@ async fn verified(
         exit = Exit::Incomplete;
         summary.push_str("; what is missing may not have been brought yet");
     }
+    let document = Emitted::new(Report::new(&subject, &verification));
     Ok(Came {
         exit,
         summary,
-        report: Some(value(&verification::json(&subject, &verification))?),
+        report: Some(PartDocument::Verification(Box::new(document))),
         stopped: stopped || brought.as_ref().is_some_and(Brought::stopped),
     })
 }
@@ -378,14 +407,12 @@ async fn drifted(context: &Context, quiet: &Context) -> Result<Came, CliError> {
     if context.format == Format::Text {
         context.out.data(report::drift::text(&run))?;
     }
-    let unreportable = |error| CliError::new(error, Exit::Unexpected);
-    let json = report::drift::json(&run).map_err(unreportable)?;
-    let report: Value = serde_json::from_str(&json).map_err(unreportable)?;
+    let report = Emitted::new(contract::drift::Report::from(&run));
     let broken = run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
     Ok(Came {
         exit: drift::exit_of(&run, checks::Severity::Low, context),
         summary: format!("{} findings, {} of them broken", run.findings.len(), broken.count()),
-        report: Some(report),
+        report: Some(PartDocument::Drift(Box::new(report))),
         stopped: context.stop.is_requested(),
     })
 }
@@ -396,16 +423,12 @@ impl Came {
     }
 }
 
-fn value(report: &impl Serialize) -> Result<Value, CliError> {
-    serde_json::to_value(report).map_err(|error| CliError::new(error, Exit::Unexpected))
-}
-
 /// The round in a few lines: what each part came to, and all of it.
 fn summary(round: &Round) -> String {
     let mut text = String::new();
     for ended in &round.parts {
         let seconds = ended.ended_at.duration_since(ended.begun_at).as_secs();
-        let (part, verdict) = (ended.part.word(), ended.verdict);
+        let (part, verdict) = (ended.part.word(), ended.exit.word());
         // Writing to a string does not fail.
         let _ =
             writeln!(text, "{part:<12} {verdict:<18} {seconds:>6} s  {}", plain(&ended.summary));
@@ -414,14 +437,16 @@ fn summary(round: &Round) -> String {
     let _ = writeln!(
         text,
         "{:<12} {:<18} {seconds:>6} s  exit code {}",
-        "round", round.verdict, round.code
+        "round",
+        round.exit.word(),
+        round.exit.code()
     );
     text
 }
 
 /// Writes the report, with whom the round was signed in as.
 fn write(path: &Path, round: &Round, context: &Context) -> Result<(), CliError> {
-    let mut text = context.json_text(round)?;
+    let mut text = context.document_text(round.document())?;
     text.push('\n');
     Ok(replace(path, text.as_bytes())?)
 }

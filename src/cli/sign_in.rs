@@ -1,13 +1,11 @@
 //! How commands sign in to AWS.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
-use serde::Serialize;
 
 use std::time::Duration;
 
@@ -17,6 +15,7 @@ use crate::{
     config::{Config, Origin, Roles},
     names::{AccountId, BucketName, Region},
     org::{Identity, Needs, enter_archive},
+    report::contract::{self, Document, Emitted, EnvironmentOverride},
     resources::archive_bucket::{ArchiveBucket, elsewhere},
 };
 
@@ -31,7 +30,7 @@ pub(super) struct SignedIn(Arc<Session>);
 struct Session {
     identity: OnceLock<Identity>,
     /// The keys of the config that environment variables set.
-    overrides: OnceLock<Vec<Override>>,
+    overrides: OnceLock<Vec<EnvironmentOverride>>,
     /// The newest one, which knows AWS's time best.
     aws: Mutex<Option<Aws>>,
 }
@@ -39,32 +38,11 @@ struct Session {
 /// The variable that names the configuration, and the option that it stands for.
 const CONFIG_VARIABLE: (&str, &str) = ("ORGTRAIL_CONFIG", "--config");
 
-/// A key of the config that an environment variable sets.
-#[derive(Debug, Clone, Serialize)]
-struct Override {
-    key: String,
-    variable: String,
-    /// The file, where the variable names the configuration itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
-}
-
-impl fmt::Display for Override {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is set by the environment: ${}", self.key, self.variable)?;
-        self.file.as_ref().map_or(Ok(()), |file| write!(f, " ({file})"))
-    }
-}
-
-/// A report with whom it was made as.
-#[derive(Serialize)]
-struct Identified<'a, T: Serialize> {
-    #[serde(flatten)]
-    report: &'a T,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    identity: Option<&'a Identity>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    environment_overrides: &'a [Override],
+/// A setting that an environment variable changed, for people.
+fn in_words(changed: &EnvironmentOverride) -> String {
+    let EnvironmentOverride { setting, variable, file } = changed;
+    let file = file.as_ref().map(|file| format!(" ({file})")).unwrap_or_default();
+    format!("{setting} is set by the environment: ${variable}{file}")
 }
 
 impl Context {
@@ -171,16 +149,18 @@ impl Context {
     /// Notes which keys of the config environment variables set, for the reports.
     pub(super) fn set_overrides(&self, origins: &BTreeMap<String, Origin>) {
         let overrides = origins.iter().filter_map(|(key, origin)| match origin {
-            Origin::Environment { variable } => {
-                Some(Override { key: key.clone(), variable: variable.clone(), file: None })
-            }
+            Origin::Environment { variable } => Some(EnvironmentOverride {
+                setting: key.clone(),
+                variable: variable.clone(),
+                file: None,
+            }),
             _ => None,
         });
         let (variable, option) = CONFIG_VARIABLE;
         let named = self.environment.var(variable).filter(|path| !path.is_empty());
         let named = named.filter(|path| Path::new(path) == self.config_path);
-        let of_file = named.map(|path| Override {
-            key: option.to_owned(),
+        let of_file = named.map(|path| EnvironmentOverride {
+            setting: option.to_owned(),
             variable: variable.to_owned(),
             file: Some(path.to_owned()),
         });
@@ -188,7 +168,7 @@ impl Context {
         let _ = self.signed_in.0.overrides.set(overrides.chain(of_file).collect());
     }
 
-    fn overrides(&self) -> &[Override] {
+    fn overrides(&self) -> &[EnvironmentOverride] {
         self.signed_in.0.overrides.get().map_or(&[], Vec::as_slice)
     }
 
@@ -219,27 +199,25 @@ impl Context {
     /// Which keys of the configuration the environment sets, and whether it names the
     /// configuration, a line each.
     pub(super) fn override_lines(&self) -> Vec<String> {
-        self.overrides().iter().map(ToString::to_string).collect()
+        self.overrides().iter().map(in_words).collect()
     }
 
-    /// A report as indented JSON, with whom it was made as.
-    pub(crate) fn json(&self, report: &impl Serialize) -> Result<(), CliError> {
-        self.out.json(&Identified {
-            report,
-            identity: self.identity(),
-            environment_overrides: self.overrides(),
-        })
+    /// Prints a document of the contract, with the session that made it.
+    pub(crate) fn document<T: Document>(&self, body: T) -> Result<(), CliError> {
+        self.out.json(&self.emitted(body))
     }
 
     /// The same as text.
-    pub(super) fn json_text(&self, report: &impl Serialize) -> Result<String, CliError> {
-        let identified = Identified {
-            report,
-            identity: self.identity(),
-            environment_overrides: self.overrides(),
-        };
-        serde_json::to_string_pretty(&identified)
+    pub(super) fn document_text<T: Document>(&self, body: T) -> Result<String, CliError> {
+        serde_json::to_string_pretty(&self.emitted(body))
             .map_err(|error| CliError::new(error, Exit::Unexpected))
+    }
+
+    fn emitted<T: Document>(&self, body: T) -> Emitted<T> {
+        Emitted::new(body).with_session(contract::Session {
+            identity: self.identity().map(contract::Identity::from),
+            environment_overrides: self.overrides().to_vec(),
+        })
     }
 
     /// How long what was just created is waited for:

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use futures::{StreamExt, stream};
-use serde::Serialize;
 
 use super::{CliError, Context, Exit, Format, consolidate};
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
         consolidate::{
             binding::Scope,
             census::{Census, Counting, census},
-            discover::{self, Found, LegacyTrail, Selected, Unread},
+            discover::{self, Found, Selected, Unread},
             locate::{LocatedSources, declaration, locate},
             remembered,
             run::Failure,
@@ -25,6 +24,7 @@ use crate::{
     config::{Config, matches_any},
     names::{AccountId, Arn, OrgId, Region},
     org::{Buckets, Entry, Organization, Unlocated, known_regions, survey},
+    report::contract::sources::{self as contract, MissingSource},
     report::drift::plain,
 };
 
@@ -55,27 +55,9 @@ pub(crate) struct Args {
     exact: bool,
 }
 
-/// The JSON contract. Fields may be added; `version` grows when one changes
-/// its meaning or goes.
-#[derive(Debug, Serialize)]
-struct Report {
-    version: u32,
-    trails: Vec<LegacyTrail>,
-    sources: Vec<Counted>,
-    /// Sources whose buckets were deleted.
-    missing: Vec<Missing>,
-    /// Sources that the config leaves where they are.
-    excluded: Vec<Source>,
-    unread: Vec<Unread>,
-    /// Trails whose descriptions cannot be used, and that the config excludes.
-    excluded_trails: Vec<Unread>,
-    /// Sources that earlier runs consolidated, and that nothing names any more.
-    vanished: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
+/// A source, with what lies in it or why that could not be seen.
+#[derive(Debug)]
 struct Counted {
-    #[serde(flatten)]
     source: Source,
     census: Option<Census>,
     unreadable: Option<String>,
@@ -83,19 +65,21 @@ struct Counted {
     hint: Option<String>,
 }
 
-/// A source whose bucket was deleted: nothing is left to consolidate.
-#[derive(Debug, Serialize)]
-pub(super) struct Missing {
-    /// Its name.
-    source: String,
-    /// The trails that still name it.
-    trails: Vec<Arn>,
+impl From<&Counted> for contract::CountedSource {
+    fn from(counted: &Counted) -> Self {
+        let Counted { source, census, unreadable, hint } = counted;
+        Self {
+            source: source.into(),
+            contents: census.as_ref().map(contract::Contents::from),
+            error: unreadable.clone(),
+            hint: hint.clone(),
+        }
+    }
 }
 
-impl From<Source> for Missing {
-    fn from(source: Source) -> Self {
-        Self { source: source.name(), trails: source.trails }
-    }
+/// The same for a document.
+pub(super) fn unreadable_regions(unread: &[Unread]) -> Vec<contract::UnreadableRegion> {
+    unread.iter().map(contract::UnreadableRegion::from).collect()
 }
 
 impl Counted {
@@ -114,7 +98,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let vanished = vanished(&aws, &config, Some(&organization.id), &buckets(&selected)).await;
     let Selected { sources, excluded } = selected;
     let located = located(&aws, &config, Some(&organization), sources).await;
-    let missing: Vec<Missing> = located.missing.into_iter().map(Missing::from).collect();
+    let missing: Vec<MissingSource> =
+        located.missing.into_iter().map(MissingSource::from).collect();
     let bar = context.out.progress("looking into buckets", located.readable.len());
     let mut counted: Vec<Counted> = stream::iter(located.readable)
         .map(|source| async {
@@ -143,15 +128,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         && vanished.is_empty()
         && !context.stop.is_requested();
     match context.format {
-        Format::Json => context.json(&Report {
-            version: 1,
-            trails: found.trails,
-            sources: counted,
-            missing,
-            excluded,
-            unread: found.unread,
-            excluded_trails: found.excluded,
-            vanished: vanished.iter().map(|one| one.place.clone()).collect(),
+        Format::Json => context.document(contract::Report {
+            trails: found.trails.iter().map(contract::LegacyTrail::from).collect(),
+            sources: counted.iter().map(contract::CountedSource::from).collect(),
+            missing_sources: missing,
+            excluded_sources: excluded.iter().map(contract::Source::from).collect(),
+            unreadable_regions: unreadable_regions(&found.unread),
+            excluded_trails: unreadable_regions(&found.excluded),
+            vanished_sources: vanished.iter().map(|one| one.place.clone()).collect(),
         })?,
         Format::Text => {
             context.head()?;
@@ -235,8 +219,8 @@ pub(super) async fn located(
 }
 
 /// Reports sources whose buckets were deleted, each once.
-pub(super) fn tell_missing(context: &Context, missing: &[Missing]) {
-    for Missing { source, trails } in missing {
+pub(super) fn tell_missing(context: &Context, missing: &[MissingSource]) {
+    for MissingSource { source, trails } in missing {
         context.out.note(format_args!(
             "{}: the bucket was deleted: nothing is left to consolidate",
             plain(source)

@@ -24,6 +24,7 @@ use crate::archive::verify::run::{
 };
 use crate::archive::verify::source::ListError;
 use crate::names::{AccountId, Arn, Region, TrailName};
+use crate::report::contract::verification::Report;
 use crate::report::verification::{self, BundleFacts, KeyUsed, Subject};
 use crate::stop::Stop;
 
@@ -162,7 +163,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             context.head()?;
             context.out.data(verification::text(&subject, &verification))?;
         }
-        Rendering::Json => context.json(&verification::json(&subject, &verification))?,
+        Rendering::Json => context.document(Report::new(&subject, &verification))?,
         Rendering::Junit => context.out.data(verification::junit(&subject, &verification))?,
         Rendering::AwsCli => context.out.data(verification::aws_cli(&subject, &verification))?,
     }

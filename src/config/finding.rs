@@ -1,8 +1,5 @@
-use serde::Serialize;
-
 /// Where a value or a mistake stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "from", rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// In the file, both counted from 1; the column counts characters.
     File {
@@ -32,8 +29,7 @@ impl Origin {
 }
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// The config cannot be used.
     Error,
@@ -42,7 +38,7 @@ pub enum Severity {
 }
 
 /// One thing that is wrong with a config, or questionable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Whether the config can be used in spite of it.
     pub severity: Severity,

@@ -1,7 +1,5 @@
 //! What moving objects into the archive takes and costs.
 
-use serde::Serialize;
-
 use super::{
     Usd,
     prices::{self, GB_BETWEEN_REGIONS, GB_TO_INTERNET, TEN_THOUSAND_KMS_REQUESTS},
@@ -12,7 +10,7 @@ use crate::archive::consolidate::record::Counts;
 const KEYS_A_PAGE: u64 = 1000;
 
 /// Requests of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Requests {
     /// The call.
     pub kind: &'static str,
@@ -23,7 +21,7 @@ pub struct Requests {
 }
 
 /// What a run will take.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Estimate {
     /// Every kind of request.
     pub requests: Vec<Requests>,

@@ -8,7 +8,7 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{ToSpan, civil::Date};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
     Usd,
@@ -39,7 +39,7 @@ const MAX_LOG_BYTES: u64 = 64 << 20;
 const LANES_AT_ONCE: usize = 8;
 
 /// What was delivered into one source lately, and what that costs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Duplicate {
     /// The source.
     pub source: String,
@@ -56,7 +56,7 @@ pub struct Duplicate {
 }
 
 /// What an estimate is reckoned from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Basis {
     /// Whole days before today whose log files were listed.
     pub days: u64,
@@ -73,7 +73,7 @@ pub struct Basis {
 }
 
 /// Events, by how they are charged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Events {
     /// Management events.
     pub management: u64,

@@ -5,10 +5,8 @@ pub mod duplicates;
 pub mod prices;
 pub mod storage;
 
-use serde::Serialize;
-
 /// US dollars.
-#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
 pub struct Usd(pub f64);
 
 impl std::ops::Add for Usd {

@@ -11,7 +11,6 @@
 //! here as it was known, and was found nowhere.
 
 use jiff::civil::{Date, date};
-use serde::Serialize;
 
 use super::Usd;
 
@@ -28,7 +27,7 @@ pub const SOURCES: [&str; 4] = [
 ];
 
 /// What a storage class costs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StoragePrice {
     /// The class, as S3 names it.
     pub class: &'static str,
@@ -136,7 +135,7 @@ pub fn gb_month_in(classes: &[&str]) -> String {
 }
 
 /// What restoring from an archive class costs, and how long it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RestorePrice {
     /// The class.
     pub class: &'static str,
@@ -234,7 +233,7 @@ pub const LOGS_GB_MONTH: f64 = 0.03;
 pub const ALARM_MONTH: f64 = 0.1;
 
 /// From when and where the prices are.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct PriceList {
     /// The day for which they hold.
     pub as_of: Date,

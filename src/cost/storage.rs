@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::{
     Usd,
     prices::{self, StoragePrice},
@@ -18,11 +16,11 @@ use crate::{
 const WATCHED_FROM: u64 = 128 << 10;
 
 /// Objects, by their storage class.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holdings(pub BTreeMap<String, Held>);
 
 /// Objects of one storage class.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Held {
     /// How many.
     pub objects: u64,
@@ -131,12 +129,11 @@ fn standard() -> &'static StoragePrice {
 }
 
 /// What the objects of one storage class cost.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClassCost {
     /// The class.
     pub class: String,
     /// Its objects.
-    #[serde(flatten)]
     pub held: Held,
     /// What they cost a month; `None` for a class without a known price.
     pub usd_a_month: Option<Usd>,

@@ -1,6 +1,5 @@
 use aws_sdk_organizations::types as sdk;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::{
     aws::{AwsError, Clients},
@@ -10,7 +9,7 @@ use crate::{
 /// One account of the organization.
 ///
 /// Source: Organizations `ListAccountsForParent`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// The account's id.
     pub id: AccountId,
@@ -90,12 +89,6 @@ impl AccountState {
 impl std::fmt::Display for AccountState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())
-    }
-}
-
-impl Serialize for AccountState {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use super::organization::{Head, head};
 use crate::{
     aws::{At as _, Aws, AwsError, Clients, Endpoint},
@@ -15,7 +13,7 @@ use crate::{
 ///
 /// Only [`Identity::validate`] makes one for a configuration: whoever has it may
 /// go on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Whom the credentials belong to: an ARN.
     pub caller: Arn,

@@ -1,5 +1,4 @@
 use futures::{StreamExt, stream};
-use serde::Serialize;
 
 use super::{AccountState, Organization, enabled_regions};
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
 const ACCOUNTS_AT_ONCE: usize = 16;
 
 /// One account, and whether and as whom it can be entered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surveyed {
     /// The account's id.
     pub account: AccountId,
@@ -34,8 +33,7 @@ pub struct Surveyed {
 }
 
 /// Whether an account can be entered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// It was entered.
     Entered {

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use serde::Serialize;
 use tracing::Instrument;
 
 use super::{Action, Confirmation, Plan, ResourceId, Step, plan};
@@ -19,7 +18,7 @@ use crate::stop::{GRACE, Stop};
 const CONCURRENT: usize = 8;
 
 /// What became of one step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepResult {
     /// The resource.
     pub id: ResourceId,
@@ -30,8 +29,7 @@ pub struct StepResult {
 }
 
 /// How a step went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It was done.
     Done,

@@ -14,7 +14,7 @@ use crate::resources::{Desired, Observed, StepError, changed, reread};
 use crate::stop::{GRACE, Stop};
 
 /// Something that a destroy leaves, and why.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Remains {
     /// The resource.
     pub id: ResourceId,

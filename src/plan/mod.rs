@@ -7,7 +7,6 @@
 pub mod apply;
 mod build;
 pub mod destroy;
-mod file;
 mod fingerprint;
 #[cfg(test)]
 mod laws;
@@ -20,12 +19,9 @@ mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use crate::resources::Undeclared;
 
 pub use build::plan;
-pub use file::PlanFileError;
 pub use fingerprint::{fingerprint, fingerprint_of_all};
 pub use step::{Action, Confirmation, FieldChange, Irreversible, ResourceId, Step};
 pub(crate) use step::{Change, field_changes, within};
@@ -33,7 +29,7 @@ pub(crate) use step::{Change, field_changes, within};
 /// Every step there is, in an order in which they can be done.
 ///
 /// INVARIANT: a step's dependencies stand before it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// Digest of everything that the plan was made from.
     pub fingerprint: String,
@@ -42,7 +38,6 @@ pub struct Plan {
     /// One step for each managed resource, also where there is nothing to do.
     pub steps: Vec<Step>,
     /// What is live although the configuration does not declare it; no step touches it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undeclared: Vec<Undeclared>,
 }
 
@@ -68,6 +63,24 @@ impl Plan {
     pub fn without(&self, done: &BTreeSet<&str>) -> Self {
         let left = self.steps.iter().filter(|step| !done.contains(step.id.as_ref()));
         Self { steps: left.cloned().collect(), ..self.clone() }
+    }
+
+    /// The ids of the resources that changed between this plan and the one of now; `None`
+    /// where both are the same.
+    #[must_use]
+    pub fn changed_since(&self, now: &Self) -> Option<Vec<String>> {
+        if self.fingerprint != now.fingerprint {
+            let ids = self.observed.keys().chain(now.observed.keys());
+            let mut changed: Vec<String> =
+                ids.filter(|id| self.observed.get(*id) != now.observed.get(*id)).cloned().collect();
+            changed.sort();
+            changed.dedup();
+            if changed.is_empty() {
+                changed.push("the fingerprint".to_owned());
+            }
+            return Some(changed);
+        }
+        (self.steps != now.steps).then(|| vec!["what this version of orgtrail would do".to_owned()])
     }
 
     /// Whether a step is refused.

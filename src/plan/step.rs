@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::names::{AccountId, Region};
@@ -12,8 +12,7 @@ use crate::names::{AccountId, Region};
 pub type ResourceId = Cow<'static, str>;
 
 /// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// The resource is as declared.
     Nothing,
@@ -57,7 +56,7 @@ impl Action {
 }
 
 /// One field before and after a step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldChange {
     /// The field, dotted: `default_retention.days`.
     pub path: String,
@@ -86,14 +85,13 @@ pub(crate) fn within(part: &str, fields: Vec<FieldChange>) -> impl Iterator<Item
 }
 
 /// What cannot be undone, and the confirmation that it asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Irreversible {
     /// What stays, in a sentence without its full stop.
     pub what: String,
     /// Which confirmation permits it.
     pub confirmation: Confirmation,
     /// The confirmations that it needs as well.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub also: BTreeSet<Confirmation>,
 }
 
@@ -124,8 +122,7 @@ impl Irreversible {
 }
 
 /// The confirmations of steps that `--yes` does not cover.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Confirmation {
     /// A retention that not even root can lift.
     ComplianceLock,
@@ -148,7 +145,7 @@ impl Confirmation {
 }
 
 /// One step of a plan: what happens to one resource.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The resource.
     pub id: ResourceId,

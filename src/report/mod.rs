@@ -1,4 +1,5 @@
 //! Results as people and programs read them: pure rendering, no effects.
 
+pub mod contract;
 pub mod drift;
 pub mod verification;

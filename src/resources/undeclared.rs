@@ -4,7 +4,7 @@
 //! option that somebody removes from the configuration is otherwise no longer
 //! compared with anything.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Desired, Observed};
 use crate::alarms::{ALARMS, Alarm};
@@ -13,7 +13,7 @@ use crate::config::MfaDelete;
 use crate::plan::ResourceId;
 
 /// Something that is live and not declared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Undeclared {
     /// The resource.
     pub id: ResourceId,

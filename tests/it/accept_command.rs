@@ -87,10 +87,10 @@ async fn a_finding_that_is_accepted_is_a_notice_with_who_and_why() {
     let accepted = accept(&mut ground, &foreign, &JSON).await;
     assert_eq!(code(&accepted), 0, "{}", said(&accepted));
     let told = json(&accepted);
-    assert_eq!(told["record"], "orgtrail/accepted/000000000000.json");
+    assert_eq!(told["record_key"], "orgtrail/accepted/000000000000.json");
     assert!(told["locked_until"].is_string(), "{told:#}");
     let head = archive.s3().head_object().bucket(ARCHIVE);
-    let head = head.key(told["record"].as_str().unwrap()).send().await.unwrap();
+    let head = head.key(told["record_key"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(head.object_lock_mode(), Some(&ObjectLockMode::Governance));
 
     let (exit, report) = verify(&ground).await;
@@ -98,9 +98,12 @@ async fn a_finding_that_is_accepted_is_a_notice_with_who_and_why() {
     let finding = of(&report, &foreign);
     assert_eq!(finding["severity"], "notice");
     assert_eq!(finding["accepted"]["reason"], "known: ticket 4711");
-    assert_eq!(finding["accepted"]["instead_of"], "broken");
-    assert!(finding["accepted"]["by"].as_str().unwrap().starts_with("arn:aws:"), "{finding:#}");
-    assert_eq!(report["summary"]["accepted"], 1);
+    assert_eq!(finding["accepted"]["original_severity"], "broken");
+    assert!(
+        finding["accepted"]["accepted_by"].as_str().unwrap().starts_with("arn:aws:"),
+        "{finding:#}"
+    );
+    assert_eq!(report["summary"]["findings"]["accepted"], 1);
     let text = said(&ground.run(&["verify"]).await);
     assert!(text.contains("accepted: by arn:aws:") && text.contains("ticket 4711"), "{text}");
     assert!(text.contains("1 finding was accepted"), "{text}");
@@ -217,7 +220,7 @@ async fn what_is_accepted_in_quarantine_ends_the_waiting_and_stays_told() {
     let (exit, report) = offline(folder.path(), "b.tar.zst", &trusted);
     assert_eq!(exit, code(&packed), "{report:#}");
     assert_eq!(of(&report, &there)["severity"], "notice", "{report:#}");
-    assert_eq!(of(&report, &there)["accepted"]["record"], 1);
+    assert_eq!(of(&report, &there)["accepted"]["number"], 1);
 }
 
 /// The keys that AWS listed when a bundle was packed, as a file: the sandbox that listed

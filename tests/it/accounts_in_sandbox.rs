@@ -72,27 +72,27 @@ async fn every_account_of_the_sandbox_can_be_entered() {
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(report["version"], 1);
     assert_eq!(report["organization"]["management_account"], "111111111111");
-    assert_eq!(report["caller"], "arn:aws:iam::111111111111:user/admin");
+    assert_eq!(report["identity"]["caller"], "arn:aws:iam::111111111111:user/admin");
     assert_eq!(
         report["summary"],
-        serde_json::json!({ "accounts": 12, "entered": 10, "failed": 0, "left_out": 2 })
+        serde_json::json!({ "accounts": 12, "granted": 10, "failed": 0, "excluded": 2 })
     );
     for account in report["accounts"].as_array().unwrap() {
         let id = account["account"].as_str().unwrap();
         assert!(account["unit_path"].as_str().unwrap().starts_with("/Root"), "{account}");
         if id == excluded {
-            assert_eq!(account["entry"]["status"], "left_out");
+            assert_eq!(account["access"]["status"], "excluded");
             assert_eq!(account["regions"], Value::Null);
             continue;
         }
         if account["state"] != "ACTIVE" {
-            assert_eq!(account["entry"]["reason"], "the account is suspended");
+            assert_eq!(account["access"]["reason"], "the account is suspended");
             continue;
         }
-        assert_eq!(account["entry"]["status"], "entered", "{account}");
-        assert_eq!(account["regions_unread"], Value::Null, "{account}");
+        assert_eq!(account["access"]["status"], "granted", "{account}");
+        assert_eq!(account["regions_error"], Value::Null, "{account}");
         assert!(account["regions"].as_array().unwrap().len() >= 17, "{account}");
-        let principal = account["entry"]["principal"].as_str().unwrap();
+        let principal = account["access"]["principal"].as_str().unwrap();
         let assumed =
             format!("arn:aws:sts::{id}:assumed-role/OrganizationAccountAccessRole/orgtrail");
         assert!(id == "111111111111" || principal == assumed, "{principal}");

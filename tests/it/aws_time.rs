@@ -29,10 +29,10 @@ async fn every_command_is_right_on_a_sandbox_that_is_years_ahead_or_behind() {
         let now = stage.sandbox.now();
         // Proven up to AWS's time, and not to a time before the data.
         let (code, report) = json(&stage, &["verify"]).await;
-        assert_eq!((code, &report["verdict"]), (Some(0), &"proven".into()), "{report:#}");
-        let until: Timestamp = report["until"].as_str().unwrap().parse().unwrap();
+        assert_eq!((code, &report["outcome"]), (Some(0), &"proven".into()), "{report:#}");
+        let until: Timestamp = report["window"]["to"].as_str().unwrap().parse().unwrap();
         assert_eq!(now.duration_since(until).as_hours(), 2, "{report:#}");
-        assert!(report["summary"]["digests_valid"].as_u64().unwrap() > 0);
+        assert!(report["summary"]["digests"]["valid"].as_u64().unwrap() > 0);
         let lines = run(&stage, &config(), &["verify", "--format", "aws-cli"]).await;
         assert_eq!(lines.code, Some(0), "{}{}", lines.stdout, lines.stderr);
         assert!(!lines.stdout.contains("0/0 digest"), "{}", lines.stdout);
@@ -40,12 +40,12 @@ async fn every_command_is_right_on_a_sandbox_that_is_years_ahead_or_behind() {
         let (_, report) = json(&stage, &["coverage"]).await;
         assert!(report.to_string().contains(r#""state":"covered""#), "{report:#}");
         let (_, report) = json(&stage, &["drift"]).await;
-        let at: Timestamp = report["at"].as_str().unwrap().parse().unwrap();
+        let at: Timestamp = report["created_at"].as_str().unwrap().parse().unwrap();
         assert_eq!(at.duration_since(now).as_mins(), 0, "{report:#}");
         // Whole rounds, with the record's time.
         let (code, round) = json(&stage, &["run", "consolidate,verify", "--yes"]).await;
         assert_eq!(code, Some(0), "{round:#}");
-        let begun: Timestamp = round["begun_at"].as_str().unwrap().parse().unwrap();
+        let begun: Timestamp = round["started_at"].as_str().unwrap().parse().unwrap();
         assert_eq!(begun.duration_since(now).as_mins(), 0, "{round:#}");
         // A bundle is proven elsewhere as it was where it was packed.
         let folder = tempfile::tempdir().unwrap();
@@ -61,7 +61,7 @@ async fn every_command_is_right_on_a_sandbox_that_is_years_ahead_or_behind() {
             json(&stage, &["verify", bundle, "--offline", "--public-keys", &keys]).await;
         assert_eq!(code, Some(0), "{report:#}");
         let (_, records) = json(&stage, &["records"]).await;
-        assert!(records["runs"][0]["at"].as_str().unwrap().starts_with(&start[..4]));
+        assert!(records["runs"][0]["started_at"].as_str().unwrap().starts_with(&start[..4]));
         let (code, retired) = json(&stage, &["retire", TRAIL, "--yes"]).await;
         assert_eq!((code, &retired["retired"]), (Some(0), &true.into()), "{retired:#}");
     }
@@ -89,7 +89,7 @@ async fn copies_of_events_cost_what_the_last_days_by_awss_time_had() {
     stage.sandbox.tick(SignedDuration::from_hours(72));
     let ran = run(&stage, MINIMAL, &["cost", "--format", "json"]).await;
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
-    let events = report["duplicates"][0]["management_events_a_month"].as_u64().unwrap();
+    let events = report["duplicates"][0]["management_events_per_month"].as_u64().unwrap();
     assert!(events > 0, "{report:#}");
 }
 

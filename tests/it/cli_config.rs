@@ -293,6 +293,7 @@ fn check_as_json_is_version_1() {
     assert_eq!(
         report,
         serde_json::json!({
+            "document": "config-check",
             "version": 1,
             "file": "orgtrail.toml",
             "valid": false,
@@ -300,8 +301,8 @@ fn check_as_json_is_version_1() {
             "warnings": 0,
             "findings": [{
                 "severity": "error",
-                "key": "organization.home_region",
-                "origin": { "from": "file", "line": 4, "column": 15 },
+                "setting": "organization.home_region",
+                "origin": { "kind": "file", "line": 4, "column": 15 },
                 "message": "found me-south-1, which accounts must opt into, expected a Region \
                             that every account has",
                 "hint": "as in `us-east-1` or `eu-central-1`; the trail covers opt-in Regions from \
@@ -329,16 +330,16 @@ fn show_tells_where_each_value_came_from() {
     let origins = &report["origins"];
     assert_eq!(
         origins["archive.bucket"],
-        serde_json::json!({ "from": "file", "line": 6, "column": 10 })
+        serde_json::json!({ "kind": "file", "line": 6, "column": 10 })
     );
     assert_eq!(
         origins["archive.retention_days"],
         serde_json::json!({
-            "from": "environment",
+            "kind": "environment",
             "variable": "ORGTRAIL__ARCHIVE__RETENTION_DAYS",
         })
     );
-    assert_eq!(origins["trail.name"], serde_json::json!({ "from": "default" }));
+    assert_eq!(origins["trail.name"], serde_json::json!({ "kind": "default" }));
 }
 
 #[test]

@@ -84,8 +84,8 @@ async fn drift_is_found_compared_and_mended() {
     let since = with(&["--format", "json", "--baseline", "before.json"]);
     let since: Value =
         serde_json::from_str(&run(&stage, folder.path(), &since).await.stdout).unwrap();
-    assert_eq!(since["compared"]["new"][0]["check"], "key-rotation");
-    assert_eq!(since["compared"]["fixed"], Value::Array(Vec::new()));
+    assert_eq!(since["comparison"]["new"][0]["check"], "key-rotation");
+    assert_eq!(since["comparison"]["fixed"], Value::Array(Vec::new()));
 
     let nobody = run(&stage, folder.path(), &with(&["--fix"])).await;
     assert_eq!(nobody.code, Some(2), "nobody is there to ask: {}", nobody.stderr);

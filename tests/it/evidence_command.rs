@@ -74,10 +74,10 @@ async fn a_bundle_holds_what_its_chains_came_from() {
     assert_eq!((code, packed["proven"].as_bool()), (0, Some(true)), "{packed}");
     let (code, report) = prove(folder.path(), "whole.tar.zst");
     assert_eq!(code, 0, "{report}");
-    assert_eq!(report["summary"]["digests_valid"], 6);
-    assert_eq!(report["summary"]["logs"]["valid"], 6);
+    assert_eq!(report["summary"]["digests"]["valid"], 6);
+    assert_eq!(report["summary"]["log_files"]["valid"], 6);
     let buckets: Vec<_> =
-        report["lanes"].as_array().unwrap().iter().map(|lane| lane["bucket"].clone()).collect();
+        report["scopes"].as_array().unwrap().iter().map(|scope| scope["bucket"].clone()).collect();
     assert_eq!(buckets, [NEW, OLD]);
 
     // What is wrong there is packed, and found again.
@@ -100,7 +100,7 @@ async fn a_bundle_holds_what_its_chains_came_from() {
     stage.sandbox.faults().inject(Fault::every("s3:GetBucketLocation", Effect::Deny).after(1));
     let (code, packed) = pack(&stage, folder.path(), "part.tar.zst").await;
     assert_eq!(code, 14, "{packed}");
-    let left_out = packed["left_out"][0].as_str().unwrap();
+    let left_out = packed["omitted"][0].as_str().unwrap();
     assert!(left_out.starts_with(&format!("s3://{OLD}/")), "{left_out}");
     let (code, report) = prove(folder.path(), "part.tar.zst");
     assert_eq!(code, 14, "{report}");
@@ -116,7 +116,7 @@ async fn keys_that_cannot_be_asked_for_leave_the_bundle_incomplete() {
     let folder = tempfile::tempdir().unwrap();
     let (code, packed) = pack_with(&stage, folder.path(), "keyless.tar.zst", &[]).await;
     assert_eq!((code, packed["proven"].as_bool()), (14, Some(false)), "{packed}");
-    let left_out = packed["left_out"].as_array().unwrap().iter().filter_map(Value::as_str);
+    let left_out = packed["omitted"].as_array().unwrap().iter().filter_map(Value::as_str);
     assert!(
         left_out.clone().any(|it| it.starts_with("the public keys of us-east-1: ")),
         "{packed}"

@@ -194,7 +194,7 @@ async fn a_legacy_bucket_is_verified_with_its_accounts_role() {
         let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| {
             panic!("{}", ran.stderr);
         });
-        assert!(report["summary"]["digests_valid"].as_u64().unwrap() > 0, "{report:#}");
+        assert!(report["summary"]["digests"]["valid"].as_u64().unwrap() > 0, "{report:#}");
     }
     // Without a configuration nobody says whose it is.
     let folder = tempfile::tempdir().unwrap();

@@ -59,6 +59,7 @@ mod sandbox_s3_guards;
 mod sandbox_s3_model;
 mod sandbox_s3_settings;
 mod sandbox_trail;
+mod schemas;
 mod signals;
 mod soak;
 mod sources_command;

@@ -141,7 +141,7 @@ async fn a_record_that_was_taken_away_shows() {
         let (code, said) = records(&stage).await;
         assert_eq!(code, Some(13), "{number}: {said:#}");
         assert_eq!(said["faults"].as_array().unwrap().len(), 1, "{said:#}");
-        assert_eq!(said["faults"][0]["first"], number);
+        assert_eq!(said["faults"][0]["first_record"], number);
     }
 }
 
@@ -157,10 +157,10 @@ async fn a_record_that_was_written_over_shows() {
     let (code, said) = records(&stage).await;
     assert_eq!(code, Some(13), "{said:#}");
     let faults = said["faults"].as_array().unwrap();
-    assert!(faults.iter().any(|f| f["first"] == 1), "{said:#}");
+    assert!(faults.iter().any(|f| f["first_record"] == 1), "{said:#}");
     assert!(faults.iter().any(|f| f["reason"].as_str().unwrap().contains("written over")));
     // The one after it no longer follows.
-    assert!(faults.iter().any(|f| f["first"] == 2), "{said:#}");
+    assert!(faults.iter().any(|f| f["first_record"] == 2), "{said:#}");
 }
 
 #[tokio::test]

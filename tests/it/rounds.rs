@@ -228,8 +228,8 @@ async fn two_rounds_at_once_do_what_one_does() {
     }
     let (one, other) = (round(&one), round(&other));
     assert!(
-        time(&one, "begun_at") < time(&other, "ended_at")
-            && time(&other, "begun_at") < time(&one, "ended_at"),
+        time(&one, "started_at") < time(&other, "ended_at")
+            && time(&other, "started_at") < time(&one, "ended_at"),
         "they did not overlap"
     );
     // Each object was copied by one of them, and none by both.
@@ -241,7 +241,7 @@ async fn two_rounds_at_once_do_what_one_does() {
     ground.assert_arrived_once().await;
     assert_eq!(ground.records().await, 2);
     let third = round(&ground.run(&ROUND).await);
-    assert_eq!((count(&third, "copied"), third["code"].as_u64()), (0, Some(0)));
+    assert_eq!((count(&third, "copied"), third["exit_code"].as_u64()), (0, Some(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,14 +264,14 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     let told = round(&failed);
     assert_eq!(told["parts"][0]["report"], Value::Null);
     assert!(told["parts"][0]["summary"].as_str().unwrap().contains(call), "{told:#}");
-    assert_eq!(told["parts"][1]["report"]["verdict"], "proven");
+    assert_eq!(told["parts"][1]["report"]["outcome"], "proven");
 
     let text = ["run", "consolidate,verify", "--yes", "--report", "round.json"];
     let clean = ground.run_in(folder.path(), &text).await;
     assert_eq!(code(&clean), 0, "{}", said(&clean));
     let written = std::fs::read(folder.path().join("round.json")).unwrap();
     let written: Value = serde_json::from_slice(&written).unwrap();
-    assert_eq!((&written["version"], &written["code"]), (&json!(1), &json!(0)));
+    assert_eq!((&written["version"], &written["exit_code"]), (&json!(1), &json!(0)));
     assert_eq!(count(&written, "copied"), ground.legacy.len() as u64);
     let told = String::from_utf8(clean.stdout).unwrap();
     let last: Vec<&str> = told.lines().rev().take(3).collect();
@@ -297,14 +297,14 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     let verify = ground.run(&["verify"]).await;
     assert_eq!(code(&verify), 13, "{}", said(&verify));
     let told = round(&ground.run(&ROUND).await);
-    assert_eq!(told["parts"][1]["code"], 14, "{}", told["parts"][1]["summary"]);
+    assert_eq!(told["parts"][1]["exit_code"], 14, "{}", told["parts"][1]["summary"]);
 
     // What CloudTrail delivered into the archive itself does not come again.
     let delivered = ground.delivered();
     let own = ground.sandbox.body_raw(ARCHIVE, &delivered).unwrap().to_vec();
     ground.sandbox.vanish(ARCHIVE, &delivered).unwrap();
     let told = round(&ground.run(&ROUND).await);
-    assert_eq!(told["parts"][1]["code"], 13, "{}", told["parts"][1]["summary"]);
+    assert_eq!(told["parts"][1]["exit_code"], 13, "{}", told["parts"][1]["summary"]);
     ground.sandbox.faults().clear();
     ground.sandbox.put_raw(ARCHIVE, &delivered, own).unwrap();
     ground.sandbox.put_raw(ARCHIVE, &there, body).unwrap();
@@ -317,7 +317,11 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     assert_eq!(code(&broken), 13, "{}", said(&broken));
     let written = std::fs::read(folder.path().join("round.json")).unwrap();
     let written: Value = serde_json::from_slice(&written).unwrap();
-    let codes = [&written["parts"][0]["code"], &written["parts"][1]["code"], &written["code"]];
+    let codes = [
+        &written["parts"][0]["exit_code"],
+        &written["parts"][1]["exit_code"],
+        &written["exit_code"],
+    ];
     assert_eq!(codes, [14, 13, 13]);
     // No half-written report is left beside it.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);

@@ -343,7 +343,7 @@ fn a_history_is_there_for_whoever_looks_back_from_now() {
     assert_eq!(verify.status.code(), Some(0), "{}{}", text(&verify.stdout), text(&verify.stderr));
     let report: serde_json::Value = serde_json::from_slice(&verify.stdout).unwrap();
     // Three accounts of the organization and the member, two Regions, 30 hours.
-    assert_eq!(report["summary"]["digests_valid"], 4 * 2 * 30, "{}", report["summary"]);
+    assert_eq!(report["summary"]["digests"]["valid"], 4 * 2 * 30, "{}", report["summary"]);
     let sources = exec(&["orgtrail", "sources", "--format", "json"]);
     assert_eq!(sources.status.code(), Some(0), "{}", text(&sources.stderr));
     let sources: serde_json::Value = serde_json::from_slice(&sources.stdout).unwrap();

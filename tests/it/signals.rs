@@ -85,10 +85,14 @@ async fn a_verification_that_is_stopped_names_what_it_did_not_verify() {
     assert_eq!(output.status.code(), Some(14), "{}", said(&output));
     assert!(took < PATIENCE, "{took:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let lanes = report["lanes"].as_array().unwrap();
-    assert!(!lanes.is_empty());
-    for lane in lanes {
-        assert_eq!(lane["findings"][0]["kind"], "not-verified", "{lane:#}");
+    let scopes = report["scopes"].as_array().unwrap();
+    assert!(!scopes.is_empty());
+    for scope in scopes {
+        let is_of = |finding: &&Value| {
+            ["account", "region"].iter().all(|part| finding[part] == scope[part])
+        };
+        let finding = report["findings"].as_array().unwrap().iter().find(is_of).unwrap();
+        assert_eq!(finding["kind"], "not-verified", "{scope:#}");
     }
 }
 
@@ -130,10 +134,10 @@ async fn a_step_that_hangs_is_cut_off_and_named() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let outcome = |id: &str| {
         let steps = report["steps"].as_array().unwrap();
-        steps.iter().find(|step| step["id"] == id).unwrap()["outcome"]["kind"].clone()
+        steps.iter().find(|step| step["id"] == id).unwrap()["outcome"]["status"].clone()
     };
-    assert_eq!(outcome("archive-bucket"), "cut_off", "{report:#}");
-    assert_eq!(outcome("trail"), "not_begun", "{report:#}");
+    assert_eq!(outcome("archive-bucket"), "interrupted", "{report:#}");
+    assert_eq!(outcome("trail"), "not_started", "{report:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +171,7 @@ async fn a_round_that_is_stopped_writes_its_report_and_begins_no_further_part() 
     assert!(took < PATIENCE, "{took:?}");
     let round = std::fs::read(folder.path().join("round.json")).unwrap();
     let round: Value = serde_json::from_slice(&round).unwrap();
-    assert_eq!(round["code"], 14);
+    assert_eq!(round["exit_code"], 14);
     assert!(round["parts"][1]["summary"].as_str().unwrap().starts_with("not begun"), "{round:#}");
     assert_eq!(round["identity"]["sandbox"], true);
 }

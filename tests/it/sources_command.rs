@@ -221,7 +221,7 @@ async fn buckets_are_found_in_the_region_and_account_that_own_them() {
         ground.assert_arrived(bucket);
     }
     let (code, told) = ground.json("", &["cost"]).await;
-    assert_eq!((code, &told["unreadable"]), (Some(0), &json!([])), "{told:#}");
+    assert_eq!((code, &told["failures"]), (Some(0), &json!([])), "{told:#}");
     assert_eq!(told["duplicates"].as_array().unwrap().len(), 4, "{told:#}");
 }
 
@@ -291,10 +291,10 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     let mut found: Vec<&str> = Vec::new();
     for source in told["sources"].as_array().unwrap() {
         found.push(source["prefix"].as_str().unwrap());
-        assert!(source["census"]["objects"].as_u64().unwrap() > 0, "{source:#}");
-        assert_eq!(source["census"]["digests"], true, "{source:#}");
+        assert!(source["contents"]["objects"].as_u64().unwrap() > 0, "{source:#}");
+        assert_eq!(source["contents"]["with_digests"], true, "{source:#}");
         // What leads to another source is not foreign.
-        assert_eq!(source["census"]["foreign"], json!([]), "{source:#}");
+        assert_eq!(source["contents"]["unexpected_folders"], json!([]), "{source:#}");
     }
     all.sort_unstable();
     found.sort_unstable();
@@ -305,14 +305,14 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     assert_eq!(code, Some(0), "{told:#}");
     for prefix in &all {
         let root = format!("{prefix}/AWSLogs/");
-        let lanes = told["lanes"].as_array().unwrap().iter();
-        let roots = |lane: &Value| lane["roots"].as_array().unwrap().clone();
+        let lanes = told["scopes"].as_array().unwrap().iter();
+        let roots = |lane: &Value| lane["prefixes"].as_array().unwrap().clone();
         let lanes: Vec<_> = lanes.filter(|lane| roots(lane).contains(&json!(root))).collect();
         assert!(!lanes.is_empty(), "{prefix}");
         for lane in lanes {
             let chains = lane["chains"].as_array().unwrap();
             assert_eq!(chains.len(), 4, "{lane:#}");
-            assert!(chains.iter().all(|chain| chain["valid"] == 2), "{lane:#}");
+            assert!(chains.iter().all(|chain| chain["digests"]["valid"] == 2), "{lane:#}");
         }
     }
     let (code, told) =
@@ -323,7 +323,7 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     let exclude = "[consolidate]\nexclude = [\"s3://oddly-named/env=prod\"]\n";
     let (code, told) = ground.json(exclude, &["consolidate", "--dry-run"]).await;
     assert_eq!(code, Some(0), "{told:#}");
-    assert_eq!(told["excluded"], json!(["s3://oddly-named/env=prod"]));
+    assert_eq!(told["excluded_sources"], json!(["s3://oddly-named/env=prod"]));
     assert_eq!(told["sources"].as_array().unwrap().len(), all.len() - 1);
     let declared = all.iter().map(|prefix| {
         format!(
@@ -336,7 +336,7 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let (code, told) = ground.json(&declared, &["consolidate", "--yes"]).await;
     assert_eq!(code, Some(0), "{told:#}");
-    assert_eq!(told["foreign_folders"], json!([]), "{told:#}");
+    assert_eq!(told["unexpected_folders"], json!([]), "{told:#}");
     ground.assert_arrived("oddly-named");
     let (code, told) = ground.json("", &["consolidate", "--dry-run", "--full"]).await;
     assert_eq!((code, &told["counts"]["copied"]), (Some(0), &0.into()), "{told:#}");
@@ -407,8 +407,8 @@ async fn a_deleted_bucket_is_reported_once_and_fails_nothing() {
         assert!(said(&output).contains("orgtrail retire arn:"), "{}", said(&output));
         let (code, told) = ground.json("", command).await;
         assert_eq!(code, Some(0), "{told:#}");
-        assert_eq!(told["missing"][0]["source"], "s3://gone", "{told:#}");
-        assert_eq!(told["missing"][1]["source"], "s3://gone/more", "{told:#}");
+        assert_eq!(told["missing_sources"][0]["source"], "s3://gone", "{told:#}");
+        assert_eq!(told["missing_sources"][1]["source"], "s3://gone/more", "{told:#}");
     }
     ground.assert_arrived("there");
 
@@ -417,7 +417,7 @@ async fn a_deleted_bucket_is_reported_once_and_fails_nothing() {
     ground.sandbox.faults().inject(Fault::every("s3:HeadBucket", Effect::Deny));
     ground.sandbox.faults().inject(Fault::every("s3:ListBuckets", Effect::Deny));
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["missing"]), (Some(14), &json!([])), "{told:#}");
+    assert_eq!((code, &told["missing_sources"]), (Some(14), &json!([])), "{told:#}");
     assert_eq!(told["failures"].as_array().unwrap().len(), 3, "{told:#}");
 }
 
@@ -528,7 +528,7 @@ async fn what_lies_in_the_archive_is_no_part_of_a_source_there() {
     let (code, told) = ground.json("", &["sources", "--exact"]).await;
     assert_eq!(code, Some(0), "{told:#}");
     let own = ground.sandbox.keys_raw("acme-log-archive", &format!("AWSLogs/{one}/")).len();
-    assert_eq!(told["sources"][0]["census"]["objects"], own, "{told:#}");
+    assert_eq!(told["sources"][0]["contents"]["objects"], own, "{told:#}");
 }
 
 #[tokio::test]
@@ -559,7 +559,7 @@ async fn keys_of_a_region_that_one_member_enabled_are_asked_for_there() {
     assert!(keys.iter().any(|key| key["Region"] == "eu-south-2"), "{saved:#}");
 
     let proves = |told: &Value| {
-        let lanes = told["lanes"].as_array().unwrap().iter();
+        let lanes = told["scopes"].as_array().unwrap().iter();
         let mut lanes = lanes.filter(|lane| lane["region"] == "eu-south-2");
         lanes.any(|lane| !lane["proven"].as_array().unwrap().is_empty())
     };

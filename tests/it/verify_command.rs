@@ -51,10 +51,10 @@ fn a_mirror_is_proven_offline() {
     assert_eq!(code(&output), 0);
     let report = json(&output);
     assert_eq!(report["version"], 1);
-    assert_eq!(report["verdict"], "proven");
-    assert_eq!(report["summary"]["digests_valid"], 8);
-    assert_eq!(report["summary"]["logs"]["valid"], 16);
-    assert_eq!(report["lanes"][0]["proven"][0]["from"], "2026-01-10T08:00:00Z");
+    assert_eq!(report["outcome"], "proven");
+    assert_eq!(report["summary"]["digests"]["valid"], 8);
+    assert_eq!(report["summary"]["log_files"]["valid"], 16);
+    assert_eq!(report["scopes"][0]["proven"][0]["from"], "2026-01-10T08:00:00Z");
     let text = orgtrail(folder.path(), &["verify", "mirror", "--offline"]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("PROVEN: mirror: 8 digests and 16 log files"), "{text}");
@@ -182,14 +182,14 @@ fn a_bundle_is_proven_on_another_machine() {
     // Without keys from elsewhere it is whole, and proves nothing.
     let output = orgtrail(away.path(), &verify);
     assert_eq!(code(&output), 14);
-    assert_eq!(json(&output)["keys"][0]["origin"], "saved");
+    assert_eq!(json(&output)["public_keys"][0]["origin"], "saved");
     std::fs::copy(folder.path().join(KEYS), away.path().join(KEYS)).unwrap();
     let output = orgtrail(away.path(), &verify);
     assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stdout));
     let report = json(&output);
     // Digests that end at 10:00 to 14:00.
-    assert_eq!(report["summary"]["digests_valid"], 5);
-    assert_eq!(report["since"], "2026-01-10T10:00:00Z");
+    assert_eq!(report["summary"]["digests"]["valid"], 5);
+    assert_eq!(report["window"]["from"], "2026-01-10T10:00:00Z");
 
     // What is broken is packed too, and found again.
     std::fs::remove_file(folder.path().join("mirror").join(&chain.logs[3][0])).unwrap();
@@ -228,6 +228,6 @@ fn a_bundle_of_several_roots_is_proven_without_what_it_was_packed_from() {
     let report = orgtrail(folder.path(), &verify);
     assert_eq!(code(&report), 0, "{}", String::from_utf8_lossy(&report.stdout));
     let report = json(&report);
-    assert_eq!(report["summary"]["digests_valid"], 12);
-    assert_eq!(report["lanes"][0]["roots"].as_array().unwrap().len(), 2);
+    assert_eq!(report["summary"]["digests"]["valid"], 12);
+    assert_eq!(report["scopes"][0]["prefixes"].as_array().unwrap().len(), 2);
 }

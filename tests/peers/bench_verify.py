@@ -119,9 +119,9 @@ class Bench:
         took, text = self.measured([ORGTRAIL, "verify", f"s3://{BUCKET}", "--since", stamp(window[0]), "--until", stamp(window[1]),
                                     "--quiet", "--format", "json"])
         summary = json.loads(text)["summary"]
-        if summary["broken"] or summary["incomplete"]:
+        if summary["findings"]["broken"] or summary["findings"]["incomplete"]:
             sys.exit(f"orgtrail did not prove it: {text}")
-        return took, summary["digests_valid"] + summary["logs"]["valid"]
+        return took, summary["digests"]["valid"] + summary["log_files"]["valid"]
 
     def measured(self, command):
         """Seconds, CPU seconds and peak memory in MiB of a command, and what it said."""

@@ -222,7 +222,7 @@ def moto(tally, folder, data):
         tally.cannot(where, "the archive's bucket policy", "moto ignores conditions of denials, so that they deny all")
         before = objects(legacy, LEGACY, "")
         unsure = json.loads(step("consolidate", "--dry-run", "--format", "json", wanted=INCOMPLETE).stdout or "{}")
-        reasons = [unread["reason"] for unread in unsure.get("unread", ())]
+        reasons = [unread["reason"] for unread in unsure.get("unreadable_regions", ())]
         tally.check(where, "where Regions cannot be listed, trails may have been missed",
                     len(reasons) == 2 and all("account:ListRegions" in reason for reason in reasons), unsure)
         account = next(iter(logs.values()))[2]
@@ -245,8 +245,8 @@ def moto(tally, folder, data):
         proven = step("verify", "--account", account, *window, "--format", "json")
         report = json.loads(proven.stdout or "{}")
         tally.check(where, "`verify` proves every log file and digest at the new place",
-                    report.get("summary", {}).get("digests_valid") == len(digests)
-                    and report["summary"]["logs"]["valid"] == len(logs) and report["findings"] == [],
+                    report.get("summary", {}).get("digests", {}).get("valid") == len(digests)
+                    and report["summary"]["log_files"]["valid"] == len(logs) and report["findings"] == [],
                     proven.stdout[-3000:])
         saved = server.client("s3").get_object(Bucket=BUCKET, Key="orgtrail/public-keys.json")["Body"].read()
         tally.check(where, "the public key is saved beside the archive", signer.fingerprint.encode() in saved, saved)

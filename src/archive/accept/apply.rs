@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::{Acceptance, AcceptanceRecord, Acceptances};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
@@ -12,7 +10,7 @@ use crate::archive::verify::source::{FetchError, Source};
 use jiff::Timestamp;
 
 /// Who accepted a finding, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedBy {
     /// The record's number.
     pub record: u64,

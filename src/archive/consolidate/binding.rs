@@ -7,8 +7,6 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
 use super::source::Source;
 use crate::names::{AccountId, Region};
 
@@ -34,8 +32,7 @@ pub struct Binding<'a> {
 }
 
 /// Why an object's account or Region is not one that its source may speak for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Unbound {
     /// The account is neither in the organization nor a declared former one.
     #[error("the account is not one of the organization's")]

@@ -3,7 +3,6 @@
 
 use futures::StreamExt;
 use jiff::civil::Date;
-use serde::Serialize;
 
 use super::source::Source;
 use crate::{
@@ -17,8 +16,7 @@ use crate::{
 };
 
 /// How the objects were counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counting {
     /// Every object was listed.
     Exact,
@@ -28,7 +26,7 @@ pub enum Counting {
 }
 
 /// What lies in a source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Census {
     /// How it was counted.
     pub counting: Counting,

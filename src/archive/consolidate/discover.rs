@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudtrail::types::Trail;
 use futures::{StreamExt, stream};
-use serde::Serialize;
 
 use super::{
     locate::is_declared,
@@ -22,7 +21,7 @@ use crate::{
 const CALLS_AT_ONCE: usize = 32;
 
 /// A trail as its home Region describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegacyTrail {
     /// The trail's ARN, the same in all its shadows.
     pub arn: Arn,
@@ -45,7 +44,7 @@ pub struct LegacyTrail {
 }
 
 /// A read that failed: what it would have told is unknown.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Unread {
     /// The account that was asked.
     pub account: AccountId,
@@ -57,12 +56,11 @@ pub struct Unread {
     pub hint: Option<String>,
     /// The source that a trail names whose description cannot be used, and the trail's
     /// account.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<OddSource>,
 }
 
 /// Where a trail writes whose description cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OddSource {
     /// The source's name, as patterns mean it.
     pub name: String,
@@ -92,7 +90,7 @@ impl OddSource {
 }
 
 /// All that was found, and all that could not be read.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// Trails by ARN, shadows counted once.
     pub trails: Vec<LegacyTrail>,

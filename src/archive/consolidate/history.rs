@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::archive::authenticity::Authenticity;
 use crate::aws::in_one_line;
@@ -15,7 +14,7 @@ use super::{
 };
 
 /// Every run, and what is wrong with their records.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default)]
 pub struct History {
     /// Records that were read.
     pub records: u64,
@@ -30,15 +29,13 @@ pub struct History {
     /// Records whose MACs could not be checked.
     pub unchecked: Vec<Fault>,
     /// What the rows of each run add up to, by its id.
-    #[serde(skip)]
     sums: BTreeMap<String, RowSums>,
     /// The runs of which a record was not read.
-    #[serde(skip)]
     partly_read: BTreeSet<String>,
 }
 
 /// What one run's records say.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PastRun {
     /// The run's own name.
     pub run_id: String,
@@ -65,12 +62,11 @@ pub struct PastRun {
     /// How many of its records have a valid MAC.
     pub authenticated_records: u64,
     /// By lane id, the last day that its end states complete.
-    #[serde(skip)]
     proven_through: BTreeMap<String, jiff::civil::Date>,
 }
 
 /// What is wrong with a record, or with several in a row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The first record that it concerns.
     pub first: u64,

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use serde::Serialize;
 use tokio::sync::mpsc::Sender;
 
 use super::{
@@ -66,7 +65,7 @@ pub(super) struct Place {
 }
 
 /// Objects of one account that their source does not speak for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnboundObjects {
     /// The source.
     pub source: String,

@@ -15,6 +15,7 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 use flate2::{Compression, bufread::GzDecoder, write::GzEncoder};
 use jiff::{Timestamp, civil::Date};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{restore::Archived, server_side::Way};
@@ -49,13 +50,14 @@ pub fn segment_key(prefix: Option<&str>, number: u64) -> String {
 }
 
 /// The head of a segment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "document", rename = "run-record")]
 pub struct Head {
     /// [`FORMAT_VERSION`] when it was written.
     pub version: u32,
     /// The segment's place in the sequence, from 0.
     pub number: u64,
-    /// SHA-256 of the segment before, as stored (gzipped), in hex; `None` for
+    /// SHA-256 of the segment before, as stored (gzipped), in hex; null for
     /// the first.
     pub previous_sha256: Option<String>,
     /// The run that wrote it.
@@ -65,25 +67,29 @@ pub struct Head {
     /// Who wrote it: the caller's ARN.
     pub written_by: String,
     /// The program and its version.
+    #[serde(rename = "program")]
     pub written_with: String,
 }
 
 /// What a segment says, a line each.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "row", rename_all = "snake_case")]
 pub enum Row {
     /// A run begins.
     Begin {
         /// What was asked, as the command line gave it.
+        #[serde(rename = "options")]
         asked: serde_json::Value,
     },
     /// An object that the run dealt with.
     Object(ObjectRow),
     /// A unit is done.
+    #[serde(rename = "batch")]
     Unit(UnitRow),
     /// A run ends; one that was killed has no such row.
     End {
         /// Sums over all units.
+        #[serde(rename = "counts")]
         totals: Counts,
         /// Whether every readable source is in the archive.
         complete: bool,
@@ -97,35 +103,37 @@ pub enum Row {
 }
 
 /// What became of one object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectRow {
     /// Its key in the archive.
     pub key: String,
     /// Where it came from.
+    #[serde(rename = "source_bucket")]
     pub origin_bucket: String,
     /// Its key there.
+    #[serde(rename = "source_key")]
     pub origin_key: String,
     /// Units: bytes.
     pub size_bytes: u64,
-    /// SHA-256 of the body as stored, in hex; `None` where it was not read.
+    /// SHA-256 of the body as stored, in hex; null where it was not read.
     pub sha256: Option<String>,
     /// What became of it.
     pub outcome: Outcome,
     /// Why, where it was not copied.
     pub reason: Option<String>,
     /// The way that it took, where it was copied; older records do not tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "copy_method", default, skip_serializing_if = "Option::is_none")]
     pub way: Option<Way>,
     /// Set where it must be restored first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived: Option<Archived>,
     /// Where it is kept in quarantine.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "quarantine_key", default, skip_serializing_if = "Option::is_none")]
     pub quarantined_as: Option<String>,
 }
 
 /// What became of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Written to the archive by this run.
@@ -139,6 +147,7 @@ pub enum Outcome {
     /// In a class that must be restored first.
     Archived,
     /// The key is not CloudTrail's: left where it is.
+    #[serde(rename = "unexpected")]
     Foreign,
     /// It is not what its key says: kept in quarantine, not under its key.
     Quarantined,
@@ -149,18 +158,20 @@ pub enum Outcome {
 }
 
 /// What became of a unit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitRow {
     /// Which.
+    #[serde(rename = "batch")]
     pub unit: UnitId,
     /// How many objects of each kind.
     pub counts: Counts,
 }
 
 /// How many objects, by what became of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Objects at the source.
+    #[serde(rename = "at_source")]
     pub source: u64,
     /// In the archive before, with the same size.
     pub present: u64,
@@ -182,6 +193,7 @@ pub struct Counts {
     /// To be restored first.
     pub archived: u64,
     /// Not CloudTrail's.
+    #[serde(rename = "unexpected")]
     pub foreign: u64,
     /// Left for a later run, since this one was stopped before them; older records
     /// count them as not copied.
@@ -531,7 +543,7 @@ mod tests {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         serde_json::to_writer(&mut gzip, &segment.head).unwrap();
         let head = serde_json::to_vec(&segment.head).unwrap().len() as u64;
-        let row = br#"{"row":"object","key":"","origin_bucket":"","origin_key":"","size_bytes":0,"sha256":null,"outcome":"copied","reason":null}"#;
+        let row = br#"{"row":"object","key":"","source_bucket":"","source_key":"","size_bytes":0,"sha256":null,"outcome":"copied","reason":null}"#;
         gzip.write_all(b"\n").unwrap();
         gzip.write_all(row).unwrap();
         gzip.write_all(b"\n").unwrap();

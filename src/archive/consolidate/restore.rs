@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::types::{self, GlacierJobParameters, ObjectStorageClass, RestoreRequest};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,7 +13,9 @@ use crate::{
 };
 
 /// A class whose objects cannot be read until they are restored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Class {
     /// Glacier Flexible Retrieval.
     #[serde(rename = "GLACIER")]
@@ -43,7 +46,7 @@ impl Class {
 }
 
 /// An object that must be restored before it can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Archived {
     /// Its class.
     pub class: Class,
@@ -116,11 +119,11 @@ pub(super) async fn start(
 }
 
 /// What lies archived, by class.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held(pub BTreeMap<Class, Sum>);
 
 /// Objects of one class that must be restored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
     /// How many.
     pub objects: u64,

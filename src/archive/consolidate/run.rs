@@ -111,7 +111,7 @@ pub struct Run {
 }
 
 /// A part of a source that could not be worked on to its end.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     /// The source or lane.
     pub place: String,
@@ -135,7 +135,7 @@ pub struct Sources {
 }
 
 /// What a run came to.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// Sums over all lanes.
     pub counts: Counts,
@@ -161,7 +161,6 @@ pub struct Report {
     /// The Regions whose digests were looked at: their public keys prove them.
     pub digest_regions: BTreeSet<Region>,
     /// The accounts whose digests these are: each has its Region enabled.
-    #[serde(skip)]
     pub digest_accounts: BTreeMap<Region, BTreeSet<AccountId>>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
@@ -172,7 +171,6 @@ pub struct Report {
     /// and were not used: key and reason.
     pub record_faults: Vec<(String, String)>,
     /// Why every day was listed although earlier records were trusted.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub full_listing: Option<String>,
     /// The number of the last record written.
     pub last_record: Option<u64>,

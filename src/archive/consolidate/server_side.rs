@@ -4,6 +4,7 @@
 use aws_sdk_s3::{operation::copy_object::CopyObjectOutput, types::ChecksumAlgorithm};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -23,12 +24,13 @@ use crate::{
 const MAX_COPY_BYTES: u64 = 5 << 30;
 
 /// How an object came into the archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Way {
     /// Copied inside S3, with the archive's credentials alone.
+    #[serde(rename = "inside_s3")]
     Server,
     /// Read with the source's credentials, written with the archive's.
+    #[serde(rename = "through_client")]
     Client,
 }
 

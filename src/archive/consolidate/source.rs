@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
 use crate::{
     archive::inventory::{self, Lanes},
     aws::{Aws, AwsError, Clients},
@@ -11,7 +9,7 @@ use crate::{
 };
 
 /// A bucket, or a prefix of one, that holds CloudTrail's objects.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     /// The bucket.
     pub bucket: BucketName,
@@ -30,7 +28,6 @@ pub struct Source {
     /// The trails that write there; none where the source was declared.
     pub trails: Vec<Arn>,
     /// What the configuration says about objects that nothing proves.
-    #[serde(skip)]
     pub policy: Policy,
 }
 

@@ -1,15 +1,13 @@
 //! What verification finds: kinds, how grave each is, and what it means.
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::period::Period;
 use crate::archive::accept::apply::AcceptedBy;
 use crate::names::{AccountId, Region};
 
 /// How grave a finding is; the gravest decides the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Worth knowing; the proof holds.
     Notice,
@@ -205,12 +203,6 @@ impl FindingKind {
     }
 }
 
-impl Serialize for FindingKind {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.code())
-    }
-}
-
 impl std::fmt::Display for FindingKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.code())
@@ -226,15 +218,8 @@ pub struct Origin {
     pub key: String,
 }
 
-impl Serialize for Origin {
-    /// Shape: the bucket alone, as reports have it since version 1.
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&self.bucket)
-    }
-}
-
 /// One thing that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What.
     pub kind: FindingKind,
@@ -249,7 +234,6 @@ pub struct Finding {
     /// The key at which it was found, or should have been.
     pub key: Option<String>,
     /// Of what is missing, where CloudTrail delivered it, where that is elsewhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
     /// What should have been there.
     pub expected: Option<String>,
@@ -260,10 +244,8 @@ pub struct Finding {
     /// How many objects it concerns.
     pub objects: u64,
     /// Where it concerns several files: the keys of the first ones.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
     /// Who accepted it, and why: then it is a notice.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<AcceptedBy>,
 }
 

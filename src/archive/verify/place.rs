@@ -1,5 +1,6 @@
 //! Where objects are, where CloudTrail wrote them, and how the two relate.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::key::{ObjectKey, ObjectKind, Root};
@@ -93,11 +94,13 @@ impl std::fmt::Display for Family {
 /// them.
 ///
 /// Source: CloudTrail User Guide, "Organization delegated administrator".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrgOwner {
     /// The organization.
+    #[serde(rename = "id")]
     pub org: OrgId,
     /// Its management account.
+    #[serde(rename = "management_account")]
     pub management: AccountId,
 }
 

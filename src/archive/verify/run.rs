@@ -26,7 +26,6 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use serde::Serialize;
 
 pub use self::delivery::Deliveries;
 use self::discover::{Discovered, discover};
@@ -111,7 +110,7 @@ impl Default for Concurrency {
 }
 
 /// What verification gave.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Verification {
     /// Each account and Region under each root.
     pub lanes: Vec<LaneReport>,
@@ -120,7 +119,7 @@ pub struct Verification {
 }
 
 /// What verifying one account and Region of a bucket gave.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct LaneReport {
     /// The account.
     pub account: AccountId,
@@ -142,28 +141,20 @@ pub struct LaneReport {
     /// What was found.
     pub findings: Vec<Finding>,
     /// Whether a chain was followed here from another bucket or prefix.
-    #[serde(skip)]
     pub followed: bool,
     /// The trails that were not chosen and have digests in the window.
-    #[serde(skip)]
     pub(crate) other_trails: BTreeSet<TrailName>,
     /// The trails that CloudTrail names, which may have no digest here.
-    #[serde(skip)]
     pub(crate) told_trails: BTreeSet<TrailName>,
     /// Whether it has digests after the window.
-    #[serde(skip)]
     pub(crate) is_beyond: bool,
     /// Where its chains came from other buckets.
-    #[serde(skip)]
     pub(crate) borders: Vec<Border>,
     /// Digests whose keys are not at hand, where none was verified.
-    #[serde(skip)]
     pub(crate) unknown_keys: Vec<Finding>,
     /// The trails without any digest here.
-    #[serde(skip)]
     pub(crate) absent: Vec<Absent>,
     /// The chains whose trails delivered newer digests elsewhere.
-    #[serde(skip)]
     pub(crate) behind: Vec<Behind>,
 }
 
@@ -196,7 +187,7 @@ impl LaneReport {
 }
 
 /// How many log files are what their digests say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LogTally {
     /// Files that are proven.
     pub valid: u64,

@@ -1,8 +1,7 @@
-use serde::Serialize;
-
 use super::lines;
 use crate::cli::{CliError, Context, Exit, Format, Output};
-use crate::config::{ConfigError, Finding, Severity};
+use crate::config::{ConfigError, Severity};
+use crate::report::contract::{Emitted, config as contract};
 
 /// Say everything that is wrong with the config, without asking AWS.
 ///
@@ -12,25 +11,10 @@ use crate::config::{ConfigError, Finding, Severity};
 #[command(after_help = "\
 Examples:
   orgtrail config check
-  orgtrail --config prod.toml config check --format json | jq '.findings[].key'
+  orgtrail --config prod.toml config check --format json | jq '.findings[].setting'
 
-JSON, version 1:
-  { \"version\": 1, \"file\", \"valid\", \"errors\", \"warnings\", \"findings\": [ { \"severity\":
-    \"error\" or \"warning\", \"key\", \"origin\": { \"from\": \"file\", \"line\", \"column\" }, or
-    { \"from\": \"environment\", \"variable\" }, or { \"from\": \"default\" }, \"message\",
-    \"hint\" or null } ] }")]
+JSON: docs/schemas/config-check.json.")]
 pub(crate) struct Args {}
-
-/// What `config check --format json` prints.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    version: u32,
-    file: String,
-    valid: bool,
-    errors: usize,
-    warnings: usize,
-    findings: &'a [Finding],
-}
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
 pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
@@ -43,14 +27,10 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let path = &context.config_path;
     match context.format {
-        Format::Json => context.out.json(&Report {
-            version: 1,
-            file: path.display().to_string(),
-            valid: errors == 0,
-            errors,
-            warnings,
-            findings: &findings,
-        })?,
+        Format::Json => {
+            let check = contract::Check::new(path.display().to_string(), &findings);
+            context.out.json(&Emitted::new(check))?;
+        }
         Format::Text => {
             if !findings.is_empty() {
                 Output::data_in_color(lines(path, &findings))?;

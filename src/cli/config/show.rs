@@ -1,9 +1,6 @@
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-
 use crate::cli::{CliError, Context, Exit, Format};
-use crate::config::{Config, Origin};
+use crate::report::contract::Emitted;
+use crate::report::contract::config::{Origin, Show};
 
 /// Print the effective config, and where each value came from.
 ///
@@ -16,31 +13,23 @@ Examples:
   orgtrail config show | grep -v '# default'
   orgtrail config show --format json | jq .config.archive
 
-JSON, version 1:
-  { \"version\": 1, \"file\", \"config\": every section and key, \"origins\": { \"archive.bucket\":
-    { \"from\": \"file\", \"line\", \"column\" }, … } }, origins as in `config check`")]
+JSON: docs/schemas/config.json.")]
 pub(crate) struct Args {}
-
-/// What `config show --format json` prints.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    version: u32,
-    file: String,
-    config: &'a Config,
-    origins: &'a BTreeMap<String, Origin>,
-}
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
 pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
     let loaded = context.load_warning()?;
     let path = &context.config_path;
     match context.format {
-        Format::Json => context.out.json(&Report {
-            version: 1,
-            file: path.display().to_string(),
-            config: &loaded.config,
-            origins: &loaded.origins,
-        })?,
+        Format::Json => {
+            let origin = |(key, origin): (&String, &_)| (key.clone(), Origin::from(origin));
+            context.out.json(&Emitted::new(Show {
+                file: path.display().to_string(),
+                config: serde_json::to_value(&loaded.config)
+                    .map_err(|error| CliError::new(error, Exit::Unexpected))?,
+                origins: loaded.origins.iter().map(origin).collect(),
+            }))?;
+        }
         Format::Text => {
             let text = loaded.annotated(path);
             context.out.data(text.map_err(|error| CliError::new(error, Exit::Unexpected))?)?;

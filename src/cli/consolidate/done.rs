@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use indicatif::{BinaryBytes, HumanCount};
-use serde::Serialize;
 
 use crate::{
     archive::consolidate::{
@@ -13,37 +12,14 @@ use crate::{
         pending::{NotFound, Unfinished},
         run::{EXAMPLES, MAC_HINT, Report},
     },
-    cli::{CliError, Context, Exit, Explain, archived, estimate, sources, sources::Missing},
+    cli::{CliError, Context, Exit, Explain, archived, estimate, sources},
     cost::{
         consolidation::{Estimate, estimate as reckon},
         prices,
     },
+    report::contract::{self, sources::MissingSource},
     report::drift::plain,
 };
-
-/// The JSON contract. Fields may be added; `version` grows when one changes
-/// its meaning or goes.
-#[derive(Debug, Serialize)]
-struct Outcome<'a> {
-    version: u32,
-    run_id: &'a str,
-    dry_run: bool,
-    complete: bool,
-    sources: &'a [String],
-    /// Sources whose buckets were deleted.
-    missing: &'a [Missing],
-    /// Sources that the config leaves where they are.
-    excluded: &'a [String],
-    unread: &'a [Unread],
-    /// Trails whose descriptions cannot be used, and that the config excludes.
-    excluded_trails: &'a [Unread],
-    #[serde(flatten)]
-    report: &'a Report,
-    /// What the run will take; of a dry run only.
-    estimate: Option<Estimate>,
-    /// From when and where its prices are.
-    prices: Option<prices::PriceList>,
-}
 
 /// What one run came to, not told yet.
 #[derive(Debug)]
@@ -51,7 +27,7 @@ pub(in crate::cli) struct Done {
     pub(super) run_id: String,
     pub(super) dry_run: bool,
     pub(super) sources: Vec<String>,
-    pub(super) missing: Vec<Missing>,
+    pub(super) missing: Vec<MissingSource>,
     pub(super) excluded: Vec<String>,
     pub(super) found: Found,
     pub(super) report: Report,
@@ -91,20 +67,21 @@ impl Done {
         self.report.stopped
     }
 
-    pub(in crate::cli) fn json(&self) -> impl Serialize {
-        Outcome {
-            version: 1,
-            run_id: &self.run_id,
+    pub(in crate::cli) fn document(&self) -> contract::consolidation::Report {
+        let unreadable =
+            |all: &[Unread]| all.iter().map(contract::sources::UnreadableRegion::from).collect();
+        contract::consolidation::Report {
+            run_id: self.run_id.clone(),
             dry_run: self.dry_run,
             complete: self.complete(),
-            sources: &self.sources,
-            missing: &self.missing,
-            excluded: &self.excluded,
-            unread: &self.found.unread,
-            excluded_trails: &self.found.excluded,
-            report: &self.report,
-            estimate: self.dry_run.then(|| self.estimate()),
-            prices: self.dry_run.then_some(prices::LIST),
+            sources: self.sources.clone(),
+            missing_sources: self.missing.clone(),
+            excluded_sources: self.excluded.clone(),
+            unreadable_regions: unreadable(&self.found.unread),
+            excluded_trails: unreadable(&self.found.excluded),
+            work: (&self.report).into(),
+            estimate: self.dry_run.then(|| (&self.estimate()).into()),
+            prices: self.dry_run.then(contract::prices::PriceList::current),
         }
     }
 

@@ -45,7 +45,7 @@ pub(super) async fn play(
     }
 
     let ran = ground.program.run(&["sources", "--exact", "--format", "json"]).await?;
-    let found: u64 = sum(&ran, "/sources", "/census/objects");
+    let found: u64 = sum(&ran, "/sources", "/contents/objects");
     let held =
         ran.ended(Exit::Clean) && left > 0 && found == left as u64 && count(&ran) == members.len();
     let said = if held {

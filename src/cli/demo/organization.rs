@@ -68,9 +68,9 @@ fn survey(listing: &str) -> (Vec<String>, Vec<(String, String)>) {
     let (mut entered, mut left_out) = (Vec::new(), Vec::new());
     for one in listing["accounts"].as_array().into_iter().flatten() {
         let Some(account) = one["account"].as_str() else { continue };
-        match (one["entry"]["status"].as_str(), one["entry"]["reason"].as_str()) {
-            (Some("entered"), _) => entered.push(account.to_owned()),
-            (Some("left_out"), Some(reason)) => {
+        match (one["access"]["status"].as_str(), one["access"]["reason"].as_str()) {
+            (Some("granted"), _) => entered.push(account.to_owned()),
+            (Some("excluded"), Some(reason)) => {
                 left_out.push((account.to_owned(), reason.to_owned()));
             }
             _ => {}
@@ -86,9 +86,9 @@ mod tests {
     #[test]
     fn an_account_that_failed_is_neither_entered_nor_left_out() {
         let listing = r#"{"accounts": [
-            {"account": "1", "entry": {"status": "entered", "principal": "p"}},
-            {"account": "2", "entry": {"status": "left_out", "reason": "suspended"}},
-            {"account": "3", "entry": {"status": "failed", "reason": "denied"}}]}"#;
+            {"account": "1", "access": {"status": "granted", "principal": "p"}},
+            {"account": "2", "access": {"status": "excluded", "reason": "suspended"}},
+            {"account": "3", "access": {"status": "failed", "reason": "denied"}}]}"#;
         let (entered, left_out) = survey(listing);
         assert_eq!(entered, ["1"]);
         assert_eq!(left_out, [("2".to_owned(), "suspended".to_owned())]);

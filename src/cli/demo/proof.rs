@@ -166,16 +166,19 @@ fn report(ran: &Ran) -> Value {
 /// How many proven digests lie where relocation put them.
 fn relocated(ran: &Ran) -> u64 {
     let report = report(ran);
-    let lanes = report["lanes"].as_array().into_iter().flatten();
-    let chains = lanes.filter_map(|lane| lane["chains"].as_array()).flatten();
-    chains.filter_map(|chain| chain["relocated"].as_u64()).sum()
+    let scopes = report["scopes"].as_array().into_iter().flatten();
+    let chains = scopes.filter_map(|scope| scope["chains"].as_array()).flatten();
+    chains.filter_map(|chain| chain["digests"]["relocated"].as_u64()).sum()
 }
 
 fn proven(ran: &Ran) -> String {
     let report = report(ran);
-    let (digests, logs) = (&report["summary"]["digests_valid"], &report["summary"]["logs"]);
+    let (digests, logs) = (&report["summary"]["digests"], &report["summary"]["log_files"]);
     let moved = relocated(ran);
-    format!("{digests} digests and {} log files; {moved} digests relocated", logs["valid"])
+    format!(
+        "{} digests and {} log files; {moved} digests relocated",
+        digests["valid"], logs["valid"]
+    )
 }
 
 /// What was found at a key.

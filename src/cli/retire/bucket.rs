@@ -1,14 +1,15 @@
 //! What stays of a trail: its bucket, and what that costs.
 
 use indicatif::{BinaryBytes, HumanCount};
-use serde::Serialize;
 
 use super::{CliError, Context, LegacyTrail};
 use crate::cost::storage::Holdings;
 use crate::cost::{Usd, prices};
+use crate::report::contract::prices::PriceList;
+use crate::report::contract::retirement::KeptBucket;
 
 /// The bucket of a trail, with what it holds of the trail's account.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(super) struct Bucket {
     name: String,
     objects: u64,
@@ -30,6 +31,18 @@ impl Bucket {
             usd_a_month: held.usd_a_month(),
             usd_a_month_in_deep_archive: held.usd_a_month_as(deep),
             prices: prices::LIST,
+        }
+    }
+
+    /// The same for a document.
+    pub(super) fn document(&self) -> KeptBucket {
+        KeptBucket {
+            bucket: self.name.clone(),
+            objects: self.objects,
+            size_bytes: self.bytes,
+            usd_per_month: self.usd_a_month.0,
+            deep_archive_usd_per_month: self.usd_a_month_in_deep_archive.0,
+            prices: PriceList::current(),
         }
     }
 

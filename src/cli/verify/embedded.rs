@@ -10,6 +10,8 @@ use crate::archive::verify::digest::DigestDocument;
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::opened::contents;
 use crate::archive::verify::run::Verification;
+use crate::report::contract::Emitted;
+use crate::report::contract::verification::Report;
 use crate::report::verification::{self, Subject};
 
 /// Findings that depend on AWS or on the public keys at hand, and so differ between
@@ -95,7 +97,7 @@ pub(super) fn contradicted(
         ..subject.clone()
     };
     let without_keys = without_saved_keys(verification);
-    let now = serde_json::to_value(verification::json(&subject, &without_keys)).ok()?;
+    let now = serde_json::to_value(Emitted::new(Report::new(&subject, &without_keys))).ok()?;
     let without = |kind: &str| {
         kind.starts_with("public-key-") || kind == FindingKind::AcceptanceUnauthenticated.code()
     };
@@ -123,13 +125,14 @@ pub(super) fn contradicted(
     if grave(&embedded, true) != grave(&now, true) {
         return finding(REPORT_JSON, recomputed, "other findings");
     }
-    let verdict = &embedded["verdict"];
-    if *verdict != verdict_of(&embedded) {
-        return finding(REPORT_JSON, "the verdict of its own findings", "another verdict");
+    let outcome = &embedded["outcome"];
+    if *outcome != outcome_of(&embedded) {
+        return finding(REPORT_JSON, "the outcome of its own findings", "another outcome");
     }
     let counts = |report: &Value| {
-        let counts = ["lanes", "digests_valid", "digests_invalid", "logs", "accepted"];
-        counts.map(|count| report["summary"][count].to_string())
+        let accepted = &report["summary"]["findings"]["accepted"];
+        let counts = ["scopes", "digests", "log_files"].map(|it| &report["summary"][it]);
+        counts.into_iter().chain([accepted]).map(Value::to_string).collect::<Vec<_>>()
     };
     if counts(&embedded) != counts(&now) {
         return finding(REPORT_JSON, recomputed, "another summary");
@@ -138,12 +141,12 @@ pub(super) fn contradicted(
     // text with them. One without is a claim that all is proven.
     if grave(&embedded, false) != grave(&now, false) {
         // The packer knew of something that cannot be seen in it, or says so.
-        return if *verdict == "proven" {
-            finding(REPORT_JSON, recomputed, "the verdict `proven`")
-        } else if now["verdict"] == "proven" {
+        return if *outcome == "proven" {
+            finding(REPORT_JSON, recomputed, "the outcome `proven`")
+        } else if now["outcome"] == "proven" {
             finding(
                 REPORT_JSON,
-                "the verdict `proven`, which verifying the bundle gives",
+                "the outcome `proven`, which verifying the bundle gives",
                 "another",
             )
         } else {
@@ -170,19 +173,17 @@ fn without_circumstances(mut report: Value) -> Value {
     let remove = |of: &mut Value, field: &str| {
         of.as_object_mut().and_then(|of| of.remove(field));
     };
-    let drop_notices = |of: &mut Value| {
-        let findings = of.get_mut("findings").and_then(Value::as_array_mut);
-        if let Some(findings) = findings {
-            findings.retain(|it| it["severity"] != "notice");
-        }
-    };
-    remove(&mut report, "at");
-    report.get_mut("summary").into_iter().for_each(|summary| remove(summary, "notices"));
-    drop_notices(&mut report);
-    for lane in report.get_mut("lanes").and_then(Value::as_array_mut).into_iter().flatten() {
-        drop_notices(lane);
-        let chains = lane.get_mut("chains").and_then(Value::as_array_mut);
-        chains.into_iter().flatten().for_each(|chain| remove(chain, "by_saved_key"));
+    remove(&mut report, "created_at");
+    if let Some(counts) = report.pointer_mut("/summary/findings") {
+        remove(counts, "notices");
+    }
+    if let Some(findings) = report.get_mut("findings").and_then(Value::as_array_mut) {
+        findings.retain(|finding| finding["severity"] != "notice");
+    }
+    for scope in report.get_mut("scopes").and_then(Value::as_array_mut).into_iter().flatten() {
+        let chains = scope.get_mut("chains").and_then(Value::as_array_mut);
+        let digests = chains.into_iter().flatten().filter_map(|chain| chain.get_mut("digests"));
+        digests.for_each(|digests| remove(digests, "proven_by_saved_key"));
     }
     report
 }
@@ -192,13 +193,14 @@ fn without_notices(text: &str) -> Vec<&str> {
     text.split("\n\n").filter(|part| !part.starts_with("NOTE ")).collect()
 }
 
-/// The verdict that a report's own findings give.
-fn verdict_of(report: &Value) -> &'static str {
+/// The outcome that a report's own findings give.
+fn outcome_of(report: &Value) -> &'static str {
     let findings = || report["findings"].as_array().into_iter().flatten();
     let has = |severity: &str| findings().any(|it| it["severity"] == severity);
-    let is_of_nothing = report["summary"]["digests_valid"] == 0
-        && report["summary"]["digests_invalid"] == 0
-        && report["summary"]["logs"]["valid"] == 0;
+    let summary = &report["summary"];
+    let is_of_nothing = summary["digests"]["valid"] == 0
+        && summary["digests"]["invalid"] == 0
+        && summary["log_files"]["valid"] == 0;
     match (has("broken"), has("incomplete") || is_of_nothing) {
         (true, _) => "broken",
         (false, true) => "incomplete",
@@ -219,17 +221,20 @@ fn without_saved_keys(verification: &Verification) -> Verification {
 
 /// What a report says is proven: by account, Region and root.
 fn proofs(report: &Value) -> Vec<String> {
-    let lanes = report["lanes"].as_array().into_iter().flatten();
-    let proof = |lane: &Value| {
-        let chains = lane["chains"].as_array().into_iter().flatten();
-        let fields = ["trail", "valid", "relocated", "through_successor", "proven"];
-        let chain = |it: &Value| fields.map(|field| it[field].to_string()).join(" ");
+    let scopes = report["scopes"].as_array().into_iter().flatten();
+    let proof = |scope: &Value| {
+        let chains = scope["chains"].as_array().into_iter().flatten();
+        let chain = |it: &Value| {
+            let digests = ["valid", "relocated", "proven_by_successor"];
+            let digests = digests.map(|count| it["digests"][count].to_string()).join(" ");
+            format!("{} {digests} {}", it["trail"], it["proven"])
+        };
         let chains: Vec<_> = chains.map(chain).collect();
-        let fields = ["account", "region", "bucket", "roots", "proven", "logs"];
-        let fields: Vec<_> = fields.iter().map(|field| lane[field].to_string()).collect();
+        let fields = ["account", "region", "bucket", "prefixes", "proven", "log_files"];
+        let fields: Vec<_> = fields.iter().map(|field| scope[field].to_string()).collect();
         format!("{} {}", fields.join(" "), chains.join(" "))
     };
-    let mut proofs: Vec<_> = lanes.map(proof).collect();
+    let mut proofs: Vec<_> = scopes.map(proof).collect();
     proofs.sort();
     proofs
 }

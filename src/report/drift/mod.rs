@@ -8,7 +8,6 @@
 mod csv;
 mod heat_map;
 mod html;
-mod json;
 mod junit;
 mod ocsf;
 mod sarif;
@@ -19,11 +18,11 @@ use std::collections::{BTreeMap, HashMap};
 
 pub use self::csv::csv;
 pub use self::html::html;
-pub use self::json::{document, json};
 pub use self::junit::junit;
 pub use self::ocsf::ocsf;
 pub use self::sarif::sarif;
 pub use self::text::text;
+use super::contract::{self, Emitted};
 use crate::checks::{
     CATALOGUE, Cause, Cell, Check, Coverage, Finding, Mapping, Run, Scope, Severity, Verdict,
 };
@@ -67,7 +66,9 @@ pub enum RenderError {
 pub fn render(format: Format, run: &Run, overrides: &[String]) -> Result<String, RenderError> {
     Ok(match format {
         Format::Text => text(run),
-        Format::Json => json(run)?,
+        Format::Json => {
+            serde_json::to_string_pretty(&Emitted::new(contract::drift::Report::from(run)))?
+        }
         Format::Sarif => sarif(run, overrides),
         Format::Junit => junit(run, overrides),
         Format::Ocsf => ocsf(run, overrides),
@@ -109,17 +110,17 @@ impl Standing {
 }
 
 /// How many findings there are of each standing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-struct Counts {
-    broken: usize,
-    unknown: usize,
-    suppressed: usize,
-    not_declared: usize,
-    holds: usize,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) broken: usize,
+    pub(super) unknown: usize,
+    pub(super) suppressed: usize,
+    pub(super) not_declared: usize,
+    pub(super) holds: usize,
 }
 
 impl Counts {
-    fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
+    pub(super) fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
         let mut counts = Self::default();
         for finding in findings {
             match Standing::of(finding) {
@@ -133,20 +134,20 @@ impl Counts {
         counts
     }
 
-    fn of_severity(run: &Run, severity: Severity) -> Self {
+    pub(super) fn of_severity(run: &Run, severity: Severity) -> Self {
         Self::of(run.findings.iter().filter(|finding| finding.severity == severity))
     }
 }
 
 /// How many cells of the coverage there are of each state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-struct Cells {
-    covered: usize,
-    stale: usize,
-    uncovered: usize,
-    unknown: usize,
-    not_enabled: usize,
-    left_out: usize,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Cells {
+    pub(super) covered: usize,
+    pub(super) stale: usize,
+    pub(super) uncovered: usize,
+    pub(super) unknown: usize,
+    pub(super) not_enabled: usize,
+    pub(super) left_out: usize,
 }
 
 impl Cells {
@@ -165,7 +166,7 @@ impl Cells {
         counts
     }
 
-    fn of_all(coverage: &Coverage) -> Self {
+    pub(super) fn of_all(coverage: &Coverage) -> Self {
         Self::of(coverage.accounts.iter().flat_map(|account| &account.cells))
     }
 
@@ -175,7 +176,7 @@ impl Cells {
     }
 }
 
-fn check(id: &str) -> Option<&'static Check> {
+pub(super) fn check(id: &str) -> Option<&'static Check> {
     CATALOGUE.iter().copied().find(|check| check.id == id)
 }
 
@@ -328,7 +329,7 @@ fn plural(count: usize, one: &str, many: &str) -> String {
 }
 
 #[cfg(test)]
-mod samples;
+pub(super) mod samples;
 
 #[cfg(test)]
 mod tests {

@@ -55,10 +55,9 @@ fn covered() -> Cell {
     Cell::Covered { newest_log: at, newest_digest: at }
 }
 
-pub(super) fn clean() -> Run {
+pub(in crate::report) fn clean() -> Run {
     let holds = |check: &str, scope| finding(check, Severity::High, scope, Verdict::Holds);
     Run {
-        version: 1,
         at: "2026-03-01T12:00:00Z".parse().unwrap(),
         organization: "o-exampleorgid".parse().unwrap(),
         management_account: "111111111111".parse().unwrap(),
@@ -83,7 +82,7 @@ pub(super) fn clean() -> Run {
 }
 
 /// Something of everything.
-pub(super) fn drifted() -> Run {
+pub(in crate::report) fn drifted() -> Run {
     let unknown = Verdict::Unknown {
         reason: "GetKeyRotationStatus: access denied".into(),
         permission: Some("kms:GetKeyRotationStatus".into()),
@@ -137,7 +136,7 @@ pub(super) fn drifted() -> Run {
 }
 
 /// Several findings of one cause, and one that has none.
-pub(super) fn of_one_cause() -> Run {
+pub(in crate::report) fn of_one_cause() -> Run {
     let mut run = drifted();
     run.compared = None;
     let id = "trail-stopped";
@@ -163,7 +162,7 @@ pub(super) fn of_one_cause() -> Run {
 }
 
 /// Every string that comes from elsewhere is hostile.
-pub(super) fn hostile() -> Run {
+pub(in crate::report) fn hostile() -> Run {
     let mut run = drifted();
     run.causes = of_one_cause().causes;
     for cause in &mut run.causes {

@@ -110,7 +110,7 @@ fn result(run: &Run, finding: &Finding, index: Option<usize>, change: Option<Cha
         }],
         // The one that GitHub tells results apart by.
         "partialFingerprints": { "primaryLocationLineHash": hex::encode(fingerprint) },
-        "properties": { "severity": finding.severity, "standing": standing.as_str() },
+        "properties": { "severity": finding.severity.as_str(), "standing": standing.as_str() },
     });
     if let Some(cause) = cause(run, finding) {
         result["properties"]["cause"] =

@@ -1,22 +1,18 @@
 //! What verification gave, in each format.
 
 mod aws_cli;
-mod json;
 mod junit;
 mod text;
 
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 pub use self::aws_cli::aws_cli;
-pub use self::json::json;
 pub use self::junit::junit;
 pub use self::text::text;
 use super::drift::plain;
 use crate::archive::verify::chain::Window;
-use crate::archive::verify::finding::Severity;
 use crate::archive::verify::run::{LaneReport, Verification};
 
 /// What a report is about.
@@ -37,7 +33,7 @@ pub struct Subject {
 }
 
 /// A public key that digests were verified with.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyUsed {
     /// `aws`: listed by AWS now. `given`: by `--public-keys`. `saved`: it lies in what
     /// was verified, and proves nothing by itself.
@@ -47,7 +43,7 @@ pub struct KeyUsed {
 }
 
 /// What identifies a bundle, and what in it nothing proves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleFacts {
     /// SHA-256 of its manifest, in hexadecimal.
     pub manifest_sha256: String,
@@ -69,15 +65,6 @@ fn keys_by_origin(subject: &Subject) -> Vec<String> {
         (!keys.is_empty()).then(|| format!("public keys {shown}: {}", keys.join(", ")))
     })
     .collect()
-}
-
-/// The answer in one word.
-fn verdict(verification: &Verification) -> &'static str {
-    match verification.severity() {
-        Some(Severity::Broken) => "broken",
-        Some(Severity::Incomplete) => "incomplete",
-        Some(Severity::Notice) | None => "proven",
-    }
 }
 
 /// The accounts and Regions, those with the most severe findings first.

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::HumanCount;
 
-use super::{Subject, digests, keys_by_origin, plain, verdict};
+use super::{Subject, digests, keys_by_origin, plain};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 use crate::archive::verify::source::METADATA_SUFFIX;
+use crate::report::contract::verification::Outcome;
 
 /// How many findings of one kind are listed one by one.
 const TOLD: usize = 50;
@@ -168,18 +169,24 @@ fn answer(subject: &Subject, verification: &Verification) -> String {
     let breaks = counted(count(Severity::Broken), "break", "breaks");
     let open = count(Severity::Incomplete);
     let gaps = counted(open, "gap", "gaps");
-    let answer = match verdict(verification) {
-        "broken" if open == 0 => format!("NOT PROVEN: {breaks}, listed above. Valid in {what}"),
-        "broken" => format!("NOT PROVEN: {breaks} and {gaps}, listed above. Valid in {what}"),
-        "incomplete" if verification.is_of_nothing() => {
+    let answer = match Outcome::of(verification) {
+        Outcome::Broken if open == 0 => {
+            format!("NOT PROVEN: {breaks}, listed above. Valid in {what}")
+        }
+        Outcome::Broken => {
+            format!("NOT PROVEN: {breaks} and {gaps}, listed above. Valid in {what}")
+        }
+        Outcome::Incomplete if verification.is_of_nothing() => {
             format!("NOT PROVEN: no digest and no log file was found. {what}")
         }
-        "incomplete" if valid == 0 => format!("NOT PROVEN: {gaps}, listed above. Valid in {what}"),
-        "incomplete" => format!("PARTLY PROVEN: {gaps}, listed above. Valid in {what}"),
-        _ if verification.is_of_chosen_trails() => {
+        Outcome::Incomplete if valid == 0 => {
+            format!("NOT PROVEN: {gaps}, listed above. Valid in {what}")
+        }
+        Outcome::Incomplete => format!("PARTLY PROVEN: {gaps}, listed above. Valid in {what}"),
+        Outcome::Proven if verification.is_of_chosen_trails() => {
             format!("PROVEN, for the chains of the chosen trails only: {what}")
         }
-        _ => format!("PROVEN: {what}"),
+        Outcome::Proven => format!("PROVEN: {what}"),
     };
     match accepted {
         0 => answer,

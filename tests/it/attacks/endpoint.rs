@@ -74,7 +74,7 @@ async fn variables_that_are_let_in_work_and_every_report_names_them() {
             let report: Value =
                 serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stderr}"));
             let named = &report["environment_overrides"][0];
-            assert_eq!((&named["key"], &named["variable"]), (&key.into(), &variable.0.into()));
+            assert_eq!((&named["setting"], &named["variable"]), (&key.into(), &variable.0.into()));
         }
     }
 }
@@ -103,7 +103,7 @@ async fn every_format_of_every_report_names_what_the_environment_sets() {
         if format == "json" {
             let report: Value = serde_json::from_str(&stdout).unwrap();
             let named = &report["environment_overrides"][0];
-            assert_eq!(named["key"], "archive.prefix", "{arguments:?}");
+            assert_eq!(named["setting"], "archive.prefix", "{arguments:?}");
             assert_eq!(named["variable"], variable.0, "{arguments:?}");
         } else {
             assert!(stdout.contains(said), "{arguments:?}: {stdout}");

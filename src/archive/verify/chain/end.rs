@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use super::{
     Behind, Border, Chain, ChainVerifier, Coverage, Finding, FindingKind, Lane, Located,
@@ -18,7 +17,7 @@ use crate::names::{AccountId, TrailName};
 pub const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_mins(90);
 
 /// What following one chain gave.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct ChainSummary {
     /// The trail.
     pub trail: String,
@@ -45,27 +44,19 @@ pub struct ChainSummary {
     pub proven: Vec<Period>,
     /// Of these, how many lie below another root of the bucket as well.
     pub copies: u64,
-    #[serde(skip)]
     pub(crate) stem: Stem,
     /// Every owner that the trail had: it can become the organization's.
-    #[serde(skip)]
     pub(super) owners: BTreeSet<TrailOwner>,
     /// Proven digests that are stored inflated.
-    #[serde(skip)]
     pub(super) stored_inflated: u64,
     /// Where the newest proven digest lies.
-    #[serde(skip)]
     pub(super) located: Located,
     /// Where the hour of the first proven digest ends that lies where CloudTrail
     /// wrote it.
-    #[serde(skip)]
     began: Option<Timestamp>,
-    #[serde(skip)]
     pub(super) covered: Periods,
-    #[serde(skip)]
     pub(super) gaps: Vec<(Period, String)>,
     /// From the first to the last of the digests by saved keys.
-    #[serde(skip)]
     hours_by_saved_key: Option<Period>,
 }
 

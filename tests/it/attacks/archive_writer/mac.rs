@@ -151,11 +151,11 @@ async fn an_archive_that_gets_a_mac_key_later_keeps_its_records() {
     assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
     ground.config = with_key;
     let (exit, report) = records(&ground).await;
-    assert_eq!((exit, &report["before_mac_key"]), (14, &1.into()), "{report:#}");
+    assert_eq!((exit, &report["records_before_mac_key"]), (14, &1.into()), "{report:#}");
     assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
     let (exit, report) = records(&ground).await;
     assert_eq!((exit, &report["authenticated"]), (0, &false.into()), "{report:#}");
-    let reason = report["not_authenticated"].as_str().unwrap();
+    let reason = report["not_authenticated_reason"].as_str().unwrap();
     assert!(reason.contains("1 of 2 records have a valid MAC"), "{reason}");
 }
 

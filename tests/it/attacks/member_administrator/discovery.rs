@@ -23,7 +23,7 @@ async fn a_bucket_that_is_named_like_an_exclusion_of_another_account_is_found() 
     let exclude =
         |account: &str| format!("[consolidate]\nexclude = [\"{account}:s3://scratch-*\"]\n");
     let (code, told) = ground.json(&exclude(other.as_str()), &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["excluded"]), (Some(0), &json!([])), "{told:#}");
+    assert_eq!((code, &told["excluded_sources"]), (Some(0), &json!([])), "{told:#}");
     ground.assert_arrived("scratch-mine");
     // Its own account's is left out, and each report says so.
     let own = exclude(member.as_str());
@@ -32,7 +32,7 @@ async fn a_bucket_that_is_named_like_an_exclusion_of_another_account_is_found() 
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         assert!(said(&output).contains("s3://scratch-mine"), "{command:?} {}", said(&output));
         let (_, told) = ground.json(&own, command).await;
-        assert_eq!(told["excluded"].as_array().map(Vec::len), Some(1), "{told:#}");
+        assert_eq!(told["excluded_sources"].as_array().map(Vec::len), Some(1), "{told:#}");
     }
 }
 
@@ -89,5 +89,5 @@ async fn a_source_that_its_owner_breaks_keeps_no_other_back_and_can_be_left_out(
     ground.assert_arrived("whole");
     let exclude = format!("[consolidate]\nexclude = [\"{member}:s3://broken\"]\n");
     let (code, told) = ground.json(&exclude, &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["excluded"]), (Some(0), &json!(["s3://broken"])), "{told:#}");
+    assert_eq!((code, &told["excluded_sources"]), (Some(0), &json!(["s3://broken"])), "{told:#}");
 }

@@ -122,7 +122,7 @@ async fn objects_for_other_accounts_and_regions_never_come_among_logs() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| (one["account"].as_str().unwrap(), one["why"].as_str().unwrap()))
+        .map(|one| (one["account"].as_str().unwrap(), one["cause"].as_str().unwrap()))
         .collect();
     why.sort_unstable();
     let mut wanted = vec![
@@ -219,7 +219,11 @@ async fn many_planted_objects_do_not_fill_the_archive() {
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
     assert_eq!(code, Some(14), "{told:#}");
     let unbound = &told["unbound"][0];
-    assert_eq!((&unbound["objects"], &unbound["kept"]), (&json!(1_050), &json!(1_000)), "{told:#}");
+    assert_eq!(
+        (&unbound["objects"], &unbound["quarantined"]),
+        (&json!(1_050), &json!(1_000)),
+        "{told:#}"
+    );
     let kept = ground.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/").len();
     assert_eq!(kept, 1_000);
 }
@@ -298,7 +302,7 @@ async fn planted_objects_do_not_keep_a_trail_from_being_retired() {
     plant(&ground, &member, &digest, body, metadata).await;
     let (_, after) = ground.json("", &["retire", &trail]).await;
     let standings = |told: &Value| -> Vec<Value> {
-        consolidated(told).iter().map(|one| one["standing"].clone()).collect()
+        consolidated(told).iter().map(|one| one["status"].clone()).collect()
     };
     assert_eq!(standings(&before).len(), 2, "{before:#}");
     assert_eq!(standings(&after), standings(&before), "{after:#}");

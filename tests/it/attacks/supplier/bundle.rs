@@ -117,13 +117,13 @@ fn a_bundle_is_proven_by_keys_from_elsewhere_and_never_by_its_own() {
     genuine_bundle(folder.path());
     let (code, report, _) = verify(folder.path(), BUNDLE, true);
     assert_eq!(code, 0, "{report:#}");
-    assert_eq!(report["keys"][0]["origin"], "given");
+    assert_eq!(report["public_keys"][0]["origin"], "given");
     let (code, report, said) = verify(folder.path(), BUNDLE, false);
     assert_eq!(code, 14, "{report:#}");
     assert_eq!(kinds(&report), ["public-key-saved"]);
     assert!(said.contains("prove nothing by themselves"), "{said}");
     // Every format says so, and with which keys.
-    let key = report["keys"][0]["fingerprint"].as_str().unwrap();
+    let key = report["public_keys"][0]["fingerprint"].as_str().unwrap();
     for (format, wanted) in [
         ("text", "PARTLY PROVEN"),
         ("json", "\"origin\": \"saved\""),
@@ -153,9 +153,9 @@ fn whoever_packs_and_verifies_sees_the_same_digest_of_the_manifest() {
     let packed = run(folder.path(), &[&pack[..], &WINDOW].concat());
     let packed: Value = serde_json::from_slice(&packed.stdout).unwrap();
     let (_, report, _) = verify(folder.path(), BUNDLE, true);
-    assert_eq!(report["bundle"]["manifest_sha256"], packed["sha256_of_manifest"]);
+    assert_eq!(report["bundle"]["manifest_sha256"], packed["manifest_sha256"]);
     // What no digest lists is named, and is all that can differ unseen by it.
-    let unproven: Vec<_> = report["bundle"]["unproven"].as_array().unwrap().clone();
+    let unproven: Vec<_> = report["bundle"]["unproven_files"].as_array().unwrap().clone();
     for name in
         ["public-keys.json", "report.json", "report.txt", "records/orgtrail/public-keys.json"]
     {
@@ -166,7 +166,7 @@ fn whoever_packs_and_verifies_sees_the_same_digest_of_the_manifest() {
         members.iter_mut().find(record).unwrap().bytes.push(b' ');
     });
     let (_, other, _) = verify(folder.path(), "other.tar.zst", true);
-    assert_ne!(other["bundle"]["manifest_sha256"], packed["sha256_of_manifest"]);
+    assert_ne!(other["bundle"]["manifest_sha256"], packed["manifest_sha256"]);
 }
 
 #[test]
@@ -243,8 +243,8 @@ fn a_false_report_inside_a_bundle_is_named() {
     let folder = tempfile::tempdir().unwrap();
     genuine_bundle(folder.path());
     let changes: [(&str, &str, &str); 6] = [
-        ("report.json", "\"digests_valid\": 8", "\"digests_valid\": 9"),
-        ("report.json", "\"verdict\": \"proven\"", "\"verdict\": \"broken\""),
+        ("report.json", "\"valid\": 8", "\"valid\": 9"),
+        ("report.json", "\"outcome\": \"proven\"", "\"outcome\": \"broken\""),
         ("report.json", "111111111111", "222222222222"),
         ("report.json", "\"findings\": []", "\"findings\": \"none\""),
         ("report.txt", "PROVEN: mirror: 8", "PROVEN: mirror: 800"),

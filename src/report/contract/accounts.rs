@@ -1,0 +1,184 @@
+//! The report of the organization's accounts: `orgtrail accounts`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Document, mirror};
+use crate::names::{AccountId, OrgId, Region, UnitId};
+use crate::{aws, org};
+
+/// The accounts of the organization, and whether orgtrail can assume a role in each.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Report {
+    /// The organization.
+    pub organization: Organization,
+    /// The accounts, by organizational unit, then by id.
+    pub accounts: Vec<Account>,
+    /// The counts.
+    pub summary: Summary,
+}
+
+impl Document for Report {
+    const NAME: &'static str = "accounts-report";
+}
+
+/// An organization.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrgId,
+    /// Its management account.
+    pub management_account: AccountId,
+    /// Whether all features are enabled.
+    pub all_features: bool,
+}
+
+/// An account.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Account {
+    /// Its id.
+    pub account: AccountId,
+    /// Its name.
+    pub name: String,
+    /// Its state, as AWS Organizations names it.
+    pub state: String,
+    /// Its organizational unit, or the root.
+    pub unit: UnitId,
+    /// The names of the units from the root down.
+    pub unit_path: String,
+    /// Whether orgtrail can assume a role in it.
+    pub access: Access,
+    /// The Regions that it has enabled; null where it was not asked.
+    pub regions: Option<Vec<Region>>,
+    /// Why its Regions could not be read: then `regions` are those that every account has.
+    pub regions_error: Option<String>,
+}
+
+/// Whether orgtrail can assume a role in an account.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Access {
+    /// It can.
+    Granted {
+        /// The ARN of the assumed role's session.
+        principal: String,
+    },
+    /// It cannot.
+    Failed {
+        /// The role.
+        role: String,
+        /// The kind of failure.
+        kind: ErrorKind,
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// It was not tried.
+    Excluded {
+        /// Why.
+        reason: String,
+    },
+}
+
+mirror! {
+    /// The kind of a failure of an AWS call.
+    ErrorKind of aws::ErrorKind {
+        /// The caller may not do this.
+        AccessDenied,
+        /// What was asked for does not exist.
+        NotFound,
+        /// Too many calls.
+        Throttled,
+        /// The state of the resource does not allow it.
+        Conflict,
+        /// Another change is in progress.
+        Busy,
+        /// A recent change is not visible everywhere yet.
+        Propagating,
+        /// No answer in time.
+        Timeout,
+        /// The credentials are expired, unknown or missing.
+        Expired,
+        /// No connection.
+        Network,
+        /// The command was stopped.
+        Stopped,
+        /// Anything else.
+        Other,
+    }
+}
+
+/// Accounts, by access.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Summary {
+    /// All accounts.
+    pub accounts: usize,
+    /// Accounts in which orgtrail can assume a role.
+    pub granted: usize,
+    /// Accounts in which it cannot.
+    pub failed: usize,
+    /// Accounts that were not tried.
+    pub excluded: usize,
+}
+
+impl Report {
+    /// The report of the accounts of an organization.
+    #[must_use]
+    pub fn new(organization: &org::Organization, accounts: &[org::Surveyed]) -> Self {
+        Self {
+            organization: Organization {
+                id: organization.id.clone(),
+                management_account: organization.management_account.clone(),
+                all_features: organization.all_features,
+            },
+            accounts: accounts.iter().map(Account::from).collect(),
+            summary: Summary::of(accounts),
+        }
+    }
+}
+
+impl Summary {
+    /// Counts accounts.
+    #[must_use]
+    pub fn of(accounts: &[org::Surveyed]) -> Self {
+        let mut summary = Self { accounts: accounts.len(), ..Self::default() };
+        for account in accounts {
+            match account.entry {
+                org::Entry::Entered { .. } => summary.granted += 1,
+                org::Entry::Failed { .. } => summary.failed += 1,
+                org::Entry::LeftOut { .. } => summary.excluded += 1,
+            }
+        }
+        summary
+    }
+}
+
+impl From<&org::Surveyed> for Account {
+    fn from(surveyed: &org::Surveyed) -> Self {
+        let org::Surveyed { account, name, state, unit, unit_path, entry, regions, regions_unread } =
+            surveyed.clone();
+        Self {
+            account,
+            name,
+            state: state.as_str().to_owned(),
+            unit,
+            unit_path,
+            access: entry.into(),
+            regions,
+            regions_error: regions_unread,
+        }
+    }
+}
+
+impl From<org::Entry> for Access {
+    fn from(entry: org::Entry) -> Self {
+        match entry {
+            org::Entry::Entered { principal } => Self::Granted { principal },
+            org::Entry::Failed { role, kind, reason, hint } => {
+                Self::Failed { role, kind: kind.into(), reason, hint }
+            }
+            org::Entry::LeftOut { reason } => Self::Excluded { reason },
+        }
+    }
+}

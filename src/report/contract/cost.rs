@@ -1,0 +1,156 @@
+//! The cost report: `orgtrail cost`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Document;
+use super::prices::PriceList;
+use super::sources::{Counting, MissingSource, Source, UnreadableRegion};
+use crate::cost::{duplicates, storage};
+use crate::names::Arn;
+
+/// What the trails and the archive cost a month.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Report {
+    /// The prices of the estimates.
+    pub prices: PriceList,
+    /// Whether the organization trail records the first, free copy of management events; null
+    /// where that could not be read.
+    pub organization_trail_logging: Option<bool>,
+    /// The copies of events that other trails record.
+    pub duplicates: Vec<Duplicate>,
+    /// The sources whose buckets were deleted.
+    pub missing_sources: Vec<MissingSource>,
+    /// The sources that the configuration excludes.
+    pub excluded_sources: Vec<Source>,
+    /// The objects of the archive, by storage class.
+    pub storage: Vec<StoredObjects>,
+    /// How the objects of the archive were counted.
+    pub storage_counting: Counting,
+    /// The price of the KMS key.
+    pub kms_key_usd_per_month: f64,
+    /// The price of the duplicates.
+    pub duplicates_usd_per_month: f64,
+    /// The price of the archive's storage.
+    pub storage_usd_per_month: f64,
+    /// The sum.
+    pub total_usd_per_month: f64,
+    /// The accounts and Regions that could not be read, and trails that cannot be used.
+    pub unreadable_regions: Vec<UnreadableRegion>,
+    /// Other reads that failed.
+    pub failures: Vec<FailedRead>,
+}
+
+impl Document for Report {
+    const NAME: &'static str = "cost-report";
+}
+
+/// A read that failed.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct FailedRead {
+    /// What failed, and why.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// The copies of events in a source.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Duplicate {
+    /// The name of the source.
+    pub source: String,
+    /// The trails that deliver there.
+    pub trails: Vec<Arn>,
+    /// The data of the estimate.
+    pub basis: Basis,
+    /// Management events.
+    pub management_events_per_month: u64,
+    /// Data and network activity events.
+    pub data_events_per_month: u64,
+    /// Their price.
+    pub usd_per_month: f64,
+}
+
+/// The data of an estimate.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Basis {
+    /// Whole days before today whose log files were listed.
+    pub days: u64,
+    /// The log files of these days.
+    pub log_files: u64,
+    /// The size of these log files, as stored.
+    pub size_bytes: u64,
+    /// The log files that were read.
+    pub sampled_log_files: u64,
+    /// The size of the log files that were read, as stored.
+    pub sampled_bytes: u64,
+    /// The management events in them.
+    pub sampled_management_events: u64,
+    /// The data and network activity events in them.
+    pub sampled_data_events: u64,
+}
+
+/// The objects of a storage class.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct StoredObjects {
+    /// The storage class.
+    pub storage_class: String,
+    /// How many.
+    pub objects: u64,
+    /// Their size.
+    pub size_bytes: u64,
+    /// The size that is charged in their class.
+    pub charged_bytes: u64,
+    /// The size that is also charged as `STANDARD`.
+    pub charged_standard_bytes: u64,
+    /// The objects that Intelligent-Tiering monitors.
+    pub monitored_objects: u64,
+    /// Their price; null for a class without a known price.
+    pub usd_per_month: Option<f64>,
+}
+
+impl From<&duplicates::Duplicate> for Duplicate {
+    fn from(duplicate: &duplicates::Duplicate) -> Self {
+        let duplicates::Duplicate {
+            source,
+            trails,
+            basis,
+            management_events_a_month,
+            data_events_a_month,
+            usd_a_month,
+        } = duplicate.clone();
+        let duplicates::Basis { days, logs, bytes, read_logs, read_bytes, read_events } = basis;
+        Self {
+            source,
+            trails,
+            basis: Basis {
+                days,
+                log_files: logs,
+                size_bytes: bytes,
+                sampled_log_files: read_logs,
+                sampled_bytes: read_bytes,
+                sampled_management_events: read_events.management,
+                sampled_data_events: read_events.data,
+            },
+            management_events_per_month: management_events_a_month,
+            data_events_per_month: data_events_a_month,
+            usd_per_month: usd_a_month.0,
+        }
+    }
+}
+
+impl From<&storage::ClassCost> for StoredObjects {
+    fn from(cost: &storage::ClassCost) -> Self {
+        let storage::ClassCost { class, held, usd_a_month } = cost.clone();
+        let storage::Held { objects, bytes, charged_bytes, charged_standard_bytes, watched } = held;
+        Self {
+            storage_class: class,
+            objects,
+            size_bytes: bytes,
+            charged_bytes,
+            charged_standard_bytes,
+            monitored_objects: watched,
+            usd_per_month: usd_a_month.map(|usd| usd.0),
+        }
+    }
+}

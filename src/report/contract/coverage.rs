@@ -1,0 +1,150 @@
+//! The coverage report: `orgtrail coverage`, and a part of the drift report.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Document;
+use crate::checks;
+use crate::names::{AccountId, Region};
+
+/// The coverage of the organization trail.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Report {
+    /// When AWS was asked.
+    pub created_at: Timestamp,
+    /// The coverage.
+    #[serde(flatten)]
+    pub coverage: Coverage,
+}
+
+impl Document for Report {
+    const NAME: &'static str = "coverage-report";
+}
+
+/// The accounts and Regions that the organization trail covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Coverage {
+    /// The Regions, sorted.
+    pub regions: Vec<Region>,
+    /// The accounts, by organizational unit, then by id.
+    pub accounts: Vec<Account>,
+}
+
+/// The coverage of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Account {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: String,
+    /// The names of its organizational units from the root down.
+    pub unit_path: String,
+    /// One cell for each of the report's Regions, in their order.
+    pub cells: Vec<Cell>,
+}
+
+/// An account in a Region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Cell {
+    /// The trail records there and delivered in time.
+    Covered(Deliveries),
+    /// The trail records there, and its newest delivery is too old.
+    Stale(Deliveries),
+    /// The trail is missing there, or does not record.
+    Uncovered {
+        /// What was found.
+        found: String,
+    },
+    /// The state could not be read.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+    /// The account has not enabled the Region.
+    NotEnabled,
+    /// The account is excluded.
+    Excluded {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The newest deliveries of a trail; null where they are unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deliveries {
+    /// When the newest log file was delivered.
+    pub newest_log_file_at: Option<Timestamp>,
+    /// When the newest digest was delivered.
+    pub newest_digest_at: Option<Timestamp>,
+}
+
+impl Report {
+    /// The report of a coverage.
+    #[must_use]
+    pub fn new(coverage: &checks::Coverage, created_at: Timestamp) -> Self {
+        Self { created_at, coverage: coverage.clone().into() }
+    }
+}
+
+impl From<checks::Coverage> for Coverage {
+    fn from(coverage: checks::Coverage) -> Self {
+        let checks::Coverage { regions, accounts } = coverage;
+        let account = |it: checks::CoveredAccount| {
+            let checks::CoveredAccount { account, name, unit_path, cells } = it;
+            Account { account, name, unit_path, cells: cells.into_iter().map(Cell::from).collect() }
+        };
+        Self { regions, accounts: accounts.into_iter().map(account).collect() }
+    }
+}
+
+impl From<Coverage> for checks::Coverage {
+    fn from(coverage: Coverage) -> Self {
+        let account = |it: Account| {
+            let Account { account, name, unit_path, cells } = it;
+            let cells = cells.into_iter().map(checks::Cell::from).collect();
+            checks::CoveredAccount { account, name, unit_path, cells }
+        };
+        let accounts = coverage.accounts.into_iter().map(account).collect();
+        Self { regions: coverage.regions, accounts }
+    }
+}
+
+impl From<checks::Cell> for Cell {
+    fn from(cell: checks::Cell) -> Self {
+        let deliveries = |newest_log_file_at, newest_digest_at| Deliveries {
+            newest_log_file_at,
+            newest_digest_at,
+        };
+        match cell {
+            checks::Cell::Covered { newest_log, newest_digest } => {
+                Self::Covered(deliveries(newest_log, newest_digest))
+            }
+            checks::Cell::Stale { newest_log, newest_digest } => {
+                Self::Stale(deliveries(newest_log, newest_digest))
+            }
+            checks::Cell::Uncovered { found } => Self::Uncovered { found },
+            checks::Cell::Unknown { reason } => Self::Unknown { reason },
+            checks::Cell::NotEnabled => Self::NotEnabled,
+            checks::Cell::LeftOut { reason } => Self::Excluded { reason },
+        }
+    }
+}
+
+impl From<Cell> for checks::Cell {
+    fn from(cell: Cell) -> Self {
+        match cell {
+            Cell::Covered(Deliveries { newest_log_file_at, newest_digest_at }) => {
+                Self::Covered { newest_log: newest_log_file_at, newest_digest: newest_digest_at }
+            }
+            Cell::Stale(Deliveries { newest_log_file_at, newest_digest_at }) => {
+                Self::Stale { newest_log: newest_log_file_at, newest_digest: newest_digest_at }
+            }
+            Cell::Uncovered { found } => Self::Uncovered { found },
+            Cell::Unknown { reason } => Self::Unknown { reason },
+            Cell::NotEnabled => Self::NotEnabled,
+            Cell::Excluded { reason } => Self::LeftOut { reason },
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The report of a round: `orgtrail run`.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Document, Emitted, consolidation, drift, verification};
+
+/// The result of a round.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Report {
+    /// The program and its version.
+    pub program: String,
+    /// When the round started.
+    pub started_at: Timestamp,
+    /// When the round ended.
+    pub ended_at: Timestamp,
+    /// The exit code of the round: that of its most severe part.
+    pub exit_code: u8,
+    /// What the exit code means.
+    pub outcome: Outcome,
+    /// The parts, in the order of execution.
+    pub parts: Vec<PartReport>,
+}
+
+impl Document for Report {
+    const NAME: &'static str = "round-report";
+}
+
+/// The meaning of an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// 0: done, and nothing is wrong.
+    Clean,
+    /// 1: something failed that has no code of its own.
+    Unexpected,
+    /// 2: the command line or the configuration is wrong.
+    Usage,
+    /// 10: the plan has changes.
+    ChangesPending,
+    /// 11: AWS does not match the configuration.
+    Drift,
+    /// 12: a guard refused it.
+    Refused,
+    /// 13: a digest, signature or log file fails verification.
+    IntegrityFailure,
+    /// 14: something could not be read or reached.
+    Incomplete,
+}
+
+/// A part of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// `orgtrail consolidate`
+    Consolidate,
+    /// `orgtrail verify`
+    Verify,
+    /// `orgtrail drift`
+    Drift,
+}
+
+/// The result of a part.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct PartReport {
+    /// The part.
+    pub part: Part,
+    /// The exit code that its command would have.
+    pub exit_code: u8,
+    /// What the exit code means.
+    pub outcome: Outcome,
+    /// When the part started.
+    pub started_at: Timestamp,
+    /// When the part ended.
+    pub ended_at: Timestamp,
+    /// The result in one line.
+    pub summary: String,
+    /// The document of its command; null where it failed or did not start.
+    pub report: Option<PartDocument>,
+}
+
+/// The document of a part.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PartDocument {
+    /// Of `orgtrail consolidate`.
+    Consolidation(Box<Emitted<consolidation::Report>>),
+    /// Of `orgtrail verify`.
+    Verification(Box<Emitted<verification::Report>>),
+    /// Of `orgtrail drift`.
+    Drift(Box<Emitted<drift::Report>>),
+}
