@@ -21,10 +21,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resources::Undeclared;
 
+pub use crate::resources::change::{Action, Confirmation, FieldChange, Irreversible, ResourceId};
+pub(crate) use crate::resources::change::Change;
 pub use build::plan;
 pub use fingerprint::{fingerprint, fingerprint_of_all};
-pub use step::{Action, Confirmation, FieldChange, Irreversible, ResourceId, Step};
-pub(crate) use step::{Change, field_changes, within};
+pub use step::Step;
 
 /// Every step there is, in an order in which they can be done.
 ///

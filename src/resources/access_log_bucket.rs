@@ -10,8 +10,8 @@ use super::archive_bucket::{
 use super::policy_change::{WantedPolicy, policy_change};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{Clients, Seen};
-use crate::plan::{Action, Change, Confirmation, FieldChange, field_changes, within};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
+use crate::resources::change::{Action, Change, Confirmation, FieldChange, field_changes, within};
 
 /// The bucket that takes the archive's access logs.
 ///

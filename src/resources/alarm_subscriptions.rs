@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Desired, Duty, Hands, MetricAlarms, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
-use crate::plan::{Change, FieldChange};
+use crate::resources::change::{Change, FieldChange};
 
 /// Who listens to a topic.
 ///

@@ -8,7 +8,7 @@ use super::replication_role::ReplicationRole;
 use super::topic::{Deliveries, Made, Permitted};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError, archive_bucket as bucket};
 use crate::aws::{AwsError, Seen};
-use crate::plan::Change;
+use crate::resources::change::Change;
 
 type Applying<'a> = Pin<Box<dyn Future<Output = Result<(), StepError>> + Send + 'a>>;
 

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::names::AccountId;
-use crate::plan::{Change, FieldChange};
 use crate::policy::CLOUDTRAIL;
+use crate::resources::change::{Change, FieldChange};
 
 /// The accounts that may manage the organization's trails besides the
 /// management account: exactly the declared ones.

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::policy_change::{WantedPolicy, policy_change};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
-use crate::plan::{Action, Change, Confirmation, FieldChange};
 use crate::policy::{Foreign, PolicyDocument, PolicyKind, Statement};
+use crate::resources::change::{Action, Change, Confirmation, FieldChange};
 
 /// The service control policy that keeps members from tampering with trail,
 /// bucket and key. It binds neither the management account nor service-linked

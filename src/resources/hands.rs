@@ -6,7 +6,7 @@ use aws_smithy_types::error::operation::BuildError;
 use super::catalogue::{Entry, Sight};
 use super::{Desired, Observed};
 use crate::aws::{At as _, Aws, AwsError, WriteAuthority, WriteClients, is_transient, retry_while};
-use crate::plan::field_changes;
+use crate::resources::change::field_changes;
 
 /// What a resource changes the world with. Only who holds a [`WriteAuthority`]
 /// can make one.

@@ -7,7 +7,7 @@ use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::config::InsightEvents;
 use crate::names::Arn;
-use crate::plan::{Change, Confirmation, FieldChange};
+use crate::resources::change::{Change, Confirmation, FieldChange};
 
 /// Which Insights the trail records.
 ///

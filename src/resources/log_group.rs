@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, Clients, ErrorKind, Seen};
-use crate::plan::{Change, Confirmation, field_changes};
+use crate::resources::change::{Change, Confirmation, field_changes};
 
 /// The log group that takes a copy of the trail's events.
 ///

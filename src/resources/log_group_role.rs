@@ -1,8 +1,8 @@
 use super::service_role::{self, Declared, ServiceRole};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{Clients, Seen};
-use crate::plan::Change;
 use crate::policy::{CLOUDTRAIL, PolicyDocument, Statement};
+use crate::resources::change::Change;
 
 /// The role with which CloudTrail writes into the log group.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use super::metric_filters::{Metric, by_name};
 use super::{Desired, Duty, Hands, MetricFilters, Observed, Place, Resource, StepError};
 use crate::alarms::ALARMS;
 use crate::aws::{At, Clients, Seen};
-use crate::plan::{Change, Confirmation};
+use crate::resources::change::{Change, Confirmation};
 
 /// The alarms on what the log group's metric filters count, those of others
 /// too.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::alarms::ALARMS;
 use crate::aws::{At, AwsError, Clients, Seen};
-use crate::plan::{Change, Confirmation, FieldChange, field_changes};
+use crate::resources::change::{Change, Confirmation, FieldChange, field_changes};
 
 /// The metric filters of the trail's log group, those of others too.
 ///

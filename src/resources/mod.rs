@@ -11,6 +11,7 @@ mod alarm_subscriptions;
 mod alarm_topic;
 pub mod archive_bucket;
 pub(crate) mod catalogue;
+pub mod change;
 mod delegated_administrators;
 mod desired;
 mod event_selectors;
@@ -73,7 +74,7 @@ use serde::Serialize;
 
 use crate::aws::Seen;
 use crate::names::{AccountId, Region};
-use crate::plan::Change;
+use crate::resources::change::Change;
 
 /// Where a resource is.
 #[derive(Debug, Clone, PartialEq, Eq)]

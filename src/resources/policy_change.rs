@@ -1,9 +1,9 @@
 //! How a policy's change is shown: the same for every resource that has one.
 
-use crate::plan::{Change, Confirmation, FieldChange};
 use crate::policy::{
     Foreign, PolicyDocument, PolicyKind, Statement, forbids_less, merge, policy_changes,
 };
+use crate::resources::change::{Change, Confirmation, FieldChange};
 
 /// A policy that is declared, and how it is to be joined with what is there.
 pub(super) struct WantedPolicy<'a> {

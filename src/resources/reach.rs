@@ -3,9 +3,9 @@
 
 use super::policy_change::{WantedPolicy, name_of};
 use crate::names::{AccountId, Arn};
-use crate::plan::Change;
 use crate::policy::eval::{self, Decision, PolicyEvaluator};
 use crate::policy::{Effect, PolicyDocument, Principal, Statement};
+use crate::resources::change::Change;
 
 /// Refuses a policy of which another statement denies a service what one of
 /// orgtrail's own allows it. What cannot be judged is not refused.

@@ -2,8 +2,8 @@ use super::service_role::{self, Declared, ServiceRole};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{Clients, Seen};
 use crate::config::Replication;
-use crate::plan::Change;
 use crate::policy::{PolicyDocument, Statement};
+use crate::resources::change::Change;
 
 /// The role with which S3 replicates the archive into the vault.
 ///

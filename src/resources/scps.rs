@@ -7,9 +7,9 @@ use super::{Desired, Observed, Place};
 use crate::aws::{Clients, Seen};
 use crate::names::AccountId;
 use crate::org::{ControlKind, ControlPolicies, Ruling};
-use crate::plan::{Action, Change};
 use crate::policy::eval::{Principal, Request};
 use crate::resources::catalogue::Entry;
+use crate::resources::change::{Action, Change};
 
 /// Reads those of every account that steps are done in, but the management account,
 /// which none binds.

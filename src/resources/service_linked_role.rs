@@ -2,8 +2,8 @@ use serde::Serialize;
 
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, ErrorKind, Seen};
-use crate::plan::{Change, FieldChange};
 use crate::policy::CLOUDTRAIL;
+use crate::resources::change::{Change, FieldChange};
 
 /// The role with which CloudTrail reads the organization and puts the trail
 /// into its accounts.

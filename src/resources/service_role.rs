@@ -4,8 +4,8 @@ use super::policy_change::{WantedPolicy, policy_change};
 use super::{Hands, StepError};
 use crate::aws::{At, AwsError, Clients, ErrorKind, Seen, WriteClients};
 use crate::names::RoleName;
-use crate::plan::{Action, Change, Irreversible, within};
 use crate::policy::{Foreign, PolicyDocument, PolicyKind, merge};
+use crate::resources::change::{Action, Change, Irreversible, within};
 
 /// A role that a service of AWS takes on, with the one policy that orgtrail writes
 /// into it.

@@ -6,8 +6,8 @@ use super::policy_change::{WantedPolicy, policy_change};
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::names::{Arn, TopicName};
-use crate::plan::{Change, FieldChange};
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
+use crate::resources::change::{Change, FieldChange};
 
 /// A topic: the one that hears of every delivered log file, or the one that
 /// alarms tell.

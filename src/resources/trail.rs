@@ -6,7 +6,7 @@ use super::kms_key::is_key;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, Clients, Seen};
 use crate::names::Arn;
-use crate::plan::{Change, Confirmation, field_changes};
+use crate::resources::change::{Change, Confirmation, field_changes};
 
 /// The organization trail.
 ///
@@ -421,7 +421,7 @@ mod tests {
 
     use super::*;
     use crate::config::arbitrary::arbitrary_config;
-    use crate::plan::Irreversible;
+    use crate::resources::change::Irreversible;
 
     fn declared(desired: &Desired) -> TrailSettings {
         TrailSettings::declared(desired, "arn:aws:kms:us-east-1:222222222222:key/one".to_owned())

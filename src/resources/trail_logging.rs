@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
-use crate::plan::{Change, FieldChange};
+use crate::resources::change::{Change, FieldChange};
 
 /// Whether the trail records: a new one does not until it is started.
 ///

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::archive_bucket::missing_tags;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
-use crate::plan::Change;
+use crate::resources::change::Change;
 
 /// The trail's tags: the declared ones, and those of others.
 ///

@@ -2,8 +2,8 @@ use serde::Serialize;
 
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, Clients, Seen};
-use crate::plan::{Change, FieldChange};
 use crate::policy::CLOUDTRAIL;
+use crate::resources::change::{Change, FieldChange};
 
 /// CloudTrail's trusted access to the organization.
 ///

@@ -10,7 +10,7 @@ use super::{Desired, Observed};
 use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{AwsError, Seen};
 use crate::config::MfaDelete;
-use crate::plan::ResourceId;
+use crate::resources::change::ResourceId;
 
 /// Something that is live and not declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -10,8 +10,8 @@ use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, Aws, Seen, WriteClients};
 use crate::config::{MfaDelete, Replication};
 use crate::names::Arn;
-use crate::plan::{Change, FieldChange, Irreversible, field_changes, within};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
+use crate::resources::change::{Change, FieldChange, Irreversible, field_changes, within};
 
 /// The bucket that the archive replicates into, and the key that encrypts the
 /// replicas.

@@ -29,9 +29,7 @@ const LAYERS: [&[&str]; 6] = [
 ];
 
 /// Uses that go upwards or in a circle, and are to be removed.
-const NOT_YET: [(&str, &str); 2] = [
-    // The vocabulary of changes is the plan's: it belongs to the resources.
-    ("resources", "plan"),
+const NOT_YET: [(&str, &str); 1] = [
     // Suppressions name checks by id.
     ("config", "checks"),
 ];

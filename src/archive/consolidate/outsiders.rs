@@ -17,7 +17,11 @@ use super::{
     record::{ObjectRow, Outcome, Row},
 };
 use crate::{
-    archive::{accept::Acceptances, inventory, key::{ObjectKey, Root}},
+    archive::{
+        accept::Acceptances,
+        inventory,
+        key::{ObjectKey, Root},
+    },
     aws::{AwsError, Clients},
     names::{AccountId, BucketName},
 };

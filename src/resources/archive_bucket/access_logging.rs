@@ -4,7 +4,7 @@ use serde::Serialize;
 use super::BUCKET;
 use crate::aws::{At, Clients, Seen};
 use crate::names::BucketName;
-use crate::plan::{Change, Confirmation, field_changes};
+use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// Where S3 logs who reads and writes the archive.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use crate::aws::{At, AwsError, Clients, ErrorKind, Seen, WriteClients};
 use crate::config::ObjectLockMode;
 use crate::names::{BucketName, Region};
-use crate::plan::{Change, FieldChange};
+use crate::resources::change::{Change, FieldChange};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// The bucket itself: whose it is, and where.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::BUCKET;
 use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::names::BucketName;
-use crate::plan::{Change, Confirmation, field_changes};
+use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::kms_key::is_key;
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
@@ -158,7 +158,7 @@ mod tests {
         let Seen::Present(mut found) = facts.observed.encryption.clone() else { panic!("absent") };
         found.blocked = vec!["SSE-C".to_owned()];
         let change = Encryption::diff(&facts.desired, Some(&found), &facts.observed);
-        assert_eq!(change.action, crate::plan::Action::Nothing);
+        assert_eq!(change.action, crate::resources::change::Action::Nothing);
         assert_eq!(blocked_types(&found.blocked).unwrap().encryption_type().len(), 1);
         assert!(blocked_types(&[]).is_none());
     }

@@ -12,8 +12,8 @@ use super::BUCKET;
 use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::config::Archive;
 use crate::names::BucketName;
-use crate::plan::{Change, Confirmation, FieldChange, field_changes};
 use crate::policy::Foreign;
+use crate::resources::change::{Change, Confirmation, FieldChange, field_changes};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// What S3 does with objects as they age.

@@ -2,7 +2,7 @@ use super::{BUCKET, Versioning};
 use crate::aws::Seen;
 use crate::config;
 use crate::names::{AccountId, BucketName, Region};
-use crate::plan::Change;
+use crate::resources::change::Change;
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// S3's own MFA delete. It shares its state with [`Versioning`], and only the

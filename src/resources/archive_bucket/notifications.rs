@@ -10,7 +10,7 @@ use super::BUCKET;
 use crate::aws::{At, Clients, Seen};
 use crate::config::Notification;
 use crate::names::BucketName;
-use crate::plan::{Change, field_changes};
+use crate::resources::change::{Change, field_changes};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// Who is told of what happens to the archive's objects.

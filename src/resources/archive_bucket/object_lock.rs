@@ -8,7 +8,7 @@ use super::BUCKET;
 use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::config::{self, ObjectLockMode};
 use crate::names::BucketName;
-use crate::plan::{Change, Confirmation, field_changes};
+use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// Object Lock, and the retention that new objects get.

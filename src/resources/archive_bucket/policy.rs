@@ -4,8 +4,8 @@ use super::BUCKET;
 use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::config::MfaDelete;
 use crate::names::BucketName;
-use crate::plan::Change;
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
+use crate::resources::change::Change;
 use crate::resources::policy_change::{WantedPolicy, policy_change};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use super::BUCKET;
 use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::names::BucketName;
-use crate::plan::{Change, field_changes};
+use crate::resources::change::{Change, field_changes};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// The block of public access: all four, always.

@@ -12,8 +12,8 @@ use super::BUCKET;
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::config;
 use crate::names::BucketName;
-use crate::plan::{Change, Confirmation, field_changes};
 use crate::policy::Foreign;
+use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// The replication of the archive: into the vault, and where others' rules lead.

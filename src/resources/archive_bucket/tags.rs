@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::BUCKET;
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::names::BucketName;
-use crate::plan::{Change, FieldChange};
+use crate::resources::change::{Change, FieldChange};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// The bucket's tags: the declared ones, and those of others.

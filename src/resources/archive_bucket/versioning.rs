@@ -5,7 +5,7 @@ use super::versioning_answer::AnyVersioningRoot;
 use super::{ArchiveBucket, BUCKET};
 use crate::aws::{At, Clients, Seen, WriteClients};
 use crate::names::BucketName;
-use crate::plan::{Change, FieldChange};
+use crate::resources::change::{Change, FieldChange};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// Whether old versions of objects are kept, and whether deleting them asks for

@@ -13,7 +13,7 @@ use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::config::{AdvancedEventSelector, EventSelector, Selectors};
 use crate::names::Arn;
-use crate::plan::{Change, Confirmation, field_changes};
+use crate::resources::change::{Change, Confirmation, field_changes};
 
 /// What the trail records: management events, data events.
 ///

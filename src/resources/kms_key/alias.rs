@@ -1,6 +1,6 @@
 use super::{FoundBy, KmsKey};
 use crate::aws::{At, ErrorKind, Seen};
-use crate::plan::{Change, FieldChange};
+use crate::resources::change::{Change, FieldChange};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// The alias by which the key is found again. It shares its state with the key.

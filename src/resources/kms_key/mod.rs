@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 use crate::aws::{At, Aws, AwsError, Clients, ErrorKind, Seen, WriteClients};
 use crate::names::Arn;
-use crate::plan::{Change, FieldChange};
+use crate::resources::change::{Change, FieldChange};
 
 /// The key that encrypts the logs.
 ///

@@ -4,9 +4,9 @@ use super::KmsKey;
 use crate::aws::{At, Clients, Seen};
 use crate::config::Principal;
 use crate::names::{AccountId, Arn};
-use crate::plan::Change;
 use crate::policy::eval::{self, PolicyEvaluator};
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
+use crate::resources::change::Change;
 use crate::resources::policy_change::{WantedPolicy, policy_change};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 

@@ -2,7 +2,7 @@ use serde::Serialize;
 
 use super::KmsKey;
 use crate::aws::{At, Clients, Seen};
-use crate::plan::{Change, Confirmation, field_changes};
+use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
 /// Whether KMS rotates the key's material by itself.
