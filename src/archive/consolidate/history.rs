@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::archive::authenticity::Authenticity;
-use crate::aws::in_one_line;
+use crate::words::in_one_line;
 
 use super::{
     ledger::{Ledger, LedgerError},
