@@ -1,4 +1,5 @@
 //! Results as people and programs read them: pure rendering, no effects.
 
 pub mod drift;
+mod junit;
 pub mod verification;
