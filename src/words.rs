@@ -1,4 +1,8 @@
-//! What errors of libraries say, in words that need no knowledge of them.
+//! What errors say, in words that need no knowledge of the libraries below.
+
+use std::error::Error;
+
+use crate::printable::plain;
 
 /// What is wrong with JSON, without the words of the library that reads it.
 pub(crate) fn json_fault(error: &serde_json::Error) -> String {
@@ -13,8 +17,38 @@ pub(crate) fn json_fault(error: &serde_json::Error) -> String {
 }
 
 /// What an error says, without the words of the libraries below.
-pub(crate) fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn in_words(error: &(dyn Error + 'static)) -> String {
     error.downcast_ref().map_or_else(|| error.to_string(), json_fault)
+}
+
+/// An error and its causes, in words.
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    joined(error, in_words)
+}
+
+/// The same on one line that is safe to print.
+pub(crate) fn in_one_line(error: &(dyn Error + 'static)) -> String {
+    joined(error, |error| {
+        let text = in_words(error);
+        plain(&text.lines().map(str::trim).collect::<Vec<_>>().join("; ")).into_owned()
+    })
+}
+
+fn joined(error: &(dyn Error + 'static), words: fn(&(dyn Error + 'static)) -> String) -> String {
+    let mut said = words(error);
+    let mut text = said.clone();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = words(error);
+        // Some errors of libraries repeat their cause in their own message.
+        if !said.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        said = next;
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]

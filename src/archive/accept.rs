@@ -25,6 +25,7 @@ use super::authenticity::{Authenticity, RecordKind, StoredRecord, Trust};
 use super::consolidate::quarantine::refused_key;
 use super::verify::digest::sha256_hex;
 use super::verify::source::{FetchedObject, Source};
+use crate::names::prefix_folder;
 
 /// The folder of the records, below the archive's prefix.
 pub const FOLDER: &str = "orgtrail/accepted/";
@@ -38,7 +39,7 @@ const MAX_RECORD_BYTES: u64 = 64 << 10;
 /// Where record `number` lies.
 #[must_use]
 pub fn record_key(prefix: Option<&str>, number: u64) -> String {
-    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    let prefix = prefix_folder(prefix);
     format!("{prefix}{FOLDER}{number:012}.json")
 }
 

@@ -33,8 +33,8 @@ pub use self::write::BundleWriter;
 use super::key::Root;
 use super::verify::chain::DeclaredTrail;
 use super::verify::place::OrgOwner;
-use crate::aws::in_one_line;
 use crate::names::{AccountId, BucketName, OrgId, Region, TrailName};
+use crate::words::in_one_line;
 
 /// The folder of objects within a bundle.
 pub const OBJECTS: &str = "objects";

@@ -14,7 +14,7 @@ use super::consolidate::{
 };
 use crate::{
     aws::{At, AwsError, Clients},
-    names::{AccountId, BucketName, OrgId, Region},
+    names::{AccountId, BucketName, OrgId, Region, prefix_folder},
 };
 
 /// Pages that are fetched before they are asked for: the next listing is under
@@ -205,7 +205,7 @@ pub async fn lanes_of(
     prefix: Option<&str>,
     wants: impl Fn(&AccountId) -> bool,
 ) -> Result<Lanes, AwsError> {
-    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    let prefix = prefix_folder(prefix);
     let top = format!("{prefix}AWSLogs/");
     let mut found = Lanes::default();
     let mut accounts = Vec::new();

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod authenticity;
+mod blocking;
 pub mod bundle;
 pub mod consolidate;
 pub mod contention;

@@ -10,6 +10,7 @@ use super::{
     units::Lane,
     verify::{
         chain::ChainSummary,
+        digest_delay::digests_due,
         finding::{FindingKind, Severity},
         period::{Period, Periods},
         run::Verification,
@@ -244,7 +245,7 @@ impl Unproven {
                 });
             }
         }
-        Self { proven, due: due(at), found: BTreeMap::new() }
+        Self { proven, due: digests_due(at), found: BTreeMap::new() }
     }
 
     /// Looks at a log file of the source.
@@ -362,14 +363,7 @@ pub fn counted(objects: Result<u64, Failed>, report: Result<&Report, Failed>) ->
 #[must_use]
 pub fn overlap(now: Timestamp, days: u32) -> Period {
     let days = SignedDuration::from_hours(24 * i64::from(days));
-    Period { from: now.saturating_sub(days).unwrap_or(now), to: due(now) }
-}
-
-/// Up to when all digests are delivered.
-fn due(now: Timestamp) -> Timestamp {
-    /// How long after its hour a digest may still be on its way.
-    const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
-    now.saturating_sub(DELIVERED_WITHIN).unwrap_or(now)
+    Period { from: now.saturating_sub(days).unwrap_or(now), to: digests_due(now) }
 }
 
 fn plural(count: u64, one: &str, many: &str) -> String {

@@ -17,7 +17,7 @@ use super::contention::is_taken;
 use super::verify::digest::sha256_hex;
 use super::verify::source::{FetchError, FetchedObject, S3Source, Source};
 use crate::aws::{At as _, AwsError, Clients, WriteClients};
-use crate::names::{Arn, BucketName};
+use crate::names::{Arn, BucketName, prefix_folder};
 
 /// The folder of the records, below the archive's prefix.
 const FOLDER: &str = "orgtrail/retired/";
@@ -81,7 +81,7 @@ async fn authenticity(key: &str, stored: &FetchedObject, trust: &Trust) -> (Stri
 }
 
 fn key(prefix: Option<&str>, trail: &str) -> String {
-    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    let prefix = prefix_folder(prefix);
     format!("{prefix}{FOLDER}{}.json", sha256_hex(trail.as_bytes()))
 }
 

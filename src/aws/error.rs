@@ -13,7 +13,7 @@ use aws_types::request_id::RequestId;
 use super::{hint, kind, stopping::Stopped, transport::PlainHttp};
 use crate::names::{AccountId, Region};
 use crate::printable::plain;
-use crate::words::in_words;
+use crate::words::in_one_line;
 
 type Source = Arc<dyn std::error::Error + Send + Sync>;
 
@@ -347,28 +347,6 @@ impl std::error::Error for AwsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
     }
-}
-
-/// An error with all its causes, on one line.
-pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
-    let line = |error: &(dyn std::error::Error + 'static)| {
-        let text = in_words(error);
-        plain(&text.lines().map(str::trim).collect::<Vec<_>>().join("; ")).into_owned()
-    };
-    let mut text = line(error);
-    let mut said = text.clone();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = line(error);
-        // Some foreign errors repeat their cause in their own message.
-        if !said.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        said = next;
-        cause = error.source();
-    }
-    text
 }
 
 /// Why there are no credentials, in words for people. The chain of providers names

@@ -39,7 +39,6 @@ mod transport;
 pub use authority::{WriteAuthority, WriteClients};
 pub use clients::{At, Clients};
 pub use endpoint::Endpoint;
-pub(crate) use error::in_one_line;
 pub use error::{AwsError, ErrorKind, Failure};
 pub use objects::{Object, Objects};
 pub use pacing::Pacing;

@@ -1,6 +1,6 @@
 use super::Verdict;
 use super::judge::{broken, of_bucket, of_seen};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         Mapping { framework: Framework::SecurityHub, id: "S3.6" },
         Mapping { framework: Framework::Prowler, id: "s3_bucket_cross_account_access" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

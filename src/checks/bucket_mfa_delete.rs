@@ -1,6 +1,6 @@
 use super::Verdict;
 use super::judge::{as_declared, not_declared, of_bucket, of_policy, of_seen, together, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 use crate::config::MfaDelete;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
         Mapping { framework: Framework::SecurityHub, id: "S3.20" },
         Mapping { framework: Framework::Prowler, id: "cloudtrail_bucket_requires_mfa_delete" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

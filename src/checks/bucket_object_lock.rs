@@ -1,5 +1,5 @@
 use super::judge::{not_declared, of_bucket, of_seen, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 use crate::resources::archive_bucket::ObjectLock;
 
 pub(super) const CHECK: Check = Check {
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         Mapping { framework: Framework::SecurityHub, id: "S3.15" },
         Mapping { framework: Framework::Prowler, id: "s3_bucket_object_lock" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

@@ -1,7 +1,7 @@
 use super::bucket_policy_source_arn::write_context;
 use super::judge::{broken, of_bucket, of_policy, of_seen, together, unknown, whether};
 use super::trail_multi_region::own;
-use super::{Answer, Check, Facts, Severity, Verdict};
+use super::{Answer, Check, Facts, Rule, Severity, Verdict};
 use crate::aws::Seen;
 use crate::policy::CLOUDTRAIL;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
     resources: &["archive-bucket/policy"],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 const KMS: &str = "aws:kms";

@@ -1,5 +1,5 @@
 use super::judge::{of_bucket, of_policy, of_seen, together, whether};
-use super::{Answer, Check, Facts, Severity};
+use super::{Answer, Check, Facts, Rule, Severity};
 use crate::policy::CLOUDTRAIL;
 use crate::policy::eval::{Principal, Request};
 
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
     resources: &["archive-bucket/policy"],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

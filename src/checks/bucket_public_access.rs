@@ -1,6 +1,6 @@
 use super::Verdict;
 use super::judge::{as_declared, broken, of_bucket, of_seen, together};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 use crate::policy::Effect;
 
 pub(super) const CHECK: Check = Check {
@@ -24,7 +24,7 @@ pub(super) const CHECK: Check = Check {
         },
         Mapping { framework: Framework::Prowler, id: "s3_bucket_level_public_access_block" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

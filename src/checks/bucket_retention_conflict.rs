@@ -1,8 +1,9 @@
 use super::Verdict;
 use super::judge::{broken, of_bucket, together, unknown, whether};
-use super::{Answer, Check, Facts, Severity};
+use super::{Answer, Check, Facts, Rule, Severity};
 use crate::aws::Seen;
-use crate::resources::archive_bucket::Rule;
+use crate::names::prefix_folder;
+use crate::resources::archive_bucket;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-retention-conflict",
@@ -12,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail plan --remove-foreign, then orgtrail apply --remove-foreign",
     resources: &["archive-bucket/lifecycle", "archive-bucket/object-lock"],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {
@@ -80,13 +81,12 @@ fn judge(facts: &Facts) -> Vec<Answer> {
 
 /// Whether a rule concerns logs, digests or run records. One that asks for more than
 /// the beginning of a key may.
-fn concerns_logs(facts: &Facts, rule: &Rule) -> bool {
+fn concerns_logs(facts: &Facts, rule: &archive_bucket::Rule) -> bool {
     if rule.narrowed {
         return true;
     }
     let filter = rule.filter.as_str();
-    let prefix = facts.desired.config.archive.prefix.as_ref();
-    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    let prefix = prefix_folder(facts.desired.config.archive.prefix.as_ref());
     ["AWSLogs/", "orgtrail/"].iter().any(|folder| {
         let folder = format!("{prefix}{folder}");
         folder.starts_with(filter) || filter.starts_with(folder.as_str())

@@ -1,5 +1,5 @@
 use super::judge::{of_bucket, of_policy, of_seen, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 use crate::policy::eval::{Principal, Request};
 
 pub(super) const CHECK: Check = Check {
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         Mapping { framework: Framework::SecurityHub, id: "S3.5" },
         Mapping { framework: Framework::Prowler, id: "s3_bucket_secure_transport_policy" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

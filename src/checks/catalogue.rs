@@ -1,21 +1,37 @@
 use super::Check;
+use super::alarms::CHECKS as ALARMS;
 
 /// Every check, in the order in which reports show them.
-pub const CATALOGUE: &[&Check] = &[
+pub const CATALOGUE: &[&Check] = &{
+    let mut all = [ABOVE_ALARMS[0]; ABOVE_ALARMS.len() + ALARMS.len() + BELOW_ALARMS.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = match at.checked_sub(ABOVE_ALARMS.len()) {
+            None => ABOVE_ALARMS[at],
+            Some(alarm) if alarm < ALARMS.len() => &ALARMS[alarm],
+            Some(below) => BELOW_ALARMS[below - ALARMS.len()],
+        };
+        at += 1;
+    }
+    all
+};
+
+/// Those that reports show above the alarms'.
+const ABOVE_ALARMS: &[&Check] = &[
     &super::trail_multi_region::CHECK,
     &super::trail_is_logging::CHECK,
     &super::trail_kms::CHECK,
     &super::trail_log_validation::CHECK,
     &super::trail_cloudwatch_logs::CHECK,
-    &super::trail_insights::CHECK,
+    &super::declared::TRAIL_INSIGHTS,
     &super::trail_data_events::CHECK,
     &super::trail_selectors_named::CHECK,
     &super::trail_notifies::CHECK,
-    &super::trail_tags::CHECK,
+    &super::declared::TRAIL_TAGS,
     &super::trail_duplicates::CHECK,
     &super::org_trail_identity::CHECK,
-    &super::org_trusted_access::CHECK,
-    &super::org_delegated_admins::CHECK,
+    &super::declared::ORG_TRUSTED_ACCESS,
+    &super::declared::ORG_DELEGATED_ADMINS,
     &super::org_coverage::CHECK,
     &super::org_delivery_freshness::CHECK,
     &super::org_digest_chain::CHECK,
@@ -24,46 +40,31 @@ pub const CATALOGUE: &[&Check] = &[
     &super::guardrail_scp::CHECK,
     &super::rcp_archive::CHECK,
     &super::bucket_public_access::CHECK,
-    &super::bucket_ownership::CHECK,
+    &super::declared::BUCKET_OWNERSHIP,
     &super::bucket_tls_only::CHECK,
-    &super::bucket_encryption::CHECK,
+    &super::declared::BUCKET_ENCRYPTION,
     &super::bucket_policy_source_arn::CHECK,
     &super::bucket_policy_digest_safe::CHECK,
     &super::bucket_cross_account::CHECK,
-    &super::bucket_versioning::CHECK,
+    &super::declared::BUCKET_VERSIONING,
     &super::bucket_object_lock::CHECK,
     &super::bucket_mfa_delete::CHECK,
-    &super::bucket_lifecycle::CHECK,
+    &super::declared::BUCKET_LIFECYCLE,
     &super::bucket_retention_conflict::CHECK,
-    &super::bucket_access_logging::CHECK,
-    &super::bucket_replication::CHECK,
-    &super::bucket_notifications::CHECK,
-    &super::key_enabled::CHECK,
-    &super::key_rotation::CHECK,
+    &super::declared::BUCKET_ACCESS_LOGGING,
+    &super::declared::BUCKET_REPLICATION,
+    &super::declared::BUCKET_NOTIFICATIONS,
+    &super::declared::KEY_ENABLED,
+    &super::declared::KEY_ROTATION,
     &super::key_not_public::CHECK,
     &super::key_policy_scope::CHECK,
     &super::key_single_region::CHECK,
     &super::log_group_encrypted::CHECK,
     &super::log_group_retention::CHECK,
-    &super::alarms::CHECKS[0],
-    &super::alarms::CHECKS[1],
-    &super::alarms::CHECKS[2],
-    &super::alarms::CHECKS[3],
-    &super::alarms::CHECKS[4],
-    &super::alarms::CHECKS[5],
-    &super::alarms::CHECKS[6],
-    &super::alarms::CHECKS[7],
-    &super::alarms::CHECKS[8],
-    &super::alarms::CHECKS[9],
-    &super::alarms::CHECKS[10],
-    &super::alarms::CHECKS[11],
-    &super::alarms::CHECKS[12],
-    &super::alarms::CHECKS[13],
-    &super::alarms::CHECKS[14],
-    &super::alarms::CHECKS[15],
-    &super::undeclared::CHECK,
-    &super::plan_empty::CHECK,
 ];
+
+/// Those that reports show below the alarms'.
+const BELOW_ALARMS: &[&Check] = &[&super::undeclared::CHECK, &super::plan_empty::CHECK];
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use crate::archive::verify::run::{
 };
 use crate::archive::verify::source::{FetchError, S3Source, Source};
 use crate::aws::{Aws, AwsError, Seen};
-use crate::names::{AccountId, Region};
+use crate::names::{AccountId, Region, prefix_folder};
 use crate::resources::Desired;
 
 /// A digest is an hour long, and comes up to two hours after it: a shorter window
@@ -63,7 +63,7 @@ pub(super) async fn verify_newest(
     let clients = aws.clients(desired.archive(), &desired.config.archive.region);
     let source = Arc::new(Source::S3(S3Source::new(clients.clone(), desired.bucket().as_str())));
     let prefix = desired.config.archive.prefix.as_ref().map(ToString::to_string);
-    let folder = prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    let folder = prefix_folder(prefix.as_ref());
     let saved = match source.fetch(None, &format!("{folder}{SAVED_KEYS}")).await {
         Ok(object) => PublicKeySet::from_json(&object.bytes).unwrap_or_default(),
         Err(FetchError::NotFound) => PublicKeySet::default(),

@@ -1,6 +1,7 @@
 use std::fmt;
 
-use super::{Answer, Facts};
+use super::{Answer, Facts, Optional, Subject, alarms, declared};
+use crate::alarms::Alarm;
 
 /// How much a broken check matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
@@ -96,6 +97,36 @@ pub struct Check {
     pub resources: &'static [&'static str],
     /// The rules that it answers.
     pub mappings: &'static [Mapping],
+    /// How it is judged.
+    pub rule: Rule,
+}
+
+/// How a check is judged.
+#[derive(Debug)]
+pub enum Rule {
+    /// Its resources match the configuration.
+    Declared {
+        /// What the answer is about.
+        subject: Subject,
+        /// What declares them, where the configuration may leave them out.
+        optional: Option<Optional>,
+    },
+    /// The alarm is raised and somebody is notified.
+    Alarm(&'static Alarm),
+    /// A rule of its own.
+    Custom(fn(&Facts) -> Vec<Answer>),
+}
+
+impl Check {
     /// Judges every scope that the check has.
-    pub judge: fn(&Facts) -> Vec<Answer>,
+    #[must_use]
+    pub fn judge(&self, facts: &Facts) -> Vec<Answer> {
+        match &self.rule {
+            Rule::Declared { subject, optional } => {
+                declared::judge(facts, self.resources, *subject, optional.as_ref())
+            }
+            Rule::Alarm(alarm) => alarms::judge(facts, alarm),
+            Rule::Custom(judge) => judge(facts),
+        }
+    }
 }

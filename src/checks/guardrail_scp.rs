@@ -1,6 +1,6 @@
 use super::Verdict;
 use super::judge::{broken, not_declared, of_organization, of_policy, of_seen, together, whether};
-use super::{Answer, Check, Facts, Severity};
+use super::{Answer, Check, Facts, Rule, Severity};
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 use crate::resources::GuardrailScp;
 
@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["guardrail"],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

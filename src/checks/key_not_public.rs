@@ -1,6 +1,6 @@
 use super::Verdict;
 use super::judge::{broken, of_key, of_seen};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 use crate::policy::Effect;
 
 pub(super) const CHECK: Check = Check {
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         Mapping { framework: Framework::SecurityHub, id: "KMS.5" },
         Mapping { framework: Framework::Prowler, id: "kms_key_not_publicly_accessible" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

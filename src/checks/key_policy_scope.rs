@@ -1,7 +1,7 @@
 use super::Verdict;
 use super::judge::{broken, of_key, of_policy, of_seen, together, whether};
 use super::principals::{May, unexpected};
-use super::{Answer, Check, Facts, Severity};
+use super::{Answer, Check, Facts, Rule, Severity};
 use crate::policy::CLOUDTRAIL;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
     resources: &["kms-key/policy"],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 /// What readers may do.

@@ -1,5 +1,5 @@
 use super::judge::{of_key, of_seen, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "key-single-region",
@@ -9,7 +9,7 @@ pub(super) const CHECK: Check = Check {
     fix: "aws kms create-key makes another; a key cannot be made single-Region. Then set key.alias",
     resources: &[],
     mappings: &[Mapping { framework: Framework::Prowler, id: "kms_cmk_not_multi_region" }],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

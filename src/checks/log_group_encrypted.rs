@@ -1,5 +1,5 @@
 use super::judge::{of_log_group, of_seen, where_declared, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity, Verdict};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity, Verdict};
 
 pub(super) const CHECK: Check = Check {
     id: "log-group-encrypted",
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
         },
         Mapping { framework: Framework::Checkov, id: "CKV_AWS_158" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

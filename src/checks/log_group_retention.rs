@@ -1,5 +1,5 @@
 use super::judge::{of_log_group, of_seen, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "log-group-retention",
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
             id: "cloudwatch_log_group_retention_policy_specific_days_enabled",
         },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

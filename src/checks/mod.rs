@@ -1,52 +1,43 @@
-//! Governance checks: one file each, pure over what was observed.
+//! Governance checks, pure over what was observed.
 //!
-//! A check is a `const CHECK: Check` in a file of its own and has its line in
-//! [`CATALOGUE`] and its rows in `table.rs`; those of the alarms, which differ
-//! in data alone, share `alarms.rs`. It answers for every scope that it has,
-//! with one of three verdicts, or that the config asks for nothing; what could
+//! A check with a rule of its own is a `const CHECK: Check` in a file of its own.
+//! Those that only compare resources with the configuration are rows of
+//! `declared.rs`, and those of the alarms are rows of `alarms.rs`. Each has its line
+//! in [`CATALOGUE`] and its row in `table/rows.rs`. It answers for every scope that it
+//! has, with one of three verdicts, or that the config asks for nothing; what could
 //! not be read is never taken for fine.
 
 mod alarms;
-mod bucket_access_logging;
 mod bucket_cross_account;
-mod bucket_encryption;
-mod bucket_lifecycle;
 mod bucket_mfa_delete;
-mod bucket_notifications;
 mod bucket_object_lock;
-mod bucket_ownership;
 mod bucket_policy_digest_safe;
 mod bucket_policy_source_arn;
 mod bucket_public_access;
-mod bucket_replication;
 mod bucket_retention_conflict;
 mod bucket_tls_only;
-mod bucket_versioning;
 mod catalogue;
 mod causes;
 mod chains;
 mod check;
 mod coverage;
+mod declared;
 mod facts;
 mod finding;
 mod gather;
 mod guardrail_scp;
 mod judge;
-mod key_enabled;
 mod key_not_public;
 mod key_policy_scope;
-mod key_rotation;
 mod key_single_region;
 mod log_group_encrypted;
 mod log_group_retention;
 mod newest;
 mod org_coverage;
-mod org_delegated_admins;
 mod org_delivery_freshness;
 mod org_digest_chain;
 mod org_new_accounts;
 mod org_trail_identity;
-mod org_trusted_access;
 mod org_unmanaged_trails;
 mod plan_empty;
 mod principals;
@@ -57,20 +48,19 @@ pub(crate) mod table;
 mod trail_cloudwatch_logs;
 mod trail_data_events;
 mod trail_duplicates;
-mod trail_insights;
 mod trail_is_logging;
 mod trail_kms;
 mod trail_log_validation;
 mod trail_multi_region;
 mod trail_notifies;
 mod trail_selectors_named;
-mod trail_tags;
 mod undeclared;
 
 pub use catalogue::CATALOGUE;
 pub use causes::Cause;
-pub use check::{Check, Framework, Mapping, Severity};
+pub use check::{Check, Framework, Mapping, Rule, Severity};
 pub use coverage::{Cell, Coverage, CoveredAccount};
+pub use declared::{Optional, Subject};
 pub use facts::{AccountFacts, Facts, Inside, OtherTrail, TrailStatus};
 pub use finding::{Answer, Finding, Scope, Suppression, Verdict};
 pub use gather::{Progress, Silent, look_at_accounts};

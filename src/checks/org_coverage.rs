@@ -1,5 +1,5 @@
 use super::judge::{broken, of_organization, unknown, whether};
-use super::{Answer, Check, Facts, Severity};
+use super::{Answer, Check, Facts, Rule, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail coverage, then find out why CloudTrail did not make the trail there: organization features, a closed Region, an account that has just joined",
     resources: &[],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

@@ -1,5 +1,5 @@
 use super::judge::{broken, of_organization, unknown};
-use super::{Answer, Check, Facts, Severity};
+use super::{Answer, Check, Facts, Rule, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     fix: "aws cloudtrail get-trail-status --name ARN --region REGION tells what the last delivery met; most often the bucket's or the key's policy: orgtrail drift --fix",
     resources: &["archive-bucket/policy", "kms-key/policy"],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::chains::{latest, root, since, statuses};
 use super::judge::{broken, by_scope, not_declared, of_organization, unknown};
-use super::{Answer, Check, Facts, Severity, TrailStatus};
+use super::{Answer, Check, Facts, Rule, Severity, TrailStatus};
 use super::{Scope, Verdict};
-use crate::archive::verify::chain::DELIVERED_WITHIN;
+use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity as Grave};
 use crate::archive::verify::run::LaneReport;
 use crate::aws::Seen;
@@ -20,7 +20,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail verify --account ID --region REGION tells what does not hold",
     resources: &[],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {
@@ -145,7 +145,7 @@ pub(super) const OVERDUE: &str = ", and a later one is overdue: it is late, or w
 fn silent(lane: &LaneReport, at: Timestamp) -> Verdict {
     let newest = lane.chains.iter().flat_map(|chain| &chain.proven).map(|period| period.to).max();
     let newest = newest.map_or_else(String::new, |to| {
-        let next_is_due = SignedDuration::from_hours(1) + DELIVERED_WITHIN;
+        let next_is_due = SignedDuration::from_hours(1) + NEWER_AFTER;
         let overdue = if at.duration_since(to) > next_is_due { OVERDUE } else { "" };
         format!(": the newest one here ends at {to}{overdue}")
     });
@@ -194,7 +194,7 @@ fn without_digests(
     };
     if let Some(told) = status.told_digest {
         let is_within = since(&facts.desired, facts.at)
-            .is_some_and(|since| told.duration_since(since) > DELIVERED_WITHIN);
+            .is_some_and(|since| told.duration_since(since) > NEWER_AFTER);
         let found = format!("none of the digest that CloudTrail delivered at {told}");
         return is_within.then(|| {
             if has_earlier(told) {

@@ -1,6 +1,6 @@
 use super::judge::{of_seen, of_trail, together, whether};
 use super::trail_multi_region::{NO_TRAIL, own};
-use super::{Answer, Check, Facts, Severity};
+use super::{Answer, Check, Facts, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "org-trail-identity",
@@ -10,7 +10,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["trail"],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

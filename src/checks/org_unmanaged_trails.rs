@@ -1,6 +1,6 @@
 use super::facts::AccountFacts;
 use super::judge::{broken, of_organization, unknown};
-use super::{Answer, Check, Facts, Severity};
+use super::{Answer, Check, Facts, Rule, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail consolidate, then orgtrail retire ARN",
     resources: &[],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

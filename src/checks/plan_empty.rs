@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::judge::{as_declared, by_scope, of_organization};
-use super::{Answer, Check, Facts, Finding, Severity};
+use super::{Answer, Check, Facts, Finding, Rule, Severity};
 use super::{CATALOGUE, Scope, Verdict};
 use crate::plan::{Action, plan};
 
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &[],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

@@ -1,5 +1,5 @@
 use super::judge::{broken, of_bucket, of_seen, together, unknown};
-use super::{Answer, Check, Facts, Severity, Verdict};
+use super::{Answer, Check, Facts, Rule, Severity, Verdict};
 use crate::aws::Seen;
 use crate::names::{AccountId, Arn};
 use crate::org::{ControlKind, ControlPolicies, Ruling};
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
     fix: "aws organizations update-policy --policy-id ID with a condition that excepts CloudTrail: aws:PrincipalIsAWSService, or aws:SourceOrgID",
     resources: &[],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 /// Condition keys that no request of an AWS service has.

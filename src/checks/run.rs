@@ -63,7 +63,7 @@ impl Run {
             let answers = if is_last(&check) {
                 plan_empty::judge_beside(facts, &findings)
             } else {
-                (check.judge)(facts)
+                check.judge(facts)
             };
             for answer in answers {
                 let suppression = if answer.verdict.is_open() {

@@ -1,4 +1,4 @@
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 use jiff::SignedDuration;
 
 use super::judge::{as_declared, broken, not_declared, of_seen, of_trail, together, whether};
@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
         Mapping { framework: Framework::Prowler, id: "cloudtrail_cloudwatch_logging_enabled" },
         Mapping { framework: Framework::Checkov, id: "CKV2_AWS_10" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

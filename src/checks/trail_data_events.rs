@@ -1,6 +1,6 @@
 use super::judge::{broken, of_seen, of_trail, where_declared};
 use super::trail_multi_region::NO_TRAIL;
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 use crate::resources::EventSelectors;
 
 pub(super) const CHECK: Check = Check {
@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
         Mapping { framework: Framework::Prowler, id: "cloudtrail_s3_dataevents_read_enabled" },
         Mapping { framework: Framework::Prowler, id: "cloudtrail_s3_dataevents_write_enabled" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

@@ -1,5 +1,5 @@
 use super::judge::{broken, of_organization, unknown};
-use super::{Answer, Check, Facts, Severity};
+use super::{Answer, Check, Facts, Rule, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail consolidate, then orgtrail retire ARN; for a trail that has to stay, aws cloudtrail stop-logging --name ARN",
     resources: &[],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

@@ -1,5 +1,5 @@
 use super::judge::{as_declared, broken, of_seen, of_trail, together};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "trail-is-logging",
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         Mapping { framework: Framework::Config, id: "cloudtrail-enabled" },
         Mapping { framework: Framework::Checkov, id: "CKV_AWS_251" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

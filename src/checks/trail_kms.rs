@@ -1,6 +1,6 @@
 use super::judge::{broken, of_seen, of_trail, unknown};
 use super::trail_multi_region::{NO_TRAIL, own};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 use crate::aws::Seen;
 use crate::resources::is_key;
 
@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
         Mapping { framework: Framework::Prowler, id: "cloudtrail_kms_encryption_enabled" },
         Mapping { framework: Framework::Checkov, id: "CKV_AWS_35" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

@@ -1,6 +1,6 @@
 use super::judge::{of_seen, of_trail, whether};
 use super::trail_multi_region::{NO_TRAIL, own};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "trail-log-validation",
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
         Mapping { framework: Framework::Prowler, id: "cloudtrail_log_file_validation_enabled" },
         Mapping { framework: Framework::Checkov, id: "CKV_AWS_36" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

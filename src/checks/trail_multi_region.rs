@@ -1,5 +1,5 @@
 use super::judge::{broken, of_seen, of_trail, together, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 use crate::resources::EventSelectors;
 
 pub(super) const CHECK: Check = Check {
@@ -20,7 +20,7 @@ pub(super) const CHECK: Check = Check {
         },
         Mapping { framework: Framework::Checkov, id: "CKV_AWS_67" },
     ],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

@@ -1,6 +1,6 @@
 use super::judge::{as_declared, not_declared, of_seen, of_trail, together, whether};
 use super::trail_multi_region::{NO_TRAIL, own};
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "trail-notifies",
@@ -10,7 +10,7 @@ pub(super) const CHECK: Check = Check {
     fix: "orgtrail drift --fix",
     resources: &["trail", "topic", "topic/policy"],
     mappings: &[Mapping { framework: Framework::Checkov, id: "CKV_AWS_252" }],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

@@ -1,6 +1,6 @@
 use super::judge::{not_declared, of_seen, of_trail, whether};
 use super::trail_multi_region::NO_TRAIL;
-use super::{Answer, Check, Facts, Framework, Mapping, Severity};
+use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
 use crate::config::Selectors;
 
 pub(super) const CHECK: Check = Check {
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         framework: Framework::Prowler,
         id: "cloudtrail_multi_region_enabled_logging_management_events",
     }],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::judge::{broken, not_declared, of_organization, together, unknown};
-use super::{Answer, Check, Facts, Scope, Severity, Verdict};
+use super::{Answer, Check, Facts, Rule, Scope, Severity, Verdict};
 use crate::resources::{Undeclared, undeclared, unreadable};
 
 pub(super) const CHECK: Check = Check {
@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     fix: "declare it again and run orgtrail plan, or remove it with the AWS CLI: aws s3api, aws organizations or aws cloudwatch",
     resources: &[],
     mappings: &[],
-    judge,
+    rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {

@@ -32,11 +32,12 @@ use crate::{
             run::{ApiKeys, KeyRing},
         },
     },
-    aws::{Aws, Clients, WriteAuthority, in_one_line},
+    aws::{Aws, Clients, WriteAuthority},
     config::{Config, matches_any},
     names::{AccountId, Region},
     plan::apply::Stale,
     report::drift::plain,
+    words::in_one_line,
 };
 
 /// How many objects are copied at once, where nobody says.

@@ -20,6 +20,7 @@ use crate::cost::Usd;
 use crate::cost::duplicates::{Duplicate, duplicate};
 use crate::cost::prices::{self, KMS_KEY_MONTH, PriceList};
 use crate::cost::storage::{ClassCost, Holdings, holdings};
+use crate::names::prefix_folder;
 use crate::report::contract::sources::{Counting, MissingSource};
 use crate::report::contract::{self, cost};
 use crate::report::drift::plain;
@@ -225,7 +226,7 @@ async fn count(archive: &Archive, exact: bool) -> Result<Holdings, AwsError> {
     let (clients, bucket) = (&archive.target.clients, &archive.target.bucket);
     let prefix = archive.prefix.as_deref();
     if exact {
-        let folder = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+        let folder = prefix_folder(prefix);
         return holdings(clients, bucket, &folder).await;
     }
     let lanes = inventory::lanes(clients, bucket, prefix).await?.lanes;

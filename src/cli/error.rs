@@ -1,7 +1,7 @@
 use std::error::Error;
 
 use super::Exit;
-use crate::words::in_words;
+use crate::words::with_causes;
 
 /// What an error says beyond its message, for the person at the terminal.
 ///
@@ -71,19 +71,7 @@ impl CliError {
         if let Some(report) = &self.report {
             return report.clone();
         }
-        let mut text = format!("error: {}", self.error);
-        let mut said = self.error.to_string();
-        let mut cause = self.error.source();
-        while let Some(error) = cause {
-            let next = in_words(error);
-            // Some foreign errors repeat their cause in their own message.
-            if !said.ends_with(&next) {
-                text.push_str(": ");
-                text.push_str(&next);
-            }
-            said = next;
-            cause = error.source();
-        }
+        let mut text = format!("error: {}", with_causes(&*self.error));
         if let Some(hint) = &self.hint {
             text.push_str("\n  hint: ");
             text.push_str(hint);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Exit, Explain};
-use crate::local_file::{self, beside, create_new, refuse_link};
+use crate::local_file::{self, Partial, refuse_link};
 
 /// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub(super) fn check_writable(path: &Path) -> Result<(), NotWritable> {
         std::fs::OpenOptions::new().append(true).open(path).map_err(refuse)?;
     }
     if path.is_file() || !path.exists() {
-        try_beside(path).map_err(refuse)?;
+        local_file::partial(path).and_then(Partial::close).map_err(refuse)?;
     }
     // A pipe or a device is left alone: to open it may wait for its other end.
     Ok(())
@@ -61,12 +61,6 @@ pub(super) fn check_replaceable(path: &Path) -> Result<(), NotWritable> {
         return Err(refuse(std::io::Error::other("it is no regular file")));
     }
     Ok(())
-}
-
-fn try_beside(path: &Path) -> std::io::Result<()> {
-    let probe = beside(path);
-    create_new(&probe)?;
-    std::fs::remove_file(&probe)
 }
 
 /// Writes a file for its owner alone, whole or not at all: a reader finds a whole one,

@@ -30,7 +30,7 @@ use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::public_keys::PublicKeySet;
 use crate::archive::verify::run::{ApiKeys, KeyRing, Selection, Verification};
-use crate::aws::{self, Aws, Clients, WriteAuthority, WriteClients, in_one_line};
+use crate::aws::{self, Aws, Clients, WriteAuthority, WriteClients};
 use crate::config::Config;
 use crate::cost::storage::{Holdings, holdings};
 use crate::names::{AccountId, Arn, BucketName, Region, TrailName};
@@ -40,6 +40,7 @@ use crate::plan::retire::Retirement;
 use crate::report::contract::retirement as contract;
 use crate::report::drift::plain;
 use crate::resources::EventSelectors;
+use crate::words::in_one_line;
 
 /// Comparisons under way at once.
 const CONCURRENCY: usize = 64;

@@ -16,6 +16,7 @@ use super::ending::unless_stopped;
 use super::{CliError, Context, Exit, Explain, Rendering};
 use crate::archive::bundle::{BundleError, BundleFault};
 use crate::archive::verify::chain::Window;
+use crate::archive::verify::digest_delay::digests_due;
 use crate::archive::verify::finding::Severity;
 use crate::archive::verify::public_keys::KeyListError;
 use crate::archive::verify::run::{
@@ -28,8 +29,6 @@ use crate::report::contract::verification::Report;
 use crate::report::verification::{self, BundleFacts, KeyUsed, Subject};
 use crate::stop::Stop;
 
-/// How long after its hour a digest may still be on its way.
-const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 /// How much longer than the window its last digest may be.
 const ONE_DIGEST: SignedDuration = SignedDuration::from_hours(1);
 
@@ -318,7 +317,7 @@ pub(super) fn window(
     now: Timestamp,
 ) -> Window {
     let plus = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
-    let delivered = plus(now, -DELIVERED_WITHIN);
+    let delivered = digests_due(now);
     Window {
         since,
         // A copy may be as old as it likes, unless it is asked how old.

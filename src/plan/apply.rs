@@ -13,6 +13,7 @@ use crate::aws::{Aws, WriteAuthority};
 use crate::resources::catalogue::CATALOGUE;
 use crate::resources::{Desired, Hands, Observed, StepError, observe};
 use crate::stop::{GRACE, Stop};
+use crate::words::in_one_line;
 
 /// Steps that are done at the same time, at most.
 const CONCURRENT: usize = 8;
@@ -244,9 +245,9 @@ async fn run<'p>(step: &'p Step, hands: Hands<'_>) -> (&'p Step, StepResult) {
     let outcome = match outcome {
         Ok(()) => Outcome::Done,
         Err(error @ StepError::Changed(_)) => {
-            Outcome::Refused { error: chain(&error), hint: error.hint() }
+            Outcome::Refused { error: in_one_line(&error), hint: error.hint() }
         }
-        Err(error) => Outcome::Failed { error: chain(&error), hint: error.hint() },
+        Err(error) => Outcome::Failed { error: in_one_line(&error), hint: error.hint() },
     };
     (step, StepResult { id: step.id.clone(), action: step.action, outcome })
 }
@@ -273,19 +274,4 @@ pub async fn settle(aws: &Aws, desired: &Desired, expected: &[StepResult]) -> (O
         tokio::time::sleep(wait).await;
         wait *= 2;
     }
-}
-
-/// An error and its causes on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(below) = cause {
-        let next = below.to_string();
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = below.source();
-    }
-    text
 }

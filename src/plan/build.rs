@@ -6,6 +6,7 @@ use super::{Action, Change, Plan, Step, fingerprint};
 use crate::aws::{AwsError, Seen};
 use crate::resources::catalogue::{CATALOGUE, Entry, Sight};
 use crate::resources::{self, Desired, Observed, scps};
+use crate::words::in_one_line;
 
 /// The plan from what is observed to what is declared. Pure.
 #[must_use]
@@ -87,7 +88,7 @@ fn step(
 }
 
 fn could_not_read(error: &AwsError) -> Change {
-    let why = format!("it could not be read: {}", super::apply::chain(error));
+    let why = format!("it could not be read: {}", in_one_line(error));
     let hint = error.hint().unwrap_or_else(|| "run it again when it can be read".to_owned());
     Change::blocked(why, hint)
 }

@@ -8,10 +8,11 @@ use crate::aws::{
     At, Aws, AwsError, Seen, WriteAuthority, WriteClients, is_transient, retry_while,
 };
 use crate::cost::prices;
-use crate::plan::apply::{Outcome, StepResult, chain};
+use crate::plan::apply::{Outcome, StepResult};
 use crate::resources::catalogue::CATALOGUE;
 use crate::resources::{Desired, Observed, StepError, changed, reread};
 use crate::stop::{GRACE, Stop};
+use crate::words::in_one_line;
 
 /// Something that a destroy leaves, and why.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +89,7 @@ pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
         let mut step = delete("unread", desired, None, ("operation", error.operation.clone()), "");
         step.action = Action::Blocked;
         step.unreadable = true;
-        step.why = format!("it could not be read: {}", chain(error));
+        step.why = format!("it could not be read: {}", in_one_line(error));
         step.hint = error.hint();
         steps.push(step);
     }
@@ -244,7 +245,7 @@ fn stays<T>(
         Seen::Present(_) => Some(one),
         Seen::Absent => None,
         Seen::Unreadable(error) => Some(Remains {
-            why: format!("if it is there, {why}; it could not be read: {}", chain(&error)),
+            why: format!("if it is there, {why}; it could not be read: {}", in_one_line(&error)),
             unreadable: true,
             ..one
         }),
@@ -296,9 +297,9 @@ pub async fn destroy_until(
                 ended = checked => match ended {
                     Ok(()) => Outcome::Done,
                     Err(error @ StepError::Changed(_)) => {
-                        Outcome::Refused { error: chain(&error), hint: Some(AGAIN.to_owned()) }
+                        Outcome::Refused { error: in_one_line(&error), hint: Some(AGAIN.to_owned()) }
                     }
-                    Err(error) => Outcome::Failed { error: chain(&error), hint: error.hint() },
+                    Err(error) => Outcome::Failed { error: in_one_line(&error), hint: error.hint() },
                 },
                 () = stop.over(GRACE) => Outcome::CutOff,
             }

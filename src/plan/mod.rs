@@ -21,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resources::Undeclared;
 
-pub use crate::resources::change::{Action, Confirmation, FieldChange, Irreversible, ResourceId};
 pub(crate) use crate::resources::change::Change;
+pub use crate::resources::change::{Action, Confirmation, FieldChange, Irreversible, ResourceId};
 pub use build::plan;
 pub use fingerprint::{fingerprint, fingerprint_of_all};
 pub use step::Step;

@@ -2,4 +2,5 @@
 
 pub mod contract;
 pub mod drift;
+mod junit;
 pub mod verification;

@@ -1,6 +1,6 @@
 use super::{OrganizationFacts, Place};
 use crate::config::Config;
-use crate::names::{AccountId, Arn, BucketName, OrgId, Partition, Region};
+use crate::names::{AccountId, Arn, BucketName, OrgId, Partition, Region, prefix_folder};
 use crate::policy::Foreign;
 
 /// What is declared, with what follows from it: the names and ARNs of
@@ -133,8 +133,7 @@ impl Desired {
     /// account's own, and the organization's.
     #[must_use]
     pub fn log_prefixes(&self) -> [String; 2] {
-        let prefix = self.config.archive.prefix.as_ref();
-        let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+        let prefix = prefix_folder(self.config.archive.prefix.as_ref());
         [
             format!("{prefix}AWSLogs/{}/", self.management()),
             format!("{prefix}AWSLogs/{}/", self.org_id()),

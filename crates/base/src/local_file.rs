@@ -5,7 +5,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+/// A file without its final name.
+pub type Partial = tempfile::NamedTempFile;
 
 /// The names of a process's own streams, which are links.
 const STREAMS: [&str; 2] = ["/dev/stdout", "/dev/stderr"];
@@ -73,23 +76,20 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if path.exists() && !path.is_file() {
         return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
-    let partial = beside(path);
-    let written = create_new(&partial).and_then(|mut file| {
-        file.write_all(bytes)?;
-        // INVARIANT: before the name, which says that the content is there.
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    });
-    written.inspect_err(|_| {
-        // The error that counts is the first.
-        let _ = fs::remove_file(&partial);
-    })
+    let mut file = partial(path)?;
+    file.write_all(bytes)?;
+    // INVARIANT: before the name, which says that the content is there.
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
-/// A name of its own in the same folder.
-pub fn beside(path: &Path) -> PathBuf {
+/// A new file for its owner alone beside `path`, which is removed unless it gets that
+/// name.
+pub fn partial(path: &Path) -> io::Result<Partial> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{:016x}", fastrand::u64(..)))
+    let folder = path.parent().unwrap_or(Path::new(""));
+    tempfile::Builder::new().prefix(&format!(".{name}.")).tempfile_in(folder)
 }
 
 /// Refuses a symbolic link as the name of a file to write. The process's own streams

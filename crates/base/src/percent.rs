@@ -1,50 +1,34 @@
 //! Percent-encoding (RFC 3986).
 
-use std::fmt::Write as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// All but the unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED_IN_PATHS: &AsciiSet = &RESERVED.remove(b'/');
 
 /// Undoes percent-encoding; what is no escape stays as it is.
 pub fn decode_lossy(text: &str) -> String {
-    String::from_utf8_lossy(&bytes(text).0).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// Undoes percent-encoding; `None` where a `%` begins no escape, or the bytes
 /// are no UTF-8.
 pub fn decode(text: &str) -> Option<String> {
-    let (bytes, whole) = bytes(text);
-    String::from_utf8(bytes).ok().filter(|_| whole)
+    let is_escape = |rest: &str| {
+        rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    text.split('%').skip(1).all(is_escape).then(|| decoded.into_owned())
 }
 
-/// The bytes that a text stands for, and whether every `%` begins an escape.
-fn bytes(text: &str) -> (Vec<u8>, bool) {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut whole = true;
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = (first == b'%')
-            .then(|| after.get(..2).and_then(|digits| hex::decode(digits).ok()))
-            .flatten();
-        whole &= first != b'%' || escaped.is_some();
-        rest = if escaped.is_some() { &after[2..] } else { after };
-        bytes.extend(escaped.unwrap_or_else(|| vec![first]));
-    }
-    (bytes, whole)
+/// Percent-encodes all but unreserved characters.
+pub fn encode(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// Percent-encodes all but unreserved characters and those of `kept`.
-pub fn encode(text: &str, kept: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric()
-            || b"-._~".contains(&byte)
-            || kept.as_bytes().contains(&byte)
-        {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
+/// The same of a path, whose slashes stay.
+pub fn encode_path(path: &str) -> String {
+    utf8_percent_encode(path, RESERVED_IN_PATHS).to_string()
 }
 
 #[cfg(test)]
@@ -53,8 +37,9 @@ mod tests {
 
     #[test]
     fn what_is_encoded_comes_back() {
-        assert_eq!(encode("a b/ü%", "/"), "a%20b/%C3%BC%25");
-        assert_eq!(decode(&encode("a b/ü%", "")).as_deref(), Some("a b/ü%"));
+        assert_eq!(encode_path("a b/ü%-._~"), "a%20b/%C3%BC%25-._~");
+        assert_eq!(encode("a/b"), "a%2Fb");
+        assert_eq!(decode(&encode("a b/ü%")).as_deref(), Some("a b/ü%"));
     }
 
     #[test]

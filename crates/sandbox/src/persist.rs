@@ -7,8 +7,8 @@
 //! crash leaves all of the state before or all of the state after.
 
 use std::{
+    ffi::OsStr,
     fs, io,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -111,6 +111,13 @@ impl DataFolder {
     /// When it is somebody else's, damaged or unreadable.
     pub(super) fn open(path: PathBuf) -> Result<(Self, Option<Saved>), DataError> {
         let (saved, packs) = load(&path)?.unzip();
+        // What saves that were cut off left.
+        for entry in fs::read_dir(&path).map_err(failed("reading", &path))?.flatten() {
+            if is_unfinished(&entry.file_name()) {
+                let path = entry.path();
+                fs::remove_file(&path).map_err(failed("removing", &path))?;
+            }
+        }
         Ok((Self { path, packs: packs.unwrap_or_default() }, saved))
     }
 
@@ -123,6 +130,11 @@ impl DataFolder {
     }
 }
 
+/// Whether a file is one that was to become [`FILE`].
+fn is_unfinished(name: &OsStr) -> bool {
+    name.to_str().and_then(|name| name.strip_prefix('.')?.strip_prefix(FILE)).is_some()
+}
+
 fn load(folder: &Path) -> Result<Option<(Saved, Packs)>, DataError> {
     local_file::create_folder(folder).map_err(failed("creating", folder))?;
     let path = folder.join(FILE);
@@ -130,11 +142,11 @@ fn load(folder: &Path) -> Result<Option<(Saved, Packs)>, DataError> {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut entries = fs::read_dir(folder).map_err(failed("reading", folder))?;
-            // A first save that was cut off leaves its aside alone.
+            // Of a first save that was cut off.
             let foreign = entries.any(|entry| {
                 entry.is_ok_and(|entry| {
                     let name = entry.file_name();
-                    name != format!("{FILE}.new").as_str() && name != BUCKETS
+                    !is_unfinished(&name) && name != BUCKETS
                 })
             });
             return if foreign {
@@ -198,16 +210,11 @@ fn save(world: &World, folder: &Path, packs: &mut Packs) -> Result<(), DataError
     let written = snapshot.write(&buckets, packs)?;
     let mut body = format!("{}\n", written.index).into_bytes();
     body.extend(state);
-    let aside = folder.join(format!("{FILE}.new"));
-    let mut file = local_file::create_anew(&aside).map_err(failed("creating", &aside))?;
     let first = format!("{MAGIC}{}\n", checksum(&body));
-    file.write_all(first.as_bytes())
-        .and_then(|()| file.write_all(&body))
-        .and_then(|()| file.sync_all())
-        .map_err(failed("writing", &aside))?;
-    // INVARIANT: the rename comes after the sync, and the directory's sync after
-    // the rename: otherwise a crash could leave an empty file under the name.
-    fs::rename(&aside, &path).map_err(failed("replacing", &path))?;
+    let whole = [first.as_bytes(), &body].concat();
+    // INVARIANT: the directory's sync comes after the file has its name: otherwise a
+    // crash could leave what was there before, whose buckets are swept below.
+    local_file::replace(&path, &whole).map_err(failed("replacing", &path))?;
     fs::File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(failed("syncing", folder))?;
@@ -263,10 +270,17 @@ pub(super) async fn keep(
 }
 
 /// Makes every later save below `folder` fail, for tests of what happens then.
-pub async fn keep_from_saving(folder: &Path) {
-    // While a save is under way the name is taken.
-    while fs::create_dir(folder.join(format!("{FILE}.new"))).is_err() {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+pub fn keep_from_saving(folder: &Path) {
+    // A folder takes the name, unless a save does in between.
+    let path = folder.join(FILE);
+    loop {
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !path.is_dir() => {
+                // Gone, or a save's: either way it is tried again.
+                let _ = fs::remove_file(&path);
+            }
+            _ => return,
+        }
     }
 }
 
@@ -309,9 +323,9 @@ mod tests {
     async fn a_last_save_that_fails_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::start(options(folder.path())).await.unwrap();
-        keep_from_saving(folder.path()).await;
+        keep_from_saving(folder.path());
         sandbox.tick(SignedDuration::from_hours(1));
-        assert!(matches!(sandbox.stop().await, Err(DataError::Io { doing: "creating", .. })));
+        assert!(matches!(sandbox.stop().await, Err(DataError::Io { doing: "replacing", .. })));
     }
 
     #[test]

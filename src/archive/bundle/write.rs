@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use super::seal::Hashing;
 use super::{BUCKETS, BundleError, BundleFault, FileEntry, MANIFEST, Manifest, OBJECTS};
 use crate::archive::verify::digest::sha256_hex;
 use crate::archive::verify::source::METADATA_SUFFIX;
-use crate::local_file::create_new;
+use crate::local_file::{Partial, partial};
 
 /// The level of compression: as the zstd tool's own.
 const LEVEL: i32 = 3;
@@ -16,20 +16,9 @@ const LEVEL: i32 = 3;
 ///
 /// It is written beside its name and put there when it is whole.
 pub struct BundleWriter {
-    archive: tar::Builder<zstd::Encoder<'static, Hashing<BufWriter<File>>>>,
+    archive: tar::Builder<zstd::Encoder<'static, Hashing<BufWriter<Partial>>>>,
     files: Vec<FileEntry>,
     path: PathBuf,
-    partial: Partial,
-}
-
-/// A file beside the bundle's name, which is gone when this is dropped.
-struct Partial(PathBuf);
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // What was put in its place is no longer there.
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 impl BundleWriter {
@@ -42,15 +31,9 @@ impl BundleWriter {
         if fs::symlink_metadata(path).is_ok() {
             return Err(there_already());
         }
-        // Another run may be writing the same.
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(format!(".{:016x}.partial", fastrand::u64(..)));
-        let partial = PathBuf::from(partial);
-        let file = create_new(&partial)?;
-        let partial = Partial(partial);
-        let frame = zstd::Encoder::new(Hashing::new(BufWriter::new(file)), LEVEL)?;
+        let frame = zstd::Encoder::new(Hashing::new(BufWriter::new(partial(path)?)), LEVEL)?;
         let archive = tar::Builder::new(frame);
-        Ok(Self { archive, files: Vec::new(), path: path.to_owned(), partial })
+        Ok(Self { archive, files: Vec::new(), path: path.to_owned() })
     }
 
     /// Adds an object with its metadata: of the bucket that is packed, or of
@@ -100,8 +83,14 @@ impl BundleWriter {
     fn end(mut self, manifest: &Manifest) -> io::Result<()> {
         append(&mut self.archive, MANIFEST, &serde_json::to_vec_pretty(manifest)?)?;
         let file = self.archive.into_inner()?.finish()?.seal()?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        place(&self.partial.0, &self.path)
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.as_file().sync_all()?;
+        // Another run may have written the same meanwhile.
+        file.persist_noclobber(&self.path).map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => there_already(),
+            _ => error.error,
+        })?;
+        Ok(())
     }
 }
 
@@ -118,18 +107,6 @@ pub(super) fn append<W: io::Write>(
     header.set_mtime(0);
     header.set_entry_type(tar::EntryType::Regular);
     archive.append_data(&mut header, path, bytes)
-}
-
-/// Puts a file where none is: the name is taken first, since renaming alone would
-/// write over what came there.
-fn place(partial: &Path, path: &Path) -> io::Result<()> {
-    create_new(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => there_already(),
-        _ => error,
-    })?;
-    fs::rename(partial, path).inspect_err(|_| {
-        let _ = fs::remove_file(path);
-    })
 }
 
 fn there_already() -> io::Error {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::archive::authenticity::Authenticity;
-use crate::aws::in_one_line;
+use crate::words::in_one_line;
 
 use super::{
     ledger::{Ledger, LedgerError},

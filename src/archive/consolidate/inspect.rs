@@ -15,6 +15,7 @@ use flate2::bufread::GzDecoder;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{binding::Unbound, copy::sha256, proof::DigestClaim};
+use crate::archive::blocking::blocking;
 use crate::archive::{
     key::LogClass,
     verify::{
@@ -135,11 +136,7 @@ pub(super) async fn inspect(
     let metadata = metadata.cloned().unwrap_or_default();
     let (expected, stored) = (expected.clone(), stored.clone());
     let work = move || inspect_now(&expected, &stored, &metadata);
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        std::panic::resume_unwind(
-            error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string())),
-        )
-    })
+    blocking(work).await
 }
 
 /// Inspects an object's bytes, as stored, and returns what a digest lists.

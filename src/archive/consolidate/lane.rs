@@ -29,8 +29,9 @@ use crate::{
         key::{DIGEST_FOLDER, ObjectKey, Root},
         units::{Lane, UnitId, day_folder},
     },
-    aws::{Clients, ErrorKind, in_one_line},
+    aws::{Clients, ErrorKind},
     names::BucketName,
+    words::in_one_line,
 };
 
 /// How often an object is tried again that was throttled or broke off in its

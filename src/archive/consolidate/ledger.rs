@@ -19,7 +19,8 @@ use crate::{
         contention::{Contended, Contention, is_taken, is_write_conflict},
         inventory,
     },
-    aws::{At, AwsError, ErrorKind, in_one_line},
+    aws::{At, AwsError, ErrorKind},
+    words::in_one_line,
 };
 
 /// The most that a record is read of. Units: bytes, as stored.

@@ -24,6 +24,7 @@ use crate::{
         inventory,
     },
     aws::At,
+    names::prefix_folder,
 };
 
 /// The folder of quarantined objects, below the archive's prefix.
@@ -71,8 +72,7 @@ impl Contents {
     async fn list(&self, target: &Target) -> Result<(), CopyError> {
         self.listed
             .get_or_try_init(|| async {
-                let prefix = self.prefix.as_deref().map(|prefix| format!("{prefix}/"));
-                let folder = format!("{}{QUARANTINE}", prefix.unwrap_or_default());
+                let folder = format!("{}{QUARANTINE}", prefix_folder(self.prefix.as_deref()));
                 let mut listing = inventory::list(&target.clients, &target.bucket, folder, None);
                 while let Some(listed) = listing.next().await {
                     self.add(listed?.size_bytes);
@@ -129,7 +129,7 @@ impl Budget {
 /// of the same key beside it.
 #[must_use]
 pub fn quarantine_key(prefix: Option<&str>, sha256_hex: &str, key: &str) -> String {
-    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    let prefix = prefix_folder(prefix);
     format!("{prefix}{QUARANTINE}{sha256_hex}/{key}")
 }
 

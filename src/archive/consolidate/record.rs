@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{restore::Archived, server_side::Way};
 use crate::archive::units::UnitId;
+use crate::names::prefix_folder;
 use crate::words::json_fault;
 
 /// The version of the records' format. Since 2 an object may be in quarantine or held
@@ -45,7 +46,7 @@ pub(super) const LAST_NUMBER: u64 = 999_999_999_999;
 /// Where segment `number` lies, below the archive's prefix.
 #[must_use]
 pub fn segment_key(prefix: Option<&str>, number: u64) -> String {
-    let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    let prefix = prefix_folder(prefix);
     format!("{prefix}orgtrail/runs/{number:012}.jsonl.gz")
 }
 

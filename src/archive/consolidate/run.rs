@@ -42,8 +42,9 @@ use crate::{
             source::{S3Source, Source as Objects},
         },
     },
-    aws::{AwsError, Clients, WriteAuthority, WriteClients, in_one_line},
+    aws::{AwsError, Clients, WriteAuthority, WriteClients},
     names::{AccountId, Region},
+    words::in_one_line,
 };
 
 /// Accounts and Regions of which a lane is worked on at once. Each holds a page of

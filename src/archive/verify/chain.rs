@@ -27,9 +27,7 @@ pub use self::border::Border;
 pub use self::coverage::{Coverage, DeclaredTrail};
 pub(crate) use self::coverage::{TrailHere, TrailId};
 pub(crate) use self::end::Absent;
-pub use self::end::{
-    ChainSummary, DELIVERED_WITHIN, LaneSummary, LatestDelivery, SilentTrail, TrailReports,
-};
+pub use self::end::{ChainSummary, LaneSummary, LatestDelivery, SilentTrail, TrailReports};
 pub(crate) use self::origin::Behind;
 pub use self::origin::OriginTrail;
 use self::state::{Chain, LinkedTo, PendingTip, Sound, Tip, TipState};

@@ -8,6 +8,7 @@
 pub mod attest;
 pub mod chain;
 pub mod clutter;
+pub mod digest_delay;
 pub mod finding;
 pub mod log_file;
 pub mod opened;

@@ -17,7 +17,7 @@ fn check(id: &str) -> &'static Check {
 
 /// What a check says, of all scopes together.
 fn verdict(facts: &Facts, id: &str) -> Verdict {
-    super::super::judge::together((check(id).judge)(facts).into_iter().map(|one| one.verdict))
+    super::super::judge::together(check(id).judge(facts).into_iter().map(|one| one.verdict))
 }
 
 /// The verified digests, to be changed.
@@ -77,7 +77,7 @@ fn digests_that_are_not_there_do_not_hold() {
     // All digests and logs of an account and Region.
     let mut facts = own_chains();
     let lane = chains(&mut facts).remove(0);
-    let answers = (check(ID).judge)(&facts);
+    let answers = check(ID).judge(&facts);
     let scope = Scope::Region { account: lane.account, region: lane.region };
     let broken = answers.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
     assert_eq!(broken.map(|one| &one.scope).collect::<Vec<_>>(), [&scope]);
@@ -196,7 +196,7 @@ fn a_chain_whose_end_is_not_known_is_unknown() {
 fn without_an_earlier_run_new_accounts_are_not_judged() {
     let mut facts = holding();
     facts.earlier = None;
-    let answers = (check("org-new-accounts").judge)(&facts);
+    let answers = check("org-new-accounts").judge(&facts);
     assert_eq!(answers[0].verdict, Verdict::NotDeclared { key: "--baseline".to_owned() });
     facts.earlier = Some(BTreeSet::new());
     assert_eq!(verdict(&facts, "org-new-accounts"), Verdict::Holds);

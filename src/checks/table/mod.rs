@@ -181,7 +181,7 @@ fn row(check: &Check) -> &'static Row {
 fn every_check_holds_where_orgtrail_provisioned() {
     let facts = holding();
     for check in CATALOGUE {
-        let answers = (check.judge)(&facts);
+        let answers = check.judge(&facts);
         assert!(!answers.is_empty(), "{} has no answer", check.id);
         for answer in answers {
             assert_eq!(answer.verdict, Verdict::Holds, "{} of {}", check.id, answer.scope);
@@ -194,7 +194,7 @@ fn every_check_has_a_state_in_which_it_is_broken() {
     for check in CATALOGUE {
         let mut facts = holding();
         (row(check).broken)(&mut facts);
-        let answers = (check.judge)(&facts);
+        let answers = check.judge(&facts);
         let broken = answers.iter().find_map(|answer| match &answer.verdict {
             Verdict::Broken { found, wanted } => Some((found, wanted)),
             _ => None,
@@ -210,7 +210,7 @@ fn every_check_has_a_state_in_which_it_is_unknown() {
     for check in CATALOGUE {
         let mut facts = holding();
         (row(check).unknown)(&mut facts);
-        let answers = (check.judge)(&facts);
+        let answers = check.judge(&facts);
         assert!(
             answers.iter().any(|answer| matches!(
                 &answer.verdict,
@@ -299,12 +299,12 @@ fn a_finding_is_known_by_its_check_and_scope() {
     let Seen::Present(policy) = &mut facts.observed.key_policy else { panic!("key policy") };
     policy.0.statements.retain(|one| one.sid.as_deref() != Some("OrgTrailDecrypt"));
     for check in CATALOGUE {
-        let answers = (check.judge)(&facts);
+        let answers = check.judge(&facts);
         let scopes: BTreeSet<&super::Scope> = answers.iter().map(|answer| &answer.scope).collect();
         assert_eq!(scopes.len(), answers.len(), "{}: {answers:?}", check.id);
     }
     let check = CATALOGUE.iter().find(|check| check.id == "plan-empty").unwrap();
-    let answers = (check.judge)(&facts);
+    let answers = check.judge(&facts);
     let Verdict::Broken { found, .. } = &answers[0].verdict else { panic!("{answers:?}") };
     assert!(found.contains("archive-bucket/tags") && found.contains("kms-key/policy"), "{found}");
 }
@@ -318,7 +318,7 @@ fn a_failure_that_is_told_is_broken_though_the_archive_cannot_be_read() {
     status.log_error = Some("AccessDenied".to_owned());
     status.archive_unread = Some(error());
     let check = CATALOGUE.iter().find(|check| check.id == "org-delivery-freshness").unwrap();
-    let answers = (check.judge)(&facts);
+    let answers = check.judge(&facts);
     assert!(answers.iter().any(|one| matches!(one.verdict, Verdict::Broken { .. })));
     assert!(!answers.iter().any(|one| matches!(one.verdict, Verdict::Unknown { .. })));
 }
@@ -342,7 +342,7 @@ fn a_region_that_could_not_be_listed_is_not_taken_for_not_enabled() {
     assert!(cells.iter().any(|cell| matches!(cell, super::Cell::Unknown { .. })));
     facts.earlier = Some(BTreeSet::new());
     let check = CATALOGUE.iter().find(|check| check.id == "org-new-accounts").unwrap();
-    let answers = (check.judge)(&facts);
+    let answers = check.judge(&facts);
     assert!(answers.iter().any(|one| matches!(one.verdict, Verdict::Unknown { .. })));
 }
 
@@ -352,7 +352,7 @@ fn what_is_turned_off_is_told_as_not_judged() {
     declare(&mut facts, "[drift]\nchain_hours = 0");
     facts.chains = Seen::Absent;
     let check = CATALOGUE.iter().find(|check| check.id == "org-digest-chain").unwrap();
-    let answers = (check.judge)(&facts);
+    let answers = check.judge(&facts);
     assert!(
         matches!(&answers[0].verdict, Verdict::NotDeclared { key } if key == "drift.chain_hours")
     );
@@ -367,7 +367,7 @@ fn a_rule_that_ends_logs_on_a_day_contradicts_their_retention() {
     dated.expiration_date = Some("2026-01-03T00:00:00Z".to_owned());
     lifecycle.rules.insert("somebody-elses".to_owned(), dated);
     let check = CATALOGUE.iter().find(|check| check.id == "bucket-retention-conflict").unwrap();
-    let answers = (check.judge)(&facts);
+    let answers = check.judge(&facts);
     assert!(
         matches!(&answers[0].verdict, Verdict::Broken { found, .. } if found.contains("2026-01-03"))
     );
@@ -381,7 +381,7 @@ fn a_key_without_the_encryption_context_as_condition_is_open_to_others() {
     let mut encrypt = encrypt.filter(|one| one.sid.as_deref() == Some("OrgTrailEncrypt"));
     assert!(encrypt.next().unwrap().condition.remove("StringLike").is_some());
     let check = CATALOGUE.iter().find(|check| check.id == "key-policy-scope").unwrap();
-    let answers = (check.judge)(&facts);
+    let answers = check.judge(&facts);
     assert!(
         matches!(&answers[0].verdict, Verdict::Broken { found, .. } if found.contains("context"))
     );

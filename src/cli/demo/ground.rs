@@ -8,8 +8,8 @@ use super::story::Kept;
 use crate::aws::{Aws, WriteAuthority, WriteClients};
 use crate::cli::sandbox::past::aws_of;
 use crate::names::{AccountId, Region};
-use crate::plan::apply::chain;
 use crate::sandbox::{Options, Sandbox};
+use crate::words::in_one_line;
 
 /// The archive's bucket.
 pub(super) const BUCKET: &str = "acme-log-archive";
@@ -94,7 +94,7 @@ impl Ground {
         let state = self.folder.path().join(STATE);
         if let Err(error) = self.sandbox.stop().await {
             self.folder.let_go();
-            story.step("the organization is kept", None, false, chain(&error))?;
+            story.step("the organization is kept", None, false, in_one_line(&error))?;
         }
         let folder = self.folder.is_kept().then(|| self.folder.path().to_owned());
         Ok(folder.map(|folder| Kept { folder, state }))

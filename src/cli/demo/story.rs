@@ -196,7 +196,7 @@ mod tests {
         let mut story = story();
         let ground = Ground::lay(&mut story, 4, true).await.unwrap();
         let folder = ground.folder.path().to_owned();
-        crate::sandbox::keep_from_saving(&folder.join(STATE)).await;
+        crate::sandbox::keep_from_saving(&folder.join(STATE));
         ground.sandbox.tick(jiff::SignedDuration::from_hours(1));
         let kept = ground.clear(&mut story).await.unwrap();
         assert!(kept.is_none() && !folder.exists());

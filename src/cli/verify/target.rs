@@ -24,7 +24,7 @@ use crate::archive::verify::source::{
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::config::{Config, Roles};
 use crate::local_file;
-use crate::names::BucketName;
+use crate::names::{BucketName, prefix_folder};
 use crate::org::{Buckets, Identity};
 
 /// Said where what is verified brings the keys that it is verified with.
@@ -132,7 +132,7 @@ impl Target {
             Some(owner) => owner,
             None => organization(&aws.own_clients()).await?,
         };
-        let folder = prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
+        let folder = prefix_folder(prefix.as_ref());
         let saved = saved_keys(&source, &folder).await;
         let trust = trust(context, &config, &aws).await?.and_listed(&what.acceptance);
         Ok(Self {

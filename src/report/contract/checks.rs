@@ -79,7 +79,7 @@ pub struct Mapping {
 
 impl From<&checks::Check> for Check {
     fn from(check: &checks::Check) -> Self {
-        let checks::Check { id, title, severity, why, fix, resources, mappings, judge: _ } = check;
+        let checks::Check { id, title, severity, why, fix, resources, mappings, rule: _ } = check;
         let mapping =
             |it: &checks::Mapping| Mapping { framework: it.framework.into(), id: it.id.to_owned() };
         Self {

@@ -1,122 +1,95 @@
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use quick_xml::escape::escape;
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Counts, Standing, advice, cause, plain, rules, sentence, title};
+use super::{Standing, advice, cause, plain, rules, sentence, title};
 use crate::checks::{Finding, Run};
-
-const NOTHING_JUDGED: &str = "  <testsuite name=\"orgtrail\" tests=\"1\" failures=\"0\" errors=\"1\">
-    <testcase classname=\"orgtrail\" name=\"judged\" time=\"0\"><error type=\"unknown\" message=\"no check had anything to judge\"/></testcase>
-  </testsuite>
-";
+use crate::report::junit::{status, to_xml};
 
 /// The run for test dashboards: a suite per check, with a case per scope. What
 /// is broken fails, what could not be seen is an error, what is suppressed is
 /// skipped.
-///
-/// Shape: Jenkins's schema of `JUnit` results, version 10.
 #[must_use]
 pub fn junit(run: &Run, overrides: &[String]) -> String {
     let mut suites: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for finding in &run.findings {
         suites.entry(finding.check.as_str()).or_default().push(finding);
     }
-    let counts = Counts::of(&run.findings);
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    // Writing to a string does not fail.
-    let _ = writeln!(
-        xml,
-        "<testsuites name=\"orgtrail drift {}\" tests=\"{}\" failures=\"{}\" errors=\"{}\">",
-        run.organization,
-        run.findings.len().max(1),
-        counts.broken,
-        counts.unknown + usize::from(run.findings.is_empty())
-    );
+    let mut report = Report::new(format!("orgtrail drift {}", run.organization));
     if run.findings.is_empty() {
         // Without a case dashboards show green.
-        xml.push_str(NOTHING_JUDGED);
+        let nothing = "no check had anything to judge";
+        let mut suite = TestSuite::new("orgtrail");
+        suite.add_test_case(case(
+            "orgtrail",
+            "judged",
+            status(NonSuccessKind::Error, "unknown", nothing),
+        ));
+        report.add_test_suite(suite);
     }
-    for (check, findings) in suites {
-        suite(&mut xml, run, check, &findings, overrides);
-    }
-    xml.push_str("</testsuites>\n");
-    xml
-}
-
-fn suite(xml: &mut String, run: &Run, check: &str, findings: &[&Finding], overrides: &[String]) {
-    let counts = Counts::of(findings.iter().copied());
-    let name = shown(check);
-    let _ = writeln!(
-        xml,
-        "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" timestamp=\"{}\">",
-        findings.len(),
-        counts.broken,
-        counts.unknown,
-        counts.suppressed + counts.not_declared,
-        run.at.strftime("%Y-%m-%dT%H:%M:%S")
+    report.add_test_suites(
+        suites.into_iter().map(|(check, findings)| suite(run, check, &findings, overrides)),
     );
-    let properties = [("title", title(check).to_owned()), ("rules", rules(check).join("; "))];
-    xml.push_str("    <properties>\n");
+    to_xml(&report)
+}
+
+fn suite(run: &Run, check: &str, findings: &[&Finding], overrides: &[String]) -> TestSuite {
+    let mut suite = TestSuite::new(plain(check));
+    let at = run.at.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    suite.extra.insert("timestamp".into(), at.into());
+    let rules = rules(check).join("; ");
+    suite.add_property(Property::new("title", plain(title(check))));
+    suite.add_property(Property::new("rules", plain(&rules)));
     // JUnit has properties only within suites.
-    let overrides = overrides.iter().map(|said| ("environment-override", said.clone()));
-    for (name, value) in properties.into_iter().chain(overrides) {
-        let value = shown(&value);
-        let _ = writeln!(xml, "      <property name=\"{name}\" value=\"{value}\"/>");
-    }
-    xml.push_str("    </properties>\n");
-    for finding in findings {
-        case(xml, run, &name, finding);
-    }
-    xml.push_str("  </testsuite>\n");
+    let overrides = overrides.iter().map(|it| Property::new("environment-override", plain(it)));
+    suite.add_properties(overrides);
+    suite.add_test_cases(
+        findings
+            .iter()
+            .map(|finding| case(check, &finding.scope.to_string(), standing(run, finding))),
+    );
+    suite
 }
 
-fn case(xml: &mut String, run: &Run, check: &str, finding: &Finding) {
-    let scope = shown(&finding.scope.to_string());
-    let _ = write!(xml, "    <testcase classname=\"{check}\" name=\"{scope}\" time=\"0\"");
-    let (severity, said) = (finding.severity, shown(&sentence(finding)));
-    let _ = match Standing::of(finding) {
-        Standing::Holds => writeln!(xml, "/>"),
+fn case(check: &str, name: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(plain(name), status);
+    case.set_classname(plain(check)).set_time(std::time::Duration::ZERO);
+    case
+}
+
+fn standing(run: &Run, finding: &Finding) -> TestCaseStatus {
+    let said = sentence(finding);
+    // The cause that it has in common with others, on a line of its own.
+    let behind = cause(run, finding)
+        .map(|cause| format!("cause {}: {}", plain(&cause.id), plain(&cause.title)));
+    match Standing::of(finding) {
+        Standing::Holds => TestCaseStatus::success(),
         Standing::Broken => {
-            let fix = advice(run, finding).map(|fix| format!("fix: {}", shown(fix)));
-            writeln!(
-                xml,
-                "><failure type=\"{severity}\" message=\"{said}\">{}{}</failure></testcase>",
-                behind(run, finding),
-                fix.unwrap_or_default()
-            )
+            let mut status = status(NonSuccessKind::Failure, finding.severity.as_str(), &said);
+            let fix = advice(run, finding).map(|fix| format!("fix: {}", plain(fix)));
+            let lines: Vec<String> = behind.into_iter().chain(fix).collect();
+            status.set_description(lines.join("\n"));
+            status
         }
-        Standing::Unknown => match behind(run, finding) {
-            cause if cause.is_empty() => {
-                writeln!(xml, "><error type=\"unknown\" message=\"{said}\"/></testcase>")
+        Standing::Unknown => {
+            let mut status = status(NonSuccessKind::Error, "unknown", &said);
+            if let Some(behind) = behind {
+                status.set_description(behind);
             }
-            cause => writeln!(
-                xml,
-                "><error type=\"unknown\" message=\"{said}\">{}</error></testcase>",
-                cause.trim_end()
-            ),
-        },
-        Standing::NotDeclared => writeln!(xml, "><skipped message=\"{said}\"/></testcase>"),
-        Standing::Suppressed => {
-            let why = finding
-                .suppression
-                .as_ref()
-                .map(|it| format!("suppressed until {}: {}; {said}", it.until, shown(&it.reason)));
-            let why = why.unwrap_or(said);
-            writeln!(xml, "><skipped message=\"{why}\"/></testcase>")
+            status
         }
-    };
+        Standing::NotDeclared => skipped(&said),
+        Standing::Suppressed => skipped(&match &finding.suppression {
+            Some(it) => format!("suppressed until {}: {}; {said}", it.until, it.reason),
+            None => said,
+        }),
+    }
 }
 
-/// The cause that a finding has in common with others, on a line of its own.
-fn behind(run: &Run, finding: &Finding) -> String {
-    cause(run, finding)
-        .map(|cause| format!("cause {}: {}\n", shown(&cause.id), shown(&cause.title)))
-        .unwrap_or_default()
-}
-
-fn shown(text: &str) -> String {
-    escape(plain(text)).into_owned()
+fn skipped(message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(plain(message));
+    status
 }
 
 #[cfg(test)]
@@ -124,7 +97,7 @@ mod tests {
     use quick_xml::Reader;
     use quick_xml::events::Event;
 
-    use super::super::samples;
+    use super::super::{Counts, samples};
     use super::*;
 
     /// How many elements of each name there are.
@@ -137,7 +110,7 @@ mod tests {
                     for attribute in tag.attributes() {
                         attribute.unwrap();
                     }
-                    let name = tag.name().as_ref().to_owned();
+                    let name = String::from_utf8(tag.name().as_ref().to_owned()).unwrap();
                     *counts.entry(name).or_default() += 1;
                 }
                 Event::Eof => return counts,
@@ -168,7 +141,8 @@ mod tests {
         let xml = junit(&run, &[]);
         let elements = elements(&xml);
         assert_eq!((elements.get("testcase"), elements.get("error")), (Some(&1), Some(&1)));
-        assert!(xml.contains("tests=\"1\" failures=\"0\" errors=\"1\""), "{xml}");
+        assert_eq!(xml.matches("tests=\"1\"").count(), 2, "{xml}");
+        assert_eq!(xml.matches("errors=\"1\"").count(), 2, "{xml}");
         assert!(run.has_unknown(crate::checks::Severity::Critical));
     }
 }

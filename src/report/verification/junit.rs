@@ -1,10 +1,9 @@
-use std::fmt::Write as _;
-
-use quick_xml::escape::escape;
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Subject, by_severity, keys_by_origin, plain};
 use crate::archive::verify::finding::{Finding, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
+use crate::report::junit::{status, to_xml};
 
 /// The report for test dashboards: a suite per account and Region, with one
 /// case for its digests and logs as a whole and one per finding; and a suite for
@@ -12,105 +11,88 @@ use crate::archive::verify::run::{LaneReport, Verification};
 #[must_use]
 pub fn junit(subject: &Subject, verification: &Verification) -> String {
     let lanes = by_severity(verification);
-    let mut suites: Vec<Suite<'_>> =
+    let mut suites: Vec<TestSuite> =
         of_all(verification).into_iter().chain(lanes.into_iter().map(of_lane)).collect();
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    // Writing to a string does not fail.
-    let _ = writeln!(
-        xml,
-        "<testsuites name=\"orgtrail verify {}\" tests=\"{}\" failures=\"{}\">",
-        escape(plain(&subject.target)),
-        suites.iter().map(|suite| suite.cases.len()).sum::<usize>(),
-        suites.iter().map(Suite::failures).sum::<usize>()
-    );
-    let overrides = subject.overrides.iter().map(|said| ("environment-override", said.clone()));
-    let mut properties: Vec<_> = overrides.collect();
-    for keys in keys_by_origin(subject) {
-        properties.push(("public-keys", keys));
-    }
-    if let Some(bundle) = &subject.bundle {
-        properties.push(("manifest-sha256", bundle.manifest_sha256.clone()));
-        let unproven = bundle.unproven.iter().map(|path| ("unproven-file", path.clone()));
-        properties.extend(unproven);
-    }
     // JUnit has properties only within suites.
     if let Some(suite) = suites.first_mut() {
-        suite.properties = properties;
+        suite.add_properties(properties(subject));
     }
-    for suite in &suites {
-        write(&mut xml, suite);
-    }
-    xml.push_str("</testsuites>\n");
-    xml
+    let mut report = Report::new(plain(&format!("orgtrail verify {}", subject.target)));
+    report.add_test_suites(suites);
+    to_xml(&report)
 }
 
-struct Suite<'a> {
-    name: String,
-    cases: Vec<Case<'a>>,
-    properties: Vec<(&'static str, String)>,
-}
-
-impl Suite<'_> {
-    fn failures(&self) -> usize {
-        self.cases.iter().filter(|case| case.fails.is_some()).count()
+fn properties(subject: &Subject) -> Vec<Property> {
+    let property = |name: &str, value: &str| Property::new(name, plain(value));
+    let overrides = subject.overrides.iter().map(|it| property("environment-override", it));
+    let mut properties: Vec<_> = overrides.collect();
+    properties.extend(keys_by_origin(subject).iter().map(|keys| property("public-keys", keys)));
+    if let Some(bundle) = &subject.bundle {
+        properties.push(property("manifest-sha256", &bundle.manifest_sha256));
+        properties.extend(bundle.unproven.iter().map(|path| property("unproven-file", path)));
     }
-}
-
-struct Case<'a> {
-    name: String,
-    said: String,
-    /// The kind and the meaning of what fails.
-    fails: Option<(&'a str, &'a str)>,
+    properties
 }
 
 /// What concerns no account and Region; without a case dashboards show green, so
 /// that nothing looked at is one.
-fn of_all(verification: &Verification) -> Option<Suite<'_>> {
-    let nothing = verification.is_of_nothing().then(|| Case {
-        name: "looked at".to_owned(),
-        said: "expected digests and log files; found none".to_owned(),
-        fails: Some(("incomplete", "there was nothing to verify, so nothing is proven")),
-    });
-    let cases: Vec<_> = nothing.into_iter().chain(verification.findings.iter().map(case)).collect();
-    (!cases.is_empty()).then(|| Suite {
-        name: "orgtrail".to_owned(),
-        cases,
-        properties: Vec::new(),
-    })
+fn of_all(verification: &Verification) -> Option<TestSuite> {
+    let name = "orgtrail";
+    let mut suite = TestSuite::new(name);
+    if verification.is_of_nothing() {
+        let meaning = "there was nothing to verify, so nothing is proven";
+        let said = "expected digests and log files; found none";
+        suite.add_test_case(case(name, "looked at", said, Some(("incomplete", meaning))));
+    }
+    suite.add_test_cases(verification.findings.iter().map(|finding| of_finding(name, finding)));
+    (suite.tests > 0).then_some(suite)
 }
 
-fn of_lane(lane: &LaneReport) -> Suite<'_> {
+fn of_lane(lane: &LaneReport) -> TestSuite {
+    let name = format!("{} {}", lane.account, lane.region);
+    let mut suite = TestSuite::new(name.as_str());
+    suite.add_test_cases(lane.findings.iter().map(|finding| of_finding(&name, finding)));
     let proven: Vec<String> = lane.proven.iter().map(ToString::to_string).collect();
-    let whole = Case {
-        name: "proven".to_owned(),
-        said: format!("{} log files; {}", lane.logs.valid, proven.join("; ")),
-        fails: None,
-    };
-    Suite {
-        name: format!("{} {}", lane.account, lane.region),
-        cases: lane.findings.iter().map(case).chain([whole]).collect(),
-        properties: Vec::new(),
-    }
+    let said = format!("{} log files; {}", lane.logs.valid, proven.join("; "));
+    suite.add_test_case(case(&name, "proven", &said, None));
+    suite
 }
 
-fn case(finding: &Finding) -> Case<'_> {
+fn of_finding(suite: &str, finding: &Finding) -> TestCase {
     let name = format!("{} {}", finding.kind, finding.key.as_deref().unwrap_or_default());
-    Case {
-        name: name.trim().to_owned(),
-        said: format!(
-            "expected {}; found {}{}{}",
-            finding.expected.as_deref().unwrap_or("nothing else"),
-            finding.found.as_deref().unwrap_or("this"),
-            files(finding),
-            finding
-                .accepted
-                .as_ref()
-                .map(|it| format!("; accepted by {} at {}: {}", it.by, it.at, it.reason))
-                .unwrap_or_default()
-        ),
-        fails: (finding.severity > Severity::Notice)
-            .then(|| (finding.kind.code(), finding.kind.meaning())),
-    }
+    let said = format!(
+        "expected {}; found {}{}{}",
+        finding.expected.as_deref().unwrap_or("nothing else"),
+        finding.found.as_deref().unwrap_or("this"),
+        files(finding),
+        finding
+            .accepted
+            .as_ref()
+            .map(|it| format!("; accepted by {} at {}: {}", it.by, it.at, it.reason))
+            .unwrap_or_default()
+    );
+    let fails = (finding.severity > Severity::Notice)
+        .then(|| (finding.kind.code(), finding.kind.meaning()));
+    case(suite, name.trim(), &said, fails)
+}
+
+/// A case; `fails` is the kind and the meaning of what fails.
+fn case(suite: &str, name: &str, said: &str, fails: Option<(&str, &str)>) -> TestCase {
+    let said = plain(said);
+    let mut case = match fails {
+        Some((kind, meaning)) => {
+            let mut status = status(NonSuccessKind::Failure, kind, meaning);
+            status.set_description(said);
+            TestCase::new(plain(name), status)
+        }
+        None => {
+            let mut case = TestCase::new(plain(name), TestCaseStatus::success());
+            case.set_system_out(said);
+            case
+        }
+    };
+    case.set_classname(suite);
+    case
 }
 
 /// The files that a finding names.
@@ -121,38 +103,6 @@ fn files(finding: &Finding) -> String {
     let more = finding.objects.saturating_sub(finding.files.len() as u64);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("; files: {}{more}", finding.files.join(", "))
-}
-
-fn write(xml: &mut String, suite: &Suite<'_>) {
-    let name = escape(suite.name.as_str());
-    let _ = writeln!(
-        xml,
-        "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{}\">",
-        suite.cases.len(),
-        suite.failures()
-    );
-    if !suite.properties.is_empty() {
-        xml.push_str("    <properties>\n");
-        for (name, value) in &suite.properties {
-            let value = plain(value);
-            let _ = writeln!(xml, "      <property name=\"{name}\" value=\"{}\"/>", escape(value));
-        }
-        xml.push_str("    </properties>\n");
-    }
-    for case in &suite.cases {
-        let (title, said) = (plain(&case.name), plain(&case.said));
-        let (title, said) = (escape(title), escape(said));
-        let _ = write!(xml, "    <testcase classname=\"{name}\" name=\"{title}\">");
-        let _ = match case.fails {
-            Some((kind, meaning)) => writeln!(
-                xml,
-                "<failure type=\"{kind}\" message=\"{}\">{said}</failure></testcase>",
-                escape(meaning)
-            ),
-            None => writeln!(xml, "<system-out>{said}</system-out></testcase>"),
-        };
-    }
-    xml.push_str("  </testsuite>\n");
 }
 
 #[cfg(test)]
@@ -173,12 +123,12 @@ mod tests {
         };
         let mut verification = Verification { lanes: Vec::new(), findings: Vec::new() };
         let xml = junit(&subject, &verification);
-        assert!(xml.contains("tests=\"1\" failures=\"1\""), "{xml}");
+        assert_eq!(xml.matches("failures=\"1\"").count(), 2, "{xml}");
         assert!(xml.contains("nothing is proven"), "{xml}");
 
         verification.findings.push(Finding::new(FindingKind::Unreadable));
         let xml = junit(&subject, &verification);
-        assert!(xml.contains("tests=\"2\" failures=\"2\""), "{xml}");
+        assert_eq!(xml.matches("failures=\"2\"").count(), 2, "{xml}");
         assert_eq!(xml.matches("<testcase").count(), 2, "{xml}");
     }
 }

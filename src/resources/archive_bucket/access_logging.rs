@@ -3,7 +3,7 @@ use serde::Serialize;
 
 use super::BUCKET;
 use crate::aws::{At, Clients, Seen};
-use crate::names::BucketName;
+use crate::names::{BucketName, prefix_folder};
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{Desired, Duty, Hands, Observed, Place, Resource, StepError};
 
@@ -46,8 +46,7 @@ impl AccessLogging {
 
 /// What stands before the access logs' keys, with its slash.
 pub(in crate::resources) fn access_log_prefix(desired: &Desired) -> String {
-    let prefix = desired.config.archive.access_logging.prefix.as_ref();
-    prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default()
+    prefix_folder(desired.config.archive.access_logging.prefix.as_ref())
 }
 
 impl Resource for AccessLogging {

@@ -3,6 +3,7 @@
 use super::grant::{Grant, Scope};
 use super::service_role;
 use crate::config::ObjectLockMode;
+use crate::names::prefix_folder;
 
 pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
     let archive = &scope.config.archive;
@@ -67,7 +68,7 @@ fn configure_archive(scope: &Scope<'_>) -> Grant {
 
 fn write_logs(scope: &Scope<'_>) -> Grant {
     let archive = &scope.config.archive;
-    let prefix = archive.prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    let prefix = prefix_folder(archive.prefix.as_ref());
     let below = |folder: &str| scope.s3(format!("{}/{prefix}{folder}/*", archive.bucket));
     Grant::new(
         "WriteLogs",

@@ -1,3 +1,5 @@
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 
 use super::NameError;
@@ -18,6 +20,11 @@ super::string_name!(KeyPrefix, r"^[^\u0000-\u001f\u007f]{1,200}$");
 
 /// The most characters that a trail's prefix has.
 pub const MOST_CHARACTERS: usize = 200;
+
+/// What the keys below a prefix begin with: the prefix and its slash, or nothing.
+pub fn prefix_folder(prefix: Option<impl Display>) -> String {
+    prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default()
+}
 
 impl KeyPrefix {
     /// Whether every tool can read keys with it: S3's safe characters, no slash

@@ -121,8 +121,8 @@ impl<'a> Signature<'a> {
 
     fn canonical_request(&self, signed: &[&str], parts: &Parts, body: &[u8]) -> String {
         let mut canonical = String::with_capacity(512);
-        let _ = write!(canonical, "{}\n{}\n", parts.method, percent::encode(parts.uri.path(), "/"));
-        let again = |text: &str| percent::encode(&percent::decode_lossy(text), "");
+        let _ = write!(canonical, "{}\n{}\n", parts.method, percent::encode_path(parts.uri.path()));
+        let again = |text: &str| percent::encode(&percent::decode_lossy(text));
         let mut query: Vec<(String, String)> = parts
             .uri
             .query()

@@ -231,7 +231,8 @@ impl Snapshot {
             reason: error.to_string(),
         })?;
         let index = format!("{}{INDEX}cbor", hex::encode(sha256_of(&bytes)));
-        write_whole(&dir.join(&index), &bytes)?;
+        let path = dir.join(&index);
+        local_file::replace(&path, &bytes).map_err(failed("writing", &path))?;
         sync_names(dir)?;
         Ok(Written { index, packs })
     }
@@ -428,16 +429,6 @@ fn sha256_of(bytes: &[u8]) -> Sha256 {
     sha256
 }
 
-/// Writes a file so that it is there whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), PersistError> {
-    let temporary = path.with_extension("new");
-    let mut file = local_file::create_anew(&temporary).map_err(failed("creating", &temporary))?;
-    file.write_all(bytes).map_err(failed("writing", &temporary))?;
-    // INVARIANT: before the name, which says that the content is there.
-    file.sync_all().map_err(failed("syncing", &temporary))?;
-    fs::rename(&temporary, path).map_err(failed("writing", path))
-}
-
 /// Makes the names in a directory survive a power loss, where directories can be
 /// synced.
 fn sync_names(dir: &Path) -> Result<(), PersistError> {
@@ -513,7 +504,7 @@ mod tests {
         let second = store.snapshot().write(dir.path(), &mut packs).unwrap();
         let (old, _) = Store::load(dir.path(), &first).unwrap();
         assert_eq!(old.version_count("acme"), 1);
-        fs::write(dir.path().join("0a-index.new"), "unfinished").unwrap();
+        fs::write(dir.path().join(".0a-index.cbor.x"), "unfinished").unwrap();
         fs::write(pack_path(&dir.path().join(BODIES), 9), "unfinished").unwrap();
         let index = second.index.clone();
         second.sweep(dir.path()).unwrap();

@@ -16,7 +16,8 @@ use super::super::{
 use super::{Done, Work};
 use crate::{
     archive::key::{DIGEST_FOLDER, ObjectKey},
-    aws::{ErrorKind, in_one_line},
+    aws::ErrorKind,
+    words::in_one_line,
 };
 use jiff::civil::Date;
 

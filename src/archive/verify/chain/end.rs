@@ -2,19 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     Behind, Border, Chain, ChainVerifier, Coverage, Finding, FindingKind, Lane, Located,
     NO_SIGNATURE, ObjectKey, OriginTrail, Outcome, Period, Periods, Stem, Tip, TrailOwner,
 };
 use crate::archive::key::{DIGEST_FOLDER, Root};
+use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::Severity;
 use crate::names::{AccountId, TrailName};
-
-/// A digest that CloudTrail delivered this much later than the newest one's
-/// hour ended is not that one.
-pub const DELIVERED_WITHIN: SignedDuration = SignedDuration::from_mins(90);
 
 /// What following one chain gave.
 #[derive(Debug, Clone)]
@@ -219,7 +216,7 @@ impl ChainSummary {
     #[must_use]
     pub fn began_before(&self, latest: &LatestDelivery) -> bool {
         latest.is_of(self)
-            && self.began.is_some_and(|began| latest.at.duration_since(began) > DELIVERED_WITHIN)
+            && self.began.is_some_and(|began| latest.at.duration_since(began) > NEWER_AFTER)
     }
 
     pub(super) fn count_saved_key(&mut self, hour: Period) {
@@ -365,7 +362,7 @@ impl ChainVerifier {
             .filter(|_| summary.located == Located::InPlace)
             .find(|latest| latest.is_of(summary))
             .filter(|latest| self.asks_for(latest))
-            .filter(|latest| latest.at.duration_since(at_hand) > DELIVERED_WITHIN);
+            .filter(|latest| latest.at.duration_since(at_hand) > NEWER_AFTER);
         if let Some(latest) = newer {
             let expected = format!("the digest that CloudTrail delivered at {}", latest.at);
             return Some(
@@ -427,7 +424,7 @@ impl ChainVerifier {
     /// The same of a delivery at a time.
     pub(super) fn asks_for_time(&self, at: Timestamp) -> bool {
         let window = self.rules.window;
-        window.since.is_none_or(|since| at.duration_since(since) > DELIVERED_WITHIN)
+        window.since.is_none_or(|since| at.duration_since(since) > NEWER_AFTER)
             && window.last.is_none_or(|last| at <= last)
     }
 

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 
 use super::{
-    Chain, ChainSummary, ChainVerifier, DELIVERED_WITHIN, Finding, FindingKind, Located, Outcome,
-    Stem, TrailOwner, TrailReports,
+    Chain, ChainSummary, ChainVerifier, Finding, FindingKind, Located, Outcome, Stem, TrailOwner,
+    TrailReports,
 };
 use crate::archive::key::Root;
+use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::Severity;
 use crate::names::{AccountId, Arn, Partition};
 
@@ -91,7 +92,7 @@ impl ChainVerifier {
                 None
             }
             Ok(Some(latest)) => {
-                let is_newer = latest.duration_since(at_hand) > DELIVERED_WITHIN;
+                let is_newer = latest.duration_since(at_hand) > NEWER_AFTER;
                 if !self.asks_for_time(*latest) || !is_newer {
                     return None;
                 }

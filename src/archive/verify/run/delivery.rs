@@ -11,9 +11,9 @@ use super::selectors::Records;
 use super::{LaneReport, Selection};
 use crate::archive::key::Root;
 use crate::archive::verify::chain::{
-    Coverage, DELIVERED_WITHIN, DeclaredTrail, LatestDelivery, OriginTrail, SilentTrail, TrailHere,
-    TrailReports,
+    Coverage, DeclaredTrail, LatestDelivery, OriginTrail, SilentTrail, TrailHere, TrailReports,
 };
+use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::place::{Lane, OrgOwner};
 use crate::aws::{At as _, Aws, AwsError, Clients};
@@ -287,9 +287,7 @@ pub(super) fn weigh(reports: &mut [LaneReport]) {
 /// Whether it tells of log files without digests that came before a digest did.
 fn is_of_earlier_logs(finding: &Finding, latest: &LatestDelivery) -> bool {
     finding.kind == FindingKind::NoDigests
-        && finding
-            .period
-            .is_some_and(|period| latest.at.duration_since(period.from) > DELIVERED_WITHIN)
+        && finding.period.is_some_and(|period| latest.at.duration_since(period.from) > NEWER_AFTER)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use futures::{StreamExt as _, stream};
 use tokio::sync::SemaphorePermit;
 
 use super::logs::Limits;
+use crate::archive::blocking::blocking;
 use crate::archive::key::{ObjectKey, ObjectKind};
 use crate::archive::verify::gzip::GzipError;
 use crate::archive::verify::opened::{DigestFault, FetchedDigest, LIMIT, OpenedDigest};
@@ -226,15 +227,6 @@ fn kib(bytes: u64) -> u32 {
 
 fn unreadable(error: &FetchError) -> DigestFault {
     DigestFault::Unreadable(error.to_string())
-}
-
-/// Works on a blocking thread, and passes its panics on: no digest may be lost.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        std::panic::resume_unwind(
-            error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string())),
-        )
-    })
 }
 
 #[cfg(test)]

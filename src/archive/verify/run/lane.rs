@@ -13,6 +13,7 @@ use super::listing::Digests;
 use super::logs::{Limits, LogChecks};
 use super::stray::strays;
 use super::{LaneReport, Progress, Request, proven, window};
+use crate::archive::blocking::blocking;
 use crate::archive::key::{DIGEST_FOLDER, LogClass};
 use crate::archive::verify::chain::{Border, ChainVerifier, Outcome};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
@@ -244,19 +245,14 @@ async fn follow(
     mut verifier: ChainVerifier,
     fetched: Vec<FetchedDigest>,
 ) -> (ChainVerifier, Vec<Outcome>) {
-    let followed = tokio::task::spawn_blocking(move || {
+    blocking(move || {
         let mut out = Vec::new();
         for digest in fetched {
             verifier.accept(digest, &mut out);
         }
         (verifier, out)
-    });
-    match followed.await {
-        Ok(followed) => followed,
-        Err(error) => std::panic::resume_unwind(
-            error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string())),
-        ),
-    }
+    })
+    .await
 }
 
 /// Takes findings in, and has the log files checked that verified digests list.

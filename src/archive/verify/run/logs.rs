@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{Concurrency, LogTally, Period, Progress};
+use crate::archive::blocking::{blocking, or_panic};
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::log_file::{LogClaim, LogFault, VerifiedLog};
 use crate::archive::verify::place::Lane;
@@ -133,7 +134,7 @@ impl LogChecks {
         }
         // What is done makes room.
         while let Some(done) = self.running.try_join_next() {
-            pass_panic_on(done);
+            or_panic(done);
         }
     }
 
@@ -201,7 +202,7 @@ impl LogChecks {
             self.check_batch().await;
         }
         while let Some(done) = self.running.join_next().await {
-            pass_panic_on(done);
+            or_panic(done);
         }
         let rest = std::mem::take(&mut self.fetched.lock().files);
         check_fetched(&self.source, rest, &self.results, &*self.progress).await;
@@ -221,15 +222,6 @@ async fn elsewhere(source: &Source, lanes: &[Arc<Lane>], claim: &LogClaim) -> Op
         }
     }
     None
-}
-
-/// A task that panicked has not told what it found.
-fn pass_panic_on(done: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = done
-        && let Ok(panic) = error.try_into_panic()
-    {
-        std::panic::resume_unwind(panic);
-    }
 }
 
 impl Fetched {
@@ -274,19 +266,15 @@ async fn check_again(source: &Source, claim: &LogClaim) -> Checked {
 async fn check_all(
     batch: Vec<(LogClaim, FetchedObject)>,
 ) -> Vec<(LogClaim, Result<VerifiedLog, LogFault>)> {
-    let checking = tokio::task::spawn_blocking(move || {
+    // Whatever happens, no claim may be lost: it would count as proven.
+    blocking(move || {
         let check = |(claim, object): (LogClaim, FetchedObject)| {
             let result = SCRATCH.with_borrow_mut(|(_, buffer)| claim.check(&object.bytes, buffer));
             (claim, result)
         };
         batch.into_iter().map(check).collect()
-    });
-    // Whatever happens, no claim may be lost: it would count as proven.
-    checking.await.unwrap_or_else(|error| {
-        std::panic::resume_unwind(
-            error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string())),
-        )
     })
+    .await
 }
 
 fn check_file(folder: &FolderSource, claim: &LogClaim) -> Checked {

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::{LaneReport, Request, Source};
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey};
 use crate::archive::retired::{Retired, RetiredRecord};
-use crate::archive::verify::chain::{Behind, DELIVERED_WITHIN};
+use crate::archive::verify::chain::Behind;
+use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::place::Stem;
 
@@ -44,7 +45,7 @@ pub(super) async fn settle(request: &Request, reports: &mut [LaneReport]) {
 fn decide(finding: &mut Finding, behind: &Behind, newest: Result<Option<Timestamp>, String>) {
     let Behind { bucket, end, latest, .. } = behind;
     let (kind, severity, found) = match newest {
-        Ok(Some(newest)) if latest.duration_since(newest) <= DELIVERED_WITHIN => (
+        Ok(Some(newest)) if latest.duration_since(newest) <= NEWER_AFTER => (
             FindingKind::NotConsolidated,
             Severity::Incomplete,
             format!(

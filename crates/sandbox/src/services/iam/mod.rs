@@ -132,7 +132,7 @@ fn trust(control: &Control, call: &Call<'_>, member: &str) -> Result<Document, A
 
 /// The text of a policy as IAM answers it: percent-encoded.
 fn encoded(document: &Document) -> String {
-    orgtrail_base::percent::encode(document.text(), "")
+    orgtrail_base::percent::encode(document.text())
 }
 
 /// One page of a list under `member`, by the call's `Marker` and `MaxItems`.
