@@ -8,9 +8,9 @@ use super::{CliError, Context, Exit, Format};
 use crate::checks::{CATALOGUE, Check};
 use crate::config::nearest;
 
-/// Tell all about a check: what, why, how to mend it
+/// Explain a check: what it tests, why it matters, how to fix it
 ///
-/// Asks AWS for nothing. Without an id it lists every check.
+/// Lists all checks if no id is given. Calls no AWS API.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
