@@ -20,7 +20,7 @@ const RETIRED: &[(&[&str], &str)] = &[
     (&["in vain"], "without success"),
     (&["at the most", "at the least"], "at most, at least"),
     (&["grave", "graver", "gravest"], "severe, most severe"),
-    (&["hold", "holds"], "pass (checks), contain (buckets), keep"),
+    (&["holds"], "passes (checks), contains (buckets)"),
     (&["thrice"], "three times"),
     (&["every one of them", "all the same"], "each, still"),
 ];
@@ -49,7 +49,8 @@ fn words(text: &str) -> String {
 
 /// The retired words in a text, each with its replacement and some of what surrounds it.
 fn retired_in(text: &str) -> Vec<String> {
-    let words = words(text);
+    // S3's own term.
+    let words = words(text).replace(" legal holds ", " legal-hold ");
     let mut found = Vec::new();
     for (retired, instead) in RETIRED {
         for phrase in *retired {
