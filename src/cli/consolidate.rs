@@ -110,7 +110,7 @@ pub(crate) struct Args {
     trust_records: bool,
 
     /// How to copy the objects.
-    #[arg(long, value_enum, value_name = "WAY", default_value_t)]
+    #[arg(long, value_enum, value_name = "METHOD", default_value_t)]
     copy: CopyWay,
 
     /// Start restoring objects in archive storage classes; AWS charges for it. A later run
@@ -167,8 +167,8 @@ enum CopyWay {
     /// Inside S3 if the log-archive account owns the source, otherwise through this machine.
     #[default]
     Auto,
-    /// Inside S3 if the archive's credentials can read the source, whoever owns it. Objects are
-    /// read first and compared with what S3 copied.
+    /// Inside S3 if the archive's credentials can read the source, even if another account owns
+    /// it. Objects are read first and compared with what S3 copied.
     Server,
     /// Always through this machine.
     Client,

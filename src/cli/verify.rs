@@ -101,9 +101,8 @@ pub(crate) struct What {
     #[arg(long, value_name = "SHA256", value_parser = super::trust::sha256)]
     pub(super) acceptance: Vec<String>,
 
-    /// The ARN of the organization trail that may continue the chains of ended trails in a
-    /// bundle, whose supplier could name any trail. Default: the trail of the configuration, if
-    /// there is one.
+    /// The ARN of the organization trail that covers for ended trails in a bundle, whose
+    /// supplier could name any trail. Default: the trail of the configuration, if there is one.
     #[arg(long, value_name = "ARN", value_parser = trail_arn)]
     pub(super) declared_trail: Option<Arn>,
 

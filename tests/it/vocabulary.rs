@@ -83,10 +83,11 @@ fn prose(markdown: &str) -> String {
 
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"]
-        .iter()
-        .map(|page| root.join(page))
-        .collect();
+    let mut pages: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"]
+            .iter()
+            .map(|page| root.join(page))
+            .collect();
     for entry in std::fs::read_dir(root.join("docs")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "md") {
@@ -142,7 +143,9 @@ fn a_planted_word_is_found_and_code_is_left_out() {
             assert!(retired_in(&prose(&code)).is_empty(), "{phrase}");
         }
     }
-    for neighbour in ["The threshold is 5.", "They come. To be sure, check.", "household", "Amends."] {
+    for neighbour in
+        ["The threshold is 5.", "They come. To be sure, check.", "household", "Amends."]
+    {
         assert!(retired_in(neighbour).is_empty(), "{neighbour}");
     }
 }
