@@ -29,15 +29,15 @@ const AROUND: SignedDuration = SignedDuration::from_hours(4);
 /// The longest reason. Units: bytes.
 const MAX_REASON_BYTES: usize = 2000;
 
-/// Accept a finding for one object of the archive, with a reason
+/// Accept a finding about one object of the archive, and record why
 ///
-/// Verifies around the object, shows what is found, and writes a record of who accepts
-/// it and why: create-only, locked like every object of the archive, and chained to the
-/// record before. It counts for this version and these bytes alone, and once it is
-/// authenticated: with `records.mac_key` in the configuration by a MAC, else by the line
-/// that is printed, which belongs into the configuration. From then on `verify` and
-/// `drift` report the finding as accepted, and `consolidate` no longer waits for an
-/// accepted object of the quarantine.
+/// Verifies the hours around the object, shows the findings, and writes a record of who accepts
+/// them and why. The record is never overwritten, is locked like every object of the archive,
+/// and is chained to the previous record. It applies to this version of the object and these
+/// bytes only, and takes effect once it is authenticated: by a MAC if `records.mac_key` is set,
+/// otherwise by the line that this command prints, which you add to the configuration. From
+/// then on `verify` and `drift` report the finding as accepted, and `consolidate` no longer
+/// waits for an accepted object in quarantine.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -47,24 +47,24 @@ Examples:
       --contradicts-digest --yes
   orgtrail accept --list
 
-Exit code 12 where nothing is found against the object, or where it contradicts its
-digest and that was not named. `--list` ends with 14 where nothing authenticates a
-record.")]
+Exit code 12 if there is no finding about the object, or if it contradicts its digest
+and `--contradicts-digest` is not given. `--list` exits with 14 if a record is not
+authenticated.")]
 pub(crate) struct Args {
-    /// The object's key in the archive: of a log prefix, or of `orgtrail/quarantine/`.
+    /// The object's key in the archive, below a log prefix or below `orgtrail/quarantine/`.
     #[arg(required_unless_present = "list")]
     key: Option<String>,
 
-    /// Why it is accepted; everyone who verifies the archive reads it.
+    /// Why you accept it. Everyone who verifies the archive can read this.
     #[arg(long, value_name = "TEXT", required_unless_present = "list", value_parser = reason)]
     reason: Option<String>,
 
-    /// Accept an object although a digest says that it is another: it is no longer
+    /// Accept an object that differs from what its digest lists. Such an object is no longer
     /// what CloudTrail wrote.
     #[arg(long)]
     contradicts_digest: bool,
 
-    /// List what was accepted, and accept nothing.
+    /// List accepted findings.
     #[arg(long, conflicts_with_all = ["key", "reason", "contradicts_digest"])]
     list: bool,
 }

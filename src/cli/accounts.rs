@@ -12,18 +12,18 @@ use crate::{
     report::drift::plain,
 };
 
-/// Which accounts there are, and whether and as whom each can be entered
+/// List the organization's accounts, and whether their role can be assumed
 ///
-/// Reads the organization, then enters every active account that the config
-/// does not leave out, and asks STS who it is there. Suspended, closing and
-/// excluded accounts are named, not tried. Nothing is changed.
+/// Assumes the configured role in every active account that the configuration does not exclude,
+/// and shows the resulting identity. Suspended, closing and excluded accounts are listed but
+/// not tried. Read-only.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail accounts
   orgtrail accounts --format json | jq '.accounts[] | select(.access.status == \"failed\")'
 
-Exit code 14 where an account could not be entered.")]
+Exit code 14 if the role of an account could not be assumed.")]
 pub(super) struct Args {}
 
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError> {

@@ -10,12 +10,12 @@ use crate::plan::{Confirmation, plan};
 use crate::report::contract::ApplyReport;
 use crate::resources::observe;
 
-/// Make AWS what the config declares.
+/// Apply the configuration to AWS
 ///
-/// Runs a saved plan, or a fresh one after asking. What depends on a failed step
-/// is stopped, the rest is done; run again, it does what is left. Exits with 0
-/// only when nothing is left to do. Ctrl-C and SIGTERM let the steps in flight
-/// finish, begin no other, and report where it stopped (14).
+/// Applies a saved plan, or creates a plan and asks for confirmation. Steps that depend on a
+/// failed step are skipped; all others run. Run it again to complete the rest. Exits with 0
+/// only if no changes are left. On Ctrl-C or SIGTERM it finishes the steps in flight, starts no
+/// others, and reports where it stopped (14).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,7 +24,7 @@ Examples:
   orgtrail plan --out today.plan && orgtrail apply today.plan
   orgtrail apply --yes --confirm-compliance-lock")]
 pub(crate) struct Args {
-    /// A plan that `orgtrail plan --out` saved; refused when AWS or the config
+    /// A plan saved by `orgtrail plan --out`. It is refused if AWS or the configuration has
     /// changed since.
     #[arg(value_name = "PLAN")]
     plan: Option<PathBuf>,
@@ -39,15 +39,16 @@ pub(crate) struct Args {
 /// Confirmations of what cannot be undone; `--yes` gives none of them.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Confirmations {
-    /// Lock new logs so that nobody, not even root, can delete them in time.
+    /// Allow a COMPLIANCE lock on new logs: nobody can delete them before it expires, not even
+    /// root.
     #[arg(long)]
     confirm_compliance_lock: bool,
 
-    /// Encrypt what comes with another key than now.
+    /// Allow new logs to be encrypted with a different key.
     #[arg(long)]
     confirm_replaced_key: bool,
 
-    /// Let a guard hold less than it holds now.
+    /// Allow changes that weaken a guard.
     #[arg(long)]
     confirm_weakened_guard: bool,
 }

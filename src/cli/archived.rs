@@ -12,7 +12,7 @@ use crate::{
 /// The values of `--restore-tier`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(super) enum RestoreTier {
-    /// The cheapest: within half a day, or two days from Deep Archive.
+    /// The cheapest: within 12 hours, or 48 hours from Deep Archive.
     #[default]
     Bulk,
     /// Within hours.

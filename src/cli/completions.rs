@@ -2,7 +2,7 @@ use clap::CommandFactory;
 
 use super::{Cli, CliError, Context, Exit};
 
-/// Print a completion script for a shell.
+/// Print a shell completion script
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

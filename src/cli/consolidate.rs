@@ -48,13 +48,13 @@ const RECORDED_WITHIN: Duration = Duration::from_secs(25);
 /// For how many days restored copies stay, where nobody says.
 const RESTORE_DAYS: u16 = 7;
 
-/// Bring the logs of legacy trails into the archive, provably
+/// Copy the logs of legacy trails into the archive
 ///
-/// Finds every trail that is not the organization's, lists its bucket (and those
-/// that the config declares) and the archive side by side, and copies what is
-/// missing: byte for byte, with the metadata that carries the signatures, never
-/// over another object. A run that was stopped or killed is finished by the
-/// next. What each run did is recorded in the archive under `orgtrail/runs/`.
+/// Finds every trail other than the organization trail, compares its bucket (and the buckets in
+/// the configuration) with the archive, and copies what is missing: byte for byte, with the
+/// metadata that contains the signatures, and never over another object. If a run is stopped or
+/// killed, the next one completes it. Each run is recorded in the archive under
+/// `orgtrail/runs/`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -64,78 +64,77 @@ Examples:
   orgtrail consolidate --yes --source 's3://legacy-*'
   orgtrail consolidate --yes --restore --restore-tier bulk
 
-Exit code 0 only when every source is in the archive, but for those whose buckets
-were deleted; 14 where objects conflict, failed, are not what their keys say or must
-be restored first, a source could not be read, or the public keys could not be
-saved. Ctrl-C and SIGTERM finish what is in flight and write the record (14); a
-second signal ends at once (14).")]
+Exit code 0 only if every source is in the archive, except sources whose buckets were
+deleted. Exit code 14 if objects conflict, failed, do not match their keys or must be
+restored first, if a source was unreadable, or if the public keys could not be saved.
+On Ctrl-C or SIGTERM it finishes what is in flight and writes the record (14); a
+second signal stops it immediately (14).")]
 pub(crate) struct Args {
-    /// Show what would be copied, and copy nothing.
+    /// Show what would be copied, without copying.
     #[arg(long)]
     dry_run: bool,
 
-    /// The first day, in UTC.
+    /// The first day to copy, in UTC.
     #[arg(long, value_name = "DAY")]
     since: Option<Date>,
 
-    /// The last day, in UTC.
+    /// The last day to copy, in UTC.
     #[arg(long, value_name = "DAY")]
     until: Option<Date>,
 
-    /// Only this account's logs; may be repeated.
+    /// Copy only this account's logs. Can be repeated.
     #[arg(long, value_name = "ID")]
     account: Vec<AccountId>,
 
-    /// Only this Region's logs; may be repeated.
+    /// Copy only this Region's logs. Can be repeated.
     #[arg(long, value_name = "REGION")]
     region: Vec<Region>,
 
-    /// Only sources whose name matches, with `*` for anything; may be repeated.
+    /// Copy only from sources whose name matches; `*` matches anything. Can be repeated.
     #[arg(long, value_name = "PATTERN")]
     source: Vec<String>,
 
-    /// Copy at most so many objects, and leave the others to the next run.
+    /// Copy at most this many objects, and leave the rest to the next run.
     #[arg(long, value_name = "OBJECTS")]
     limit: Option<u64>,
 
-    /// List again what earlier runs proved complete.
+    /// List days again that earlier runs proved complete.
     #[arg(long)]
     full: bool,
 
-    /// Skip the days that earlier run records state complete.
+    /// Skip the days that the records of earlier runs list as complete.
     ///
-    /// Where the configuration declares `records.mac_key`, only records with a valid MAC
-    /// are trusted. Without it, nothing authenticates them: anyone who can write below
-    /// `orgtrail/` in the archive can make such a run skip days. Every 7 days all days
-    /// are listed all the same.
+    /// If `records.mac_key` is set, only records with a valid MAC are trusted. Otherwise
+    /// nothing authenticates them: anyone who can write below `orgtrail/` in the archive can
+    /// make such a run skip days. All days are still listed every 7 days.
     #[arg(long, conflicts_with = "full")]
     trust_records: bool,
 
-    /// Which way the bytes go.
-    #[arg(long, value_enum, value_name = "WAY", default_value_t)]
+    /// How to copy the objects.
+    #[arg(long, value_enum, value_name = "METHOD", default_value_t)]
     copy: CopyWay,
 
-    /// Start the restore of what lies in archive classes, which AWS charges for;
-    /// a later run copies it.
+    /// Start restoring objects in archive storage classes; AWS charges for it. A later run
+    /// copies them.
     #[arg(long)]
     restore: bool,
 
-    /// How fast it is restored.
+    /// The speed of the restore.
     #[arg(long, value_enum, value_name = "TIER", default_value_t, requires = "restore")]
     restore_tier: RestoreTier,
 
-    /// For how many days the restored copies stay.
+    /// How many days to keep the restored copies.
     #[arg(long, value_name = "DAYS", default_value_t = RESTORE_DAYS, requires = "restore",
         value_parser = clap::value_parser!(u16).range(1..=365))]
     restore_days: u16,
 
-    /// How many objects are copied at once at the most.
+    /// How many objects to copy at once.
     #[arg(long, value_name = "COPIES", default_value_t = CONCURRENCY,
         value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST as u64))]
     concurrency: usize,
 
-    /// For how many days after its end late files are expected for a day; as
-    /// the config says where not given.
+    /// How many days after the end of a day to expect late files for it. Default: the value in
+    /// the configuration.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=365))]
     overlap_days: Option<u32>,
 }
@@ -166,14 +165,13 @@ impl Args {
 /// The values of `--copy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum CopyWay {
-    /// Inside S3 where the log-archive account owns the source, else through this
-    /// machine.
+    /// Inside S3 if the log-archive account owns the source, otherwise through this machine.
     #[default]
     Auto,
-    /// Inside S3 where the archive's credentials may read the source, whoever owns
-    /// it: objects are read first, and what S3 copied is compared with them.
+    /// Inside S3 if the archive's credentials can read the source, even if another account owns
+    /// it. Objects are read first and compared with what S3 copied.
     Server,
-    /// Through this machine, always.
+    /// Always through this machine.
     Client,
 }
 

@@ -30,21 +30,21 @@ const AT_ONCE: usize = 8;
 /// Days of a lane that are listed where not all are.
 const SAMPLED_DAYS: usize = 6;
 
-/// What duplicate trails and the archive cost a month
+/// Estimate the monthly cost of duplicate trails and of the archive
 ///
-/// Older trails that still deliver make paid copies of management events: their
-/// log files of the last seven days are listed and some of them read. The
-/// archive's objects are counted by storage class. Nothing is changed.
+/// Legacy trails that still deliver make paid copies of management events. Their log files of
+/// the last seven days are listed, and a sample of them is read. The archive's objects are
+/// counted by storage class. Read-only.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail cost
   orgtrail cost --exact --format json
 
-Without --exact, the archive is counted on six days of each folder and the other
-days are taken to be like them. Older versions of objects are not counted.
+Without --exact, objects are counted on six days of each prefix and extrapolated to
+the other days. Noncurrent versions are not counted.
 
-Exit code 14 where an account or a bucket could not be read.")]
+Exit code 14 if an account or a bucket was unreadable.")]
 pub(crate) struct Args {
     /// Count every object of the archive instead of estimating.
     #[arg(long)]

@@ -9,11 +9,11 @@ use crate::checks::{Cell, Coverage, look_at_accounts};
 use crate::report::contract::coverage::Report;
 use crate::report::drift::plain;
 
-/// Which accounts and Regions the organization trail covers
+/// Show coverage by the organization trail, by account and Region
 ///
-/// One row for each account, one column for each Region. Nothing is changed.
-/// Exits with 0 when every cell is covered, 11 when one is not, 14 when none is
-/// uncovered but some could not be seen.
+/// Prints one row for each account and one column for each Region. Read-only. Exits with 0 if
+/// every cell is covered, 11 if any is not, and 14 if no cell is known to be uncovered but some
+/// are unreadable.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

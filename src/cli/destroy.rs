@@ -9,22 +9,22 @@ use crate::plan::apply::{Outcome, StepResult};
 use crate::plan::destroy::{Remains, destroy_until, plan_destroy, remains};
 use crate::report::contract::DestroyReport;
 
-/// Take the trail, its alarms and its guardrail away; never data.
+/// Delete the trail, its alarms and its guardrail, but no data
 ///
-/// Says what stays, why, and what that costs a month. No account records
-/// anything through this trail afterwards.
+/// Lists what it keeps, why, and what that costs per month. Afterwards this trail records no
+/// events in any account.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail destroy --dry-run
   orgtrail destroy --confirm-trail orgtrail")]
 pub(crate) struct Args {
-    /// Only show what would be taken away, and what stays.
+    /// Show what would be deleted and what would stay, without deleting.
     #[arg(long)]
     dry_run: bool,
 
-    /// The trail's name, typed out: `--yes` is not enough to end an
-    /// organization's audit trail.
+    /// The trail's name. `--yes` alone does not confirm the deletion of an organization's
+    /// trail.
     #[arg(long, value_name = "NAME")]
     confirm_trail: Option<String>,
 

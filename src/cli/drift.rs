@@ -21,12 +21,11 @@ use crate::report::drift::{Format, RenderError, render};
 use crate::resources::{Desired, OrganizationFacts};
 use crate::words::json_fault;
 
-/// Is everything still as declared, and is every account still recorded?
+/// Check the organization for drift and missing coverage
 ///
-/// Looks at the whole organization, judges every check, and changes nothing
-/// unless `--fix` is given. Exits with 0 when everything holds, 11 when
-/// something is broken, 14 when nothing is broken but something could not be
-/// seen. After Ctrl-C or SIGTERM, it reports what was seen until then (14).
+/// Runs every check across the organization, and changes nothing unless `--fix` is given. Exits
+/// with 0 if every check passes, 11 if a check fails, and 14 if no check fails but something is
+/// unreadable. On Ctrl-C or SIGTERM it reports what it has observed so far (14).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,23 +34,23 @@ Examples:
   orgtrail drift --format json > today.json && orgtrail drift --baseline today.json
   orgtrail drift --check bucket-tls-only --check key-rotation --fix")]
 pub(crate) struct Args {
-    /// Exit with 11 or 14 only for findings that are at least so grave.
+    /// Exit with 11 or 14 only for findings of this severity or higher.
     #[arg(long, value_name = "SEVERITY", value_enum, default_value = "low")]
     fail_on: Severity,
 
-    /// Compare with an earlier run, saved with `--format json`.
+    /// Compare with an earlier report, saved with `--format json`.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
 
-    /// Mend what orgtrail manages: plan, ask, apply, and look again.
+    /// Fix drift of the resources that orgtrail manages: plan, confirm, apply and check again.
     #[arg(long)]
     fix: bool,
 
-    /// This check only, by its id; can be given again.
+    /// Run only the check with this id. Can be repeated.
     #[arg(long, value_name = "CHECK")]
     check: Vec<String>,
 
-    /// Write a report to a file besides; can be given again.
+    /// Also write a report to a file. Can be repeated.
     #[arg(long, value_name = "FORMAT=FILE", value_parser = report)]
     report: Vec<(Format, PathBuf)>,
 

@@ -31,12 +31,12 @@ use crate::report::verification::{self, Subject};
 /// Where consolidation keeps its records, below the archive's prefix.
 const RECORD_FOLDER: &str = "orgtrail/";
 
-/// Pack the proof for accounts and a time into one file
+/// Pack logs and their proof into one evidence bundle
 ///
-/// Log files, digests, public keys, run records and the report of their
-/// verification, with a manifest of hashes. `orgtrail verify FILE --offline
-/// --public-keys KEYS` proves it on a machine without network, with the keys that its
-/// reader has from AWS.
+/// Packs the log files, digests, public keys and run records of the given accounts and time
+/// range, and the verification report, with a manifest of hashes. `orgtrail verify FILE
+/// --offline --public-keys KEYS` verifies the bundle on a machine without network access, using
+/// public keys that the recipient got from AWS.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -45,22 +45,21 @@ Examples:
   aws cloudtrail list-public-keys --start-time 2026-01-01 --end-time 2026-02-02 > keys.json
   orgtrail verify january.tar.zst --public-keys keys.json --offline
 
-The exit code is that of verifying what is packed: a bundle is written in any
-case, because broken chains are evidence too. A file that is there already is not
-written over: exit code 12.")]
+The exit code is that of verifying the packed files. The bundle is written in any
+case, because broken chains are evidence too. An existing file is not overwritten:
+exit code 12.")]
 pub(crate) struct Args {
-    /// Pack this instead of the archive of the config: `s3://bucket/prefix`, or
-    /// a folder.
+    /// Pack this instead of the archive: `s3://bucket/prefix` or a directory.
     target: Option<String>,
 
     #[command(flatten)]
     what: What,
 
-    /// From when on.
+    /// The start of the time range.
     #[arg(long, value_name = "TIME", value_parser = super::verify::instant)]
     from: Timestamp,
 
-    /// Up to when.
+    /// The end of the time range.
     #[arg(long, value_name = "TIME", value_parser = super::verify::instant)]
     until: Timestamp,
 

@@ -46,14 +46,14 @@ impl Exit {
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Clean => "clean: done, and nothing is wrong",
-            Self::Unexpected => "unexpected: something failed that has no code of its own",
-            Self::Usage => "usage: the command line or the config is not right",
+            Self::Clean => "clean: done, no problems found",
+            Self::Unexpected => "unexpected: a failure that has no code of its own",
+            Self::Usage => "usage: the command line or the configuration is invalid",
             Self::ChangesPending => "changes pending: the plan is not empty",
-            Self::Drift => "drift: AWS is no longer as declared",
-            Self::Refused => "refused: a guard, or the answer to a question, stopped it",
-            Self::IntegrityFailure => "integrity failure: a digest, signature or log does not hold",
-            Self::Incomplete => "incomplete: something could not be read or reached",
+            Self::Drift => "drift: AWS does not match the configuration",
+            Self::Refused => "refused: by a guard, or at a prompt",
+            Self::IntegrityFailure => "integrity failure: a digest, signature or log is invalid",
+            Self::Incomplete => "incomplete: something was unreadable or unreachable",
         }
     }
 

@@ -8,9 +8,9 @@ use crate::config::nearest;
 use crate::report::contract::Emitted;
 use crate::report::contract::checks::Catalogue;
 
-/// Tell all about a check: what, why, how to mend it
+/// Explain a check: what it tests, why it matters, how to fix it
 ///
-/// Asks AWS for nothing. Without an id it lists every check.
+/// Lists all checks if no id is given. Calls no AWS API.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

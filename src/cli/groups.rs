@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 /// Headings and the commands under them, in the order of a first use. A command
 /// that is not named here is shown under the last heading.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Begin", &["demo", "init", "accounts", "config"]),
+    ("Get started", &["demo", "init", "accounts", "config"]),
     ("Provision", &["plan", "apply", "mfa-delete", "destroy"]),
     (
         "Consolidate and verify",
         &["sources", "consolidate", "records", "verify", "accept", "evidence", "retire", "cost"],
     ),
-    ("Watch", &["run", "drift", "coverage", "explain"]),
+    ("Monitor", &["run", "drift", "coverage", "explain"]),
     ("Other", &["sandbox", "completions", "man", "help"]),
 ];
 
@@ -26,7 +26,7 @@ pub(super) fn grouped(command: clap::Command) -> clap::Command {
 fn render(command: &clap::Command) -> String {
     let about = |name: &str| {
         if name == "help" {
-            return Some("Tell of a command".to_owned());
+            return Some("Print help for a command".to_owned());
         }
         command.find_subcommand(name)?.get_about().map(ToString::to_string)
     };

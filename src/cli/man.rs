@@ -4,7 +4,7 @@ use clap::CommandFactory;
 
 use super::{Cli, CliError, Context, Exit, Explain};
 
-/// Print the man page, or write one for every command.
+/// Print the man page, or write one for each command
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -6,8 +6,7 @@ use crate::names::{AccountId, BucketName, Region};
 use crate::plan::apply::Stale;
 use crate::plan::mfa_delete;
 
-/// S3's own MFA delete, which only the root user of the bucket's account can
-/// switch on.
+/// Enable S3 MFA delete as the root user
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -19,10 +18,10 @@ enum Command {
     Enable(Enable),
 }
 
-/// Switch MFA delete on, with root's credentials from the environment.
+/// Enable MFA delete with root credentials from the environment
 ///
-/// Concerns the archive's bucket in mode `root`, the vault's in mode `vault`.
-/// Without root's credentials it prints what root has to do, and exits with 12.
+/// Applies to the archive bucket in mode `root`, and to the vault bucket in mode `vault`.
+/// Without root credentials it prints the steps for the root user and exits with 12.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,7 +31,7 @@ struct Enable {
     #[arg(long)]
     serial: String,
 
-    /// The device's six digits of now.
+    /// The device's current six-digit code.
     #[arg(long, value_parser = six_digits)]
     code: String,
 }

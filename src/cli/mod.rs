@@ -66,8 +66,7 @@ pub use output::Output;
 use crate::config::Environment;
 use crate::stop::Stop;
 
-/// Is every AWS account's audit trail recorded, kept, unaltered, and can we
-/// prove it?
+/// Set up, consolidate, verify and monitor an AWS organization's CloudTrail
 #[derive(Debug, Parser)]
 #[command(name = "orgtrail", version = version::version(), propagate_version = true)]
 #[command(after_help = after_help())]
@@ -82,25 +81,25 @@ pub struct Cli {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 struct GlobalOptions {
-    /// The config file.
+    /// The configuration file.
     #[arg(long, global = true, value_name = "FILE", env = "ORGTRAIL_CONFIG")]
     #[arg(default_value = "orgtrail.toml")]
     config: PathBuf,
 
-    /// How results are printed on standard output.
+    /// The format of results on standard output.
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Rendering,
 
-    /// Let environment variables set identity keys of the config: accounts, bucket,
+    /// Let environment variables set identity keys of the configuration: accounts, bucket,
     /// prefix, trail, key, home Region, log group, topic.
     #[arg(long, global = true)]
     allow_env_identity: bool,
 
-    /// Let calls go unencrypted (http://) to endpoints that are not on this machine.
+    /// Allow unencrypted calls (http://) to endpoints on other machines.
     #[arg(long, global = true)]
     allow_plain_http: bool,
 
-    /// Answer every question with yes.
+    /// Answer yes to every prompt.
     #[arg(long, short = 'y', global = true)]
     yes: bool,
 
@@ -108,7 +107,7 @@ struct GlobalOptions {
     #[arg(long, short = 'q', global = true)]
     quiet: bool,
 
-    /// Log to standard error: a level, or `tracing` directives as in
+    /// Log to standard error. FILTER is a level, or `tracing` directives such as
     /// `orgtrail=debug,aws_config=info`.
     #[arg(long, global = true, value_name = "FILTER", value_parser = log_filter)]
     log: Option<String>,
@@ -246,7 +245,7 @@ impl Command {
     }
 }
 
-/// Parses the command line, runs the command, tells the exit code.
+/// Parses the command line, runs the command and returns the exit code.
 pub fn main() -> ExitCode {
     let parsed = command().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
     let cli = match parsed {
@@ -305,7 +304,8 @@ fn one_of(words: &[String]) -> String {
 }
 
 /// The command line as it is parsed, completed and documented.
-fn command() -> clap::Command {
+#[must_use]
+pub fn command() -> clap::Command {
     groups::grouped(Cli::command())
 }
 
@@ -329,7 +329,7 @@ fn log_filter(text: &str) -> Result<String, String> {
 const SANDBOX_EXAMPLE: &str = if cfg!(feature = "sandbox") {
     "
   orgtrail sandbox exec -- orgtrail plan
-                                        try it on an organization on this machine"
+                                        try it on a sandbox on this machine"
 } else {
     ""
 };
@@ -338,19 +338,19 @@ fn after_help() -> String {
     format!(
         "\
 Examples:
-  orgtrail init                         look at the organization and write orgtrail.toml
-  orgtrail config check                 is it right, as far as can be told offline?
-  orgtrail plan                         what would be made or changed{SANDBOX_EXAMPLE}
+  orgtrail init                         write orgtrail.toml from the existing resources
+  orgtrail config check                 check it offline
+  orgtrail plan                         show what would change{SANDBOX_EXAMPLE}
 
 Environment:
-  ORGTRAIL_CONFIG                       the config file, as --config
-  ORGTRAIL__<SECTION>__<KEY>            one key of the config, over the file
+  ORGTRAIL_CONFIG                       the configuration file, like --config
+  ORGTRAIL__<SECTION>__<KEY>            a key of the configuration; overrides the file
   AWS_PROFILE, AWS_REGION, …            credentials and endpoints, as for the AWS CLI
-  ORGTRAIL_PACING=off                   no pacing, for endpoints without AWS's request rates
-  ORGTRAIL_PROPAGATION_SECONDS=120      how long `apply` waits for what it has just created
-  NO_COLOR                              no colours
+  ORGTRAIL_PACING=off                   no rate limiting, for endpoints other than AWS
+  ORGTRAIL_PROPAGATION_SECONDS=120      how long `apply` waits for new resources to take effect
+  NO_COLOR                              no colors
 
-Results go to standard output, all else to standard error.
+Results go to standard output, everything else to standard error.
 
 Exit codes:
 {}",

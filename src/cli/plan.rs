@@ -6,12 +6,12 @@ use super::provision::{PlanOptions, exit_of};
 use super::{CliError, Context, Exit, Format};
 use crate::report::contract;
 
-/// Show what `apply` would change, without changing anything.
+/// Show what `apply` would change
 ///
-/// Every step stands in the order in which it would be done, with each field
-/// before and after, why, where, and whether it can be undone. Exits with 0 when
-/// there is nothing to do, 10 when there is, 12 when something is refused, 14
-/// when something could not be read.
+/// Lists the steps in the order in which `apply` runs them, with each field before and after,
+/// the reason, the account and Region, and whether the step can be undone. Changes nothing.
+/// Exits with 0 if there are no changes, 10 if there are, 12 if a step is refused, and 14 if
+/// something is unreadable.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -10,13 +10,13 @@ use crate::resources::{Desired, Observed, OrganizationFacts, observe};
 /// Options of every command that plans.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct PlanOptions {
-    /// Remove statements and lifecycle rules that orgtrail did not write from
-    /// the policies and rules it manages; without this they are kept, and shown.
+    /// Remove unmanaged statements and lifecycle rules from the policies and rules that
+    /// orgtrail manages. By default they are kept, and listed.
     #[arg(long)]
     remove_foreign: bool,
 
-    /// Drop roles and users that were deleted from policies that orgtrail
-    /// manages: AWS shows their unique ids and refuses a policy with one.
+    /// Remove deleted roles and users from the policies that orgtrail manages. AWS shows them
+    /// as unique ids and rejects a policy that contains one.
     #[arg(long)]
     drop_deleted_principals: bool,
 }

@@ -15,22 +15,21 @@ use crate::{
     report::{contract::records::Report, drift::plain},
 };
 
-/// What every consolidation did, and whether its records are unaltered
+/// List consolidation runs and verify their records
 ///
-/// Reads every run record in the archive, checks that none is missing in the
-/// sequence, that each names the hash of the one before it, that none was written
-/// over or deleted, that the end of each run is what its rows add up to, and, where
-/// the configuration declares `records.mac_key`, that each has a valid MAC of that
-/// key. Then shows the runs. Nothing is changed.
+/// Reads every run record in the archive and checks that the sequence has no gaps, that each
+/// record contains the hash of the previous one, that none was overwritten or deleted, that
+/// each run's totals match its rows, and, if `records.mac_key` is set, that each record has a
+/// valid MAC. Then lists the runs. Read-only.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail records
   orgtrail records --format json
 
-Exit code 13 where a record is missing, altered or, after the first with a valid
-MAC, without one; 14 where MACs could not be checked, or no record has one although
-a key is declared.")]
+Exit code 13 if a record is missing or altered, or has no MAC although an earlier one
+has a valid MAC. Exit code 14 if MACs could not be checked, or if no record has one
+although a key is configured.")]
 pub(crate) struct Args {}
 
 /// What records without codes cannot prove.

@@ -45,29 +45,28 @@ use crate::words::in_one_line;
 /// Comparisons under way at once.
 const CONCURRENCY: usize = 64;
 
-/// End an older trail, once everything speaks for it
+/// Retire a legacy trail once it is safe to delete
 ///
-/// Looks whether the organization trail is proven to deliver the same account
-/// and Regions, whether everything that the older trail left is in the archive
-/// and proven there, whether the counts are equal, and whether service control
-/// policies let it be deleted. With all of that, and a yes, the trail is stopped
-/// and deleted in its home Region with its owner's credentials. Where CloudTrail
-/// refuses to delete it, logging is started again. Its bucket stays. An
-/// organization's trail is never ended.
+/// Checks that the organization trail provably delivers the same account and Regions, that
+/// everything the legacy trail delivered is in the archive and verified there, that the counts
+/// match, and that service control policies allow the deletion. If all conditions are met and
+/// you confirm, it stops and deletes the trail in its home Region with its owner's credentials.
+/// If CloudTrail refuses the deletion, logging is started again. The bucket stays. An
+/// organization trail is never deleted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail retire arn:aws:cloudtrail:us-east-1:444444444444:trail/legacy
   orgtrail retire arn:aws:cloudtrail:us-east-1:444444444444:trail/legacy --yes
 
-Exit code 12 where a condition does not hold, 14 where something that it needs
-could not be read, or where the trail could not be deleted. A run that was
-killed is finished by the next.")]
+Exit code 12 if a condition is not met. Exit code 14 if something it needs was
+unreadable, or if the trail could not be deleted. If a run is killed, the next one
+completes it.")]
 pub(crate) struct Args {
-    /// The trail's ARN, as `orgtrail sources --format json` shows it.
+    /// The trail's ARN, as shown by `orgtrail sources --format json`.
     trail: Arn,
 
-    /// Let events end that the trail records and the organization trail does not.
+    /// Accept that events which only this trail records are no longer recorded.
     #[arg(long)]
     confirm_weakened_guard: bool,
 }

@@ -20,13 +20,12 @@ use crate::report::contract::verification::Report;
 use crate::report::contract::{self, Emitted};
 use crate::report::{self, drift::plain, verification};
 
-/// Do a round: consolidate, verify, look for drift, once, for a scheduler
+/// Run consolidation, verification and drift checks for a scheduler
 ///
-/// Does the parts in the order given, each as its own command does it, and ends
-/// with one summary, one report and one exit code. A part that fails does not
-/// stop the next. Nothing is asked: what writes needs `--yes`. Rounds that
-/// overlap do no harm: every write is conditional, so the second finds done what
-/// the first did.
+/// Runs the given parts in order, each like its own command, and ends with one summary, one
+/// report and one exit code. A failed part does not stop the next one. Never prompts: parts
+/// that write need `--yes`. Overlapping rounds are safe: every write is conditional, so the
+/// second round finds the first one's work done.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -34,20 +33,20 @@ Examples:
   orgtrail run verify --verify-days 7 --quiet --report /var/lib/orgtrail/round.json
   orgtrail run consolidate,verify --yes --format json
 
-The exit code is the gravest of the parts': 13, 11, 1, 2, 12, 14, 10, 0. What is
-known to be wrong comes before what could not be told. Ctrl-C and SIGTERM finish
-what is in flight and leave out the parts that follow (14); a second signal ends
-at once.")]
+The exit code is the most severe of the parts' codes, in the order 13, 11, 1, 2, 12,
+14, 10, 0: known problems rank before unknown results. On Ctrl-C or SIGTERM it
+finishes what is in flight and skips the remaining parts (14); a second signal stops
+it immediately.")]
 pub(crate) struct Args {
-    /// The parts, in the order in which they are done.
+    /// The parts, in the order in which to run them.
     #[arg(value_enum, value_delimiter = ',', required = true, value_name = "PART,…")]
     parts: Vec<Part>,
 
-    /// Write the report as JSON into this file too.
+    /// Also write the report as JSON to this file.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 
-    /// Verify the last so many days only; all days where it is not given.
+    /// Verify only this many days. Default: all days.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
     verify_days: Option<u16>,
 }
@@ -55,11 +54,11 @@ pub(crate) struct Args {
 /// What a round is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 enum Part {
-    /// Bring the logs of legacy trails into the archive.
+    /// Copy the logs of legacy trails into the archive.
     Consolidate,
-    /// Prove that the archive is what CloudTrail wrote.
+    /// Verify the archive's digest chains.
     Verify,
-    /// Tell whether everything is still as declared; mends nothing.
+    /// Check for drift, without fixing it.
     Drift,
 }
 

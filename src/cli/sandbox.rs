@@ -18,11 +18,11 @@ use crate::{
     sandbox::{Sandbox, StartError},
 };
 
-/// An AWS organization on this machine, to try everything on
+/// Run an AWS organization on this machine, to try orgtrail
 ///
-/// The sandbox answers the AWS CLI, every AWS SDK and orgtrail itself on a
-/// loopback address: Organizations, STS, IAM, S3, KMS, CloudTrail, CloudWatch,
-/// Logs, SNS and Account Management. Nothing leaves this machine.
+/// The sandbox serves the AWS CLI, every AWS SDK and orgtrail on a loopback address:
+/// Organizations, STS, IAM, S3, KMS, CloudTrail, CloudWatch, Logs, SNS and Account Management.
+/// Nothing leaves this machine.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -47,13 +47,13 @@ enum Command {
     Confirm(Confirm),
 }
 
-/// Put a sandbox's clock forward, and deliver what comes due
+/// Advance the sandbox's clock, and deliver what is due
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail sandbox tick --hours 24")]
 struct Tick {
-    /// Hours to put the clock forward.
+    /// Hours to advance the clock.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=87_600))]
     hours: u32,
 
@@ -61,8 +61,7 @@ struct Tick {
     which: Which,
 }
 
-/// Confirm every subscription that waits for it, as the owners of the addresses
-/// do by the link in their message
+/// Confirm all pending subscriptions, as their owners would by the link in the message
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -31,24 +31,23 @@ use crate::{
 /// Sources that are counted at once.
 const SOURCES_AT_ONCE: usize = 8;
 
-/// Which trails left logs outside the archive, and how much
+/// List the buckets of legacy trails and their logs outside the archive
 ///
-/// Asks every account in every enabled Region for its trails, counts each once
-/// (a trail of many Regions is seen in all of them), and looks into their
-/// buckets, and into those that the config declares under `[consolidate]`. A
-/// bucket's owner and Region are looked for in the whole organization. The
-/// declared organization trail is left out. Nothing is changed.
+/// Lists the trails of every account in every enabled Region, each multi-Region trail once, and
+/// inspects their buckets and the buckets under `[consolidate]`. Each bucket's owner and Region
+/// are looked up across the organization. The configured organization trail is left out.
+/// Read-only.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail sources
   orgtrail sources --exact --format json
 
-Without --exact, objects are counted on three days of each folder and the days
-between are taken to be like them.
+Without --exact, objects are counted on three days of each prefix and extrapolated to
+the days between.
 
-Exit code 14 where an account or a bucket could not be read. A bucket that was
-deleted is reported, and is no failure: nothing is left to consolidate.")]
+Exit code 14 if an account or a bucket was unreadable. A deleted bucket is reported
+but is not a failure, because it has nothing left to consolidate.")]
 pub(crate) struct Args {
     /// Count every object instead of estimating.
     #[arg(long)]

@@ -32,11 +32,11 @@ use crate::stop::Stop;
 /// How much longer than the window its last digest may be.
 const ONE_DIGEST: SignedDuration = SignedDuration::from_hours(1);
 
-/// Prove that an archive is what CloudTrail wrote
+/// Verify digest chains and log files
 ///
-/// Follows every chain of digests (trail by account by Region), checks each
-/// signature, link and log file, and looks for what should not be there.
-/// Without TARGET, the archive of the config.
+/// Follows every digest chain (one for each trail, account and Region), verifies each
+/// signature, link and log file, and looks for unexpected objects. Without TARGET, verifies the
+/// archive of the configuration.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -48,26 +48,25 @@ Examples:
   orgtrail verify evidence.tar.zst --public-keys keys.json --offline --manifest-sha256 9f86…
   orgtrail verify --format aws-cli
 
-Exit code 0 where all is proven, 13 where something is broken, 14 where part of
-what was asked is not proven.")]
+Exit code 0 if everything is proven, 13 if something is broken, 14 if part of the
+scope is not proven.")]
 pub(crate) struct Args {
-    /// `s3://bucket/prefix`, a folder that mirrors a bucket, or a bundle.
+    /// `s3://bucket/prefix`, a directory that mirrors a bucket, or an evidence bundle.
     target: Option<String>,
 
     #[command(flatten)]
     pub(super) what: What,
 
-    /// Look at digests whose hours end at this time or later; a day stands for
-    /// its beginning in UTC.
+    /// Verify digests whose hours end at this time or later. A day means its start in UTC.
     #[arg(long, value_name = "TIME", value_parser = instant)]
     since: Option<Timestamp>,
 
-    /// Prove up to this time; for a bucket, up to now where it is not given.
+    /// Verify up to this time. Default for a bucket: now.
     #[arg(long, value_name = "TIME", value_parser = instant)]
     until: Option<Timestamp>,
 
-    /// The SHA-256 of the bundle's manifest, as `orgtrail evidence` prints it: another
-    /// bundle is refused (13). Get it another way than the bundle.
+    /// The SHA-256 of the bundle's manifest, as printed by `orgtrail evidence`. Any other
+    /// bundle is refused (13). Get this value over a different channel than the bundle.
     #[arg(long, value_name = "HEX", value_parser = sha256)]
     manifest_sha256: Option<String>,
 }
@@ -75,41 +74,41 @@ pub(crate) struct Args {
 /// Options that `verify` and `evidence` share.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct What {
-    /// This account only; can be given again.
+    /// Verify only this account. Can be repeated.
     #[arg(long, value_name = "ID")]
     pub(super) account: Vec<AccountId>,
 
-    /// This Region only; can be given again.
+    /// Verify only this Region. Can be repeated.
     #[arg(long)]
     pub(super) region: Vec<Region>,
 
-    /// This trail's chains only; can be given again. Log files beside them that no
-    /// digest of these trails lists are not proven.
+    /// Verify only this trail's chains. Can be repeated. Log files that no digest of these
+    /// trails lists are not proven.
     #[arg(long, value_name = "NAME")]
     pub(super) trail: Vec<TrailName>,
 
-    /// The account that must own the bucket `s3://…`; without it, the caller's, or
-    /// one that the configuration or a trail names for the bucket.
+    /// The account that must own the bucket `s3://…`. Default: the caller's account, or the
+    /// account that the configuration or a trail names for the bucket.
     #[arg(long, value_name = "ID")]
     pub(super) bucket_owner: Option<AccountId>,
 
-    /// Public keys, as `aws cloudtrail list-public-keys` prints them.
+    /// Public keys, as printed by `aws cloudtrail list-public-keys`.
     #[arg(long, value_name = "FILE")]
     pub(super) public_keys: Option<PathBuf>,
 
-    /// The SHA-256 of an acceptance in the target that counts, beside those that the
-    /// configuration lists; can be given again. `orgtrail accept --list` prints it.
+    /// The SHA-256 of an acceptance in the target to honor, in addition to those in the
+    /// configuration. Can be repeated. `orgtrail accept --list` prints it.
     #[arg(long, value_name = "SHA256", value_parser = super::trust::sha256)]
     pub(super) acceptance: Vec<String>,
 
-    /// The organization trail that stands for trails that ended, in a bundle, whose
-    /// supplier may name any: its ARN. Without it, the configuration's, if there is one.
+    /// The ARN of the organization trail that covers for ended trails in a bundle, whose
+    /// supplier could name any trail. Default: the trail of the configuration, if there is one.
     #[arg(long, value_name = "ARN", value_parser = trail_arn)]
     pub(super) declared_trail: Option<Arn>,
 
-    /// Ask AWS for nothing: the target is a folder or a bundle. Without
-    /// `--public-keys`, the keys saved in it show whether it is consistent, and the
-    /// result is at best incomplete.
+    /// Call no AWS API. The target must be a directory or a bundle. Without `--public-keys`,
+    /// the keys saved in the target only show whether it is consistent, and the result is at
+    /// best incomplete.
     #[arg(long)]
     pub(super) offline: bool,
 }

@@ -12,31 +12,30 @@ section! {
     pub struct Archive {
         /// The bucket's name.
         bucket: BucketName = required,
-        /// What stands before `AWSLogs/` in its keys.
+        /// The prefix before `AWSLogs/` in its keys.
         prefix: Option<KeyPrefix> = default(None::<KeyPrefix>),
-        /// The bucket's Region, and with it the key's.
+        /// The Region of the bucket and of the key.
         region: Region = derived("`organization.home_region`"),
-        /// Days that a log is kept; 2557 are seven years with their leap days.
+        /// How many days to keep a log. 2557 days are seven years.
         retention_days: u32 = default(2557_u32),
-        /// Storage tiers, and what happens at the end.
+        /// Storage tiers and expiration.
         lifecycle: Lifecycle = section,
-        /// Object Lock: what nobody can delete, and for how long.
+        /// Object Lock: its mode and duration.
         object_lock: ObjectLock = section,
-        /// How deleting a version is bound to a second factor.
+        /// How deleting a version requires a second factor.
         mfa_delete: MfaDelete = default(MfaDelete::Policy),
-        /// With `mfa_delete = "policy"`: how many seconds old the second factor
-        /// may be.
+        /// With `mfa_delete = "policy"`: the maximum age of the second factor, in seconds.
         mfa_max_age_seconds: u32 = default(3600_u32),
-        /// The oldest TLS version that the bucket answers to.
+        /// The oldest TLS version that the bucket accepts.
         tls_floor: TlsFloor = default(TlsFloor::Tls12),
-        /// S3 server access logging, into a bucket of its own.
+        /// S3 server access logging, to a separate bucket.
         access_logging: AccessLogging = section,
-        /// Replication into a vault. Without this section there is none.
+        /// Replication to a vault. Off without this section.
         replication: Option<Replication> = default(None::<Replication>),
-        /// What is told of new objects.
+        /// Notifications about new objects.
         notifications: Vec<Notification> = default(Vec::<Notification>::new()),
-        /// Who may read the logs from outside the log-archive account: account
-        /// ids or IAM ARNs. List them in `key.readers` too.
+        /// Principals outside the log-archive account that can read the logs: account ids or
+        /// IAM ARNs. Also list them in `key.readers`.
         readers: Vec<Principal> = default(Vec::<Principal>::new()),
     }
 }
@@ -46,7 +45,7 @@ section! {
     pub struct ObjectLock {
         /// `GOVERNANCE`, `COMPLIANCE` or `off`.
         mode: ObjectLockMode = default(ObjectLockMode::Governance),
-        /// Days that an object stays locked after its delivery.
+        /// How many days an object stays locked after its delivery.
         days: u32 = default(365_u32),
     }
 }
@@ -54,13 +53,13 @@ section! {
 section! {
     /// S3 server access logging of the archive.
     pub struct AccessLogging {
-        /// Whether it is on.
+        /// Whether access logging is on.
         enabled: bool = default(true),
-        /// The bucket that takes the access logs: SSE-S3, no Object Lock.
+        /// The bucket for the access logs: SSE-S3, no Object Lock.
         bucket: BucketName = derived("`archive.bucket` and `-access-logs`"),
-        /// What stands before their keys.
+        /// The prefix of their keys.
         prefix: Option<KeyPrefix> = default(None::<KeyPrefix>),
-        /// Days that access logs are kept.
+        /// How many days to keep access logs.
         retention_days: u32 = default(365_u32),
     }
 }
@@ -68,9 +67,9 @@ section! {
 choice! {
     /// The mode of Object Lock's default retention.
     pub enum ObjectLockMode {
-        /// Nobody deletes, save who is allowed to bypass governance.
+        /// Only principals that may bypass governance can delete.
         Governance = "GOVERNANCE",
-        /// Nobody deletes, not even root, and nobody can shorten it.
+        /// Nobody can delete or shorten the lock, not even root.
         Compliance = "COMPLIANCE",
         /// No lock.
         Off = "off",
@@ -78,23 +77,22 @@ choice! {
 }
 
 choice! {
-    /// How deleting a version of a log is bound to a second factor.
+    /// How deleting a version of a log requires a second factor.
     pub enum MfaDelete {
-        /// A bucket policy refuses it without a fresh second factor.
+        /// The bucket policy denies it without a recent second factor.
         Policy = "policy",
-        /// S3's own MFA delete, which only the bucket owner's root can switch
-        /// on, and which excludes every lifecycle rule.
+        /// S3's own MFA delete, which only the root user of the bucket's account can enable,
+        /// and which excludes lifecycle rules.
         Root = "root",
-        /// Lifecycle here; MFA delete on the bucket that this one replicates
-        /// into.
+        /// Lifecycle rules here, and MFA delete on the bucket that this one replicates to.
         Vault = "vault",
-        /// Not at all.
+        /// No second factor.
         Off = "off",
     }
 }
 
 choice! {
-    /// The oldest TLS version that the bucket answers to.
+    /// The oldest TLS version that the bucket accepts.
     pub enum TlsFloor {
         /// TLS 1.2.
         Tls12 = "1.2",

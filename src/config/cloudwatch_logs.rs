@@ -5,20 +5,19 @@ section! {
     /// The copy of the trail's events in CloudWatch Logs, in the management
     /// account and the home Region.
     pub struct CloudWatchLogs {
-        /// Whether there is one.
+        /// Whether it is on.
         enabled: bool = default(true),
         /// The log group's name.
         group: LogGroupName = default(LogGroupName::default()),
-        /// Days that the group keeps its events; one of the numbers that
-        /// CloudWatch Logs knows.
+        /// How many days the group keeps its events; one of the values that CloudWatch Logs
+        /// supports.
         retention_days: u32 = default(365_u32),
-        /// Keep events for ever; `retention_days` does not count then.
+        /// Keep events forever; `retention_days` is then ignored.
         keep_forever: bool = default(false),
-        /// The ARN of a KMS key in the home Region that encrypts the group's
-        /// events; its policy must let CloudWatch Logs use it. Without one,
-        /// CloudWatch Logs encrypts with a key of its own.
+        /// The ARN of a KMS key in the home Region that encrypts the group's events; its policy
+        /// must let CloudWatch Logs use it. By default, CloudWatch Logs uses its own key.
         kms_key: Option<Arn> = default(None::<Arn>),
-        /// The role with which CloudTrail writes into the group.
+        /// The role with which CloudTrail writes to the group.
         role: RoleName = default(RoleName::cloudwatch_logs()),
     }
 }

@@ -4,87 +4,86 @@ use super::section::{choice, section};
 use crate::names::{AccountId, BucketName, KeyPrefix, Region};
 
 section! {
-    /// What is brought into the archive besides what the organization trail
-    /// writes, and how.
+    /// What is copied into the archive in addition to what the organization trail writes, and
+    /// how.
     pub struct Consolidate {
-        /// Buckets with logs that no trail tells of any more, besides those
-        /// that are found.
+        /// Buckets with logs that no existing trail names, in addition to those that orgtrail
+        /// finds.
         sources: Vec<DeclaredSource> = default(Vec::<DeclaredSource>::new()),
-        /// Sources that are left where they are, by name, as `sources` prints
-        /// it: `s3://<bucket>[/<prefix>]`. `<account>:s3://<pattern>` excludes only
-        /// sources that this account's trails alone write to, with `*` for
-        /// anything; without an account, a name is exact.
+        /// Sources to leave where they are, by name, as printed by `sources`:
+        /// `s3://<bucket>[/<prefix>]`. `<account>:s3://<pattern>` excludes only sources that
+        /// this account's trails alone write to; `*` matches anything. Without an account, the
+        /// name is exact.
         exclude: Vec<String> = default(Vec::<String>::new()),
-        /// Accounts that were in the organization and that AWS Organizations no
-        /// longer lists: their logs may be in sources.
+        /// Former accounts of the organization, which AWS Organizations no longer lists and
+        /// whose logs may be in sources.
         former_accounts: Vec<AccountId> = default(Vec::<AccountId>::new()),
-        /// For how many days after its end late files are expected for a day.
+        /// How many days after the end of a day late files are expected for it.
         overlap_days: u32 = default(2_u32),
-        /// The storage class that copies are written in.
+        /// The storage class of the copies.
         storage_class: CopyStorageClass = default(CopyStorageClass::Standard),
     }
 }
 
 section! {
-    /// A bucket, or a prefix of one, that holds logs of CloudTrail.
+    /// A bucket, or a prefix of one, that contains CloudTrail logs.
     pub struct DeclaredSource {
         /// The bucket.
         bucket: BucketName = required,
-        /// What stands before `AWSLogs/` in its keys.
+        /// The prefix before `AWSLogs/` in its keys.
         prefix: Option<KeyPrefix> = default(None::<KeyPrefix>),
-        /// The account with whose role it is read; `[roles.accounts]` may name
-        /// another role for it.
+        /// The account whose role reads it; `[roles.accounts]` can name another role for it.
         account: AccountId = required,
-        /// The account that owns the bucket, where that is not `account` or another
-        /// account of the organization.
+        /// The account that owns the bucket, if that is neither `account` nor another account
+        /// of the organization.
         owner: Option<AccountId> = default(None::<AccountId>),
-        /// The bucket's Region; without it, S3 is asked.
+        /// The bucket's Region. Default: looked up in S3.
         region: Option<Region> = default(None::<Region>),
         /// Accounts whose objects the bucket may contain, in addition to its
         /// owner's and those of the trails that write to it. Objects of other
         /// accounts are not copied among logs.
         accounts: Vec<AccountId> = default(Vec::<AccountId>::new()),
-        /// What happens with objects of other accounts.
+        /// What to do with objects of other accounts.
         other_accounts: OtherAccounts = default(OtherAccounts::Quarantine),
-        /// What happens with digests whose signature is lost, or whose key is
-        /// older than the keys that AWS lists.
+        /// What to do with digests whose signature is lost, or whose key is older than the keys
+        /// that AWS lists.
         unproven_digests: UnprovenDigests = default(UnprovenDigests::Quarantine),
     }
 }
 
 choice! {
-    /// What happens with objects of accounts that a source does not speak for.
+    /// What to do with objects of accounts that are not bound to the source.
     pub enum OtherAccounts {
-        /// Some are kept in quarantine, all are reported, and the run is
-        /// incomplete until each is accepted.
+        /// Some are quarantined, all are reported, and the run is incomplete until each is
+        /// accepted.
         Quarantine = "quarantine",
-        /// They stay where they are, and are counted.
+        /// They stay where they are and are counted.
         Leave = "leave",
     }
 }
 
 choice! {
-    /// What happens with digests that can no longer be proven.
+    /// What to do with digests that can no longer be proven.
     pub enum UnprovenDigests {
-        /// They are kept in quarantine.
+        /// They are quarantined.
         Quarantine = "quarantine",
-        /// They are copied: who administers the bucket is trusted with that.
+        /// They are copied: you trust the bucket's administrator.
         Copy = "copy",
     }
 }
 
 choice! {
-    /// A storage class that can be read at once, as verification does.
+    /// A storage class with instant access, which verification needs.
     pub enum CopyStorageClass {
         /// Frequent access.
         Standard = "STANDARD",
         /// Infrequent access.
         StandardIa = "STANDARD_IA",
-        /// S3 moves objects by itself as they are used.
+        /// S3 moves objects between tiers by their use.
         IntelligentTiering = "INTELLIGENT_TIERING",
-        /// Infrequent access, in one Availability Zone: lost with it.
+        /// Infrequent access in a single Availability Zone; lost if that zone is lost.
         OneZoneIa = "ONEZONE_IA",
-        /// Archive that is read at once.
+        /// Archive with instant access.
         GlacierIr = "GLACIER_IR",
     }
 }

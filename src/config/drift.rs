@@ -6,30 +6,30 @@ use super::read::{Read, Reader};
 use super::section::section;
 
 section! {
-    /// What `orgtrail drift` expects, and what it lets pass.
+    /// Settings of `orgtrail drift`.
     pub struct Drift {
-        /// Hours that the newest digest of an account and Region may be old. A
-        /// digest comes every hour, also where nothing happened.
+        /// The maximum age of the newest digest of an account and Region, in hours. CloudTrail
+        /// delivers a digest every hour, even without events.
         freshness_hours: u32 = default(24_u32),
-        /// The newest hours of every chain that are verified; 0 for none, which
-        /// leaves it to `orgtrail verify`. Less than 4 count as 4.
+        /// How many of the newest hours of every chain to verify; 0 leaves this to `orgtrail
+        /// verify`. Values below 4 count as 4.
         chain_hours: u32 = default(4_u32),
-        /// Findings that do not count, each with its reason and its end.
+        /// Suppressed findings, each with a reason and a last day.
         suppress: Vec<Suppress> = default(Vec::<Suppress>::new()),
     }
 }
 
 section! {
-    /// A finding that does not count for a while.
+    /// A finding that is suppressed until a date.
     pub struct Suppress {
-        /// The check's id, as `orgtrail explain` lists them.
+        /// The check's id, as listed by `orgtrail explain`.
         check: String = required,
-        /// Which of its findings, by their scope; `*` stands for anything, as in
-        /// `111122223333 eu-*`. None means all.
+        /// The scope of the findings to suppress; `*` matches anything, as in `111122223333
+        /// eu-*`. Default: all findings of the check.
         scope: Option<String> = default(None::<String>),
-        /// Why they do not count.
+        /// Why they are suppressed.
         reason: String = required,
-        /// The last day on which they do not count, in UTC: `2027-06-30`.
+        /// The last day of the suppression, in UTC: `2027-06-30`.
         until: Date = required,
     }
 }

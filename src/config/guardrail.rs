@@ -8,12 +8,12 @@ section! {
     /// trail, its role and its key. It binds neither the management account nor
     /// service-linked roles.
     pub struct Guardrail {
-        /// Whether there is one.
+        /// Whether it is on.
         enabled: bool = default(false),
         /// The policy's name.
         name: String = default("orgtrail-guardrail".to_owned()),
-        /// What it is attached to: organizational units, roots or accounts;
-        /// none means the organization's root.
+        /// What it is attached to: organizational units, roots or accounts. Default: the
+        /// organization's root.
         targets: Vec<GuardrailTarget> = default(Vec::<GuardrailTarget>::new()),
     }
 }

@@ -4,21 +4,20 @@ section! {
     /// What S3 does with logs as they age. Nothing here frees a locked object
     /// before its time.
     pub struct Lifecycle {
-        /// Whether there are lifecycle rules. Without them logs are kept for
-        /// ever, in `STANDARD`; `mfa_delete = "root"` asks for that.
+        /// Whether the bucket has lifecycle rules. Without them logs are kept forever, in
+        /// `STANDARD`; `mfa_delete = "root"` requires that.
         enabled: bool = default(true),
-        /// The storage tiers, by age. The default keeps every log readable at
-        /// once, so that it can be verified without restoring; S3 moves objects
-        /// of 128 KB and more only, since smaller ones would cost more there.
+        /// The storage tiers, by age. The default keeps every log readable without a restore,
+        /// so it can be verified at any time. S3 moves only objects of 128 KB and more, because
+        /// smaller ones would cost more there.
         tiers: Vec<Tier> = default(Tier::readable_at_once()),
-        /// The size below which S3 does not move objects between classes; without
-        /// it, what the bucket has stays.
+        /// The size below which S3 does not move objects between classes. Default: the bucket's
+        /// current setting.
         minimum_transition_size: Option<MinimumTransitionSize> =
             default(None::<MinimumTransitionSize>),
-        /// Days that a version stays after something was written or deleted
-        /// over it.
+        /// How many days to keep a version after it was overwritten or deleted.
         noncurrent_days: u32 = default(365_u32),
-        /// Days after which an upload that was never completed is dropped.
+        /// How many days after which incomplete uploads are deleted.
         abort_multipart_days: u32 = default(7_u32),
     }
 }
@@ -30,7 +29,7 @@ choice! {
     pub enum MinimumTransitionSize {
         /// 128 KB for every class.
         Every128K = "all_storage_classes_128K",
-        /// 128 KB, but for the Glacier classes, to which smaller objects go too.
+        /// 128 KB, except for the Glacier classes, which also take smaller objects.
         VariesByClass = "varies_by_storage_class",
     }
 }
@@ -62,15 +61,15 @@ choice! {
     pub enum StorageClass {
         /// Infrequent access.
         StandardIa = "STANDARD_IA",
-        /// S3 moves objects by itself as they are used.
+        /// S3 moves objects between tiers by their use.
         IntelligentTiering = "INTELLIGENT_TIERING",
-        /// Infrequent access, in one Availability Zone: lost with it.
+        /// Infrequent access in a single Availability Zone; lost if that zone is lost.
         OneZoneIa = "ONEZONE_IA",
-        /// Archive that is read at once.
+        /// Archive with instant access.
         GlacierIr = "GLACIER_IR",
-        /// Archive that is restored within hours before it is read.
+        /// Archive; objects must be restored first, which takes hours.
         Glacier = "GLACIER",
-        /// Archive that is restored within half a day before it is read.
+        /// Archive; objects must be restored first, which takes half a day.
         DeepArchive = "DEEP_ARCHIVE",
     }
 }

@@ -84,34 +84,32 @@ section::section! {
     pub struct Config {
         /// The organization: its accounts and its Regions.
         organization: Organization = required,
-        /// How accounts are entered.
+        /// The roles that orgtrail assumes.
         roles: Roles = section,
         /// The organization trail and what it records.
         trail: Trail = section,
-        /// The bucket in the log-archive account that keeps the logs, and its
-        /// guards.
+        /// The bucket in the log-archive account that stores the logs, and its guards.
         archive: Archive = required,
         /// The KMS key in the log-archive account that encrypts the logs.
         key: Key = section,
         /// The copy of the trail's events in CloudWatch Logs, in the management
         /// account.
         cloudwatch_logs: CloudWatchLogs = section,
-        /// An SNS topic that hears of every delivered log file. Without this
-        /// section there is none.
+        /// An SNS topic that is notified of every delivered log file. Off without this section.
         topic: Option<Topic> = default(None::<Topic>),
-        /// Alarms on the trail's log group. Without this section there are
-        /// none, since each costs money.
+        /// Alarms on the trail's log group. Off without this section, because each alarm costs
+        /// money.
         alarms: Option<Alarms> = default(None::<Alarms>),
-        /// A service control policy against tampering in the members.
+        /// A service control policy that denies members changes to the trail.
         guardrail: Guardrail = section,
-        /// What `orgtrail drift` expects, and what it lets pass.
+        /// Settings of `orgtrail drift`.
         drift: Drift = section,
-        /// What is brought into the archive from elsewhere.
+        /// Consolidation of logs from other buckets.
         consolidate: Consolidate = section,
-        /// When an older trail may be taken away.
+        /// Conditions for retiring a legacy trail.
         retire: Retire = section,
-        /// What authenticates the records that orgtrail writes below `orgtrail/` in the
-        /// archive: everyone with write access there can write one.
+        /// Authentication of the records that orgtrail writes below `orgtrail/` in the archive,
+        /// where everyone with write access can add one.
         records: Records = section,
     }
 }

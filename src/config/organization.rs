@@ -10,24 +10,21 @@ section! {
     pub struct Organization {
         /// The organization's management account, which owns the trail.
         management_account: AccountId = required,
-        /// The account that holds the archive's bucket and key.
+        /// The account that owns the archive's bucket and key.
         log_archive_account: AccountId = required,
-        /// The account from which auditors read, where there is one.
+        /// The account from which auditors read, if any.
         audit_account: Option<AccountId> = default(None::<AccountId>),
         /// Accounts registered with CloudTrail as delegated administrators; at
         /// most three, none in China.
         delegated_administrators: Vec<AccountId> = default(Vec::<AccountId>::new()),
-        /// The Region in which the trail is made and changed; one that is
-        /// enabled in every account without opting in.
+        /// The trail's home Region; a Region that is enabled in every account by default.
         home_region: Region = required,
-        /// The Regions that are looked at: `"all-enabled"`, or a list. The trail
-        /// itself always covers every Region that an account has enabled.
+        /// The Regions to check: `"all-enabled"`, or a list. The trail itself always covers
+        /// every Region that an account has enabled.
         regions: Regions = default(Regions::AllEnabled),
-        /// Accounts that orgtrail does not enter. The trail records them all
-        /// the same.
+        /// Accounts in which orgtrail assumes no role. The trail still records them.
         excluded_accounts: Vec<AccountId> = default(Vec::<AccountId>::new()),
-        /// Organizational units whose accounts, at any depth, orgtrail does not
-        /// enter.
+        /// Organizational units in whose accounts, at any depth, orgtrail assumes no role.
         excluded_units: Vec<UnitId> = default(Vec::<UnitId>::new()),
     }
 }

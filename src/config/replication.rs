@@ -2,13 +2,13 @@ use super::section::{choice, section};
 use crate::names::{AccountId, BucketName, KeyAlias, Region, RoleName};
 
 section! {
-    /// Replication of the archive into a second bucket, the vault.
+    /// Replication of the archive to a second bucket, the vault.
     pub struct Replication {
         /// The vault's name.
         bucket: BucketName = required,
-        /// The vault's account; best one of its own.
+        /// The vault's account; preferably a separate one.
         account: AccountId = derived("`organization.log_archive_account`"),
-        /// The vault's Region; best another one.
+        /// The vault's Region; preferably a different one.
         region: Region = derived("`archive.region`"),
         /// The role in the log-archive account with which S3 replicates.
         role: RoleName = default(RoleName::replication()),
@@ -29,15 +29,15 @@ choice! {
         Standard = "STANDARD",
         /// Infrequent access.
         StandardIa = "STANDARD_IA",
-        /// S3 moves objects by itself as they are used.
+        /// S3 moves objects between tiers by their use.
         IntelligentTiering = "INTELLIGENT_TIERING",
-        /// Infrequent access, in one Availability Zone: lost with it.
+        /// Infrequent access in a single Availability Zone; lost if that zone is lost.
         OneZoneIa = "ONEZONE_IA",
-        /// Archive that is read at once.
+        /// Archive with instant access.
         GlacierIr = "GLACIER_IR",
-        /// Archive that is restored within hours before it is read.
+        /// Archive; objects must be restored first, which takes hours.
         Glacier = "GLACIER",
-        /// Archive that is restored within half a day before it is read.
+        /// Archive; objects must be restored first, which takes half a day.
         DeepArchive = "DEEP_ARCHIVE",
     }
 }

@@ -1,10 +1,10 @@
 use super::section::section;
 
 section! {
-    /// When an older trail may be taken away.
+    /// Conditions for retiring a legacy trail.
     pub struct Retire {
-        /// Days up to now for which the organization trail must be proven to
-        /// have delivered the account and Regions of the older trail.
+        /// How many days up to now the organization trail must be proven to have delivered the
+        /// account and Regions of the legacy trail.
         overlap_days: u32 = default(7_u32),
     }
 }

@@ -4,28 +4,28 @@ use super::section::section;
 use crate::names::{AccountId, Arn, ExternalId, Partition, RoleName, RolePath, SessionName};
 
 section! {
-    /// How accounts are entered.
+    /// The roles that orgtrail assumes.
     pub struct Roles {
-        /// The role to assume in each member account. The default is the role
-        /// that AWS Organizations makes in the accounts it creates.
+        /// The role to assume in each member account. The default is the role that AWS
+        /// Organizations creates in new accounts.
         name: RoleName = default(RoleName::organization_access()),
         /// That role's path.
         path: RolePath = default(RolePath::default()),
-        /// The external id that the members' trust policies ask for.
+        /// The external id that the members' trust policies require.
         external_id: Option<ExternalId> = default(None::<ExternalId>),
-        /// The session name under which orgtrail's calls stand in the trails.
+        /// The session name of orgtrail's calls in the trails.
         session_name: SessionName = default(SessionName::default()),
-        /// A role to assume first, from which the members are entered, for
-        /// credentials that may not enter them themselves.
+        /// A role to assume first, from which the members' roles are assumed, if your
+        /// credentials cannot assume them directly.
         hub: Option<Arn> = default(None::<Arn>),
-        /// Accounts that are entered differently, by account id.
+        /// Settings for single accounts, by account id.
         accounts: BTreeMap<AccountId, MemberRole> =
             default(BTreeMap::<AccountId, MemberRole>::new()),
     }
 }
 
 section! {
-    /// How one account is entered; what is not named here is as in `[roles]`.
+    /// The role in one account; keys that are not set use the value of `[roles]`.
     pub struct MemberRole {
         /// The role's name in this account.
         name: Option<RoleName> = default(None::<RoleName>),

@@ -27,12 +27,12 @@ choice! {
 section! {
     /// Data events of one resource type.
     pub struct DataEvents {
-        /// CloudTrail's name of the type, as in `AWS::S3::Object`.
+        /// CloudTrail's name of the type, such as `AWS::S3::Object`.
         resource_type: String = required,
         /// Which of its events: `All`, `ReadOnly` or `WriteOnly`.
         read_write_type: ReadWriteType = default(ReadWriteType::All),
-        /// Beginnings of the resources' ARNs; none means every resource of the
-        /// type in the organization.
+        /// Prefixes of the resources' ARNs. Default: every resource of the type in the
+        /// organization.
         resources: Vec<String> = default(Vec::<String>::new()),
     }
 }
@@ -44,9 +44,9 @@ section! {
     pub struct EventSelector {
         /// Which events: `All`, `ReadOnly` or `WriteOnly`.
         read_write_type: ReadWriteType = default(ReadWriteType::All),
-        /// Whether management events are among them.
+        /// Whether they include management events.
         include_management_events: bool = default(true),
-        /// Services whose management events are left out.
+        /// Services whose management events are excluded.
         exclude_management_event_sources: Vec<ManagementEventSource> =
             default(Vec::<ManagementEventSource>::new()),
         /// Resources whose data events are recorded.
@@ -59,7 +59,7 @@ section! {
     pub struct DataResource {
         /// `AWS::S3::Object`, `AWS::Lambda::Function` or `AWS::DynamoDB::Table`.
         resource_type: String = required,
-        /// ARNs, or beginnings of ARNs; `arn:aws:s3` is every bucket.
+        /// ARNs or prefixes of ARNs; `arn:aws:s3` means every bucket.
         values: Vec<String> = required,
     }
 }
@@ -71,7 +71,7 @@ section! {
     pub struct AdvancedEventSelector {
         /// A name for people.
         name: Option<String> = default(None::<String>),
-        /// The conditions, one for each field.
+        /// The conditions, one per field.
         field_selectors: Vec<FieldSelector> = required,
     }
 }

@@ -7,9 +7,9 @@ section! {
     pub struct Topic {
         /// The topic's name.
         name: TopicName = default(TopicName::default()),
-        /// The ARN of an existing topic of any account, in place of `name`. The
-        /// trail notifies it; orgtrail neither creates it nor changes its policy,
-        /// which must let CloudTrail publish.
+        /// The ARN of an existing topic of any account, instead of `name`. The trail notifies
+        /// it; orgtrail neither creates it nor changes its policy, which must let CloudTrail
+        /// publish.
         arn: Option<Arn> = default(None::<Arn>),
     }
 }

@@ -17,22 +17,19 @@ section! {
         include_management_events: bool = default(true),
         /// Which management events: `All`, `ReadOnly` or `WriteOnly`.
         read_write_type: ReadWriteType = default(ReadWriteType::All),
-        /// Busy services whose management events are left out: KMS, the RDS
-        /// Data API.
+        /// High-volume services whose management events are excluded: KMS, the RDS Data API.
         exclude_management_event_sources: Vec<ManagementEventSource> =
             default(Vec::<ManagementEventSource>::new()),
         /// Data events to record, by resource type. They cost extra.
         data_events: Vec<DataEvents> = default(Vec::<DataEvents>::new()),
-        /// Classic event selectors, as AWS has them, in place of the four keys
-        /// above.
+        /// AWS's classic event selectors, instead of the four keys above.
         event_selectors: Vec<EventSelector> = default(Vec::<EventSelector>::new()),
-        /// Advanced event selectors, as AWS has them, in place of all of the
-        /// above.
+        /// AWS's advanced event selectors, instead of all of the above.
         advanced_event_selectors: Vec<AdvancedEventSelector> =
             default(Vec::<AdvancedEventSelector>::new()),
         /// Insights: unusual rates of calls and of errors. They cost extra.
         insights: Insights = section,
-        /// Tags of the trail, and of whatever else orgtrail makes.
+        /// Tags of the trail and of all other resources that orgtrail creates.
         tags: BTreeMap<String, String> = default(BTreeMap::<String, String>::new()),
     }
 }
@@ -42,18 +39,18 @@ section! {
     pub struct Insights {
         /// Record unusual rates of calls (`ApiCallRateInsight`).
         call_rate: bool = default(false),
-        /// The events whose call rates are looked at: of management events those
-        /// that write, of data events all that are recorded.
+        /// The events whose call rates are analyzed: write management events, and all recorded
+        /// data events.
         call_rate_events: Vec<InsightEvents> = default(vec![InsightEvents::Management]),
         /// Record unusual rates of errors (`ApiErrorRateInsight`).
         error_rate: bool = default(false),
-        /// The events whose error rates are looked at.
+        /// The events whose error rates are analyzed.
         error_rate_events: Vec<InsightEvents> = default(vec![InsightEvents::Management]),
     }
 }
 
 choice! {
-    /// The events that Insights look at.
+    /// The events that Insights analyzes.
     ///
     /// Source: CloudTrail `InsightSelector.EventCategories`.
     pub enum InsightEvents {

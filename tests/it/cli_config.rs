@@ -397,7 +397,7 @@ fn completions_and_man_pages_name_every_command() {
     let pages = run(&mut command(dir.path(), &["man", "--out", "pages"]));
     assert_eq!(pages.code, 0);
     let check = std::fs::read_to_string(dir.path().join("pages/orgtrail-config-check.1")).unwrap();
-    assert!(check.contains("without asking AWS"), "{check}");
+    assert!(check.contains("without calling AWS"), "{check}");
 }
 
 #[test]

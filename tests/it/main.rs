@@ -75,3 +75,4 @@ mod verify_objects;
 mod verify_pending;
 mod verify_places;
 mod verify_siblings;
+mod vocabulary;

@@ -3,10 +3,9 @@ use crate::cli::{CliError, Context, Exit, Format, Output};
 use crate::config::{ConfigError, Severity};
 use crate::report::contract::{Emitted, config as contract};
 
-/// Say everything that is wrong with the config, without asking AWS.
+/// Check the configuration without calling AWS
 ///
-/// Exits with 2 where there are errors, and with 0 where there are none or
-/// warnings only.
+/// Exits with 2 if there are errors, and with 0 if there are only warnings or none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -11,10 +11,10 @@ use super::{CliError, Context, Exit};
 
 pub(super) use finding::lines;
 
-/// Check, show and describe the config.
+/// Check, show and describe the configuration
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A complete config:
+A complete configuration:
   [organization]
   management_account = \"111111111111\"
   log_archive_account = \"222222222222\"
@@ -22,8 +22,8 @@ A complete config:
   [archive]
   bucket = \"acme-log-archive\"
 
-Every key can also be given by an environment variable, which wins over the file:
-  ORGTRAIL__ROLES__EXTERNAL_ID=… is `external_id` under `[roles]`.
+An environment variable can set any key, and overrides the file:
+  ORGTRAIL__ROLES__EXTERNAL_ID=… sets `external_id` under `[roles]`.
 
 Examples:
   orgtrail config check

@@ -1,7 +1,7 @@
 use crate::cli::{CliError, Context, Exit};
 use crate::config::Config;
 
-/// Print the reference of all keys as Markdown, as it stands in docs/config.md.
+/// Print the reference of all keys as Markdown (docs/config.md)
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

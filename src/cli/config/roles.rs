@@ -8,11 +8,11 @@ use crate::names::{AccountId, Arn};
 use crate::policy::PolicyDocument;
 use crate::resources::roles::{Role, RoleKind, roles};
 
-/// Print the IAM roles that the configuration needs.
+/// Print the IAM roles that the configuration needs
 ///
-/// Without a role, lists them. Each is limited to the buckets, keys, trails, topics, log
-/// groups and roles that the configuration declares: print it again after you change the
-/// configuration. Calls nothing in AWS.
+/// Without ROLE, lists them. Each role is limited to the buckets, keys, trails, topics, log
+/// groups and roles in the configuration: print the roles again after you change it. Calls no
+/// AWS API.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,31 +26,32 @@ pub(crate) struct Args {
     #[arg(value_enum)]
     role: Option<Kind>,
 
-    /// Print the role of this account, where the configuration has one of its own for it.
+    /// Print the role of this account, if the configuration names a separate one for it.
     #[arg(long, value_name = "ACCOUNT", requires = "role")]
     account: Option<AccountId>,
 
-    /// What to print: the permissions, the trust policy, or a CloudFormation template with both.
+    /// The part to print: the permissions, the trust policy, or a CloudFormation template with
+    /// both.
     #[arg(long, value_enum, default_value_t, requires = "role")]
     part: Part,
 
-    /// The user or role that may assume the role. Without it, the hub, or where `roles.hub` is
-    /// not set the management account's role, may assume the others.
+    /// The user or role that may assume the role. Default for the other accounts: the hub, or
+    /// the management account's role if `roles.hub` is not set.
     #[arg(long, value_name = "ARN", requires = "role")]
     trusted: Option<Arn>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// Starts orgtrail outside of the management account, where `roles.hub` is set
+    /// Runs orgtrail outside the management account, if `roles.hub` is set
     Runner,
-    /// Assumes the roles in all accounts, where `roles.hub` is set
+    /// Assumes the roles in all accounts, if `roles.hub` is set
     Hub,
     /// In the management account
     Management,
     /// In the log-archive account
     Archive,
-    /// In the account of the bucket that the archive replicates into
+    /// In the account of the vault bucket, which the archive replicates to
     Vault,
     /// In every other account
     Member,

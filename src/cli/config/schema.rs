@@ -1,13 +1,13 @@
 use crate::cli::{CliError, Context, Exit};
 use crate::config::Config;
 
-/// Print the JSON Schema of the config, for editors and other programs.
+/// Print the JSON Schema of the configuration
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   orgtrail config schema > orgtrail.schema.json
 
-Editors that use Taplo (Even Better TOML) read it where the config begins with:
+Editors that use Taplo (Even Better TOML) read it if the configuration starts with:
   #:schema ./orgtrail.schema.json")]
 pub(crate) struct Args {}
 

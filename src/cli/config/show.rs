@@ -2,10 +2,10 @@ use crate::cli::{CliError, Context, Exit, Format};
 use crate::report::contract::Emitted;
 use crate::report::contract::config::{Origin, Show};
 
-/// Print the effective config, and where each value came from.
+/// Print the effective configuration and the origin of each value
 ///
-/// Text is TOML that orgtrail reads again, with the place of each value behind
-/// it: `default`, the file and line, or the environment variable.
+/// The text output is valid TOML. A comment after each value names its origin: `default`, the
+/// file and line, or the environment variable.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -17,13 +17,12 @@ use story::{Broke, Kept, Story};
 use self::ground::Ground;
 use super::{CliError, Context, Exit};
 
-/// See orgtrail work, without an AWS account.
+/// Run a demonstration without an AWS account
 ///
-/// Brings an organization up in the built-in sandbox, does with it what a
-/// platform team would do, and tries to break what it built. Says at each step
-/// what happened and why it matters, with the command to type. Exits with 0 only
-/// when every step held; touches nothing but a temporary folder, which it
-/// removes unless it is told to keep it.
+/// Starts an organization in the built-in sandbox, sets up its trail as a platform team would,
+/// and then attacks it. Each step explains what happened and why it matters, and shows the
+/// command to run. Exits with 0 only if every step succeeded. Touches nothing but a temporary
+/// directory, which it removes unless `--keep` is given.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,13 +31,12 @@ Examples:
   orgtrail demo --keep
   orgtrail demo --format json | jq '.steps[] | select(.held | not)'")]
 pub(crate) struct Args {
-    /// How many accounts the organization has, the management account among
-    /// them.
+    /// How many accounts the organization has, including the management account.
     #[arg(long, value_name = "N", default_value_t = 12)]
     #[arg(value_parser = clap::value_parser!(u16).range(4..=500))]
     accounts: u16,
 
-    /// Leave the sandbox's state and the config, and say how to go on with them.
+    /// Keep the sandbox's state and the configuration, and print how to continue with them.
     #[arg(long)]
     keep: bool,
 }

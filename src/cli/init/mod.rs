@@ -14,13 +14,12 @@ use crate::{
     ops::Discovery,
 };
 
-/// Look at the organization and write a commented config
+/// Write a configuration from the organization's existing resources
 ///
-/// Reads who manages the organization, which accounts look like the log
-/// archive and the auditors', which organization trail there is and where it
-/// delivers, and writes what it finds as `orgtrail.toml`. What it does not find
-/// stands there as a comment, with why. Nothing is changed in AWS. Run it with
-/// the management account's credentials, or a delegated administrator's.
+/// Finds the management account, the accounts that look like the log archive and the auditors,
+/// and the organization trail with its destinations, and writes them to `orgtrail.toml`. What
+/// it cannot find becomes a comment with the reason. Changes nothing in AWS. Run it with
+/// credentials of the management account or of a delegated administrator.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,20 +27,20 @@ Examples:
   orgtrail init --out -                       print it
   orgtrail init --role OrgTrailMember --yes   overwrite orgtrail.toml")]
 pub(super) struct Args {
-    /// The file to write, `-` for standard output; the config file where not
-    /// given. An existing one is overwritten with `--yes` alone.
+    /// The file to write, or `-` for standard output. Default: the configuration file. An
+    /// existing file is overwritten only with `--yes`.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// The role by which members are entered.
+    /// The role to assume in member accounts.
     #[arg(long, value_name = "NAME")]
     role: Option<RoleName>,
 
-    /// The external id that the role asks for.
+    /// The external id that the role requires.
     #[arg(long, value_name = "ID")]
     external_id: Option<ExternalId>,
 
-    /// The role to assume first, from which the members are entered.
+    /// The role to assume first, from which the roles in member accounts are assumed.
     #[arg(long, value_name = "ARN")]
     hub: Option<Arn>,
 }

@@ -14,11 +14,11 @@ use crate::{
 /// What a sandbox is to be.
 #[derive(Debug, clap::Args)]
 pub(super) struct Begin {
-    /// Accounts of the organization, the management account among them.
+    /// Accounts of the organization, including the management account.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=10_000))]
     accounts: u16,
 
-    /// The port on 127.0.0.1; a free one where it is not given.
+    /// The port on 127.0.0.1. Default: a free port.
     #[arg(long, default_value_t = 0)]
     port: u16,
 
@@ -30,36 +30,35 @@ pub(super) struct Begin {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// Write a config that matches the sandbox; an existing file is replaced
-    /// only with --yes.
+    /// Write a configuration that matches the sandbox. An existing file is replaced only with
+    /// --yes.
     #[arg(long, value_name = "FILE")]
     write_config: Option<PathBuf>,
 
-    /// What the simulated clock shows at the start; now where it is not given.
+    /// The time of the simulated clock at the start. Default: now.
     #[arg(long, value_name = "TIME")]
     start: Option<Timestamp>,
 
-    /// Let the clock move by ticks alone, so that every run sees the same
-    /// times.
+    /// Advance the clock only by ticks, so that every run has the same times.
     #[arg(long)]
     frozen: bool,
 
-    /// What ids and keys are drawn from.
+    /// The seed for random ids and keys.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
-    /// Begin so long ago, as in `7d` or `36h`: with the organization trail of the
-    /// config that `--write-config` writes, which has delivered up to now.
+    /// Start this long ago (`7d`, `36h`), with the organization trail of the configuration that
+    /// `--write-config` writes and everything it has delivered since.
     #[arg(long, value_name = "TIME", value_parser = past::span)]
     history: Option<SignedDuration>,
 
-    /// Give so many members a trail and a bucket of their own, which have logged
-    /// for as long as `--history` says, else for a day.
+    /// Give this many members a trail and a bucket of their own, with logs for the time in
+    /// `--history` or for one day.
     #[arg(long, value_name = "N", default_value_t = 0)]
     legacy: u16,
 
-    /// With what digests of trails with a key are encrypted: `trail-key` as AWS
-    /// does now, `sse-s3` as it did for older trails. Kept with `--data`.
+    /// How digests of trails with a key are encrypted: with `trail-key`, as in AWS today, or
+    /// with `sse-s3`, as for older trails. Kept with `--data`.
     #[arg(long, value_name = "HOW", value_enum)]
     digest_encryption: Option<DigestKey>,
 }
@@ -67,9 +66,9 @@ pub(super) struct Begin {
 /// The values of `--digest-encryption`.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum DigestKey {
-    /// With the trail's key, as its log files.
+    /// With the trail's key, like its log files.
     TrailKey,
-    /// Under SSE-S3, as CloudTrail did for every trail before.
+    /// With SSE-S3, as CloudTrail did earlier for every trail.
     SseS3,
 }
 

@@ -22,15 +22,15 @@ use crate::local_file;
 /// Where a sandbox in the background is found again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Place {
-    /// Where a sandbox in the background has its files.
+    /// The directory of a sandbox in the background.
     #[arg(long, value_name = "DIR", env = "ORGTRAIL_SANDBOX_DIR")]
     #[arg(default_value = ".orgtrail-sandbox")]
     dir: PathBuf,
 }
 
-/// End the sandbox of `sandbox up --detach`
+/// Stop the sandbox started by `sandbox up --detach`
 ///
-/// Waits until it has saved its state, where `--data` keeps it.
+/// Waits until the sandbox has saved its state, if `--data` is set.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -13,14 +13,13 @@ use super::{
 };
 use crate::cli::{CliError, Context, Exit, demo::folder::Folder};
 
-/// Run a command that sees a sandbox as AWS, and nothing else
+/// Run a command against a sandbox, and nothing else
 ///
-/// Starts a sandbox, runs the command, ends with the command's exit code. The
-/// command gets the sandbox's endpoint, keys and config in its environment, and
-/// no AWS_… or ORGTRAIL_… variable of yours; profiles and the machine's own
-/// credentials are out of its reach. Where the sandbox does not start, the
-/// command does not run. The sandbox ends with the command; `--data` keeps its
-/// state.
+/// Starts a sandbox, runs the command, and exits with the command's exit code. The command gets
+/// the sandbox's endpoint, keys and configuration in its environment, and none of your AWS_… or
+/// ORGTRAIL_… variables; it cannot reach your profiles or this machine's credentials. If the
+/// sandbox fails to start, the command does not run. The sandbox ends with the command;
+/// `--data` keeps its state.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -9,10 +9,10 @@ use crate::cli::{CliError, Context, Exit, Format};
 
 /// Run a sandbox until Ctrl-C or SIGTERM, or in the background
 ///
-/// Prints the variables that point the AWS CLI and orgtrail at it. With
-/// `--format json` it prints them as one line of JSON, with the root keys and
-/// MFA seeds of all accounts. To run commands against it, prefer `sandbox
-/// exec`: where no sandbox runs, it runs no command either.
+/// Prints the variables that point the AWS CLI and orgtrail to the sandbox. `--format json`
+/// prints them as one line of JSON, with the root keys and MFA seeds of all accounts. To run
+/// commands against a sandbox, prefer `sandbox exec`, which does not run the command if no
+/// sandbox is running.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,8 +26,8 @@ pub(super) struct Args {
     #[command(flatten)]
     begin: Begin,
 
-    /// Run in the background: return when the sandbox listens. `sandbox exec
-    /// --detached` runs commands against it, `sandbox down` ends it.
+    /// Run in the background, and return once the sandbox listens. `sandbox exec --detached`
+    /// runs commands against it; `sandbox down` stops it.
     #[arg(long)]
     detach: bool,
 

@@ -90,7 +90,7 @@ def hold_lifted(t):
     return outcome(t.s3.delete_object, Bucket=bucket, Key=KEY, VersionId=version)
 
 
-@behaviour("lock-default-retention", "a bucket's default retention holds for a new object", "GOVERNANCE 365 days, AccessDenied", LOCK)
+@behaviour("lock-default-retention", "a bucket's default retention applies to a new object", "GOVERNANCE 365 days, AccessDenied", LOCK)
 def default_retention(t):
     bucket = t.bucket(lock=True, default=("GOVERNANCE", 365))
     version = put_log(t.s3, bucket)["VersionId"]
@@ -376,7 +376,7 @@ def tags_absent(t):
     return outcome(t.s3.get_bucket_tagging, Bucket=t.bucket())
 
 
-@behaviour("bucket-taken", "a bucket name that another account holds is refused", "BucketAlreadyExists",
+@behaviour("bucket-taken", "a bucket name that another account owns is refused", "BucketAlreadyExists",
            "S3 API Reference: CreateBucket", needs=("s3", "accounts"))
 def bucket_taken(t):
     return outcome(t.member("s3").create_bucket, Bucket=t.bucket())

@@ -33,7 +33,7 @@ def member(t):
             f"{who['Arn'].split(':')[5].split('/')[0]}")
 
 
-@behaviour("assume-missing-role", "a role that is not there cannot be assumed", "AccessDenied", "STS API Reference: AssumeRole", needs=NEEDS)
+@behaviour("assume-missing-role", "a missing role cannot be assumed", "AccessDenied", "STS API Reference: AssumeRole", needs=NEEDS)
 def missing_role(t):
     return outcome(t.client("sts").assume_role, RoleArn=f"arn:aws:iam::{t.member_account}:role/none",
                    RoleSessionName="session")
@@ -98,7 +98,7 @@ def denied(t):
     return outcome(t.as_role(arn, "s3").list_buckets)
 
 
-@behaviour("role-missing", "GetRole of a role that is not there", "NoSuchEntity", "IAM API Reference: GetRole", needs=("iam",))
+@behaviour("role-missing", "GetRole for a missing role", "NoSuchEntity", "IAM API Reference: GetRole", needs=("iam",))
 def role_missing(t):
     return outcome(t.client("iam").get_role, RoleName=t.name("none"))
 

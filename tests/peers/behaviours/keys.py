@@ -55,7 +55,7 @@ def window(t):
     return outcome(kms.schedule_key_deletion, KeyId=kms.create_key()["KeyMetadata"]["KeyId"], PendingWindowInDays=6)
 
 
-@behaviour("kms-unknown", "a key that is not there", "NotFoundException", f"{API}: DescribeKey", needs=KMS)
+@behaviour("kms-unknown", "a missing key", "NotFoundException", f"{API}: DescribeKey", needs=KMS)
 def unknown(t):
     return outcome(t.client("kms").describe_key, KeyId="00000000-0000-0000-0000-000000000000")
 
@@ -124,7 +124,7 @@ def retention_odd(t):
     return outcome(logs.put_retention_policy, logGroupName=name, retentionInDays=13)
 
 
-@behaviour("logs-group-missing", "a log group that is not there", "ResourceNotFoundException", f"{LOGS}: PutRetentionPolicy", needs=("logs",))
+@behaviour("logs-group-missing", "a missing log group", "ResourceNotFoundException", f"{LOGS}: PutRetentionPolicy", needs=("logs",))
 def group_missing(t):
     return outcome(t.client("logs").put_retention_policy, logGroupName=t.name("none"), retentionInDays=365)
 
@@ -151,6 +151,6 @@ def topic_twice(t):
     return "same" if sns.create_topic(Name=name)["TopicArn"] == sns.create_topic(Name=name)["TopicArn"] else "another"
 
 
-@behaviour("sns-missing", "a topic that is not there", "NotFound", f"{SNS}: GetTopicAttributes", needs=("sns",))
+@behaviour("sns-missing", "a missing topic", "NotFound", f"{SNS}: GetTopicAttributes", needs=("sns",))
 def topic_missing(t):
     return outcome(t.client("sns").get_topic_attributes, TopicArn=f"arn:aws:sns:us-east-1:{t.main_account}:{t.name('none')}")

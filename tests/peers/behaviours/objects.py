@@ -108,18 +108,18 @@ def copy_keeps_tags(t):
     return ",".join(f"{tag['Key']}={tag['Value']}" for tag in tags)
 
 
-@behaviour("copy-of-missing-key", "CopyObject of a key that is not there", "NoSuchKey", f"{GUIDE}: CopyObject")
+@behaviour("copy-of-missing-key", "CopyObject of a missing key", "NoSuchKey", f"{GUIDE}: CopyObject")
 def copy_missing(t):
     bucket = t.bucket()
     return outcome(t.s3.copy_object, Bucket=bucket, Key="b", CopySource={"Bucket": bucket, "Key": "none"})
 
 
-@behaviour("get-missing-key", "GET of a key that is not there", "NoSuchKey", f"{GUIDE}: GetObject")
+@behaviour("get-missing-key", "GET of a missing key", "NoSuchKey", f"{GUIDE}: GetObject")
 def missing_key(t):
     return outcome(t.s3.get_object, Bucket=t.bucket(), Key="none")
 
 
-@behaviour("get-missing-bucket", "GET in a bucket that is not there", "NoSuchBucket", f"{GUIDE}: Error responses")
+@behaviour("get-missing-bucket", "GET in a missing bucket", "NoSuchBucket", f"{GUIDE}: Error responses")
 def missing_bucket(t):
     return outcome(t.s3.get_object, Bucket=t.name("none"), Key="none")
 
@@ -246,14 +246,14 @@ def list_versions(t):
     return " ".join([names[i["VersionId"]] + "*" for i in newest] + order)
 
 
-@behaviour("bucket-not-empty", "a bucket that still holds an object is not deleted", "BucketNotEmpty", f"{GUIDE}: DeleteBucket")
+@behaviour("bucket-not-empty", "a bucket that still contains an object is not deleted", "BucketNotEmpty", f"{GUIDE}: DeleteBucket")
 def not_empty(t):
     bucket = t.bucket()
     put_log(t.s3, bucket)
     return outcome(t.s3.delete_bucket, Bucket=bucket)
 
 
-@behaviour("bucket-not-empty-of-versions", "a bucket that still holds a version is not deleted", "BucketNotEmpty",
+@behaviour("bucket-not-empty-of-versions", "a bucket that still contains a version is not deleted", "BucketNotEmpty",
            f"{GUIDE}: DeleteBucket")
 def not_empty_of_versions(t):
     bucket = t.bucket(versioned=True)

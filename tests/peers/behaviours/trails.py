@@ -50,7 +50,7 @@ class Trail:
         self.client.delete_trail(Name=self.name)
 
 
-@behaviour("trail-missing-bucket", "CreateTrail into a bucket that is not there", "S3BucketDoesNotExistException", f"{API}: CreateTrail", needs=NEEDS)
+@behaviour("trail-missing-bucket", "CreateTrail with a missing bucket", "S3BucketDoesNotExistException", f"{API}: CreateTrail", needs=NEEDS)
 def missing_bucket(t):
     return created(t, S3BucketName=t.name("none"))
 
@@ -65,7 +65,7 @@ def bad_name(t):
     return created(t, Name="ab", S3BucketName=bucket_for_trails(t))
 
 
-@behaviour("trail-unknown-key", "CreateTrail with a key that is not there", ("KmsKeyNotFoundException", "KmsException"), f"{API}: CreateTrail", needs=NEEDS)
+@behaviour("trail-unknown-key", "CreateTrail with a missing key", ("KmsKeyNotFoundException", "KmsException"), f"{API}: CreateTrail", needs=NEEDS)
 def unknown_key(t):
     return created(t, S3BucketName=bucket_for_trails(t),
                    KmsKeyId=f"arn:aws:kms:us-east-1:{t.main_account}:key/00000000-0000-0000-0000-000000000000")
@@ -83,7 +83,7 @@ def twice(t):
         return outcome(trail.client.create_trail, Name=trail.name, S3BucketName=bucket_for_trails(t))
 
 
-@behaviour("trail-unknown", "a trail that is not there", "TrailNotFoundException", f"{API}: GetTrailStatus", needs=("cloudtrail",))
+@behaviour("trail-unknown", "a missing trail", "TrailNotFoundException", f"{API}: GetTrailStatus", needs=("cloudtrail",))
 def unknown(t):
     return outcome(t.client("cloudtrail").get_trail_status, Name=t.name("none"))
 
@@ -185,7 +185,7 @@ class OrgTrail(Trail):
     """An organization trail, with what it needs."""
 
     def __init__(self, t):
-        # Where a server has no such call, it may still have the trail.
+        # Where a server no such call, it may still have the trail.
         outcome(t.client("organizations").enable_aws_service_access, ServicePrincipal="cloudtrail.amazonaws.com")
         outcome(t.client("iam").create_service_linked_role, AWSServiceName="cloudtrail.amazonaws.com")
         super().__init__(t, IsMultiRegionTrail=True, IsOrganizationTrail=True, EnableLogFileValidation=True)

@@ -1,0 +1,151 @@
+//! The words of the documentation and the help: `docs/vocabulary.md` lists the terms in use,
+//! the table here those that were retired.
+
+use std::path::{Path, PathBuf};
+
+/// What no page and no help says, and what to write instead.
+const RETIRED: &[(&[&str], &str)] = &[
+    (&["tell", "tells", "told", "telling"], "report, list, show, distinguish"),
+    (&["mend", "mends", "mended", "mending"], "fix"),
+    (&["reckon", "reckons", "reckoned", "reckoning"], "estimate"),
+    (&["besides"], "also, in addition"),
+    (&["bring in", "brings in", "brought in", "brings it in"], "copy, consolidate"),
+    (&["take away", "takes away", "taken away"], "delete, remove"),
+    (&["look again", "looks again", "have a look"], "re-check, inspect"),
+    (&["is not there", "are not there", "there is none", "there are none"], "missing, no …"),
+    (&["come to", "comes to", "came to"], "result, outcome"),
+    (&["foreign"], "unmanaged, unexpected"),
+    (&["whoever"], "anyone who, the person who"),
+    (&["for ever"], "forever"),
+    (&["in vain"], "without success"),
+    (&["at the most", "at the least"], "at most, at least"),
+    (&["grave", "graver", "gravest"], "severe, most severe"),
+    (&["holds"], "passes (checks), contains (buckets)"),
+    (&["thrice"], "three times"),
+    (&["every one of them", "all the same"], "each, still"),
+];
+
+/// A sentence ends here: no phrase goes across it.
+const BREAK: &str = "¶";
+
+/// The text in lower case, a space between any two words.
+fn words(text: &str) -> String {
+    let mut words = String::from(" ");
+    for part in text.split_whitespace() {
+        for word in part.split_inclusive(|letter: char| ".,;:|()/".contains(letter)) {
+            let bare = word.trim_matches(|letter: char| !letter.is_alphanumeric());
+            if !bare.is_empty() {
+                words.push_str(&bare.to_lowercase());
+                words.push(' ');
+            }
+            if word.ends_with(['.', ',', ';', ':', '|', '(', ')', '/']) {
+                words.push_str(BREAK);
+                words.push(' ');
+            }
+        }
+    }
+    words
+}
+
+/// The retired words in a text, each with its replacement and some of what surrounds it.
+fn retired_in(text: &str) -> Vec<String> {
+    // S3's own term.
+    let words = words(text).replace(" legal holds ", " legal-hold ");
+    let mut found = Vec::new();
+    for (retired, instead) in RETIRED {
+        for phrase in *retired {
+            for (at, _) in words.match_indices(&format!(" {phrase} ")) {
+                let before: String =
+                    words[..at].chars().rev().take(50).collect::<Vec<_>>().iter().rev().collect();
+                let after: String = words[at..].chars().take(60).collect();
+                found.push(format!("`{phrase}` (write: {instead}) in …{before}{after}…"));
+            }
+        }
+    }
+    found
+}
+
+/// A page without its code: fences and spans.
+fn prose(markdown: &str) -> String {
+    let mut prose = String::new();
+    let mut is_fenced = false;
+    for line in markdown.lines() {
+        if line.trim_start().starts_with("```") {
+            is_fenced = !is_fenced;
+        } else if !is_fenced {
+            prose.push_str(line);
+            prose.push('\n');
+        }
+    }
+    // The names of code end no phrase.
+    prose.split('`').step_by(2).collect::<Vec<_>>().join(" code ")
+}
+
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"]
+            .iter()
+            .map(|page| root.join(page))
+            .collect();
+    for entry in std::fs::read_dir(root.join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            pages.push(path);
+        }
+    }
+    pages.sort();
+    pages
+}
+
+#[test]
+fn no_page_uses_a_retired_word() {
+    let pages = pages();
+    assert!(pages.len() > 15, "{pages:?}");
+    let mut found = Vec::new();
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let name = page.file_name().unwrap().to_string_lossy().into_owned();
+        found.extend(retired_in(&prose(&text)).into_iter().map(|word| format!("{name}: {word}")));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn no_help_uses_a_retired_word() {
+    fn visit(command: &clap::Command, path: &str, helps: &mut Vec<(String, String)>) {
+        helps.push((path.to_owned(), command.clone().render_long_help().to_string()));
+        for inner in command.get_subcommands() {
+            visit(inner, &format!("{path} {}", inner.get_name()), helps);
+        }
+    }
+    let mut helps = Vec::new();
+    visit(&orgtrail::cli::command(), "orgtrail", &mut helps);
+    assert!(helps.len() > 25, "{}", helps.len());
+    let found: Vec<String> = helps
+        .iter()
+        .flat_map(|(path, help)| {
+            retired_in(help).into_iter().map(move |word| format!("{path}: {word}"))
+        })
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_planted_word_is_found_and_code_is_left_out() {
+    for (retired, _) in RETIRED {
+        for phrase in *retired {
+            let text = format!("A page that\n{}, says it.", phrase.replace(' ', "\n"));
+            assert_eq!(retired_in(&prose(&text)).len(), 1, "{phrase}");
+            let shouted = phrase.to_uppercase();
+            assert_eq!(retired_in(&format!("{shouted}: it.")).len(), 1, "{phrase}");
+            let code = format!("`{phrase}` and\n```\n{phrase}\n```\nmore");
+            assert!(retired_in(&prose(&code)).is_empty(), "{phrase}");
+        }
+    }
+    for neighbour in
+        ["The threshold is 5.", "They come. To be sure, check.", "household", "Amends."]
+    {
+        assert!(retired_in(neighbour).is_empty(), "{neighbour}");
+    }
+}
