@@ -78,19 +78,14 @@ fn of_finding(suite: &str, finding: &Finding) -> TestCase {
 
 /// A case; `fails` is the kind and the meaning of what fails.
 fn case(suite: &str, name: &str, said: &str, fails: Option<(&str, &str)>) -> TestCase {
+    let mut case = TestCase::new(plain(name), TestCaseStatus::success());
     let said = plain(said);
-    let mut case = match fails {
-        Some((kind, meaning)) => {
-            let mut status = status(NonSuccessKind::Failure, kind, meaning);
-            status.set_description(said);
-            TestCase::new(plain(name), status)
-        }
-        None => {
-            let mut case = TestCase::new(plain(name), TestCaseStatus::success());
-            case.set_system_out(said);
-            case
-        }
-    };
+    if let Some((kind, meaning)) = fails {
+        case.status = status(NonSuccessKind::Failure, kind, meaning);
+        case.status.set_description(said);
+    } else {
+        case.set_system_out(said);
+    }
     case.set_classname(suite);
     case
 }
