@@ -231,7 +231,7 @@ impl Work {
 
     async fn entry(&self, entry: Joined, day: Option<Date>, vouchers: &Vouchers) -> Done {
         let path = (self.lane.folder == DIGEST_FOLDER).then(|| entry.path().to_owned());
-        let done = self.decide(entry, day, vouchers).await;
+        let done = Box::pin(self.decide(entry, day, vouchers)).await;
         let is_absent = match &done {
             Done::Left => true,
             Done::Present | Done::Uncompared => false,
