@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 const DUE_AFTER: SignedDuration = SignedDuration::from_hours(2);
 
 /// A delivery that CloudTrail reports this much later than the end of a digest's hour is
-/// that of a newer digest. It is not [`DUE_AFTER`]: this asks which digest arrived, not
+/// that of a newer digest. It is not `DUE_AFTER`: this asks which digest arrived, not
 /// whether one may still arrive.
 pub const NEWER_AFTER: SignedDuration = SignedDuration::from_mins(90);
 
