@@ -8,7 +8,7 @@ mod versions;
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
 pub use self::folder::{FolderSource, METADATA_SUFFIX};
@@ -197,9 +197,12 @@ impl Source {
         prefix: &str,
         start_after: Option<String>,
     ) -> BoxStream<'static, Result<ListedKey, ListError>> {
+        let listed = self.list(prefix, start_after.clone()).map_ok(ListedKey::Object).boxed();
         match self {
-            Self::S3(s3) if s3.lists_deleted() => s3.list_with_deleted(prefix, start_after),
-            _ => self.list(prefix, start_after).map_ok(ListedKey::Object).boxed(),
+            Self::S3(s3) if s3.lists_deleted() => {
+                in_order(listed, s3.list_deleted(prefix, start_after))
+            }
+            _ => listed,
         }
     }
 
@@ -258,4 +261,23 @@ impl Source {
             Self::Folder(folder) => folder.fetch(bucket, key).await,
         }
     }
+}
+
+/// What is there and what was deleted, in the order of their keys.
+fn in_order(
+    listed: BoxStream<'static, Result<ListedKey, ListError>>,
+    deleted: BoxStream<'static, ListedKey>,
+) -> BoxStream<'static, Result<ListedKey, ListError>> {
+    let both = (Box::pin(listed.peekable()), Box::pin(deleted.peekable()));
+    let merged = stream::unfold(both, |(mut listed, mut deleted)| async move {
+        let is_deleted = match (listed.as_mut().peek().await, deleted.as_mut().peek().await) {
+            (Some(Ok(one)), Some(other)) => other.key() < one.key(),
+            (None, Some(_)) => true,
+            (Some(_), _) => false,
+            (None, None) => return None,
+        };
+        let next = if is_deleted { deleted.next().await.map(Ok) } else { listed.next().await };
+        Some((next?, (listed, deleted)))
+    });
+    merged.boxed()
 }

@@ -46,9 +46,6 @@ impl S3Source {
     }
 
     pub(super) async fn children(&self, prefix: &str) -> Result<Children, ListError> {
-        if let Some(children) = self.children_with_deleted(prefix).await? {
-            return Ok(children);
-        }
         let mut pages = std::pin::pin!(self.pages(prefix, None, Some("/")));
         let mut children = Children::default();
         while let Some(page) = pages.try_next().await? {
@@ -60,6 +57,9 @@ impl S3Source {
             });
             children.objects.extend(objects);
         }
+        children.folders.extend(self.folders_with_deleted(prefix).await);
+        children.folders.sort();
+        children.folders.dedup();
         Ok(children)
     }
 

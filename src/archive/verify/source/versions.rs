@@ -1,44 +1,37 @@
-//! Listing a bucket with the objects that were deleted from it.
+//! Listing what was deleted from a bucket.
 //!
 //! A bucket that keeps versions leaves a delete marker where an object was deleted, so
-//! what is missing from an ordinary listing can still be named.
+//! what is missing from an ordinary listing can still be named. The ordinary listing stays
+//! the source of what is there: its pages count their entries, and show when they were cut.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
-use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
 
 use super::s3::folder_name;
-use super::{Children, ListError, ListedKey, ListedObject, S3Source};
-use crate::aws::{At as _, AwsError, ErrorKind};
+use super::{ListedKey, S3Source};
+use crate::aws::{At as _, AwsError};
 
 const ACTION: &str = "s3:ListBucketVersions";
 
-/// Whether versions may be listed, as far as is known.
+/// Whether versions can be listed, as far as is known.
 #[derive(Debug, Default)]
 pub(super) struct Versions {
-    refused: AtomicBool,
+    failed: AtomicBool,
 }
 
 impl Versions {
-    fn is_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+    fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
-    /// Notes why versions cannot be listed; other errors are the caller's.
-    fn refuse(&self, error: AwsError) -> Result<(), AwsError> {
-        let unsupported = ["NotImplemented", "MethodNotAllowed", "UnsupportedOperation"];
-        let is_refused = error.kind() == ErrorKind::AccessDenied
-            || unsupported.iter().any(|code| error.is_code(code));
-        if !is_refused {
-            return Err(error);
+    /// Notes that versions cannot be listed; verification reports it once.
+    fn fail(&self, error: &AwsError) {
+        if !self.failed.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "cannot list object versions");
         }
-        if !self.refused.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%error, "cannot list object versions: deleted objects are not reported");
-        }
-        Ok(())
     }
 }
 
@@ -51,78 +44,64 @@ struct Marker {
 
 impl S3Source {
     pub(super) fn lists_deleted(&self) -> bool {
-        self.versions.as_ref().is_some_and(|versions| !versions.is_refused())
+        self.versions.as_ref().is_some_and(|versions| !versions.has_failed())
     }
 
     /// Whether the bucket's versions were to be listed, and could not be.
     pub(super) fn deleted_unknown(&self) -> bool {
-        self.versions.as_ref().is_some_and(|versions| versions.is_refused())
+        self.versions.as_ref().is_some_and(|versions| versions.has_failed())
     }
 
-    /// The folders and objects below a prefix; `None` where versions are not to be, or
-    /// cannot be listed.
-    pub(super) async fn children_with_deleted(
-        &self,
-        prefix: &str,
-    ) -> Result<Option<Children>, ListError> {
-        let Some(versions) = self.versions.as_ref().filter(|_| self.lists_deleted()) else {
-            return Ok(None);
+    /// The names of the folders below a prefix, also of those that have only deleted
+    /// objects; none where versions are not to be, or cannot be listed.
+    pub(super) async fn folders_with_deleted(&self, prefix: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        let Some(versions) = self.versions.as_ref().filter(|it| !it.has_failed()) else {
+            return names;
         };
-        let failed =
-            |error: AwsError| ListError { prefix: prefix.to_owned(), source: error.into() };
-        let mut children = Children::default();
         let mut marker = Some(Marker::default());
         while let Some(from) = marker {
-            let page = match self.version_page(prefix, from, Some("/")).await {
-                Ok(page) => page,
-                Err(error) => return versions.refuse(error).map(|()| None).map_err(failed),
-            };
-            let folders = page.common_prefixes().iter().filter_map(|folder| folder.prefix());
-            children.folders.extend(folders.map(|folder| folder_name(prefix, folder)));
-            marker = next(&page);
-            children.objects.extend(keys(page).into_iter().filter_map(|key| match key {
-                ListedKey::Object(object) => Some(object),
-                ListedKey::Deleted { .. } => None,
-            }));
+            match self.version_page(prefix, from, Some("/")).await {
+                Ok(page) => {
+                    let folders = page.common_prefixes().iter().filter_map(|it| it.prefix());
+                    names.extend(folders.map(|folder| folder_name(prefix, folder)));
+                    marker = next(&page);
+                }
+                Err(error) => {
+                    versions.fail(&error);
+                    break;
+                }
+            }
         }
-        Ok(Some(children))
+        names
     }
 
-    /// All keys below a prefix in their order, from after a key on.
-    pub(super) fn list_with_deleted(
+    /// The keys below a prefix whose newest version is a delete marker, in their order,
+    /// from after a key on; up to where versions cannot be listed.
+    pub(super) fn list_deleted(
         &self,
         prefix: &str,
         start_after: Option<String>,
-    ) -> BoxStream<'static, Result<ListedKey, ListError>> {
-        let source = self.clone();
-        let prefix = prefix.to_owned();
+    ) -> BoxStream<'static, ListedKey> {
+        let (source, prefix) = (self.clone(), prefix.to_owned());
         let marker = Marker { key: start_after, version: None };
-        let pages = stream::try_unfold(Some(marker), move |marker| {
+        let pages = stream::unfold(Some(marker), move |marker| {
             let (source, prefix) = (source.clone(), prefix.clone());
             async move {
-                let Some(marker) = marker else { return Ok(None) };
-                let after = marker.key.clone();
-                match source.version_page(&prefix, marker, None).await {
+                let versions = source.versions.as_ref().filter(|it| !it.has_failed())?;
+                match source.version_page(&prefix, marker?, None).await {
                     Ok(page) => {
                         let next = next(&page);
-                        let keys: VecDeque<_> = keys(page).into_iter().map(Ok).collect();
-                        Ok(Some((stream::iter(keys).boxed(), next)))
+                        Some((stream::iter(deleted(page)), next))
                     }
                     Err(error) => {
-                        let failed = |error: AwsError| ListError {
-                            prefix: prefix.clone(),
-                            source: error.into(),
-                        };
-                        if let Some(versions) = &source.versions {
-                            versions.refuse(error).map_err(failed)?;
-                        }
-                        let rest = source.list(&prefix, after).map_ok(ListedKey::Object).boxed();
-                        Ok(Some((rest, None)))
+                        versions.fail(&error);
+                        None
                     }
                 }
             }
         });
-        pages.try_flatten().boxed()
+        pages.flatten().boxed()
     }
 
     async fn version_page(
@@ -144,9 +123,8 @@ impl S3Source {
             .await
             .at(clients, ACTION)?;
         // A page that names no next one, and says that there is one, was cut.
-        if page.is_truncated() == Some(true) && page.next_key_marker().is_none()
-            || page.is_truncated().is_none()
-        {
+        let is_cut = page.is_truncated() == Some(true) && page.next_key_marker().is_none();
+        if is_cut || page.is_truncated().is_none() {
             return Err(clients.malformed(ACTION, "a listing of versions that was cut"));
         }
         Ok(page)
@@ -160,21 +138,13 @@ fn next(page: &ListObjectVersionsOutput) -> Option<Marker> {
     })
 }
 
-/// The newest versions of a page, in the order of their keys: objects and delete markers
-/// are listed apart.
-fn keys(page: ListObjectVersionsOutput) -> Vec<ListedKey> {
-    let is_newest = |is_latest: Option<bool>| is_latest == Some(true);
-    let objects = page.versions.unwrap_or_default().into_iter().filter_map(|version| {
-        let size_bytes = version.size.unwrap_or_default().unsigned_abs();
-        let key = version.key.filter(|_| is_newest(version.is_latest))?;
-        Some(ListedKey::Object(ListedObject { key, size_bytes }))
-    });
-    let deleted = page.delete_markers.unwrap_or_default().into_iter().filter_map(|marker| {
+/// The keys of a page whose newest version is a delete marker.
+fn deleted(page: ListObjectVersionsOutput) -> Vec<ListedKey> {
+    let markers = page.delete_markers.unwrap_or_default().into_iter();
+    let newest = markers.filter(|marker| marker.is_latest == Some(true));
+    let keys = newest.filter_map(|marker| {
         let at = marker.last_modified.and_then(|at| Timestamp::from_second(at.secs()).ok());
-        let key = marker.key.filter(|_| is_newest(marker.is_latest))?;
-        Some(ListedKey::Deleted { key, at })
+        Some(ListedKey::Deleted { key: marker.key?, at })
     });
-    let mut keys: Vec<ListedKey> = objects.chain(deleted).collect();
-    keys.sort_by(|a, b| a.key().cmp(b.key()));
-    keys
+    keys.collect()
 }
