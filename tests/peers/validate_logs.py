@@ -469,7 +469,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     def listing(self, bucket, objects, query):
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
-        after = query.get("marker") or query.get("start-after") or ""
+        after = query.get("marker") or query.get("start-after") or query.get("key-marker") or ""
         contents, folders = [], []
         for key in sorted(objects):
             rest = key[len(prefix):]
@@ -483,6 +483,13 @@ class Server(http.server.BaseHTTPRequestHandler):
         lines = [f"<Contents><Key>{escape(key)}</Key><LastModified>{stamp(START)}</LastModified><ETag>\"0\"</ETag>"
                  f"<Size>{len(objects[key][0])}</Size><StorageClass>STANDARD</StorageClass></Contents>" for key in contents]
         lines += [f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>" for folder in folders]
+        if "versions" in query:
+            # A bucket without versions: each object is its only one, and nothing is marked deleted.
+            lines = [line.replace("Contents>", "Version>").replace("<LastModified>", "<IsLatest>true</IsLatest><LastModified>")
+                     for line in lines]
+            return self.answer(200, '<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+                               f"<Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix><MaxKeys>100000</MaxKeys>"
+                               f"<IsTruncated>false</IsTruncated>{''.join(lines)}</ListVersionsResult>")
         self.answer(200, '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
                     f"<Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix><KeyCount>{len(contents)}</KeyCount><MaxKeys>100000</MaxKeys>"
                     f"<IsTruncated>false</IsTruncated>{''.join(lines)}</ListBucketResult>")
