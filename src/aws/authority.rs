@@ -4,7 +4,7 @@ use super::Clients;
 
 /// Permission to change something in AWS.
 ///
-/// Whoever calls [`Self::granted`] states that the user asked for the change and confirmed
+/// The caller of [`Self::granted`] states that the user asked for the change and confirmed
 /// it. What only reads never holds one, and without one no client can write.
 #[derive(Debug)]
 pub struct WriteAuthority(());

@@ -74,7 +74,7 @@ pub(super) const TRAIL_TAGS: Check = Check {
     id: "trail-tags",
     title: "the declared tags are on the trail",
     severity: Severity::Low,
-    why: "Tags tell whose a resource is, and who pays for it.",
+    why: "Tags state the owner and the cost center of a resource.",
     fix: "orgtrail drift --fix",
     resources: &["trail/tags"],
     mappings: &[Mapping { framework: Framework::SecurityHub, id: "CloudTrail.9" }],
@@ -173,7 +173,7 @@ pub(super) const BUCKET_ACCESS_LOGGING: Check = Check {
     id: "bucket-access-logging",
     title: "who reads and writes the archive is itself recorded",
     severity: Severity::Medium,
-    why: "S3 access logs tell who read the logs.",
+    why: "S3 access logs record who read the logs.",
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/access-logging", "access-log-bucket"],
     mappings: &[

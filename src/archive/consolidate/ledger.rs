@@ -27,7 +27,7 @@ use crate::{
 pub(crate) const MAX_STORED_BYTES: u64 = 64 << 20;
 
 /// How many records are read back at most to find the end of the last finished run:
-/// anyone who can write below `orgtrail/` can put any number of others behind it.
+/// anyone who can write below `orgtrail/` can add any number of records after it.
 const MAX_READ_BACK: usize = 64;
 
 /// The run records of one archive.

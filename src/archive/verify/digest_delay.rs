@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-/// After this time a digest that is not there is missing.
+/// After this time a digest counts as missing.
 const DUE_AFTER: SignedDuration = SignedDuration::from_hours(2);
 
 /// A delivery that CloudTrail reports this much later than the end of a digest's hour is

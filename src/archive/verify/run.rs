@@ -282,7 +282,8 @@ pub async fn verify(
     let mut missing = (Vec::new(), Vec::new());
     tokio::select! {
         found = expected::missing(&request, &reports, &limits, &progress) => missing = found,
-        () = stop.requested() => {}
+        // What was not asked is not proven.
+        () = stop.requested() => missing.1.push(Finding::new(FindingKind::NotVerified)),
     }
     let (absent, mut unknown) = missing;
     reports.extend(absent);

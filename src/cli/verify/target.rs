@@ -381,8 +381,8 @@ fn is_of_archive(config: &Config, bucket: &BucketName) -> bool {
 /// The longest list of public keys that is read. Units: bytes.
 const LONGEST_KEYS: u64 = 64 << 20;
 
-/// Whether the trail that a bundle names as the organization's is the one that whoever
-/// verifies it names, or the configuration.
+/// Whether the trail that a bundle names as the organization's is the one that the user
+/// or the configuration names.
 fn is_confirmed(trail: &DeclaredTrail, what: &What, context: &Context) -> bool {
     if let Some(arn) = &what.declared_trail {
         return arn.resource_name() == trail.name.as_str()

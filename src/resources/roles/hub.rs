@@ -47,8 +47,8 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
             "ListAlarmTopics",
             ["sns:ListSubscriptionsByTopic"],
             [format!("arn:{}:sns:*:*:*", scope.partition())],
-            "Checks that somebody receives each alarm on the trail's events: the alarms of \
-             others notify topics that are not known in advance.",
+            "Checks that each alarm on the trail's events has a subscriber: alarms that orgtrail \
+             did not create notify topics that are not known in advance.",
         ),
         Grant::new(
             "ListLogGroups",
@@ -60,7 +60,7 @@ pub(super) fn grants(scope: &Scope<'_>) -> Vec<Grant> {
             "ReadAlarms",
             ["cloudwatch:DescribeAlarms"],
             [scope.at_home("cloudwatch", "alarm:*")],
-            "Checks which alarms there are: those of others are not known in advance.",
+            "Lists the alarms: those that orgtrail did not create are not known in advance.",
         ),
     ];
     grants.extend(service_linked_role(scope));
@@ -253,7 +253,7 @@ fn alarms(scope: &Scope<'_>) -> Grant {
     )
 }
 
-/// Assuming the hub role, by whoever starts orgtrail outside of the management account.
+/// Assuming the hub role, for a caller outside of the management account.
 pub(super) fn assume_hub(hub: &str) -> Grant {
     Grant::new(
         "AssumeHub",
