@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::trust::{lines_to_add, tell_unauthenticated, trust};
 use super::verify::{Target, What, checked};
-use super::{CliError, Context, Exit, Explain, Format, consolidate};
+use super::{OpError, Context, Outcome, Explain, Format, consolidate};
 use crate::archive::accept::{
     AcceptError, Acceptance, AcceptanceRecord, Acceptances, Accepting, Written, accept,
 };
@@ -47,7 +47,7 @@ Examples:
       --contradicts-digest --yes
   orgtrail accept --list
 
-Exit code 12 if there is no finding about the object, or if it contradicts its digest
+Outcome code 12 if there is no finding about the object, or if it contradicts its digest
 and `--contradicts-digest` is not given. `--list` exits with 14 if a record is not
 authenticated.")]
 pub(crate) struct Args {
@@ -79,7 +79,7 @@ fn reason(text: &str) -> Result<String, String> {
     }
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let Args { key: Some(key), reason: Some(reason), contradicts_digest, list: false } = args
     else {
         return list(context).await;
@@ -93,9 +93,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let found = findings(&key, prefix.as_deref(), context).await?;
     let is_quarantined = refused_key(prefix.as_deref(), &key).is_some();
     if found.is_empty() && !is_quarantined {
-        return Err(CliError::new(
+        return Err(OpError::new(
             format!("nothing to accept: verification finds nothing against `{}`", plain(&key)),
-            Exit::Refused,
+            Outcome::Refused,
         ));
     }
     for finding in &found {
@@ -106,9 +106,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     let contradicts = found.iter().any(|finding| finding.kind.contradicts_digest());
     if contradicts && !contradicts_digest {
-        return Err(CliError::new(
+        return Err(OpError::new(
             format!("`{}` contradicts its digest: it is not what CloudTrail wrote", plain(&key)),
-            Exit::Refused,
+            Outcome::Refused,
         )
         .with_hint("`--contradicts-digest` accepts that too"));
     }
@@ -123,9 +123,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     // What was shown is what is accepted: it may have changed under the prompt.
     let now = current(&target, &key).await?;
     if (&now.version_id, &now.sha256) != (&object.version_id, &object.sha256) {
-        return Err(CliError::new(
+        return Err(OpError::new(
             format!("nothing was written: `{}` changed while the prompt waited", plain(&key)),
-            Exit::Refused,
+            Outcome::Refused,
         )
         .with_hint("run the same command again"));
     }
@@ -168,7 +168,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     if locked_until.is_none() {
         context.out.warn("the record is not locked: the archive has no default retention");
     }
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }
 
 /// An object as it is now.
@@ -181,19 +181,19 @@ struct Current {
 async fn current(
     target: &crate::archive::consolidate::copy::Target,
     key: &str,
-) -> Result<Current, CliError> {
+) -> Result<Current, OpError> {
     let get = target.clients.s3().get_object().bucket(target.bucket.as_str()).key(key).send().await;
     let got = match get.at(&target.clients, "s3:GetObject") {
         Ok(got) => got,
         Err(error) if error.is_not_found() => {
             let message = format!("s3://{} has no object `{}`", target.bucket, plain(key));
-            return Err(CliError::usage(message)
+            return Err(OpError::usage(message)
                 .with_hint("`orgtrail verify` and `orgtrail consolidate` name the keys"));
         }
         Err(error) => return Err(error.into()),
     };
     let version_id = got.version_id.clone();
-    let body = got.body.collect().await.map_err(|error| CliError::new(error, Exit::Incomplete))?;
+    let body = got.body.collect().await.map_err(|error| OpError::new(error, Outcome::Incomplete))?;
     let body = body.into_bytes();
     Ok(Current { version_id, sha256: sha256_hex(&body), size_bytes: body.len() as u64 })
 }
@@ -203,7 +203,7 @@ async fn findings(
     key: &str,
     prefix: Option<&str>,
     context: &Context,
-) -> Result<Vec<Finding>, CliError> {
+) -> Result<Vec<Finding>, OpError> {
     let subject = refused_key(prefix, key).unwrap_or(key);
     let (selection, window) = around(subject);
     let target = Target::open(None, &What::default(), context).await?;
@@ -239,14 +239,14 @@ fn around(key: &str) -> (Selection, Window) {
 async fn locked_until(
     target: &crate::archive::consolidate::copy::Target,
     key: &str,
-) -> Result<Option<Timestamp>, CliError> {
+) -> Result<Option<Timestamp>, OpError> {
     let head = target.clients.s3().head_object().bucket(target.bucket.as_str()).key(key);
     let head = head.send().await.at(&target.clients, "s3:GetObject")?;
     let until = head.object_lock_retain_until_date();
     Ok(until.and_then(|until| Timestamp::from_second(until.secs()).ok()))
 }
 
-async fn list(context: &Context) -> Result<Exit, CliError> {
+async fn list(context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
     let aws = context.aws(&config).await?;
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
@@ -285,9 +285,9 @@ async fn list(context: &Context) -> Result<Exit, CliError> {
     }
     let is_whole = all.unreadable.is_empty() && not_counted.is_empty();
     Ok(match (all.faults.is_empty(), is_whole) {
-        (false, _) => Exit::IntegrityFailure,
-        (true, false) => Exit::Incomplete,
-        (true, true) => Exit::Clean,
+        (false, _) => Outcome::IntegrityFailure,
+        (true, false) => Outcome::Incomplete,
+        (true, true) => Outcome::Clean,
     })
 }
 
@@ -329,10 +329,10 @@ impl Explain for AcceptError {
         }
     }
 
-    fn exit(&self) -> Exit {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Contended(_) | Self::Unreadable { .. } | Self::Mac(_) => Exit::Incomplete,
-            Self::Aws(_) | Self::Encode(_) => Exit::Unexpected,
+            Self::Contended(_) | Self::Unreadable { .. } | Self::Mac(_) => Outcome::Incomplete,
+            Self::Aws(_) | Self::Encode(_) => Outcome::Unexpected,
         }
     }
 }

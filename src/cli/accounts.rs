@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{CliError, Context, Exit, Format};
+use super::{OpError, Context, Outcome, Format};
 use crate::{
     aws::ErrorKind,
     org::{Entry, Organization, Surveyed, survey},
@@ -23,10 +23,10 @@ Examples:
   orgtrail accounts
   orgtrail accounts --format json | jq '.accounts[] | select(.access.status == \"failed\")'
 
-Exit code 14 if the role of an account could not be assumed.")]
+Outcome code 14 if the role of an account could not be assumed.")]
 pub(super) struct Args {}
 
-pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
     let aws = context.aws_of_plan(&config).await?;
     let declared = &config.organization;
@@ -37,7 +37,7 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError
     bar.finish_and_clear();
     let summary = Summary::of(&accounts);
     let complete = summary.failed == 0 && !context.stop.is_requested();
-    let exit = if complete { Exit::Clean } else { Exit::Incomplete };
+    let exit = if complete { Outcome::Clean } else { Outcome::Incomplete };
     match context.format {
         Format::Json => context.document(Report::new(&organization, &accounts))?,
         Format::Text => {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use super::ending::unless_stopped;
 use super::plan_file::{check_fresh, open};
 use super::provision::{Looked, PlanOptions, exit_of};
-use super::{CliError, Context, Exit, Format};
+use super::{OpError, Context, Outcome, Format};
 use crate::plan::apply::{Outcome, Stale, StepResult, apply_until, settle};
 use crate::plan::{Confirmation, plan};
 use crate::report::contract::ApplyReport;
@@ -66,7 +66,7 @@ impl Confirmations {
     }
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     if let Some(path) = &args.plan {
         context.warn_of_others(path);
     }
@@ -97,9 +97,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let failed = results.iter().any(|result| result.outcome != Outcome::Done);
     let refused = results.iter().any(|result| matches!(result.outcome, Outcome::Refused { .. }));
     Ok(match exit_of(&left) {
-        _ if refused => Exit::Refused,
-        _ if stopped => Exit::Incomplete,
-        Exit::ChangesPending if failed => Exit::Incomplete,
+        _ if refused => Outcome::Refused,
+        _ if stopped => Outcome::Incomplete,
+        Outcome::ChangesPending if failed => Outcome::Incomplete,
         exit => exit,
     })
 }
@@ -138,7 +138,7 @@ pub(super) async fn carry_out(
     confirmations: Confirmations,
     context: &Context,
     ask: bool,
-) -> Result<Vec<StepResult>, CliError> {
+) -> Result<Vec<StepResult>, OpError> {
     let confirmed = confirmations.given();
     looked.plan.check_permitted(&confirmed)?;
     let writes = looked.plan.steps.iter().filter(|step| step.action.writes()).count();

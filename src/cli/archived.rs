@@ -3,7 +3,7 @@
 
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::{CliError, Context};
+use super::{OpError, Context};
 use crate::{
     archive::consolidate::restore::{Held, Tier},
     cost::prices,
@@ -30,7 +30,7 @@ impl From<RestoreTier> for Tier {
 
 /// Says it, with what is left to be started priced by each tier; whether there was
 /// any.
-pub(super) fn tell(context: &Context, held: &Held) -> Result<bool, CliError> {
+pub(super) fn tell(context: &Context, held: &Held) -> Result<bool, OpError> {
     let mut startable = false;
     for (class, sum) in &held.0 {
         let class = class.as_str();

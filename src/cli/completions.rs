@@ -1,6 +1,6 @@
 use clap::CommandFactory;
 
-use super::{Cli, CliError, Context, Exit};
+use super::{Cli, OpError, Context, Outcome};
 
 /// Print a shell completion script
 #[derive(Debug, clap::Args)]
@@ -15,9 +15,9 @@ pub(crate) struct Args {
 }
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "orgtrail", &mut script);
     context.out.data(String::from_utf8_lossy(&script))?;
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }

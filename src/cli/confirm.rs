@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use super::ending::unless_stopped;
 use super::output::shown;
-use super::{CliError, Context, Exit};
+use super::{OpError, Context, Outcome};
 
 impl Context {
     /// Goes on only with a yes: `--yes`, or the person's answer where there is
@@ -13,18 +13,18 @@ impl Context {
     /// # Errors
     /// Nobody is there to ask: usage. The answer was no: refused. A signal came:
     /// incomplete. Nothing has been written.
-    pub(crate) fn confirm(&self, question: &str) -> Result<(), CliError> {
+    pub(crate) fn confirm(&self, question: &str) -> Result<(), OpError> {
         if self.yes {
             return Ok(());
         }
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return Err(CliError::usage(format!("nobody is there to ask: {question}"))
+            return Err(OpError::usage(format!("nobody is there to ask: {question}"))
                 .with_hint("`--yes` answers every question with yes"));
         }
         if let Some(identity) = self.identity() {
             self.out.warn(identity);
         }
-        let unasked = |error: std::io::Error| CliError::new(error, Exit::Unexpected);
+        let unasked = |error: std::io::Error| OpError::new(error, Outcome::Unexpected);
         write!(anstream::stderr().lock(), "{} [y/N] ", shown(question)).map_err(unasked)?;
         // A signal ends the question: the thread that waits for the answer is left.
         let answer = tokio::task::spawn_blocking(|| {
@@ -39,10 +39,10 @@ impl Context {
     }
 }
 
-fn answered(answer: &str) -> Result<(), CliError> {
+fn answered(answer: &str) -> Result<(), OpError> {
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
-        _ => Err(CliError::new("declined; nothing was written", Exit::Refused)),
+        _ => Err(OpError::new("declined; nothing was written", Outcome::Refused)),
     }
 }
 
@@ -56,7 +56,7 @@ mod tests {
             assert!(answered(answer).is_ok(), "{answer:?}");
         }
         for answer in ["", "\n", "n\n", "yep\n", "ye\n"] {
-            assert_eq!(answered(answer).unwrap_err().exit(), Exit::Refused, "{answer:?}");
+            assert_eq!(answered(answer).unwrap_err().outcome(), Outcome::Refused, "{answer:?}");
         }
     }
 }

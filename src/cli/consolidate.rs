@@ -11,7 +11,7 @@ use jiff::{Timestamp, civil::Date};
 pub(super) use self::done::Done;
 use self::done::count;
 use super::ending::{Interrupted, unless_ended, unless_stopped};
-use super::{CliError, Context, Exit, Format, archived::RestoreTier, copying, sources};
+use super::{OpError, Context, Outcome, Format, archived::RestoreTier, copying, sources};
 use crate::{
     archive::{
         authenticity::Trust,
@@ -64,8 +64,8 @@ Examples:
   orgtrail consolidate --yes --source 's3://legacy-*'
   orgtrail consolidate --yes --restore --restore-tier bulk
 
-Exit code 0 only if every source is in the archive, except sources whose buckets were
-deleted. Exit code 14 if objects conflict, failed, do not match their keys or must be
+Outcome code 0 only if every source is in the archive, except sources whose buckets were
+deleted. Outcome code 14 if objects conflict, failed, do not match their keys or must be
 restored first, if a source was unreadable, or if the public keys could not be saved.
 On Ctrl-C or SIGTERM it finishes what is in flight and writes the record (14); a
 second signal stops it immediately (14).")]
@@ -185,7 +185,7 @@ impl From<CopyWay> for ServerSide {
     }
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let done = once(&args, context).await?;
     match context.format {
         Format::Json => context.document(done.document())?,
@@ -194,22 +194,22 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             done.tell(context)?;
         }
     }
-    Ok(done.exit())
+    Ok(done.outcome())
 }
 
 /// Consolidates once, with a yes to the question before anything is written.
-pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliError> {
+pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, OpError> {
     if let (Some(since), Some(until)) = (args.since, args.until)
         && since > until
     {
-        return Err(CliError::usage(format!("`--since {since}` is after `--until {until}`"))
+        return Err(OpError::usage(format!("`--since {since}` is after `--until {until}`"))
             .with_hint("both days are among those that are looked at"));
     }
     let config = context.config()?;
     let first = async {
         let aws = context.aws(&config).await?;
         let sought = Sought::seek(args, context, &aws, &config).await?;
-        Ok::<_, CliError>((aws, sought))
+        Ok::<_, OpError>((aws, sought))
     };
     let (aws, mut sought) = unless_stopped(context, Box::pin(first)).await??;
     if !args.dry_run && !sought.located.readable.is_empty() {
@@ -297,7 +297,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, CliErro
             let target = WriteTarget::new(archive.target.clone(), authority);
             save_keys(&aws, &config, &archive, &target, run.now, &mut report).await;
         }
-        Ok::<_, CliError>(report)
+        Ok::<_, OpError>(report)
     };
     let ended = tokio::select! {
         ended = unless_ended(context, Box::pin(work)) => ended,
@@ -338,7 +338,7 @@ impl Sought {
         context: &Context,
         aws: &Aws,
         config: &Config,
-    ) -> Result<Self, CliError> {
+    ) -> Result<Self, OpError> {
         let legacy = sources::find(context, aws, config).await?;
         let mut selected = discover::selected(&legacy.found.trails, config);
         let known = sources::buckets(&selected);
@@ -347,7 +347,7 @@ impl Sought {
             .filter(|source| args.source.is_empty() || matches_any(&args.source, &source.name()))
             .collect();
         if !args.source.is_empty() && found.is_empty() {
-            return Err(CliError::usage(format!("no source matches {}", args.source.join(", ")))
+            return Err(OpError::usage(format!("no source matches {}", args.source.join(", ")))
                 .with_hint("`orgtrail sources` lists them"));
         }
         let located = sources::located(aws, config, Some(&legacy.organization), found).await;
@@ -356,7 +356,7 @@ impl Sought {
 
     /// Whether the sources, their owners and the accounts that they speak for are still
     /// those that were shown.
-    fn check_unchanged(&self, now: &Self) -> Result<(), CliError> {
+    fn check_unchanged(&self, now: &Self) -> Result<(), OpError> {
         let (shown, now) = (&self.located.readable, &now.located.readable);
         let beyond = |one: &[Source], other: &[Source]| -> Vec<String> {
             one.iter().filter(|it| !other.contains(it)).map(Source::name).collect()

@@ -1,10 +1,15 @@
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use super::config::lines;
-use super::sign_in::SignedIn;
-use super::{CliError, Exit, Explain, Output};
+use jiff::Timestamp;
+
+use super::watch::Watcher;
+use super::{OpError, Outcome, Output};
+use crate::aws::{Pacing, Propagation};
 use crate::config::{Config, ConfigError, Environment, Loaded};
-use crate::local_file::is_writable_by_others;
+use crate::ops::{Connection, Env, Session, config_findings};
+use crate::report::contract::Document;
 use crate::stop::Stop;
 
 /// How results are printed.
@@ -47,16 +52,16 @@ impl Rendering {
     }
 }
 
-/// What every command is handed: the global options, and where to print.
+/// The global options, and where to print.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// The config file's path.
+    /// The path of the configuration file.
     pub config_path: PathBuf,
     /// How results are printed.
     pub format: Format,
     /// The same, for commands that know more than text and JSON.
     pub rendering: Rendering,
-    /// Whether calls may go unencrypted to endpoints that are not on this machine.
+    /// Whether calls to endpoints on other machines may be unencrypted.
     pub allow_plain_http: bool,
     /// Whether questions are answered with yes.
     pub yes: bool,
@@ -70,67 +75,105 @@ pub struct Context {
     /// read is unreadable.
     pub(crate) reads_only: bool,
     /// Who the command is signed in as.
-    pub(super) signed_in: SignedIn,
+    pub(super) session: Session,
+    /// The environment of operations with the configuration, once it was loaded.
+    pub(super) env: OnceLock<Env>,
 }
 
 impl Context {
-    /// Warns where others than its owner can change a file that decides what is done or
-    /// proven.
-    pub(super) fn warn_of_others(&self, path: &std::path::Path) {
-        if is_writable_by_others(path) {
-            self.out.warn(format_args!(
-                "warning: others can change `{}`: take their right to write (chmod go-w)",
-                path.display()
-            ));
-        }
-    }
-
-    /// The config, checked; its warnings go to the person.
-    pub fn config(&self) -> Result<Config, CliError> {
-        Ok(self.load_warning()?.config)
-    }
-
-    /// The config with its warnings and origins.
+    /// The configuration with its warnings and origins.
     pub(super) fn load(&self) -> Result<Loaded, ConfigError> {
         Loaded::from_file(&self.config_path, &self.environment)
     }
 
-    pub(super) fn load_warning(&self) -> Result<Loaded, CliError> {
-        let loaded = self.load()?;
-        self.set_overrides(&loaded.origins);
-        if !loaded.warnings.is_empty() {
-            self.out.note(lines(&self.config_path, &loaded.warnings));
+    /// What operations are given. Loads the configuration once, and prints its warnings.
+    pub(super) fn env(&self) -> Result<Env, OpError> {
+        if let Some(env) = self.env.get() {
+            return Ok(env.clone());
         }
-        Ok(loaded)
+        let config = self.load().map(|loaded| self.noted(loaded));
+        let env = self.env_of_caller()?.with_config(config);
+        Ok(self.env.get_or_init(|| env).clone())
+    }
+
+    /// The same without a configuration.
+    pub(super) fn env_of_caller(&self) -> Result<Env, OpError> {
+        let connection = Connection {
+            pacing: self.pacing()?,
+            propagation: self.propagation()?,
+            allow_plain_http: self.allow_plain_http,
+        };
+        let env = Env::new(connection, local_now)
+            .with_stop(self.stop.clone())
+            .with_progress(Arc::new(Watcher::new(self.out, self.format)))
+            .in_session(self.session.clone());
+        Ok(if self.reads_only { env.read_only() } else { env })
+    }
+
+    /// The configuration, whose warnings are printed.
+    pub(super) fn config(&self) -> Result<Config, OpError> {
+        self.env()?.config().cloned()
+    }
+
+    fn noted(&self, loaded: Loaded) -> Config {
+        self.session.set_overrides(&loaded.origins, &self.environment, &self.config_path);
+        if !loaded.warnings.is_empty() {
+            self.out.note(config_findings(&self.config_path, &loaded.warnings));
+        }
+        loaded.config
+    }
+
+    /// The first lines of a report for people: as whom and where it was made.
+    pub(crate) fn head(&self) -> Result<(), OpError> {
+        match self.session.head_lines() {
+            lines if lines.is_empty() => Ok(()),
+            lines => self.out.data(lines.join("\n")),
+        }
+    }
+
+    /// Prints a document of the contract, with the session that made it.
+    pub(crate) fn document<T: Document>(&self, body: T) -> Result<(), OpError> {
+        self.out.json(&self.session.emitted(body))
+    }
+
+    /// The same as text.
+    pub(super) fn document_text<T: Document>(&self, body: T) -> Result<String, OpError> {
+        serde_json::to_string_pretty(&self.session.emitted(body))
+            .map_err(|error| OpError::new(error, Outcome::Unexpected))
+    }
+
+    /// How long to wait until a new resource takes effect:
+    /// `ORGTRAIL_PROPAGATION_SECONDS`, or two minutes.
+    fn propagation(&self) -> Result<Propagation, OpError> {
+        let name = "ORGTRAIL_PROPAGATION_SECONDS";
+        let Some(text) = self.environment.var(name).filter(|text| !text.is_empty()) else {
+            return Ok(Propagation::default());
+        };
+        match text.parse::<u32>() {
+            Ok(seconds) if seconds <= 3600 => {
+                Ok(Propagation::at_most(Duration::from_secs(seconds.into())))
+            }
+            _ => Err(OpError::usage(format!(
+                "{name} is `{text}`, expected a whole number from 0 to 3600"
+            ))),
+        }
+    }
+
+    /// Whether calls are paced. `ORGTRAIL_PACING=off` lifts the documented rates, for
+    /// endpoints that have none.
+    fn pacing(&self) -> Result<Pacing, OpError> {
+        match self.environment.var("ORGTRAIL_PACING") {
+            None | Some("" | "documented") => Ok(Pacing::Documented),
+            Some("off") => Ok(Pacing::Off),
+            Some(other) => Err(OpError::usage(format!(
+                "ORGTRAIL_PACING is `{other}`, expected `documented` or `off`"
+            ))),
+        }
     }
 }
 
-impl Explain for ConfigError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unreadable { source, .. } => Some(match source.kind() {
-                std::io::ErrorKind::NotFound => {
-                    "`orgtrail init` writes one; `--config FILE` names another".to_owned()
-                }
-                std::io::ErrorKind::IsADirectory => {
-                    "`--config` takes the file itself, not its directory".to_owned()
-                }
-                _ => "check the file's owner and mode".to_owned(),
-            }),
-            Self::NotText { .. } => Some("save the file as UTF-8".to_owned()),
-            Self::TooLarge { .. } => Some("`--config` may name the wrong file".to_owned()),
-            Self::Invalid { .. } => None,
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-
-    fn report(&self) -> Option<String> {
-        match self {
-            Self::Invalid { path, findings } => Some(lines(path, findings)),
-            _ => None,
-        }
-    }
+/// The time of this machine.
+#[expect(clippy::disallowed_methods, reason = "the command line is where time comes in")]
+fn local_now() -> Timestamp {
+    Timestamp::now()
 }

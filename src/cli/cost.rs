@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::sources;
-use super::{CliError, Context, Exit, Format, consolidate};
+use super::{OpError, Context, Outcome, Format, consolidate};
 use crate::archive::consolidate::census;
 use crate::archive::consolidate::discover::{self, Selected, Unread};
 use crate::archive::consolidate::run::Archive;
@@ -44,7 +44,7 @@ Examples:
 Without --exact, objects are counted on six days of each prefix and extrapolated to
 the other days. Noncurrent versions are not counted.
 
-Exit code 14 if an account or a bucket was unreadable.")]
+Outcome code 14 if an account or a bucket was unreadable.")]
 pub(crate) struct Args {
     /// Count every object of the archive instead of estimating.
     #[arg(long)]
@@ -108,7 +108,7 @@ impl From<&AwsError> for NotRead {
     }
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
     let aws = context.aws(&config).await?;
     let legacy = sources::find(context, &aws, &config).await?;
@@ -159,7 +159,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             }
         }
     }
-    Ok(if complete { Exit::Clean } else { Exit::Incomplete })
+    Ok(if complete { Outcome::Clean } else { Outcome::Incomplete })
 }
 
 fn keep<T>(seen: Result<T, AwsError>, unreadable: &mut Vec<NotRead>) -> Option<T> {
@@ -257,7 +257,7 @@ fn spread(days: &[Date]) -> Vec<Date> {
     (0..some).filter_map(|at| days.get(at * days.len() / some)).copied().collect()
 }
 
-fn tell(context: &Context, report: &Report) -> Result<(), CliError> {
+fn tell(context: &Context, report: &Report) -> Result<(), OpError> {
     sources::tell_missing(context, &report.missing);
     if report.duplicates.is_empty() && report.missing.is_empty() {
         context.out.note("no source is declared, and no trail but the organization's found");

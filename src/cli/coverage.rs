@@ -3,7 +3,7 @@
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::provision::PlanOptions;
-use super::{CliError, Context, Exit, Format, drift};
+use super::{OpError, Context, Outcome, Format, drift};
 use crate::aws::Seen;
 use crate::checks::{Cell, Coverage, look_at_accounts};
 use crate::report::contract::coverage::Report;
@@ -21,7 +21,7 @@ Examples:
   orgtrail coverage --format json | jq '.accounts[] | select(any(.cells[]; .state == \"uncovered\"))'")]
 pub(crate) struct Args {}
 
-pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpError> {
     let (aws, desired) = drift::declared(PlanOptions::default(), context).await?;
     let bar = drift::Bar::of(context);
     let accounts = Box::pin(look_at_accounts(&aws, &desired, aws.now(), &bar)).await;
@@ -43,13 +43,13 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError
     }
     let cells = || coverage.accounts.iter().flat_map(|account| &account.cells);
     Ok(if cells().any(|cell| matches!(cell, Cell::Uncovered { .. } | Cell::Stale { .. })) {
-        Exit::Drift
+        Outcome::Drift
     } else if context.stop.is_requested()
         || cells().any(|cell| matches!(cell, Cell::Unknown { .. }))
     {
-        Exit::Incomplete
+        Outcome::Incomplete
     } else {
-        Exit::Clean
+        Outcome::Clean
     })
 }
 

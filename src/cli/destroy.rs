@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use super::apply::{stopped_at, tell};
 use super::ending::unless_stopped;
 use super::provision::{Looked, PlanOptions};
-use super::{CliError, Context, Exit, Format};
+use super::{OpError, Context, Outcome, Format};
 use crate::plan::Plan;
 use crate::plan::apply::{Outcome, StepResult};
 use crate::plan::destroy::{Remains, destroy_until, plan_destroy, remains};
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     options: PlanOptions,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let looked = unless_stopped(context, Box::pin(args.options.look(context))).await??;
     let plan = plan_destroy(&looked.desired, &looked.observed);
     let remains = remains(&looked.desired, &looked.observed);
@@ -44,9 +44,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             if let Some(identity) = context.identity() {
                 context.out.warn(identity);
             }
-            return Err(CliError::new(
+            return Err(OpError::new(
                 format!("ending the trail `{name}` is not confirmed"),
-                Exit::Refused,
+                Outcome::Refused,
             )
             .with_hint(format!(
                 "look with `orgtrail destroy --dry-run`, then add --confirm-trail {name}"
@@ -71,13 +71,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let unreadable = plan.has_unreadable() || remains.iter().any(|one| one.unreadable);
     let refused = results.iter().any(|result| matches!(result.outcome, Outcome::Refused { .. }));
     Ok(if refused {
-        Exit::Refused
+        Outcome::Refused
     } else if failed || unreadable || stopped {
-        Exit::Incomplete
+        Outcome::Incomplete
     } else if args.dry_run && writes {
-        Exit::ChangesPending
+        Outcome::ChangesPending
     } else {
-        Exit::Clean
+        Outcome::Clean
     })
 }
 

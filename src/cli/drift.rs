@@ -10,7 +10,7 @@ use super::ending::unless_stopped;
 use super::explain::chosen;
 use super::output_path::{check_writable, replace};
 use super::provision::{Looked, PlanOptions};
-use super::{CliError, Context, Exit, Explain, Rendering};
+use super::{OpError, Context, Outcome, Explain, Rendering};
 use crate::aws::Aws;
 use crate::checks::{CATALOGUE, Facts, Finding, PLAN_EMPTY, Progress, Run, Severity, Verdict};
 use crate::local_file;
@@ -34,7 +34,7 @@ Examples:
   orgtrail drift --format json > today.json && orgtrail drift --baseline today.json
   orgtrail drift --check bucket-tls-only --check key-rotation --fix")]
 pub(crate) struct Args {
-    /// Exit with 11 or 14 only for findings of this severity or higher.
+    /// Outcome with 11 or 14 only for findings of this severity or higher.
     #[arg(long, value_name = "SEVERITY", value_enum, default_value = "low")]
     fail_on: Severity,
 
@@ -73,7 +73,7 @@ pub(super) fn format_of(rendering: Rendering) -> Option<Format> {
     Format::from_str(rendering.to_possible_value()?.get_name(), false).ok()
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let checks = chosen(&args.check)?;
     let format = format_of(context.rendering).unwrap_or(Format::Text);
     // Before anything is asked of AWS.
@@ -85,7 +85,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     if let Some(earlier) = earlier.as_ref().filter(|run| run.organization != *desired.org_id()) {
         let (found, wanted) = (&earlier.organization, desired.org_id());
         let message = format!("the baseline is of organization {found}, expected {wanted}");
-        return Err(CliError::usage(message).with_hint("name a report of this organization"));
+        return Err(OpError::usage(message).with_hint("name a report of this organization"));
     }
     let look = async |desired: Desired| {
         let bar = Bar::of(context);
@@ -118,7 +118,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
 }
 
 /// A report that says as whom it was made, where its format has a place for that.
-fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, CliError> {
+fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, OpError> {
     let text = render(format, run, &context.override_lines())?;
     let head = context.head_lines();
     if head.is_empty() {
@@ -136,12 +136,12 @@ fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, CliE
 }
 
 /// What a run comes to; one that was stopped is incomplete, whatever it found.
-pub(super) fn exit_of(run: &Run, at_least: Severity, context: &Context) -> Exit {
-    if context.stop.is_requested() { Exit::Incomplete } else { exit(run, at_least) }
+pub(super) fn exit_of(run: &Run, at_least: Severity, context: &Context) -> Outcome {
+    if context.stop.is_requested() { Outcome::Incomplete } else { exit(run, at_least) }
 }
 
 /// Every check, judged once, and nothing told yet.
-pub(super) async fn once(context: &Context) -> Result<Run, CliError> {
+pub(super) async fn once(context: &Context) -> Result<Run, OpError> {
     let checks = chosen(&[])?;
     let (aws, desired) = declared(PlanOptions::default(), context).await?;
     let bar = Bar::of(context);
@@ -151,13 +151,13 @@ pub(super) async fn once(context: &Context) -> Result<Run, CliError> {
 }
 
 /// What a run comes to, of findings that are at least so grave.
-pub(super) fn exit(run: &Run, at_least: Severity) -> Exit {
+pub(super) fn exit(run: &Run, at_least: Severity) -> Outcome {
     if run.has_drift(at_least) {
-        Exit::Drift
+        Outcome::Drift
     } else if run.has_unknown(at_least) {
-        Exit::Incomplete
+        Outcome::Incomplete
     } else {
-        Exit::Clean
+        Outcome::Clean
     }
 }
 
@@ -165,7 +165,7 @@ pub(super) fn exit(run: &Run, at_least: Severity) -> Exit {
 pub(super) async fn declared(
     options: PlanOptions,
     context: &Context,
-) -> Result<(Aws, Desired), CliError> {
+) -> Result<(Aws, Desired), OpError> {
     let config = context.config()?;
     let aws = context.aws(&config).await?;
     let organization = OrganizationFacts::read(&aws, &config).await?;
@@ -202,7 +202,7 @@ async fn mend(
     facts: &Facts,
     found: &Run,
     context: &Context,
-) -> Result<bool, CliError> {
+) -> Result<bool, OpError> {
     let mut plan = plan(&facts.desired, &facts.observed);
     if !args.check.is_empty()
         && let Some(resources) = broken(&found.findings)
@@ -254,7 +254,7 @@ fn accounts(run: &Run) -> BTreeSet<crate::names::AccountId> {
 /// The longest report that is read. Units: bytes.
 const LONGEST_BASELINE: u64 = 1 << 30;
 
-fn read(path: &Path) -> Result<Run, CliError> {
+fn read(path: &Path) -> Result<Run, OpError> {
     let failed = |source| ReportError { path: path.to_owned(), doing: "reading", source };
     let text = local_file::read(path, LONGEST_BASELINE).map_err(failed)?;
     let report = contract::read::<contract::drift::Report>(&text).map_err(|error| {
@@ -270,7 +270,7 @@ fn read(path: &Path) -> Result<Run, CliError> {
                 format!("{path} is not a report of `orgtrail drift`: {}", json_fault(error))
             }
         };
-        CliError::usage(message).with_hint("save one with `orgtrail drift --format json`")
+        OpError::usage(message).with_hint("save one with `orgtrail drift --format json`")
     })?;
     Ok(report.into())
 }
@@ -299,8 +299,8 @@ struct ReportError {
 }
 
 impl Explain for ReportError {
-    fn exit(&self) -> Exit {
-        Exit::Usage
+    fn outcome(&self) -> Outcome {
+        Outcome::Usage
     }
 }
 

@@ -2,7 +2,7 @@
 
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::{CliError, Context};
+use super::{OpError, Context};
 use crate::{archive::consolidate::run::Report, cost::consolidation::Estimate};
 
 /// Says what the run would move from where, and what that takes.
@@ -10,7 +10,7 @@ pub(super) fn tell(
     context: &Context,
     report: &Report,
     estimate: &Estimate,
-) -> Result<(), CliError> {
+) -> Result<(), OpError> {
     for (source, counts) in &report.by_source {
         context.out.data(format_args!(
             "  {source}: {} objects to copy ({}), {} in the archive before",

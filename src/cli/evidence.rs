@@ -13,7 +13,7 @@ use self::pack::{NotPacked, Packer};
 use super::ending::unless_stopped;
 use super::output_path::check_writable;
 use super::verify::{Target, What, chosen, exit, window};
-use super::{CliError, Context, Exit, Format};
+use super::{OpError, Context, Outcome, Format};
 use crate::archive::bundle::{
     BundleWriter, DeclaredRoot, Followed, Manifest, PUBLIC_KEYS, RECORDS, REPORT_JSON, REPORT_TEXT,
     is_canonical,
@@ -68,10 +68,10 @@ pub(crate) struct Args {
     output: PathBuf,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     if args.from >= args.until {
         let (from, until) = (args.from, args.until);
-        return Err(CliError::usage(format!("--from {from} is not before --until {until}")));
+        return Err(OpError::usage(format!("--from {from} is not before --until {until}")));
     }
     // Refused before hours of fetching.
     if !args.output.exists() || args.output.is_symlink() {
@@ -83,7 +83,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     unless_stopped(context, Box::pin(pack(&args, context, bundle))).await?
 }
 
-async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Exit, CliError> {
+async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Outcome, OpError> {
     let target = Target::open(args.target.as_deref(), &args.what, context).await?;
     let now = target.now;
     let (source, prefix) = (Arc::clone(&target.source), target.prefix.clone());
@@ -126,7 +126,7 @@ async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Ex
     let (mut bundle, mut unpackable) = (packer.bundle, packer.unpackable);
     pack_records(&source, &mut bundle, &prefix, &mut unpackable).await?;
     let list = serde_json::to_vec_pretty(&keys.all.to_list())
-        .map_err(|error| CliError::new(error, Exit::Unexpected))?;
+        .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
     bundle.file(PUBLIC_KEYS, &list)?;
     pack_report(&mut bundle, &subject, &verification)?;
     let manifest = bundle.finish(Manifest {
@@ -178,16 +178,16 @@ fn tell(
     subject: &Subject,
     verification: &Verification,
     manifest: &Manifest,
-) -> Result<(), CliError> {
+) -> Result<(), OpError> {
     let text = serde_json::to_vec_pretty(manifest)
-        .map_err(|error| CliError::new(error, Exit::Unexpected))?;
+        .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
     let packed = evidence::Report {
         bundle: args.output.display().to_string(),
         files: manifest.files.len(),
         omitted: manifest.left_out.clone(),
         size_bytes: manifest.files.iter().map(|file| file.size_bytes).sum(),
         manifest_sha256: crate::archive::verify::digest::sha256_hex(&text),
-        proven: exit(verification.severity()) == Exit::Clean,
+        proven: exit(verification.severity()) == Outcome::Clean,
     };
     match context.format {
         Format::Json => context.document(packed),
@@ -244,7 +244,7 @@ async fn pack_records(
     bundle: &mut BundleWriter,
     prefix: &str,
     unpackable: &mut Vec<String>,
-) -> Result<(), CliError> {
+) -> Result<(), OpError> {
     let mut listed = source.list(&format!("{prefix}{RECORD_FOLDER}"), None);
     while let Some(object) = listed.try_next().await? {
         if !is_canonical(&object.key) {
@@ -262,9 +262,9 @@ fn pack_report(
     bundle: &mut BundleWriter,
     subject: &Subject,
     verification: &Verification,
-) -> Result<(), CliError> {
+) -> Result<(), OpError> {
     let json = serde_json::to_vec_pretty(&Emitted::new(Report::new(subject, verification)))
-        .map_err(|error| CliError::new(error, Exit::Unexpected))?;
+        .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
     bundle.file(REPORT_JSON, &json)?;
     bundle.file(REPORT_TEXT, verification::text(subject, verification).as_bytes())?;
     Ok(())

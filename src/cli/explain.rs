@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{CliError, Context, Exit, Format};
+use super::{OpError, Context, Outcome, Format};
 use crate::checks::{CATALOGUE, Check};
 use crate::config::nearest;
 use crate::report::contract::Emitted;
@@ -24,7 +24,7 @@ pub(crate) struct Args {
 }
 
 #[expect(clippy::unused_async, reason = "every command's entry is")]
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let checks = chosen(args.check.as_slice())?;
     match (context.format, checks.as_slice()) {
         (Format::Json, checks) => context.out.json(&Emitted::new(Catalogue::new(checks)))?,
@@ -38,11 +38,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             context.out.data(lines.join("\n"))?;
         }
     }
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }
 
 /// The checks of these ids; all where there are none.
-pub(super) fn chosen(ids: &[String]) -> Result<Vec<&'static Check>, CliError> {
+pub(super) fn chosen(ids: &[String]) -> Result<Vec<&'static Check>, OpError> {
     if ids.is_empty() {
         return Ok(CATALOGUE.to_vec());
     }
@@ -50,7 +50,7 @@ pub(super) fn chosen(ids: &[String]) -> Result<Vec<&'static Check>, CliError> {
         .map(|id| {
             CATALOGUE.iter().copied().find(|check| check.id == id).ok_or_else(|| {
                 let known: Vec<&str> = CATALOGUE.iter().map(|check| check.id).collect();
-                CliError::usage(format!("there is no check `{id}`")).with_hint(
+                OpError::usage(format!("there is no check `{id}`")).with_hint(
                     match nearest(id, &known) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => "`orgtrail explain` lists every check".to_owned(),
@@ -85,7 +85,7 @@ mod tests {
     fn a_typing_mistake_is_answered_with_the_nearest_id() {
         let error = chosen(&["trail-is-loging".to_owned()]).unwrap_err();
         assert!(error.render().contains("did you mean `trail-is-logging`?"), "{}", error.render());
-        assert_eq!(error.exit(), Exit::Usage);
+        assert_eq!(error.outcome(), Outcome::Usage);
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 
-use super::{Cli, CliError, Context, Exit, Explain};
+use super::{Cli, OpError, Context, Outcome, Explain};
 
 /// Print the man page, or write one for each command
 #[derive(Debug, clap::Args)]
@@ -17,16 +17,16 @@ pub(crate) struct Args {
 }
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let mut command = Cli::command();
     command.build();
     let Some(dir) = args.out else {
         context.out.data(String::from_utf8_lossy(&page(&command)?))?;
-        return Ok(Exit::Clean);
+        return Ok(Outcome::Clean);
     };
     std::fs::create_dir_all(&dir).map_err(|source| ManError { path: dir.clone(), source })?;
     write_pages(&command, "orgtrail", &dir, context)?;
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }
 
 fn write_pages(
@@ -34,7 +34,7 @@ fn write_pages(
     name: &str,
     dir: &Path,
     context: &Context,
-) -> Result<(), CliError> {
+) -> Result<(), OpError> {
     let path = dir.join(format!("{name}.1"));
     let page = page(&command.clone().name(name.to_owned()))?;
     std::fs::write(&path, page).map_err(|source| ManError { path: path.clone(), source })?;
@@ -45,10 +45,10 @@ fn write_pages(
     Ok(())
 }
 
-fn page(command: &clap::Command) -> Result<Vec<u8>, CliError> {
+fn page(command: &clap::Command) -> Result<Vec<u8>, OpError> {
     let mut page = Vec::new();
     let man = clap_mangen::Man::new(command.clone());
-    man.render(&mut page).map_err(|error| CliError::new(error, Exit::Unexpected))?;
+    man.render(&mut page).map_err(|error| OpError::new(error, Outcome::Unexpected))?;
     Ok(page)
 }
 

@@ -1,5 +1,5 @@
 use super::sign_in::refuse_taken;
-use super::{CliError, Context, Exit};
+use super::{OpError, Context, Outcome};
 use crate::config::Config;
 use crate::config::MfaDelete as Mode;
 use crate::names::{AccountId, BucketName, Region};
@@ -36,7 +36,7 @@ struct Enable {
     code: String,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let Command::Enable(args) = args.command;
     let config = context.config()?;
     let (account, bucket, region) = target(&config)?;
@@ -45,12 +45,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let caller = aws.caller();
     if caller.account != *account || &*caller.arn.resource != "root" {
         context.out.data(runbook)?;
-        return Err(CliError::new(
+        return Err(OpError::new(
             format!(
                 "the credentials are those of {}, MFA delete needs root of account {account}",
                 caller.arn
             ),
-            Exit::Refused,
+            Outcome::Refused,
         )
         .with_hint("follow the steps above"));
     }
@@ -75,20 +75,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     mfa_delete::enable(&clients, bucket, &args.serial, &args.code).await?;
     context.out.data(format!("MFA delete of `{bucket}` is enabled, as S3 confirms"))?;
     context.out.note("delete root's access key again");
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }
 
 /// The bucket that carries MFA delete, by the declared mode.
-fn target(config: &Config) -> Result<(&AccountId, &BucketName, &Region), CliError> {
+fn target(config: &Config) -> Result<(&AccountId, &BucketName, &Region), OpError> {
     let archive = &config.archive;
     match (archive.mfa_delete, &archive.replication) {
         (Mode::Root, _) => {
             Ok((&config.organization.log_archive_account, &archive.bucket, &archive.region))
         }
         (Mode::Vault, Some(vault)) => Ok((&vault.account, &vault.bucket, &vault.region)),
-        (mode, _) => Err(CliError::new(
+        (mode, _) => Err(OpError::new(
             format!("archive.mfa_delete is `{mode}`, expected `root` or `vault`"),
-            Exit::Refused,
+            Outcome::Refused,
         )
         .with_hint("MFA delete excludes lifecycle rules, so the config has to ask for it")),
     }

@@ -2,8 +2,8 @@
 //!
 //! A command is a file `src/cli/<name>.rs` with a `#[derive(clap::Args)]
 //! pub(crate) struct Args` (its docstring is the help, its `after_help` the examples) and
-//! `pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit,
-//! CliError>`; one variant in `Command`, its arm in `Command::run`, and
+//! `pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome,
+//! OpError>`; one variant in `Command`, its arm in `Command::run`, and
 //! its place in the help in `groups.rs`.
 //! Results go through `context.out.data` or `.json`, words for people through
 //! `.note` and `.warn`; errors are returned, with their hint, by [`Explain`].
@@ -59,8 +59,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 pub use context::{Context, Format, Rendering};
-pub use error::{CliError, Explain};
-pub use exit::Exit;
+pub use error::{OpError, Explain};
+pub use exit::Outcome;
 pub use output::Output;
 
 use crate::config::Environment;
@@ -197,7 +197,7 @@ impl Command {
         }
     }
 
-    async fn run(self, context: &Context) -> Result<Exit, CliError> {
+    async fn run(self, context: &Context) -> Result<Outcome, OpError> {
         let knows = |rendering: &Rendering| match (&self, rendering) {
             (_, Rendering::Text | Rendering::Json)
             | (Self::Verify(_), Rendering::Junit | Rendering::AwsCli) => true,
@@ -211,10 +211,10 @@ impl Command {
                 .map(|word| format!("`{}`", word.get_name()))
                 .collect();
             let message = format!("`--format` is {} for this command", one_of(&words));
-            return Err(CliError::usage(message));
+            return Err(OpError::usage(message));
         }
         // Boxed, since some commands' futures are large.
-        let run: Pin<Box<dyn Future<Output = Result<Exit, CliError>> + '_>> = match self {
+        let run: Pin<Box<dyn Future<Output = Result<Outcome, OpError>> + '_>> = match self {
             #[cfg(feature = "sandbox")]
             Self::Demo(args) => Box::pin(demo::run(args, context)),
             Self::Accounts(args) => Box::pin(accounts::run(args, context)),
@@ -253,7 +253,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version too; a reader that has gone away is no error.
             let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
+            let exit = if error.use_stderr() { Outcome::Usage } else { Outcome::Clean };
             return exit.into();
         }
     };
@@ -283,13 +283,13 @@ pub fn main() -> ExitCode {
             runtime.shutdown_background();
             result
         }
-        Err(error) => Err(CliError::new(error, Exit::Unexpected)),
+        Err(error) => Err(OpError::new(error, Outcome::Unexpected)),
     };
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
             Output::error(&error);
-            error.exit().into()
+            error.outcome().into()
         }
     }
 }
@@ -352,9 +352,9 @@ Environment:
 
 Results go to standard output, everything else to standard error.
 
-Exit codes:
+Outcome codes:
 {}",
-        Exit::table()
+        Outcome::table()
     )
 }
 
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn every_exit_code_is_in_the_help() {
         let help = Cli::command().render_long_help().to_string();
-        for exit in Exit::ALL {
+        for exit in Outcome::ALL {
             let line = format!("{:>2}  {}", exit.code(), exit.meaning());
             assert!(help.contains(&line), "{line}");
         }

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write};
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
-use super::{CliError, Exit, Explain};
+use super::{OpError, Outcome, Explain};
 use crate::printable;
 
 /// Standard output for data, standard error for people.
@@ -30,19 +30,19 @@ impl Output {
     /// Data, with a newline at its end and with characters that act on a terminal
     /// escaped, as JSON escapes them: all formats are text. A reader that has gone away is no
     /// error: the command goes on and its exit code stands.
-    pub fn data(self, text: impl Display) -> Result<(), CliError> {
+    pub fn data(self, text: impl Display) -> Result<(), OpError> {
         write(printable::lines(&text.to_string()).into_owned())
     }
 
     /// Data for people, with the colours of errors, warnings and hints.
-    pub(super) fn data_in_color(text: impl Display) -> Result<(), CliError> {
+    pub(super) fn data_in_color(text: impl Display) -> Result<(), OpError> {
         write(shown(&text.to_string()))
     }
 
     /// Data as indented JSON.
-    pub fn json(self, value: &impl Serialize) -> Result<(), CliError> {
+    pub fn json(self, value: &impl Serialize) -> Result<(), OpError> {
         let text = serde_json::to_string_pretty(value)
-            .map_err(|error| CliError::new(error, Exit::Unexpected))?;
+            .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
         self.data(text)
     }
 
@@ -58,7 +58,7 @@ impl Output {
         Self::person(text);
     }
 
-    pub(super) fn error(error: &CliError) {
+    pub(super) fn error(error: &OpError) {
         Self::person(error.render());
     }
 
@@ -69,7 +69,7 @@ impl Output {
 }
 
 /// Writes to standard output, with a newline at the end.
-fn write(mut text: String) -> Result<(), CliError> {
+fn write(mut text: String) -> Result<(), OpError> {
     if !text.ends_with('\n') {
         text.push('\n');
     }

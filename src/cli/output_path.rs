@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Exit, Explain};
+use super::{Outcome, Explain};
 use crate::local_file::{self, Partial, refuse_link};
 
 /// A file that cannot be written.
@@ -19,8 +19,8 @@ impl Explain for NotWritable {
         Some("name a file in a folder that exists and can be written to, not a link".to_owned())
     }
 
-    fn exit(&self) -> Exit {
-        Exit::Usage
+    fn outcome(&self) -> Outcome {
+        Outcome::Usage
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> Result<(), NotWritable> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::CliError;
+    use super::super::OpError;
     use super::*;
 
     #[test]
@@ -100,8 +100,8 @@ mod tests {
         let below_a_file = folder.path().join("file/report.json");
         let trailing = folder.path().join("new/");
         for path in [missing, below_a_file, folder.path().to_owned(), trailing, PathBuf::new()] {
-            let error = CliError::from(check_writable(&path).unwrap_err());
-            assert_eq!(error.exit(), Exit::Usage, "{}", path.display());
+            let error = OpError::from(check_writable(&path).unwrap_err());
+            assert_eq!(error.outcome(), Outcome::Usage, "{}", path.display());
             let said = error.render();
             assert!(said.contains(&format!("`{}`", path.display())), "{said}");
         }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::output_path::check_writable;
 use super::plan_file::save;
 use super::provision::{PlanOptions, exit_of};
-use super::{CliError, Context, Exit, Format};
+use super::{OpError, Context, Outcome, Format};
 use crate::report::contract;
 
 /// Show what `apply` would change
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     options: PlanOptions,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     if let Some(path) = &args.out {
         check_writable(path)?;
     }

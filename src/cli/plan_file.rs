@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Exit, Explain};
+use super::{Outcome, Explain};
 use crate::local_file;
 use crate::plan::Plan;
 use crate::report::contract::{self, Emitted, ReadError};
@@ -58,10 +58,10 @@ impl Explain for PlanFileError {
         })
     }
 
-    fn exit(&self) -> Exit {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Stale { .. } => Exit::Refused,
-            _ => Exit::Usage,
+            Self::Stale { .. } => Outcome::Refused,
+            _ => Outcome::Usage,
         }
     }
 }
@@ -124,7 +124,7 @@ mod tests {
             error.to_string(),
             "the plan file plan.json is stale: trail changed since it was made"
         );
-        assert_eq!(error.exit(), Exit::Refused);
+        assert_eq!(error.outcome(), Outcome::Refused);
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
             std::fs::write(file.path(), text).unwrap();
             let error = open(file.path()).unwrap_err();
             assert!(matches!(error, PlanFileError::Other { .. }), "{text}");
-            assert_eq!(error.exit(), Exit::Usage);
+            assert_eq!(error.outcome(), Outcome::Usage);
         }
         assert!(matches!(open(Path::new("/nowhere/plan")), Err(PlanFileError::Io { .. })));
     }

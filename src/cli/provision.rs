@@ -1,6 +1,6 @@
 //! What `plan`, `apply` and `destroy` have in common.
 
-use super::{CliError, Context, Exit};
+use super::{OpError, Context, Outcome};
 use crate::aws::Aws;
 use crate::org::enter_archive;
 use crate::plan::{Plan, plan};
@@ -40,7 +40,7 @@ impl PlanOptions {
     }
 
     /// Reads the config, looks at AWS, and plans.
-    pub(super) async fn look(self, context: &Context) -> Result<Looked, CliError> {
+    pub(super) async fn look(self, context: &Context) -> Result<Looked, OpError> {
         let config = context.config()?;
         let aws = context.aws_of_plan(&config).await?;
         enter_archive(&aws, &config).await?;
@@ -53,14 +53,14 @@ impl PlanOptions {
 }
 
 /// The exit code that a plan asks for.
-pub(super) fn exit_of(plan: &Plan) -> Exit {
+pub(super) fn exit_of(plan: &Plan) -> Outcome {
     if plan.has_refused() {
-        Exit::Refused
+        Outcome::Refused
     } else if plan.has_unreadable() {
-        Exit::Incomplete
+        Outcome::Incomplete
     } else if plan.is_empty() {
-        Exit::Clean
+        Outcome::Clean
     } else {
-        Exit::ChangesPending
+        Outcome::ChangesPending
     }
 }

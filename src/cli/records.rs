@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{BinaryBytes, HumanCount};
 
 use super::trust::trust;
-use super::{CliError, Context, Exit, Format, consolidate};
+use super::{OpError, Context, Outcome, Format, consolidate};
 use crate::{
     archive::consolidate::{
         history::{Fault, History, PastRun, history},
@@ -27,15 +27,15 @@ Examples:
   orgtrail records
   orgtrail records --format json
 
-Exit code 13 if a record is missing or altered, or has no MAC although an earlier one
-has a valid MAC. Exit code 14 if MACs could not be checked, or if no record has one
+Outcome code 13 if a record is missing or altered, or has no MAC although an earlier one
+has a valid MAC. Outcome code 14 if MACs could not be checked, or if no record has one
 although a key is configured.")]
 pub(crate) struct Args {}
 
 /// What records without codes cannot prove.
 const NOT_AUTHENTICATED: &str = "no `records.mac_key` is declared: anyone who can write below `orgtrail/` in the archive can add a record, so that `consolidate` lists every day again and `verify` proves the logs without them";
 
-pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(_: Args, context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
     let aws = context.aws_of_member(&config).await?;
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
@@ -58,11 +58,11 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
     let lacks_all =
         mac_key.is_some() && history.before_mac_key > 0 && history.authenticated_records == 0;
     Ok(if !consistent {
-        Exit::IntegrityFailure
+        Outcome::IntegrityFailure
     } else if lacks_all || !history.unchecked.is_empty() {
-        Exit::Incomplete
+        Outcome::Incomplete
     } else {
-        Exit::Clean
+        Outcome::Clean
     })
 }
 
@@ -90,7 +90,7 @@ fn tell(
     history: &History,
     mac_key: Option<&str>,
     not_authenticated: Option<&str>,
-) -> Result<(), CliError> {
+) -> Result<(), OpError> {
     if history.runs.is_empty() {
         context.out.note("no run has left a record");
     } else {

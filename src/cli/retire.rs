@@ -14,7 +14,7 @@ use self::bucket::Bucket;
 use super::ending::unless_stopped;
 use super::trust::{tell_unauthenticated, trust};
 use super::verify::{Target, What, checked};
-use super::{CliError, Context, Exit, Format, consolidate, sources};
+use super::{OpError, Context, Outcome, Format, consolidate, sources};
 use crate::archive::consolidate::discover::{self, LegacyTrail, Selected};
 use crate::archive::consolidate::keys;
 use crate::archive::consolidate::run::{
@@ -59,7 +59,7 @@ Examples:
   orgtrail retire arn:aws:cloudtrail:us-east-1:444444444444:trail/legacy
   orgtrail retire arn:aws:cloudtrail:us-east-1:444444444444:trail/legacy --yes
 
-Exit code 12 if a condition is not met. Exit code 14 if something it needs was
+Outcome code 12 if a condition is not met. Outcome code 14 if something it needs was
 unreadable, or if the trail could not be deleted. If a run is killed, the next one
 completes it.")]
 pub(crate) struct Args {
@@ -71,12 +71,12 @@ pub(crate) struct Args {
     confirm_weakened_guard: bool,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
     let organization_trail = refuse_own(&args.trail, &config)?;
     let aws = context.aws(&config).await?;
     let (Some(account), Some(home)) = (&args.trail.account, &args.trail.region) else {
-        return Err(CliError::usage(format!("{} names no account and Region", args.trail)));
+        return Err(OpError::usage(format!("{} names no account and Region", args.trail)));
     };
     let owner = aws.clients(account, home);
     let found = discover::trail(&owner, &args.trail).await.map_err(ending::unread)?;
@@ -100,7 +100,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
                 bucket: None,
             })?;
         }
-        return Ok(Exit::Clean);
+        return Ok(Outcome::Clean);
     };
     if trail.organization {
         return Err(refused(format!("{} is an organization's trail", args.trail)));
@@ -173,9 +173,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             }
         }
     }
-    Ok(match seen.exit() {
+    Ok(match seen.outcome() {
         // Nothing speaks against it, and it is still there.
-        Exit::Clean if !retired && context.stop.is_requested() => Exit::Incomplete,
+        Outcome::Clean if !retired && context.stop.is_requested() => Outcome::Incomplete,
         exit => exit,
     })
 }
@@ -188,8 +188,8 @@ async fn record_retired(
     config: &Config,
     aws: &Aws,
     context: &Context,
-    check: impl AsyncFn() -> Result<(), CliError>,
-) -> Result<(), CliError> {
+    check: impl AsyncFn() -> Result<(), OpError>,
+) -> Result<(), OpError> {
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     // It was gone before: that it is known is a person's word.
     if bucket.is_none() {
@@ -207,7 +207,7 @@ async fn record_retired(
     let writer = WriteClients::new(&target.clients, &WriteAuthority::granted());
     let written = record.write(&writer, &target.bucket, prefix.as_deref(), &trust).await;
     let sha256 = written.map_err(|error| {
-        CliError::new(error, Exit::Incomplete).with_hint(
+        OpError::new(error, Outcome::Incomplete).with_hint(
             "`orgtrail verify` stays incomplete until it is recorded: run the same command again",
         )
     })?;
@@ -218,7 +218,7 @@ async fn record_retired(
 }
 
 /// A trail that is not as the prompt showed it.
-fn stale(trail: &Arn) -> CliError {
+fn stale(trail: &Arn) -> OpError {
     Stale { changed: vec![trail.to_string()] }.into()
 }
 
@@ -226,9 +226,9 @@ fn stale(trail: &Arn) -> CliError {
 ///
 /// # Errors
 /// It is the one that is asked for.
-fn refuse_own(trail: &Arn, config: &Config) -> Result<(TrailName, Region), CliError> {
+fn refuse_own(trail: &Arn, config: &Config) -> Result<(TrailName, Region), OpError> {
     if &*trail.service != "cloudtrail" || trail.resource_type() != "trail" {
-        return Err(CliError::usage(format!("found {trail}, expected the ARN of a trail")));
+        return Err(OpError::usage(format!("found {trail}, expected the ARN of a trail")));
     }
     let declared = &config.organization;
     let own = Arn::regional(
@@ -248,17 +248,17 @@ fn refuse_own(trail: &Arn, config: &Config) -> Result<(TrailName, Region), CliEr
 ///
 /// # Errors
 /// The config excludes it: nothing of it is brought into the archive.
-fn own_source(trail: &LegacyTrail, config: &Config) -> Result<Source, CliError> {
+fn own_source(trail: &LegacyTrail, config: &Config) -> Result<Source, OpError> {
     let Selected { sources, excluded } = discover::selected(std::slice::from_ref(trail), config);
     let is_own = |source: &Source| source.trails.contains(&trail.arn);
     if let Some(source) = excluded.iter().find(|source| is_own(source)) {
         let message = format!("{} is excluded from consolidation", source.name());
-        return Err(CliError::new(message, Exit::Refused).with_hint(
+        return Err(OpError::new(message, Outcome::Refused).with_hint(
             "what it holds is not brought into the archive: take it out of `exclude` under [consolidate] first",
         ));
     }
     let own = sources.into_iter().find(is_own);
-    own.ok_or_else(|| CliError::new("the trail has no bucket", Exit::Unexpected))
+    own.ok_or_else(|| OpError::new("the trail has no bucket", Outcome::Unexpected))
 }
 
 /// The source with its bucket's owner and Region; as it is where the bucket was
@@ -266,11 +266,11 @@ fn own_source(trail: &LegacyTrail, config: &Config) -> Result<Source, CliError> 
 ///
 /// # Errors
 /// They could not be found, or the bucket is nobody's in the organization.
-async fn located(aws: &Aws, config: &Config, source: Source) -> Result<(Source, bool), CliError> {
+async fn located(aws: &Aws, config: &Config, source: Source) -> Result<(Source, bool), OpError> {
     let mut found = sources::located(aws, config, None, vec![source]).await;
     if let Some((source, why)) = found.unreadable.pop() {
         let message = format!("{}: {}", source.name(), why.reason);
-        let error = CliError::new(message, Exit::Incomplete);
+        let error = OpError::new(message, Outcome::Incomplete);
         return Err(match why.hint {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -278,17 +278,17 @@ async fn located(aws: &Aws, config: &Config, source: Source) -> Result<(Source, 
     }
     let readable = found.readable.pop().map(|source| (source, false));
     let source = readable.or_else(|| found.missing.pop().map(|source| (source, true)));
-    source.ok_or_else(|| CliError::new("the trail has no bucket", Exit::Unexpected))
+    source.ok_or_else(|| OpError::new("the trail has no bucket", Outcome::Unexpected))
 }
 
-fn refused(message: String) -> CliError {
-    CliError::new(message, Exit::Refused).with_hint(
+fn refused(message: String) -> OpError {
+    OpError::new(message, Outcome::Refused).with_hint(
         "only older trails of single accounts are retired; `orgtrail sources` lists them",
     )
 }
 
 /// Whether the trail is to go: a yes, or nobody to ask and none given.
-fn wanted(context: &Context, trail: &LegacyTrail) -> Result<bool, CliError> {
+fn wanted(context: &Context, trail: &LegacyTrail) -> Result<bool, OpError> {
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if !context.yes && !can_ask {
         context.out.note("it may go: `--yes` stops and deletes it");
@@ -320,7 +320,7 @@ struct Seen {
 }
 
 impl Look<'_> {
-    async fn all(&self) -> Result<Seen, CliError> {
+    async fn all(&self) -> Result<Seen, OpError> {
         // To the second, as people read it.
         let now = self.aws.now();
         let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
@@ -368,7 +368,7 @@ impl Look<'_> {
         &self,
         regions: &BTreeSet<Region>,
         at: Timestamp,
-    ) -> Result<Condition, CliError> {
+    ) -> Result<Condition, OpError> {
         let (name, home) = &self.organization_trail;
         let owner = self.config.organization.management_account.clone();
         let trail = TrailIdentity { home: home.clone(), owner };
@@ -417,13 +417,13 @@ impl Look<'_> {
     }
 
     /// Whether the trail's own chains are proven in the archive.
-    async fn verified(&self, lanes: &[Lane], at: Timestamp) -> Result<Condition, CliError> {
+    async fn verified(&self, lanes: &[Lane], at: Timestamp) -> Result<Condition, OpError> {
         let name: TrailName = self
             .trail
             .arn
             .resource_name()
             .parse()
-            .map_err(|error: crate::names::NameError| CliError::new(error, Exit::Usage))?;
+            .map_err(|error: crate::names::NameError| OpError::new(error, Outcome::Usage))?;
         let regions = lanes.iter().map(|lane| lane.region.clone()).collect();
         let found = self.verify(&name, &regions, Window::default()).await?;
         let unproven = match &found {
@@ -469,7 +469,7 @@ impl Look<'_> {
         trail: &TrailName,
         regions: &BTreeSet<Region>,
         window: Window,
-    ) -> Result<Result<Verification, String>, CliError> {
+    ) -> Result<Result<Verification, String>, OpError> {
         let target = Target::open(None, &What::default(), self.context).await?;
         let selection = Selection {
             accounts: [self.trail.account.clone()].into(),
@@ -478,7 +478,7 @@ impl Look<'_> {
         };
         match checked(target.request(selection, window), self.context).await {
             Ok(verification) => Ok(Ok(verification)),
-            Err(error) if error.exit() == Exit::Incomplete => Ok(Err(error.render())),
+            Err(error) if error.outcome() == Outcome::Incomplete => Ok(Err(error.render())),
             Err(error) => Err(error),
         }
     }
@@ -487,7 +487,7 @@ impl Look<'_> {
     async fn contents(
         &self,
         lanes: &[Lane],
-    ) -> Result<(Condition, Condition, Option<Holdings>), CliError> {
+    ) -> Result<(Condition, Condition, Option<Holdings>), OpError> {
         let held = self.count(lanes).await;
         let report = self.join().await?;
         let report = report.as_ref().map_err(Clone::clone);
@@ -510,7 +510,7 @@ impl Look<'_> {
     }
 
     /// A dry run over all of the source, whatever earlier runs proved.
-    async fn join(&self) -> Result<Result<Report, String>, CliError> {
+    async fn join(&self) -> Result<Result<Report, String>, OpError> {
         let management = &self.config.organization.management_account;
         let management = self.aws.clients(management, self.aws.home_region());
         let organization = Organization::read(&management).await?;
@@ -542,7 +542,7 @@ impl Look<'_> {
         let readable = vec![(self.source.clone(), self.source_clients())];
         let sources = Sources { readable, failed: Vec::new(), scope, keys };
         let report = join(&run, &asked, &archive, sources, progress, None).await;
-        Ok(report.map_err(|error| CliError::from(error).render()))
+        Ok(report.map_err(|error| OpError::from(error).render()))
     }
 
     fn source_clients(&self) -> Clients {
@@ -557,11 +557,11 @@ impl Seen {
 
     /// Refused where something does not hold, incomplete where something could
     /// not be seen.
-    fn exit(&self) -> Exit {
+    fn exit(&self) -> Outcome {
         match self.conditions.iter().map(|condition| condition.standing).max() {
-            Some(Standing::Not) => Exit::Refused,
-            Some(Standing::Unseen) => Exit::Incomplete,
-            Some(Standing::Holds) | None => Exit::Clean,
+            Some(Standing::Not) => Outcome::Refused,
+            Some(Standing::Unseen) => Outcome::Incomplete,
+            Some(Standing::Holds) | None => Outcome::Clean,
         }
     }
 
@@ -573,7 +573,7 @@ impl Seen {
         self.held = held;
     }
 
-    fn tell(&self, context: &Context) -> Result<(), CliError> {
+    fn tell(&self, context: &Context) -> Result<(), OpError> {
         for Condition { name, standing, reason } in &self.conditions {
             let standing = match standing {
                 Standing::Holds => "holds",
@@ -615,6 +615,6 @@ mod tests {
         assert_eq!(declared.region.as_str(), "eu-west-1");
         let excluded =
             own("[consolidate]\nexclude = [\"444444444444:s3://legacy-*\"]\n").unwrap_err();
-        assert_eq!(excluded.exit(), Exit::Refused);
+        assert_eq!(excluded.outcome(), Outcome::Refused);
     }
 }

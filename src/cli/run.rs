@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    CliError, Context, Exit, Format, Output, consolidate, drift,
+    OpError, Context, Outcome, Format, Output, consolidate, drift,
     ending::{Interrupted, unless_ended, unless_stopped},
     output_path::{check_replaceable, replace},
     verify,
@@ -81,7 +81,7 @@ impl Part {
 struct Round {
     begun_at: Timestamp,
     ended_at: Timestamp,
-    exit: Exit,
+    exit: Outcome,
     parts: Vec<Outcome>,
 }
 
@@ -89,7 +89,7 @@ struct Round {
 #[derive(Debug)]
 struct Outcome {
     part: Part,
-    exit: Exit,
+    exit: Outcome,
     begun_at: Timestamp,
     ended_at: Timestamp,
     /// All of it in a line.
@@ -130,17 +130,17 @@ impl From<&Outcome> for PartReport {
     }
 }
 
-impl From<Exit> for contract::round::Outcome {
-    fn from(exit: Exit) -> Self {
+impl From<Outcome> for contract::round::Outcome {
+    fn from(exit: Outcome) -> Self {
         match exit {
-            Exit::Clean => Self::Clean,
-            Exit::Unexpected => Self::Unexpected,
-            Exit::Usage => Self::Usage,
-            Exit::ChangesPending => Self::ChangesPending,
-            Exit::Drift => Self::Drift,
-            Exit::Refused => Self::Refused,
-            Exit::IntegrityFailure => Self::IntegrityFailure,
-            Exit::Incomplete => Self::Incomplete,
+            Outcome::Clean => Self::Clean,
+            Outcome::Unexpected => Self::Unexpected,
+            Outcome::Usage => Self::Usage,
+            Outcome::ChangesPending => Self::ChangesPending,
+            Outcome::Drift => Self::Drift,
+            Outcome::Refused => Self::Refused,
+            Outcome::IntegrityFailure => Self::IntegrityFailure,
+            Outcome::Incomplete => Self::Incomplete,
         }
     }
 }
@@ -172,20 +172,20 @@ impl Brought {
 
 /// What a part came to.
 struct Came {
-    exit: Exit,
+    exit: Outcome,
     summary: String,
     report: Option<PartDocument>,
     /// Whether a person wants no more.
     stopped: bool,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     check(&args, context)?;
     // Said once, not by every part again.
     let config = context.config()?;
     if args.parts.iter().any(|part| part.writes()) && !context.yes {
         let bucket = &config.archive.bucket;
-        return Err(CliError::usage(format!("a round that writes into s3://{bucket} asks nobody"))
+        return Err(OpError::usage(format!("a round that writes into s3://{bucket} asks nobody"))
             .with_hint("`--yes` lets it write"));
     }
     // Who is signed in where is wrong for all parts, or for none.
@@ -205,7 +205,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     for part in &args.parts {
         let begun_at = context.now();
         let came = if stopped || context.stop.is_requested() {
-            Came::failed(Exit::Incomplete, "not begun: the round was stopped".to_owned())
+            Came::failed(Outcome::Incomplete, "not begun: the round was stopped".to_owned())
         } else {
             context.out.note(format_args!("{} …", part.word()));
             do_part(*part, &args, &mut brought, context, &quiet).await
@@ -220,14 +220,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             report: came.report,
         });
     }
-    let mut exit = Exit::gravest(parts.iter().map(|ended| ended.exit));
+    let mut exit = Outcome::most_severe(parts.iter().map(|ended| ended.exit));
     let round = Round { begun_at, ended_at: context.now(), exit, parts };
     if let Some(path) = &args.report
         && let Err(error) = write(path, &round, context)
     {
         // The round itself is done, and what it found stands.
         context.out.warn(error.render());
-        exit = Exit::gravest([exit, Exit::Unexpected]);
+        exit = Outcome::most_severe([exit, Outcome::Unexpected]);
     }
     match context.format {
         Format::Json => context.document(round.document())?,
@@ -237,14 +237,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
 }
 
 /// What can be wrong with the call, before anything is done.
-fn check(args: &Args, context: &Context) -> Result<(), CliError> {
+fn check(args: &Args, context: &Context) -> Result<(), OpError> {
     for (at, part) in args.parts.iter().enumerate() {
         if args.parts[..at].contains(part) {
-            return Err(CliError::usage(format!("`{}` is named twice", part.word())));
+            return Err(OpError::usage(format!("`{}` is named twice", part.word())));
         }
     }
     if args.verify_days.is_some() && !args.parts.contains(&Part::Verify) {
-        return Err(CliError::usage("`--verify-days` is for rounds with `verify`"));
+        return Err(OpError::usage("`--verify-days` is for rounds with `verify`"));
     }
     if let Some(path) = &args.report {
         // Tried before hours of work, and not after them.
@@ -269,7 +269,7 @@ async fn do_part(
         let said = error.render();
         context.out.warn(&said);
         let line = said.lines().next().unwrap_or_default();
-        let failed = Came::failed(error.exit(), line.trim_start_matches("error: ").to_owned());
+        let failed = Came::failed(error.outcome(), line.trim_start_matches("error: ").to_owned());
         Came { stopped: error.is::<Interrupted>(), ..failed }
     })
 }
@@ -278,14 +278,14 @@ async fn consolidated(
     brought: &mut Option<Brought>,
     context: &Context,
     quiet: &Context,
-) -> Result<Came, CliError> {
+) -> Result<Came, OpError> {
     *brought = Some(Brought::Nothing);
     let done = consolidate::once(&consolidate::Args::everything(), quiet).await?;
     if context.format == Format::Text {
         done.tell(context)?;
     }
     let came = Came {
-        exit: done.exit(),
+        exit: done.outcome(),
         summary: done.headline(),
         report: Some(PartDocument::Consolidation(Box::new(Emitted::new(done.document())))),
         stopped: done.stopped(),
@@ -299,7 +299,7 @@ async fn verified(
     brought: &mut Option<Brought>,
     context: &Context,
     quiet: &Context,
-) -> Result<Came, CliError> {
+) -> Result<Came, OpError> {
     let since = args.verify_days.map(|days| {
         let back = SignedDuration::from_hours(24 * i64::from(days));
         context.now().checked_sub(back).unwrap_or(Timestamp::MIN)
@@ -335,12 +335,12 @@ async fn verified(
     }
     let mut exit = verify::exit_of(&verification, context);
     let mut summary = text.lines().last().unwrap_or_default().to_owned();
-    if exit == Exit::IntegrityFailure
+    if exit == Outcome::IntegrityFailure
         && let Some(brought) = brought
         && broken(&verification).count() == missing(&verification).count()
         && missing(&verification).all(|finding| brought.may_follow(finding))
     {
-        exit = Exit::Incomplete;
+        exit = Outcome::Incomplete;
         summary.push_str("; what is missing may not have been brought yet");
     }
     let document = Emitted::new(Report::new(&subject, &verification));
@@ -377,14 +377,14 @@ async fn any_comes(
     verification: &Verification,
     brought: &mut Brought,
     context: &Context,
-) -> Result<bool, CliError> {
+) -> Result<bool, OpError> {
     let done = consolidate::once(&consolidate::Args::everything(), context).await?;
     *brought = Brought::What(Box::new(done));
     unless_stopped(context, Box::pin(is_one_there(verification, context))).await?
 }
 
 /// Whether the archive has one of the missing files now.
-async fn is_one_there(verification: &Verification, context: &Context) -> Result<bool, CliError> {
+async fn is_one_there(verification: &Verification, context: &Context) -> Result<bool, OpError> {
     let config = context.config()?;
     let archive = consolidate::target(&config, &context.aws(&config).await?);
     for finding in awaited(verification) {
@@ -399,7 +399,7 @@ async fn is_one_there(verification: &Verification, context: &Context) -> Result<
     Ok(false)
 }
 
-async fn drifted(context: &Context, quiet: &Context) -> Result<Came, CliError> {
+async fn drifted(context: &Context, quiet: &Context) -> Result<Came, OpError> {
     // What is not read before a stop is unknown.
     let reading = Context { reads_only: true, ..quiet.clone() };
     let run = unless_ended(context, Box::pin(drift::once(&reading))).await?;
@@ -417,7 +417,7 @@ async fn drifted(context: &Context, quiet: &Context) -> Result<Came, CliError> {
 }
 
 impl Came {
-    fn failed(exit: Exit, summary: String) -> Self {
+    fn failed(exit: Outcome, summary: String) -> Self {
         Self { exit, summary, report: None, stopped: false }
     }
 }
@@ -444,7 +444,7 @@ fn summary(round: &Round) -> String {
 }
 
 /// Writes the report, with whom the round was signed in as.
-fn write(path: &Path, round: &Round, context: &Context) -> Result<(), CliError> {
+fn write(path: &Path, round: &Round, context: &Context) -> Result<(), OpError> {
     let mut text = context.document_text(round.document())?;
     text.push('\n');
     Ok(replace(path, text.as_bytes())?)

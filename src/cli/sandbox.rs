@@ -12,7 +12,7 @@ mod variables;
 use serde::{Deserialize, Serialize};
 
 use self::detached::Place;
-use super::{CliError, Context, Exit, Explain, Format};
+use super::{OpError, Context, Outcome, Explain, Format};
 use crate::{
     names::{AccountId, OrgId, Region},
     sandbox::{Sandbox, StartError},
@@ -84,7 +84,7 @@ struct Which {
 }
 
 impl Which {
-    fn endpoint(&self, context: &Context) -> Result<String, CliError> {
+    fn endpoint(&self, context: &Context) -> Result<String, OpError> {
         if let Some(endpoint) = &self.endpoint {
             return Ok(endpoint.clone());
         }
@@ -96,7 +96,7 @@ impl Which {
     }
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     match args.command {
         Command::Exec(args) => Box::pin(exec::run(args, context)).await,
         Command::Up(args) => Box::pin(up::run(args, context)).await,
@@ -106,7 +106,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
 }
 
-async fn tick(args: &Tick, context: &Context) -> Result<Exit, CliError> {
+async fn tick(args: &Tick, context: &Context) -> Result<Outcome, OpError> {
     let answer = ask::tick(&args.which.endpoint(context)?, args.hours).await?;
     match context.format {
         Format::Json => context.out.json(&answer)?,
@@ -114,10 +114,10 @@ async fn tick(args: &Tick, context: &Context) -> Result<Exit, CliError> {
             context.out.data(format_args!("the sandbox's clock shows {}", answer.now))?;
         }
     }
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }
 
-async fn confirm(args: &Confirm, context: &Context) -> Result<Exit, CliError> {
+async fn confirm(args: &Confirm, context: &Context) -> Result<Outcome, OpError> {
     let answer = ask::confirm(&args.which.endpoint(context)?).await?;
     let confirmed = answer.confirmed;
     match context.format {
@@ -127,7 +127,7 @@ async fn confirm(args: &Confirm, context: &Context) -> Result<Exit, CliError> {
             context.out.data(format_args!("{confirmed} {word} confirmed"))?;
         }
     }
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }
 
 /// What a client needs to know of a sandbox. The JSON contract: fields may be
@@ -182,8 +182,8 @@ impl Running {
     }
 
     /// The same as one line of JSON.
-    fn line(&self) -> Result<String, CliError> {
-        serde_json::to_string(self).map_err(|error| CliError::new(error, Exit::Unexpected))
+    fn line(&self) -> Result<String, OpError> {
+        serde_json::to_string(self).map_err(|error| OpError::new(error, Outcome::Unexpected))
     }
 }
 
@@ -218,10 +218,10 @@ impl Explain for StartError {
         }
     }
 
-    fn exit(&self) -> Exit {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Listen { .. } | Self::Data(_) => Exit::Usage,
-            _ => Exit::Unexpected,
+            Self::Listen { .. } | Self::Data(_) => Outcome::Usage,
+            _ => Outcome::Unexpected,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use comfy_table::{ContentArrangement, Table, presets};
 use futures::{StreamExt, stream};
 
-use super::{CliError, Context, Exit, Format, consolidate};
+use super::{OpError, Context, Outcome, Format, consolidate};
 use crate::{
     archive::{
         authenticity::Trust,
@@ -46,7 +46,7 @@ Examples:
 Without --exact, objects are counted on three days of each prefix and extrapolated to
 the days between.
 
-Exit code 14 if an account or a bucket was unreadable. A deleted bucket is reported
+Outcome code 14 if an account or a bucket was unreadable. A deleted bucket is reported
 but is not a failure, because it has nothing left to consolidate.")]
 pub(crate) struct Args {
     /// Count every object instead of estimating.
@@ -87,7 +87,7 @@ impl Counted {
     }
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
     let aws = context.aws(&config).await?;
     let Legacy { organization, found, .. } = find(context, &aws, &config).await?;
@@ -169,7 +169,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             }
         }
     }
-    Ok(if complete { Exit::Clean } else { Exit::Incomplete })
+    Ok(if complete { Outcome::Clean } else { Outcome::Incomplete })
 }
 
 /// Takes out what leads to another source of the same bucket.
@@ -275,7 +275,7 @@ pub(super) async fn find(
     context: &Context,
     aws: &Aws,
     config: &Config,
-) -> Result<Legacy, CliError> {
+) -> Result<Legacy, OpError> {
     let declared = &config.organization;
     let management = aws.clients(&declared.management_account, aws.home_region());
     let organization = Organization::read(&management).await?;

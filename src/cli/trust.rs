@@ -1,6 +1,6 @@
 //! By what a command trusts the records below `orgtrail/`.
 
-use super::{CliError, Context};
+use super::{OpError, Context};
 use crate::archive::authenticity::Trust;
 use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::config::Config;
@@ -15,7 +15,7 @@ pub(super) async fn trust(
     context: &Context,
     config: &Config,
     aws: &Aws,
-) -> Result<Trust, CliError> {
+) -> Result<Trust, OpError> {
     let known = context.identity().and_then(|identity| identity.organization.clone());
     let organization = match known {
         Some(known) => Some(known),

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(super) use self::target::Target;
 use super::ending::unless_stopped;
-use super::{CliError, Context, Exit, Explain, Rendering};
+use super::{OpError, Context, Outcome, Explain, Rendering};
 use crate::archive::bundle::{BundleError, BundleFault};
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::digest_delay::digests_due;
@@ -48,7 +48,7 @@ Examples:
   orgtrail verify evidence.tar.zst --public-keys keys.json --offline --manifest-sha256 9f86…
   orgtrail verify --format aws-cli
 
-Exit code 0 if everything is proven, 13 if something is broken, 14 if part of the
+Outcome code 0 if everything is proven, 13 if something is broken, 14 if part of the
 scope is not proven.")]
 pub(crate) struct Args {
     /// `s3://bucket/prefix`, a directory that mirrors a bucket, or an evidence bundle.
@@ -153,7 +153,7 @@ impl Args {
     }
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let (subject, verification) = once(&args, context).await?;
     match context.rendering {
         // What is not for this command was refused before.
@@ -169,20 +169,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
 }
 
 /// What a verification comes to; one that was stopped is at best incomplete.
-pub(super) fn exit_of(verification: &Verification, context: &Context) -> Exit {
-    let stopped = context.stop.is_requested().then_some(Exit::Incomplete);
-    Exit::gravest(stopped.into_iter().chain([exit(verification.severity())]))
+pub(super) fn exit_of(verification: &Verification, context: &Context) -> Outcome {
+    let stopped = context.stop.is_requested().then_some(Outcome::Incomplete);
+    Outcome::most_severe(stopped.into_iter().chain([exit(verification.severity())]))
 }
 
 /// Verifies once, and tells nothing yet.
 pub(super) async fn once(
     args: &Args,
     context: &Context,
-) -> Result<(Subject, Verification), CliError> {
+) -> Result<(Subject, Verification), OpError> {
     if let (Some(since), Some(until)) = (args.since, args.until)
         && since > until
     {
-        return Err(CliError::usage(format!("--since {since} is after --until {until}")));
+        return Err(OpError::usage(format!("--since {since} is after --until {until}")));
     }
     let opening = Target::open(args.target.as_deref(), &args.what, context);
     let target = unless_stopped(context, Box::pin(opening)).await??;
@@ -225,18 +225,18 @@ pub(super) async fn once(
 
 /// Refuses a bundle that has another manifest than its packer named: the manifest
 /// covers every file.
-fn check_manifest(name: &str, found: Option<&str>, wanted: &str) -> Result<(), CliError> {
+fn check_manifest(name: &str, found: Option<&str>, wanted: &str) -> Result<(), OpError> {
     match found {
         Some(found) if found == wanted => Ok(()),
-        Some(found) => Err(CliError::new(
+        Some(found) => Err(OpError::new(
             format!(
                 "the bundle `{name}` has a manifest with SHA-256 {found}, expected {wanted}: it is \
                  not the bundle that was packed"
             ),
-            Exit::IntegrityFailure,
+            Outcome::IntegrityFailure,
         )
         .with_hint("ask its packer for the bundle, and for what `orgtrail evidence` printed")),
-        None => Err(CliError::usage(format!(
+        None => Err(OpError::usage(format!(
             "`--manifest-sha256` needs a bundle to verify, and `{name}` is none"
         ))),
     }
@@ -259,7 +259,7 @@ async fn keys_used(ring: &KeyRing, verification: &Verification, window: Window) 
 
 /// Verifies what a person chose: accounts, Regions or trails that match nothing are a
 /// mistake.
-pub(super) async fn chosen(request: Request, context: &Context) -> Result<Verification, CliError> {
+pub(super) async fn chosen(request: Request, context: &Context) -> Result<Verification, OpError> {
     let (source, selection) = (Arc::clone(&request.source), request.selection.clone());
     if let Some(unmatched) = unmatched(&source, &request.prefix, &selection).await? {
         return Err(unmatched.into());
@@ -272,7 +272,7 @@ pub(super) async fn chosen(request: Request, context: &Context) -> Result<Verifi
 }
 
 /// Verifies, with a bar where a person looks on.
-pub(super) async fn checked(request: Request, context: &Context) -> Result<Verification, CliError> {
+pub(super) async fn checked(request: Request, context: &Context) -> Result<Verification, OpError> {
     let bar = Arc::new(Bar {
         shown: context.out.progress("following chains", 0),
         logs: AtomicU64::new(0),
@@ -283,11 +283,11 @@ pub(super) async fn checked(request: Request, context: &Context) -> Result<Verif
     Ok(verification)
 }
 
-pub(super) fn exit(severity: Option<Severity>) -> Exit {
+pub(super) fn exit(severity: Option<Severity>) -> Outcome {
     match severity {
-        Some(Severity::Broken) => Exit::IntegrityFailure,
-        Some(Severity::Incomplete) => Exit::Incomplete,
-        Some(Severity::Notice) | None => Exit::Clean,
+        Some(Severity::Broken) => Outcome::IntegrityFailure,
+        Some(Severity::Incomplete) => Outcome::Incomplete,
+        Some(Severity::Notice) | None => Outcome::Clean,
     }
 }
 
@@ -355,8 +355,8 @@ impl Explain for ListError {
         self.source.downcast_ref::<crate::aws::AwsError>()?.hint()
     }
 
-    fn exit(&self) -> Exit {
-        Exit::Incomplete
+    fn outcome(&self) -> Outcome {
+        Outcome::Incomplete
     }
 }
 
@@ -365,25 +365,25 @@ impl Explain for Unmatched {
         Some(self.existing.clone())
     }
 
-    fn exit(&self) -> Exit {
-        Exit::Usage
+    fn outcome(&self) -> Outcome {
+        Outcome::Usage
     }
 }
 
 impl Explain for KeyListError {
-    fn exit(&self) -> Exit {
-        Exit::Usage
+    fn outcome(&self) -> Outcome {
+        Outcome::Usage
     }
 }
 
 impl Explain for BundleError {
-    fn exit(&self) -> Exit {
+    fn outcome(&self) -> Outcome {
         match &self.fault {
             BundleFault::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                Exit::Refused
+                Outcome::Refused
             }
-            BundleFault::Io(_) => Exit::Unexpected,
-            _ => Exit::IntegrityFailure,
+            BundleFault::Io(_) => Outcome::Unexpected,
+            _ => Outcome::IntegrityFailure,
         }
     }
 }
@@ -428,9 +428,9 @@ mod tests {
 
     #[test]
     fn the_gravest_finding_decides_the_exit_code() {
-        assert_eq!(exit(None), Exit::Clean);
-        assert_eq!(exit(Some(Severity::Notice)), Exit::Clean);
-        assert_eq!(exit(Some(Severity::Incomplete)), Exit::Incomplete);
-        assert_eq!(exit(Some(Severity::Broken)), Exit::IntegrityFailure);
+        assert_eq!(exit(None), Outcome::Clean);
+        assert_eq!(exit(Some(Severity::Notice)), Outcome::Clean);
+        assert_eq!(exit(Some(Severity::Incomplete)), Outcome::Incomplete);
+        assert_eq!(exit(Some(Severity::Broken)), Outcome::IntegrityFailure);
     }
 }

@@ -1,10 +1,29 @@
-//! What the commands do, without arguments and printing: results are values.
+//! What orgtrail does, as functions: no command line, no printing. The command line and
+//! the service parse requests, call these, and present the results, which are values.
+//!
+//! Each operation takes an [`Env`] and a request, and returns its result or an
+//! [`OpError`]. An operation that asks before it writes has two parts: the first returns
+//! what it found, the second continues from that once the caller has confirmed it.
 
 mod adopted;
 mod discovery;
+mod env;
+mod error;
+mod explain;
+mod interrupted;
+mod outcome;
+mod progress;
+mod sign_in;
 
 #[cfg(test)]
 pub(crate) use adopted::Adopted;
 pub(crate) use adopted::Kept;
 pub(crate) use discovery::log_group_name;
 pub use discovery::{Discovery, FoundBucket, FoundTrail};
+pub use env::{Connection, Env, Session};
+pub use error::{Explain, OpError};
+pub(crate) use explain::config_findings;
+pub(crate) use sign_in::refuse_taken;
+pub use interrupted::Interrupted;
+pub use outcome::Outcome;
+pub use progress::{NoProgress, Phase, Progress};

@@ -8,7 +8,7 @@ use std::{
 use aws_smithy_async::time::TimeSource;
 use orgtrail::{
     aws::{At, Aws, ErrorKind, Pacing, Retries, Seen, Settings, Timeouts},
-    cli::{CliError, Exit},
+    cli::{OpError, Outcome},
     config::Roles,
     names::AccountId,
 };
@@ -131,12 +131,12 @@ async fn a_role_that_cannot_be_assumed_is_one_clear_error() {
     let error = aws.enter(&account("333333333333")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AccessDenied);
     assert_eq!(server.asked("AssumeRole").len(), 1, "a refusal is not tried again");
-    let error = CliError::from(error);
+    let error = OpError::from(error);
     insta::assert_snapshot!(error.render(), @r"
     error: sts:GetCallerIdentity in account 333333333333 (eu-central-1): no session: sts:AssumeRole in account 333333333333 (eu-central-1): access denied: User: arn:aws:iam::111111111111:user/admin is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::333333333333:role/OrganizationAccountAccessRole (request REQ-1)
       hint: the role must exist, its trust policy must name arn:aws:iam::111111111111:user/admin and the external id from the configuration, and arn:aws:iam::111111111111:user/admin must be allowed sts:AssumeRole on it; see [roles]
     ");
-    assert_eq!(error.exit(), Exit::Incomplete);
+    assert_eq!(error.outcome(), Outcome::Incomplete);
 }
 
 /// A clock that stands until it is put forward.
@@ -218,7 +218,7 @@ async fn dead_credentials_at_the_start_are_one_clear_error() {
     let error = Aws::with_base(settings(), server.config().build()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Expired);
     assert_eq!(server.asked("GetCallerIdentity").len(), 1);
-    insta::assert_snapshot!(CliError::from(error).render(), @r"
+    insta::assert_snapshot!(OpError::from(error).render(), @r"
     error: sts:GetCallerIdentity (eu-central-1): credentials not accepted: ExpiredToken: The security token included in the request is expired (request REQ-1)
       hint: the credentials expired: sign in again (`aws sso login`) or renew the session, then run the same command again
     ");
@@ -237,7 +237,7 @@ async fn credentials_that_die_in_mid_run_are_one_clear_error() {
     let error = aws.enter(&account("333333333333")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Expired);
     assert_eq!(server.asked("AssumeRole").len(), 1);
-    insta::assert_snapshot!(CliError::from(error).render(), @r"
+    insta::assert_snapshot!(OpError::from(error).render(), @r"
     error: sts:GetCallerIdentity in account 333333333333 (eu-central-1): no session: sts:AssumeRole in account 333333333333 (eu-central-1): credentials not accepted: ExpiredToken: The security token included in the request is expired (request REQ-1)
       hint: the credentials expired: sign in again (`aws sso login`) or renew the session, then run the same command again
     ");
@@ -256,7 +256,7 @@ async fn no_credentials_at_all_are_one_clear_error() {
     let config = server.config().credentials_provider(none).build();
     let error = Aws::with_base(settings(), config).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Expired);
-    insta::assert_snapshot!(CliError::from(error).render(), @r"
+    insta::assert_snapshot!(OpError::from(error).render(), @r"
     error: sts:GetCallerIdentity (eu-central-1): no usable credentials: there are none in the environment, the profile, a web identity token, the container or the instance
       hint: no usable credentials: set AWS_PROFILE, sign in (`aws sso login`), or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     ");
@@ -270,7 +270,7 @@ async fn a_network_that_hangs_is_given_up() {
     let error = Aws::with_base(settings, server.config().build()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(server.asked("GetCallerIdentity").len(), 3);
-    insta::assert_snapshot!(CliError::from(error).render(), @r"
+    insta::assert_snapshot!(OpError::from(error).render(), @r"
     error: sts:GetCallerIdentity (eu-central-1): timed out: HTTP read timeout occurred after 40ms: timed out
       hint: is the endpoint reachable from here (proxy, VPC endpoint, firewall), and is the Region right?
     ");
@@ -305,7 +305,7 @@ async fn throttling_that_lasts_is_one_clear_error() {
     let error = Aws::with_base(settings(), server.config().build()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Throttled);
     assert_eq!(server.asked("GetCallerIdentity").len(), 3);
-    insta::assert_snapshot!(CliError::from(error).render(), @r"
+    insta::assert_snapshot!(OpError::from(error).render(), @r"
     error: sts:GetCallerIdentity (eu-central-1): throttled: Throttling: Rate exceeded (request REQ-1)
       hint: something else uses up this account's rate for the call; try again later
     ");

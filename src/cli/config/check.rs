@@ -1,6 +1,6 @@
-use super::lines;
-use crate::cli::{CliError, Context, Exit, Format, Output};
+use crate::cli::{OpError, Context, Outcome, Format, Output};
 use crate::config::{ConfigError, Severity};
+use crate::ops::config_findings;
 use crate::report::contract::{Emitted, config as contract};
 
 /// Check the configuration without calling AWS
@@ -16,7 +16,7 @@ JSON: docs/schemas/config-check.json.")]
 pub(crate) struct Args {}
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
-pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(_: Args, context: &Context) -> Result<Outcome, OpError> {
     let findings = match context.load() {
         Ok(loaded) => loaded.warnings,
         Err(ConfigError::Invalid { findings, .. }) => findings,
@@ -32,7 +32,7 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
         }
         Format::Text => {
             if !findings.is_empty() {
-                Output::data_in_color(lines(path, &findings))?;
+                Output::data_in_color(config_findings(path, &findings))?;
             }
             let verdict = if errors == 0 { "valid" } else { "not valid" };
             context.out.note(format!(
@@ -43,7 +43,7 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
             ));
         }
     }
-    Ok(if errors == 0 { Exit::Clean } else { Exit::Usage })
+    Ok(if errors == 0 { Outcome::Clean } else { Outcome::Usage })
 }
 
 fn number(count: usize, noun: &str) -> String {

@@ -1,15 +1,12 @@
 //! `orgtrail config`: check, show and describe the config, and print the roles for it.
 
 mod check;
-mod finding;
 mod reference;
 mod roles;
 mod schema;
 mod show;
 
-use super::{CliError, Context, Exit};
-
-pub(super) use finding::lines;
+use super::{OpError, Context, Outcome};
 
 /// Check, show and describe the configuration
 #[derive(Debug, clap::Args)]
@@ -44,7 +41,7 @@ enum Command {
     Roles(roles::Args),
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     match args.command {
         Command::Check(args) => check::run(args, context).await,
         Command::Show(args) => show::run(args, context).await,

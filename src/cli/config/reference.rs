@@ -1,4 +1,4 @@
-use crate::cli::{CliError, Context, Exit};
+use crate::cli::{OpError, Context, Outcome};
 use crate::config::Config;
 
 /// Print the reference of all keys as Markdown (docs/config.md)
@@ -9,7 +9,7 @@ Examples:
 pub(crate) struct Args {}
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
-pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(_: Args, context: &Context) -> Result<Outcome, OpError> {
     context.out.data(Config::reference())?;
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::cli::{CliError, Context, Exit, Format};
+use crate::cli::{OpError, Context, Outcome, Format};
 use crate::names::{AccountId, Arn};
 use crate::policy::PolicyDocument;
 use crate::resources::roles::{Role, RoleKind, roles};
@@ -115,11 +115,11 @@ impl From<&Role> for ListedRole {
 }
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let all = roles(&context.config()?);
     let Some(kind) = args.role else {
         list(&all, context)?;
-        return Ok(Exit::Clean);
+        return Ok(Outcome::Clean);
     };
     let role = find(&all, kind.kind(), args.account.as_ref())?;
     match args.part {
@@ -127,7 +127,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
         Part::Trust => context.out.json(&role.trust(trusted(role, args.trusted.as_ref())?))?,
         Part::Template => {
             let mut template = role.template().ok_or_else(|| {
-                CliError::usage(
+                OpError::usage(
                     "the runner has no template: attach `--part policy` to the user or role \
                      that starts orgtrail",
                 )
@@ -139,7 +139,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
             context.out.json(&template)?;
         }
     }
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }
 
 /// The role of an account, else the one for every account without a role of its own.
@@ -147,7 +147,7 @@ fn find<'a>(
     all: &'a [Role],
     kind: RoleKind,
     account: Option<&AccountId>,
-) -> Result<&'a Role, CliError> {
+) -> Result<&'a Role, OpError> {
     let mut of_kind = all.iter().filter(|role| role.kind == kind);
     let own = account
         .and_then(|account| of_kind.clone().find(|role| role.account.as_ref() == Some(account)));
@@ -164,24 +164,24 @@ fn find<'a>(
             _ => "`orgtrail config roles` lists the roles",
         };
         let whose = account.map(|id| format!(" for account {id}")).unwrap_or_default();
-        CliError::usage(format!("the configuration needs no role `{name}`{whose}: {needed}"))
+        OpError::usage(format!("the configuration needs no role `{name}`{whose}: {needed}"))
     })
 }
 
-fn trusted<'a>(role: &'a Role, given: Option<&'a Arn>) -> Result<&'a Arn, CliError> {
+fn trusted<'a>(role: &'a Role, given: Option<&'a Arn>) -> Result<&'a Arn, OpError> {
     if role.kind == RoleKind::Runner {
-        return Err(CliError::usage(
+        return Err(OpError::usage(
             "the runner has no trust policy: whatever starts orgtrail decides who may use it",
         ));
     }
     given.or(role.trusted.as_ref()).ok_or_else(|| {
-        CliError::usage(
+        OpError::usage(
             "the configuration does not say who may assume the role: add `--trusted ARN`",
         )
     })
 }
 
-fn list(all: &[Role], context: &Context) -> Result<(), CliError> {
+fn list(all: &[Role], context: &Context) -> Result<(), OpError> {
     if context.format == Format::Json {
         let roles = all.iter().map(ListedRole::from).collect();
         return context.out.json(&Listed { version: 1, roles });

@@ -1,4 +1,4 @@
-use crate::cli::{CliError, Context, Exit};
+use crate::cli::{OpError, Context, Outcome};
 use crate::config::Config;
 
 /// Print the JSON Schema of the configuration
@@ -12,7 +12,7 @@ Editors that use Taplo (Even Better TOML) read it if the configuration starts wi
 pub(crate) struct Args {}
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
-pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(_: Args, context: &Context) -> Result<Outcome, OpError> {
     context.out.json(&Config::json_schema())?;
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }

@@ -1,4 +1,4 @@
-use crate::cli::{CliError, Context, Exit, Format};
+use crate::cli::{OpError, Context, Outcome, Format};
 use crate::report::contract::Emitted;
 use crate::report::contract::config::{Origin, Show};
 
@@ -17,7 +17,7 @@ JSON: docs/schemas/config.json.")]
 pub(crate) struct Args {}
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
-pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(_: Args, context: &Context) -> Result<Outcome, OpError> {
     let loaded = context.load_warning()?;
     let path = &context.config_path;
     match context.format {
@@ -26,14 +26,14 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Exit, CliError> {
             context.out.json(&Emitted::new(Show {
                 file: path.display().to_string(),
                 config: serde_json::to_value(&loaded.config)
-                    .map_err(|error| CliError::new(error, Exit::Unexpected))?,
+                    .map_err(|error| OpError::new(error, Outcome::Unexpected))?,
                 origins: loaded.origins.iter().map(origin).collect(),
             }))?;
         }
         Format::Text => {
             let text = loaded.annotated(path);
-            context.out.data(text.map_err(|error| CliError::new(error, Exit::Unexpected))?)?;
+            context.out.data(text.map_err(|error| OpError::new(error, Outcome::Unexpected))?)?;
         }
     }
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }

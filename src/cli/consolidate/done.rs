@@ -12,7 +12,7 @@ use crate::{
         pending::{NotFound, Unfinished},
         run::{EXAMPLES, MAC_HINT, Report},
     },
-    cli::{CliError, Context, Exit, Explain, archived, estimate, sources},
+    cli::{OpError, Context, Outcome, Explain, archived, estimate, sources},
     cost::{
         consolidation::{Estimate, estimate as reckon},
         prices,
@@ -40,8 +40,8 @@ impl Done {
         self.report.complete() && self.found.unread.is_empty()
     }
 
-    pub(in crate::cli) fn exit(&self) -> Exit {
-        if self.complete() { Exit::Clean } else { Exit::Incomplete }
+    pub(in crate::cli) fn exit(&self) -> Outcome {
+        if self.complete() { Outcome::Clean } else { Outcome::Incomplete }
     }
 
     /// What it left for the next run.
@@ -102,7 +102,7 @@ impl Done {
         )
     }
 
-    pub(in crate::cli) fn tell(&self, context: &Context) -> Result<(), CliError> {
+    pub(in crate::cli) fn tell(&self, context: &Context) -> Result<(), OpError> {
         sources::tell_unread(context, &self.found);
         let report = &self.report;
         let counts = &report.counts;
@@ -250,12 +250,12 @@ impl Explain for LedgerError {
         }
     }
 
-    fn exit(&self) -> Exit {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Aws(error) | Self::Fetch(CopyError::Aws(error)) => Explain::exit(error),
-            Self::Record(_) => Exit::IntegrityFailure,
-            Self::Contended(_) | Self::Mac(_) => Exit::Incomplete,
-            Self::Fetch(_) | Self::Encode(_) => Exit::Unexpected,
+            Self::Aws(error) | Self::Fetch(CopyError::Aws(error)) => Explain::outcome(error),
+            Self::Record(_) => Outcome::IntegrityFailure,
+            Self::Contended(_) | Self::Mac(_) => Outcome::Incomplete,
+            Self::Fetch(_) | Self::Encode(_) => Outcome::Unexpected,
         }
     }
 }

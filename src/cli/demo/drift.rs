@@ -5,7 +5,7 @@ use aws_sdk_s3::types::BucketLoggingStatus;
 use super::ground::{BUCKET, Ground};
 use super::trail::Delivered;
 use super::{Stop, Story};
-use crate::cli::Exit;
+use crate::cli::Outcome;
 
 /// What is changed, by the check that has to tell it.
 const CHANGED: [&str; 3] = ["bucket-access-logging", "key-rotation", "trail-log-validation"];
@@ -21,7 +21,7 @@ pub(super) async fn play(
          and its bucket by hand. Drift names each of them, mends them, and is clean again.",
     )?;
     let ran = ground.program.run(&["drift"]).await?;
-    let held = ran.ended(Exit::Clean);
+    let held = ran.ended(Outcome::Clean);
     let said = if held { ran.summary(1) } else { ran.in_full() };
     story.step("before, everything holds", Some("orgtrail drift"), held, said)?;
 
@@ -47,17 +47,17 @@ pub(super) async fn play(
 
     let ran = ground.program.run(&["drift", "--format", "json"]).await?;
     let found = broken(&ran.stdout);
-    let held = ran.ended(Exit::Drift) && found == CHANGED;
+    let held = ran.ended(Outcome::Drift) && found == CHANGED;
     let said = if held { found.join(", ") } else { ran.in_full() };
     story.step("drift names the three, and nothing else", Some("orgtrail drift"), held, said)?;
 
     let ran = ground.program.run(&["drift", "--fix", "--yes"]).await?;
-    let held = ran.ended(Exit::Clean);
+    let held = ran.ended(Outcome::Clean);
     let said = if held { ran.summary(1) } else { ran.in_full() };
     story.step("drift mends them", Some("orgtrail drift --fix"), held, said)?;
 
     let ran = ground.program.run(&["drift"]).await?;
-    let held = ran.ended(Exit::Clean);
+    let held = ran.ended(Outcome::Clean);
     let said = if held { ran.summary(1) } else { ran.in_full() };
     story.step("looked at again, everything holds", Some("orgtrail drift"), held, said)?;
     Ok(())

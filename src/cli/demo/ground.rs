@@ -1,6 +1,6 @@
 //! The sandbox that the demo plays on, and the ways into it.
 
-use super::super::{CliError, Exit};
+use super::super::{OpError, Outcome};
 use super::Story;
 use super::folder::Folder;
 use super::program::Program;
@@ -37,7 +37,7 @@ impl Ground {
         story: &mut Story,
         accounts: usize,
         keep: bool,
-    ) -> Result<Self, CliError> {
+    ) -> Result<Self, OpError> {
         story.chapter(
             "1. An AWS organization, on this machine",
             "The sandbox answers like AWS where orgtrail's promises rest on AWS: accounts, policies,\n\
@@ -51,7 +51,7 @@ impl Ground {
         let sandbox = Sandbox::start(options).await.map_err(unexpected)?;
         let ids = sandbox.accounts();
         let [management, log_archive, _, member, ..] = ids.as_slice() else {
-            return Err(CliError::usage("the demo needs four accounts"));
+            return Err(OpError::usage("the demo needs four accounts"));
         };
         let administrator = sandbox
             .administrator()
@@ -78,7 +78,7 @@ impl Ground {
 
     /// The way in that orgtrail's own commands take: the administrator, and the
     /// role that every member has.
-    pub(super) async fn aws(&self) -> Result<Aws, CliError> {
+    pub(super) async fn aws(&self) -> Result<Aws, OpError> {
         aws_of(&self.sandbox).await
     }
 
@@ -90,7 +90,7 @@ impl Ground {
 
     /// Stops the sandbox; removes the folder, or says where it is kept. What could
     /// not be saved whole is told and goes.
-    pub(super) async fn clear(mut self, story: &mut Story) -> Result<Option<Kept>, CliError> {
+    pub(super) async fn clear(mut self, story: &mut Story) -> Result<Option<Kept>, OpError> {
         let state = self.folder.path().join(STATE);
         if let Err(error) = self.sandbox.stop().await {
             self.folder.let_go();
@@ -102,6 +102,6 @@ impl Ground {
 }
 
 /// An error that has no exit code of its own.
-pub(super) fn unexpected(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CliError {
-    CliError::new(error, Exit::Unexpected)
+pub(super) fn unexpected(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OpError {
+    OpError::new(error, Outcome::Unexpected)
 }

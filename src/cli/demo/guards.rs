@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use super::ground::{BUCKET, Ground};
 use super::trail::Delivered;
 use super::{Stop, Story};
-use crate::cli::CliError;
+use crate::cli::OpError;
 
 /// What is tried to be written without TLS.
 const WITHOUT_TLS: &str = "without-tls";
@@ -149,7 +149,7 @@ fn refused<T, E: ProvideErrorMetadata, R>(
     command: &str,
     tried: Result<T, SdkError<E, R>>,
     codes: &[&str],
-) -> Result<(), CliError> {
+) -> Result<(), OpError> {
     let (held, found) = match &tried {
         Ok(_) => (false, "it was allowed".to_owned()),
         Err(error) => {

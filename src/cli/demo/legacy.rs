@@ -8,7 +8,7 @@ use super::ground::{BUCKET, Ground, unexpected};
 use super::program::Ran;
 use super::{Stop, Story};
 use crate::aws::{At as _, Aws};
-use crate::cli::{CliError, Exit};
+use crate::cli::{OpError, Outcome};
 use crate::names::{AccountId, Arn, BucketName, Region, TrailName};
 use crate::sandbox::Legacy;
 
@@ -47,7 +47,7 @@ pub(super) async fn play(
     let ran = ground.program.run(&["sources", "--exact", "--format", "json"]).await?;
     let found: u64 = sum(&ran, "/sources", "/contents/objects");
     let held =
-        ran.ended(Exit::Clean) && left > 0 && found == left as u64 && count(&ran) == members.len();
+        ran.ended(Outcome::Clean) && left > 0 && found == left as u64 && count(&ran) == members.len();
     let said = if held {
         format!("{} trails, {found} objects, from two Regions", members.len())
     } else {
@@ -78,7 +78,7 @@ pub(super) async fn play(
     let ran = ground.program.run(&consolidate).await?;
     let (copied, present) = counts(&ran);
     // What the run says, and what lies there.
-    let held = ran.ended(Exit::Clean)
+    let held = ran.ended(Outcome::Clean)
         && copied > 0
         && copied + present == left as u64
         && objects() == before + left;
@@ -90,7 +90,7 @@ pub(super) async fn play(
     let title = "the next run brings the rest";
     story.must(title, Some("orgtrail consolidate --yes"), held, said)?;
     let ran = ground.program.run(&consolidate).await?;
-    let held = ran.ended(Exit::Clean) && counts(&ran) == (0, left as u64);
+    let held = ran.ended(Outcome::Clean) && counts(&ran) == (0, left as u64);
     let said = if held { "0 copied".to_owned() } else { ran.in_full() };
     story.step("a third run copies nothing", Some("orgtrail consolidate --yes"), held, said)?;
     Ok(())
@@ -130,7 +130,7 @@ async fn fill(ground: &Ground, aws: &Aws, account: &AccountId) -> Result<usize, 
         from: until - LOGGED,
         until,
     };
-    ground.sandbox.fill_legacy(&legacy).map_err(|error| CliError::new(error, Exit::Unexpected))?;
+    ground.sandbox.fill_legacy(&legacy).map_err(|error| OpError::new(error, Outcome::Unexpected))?;
     Ok(ground.sandbox.keys_raw(bucket.as_str(), "").len())
 }
 

@@ -15,7 +15,7 @@ mod trail;
 use story::{Broke, Kept, Story};
 
 use self::ground::Ground;
-use super::{CliError, Context, Exit};
+use super::{OpError, Context, Outcome};
 
 /// Run a demonstration without an AWS account
 ///
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     keep: bool,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let mut story = Story::new(context);
     let kept = play(&mut story, usize::from(args.accounts), args.keep).await?;
     story.end(kept)
@@ -53,16 +53,16 @@ enum Stop {
     /// A step that the next ones stand on did not hold.
     Broken(Broke),
     /// The demo itself could not go on.
-    Failed(CliError),
+    Failed(OpError),
 }
 
-impl<E: Into<CliError>> From<E> for Stop {
+impl<E: Into<OpError>> From<E> for Stop {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
 }
 
-async fn play(story: &mut Story, accounts: usize, keep: bool) -> Result<Option<Kept>, CliError> {
+async fn play(story: &mut Story, accounts: usize, keep: bool) -> Result<Option<Kept>, OpError> {
     let ground = Ground::lay(story, accounts, keep).await?;
     let played = chapters(story, &ground).await;
     let kept = ground.clear(story).await?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::ground::{BUCKET, Ground, unexpected};
 use super::{Stop, Story};
-use crate::cli::Exit;
+use crate::cli::Outcome;
 
 /// Gives the accounts that were entered.
 pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<Vec<String>, Stop> {
@@ -24,14 +24,14 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<Vec<Strin
     );
     fs::write(ground.folder.path().join("orgtrail.toml"), &config).map_err(unexpected)?;
     let ran = ground.program.run(&["config", "check"]).await?;
-    let held = ran.ended(Exit::Clean);
+    let held = ran.ended(Outcome::Clean);
     let said = if held { ran.summary(2) } else { ran.in_full() };
     story.must("the config holds", Some("orgtrail config check"), held, said)?;
 
     let wrong = config.replace(ground.log_archive.as_str(), "22222222222");
     fs::write(ground.folder.path().join("wrong.toml"), wrong).map_err(unexpected)?;
     let ran = ground.program.run(&["--config", "wrong.toml", "config", "check"]).await?;
-    let held = ran.ended(Exit::Usage) && ran.stdout.contains("wrong.toml:3:");
+    let held = ran.ended(Outcome::Usage) && ran.stdout.contains("wrong.toml:3:");
     let said = if held { ran.stdout.trim().to_owned() } else { ran.in_full() };
     story.step(
         "an account id of 11 digits is refused, with its place",
@@ -47,7 +47,7 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<Vec<Strin
     )?;
     let ran = ground.program.run(&["accounts", "--format", "json"]).await?;
     let (entered, left_out) = survey(&ran.stdout);
-    let held = ran.ended(Exit::Clean)
+    let held = ran.ended(Outcome::Clean)
         && !entered.is_empty()
         && entered.len() + left_out.len() == ground.accounts;
     let said = if held {

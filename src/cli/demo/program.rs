@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::super::{CliError, Exit};
+use super::super::{OpError, Outcome};
 use crate::sandbox::Credentials;
 
 /// This program, with an environment that leads to the sandbox and nowhere
@@ -30,9 +30,9 @@ impl Program {
         folder: &Path,
         endpoint: &str,
         credentials: &Credentials,
-    ) -> Result<Self, CliError> {
+    ) -> Result<Self, OpError> {
         let executable =
-            std::env::current_exe().map_err(|error| CliError::new(error, Exit::Unexpected))?;
+            std::env::current_exe().map_err(|error| OpError::new(error, Outcome::Unexpected))?;
         let home = folder.display().to_string();
         let variables = vec![
             ("AWS_ENDPOINT_URL", endpoint.to_owned()),
@@ -53,8 +53,8 @@ impl Program {
         &self,
         arguments: &[&str],
         when: impl Fn() -> bool,
-    ) -> Result<bool, CliError> {
-        let failed = |error| CliError::new(error, Exit::Unexpected);
+    ) -> Result<bool, OpError> {
+        let failed = |error| OpError::new(error, Outcome::Unexpected);
         let mut command = self.command(arguments);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(failed)?;
@@ -83,12 +83,12 @@ impl Program {
     }
 
     /// Runs `orgtrail …` in the demo's folder.
-    pub(super) async fn run(&self, arguments: &[&str]) -> Result<Ran, CliError> {
+    pub(super) async fn run(&self, arguments: &[&str]) -> Result<Ran, OpError> {
         let mut command = self.command(arguments);
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
-            .map_err(|error| CliError::new(error, Exit::Unexpected))?
-            .map_err(|error| CliError::new(error, Exit::Unexpected))?;
+            .map_err(|error| OpError::new(error, Outcome::Unexpected))?
+            .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
         Ok(Ran {
             exit: output.status.code().and_then(|code| u8::try_from(code).ok()),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -99,7 +99,7 @@ impl Program {
 
 impl Ran {
     /// Whether it ended with this code.
-    pub(super) fn ended(&self, exit: Exit) -> bool {
+    pub(super) fn ended(&self, exit: Outcome) -> bool {
         self.exit == Some(exit.code())
     }
 

@@ -11,7 +11,7 @@ use super::program::Ran;
 use super::{Stop, Story};
 use crate::archive::key::{LogClass, ObjectKey, ObjectKind};
 use crate::aws::{At as _, Clients, WriteClients};
-use crate::cli::{CliError, Exit};
+use crate::cli::{OpError, Outcome};
 
 /// A copy of one account's part of the archive, without its lock.
 const COPY: &str = "acme-log-archive-copy";
@@ -29,7 +29,7 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop>
     let keys = ground.sandbox.keys_raw(BUCKET, "");
     let moved = keys.iter().filter(|key| is_digest(key) && key.contains("_legacy_")).count();
     let ran = ground.program.run(&["verify", "--format", "json"]).await?;
-    let held = ran.ended(Exit::Clean) && relocated(&ran) == moved as u64 && moved > 0;
+    let held = ran.ended(Outcome::Clean) && relocated(&ran) == moved as u64 && moved > 0;
     let said = if held { proven(&ran) } else { ran.in_full() };
     let title = "every chain of digests holds, also where the consolidated ones are now";
     story.must(title, Some("orgtrail verify"), held, said)?;
@@ -43,7 +43,7 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop>
     copy(&archive, &copies, &keys).await?;
     let target = format!("s3://{COPY}");
     let ran = ground.program.run(&["verify", &target, "--format", "json"]).await?;
-    let held = ran.ended(Exit::Clean) && relocated(&ran) > 0;
+    let held = ran.ended(Outcome::Clean) && relocated(&ran) > 0;
     let said = if held { proven(&ran) } else { ran.in_full() };
     let title = "a copy in another account's bucket is proven too";
     story.must(title, Some(VERIFY_COPY), held, said)?;
@@ -64,7 +64,7 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop>
         ("one foreign file is found, and named", &crimes.added, &["log-unlisted"]),
     ] {
         let kind = found(&ran, key).filter(|kind| kinds.contains(&kind.as_str()));
-        let held = ran.ended(Exit::IntegrityFailure) && kind.is_some();
+        let held = ran.ended(Outcome::IntegrityFailure) && kind.is_some();
         let said = match kind.filter(|_| held) {
             Some(kind) => format!("{kind}: {key}"),
             None => ran.in_full(),
@@ -108,7 +108,7 @@ impl Crimes {
     }
 
     /// Plain calls that anybody with the right to them can make.
-    async fn commit(&self, clients: &WriteClients) -> Result<(), CliError> {
+    async fn commit(&self, clients: &WriteClients) -> Result<(), OpError> {
         let (whole, _) = get(clients, COPY, &self.altered).await?;
         let mut bytes = whole.clone();
         let middle = bytes.len() / 2;
@@ -123,7 +123,7 @@ impl Crimes {
     }
 }
 
-async fn copy(from: &Clients, to: &WriteClients, keys: &[&str]) -> Result<(), CliError> {
+async fn copy(from: &Clients, to: &WriteClients, keys: &[&str]) -> Result<(), OpError> {
     to.s3().create_bucket().bucket(COPY).send().await.at(to, "s3:CreateBucket")?;
     stream::iter(keys.iter().map(Ok))
         .try_for_each_concurrent(AT_A_TIME, async |key| {
@@ -137,7 +137,7 @@ async fn get(
     clients: &Clients,
     bucket: &str,
     key: &str,
-) -> Result<(Vec<u8>, HashMap<String, String>), CliError> {
+) -> Result<(Vec<u8>, HashMap<String, String>), OpError> {
     let object = clients.s3().get_object().bucket(bucket).key(key).send().await;
     let object = object.at(clients, "s3:GetObject")?;
     let body = object.body.collect().await.map_err(super::ground::unexpected)?;
@@ -149,7 +149,7 @@ async fn put(
     key: &str,
     bytes: Vec<u8>,
     metadata: HashMap<String, String>,
-) -> Result<(), CliError> {
+) -> Result<(), OpError> {
     let put = clients.s3().put_object().bucket(COPY).key(key).body(ByteStream::from(bytes));
     put.set_metadata(Some(metadata)).send().await.at(clients, "s3:PutObject")?;
     Ok(())

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::ground::{Ground, unexpected};
 use super::{Stop, Story};
-use crate::cli::Exit;
+use crate::cli::Outcome;
 
 pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop> {
     story.chapter(
@@ -13,7 +13,7 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop>
          looks again. The second plan is empty: what was declared is what is there.",
     )?;
     let ran = ground.program.run(&["plan"]).await?;
-    let held = ran.ended(Exit::ChangesPending);
+    let held = ran.ended(Outcome::ChangesPending);
     let said = if held { ran.summary(1) } else { ran.in_full() };
     story.step(
         "the plan has steps to do, and says so with exit code 10",
@@ -23,12 +23,12 @@ pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop>
     )?;
 
     let ran = ground.program.run(&["apply", "--yes"]).await?;
-    let held = ran.ended(Exit::Clean);
+    let held = ran.ended(Outcome::Clean);
     let said = if held { ran.summary(1) } else { ran.in_full() };
     story.must("apply does them all", Some("orgtrail apply --yes"), held, said)?;
 
     let ran = ground.program.run(&["plan"]).await?;
-    let held = ran.ended(Exit::Clean);
+    let held = ran.ended(Outcome::Clean);
     let said = if held { ran.summary(1) } else { ran.in_full() };
     story.step("planned again, nothing is left to do", Some("orgtrail plan"), held, said)?;
     alarms(story, ground).await
@@ -49,7 +49,7 @@ async fn alarms(story: &mut Story, ground: &Ground) -> Result<(), Stop> {
     let there = there.map_err(|error| clients.error("cloudwatch:DescribeAlarms", error))?;
     let alarms = there.metric_alarms();
     let tell = alarms.iter().filter(|alarm| !alarm.alarm_actions().is_empty()).count();
-    let held = ran.ended(Exit::Clean) && confirmed == 1 && (alarms.len(), tell) == (16, 16);
+    let held = ran.ended(Outcome::Clean) && confirmed == 1 && (alarms.len(), tell) == (16, 16);
     let said = if held {
         format!("{}\nsecurity@example.com confirmed, by the link in its message", ran.summary(1))
     } else {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::super::{CliError, Context, Exit, Format, Output};
+use super::super::{OpError, Context, Outcome, Format, Output};
 use super::Stop;
 
 /// Where to go from here.
@@ -88,7 +88,7 @@ impl Story {
     }
 
     /// A heading, and why what comes matters.
-    pub(super) fn chapter(&self, title: &str, why: &str) -> Result<(), CliError> {
+    pub(super) fn chapter(&self, title: &str, why: &str) -> Result<(), OpError> {
         self.tell(format_args!("\n{title}\n  {}", why.replace('\n', "\n  ")))
     }
 
@@ -114,7 +114,7 @@ impl Story {
         command: Option<&str>,
         held: bool,
         found: impl Into<String>,
-    ) -> Result<(), CliError> {
+    ) -> Result<(), OpError> {
         let found = found.into();
         let mark = if held { "held " } else { "BROKE" };
         let mut text = String::new();
@@ -139,7 +139,7 @@ impl Story {
     }
 
     /// The last word, and the exit code.
-    pub(super) fn end(self, kept: Option<Kept>) -> Result<Exit, CliError> {
+    pub(super) fn end(self, kept: Option<Kept>) -> Result<Outcome, OpError> {
         let held = self.steps.iter().filter(|step| step.held).count();
         let all = held == self.steps.len();
         let took = self.began.elapsed();
@@ -164,10 +164,10 @@ impl Story {
                 kept: kept.as_ref(),
             })?,
         }
-        Ok(if all { Exit::Clean } else { Exit::Unexpected })
+        Ok(if all { Outcome::Clean } else { Outcome::Unexpected })
     }
 
-    fn tell(&self, text: impl std::fmt::Display) -> Result<(), CliError> {
+    fn tell(&self, text: impl std::fmt::Display) -> Result<(), OpError> {
         match self.format {
             Format::Text => self.out.data(text),
             Format::Json => Ok(()),
@@ -200,7 +200,7 @@ mod tests {
         ground.sandbox.tick(jiff::SignedDuration::from_hours(1));
         let kept = ground.clear(&mut story).await.unwrap();
         assert!(kept.is_none() && !folder.exists());
-        assert_eq!(story.end(kept).unwrap(), Exit::Unexpected);
+        assert_eq!(story.end(kept).unwrap(), Outcome::Unexpected);
     }
 
     #[test]
@@ -208,14 +208,14 @@ mod tests {
         let mut whole = story();
         whole.step("one", None, true, "").unwrap();
         whole.must("two", None, true, "").unwrap();
-        assert_eq!(whole.end(None).unwrap(), Exit::Clean);
+        assert_eq!(whole.end(None).unwrap(), Outcome::Clean);
         let mut stopped = story();
         stopped.must("one", None, true, "").unwrap();
         assert!(matches!(stopped.must("two", None, false, ""), Err(Stop::Broken(_))));
-        assert_eq!(stopped.end(None).unwrap(), Exit::Unexpected);
+        assert_eq!(stopped.end(None).unwrap(), Outcome::Unexpected);
         let mut went_on = story();
         went_on.step("one", None, false, "").unwrap();
         went_on.step("two", None, true, "").unwrap();
-        assert_eq!(went_on.end(None).unwrap(), Exit::Unexpected);
+        assert_eq!(went_on.end(None).unwrap(), Outcome::Unexpected);
     }
 }

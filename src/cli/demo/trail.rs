@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::ground::{BUCKET, Ground};
 use super::{Stop, Story};
 use crate::aws::Clients;
-use crate::cli::CliError;
+use crate::cli::OpError;
 
 /// How much time passes: more than a day, so that a day is whole.
 const PASSES: SignedDuration = SignedDuration::from_hours(26);
@@ -98,7 +98,7 @@ pub(super) async fn play(
     Ok(Delivered { trail, log: log.to_owned(), version })
 }
 
-async fn list(archive: &Clients) -> Result<Vec<Object>, CliError> {
+async fn list(archive: &Clients) -> Result<Vec<Object>, OpError> {
     let mut pages = archive.s3().list_objects_v2().bucket(BUCKET).into_paginator().send();
     let mut objects = Vec::new();
     while let Some(page) = pages.next().await {

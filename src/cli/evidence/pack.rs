@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::{CliError, Exit, Explain};
+use super::super::{OpError, Outcome, Explain};
 use crate::archive::bundle::{BundleWriter, is_canonical};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
 use crate::archive::verify::digest::DigestDocument;
@@ -53,13 +53,13 @@ impl Packer {
         &mut self,
         lane: &LaneReport,
         others: &OtherBuckets,
-    ) -> Result<(), CliError> {
+    ) -> Result<(), OpError> {
         let source = Arc::clone(&self.source);
         match &lane.bucket {
             Some(bucket) if lane.followed => {
                 let opened = others.open(bucket, &lane.account).await;
                 let opened = opened
-                    .map_err(|why| CliError::new(format!("{bucket}: {why}"), Exit::Incomplete))?;
+                    .map_err(|why| OpError::new(format!("{bucket}: {why}"), Outcome::Incomplete))?;
                 let place = Place { source: &opened, other: Some(bucket) };
                 let trails = lane.chains.iter().filter_map(|chain| chain.trail.parse().ok());
                 let (folder, trails) = (folder(lane, &lane.root, DIGEST_FOLDER), trails.collect());
@@ -93,7 +93,7 @@ impl Packer {
         folder: &str,
         trails: &BTreeSet<TrailName>,
         elsewhere: impl Fn(&str, &str) -> bool,
-    ) -> Result<BTreeSet<(String, String)>, CliError> {
+    ) -> Result<BTreeSet<(String, String)>, OpError> {
         // Those around the window may list files at its edges.
         let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
         let (from, last) = (around(self.from, -BORDER), around(self.last, BORDER));
@@ -117,7 +117,7 @@ impl Packer {
         place: &Place<'_>,
         lane: &LaneReport,
         root: &str,
-    ) -> Result<(), CliError> {
+    ) -> Result<(), OpError> {
         let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
         let (start, end) = (around(self.from, -AROUND), around(self.until, AROUND));
         for class in LogClass::ALL {
@@ -136,7 +136,7 @@ impl Packer {
         (from, to): (Timestamp, Timestamp),
         wanted: impl Fn(&ObjectKey) -> bool,
         mut look: impl FnMut(&str, &[u8]),
-    ) -> Result<(), CliError> {
+    ) -> Result<(), OpError> {
         let start = format!("{folder}{}", from.strftime("%Y/%m/%d/"));
         let end = format!("{folder}{}", to.strftime("%Y/%m/%d0"));
         let keys: Vec<(String, u64)> = place
@@ -175,7 +175,7 @@ impl Packer {
         &mut self,
         source: &Source,
         listed: BTreeSet<(String, String)>,
-    ) -> Result<(), CliError> {
+    ) -> Result<(), OpError> {
         let listed = listed.into_iter().map(|place| (place, 0)).collect();
         let fetch = async |(bucket, key): &(String, String)| source.fetch(Some(bucket), key).await;
         let mut objects = pin!(in_order(listed, fetch, size));
@@ -282,8 +282,8 @@ pub(super) struct NotPacked {
 }
 
 impl Explain for NotPacked {
-    fn exit(&self) -> Exit {
-        Exit::Incomplete
+    fn outcome(&self) -> Outcome {
+        Outcome::Incomplete
     }
 }
 

@@ -6,7 +6,7 @@ mod recorded;
 use std::{io::Write, path::PathBuf};
 
 use super::output_path::check_writable;
-use super::{CliError, Context, Exit, Explain};
+use super::{OpError, Context, Outcome, Explain};
 use crate::{
     config::{Environment, Loaded, Roles},
     local_file,
@@ -45,12 +45,12 @@ pub(super) struct Args {
     hub: Option<Arn>,
 }
 
-pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let out = args.out.unwrap_or_else(|| context.config_path.clone());
     let to_stdout = out.as_os_str() == "-";
     // Before anything is asked of AWS.
     if !to_stdout && !context.yes && out.exists() {
-        return Err(CliError::usage(format!("{} is there already", out.display()))
+        return Err(OpError::usage(format!("{} is there already", out.display()))
             .with_hint("`--yes` overwrites it, `--out FILE` writes another, `--out -` prints"));
     }
     if !to_stdout {
@@ -73,25 +73,25 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     check(&text)?;
     if to_stdout {
         context.out.data(text)?;
-        return Ok(Exit::Clean);
+        return Ok(Outcome::Clean);
     }
     write(&out, &text, context.yes).map_err(|source| WriteError { path: out.clone(), source })?;
     context.out.note(format_args!(
         "wrote {}: read it through, then `orgtrail config check`",
         out.display()
     ));
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }
 
 /// A config that we write is one that we take.
-fn check(text: &str) -> Result<(), CliError> {
+fn check(text: &str) -> Result<(), OpError> {
     match Loaded::from_text(text, &Environment::default()) {
         Ok(_) => Ok(()),
         Err(findings) => {
             let found: Vec<_> = findings.iter().map(|finding| finding.message.as_str()).collect();
-            Err(CliError::new(
+            Err(OpError::new(
                 format!("what was found makes no valid config: {}", found.join("; ")),
-                Exit::Unexpected,
+                Outcome::Unexpected,
             )
             .with_hint("`orgtrail config schema` tells what a config holds: write it by hand"))
         }
@@ -114,7 +114,7 @@ struct WriteError {
 }
 
 impl Explain for WriteError {
-    fn exit(&self) -> Exit {
-        Exit::Usage
+    fn outcome(&self) -> Outcome {
+        Outcome::Usage
     }
 }

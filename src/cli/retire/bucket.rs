@@ -2,7 +2,7 @@
 
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::{CliError, Context, LegacyTrail};
+use super::{OpError, Context, LegacyTrail};
 use crate::cost::storage::Holdings;
 use crate::cost::{Usd, prices};
 use crate::report::contract::prices::PriceList;
@@ -47,7 +47,7 @@ impl Bucket {
     }
 
     /// Says what stays, and what can be done with it.
-    pub(super) fn tell(&self, context: &Context) -> Result<(), CliError> {
+    pub(super) fn tell(&self, context: &Context) -> Result<(), OpError> {
         context.out.data(format_args!(
             "the bucket {} stays: {} objects of this account ({}) cost {} a month",
             self.name,

@@ -1,7 +1,7 @@
 //! Ending the trail: what is asked before it is touched, and what is done when
 //! CloudTrail refuses.
 
-use super::{CliError, Clients, Context, Exit, LegacyTrail, Look, Seen, Source};
+use super::{OpError, Clients, Context, Outcome, LegacyTrail, Look, Seen, Source};
 use crate::archive::consolidate::source::Policy;
 use crate::archive::retire::{Condition, deletable as judged};
 use crate::aws::{At as _, AwsError};
@@ -15,7 +15,7 @@ use crate::policy::eval::{Principal, Request};
 ///
 /// # Errors
 /// Its status could not be read: then nothing could be put back.
-pub(super) async fn is_logging(owner: &Clients, trail: &Arn) -> Result<bool, CliError> {
+pub(super) async fn is_logging(owner: &Clients, trail: &Arn) -> Result<bool, OpError> {
     let status = owner.cloudtrail().get_trail_status().name(trail.to_string()).send().await;
     match status.at(owner, "cloudtrail:GetTrailStatus") {
         Ok(status) => Ok(status.is_logging() == Some(true)),
@@ -24,9 +24,9 @@ pub(super) async fn is_logging(owner: &Clients, trail: &Arn) -> Result<bool, Cli
 }
 
 /// A read that failed, which leaves the answer open.
-pub(super) fn unread(error: AwsError) -> CliError {
+pub(super) fn unread(error: AwsError) -> OpError {
     let hint = error.hint();
-    let unread = CliError::new(error, Exit::Incomplete);
+    let unread = OpError::new(error, Outcome::Incomplete);
     match hint {
         Some(hint) => unread.with_hint(hint),
         None => unread,
@@ -95,7 +95,7 @@ pub(super) async fn end(
     look: &Look<'_>,
     seen: &mut Seen,
     retirement: Retirement<'_>,
-) -> Result<bool, CliError> {
+) -> Result<bool, OpError> {
     let (context, trail) = (look.context, &look.trail.arn);
     retirement.stop().await?;
     context.out.note(format_args!("{trail} is stopped"));
@@ -104,7 +104,7 @@ pub(super) async fn end(
         let contents = match unless_stopped(context, Box::pin(look.contents(&seen.lanes))).await {
             Ok(contents) => contents,
             Err(_) => {
-                Err(CliError::new(format!("stopped by {}", context.stop.cause()), Exit::Incomplete)
+                Err(OpError::new(format!("stopped by {}", context.stop.cause()), Outcome::Incomplete)
                     .with_hint("run the same command again"))
             }
         };

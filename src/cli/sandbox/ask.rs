@@ -6,7 +6,7 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::cli::{Exit, Explain};
+use crate::cli::{Outcome, Explain};
 
 /// What a sandbox answers to a tick.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,10 +70,10 @@ impl Explain for AskError {
         }
     }
 
-    fn exit(&self) -> Exit {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Endpoint { .. } => Exit::Usage,
-            _ => Exit::Unexpected,
+            Self::Endpoint { .. } => Outcome::Usage,
+            _ => Outcome::Unexpected,
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{config_of, past, process::Signals};
 use crate::{
-    cli::{CliError, Context, Exit, output_path::replace},
+    cli::{OpError, Context, Outcome, output_path::replace},
     names::Region,
     sandbox::{DataError, DigestEncryption, Options, Pace, Sandbox},
 };
@@ -93,12 +93,12 @@ impl Begin {
     ///
     /// # Errors
     /// When it cannot be, or the config cannot be written.
-    pub(super) async fn start(&self, context: &Context) -> Result<Begun, CliError> {
+    pub(super) async fn start(&self, context: &Context) -> Result<Begun, OpError> {
         if let Some(path) = &self.write_config
             && path.exists()
             && !context.yes
         {
-            return Err(CliError::usage(format!("{} exists already", path.display()))
+            return Err(OpError::usage(format!("{} exists already", path.display()))
                 .with_hint("name another file, or let it be replaced with `--yes`"));
         }
         let past = past::Past::new(self.history, self.legacy, self.accounts, self.start)?;
@@ -134,19 +134,19 @@ impl Begin {
 }
 
 /// Writes the config that matches a sandbox.
-pub(super) fn write_config(sandbox: &Sandbox, path: &Path) -> Result<(), CliError> {
+pub(super) fn write_config(sandbox: &Sandbox, path: &Path) -> Result<(), OpError> {
     Ok(replace(path, config_of(sandbox).as_bytes())?)
 }
 
 /// Stops a sandbox, which saves its state; a signal meanwhile ends the program at
 /// once, and leaves what was saved before.
-pub(super) async fn stop(sandbox: Sandbox, signals: &mut Signals) -> Result<(), CliError> {
-    let unexpected = |error: DataError| CliError::new(error, Exit::Unexpected);
+pub(super) async fn stop(sandbox: Sandbox, signals: &mut Signals) -> Result<(), OpError> {
+    let unexpected = |error: DataError| OpError::new(error, Outcome::Unexpected);
     tokio::select! {
         stopped = sandbox.stop() => stopped.map_err(unexpected),
         _ = signals.next() => {
             let message = "stopped before the state was saved: what was saved before is kept";
-            Err(CliError::new(message, Exit::Unexpected))
+            Err(OpError::new(message, Outcome::Unexpected))
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
     process::{self, Signal, Signals},
     variables::{Variables, absolute},
 };
-use crate::cli::{CliError, Context, Exit, Format};
+use crate::cli::{OpError, Context, Outcome, Format};
 use crate::local_file;
 
 /// Where a sandbox in the background is found again.
@@ -60,9 +60,9 @@ const SAVED_WITHIN: Duration = Duration::from_mins(2);
 /// How often it looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-fn failed(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> CliError {
+fn failed(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> OpError {
     let what = format!("{doing} {}", path.display());
-    move |error| CliError::new(format!("{what}: {error}"), Exit::Unexpected)
+    move |error| OpError::new(format!("{what}: {error}"), Outcome::Unexpected)
 }
 
 impl Place {
@@ -84,11 +84,11 @@ impl Place {
     }
 
     /// What the directory says of a sandbox, whether it still runs or not.
-    fn find(&self) -> Result<Option<Detached>, CliError> {
+    fn find(&self) -> Result<Option<Detached>, OpError> {
         let path = self.state();
         match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-                CliError::usage(format!("{} is not of a sandbox: {error}", path.display()))
+                OpError::usage(format!("{} is not of a sandbox: {error}", path.display()))
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed("reading", &path)(error)),
@@ -99,12 +99,12 @@ impl Place {
     ///
     /// # Errors
     /// When there is none.
-    pub(super) fn read(&self) -> Result<Detached, CliError> {
+    pub(super) fn read(&self) -> Result<Detached, OpError> {
         self.find()?.ok_or_else(|| self.no_sandbox())
     }
 
-    fn no_sandbox(&self) -> CliError {
-        CliError::usage(format!("no sandbox is running in {}", self.dir.display()))
+    fn no_sandbox(&self) -> OpError {
+        OpError::usage(format!("no sandbox is running in {}", self.dir.display()))
             .with_hint("`orgtrail sandbox up --detach` starts one")
     }
 
@@ -112,13 +112,13 @@ impl Place {
     ///
     /// # Errors
     /// When none does.
-    pub(super) async fn running(&self) -> Result<Detached, CliError> {
+    pub(super) async fn running(&self) -> Result<Detached, OpError> {
         let found = self.read()?;
         if found.answers().await { Ok(found) } else { Err(self.no_sandbox()) }
     }
 
     /// Removes what leads to a sandbox that is no more.
-    fn clear(&self) -> Result<(), CliError> {
+    fn clear(&self) -> Result<(), OpError> {
         for path in [self.environment(), self.state()] {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -130,7 +130,7 @@ impl Place {
         Ok(())
     }
 
-    fn prepare(&self) -> Result<(), CliError> {
+    fn prepare(&self) -> Result<(), OpError> {
         let made = local_file::create_folder(&self.dir);
         made.map_err(failed("creating", &self.dir))?;
         // Keys of a sandbox are worth nothing, and still are nothing to commit.
@@ -149,12 +149,12 @@ impl Detached {
 }
 
 /// Starts a sandbox in the background, and returns when it listens.
-pub(super) async fn start(place: &Place, context: &Context) -> Result<Exit, CliError> {
+pub(super) async fn start(place: &Place, context: &Context) -> Result<Outcome, OpError> {
     if let Some(found) = place.find()? {
         if found.answers().await {
             let (pid, endpoint) = (found.pid, &found.running.endpoint);
             let message = format!("a sandbox is running already: process {pid} at {endpoint}");
-            return Err(CliError::usage(message)
+            return Err(OpError::usage(message)
                 .with_hint("`orgtrail sandbox down` ends it, `--dir` names another place"));
         }
         if process::is_running(found.pid) {
@@ -163,7 +163,7 @@ pub(super) async fn start(place: &Place, context: &Context) -> Result<Exit, CliE
     }
     place.prepare()?;
     place.clear()?;
-    let unexpected = |error: io::Error| CliError::new(error, Exit::Unexpected);
+    let unexpected = |error: io::Error| OpError::new(error, Outcome::Unexpected);
     let failed_there = place.failed();
     if failed_there.exists() {
         fs::remove_file(&failed_there).map_err(failed("removing", &failed_there))?;
@@ -188,19 +188,19 @@ pub(super) async fn start(place: &Place, context: &Context) -> Result<Exit, CliE
         }
         Ok::<_, io::Error>(line)
     });
-    let line = line.await.map_err(|error| CliError::new(error, Exit::Unexpected))?;
+    let line = line.await.map_err(|error| OpError::new(error, Outcome::Unexpected))?;
     let line = line.map_err(unexpected)?;
     let Ok(found) = serde_json::from_str::<Detached>(&line) else {
         // It says why, as it would have here.
         let status = child.wait().map_err(unexpected)?;
         let said = fs::read_to_string(&log).unwrap_or_default();
-        let exit = if status.code() == Some(Exit::Usage.code().into()) {
-            Exit::Usage
+        let exit = if status.code() == Some(Outcome::Usage.code().into()) {
+            Outcome::Usage
         } else {
-            Exit::Unexpected
+            Outcome::Unexpected
         };
         let said = said.trim().trim_start_matches("error: ").to_owned();
-        return Err(CliError::new(format!("the sandbox did not start: {said}"), exit));
+        return Err(OpError::new(format!("the sandbox did not start: {said}"), exit));
     };
     match context.format {
         Format::Json => context.out.data(line.trim_end())?,
@@ -215,7 +215,7 @@ pub(super) async fn start(place: &Place, context: &Context) -> Result<Exit, CliE
             found.environment.display(),
         ))?,
     }
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }
 
 /// What runs in the background.
@@ -223,8 +223,8 @@ pub(super) async fn serve(
     begin: &Begin,
     place: &Place,
     context: &Context,
-) -> Result<Exit, CliError> {
-    let unexpected = |error: io::Error| CliError::new(error, Exit::Unexpected);
+) -> Result<Outcome, OpError> {
+    let unexpected = |error: io::Error| OpError::new(error, Outcome::Unexpected);
     process::leave_terminal().map_err(unexpected)?;
     let mut signals = Signals::ending().map_err(unexpected)?;
     let Begun { sandbox, config } = begin.start(context).await?;
@@ -245,7 +245,7 @@ pub(super) async fn serve(
     };
     let exports = Variables::of(&found.running, Some(&found.config)).exports();
     write_private(&found.environment, &format!("{exports}\n"))?;
-    let line = serde_json::to_string(&found).map_err(|e| CliError::new(e, Exit::Unexpected))?;
+    let line = serde_json::to_string(&found).map_err(|e| OpError::new(e, Outcome::Unexpected))?;
     // Last: who reads it finds the rest.
     write_private(&place.state(), &format!("{line}\n"))?;
     context.out.data(&line)?;
@@ -256,25 +256,25 @@ pub(super) async fn serve(
         write_private(&failed_there, "")?;
     }
     place.clear()?;
-    stopped.map(|()| Exit::Clean)
+    stopped.map(|()| Outcome::Clean)
 }
 
 /// Ends a sandbox in the background, and waits until it has saved its state.
-pub(super) async fn down(args: &Down, context: &Context) -> Result<Exit, CliError> {
+pub(super) async fn down(args: &Down, context: &Context) -> Result<Outcome, OpError> {
     let place = &args.place;
     let found = match place.find()? {
         Some(found) if found.answers().await => found,
         _ => {
             place.clear()?;
             context.out.note(format_args!("no sandbox is running in {}", place.dir.display()));
-            return Ok(Exit::Clean);
+            return Ok(Outcome::Clean);
         }
     };
     let told = process::send(found.pid, Signal::Terminate);
-    told.map_err(|error| CliError::new(error, Exit::Unexpected))?;
+    told.map_err(|error| OpError::new(error, Outcome::Unexpected))?;
     // What it removes when all is saved tells, not the process: it may stay as a
     // zombie that nobody waits for.
-    let is_known = || Ok::<_, CliError>(place.find()?.is_some_and(|left| left.pid == found.pid));
+    let is_known = || Ok::<_, OpError>(place.find()?.is_some_and(|left| left.pid == found.pid));
     let gone = async {
         while process::is_running(found.pid) && is_known()? {
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -283,19 +283,19 @@ pub(super) async fn down(args: &Down, context: &Context) -> Result<Exit, CliErro
     };
     let Ok(left) = tokio::time::timeout(SAVED_WITHIN, gone).await else {
         let message = format!("process {} still saves its state", found.pid);
-        return Err(CliError::new(message, Exit::Incomplete));
+        return Err(OpError::new(message, Outcome::Incomplete));
     };
     if left? || place.failed().exists() {
         place.clear()?;
         let log = found.log.display();
         let message = format!("the sandbox ended without saving its state: see {log}");
-        return Err(CliError::new(message, Exit::Unexpected));
+        return Err(OpError::new(message, Outcome::Unexpected));
     }
     context.out.note(format_args!("the sandbox at {} has ended", found.running.endpoint));
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }
 
 /// Writes a file that nobody else may read, whole or not at all.
-fn write_private(path: &Path, text: &str) -> Result<(), CliError> {
+fn write_private(path: &Path, text: &str) -> Result<(), OpError> {
     local_file::replace(path, text.as_bytes()).map_err(failed("writing", path))
 }

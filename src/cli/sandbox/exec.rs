@@ -11,7 +11,7 @@ use super::{
     process::{Signal, Signals, code_of, send},
     variables::{Variables, absolute},
 };
-use crate::cli::{CliError, Context, Exit, demo::folder::Folder};
+use crate::cli::{OpError, Context, Outcome, demo::folder::Folder};
 
 /// Run a command against a sandbox, and nothing else
 ///
@@ -51,8 +51,8 @@ pub(super) struct Args {
     command: Vec<OsString>,
 }
 
-pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
-    let unexpected = |error: std::io::Error| CliError::new(error, Exit::Unexpected);
+pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
+    let unexpected = |error: std::io::Error| OpError::new(error, Outcome::Unexpected);
     // Before the sandbox is there: whatever ends it from now on lets it save.
     let mut signals = Signals::all().map_err(unexpected)?;
     if args.detached {
@@ -90,15 +90,15 @@ async fn child(
     variables: &Variables,
     signals: &mut Signals,
     context: &Context,
-) -> Result<ExitStatus, CliError> {
+) -> Result<ExitStatus, OpError> {
     let (program, arguments) =
-        command.split_first().ok_or_else(|| CliError::usage("no command is given"))?;
+        command.split_first().ok_or_else(|| OpError::usage("no command is given"))?;
     let mut command = Command::new(program);
     command.args(arguments);
     variables.give(&mut command, &context.environment);
     let mut child = command.spawn().map_err(|error| {
         let program = program.to_string_lossy();
-        CliError::usage(format!("cannot run `{program}`: {error}"))
+        OpError::usage(format!("cannot run `{program}`: {error}"))
     })?;
     let process = child.id();
     // The terminal gives Ctrl-C to the command itself as well.
@@ -108,8 +108,8 @@ async fn child(
     loop {
         tokio::select! {
             status = ended.as_mut() => {
-                let status = status.map_err(|error| CliError::new(error, Exit::Unexpected))?;
-                return status.map_err(|error| CliError::new(error, Exit::Unexpected));
+                let status = status.map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+                return status.map_err(|error| OpError::new(error, Outcome::Unexpected));
             }
             signal = signals.next() => {
                 if !(from_terminal && signal == Signal::Interrupt) {
@@ -122,9 +122,9 @@ async fn child(
 }
 
 /// Ends this program with a command's own exit code.
-fn leave(status: ExitStatus) -> Result<Exit, CliError> {
+fn leave(status: ExitStatus) -> Result<Outcome, OpError> {
     match code_of(status) {
-        0 => Ok(Exit::Clean),
+        0 => Ok(Outcome::Clean),
         code => std::process::exit(code),
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::config_of;
 use crate::{
     aws::{At as _, Aws, Pacing, Retries, Settings, WriteAuthority, WriteClients},
-    cli::{CliError, Exit},
+    cli::{OpError, Outcome},
     config::{Environment, Loaded},
     names::{AccountId, Partition},
     plan::{
@@ -69,7 +69,7 @@ impl Past {
         legacy: u16,
         accounts: u16,
         start: Option<Timestamp>,
-    ) -> Result<Option<Self>, CliError> {
+    ) -> Result<Option<Self>, OpError> {
         if history.is_none() && legacy == 0 {
             return Ok(None);
         }
@@ -80,11 +80,11 @@ impl Past {
                 "`--legacy {legacy}`: an organization of {accounts} accounts has {members} active \
                  members besides the log archive and the audit account"
             );
-            return Err(CliError::usage(message).with_hint("`--accounts` takes more"));
+            return Err(OpError::usage(message).with_hint("`--accounts` takes more"));
         }
         let ends = start.unwrap_or_else(crate::sandbox::real_now);
         let lasts = history.unwrap_or(LEGACY);
-        let begins = ends.checked_sub(lasts).map_err(|error| CliError::usage(error.to_string()))?;
+        let begins = ends.checked_sub(lasts).map_err(|error| OpError::usage(error.to_string()))?;
         let organization = history.is_some();
         Ok(Some(Self { begins, lasts, organization, legacy: legacy.into() }))
     }
@@ -95,7 +95,7 @@ impl Past {
     }
 
     /// Lets it happen.
-    pub(super) async fn happen(&self, sandbox: &Sandbox) -> Result<(), CliError> {
+    pub(super) async fn happen(&self, sandbox: &Sandbox) -> Result<(), OpError> {
         let aws = aws_of(sandbox).await?;
         for account in sandbox.accounts().iter().skip(CENTRAL).take(self.legacy) {
             let member = aws.clients(account, sandbox.home_region());
@@ -117,9 +117,9 @@ impl Past {
 
 /// The way into a sandbox's accounts that orgtrail's commands take: the
 /// administrator, and the role that every member has.
-pub(in crate::cli) async fn aws_of(sandbox: &Sandbox) -> Result<Aws, CliError> {
+pub(in crate::cli) async fn aws_of(sandbox: &Sandbox) -> Result<Aws, OpError> {
     let keys = sandbox.administrator().ok_or_else(|| {
-        CliError::new("the sandbox's organization has no administrator", Exit::Unexpected)
+        OpError::new("the sandbox's organization has no administrator", Outcome::Unexpected)
     })?;
     let credentials = aws_credential_types::Credentials::from_keys(
         keys.access_key_id,
@@ -145,7 +145,7 @@ pub(in crate::cli) async fn aws_of(sandbox: &Sandbox) -> Result<Aws, CliError> {
 }
 
 /// Creates a member's own trail with its bucket, and starts it.
-async fn legacy_trail(member: &WriteClients, account: &AccountId) -> Result<(), CliError> {
+async fn legacy_trail(member: &WriteClients, account: &AccountId) -> Result<(), OpError> {
     let bucket = format!("{TRAIL}-{account}");
     let region = member.region();
     let (partition, service) = (Partition::of(region), "cloudtrail.amazonaws.com");
@@ -193,8 +193,8 @@ async fn legacy_trail(member: &WriteClients, account: &AccountId) -> Result<(), 
 }
 
 /// Provisions what the sandbox's config declares, as `apply` does.
-async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), CliError> {
-    let unexpected = |what: String| CliError::new(what, Exit::Unexpected);
+async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), OpError> {
+    let unexpected = |what: String| OpError::new(what, Outcome::Unexpected);
     let loaded = Loaded::from_text(&config_of(sandbox), &Environment::default());
     let config = loaded.map_err(|findings| unexpected(format!("{findings:?}")))?.config;
     let organization = OrganizationFacts::read(aws, &config).await?;
@@ -235,8 +235,8 @@ mod tests {
         assert!(Past::new(None, 0, 5, None).unwrap().is_none());
         // The fifth account is suspended.
         assert!(Past::new(None, 1, 5, None).unwrap().is_some());
-        assert_eq!(Past::new(None, 2, 5, None).unwrap_err().exit(), Exit::Usage);
+        assert_eq!(Past::new(None, 2, 5, None).unwrap_err().outcome(), Outcome::Usage);
         assert!(Past::new(None, 1, 4, None).unwrap().is_some());
-        assert_eq!(Past::new(None, 1, 3, None).unwrap_err().exit(), Exit::Usage);
+        assert_eq!(Past::new(None, 1, 3, None).unwrap_err().outcome(), Outcome::Usage);
     }
 }

@@ -5,7 +5,7 @@ use super::{
     process::Signals,
     variables::Variables,
 };
-use crate::cli::{CliError, Context, Exit, Format};
+use crate::cli::{OpError, Context, Outcome, Format};
 
 /// Run a sandbox until Ctrl-C or SIGTERM, or in the background
 ///
@@ -39,14 +39,14 @@ pub(super) struct Args {
     in_background: bool,
 }
 
-pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CliError> {
+pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     if args.detach {
         return detached::start(&args.place, context).await;
     }
     if args.in_background {
         return Box::pin(detached::serve(&args.begin, &args.place, context)).await;
     }
-    let failed = |error| CliError::new(error, Exit::Unexpected);
+    let failed = |error| OpError::new(error, Outcome::Unexpected);
     // Before the sandbox is there: whatever ends it from now on lets it save.
     let mut signals = Signals::ending().map_err(failed)?;
     let Begun { sandbox, config } = args.begin.start(context).await?;
@@ -64,5 +64,5 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     signals.next().await;
     begin::stop(sandbox, &mut signals).await?;
-    Ok(Exit::Clean)
+    Ok(Outcome::Clean)
 }

@@ -1,7 +1,7 @@
 //! As whom a bucket is read: the caller, or the role of the account whose logs it
 //! holds.
 
-use super::{CliError, Context, Exit};
+use super::{OpError, Context, Outcome};
 use crate::archive::consolidate::discover::{self, Selected};
 use crate::aws::{At as _, Aws, AwsError, Clients, ErrorKind};
 use crate::cli::sources;
@@ -42,7 +42,7 @@ pub(super) async fn reader(
     bucket: &BucketName,
     owner: Option<&AccountId>,
     context: &Context,
-) -> Result<Reader, CliError> {
+) -> Result<Reader, OpError> {
     // One that is not right matters only where the caller cannot read by itself.
     let config = context.config_path.exists().then(|| context.config());
     let right = config.as_ref().and_then(|config| config.as_ref().ok());
@@ -62,7 +62,7 @@ pub(super) async fn reader(
             Ok(clients) => return Ok(Reader { aws, clients }),
             Err(error) if error.is_not_found() => {
                 return Err(
-                    CliError::new(error, Exit::Usage).with_hint("is the bucket's name right?")
+                    OpError::new(error, Outcome::Usage).with_hint("is the bucket's name right?")
                 );
             }
             Err(error) => {
@@ -97,7 +97,7 @@ pub(super) async fn reader(
     }
     let hint = "no account that the configuration, or a trail, names for this bucket may list it: \
                 declare it under [[consolidate.sources]], or name its owner with `--bucket-owner`";
-    Err(CliError::new(denied, Exit::Incomplete).with_hint(hint))
+    Err(OpError::new(denied, Outcome::Incomplete).with_hint(hint))
 }
 
 /// The accounts that the configuration names for a bucket.

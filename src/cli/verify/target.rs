@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::super::trust::{listed, trust};
 use super::reader::{Reader, reader};
-use super::{CliError, Concurrency, Context, Exit, Explain, Request, Selection, What, Window};
+use super::{OpError, Concurrency, Context, Outcome, Explain, Request, Selection, What, Window};
 use crate::archive::accept::Acceptances;
 use crate::archive::authenticity::Trust;
 use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, RECORDS, Unpacked, unpack};
@@ -74,7 +74,7 @@ impl Target {
         name: Option<&str>,
         what: &What,
         context: &Context,
-    ) -> Result<Self, CliError> {
+    ) -> Result<Self, OpError> {
         let given = match &what.public_keys {
             Some(path) => {
                 context.warn_of_others(path);
@@ -119,7 +119,7 @@ impl Target {
         given: Option<PublicKeySet>,
         what: &What,
         context: &Context,
-    ) -> Result<Self, CliError> {
+    ) -> Result<Self, OpError> {
         let config = context.config()?;
         let aws = context.aws_of_member(&config).await?;
         let archive = &config.archive;
@@ -171,11 +171,11 @@ impl Target {
         given: Option<PublicKeySet>,
         what: &What,
         context: &Context,
-    ) -> Result<Self, CliError> {
+    ) -> Result<Self, OpError> {
         let path = name.strip_prefix("s3://").unwrap_or(name);
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
         let bucket: BucketName =
-            bucket.parse().map_err(|error| CliError::new(error, Exit::Usage))?;
+            bucket.parse().map_err(|error| OpError::new(error, Outcome::Usage))?;
         let prefix = match prefix {
             "" => String::new(),
             prefix => format!("{}/", prefix.trim_end_matches('/')),
@@ -237,10 +237,10 @@ impl Target {
         given: Option<PublicKeySet>,
         what: &What,
         context: &Context,
-    ) -> Result<Self, CliError> {
+    ) -> Result<Self, OpError> {
         let path = PathBuf::from(name);
         let about = std::fs::metadata(&path).map_err(|source| {
-            let error = CliError::from(NoTarget { path: path.clone(), source });
+            let error = OpError::from(NoTarget { path: path.clone(), source });
             error.with_hint("expected s3://BUCKET/PREFIX, a mirror's folder or a bundle's file")
         })?;
         let unpacked = if about.is_dir() {
@@ -252,7 +252,7 @@ impl Target {
             let (from, into) = (path.clone(), std::env::temp_dir());
             let unpacking = tokio::task::spawn_blocking(move || unpack(&from, &into));
             let unpacked =
-                unpacking.await.map_err(|error| CliError::new(error, Exit::Unexpected))??;
+                unpacking.await.map_err(|error| OpError::new(error, Outcome::Unexpected))??;
             Some(Arc::new(unpacked))
         };
         let not_files = match &unpacked {
@@ -290,7 +290,7 @@ impl Target {
             Some(given) => KeyRing::Given(Arc::new(given)),
             None if what.offline && saved.is_empty() && unread.is_empty() => {
                 let message = format!("there are no public keys saved in `{name}`");
-                return Err(CliError::usage(message).with_hint(GIVE_KEYS));
+                return Err(OpError::usage(message).with_hint(GIVE_KEYS));
             }
             None if what.offline => {
                 notes.push(KEYS_OF_ITSELF.to_owned());
@@ -351,13 +351,13 @@ impl Target {
 }
 
 /// Looks through a mirror for links, pipes and the like.
-async fn find_not_files(root: PathBuf) -> Result<Vec<Finding>, CliError> {
+async fn find_not_files(root: PathBuf) -> Result<Vec<Finding>, OpError> {
     let of_root = root.clone();
     let found = tokio::task::spawn_blocking(move || not_files(&of_root));
     let (count, listed) = found
         .await
-        .map_err(|error| CliError::new(error, Exit::Unexpected))?
-        .map_err(|source| CliError::new(NoTarget { path: root, source }, Exit::Incomplete))?;
+        .map_err(|error| OpError::new(error, Outcome::Unexpected))?
+        .map_err(|source| OpError::new(NoTarget { path: root, source }, Outcome::Incomplete))?;
     let unlisted = count - listed.len() as u64;
     let finding = |it: NotAFile| {
         let finding = Finding::new(FindingKind::NotAFile).at(None, it.path);
@@ -403,10 +403,10 @@ fn declared_trail(config: &Config, owner: &OrgOwner) -> DeclaredTrail {
     }
 }
 
-fn refuse_offline(what: &What) -> Result<(), CliError> {
+fn refuse_offline(what: &What) -> Result<(), OpError> {
     if what.offline {
         let message = "`--offline` needs a folder or a bundle to verify";
-        return Err(CliError::usage(message));
+        return Err(OpError::usage(message));
     }
     Ok(())
 }
@@ -425,7 +425,7 @@ fn org_owner(identity: &Identity) -> Option<OrgOwner> {
     Some(OrgOwner { org: org.clone()?, management: management.clone()? })
 }
 
-fn read_keys(path: &Path) -> Result<PublicKeySet, CliError> {
+fn read_keys(path: &Path) -> Result<PublicKeySet, OpError> {
     let text = local_file::read(path, LONGEST_KEYS)
         .map_err(|source| NoTarget { path: path.to_owned(), source })?;
     Ok(PublicKeySet::from_json(&text)?)
@@ -471,7 +471,7 @@ struct NoTarget {
 }
 
 impl Explain for NoTarget {
-    fn exit(&self) -> Exit {
-        Exit::Usage
+    fn outcome(&self) -> Outcome {
+        Outcome::Usage
     }
 }

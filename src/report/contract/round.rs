@@ -49,6 +49,23 @@ pub enum Outcome {
     Incomplete,
 }
 
+impl Outcome {
+    /// The exit code with which the command line ends.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Unexpected => 1,
+            Self::Usage => 2,
+            Self::ChangesPending => 10,
+            Self::Drift => 11,
+            Self::Refused => 12,
+            Self::IntegrityFailure => 13,
+            Self::Incomplete => 14,
+        }
+    }
+}
+
 /// A part of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

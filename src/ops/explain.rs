@@ -1,8 +1,11 @@
-//! What the errors of signing in, planning and applying say to the person at the terminal,
-//! and how the program exits after them. The library knows neither.
+//! Hints and outcomes of the library's errors. The library itself knows neither.
 
-use super::{Exit, Explain};
-use crate::aws::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Explain, Outcome};
+use crate::aws::{AwsError, ErrorKind};
+use crate::config::{ConfigError, Finding, Origin, Severity};
 use crate::org::IdentityError;
 use crate::plan::apply::{ApplyRefused, Stale};
 use crate::plan::mfa_delete::MfaDeleteError;
@@ -34,14 +37,14 @@ impl Explain for IdentityError {
         }
     }
 
-    fn exit(&self) -> Exit {
+    fn outcome(&self) -> Outcome {
         match self {
             Self::OtherManagement { .. }
             | Self::NoOrganization { .. }
             | Self::OtherPartition { .. }
-            | Self::NotAMember { .. } => Exit::Usage,
+            | Self::NotAMember { .. } => Outcome::Usage,
             Self::NeedsManagement { .. } | Self::Unreadable { .. } | Self::Closed { .. } => {
-                Exit::Incomplete
+                Outcome::Incomplete
             }
         }
     }
@@ -58,10 +61,10 @@ impl Explain for OrganizationError {
         }
     }
 
-    fn exit(&self) -> Exit {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Unreadable(error) => error.exit(),
-            Self::OtherManagement { .. } => Exit::Usage,
+            Self::Unreadable(error) => error.outcome(),
+            Self::OtherManagement { .. } => Outcome::Usage,
         }
     }
 }
@@ -71,8 +74,8 @@ impl Explain for Stale {
         Some("run the same command again, and read the new plan".to_owned())
     }
 
-    fn exit(&self) -> Exit {
-        Exit::Refused
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
     }
 }
 
@@ -86,8 +89,8 @@ impl Explain for ApplyRefused {
         }
     }
 
-    fn exit(&self) -> Exit {
-        Exit::Refused
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
     }
 }
 
@@ -110,13 +113,13 @@ impl Explain for RetireError {
         }
     }
 
-    fn exit(&self) -> Exit {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Refused { .. } => Exit::Refused,
+            Self::Refused { .. } => Outcome::Refused,
             Self::NotStopped { source, .. } if source.kind() == ErrorKind::AccessDenied => {
-                Exit::Refused
+                Outcome::Refused
             }
-            Self::NotStopped { .. } | Self::Left { .. } => Exit::Incomplete,
+            Self::NotStopped { .. } | Self::Left { .. } => Outcome::Incomplete,
         }
     }
 }
@@ -134,7 +137,97 @@ impl Explain for MfaDeleteError {
         }
     }
 
-    fn exit(&self) -> Exit {
-        Exit::Refused
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
     }
+}
+
+impl Explain for AwsError {
+    fn hint(&self) -> Option<String> {
+        Self::hint(self)
+    }
+
+    /// What AWS refused or did not answer could not be read; what it answered
+    /// otherwise is unexpected.
+    fn outcome(&self) -> Outcome {
+        let unread = [
+            ErrorKind::AccessDenied,
+            ErrorKind::Throttled,
+            ErrorKind::Timeout,
+            ErrorKind::Expired,
+            ErrorKind::Network,
+            ErrorKind::Busy,
+            ErrorKind::Stopped,
+        ];
+        if unread.contains(&self.kind()) { Outcome::Incomplete } else { Outcome::Unexpected }
+    }
+}
+
+impl Explain for ConfigError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { source, .. } => Some(match source.kind() {
+                std::io::ErrorKind::NotFound => {
+                    "`orgtrail init` writes one; `--config FILE` names another".to_owned()
+                }
+                std::io::ErrorKind::IsADirectory => {
+                    "`--config` takes the file itself, not its directory".to_owned()
+                }
+                _ => "check the file's owner and mode".to_owned(),
+            }),
+            Self::NotText { .. } => Some("save the file as UTF-8".to_owned()),
+            Self::TooLarge { .. } => Some("`--config` may name the wrong file".to_owned()),
+            Self::Invalid { .. } => None,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome::Usage
+    }
+
+    fn report(&self) -> Option<String> {
+        match self {
+            Self::Invalid { path, findings } => Some(config_findings(path, findings)),
+            _ => None,
+        }
+    }
+}
+
+impl Explain for Arc<ConfigError> {
+    fn hint(&self) -> Option<String> {
+        (**self).hint()
+    }
+
+    fn outcome(&self) -> Outcome {
+        (**self).outcome()
+    }
+
+    fn report(&self) -> Option<String> {
+        (**self).report()
+    }
+}
+
+/// A finding as people read it: where, what, and below it the hint.
+fn line(path: &Path, finding: &Finding) -> String {
+    let severity = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let place = match &finding.origin {
+        Origin::File { line, column } => format!("{}:{line}:{column}", path.display()),
+        Origin::Environment { variable } => format!("${variable}"),
+        Origin::Default => path.display().to_string(),
+    };
+    let key = if finding.key.is_empty() { String::new() } else { format!("{}: ", finding.key) };
+    let mut text = format!("{severity}: {place}: {key}{}", finding.message);
+    if let Some(hint) = &finding.hint {
+        text.push_str("\n  hint: ");
+        text.push_str(hint);
+    }
+    text
+}
+
+/// Findings about a configuration, one below the other.
+pub(crate) fn config_findings(path: &Path, findings: &[Finding]) -> String {
+    findings.iter().map(|finding| line(path, finding)).collect::<Vec<_>>().join("\n")
 }

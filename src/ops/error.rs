@@ -1,21 +1,21 @@
 use std::error::Error;
 
-use super::Exit;
+use super::Outcome;
 use crate::words::with_causes;
 
-/// What an error says beyond its message, for the person at the terminal.
+/// What an error says beyond its message.
 ///
-/// Every module's error type implements it; the defaults suit most variants.
-/// An error that wraps another passes on what that one says.
+/// The error types of the library implement it in `explain.rs`; the defaults suit most
+/// variants. An error that wraps another passes on what that one says.
 pub trait Explain: Error {
     /// What to do about it, lowercase, no full stop.
     fn hint(&self) -> Option<String> {
         None
     }
 
-    /// The code to exit with.
-    fn exit(&self) -> Exit {
-        Exit::Unexpected
+    /// How an operation that fails with it ends.
+    fn outcome(&self) -> Outcome {
+        Outcome::Unexpected
     }
 
     /// What to print in place of the chain and the hint, for an error that is
@@ -25,26 +25,26 @@ pub trait Explain: Error {
     }
 }
 
-/// Why a command failed, ready to be printed once.
+/// Why an operation failed, with a hint and its outcome.
 ///
 /// `?` makes one of every error that is [`Explain`].
 #[derive(Debug)]
-pub struct CliError {
+pub struct OpError {
     error: Box<dyn Error + Send + Sync>,
     hint: Option<String>,
     report: Option<String>,
-    exit: Exit,
+    outcome: Outcome,
 }
 
-impl CliError {
-    /// A mistake in how the command was called.
+impl OpError {
+    /// A request that is invalid.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::new(message.into(), Exit::Usage)
+        Self::new(message.into(), Outcome::Usage)
     }
 
-    /// An error that has a code but no type of its own.
-    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>, exit: Exit) -> Self {
-        Self { error: error.into(), hint: None, report: None, exit }
+    /// An error that has an outcome but no type of its own.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>, outcome: Outcome) -> Self {
+        Self { error: error.into(), hint: None, report: None, outcome }
     }
 
     /// The same, with a hint.
@@ -54,24 +54,36 @@ impl CliError {
         self
     }
 
-    /// The code to exit with.
+    /// How the operation ended.
     #[must_use]
-    pub fn exit(&self) -> Exit {
-        self.exit
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
     }
 
-    /// Whether it is of this type.
-    pub(super) fn is<E: Error + 'static>(&self) -> bool {
+    /// Whether the error is of this type.
+    pub(crate) fn is<E: Error + 'static>(&self) -> bool {
         self.error.is::<E>()
     }
 
-    /// `error: …` with the whole chain of causes on one line, then `  hint: …`.
+    /// The error with all its causes, on one line.
+    #[must_use]
+    pub fn message(&self) -> String {
+        with_causes(&*self.error)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// `error: …` with all causes on one line, then `  hint: …`.
     #[must_use]
     pub fn render(&self) -> String {
         if let Some(report) = &self.report {
             return report.clone();
         }
-        let mut text = format!("error: {}", with_causes(&*self.error));
+        let mut text = format!("error: {}", self.message());
         if let Some(hint) = &self.hint {
             text.push_str("\n  hint: ");
             text.push_str(hint);
@@ -80,12 +92,12 @@ impl CliError {
     }
 }
 
-impl<E: Explain + Send + Sync + 'static> From<E> for CliError {
+impl<E: Explain + Send + Sync + 'static> From<E> for OpError {
     fn from(error: E) -> Self {
         Self {
             hint: error.hint(),
             report: error.report(),
-            exit: error.exit(),
+            outcome: error.outcome(),
             error: Box::new(error),
         }
     }
@@ -103,16 +115,16 @@ mod tests {
         fn hint(&self) -> Option<String> {
             Some("plug it in".to_owned())
         }
-        fn exit(&self) -> Exit {
-            Exit::Incomplete
+        fn outcome(&self) -> Outcome {
+            Outcome::Incomplete
         }
     }
 
     #[test]
     fn the_chain_stands_on_one_line_and_the_hint_on_the_next() {
-        let error = CliError::from(Outer(std::io::Error::other("no power")));
+        let error = OpError::from(Outer(std::io::Error::other("no power")));
         assert_eq!(error.render(), "error: reading the thing: no power\n  hint: plug it in");
-        assert_eq!(error.exit(), Exit::Incomplete);
+        assert_eq!(error.outcome(), Outcome::Incomplete);
     }
 
     #[test]
@@ -121,7 +133,7 @@ mod tests {
         #[error("the plan cannot be read")]
         struct Unread(#[source] serde_json::Error);
         let source = serde_json::from_str::<u8>("<html>").unwrap_err();
-        let error = CliError::new(Unread(source), Exit::Usage);
+        let error = OpError::new(Unread(source), Outcome::Usage);
         assert_eq!(error.render(), "error: the plan cannot be read: it is not JSON");
     }
 
@@ -130,7 +142,7 @@ mod tests {
         #[derive(Debug, thiserror::Error)]
         #[error("it broke: {0}")]
         struct Repeating(#[source] std::io::Error);
-        let error = CliError::new(Repeating(std::io::Error::other("no power")), Exit::Unexpected);
+        let error = OpError::new(Repeating(std::io::Error::other("no power")), Outcome::Unexpected);
         assert_eq!(error.render(), "error: it broke: no power");
     }
 }

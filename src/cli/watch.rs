@@ -1,0 +1,98 @@
+//! Progress of operations on the terminal.
+
+use std::sync::Arc;
+
+use indicatif::ProgressBar;
+
+use super::apply::print_step;
+use super::context::Format;
+use super::copying;
+use super::output::Output;
+use crate::archive::consolidate::run::Progress as Copied;
+use crate::ops::{NoProgress, Phase, Progress};
+use crate::plan::apply::StepResult;
+
+/// Prints what happens while an operation runs, on standard error.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    out: Output,
+    format: Format,
+}
+
+impl Watcher {
+    pub(super) fn new(out: Output, format: Format) -> Self {
+        Self { out, format }
+    }
+}
+
+impl Progress for Watcher {
+    fn note(&self, text: &str) {
+        self.out.note(text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.out.warn(text);
+    }
+
+    fn phase(&self, name: &str, steps: usize) -> Box<dyn Phase> {
+        Box::new(Bar { bar: self.out.progress(name, steps), out: self.out })
+    }
+
+    fn copying(&self, copied: &Arc<Copied>) -> Box<dyn Phase> {
+        let bar = self.out.copying();
+        let task = tokio::spawn(copying::show(self.out, Arc::clone(copied), bar.clone()));
+        Box::new(Copying { bar, task })
+    }
+
+    fn wants_forecast(&self) -> bool {
+        self.out.copying().is_some()
+    }
+}
+
+#[derive(Debug)]
+struct Bar {
+    bar: ProgressBar,
+    out: Output,
+}
+
+impl Phase for Bar {
+    fn set_steps(&self, steps: usize) {
+        self.bar.set_length(steps as u64);
+    }
+
+    fn step_done(&self) {
+        self.bar.inc(1);
+    }
+
+    fn step_ended(&self, result: &StepResult) {
+        self.bar.inc(1);
+        self.bar.suspend(|| print_step(self.out, result));
+    }
+
+    fn set_name(&self, name: &str) {
+        self.bar.set_message(name.to_owned());
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[derive(Debug)]
+struct Copying {
+    bar: Option<ProgressBar>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Phase for Copying {}
+
+impl Drop for Copying {
+    fn drop(&mut self) {
+        self.task.abort();
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
