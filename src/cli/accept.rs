@@ -85,7 +85,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         return list(context).await;
     };
     let config = context.config()?;
-    let aws = context.aws(&config).await?;
+    let aws = context.env()?.aws().await?;
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let target = consolidate::target(&config, &aws);
     let trust = trust(context, &config, &aws).await?;
@@ -248,7 +248,7 @@ async fn locked_until(
 
 async fn list(context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
-    let aws = context.aws(&config).await?;
+    let aws = context.env()?.aws().await?;
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let target = consolidate::target(&config, &aws);
     let source = crate::archive::verify::source::S3Source::new(

@@ -28,7 +28,7 @@ pub(super) struct Args {}
 
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
-    let aws = context.aws_of_plan(&config).await?;
+    let aws = context.env()?.aws_to_plan().await?;
     let declared = &config.organization;
     let management = aws.clients(&declared.management_account, aws.home_region());
     let organization = Organization::read(&management).await?;

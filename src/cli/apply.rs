@@ -1,11 +1,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::ending::unless_stopped;
 use super::plan_file::{check_fresh, open};
 use super::provision::{Looked, PlanOptions, exit_of};
-use super::{OpError, Context, Outcome, Format};
-use crate::plan::apply::{Outcome, Stale, StepResult, apply_until, settle};
+use super::{OpError, Context, Outcome, Output, Format};
+use crate::plan::apply::{Outcome as StepOutcome, Stale, StepResult, apply_until, settle};
 use crate::plan::{Confirmation, plan};
 use crate::report::contract::ApplyReport;
 use crate::resources::observe;
@@ -68,17 +67,17 @@ impl Confirmations {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     if let Some(path) = &args.plan {
-        context.warn_of_others(path);
+        context.env()?.warn_if_others_can_write(path);
     }
     let saved = args.plan.as_deref().map(open).transpose()?;
-    let looked = unless_stopped(context, Box::pin(args.options.look(context))).await??;
+    let looked = context.env()?.unless_stopped(Box::pin(args.options.look(context))).await??;
     if let (Some(path), Some(saved)) = (&args.plan, saved) {
         check_fresh(&saved, &looked.plan, path)?;
     }
     let ask = args.plan.is_none();
     let results = carry_out(&looked, args.confirmations, context, ask).await?;
     let settled = async { settle(&looked.aws, &looked.desired, &results).await.1 };
-    let left = match unless_stopped(context, Box::pin(settled)).await {
+    let left = match context.env()?.unless_stopped(Box::pin(settled)).await {
         Ok(left) => left,
         // What was planned and is not done, since there is no time to look again.
         Err(_) => looked.plan.without(&done(&results)),
@@ -94,8 +93,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         }
         Format::Json => context.document(ApplyReport::new(&results, &left))?,
     }
-    let failed = results.iter().any(|result| result.outcome != Outcome::Done);
-    let refused = results.iter().any(|result| matches!(result.outcome, Outcome::Refused { .. }));
+    let failed = results.iter().any(|result| result.outcome != StepOutcome::Done);
+    let refused = results.iter().any(|result| matches!(result.outcome, StepOutcome::Refused { .. }));
     Ok(match exit_of(&left) {
         _ if refused => Outcome::Refused,
         _ if stopped => Outcome::Incomplete,
@@ -106,13 +105,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
 
 /// The steps that are done.
 fn done(results: &[StepResult]) -> BTreeSet<&str> {
-    let done = results.iter().filter(|result| result.outcome == Outcome::Done);
+    let done = results.iter().filter(|result| result.outcome == StepOutcome::Done);
     done.map(|result| result.id.as_ref()).collect()
 }
 
 /// Where a stop left the steps: those that are done, were cut off, and not begun.
 pub(super) fn stopped_at(context: &Context, results: &[StepResult]) -> String {
-    let named = |is: fn(&Outcome) -> bool| {
+    let named = |is: fn(&StepOutcome) -> bool| {
         let of: Vec<&str> = results
             .iter()
             .filter(|result| is(&result.outcome))
@@ -124,10 +123,10 @@ pub(super) fn stopped_at(context: &Context, results: &[StepResult]) -> String {
         "Stopped by {}.\n  done: {}\n  cut off, perhaps done in part: {}\n  failed: {}\n  not \
          begun: {}\n  run the same command again to do the rest",
         context.stop.cause(),
-        named(|outcome| *outcome == Outcome::Done),
-        named(|outcome| *outcome == Outcome::CutOff),
-        named(|outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::Refused { .. })),
-        named(|outcome| matches!(outcome, Outcome::NotBegun | Outcome::Stopped { .. })),
+        named(|outcome| *outcome == StepOutcome::Done),
+        named(|outcome| *outcome == StepOutcome::CutOff),
+        named(|outcome| matches!(outcome, StepOutcome::Failed { .. } | StepOutcome::Refused { .. })),
+        named(|outcome| matches!(outcome, StepOutcome::NotBegun | StepOutcome::Stopped { .. })),
     )
 }
 
@@ -147,7 +146,7 @@ pub(super) async fn carry_out(
         context.confirm(&format!("Do these {writes} steps?"))?;
         // What was confirmed is what was shown: AWS may have changed under the prompt.
         let again = async { Box::pin(observe(&looked.aws, &looked.desired)).await };
-        let now = unless_stopped(context, again).await?;
+        let now = context.env()?.unless_stopped(again).await?;
         if let Some(changed) = looked.plan.changed_since(&plan(&looked.desired, &now)) {
             return Err(Stale { changed }.into());
         }
@@ -155,7 +154,7 @@ pub(super) async fn carry_out(
     let bar = context.out.progress("applying", writes);
     let told = |result: &StepResult| {
         bar.inc(1);
-        bar.suspend(|| tell(context, result));
+        bar.suspend(|| print_step(context.out, result));
     };
     let Looked { aws, desired, observed, plan } = looked;
     let stop = &context.stop;
@@ -165,21 +164,21 @@ pub(super) async fn carry_out(
 }
 
 /// One line for each step that ended.
-pub(super) fn tell(context: &Context, result: &StepResult) {
+pub(super) fn print_step(out: Output, result: &StepResult) {
     let StepResult { id, action, outcome } = result;
     let action = action.as_str();
     match outcome {
-        Outcome::Done => context.out.note(format!("{id}: {action} done")),
-        Outcome::Failed { error, hint } | Outcome::Refused { error, hint } => {
-            context.out.warn(format!("{id}: {action} failed: {error}"));
+        StepOutcome::Done => out.note(format!("{id}: {action} done")),
+        StepOutcome::Failed { error, hint } | StepOutcome::Refused { error, hint } => {
+            out.warn(format!("{id}: {action} failed: {error}"));
             if let Some(hint) = hint {
-                context.out.warn(format!("  hint: {hint}"));
+                out.warn(format!("  hint: {hint}"));
             }
         }
-        Outcome::Stopped { because } => {
-            context.out.warn(format!("{id}: stopped, it needs {}", because.join(", ")));
+        StepOutcome::Stopped { because } => {
+            out.warn(format!("{id}: stopped, it needs {}", because.join(", ")));
         }
-        Outcome::CutOff => context.out.warn(format!("{id}: {action} cut off")),
-        Outcome::NotBegun => context.out.warn(format!("{id}: {action} not begun")),
+        StepOutcome::CutOff => out.warn(format!("{id}: {action} cut off")),
+        StepOutcome::NotBegun => out.warn(format!("{id}: {action} not begun")),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Write};
 
-use super::ending::unless_stopped;
 use super::output::shown;
 use super::{OpError, Context, Outcome};
 
@@ -21,17 +20,18 @@ impl Context {
             return Err(OpError::usage(format!("nobody is there to ask: {question}"))
                 .with_hint("`--yes` answers every question with yes"));
         }
-        if let Some(identity) = self.identity() {
+        if let Some(identity) = self.session.identity() {
             self.out.warn(identity);
         }
         let unasked = |error: std::io::Error| OpError::new(error, Outcome::Unexpected);
         write!(anstream::stderr().lock(), "{} [y/N] ", shown(question)).map_err(unasked)?;
+        let env = self.env_of_caller()?;
         // A signal ends the question: the thread that waits for the answer is left.
         let answer = tokio::task::spawn_blocking(|| {
             let mut answer = String::new();
             std::io::stdin().read_line(&mut answer).map(|_| answer)
         });
-        let answered_or_stopped = unless_stopped(self, answer);
+        let answered_or_stopped = async { env.unless_stopped(answer).await };
         let answer = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(answered_or_stopped)
         })?;

@@ -10,7 +10,6 @@ use jiff::{Timestamp, civil::Date};
 
 pub(super) use self::done::Done;
 use self::done::count;
-use super::ending::{Interrupted, unless_ended, unless_stopped};
 use super::{OpError, Context, Outcome, Format, archived::RestoreTier, copying, sources};
 use crate::{
     archive::{
@@ -35,6 +34,7 @@ use crate::{
     aws::{Aws, Clients, WriteAuthority},
     config::{Config, matches_any},
     names::{AccountId, Region},
+    ops::Interrupted,
     plan::apply::Stale,
     report::drift::plain,
     words::in_one_line,
@@ -207,18 +207,18 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, OpError
     }
     let config = context.config()?;
     let first = async {
-        let aws = context.aws(&config).await?;
+        let aws = context.env()?.aws().await?;
         let sought = Sought::seek(args, context, &aws, &config).await?;
         Ok::<_, OpError>((aws, sought))
     };
-    let (aws, mut sought) = unless_stopped(context, Box::pin(first)).await??;
+    let (aws, mut sought) = context.env()?.unless_stopped(Box::pin(first)).await??;
     if !args.dry_run && !sought.located.readable.is_empty() {
         let question = question(args, &config, &sought.located.readable, context);
         context.confirm(&question)?;
         if !context.yes {
             // What was confirmed is what was shown: sources may have changed under the prompt.
             let again = Box::pin(Sought::seek(args, context, &aws, &config));
-            let now = unless_stopped(context, again).await??;
+            let now = context.env()?.unless_stopped(again).await??;
             sought.check_unchanged(&now)?;
             sought = now;
         }
@@ -300,7 +300,7 @@ pub(super) async fn once(args: &Args, context: &Context) -> Result<Done, OpError
         Ok::<_, OpError>(report)
     };
     let ended = tokio::select! {
-        ended = unless_ended(context, Box::pin(work)) => ended,
+        ended = context.env()?.unless_ended(Box::pin(work)) => ended,
         // Where even the record cannot be written in time.
         () = context.stop.over(RECORDED_WITHIN) => Err(Interrupted::AtOnce.into()),
     };

@@ -110,7 +110,7 @@ impl From<&AwsError> for NotRead {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
-    let aws = context.aws(&config).await?;
+    let aws = context.env()?.aws().await?;
     let legacy = sources::find(context, &aws, &config).await?;
     let archive = consolidate::archive(&config, &legacy.organization.id, &aws);
     let mut unreadable = Vec::new();

@@ -1,11 +1,10 @@
 use std::fmt::Write as _;
 
-use super::apply::{stopped_at, tell};
-use super::ending::unless_stopped;
+use super::apply::{print_step, stopped_at};
 use super::provision::{Looked, PlanOptions};
 use super::{OpError, Context, Outcome, Format};
 use crate::plan::Plan;
-use crate::plan::apply::{Outcome, StepResult};
+use crate::plan::apply::{Outcome as StepOutcome, StepResult};
 use crate::plan::destroy::{Remains, destroy_until, plan_destroy, remains};
 use crate::report::contract::DestroyReport;
 
@@ -33,7 +32,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let looked = unless_stopped(context, Box::pin(args.options.look(context))).await??;
+    let looked = context.env()?.unless_stopped(Box::pin(args.options.look(context))).await??;
     let plan = plan_destroy(&looked.desired, &looked.observed);
     let remains = remains(&looked.desired, &looked.observed);
     let writes = plan.steps.iter().any(|step| step.action.writes());
@@ -41,7 +40,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if writes && !args.dry_run {
         let name = looked.desired.config.trail.name.as_str();
         if args.confirm_trail.as_deref() != Some(name) {
-            if let Some(identity) = context.identity() {
+            if let Some(identity) = context.session.identity() {
                 context.out.warn(identity);
             }
             return Err(OpError::new(
@@ -52,7 +51,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
                 "look with `orgtrail destroy --dry-run`, then add --confirm-trail {name}"
             )));
         }
-        let told = |result: &StepResult| tell(context, result);
+        let told = |result: &StepResult| print_step(context.out, result);
         let Looked { aws, desired, observed, .. } = &looked;
         results = destroy_until(aws, desired, observed, &plan, &told, &context.stop).await;
     }
@@ -67,9 +66,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         }
         Format::Json => context.document(DestroyReport::new(&plan, &results, &remains))?,
     }
-    let failed = results.iter().any(|result| result.outcome != Outcome::Done);
+    let failed = results.iter().any(|result| result.outcome != StepOutcome::Done);
     let unreadable = plan.has_unreadable() || remains.iter().any(|one| one.unreadable);
-    let refused = results.iter().any(|result| matches!(result.outcome, Outcome::Refused { .. }));
+    let refused = results.iter().any(|result| matches!(result.outcome, StepOutcome::Refused { .. }));
     Ok(if refused {
         Outcome::Refused
     } else if failed || unreadable || stopped {

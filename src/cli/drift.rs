@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum as _;
 
 use super::apply::{Confirmations, carry_out, stopped_at};
-use super::ending::unless_stopped;
 use super::explain::chosen;
 use super::output_path::{check_writable, replace};
 use super::provision::{Looked, PlanOptions};
@@ -95,7 +94,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         facts
     };
     let mut facts =
-        if args.fix { unless_stopped(context, look(desired)).await? } else { look(desired).await };
+        if args.fix { context.env()?.unless_stopped(look(desired)).await? } else { look(desired).await };
     if args.fix {
         let found = Run::of(&facts, &checks);
         let mended = mend(&args, &aws, &facts, &found, context).await?;
@@ -119,8 +118,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
 
 /// A report that says as whom it was made, where its format has a place for that.
 fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, OpError> {
-    let text = render(format, run, &context.override_lines())?;
-    let head = context.head_lines();
+    let text = render(format, run, &context.session.override_lines())?;
+    let head = context.session.head_lines();
     if head.is_empty() {
         return Ok(text);
     }
@@ -167,7 +166,7 @@ pub(super) async fn declared(
     context: &Context,
 ) -> Result<(Aws, Desired), OpError> {
     let config = context.config()?;
-    let aws = context.aws(&config).await?;
+    let aws = context.env()?.aws().await?;
     let organization = OrganizationFacts::read(&aws, &config).await?;
     Ok((aws, Desired::new(config, organization, options.foreign())))
 }
@@ -218,7 +217,7 @@ async fn mend(
     let results = carry_out(&looked, args.confirmations, context, true).await?;
     // What was written may not be seen everywhere yet.
     let settled = settle(&looked.aws, &looked.desired, &results);
-    if unless_stopped(context, settled).await.is_err() {
+    if context.env()?.unless_stopped(settled).await.is_err() {
         context.out.warn(stopped_at(context, &results));
     }
     Ok(true)

@@ -10,7 +10,6 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 
 use self::pack::{NotPacked, Packer};
-use super::ending::unless_stopped;
 use super::output_path::check_writable;
 use super::verify::{Target, What, chosen, exit, window};
 use super::{OpError, Context, Outcome, Format};
@@ -80,7 +79,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let bundle = BundleWriter::create(&args.output)?;
     // A bundle that is packed in part would prove less than it says: after a stop,
     // there is none.
-    unless_stopped(context, Box::pin(pack(&args, context, bundle))).await?
+    context.env()?.unless_stopped(Box::pin(pack(&args, context, bundle))).await?
 }
 
 async fn pack(args: &Args, context: &Context, bundle: BundleWriter) -> Result<Outcome, OpError> {

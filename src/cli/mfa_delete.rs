@@ -1,4 +1,4 @@
-use super::sign_in::refuse_taken;
+use crate::ops::refuse_taken;
 use super::{OpError, Context, Outcome};
 use crate::config::Config;
 use crate::config::MfaDelete as Mode;
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let config = context.config()?;
     let (account, bucket, region) = target(&config)?;
     let runbook = crate::resources::archive_bucket::runbook(account, bucket, region);
-    let aws = context.aws_of_root(&config, region).await?;
+    let aws = context.env()?.aws_of_root(region).await?;
     let caller = aws.caller();
     if caller.account != *account || &*caller.arn.resource != "root" {
         context.out.data(runbook)?;

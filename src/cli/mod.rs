@@ -25,12 +25,10 @@ mod demo;
 mod destroy;
 mod drift;
 mod ending;
-mod error;
 mod estimate;
 mod evidence;
 mod exit;
 mod explain;
-mod explain_errors;
 mod groups;
 mod init;
 mod man;
@@ -46,22 +44,23 @@ mod retire;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
-mod sign_in;
 mod sources;
 mod trust;
 mod verify;
 mod version;
+mod watch;
 
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 pub use context::{Context, Format, Rendering};
-pub use error::{OpError, Explain};
-pub use exit::Outcome;
 pub use output::Output;
+
+use crate::ops::{Explain, OpError, Outcome, Session};
 
 use crate::config::Environment;
 use crate::stop::Stop;
@@ -268,7 +267,8 @@ pub fn main() -> ExitCode {
         environment: Environment::of_process().allowing_identity(cli.global.allow_env_identity),
         stop: Stop::never(),
         reads_only: cli.command.reads_only(),
-        signed_in: sign_in::SignedIn::default(),
+        session: Session::default(),
+        env: OnceLock::new(),
     };
     let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
@@ -354,7 +354,7 @@ Results go to standard output, everything else to standard error.
 
 Outcome codes:
 {}",
-        Outcome::table()
+        exit::table()
     )
 }
 

@@ -42,7 +42,7 @@ impl PlanOptions {
     /// Reads the config, looks at AWS, and plans.
     pub(super) async fn look(self, context: &Context) -> Result<Looked, OpError> {
         let config = context.config()?;
-        let aws = context.aws_of_plan(&config).await?;
+        let aws = context.env()?.aws_to_plan().await?;
         enter_archive(&aws, &config).await?;
         let organization = OrganizationFacts::read(&aws, &config).await?;
         let desired = Desired::new(config, organization, self.foreign());

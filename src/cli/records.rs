@@ -37,7 +37,7 @@ const NOT_AUTHENTICATED: &str = "no `records.mac_key` is declared: anyone who ca
 
 pub(crate) async fn run(_: Args, context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
-    let aws = context.aws_of_member(&config).await?;
+    let aws = context.env()?.aws_of_member().await?;
     let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
     let mac_key = trust(context, &config, &aws).await?.mac_key;
     let ledger = Ledger::new(consolidate::target(&config, &aws), prefix).authenticated_by(mac_key);

@@ -11,7 +11,6 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 
 use self::bucket::Bucket;
-use super::ending::unless_stopped;
 use super::trust::{tell_unauthenticated, trust};
 use super::verify::{Target, What, checked};
 use super::{OpError, Context, Outcome, Format, consolidate, sources};
@@ -74,7 +73,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
     let organization_trail = refuse_own(&args.trail, &config)?;
-    let aws = context.aws(&config).await?;
+    let aws = context.env()?.aws().await?;
     let (Some(account), Some(home)) = (&args.trail.account, &args.trail.region) else {
         return Err(OpError::usage(format!("{} names no account and Region", args.trail)));
     };
@@ -125,7 +124,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         // What no longer records loses nothing.
         may_record_less: args.confirm_weakened_guard || !is_logging,
     };
-    let mut seen = unless_stopped(context, Box::pin(look.all())).await??;
+    let mut seen = context.env()?.unless_stopped(Box::pin(look.all())).await??;
     if context.format == Format::Text {
         context.head()?;
         seen.tell(context)?;
@@ -140,7 +139,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
             if now.as_ref() != Some(&trail) {
                 return Err(stale(&trail.arn));
             }
-            seen = unless_stopped(context, Box::pin(look.all())).await??;
+            seen = context.env()?.unless_stopped(Box::pin(look.all())).await??;
             if !seen.may_go() {
                 seen.tell(context)?;
             }
@@ -432,7 +431,7 @@ impl Look<'_> {
         };
         let seen = found.as_ref().map_err(Clone::clone);
         let seen = seen.and_then(|found| Ok((found, unproven.as_ref().map_err(Clone::clone)?)));
-        Ok(retire::verified(seen, lanes, &self.identity()))
+        Ok(retire::verified(seen, lanes, &self.session.identity()))
     }
 
     fn identity(&self) -> TrailIdentity {
@@ -448,7 +447,7 @@ impl Look<'_> {
         at: Timestamp,
     ) -> Result<Unproven, String> {
         let clients = self.source_clients();
-        let mut unproven = Unproven::new(verification, &self.identity(), at);
+        let mut unproven = Unproven::new(verification, &self.session.identity(), at);
         for lane in lanes.iter().filter(|lane| lane.folder != DIGEST_FOLDER) {
             let prefix = lane.prefix();
             let mut logs = inventory::list(&clients, &self.source.bucket, prefix.clone(), None);

@@ -7,13 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     OpError, Context, Outcome, Format, Output, consolidate, drift,
-    ending::{Interrupted, unless_ended, unless_stopped},
     output_path::{check_replaceable, replace},
     verify,
 };
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
 use crate::aws::At as _;
+use crate::ops::Interrupted;
 use crate::checks::{self, Verdict};
 use crate::report::contract::round::{PartDocument, PartReport};
 use crate::report::contract::verification::Report;
@@ -82,12 +82,12 @@ struct Round {
     begun_at: Timestamp,
     ended_at: Timestamp,
     exit: Outcome,
-    parts: Vec<Outcome>,
+    parts: Vec<PartResult>,
 }
 
 /// A part at its end.
 #[derive(Debug)]
-struct Outcome {
+struct PartResult {
     part: Part,
     exit: Outcome,
     begun_at: Timestamp,
@@ -105,22 +105,22 @@ impl Round {
             program: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
             started_at: self.begun_at,
             ended_at: self.ended_at,
-            exit_code: self.exit.code(),
+            exit_code: super::exit::code(self.exit),
             outcome: self.exit.into(),
             parts: self.parts.iter().map(PartReport::from).collect(),
         }
     }
 }
 
-impl From<&Outcome> for PartReport {
-    fn from(ended: &Outcome) -> Self {
+impl From<&PartResult> for PartReport {
+    fn from(ended: &PartResult) -> Self {
         Self {
             part: match ended.part {
                 Part::Consolidate => contract::round::Part::Consolidate,
                 Part::Verify => contract::round::Part::Verify,
                 Part::Drift => contract::round::Part::Drift,
             },
-            exit_code: ended.exit.code(),
+            exit_code: super::exit::code(ended.exit),
             outcome: ended.exit.into(),
             started_at: ended.begun_at,
             ended_at: ended.ended_at,
@@ -190,20 +190,20 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     }
     // Who is signed in where is wrong for all parts, or for none.
     if args.parts.iter().all(|part| *part == Part::Verify) {
-        context.aws_of_member(&config).await?;
+        context.env()?.aws_of_member().await?;
     } else {
-        context.aws(&config).await?;
+        context.env()?.aws().await?;
     }
     if context.format == Format::Text {
         context.head()?;
     }
     let quiet = Context { out: Output::new(true), ..context.clone() };
-    let begun_at = context.now();
-    let mut parts: Vec<Outcome> = Vec::new();
+    let begun_at = context.env()?.now();
+    let mut parts: Vec<PartResult> = Vec::new();
     let mut stopped = false;
     let mut brought = None;
     for part in &args.parts {
-        let begun_at = context.now();
+        let begun_at = context.env()?.now();
         let came = if stopped || context.stop.is_requested() {
             Came::failed(Outcome::Incomplete, "not begun: the round was stopped".to_owned())
         } else {
@@ -211,17 +211,17 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
             do_part(*part, &args, &mut brought, context, &quiet).await
         };
         stopped |= came.stopped;
-        parts.push(Outcome {
+        parts.push(PartResult {
             part: *part,
             exit: came.exit,
             begun_at,
-            ended_at: context.now(),
+            ended_at: context.env()?.now(),
             summary: came.summary,
             report: came.report,
         });
     }
     let mut exit = Outcome::most_severe(parts.iter().map(|ended| ended.exit));
-    let round = Round { begun_at, ended_at: context.now(), exit, parts };
+    let round = Round { begun_at, ended_at: context.env()?.now(), exit, parts };
     if let Some(path) = &args.report
         && let Err(error) = write(path, &round, context)
     {
@@ -250,7 +250,7 @@ fn check(args: &Args, context: &Context) -> Result<(), OpError> {
         // Tried before hours of work, and not after them.
         check_replaceable(path)?;
     }
-    context.pacing().map(drop)
+    context.env_of_caller().map(drop)
 }
 
 async fn do_part(
@@ -302,10 +302,10 @@ async fn verified(
 ) -> Result<Came, OpError> {
     let since = args.verify_days.map(|days| {
         let back = SignedDuration::from_hours(24 * i64::from(days));
-        context.now().checked_sub(back).unwrap_or(Timestamp::MIN)
+        context.env()?.now().checked_sub(back).unwrap_or(Timestamp::MIN)
     });
     let asked = verify::Args::archive(since);
-    let once = || unless_ended(context, Box::pin(verify::once(&asked, quiet)));
+    let once = || context.env()?.unless_ended(Box::pin(verify::once(&asked, quiet)));
     let (mut subject, mut verification) = once().await?;
     let mut stopped = context.stop.is_requested();
     if !stopped
@@ -380,13 +380,13 @@ async fn any_comes(
 ) -> Result<bool, OpError> {
     let done = consolidate::once(&consolidate::Args::everything(), context).await?;
     *brought = Brought::What(Box::new(done));
-    unless_stopped(context, Box::pin(is_one_there(verification, context))).await?
+    context.env()?.unless_stopped(Box::pin(is_one_there(verification, context))).await?
 }
 
 /// Whether the archive has one of the missing files now.
 async fn is_one_there(verification: &Verification, context: &Context) -> Result<bool, OpError> {
     let config = context.config()?;
-    let archive = consolidate::target(&config, &context.aws(&config).await?);
+    let archive = consolidate::target(&config, &context.env()?.aws().await?);
     for finding in awaited(verification) {
         let Some(key) = &finding.key else { continue };
         let head = archive.clients.s3().head_object().bucket(archive.bucket.as_str()).key(key);
@@ -402,7 +402,7 @@ async fn is_one_there(verification: &Verification, context: &Context) -> Result<
 async fn drifted(context: &Context, quiet: &Context) -> Result<Came, OpError> {
     // What is not read before a stop is unknown.
     let reading = Context { reads_only: true, ..quiet.clone() };
-    let run = unless_ended(context, Box::pin(drift::once(&reading))).await?;
+    let run = context.env()?.unless_ended(Box::pin(drift::once(&reading))).await?;
     if context.format == Format::Text {
         context.out.data(report::drift::text(&run))?;
     }

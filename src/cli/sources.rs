@@ -89,7 +89,7 @@ impl Counted {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let config = context.config()?;
-    let aws = context.aws(&config).await?;
+    let aws = context.env()?.aws().await?;
     let Legacy { organization, found, .. } = find(context, &aws, &config).await?;
     let archive = consolidate::archive(&config, &organization.id, &aws);
     let counting = if args.exact { Counting::Exact } else { Counting::Sampled };

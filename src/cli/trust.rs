@@ -16,7 +16,7 @@ pub(super) async fn trust(
     config: &Config,
     aws: &Aws,
 ) -> Result<Trust, OpError> {
-    let known = context.identity().and_then(|identity| identity.organization.clone());
+    let known = context.session.identity().and_then(|identity| identity.organization.clone());
     let organization = match known {
         Some(known) => Some(known),
         None if config.records.mac_key.is_none() => None,

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::{SignedDuration, Timestamp};
 
 pub(super) use self::target::Target;
-use super::ending::unless_stopped;
 use super::{OpError, Context, Outcome, Explain, Rendering};
 use crate::archive::bundle::{BundleError, BundleFault};
 use crate::archive::verify::chain::Window;
@@ -185,7 +184,7 @@ pub(super) async fn once(
         return Err(OpError::usage(format!("--since {since} is after --until {until}")));
     }
     let opening = Target::open(args.target.as_deref(), &args.what, context);
-    let target = unless_stopped(context, Box::pin(opening)).await??;
+    let target = context.env()?.unless_stopped(Box::pin(opening)).await??;
     if let Some(wanted) = &args.manifest_sha256 {
         let bundle = target.unpacked.as_ref();
         check_manifest(&target.name, bundle.map(|it| it.manifest_sha256.as_str()), wanted)?;
@@ -203,7 +202,7 @@ pub(super) async fn once(
         at: now,
         keys: Vec::new(),
         bundle: unproven,
-        overrides: context.override_lines(),
+        overrides: context.session.override_lines(),
     };
     for note in &target.notes {
         context.out.note(note);

@@ -9,7 +9,7 @@ use super::context::Format;
 use super::copying;
 use super::output::Output;
 use crate::archive::consolidate::run::Progress as Copied;
-use crate::ops::{NoProgress, Phase, Progress};
+use crate::ops::{Phase, Progress};
 use crate::plan::apply::StepResult;
 
 /// Prints what happens while an operation runs, on standard error.

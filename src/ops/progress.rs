@@ -1,7 +1,6 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::round;
 use crate::archive::consolidate::run::Progress as Copied;
 use crate::plan::apply::StepResult;
 
@@ -29,12 +28,6 @@ pub trait Progress: Debug + Send + Sync {
     fn wants_forecast(&self) -> bool {
         false
     }
-
-    /// A part of a round starts.
-    fn part_started(&self, _part: round::Part) {}
-
-    /// A part of a round has ended.
-    fn part_ended(&self, _part: &round::PartResult) {}
 }
 
 /// A phase of an operation.

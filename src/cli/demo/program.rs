@@ -100,7 +100,7 @@ impl Program {
 impl Ran {
     /// Whether it ended with this code.
     pub(super) fn ended(&self, exit: Outcome) -> bool {
-        self.exit == Some(exit.code())
+        self.exit == Some(crate::cli::exit::code(exit))
     }
 
     /// What to show of it: its answer's last lines, or what went wrong.

@@ -60,8 +60,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if let Some(name) = args.role {
         roles.name = name;
     }
-    let aws = context.aws_of_caller(None, roles.clone()).await?;
-    if let Some(identity) = context.identity() {
+    let aws = context.env_of_caller()?.aws_of_caller(None, roles.clone()).await?;
+    if let Some(identity) = context.session.identity() {
         context.out.note(identity);
     }
     let found = Box::pin(Discovery::look(&aws)).await?;

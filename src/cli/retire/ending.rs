@@ -5,7 +5,6 @@ use super::{OpError, Clients, Context, Outcome, LegacyTrail, Look, Seen, Source}
 use crate::archive::consolidate::source::Policy;
 use crate::archive::retire::{Condition, deletable as judged};
 use crate::aws::{At as _, AwsError};
-use crate::cli::ending::unless_stopped;
 use crate::names::Arn;
 use crate::org::{ControlKind, ControlPolicies, Ruling};
 use crate::plan::retire::{Left, Retirement};
@@ -101,7 +100,7 @@ pub(super) async fn end(
     context.out.note(format_args!("{trail} is stopped"));
     if !look.without_bucket {
         // What it delivered since the first look.
-        let contents = match unless_stopped(context, Box::pin(look.contents(&seen.lanes))).await {
+        let contents = match context.env()?.unless_stopped(Box::pin(look.contents(&seen.lanes))).await {
             Ok(contents) => contents,
             Err(_) => {
                 Err(OpError::new(format!("stopped by {}", context.stop.cause()), Outcome::Incomplete)

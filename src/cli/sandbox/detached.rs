@@ -194,7 +194,7 @@ pub(super) async fn start(place: &Place, context: &Context) -> Result<Outcome, O
         // It says why, as it would have here.
         let status = child.wait().map_err(unexpected)?;
         let said = fs::read_to_string(&log).unwrap_or_default();
-        let exit = if status.code() == Some(Outcome::Usage.code().into()) {
+        let exit = if status.code() == Some(exit::code(Outcome::Usage).into()) {
             Outcome::Usage
         } else {
             Outcome::Unexpected

@@ -13,7 +13,7 @@ use crate::{
     config::{Environment, Loaded},
     names::{AccountId, Partition},
     plan::{
-        apply::{Outcome, apply, settle},
+        apply::{Outcome as StepOutcome, apply, settle},
         plan,
     },
     policy::Foreign,
@@ -203,7 +203,7 @@ async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), OpError>
     let steps = plan(&desired, &observed);
     let results = apply(aws, &desired, &observed, &steps, &[].into(), &|_| {}).await?;
     for result in &results {
-        if let Outcome::Failed { error, .. } = &result.outcome {
+        if let StepOutcome::Failed { error, .. } = &result.outcome {
             return Err(unexpected(format!(
                 "providing the organization trail: {}: {error}",
                 result.id

@@ -48,7 +48,7 @@ pub(super) async fn reader(
     let right = config.as_ref().and_then(|config| config.as_ref().ok());
     let roles = right.map_or_else(Roles::default, |config| config.roles.clone());
     let home = right.map(|config| config.organization.home_region.clone());
-    let aws = context.aws_of_caller(home, roles).await?;
+    let aws = context.env_of_caller()?.aws_of_caller(home, roles).await?;
     let caller = &aws.caller().account.clone();
     let known = right.map_or_else(Vec::new, |config| named(config, bucket));
     // The caller may read what another account owns; its own bucket comes first.

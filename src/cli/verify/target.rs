@@ -77,7 +77,7 @@ impl Target {
     ) -> Result<Self, OpError> {
         let given = match &what.public_keys {
             Some(path) => {
-                context.warn_of_others(path);
+                context.env()?.warn_if_others_can_write(path);
                 Some(read_keys(path)?)
             }
             None => None,
@@ -121,14 +121,14 @@ impl Target {
         context: &Context,
     ) -> Result<Self, OpError> {
         let config = context.config()?;
-        let aws = context.aws_of_member(&config).await?;
+        let aws = context.env()?.aws_of_member().await?;
         let archive = &config.archive;
         let clients = aws.clients(&config.organization.log_archive_account, &archive.region);
         let prefix = archive.prefix.as_ref().map(ToString::to_string);
         let source = S3Source::new(clients, archive.bucket.as_str()).with_deleted();
         let source = Arc::new(Source::S3(source));
         // It was compared with the configuration.
-        let owner = match context.identity().and_then(org_owner) {
+        let owner = match context.session.identity().and_then(org_owner) {
             Some(owner) => owner,
             None => organization(&aws.own_clients()).await?,
         };
@@ -296,7 +296,7 @@ impl Target {
                 notes.push(KEYS_OF_ITSELF.to_owned());
                 KeyRing::Saved(Arc::new(saved), Arc::new(unread))
             }
-            None => match context.aws_of_caller(None, Roles::default()).await {
+            None => match context.env_of_caller()?.aws_of_caller(None, Roles::default()).await {
                 Ok(aws) => key_ring(None, saved, &aws),
                 Err(error) if saved.is_empty() && unread.is_empty() => return Err(error),
                 Err(error) => {
@@ -330,7 +330,7 @@ impl Target {
             to: manifest.map(|manifest| manifest.to),
             // A bundle is as old as its packer says, whatever this machine's clock
             // shows: a later time asks for more of it.
-            now: manifest.map_or(Timestamp::MIN, |it| it.packed_at).max(context.now()),
+            now: manifest.map_or(Timestamp::MIN, |it| it.packed_at).max(context.env_of_caller()?.now()),
             is_live: false,
             acceptances,
             trust,
