@@ -91,7 +91,10 @@ impl Context {
         if let Some(env) = self.env.get() {
             return Ok(env.clone());
         }
-        let config = self.load().map(|loaded| self.noted(loaded));
+        let config = self.load().map(|loaded| {
+            self.note_warnings(&loaded);
+            loaded.config
+        });
         let env = self.env_of_caller()?.with_config(config);
         Ok(self.env.get_or_init(|| env).clone())
     }
@@ -115,12 +118,12 @@ impl Context {
         self.env()?.config().cloned()
     }
 
-    fn noted(&self, loaded: Loaded) -> Config {
+    /// Prints the warnings of a configuration, and notes for reports what the environment set.
+    pub(super) fn note_warnings(&self, loaded: &Loaded) {
         self.session.set_overrides(&loaded.origins, &self.environment, &self.config_path);
         if !loaded.warnings.is_empty() {
             self.out.note(config_findings(&self.config_path, &loaded.warnings));
         }
-        loaded.config
     }
 
     /// The first lines of a report for people: as whom and where it was made.

@@ -18,7 +18,8 @@ pub(crate) struct Args {}
 
 #[expect(clippy::unused_async, reason = "every command has this shape")]
 pub(crate) async fn run(_: Args, context: &Context) -> Result<Outcome, OpError> {
-    let loaded = context.load_warning()?;
+    let loaded = context.load()?;
+    context.note_warnings(&loaded);
     let path = &context.config_path;
     match context.format {
         Format::Json => {

@@ -16,7 +16,7 @@ use super::{
     process::{self, Signal, Signals},
     variables::{Variables, absolute},
 };
-use crate::cli::{OpError, Context, Outcome, Format};
+use crate::cli::{Context, Format, OpError, Outcome, exit};
 use crate::local_file;
 
 /// Where a sandbox in the background is found again.
