@@ -44,7 +44,7 @@ Examples:
 Without --exact, objects are counted on six days of each prefix and extrapolated to
 the other days. Noncurrent versions are not counted.
 
-Outcome code 14 if an account or a bucket was unreadable.")]
+Exit code 14 if an account or a bucket was unreadable.")]
 pub(crate) struct Args {
     /// Count every object of the archive instead of estimating.
     #[arg(long)]

@@ -58,7 +58,7 @@ Examples:
   orgtrail retire arn:aws:cloudtrail:us-east-1:444444444444:trail/legacy
   orgtrail retire arn:aws:cloudtrail:us-east-1:444444444444:trail/legacy --yes
 
-Outcome code 12 if a condition is not met. Outcome code 14 if something it needs was
+Exit code 12 if a condition is not met. Exit code 14 if something it needs was
 unreadable, or if the trail could not be deleted. If a run is killed, the next one
 completes it.")]
 pub(crate) struct Args {
