@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use indicatif::ProgressBar;
 
-use super::apply::print_step;
 use super::context::Format;
 use super::copying;
 use super::output::Output;
+use super::provision::print_step;
 use crate::archive::consolidate::run::Progress as Copied;
 use crate::ops::{Phase, Progress};
 use crate::plan::apply::StepResult;

@@ -13,6 +13,7 @@ mod explain;
 mod interrupted;
 mod outcome;
 mod progress;
+pub mod provision;
 mod sign_in;
 
 #[cfg(test)]
