@@ -6,7 +6,9 @@
 //! what it found, the second continues from that once the caller has confirmed it.
 
 mod adopted;
+pub mod coverage;
 mod discovery;
+pub mod drift;
 mod env;
 mod error;
 mod explain;
