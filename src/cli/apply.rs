@@ -1,13 +1,9 @@
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::plan_file::{check_fresh, open};
-use super::provision::{Looked, PlanOptions, exit_of};
-use super::{OpError, Context, Outcome, Output, Format};
-use crate::plan::apply::{Outcome as StepOutcome, Stale, StepResult, apply_until, settle};
-use crate::plan::{Confirmation, plan};
-use crate::report::contract::ApplyReport;
-use crate::resources::observe;
+use super::provision::{Confirmations, PlanOptions, confirm, stopped_at};
+use super::{Context, Format, OpError, Outcome};
+use crate::ops::provision;
 
 /// Apply the configuration to AWS
 ///
@@ -35,150 +31,29 @@ pub(crate) struct Args {
     confirmations: Confirmations,
 }
 
-/// Confirmations of what cannot be undone; `--yes` gives none of them.
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub(crate) struct Confirmations {
-    /// Allow a COMPLIANCE lock on new logs: nobody can delete them before it expires, not even
-    /// root.
-    #[arg(long)]
-    confirm_compliance_lock: bool,
-
-    /// Allow new logs to be encrypted with a different key.
-    #[arg(long)]
-    confirm_replaced_key: bool,
-
-    /// Allow changes that weaken a guard.
-    #[arg(long)]
-    confirm_weakened_guard: bool,
-}
-
-impl Confirmations {
-    fn given(self) -> BTreeSet<Confirmation> {
-        [
-            (self.confirm_compliance_lock, Confirmation::ComplianceLock),
-            (self.confirm_replaced_key, Confirmation::ReplacedKey),
-            (self.confirm_weakened_guard, Confirmation::WeakenedGuard),
-        ]
-        .into_iter()
-        .filter_map(|(given, confirmation)| given.then_some(confirmation))
-        .collect()
-    }
-}
-
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
+    let env = context.env()?;
     if let Some(path) = &args.plan {
-        context.env()?.warn_if_others_can_write(path);
+        env.warn_if_others_can_write(path);
     }
     let saved = args.plan.as_deref().map(open).transpose()?;
-    let looked = context.env()?.unless_stopped(Box::pin(args.options.look(context))).await??;
-    if let (Some(path), Some(saved)) = (&args.plan, saved) {
-        check_fresh(&saved, &looked.plan, path)?;
+    let planning = Box::pin(provision::plan(&env, args.options.unmanaged()));
+    let planned = env.unless_stopped(planning).await??;
+    let confirmed = args.confirmations.given();
+    match (&args.plan, saved) {
+        (Some(path), Some(saved)) => check_fresh(&saved, planned.plan(), path)?,
+        _ => confirm(&planned, &confirmed, context).await?,
     }
-    let ask = args.plan.is_none();
-    let results = carry_out(&looked, args.confirmations, context, ask).await?;
-    let settled = async { settle(&looked.aws, &looked.desired, &results).await.1 };
-    let left = match context.env()?.unless_stopped(Box::pin(settled)).await {
-        Ok(left) => left,
-        // What was planned and is not done, since there is no time to look again.
-        Err(_) => looked.plan.without(&done(&results)),
-    };
-    let stopped = context.stop.is_requested();
+    let applied = planned.apply(&env, &confirmed).await?;
     match context.format {
         Format::Text => {
             context.head()?;
-            if stopped {
-                context.out.data(stopped_at(context, &results))?;
+            if let Some(cause) = applied.stopped_by {
+                context.out.data(stopped_at(cause, &applied.steps))?;
             }
-            context.out.data(left.to_text())?;
+            context.out.data(applied.remaining.to_text())?;
         }
-        Format::Json => context.document(ApplyReport::new(&results, &left))?,
+        Format::Json => context.document(applied.document())?,
     }
-    let failed = results.iter().any(|result| result.outcome != StepOutcome::Done);
-    let refused = results.iter().any(|result| matches!(result.outcome, StepOutcome::Refused { .. }));
-    Ok(match exit_of(&left) {
-        _ if refused => Outcome::Refused,
-        _ if stopped => Outcome::Incomplete,
-        Outcome::ChangesPending if failed => Outcome::Incomplete,
-        exit => exit,
-    })
-}
-
-/// The steps that are done.
-fn done(results: &[StepResult]) -> BTreeSet<&str> {
-    let done = results.iter().filter(|result| result.outcome == StepOutcome::Done);
-    done.map(|result| result.id.as_ref()).collect()
-}
-
-/// Where a stop left the steps: those that are done, were cut off, and not begun.
-pub(super) fn stopped_at(context: &Context, results: &[StepResult]) -> String {
-    let named = |is: fn(&StepOutcome) -> bool| {
-        let of: Vec<&str> = results
-            .iter()
-            .filter(|result| is(&result.outcome))
-            .map(|result| result.id.as_ref())
-            .collect();
-        if of.is_empty() { "none".to_owned() } else { of.join(", ") }
-    };
-    format!(
-        "Stopped by {}.\n  done: {}\n  cut off, perhaps done in part: {}\n  failed: {}\n  not \
-         begun: {}\n  run the same command again to do the rest",
-        context.stop.cause(),
-        named(|outcome| *outcome == StepOutcome::Done),
-        named(|outcome| *outcome == StepOutcome::CutOff),
-        named(|outcome| matches!(outcome, StepOutcome::Failed { .. } | StepOutcome::Refused { .. })),
-        named(|outcome| matches!(outcome, StepOutcome::NotBegun | StepOutcome::Stopped { .. })),
-    )
-}
-
-/// Carries a plan out under its confirmations, with a bar where a person looks
-/// on; where it is to `ask`, the plan is shown before.
-pub(super) async fn carry_out(
-    looked: &Looked,
-    confirmations: Confirmations,
-    context: &Context,
-    ask: bool,
-) -> Result<Vec<StepResult>, OpError> {
-    let confirmed = confirmations.given();
-    looked.plan.check_permitted(&confirmed)?;
-    let writes = looked.plan.steps.iter().filter(|step| step.action.writes()).count();
-    if ask && writes > 0 && !context.yes {
-        context.out.warn(looked.plan.to_text());
-        context.confirm(&format!("Do these {writes} steps?"))?;
-        // What was confirmed is what was shown: AWS may have changed under the prompt.
-        let again = async { Box::pin(observe(&looked.aws, &looked.desired)).await };
-        let now = context.env()?.unless_stopped(again).await?;
-        if let Some(changed) = looked.plan.changed_since(&plan(&looked.desired, &now)) {
-            return Err(Stale { changed }.into());
-        }
-    }
-    let bar = context.out.progress("applying", writes);
-    let told = |result: &StepResult| {
-        bar.inc(1);
-        bar.suspend(|| print_step(context.out, result));
-    };
-    let Looked { aws, desired, observed, plan } = looked;
-    let stop = &context.stop;
-    let results = apply_until(aws, desired, observed, plan, &confirmed, &told, stop).await?;
-    bar.finish_and_clear();
-    Ok(results)
-}
-
-/// One line for each step that ended.
-pub(super) fn print_step(out: Output, result: &StepResult) {
-    let StepResult { id, action, outcome } = result;
-    let action = action.as_str();
-    match outcome {
-        StepOutcome::Done => out.note(format!("{id}: {action} done")),
-        StepOutcome::Failed { error, hint } | StepOutcome::Refused { error, hint } => {
-            out.warn(format!("{id}: {action} failed: {error}"));
-            if let Some(hint) = hint {
-                out.warn(format!("  hint: {hint}"));
-            }
-        }
-        StepOutcome::Stopped { because } => {
-            out.warn(format!("{id}: stopped, it needs {}", because.join(", ")));
-        }
-        StepOutcome::CutOff => out.warn(format!("{id}: {action} cut off")),
-        StepOutcome::NotBegun => out.warn(format!("{id}: {action} not begun")),
-    }
+    Ok(applied.outcome())
 }

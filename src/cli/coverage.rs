@@ -2,11 +2,9 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::provision::PlanOptions;
-use super::{OpError, Context, Outcome, Format, drift};
-use crate::aws::Seen;
-use crate::checks::{Cell, Coverage, look_at_accounts};
-use crate::report::contract::coverage::Report;
+use super::{Context, Format, OpError, Outcome};
+use crate::checks::{Cell, Coverage};
+use crate::ops::coverage::coverage;
 use crate::report::drift::plain;
 
 /// Show coverage by the organization trail, by account and Region
@@ -22,35 +20,17 @@ Examples:
 pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let (aws, desired) = drift::declared(PlanOptions::default(), context).await?;
-    let bar = drift::Bar::of(context);
-    let accounts = Box::pin(look_at_accounts(&aws, &desired, aws.now(), &bar)).await;
-    bar.done();
-    let accounts = match accounts {
-        Seen::Unreadable(error) => return Err(error.into()),
-        accounts => accounts,
-    };
-    let now = aws.now();
-    let coverage = Coverage::of(&desired, &accounts, now);
+    let covered = coverage(&context.env()?).await?;
     match context.format {
-        Format::Json => context.document(Report::new(&coverage, now))?,
+        Format::Json => context.document(covered.document())?,
         Format::Text => {
             context.head()?;
-            context.out.data(table(&coverage).trim_fmt())?;
+            context.out.data(table(&covered.coverage).trim_fmt())?;
             context.out.note(LEGEND);
-            tell_reasons(context, &coverage);
+            tell_reasons(context, &covered.coverage);
         }
     }
-    let cells = || coverage.accounts.iter().flat_map(|account| &account.cells);
-    Ok(if cells().any(|cell| matches!(cell, Cell::Uncovered { .. } | Cell::Stale { .. })) {
-        Outcome::Drift
-    } else if context.stop.is_requested()
-        || cells().any(|cell| matches!(cell, Cell::Unknown { .. }))
-    {
-        Outcome::Incomplete
-    } else {
-        Outcome::Clean
-    })
+    Ok(covered.outcome())
 }
 
 const LEGEND: &str = "ok covered, old nothing delivered in time, NO not covered, ? not seen, - not enabled or left out";

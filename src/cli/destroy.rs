@@ -1,12 +1,8 @@
 use std::fmt::Write as _;
 
-use super::apply::{print_step, stopped_at};
-use super::provision::{Looked, PlanOptions};
-use super::{OpError, Context, Outcome, Format};
-use crate::plan::Plan;
-use crate::plan::apply::{Outcome as StepOutcome, StepResult};
-use crate::plan::destroy::{Remains, destroy_until, plan_destroy, remains};
-use crate::report::contract::DestroyReport;
+use super::provision::{PlanOptions, stopped_at};
+use super::{Context, Format, OpError, Outcome};
+use crate::ops::provision::{Deleted, Deletion};
 
 /// Delete the trail, its alarms and its guardrail, but no data
 ///
@@ -32,61 +28,39 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let looked = context.env()?.unless_stopped(Box::pin(args.options.look(context))).await??;
-    let plan = plan_destroy(&looked.desired, &looked.observed);
-    let remains = remains(&looked.desired, &looked.observed);
-    let writes = plan.steps.iter().any(|step| step.action.writes());
-    let mut results = Vec::new();
-    if writes && !args.dry_run {
-        let name = looked.desired.config.trail.name.as_str();
-        if args.confirm_trail.as_deref() != Some(name) {
+    let env = context.env()?;
+    let planning = Box::pin(Deletion::plan(&env, args.options.unmanaged()));
+    let deletion = env.unless_stopped(planning).await??;
+    let deleted = if args.dry_run {
+        deletion.dry_run(&env)
+    } else {
+        let deleted = deletion.delete(&env, args.confirm_trail.as_deref()).await;
+        deleted.inspect_err(|_| {
             if let Some(identity) = context.session.identity() {
                 context.out.warn(identity);
             }
-            return Err(OpError::new(
-                format!("ending the trail `{name}` is not confirmed"),
-                Outcome::Refused,
-            )
-            .with_hint(format!(
-                "look with `orgtrail destroy --dry-run`, then add --confirm-trail {name}"
-            )));
-        }
-        let told = |result: &StepResult| print_step(context.out, result);
-        let Looked { aws, desired, observed, .. } = &looked;
-        results = destroy_until(aws, desired, observed, &plan, &told, &context.stop).await;
-    }
-    let stopped = context.stop.is_requested();
+        })?
+    };
     match context.format {
         Format::Text => {
             context.head()?;
-            if stopped {
-                context.out.data(stopped_at(context, &results))?;
+            if let Some(cause) = deleted.stopped_by {
+                context.out.data(stopped_at(cause, &deleted.steps))?;
             }
-            context.out.data(text(&plan, &remains))?;
+            context.out.data(text(&deleted))?;
         }
-        Format::Json => context.document(DestroyReport::new(&plan, &results, &remains))?,
+        Format::Json => context.document(deleted.document())?,
     }
-    let failed = results.iter().any(|result| result.outcome != StepOutcome::Done);
-    let unreadable = plan.has_unreadable() || remains.iter().any(|one| one.unreadable);
-    let refused = results.iter().any(|result| matches!(result.outcome, StepOutcome::Refused { .. }));
-    Ok(if refused {
-        Outcome::Refused
-    } else if failed || unreadable || stopped {
-        Outcome::Incomplete
-    } else if args.dry_run && writes {
-        Outcome::ChangesPending
-    } else {
-        Outcome::Clean
-    })
+    Ok(deleted.outcome())
 }
 
-fn text(plan: &Plan, remains: &[Remains]) -> String {
+fn text(Deleted { plan, kept, .. }: &Deleted) -> String {
     let mut text = plan.to_text();
-    if remains.is_empty() {
+    if kept.is_empty() {
         return text;
     }
     text.push_str("\nWhat stays:\n");
-    for one in remains {
+    for one in kept {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {} `{}`: {}", one.id, one.name, one.why);
         let _ = writeln!(text, "    a month: {}", one.cost);

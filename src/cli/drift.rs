@@ -1,24 +1,17 @@
 //! `orgtrail drift`
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
 
-use super::apply::{Confirmations, carry_out, stopped_at};
-use super::explain::chosen;
 use super::output_path::{check_writable, replace};
-use super::provision::{Looked, PlanOptions};
-use super::{OpError, Context, Outcome, Explain, Rendering};
-use crate::aws::Aws;
-use crate::checks::{CATALOGUE, Facts, Finding, PLAN_EMPTY, Progress, Run, Severity, Verdict};
+use super::provision::{Confirmations, PlanOptions, confirm, stopped_at};
+use super::{Context, Explain, OpError, Outcome, Rendering};
+use crate::checks::{Run, Severity};
 use crate::local_file;
-use crate::plan::apply::settle;
-use crate::plan::{Plan, plan};
-use crate::report::contract::{self, ReadError};
+use crate::ops::drift::{self, Drift, Request, read_baseline};
+use crate::report::contract;
 use crate::report::drift::{Format, RenderError, render};
-use crate::resources::{Desired, OrganizationFacts};
-use crate::words::json_fault;
 
 /// Check the organization for drift and missing coverage
 ///
@@ -73,47 +66,52 @@ pub(super) fn format_of(rendering: Rendering) -> Option<Format> {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let checks = chosen(&args.check)?;
-    let format = format_of(context.rendering).unwrap_or(Format::Text);
-    // Before anything is asked of AWS.
-    for (_, path) in &args.report {
+    let Args { fail_on, baseline, fix, check, report: reports, options, confirmations } = args;
+    // Before AWS is called.
+    let checks = drift::checks(&check)?;
+    for (_, path) in &reports {
         check_writable(path)?;
     }
-    let earlier = args.baseline.as_deref().map(read).transpose()?;
-    let (aws, desired) = declared(args.options, context).await?;
-    if let Some(earlier) = earlier.as_ref().filter(|run| run.organization != *desired.org_id()) {
-        let (found, wanted) = (&earlier.organization, desired.org_id());
-        let message = format!("the baseline is of organization {found}, expected {wanted}");
-        return Err(OpError::usage(message).with_hint("name a report of this organization"));
-    }
-    let look = async |desired: Desired| {
-        let bar = Bar::of(context);
-        let mut facts = Box::pin(Facts::gather(&aws, desired, aws.now(), &bar)).await;
-        bar.done();
-        facts.earlier = earlier.as_ref().map(accounts);
-        facts
+    let baseline = baseline.as_deref().map(read).transpose()?;
+    let env = context.env()?;
+    let request = Request { checks, baseline, unmanaged: options.unmanaged() };
+    let checking = Box::pin(drift::check(&env, request));
+    let drift = if fix {
+        let drift = env.unless_stopped(checking).await??;
+        fixed(drift, confirmations, context).await?
+    } else {
+        checking.await?
     };
-    let mut facts =
-        if args.fix { context.env()?.unless_stopped(look(desired)).await? } else { look(desired).await };
-    if args.fix {
-        let found = Run::of(&facts, &checks);
-        let mended = mend(&args, &aws, &facts, &found, context).await?;
-        // Once stopped, there is time only to report what was found before.
-        if mended && !context.stop.is_requested() {
-            facts = look(facts.desired).await;
-        }
-    }
-    let mut run = Run::of(&facts, &checks);
-    if let Some(earlier) = &earlier {
-        run = run.since(earlier);
-    }
-    for (format, path) in &args.report {
-        let text = rendered(*format, &run, context)?;
+    for (format, path) in &reports {
+        let text = rendered(*format, &drift.run, context)?;
         replace(path, text.as_bytes())?;
         context.out.note(format_args!("written to {}", path.display()));
     }
-    context.out.data(rendered(format, &run, context)?)?;
-    Ok(exit_of(&run, args.fail_on, context))
+    let format = format_of(context.rendering).unwrap_or(Format::Text);
+    context.out.data(rendered(format, &drift.run, context)?)?;
+    Ok(drift.outcome(&env, fail_on))
+}
+
+/// Fixes what failed, once it is confirmed, and checks again.
+async fn fixed(
+    drift: Drift,
+    confirmations: Confirmations,
+    context: &Context,
+) -> Result<Drift, OpError> {
+    let env = context.env()?;
+    let Some(planned) = drift.fix() else {
+        context.out.note("orgtrail has nothing to mend");
+        return Ok(drift);
+    };
+    let confirmed = confirmations.given();
+    confirm(&planned, &confirmed, context).await?;
+    let applied = planned.apply(&env, &confirmed).await?;
+    // Once stopped, there is time only to report what was found before.
+    if let Some(cause) = applied.stopped_by {
+        context.out.warn(stopped_at(cause, &applied.steps));
+        return Ok(drift);
+    }
+    Ok(drift.check_again(&env).await)
 }
 
 /// A report that says as whom it was made, where its format has a place for that.
@@ -134,144 +132,13 @@ fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, OpEr
     }
 }
 
-/// What a run comes to; one that was stopped is incomplete, whatever it found.
-pub(super) fn exit_of(run: &Run, at_least: Severity, context: &Context) -> Outcome {
-    if context.stop.is_requested() { Outcome::Incomplete } else { exit(run, at_least) }
-}
-
-/// Every check, judged once, and nothing told yet.
-pub(super) async fn once(context: &Context) -> Result<Run, OpError> {
-    let checks = chosen(&[])?;
-    let (aws, desired) = declared(PlanOptions::default(), context).await?;
-    let bar = Bar::of(context);
-    let facts = Box::pin(Facts::gather(&aws, desired, aws.now(), &bar)).await;
-    bar.done();
-    Ok(Run::of(&facts, &checks))
-}
-
-/// What a run comes to, of findings that are at least so grave.
-pub(super) fn exit(run: &Run, at_least: Severity) -> Outcome {
-    if run.has_drift(at_least) {
-        Outcome::Drift
-    } else if run.has_unknown(at_least) {
-        Outcome::Incomplete
-    } else {
-        Outcome::Clean
-    }
-}
-
-/// The way into AWS, and what is declared for the organization found there.
-pub(super) async fn declared(
-    options: PlanOptions,
-    context: &Context,
-) -> Result<(Aws, Desired), OpError> {
-    let config = context.config()?;
-    let aws = context.env()?.aws().await?;
-    let organization = OrganizationFacts::read(&aws, &config).await?;
-    Ok((aws, Desired::new(config, organization, options.foreign())))
-}
-
-/// How far the looking has come, where a person looks on.
-pub(super) struct Bar(indicatif::ProgressBar);
-
-impl Bar {
-    pub(super) fn of(context: &Context) -> Self {
-        Self(context.out.progress("looking at accounts", 0))
-    }
-
-    pub(super) fn done(self) {
-        self.0.finish_and_clear();
-    }
-}
-
-impl Progress for Bar {
-    fn accounts(&self, count: usize) {
-        self.0.set_length(count as u64);
-    }
-
-    fn account_done(&self) {
-        self.0.inc(1);
-    }
-}
-
-/// Applies what the plan has for what is broken; whether anything was to do.
-async fn mend(
-    args: &Args,
-    aws: &Aws,
-    facts: &Facts,
-    found: &Run,
-    context: &Context,
-) -> Result<bool, OpError> {
-    let mut plan = plan(&facts.desired, &facts.observed);
-    if !args.check.is_empty()
-        && let Some(resources) = broken(&found.findings)
-    {
-        limit(&mut plan, &resources);
-    }
-    if !plan.steps.iter().any(|step| step.action.stops() || step.action.writes()) {
-        context.out.note("orgtrail has nothing to mend");
-        return Ok(false);
-    }
-    let (desired, observed) = (facts.desired.clone(), facts.observed.clone());
-    let looked = Looked { aws: aws.clone(), desired, observed, plan };
-    let results = carry_out(&looked, args.confirmations, context, true).await?;
-    // What was written may not be seen everywhere yet.
-    let settled = settle(&looked.aws, &looked.desired, &results);
-    if context.env()?.unless_stopped(settled).await.is_err() {
-        context.out.warn(stopped_at(context, &results));
-    }
-    Ok(true)
-}
-
-/// The managed resources behind what is broken; all where it is the plan itself.
-fn broken(findings: &[Finding]) -> Option<BTreeSet<&'static str>> {
-    let broken = findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
-    let checks: BTreeSet<&str> = broken.map(|finding| finding.check.as_str()).collect();
-    if checks.contains(PLAN_EMPTY) {
-        return None;
-    }
-    let told = CATALOGUE.iter().filter(|check| checks.contains(check.id));
-    Some(told.flat_map(|check| check.resources).copied().collect())
-}
-
-/// Leaves of a plan what mends some resources, and what must stand before.
-fn limit(plan: &mut Plan, resources: &BTreeSet<&str>) {
-    let mut kept: BTreeSet<String> = resources.iter().map(|id| (*id).to_owned()).collect();
-    // A step's dependencies stand before it.
-    for step in plan.steps.iter().rev().filter(|step| step.action.writes()) {
-        if kept.contains(step.id.as_ref()) {
-            kept.extend(step.depends_on.iter().map(ToString::to_string));
-        }
-    }
-    plan.steps.retain(|step| kept.contains(step.id.as_ref()));
-}
-
-fn accounts(run: &Run) -> BTreeSet<crate::names::AccountId> {
-    run.coverage.accounts.iter().map(|account| account.account.clone()).collect()
-}
-
 /// The longest report that is read. Units: bytes.
 const LONGEST_BASELINE: u64 = 1 << 30;
 
 fn read(path: &Path) -> Result<Run, OpError> {
-    let failed = |source| ReportError { path: path.to_owned(), doing: "reading", source };
-    let text = local_file::read(path, LONGEST_BASELINE).map_err(failed)?;
-    let report = contract::read::<contract::drift::Report>(&text).map_err(|error| {
-        let path = path.display();
-        let message = match &error {
-            ReadError::OtherVersion { found, expected } => {
-                format!("{path} is a report of version {found}, expected {expected}")
-            }
-            ReadError::OtherDocument { .. } => {
-                format!("{path} is not a report of `orgtrail drift`: {error}")
-            }
-            ReadError::Malformed(error) => {
-                format!("{path} is not a report of `orgtrail drift`: {}", json_fault(error))
-            }
-        };
-        OpError::usage(message).with_hint("save one with `orgtrail drift --format json`")
-    })?;
-    Ok(report.into())
+    let text = local_file::read(path, LONGEST_BASELINE)
+        .map_err(|source| UnreadableFile { path: path.to_owned(), source })?;
+    Ok(read_baseline(&path.display().to_string(), &text)?)
 }
 
 fn report(text: &str) -> Result<(Format, PathBuf), String> {
@@ -289,15 +156,14 @@ fn report(text: &str) -> Result<(Format, PathBuf), String> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{doing} `{}`", path.display())]
-struct ReportError {
+#[error("reading `{}`", path.display())]
+struct UnreadableFile {
     path: PathBuf,
-    doing: &'static str,
     #[source]
     source: std::io::Error,
 }
 
-impl Explain for ReportError {
+impl Explain for UnreadableFile {
     fn outcome(&self) -> Outcome {
         Outcome::Usage
     }

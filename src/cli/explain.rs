@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{OpError, Context, Outcome, Format};
-use crate::checks::{CATALOGUE, Check};
-use crate::config::nearest;
+use super::{Context, Format, OpError, Outcome};
+use crate::checks::Check;
+use crate::ops::drift;
 use crate::report::contract::Emitted;
 use crate::report::contract::checks::Catalogue;
 
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 
 #[expect(clippy::unused_async, reason = "every command's entry is")]
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let checks = chosen(args.check.as_slice())?;
+    let checks = drift::checks(args.check.as_slice())?;
     match (context.format, checks.as_slice()) {
         (Format::Json, checks) => context.out.json(&Emitted::new(Catalogue::new(checks)))?,
         (Format::Text, [check]) if args.check.is_some() => context.out.data(text(check))?,
@@ -39,26 +39,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         }
     }
     Ok(Outcome::Clean)
-}
-
-/// The checks of these ids; all where there are none.
-pub(super) fn chosen(ids: &[String]) -> Result<Vec<&'static Check>, OpError> {
-    if ids.is_empty() {
-        return Ok(CATALOGUE.to_vec());
-    }
-    ids.iter()
-        .map(|id| {
-            CATALOGUE.iter().copied().find(|check| check.id == id).ok_or_else(|| {
-                let known: Vec<&str> = CATALOGUE.iter().map(|check| check.id).collect();
-                OpError::usage(format!("there is no check `{id}`")).with_hint(
-                    match nearest(id, &known) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => "`orgtrail explain` lists every check".to_owned(),
-                    },
-                )
-            })
-        })
-        .collect()
 }
 
 fn text(check: &Check) -> String {
@@ -80,13 +60,7 @@ fn text(check: &Check) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_typing_mistake_is_answered_with_the_nearest_id() {
-        let error = chosen(&["trail-is-loging".to_owned()]).unwrap_err();
-        assert!(error.render().contains("did you mean `trail-is-logging`?"), "{}", error.render());
-        assert_eq!(error.outcome(), Outcome::Usage);
-    }
+    use crate::checks::CATALOGUE;
 
     #[test]
     fn every_check_is_told_with_all_that_there_is() {

@@ -1,10 +1,5 @@
-use crate::ops::refuse_taken;
-use super::{OpError, Context, Outcome};
-use crate::config::Config;
-use crate::config::MfaDelete as Mode;
-use crate::names::{AccountId, BucketName, Region};
-use crate::plan::apply::Stale;
-use crate::plan::mfa_delete;
+use super::{Context, OpError, Outcome};
+use crate::ops::provision::mfa_delete::{NotRoot, Target};
 
 /// Enable S3 MFA delete as the root user
 #[derive(Debug, clap::Args)]
@@ -38,60 +33,26 @@ struct Enable {
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let Command::Enable(args) = args.command;
-    let config = context.config()?;
-    let (account, bucket, region) = target(&config)?;
-    let runbook = crate::resources::archive_bucket::runbook(account, bucket, region);
-    let aws = context.env()?.aws_of_root(region).await?;
-    let caller = aws.caller();
-    if caller.account != *account || &*caller.arn.resource != "root" {
-        context.out.data(runbook)?;
-        return Err(OpError::new(
-            format!(
-                "the credentials are those of {}, MFA delete needs root of account {account}",
-                caller.arn
-            ),
-            Outcome::Refused,
-        )
-        .with_hint("follow the steps above"));
-    }
-    let setting = match config.archive.mfa_delete {
-        Mode::Vault => "archive.replication.bucket",
-        _ => "archive.bucket",
+    let env = context.env()?;
+    let target = Target::of(env.config()?)?;
+    let examined = match target.examine(&env).await {
+        Err(error) if error.is::<NotRoot>() => {
+            context.out.data(target.runbook())?;
+            return Err(error);
+        }
+        examined => examined?,
     };
-    refuse_taken(&aws, account, bucket, region, setting).await?;
-    let clients = aws.clients(account, region);
-    let shown = mfa_delete::state(&clients, bucket).await?;
     context.confirm(&format!(
-        "Switch MFA delete on for `{bucket}` of account {account}, {shown}? Lifecycle rules are \
-         impossible with it."
+        "Switch MFA delete on for {}? Lifecycle rules are impossible with it.",
+        examined.description()
     ))?;
     if !context.yes {
-        // What was confirmed is what was shown: AWS may have changed under the prompt.
-        refuse_taken(&aws, account, bucket, region, setting).await?;
-        if mfa_delete::state(&clients, bucket).await? != shown {
-            return Err(Stale { changed: vec![format!("`{bucket}`")] }.into());
-        }
+        examined.check_unchanged().await?;
     }
-    mfa_delete::enable(&clients, bucket, &args.serial, &args.code).await?;
+    let bucket = examined.enable(&args.serial, &args.code).await?;
     context.out.data(format!("MFA delete of `{bucket}` is enabled, as S3 confirms"))?;
     context.out.note("delete root's access key again");
     Ok(Outcome::Clean)
-}
-
-/// The bucket that carries MFA delete, by the declared mode.
-fn target(config: &Config) -> Result<(&AccountId, &BucketName, &Region), OpError> {
-    let archive = &config.archive;
-    match (archive.mfa_delete, &archive.replication) {
-        (Mode::Root, _) => {
-            Ok((&config.organization.log_archive_account, &archive.bucket, &archive.region))
-        }
-        (Mode::Vault, Some(vault)) => Ok((&vault.account, &vault.bucket, &vault.region)),
-        (mode, _) => Err(OpError::new(
-            format!("archive.mfa_delete is `{mode}`, expected `root` or `vault`"),
-            Outcome::Refused,
-        )
-        .with_hint("MFA delete excludes lifecycle rules, so the config has to ask for it")),
-    }
 }
 
 fn six_digits(text: &str) -> Result<String, String> {

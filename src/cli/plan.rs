@@ -2,8 +2,9 @@ use std::path::PathBuf;
 
 use super::output_path::check_writable;
 use super::plan_file::save;
-use super::provision::{PlanOptions, exit_of};
-use super::{OpError, Context, Outcome, Format};
+use super::provision::PlanOptions;
+use super::{Context, Format, OpError, Outcome};
+use crate::ops::provision;
 use crate::report::contract;
 
 /// Show what `apply` would change
@@ -31,17 +32,18 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if let Some(path) = &args.out {
         check_writable(path)?;
     }
-    let looked = args.options.look(context).await?;
+    let planned = provision::plan(&context.env()?, args.options.unmanaged()).await?;
+    let plan = planned.plan();
     match context.format {
         Format::Text => {
             context.head()?;
-            context.out.data(looked.plan.to_text())?;
+            context.out.data(plan.to_text())?;
         }
-        Format::Json => context.document(contract::plan::Plan::from(&looked.plan))?,
+        Format::Json => context.document(contract::plan::Plan::from(plan))?,
     }
     if let Some(path) = &args.out {
-        save(&looked.plan, path)?;
+        save(plan, path)?;
         context.out.note(format!("saved to {}", path.display()));
     }
-    Ok(exit_of(&looked.plan))
+    Ok(planned.outcome())
 }

@@ -1,15 +1,16 @@
-//! What `plan`, `apply` and `destroy` have in common.
+//! What `plan`, `apply`, `destroy` and `drift --fix` have in common.
 
-use super::{OpError, Context, Outcome};
-use crate::aws::Aws;
-use crate::org::enter_archive;
-use crate::plan::{Plan, plan};
+use std::collections::BTreeSet;
+
+use super::{Context, OpError, Output};
+use crate::ops::provision::Planned;
+use crate::plan::Confirmation;
+use crate::plan::apply::{Outcome as StepOutcome, StepResult};
 use crate::policy::Foreign;
-use crate::resources::{Desired, Observed, OrganizationFacts, observe};
 
 /// Options of every command that plans.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
-pub(crate) struct PlanOptions {
+pub(super) struct PlanOptions {
     /// Remove unmanaged statements and lifecycle rules from the policies and rules that
     /// orgtrail manages. By default they are kept, and listed.
     #[arg(long)]
@@ -21,46 +22,96 @@ pub(crate) struct PlanOptions {
     drop_deleted_principals: bool,
 }
 
-/// What was declared, what was seen, and what is between them.
-pub(super) struct Looked {
-    pub(super) aws: Aws,
-    pub(super) desired: Desired,
-    pub(super) observed: Observed,
-    pub(super) plan: Plan,
-}
-
 impl PlanOptions {
-    /// What becomes of what others wrote.
-    pub(super) fn foreign(self) -> Foreign {
+    /// What becomes of what orgtrail does not manage.
+    pub(super) fn unmanaged(self) -> Foreign {
         match (self.remove_foreign, self.drop_deleted_principals) {
             (true, _) => Foreign::Remove,
             (false, true) => Foreign::KeepLiving,
             (false, false) => Foreign::Keep,
         }
     }
+}
 
-    /// Reads the config, looks at AWS, and plans.
-    pub(super) async fn look(self, context: &Context) -> Result<Looked, OpError> {
-        let config = context.config()?;
-        let aws = context.env()?.aws_to_plan().await?;
-        enter_archive(&aws, &config).await?;
-        let organization = OrganizationFacts::read(&aws, &config).await?;
-        let desired = Desired::new(config, organization, self.foreign());
-        let observed = Box::pin(observe(&aws, &desired)).await;
-        let plan = plan(&desired, &observed);
-        Ok(Looked { aws, desired, observed, plan })
+/// Confirmations of what cannot be undone; `--yes` gives none of them.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Confirmations {
+    /// Allow a COMPLIANCE lock on new logs: nobody can delete them before it expires, not even
+    /// root.
+    #[arg(long)]
+    confirm_compliance_lock: bool,
+
+    /// Allow new logs to be encrypted with a different key.
+    #[arg(long)]
+    confirm_replaced_key: bool,
+
+    /// Allow changes that weaken a guard.
+    #[arg(long)]
+    confirm_weakened_guard: bool,
+}
+
+impl Confirmations {
+    pub(super) fn given(self) -> BTreeSet<Confirmation> {
+        [
+            (self.confirm_compliance_lock, Confirmation::ComplianceLock),
+            (self.confirm_replaced_key, Confirmation::ReplacedKey),
+            (self.confirm_weakened_guard, Confirmation::WeakenedGuard),
+        ]
+        .into_iter()
+        .filter_map(|(given, confirmation)| given.then_some(confirmation))
+        .collect()
     }
 }
 
-/// The exit code that a plan asks for.
-pub(super) fn exit_of(plan: &Plan) -> Outcome {
-    if plan.has_refused() {
-        Outcome::Refused
-    } else if plan.has_unreadable() {
-        Outcome::Incomplete
-    } else if plan.is_empty() {
-        Outcome::Clean
-    } else {
-        Outcome::ChangesPending
+/// Shows a plan that is permitted, and goes on with a yes if nothing has changed since.
+pub(super) async fn confirm(
+    planned: &Planned,
+    confirmed: &BTreeSet<Confirmation>,
+    context: &Context,
+) -> Result<(), OpError> {
+    planned.plan().check_permitted(confirmed)?;
+    let writes = planned.writes();
+    if writes == 0 || context.yes {
+        return Ok(());
     }
+    context.out.warn(planned.plan().to_text());
+    context.confirm(&format!("Do these {writes} steps?"))?;
+    planned.check_unchanged(&context.env()?).await
+}
+
+/// One line for each step that ended.
+pub(super) fn print_step(out: Output, result: &StepResult) {
+    let StepResult { id, action, outcome } = result;
+    let action = action.as_str();
+    match outcome {
+        StepOutcome::Done => out.note(format!("{id}: {action} done")),
+        StepOutcome::Failed { error, hint } | StepOutcome::Refused { error, hint } => {
+            out.warn(format!("{id}: {action} failed: {error}"));
+            if let Some(hint) = hint {
+                out.warn(format!("  hint: {hint}"));
+            }
+        }
+        StepOutcome::Stopped { because } => {
+            out.warn(format!("{id}: stopped, it needs {}", because.join(", ")));
+        }
+        StepOutcome::CutOff => out.warn(format!("{id}: {action} cut off")),
+        StepOutcome::NotBegun => out.warn(format!("{id}: {action} not begun")),
+    }
+}
+
+/// Where a stop left the steps: those that are done, were cut off, and not begun.
+pub(super) fn stopped_at(cause: &str, steps: &[StepResult]) -> String {
+    let named = |is: fn(&StepOutcome) -> bool| {
+        let of: Vec<&str> =
+            steps.iter().filter(|step| is(&step.outcome)).map(|step| step.id.as_ref()).collect();
+        if of.is_empty() { "none".to_owned() } else { of.join(", ") }
+    };
+    format!(
+        "Stopped by {cause}.\n  done: {}\n  cut off, perhaps done in part: {}\n  failed: {}\n  not \
+         begun: {}\n  run the same command again to do the rest",
+        named(|outcome| *outcome == StepOutcome::Done),
+        named(|outcome| *outcome == StepOutcome::CutOff),
+        named(|outcome| matches!(outcome, StepOutcome::Failed { .. } | StepOutcome::Refused { .. })),
+        named(|outcome| matches!(outcome, StepOutcome::NotBegun | StepOutcome::Stopped { .. })),
+    )
 }

@@ -139,7 +139,7 @@ impl RoundWatcher {
             Some(PartValue::Verified(done)) => {
                 self.context.out.data(verification::text(&done.subject, &done.verification))
             }
-            Some(PartValue::Drift(done)) => self.context.out.data(report::drift::text(&done.run)),
+            Some(PartValue::Drift(done)) => self.context.out.data(report::drift::text(done)),
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use indicatif::ProgressBar;
 
-use super::apply::print_step;
 use super::copying;
 use super::output::Output;
+use super::provision::print_step;
 use crate::archive::consolidate::run::Progress as Copied;
 use crate::ops::{Phase, Progress};
 use crate::plan::apply::StepResult;

@@ -3,6 +3,11 @@ use std::future::Future;
 use super::{Env, Explain, OpError, Outcome};
 
 impl Env {
+    /// What requested a stop, if anything did.
+    pub(crate) fn stopped_by(&self) -> Option<&'static str> {
+        self.stop().is_requested().then(|| self.stop().cause())
+    }
+
     /// The result of work that only reads, or [`Interrupted::Early`] if a stop was
     /// requested first.
     pub(crate) async fn unless_stopped<T>(

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::consolidate::{self, Consolidated, prepare};
-use super::drift::{self, Checked};
+use super::drift;
 use super::verify::{self, Verified};
 use super::{Env, Interrupted, OpError, Outcome, Progress, archive};
 use crate::archive::consolidate::pending::Unfinished;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
 use crate::aws::{At as _, WriteAuthority};
-use crate::checks::Verdict;
+use crate::checks::{self, Run, Verdict};
 use crate::report::contract::round::{self as contract, PartDocument};
 use crate::report::contract::Emitted;
 use crate::report::verification;
@@ -91,7 +91,7 @@ pub enum PartValue {
     /// Of [`Part::Verify`].
     Verified(Box<Verified>),
     /// Of [`Part::Drift`].
-    Drift(Box<Checked>),
+    Drift(Box<Run>),
 }
 
 /// Runs the parts in order. A part that fails does not prevent the next one; a stop does.
@@ -192,8 +192,7 @@ impl From<&PartValue> for PartDocument {
             PartValue::Consolidated(it) => {
                 Self::Consolidation(Box::new(Emitted::new(it.document())))
             }
-            PartValue::Verified(it) => Self::Verification(Box::new(Emitted::new(it.document()))),
-            PartValue::Drift(it) => Self::Drift(Box::new(Emitted::new(it.document()))),
+            PartValue::Verified(it) => Self::Verification(Box::new(Emitted::new(X
         }
     }
 }
@@ -352,15 +351,15 @@ impl State<'_> {
     async fn drift(&self) -> Result<Ended, OpError> {
         // What is not read before a stop is unknown.
         let reading = self.muted.clone().read_only();
-        let check = drift::check(&reading, &drift::Request::default());
-        let checked = self.env.unless_ended(Box::pin(check)).await?;
-        let findings = &checked.run.findings;
+        let check = drift::check(&reading, drift::Request::everything());
+        let drift = self.env.unless_ended(Box::pin(check)).await?;
+        let findings = &drift.run.findings;
         let failed = findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
         Ok(Ended {
-            outcome: checked.outcome(),
+            outcome: drift.outcome(self.env, checks::Severity::Low),
             summary: format!("{} findings, {} of them broken", findings.len(), failed.count()),
-            is_stopped: checked.was_stopped,
-            result: Some(PartValue::Drift(Box::new(checked))),
+            is_stopped: self.env.stop().is_requested(),
+            result: Some(PartValue::Drift(Box::new(drift.run))),
         })
     }
 }

@@ -329,7 +329,7 @@ fn plural(count: usize, one: &str, many: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod samples;
+pub(crate) mod samples;
 
 #[cfg(test)]
 mod tests {

@@ -55,7 +55,7 @@ fn covered() -> Cell {
     Cell::Covered { newest_log: at, newest_digest: at }
 }
 
-pub(in crate::report) fn clean() -> Run {
+pub(crate) fn clean() -> Run {
     let holds = |check: &str, scope| finding(check, Severity::High, scope, Verdict::Holds);
     Run {
         at: "2026-03-01T12:00:00Z".parse().unwrap(),

@@ -1,0 +1,61 @@
+//! What the organization trail covers, by account and Region.
+
+use jiff::Timestamp;
+
+use super::drift::{AccountPhase, declared};
+use super::{Env, OpError, Outcome};
+use crate::aws::Seen;
+use crate::checks::{Cell, Coverage, look_at_accounts};
+use crate::policy::Foreign;
+use crate::report::contract::coverage::Report;
+
+/// The coverage of the organization trail.
+#[derive(Debug)]
+pub struct Covered {
+    /// The coverage.
+    pub coverage: Coverage,
+    at: Timestamp,
+    is_stopped: bool,
+}
+
+/// Reads how the trail fares in every account and Region.
+///
+/// # Errors
+/// No way into AWS, or the accounts cannot be listed. What else is unreadable is in the
+/// result.
+pub async fn coverage(env: &Env) -> Result<Covered, OpError> {
+    let (aws, desired) = declared(env, Foreign::Keep).await?;
+    let accounts = {
+        let phase = AccountPhase::begin(env);
+        match Box::pin(look_at_accounts(&aws, &desired, aws.now(), &phase)).await {
+            Seen::Unreadable(error) => return Err(error.into()),
+            accounts => accounts,
+        }
+    };
+    let at = aws.now();
+    let coverage = Coverage::of(&desired, &accounts, at);
+    Ok(Covered { coverage, at, is_stopped: env.stop().is_requested() })
+}
+
+impl Covered {
+    /// How it ended.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let any = |is: fn(&Cell) -> bool| {
+            self.coverage.accounts.iter().flat_map(|account| &account.cells).any(is)
+        };
+        if any(|cell| matches!(cell, Cell::Uncovered { .. } | Cell::Stale { .. })) {
+            Outcome::Drift
+        } else if self.is_stopped || any(|cell| matches!(cell, Cell::Unknown { .. })) {
+            Outcome::Incomplete
+        } else {
+            Outcome::Clean
+        }
+    }
+
+    /// The report.
+    #[must_use]
+    pub fn document(&self) -> Report {
+        Report::new(&self.coverage, self.at)
+    }
+}

@@ -1,0 +1,112 @@
+use super::{Planned, was_refused};
+use crate::ops::{Env, OpError, Outcome};
+use crate::plan::Plan;
+use crate::plan::apply::{Outcome as StepOutcome, StepResult};
+use crate::plan::destroy::{Remains, destroy_until, plan_destroy, remains};
+use crate::policy::Foreign;
+use crate::report::contract::DestroyReport;
+
+/// What is deleted together with the trail, and what stays.
+#[derive(Debug)]
+pub struct Deletion {
+    planned: Planned,
+    plan: Plan,
+    kept: Vec<Remains>,
+}
+
+impl Deletion {
+    /// Reads AWS, and plans the deletion.
+    ///
+    /// # Errors
+    /// As of [`super::plan`].
+    pub async fn plan(env: &Env, unmanaged: Foreign) -> Result<Self, OpError> {
+        let planned = super::plan(env, unmanaged).await?;
+        let plan = plan_destroy(&planned.desired, &planned.observed);
+        let kept = remains(&planned.desired, &planned.observed);
+        Ok(Self { planned, plan, kept })
+    }
+
+    /// Deletes, if the trail is confirmed by its name. A stop starts no further step.
+    ///
+    /// # Errors
+    /// It is not confirmed, and there is something to delete: refused.
+    pub async fn delete(self, env: &Env, confirmed: Option<&str>) -> Result<Deleted, OpError> {
+        let writes = self.writes();
+        let steps = if writes == 0 {
+            Vec::new()
+        } else {
+            self.check_confirmed(confirmed)?;
+            let phase = env.progress().phase("deleting", writes);
+            let on_step = |result: &StepResult| phase.step_ended(result);
+            let Planned { aws, desired, observed, .. } = &self.planned;
+            destroy_until(aws, desired, observed, &self.plan, &on_step, env.stop()).await
+        };
+        Ok(self.ended(env, steps, 0))
+    }
+
+    /// What would be deleted, without deleting.
+    #[must_use]
+    pub fn dry_run(self, env: &Env) -> Deleted {
+        let pending = self.writes();
+        self.ended(env, Vec::new(), pending)
+    }
+
+    fn writes(&self) -> usize {
+        self.plan.steps.iter().filter(|step| step.action.writes()).count()
+    }
+
+    fn check_confirmed(&self, confirmed: Option<&str>) -> Result<(), OpError> {
+        let name = self.planned.desired.config.trail.name.as_str();
+        if confirmed == Some(name) {
+            return Ok(());
+        }
+        let error = format!("ending the trail `{name}` is not confirmed");
+        Err(OpError::new(error, Outcome::Refused).with_hint(format!(
+            "look with `orgtrail destroy --dry-run`, then add --confirm-trail {name}"
+        )))
+    }
+
+    fn ended(self, env: &Env, steps: Vec<StepResult>, pending: usize) -> Deleted {
+        let Self { plan, kept, .. } = self;
+        Deleted { plan, kept, steps, pending, stopped_by: env.stopped_by() }
+    }
+}
+
+/// The result of a deletion.
+#[derive(Debug)]
+pub struct Deleted {
+    /// What was, or would be, deleted.
+    pub plan: Plan,
+    /// What stays.
+    pub kept: Vec<Remains>,
+    /// The steps that were due; none in a dry run.
+    pub steps: Vec<StepResult>,
+    /// The steps that a dry run leaves.
+    pub pending: usize,
+    /// What requested a stop, if anything did.
+    pub stopped_by: Option<&'static str>,
+}
+
+impl Deleted {
+    /// How it ended.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let failed = self.steps.iter().any(|step| step.outcome != StepOutcome::Done);
+        let unreadable = self.plan.has_unreadable() || self.kept.iter().any(|it| it.unreadable);
+        if was_refused(&self.steps) {
+            Outcome::Refused
+        } else if failed || unreadable || self.stopped_by.is_some() {
+            Outcome::Incomplete
+        } else if self.pending > 0 {
+            Outcome::ChangesPending
+        } else {
+            Outcome::Clean
+        }
+    }
+
+    /// The report.
+    #[must_use]
+    pub fn document(&self) -> DestroyReport {
+        DestroyReport::new(&self.plan, &self.steps, &self.kept)
+    }
+}
