@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::sources;
-use super::{OpError, Context, Outcome, Format, consolidate};
+use super::{Context, Format, OpError, Outcome, consolidate};
 use crate::archive::consolidate::census;
 use crate::archive::consolidate::discover::{self, Selected, Unread};
 use crate::archive::consolidate::run::Archive;

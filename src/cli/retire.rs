@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use self::bucket::Bucket;
 use super::trust::{tell_unauthenticated, trust};
 use super::verify::{Target, What, checked};
-use super::{OpError, Context, Outcome, Format, consolidate, sources};
+use super::{Context, Format, OpError, Outcome, consolidate, sources};
 use crate::archive::consolidate::discover::{self, LegacyTrail, Selected};
 use crate::archive::consolidate::keys;
 use crate::archive::consolidate::run::{

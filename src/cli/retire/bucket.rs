@@ -2,7 +2,7 @@
 
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::{OpError, Context, LegacyTrail};
+use super::{Context, LegacyTrail, OpError};
 use crate::cost::storage::Holdings;
 use crate::cost::{Usd, prices};
 use crate::report::contract::prices::PriceList;

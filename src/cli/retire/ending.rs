@@ -1,7 +1,7 @@
 //! Ending the trail: what is asked before it is touched, and what is done when
 //! CloudTrail refuses.
 
-use super::{OpError, Clients, Context, Outcome, LegacyTrail, Look, Seen, Source};
+use super::{Clients, Context, LegacyTrail, Look, OpError, Outcome, Seen, Source};
 use crate::archive::consolidate::source::Policy;
 use crate::archive::retire::{Condition, deletable as judged};
 use crate::aws::{At as _, AwsError};
@@ -100,13 +100,15 @@ pub(super) async fn end(
     context.out.note(format_args!("{trail} is stopped"));
     if !look.without_bucket {
         // What it delivered since the first look.
-        let contents = match context.env()?.unless_stopped(Box::pin(look.contents(&seen.lanes))).await {
-            Ok(contents) => contents,
-            Err(_) => {
-                Err(OpError::new(format!("stopped by {}", context.stop.cause()), Outcome::Incomplete)
-                    .with_hint("run the same command again"))
-            }
-        };
+        let contents =
+            match context.env()?.unless_stopped(Box::pin(look.contents(&seen.lanes))).await {
+                Ok(contents) => contents,
+                Err(_) => Err(OpError::new(
+                    format!("stopped by {}", context.stop.cause()),
+                    Outcome::Incomplete,
+                )
+                .with_hint("run the same command again")),
+            };
         match contents {
             Ok((consolidated, counted, held)) => seen.replace([consolidated, counted], held),
             Err(error) => {
