@@ -26,7 +26,7 @@ Examples:
   orgtrail drift --format json > today.json && orgtrail drift --baseline today.json
   orgtrail drift --check bucket-tls-only --check key-rotation --fix")]
 pub(crate) struct Args {
-    /// Outcome with 11 or 14 only for findings of this severity or higher.
+    /// Exit with 11 or 14 only for findings of this severity or higher.
     #[arg(long, value_name = "SEVERITY", value_enum, default_value = "low")]
     fail_on: Severity,
 
