@@ -23,7 +23,7 @@ Examples:
   orgtrail accounts
   orgtrail accounts --format json | jq '.accounts[] | select(.access.status == \"failed\")'
 
-Outcome code 14 if the role of an account could not be assumed.")]
+Exit code 14 if the role of an account could not be assumed.")]
 pub(super) struct Args {}
 
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpError> {

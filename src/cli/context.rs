@@ -108,7 +108,7 @@ impl Context {
         };
         let env = Env::new(connection, local_now)
             .with_stop(self.stop.clone())
-            .with_progress(Arc::new(Watcher::new(self.out, self.format)))
+            .with_progress(Arc::new(Watcher::new(self.out)))
             .in_session(self.session.clone());
         Ok(if self.reads_only { env.read_only() } else { env })
     }

@@ -352,7 +352,7 @@ Environment:
 
 Results go to standard output, everything else to standard error.
 
-Outcome codes:
+Exit codes:
 {}",
         exit::table()
     )

@@ -1,19 +1,12 @@
 //! `orgtrail records`
 
-use std::fmt::Write as _;
-
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::trust::trust;
-use super::{OpError, Context, Outcome, Format, consolidate};
-use crate::{
-    archive::consolidate::{
-        history::{Fault, History, PastRun, history},
-        ledger::Ledger,
-    },
-    report::{contract::records::Report, drift::plain},
-};
+use super::{Context, Format, OpError, Outcome};
+use crate::archive::consolidate::history::{Fault, PastRun};
+use crate::ops::records::{Records, records};
+use crate::report::drift::plain;
 
 /// List consolidation runs and verify their records
 ///
@@ -27,70 +20,23 @@ Examples:
   orgtrail records
   orgtrail records --format json
 
-Outcome code 13 if a record is missing or altered, or has no MAC although an earlier one
-has a valid MAC. Outcome code 14 if MACs could not be checked, or if no record has one
+Exit code 13 if a record is missing or altered, or has no MAC although an earlier one
+has a valid MAC. Exit code 14 if MACs could not be checked, or if no record has one
 although a key is configured.")]
 pub(crate) struct Args {}
 
-/// What records without codes cannot prove.
-const NOT_AUTHENTICATED: &str = "no `records.mac_key` is declared: anyone who can write below `orgtrail/` in the archive can add a record, so that `consolidate` lists every day again and `verify` proves the logs without them";
-
 pub(crate) async fn run(_: Args, context: &Context) -> Result<Outcome, OpError> {
-    let config = context.config()?;
-    let aws = context.env()?.aws_of_member().await?;
-    let prefix = config.archive.prefix.as_ref().map(ToString::to_string);
-    let mac_key = trust(context, &config, &aws).await?.mac_key;
-    let ledger = Ledger::new(consolidate::target(&config, &aws), prefix).authenticated_by(mac_key);
-    let history = history(&ledger, aws.now()).await?;
-    let consistent = history.faults.is_empty();
-    let mac_key = ledger.mac_key().map(|key| key.arn().to_string());
-    let not_authenticated = not_authenticated(mac_key.as_deref(), &history);
+    let records = records(&context.env()?).await?;
     match context.format {
-        Format::Json => {
-            context.document(Report::new(&history, mac_key.clone(), not_authenticated))?;
-        }
-        Format::Text => {
-            context.head()?;
-            tell(context, &history, mac_key.as_deref(), not_authenticated.as_deref())?;
-        }
+        Format::Json => context.document(records.document())?,
+        Format::Text => print(context, &records)?,
     }
-    // Old records have no codes; that none has one is not what was declared.
-    let lacks_all =
-        mac_key.is_some() && history.before_mac_key > 0 && history.authenticated_records == 0;
-    Ok(if !consistent {
-        Outcome::IntegrityFailure
-    } else if lacks_all || !history.unchecked.is_empty() {
-        Outcome::Incomplete
-    } else {
-        Outcome::Clean
-    })
+    Ok(records.outcome())
 }
 
-/// Why it is not known of every record who wrote it.
-fn not_authenticated(mac_key: Option<&str>, history: &History) -> Option<String> {
-    let Some(mac_key) = mac_key else { return Some(NOT_AUTHENTICATED.to_owned()) };
-    let (records, authenticated) = (history.records, history.authenticated_records);
-    if authenticated == records && history.faults.is_empty() {
-        return None;
-    }
-    let mut reason = format!("{authenticated} of {records} records have a valid MAC of {mac_key}");
-    if history.before_mac_key > 0 {
-        let before = history.before_mac_key;
-        let _ = write!(reason, "; {before} have none and were written before the first with one");
-    }
-    if let Some(unchecked) = history.unchecked.first() {
-        let count = history.unchecked.len();
-        let _ = write!(reason, "; {count} could not be checked: {}", unchecked.reason);
-    }
-    Some(reason)
-}
-
-fn tell(
-    context: &Context,
-    history: &History,
-    mac_key: Option<&str>,
-    not_authenticated: Option<&str>,
-) -> Result<(), OpError> {
+fn print(context: &Context, records: &Records) -> Result<(), OpError> {
+    let Records { history, mac_key, not_authenticated } = records;
+    context.head()?;
     if history.runs.is_empty() {
         context.out.note("no run has left a record");
     } else {

@@ -2,23 +2,19 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 
-use super::{
-    OpError, Context, Outcome, Format, Output, consolidate, drift,
-    output_path::{check_replaceable, replace},
-    verify,
-};
-use crate::archive::verify::finding::{Finding, FindingKind, Severity};
-use crate::archive::verify::run::Verification;
-use crate::aws::At as _;
-use crate::ops::Interrupted;
-use crate::checks::{self, Verdict};
-use crate::report::contract::round::{PartDocument, PartReport};
-use crate::report::contract::verification::Report;
-use crate::report::contract::{self, Emitted};
-use crate::report::{self, drift::plain, verification};
+use super::exit::{code, word};
+use super::output_path::{check_replaceable, replace};
+use super::watch::Watcher;
+use super::{Context, Format, OpError, Outcome};
+use crate::ops::Progress;
+use crate::ops::round::{self, PartResult, PartValue, Request, Round, round};
+use crate::report::drift::plain;
+use crate::report::{self, verification};
 
 /// Run consolidation, verification and drift checks for a scheduler
 ///
@@ -51,8 +47,8 @@ pub(crate) struct Args {
     verify_days: Option<u16>,
 }
 
-/// What a round is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+/// The parts of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
     /// Copy the logs of legacy trails into the archive.
     Consolidate,
@@ -62,363 +58,112 @@ enum Part {
     Drift,
 }
 
-impl Part {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Consolidate => "consolidate",
-            Self::Verify => "verify",
-            Self::Drift => "drift",
+impl From<Part> for round::Part {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Consolidate => Self::Consolidate,
+            Part::Verify => Self::Verify,
+            Part::Drift => Self::Drift,
         }
     }
-
-    fn writes(self) -> bool {
-        matches!(self, Self::Consolidate)
-    }
-}
-
-/// A round at its end.
-#[derive(Debug)]
-struct Round {
-    begun_at: Timestamp,
-    ended_at: Timestamp,
-    exit: Outcome,
-    parts: Vec<PartResult>,
-}
-
-/// A part at its end.
-#[derive(Debug)]
-struct PartResult {
-    part: Part,
-    exit: Outcome,
-    begun_at: Timestamp,
-    ended_at: Timestamp,
-    /// All of it in a line.
-    summary: String,
-    /// What the part's own command prints under `--format json`; absent where
-    /// it failed or was not begun.
-    report: Option<PartDocument>,
-}
-
-impl Round {
-    fn document(&self) -> contract::round::Report {
-        contract::round::Report {
-            program: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
-            started_at: self.begun_at,
-            ended_at: self.ended_at,
-            exit_code: super::exit::code(self.exit),
-            outcome: self.exit.into(),
-            parts: self.parts.iter().map(PartReport::from).collect(),
-        }
-    }
-}
-
-impl From<&PartResult> for PartReport {
-    fn from(ended: &PartResult) -> Self {
-        Self {
-            part: match ended.part {
-                Part::Consolidate => contract::round::Part::Consolidate,
-                Part::Verify => contract::round::Part::Verify,
-                Part::Drift => contract::round::Part::Drift,
-            },
-            exit_code: super::exit::code(ended.exit),
-            outcome: ended.exit.into(),
-            started_at: ended.begun_at,
-            ended_at: ended.ended_at,
-            summary: ended.summary.clone(),
-            report: ended.report.clone(),
-        }
-    }
-}
-
-impl From<Outcome> for contract::round::Outcome {
-    fn from(exit: Outcome) -> Self {
-        match exit {
-            Outcome::Clean => Self::Clean,
-            Outcome::Unexpected => Self::Unexpected,
-            Outcome::Usage => Self::Usage,
-            Outcome::ChangesPending => Self::ChangesPending,
-            Outcome::Drift => Self::Drift,
-            Outcome::Refused => Self::Refused,
-            Outcome::IntegrityFailure => Self::IntegrityFailure,
-            Outcome::Incomplete => Self::Incomplete,
-        }
-    }
-}
-
-/// What the round's own consolidation came to.
-#[derive(Debug)]
-enum Brought {
-    /// It failed as a whole, and what it would have brought is not known.
-    Nothing,
-    /// It was done, to the end or in part.
-    What(Box<consolidate::Done>),
-}
-
-impl Brought {
-    fn stopped(&self) -> bool {
-        matches!(self, Self::What(done) if done.stopped())
-    }
-
-    /// Whether a missing file may be still to come.
-    fn may_follow(&self, missing: &Finding) -> bool {
-        missing.origin.as_ref().is_some_and(|origin| match self {
-            Self::Nothing => true,
-            Self::What(done) => {
-                done.unfinished().may_still_bring(&origin.bucket, missing.account.as_ref())
-            }
-        })
-    }
-}
-
-/// What a part came to.
-struct Came {
-    exit: Outcome,
-    summary: String,
-    report: Option<PartDocument>,
-    /// Whether a person wants no more.
-    stopped: bool,
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    check(&args, context)?;
-    // Said once, not by every part again.
-    let config = context.config()?;
-    if args.parts.iter().any(|part| part.writes()) && !context.yes {
-        let bucket = &config.archive.bucket;
+    let Args { parts, report, verify_days } = args;
+    let parts: Vec<round::Part> = parts.into_iter().map(Into::into).collect();
+    if verify_days.is_some() && !parts.contains(&round::Part::Verify) {
+        return Err(OpError::usage("`--verify-days` is for rounds with `verify`"));
+    }
+    if let Some(path) = &report {
+        // Tried before hours of work, and not after them.
+        check_replaceable(path)?;
+    }
+    let env = context.env()?;
+    if parts.iter().any(|part| part.writes()) && !context.yes {
+        let bucket = &env.config()?.archive.bucket;
         return Err(OpError::usage(format!("a round that writes into s3://{bucket} asks nobody"))
             .with_hint("`--yes` lets it write"));
     }
-    // Who is signed in where is wrong for all parts, or for none.
-    if args.parts.iter().all(|part| *part == Part::Verify) {
-        context.env()?.aws_of_member().await?;
-    } else {
-        context.env()?.aws().await?;
-    }
-    if context.format == Format::Text {
-        context.head()?;
-    }
-    let quiet = Context { out: Output::new(true), ..context.clone() };
-    let begun_at = context.env()?.now();
-    let mut parts: Vec<PartResult> = Vec::new();
-    let mut stopped = false;
-    let mut brought = None;
-    for part in &args.parts {
-        let begun_at = context.env()?.now();
-        let came = if stopped || context.stop.is_requested() {
-            Came::failed(Outcome::Incomplete, "not begun: the round was stopped".to_owned())
-        } else {
-            context.out.note(format_args!("{} …", part.word()));
-            do_part(*part, &args, &mut brought, context, &quiet).await
-        };
-        stopped |= came.stopped;
-        parts.push(PartResult {
-            part: *part,
-            exit: came.exit,
-            begun_at,
-            ended_at: context.env()?.now(),
-            summary: came.summary,
-            report: came.report,
-        });
-    }
-    let mut exit = Outcome::most_severe(parts.iter().map(|ended| ended.exit));
-    let round = Round { begun_at, ended_at: context.env()?.now(), exit, parts };
-    if let Some(path) = &args.report
+    let watcher = Arc::new(RoundWatcher::new(context));
+    let env = env.with_progress(Arc::clone(&watcher) as Arc<dyn Progress>);
+    let round = round(&env, &Request { parts, verify_days }).await?;
+    watcher.check()?;
+    let mut outcome = round.outcome();
+    if let Some(path) = &report
         && let Err(error) = write(path, &round, context)
     {
         // The round itself is done, and what it found stands.
         context.out.warn(error.render());
-        exit = Outcome::most_severe([exit, Outcome::Unexpected]);
+        outcome = Outcome::most_severe([outcome, Outcome::Unexpected]);
     }
     match context.format {
         Format::Json => context.document(round.document())?,
         Format::Text => context.out.data(summary(&round))?,
     }
-    Ok(exit)
+    Ok(outcome)
 }
 
-/// What can be wrong with the call, before anything is done.
-fn check(args: &Args, context: &Context) -> Result<(), OpError> {
-    for (at, part) in args.parts.iter().enumerate() {
-        if args.parts[..at].contains(part) {
-            return Err(OpError::usage(format!("`{}` is named twice", part.word())));
+/// Prints the result of each part when the part has ended.
+#[derive(Debug)]
+struct RoundWatcher {
+    context: Context,
+    watcher: Watcher,
+    /// Whether the head was printed.
+    has_head: AtomicBool,
+    /// Why standard output could not be written.
+    error: Mutex<Option<OpError>>,
+}
+
+impl RoundWatcher {
+    fn new(context: &Context) -> Self {
+        let watcher = Watcher::new(context.out);
+        let context = context.clone();
+        Self { context, watcher, has_head: AtomicBool::new(false), error: Mutex::default() }
+    }
+
+    /// Fails if a part could not be printed.
+    fn check(&self) -> Result<(), OpError> {
+        self.error.lock().take().map_or(Ok(()), Err)
+    }
+
+    fn keep(&self, printed: Result<(), OpError>) {
+        if let Err(error) = printed {
+            self.error.lock().get_or_insert(error);
         }
     }
-    if args.verify_days.is_some() && !args.parts.contains(&Part::Verify) {
-        return Err(OpError::usage("`--verify-days` is for rounds with `verify`"));
-    }
-    if let Some(path) = &args.report {
-        // Tried before hours of work, and not after them.
-        check_replaceable(path)?;
-    }
-    context.env_of_caller().map(drop)
-}
 
-async fn do_part(
-    part: Part,
-    args: &Args,
-    brought: &mut Option<Brought>,
-    context: &Context,
-    quiet: &Context,
-) -> Came {
-    let done = match part {
-        Part::Consolidate => consolidated(brought, context, quiet).await,
-        Part::Verify => verified(args, brought, context, quiet).await,
-        Part::Drift => drifted(context, quiet).await,
-    };
-    done.unwrap_or_else(|error| {
-        let said = error.render();
-        context.out.warn(&said);
-        let line = said.lines().next().unwrap_or_default();
-        let failed = Came::failed(error.outcome(), line.trim_start_matches("error: ").to_owned());
-        Came { stopped: error.is::<Interrupted>(), ..failed }
-    })
-}
-
-async fn consolidated(
-    brought: &mut Option<Brought>,
-    context: &Context,
-    quiet: &Context,
-) -> Result<Came, OpError> {
-    *brought = Some(Brought::Nothing);
-    let done = consolidate::once(&consolidate::Args::everything(), quiet).await?;
-    if context.format == Format::Text {
-        done.tell(context)?;
-    }
-    let came = Came {
-        exit: done.outcome(),
-        summary: done.headline(),
-        report: Some(PartDocument::Consolidation(Box::new(Emitted::new(done.document())))),
-        stopped: done.stopped(),
-    };
-    *brought = Some(Brought::What(Box::new(done)));
-    Ok(came)
-}
-
-async fn verified(
-    args: &Args,
-    brought: &mut Option<Brought>,
-    context: &Context,
-    quiet: &Context,
-) -> Result<Came, OpError> {
-    let since = args.verify_days.map(|days| {
-        let back = SignedDuration::from_hours(24 * i64::from(days));
-        context.env()?.now().checked_sub(back).unwrap_or(Timestamp::MIN)
-    });
-    let asked = verify::Args::archive(since);
-    let once = || context.env()?.unless_ended(Box::pin(verify::once(&asked, quiet)));
-    let (mut subject, mut verification) = once().await?;
-    let mut stopped = context.stop.is_requested();
-    if !stopped
-        && let Some(brought) = brought
-        && awaited(&verification).next().is_some()
-    {
-        context.out.note("files are missing: consolidating again, to see whether they come …");
-        // Where a person stops it, what was found stands.
-        match any_comes(&verification, brought, quiet).await {
-            Err(error) => {
-                context.out.warn(error.render());
-                stopped = error.is::<Interrupted>();
+    fn print(&self, part: &PartResult) -> Result<(), OpError> {
+        match &part.result {
+            None => Ok(()),
+            Some(PartValue::Consolidated(done)) => super::consolidate::print(&self.context, done),
+            Some(PartValue::Verified(done)) => {
+                self.context.out.data(verification::text(&done.subject, &done.verification))
             }
-            Ok(false) => {}
-            Ok(true) => {
-                (subject, verification) = once().await?;
-                stopped = context.stop.is_requested();
-            }
-        }
-        if stopped {
-            *brought = Brought::Nothing;
+            Some(PartValue::Drift(done)) => self.context.out.data(report::drift::text(done)),
         }
     }
-    let text = verification::text(&subject, &verification);
-    if context.format == Format::Text {
-        context.out.data(&text)?;
+}
+
+impl Progress for RoundWatcher {
+    fn note(&self, text: &str) {
+        self.watcher.note(text);
     }
-    let mut exit = verify::exit_of(&verification, context);
-    let mut summary = text.lines().last().unwrap_or_default().to_owned();
-    if exit == Outcome::IntegrityFailure
-        && let Some(brought) = brought
-        && broken(&verification).count() == missing(&verification).count()
-        && missing(&verification).all(|finding| brought.may_follow(finding))
-    {
-        exit = Outcome::Incomplete;
-        summary.push_str("; what is missing may not have been brought yet");
+
+    fn warn(&self, text: &str) {
+        self.watcher.warn(text);
     }
-    let document = Emitted::new(Report::new(&subject, &verification));
-    Ok(Came {
-        exit,
-        summary,
-        report: Some(PartDocument::Verification(Box::new(document))),
-        stopped: stopped || brought.as_ref().is_some_and(Brought::stopped),
-    })
-}
 
-fn broken(verification: &Verification) -> impl Iterator<Item = &Finding> {
-    verification.all_findings().filter(|finding| finding.severity == Severity::Broken)
-}
-
-/// Of what is broken, the files that are not there.
-fn missing(verification: &Verification) -> impl Iterator<Item = &Finding> {
-    broken(verification).filter(|finding| finding.kind.is_of_missing_file())
-}
-
-/// The files that another consolidation may bring.
-fn awaited(verification: &Verification) -> impl Iterator<Item = &Finding> {
-    verification.all_findings().filter(|finding| {
-        finding.origin.is_some()
-            && (finding.kind.is_of_missing_file() || finding.kind == FindingKind::NotConsolidated)
-    })
-}
-
-/// Consolidates again, and tells whether one of the missing files is there now.
-///
-/// Another round may have copied digests and not yet their logs when this one
-/// looked. What is gone for good does not come, and is not looked at twice.
-async fn any_comes(
-    verification: &Verification,
-    brought: &mut Brought,
-    context: &Context,
-) -> Result<bool, OpError> {
-    let done = consolidate::once(&consolidate::Args::everything(), context).await?;
-    *brought = Brought::What(Box::new(done));
-    context.env()?.unless_stopped(Box::pin(is_one_there(verification, context))).await?
-}
-
-/// Whether the archive has one of the missing files now.
-async fn is_one_there(verification: &Verification, context: &Context) -> Result<bool, OpError> {
-    let config = context.config()?;
-    let archive = consolidate::target(&config, &context.env()?.aws().await?);
-    for finding in awaited(verification) {
-        let Some(key) = &finding.key else { continue };
-        let head = archive.clients.s3().head_object().bucket(archive.bucket.as_str()).key(key);
-        match head.send().await.at(&archive.clients, "s3:GetObject") {
-            Ok(_) => return Ok(true),
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error.into()),
+    fn part_started(&self, part: round::Part) {
+        if self.context.format == Format::Text && !self.has_head.swap(true, Ordering::Relaxed) {
+            self.keep(self.context.head());
         }
+        self.note(&format!("{} …", part.name()));
     }
-    Ok(false)
-}
 
-async fn drifted(context: &Context, quiet: &Context) -> Result<Came, OpError> {
-    // What is not read before a stop is unknown.
-    let reading = Context { reads_only: true, ..quiet.clone() };
-    let run = context.env()?.unless_ended(Box::pin(drift::once(&reading))).await?;
-    if context.format == Format::Text {
-        context.out.data(report::drift::text(&run))?;
-    }
-    let report = Emitted::new(contract::drift::Report::from(&run));
-    let broken = run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
-    Ok(Came {
-        exit: drift::exit_of(&run, checks::Severity::Low, context),
-        summary: format!("{} findings, {} of them broken", run.findings.len(), broken.count()),
-        report: Some(PartDocument::Drift(Box::new(report))),
-        stopped: context.stop.is_requested(),
-    })
-}
-
-impl Came {
-    fn failed(exit: Outcome, summary: String) -> Self {
-        Self { exit, summary, report: None, stopped: false }
+    fn part_ended(&self, part: &PartResult) {
+        if self.context.format == Format::Text {
+            self.keep(self.print(part));
+        }
     }
 }
 
@@ -426,19 +171,19 @@ impl Came {
 fn summary(round: &Round) -> String {
     let mut text = String::new();
     for ended in &round.parts {
-        let seconds = ended.ended_at.duration_since(ended.begun_at).as_secs();
-        let (part, verdict) = (ended.part.word(), ended.exit.word());
+        let seconds = ended.ended_at.duration_since(ended.started_at).as_secs();
+        let (part, verdict) = (ended.part.name(), word(ended.outcome));
         // Writing to a string does not fail.
         let _ =
             writeln!(text, "{part:<12} {verdict:<18} {seconds:>6} s  {}", plain(&ended.summary));
     }
-    let seconds = round.ended_at.duration_since(round.begun_at).as_secs();
+    let seconds = round.ended_at.duration_since(round.started_at).as_secs();
     let _ = writeln!(
         text,
         "{:<12} {:<18} {seconds:>6} s  exit code {}",
         "round",
-        round.exit.word(),
-        round.exit.code()
+        word(round.outcome()),
+        code(round.outcome())
     );
     text
 }

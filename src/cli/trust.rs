@@ -1,36 +1,6 @@
-//! By what a command trusts the records below `orgtrail/`.
+//! Records below `orgtrail/` that nothing authenticates.
 
-use super::{OpError, Context};
-use crate::archive::authenticity::Trust;
-use crate::aws::{At as _, Aws, AwsError, Clients};
-use crate::config::Config;
-use crate::names::OrgId;
-
-/// What the configuration trusts: the key of codes that it declares, and the SHA-256
-/// that it lists.
-///
-/// # Errors
-/// A key is declared, and the organization could not be read.
-pub(super) async fn trust(
-    context: &Context,
-    config: &Config,
-    aws: &Aws,
-) -> Result<Trust, OpError> {
-    let known = context.session.identity().and_then(|identity| identity.organization.clone());
-    let organization = match known {
-        Some(known) => Some(known),
-        None if config.records.mac_key.is_none() => None,
-        None => Some(organization(&aws.own_clients()).await?),
-    };
-    Ok(Trust::of_config(config, aws, organization.as_ref()))
-}
-
-/// What the configuration, where there is one, and the command line list.
-pub(super) fn listed(context: &Context, more: &[String]) -> Trust {
-    let config = context.config_path.exists().then(|| context.config().ok()).flatten();
-    let of_config = config.iter().flat_map(|config| &config.records.acceptances);
-    Trust::listed(of_config.chain(more))
-}
+use super::Context;
 
 /// A SHA-256 in hexadecimal.
 pub(super) fn sha256(text: &str) -> Result<String, String> {
@@ -47,20 +17,12 @@ pub(super) fn lines_to_add<'a>(sha256: impl IntoIterator<Item = &'a str>) -> Str
 }
 
 /// Says that a record that was written does not count yet, and what makes it count.
-pub(super) fn tell_unauthenticated(context: &Context, sha256: &str) {
+pub(super) fn print_unauthenticated(context: &Context, sha256: &str) {
     context.out.warn(
         "nothing authenticates the record, so it does not count yet: add its SHA-256 to the \
          configuration, or declare `records.mac_key` first",
     );
     context.out.warn(lines_to_add([sha256]));
-}
-
-async fn organization(clients: &Clients) -> Result<OrgId, AwsError> {
-    const ACTION: &str = "organizations:DescribeOrganization";
-    let answer =
-        clients.organizations().describe_organization().send().await.at(clients, ACTION)?;
-    let id = answer.organization().and_then(|it| it.id()).unwrap_or_default();
-    id.parse().map_err(|_| clients.malformed(ACTION, &format!("the id `{id}`")))
 }
 
 #[cfg(test)]

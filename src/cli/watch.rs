@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use indicatif::ProgressBar;
 
-use super::context::Format;
 use super::copying;
 use super::output::Output;
 use super::provision::print_step;
@@ -16,12 +15,11 @@ use crate::plan::apply::StepResult;
 #[derive(Debug)]
 pub(super) struct Watcher {
     out: Output,
-    format: Format,
 }
 
 impl Watcher {
-    pub(super) fn new(out: Output, format: Format) -> Self {
-        Self { out, format }
+    pub(super) fn new(out: Output) -> Self {
+        Self { out }
     }
 }
 

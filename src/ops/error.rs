@@ -77,6 +77,13 @@ impl OpError {
         self.hint.as_deref()
     }
 
+    /// The first line of it: an error that is several at once has several.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let text = self.render();
+        text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    }
+
     /// `error: …` with all causes on one line, then `  hint: …`.
     #[must_use]
     pub fn render(&self) -> String {

@@ -4,6 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Explain, Outcome};
+use crate::archive::consolidate::copy::CopyError;
+use crate::archive::consolidate::ledger::LedgerError;
+use crate::archive::consolidate::run::MAC_HINT;
+use crate::archive::accept::AcceptError;
+use crate::archive::bundle::{BundleError, BundleFault};
+use crate::archive::verify::public_keys::KeyListError;
+use crate::archive::verify::run::Unmatched;
+use crate::archive::verify::source::ListError;
 use crate::aws::{AwsError, ErrorKind};
 use crate::config::{ConfigError, Finding, Origin, Severity};
 use crate::org::IdentityError;
@@ -230,4 +238,80 @@ fn line(path: &Path, finding: &Finding) -> String {
 /// Findings about a configuration, one below the other.
 pub(crate) fn config_findings(path: &Path, findings: &[Finding]) -> String {
     findings.iter().map(|finding| line(path, finding)).collect::<Vec<_>>().join("\n")
+}
+
+impl Explain for LedgerError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Aws(error) | Self::Fetch(CopyError::Aws(error)) => error.hint(),
+            Self::Mac(error) => error.hint().or_else(|| Some(MAC_HINT.to_owned())),
+            Self::Record(_) => Some(
+                "the run records were altered: keep the bucket as it is and look at the versions of orgtrail/runs/".to_owned(),
+            ),
+            Self::Fetch(_) | Self::Contended(_) | Self::Encode(_) => None,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Aws(error) | Self::Fetch(CopyError::Aws(error)) => Explain::outcome(error),
+            Self::Record(_) => Outcome::IntegrityFailure,
+            Self::Contended(_) | Self::Mac(_) => Outcome::Incomplete,
+            Self::Fetch(_) | Self::Encode(_) => Outcome::Unexpected,
+        }
+    }
+}
+
+impl Explain for ListError {
+    fn hint(&self) -> Option<String> {
+        self.source.downcast_ref::<AwsError>()?.hint()
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome::Incomplete
+    }
+}
+
+impl Explain for Unmatched {
+    fn hint(&self) -> Option<String> {
+        Some(self.existing.clone())
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome::Usage
+    }
+}
+
+impl Explain for KeyListError {
+    fn outcome(&self) -> Outcome {
+        Outcome::Usage
+    }
+}
+
+impl Explain for BundleError {
+    fn outcome(&self) -> Outcome {
+        match &self.fault {
+            BundleFault::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Outcome::Refused
+            }
+            BundleFault::Io(_) => Outcome::Unexpected,
+            _ => Outcome::IntegrityFailure,
+        }
+    }
+}
+
+impl Explain for AcceptError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Aws(error) | Self::Mac(error) => error.hint(),
+            Self::Contended(_) | Self::Unreadable { .. } | Self::Encode(_) => None,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Contended(_) | Self::Unreadable { .. } | Self::Mac(_) => Outcome::Incomplete,
+            Self::Aws(_) | Self::Encode(_) => Outcome::Unexpected,
+        }
+    }
 }

@@ -5,18 +5,28 @@
 //! [`OpError`]. An operation that asks before it writes has two parts: the first returns
 //! what it found, the second continues from that once the caller has confirmed it.
 
+pub mod accept;
 mod adopted;
+pub(crate) mod archive;
+pub mod consolidate;
 pub mod coverage;
 mod discovery;
 pub mod drift;
 mod env;
 mod error;
+pub mod evidence;
 mod explain;
 mod interrupted;
+pub(crate) mod legacy;
 mod outcome;
 mod progress;
+pub mod records;
+pub mod round;
 pub mod provision;
 mod sign_in;
+pub mod sources;
+pub(crate) mod trust;
+pub mod verify;
 
 #[cfg(test)]
 pub(crate) use adopted::Adopted;

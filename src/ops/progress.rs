@@ -1,6 +1,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::round::{Part, PartResult};
 use crate::archive::consolidate::run::Progress as Copied;
 use crate::plan::apply::StepResult;
 
@@ -28,6 +29,12 @@ pub trait Progress: Debug + Send + Sync {
     fn wants_forecast(&self) -> bool {
         false
     }
+
+    /// A part of a round starts.
+    fn part_started(&self, _part: Part) {}
+
+    /// A part of a round has ended, or was not started because the round was stopped.
+    fn part_ended(&self, _result: &PartResult) {}
 }
 
 /// A phase of an operation.

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::super::trust::{listed, trust};
 use super::reader::{Reader, reader};
-use super::{OpError, Concurrency, Context, Outcome, Explain, Request, Selection, What, Window};
+use super::{Env, OpError, Outcome, Scope, Selection, Window};
 use crate::archive::accept::Acceptances;
 use crate::archive::authenticity::Trust;
 use crate::archive::bundle::{BUCKETS, OBJECTS, PUBLIC_KEYS, RECORDS, Unpacked, unpack};
@@ -16,7 +15,8 @@ use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::place::OrgOwner;
 use crate::archive::verify::public_keys::{PublicKeySet, SAVED_KEYS};
 use crate::archive::verify::run::{
-    ApiKeys, DeclaredTrail, Deliveries, ExpectedAccounts, KeyRing, OtherBuckets,
+    ApiKeys, Concurrency, DeclaredTrail, Deliveries, ExpectedAccounts, KeyRing, OtherBuckets,
+    Request,
 };
 use crate::archive::verify::source::{
     FetchError, FolderSource, NotAFile, S3Source, Source, not_files,
@@ -25,6 +25,8 @@ use crate::aws::{At as _, Aws, AwsError, Clients};
 use crate::config::{Config, Roles};
 use crate::local_file;
 use crate::names::{BucketName, prefix_folder};
+use crate::ops::Explain;
+use crate::ops::trust::{listed, trust};
 use crate::org::{Buckets, Identity};
 
 /// Said where what is verified brings the keys that it is verified with.
@@ -35,34 +37,34 @@ const GIVE_KEYS: &str =
 
 /// What is verified, opened.
 #[derive(Debug)]
-pub(in crate::cli) struct Target {
+pub(in crate::ops) struct Target {
     /// As people name it.
-    pub(in crate::cli) name: String,
-    pub(in crate::cli) source: Arc<Source>,
-    pub(in crate::cli) prefix: String,
+    pub(in crate::ops) name: String,
+    pub(in crate::ops) source: Arc<Source>,
+    pub(in crate::ops) prefix: String,
     /// The root that consolidation relocates to, where it is known.
-    pub(in crate::cli) declared: Option<Root>,
+    pub(in crate::ops) declared: Option<Root>,
     /// Whose the trails of the organization are, where it is known.
-    pub(in crate::cli) org_owner: Option<OrgOwner>,
-    pub(in crate::cli) keys: KeyRing,
+    pub(in crate::ops) org_owner: Option<OrgOwner>,
+    pub(in crate::ops) keys: KeyRing,
     /// What a bundle says that it covers.
-    pub(in crate::cli) from: Option<Timestamp>,
-    pub(in crate::cli) to: Option<Timestamp>,
+    pub(in crate::ops) from: Option<Timestamp>,
+    pub(in crate::ops) to: Option<Timestamp>,
     /// AWS's time where AWS was asked, else this machine's.
-    pub(in crate::cli) now: Timestamp,
+    pub(in crate::ops) now: Timestamp,
     /// Whether CloudTrail may still be writing into it.
     pub(super) is_live: bool,
     /// What a person should know about it.
     pub(super) notes: Vec<String>,
     /// The organization's trail that the configuration declares.
-    pub(in crate::cli) declared_trail: Option<DeclaredTrail>,
+    pub(in crate::ops) declared_trail: Option<DeclaredTrail>,
     deliveries: Deliveries,
     expected: Option<ExpectedAccounts>,
     other_buckets: OtherBuckets,
     acceptances: Acceptances,
     trust: Trust,
     /// What lies in a mirror and is never read.
-    pub(in crate::cli) not_files: Vec<Finding>,
+    pub(in crate::ops) not_files: Vec<Finding>,
     /// Keeps a bundle's files while they are read.
     pub(super) unpacked: Option<Arc<Unpacked>>,
 }
@@ -70,33 +72,33 @@ pub(in crate::cli) struct Target {
 impl Target {
     /// Opens a bucket, a folder or a bundle; without a name, the archive of the
     /// config.
-    pub(in crate::cli) async fn open(
+    pub(in crate::ops) async fn open(
         name: Option<&str>,
-        what: &What,
-        context: &Context,
+        scope: &Scope,
+        env: &Env,
     ) -> Result<Self, OpError> {
-        let given = match &what.public_keys {
+        let given = match &scope.public_keys {
             Some(path) => {
-                context.env()?.warn_if_others_can_write(path);
+                env.warn_if_others_can_write(path);
                 Some(read_keys(path)?)
             }
             None => None,
         };
         match name {
             Some(name) if name.starts_with("s3://") => {
-                refuse_offline(what)?;
-                Self::bucket(name, given, what, context).await
+                refuse_offline(scope)?;
+                Self::bucket(name, given, scope, env).await
             }
-            Some(name) => Self::local(name, given, what, context).await,
+            Some(name) => Self::local(name, given, scope, env).await,
             None => {
-                refuse_offline(what)?;
-                Self::archive(given, what, context).await
+                refuse_offline(scope)?;
+                Self::archive(given, scope, env).await
             }
         }
     }
 
     /// What is asked of it.
-    pub(in crate::cli) fn request(self, selection: Selection, window: Window) -> Request {
+    pub(in crate::ops) fn request(self, selection: Selection, window: Window) -> Request {
         Request {
             source: self.source,
             prefix: self.prefix,
@@ -117,29 +119,29 @@ impl Target {
 
     async fn archive(
         given: Option<PublicKeySet>,
-        what: &What,
-        context: &Context,
+        scope: &Scope,
+        env: &Env,
     ) -> Result<Self, OpError> {
-        let config = context.config()?;
-        let aws = context.env()?.aws_of_member().await?;
+        let config = env.config()?;
+        let aws = env.aws_of_member().await?;
         let archive = &config.archive;
         let clients = aws.clients(&config.organization.log_archive_account, &archive.region);
         let prefix = archive.prefix.as_ref().map(ToString::to_string);
         let source = S3Source::new(clients, archive.bucket.as_str()).with_deleted();
         let source = Arc::new(Source::S3(source));
         // It was compared with the configuration.
-        let owner = match context.session.identity().and_then(org_owner) {
+        let owner = match env.session().identity().and_then(org_owner) {
             Some(owner) => owner,
             None => organization(&aws.own_clients()).await?,
         };
         let folder = prefix_folder(prefix.as_ref());
         let saved = saved_keys(&source, &folder).await;
-        let trust = trust(context, &config, &aws).await?.and_listed(&what.acceptance);
+        let trust = trust(env, &aws).await?.and_listed(&scope.acceptances);
         Ok(Self {
             name: format!("s3://{}/{folder}", archive.bucket),
             acceptances: Acceptances::read(Arc::clone(&source), prefix.as_deref(), &trust).await,
             trust,
-            declared_trail: Some(declared_trail(&config, &owner)),
+            declared_trail: Some(declared_trail(config, &owner)),
             declared: Some(Root { prefix: prefix.map(Into::into), org: Some(owner.org.clone()) }),
             org_owner: Some(owner),
             prefix: folder,
@@ -169,8 +171,8 @@ impl Target {
     async fn bucket(
         name: &str,
         given: Option<PublicKeySet>,
-        what: &What,
-        context: &Context,
+        scope: &Scope,
+        env: &Env,
     ) -> Result<Self, OpError> {
         let path = name.strip_prefix("s3://").unwrap_or(name);
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
@@ -181,7 +183,7 @@ impl Target {
             prefix => format!("{}/", prefix.trim_end_matches('/')),
         };
         let Reader { aws, clients } =
-            Box::pin(reader(&bucket, what.bucket_owner.as_ref(), context)).await?;
+            Box::pin(reader(&bucket, scope.bucket_owner.as_ref(), env)).await?;
         // Outside of an organization nobody knows of one.
         let owner = organization(&aws.own_clients()).await.ok();
         let mut readers: Vec<_> = clients.account().cloned().into_iter().collect();
@@ -189,8 +191,8 @@ impl Target {
         readers.dedup();
         let source = Arc::new(Source::S3(S3Source::new(clients, bucket.as_str()).with_deleted()));
         let saved = saved_keys(&source, &prefix).await;
-        let config = context.config_path.exists().then(|| context.config().ok()).flatten();
-        let trust = match &config {
+        let config = env.valid_config();
+        let trust = match config {
             // A code is of one archive; its vault has the same objects.
             Some(config) if is_of_archive(config, &bucket) => {
                 Trust::of_config(config, &aws, owner.as_ref().map(|owner| &owner.org))
@@ -198,7 +200,7 @@ impl Target {
             Some(config) => Trust::listed(&config.records.acceptances),
             None => Trust::default(),
         };
-        let trust = trust.and_listed(&what.acceptance);
+        let trust = trust.and_listed(&scope.acceptances);
         Ok(Self {
             name: format!("s3://{bucket}/{prefix}"),
             acceptances: Acceptances::read(
@@ -235,8 +237,8 @@ impl Target {
     async fn local(
         name: &str,
         given: Option<PublicKeySet>,
-        what: &What,
-        context: &Context,
+        scope: &Scope,
+        env: &Env,
     ) -> Result<Self, OpError> {
         let path = PathBuf::from(name);
         let about = std::fs::metadata(&path).map_err(|source| {
@@ -277,7 +279,7 @@ impl Target {
         };
         let prefix =
             unpacked.as_ref().and_then(|bundle| bundle.manifest.declared.as_ref()?.prefix.clone());
-        let trust = listed(context, &what.acceptance);
+        let trust = listed(env, &scope.acceptances);
         let acceptances = Acceptances::read(records, prefix.as_deref(), &trust).await;
         let mut notes = Vec::new();
         let saved = match &unpacked {
@@ -288,15 +290,15 @@ impl Target {
         let unread = unread.unwrap_or_default();
         let keys = match given {
             Some(given) => KeyRing::Given(Arc::new(given)),
-            None if what.offline && saved.is_empty() && unread.is_empty() => {
+            None if scope.offline && saved.is_empty() && unread.is_empty() => {
                 let message = format!("there are no public keys saved in `{name}`");
                 return Err(OpError::usage(message).with_hint(GIVE_KEYS));
             }
-            None if what.offline => {
+            None if scope.offline => {
                 notes.push(KEYS_OF_ITSELF.to_owned());
                 KeyRing::Saved(Arc::new(saved), Arc::new(unread))
             }
-            None => match context.env_of_caller()?.aws_of_caller(None, Roles::default()).await {
+            None => match env.aws_of_caller(None, Roles::default()).await {
                 Ok(aws) => key_ring(None, saved, &aws),
                 Err(error) if saved.is_empty() && unread.is_empty() => return Err(error),
                 Err(error) => {
@@ -308,7 +310,7 @@ impl Target {
         };
         let manifest = unpacked.as_ref().map(|bundle| &bundle.manifest);
         let named = manifest.and_then(|manifest| manifest.declared.as_ref()?.declared_trail());
-        let declared_trail = named.clone().filter(|trail| is_confirmed(trail, what, context));
+        let declared_trail = named.clone().filter(|trail| is_confirmed(trail, scope, env));
         if let Some(trail) = named.filter(|_| declared_trail.is_none()) {
             notes.push(format!(
                 "the bundle names `{}` in {} as the organization's trail, which its supplier may \
@@ -330,7 +332,7 @@ impl Target {
             to: manifest.map(|manifest| manifest.to),
             // A bundle is as old as its packer says, whatever this machine's clock
             // shows: a later time asks for more of it.
-            now: manifest.map_or(Timestamp::MIN, |it| it.packed_at).max(context.env_of_caller()?.now()),
+            now: manifest.map_or(Timestamp::MIN, |it| it.packed_at).max(env.now()),
             is_live: false,
             acceptances,
             trust,
@@ -383,12 +385,12 @@ const LONGEST_KEYS: u64 = 64 << 20;
 
 /// Whether the trail that a bundle names as the organization's is the one that the user
 /// or the configuration names.
-fn is_confirmed(trail: &DeclaredTrail, what: &What, context: &Context) -> bool {
-    if let Some(arn) = &what.declared_trail {
+fn is_confirmed(trail: &DeclaredTrail, scope: &Scope, env: &Env) -> bool {
+    if let Some(arn) = &scope.declared_trail {
         return arn.resource_name() == trail.name.as_str()
             && arn.region.as_ref() == Some(&trail.home_region);
     }
-    let config = context.config_path.exists().then(|| context.config().ok()).flatten();
+    let config = env.valid_config();
     config.is_some_and(|config| {
         config.trail.name == trail.name && config.organization.home_region == trail.home_region
     })
@@ -403,8 +405,8 @@ fn declared_trail(config: &Config, owner: &OrgOwner) -> DeclaredTrail {
     }
 }
 
-fn refuse_offline(what: &What) -> Result<(), OpError> {
-    if what.offline {
+fn refuse_offline(scope: &Scope) -> Result<(), OpError> {
+    if scope.offline {
         let message = "`--offline` needs a folder or a bundle to verify";
         return Err(OpError::usage(message));
     }

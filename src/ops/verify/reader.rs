@@ -1,12 +1,12 @@
 //! As whom a bucket is read: the caller, or the role of the account whose logs it
 //! holds.
 
-use super::{OpError, Context, Outcome};
+use super::{Env, OpError, Outcome};
 use crate::archive::consolidate::discover::{self, Selected};
 use crate::aws::{At as _, Aws, AwsError, Clients, ErrorKind};
-use crate::cli::sources;
 use crate::config::{Config, Roles};
 use crate::names::{AccountId, BucketName};
+use crate::ops::legacy;
 
 /// The way into a bucket.
 pub(super) struct Reader {
@@ -41,14 +41,13 @@ impl Named {
 pub(super) async fn reader(
     bucket: &BucketName,
     owner: Option<&AccountId>,
-    context: &Context,
+    env: &Env,
 ) -> Result<Reader, OpError> {
     // One that is not right matters only where the caller cannot read by itself.
-    let config = context.config_path.exists().then(|| context.config());
-    let right = config.as_ref().and_then(|config| config.as_ref().ok());
+    let right = env.valid_config();
     let roles = right.map_or_else(Roles::default, |config| config.roles.clone());
     let home = right.map(|config| config.organization.home_region.clone());
-    let aws = context.env_of_caller()?.aws_of_caller(home, roles).await?;
+    let aws = env.aws_of_caller(home, roles).await?;
     let caller = &aws.caller().account.clone();
     let known = right.map_or_else(Vec::new, |config| named(config, bucket));
     // The caller may read what another account owns; its own bucket comes first.
@@ -71,22 +70,22 @@ pub(super) async fn reader(
         }
     }
     let denied = first.unwrap_or_else(|| aws.own_clients().malformed("s3:ListBucket", "no owner"));
-    let Some(config) = config.filter(|_| denied.kind() == ErrorKind::AccessDenied) else {
+    if denied.kind() != ErrorKind::AccessDenied {
         return Err(denied.into());
-    };
-    let config = config?;
+    }
+    let Some(config) = env.config_if_present()? else { return Err(denied.into()) };
     for Named { reader, owner: its } in &known {
         if let Ok(clients) = listing(&aws, reader, owner.unwrap_or(its), bucket).await {
             return Ok(Reader { aws, clients });
         }
     }
     // Only now: every account is asked for its trails.
-    let found = Box::pin(sources::find(context, &aws, &config)).await;
-    let Ok(legacy) = found else { return Err(denied.into()) };
-    let Selected { sources, excluded } = discover::selected(&legacy.found.trails, &config);
+    let found = Box::pin(legacy::find(env, &aws)).await;
+    let Ok(found) = found else { return Err(denied.into()) };
+    let Selected { sources, excluded } = discover::selected(&found.found.trails, config);
     let all = sources.into_iter().chain(excluded);
     let sources: Vec<_> = all.filter(|source| source.bucket == *bucket).collect();
-    let located = sources::located(&aws, &config, Some(&legacy.organization), sources).await;
+    let located = legacy::located(&aws, config, Some(&found.organization), sources).await;
     for source in located.readable {
         let its = owner.or(source.owner.as_ref()).unwrap_or(&source.account);
         for reader in [caller, &source.account] {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::{OpError, Outcome, Explain};
+use super::super::{Explain, OpError, Outcome};
 use crate::archive::bundle::{BundleWriter, is_canonical};
 use crate::archive::key::{DIGEST_FOLDER, LogClass, ObjectKey, ObjectKind};
 use crate::archive::verify::digest::DigestDocument;

@@ -1,0 +1,476 @@
+//! Consolidation: the logs of legacy trails into the archive.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{BinaryBytes, HumanCount};
+use jiff::{Timestamp, civil::Date};
+
+use super::legacy::{self, Legacy, buckets, located, vanished};
+use super::sources::{unexpected_owner, unreadable_regions};
+use super::{Env, Interrupted, OpError, Outcome, archive};
+use crate::archive::consolidate::copy::WriteTarget;
+use crate::archive::consolidate::discover::{self, Found, Selected};
+use crate::archive::consolidate::keys;
+use crate::archive::consolidate::locate::LocatedSources;
+use crate::archive::consolidate::pending::{NotFound, Unfinished};
+use crate::archive::consolidate::restore::Restore;
+use crate::archive::consolidate::run::{
+    Archive, Asked, Failure, Progress, Report, Sources, consolidate,
+};
+use crate::archive::consolidate::server_side::ServerSide;
+use crate::archive::consolidate::source::Source;
+use crate::archive::verify::chain::Window;
+use crate::archive::verify::public_keys::PublicKeySet;
+use crate::archive::verify::run::{ApiKeys, KeyRing};
+use crate::aws::{Aws, WriteAuthority};
+use crate::config::{Config, matches_any};
+use crate::cost::consolidation::{Estimate, estimate};
+use crate::names::{AccountId, Region};
+use crate::plan::apply::Stale;
+use crate::report::contract::{self, sources::MissingSource};
+use crate::words::in_one_line;
+
+/// How many objects are copied at once by default.
+pub const CONCURRENCY: usize = 64;
+/// After a stop, how long the run has to finish and to write its record: less than the
+/// 30 seconds after which schedulers kill it.
+const RECORDED_WITHIN: Duration = Duration::from_secs(25);
+
+/// What to consolidate, and how.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The first and the last day to copy, in UTC; all days if absent.
+    pub since: Option<Date>,
+    /// The last day.
+    pub until: Option<Date>,
+    /// Only the logs of these accounts; all accounts if empty.
+    pub accounts: BTreeSet<AccountId>,
+    /// Only the logs of these Regions; all Regions if empty.
+    pub regions: BTreeSet<Region>,
+    /// Only sources whose name matches one of these patterns; all sources if empty.
+    pub sources: Vec<String>,
+    /// How many objects to copy at most.
+    pub limit: Option<u64>,
+    /// Whether to list days again that earlier runs proved complete.
+    pub full: bool,
+    /// Whether to skip the days that the records of earlier runs list as complete.
+    pub trust_records: bool,
+    /// Which objects to copy inside S3.
+    pub server_side: ServerSide,
+    /// Whether to start restoring objects in archive storage classes, and how.
+    pub restore: Option<Restore>,
+    /// How many objects to copy at once.
+    pub concurrency: usize,
+    /// How many days after the end of a day to expect late files for it; the configured
+    /// value if absent.
+    pub overlap_days: Option<u32>,
+}
+
+impl Default for Request {
+    /// Everything that is missing.
+    fn default() -> Self {
+        Self {
+            since: None,
+            until: None,
+            accounts: BTreeSet::new(),
+            regions: BTreeSet::new(),
+            sources: Vec::new(),
+            limit: None,
+            full: false,
+            trust_records: false,
+            server_side: ServerSide::OwnBuckets,
+            restore: None,
+            concurrency: CONCURRENCY,
+            overlap_days: None,
+        }
+    }
+}
+
+/// A consolidation before it copies anything: its sources are known.
+#[derive(Debug)]
+pub struct Prepared {
+    request: Request,
+    aws: Aws,
+    legacy: Legacy,
+    /// What the configuration excludes; the sources are those of `located`.
+    selected: Selected,
+    /// The buckets that trails or the configuration name.
+    known: BTreeSet<String>,
+    located: LocatedSources,
+}
+
+/// Finds what is to be consolidated. Changes nothing.
+///
+/// # Errors
+/// The request is invalid, no source matches it, not signed in, the organization is
+/// unreadable, or a stop was requested.
+pub async fn prepare(env: &Env, request: Request) -> Result<Prepared, OpError> {
+    if let (Some(since), Some(until)) = (request.since, request.until)
+        && since > until
+    {
+        return Err(OpError::usage(format!("`--since {since}` is after `--until {until}`"))
+            .with_hint("both days are included"));
+    }
+    env.unless_stopped(Box::pin(async {
+        let aws = env.aws().await?;
+        Prepared::find(env, request, aws).await
+    }))
+    .await?
+}
+
+impl Prepared {
+    async fn find(env: &Env, request: Request, aws: Aws) -> Result<Self, OpError> {
+        let config = env.config()?;
+        let legacy = legacy::find(env, &aws).await?;
+        let mut selected = discover::selected(&legacy.found.trails, config);
+        let known = buckets(&selected);
+        let wanted = &request.sources;
+        let found: Vec<Source> = std::mem::take(&mut selected.sources)
+            .into_iter()
+            .filter(|source| wanted.is_empty() || matches_any(wanted, &source.name()))
+            .collect();
+        if !wanted.is_empty() && found.is_empty() {
+            return Err(OpError::usage(format!("no source matches {}", wanted.join(", ")))
+                .with_hint("`orgtrail sources` lists them"));
+        }
+        let located = located(&aws, config, Some(&legacy.organization), found).await;
+        Ok(Self { request, aws, legacy, selected, known, located })
+    }
+
+    /// The sources that can be read.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.located.readable
+    }
+
+    /// Finds everything again after a person confirmed it.
+    ///
+    /// # Errors
+    /// The sources, their owners or the accounts whose logs they may have differ from those
+    /// that were confirmed.
+    pub async fn refreshed(self, env: &Env) -> Result<Self, OpError> {
+        let again = Self::find(env, self.request.clone(), self.aws.clone());
+        let now = env.unless_stopped(Box::pin(again)).await??;
+        let only_in = |one: &[Source], other: &[Source]| -> Vec<String> {
+            one.iter().filter(|it| !other.contains(it)).map(Source::name).collect()
+        };
+        let (confirmed, found) = (self.sources(), now.sources());
+        let changed: BTreeSet<String> =
+            only_in(confirmed, found).into_iter().chain(only_in(found, confirmed)).collect();
+        if changed.is_empty() {
+            return Ok(now);
+        }
+        Err(Stale { changed: changed.into_iter().collect() }.into())
+    }
+
+    /// Copies what is missing; without an authority to write, only says what that is.
+    ///
+    /// A stop finishes what is in flight, and the result says so.
+    ///
+    /// # Errors
+    /// The records in the archive are invalid or could not be written, or a second stop was
+    /// requested.
+    pub async fn run(
+        self,
+        env: &Env,
+        authority: Option<&WriteAuthority>,
+    ) -> Result<Consolidated, OpError> {
+        let config = env.config()?;
+        let Self { request, aws, legacy, selected, known, located } = self;
+        let LocatedSources { readable, missing, unreadable, .. } = located;
+        let unexpected_owners = readable
+            .iter()
+            .filter_map(|source| Some((source.name(), unexpected_owner(config, source)?.clone())))
+            .collect();
+        let mut failed: Vec<Failure> = unreadable
+            .into_iter()
+            .map(|(source, why)| Failure {
+                place: source.name(),
+                reason: why.reason,
+                hint: why.hint,
+            })
+            .collect();
+        let names = readable.iter().map(Source::name);
+        let names = names.chain(failed.iter().map(|one| one.place.clone())).collect();
+        // A choice of sources is no reason to miss others.
+        if request.sources.is_empty() {
+            let organization = Some(&legacy.organization.id);
+            failed.extend(vanished(&aws, config, organization, &known).await);
+        }
+        let excluded: Vec<String> = selected.excluded.iter().map(Source::name).collect();
+        let asked = asked(&request, config, excluded.clone());
+        let archive = archive::archive(config, &legacy.organization.id, &aws);
+        let run = archive::start_run(&aws);
+        let progress = Progress::new(request.limit).ending_on(env.stop().clone());
+        let wants_forecast = env.progress().wants_forecast();
+        let progress =
+            Arc::new(if wants_forecast { progress.with_forecast() } else { progress });
+        let phase = env.progress().copying(&progress);
+        let work = async {
+            let scope = legacy::scope(config, &legacy.organization, legacy.regions);
+            let saved = keys::saved(&archive.target, archive.prefix.as_deref()).await;
+            let saved = saved.unwrap_or_else(|error| {
+                failed.push(public_keys(&archive, "not read", &error));
+                PublicKeySet::default()
+            });
+            let management = config.organization.management_account.clone();
+            let keys = KeyRing::Api(ApiKeys::new(aws.clone(), management, saved, run.now));
+            let readable = readable.into_iter().map(|source| {
+                let clients = source.clients(&aws);
+                (source, clients)
+            });
+            let sources = Sources { readable: readable.collect(), failed, scope, keys };
+            let mut report =
+                consolidate(&run, &asked, &archive, sources, progress, authority).await?;
+            // After a stop there is no time, and the next run saves them.
+            if let Some(authority) = authority.filter(|_| !env.stop().is_requested()) {
+                let target = WriteTarget::new(archive.target.clone(), authority);
+                save_keys(&aws, config, &archive, &target, run.now, &mut report).await;
+            }
+            Ok::<_, OpError>(report)
+        };
+        let report = tokio::select! {
+            ended = env.unless_ended(Box::pin(work)) => ended,
+            // If even the record cannot be written in time.
+            () = env.stop().over(RECORDED_WITHIN) => Err(Interrupted::AtOnce.into()),
+        }?;
+        drop(phase);
+        Ok(Consolidated {
+            run_id: run.id,
+            is_dry_run: authority.is_none(),
+            sources: names,
+            unexpected_owners,
+            missing: missing.into_iter().map(Into::into).collect(),
+            excluded,
+            found: legacy.found,
+            report,
+            storage_class: archive.target.storage_class.as_str().to_owned(),
+        })
+    }
+}
+
+fn asked(request: &Request, config: &Config, excluded: Vec<String>) -> Asked {
+    Asked {
+        since: request.since,
+        until: request.until,
+        accounts: request.accounts.clone(),
+        regions: request.regions.clone(),
+        full: request.full,
+        trust_records: request.trust_records,
+        server_side: request.server_side,
+        restore: request.restore,
+        limit: request.limit,
+        concurrency: request.concurrency,
+        overlap_days: request.overlap_days.unwrap_or(config.consolidate.overlap_days),
+        excluded,
+    }
+}
+
+fn public_keys(
+    archive: &Archive,
+    what: &str,
+    error: &(dyn std::error::Error + 'static),
+) -> Failure {
+    Failure {
+        place: format!("the public keys in s3://{}", archive.target.bucket),
+        reason: format!("{what}: {}", in_one_line(error)),
+        hint: None,
+    }
+}
+
+/// Saves the public keys of every Region whose digests were copied: later AWS may no longer
+/// have them. What fails is a failure of the run, whose report stands.
+async fn save_keys(
+    aws: &Aws,
+    config: &Config,
+    archive: &Archive,
+    target: &WriteTarget,
+    now: Timestamp,
+    report: &mut Report,
+) {
+    let management = config.organization.management_account.clone();
+    let api = ApiKeys::new(aws.clone(), management, PublicKeySet::default(), now);
+    for (region, accounts) in &report.digest_accounts {
+        api.ask_too(region, accounts);
+    }
+    let mut keys = PublicKeySet::default();
+    for region in report.digest_regions.clone() {
+        match api.ask(&region, Window::default()).await {
+            Ok(listed) => keys.extend(&listed),
+            Err(error) => report.failures.push(Failure {
+                place: format!("the public keys of {region}"),
+                reason: in_one_line(&error),
+                hint: error.hint(),
+            }),
+        }
+    }
+    if keys.is_empty() {
+        return;
+    }
+    match keys::save(target, archive.prefix.as_deref(), &keys).await {
+        Ok(saved) => report.record_faults.extend(saved.replaced.map(|key| {
+            let reason = "it was not a list of public keys, and was replaced by one; its earlier \
+                versions may have more keys";
+            (key, reason.to_owned())
+        })),
+        Err(error) => report.failures.push(public_keys(archive, "not saved", &error)),
+    }
+}
+
+/// The result of a consolidation.
+#[derive(Debug)]
+pub struct Consolidated {
+    /// The id of the run, as in its record.
+    pub run_id: String,
+    /// Whether nothing was written.
+    pub is_dry_run: bool,
+    /// The names of the sources.
+    pub sources: Vec<String>,
+    /// Sources whose buckets an account owns that neither a trail nor the configuration
+    /// names, with that account.
+    pub unexpected_owners: BTreeMap<String, AccountId>,
+    /// Sources whose buckets were deleted.
+    pub missing: Vec<MissingSource>,
+    /// The names of sources that the configuration excludes.
+    pub excluded: Vec<String>,
+    /// The legacy trails, and the accounts and Regions that were unreadable.
+    pub found: Found,
+    /// What was copied, and what was not.
+    pub report: Report,
+    /// The storage class of the copies.
+    pub storage_class: String,
+}
+
+impl Consolidated {
+    fn is_complete(&self) -> bool {
+        self.report.complete() && self.found.unread.is_empty()
+    }
+
+    /// Whether everything is in the archive.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        if self.is_complete() { Outcome::Clean } else { Outcome::Incomplete }
+    }
+
+    /// Whether it was stopped before the end.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        self.report.stopped
+    }
+
+    /// What it left to the next run.
+    #[must_use]
+    pub fn unfinished(&self) -> Unfinished {
+        let report = &self.report;
+        let mut sources: BTreeMap<String, bool> =
+            self.sources.iter().map(|name| (name.clone(), true)).collect();
+        for (name, counts) in &report.by_source {
+            *sources.entry(name.clone()).or_insert(true) &= counts.complete();
+        }
+        Unfinished {
+            stopped: report.stopped,
+            sources,
+            failed: report.failures.iter().map(|failure| failure.place.clone()).collect(),
+            not_found: NotFound::OfAccounts(
+                self.found.unread.iter().map(|unread| unread.account.clone()).collect(),
+            ),
+        }
+    }
+
+    /// The result in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let counts = &self.report.counts;
+        let verb = if self.is_dry_run { "to copy" } else { "copied" };
+        format!(
+            "{}: {} objects {verb} ({}), {} in the archive before",
+            count_sources(self.sources.len()),
+            HumanCount(counts.copied),
+            BinaryBytes(counts.copied_bytes),
+            HumanCount(counts.present),
+        )
+    }
+
+    /// What the requests cost.
+    #[must_use]
+    pub fn estimate(&self) -> Estimate {
+        estimate(&self.report.counts, self.report.lanes, &self.storage_class)
+    }
+
+    /// The same as a document.
+    #[must_use]
+    pub fn document(&self) -> contract::consolidation::Report {
+        contract::consolidation::Report {
+            run_id: self.run_id.clone(),
+            dry_run: self.is_dry_run,
+            complete: self.is_complete(),
+            sources: self.sources.clone(),
+            missing_sources: self.missing.clone(),
+            excluded_sources: self.excluded.clone(),
+            unreadable_regions: unreadable_regions(&self.found.unread),
+            excluded_trails: unreadable_regions(&self.found.excluded),
+            work: (&self.report).into(),
+            estimate: self.is_dry_run.then(|| (&self.estimate()).into()),
+            prices: self.is_dry_run.then(contract::prices::PriceList::current),
+        }
+    }
+}
+
+/// A number of sources, in words.
+pub(crate) fn count_sources(sources: usize) -> String {
+    match sources {
+        0 => "no sources".to_owned(),
+        1 => "1 source".to_owned(),
+        more => format!("{more} sources"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::consolidate::discover::Unread;
+
+    #[test]
+    fn only_what_was_not_consolidated_may_still_arrive() {
+        let mut done = Consolidated {
+            run_id: String::new(),
+            is_dry_run: false,
+            unexpected_owners: BTreeMap::new(),
+            sources: vec!["s3://whole".to_owned(), "s3://part/logs".to_owned()],
+            missing: Vec::new(),
+            excluded: Vec::new(),
+            found: Found::default(),
+            report: Report::default(),
+            storage_class: String::new(),
+        };
+        let (one, other) = ("111111111111".parse().unwrap(), "222222222222".parse().unwrap());
+        let failed = crate::archive::consolidate::record::Counts {
+            source: 2,
+            present: 1,
+            failed: 1,
+            ..Default::default()
+        };
+        done.report.by_source.insert("s3://part/logs".to_owned(), failed);
+        done.found.unread.push(Unread {
+            account: "111111111111".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            reason: "denied".to_owned(),
+            hint: None,
+            source: None,
+        });
+        assert!(done.unfinished().may_still_bring("part", Some(&other)));
+        assert!(!done.unfinished().may_still_bring("whole", Some(&one)));
+        // Of an account that could not be asked, there may be trails.
+        assert!(done.unfinished().may_still_bring("unknown", Some(&one)));
+        assert!(!done.unfinished().may_still_bring("unknown", Some(&other)));
+        done.report.failures.push(Failure {
+            place: "s3://whole".to_owned(),
+            reason: String::new(),
+            hint: None,
+        });
+        assert!(done.unfinished().may_still_bring("whole", Some(&one)));
+        assert!(!done.unfinished().may_still_bring("who", Some(&other)));
+    }
+}

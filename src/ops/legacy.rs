@@ -1,0 +1,134 @@
+//! Legacy trails: those apart from the organization trail, and where their logs are.
+
+use std::collections::BTreeSet;
+
+use super::{Env, OpError, archive};
+use crate::archive::authenticity::Trust;
+use crate::archive::consolidate::binding::Scope;
+use crate::archive::consolidate::discover::{self, Found, Selected, Unread};
+use crate::archive::consolidate::locate::{LocatedSources, locate};
+use crate::archive::consolidate::remembered;
+use crate::archive::consolidate::run::Failure;
+use crate::archive::consolidate::source::Source;
+use crate::aws::Aws;
+use crate::config::{Config, matches_any};
+use crate::names::{AccountId, Arn, OrgId, Region};
+use crate::org::{Buckets, Entry, Organization, known_regions, survey};
+
+/// The buckets that trails or the configuration name, excluded ones too.
+pub(crate) fn buckets(selected: &Selected) -> BTreeSet<String> {
+    let all = selected.sources.iter().chain(&selected.excluded);
+    all.map(|source| source.bucket.to_string()).collect()
+}
+
+/// The sources of earlier runs that nothing names any more, and that are not excluded.
+pub(crate) async fn vanished(
+    aws: &Aws,
+    config: &Config,
+    organization: Option<&OrgId>,
+    known: &BTreeSet<String>,
+) -> Vec<Failure> {
+    let (prefix, target) = (archive::prefix(config), archive::bucket(config, aws));
+    let trust = Trust::of_config(config, aws, organization);
+    let mut vanished = remembered::vanished(&target, prefix.as_deref(), &trust, known).await;
+    vanished.retain(|one| !matches_any(&config.consolidate.exclude, &one.place));
+    vanished
+}
+
+/// Finds the owners and Regions of the sources' buckets.
+pub(crate) async fn located(
+    aws: &Aws,
+    config: &Config,
+    organization: Option<&Organization>,
+    sources: Vec<Source>,
+) -> LocatedSources {
+    let (aws, organization) = (aws.clone(), organization.cloned());
+    let buckets = Buckets::new(aws, config.organization.clone(), organization);
+    locate(&buckets, config, sources).await.into_iter().collect()
+}
+
+/// What the organization has apart from its declared trail.
+pub(crate) struct Legacy {
+    /// The organization.
+    pub(crate) organization: Organization,
+    /// Its trails, and what could not be read.
+    pub(crate) found: Found,
+    /// The Regions that its accounts have enabled.
+    pub(crate) regions: BTreeSet<Region>,
+}
+
+/// The accounts and Regions whose logs a source may have.
+pub(crate) fn scope(
+    config: &Config,
+    organization: &Organization,
+    regions: impl IntoIterator<Item = Region>,
+) -> Scope {
+    let declared = &config.organization;
+    let former = config.consolidate.former_accounts.iter();
+    let mut known = known_regions(config.partition());
+    known.extend(regions);
+    Scope {
+        accounts: organization.accounts.keys().chain(former).cloned().collect(),
+        regions: known,
+        trusted: [&declared.log_archive_account, &declared.management_account]
+            .map(Clone::clone)
+            .into(),
+    }
+}
+
+/// Finds the legacy trails of all accounts that can be entered; those that
+/// cannot are among the unread.
+pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
+    let config = env.config()?;
+    let declared = &config.organization;
+    let management = aws.clients(&declared.management_account, aws.home_region());
+    let organization = Organization::read(&management).await?;
+    let phase = env.progress().phase("entering accounts", organization.accounts.len());
+    let accounts = survey(aws, &organization, declared, |_| phase.step_done()).await;
+    drop(phase);
+    let mut places: Vec<(AccountId, Vec<Region>)> = Vec::new();
+    let mut unread = Vec::new();
+    let mut all_regions = BTreeSet::new();
+    for account in accounts {
+        match account.entry {
+            Entry::Entered { .. } => {
+                let regions = account.regions.unwrap_or_default();
+                if let Some(reason) = account.regions_unread
+                    && !declared.regions.all_in(&regions)
+                {
+                    unread.push(Unread {
+                        account: account.account.clone(),
+                        region: aws.home_region().clone(),
+                        reason: format!(
+                            "only the Regions that every account has were asked for trails: {reason}"
+                        ),
+                        hint: None,
+                        source: None,
+                    });
+                }
+                all_regions.extend(regions.iter().cloned());
+                let wanted = regions.into_iter().filter(|r| declared.regions.includes(r));
+                places.push((account.account, wanted.collect()));
+            }
+            Entry::Failed { reason, hint, .. } => unread.push(Unread {
+                account: account.account,
+                region: aws.home_region().clone(),
+                reason,
+                hint,
+                source: None,
+            }),
+            Entry::LeftOut { .. } => {}
+        }
+    }
+    let trail = Arn::regional(
+        aws.partition(),
+        "cloudtrail",
+        &declared.home_region,
+        &declared.management_account,
+        format!("trail/{}", config.trail.name),
+    );
+    let mut found = discover::legacy_trails(aws, &places, &trail).await;
+    found.unread.extend(unread);
+    found.exclude(config);
+    Ok(Legacy { organization, found, regions: all_regions })
+}

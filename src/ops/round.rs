@@ -1,0 +1,415 @@
+//! Rounds: several operations in order, for a scheduler or the service.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::consolidate::{self, Consolidated, prepare};
+use super::drift;
+use super::verify::{self, Verified};
+use super::{Env, Interrupted, OpError, Outcome, Progress, archive};
+use crate::archive::consolidate::pending::Unfinished;
+use crate::archive::verify::finding::{Finding, FindingKind, Severity};
+use crate::archive::verify::run::Verification;
+use crate::aws::{At as _, WriteAuthority};
+use crate::checks::{self, Run, Verdict};
+use crate::report::contract::round::{self as contract, PartDocument};
+use crate::report::contract::Emitted;
+use crate::report::verification;
+
+/// A part of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Consolidate everything that is missing.
+    Consolidate,
+    /// Verify the archive.
+    Verify,
+    /// Check for drift, without fixing it.
+    Drift,
+}
+
+impl Part {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Consolidate => "consolidate",
+            Self::Verify => "verify",
+            Self::Drift => "drift",
+        }
+    }
+
+    /// Whether it writes into the archive.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Consolidate)
+    }
+}
+
+/// What a round does.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The parts, in the order in which they run; each at most once.
+    pub parts: Vec<Part>,
+    /// How many days to verify; all days if absent.
+    pub verify_days: Option<u16>,
+}
+
+/// The result of a round.
+#[derive(Debug)]
+pub struct Round {
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// The results of its parts.
+    pub parts: Vec<PartResult>,
+}
+
+/// The result of a part.
+#[derive(Debug)]
+pub struct PartResult {
+    /// The part.
+    pub part: Part,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// The result in one line.
+    pub summary: String,
+    /// What it found or did; absent if it failed or did not start.
+    pub result: Option<PartValue>,
+}
+
+/// What a part found or did.
+#[derive(Debug)]
+pub enum PartValue {
+    /// Of [`Part::Consolidate`].
+    Consolidated(Box<Consolidated>),
+    /// Of [`Part::Verify`].
+    Verified(Box<Verified>),
+    /// Of [`Part::Drift`].
+    Drift(Box<Run>),
+}
+
+/// Runs the parts in order. A part that fails does not prevent the next one; a stop does.
+/// Whether parts may write is for the caller to decide before.
+///
+/// # Errors
+/// The request is invalid, or not signed in as the parts need it.
+pub async fn round(env: &Env, request: &Request) -> Result<Round, OpError> {
+    for (at, part) in request.parts.iter().enumerate() {
+        if request.parts[..at].contains(part) {
+            return Err(OpError::usage(format!("`{}` is named twice", part.name())));
+        }
+    }
+    // Who is signed in where is wrong for all parts, or for none.
+    if request.parts.iter().all(|part| *part == Part::Verify) {
+        env.aws_of_member().await?;
+    } else {
+        env.aws().await?;
+    }
+    let started_at = env.now();
+    let mut parts = Vec::new();
+    let mut state = State {
+        env,
+        // The parts' own notes would repeat one another.
+        muted: env.clone().with_progress(Arc::new(Muted(Arc::clone(env.progress())))),
+        verify_days: request.verify_days,
+        consolidation: None,
+    };
+    let mut is_stopped = false;
+    for part in &request.parts {
+        let started_at = env.now();
+        let ended = if is_stopped || env.stop().is_requested() {
+            Ended::failed(Outcome::Incomplete, "not begun: the round was stopped".to_owned())
+        } else {
+            env.progress().part_started(*part);
+            state.run(*part).await
+        };
+        is_stopped |= ended.is_stopped;
+        let Ended { outcome, summary, result, .. } = ended;
+        let part = PartResult {
+            part: *part,
+            outcome,
+            started_at,
+            ended_at: env.now(),
+            summary,
+            result,
+        };
+        env.progress().part_ended(&part);
+        parts.push(part);
+    }
+    Ok(Round { started_at, ended_at: env.now(), parts })
+}
+
+impl Round {
+    /// The outcome of its most severe part.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        Outcome::most_severe(self.parts.iter().map(|part| part.outcome))
+    }
+
+    /// The same as a document.
+    #[must_use]
+    pub fn document(&self) -> contract::Report {
+        let outcome = contract::Outcome::from(self.outcome());
+        contract::Report {
+            program: format!("orgtrail {}", env!("CARGO_PKG_VERSION")),
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            exit_code: outcome.exit_code(),
+            outcome,
+            parts: self.parts.iter().map(contract::PartReport::from).collect(),
+        }
+    }
+}
+
+impl From<&PartResult> for contract::PartReport {
+    fn from(part: &PartResult) -> Self {
+        let outcome = contract::Outcome::from(part.outcome);
+        Self {
+            part: match part.part {
+                Part::Consolidate => contract::Part::Consolidate,
+                Part::Verify => contract::Part::Verify,
+                Part::Drift => contract::Part::Drift,
+            },
+            exit_code: outcome.exit_code(),
+            outcome,
+            started_at: part.started_at,
+            ended_at: part.ended_at,
+            summary: part.summary.clone(),
+            report: part.result.as_ref().map(PartDocument::from),
+        }
+    }
+}
+
+impl From<&PartValue> for PartDocument {
+    fn from(value: &PartValue) -> Self {
+        match value {
+            PartValue::Consolidated(it) => {
+                Self::Consolidation(Box::new(Emitted::new(it.document())))
+            }
+            PartValue::Verified(it) => Self::Verification(Box::new(Emitted::new(X
+        }
+    }
+}
+
+impl From<Outcome> for contract::Outcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Clean => Self::Clean,
+            Outcome::Unexpected => Self::Unexpected,
+            Outcome::Usage => Self::Usage,
+            Outcome::ChangesPending => Self::ChangesPending,
+            Outcome::Drift => Self::Drift,
+            Outcome::Refused => Self::Refused,
+            Outcome::IntegrityFailure => Self::IntegrityFailure,
+            Outcome::Incomplete => Self::Incomplete,
+        }
+    }
+}
+
+/// A round between its parts.
+struct State<'a> {
+    env: &'a Env,
+    /// The same for the parts.
+    muted: Env,
+    verify_days: Option<u16>,
+    /// How the round's own consolidation ended, if there was one.
+    consolidation: Option<Consolidation>,
+}
+
+/// How a consolidation of the round ended.
+#[derive(Debug)]
+enum Consolidation {
+    /// It failed, and what it would have copied is not known.
+    Failed,
+    /// It has run, to the end or in part.
+    Done(Unfinished),
+}
+
+impl Consolidation {
+    fn was_stopped(&self) -> bool {
+        matches!(self, Self::Done(unfinished) if unfinished.stopped)
+    }
+
+    /// Whether a missing file may still arrive with the next consolidation.
+    fn may_still_copy(&self, missing: &Finding) -> bool {
+        missing.origin.as_ref().is_some_and(|origin| match self {
+            Self::Failed => true,
+            Self::Done(unfinished) => {
+                unfinished.may_still_bring(&origin.bucket, missing.account.as_ref())
+            }
+        })
+    }
+}
+
+/// How a part ended.
+struct Ended {
+    outcome: Outcome,
+    summary: String,
+    result: Option<PartValue>,
+    is_stopped: bool,
+}
+
+impl Ended {
+    fn failed(outcome: Outcome, summary: String) -> Self {
+        Self { outcome, summary, result: None, is_stopped: false }
+    }
+}
+
+impl State<'_> {
+    async fn run(&mut self, part: Part) -> Ended {
+        let ended = match part {
+            Part::Consolidate => self.consolidate().await,
+            Part::Verify => self.verify().await,
+            Part::Drift => self.drift().await,
+        };
+        ended.unwrap_or_else(|error| {
+            self.env.progress().warn(&error.render());
+            let failed = Ended::failed(error.outcome(), error.headline());
+            Ended { is_stopped: error.is::<Interrupted>(), ..failed }
+        })
+    }
+
+    async fn consolidate(&mut self) -> Result<Ended, OpError> {
+        self.consolidation = Some(Consolidation::Failed);
+        let done = consolidate_all(&self.muted).await?;
+        self.consolidation = Some(Consolidation::Done(done.unfinished()));
+        Ok(Ended {
+            outcome: done.outcome(),
+            summary: done.summary(),
+            is_stopped: done.was_stopped(),
+            result: Some(PartValue::Consolidated(Box::new(done))),
+        })
+    }
+
+    async fn verify(&mut self) -> Result<Ended, OpError> {
+        let since = self.verify_days.map(|days| {
+            let back = SignedDuration::from_hours(24 * i64::from(days));
+            self.env.now().checked_sub(back).unwrap_or(Timestamp::MIN)
+        });
+        let request = verify::Request { since, ..verify::Request::default() };
+        let once = || self.env.unless_ended(Box::pin(verify::verify(&self.muted, &request)));
+        let mut verified = once().await?;
+        let mut is_stopped = verified.was_stopped;
+        if !is_stopped
+            && self.consolidation.is_some()
+            && can_arrive(&verified.verification).next().is_some()
+        {
+            let progress = self.env.progress();
+            progress.note("files are missing: consolidating again, to see whether they arrive …");
+            // After a stop, what was found before stands.
+            match self.consolidate_missing(&verified.verification).await {
+                Err(error) => {
+                    progress.warn(&error.render());
+                    is_stopped = error.is::<Interrupted>();
+                }
+                Ok(false) => {}
+                Ok(true) => {
+                    let again = verify::verify(&self.muted, &request);
+                    verified = self.env.unless_ended(Box::pin(again)).await?;
+                    is_stopped = verified.was_stopped;
+                }
+            }
+            if is_stopped {
+                self.consolidation = Some(Consolidation::Failed);
+            }
+        }
+        let text = verification::text(&verified.subject, &verified.verification);
+        let mut outcome = verified.outcome();
+        let mut summary = text.lines().last().unwrap_or_default().to_owned();
+        if outcome == Outcome::IntegrityFailure
+            && let Some(consolidation) = &self.consolidation
+            && are_all_still_to_copy(&verified.verification, consolidation)
+        {
+            outcome = Outcome::Incomplete;
+            summary.push_str("; what is missing may not have been copied yet");
+        }
+        let was_stopped = self.consolidation.as_ref().is_some_and(Consolidation::was_stopped);
+        Ok(Ended {
+            outcome,
+            summary,
+            result: Some(PartValue::Verified(Box::new(verified))),
+            is_stopped: is_stopped || was_stopped,
+        })
+    }
+
+    /// Consolidates again; whether one of the missing files is there now.
+    ///
+    /// Another round may have copied digests and not yet their logs when this one looked.
+    /// What is gone for good does not arrive, and is not verified twice.
+    async fn consolidate_missing(&mut self, verification: &Verification) -> Result<bool, OpError> {
+        let done = consolidate_all(&self.muted).await?;
+        self.consolidation = Some(Consolidation::Done(done.unfinished()));
+        self.muted.unless_stopped(Box::pin(is_one_there(verification, &self.muted))).await?
+    }
+
+    async fn drift(&self) -> Result<Ended, OpError> {
+        // What is not read before a stop is unknown.
+        let reading = self.muted.clone().read_only();
+        let check = drift::check(&reading, drift::Request::everything());
+        let drift = self.env.unless_ended(Box::pin(check)).await?;
+        let findings = &drift.run.findings;
+        let failed = findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+        Ok(Ended {
+            outcome: drift.outcome(self.env, checks::Severity::Low),
+            summary: format!("{} findings, {} of them broken", findings.len(), failed.count()),
+            is_stopped: self.env.stop().is_requested(),
+            result: Some(PartValue::Drift(Box::new(drift.run))),
+        })
+    }
+}
+
+async fn consolidate_all(env: &Env) -> Result<Consolidated, OpError> {
+    let prepared = prepare(env, consolidate::Request::default()).await?;
+    prepared.run(env, Some(&WriteAuthority::granted())).await
+}
+
+fn broken(verification: &Verification) -> impl Iterator<Item = &Finding> {
+    verification.all_findings().filter(|finding| finding.severity == Severity::Broken)
+}
+
+/// Whether all that is broken is missing files that the next consolidation may copy.
+fn are_all_still_to_copy(verification: &Verification, consolidation: &Consolidation) -> bool {
+    broken(verification).all(|finding| {
+        finding.kind.is_of_missing_file() && consolidation.may_still_copy(finding)
+    })
+}
+
+/// The missing files that another consolidation may copy.
+fn can_arrive(verification: &Verification) -> impl Iterator<Item = &Finding> {
+    verification.all_findings().filter(|finding| {
+        finding.origin.is_some()
+            && (finding.kind.is_of_missing_file() || finding.kind == FindingKind::NotConsolidated)
+    })
+}
+
+/// Whether the archive has one of the missing files now.
+async fn is_one_there(verification: &Verification, env: &Env) -> Result<bool, OpError> {
+    let aws = env.aws().await?;
+    let archive = archive::bucket(env.config()?, &aws);
+    for finding in can_arrive(verification) {
+        let Some(key) = &finding.key else { continue };
+        let head = archive.clients.s3().head_object().bucket(archive.bucket.as_str()).key(key);
+        match head.send().await.at(&archive.clients, "s3:GetObject") {
+            Ok(_) => return Ok(true),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(false)
+}
+
+/// Passes on warnings only.
+#[derive(Debug)]
+struct Muted(Arc<dyn Progress>);
+
+impl Progress for Muted {
+    fn warn(&self, text: &str) {
+        self.0.warn(text);
+    }
+}
