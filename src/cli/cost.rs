@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         Format::Text => {
             context.head()?;
             print(&costs, context)?;
-            sources::tell_unread(context, &costs.found);
+            sources::print_unread(context, &costs.found);
             for FailedRead { reason, hint } in &costs.failures {
                 context.out.warn(plain(reason));
                 if let Some(hint) = hint {
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
 }
 
 fn print(costs: &Costs, context: &Context) -> Result<(), OpError> {
-    sources::tell_missing(context, &costs.missing);
+    sources::print_missing(context, &costs.missing);
     if costs.duplicates.is_empty() && costs.missing.is_empty() {
         context.out.note("no source is declared, and no trail but the organization's found");
     } else if !costs.duplicates.is_empty() {
