@@ -15,7 +15,6 @@ use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::run::{ApiKeys, KeyRing, Selection, Verification};
 use crate::aws::{Clients, Seen};
-use crate::config::Config;
 use crate::cost::storage::{Holdings, holdings};
 use crate::names::{AccountId, Arn, NameError, Region, TrailName};
 use crate::ops::verify::{Scope, Target, checked};
