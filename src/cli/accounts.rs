@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{OpError, Context, Outcome, Format};
+use super::{Context, Format, OpError, Outcome};
 use crate::{
     aws::ErrorKind,
     org::{Entry, Organization, Surveyed, survey},

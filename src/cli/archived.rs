@@ -3,7 +3,7 @@
 
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::{OpError, Context};
+use super::{Context, OpError};
 use crate::{
     archive::consolidate::restore::{Held, Tier},
     cost::prices,

@@ -1,6 +1,6 @@
 use clap::CommandFactory;
 
-use super::{Cli, OpError, Context, Outcome};
+use super::{Cli, Context, OpError, Outcome};
 
 /// Print a shell completion script
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use super::output::shown;
-use super::{OpError, Context, Outcome};
+use super::{Context, OpError, Outcome};
 
 impl Context {
     /// Goes on only with a yes: `--yes`, or the person's answer where there is

@@ -2,15 +2,11 @@
 
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::{OpError, Context};
+use super::{Context, OpError};
 use crate::{archive::consolidate::run::Report, cost::consolidation::Estimate};
 
 /// Says what the run would move from where, and what that takes.
-pub(super) fn tell(
-    context: &Context,
-    report: &Report,
-    estimate: &Estimate,
-) -> Result<(), OpError> {
+pub(super) fn tell(context: &Context, report: &Report, estimate: &Estimate) -> Result<(), OpError> {
     for (source, counts) in &report.by_source {
         context.out.data(format_args!(
             "  {source}: {} objects to copy ({}), {} in the archive before",

@@ -69,7 +69,8 @@ fn print(context: &Context, packed: &Packed) -> Result<(), OpError> {
     for what in &packed.manifest.left_out {
         context.out.note(format_args!("not in the bundle: {what}"));
     }
-    let contract::evidence::Report { bundle, files, size_bytes, manifest_sha256, .. } = packed.document();
+    let contract::evidence::Report { bundle, files, size_bytes, manifest_sha256, .. } =
+        packed.document();
     context.out.note(format_args!(
         "{bundle}: {files} files, {size_bytes} bytes, SHA-256 of the manifest {manifest_sha256}"
     ));

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 
-use super::{Cli, OpError, Context, Outcome, Explain};
+use super::{Cli, Context, Explain, OpError, Outcome};
 
 /// Print the man page, or write one for each command
 #[derive(Debug, clap::Args)]

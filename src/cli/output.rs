@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write};
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 
-use super::{OpError, Outcome, Explain};
+use super::{Explain, OpError, Outcome};
 use crate::printable;
 
 /// Standard output for data, standard error for people.

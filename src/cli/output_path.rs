@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Outcome, Explain};
+use super::{Explain, Outcome};
 use crate::local_file::{self, Partial, refuse_link};
 
 /// A file that cannot be written.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Outcome, Explain};
+use super::{Explain, Outcome};
 use crate::local_file;
 use crate::plan::Plan;
 use crate::report::contract::{self, Emitted, ReadError};

@@ -111,7 +111,10 @@ pub(super) fn stopped_at(cause: &str, steps: &[StepResult]) -> String {
          begun: {}\n  run the same command again to do the rest",
         named(|outcome| *outcome == StepOutcome::Done),
         named(|outcome| *outcome == StepOutcome::CutOff),
-        named(|outcome| matches!(outcome, StepOutcome::Failed { .. } | StepOutcome::Refused { .. })),
+        named(|outcome| matches!(
+            outcome,
+            StepOutcome::Failed { .. } | StepOutcome::Refused { .. }
+        )),
         named(|outcome| matches!(outcome, StepOutcome::NotBegun | StepOutcome::Stopped { .. })),
     )
 }

@@ -12,7 +12,7 @@ mod variables;
 use serde::{Deserialize, Serialize};
 
 use self::detached::Place;
-use super::{OpError, Context, Outcome, Explain, Format};
+use super::{Context, Explain, Format, OpError, Outcome};
 use crate::{
     names::{AccountId, OrgId, Region},
     sandbox::{Sandbox, StartError},

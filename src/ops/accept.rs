@@ -8,9 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::trust::trust;
 use super::verify::{Scope, Target as VerifyTarget, checked};
 use super::{Env, OpError, Outcome, archive};
-use crate::archive::accept::{
-    Acceptance, Acceptances, Accepting, Written, accept as write,
-};
+use crate::archive::accept::{Acceptance, Acceptances, Accepting, Written, accept as write};
 use crate::archive::consolidate::copy::Target;
 use crate::archive::consolidate::quarantine::refused_key;
 use crate::archive::key::ObjectKey;
@@ -190,10 +188,7 @@ pub struct Object {
     pub size_bytes: u64,
 }
 
-async fn current(
-    target: &Target,
-    key: &str,
-) -> Result<Object, OpError> {
+async fn current(target: &Target, key: &str) -> Result<Object, OpError> {
     let get = target.clients.s3().get_object().bucket(target.bucket.as_str()).key(key).send().await;
     let got = match get.at(&target.clients, "s3:GetObject") {
         Ok(got) => got,
@@ -205,17 +200,14 @@ async fn current(
         Err(error) => return Err(error.into()),
     };
     let version_id = got.version_id.clone();
-    let body = got.body.collect().await.map_err(|error| OpError::new(error, Outcome::Incomplete))?;
+    let body =
+        got.body.collect().await.map_err(|error| OpError::new(error, Outcome::Incomplete))?;
     let body = body.into_bytes();
     Ok(Object { version_id, sha256: sha256_hex(&body), size_bytes: body.len() as u64 })
 }
 
 /// What verification finds against an object, beyond notices.
-async fn findings(
-    key: &str,
-    prefix: Option<&str>,
-    env: &Env,
-) -> Result<Vec<Finding>, OpError> {
+async fn findings(key: &str, prefix: Option<&str>, env: &Env) -> Result<Vec<Finding>, OpError> {
     let subject = refused_key(prefix, key).unwrap_or(key);
     let (selection, window) = around(subject);
     let target = VerifyTarget::open(None, &Scope::default(), env).await?;
@@ -248,10 +240,7 @@ fn around(key: &str) -> (Selection, Window) {
 }
 
 /// Up to when a record is locked.
-async fn locked_until(
-    target: &Target,
-    key: &str,
-) -> Result<Option<Timestamp>, OpError> {
+async fn locked_until(target: &Target, key: &str) -> Result<Option<Timestamp>, OpError> {
     let head = target.clients.s3().head_object().bucket(target.bucket.as_str()).key(key);
     let head = head.send().await.at(&target.clients, "s3:GetObject")?;
     let until = head.object_lock_retain_until_date();

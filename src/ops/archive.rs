@@ -13,8 +13,7 @@ use crate::names::OrgId;
 /// The archive as consolidation fills it.
 pub(crate) fn archive(config: &Config, organization: &OrgId, aws: &Aws) -> Archive {
     let prefix = prefix(config);
-    let root =
-        Root { prefix: prefix.as_deref().map(Into::into), org: Some(organization.clone()) };
+    let root = Root { prefix: prefix.as_deref().map(Into::into), org: Some(organization.clone()) };
     let trust = Trust::of_config(config, aws, Some(organization));
     Archive { target: bucket(config, aws), prefix, trust, root }
 }

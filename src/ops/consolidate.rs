@@ -205,8 +205,7 @@ impl Prepared {
         let run = archive::start_run(&aws);
         let progress = Progress::new(request.limit).ending_on(env.stop().clone());
         let wants_forecast = env.progress().wants_forecast();
-        let progress =
-            Arc::new(if wants_forecast { progress.with_forecast() } else { progress });
+        let progress = Arc::new(if wants_forecast { progress.with_forecast() } else { progress });
         let phase = env.progress().copying(&progress);
         let work = async {
             let scope = legacy::scope(config, &legacy.organization, legacy.regions);

@@ -133,9 +133,8 @@ pub(super) async fn declared(env: &Env, unmanaged: Foreign) -> Result<(Aws, Desi
 async fn gather(env: &Env, aws: &Aws, desired: Desired, baseline: Option<&Run>) -> Facts {
     let phase = AccountPhase::begin(env);
     let mut facts = Box::pin(Facts::gather(aws, desired, aws.now(), &phase)).await;
-    facts.earlier = baseline.map(|run| {
-        run.coverage.accounts.iter().map(|account| account.account.clone()).collect()
-    });
+    facts.earlier = baseline
+        .map(|run| run.coverage.accounts.iter().map(|account| account.account.clone()).collect());
     facts
 }
 

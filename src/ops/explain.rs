@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Explain, Outcome};
+use crate::archive::accept::AcceptError;
+use crate::archive::bundle::{BundleError, BundleFault};
 use crate::archive::consolidate::copy::CopyError;
 use crate::archive::consolidate::ledger::LedgerError;
 use crate::archive::consolidate::run::MAC_HINT;
-use crate::archive::accept::AcceptError;
-use crate::archive::bundle::{BundleError, BundleFault};
 use crate::archive::verify::public_keys::KeyListError;
 use crate::archive::verify::run::Unmatched;
 use crate::archive::verify::source::ListError;

@@ -48,6 +48,7 @@ pub(crate) async fn located(
 }
 
 /// What the organization has apart from its declared trail.
+#[derive(Debug)]
 pub(crate) struct Legacy {
     /// The organization.
     pub(crate) organization: Organization,

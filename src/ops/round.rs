@@ -13,8 +13,8 @@ use crate::archive::verify::finding::{Finding, FindingKind, Severity};
 use crate::archive::verify::run::Verification;
 use crate::aws::{At as _, WriteAuthority};
 use crate::checks::{self, Run, Verdict};
-use crate::report::contract::round::{self as contract, PartDocument};
 use crate::report::contract::Emitted;
+use crate::report::contract::round::{self as contract, PartDocument};
 use crate::report::verification;
 
 /// A part of a round.
@@ -131,14 +131,8 @@ pub async fn round(env: &Env, request: &Request) -> Result<Round, OpError> {
         };
         is_stopped |= ended.is_stopped;
         let Ended { outcome, summary, result, .. } = ended;
-        let part = PartResult {
-            part: *part,
-            outcome,
-            started_at,
-            ended_at: env.now(),
-            summary,
-            result,
-        };
+        let part =
+            PartResult { part: *part, outcome, started_at, ended_at: env.now(), summary, result };
         env.progress().part_ended(&part);
         parts.push(part);
     }
@@ -192,7 +186,8 @@ impl From<&PartValue> for PartDocument {
             PartValue::Consolidated(it) => {
                 Self::Consolidation(Box::new(Emitted::new(it.document())))
             }
-            PartValue::Verified(it) => Self::Verification(Box::new(Emitted::new(X
+            PartValue::Verified(it) => Self::Verification(Box::new(Emitted::new(it.document()))),
+            PartValue::Drift(it) => Self::Drift(Box::new(Emitted::new((&**it).into()))),
         }
     }
 }
@@ -375,9 +370,8 @@ fn broken(verification: &Verification) -> impl Iterator<Item = &Finding> {
 
 /// Whether all that is broken is missing files that the next consolidation may copy.
 fn are_all_still_to_copy(verification: &Verification, consolidation: &Consolidation) -> bool {
-    broken(verification).all(|finding| {
-        finding.kind.is_of_missing_file() && consolidation.may_still_copy(finding)
-    })
+    broken(verification)
+        .all(|finding| finding.kind.is_of_missing_file() && consolidation.may_still_copy(finding))
 }
 
 /// The missing files that another consolidation may copy.

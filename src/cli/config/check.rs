@@ -1,4 +1,4 @@
-use crate::cli::{OpError, Context, Outcome, Format, Output};
+use crate::cli::{Context, Format, OpError, Outcome, Output};
 use crate::config::{ConfigError, Severity};
 use crate::ops::config_findings;
 use crate::report::contract::{Emitted, config as contract};

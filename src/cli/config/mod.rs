@@ -6,7 +6,7 @@ mod roles;
 mod schema;
 mod show;
 
-use super::{OpError, Context, Outcome};
+use super::{Context, OpError, Outcome};
 
 /// Check, show and describe the configuration
 #[derive(Debug, clap::Args)]

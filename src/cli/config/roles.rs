@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::cli::{OpError, Context, Outcome, Format};
+use crate::cli::{Context, Format, OpError, Outcome};
 use crate::names::{AccountId, Arn};
 use crate::policy::PolicyDocument;
 use crate::resources::roles::{Role, RoleKind, roles};

@@ -1,4 +1,4 @@
-use crate::cli::{OpError, Context, Outcome};
+use crate::cli::{Context, OpError, Outcome};
 use crate::config::Config;
 
 /// Print the JSON Schema of the configuration

@@ -1,4 +1,4 @@
-use crate::cli::{OpError, Context, Outcome, Format};
+use crate::cli::{Context, Format, OpError, Outcome};
 use crate::report::contract::Emitted;
 use crate::report::contract::config::{Origin, Show};
 

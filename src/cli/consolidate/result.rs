@@ -1,6 +1,6 @@
 //! The result of a consolidation, as text.
 
-use indicatif::{BinaryBytes, HumanCount};
+use indicatif::HumanCount;
 
 use crate::archive::consolidate::run::EXAMPLES;
 use crate::cli::{Context, OpError, archived, estimate, sources};
@@ -33,7 +33,10 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
     for name in &consolidated.excluded {
         context.out.note(format_args!("excluded by the configuration: {}", plain(name)));
     }
-    if consolidated.sources.is_empty() && consolidated.missing.is_empty() && consolidated.excluded.is_empty() {
+    if consolidated.sources.is_empty()
+        && consolidated.missing.is_empty()
+        && consolidated.excluded.is_empty()
+    {
         context.out.note("no source is declared, and no trail but the organization's found");
     }
     let looked = !consolidated.sources.is_empty() && report.failures.is_empty() && !report.stopped;
@@ -69,10 +72,7 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
             counts.accepted,
             "in quarantine, and accepted: `orgtrail accept --list` shows who accepted them and why",
         ),
-        (
-            counts.conflicts,
-            "in conflict: their keys are taken by different content, left as it is",
-        ),
+        (counts.conflicts, "in conflict: their keys are taken by different content, left as it is"),
         (counts.failed, "not copied: run again"),
         (counts.left, left),
         (counts.archived, "archived: not copied before they are restored"),

@@ -46,8 +46,10 @@ pub(super) async fn play(
 
     let ran = ground.program.run(&["sources", "--exact", "--format", "json"]).await?;
     let found: u64 = sum(&ran, "/sources", "/contents/objects");
-    let held =
-        ran.ended(Outcome::Clean) && left > 0 && found == left as u64 && count(&ran) == members.len();
+    let held = ran.ended(Outcome::Clean)
+        && left > 0
+        && found == left as u64
+        && count(&ran) == members.len();
     let said = if held {
         format!("{} trails, {found} objects, from two Regions", members.len())
     } else {
@@ -130,7 +132,10 @@ async fn fill(ground: &Ground, aws: &Aws, account: &AccountId) -> Result<usize, 
         from: until - LOGGED,
         until,
     };
-    ground.sandbox.fill_legacy(&legacy).map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+    ground
+        .sandbox
+        .fill_legacy(&legacy)
+        .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
     Ok(ground.sandbox.keys_raw(bucket.as_str(), "").len())
 }
 

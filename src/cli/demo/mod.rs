@@ -15,7 +15,7 @@ mod trail;
 use story::{Broke, Kept, Story};
 
 use self::ground::Ground;
-use super::{OpError, Context, Outcome};
+use super::{Context, OpError, Outcome};
 
 /// Run a demonstration without an AWS account
 ///

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::super::{OpError, Context, Outcome, Format, Output};
+use super::super::{Context, Format, OpError, Outcome, Output};
 use super::Stop;
 
 /// Where to go from here.

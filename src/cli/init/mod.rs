@@ -6,7 +6,7 @@ mod recorded;
 use std::{io::Write, path::PathBuf};
 
 use super::output_path::check_writable;
-use super::{OpError, Context, Outcome, Explain};
+use super::{Context, Explain, OpError, Outcome};
 use crate::{
     config::{Environment, Loaded, Roles},
     local_file,

@@ -6,7 +6,7 @@ use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::cli::{Outcome, Explain};
+use crate::cli::{Explain, Outcome};
 
 /// What a sandbox answers to a tick.
 #[derive(Debug, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{config_of, past, process::Signals};
 use crate::{
-    cli::{OpError, Context, Outcome, output_path::replace},
+    cli::{Context, OpError, Outcome, output_path::replace},
     names::Region,
     sandbox::{DataError, DigestEncryption, Options, Pace, Sandbox},
 };

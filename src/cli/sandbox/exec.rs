@@ -11,7 +11,7 @@ use super::{
     process::{Signal, Signals, code_of, send},
     variables::{Variables, absolute},
 };
-use crate::cli::{OpError, Context, Outcome, demo::folder::Folder};
+use crate::cli::{Context, OpError, Outcome, demo::folder::Folder};
 
 /// Run a command against a sandbox, and nothing else
 ///

@@ -5,7 +5,7 @@ use super::{
     process::Signals,
     variables::Variables,
 };
-use crate::cli::{OpError, Context, Outcome, Format};
+use crate::cli::{Context, Format, OpError, Outcome};
 
 /// Run a sandbox until Ctrl-C or SIGTERM, or in the background
 ///

@@ -74,7 +74,10 @@ mod tests {
                 r#"{"document":"drift-report","version":99}"#,
                 "today.json is a report of version 99, expected ",
             ),
-            (r#"{"document":"plan","version":1}"#, "today.json is not a report of `orgtrail drift`"),
+            (
+                r#"{"document":"plan","version":1}"#,
+                "today.json is not a report of `orgtrail drift`",
+            ),
         ] {
             let error = read_baseline("today.json", text.as_bytes()).unwrap_err();
             assert!(error.to_string().starts_with(said), "{error}");

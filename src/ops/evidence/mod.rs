@@ -97,11 +97,7 @@ pub async fn evidence(env: &Env, request: &Request) -> Result<Packed, OpError> {
     env.unless_stopped(Box::pin(pack(request, env, bundle))).await?
 }
 
-async fn pack(
-    request: &Request,
-    env: &Env,
-    bundle: BundleWriter,
-) -> Result<Packed, OpError> {
+async fn pack(request: &Request, env: &Env, bundle: BundleWriter) -> Result<Packed, OpError> {
     let target = Target::open(request.target.as_deref(), &request.scope, env).await?;
     let now = target.now;
     let (source, prefix) = (Arc::clone(&target.source), target.prefix.clone());

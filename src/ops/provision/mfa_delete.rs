@@ -87,7 +87,9 @@ impl Target {
         let aws = env.aws_of_root(&self.region).await?;
         let caller = aws.caller();
         if caller.account != self.account || &*caller.arn.resource != "root" {
-            return Err(NotRoot { caller: caller.arn.clone(), account: self.account.clone() }.into());
+            return Err(
+                NotRoot { caller: caller.arn.clone(), account: self.account.clone() }.into()
+            );
         }
         let state = self.state(&aws).await?;
         Ok(Examined { target: self, aws, state })

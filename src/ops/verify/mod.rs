@@ -211,10 +211,7 @@ pub(super) async fn chosen(request: chains::Request, env: &Env) -> Result<Verifi
 }
 
 /// Verifies, and reports the progress.
-pub(super) async fn checked(
-    request: chains::Request,
-    env: &Env,
-) -> Result<Verification, OpError> {
+pub(super) async fn checked(request: chains::Request, env: &Env) -> Result<Verification, OpError> {
     let watched = Arc::new(Watched {
         phase: env.progress().phase("following chains", 0),
         logs: AtomicU64::new(0),
