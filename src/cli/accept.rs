@@ -166,3 +166,14 @@ fn table(records: &[AcceptanceRecord]) -> Table {
     }
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_says_something() {
+        assert!(reason(" ").is_err() && reason(&"a".repeat(2001)).is_err());
+        assert_eq!(reason(" ticket 4711 "), Ok("ticket 4711".to_owned()));
+    }
+}

@@ -8,9 +8,9 @@ use std::{
 use aws_smithy_async::time::TimeSource;
 use orgtrail::{
     aws::{At, Aws, ErrorKind, Pacing, Retries, Seen, Settings, Timeouts},
-    cli::{OpError, Outcome},
     config::Roles,
     names::AccountId,
+    ops::{OpError, Outcome},
 };
 
 use crate::loopback::{Answer, Asked, Loopback, answer, caller, refusal, session};

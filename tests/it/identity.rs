@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use orgtrail::cli::Explain as _;
+use orgtrail::ops::{Explain as _, Outcome};
 use orgtrail::names::AccountId;
 use orgtrail::org::{Identity, Needs};
 use serde_json::Value;
@@ -227,7 +227,7 @@ async fn a_caller_without_an_organization_is_told_so_and_no_role_is_tried() {
     let aws = aws.await.unwrap();
     for needs in [Needs::Management, Needs::Member] {
         let error = Identity::validate(&aws, &parse(MINIMAL), needs).await.unwrap_err();
-        assert_eq!(error.exit(), orgtrail::cli::Exit::Usage);
+        assert_eq!(error.outcome(), Outcome::Usage);
         let said = error.to_string();
         assert!(said.starts_with("signed in as 555555555555"), "{said}");
         assert!(said.contains("in no organization; the configuration says 111111111111"), "{said}");
@@ -244,7 +244,7 @@ async fn an_organization_that_may_not_be_read_is_incomplete_and_never_absent() {
     let own = MINIMAL.replace("111111111111", "555555555555");
     for config in [MINIMAL, &own] {
         let error = Identity::validate(&aws, &parse(config), Needs::Management).await.unwrap_err();
-        assert_eq!(error.exit(), orgtrail::cli::Exit::Incomplete, "{error}");
+        assert_eq!(error.outcome(), Outcome::Incomplete, "{error}");
     }
     let id: AccountId = "555555555555".parse().unwrap();
     assert_eq!(aws.caller().account, id);
