@@ -319,3 +319,45 @@ impl Candidate {
         self.source.clients(&self.aws)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::Connection;
+    use crate::stop::Stop;
+
+    #[test]
+    fn a_trail_is_deletable_if_every_condition_is_met() {
+        let condition = |name, standing| Condition { name, standing, reason: String::new() };
+        let mut examined = Examined {
+            conditions: vec![
+                condition(retire::DELIVERED, Standing::Holds),
+                condition(retire::CONSOLIDATED, Standing::Not),
+                condition(retire::COUNTED, Standing::Unseen),
+            ],
+            lanes: Vec::new(),
+            stored: None,
+        };
+        let (stopper, stop) = Stop::by_hand();
+        let env = Env::new(Connection::default(), || Timestamp::UNIX_EPOCH).with_stop(stop);
+        assert!(!examined.is_deletable());
+        assert_eq!(examined.outcome(&env, false), Outcome::Refused);
+
+        let update = |standing| Contents {
+            consolidated: condition(retire::CONSOLIDATED, Standing::Holds),
+            counted: condition(retire::COUNTED, standing),
+            stored: Some(Holdings::default()),
+        };
+        examined.update(update(Standing::Unseen));
+        assert!(!examined.is_deletable());
+        assert_eq!(examined.outcome(&env, false), Outcome::Incomplete);
+        examined.update(update(Standing::Holds));
+        assert!(examined.is_deletable() && examined.stored().is_some());
+        assert_eq!(examined.conditions.len(), 3);
+        assert_eq!(examined.outcome(&env, false), Outcome::Clean);
+        // It could be deleted, and a stop left it.
+        stopper.request();
+        assert_eq!(examined.outcome(&env, false), Outcome::Incomplete);
+        assert_eq!(examined.outcome(&env, true), Outcome::Clean);
+    }
+}
