@@ -59,3 +59,32 @@ impl Covered {
         Report::new(&self.coverage, self.at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::CoveredAccount;
+
+    #[test]
+    fn what_is_uncovered_weighs_more_than_what_is_unknown() {
+        let covered = || Cell::Covered { newest_log: None, newest_digest: None };
+        let unknown = || Cell::Unknown { reason: String::new() };
+        let uncovered = || Cell::Uncovered { found: String::new() };
+        let outcome = |cells, is_stopped| {
+            let account = CoveredAccount {
+                account: "111111111111".parse().unwrap(),
+                name: String::new(),
+                unit_path: String::new(),
+                cells,
+            };
+            let coverage = Coverage { regions: Vec::new(), accounts: vec![account] };
+            Covered { coverage, at: Timestamp::UNIX_EPOCH, is_stopped }.outcome()
+        };
+        assert_eq!(outcome(vec![covered(), Cell::NotEnabled], false), Outcome::Clean);
+        assert_eq!(outcome(vec![covered(), unknown()], false), Outcome::Incomplete);
+        assert_eq!(outcome(vec![covered()], true), Outcome::Incomplete);
+        assert_eq!(outcome(vec![unknown(), uncovered()], true), Outcome::Drift);
+        let stale = Cell::Stale { newest_log: None, newest_digest: None };
+        assert_eq!(outcome(vec![stale], false), Outcome::Drift);
+    }
+}

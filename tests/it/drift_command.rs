@@ -45,7 +45,7 @@ fn broken(report: &str) -> Vec<String> {
         .collect()
 }
 
-async fn stop_rotation(stage: &Stage) {
+pub(crate) async fn stop_rotation(stage: &Stage) {
     let archive = stage.archive();
     let alias = stage.desired.config.key.alias.to_string();
     let key = archive.kms().describe_key().key_id(alias).send().await.unwrap();

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use orgtrail::ops::{Explain as _, Outcome};
 use orgtrail::names::AccountId;
+use orgtrail::ops::{Explain as _, Outcome};
 use orgtrail::org::{Identity, Needs};
 use serde_json::Value;
 

@@ -110,3 +110,46 @@ impl Deleted {
         DestroyReport::new(&self.plan, &self.steps, &self.kept)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::plan::Action;
+
+    fn deleted(steps: Vec<StepOutcome>) -> Deleted {
+        let step = |outcome| StepResult { id: "trail".into(), action: Action::Delete, outcome };
+        Deleted {
+            plan: Plan::new(Vec::new(), BTreeMap::new()),
+            kept: Vec::new(),
+            steps: steps.into_iter().map(step).collect(),
+            pending: 0,
+            stopped_by: None,
+        }
+    }
+
+    #[test]
+    fn the_outcome_of_a_deletion_is_what_failed_is_pending_or_unreadable() {
+        let failed = StepOutcome::Failed { error: String::new(), hint: None };
+        let refused = StepOutcome::Refused { error: String::new(), hint: None };
+        let kept = |unreadable| Remains {
+            id: "topic".into(),
+            name: String::new(),
+            why: String::new(),
+            unreadable,
+            usd_a_month: None,
+            cost: String::new(),
+        };
+        let of = |deleted: Deleted| deleted.outcome();
+        assert_eq!(of(deleted(vec![StepOutcome::Done])), Outcome::Clean);
+        assert_eq!(of(deleted(vec![StepOutcome::Done, failed])), Outcome::Incomplete);
+        assert_eq!(of(deleted(vec![refused, StepOutcome::NotBegun])), Outcome::Refused);
+        let none = || deleted(Vec::new());
+        assert_eq!(of(Deleted { pending: 1, ..none() }), Outcome::ChangesPending);
+        assert_eq!(of(Deleted { kept: vec![kept(false)], ..none() }), Outcome::Clean);
+        let unreadable = Deleted { kept: vec![kept(true)], pending: 1, ..none() };
+        assert_eq!(of(unreadable), Outcome::Incomplete);
+        assert_eq!(of(Deleted { stopped_by: Some("SIGTERM"), ..none() }), Outcome::Incomplete);
+    }
+}

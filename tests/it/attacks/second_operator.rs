@@ -11,6 +11,7 @@ use orgtrail::plan::apply::{Outcome, apply};
 use orgtrail::plan::plan;
 
 use crate::apply_command::{command, run};
+use crate::drift_command::stop_rotation;
 use crate::retire_command;
 use crate::rounds::{Ground, LEGACY, code, home, member, said};
 use crate::stage::{MINIMAL, Stage, Writing as _};
@@ -116,6 +117,26 @@ async fn an_answer_is_carried_out_where_nothing_changed_and_a_changed_tag_is_nam
     assert!(said.contains("archive-bucket/tags changed while the prompt waited"), "{said}");
     let (code, said) = answered_after(&stage, &config, &["apply"], async {}).await;
     assert_eq!(code, Some(0), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fix_of_one_check_is_refused_if_anything_changed_while_the_prompt_waits() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    stop_rotation(&stage).await;
+    let arguments = ["drift", "--check", "key-rotation", "--fix"];
+    let raised = Box::pin(raise_retention(&stage));
+    let (code, said) = answered_after(&stage, MINIMAL, &arguments, raised).await;
+    assert_eq!(code, Some(12), "{said}");
+    assert!(said.contains("archive-bucket/object-lock changed while the prompt waited"), "{said}");
+    let rotates = async || stage.plan().await.step("kms-key/rotation").unwrap().changes.is_empty();
+    assert!(!rotates().await);
+
+    // A plan that is limited to one check is compared with one that is limited alike.
+    let (code, said) = answered_after(&stage, MINIMAL, &arguments, async {}).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(rotates().await);
+    assert_retention_is_raised(&stage).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,265 @@
+//! What duplicate trails and the archive cost per month.
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::legacy::{self, Legacy, located};
+use super::sources::unreadable_regions;
+use super::{Env, OpError, Outcome, archive};
+use crate::archive::consolidate::census::{self, Counting};
+use crate::archive::consolidate::discover::{self, Found, Selected};
+use crate::archive::consolidate::run::Archive;
+use crate::archive::consolidate::source::Source;
+use crate::archive::inventory;
+use crate::archive::units::day_folder;
+use crate::aws::{At as _, Aws, AwsError};
+use crate::config::Config;
+use crate::cost::Usd;
+use crate::cost::duplicates::{Duplicate, duplicate};
+use crate::cost::prices::{self, KMS_KEY_MONTH, PriceList};
+use crate::cost::storage::{ClassCost, Holdings, holdings};
+use crate::names::prefix_folder;
+use crate::report::contract;
+use crate::report::contract::sources::MissingSource;
+
+/// Sources and prefixes that are inspected at once.
+const AT_ONCE: usize = 8;
+/// Days of a prefix that are listed if not all are.
+const SAMPLED_DAYS: usize = 6;
+
+/// The costs per month, as far as they are known.
+#[derive(Debug)]
+pub struct Costs {
+    /// The prices of the estimates.
+    pub prices: PriceList,
+    /// Whether the organization trail records the first, free copy; `None` if that is
+    /// unreadable.
+    pub organization_trail_logging: Option<bool>,
+    /// The copies of events that other trails record.
+    pub duplicates: Vec<Duplicate>,
+    /// Sources whose buckets were deleted.
+    pub missing: Vec<MissingSource>,
+    /// Sources that the configuration excludes; not inspected.
+    pub excluded: Vec<Source>,
+    /// The objects of the archive.
+    pub storage: Vec<ClassCost>,
+    /// How the objects were counted.
+    pub counting: Counting,
+    /// The price of the KMS key.
+    pub kms_key: Usd,
+    /// The price of the duplicates.
+    pub duplicates_sum: Usd,
+    /// The price of the archive's storage.
+    pub storage_sum: Usd,
+    /// The legacy trails, and the accounts and Regions that were unreadable.
+    pub found: Found,
+    /// Other reads that failed.
+    pub failures: Vec<FailedRead>,
+    is_stopped: bool,
+}
+
+/// A read that failed.
+#[derive(Debug)]
+pub struct FailedRead {
+    /// What failed, and why.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl From<&AwsError> for FailedRead {
+    fn from(error: &AwsError) -> Self {
+        Self { reason: error.in_full(), hint: error.hint() }
+    }
+}
+
+/// Estimates the costs; counts every object of the archive if `counting` is exact. Changes
+/// nothing.
+///
+/// # Errors
+/// Not signed in, or the organization is unreadable.
+pub async fn costs(env: &Env, counting: Counting) -> Result<Costs, OpError> {
+    let config = env.config()?;
+    let aws = env.aws().await?;
+    let Legacy { organization, found, .. } = legacy::find(env, &aws).await?;
+    let archive = archive::archive(config, &organization.id, &aws);
+    let mut failures = Vec::new();
+    let organization_trail_logging =
+        known(organization_trail_logging(&aws, config).await, &mut failures);
+    let Selected { sources, excluded } = discover::selected(&found.trails, config);
+    let located = located(&aws, config, Some(&organization), sources).await;
+    for (source, why) in located.unreadable {
+        let reason = format!("{}: {}", source.name(), why.reason);
+        failures.push(FailedRead { reason, hint: why.hint });
+    }
+    let duplicates = duplicates(&aws, &archive, located.readable, &mut failures).await;
+    let stored = known(count(&archive, counting).await, &mut failures).unwrap_or_default();
+    Ok(Costs {
+        prices: prices::LIST,
+        organization_trail_logging,
+        duplicates_sum: duplicates.iter().map(|one| one.usd_a_month).sum(),
+        duplicates,
+        missing: located.missing.into_iter().map(MissingSource::from).collect(),
+        excluded,
+        storage: stored.costs(),
+        counting,
+        kms_key: Usd(KMS_KEY_MONTH),
+        storage_sum: stored.usd_a_month(),
+        found,
+        failures,
+        is_stopped: env.stop().is_requested(),
+    })
+}
+
+impl Costs {
+    /// The price of all.
+    #[must_use]
+    pub fn sum(&self) -> Usd {
+        self.duplicates_sum + self.storage_sum + self.kms_key
+    }
+
+    /// Whether everything was readable.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let is_complete =
+            self.found.unread.is_empty() && self.failures.is_empty() && !self.is_stopped;
+        if is_complete { Outcome::Clean } else { Outcome::Incomplete }
+    }
+
+    /// The report.
+    #[must_use]
+    pub fn document(&self) -> contract::cost::Report {
+        let failure = |it: &FailedRead| contract::cost::FailedRead {
+            reason: it.reason.clone(),
+            hint: it.hint.clone(),
+        };
+        contract::cost::Report {
+            prices: contract::prices::PriceList::current(),
+            organization_trail_logging: self.organization_trail_logging,
+            duplicates: self.duplicates.iter().map(contract::cost::Duplicate::from).collect(),
+            missing_sources: self.missing.clone(),
+            excluded_sources: self.excluded.iter().map(contract::sources::Source::from).collect(),
+            storage: self.storage.iter().map(contract::cost::StoredObjects::from).collect(),
+            storage_counting: self.counting.into(),
+            kms_key_usd_per_month: self.kms_key.0,
+            duplicates_usd_per_month: self.duplicates_sum.0,
+            storage_usd_per_month: self.storage_sum.0,
+            total_usd_per_month: self.sum().0,
+            unreadable_regions: unreadable_regions(&self.found.unread),
+            failures: self.failures.iter().map(failure).collect(),
+        }
+    }
+}
+
+fn known<T>(read: Result<T, AwsError>, failures: &mut Vec<FailedRead>) -> Option<T> {
+    read.map_err(|error| failures.push((&error).into())).ok()
+}
+
+/// Whether the organization trail records: then the copies of all others are
+/// further ones.
+async fn organization_trail_logging(aws: &Aws, config: &Config) -> Result<bool, AwsError> {
+    let declared = &config.organization;
+    let clients = aws.clients(&declared.management_account, &declared.home_region);
+    let status = clients.cloudtrail().get_trail_status().name(config.trail.name.as_str());
+    match status.send().await.at(&clients, "cloudtrail:GetTrailStatus") {
+        Ok(status) => Ok(status.is_logging() == Some(true)),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn duplicates(
+    aws: &Aws,
+    archive: &Archive,
+    sources: Vec<Source>,
+    failures: &mut Vec<FailedRead>,
+) -> Vec<Duplicate> {
+    let today = aws.now().to_zoned(TimeZone::UTC).date();
+    let mut read: Vec<(Source, Result<Duplicate, AwsError>)> = stream::iter(sources)
+        .map(|source| async move {
+            let found = sampled(aws, archive, &source, today).await;
+            (source, found)
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    read.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut duplicates = Vec::new();
+    for (source, found) in read {
+        match found {
+            Ok(found) => duplicates.push(found),
+            Err(error) => failures.push(FailedRead {
+                reason: format!("{}: {}", source.name(), error.in_full()),
+                hint: error.hint(),
+            }),
+        }
+    }
+    duplicates
+}
+
+async fn sampled(
+    aws: &Aws,
+    archive: &Archive,
+    source: &Source,
+    today: Date,
+) -> Result<Duplicate, AwsError> {
+    let clients = source.clients(aws);
+    let mut lanes = source.lanes(&clients).await?.lanes;
+    // What the archive itself has is the organization trail's.
+    lanes.retain(|lane| !archive.has(lane));
+    duplicate(&clients, source, lanes, today).await
+}
+
+/// The archive's objects by storage class.
+async fn count(archive: &Archive, counting: Counting) -> Result<Holdings, AwsError> {
+    let (clients, bucket) = (&archive.target.clients, &archive.target.bucket);
+    let prefix = archive.prefix.as_deref();
+    if counting == Counting::Exact {
+        let folder = prefix_folder(prefix);
+        return holdings(clients, bucket, &folder).await;
+    }
+    let lanes = inventory::lanes(clients, bucket, prefix).await?.lanes;
+    let counted: Vec<Holdings> = stream::iter(lanes)
+        .map(|lane| async move {
+            let days = census::days(clients, bucket, &lane.prefix()).await?;
+            let sample = spread(&days);
+            let mut held = Holdings::default();
+            for day in &sample {
+                let prefix = format!("{}{}", lane.prefix(), day_folder(*day));
+                held += holdings(clients, bucket, &prefix).await?;
+            }
+            Ok::<_, AwsError>(held.scaled(days.len() as u64, sample.len() as u64))
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+    let mut all = Holdings::default();
+    for held in counted {
+        all += held;
+    }
+    Ok(all)
+}
+
+/// Some of the days, evenly spread over all.
+fn spread(days: &[Date]) -> Vec<Date> {
+    let some = SAMPLED_DAYS.min(days.len());
+    (0..some).filter_map(|at| days.get(at * days.len() / some)).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_sample_is_spread_over_all_days() {
+        let days: Vec<Date> = (1..=30).map(|day| date(2026, 1, day)).collect();
+        let sample = spread(&days);
+        assert_eq!(sample.len(), SAMPLED_DAYS);
+        assert_eq!((sample[0].day(), sample[5].day()), (1, 26));
+        assert_eq!(spread(&days[..2]), days[..2]);
+        assert_eq!(spread(&[]), []);
+    }
+}
