@@ -397,7 +397,7 @@ async fn what_was_found_stands_where_the_second_look_is_ended() {
     let round: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     let verified = &round["parts"][1];
     assert!(verified["report"].to_string().contains(&there), "{verified:#}");
-    assert!(verified["summary"].as_str().unwrap().contains("may not have been brought yet"));
+    assert!(verified["summary"].as_str().unwrap().contains("may not have been copied yet"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
