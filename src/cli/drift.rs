@@ -78,7 +78,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let checking = Box::pin(drift::check(&env, request));
     let drift = if fix {
         let drift = env.unless_stopped(checking).await??;
-        fixed(drift, confirmations, context).await?
+        Box::pin(fixed(drift, confirmations, context)).await?
     } else {
         checking.await?
     };

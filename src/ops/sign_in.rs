@@ -78,9 +78,9 @@ impl Env {
         let settings = Settings {
             home_region,
             roles,
+            allow_plain_http,
             pacing,
             propagation,
-            allow_plain_http,
             ..Settings::default()
         };
         let aws = Aws::connect(settings).await.map_err(NotSignedIn)?;

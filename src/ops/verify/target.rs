@@ -216,7 +216,7 @@ impl Target {
                 .filter(|(config, owner)| {
                     config.organization.management_account == owner.management
                 })
-                .map(|(config, owner)| declared_trail(&config, owner)),
+                .map(|(config, owner)| declared_trail(config, owner)),
             org_owner: owner,
             keys: key_ring(given, saved, &aws),
             prefix,
