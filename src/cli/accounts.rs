@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::{Context, Format, OpError, Outcome};
-use crate::{
-    aws::ErrorKind,
-    org::{Entry, Organization, Surveyed, survey},
-    report::contract::accounts::{Report, Summary},
-    report::drift::plain,
-};
+use crate::aws::ErrorKind;
+use crate::ops::accounts::accounts;
+use crate::org::{Entry, Surveyed};
+use crate::report::drift::plain;
 
 /// List the organization's accounts, and whether their role can be assumed
 ///
@@ -27,34 +25,25 @@ Exit code 14 if the role of an account could not be assumed.")]
 pub(super) struct Args {}
 
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let config = context.config()?;
-    let aws = context.env()?.aws_to_plan().await?;
-    let declared = &config.organization;
-    let management = aws.clients(&declared.management_account, aws.home_region());
-    let organization = Organization::read(&management).await?;
-    let bar = context.out.progress("entering accounts", organization.accounts.len());
-    let accounts = survey(&aws, &organization, declared, |_| bar.inc(1)).await;
-    bar.finish_and_clear();
-    let summary = Summary::of(&accounts);
-    let complete = summary.failed == 0 && !context.stop.is_requested();
-    let exit = if complete { Outcome::Clean } else { Outcome::Incomplete };
+    let list = accounts(&context.env()?).await?;
     match context.format {
-        Format::Json => context.document(Report::new(&organization, &accounts))?,
+        Format::Json => context.document(list.document())?,
         Format::Text => {
             context.head()?;
-            context.out.data(table(&accounts).trim_fmt())?;
+            context.out.data(table(&list.accounts).trim_fmt())?;
+            let summary = list.summary();
             context.out.note(format_args!(
                 "{} accounts in {}: {} entered, {} failed, {} left out",
                 summary.accounts,
-                organization.id,
+                list.organization(),
                 summary.granted,
                 summary.failed,
                 summary.excluded
             ));
-            tell_failures(context, &accounts);
+            tell_failures(context, &list.accounts);
         }
     }
-    Ok(exit)
+    Ok(list.outcome())
 }
 
 fn table(accounts: &[Surveyed]) -> Table {

@@ -6,6 +6,7 @@
 //! what it found, the second continues from that once the caller has confirmed it.
 
 pub mod accept;
+pub mod accounts;
 mod adopted;
 pub(crate) mod archive;
 pub mod consolidate;
