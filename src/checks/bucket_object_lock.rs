@@ -1,6 +1,6 @@
 use super::judge::{not_declared, of_bucket, of_seen, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
-use crate::resources::archive_bucket::ObjectLock;
+use crate::resources::bucket::ObjectLock;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-object-lock",

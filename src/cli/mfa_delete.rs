@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     let Command::Enable(args) = args.command;
     let config = context.config()?;
     let (account, bucket, region) = target(&config)?;
-    let runbook = crate::resources::archive_bucket::runbook(account, bucket, region);
+    let runbook = crate::resources::bucket::runbook(account, bucket, region);
     let aws = context.aws_of_root(&config, region).await?;
     let caller = aws.caller();
     if caller.account != *account || &*caller.arn.resource != "root" {

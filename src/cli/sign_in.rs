@@ -16,7 +16,7 @@ use crate::{
     names::{AccountId, BucketName, Region},
     org::{Identity, Needs, enter_archive},
     report::contract::{self, Document, Emitted, EnvironmentOverride},
-    resources::archive_bucket::{ArchiveBucket, elsewhere},
+    resources::bucket::{ArchiveBucket, elsewhere},
 };
 
 /// A clock that differs more from AWS's is worth a warning.

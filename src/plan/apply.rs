@@ -11,7 +11,7 @@ use tracing::Instrument;
 use super::{Action, Confirmation, Plan, ResourceId, Step, plan};
 use crate::aws::{Aws, WriteAuthority};
 use crate::resources::catalogue::CATALOGUE;
-use crate::resources::{Desired, Hands, Observed, StepError, observe};
+use crate::resources::{ApplyContext, Desired, Observed, StepError, observe};
 use crate::stop::{GRACE, Stop};
 use crate::words::in_one_line;
 
@@ -150,7 +150,7 @@ pub async fn apply_until(
 ) -> Result<Vec<StepResult>, ApplyRefused> {
     plan.check_permitted(confirmed)?;
     let authority = WriteAuthority::granted();
-    let hands = Hands::new(&authority, aws, desired, observed);
+    let context = ApplyContext::new(&authority, aws, desired, observed);
 
     let mut open: Vec<&Step> = plan.steps.iter().filter(|step| step.action.writes()).collect();
     let mut failed: BTreeSet<&str> = BTreeSet::new();
@@ -182,7 +182,7 @@ pub async fn apply_until(
                 return true;
             }
             begun.push(step);
-            running.push(run(step, hands.for_step(builds_on(step, plan, &created))));
+            running.push(run(step, context.for_step(builds_on(step, plan, &created))));
             false
         });
         let next = tokio::select! {
@@ -220,7 +220,7 @@ fn builds_on(step: &Step, plan: &Plan, created: &BTreeSet<&str>) -> bool {
     })
 }
 
-async fn run<'p>(step: &'p Step, hands: Hands<'_>) -> (&'p Step, StepResult) {
+async fn run<'p>(step: &'p Step, context: ApplyContext<'_>) -> (&'p Step, StepResult) {
     let span = tracing::info_span!("step", resource = %step.id, action = step.action.as_str());
     let outcome = async {
         let Some(entry) = CATALOGUE.iter().find(|entry| entry.id == step.id) else {
@@ -229,14 +229,14 @@ async fn run<'p>(step: &'p Step, hands: Hands<'_>) -> (&'p Step, StepResult) {
         // INVARIANT: a step can be done again from its start, except for calls that
         // it waits for by itself, such as those after the creation of a key.
         let is_checked = AtomicBool::new(false);
-        hands
-            .patiently_step(|| async {
+        context
+            .retry_step(|| async {
                 // INVARIANT: before the first write, since the step's own writes change it.
                 if !is_checked.load(Ordering::Relaxed) {
-                    hands.check_unchanged(entry).await?;
+                    context.check_unchanged(entry).await?;
                     is_checked.store(true, Ordering::Relaxed);
                 }
-                (entry.apply)(&hands).await
+                (entry.apply)(&context).await
             })
             .await
     }

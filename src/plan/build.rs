@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{Action, Change, Plan, Step, fingerprint};
 use crate::aws::{AwsError, Seen};
-use crate::resources::catalogue::{CATALOGUE, Entry, Sight};
-use crate::resources::{self, Desired, Observed, scps};
+use crate::resources::catalogue::{CATALOGUE, Entry, ObservedJson};
+use crate::resources::{self, Desired, Observed, service_control_policies};
 use crate::words::in_one_line;
 
 /// The plan from what is observed to what is declared. Pure.
@@ -13,10 +13,10 @@ use crate::words::in_one_line;
 pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     let mut digests = BTreeMap::from([("config".to_owned(), config_digest(desired))]);
     let mut steps: Vec<Step> = Vec::new();
-    for entry in CATALOGUE.iter().filter(|entry| (entry.wanted)(desired)) {
-        let (digest, unreadable) = match (entry.seen)(observed) {
-            Sight::Clear(value) => (fingerprint(&value), None),
-            Sight::Unreadable(error) => {
+    for entry in CATALOGUE.iter().filter(|entry| (entry.is_enabled)(desired)) {
+        let (digest, unreadable) = match (entry.observed_json)(observed) {
+            ObservedJson::Known(value) => (fingerprint(&value), None),
+            ObservedJson::Unreadable(error) => {
                 (fingerprint(&json!({ "unreadable": error.kind().as_str() })), Some(error))
             }
         };
@@ -47,17 +47,17 @@ fn step(
     unreadable: Option<&AwsError>,
     earlier: &[Step],
 ) -> Step {
-    let place = (entry.place)(desired);
+    let location = (entry.location)(desired);
     let mut change = match (unreadable, (entry.diff)(desired, observed)) {
         (Some(error), _) => could_not_read(error),
         (None, Some(change)) => change,
         // INVARIANT: a comparison is refused only for what is unreadable.
         (None, None) => Change::blocked("it could not be read", "run it again"),
     };
-    change = scps::bound(entry, &place, desired, observed, change);
+    change = service_control_policies::refuse_denied(entry, &location, desired, observed, change);
     let depends_on: Vec<_> = earlier
         .iter()
-        .filter(|step| entry.after.contains(&step.id.as_ref()))
+        .filter(|step| entry.depends_on.contains(&step.id.as_ref()))
         .map(|step| step.id.clone())
         .collect();
     if change.action.writes() {
@@ -74,8 +74,8 @@ fn step(
     }
     Step {
         id: entry.id.into(),
-        account: place.account,
-        region: place.region,
+        account: location.account,
+        region: location.region,
         action: change.action,
         changes: change.fields,
         why: change.why,

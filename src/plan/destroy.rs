@@ -10,7 +10,7 @@ use crate::aws::{
 use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult};
 use crate::resources::catalogue::CATALOGUE;
-use crate::resources::{Desired, Observed, StepError, changed, reread};
+use crate::resources::{Desired, Observed, StepError, ensure_unchanged, reread};
 use crate::stop::{GRACE, Stop};
 use crate::words::in_one_line;
 
@@ -322,7 +322,7 @@ async fn check_unchanged(
     id: &str,
 ) -> Result<(), StepError> {
     let Some(entry) = CATALOGUE.iter().find(|entry| entry.id == id) else { return Ok(()) };
-    let now = reread(aws, desired, observed, id).await;
+    let now = reread(aws, desired, observed, entry).await;
     let is_gone = match id {
         "trail" => now.trails.present().is_some_and(|trails| trails.own.is_none()),
         "guardrail" => now.guardrail.present().is_some_and(|found| found.id.is_none()),
@@ -332,7 +332,7 @@ async fn check_unchanged(
         }
         _ => false,
     };
-    if is_gone { Ok(()) } else { changed(entry, observed, &now) }
+    if is_gone { Ok(()) } else { ensure_unchanged(entry, observed, &now) }
 }
 
 async fn take_away(

@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, MfaDelete, VersioningConfigurati
 
 use crate::aws::{At, AwsError, Clients, Seen, WriteAuthority, WriteClients};
 use crate::names::BucketName;
-use crate::resources::archive_bucket::{Lifecycle, Versioning};
+use crate::resources::bucket::{Lifecycle, Versioning};
 
 /// MFA delete that could not be switched on.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum MfaDeleteError {
 /// # Errors
 /// Its versioning or its lifecycle rules could not be read.
 pub async fn state(clients: &Clients, bucket: &BucketName) -> Result<String, AwsError> {
-    let versioning = match Versioning::observe(clients, bucket).await {
+    let versioning = match Versioning::read(clients, bucket).await {
         Seen::Present(found) => match (found.mfa_delete, found.enabled, found.suspended) {
             (true, ..) => "which has MFA delete",
             (_, true, _) => "which is versioned",
@@ -32,7 +32,7 @@ pub async fn state(clients: &Clients, bucket: &BucketName) -> Result<String, Aws
         Seen::Absent => "which is not versioned",
         Seen::Unreadable(error) => return Err(error),
     };
-    let rules = match Lifecycle::observe(clients, bucket).await {
+    let rules = match Lifecycle::read(clients, bucket).await {
         Seen::Present(found) => found.rules.into_keys().collect(),
         Seen::Absent => Vec::new(),
         Seen::Unreadable(error) => return Err(error),
@@ -53,7 +53,7 @@ pub async fn enable(
 ) -> Result<(), MfaDeleteError> {
     let writer = WriteClients::new(clients, &WriteAuthority::granted());
     put(&writer, bucket, serial, code).await.map_err(MfaDeleteError::Refused)?;
-    match Versioning::observe(clients, bucket).await {
+    match Versioning::read(clients, bucket).await {
         Seen::Present(found) if found.enabled && found.mfa_delete => Ok(()),
         Seen::Unreadable(error) => Err(MfaDeleteError::Refused(error)),
         _ => Err(MfaDeleteError::NotShown(bucket.to_string())),

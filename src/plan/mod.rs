@@ -9,10 +9,10 @@ mod build;
 pub mod destroy;
 mod fingerprint;
 #[cfg(test)]
-mod laws;
-#[cfg(test)]
 mod live_changes;
 pub mod mfa_delete;
+#[cfg(test)]
+mod properties;
 mod render;
 pub mod retire;
 mod step;

@@ -1,4 +1,4 @@
-use super::{OrganizationFacts, Place};
+use super::{Location, OrganizationFacts};
 use crate::config::Config;
 use crate::names::{AccountId, Arn, BucketName, OrgId, Partition, Region, prefix_folder};
 use crate::policy::Foreign;
@@ -140,18 +140,18 @@ impl Desired {
         ]
     }
 
-    pub(crate) fn in_management(&self) -> Place {
-        Place { account: self.management().clone(), region: None }
+    pub(crate) fn management_location(&self) -> Location {
+        Location { account: self.management().clone(), region: None }
     }
 
-    pub(crate) fn in_home_region(&self) -> Place {
+    pub(crate) fn home_location(&self) -> Location {
         let region = Some(self.config.organization.home_region.clone());
-        Place { account: self.management().clone(), region }
+        Location { account: self.management().clone(), region }
     }
 
-    pub(crate) fn in_archive(&self) -> Place {
+    pub(crate) fn archive_location(&self) -> Location {
         let region = Some(self.config.archive.region.clone());
-        Place { account: self.archive().clone(), region }
+        Location { account: self.archive().clone(), region }
     }
 
     pub(crate) fn home_region(&self) -> &Region {

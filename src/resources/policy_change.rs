@@ -22,7 +22,7 @@ pub(super) fn policy_change(found: Option<&PolicyDocument>, declared: &WantedPol
     let merged = merge(found, declared.document, foreign);
     let notes: Vec<String> =
         merged.foreign.iter().map(|statement| note(statement, foreign)).collect();
-    if let Some(refused) = super::reach::service_denied(&merged.document, declared) {
+    if let Some(refused) = super::service_access::service_denied(&merged.document, declared) {
         return refused.with_notes(notes);
     }
     if merged.unchanged {

@@ -1,11 +1,11 @@
 use serde::Serialize;
 
-use super::policy_change::{WantedPolicy, policy_change};
-use super::{Hands, StepError};
 use crate::aws::{At, AwsError, Clients, ErrorKind, Seen, WriteClients};
 use crate::names::RoleName;
 use crate::policy::{Foreign, PolicyDocument, PolicyKind, merge};
 use crate::resources::change::{Action, Change, Irreversible, within};
+use crate::resources::policy_change::{WantedPolicy, policy_change};
+use crate::resources::{ApplyContext, StepError};
 
 /// A role that a service of AWS takes on, with the one policy that orgtrail writes
 /// into it.
@@ -39,11 +39,14 @@ pub(super) const ACTIONS: &[&str] = &[
 ];
 
 impl ServiceRole {
-    pub(super) async fn observe(clients: &Clients, name: &RoleName, policy: &str) -> Seen<Self> {
-        Seen::from_result(Self::read(clients, name.as_str(), policy).await, AwsError::is_not_found)
+    pub(super) async fn read(clients: &Clients, name: &RoleName, policy: &str) -> Seen<Self> {
+        Seen::from_result(
+            Self::try_read(clients, name.as_str(), policy).await,
+            AwsError::is_not_found,
+        )
     }
 
-    async fn read(clients: &Clients, name: &str, policy: &str) -> Result<Self, AwsError> {
+    async fn try_read(clients: &Clients, name: &str, policy: &str) -> Result<Self, AwsError> {
         let parse = |action: &str, text: &str| {
             PolicyDocument::from_percent_encoded(text)
                 .map_err(|_| clients.malformed(action, "a policy that is no policy document"))
@@ -103,13 +106,13 @@ impl ServiceRole {
     }
 
     pub(super) async fn put(
-        hands: &Hands<'_>,
+        context: &ApplyContext<'_>,
         clients: &WriteClients,
         found: Option<&Self>,
         declared: &Declared<'_>,
     ) -> Result<(), StepError> {
         let name = declared.name.as_str();
-        let foreign = hands.desired.foreign;
+        let foreign = context.desired.foreign;
         let trust = merge(found.map(|found| &found.trust), &declared.trust, foreign);
         if found.is_none() {
             let made = clients
@@ -123,7 +126,7 @@ impl ServiceRole {
                 .at(clients, "iam:CreateRole");
             match made {
                 Err(error) if error.kind() != ErrorKind::Conflict => return Err(error.into()),
-                _ => hands.note_created(),
+                _ => context.mark_created(),
             }
         } else if !trust.unchanged {
             clients
@@ -137,8 +140,8 @@ impl ServiceRole {
         }
         let inline = found.and_then(|found| found.permissions.as_ref());
         let inline = merge(inline, &declared.permissions, foreign).document.to_json();
-        hands
-            .patiently(|| async {
+        context
+            .retry(|| async {
                 clients
                     .iam()
                     .put_role_policy()

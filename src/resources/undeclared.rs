@@ -6,11 +6,11 @@
 
 use serde::Serialize;
 
-use super::{Desired, Observed};
 use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{AwsError, Seen};
 use crate::config::MfaDelete;
 use crate::resources::change::ResourceId;
+use crate::resources::{Desired, Observed};
 
 /// Something that is live and not declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -143,7 +143,7 @@ fn of_vault(desired: &Desired, observed: &Observed) -> Vec<Undeclared> {
     let mut found = Vec::new();
     let lock = vault.object_lock.as_ref().and_then(|lock| lock.mode.as_ref());
     if let Some(mode) =
-        lock.filter(|_| super::archive_bucket::ObjectLock::wanted(&archive.object_lock).is_none())
+        lock.filter(|_| super::bucket::ObjectLock::wanted(&archive.object_lock).is_none())
     {
         let what = format!("new replicas in `{}` are locked, mode {mode}", declared.bucket);
         found.push(Undeclared::of_others("vault", "archive.object_lock", what));

@@ -1,0 +1,192 @@
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership};
+use serde::Serialize;
+
+use crate::aws::{At, AwsError, Clients, ErrorKind, Seen, WriteClients};
+use crate::config::ObjectLockMode;
+use crate::names::{BucketName, Region};
+use crate::resources::change::{Change, FieldChange};
+use crate::resources::{
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+};
+
+/// The bucket itself: whose it is, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum ArchiveBucket {
+    /// It belongs to the account that it should belong to.
+    Own {
+        /// Its Region.
+        region: Region,
+    },
+    /// Its name is taken by another account.
+    Elsewhere,
+}
+
+impl ArchiveBucket {
+    /// Whether a bucket's name is shown to be another account's than the clients' own.
+    ///
+    /// What could not be found out is no proof: then S3 refuses each call, which
+    /// states the owner.
+    pub(crate) async fn is_elsewhere(clients: &Clients, bucket: &BucketName) -> bool {
+        match clients.head_bucket(bucket, clients.bucket_owner()).await {
+            Ok(_) => false,
+            Err(error) if error.is_not_found() || error.has_no_session() => false,
+            // Another's bucket is answered for like a missing permission.
+            Err(_) => {
+                matches!(Self::read(clients, bucket).await, Seen::Present(Self::Elsewhere))
+            }
+        }
+    }
+
+    /// Reads whether an account has a bucket. The list of its buckets tells an
+    /// own one from another's, which S3 answers for like a missing permission.
+    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+        let listed = clients.s3().list_buckets().prefix(bucket.as_str()).send().await;
+        let owned = match listed.at(clients, "s3:ListAllMyBuckets") {
+            Ok(list) => list.buckets().iter().any(|one| one.name() == Some(bucket.as_str())),
+            Err(error) => return Seen::Unreadable(error),
+        };
+        if owned {
+            return match clients.bucket_region(bucket).await {
+                Ok(region) => Seen::Present(Self::Own { region }),
+                Err(error) => Seen::Unreadable(error),
+            };
+        }
+        let head = clients.s3().head_bucket().bucket(bucket.as_str()).send().await;
+        match head.at(clients, "s3:ListBucket") {
+            // It states the owner: created since the list was read.
+            Ok(head) => {
+                let region = head.bucket_region().and_then(|region| region.parse().ok());
+                let region = region.unwrap_or_else(|| clients.region().clone());
+                Seen::Present(Self::Own { region })
+            }
+            Err(error) if error.is_not_found() => Seen::Absent,
+            // Not in our list, and yet there: 403, or 301 from another Region.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::AccessDenied)
+                    || (error.kind() == ErrorKind::Other && error.code.is_none()) =>
+            {
+                Seen::Present(Self::Elsewhere)
+            }
+            Err(error) => Seen::Unreadable(error),
+        }
+    }
+}
+
+/// Reads a setting of the archive bucket, if the bucket is the account's own.
+pub(super) async fn read_setting<T>(
+    context: &ObserveContext<'_>,
+    read: impl AsyncFnOnce(&Clients, &BucketName) -> Seen<T>,
+) -> Seen<T> {
+    let clients = context.archive();
+    let bucket = async { is_own(context.state_of::<ArchiveBucket>().await) };
+    context.part_of(bucket, read(&clients, context.desired.bucket())).await
+}
+
+/// Whether a bucket exists and is the account's own, so that its settings can be read.
+pub(super) fn is_own(bucket: &Seen<ArchiveBucket>) -> Seen<()> {
+    match bucket {
+        Seen::Present(ArchiveBucket::Own { .. }) => Seen::Present(()),
+        // Settings of another account's bucket do not matter; the bucket's own step
+        // reports it.
+        Seen::Present(ArchiveBucket::Elsewhere) | Seen::Absent => Seen::Absent,
+        Seen::Unreadable(error) => Seen::Unreadable(error.clone()),
+    }
+}
+
+/// Makes a bucket in the clients' Region; one that is already ours is fine.
+pub(in crate::resources) async fn create(
+    clients: &WriteClients,
+    bucket: &BucketName,
+    with_object_lock: bool,
+) -> Result<(), AwsError> {
+    let region = clients.region().as_str();
+    let location = (region != "us-east-1").then(|| {
+        CreateBucketConfiguration::builder()
+            .location_constraint(BucketLocationConstraint::from(region))
+            .build()
+    });
+    let made = clients
+        .s3()
+        .create_bucket()
+        .bucket(bucket.as_str())
+        .set_create_bucket_configuration(location)
+        .object_ownership(ObjectOwnership::BucketOwnerEnforced)
+        .set_object_lock_enabled_for_bucket(with_object_lock.then_some(true))
+        .send()
+        .await
+        .at(clients, "s3:CreateBucket");
+    match made {
+        Err(error) if error.is_code("BucketAlreadyOwnedByYou") => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+/// Why a bucket of another account is refused, and what to do.
+pub(crate) fn elsewhere(bucket: &BucketName, setting: &str) -> (String, String) {
+    let reason = format!("the bucket name `{bucket}` is taken by another account");
+    let hint =
+        format!("choose another name for {setting}: names of buckets are shared by all accounts");
+    (reason, hint)
+}
+
+/// What is to be done about a bucket: made, left, or refused.
+pub(in crate::resources) fn diff(
+    found: Option<&ArchiveBucket>,
+    bucket: &BucketName,
+    wanted: &Region,
+    setting: &str,
+) -> Change {
+    match found {
+        None => Change::create(
+            "it does not exist yet",
+            vec![
+                FieldChange::new("name", None::<String>, Some(bucket.to_string())),
+                FieldChange::new("region", None::<String>, Some(wanted.to_string())),
+            ],
+        ),
+        Some(ArchiveBucket::Elsewhere) => {
+            let (reason, hint) = elsewhere(bucket, setting);
+            Change::refused(reason, hint)
+        }
+        Some(ArchiveBucket::Own { region }) if region != wanted => Change::refused(
+            format!(
+                "the bucket `{bucket}` is in {region}, the config wants it, and its key, in {wanted}"
+            ),
+            "a bucket cannot be moved: set archive.region to the bucket's, or name another bucket",
+        ),
+        Some(ArchiveBucket::Own { .. }) => Change::nothing(),
+    }
+}
+
+impl Resource for ArchiveBucket {
+    type State = Self;
+    const ID: &'static str = super::BUCKET;
+    const DEPENDS_ON: &'static [&'static str] = &[];
+    const ACTIONS: &'static [&'static str] = &[
+        "s3:CreateBucket",
+        "s3:GetBucketLocation",
+        "s3:ListAllMyBuckets",
+        "s3:ListBucket",
+        // `CreateBucket` names the ownership and the lock.
+        "s3:PutBucketObjectLockConfiguration",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketVersioning",
+    ];
+
+    fn location(desired: &Desired) -> Location {
+        desired.archive_location()
+    }
+
+    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+        Self::read(&context.archive(), context.desired.bucket()).await
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        diff(found, desired.bucket(), &desired.config.archive.region, "archive.bucket")
+    }
+
+    async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
+        let lock = context.desired.config.archive.object_lock.mode != ObjectLockMode::Off;
+        Ok(create(&context.archive(), context.desired.bucket(), lock).await?)
+    }
+}

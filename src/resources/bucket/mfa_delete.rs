@@ -1,0 +1,78 @@
+use super::{BUCKET, Versioning};
+use crate::aws::Seen;
+use crate::config;
+use crate::names::{AccountId, BucketName, Region};
+use crate::resources::change::Change;
+use crate::resources::{
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+};
+
+/// S3's own MFA delete. It shares its state with [`Versioning`], and only the
+/// account's root can switch it.
+///
+/// Source: S3 `GetBucketVersioning`, `MfaDelete`.
+#[derive(Debug, Clone, Copy)]
+pub struct MfaDelete;
+
+/// What root has to do, word by word.
+pub(crate) fn runbook(account: &AccountId, bucket: &BucketName, region: &Region) -> String {
+    let partition = crate::names::Partition::of(region);
+    format!(
+        "MFA delete of `{bucket}` can only be switched on by the root user of account {account}, with long-term credentials:
+  1. sign in as root of {account} and assign a virtual or hardware MFA device (not a passkey)
+  2. create an access key for root, and export it: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, no session token
+  3. run: orgtrail mfa-delete enable --serial arn:{partition}:iam::{account}:mfa/<device> --code <6 digits>
+  4. delete root's access key again
+  The same by hand: aws s3api put-bucket-versioning --region {region} --bucket {bucket} --versioning-configuration Status=Enabled,MFADelete=Enabled --mfa \"<serial> <code>\""
+    )
+}
+
+impl Resource for MfaDelete {
+    type State = Versioning;
+    const ID: &'static str = "archive-bucket/mfa-delete";
+    const DEPENDS_ON: &'static [&'static str] = &[BUCKET, "archive-bucket/versioning"];
+    const ACTIONS: &'static [&'static str] = &["s3:GetBucketVersioning"];
+
+    fn location(desired: &Desired) -> Location {
+        desired.archive_location()
+    }
+
+    async fn observe(context: &ObserveContext<'_>) -> Seen<Versioning> {
+        Versioning::observe(context).await
+    }
+
+    fn diff(desired: &Desired, found: Option<&Versioning>, observed: &Observed) -> Change {
+        let archive = &desired.config.archive;
+        let is_on = found.is_some_and(|found| found.mfa_delete);
+        match archive.mfa_delete {
+            config::MfaDelete::Root if is_on => Change::nothing(),
+            config::MfaDelete::Root => {
+                let rules = observed.lifecycle.present();
+                if rules.is_some_and(|lifecycle| !lifecycle.rules.is_empty())
+                    && archive.lifecycle.enabled
+                {
+                    return Change::refused(
+                        "S3 allows no MFA delete beside lifecycle rules",
+                        "set archive.lifecycle.enabled = false, or archive.mfa_delete to `policy` or `vault`",
+                    );
+                }
+                Change::blocked(
+                    "MFA delete waits for root: no role and no session can switch it on",
+                    runbook(desired.archive(), desired.bucket(), &archive.region),
+                )
+            }
+            config::MfaDelete::Off => Change::nothing().with_notes([
+                "archive.mfa_delete is off: deleting a version asks for no second factor"
+                    .to_owned(),
+            ]),
+            config::MfaDelete::Policy | config::MfaDelete::Vault if is_on => Change::nothing()
+                .with_notes(["MFA delete is on besides: it excludes lifecycle rules".to_owned()]),
+            config::MfaDelete::Policy | config::MfaDelete::Vault => Change::nothing(),
+        }
+    }
+
+    async fn apply(_: &ApplyContext<'_>) -> Result<(), StepError> {
+        // INVARIANT: its step is blocked or nothing; only root can do it.
+        Err(StepError::Missing("root's second factor".to_owned()))
+    }
+}

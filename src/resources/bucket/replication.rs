@@ -1,0 +1,300 @@
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types::{
+    DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination, EncryptionConfiguration,
+    ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
+    SourceSelectionCriteria, SseKmsEncryptedObjects, SseKmsEncryptedObjectsStatus, StorageClass,
+};
+use aws_smithy_types::error::operation::BuildError;
+use serde::Serialize;
+
+use super::{BUCKET, read_setting};
+use crate::aws::{At, AwsError, Clients, Seen};
+use crate::config;
+use crate::names::BucketName;
+use crate::policy::Foreign;
+use crate::resources::change::{Change, Confirmation, field_changes};
+use crate::resources::{
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+};
+
+/// The replication of the archive: into the vault, and where others' rules lead.
+///
+/// Delete markers are not replicated: what is deleted here stays there.
+/// Source: S3 `GetBucketReplication`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Replication {
+    /// The role that S3 replicates with, by every rule.
+    pub role: String,
+    /// The rules, by their ids.
+    pub rules: BTreeMap<String, Rule>,
+    /// The rules in S3's own words, so that others' can be sent along.
+    #[serde(skip)]
+    raw: Vec<ReplicationRule>,
+}
+
+/// What one rule does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// The ARN of the bucket it replicates into.
+    pub destination: String,
+    /// The key of the replicas.
+    pub key: Option<String>,
+    /// Their storage class.
+    pub storage_class: String,
+    /// Whether the rule is in force, for all objects, those under KMS among
+    /// them.
+    pub enabled: bool,
+}
+
+const RULE: &str = "orgtrail-vault";
+
+impl Replication {
+    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+        let answer = clients.s3().get_bucket_replication().bucket(bucket.as_str()).send().await;
+        let answer = answer.at(clients, "s3:GetReplicationConfiguration");
+        Seen::from_result(answer, AwsError::is_not_found)
+            .map(|answer| {
+                let configuration = answer.replication_configuration?;
+                Some(Self::of(configuration.role, configuration.rules))
+            })
+            .flatten()
+    }
+
+    fn of(role: String, raw: Vec<ReplicationRule>) -> Self {
+        let rules = raw.iter().map(|rule| (id(rule).to_owned(), Rule::of(rule))).collect();
+        Self { role, rules, raw }
+    }
+
+    /// The replication that should stand: into the vault, under its key, and by
+    /// others' rules unless they go.
+    fn wanted(
+        desired: &Desired,
+        vault: &config::Replication,
+        key: &str,
+        found: Option<&Self>,
+    ) -> Result<Self, BuildError> {
+        let others = found.map(|found| found.raw.as_slice()).unwrap_or_default();
+        let others = others.iter().filter(|rule| id(rule) != RULE);
+        let highest = others.clone().filter_map(|rule| rule.priority).max().unwrap_or(0);
+        let own = own_rule(desired, vault, key, highest.saturating_add(1))?;
+        let said = Rule::of(&own);
+        let mut raw: Vec<ReplicationRule> =
+            others.filter(|_| desired.foreign != Foreign::Remove).cloned().collect();
+        // Another's rule that does what ours would is adopted as it is.
+        if !raw.iter().any(|rule| Rule::of(rule) == said) {
+            raw.push(own);
+        }
+        Ok(Self::of(desired.replication_role_arn(vault).to_string(), raw))
+    }
+
+    /// Where logs are replicated here, and not there: rules in force, and their role.
+    fn beyond(&self, other: &Self) -> Vec<String> {
+        let in_force = || self.rules.iter().filter(|(_, rule)| rule.enabled);
+        let is_there = |rule: &Rule| {
+            other.rules.values().any(|one| {
+                one.enabled && one.destination == rule.destination && one.key == rule.key
+            })
+        };
+        let lost = in_force().filter(|(_, rule)| !is_there(rule));
+        let lost = lost.map(|(id, rule)| format!("the rule `{id}` into {}", rule.destination));
+        let role = (self.role != other.role && in_force().next().is_some())
+            .then(|| format!("with the role {}", self.role));
+        lost.chain(role).collect()
+    }
+
+    /// The rules in force: id, whether it is orgtrail's own, and destination.
+    pub(in crate::resources) fn in_force(&self) -> impl Iterator<Item = (&str, bool, &str)> {
+        let in_force = self.rules.iter().filter(|(_, rule)| rule.enabled);
+        in_force.map(|(id, rule)| (id.as_str(), id == RULE, rule.destination.as_str()))
+    }
+
+    /// The rules of others.
+    fn foreign(&self) -> impl Iterator<Item = &ReplicationRule> {
+        self.raw.iter().filter(|rule| id(rule) != RULE)
+    }
+}
+
+impl Rule {
+    fn of(rule: &ReplicationRule) -> Self {
+        let to = rule.destination.as_ref();
+        Self {
+            destination: to.map(|to| to.bucket.clone()).unwrap_or_default(),
+            key: to
+                .and_then(|to| to.encryption_configuration.as_ref())
+                .and_then(|encryption| encryption.replica_kms_key_id.clone()),
+            storage_class: to
+                .and_then(|to| to.storage_class.as_ref())
+                .map_or("STANDARD", |class| class.as_str())
+                .to_owned(),
+            enabled: rule.status == ReplicationRuleStatus::Enabled
+                && is_for_all_objects(rule)
+                && takes_kms_objects(rule),
+        }
+    }
+}
+
+fn id(rule: &ReplicationRule) -> &str {
+    rule.id.as_deref().unwrap_or_default()
+}
+
+/// The declared rule, in S3's words. Its priority is above the others', so that it
+/// holds where another one leads into the vault too.
+fn own_rule(
+    desired: &Desired,
+    vault: &config::Replication,
+    key: &str,
+    priority: i32,
+) -> Result<ReplicationRule, BuildError> {
+    let destination = Destination::builder()
+        .bucket(desired.s3_arn(vault.bucket.as_str()).to_string())
+        .account(vault.account.as_str())
+        .storage_class(StorageClass::from(vault.storage_class.as_str()))
+        .encryption_configuration(
+            EncryptionConfiguration::builder().replica_kms_key_id(key).build(),
+        )
+        .build()?;
+    let encrypted =
+        SseKmsEncryptedObjects::builder().status(SseKmsEncryptedObjectsStatus::Enabled).build()?;
+    ReplicationRule::builder()
+        .id(RULE)
+        .priority(priority)
+        .status(ReplicationRuleStatus::Enabled)
+        .filter(ReplicationRuleFilter::builder().prefix("").build())
+        .delete_marker_replication(
+            DeleteMarkerReplication::builder()
+                .status(DeleteMarkerReplicationStatus::Disabled)
+                .build(),
+        )
+        .source_selection_criteria(
+            SourceSelectionCriteria::builder().sse_kms_encrypted_objects(encrypted).build(),
+        )
+        .destination(destination)
+        .build()
+}
+
+fn is_for_all_objects(rule: &ReplicationRule) -> bool {
+    #[expect(deprecated, reason = "rules of the first version have it")]
+    let old_prefix = rule.prefix.as_deref().unwrap_or_default();
+    let filter = rule.filter.as_ref();
+    old_prefix.is_empty()
+        && filter.is_none_or(|filter| {
+            filter.tag.is_none()
+                && filter.and.is_none()
+                && filter.prefix.as_deref().unwrap_or_default().is_empty()
+        })
+}
+
+/// S3 leaves objects under KMS out where a rule does not name them.
+fn takes_kms_objects(rule: &ReplicationRule) -> bool {
+    let criteria = rule.source_selection_criteria.as_ref();
+    let kms = criteria.and_then(|criteria| criteria.sse_kms_encrypted_objects.as_ref());
+    kms.is_some_and(|kms| kms.status == SseKmsEncryptedObjectsStatus::Enabled)
+}
+
+impl Resource for Replication {
+    type State = Self;
+    const ID: &'static str = "archive-bucket/replication";
+    const DEPENDS_ON: &'static [&'static str] =
+        &[BUCKET, "archive-bucket/versioning", "replication-role", "vault"];
+    const ACTIONS: &'static [&'static str] = &[
+        // S3 is handed the role.
+        "iam:PassRole",
+        "kms:DescribeKey",
+        "s3:GetReplicationConfiguration",
+        "s3:PutReplicationConfiguration",
+    ];
+
+    fn location(desired: &Desired) -> Location {
+        desired.archive_location()
+    }
+
+    fn is_enabled(desired: &Desired) -> bool {
+        desired.config.archive.replication.is_some()
+    }
+
+    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+        read_setting(context, Self::read).await
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, observed: &Observed) -> Change {
+        let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
+        let key = observed.vault.present().and_then(|vault| vault.key.as_ref());
+        let key = key
+            .map_or_else(|| format!("the key behind {}", vault.key_alias), |k| k.arn.to_string());
+        let wanted = match Self::wanted(desired, vault, &key, found) {
+            Ok(wanted) => wanted,
+            Err(error) => {
+                return Change::refused(error.to_string(), "check [archive.replication]");
+            }
+        };
+        if let Some(rule) = wanted.foreign().next() {
+            let role = found.map(|found| found.role.as_str()).unwrap_or_default();
+            if role != wanted.role {
+                return Change::refused(
+                    format!(
+                        "the rule `{}` is not orgtrail's and replicates with {role}: S3 takes one role for all rules",
+                        id(rule)
+                    ),
+                    "set archive.replication.role to that role's name, or take the others' rules away with --remove-foreign",
+                );
+            }
+        }
+        let adds = wanted.raw.len() > wanted.foreign().count();
+        if let Some(rule) = wanted.foreign().find(|rule| adds && rule.filter.is_none()) {
+            return Change::refused(
+                format!(
+                    "the rule `{}` is not orgtrail's and of S3's first version, beside which there can be no other",
+                    id(rule)
+                ),
+                "give it a filter in place of its prefix, or take it away with --remove-foreign",
+            );
+        }
+        let notes: Vec<String> = wanted
+            .foreign()
+            .map(|rule| format!("the rule `{}` is not orgtrail's and is kept", id(rule)))
+            .collect();
+        let why = "every log is copied into the vault";
+        let fields = field_changes(found, &wanted);
+        let change =
+            if found.is_none() { Change::create(why, fields) } else { Change::update(why, fields) };
+        let lost = found.map(|found| found.beyond(&wanted)).unwrap_or_default();
+        let change = change.with_notes(notes);
+        if lost.is_empty() {
+            return change;
+        }
+        change.irreversible(
+            Confirmation::WeakenedGuard,
+            format!("logs are no longer replicated as now: {}", lost.join("; ")),
+        )
+    }
+
+    async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
+        let desired = context.desired;
+        let Some(vault) = &desired.config.archive.replication else { return Ok(()) };
+        let there = context.at(&vault.account, &vault.region);
+        let alias = vault.key_alias.as_str();
+        let key = there.kms().describe_key().key_id(alias).send().await;
+        let key = key
+            .at(&there, "kms:DescribeKey")?
+            .key_metadata
+            .and_then(|key| key.arn)
+            .ok_or_else(|| StepError::Missing(format!("the key {alias}")))?;
+        let wanted = Self::wanted(desired, vault, &key, context.observed.replication.present())?;
+        let clients = context.archive();
+        clients
+            .s3()
+            .put_bucket_replication()
+            .bucket(desired.bucket().as_str())
+            .replication_configuration(
+                ReplicationConfiguration::builder()
+                    .role(wanted.role)
+                    .set_rules(Some(wanted.raw))
+                    .build()?,
+            )
+            .send()
+            .await
+            .at(&clients, "s3:PutReplicationConfiguration")?;
+        Ok(())
+    }
+}

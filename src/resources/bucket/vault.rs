@@ -1,0 +1,340 @@
+use serde::Serialize;
+
+use super::{
+    ArchiveBucket, ObjectLock, Ownership, Policy, PublicAccess, Versioning, bucket_diff,
+    create_bucket, is_own, runbook, tls,
+};
+use crate::aws::{At, Seen, WriteClients};
+use crate::config::{MfaDelete, Replication};
+use crate::names::Arn;
+use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
+use crate::resources::change::{Change, FieldChange, Irreversible, field_changes, within};
+use crate::resources::key::{FoundBy, KmsKey, describe, left_behind};
+use crate::resources::policy_change::{WantedPolicy, policy_change};
+use crate::resources::{
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+};
+
+/// The bucket that the archive replicates into, and the key that encrypts the
+/// replicas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Vault {
+    /// Whose it is, and where; absent where there is none.
+    pub bucket: Option<ArchiveBucket>,
+    /// Its versioning, and whether MFA delete is on.
+    pub versioning: Option<Versioning>,
+    /// Its ownership.
+    pub ownership: Option<Ownership>,
+    /// Its block of public access.
+    pub public_access: Option<PublicAccess>,
+    /// Its lock.
+    pub object_lock: Option<ObjectLock>,
+    /// Its policy.
+    pub policy: Option<Policy>,
+    /// The key behind the declared alias, or one that a stopped run left without.
+    pub key: Option<KmsKey>,
+}
+
+/// The vault's MFA delete. It shares its state with the vault.
+#[derive(Debug, Clone, Copy)]
+pub struct VaultMfaDelete;
+
+impl Vault {
+    /// Whether the key is complete: its alias is given to it last.
+    fn key_is_named(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| key.found_by == FoundBy::Alias)
+    }
+}
+
+/// By which a key without an alias is known as ours.
+fn key_description(desired: &Desired, vault: &Replication) -> String {
+    format!("replicas of {} ({})", desired.bucket(), vault.key_alias)
+}
+
+/// Lets the archive's role write replicas, where the vault is in another
+/// account, and refuses everything without TLS.
+fn policy(desired: &Desired, vault: &Replication) -> PolicyDocument {
+    let bucket = desired.s3_arn(vault.bucket.as_str()).to_string();
+    let objects = desired.s3_arn(format!("{}/*", vault.bucket)).to_string();
+    let role = desired.replication_role_arn(vault).to_string();
+    let floor = desired.config.archive.tls_floor.as_str();
+    let mut statements = vec![
+        Statement::allow("OrgTrailReplicate")
+            .principals([&role])
+            .actions([
+                "s3:ObjectOwnerOverrideToBucketOwner",
+                "s3:ReplicateObject",
+                "s3:ReplicateTags",
+            ])
+            .resources([&objects]),
+        Statement::allow("OrgTrailVersioning")
+            .principals([&role])
+            .actions(["s3:GetBucketVersioning", "s3:PutBucketVersioning"])
+            .resources([&bucket]),
+    ];
+    statements.extend(tls([&bucket, &objects], floor));
+    PolicyDocument::new(statements)
+}
+
+impl Resource for Vault {
+    type State = Self;
+    const ID: &'static str = "vault";
+    const DEPENDS_ON: &'static [&'static str] = &["replication-role"];
+    const ACTIONS: &'static [&'static str] = &[
+        "kms:CreateAlias",
+        "kms:CreateKey",
+        "kms:DescribeKey",
+        "kms:EnableKeyRotation",
+        "kms:ListAliases",
+        "kms:ListKeys",
+        "s3:CreateBucket",
+        "s3:GetBucketLocation",
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetBucketOwnershipControls",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketVersioning",
+        "s3:ListAllMyBuckets",
+        "s3:ListBucket",
+        "s3:PutBucketObjectLockConfiguration",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketVersioning",
+    ];
+
+    fn location(desired: &Desired) -> Location {
+        match &desired.config.archive.replication {
+            Some(vault) => {
+                Location { account: vault.account.clone(), region: Some(vault.region.clone()) }
+            }
+            None => desired.archive_location(),
+        }
+    }
+
+    fn is_enabled(desired: &Desired) -> bool {
+        desired.config.archive.replication.is_some()
+    }
+
+    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+        let desired = context.desired;
+        let Some(declared) = &desired.config.archive.replication else { return Seen::Absent };
+        let clients = context.aws.clients(&declared.account, &declared.region);
+        let name = &declared.bucket;
+        macro_rules! seen {
+            ($value:expr) => {
+                match Box::pin($value).await {
+                    Seen::Present(value) => Some(value),
+                    Seen::Absent => None,
+                    Seen::Unreadable(error) => return Seen::Unreadable(error),
+                }
+            };
+        }
+        let bucket = seen!(ArchiveBucket::read(&clients, name));
+        let alias = declared.key_alias.as_str();
+        let mut key = seen!(describe(&clients, alias, FoundBy::Alias));
+        if key.is_none() {
+            key = seen!(left_behind(&clients, &key_description(desired, declared)));
+        }
+        let mut vault = Self {
+            bucket,
+            versioning: None,
+            ownership: None,
+            public_access: None,
+            object_lock: None,
+            policy: None,
+            key,
+        };
+        let ours = vault.bucket.clone().map_or(Seen::Absent, Seen::Present);
+        if is_own(&ours).present().is_some() {
+            vault.versioning = seen!(Versioning::read(&clients, name));
+            vault.ownership = seen!(Ownership::read(&clients, name));
+            vault.public_access = seen!(PublicAccess::read(&clients, name));
+            vault.object_lock = seen!(ObjectLock::read(&clients, name));
+            vault.policy = seen!(Policy::read(&clients, name));
+        }
+        Seen::Present(vault)
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
+        let bucket = found.and_then(|found| found.bucket.as_ref());
+        let made = bucket_diff(bucket, &vault.bucket, &vault.region, "archive.replication.bucket");
+        if made.action.stops() {
+            return made;
+        }
+        let key = found.and_then(|found| found.key.as_ref());
+        if let Some(key) = key.filter(|key| key.state != "Enabled") {
+            return Change::blocked(
+                format!(
+                    "the vault's key {} is in state {}: nothing replicates",
+                    key.arn, key.state
+                ),
+                "cancel its deletion or enable it, as an administrator of the vault's account",
+            );
+        }
+        let policy = policy_change(
+            found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0),
+            &WantedPolicy {
+                document: &policy(desired, vault),
+                foreign: desired.foreign,
+                kind: PolicyKind::Bucket,
+                why: "",
+                context: &desired.service_context(),
+            },
+        );
+        if policy.action.stops() {
+            return policy;
+        }
+        let mut fields = made.fields;
+        if !found.and_then(|f| f.versioning.as_ref()).is_some_and(|versioning| versioning.enabled) {
+            fields.push(FieldChange::new("versioning", None::<String>, Some("Enabled")));
+        }
+        let ownership = found.and_then(|found| found.ownership.as_ref());
+        fields.extend(within("ownership", field_changes(ownership, &Ownership::enforced())));
+        let block = found.and_then(|found| found.public_access.as_ref());
+        fields.extend(within("public_access", field_changes(block, &PublicAccess::blocked())));
+        let lock = ObjectLock::wanted(&desired.config.archive.object_lock);
+        let found_lock = found.and_then(|found| found.object_lock.as_ref());
+        let mut confirmed = policy.irreversible;
+        if let Some(lock) = lock {
+            let changes = field_changes(found_lock, &lock);
+            if !changes.is_empty() {
+                let change = ObjectLock::diff_of(desired, found_lock);
+                confirmed = Irreversible::both(change.irreversible, confirmed);
+            }
+            fields.extend(within("object_lock", changes));
+        }
+        fields.extend(within("policy", policy.fields));
+        if !found.is_some_and(Self::key_is_named) {
+            let alias = vault.key_alias.to_string();
+            fields.push(FieldChange::new("key.alias", None::<String>, Some(alias)));
+        }
+        let why = "the archive replicates into it";
+        let change = if bucket.is_none() {
+            Change::create(why, fields)
+        } else {
+            Change::update(why, fields)
+        };
+        Change { irreversible: confirmed, ..change }.with_notes(policy.notes)
+    }
+
+    async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
+        let desired = context.desired;
+        let Some(vault) = &desired.config.archive.replication else { return Ok(()) };
+        let clients = context.at(&vault.account, &vault.region);
+        let found = context.observed.vault.present();
+        let lock = ObjectLock::wanted(&desired.config.archive.object_lock);
+        if found.is_none_or(|found| found.bucket.is_none()) {
+            create_bucket(&clients, &vault.bucket, lock.is_some()).await?;
+            context.mark_created();
+        }
+        if !found.and_then(|f| f.versioning.as_ref()).is_some_and(|versioning| versioning.enabled) {
+            Versioning::enable(&clients, &vault.bucket).await?;
+        }
+        Ownership::enforce(&clients, &vault.bucket).await?;
+        PublicAccess::block(&clients, &vault.bucket).await?;
+        if let Some(lock) = &lock {
+            lock.put(&clients, &vault.bucket).await?;
+        }
+        let policy_found = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
+        let merged = merge(policy_found, &policy(desired, vault), desired.foreign);
+        context.retry(|| Policy::put(&clients, &vault.bucket, &merged.document)).await?;
+        if !found.is_some_and(Self::key_is_named) {
+            let unnamed = found.and_then(|found| found.key.as_ref());
+            make_key(context, &clients, vault, unnamed).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the key, or takes the one that a stopped run left, and names it last:
+/// what has the alias is complete.
+async fn make_key(
+    context: &ApplyContext<'_>,
+    clients: &WriteClients,
+    vault: &Replication,
+    unnamed: Option<&KmsKey>,
+) -> Result<(), StepError> {
+    let id = if let Some(key) = unnamed {
+        key.arn.resource_name().to_owned()
+    } else {
+        let id = create_key(clients, context.desired, vault).await?;
+        context.mark_created();
+        id
+    };
+    let finish = || async {
+        let rotated = clients.kms().enable_key_rotation().key_id(&id).send().await;
+        rotated.at(clients, "kms:EnableKeyRotation")?;
+        let alias = vault.key_alias.as_str();
+        let named = clients.kms().create_alias().alias_name(alias).target_key_id(&id).send().await;
+        named.at(clients, "kms:CreateAlias")?;
+        Ok(())
+    };
+    context.retry(finish).await
+}
+
+async fn create_key(
+    clients: &WriteClients,
+    desired: &Desired,
+    vault: &Replication,
+) -> Result<String, StepError> {
+    let owner = Arn::global(desired.partition(), "iam", &vault.account, "root").to_string();
+    let policy = PolicyDocument::new(vec![
+        Statement::allow("OrgTrailDelegation")
+            .principals([owner])
+            .actions(["kms:*"])
+            .resources(["*"]),
+        Statement::allow("OrgTrailReplicate")
+            .principals([desired.replication_role_arn(vault).to_string()])
+            .actions(["kms:Encrypt", "kms:GenerateDataKey"])
+            .resources(["*"]),
+    ]);
+    let made = clients
+        .kms()
+        .create_key()
+        .description(key_description(desired, vault))
+        .policy(policy.to_json())
+        .send()
+        .await
+        .at(clients, "kms:CreateKey")?;
+    made.key_metadata
+        .map(|key| key.key_id)
+        .ok_or_else(|| StepError::Missing("the vault's key".to_owned()))
+}
+
+impl Resource for VaultMfaDelete {
+    type State = Vault;
+    const ID: &'static str = "vault/mfa-delete";
+    const DEPENDS_ON: &'static [&'static str] = &["vault"];
+    const ACTIONS: &'static [&'static str] = &["s3:GetBucketVersioning"];
+
+    fn location(desired: &Desired) -> Location {
+        Vault::location(desired)
+    }
+
+    fn is_enabled(desired: &Desired) -> bool {
+        desired.config.archive.mfa_delete == MfaDelete::Vault && Vault::is_enabled(desired)
+    }
+
+    async fn observe(context: &ObserveContext<'_>) -> Seen<Vault> {
+        Vault::observe(context).await
+    }
+
+    fn diff(desired: &Desired, found: Option<&Vault>, _: &Observed) -> Change {
+        let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
+        let versioning = found.and_then(|found| found.versioning.as_ref());
+        if versioning.is_some_and(|versioning| versioning.mfa_delete) {
+            return Change::nothing();
+        }
+        Change::blocked(
+            "the vault's MFA delete waits for root: no role and no session can switch it on",
+            runbook(&vault.account, &vault.bucket, &vault.region),
+        )
+    }
+
+    async fn apply(_: &ApplyContext<'_>) -> Result<(), StepError> {
+        // INVARIANT: its step is blocked or nothing; only root can do it.
+        Err(StepError::Missing("root's second factor".to_owned()))
+    }
+}
