@@ -82,7 +82,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
 /// Whether a rule concerns logs, digests or run records. One that asks for more than
 /// the beginning of a key may.
 fn concerns_logs(facts: &Facts, rule: &bucket::Rule) -> bool {
-    if rule.narrowed {
+    if rule.has_conditions {
         return true;
     }
     let filter = rule.filter.as_str();

@@ -5,7 +5,7 @@ use super::ending::unless_stopped;
 use super::plan_file::{check_fresh, open};
 use super::provision::{Looked, PlanOptions, exit_of};
 use super::{CliError, Context, Exit, Format};
-use crate::plan::apply::{Outcome, Stale, StepResult, apply_until, settle};
+use crate::plan::apply::{Outcome, Stale, StepResult, apply_until, wait_until_converged};
 use crate::plan::{Confirmation, plan};
 use crate::report::contract::ApplyReport;
 use crate::resources::observe;
@@ -77,7 +77,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     }
     let ask = args.plan.is_none();
     let results = carry_out(&looked, args.confirmations, context, ask).await?;
-    let settled = async { settle(&looked.aws, &looked.desired, &results).await.1 };
+    let settled = async { wait_until_converged(&looked.aws, &looked.desired, &results).await.1 };
     let left = match unless_stopped(context, Box::pin(settled)).await {
         Ok(left) => left,
         // What was planned and is not done, since there is no time to look again.

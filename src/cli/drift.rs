@@ -14,7 +14,7 @@ use super::{CliError, Context, Exit, Explain, Rendering};
 use crate::aws::Aws;
 use crate::checks::{CATALOGUE, Facts, Finding, PLAN_EMPTY, Progress, Run, Severity, Verdict};
 use crate::local_file;
-use crate::plan::apply::settle;
+use crate::plan::apply::wait_until_converged;
 use crate::plan::{Plan, plan};
 use crate::report::contract::{self, ReadError};
 use crate::report::drift::{Format, RenderError, render};
@@ -217,7 +217,7 @@ async fn mend(
     let looked = Looked { aws: aws.clone(), desired, observed, plan };
     let results = carry_out(&looked, args.confirmations, context, true).await?;
     // What was written may not be seen everywhere yet.
-    let settled = settle(&looked.aws, &looked.desired, &results);
+    let settled = wait_until_converged(&looked.aws, &looked.desired, &results);
     if unless_stopped(context, settled).await.is_err() {
         context.out.warn(stopped_at(context, &results));
     }

@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     };
     refuse_taken(&aws, account, bucket, region, setting).await?;
     let clients = aws.clients(account, region);
-    let shown = mfa_delete::state(&clients, bucket).await?;
+    let shown = mfa_delete::describe(&clients, bucket).await?;
     context.confirm(&format!(
         "Switch MFA delete on for `{bucket}` of account {account}, {shown}? Lifecycle rules are \
          impossible with it."
@@ -68,7 +68,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, CliError>
     if !context.yes {
         // What was confirmed is what was shown: AWS may have changed under the prompt.
         refuse_taken(&aws, account, bucket, region, setting).await?;
-        if mfa_delete::state(&clients, bucket).await? != shown {
+        if mfa_delete::describe(&clients, bucket).await? != shown {
             return Err(Stale { changed: vec![format!("`{bucket}`")] }.into());
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     names::{AccountId, BucketName, Region},
     org::{Identity, Needs, enter_archive},
     report::contract::{self, Document, Emitted, EnvironmentOverride},
-    resources::bucket::{ArchiveBucket, elsewhere},
+    resources::bucket::{ArchiveBucket, taken_name},
 };
 
 /// A clock that differs more from AWS's is worth a warning.
@@ -268,8 +268,8 @@ pub(super) async fn refuse_taken(
     region: &Region,
     setting: &str,
 ) -> Result<(), CliError> {
-    if ArchiveBucket::is_elsewhere(&aws.clients(account, region), bucket).await {
-        let (reason, hint) = elsewhere(bucket, setting);
+    if ArchiveBucket::is_other_account(&aws.clients(account, region), bucket).await {
+        let (reason, hint) = taken_name(bucket, setting);
         let reason = format!("{reason}, expected {account}; nothing was read from it or written");
         return Err(CliError::new(reason, Exit::Refused).with_hint(hint));
     }

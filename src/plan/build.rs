@@ -8,7 +8,7 @@ use crate::resources::catalogue::{CATALOGUE, Entry, ObservedJson};
 use crate::resources::{self, Desired, Observed, service_control_policies};
 use crate::words::in_one_line;
 
-/// The plan from what is observed to what is declared. Pure.
+/// The plan that makes AWS match the configuration. Pure.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     let mut digests = BTreeMap::from([("config".to_owned(), config_digest(desired))]);
@@ -49,10 +49,10 @@ fn step(
 ) -> Step {
     let location = (entry.location)(desired);
     let mut change = match (unreadable, (entry.diff)(desired, observed)) {
-        (Some(error), _) => could_not_read(error),
+        (Some(error), _) => blocked_by_unreadable(error),
         (None, Some(change)) => change,
-        // INVARIANT: a comparison is refused only for what is unreadable.
-        (None, None) => Change::blocked("it could not be read", "run it again"),
+        // INVARIANT: only what is unreadable is not compared.
+        (None, None) => Change::blocked("it could not be read", "run the command again"),
     };
     change = service_control_policies::refuse_denied(entry, &location, desired, observed, change);
     let depends_on: Vec<_> = earlier
@@ -61,15 +61,15 @@ fn step(
         .map(|step| step.id.clone())
         .collect();
     if change.action.writes() {
-        let stopping: Vec<&str> = earlier
+        let blockers: Vec<&str> = earlier
             .iter()
             .filter(|step| depends_on.contains(&step.id) && step.action.stops())
             .map(|step| step.id.as_ref())
             .collect();
-        if !stopping.is_empty() {
+        if !blockers.is_empty() {
             change.action = Action::Blocked;
             change.irreversible = None;
-            change.why = format!("waits for {}: {}", stopping.join(", "), change.why);
+            change.why = format!("waits for {}: {}", blockers.join(", "), change.why);
         }
     }
     Step {
@@ -87,9 +87,10 @@ fn step(
     }
 }
 
-fn could_not_read(error: &AwsError) -> Change {
+fn blocked_by_unreadable(error: &AwsError) -> Change {
     let why = format!("it could not be read: {}", in_one_line(error));
-    let hint = error.hint().unwrap_or_else(|| "run it again when it can be read".to_owned());
+    let hint =
+        error.hint().unwrap_or_else(|| "run the command again once it can be read".to_owned());
     Change::blocked(why, hint)
 }
 

@@ -6,22 +6,22 @@ use crate::aws::{At, AwsError, Clients, Seen, WriteAuthority, WriteClients};
 use crate::names::BucketName;
 use crate::resources::bucket::{Lifecycle, Versioning};
 
-/// MFA delete that could not be switched on.
+/// Why MFA delete could not be enabled.
 #[derive(Debug, thiserror::Error)]
 pub enum MfaDeleteError {
     /// S3 refused.
-    #[error("switching MFA delete on")]
+    #[error("enabling MFA delete")]
     Refused(#[source] AwsError),
-    /// S3 said yes, and does not have it.
-    #[error("S3 accepted MFA delete of `{0}` and does not show it")]
+    /// S3 accepted the call, but does not report MFA delete as enabled.
+    #[error("S3 accepted MFA delete for `{0}`, but does not report it as enabled")]
     NotShown(String),
 }
 
-/// What a bucket is as far as MFA delete goes, in words.
+/// Describes the settings of a bucket that matter for MFA delete.
 ///
 /// # Errors
 /// Its versioning or its lifecycle rules could not be read.
-pub async fn state(clients: &Clients, bucket: &BucketName) -> Result<String, AwsError> {
+pub async fn describe(clients: &Clients, bucket: &BucketName) -> Result<String, AwsError> {
     let versioning = match Versioning::read(clients, bucket).await {
         Seen::Present(found) => match (found.mfa_delete, found.enabled, found.suspended) {
             (true, ..) => "which has MFA delete",
@@ -44,7 +44,7 @@ pub async fn state(clients: &Clients, bucket: &BucketName) -> Result<String, Aws
     })
 }
 
-/// Switches MFA delete on with root's clients, then reads it back.
+/// Enables MFA delete with root's clients, then reads it back.
 pub async fn enable(
     clients: &Clients,
     bucket: &BucketName,

@@ -1,8 +1,8 @@
-//! What holds for every config that `config check` accepts: it applies on the
-//! sandbox, from the env and from wherever an earlier run stopped.
+//! Properties of every configuration that `config check` accepts: it applies on the
+//! sandbox, from the start and from wherever an earlier run stopped.
 //!
-//! The configs are arbitrary but for what a sandbox must have before anything
-//! is declared, see [`TestEnv::of`].
+//! The configurations are arbitrary except for what a sandbox must have first, see
+//! [`TestEnv::of`].
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ use orgtrail_sandbox::{Options, Pace, Sandbox};
 const MANAGEMENT: &str = "111111111111";
 const LOG_ARCHIVE: &str = "222222222222";
 
-/// A sandbox that has what a config takes for granted.
+/// A sandbox that has what a configuration assumes.
 struct TestEnv {
     _sandbox: Sandbox,
     aws: Aws,
@@ -164,7 +164,7 @@ fn with_known_accounts(text: &str) -> (String, usize) {
     (out, members.len())
 }
 
-/// Makes the roles that policies are to name.
+/// Creates the roles that policies name.
 async fn create_roles(aws: &Aws, config: &Config) {
     let named = config.archive.readers.iter();
     let named = named.chain(&config.key.readers).chain(&config.key.administrators);

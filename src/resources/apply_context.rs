@@ -90,7 +90,7 @@ impl<'a> ApplyContext<'a> {
         let now = Box::pin(super::reread(self.aws, self.desired, self.observed, entry)).await;
         if self.after_create.load(Ordering::Relaxed) {
             let lock = &self.desired.config.archive.object_lock;
-            let wanted = super::bucket::ObjectLock::wanted(lock);
+            let wanted = super::bucket::ObjectLock::declared(lock);
             return match (wanted, now.object_lock.present()) {
                 (Some(wanted), Some(found)) if wanted.is_weaker_than(found) => {
                     Err(StepError::Changed("its default retention was raised".to_owned()))

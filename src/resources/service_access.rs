@@ -1,17 +1,17 @@
-//! Whether what is left of a policy lets a service do what orgtrail's own
-//! statements allow it: an explicit deny elsewhere wins over every allow.
+//! Whether a merged policy allows services what orgtrail's own statements allow them: an
+//! explicit deny in another statement takes precedence.
 
-use super::policy_change::{WantedPolicy, name_of};
+use super::policy_change::{DeclaredPolicy, statement_name};
 use crate::names::{AccountId, Arn};
 use crate::policy::eval::{self, Decision, PolicyEvaluator};
 use crate::policy::{Effect, PolicyDocument, Principal, Statement};
 use crate::resources::change::Change;
 
-/// Refuses a policy of which another statement denies a service what one of
-/// orgtrail's own allows it. What cannot be judged is not refused.
-pub(super) fn service_denied(
+/// Refuses a policy in which another statement denies a service what one of orgtrail's
+/// own allows it. What cannot be evaluated is not refused.
+pub(super) fn refuse_denied_service(
     document: &PolicyDocument,
-    declared: &WantedPolicy<'_>,
+    declared: &DeclaredPolicy<'_>,
 ) -> Option<Change> {
     let policy = PolicyEvaluator::new(document).ok()?;
     for own in &declared.document.statements {
@@ -27,7 +27,7 @@ pub(super) fn service_denied(
             if document
                 .statements
                 .get(at)
-                .is_some_and(|one| condition_keys(one).any(|key| is_unknowable(&key)))
+                .is_some_and(|one| condition_keys(one).any(|key| is_unknown(&key)))
             {
                 continue;
             }
@@ -38,26 +38,26 @@ pub(super) fn service_denied(
 }
 
 fn denied(document: &PolicyDocument, at: usize, request: &ServiceRequest) -> Change {
-    let statement = name_of(document, at);
-    let absent = document.statements.get(at).is_some_and(needs_what_services_lack);
+    let statement = statement_name(document, at);
+    let absent = document.statements.get(at).is_some_and(compares_principal_keys);
     let because = if absent {
-        "; requests of a service have no aws:PrincipalOrgID, aws:PrincipalArn or network address"
+        "; requests by a service have no aws:PrincipalOrgID, aws:PrincipalArn or network address"
     } else {
         ""
     };
     Change::refused(
         format!(
-            "the statement {statement}, which is not orgtrail's, denies {} {} on {}{because}",
+            "the unmanaged statement {statement} denies {} {} on {}{because}",
             request.service, request.action, request.resource
         ),
         format!(
-            "exempt AWS services in {statement}: add \"BoolIfExists\": {{\"aws:PrincipalIsAWSService\": \"false\"}} to its Condition; or drop the statements of others with --remove-foreign"
+            "exempt AWS services in {statement}: add \"BoolIfExists\": {{\"aws:PrincipalIsAWSService\": \"false\"}} to its Condition; or remove unmanaged statements with --remove-foreign"
         ),
     )
 }
 
-/// Whether a statement compares a key that only requests of principals have.
-fn needs_what_services_lack(statement: &Statement) -> bool {
+/// Whether a statement compares a key that requests by services do not have.
+fn compares_principal_keys(statement: &Statement) -> bool {
     const LACKING: [&str; 8] = [
         "aws:principalaccount",
         "aws:principalarn",
@@ -77,17 +77,17 @@ pub(super) fn condition_keys(statement: &Statement) -> impl Iterator<Item = Stri
     keys.map(|key| key.to_ascii_lowercase())
 }
 
-/// Whether a service's requests have a key whose value is not known here, so that
-/// what a condition on it decides is not either.
-fn is_unknowable(key: &str) -> bool {
-    const UNKNOWABLE: [&str; 5] = [
+/// Whether a service's requests have a key whose value is unknown here, so that a
+/// condition on it cannot be evaluated.
+fn is_unknown(key: &str) -> bool {
+    const UNKNOWN: [&str; 5] = [
         "aws:currenttime",
         "aws:epochtime",
         "aws:resourceaccount",
         "aws:resourceorgpaths",
         "aws:sourceorgpaths",
     ];
-    UNKNOWABLE.contains(&key)
+    UNKNOWN.contains(&key)
         || key.starts_with("aws:resourcetag/")
         || key.starts_with("s3:existingobjecttag/")
 }
@@ -165,7 +165,7 @@ impl ServiceRequest {
     }
 }
 
-/// A text that a pattern matches.
+/// A text that matches a pattern.
 fn sample(pattern: &str) -> String {
     pattern.replace('*', "x")
 }

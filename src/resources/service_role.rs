@@ -4,11 +4,10 @@ use crate::aws::{At, AwsError, Clients, ErrorKind, Seen, WriteClients};
 use crate::names::RoleName;
 use crate::policy::{Foreign, PolicyDocument, PolicyKind, merge};
 use crate::resources::change::{Action, Change, Irreversible, within};
-use crate::resources::policy_change::{WantedPolicy, policy_change};
+use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{ApplyContext, StepError};
 
-/// A role that a service of AWS takes on, with the one policy that orgtrail writes
-/// into it.
+/// A role that an AWS service assumes, with the inline policy that orgtrail writes.
 ///
 /// Source: IAM `GetRole`, `GetRolePolicy`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,7 +18,7 @@ pub struct ServiceRole {
     pub permissions: Option<PolicyDocument>,
 }
 
-/// What is declared of such a role.
+/// What the configuration declares of such a role.
 pub(super) struct Declared<'a> {
     pub(super) name: &'a RoleName,
     /// The name of the inline policy.
@@ -49,7 +48,7 @@ impl ServiceRole {
     async fn try_read(clients: &Clients, name: &str, policy: &str) -> Result<Self, AwsError> {
         let parse = |action: &str, text: &str| {
             PolicyDocument::from_percent_encoded(text)
-                .map_err(|_| clients.malformed(action, "a policy that is no policy document"))
+                .map_err(|_| clients.malformed(action, "a policy that is not a policy document"))
         };
         let role = clients.iam().get_role().role_name(name).send().await;
         let role = role.at(clients, "iam:GetRole")?.role;
@@ -73,7 +72,7 @@ impl ServiceRole {
     ) -> Change {
         let trust = policy_change(
             found.map(|found| &found.trust),
-            &WantedPolicy {
+            &DeclaredPolicy {
                 document: &declared.trust,
                 foreign,
                 kind: PolicyKind::RoleTrust,
@@ -83,7 +82,7 @@ impl ServiceRole {
         );
         let permissions = policy_change(
             found.and_then(|found| found.permissions.as_ref()),
-            &WantedPolicy {
+            &DeclaredPolicy {
                 document: &declared.permissions,
                 foreign,
                 kind: PolicyKind::RolePermissions,

@@ -6,7 +6,7 @@ use crate::aws::{At, AwsError, Clients, Seen};
 use crate::names::{Arn, TopicName};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Change, FieldChange};
-use crate::resources::policy_change::{WantedPolicy, policy_change};
+use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
@@ -59,7 +59,7 @@ impl Topic {
                 .get("Policy")
                 .map(|text| {
                     text.parse().map_err(|_| {
-                        management.malformed(ACTION, "a policy that is no policy document")
+                        management.malformed(ACTION, "a policy that is not a policy document")
                     })
                 })
                 .transpose()?;
@@ -131,7 +131,7 @@ impl<P: TopicKind> Resource for SnsTopicPolicy<P> {
     fn diff(desired: &Desired, found: Option<&Topic>, _: &Observed) -> Change {
         policy_change(
             found.and_then(|found| found.policy.as_ref()),
-            &WantedPolicy {
+            &DeclaredPolicy {
                 document: &declared::<P>(desired),
                 foreign: desired.foreign,
                 kind: PolicyKind::Topic,

@@ -1,8 +1,7 @@
-//! What is live although the configuration does not declare it.
+//! What is active in AWS but not in the configuration.
 //!
-//! orgtrail never turns such a thing off by itself. Neither does it stay silent: an
-//! option that somebody removes from the configuration is otherwise no longer
-//! compared with anything.
+//! orgtrail never turns such a thing off. It reports it: without that, nothing would
+//! compare an option that somebody removed from the configuration.
 
 use serde::Serialize;
 
@@ -12,17 +11,17 @@ use crate::config::MfaDelete;
 use crate::resources::change::ResourceId;
 use crate::resources::{Desired, Observed};
 
-/// Something that is live and not declared.
+/// Something that is active in AWS but not in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Undeclared {
     /// The resource.
     pub id: ResourceId,
-    /// The key of the configuration that declares such a thing.
+    /// The configuration key that declares such a thing.
     pub key: String,
-    /// What is live, in a sentence without its full stop.
+    /// What is active, in a sentence without its full stop.
     pub what: String,
-    /// Whether it is orgtrail's own, so that the configuration has turned it off;
-    /// what others may have set is only listed.
+    /// Whether it is orgtrail's own, so that the configuration turned it off; what others
+    /// may have created is only listed.
     pub turned_off: bool,
 }
 
@@ -31,12 +30,12 @@ impl Undeclared {
         Self { id: id.into(), key: key.to_owned(), what, turned_off: true }
     }
 
-    fn of_others(id: &'static str, key: &str, what: String) -> Self {
+    fn by_others(id: &'static str, key: &str, what: String) -> Self {
         Self { turned_off: false, ..Self::turned_off(id, key, what) }
     }
 }
 
-/// Everything that is live and not declared.
+/// Everything that is active in AWS but not in the configuration.
 pub(crate) fn undeclared(desired: &Desired, observed: &Observed) -> Vec<Undeclared> {
     let mut found = of_bucket(desired, observed);
     found.extend(of_vault(desired, observed));
@@ -66,12 +65,12 @@ pub(crate) fn undeclared(desired: &Desired, observed: &Observed) -> Vec<Undeclar
         && config.cloudwatch_logs.kms_key.is_none()
     {
         let what = format!("the log group encrypts its events with {key}");
-        found.push(Undeclared::of_others("log-group", "cloudwatch_logs.kms_key", what));
+        found.push(Undeclared::by_others("log-group", "cloudwatch_logs.kms_key", what));
     }
     found
 }
 
-/// What is not declared and could not be read: it may be live.
+/// What is not declared and could not be read: it may be active.
 pub(crate) fn unreadable<'o>(
     desired: &Desired,
     observed: &'o Observed,
@@ -110,10 +109,10 @@ fn of_bucket(desired: &Desired, observed: &Observed) -> Vec<Undeclared> {
     if let Some(replication) =
         observed.replication.present().filter(|_| archive.replication.is_none())
     {
-        for (id, is_own, destination) in replication.in_force() {
+        for (id, is_own, destination) in replication.enabled() {
             found.push(Undeclared {
                 turned_off: is_own,
-                ..Undeclared::of_others(
+                ..Undeclared::by_others(
                     "archive-bucket/replication",
                     "archive.replication",
                     format!("the rule `{id}` replicates into {destination}"),
@@ -123,14 +122,14 @@ fn of_bucket(desired: &Desired, observed: &Observed) -> Vec<Undeclared> {
     }
     let notified = observed.notifications.present().map(|found| found.undeclared(desired));
     found.extend(notified.into_iter().flatten().map(|what| {
-        Undeclared::of_others("archive-bucket/notifications", "archive.notifications", what)
+        Undeclared::by_others("archive-bucket/notifications", "archive.notifications", what)
     }));
     let versioning = observed.versioning.present();
     if archive.mfa_delete == MfaDelete::Off
         && versioning.is_some_and(|versioning| versioning.mfa_delete)
     {
         let what = "S3's MFA delete is on".to_owned();
-        found.push(Undeclared::of_others("archive-bucket/mfa-delete", "archive.mfa_delete", what));
+        found.push(Undeclared::by_others("archive-bucket/mfa-delete", "archive.mfa_delete", what));
     }
     found
 }
@@ -143,16 +142,16 @@ fn of_vault(desired: &Desired, observed: &Observed) -> Vec<Undeclared> {
     let mut found = Vec::new();
     let lock = vault.object_lock.as_ref().and_then(|lock| lock.mode.as_ref());
     if let Some(mode) =
-        lock.filter(|_| super::bucket::ObjectLock::wanted(&archive.object_lock).is_none())
+        lock.filter(|_| super::bucket::ObjectLock::declared(&archive.object_lock).is_none())
     {
         let what = format!("new replicas in `{}` are locked, mode {mode}", declared.bucket);
-        found.push(Undeclared::of_others("vault", "archive.object_lock", what));
+        found.push(Undeclared::by_others("vault", "archive.object_lock", what));
     }
     if archive.mfa_delete != MfaDelete::Vault
         && vault.versioning.as_ref().is_some_and(|versioning| versioning.mfa_delete)
     {
         let what = format!("S3's MFA delete of `{}` is on", declared.bucket);
-        found.push(Undeclared::of_others("vault/mfa-delete", "archive.mfa_delete", what));
+        found.push(Undeclared::by_others("vault/mfa-delete", "archive.mfa_delete", what));
     }
     found
 }
@@ -186,7 +185,7 @@ fn of_alarms(desired: &Desired, observed: &Observed) -> Vec<Undeclared> {
         if !is_declared {
             let what = format!("{} ({}) is subscribed to the alarms", one.endpoint, one.protocol);
             let id = "alarm-topic/subscriptions";
-            found.push(Undeclared::of_others(id, "alarms.subscribers", what));
+            found.push(Undeclared::by_others(id, "alarms.subscribers", what));
         }
     }
     found

@@ -132,7 +132,7 @@ async fn replaced_versions_that_would_end_sooner_ask() {
     let plan = stage.plan().await;
     let asked = plan.step("archive-bucket/lifecycle").unwrap().irreversible.as_ref().unwrap();
     assert_eq!(asked.confirmation, Confirmation::WeakenedGuard);
-    assert_eq!(asked.what, "replaced and deleted versions end after 59 days, earlier than now");
+    assert_eq!(asked.what, "replaced and deleted versions expire after 59 days, earlier than now");
 }
 
 #[tokio::test]

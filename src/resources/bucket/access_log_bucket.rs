@@ -10,18 +10,18 @@ use super::{
 use crate::aws::Seen;
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange, field_changes, within};
-use crate::resources::policy_change::{WantedPolicy, policy_change};
+use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The bucket that takes the archive's access logs.
+/// The bucket that receives the archive's access logs.
 ///
-/// S3 writes them only under SSE-S3 and without a default retention.
+/// S3 writes them only with SSE-S3 and without a default retention.
 /// Source: S3 User Guide, "Enabling Amazon S3 server access logging".
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AccessLogBucket {
-    /// Whose it is, and where.
+    /// Who owns it, and its Region.
     pub bucket: ArchiveBucket,
     /// Its ownership.
     pub ownership: Option<Ownership>,
@@ -29,12 +29,12 @@ pub struct AccessLogBucket {
     pub public_access: Option<PublicAccess>,
     /// Its encryption.
     pub encryption: Option<Encryption>,
-    /// Its lock, which must not be.
+    /// Its lock, which it must not have.
     pub object_lock: Option<ObjectLock>,
     /// Its policy.
     pub policy: Option<Policy>,
-    /// After how many days its own rule ends every log; absent where the rule is
-    /// off or narrowed.
+    /// After how many days orgtrail's rule expires every log; absent if the rule is
+    /// disabled or has a filter.
     pub expiration_days: Option<i32>,
 }
 
@@ -150,15 +150,15 @@ impl Resource for AccessLogBucket {
         let logging = &desired.config.archive.access_logging;
         let region = &desired.config.archive.region;
         let setting = "archive.access_logging.bucket";
-        let made = bucket_diff(found.map(|f| &f.bucket), &logging.bucket, region, setting);
-        if made.action.stops() {
-            return made;
+        let bucket_change = bucket_diff(found.map(|f| &f.bucket), &logging.bucket, region, setting);
+        if bucket_change.action.stops() {
+            return bucket_change;
         }
         if let Some(found) = found {
             if found.object_lock.as_ref().is_some_and(|lock| lock.mode.is_some()) {
                 return Change::refused(
                     format!(
-                        "the bucket `{}` has a default retention, S3 writes no access logs there",
+                        "the bucket `{}` has a default retention, so S3 cannot write access logs to it",
                         logging.bucket
                     ),
                     "name another bucket in archive.access_logging.bucket",
@@ -167,18 +167,18 @@ impl Resource for AccessLogBucket {
             if found.encryption.as_ref().is_some_and(|found| found.algorithm != "AES256") {
                 return Change::refused(
                     format!(
-                        "the bucket `{}` is encrypted with KMS, S3 writes access logs under SSE-S3 only",
+                        "the bucket `{}` is encrypted with KMS, but S3 writes access logs with SSE-S3 only",
                         logging.bucket
                     ),
                     "name another bucket in archive.access_logging.bucket, or change its encryption by hand",
                 );
             }
         }
-        let mut fields = made.fields;
+        let mut fields = bucket_change.fields;
         let found_policy = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
         let policy = policy_change(
             found_policy,
-            &WantedPolicy {
+            &DeclaredPolicy {
                 document: &Self::policy(desired),
                 foreign: desired.foreign,
                 kind: PolicyKind::Bucket,
@@ -198,16 +198,18 @@ impl Resource for AccessLogBucket {
         if days != Some(Self::retention(desired)) {
             fields.push(FieldChange::new("expiration_days", days, Some(Self::retention(desired))));
         }
-        let why = "it takes the archive's access logs";
-        let change = match made.action {
+        let why = "it receives the archive's access logs";
+        let change = match bucket_change.action {
             Action::Create => Change::create(why, fields),
             _ => Change::update(why, fields),
         };
         let change =
             Change { irreversible: policy.irreversible, ..change }.with_notes(policy.notes);
         if days.is_some_and(|days| days > Self::retention(desired)) {
-            return change
-                .irreversible(Confirmation::WeakenedGuard, "access logs are kept for less long");
+            return change.irreversible(
+                Confirmation::WeakenedGuard,
+                "access logs are kept for a shorter time",
+            );
         }
         change
     }
@@ -235,7 +237,7 @@ impl Resource for AccessLogBucket {
             .filter(LifecycleRuleFilter::builder().prefix("").build())
             .expiration(LifecycleExpiration::builder().days(Self::retention(desired)).build())
             .build()?;
-        // Read again here: the call replaces all rules, and others' stay.
+        // Read again here: the call replaces all rules, and unmanaged ones must stay.
         let found = match Lifecycle::read(&clients, name).await {
             Seen::Present(lifecycle) => Some(lifecycle),
             Seen::Absent => None,

@@ -9,14 +9,14 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// Where S3 logs who reads and writes the archive.
+/// Where S3 writes the access logs of the archive.
 ///
 /// Source: S3 `GetBucketLogging`, `LoggingEnabled`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AccessLogging {
-    /// The bucket that takes the logs.
+    /// The bucket that receives the logs.
     pub target_bucket: String,
-    /// What stands before their keys.
+    /// The prefix of their keys.
     pub target_prefix: String,
 }
 
@@ -43,7 +43,7 @@ impl AccessLogging {
     }
 }
 
-/// What stands before the access logs' keys, with its slash.
+/// The prefix of the access logs' keys, with its slash.
 pub(in crate::resources) fn access_log_prefix(desired: &Desired) -> String {
     prefix_folder(desired.config.archive.access_logging.prefix.as_ref())
 }
@@ -67,7 +67,7 @@ impl Resource for AccessLogging {
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        let why = "who reads and writes the archive is itself recorded";
+        let why = "access to the archive is logged";
         let fields = field_changes(found, &Self::declared(desired));
         let Some(found) = found else { return Change::create(why, fields) };
         Change::update(why, fields).irreversible(

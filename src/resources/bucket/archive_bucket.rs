@@ -9,36 +9,38 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The bucket itself: whose it is, and where.
+/// The bucket itself: who owns it, and its Region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum ArchiveBucket {
-    /// It belongs to the account that it should belong to.
+    /// It belongs to the expected account.
     Own {
         /// Its Region.
         region: Region,
     },
     /// Its name is taken by another account.
-    Elsewhere,
+    OtherAccount,
 }
 
 impl ArchiveBucket {
-    /// Whether a bucket's name is shown to be another account's than the clients' own.
+    /// Whether a bucket demonstrably belongs to another account than the clients'.
     ///
-    /// What could not be found out is no proof: then S3 refuses each call, which
-    /// states the owner.
-    pub(crate) async fn is_elsewhere(clients: &Clients, bucket: &BucketName) -> bool {
+    /// What could not be read is no proof. S3 then rejects each call, because it states
+    /// the expected owner.
+    pub(crate) async fn is_other_account(clients: &Clients, bucket: &BucketName) -> bool {
         match clients.head_bucket(bucket, clients.bucket_owner()).await {
             Ok(_) => false,
             Err(error) if error.is_not_found() || error.has_no_session() => false,
-            // Another's bucket is answered for like a missing permission.
+            // S3 returns the same error for another account's bucket as for a missing
+            // permission.
             Err(_) => {
-                matches!(Self::read(clients, bucket).await, Seen::Present(Self::Elsewhere))
+                matches!(Self::read(clients, bucket).await, Seen::Present(Self::OtherAccount))
             }
         }
     }
 
-    /// Reads whether an account has a bucket. The list of its buckets tells an
-    /// own one from another's, which S3 answers for like a missing permission.
+    /// Reads whether an account has a bucket. The account's list of buckets distinguishes
+    /// its own bucket from another account's, for which S3 returns the same error as for
+    /// a missing permission.
     pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
         let listed = clients.s3().list_buckets().prefix(bucket.as_str()).send().await;
         let owned = match listed.at(clients, "s3:ListAllMyBuckets") {
@@ -53,19 +55,20 @@ impl ArchiveBucket {
         }
         let head = clients.s3().head_bucket().bucket(bucket.as_str()).send().await;
         match head.at(clients, "s3:ListBucket") {
-            // It states the owner: created since the list was read.
+            // The call states the expected owner, so it was created after the list was
+            // read.
             Ok(head) => {
                 let region = head.bucket_region().and_then(|region| region.parse().ok());
                 let region = region.unwrap_or_else(|| clients.region().clone());
                 Seen::Present(Self::Own { region })
             }
             Err(error) if error.is_not_found() => Seen::Absent,
-            // Not in our list, and yet there: 403, or 301 from another Region.
+            // It exists but is not in the list: 403, or 301 from another Region.
             Err(error)
                 if matches!(error.kind(), ErrorKind::AccessDenied)
                     || (error.kind() == ErrorKind::Other && error.code.is_none()) =>
             {
-                Seen::Present(Self::Elsewhere)
+                Seen::Present(Self::OtherAccount)
             }
             Err(error) => Seen::Unreadable(error),
         }
@@ -88,12 +91,12 @@ pub(super) fn is_own(bucket: &Seen<ArchiveBucket>) -> Seen<()> {
         Seen::Present(ArchiveBucket::Own { .. }) => Seen::Present(()),
         // Settings of another account's bucket do not matter; the bucket's own step
         // reports it.
-        Seen::Present(ArchiveBucket::Elsewhere) | Seen::Absent => Seen::Absent,
+        Seen::Present(ArchiveBucket::OtherAccount) | Seen::Absent => Seen::Absent,
         Seen::Unreadable(error) => Seen::Unreadable(error.clone()),
     }
 }
 
-/// Makes a bucket in the clients' Region; one that is already ours is fine.
+/// Creates a bucket in the clients' Region, unless the account has it.
 pub(in crate::resources) async fn create(
     clients: &WriteClients,
     bucket: &BucketName,
@@ -105,7 +108,7 @@ pub(in crate::resources) async fn create(
             .location_constraint(BucketLocationConstraint::from(region))
             .build()
     });
-    let made = clients
+    let created = clients
         .s3()
         .create_bucket()
         .bucket(bucket.as_str())
@@ -115,21 +118,21 @@ pub(in crate::resources) async fn create(
         .send()
         .await
         .at(clients, "s3:CreateBucket");
-    match made {
+    match created {
         Err(error) if error.is_code("BucketAlreadyOwnedByYou") => Ok(()),
         other => other.map(|_| ()),
     }
 }
 
-/// Why a bucket of another account is refused, and what to do.
-pub(crate) fn elsewhere(bucket: &BucketName, setting: &str) -> (String, String) {
+/// Why a bucket of another account is refused, and what to do about it.
+pub(crate) fn taken_name(bucket: &BucketName, setting: &str) -> (String, String) {
     let reason = format!("the bucket name `{bucket}` is taken by another account");
     let hint =
-        format!("choose another name for {setting}: names of buckets are shared by all accounts");
+        format!("choose another name for {setting}: bucket names are unique across all accounts");
     (reason, hint)
 }
 
-/// What is to be done about a bucket: made, left, or refused.
+/// The change that a bucket needs: create, nothing, or refused.
 pub(in crate::resources) fn diff(
     found: Option<&ArchiveBucket>,
     bucket: &BucketName,
@@ -144,13 +147,13 @@ pub(in crate::resources) fn diff(
                 FieldChange::new("region", None::<String>, Some(wanted.to_string())),
             ],
         ),
-        Some(ArchiveBucket::Elsewhere) => {
-            let (reason, hint) = elsewhere(bucket, setting);
+        Some(ArchiveBucket::OtherAccount) => {
+            let (reason, hint) = taken_name(bucket, setting);
             Change::refused(reason, hint)
         }
         Some(ArchiveBucket::Own { region }) if region != wanted => Change::refused(
             format!(
-                "the bucket `{bucket}` is in {region}, the config wants it, and its key, in {wanted}"
+                "the bucket `{bucket}` is in {region}, but the configuration requires {wanted} for it and its key"
             ),
             "a bucket cannot be moved: set archive.region to the bucket's, or name another bucket",
         ),

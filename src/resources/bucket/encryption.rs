@@ -13,7 +13,7 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// How objects are encrypted that are written without saying how.
+/// How objects are encrypted whose request does not say how.
 ///
 /// Source: S3 `GetBucketEncryption`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,9 +22,9 @@ pub struct Encryption {
     pub algorithm: String,
     /// The key, as the bucket names it.
     pub key: Option<String>,
-    /// Whether the bucket spares KMS calls by a key of its own.
+    /// Whether S3 Bucket Keys are enabled, which save KMS calls.
     pub bucket_key: bool,
-    /// The kinds of encryption that the bucket refuses: `SSE-C` for buckets made since
+    /// The kinds of encryption that the bucket rejects: `SSE-C` for buckets created since
     /// April 2026. Kept as they are found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocked: Vec<String>,
@@ -83,7 +83,7 @@ impl Encryption {
     }
 }
 
-/// The kinds to go on refusing; none where none are refused.
+/// The kinds that the bucket must continue to reject; absent if there are none.
 fn blocked_types(blocked: &[String]) -> Option<BlockedEncryptionTypes> {
     if blocked.is_empty() {
         return None;
@@ -133,7 +133,7 @@ impl Resource for Encryption {
         match found.and_then(|found| found.key.as_deref()) {
             Some(old) if !same_key && !old.contains("alias/aws/") => change.irreversible(
                 Confirmation::ReplacedKey,
-                format!("what is encrypted with {old} needs that key for as long as it is kept"),
+                format!("objects encrypted with {old} need that key for as long as they are kept"),
             ),
             _ => change,
         }

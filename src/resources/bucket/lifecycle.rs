@@ -25,12 +25,12 @@ use crate::resources::{
 pub struct Lifecycle {
     /// The rules, by their ids.
     pub rules: BTreeMap<String, Rule>,
-    /// The size below which objects stay in their class where a rule says none:
-    /// `all_storage_classes_128K` or `varies_by_storage_class`; absent where the
-    /// server does not say.
+    /// The size below which objects stay in their class if a rule sets none:
+    /// `all_storage_classes_128K` or `varies_by_storage_class`; absent if the server does
+    /// not return it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum_transition_size: Option<String>,
-    /// The rules in S3's own words, so that others' can be sent along.
+    /// The rules as S3 returned them, so that unmanaged ones can be kept.
     #[serde(skip)]
     raw: Vec<LifecycleRule>,
 }
@@ -38,36 +38,36 @@ pub struct Lifecycle {
 /// What one rule does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rule {
-    /// Whether it is in force.
+    /// Whether it is enabled.
     pub enabled: bool,
-    /// Which objects it concerns: the beginning of their keys, and what more it
-    /// asks for; empty for all.
+    /// Which objects it applies to: the prefix of their keys and other conditions; empty
+    /// for all.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub filter: String,
-    /// Whether it asks for more than the beginning of a key.
+    /// Whether it has other conditions than a prefix.
     #[serde(skip)]
-    pub narrowed: bool,
+    pub has_conditions: bool,
     /// Storage class by the object's age in days.
     pub transitions: BTreeMap<i32, String>,
     /// Days after which an object expires.
     pub expiration_days: Option<i32>,
     /// A date at which objects expire.
     pub expiration_date: Option<String>,
-    /// Whether delete markers without versions are dropped.
+    /// Whether delete markers without versions are removed.
     pub expired_delete_markers: bool,
-    /// Days that a version stays after another took its place.
+    /// Days that a version is kept after it is replaced.
     pub noncurrent_days: Option<i32>,
-    /// How many of such versions stay all the same.
+    /// How many such versions are kept regardless of their age.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newer_versions_kept: Option<i32>,
     /// What else happens to such versions.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub noncurrent_other: String,
-    /// Days after which an uncompleted upload is dropped.
+    /// Days after which an incomplete upload is aborted.
     pub abort_multipart_days: Option<i32>,
 }
 
-/// How the ids of orgtrail's own rules begin.
+/// The prefix of the ids of orgtrail's own rules.
 const OWN: &str = "orgtrail-";
 
 impl Lifecycle {
@@ -96,7 +96,7 @@ impl Lifecycle {
         Self { rules, minimum_transition_size, raw }
     }
 
-    /// The same configuration with another rule in place of the one of its id.
+    /// The same configuration with a rule that replaces the one with its id.
     pub(in crate::resources) fn with(found: Option<Self>, rule: LifecycleRule) -> Self {
         let minimum = found.as_ref().and_then(|found| found.minimum_transition_size.clone());
         let raw = found.map(|found| found.raw).unwrap_or_default();
@@ -104,8 +104,8 @@ impl Lifecycle {
         Self::of(others.chain([rule.clone()]).collect(), minimum)
     }
 
-    /// Puts the configuration on a bucket: the rules and the smallest size, which
-    /// S3 sets back to its default where the call does not say it.
+    /// Writes the configuration to a bucket: the rules and the minimum size, which S3
+    /// resets to its default if the call omits it.
     pub(in crate::resources) async fn put(
         self,
         clients: &WriteClients,
@@ -128,14 +128,14 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// The rules that should stand: orgtrail's, and others' unless they go.
-    fn wanted(desired: &Desired, found: Option<&Self>) -> Result<Self, StepError> {
+    /// The rules to configure: orgtrail's, and unmanaged ones unless they are removed.
+    fn target(desired: &Desired, found: Option<&Self>) -> Result<Self, StepError> {
         let own = own_rules(&desired.config.archive)?;
         let said: Vec<Rule> = own.iter().map(Rule::of).collect();
         let mut raw: Vec<LifecycleRule> = Vec::new();
         for rule in found.map(|found| found.raw.as_slice()).unwrap_or_default() {
             let is_own = rule.id.as_deref().is_some_and(|id| id.starts_with(OWN));
-            // Another's rule that does what ours would is adopted as it is.
+            // An unmanaged rule that does the same is adopted.
             if said.contains(&Rule::of(rule)) || (!is_own && desired.foreign != Foreign::Remove) {
                 raw.push(rule.clone());
             }
@@ -162,11 +162,11 @@ impl Rule {
             format!("{class} after {days} days{kept}")
         });
         let noncurrent_other = moves.collect::<Vec<_>>().join("; ");
-        let (filter, narrowed) = filter_text(rule);
+        let (filter, has_conditions) = filter_text(rule);
         Self {
             enabled: rule.status == ExpirationStatus::Enabled,
             filter,
-            narrowed,
+            has_conditions,
             transitions: rule
                 .transitions()
                 .iter()
@@ -192,22 +192,21 @@ impl Rule {
         }
     }
 
-    /// How many days the objects that it concerns live, where it ends them.
-    fn ends_after(&self) -> Option<i32> {
+    /// After how many days it expires objects, if it does.
+    fn expires_after(&self) -> Option<i32> {
         self.expiration_days.filter(|_| self.enabled)
     }
 
-    /// How many days a version lives on that another took the place of, where it
-    /// ends all of those.
-    fn ends_versions_after(&self) -> Option<i32> {
+    /// After how many days it expires replaced versions, if it expires all of them.
+    fn expires_versions_after(&self) -> Option<i32> {
         self.noncurrent_days.filter(|_| self.enabled && self.newer_versions_kept.is_none())
     }
 }
 
-/// The declared rules, in S3's words.
+/// The declared rules.
 ///
-/// Expired delete markers have a rule of their own: S3 refuses them beside a
-/// number of days.
+/// Expired delete markers have their own rule: S3 rejects them together with a number of
+/// days.
 fn own_rules(archive: &Archive) -> Result<Vec<LifecycleRule>, StepError> {
     if !archive.lifecycle.enabled {
         return Ok(Vec::new());
@@ -246,8 +245,7 @@ fn own_rules(archive: &Archive) -> Result<Vec<LifecycleRule>, StepError> {
     Ok(vec![retention, markers])
 }
 
-/// Which objects a rule concerns, and whether it asks for more than the beginning
-/// of a key.
+/// Which objects a rule applies to, and whether it has other conditions than a prefix.
 fn filter_text(rule: &LifecycleRule) -> (String, bool) {
     #[expect(deprecated, reason = "rules of before 2016 have it")]
     let old_prefix = rule.prefix.as_deref().unwrap_or_default();
@@ -288,49 +286,49 @@ impl Resource for Lifecycle {
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, observed: &Observed) -> Change {
-        let wanted = match Self::wanted(desired, found) {
-            Ok(wanted) => wanted,
+        let target = match Self::target(desired, found) {
+            Ok(target) => target,
             Err(error) => return Change::refused(error.to_string(), "check [archive.lifecycle]"),
         };
         let none = BTreeMap::new();
         let before = found.map_or(&none, |found| &found.rules);
         let foreign = before
             .iter()
-            .filter(|(id, rule)| !id.starts_with(OWN) && wanted.rules.get(*id) == Some(*rule));
+            .filter(|(id, rule)| !id.starts_with(OWN) && target.rules.get(*id) == Some(*rule));
         let retention = desired.config.archive.retention_days;
         let notes: Vec<String> = foreign
-            .map(|(id, rule)| match rule.ends_after() {
+            .map(|(id, rule)| match rule.expires_after() {
                 Some(days) if i64::from(days) < i64::from(retention) => format!(
-                    "the rule `{id}` is not orgtrail's and ends objects after {days} days, before the {retention} of archive.retention_days; --remove-foreign takes it away"
+                    "the rule `{id}` is unmanaged and expires objects after {days} days, earlier than archive.retention_days ({retention}); --remove-foreign removes it"
                 ),
-                _ => format!("the rule `{id}` is not orgtrail's and is kept"),
+                _ => format!("the rule `{id}` is unmanaged and is kept"),
             })
             .collect();
-        let mut fields: Vec<FieldChange> = field_changes(Some(before), &wanted.rules);
+        let mut fields: Vec<FieldChange> = field_changes(Some(before), &target.rules);
         let minimum = found.and_then(|found| found.minimum_transition_size.as_ref());
-        if !wanted.raw.is_empty() && minimum != wanted.minimum_transition_size.as_ref() {
-            let wanted = wanted.minimum_transition_size.clone();
-            fields.push(FieldChange::new("minimum_transition_size", minimum.cloned(), wanted));
+        if !target.raw.is_empty() && minimum != target.minimum_transition_size.as_ref() {
+            let target = target.minimum_transition_size.clone();
+            fields.push(FieldChange::new("minimum_transition_size", minimum.cloned(), target));
         }
         if fields.is_empty() {
             return Change::nothing().with_notes(notes);
         }
         if observed.versioning.present().is_some_and(|versioning| versioning.mfa_delete) {
             return Change::refused(
-                "S3 allows no lifecycle rules beside MFA delete",
-                "leave archive.lifecycle off, or switch MFA delete off as the account's root",
+                "S3 does not allow lifecycle rules while MFA delete is enabled",
+                "set archive.lifecycle.enabled = false, or disable MFA delete as the account's root user",
             );
         }
-        // A rule for some objects says nothing of the others.
+        // A rule for some objects does not apply to the others.
         let ends = |rules: &BTreeMap<String, Rule>, after: fn(&Rule) -> Option<i32>| {
             let whole = rules.values().filter(|rule| rule.filter.is_empty());
             whole.filter_map(after).min()
         };
         let sooner = |after: fn(&Rule) -> Option<i32>| {
-            let days = ends(&wanted.rules, after)?;
+            let days = ends(&target.rules, after)?;
             ends(before, after).is_none_or(|now| days < now).then_some(days)
         };
-        let why = "logs move and end as declared";
+        let why = "logs change storage class and expire as configured";
         let change = match found {
             None => Change::create(why, fields),
             Some(_) => Change::update(why, fields),
@@ -340,9 +338,9 @@ impl Resource for Lifecycle {
             return change;
         }
         let what = [
-            sooner(Rule::ends_after).map(|days| format!("logs end after {days} days")),
-            sooner(Rule::ends_versions_after)
-                .map(|days| format!("replaced and deleted versions end after {days} days")),
+            sooner(Rule::expires_after).map(|days| format!("logs expire after {days} days")),
+            sooner(Rule::expires_versions_after)
+                .map(|days| format!("replaced and deleted versions expire after {days} days")),
         ];
         let what: Vec<String> = what.into_iter().flatten().collect();
         let is_own = |rules: &BTreeMap<String, Rule>| {
@@ -351,7 +349,7 @@ impl Resource for Lifecycle {
         if !desired.config.archive.lifecycle.enabled && is_own(before) {
             return change.irreversible(
                 Confirmation::WeakenedGuard,
-                "logs no longer move to other classes and end as now (to keep it: archive.lifecycle)",
+                "logs no longer change storage class and expire as they do now (to keep it: archive.lifecycle)",
             );
         }
         if !what.is_empty() {
@@ -366,8 +364,8 @@ impl Resource for Lifecycle {
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
         let clients = context.archive();
         let bucket = context.desired.bucket().as_str();
-        let wanted = Self::wanted(context.desired, context.observed.lifecycle.present())?;
-        if wanted.raw.is_empty() {
+        let target = Self::target(context.desired, context.observed.lifecycle.present())?;
+        if target.raw.is_empty() {
             clients
                 .s3()
                 .delete_bucket_lifecycle()
@@ -377,7 +375,7 @@ impl Resource for Lifecycle {
                 .at(&clients, "s3:PutLifecycleConfiguration")?;
             return Ok(());
         }
-        wanted.put(&clients, context.desired.bucket()).await
+        target.put(&clients, context.desired.bucket()).await
     }
 }
 

@@ -14,11 +14,11 @@ use crate::resources::{
 #[derive(Debug, Clone, Copy)]
 pub struct MfaDelete;
 
-/// What root has to do, word by word.
+/// What the root user must do, step by step.
 pub(crate) fn runbook(account: &AccountId, bucket: &BucketName, region: &Region) -> String {
     let partition = crate::names::Partition::of(region);
     format!(
-        "MFA delete of `{bucket}` can only be switched on by the root user of account {account}, with long-term credentials:
+        "Only the root user of account {account} can enable MFA delete of `{bucket}`, with long-term credentials:
   1. sign in as root of {account} and assign a virtual or hardware MFA device (not a passkey)
   2. create an access key for root, and export it: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, no session token
   3. run: orgtrail mfa-delete enable --serial arn:{partition}:iam::{account}:mfa/<device> --code <6 digits>
@@ -52,27 +52,29 @@ impl Resource for MfaDelete {
                     && archive.lifecycle.enabled
                 {
                     return Change::refused(
-                        "S3 allows no MFA delete beside lifecycle rules",
+                        "S3 does not allow MFA delete while the bucket has lifecycle rules",
                         "set archive.lifecycle.enabled = false, or archive.mfa_delete to `policy` or `vault`",
                     );
                 }
                 Change::blocked(
-                    "MFA delete waits for root: no role and no session can switch it on",
+                    "MFA delete requires the root user: no role or session can enable it",
                     runbook(desired.archive(), desired.bucket(), &archive.region),
                 )
             }
             config::MfaDelete::Off => Change::nothing().with_notes([
-                "archive.mfa_delete is off: deleting a version asks for no second factor"
+                "archive.mfa_delete is off: deleting a version requires no second factor"
                     .to_owned(),
             ]),
             config::MfaDelete::Policy | config::MfaDelete::Vault if is_on => Change::nothing()
-                .with_notes(["MFA delete is on besides: it excludes lifecycle rules".to_owned()]),
+                .with_notes([
+                    "MFA delete is also enabled, so S3 allows no lifecycle rules".to_owned()
+                ]),
             config::MfaDelete::Policy | config::MfaDelete::Vault => Change::nothing(),
         }
     }
 
     async fn apply(_: &ApplyContext<'_>) -> Result<(), StepError> {
-        // INVARIANT: its step is blocked or nothing; only root can do it.
+        // INVARIANT: its step never writes; only root can enable MFA delete.
         Err(StepError::Missing("root's second factor".to_owned()))
     }
 }

@@ -15,14 +15,14 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// Who is told of what happens to the archive's objects.
+/// Who is notified of what happens to the archive's objects.
 ///
 /// Source: S3 `GetBucketNotificationConfiguration`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Notifications {
-    /// By target and filter: the events.
-    pub told: BTreeMap<String, BTreeSet<String>>,
-    /// S3's own words, so that others' can be sent along.
+    /// The events, by target and filter.
+    pub events_by_target: BTreeMap<String, BTreeSet<String>>,
+    /// As S3 returned it, so that unmanaged entries can be kept.
     #[serde(skip)]
     raw: NotificationConfiguration,
 }
@@ -48,12 +48,12 @@ impl Notifications {
     }
 
     fn of(raw: NotificationConfiguration) -> Self {
-        let mut told = BTreeMap::new();
+        let mut events_by_target = BTreeMap::new();
         let mut add =
             |arn: &str, filter: Option<&NotificationConfigurationFilter>, on: &[Event]| {
                 let events = on.iter().map(|event| event.as_str().to_owned());
                 let key = format!("{arn}{}", filter_text(filter));
-                told.entry(key).or_insert_with(BTreeSet::new).extend(events);
+                events_by_target.entry(key).or_insert_with(BTreeSet::new).extend(events);
             };
         for topic in raw.topic_configurations() {
             add(&topic.topic_arn, topic.filter.as_ref(), &topic.events);
@@ -64,12 +64,13 @@ impl Notifications {
         for lambda in raw.lambda_function_configurations() {
             add(&lambda.lambda_function_arn, lambda.filter.as_ref(), &lambda.events);
         }
-        Self { told, raw }
+        Self { events_by_target, raw }
     }
 
-    /// What S3 notifies and no declaration lists: target, filter and events.
+    /// The notifications that the configuration does not declare: target, filter and
+    /// events.
     pub(in crate::resources) fn undeclared(&self, desired: &Desired) -> Vec<String> {
-        let mut left = self.told.clone();
+        let mut left = self.events_by_target.clone();
         for one in &desired.config.archive.notifications {
             let key = format!("{}{}", one.target, filter_text(filter(one).as_ref()));
             if let Some(events) = left.get_mut(&key) {
@@ -84,21 +85,24 @@ impl Notifications {
         said.collect()
     }
 
-    fn wanted(desired: &Desired, found: Option<&Self>) -> Result<Self, StepError> {
+    fn target(desired: &Desired, found: Option<&Self>) -> Result<Self, StepError> {
         let mut raw = found.map_or_else(
             || NotificationConfiguration::builder().build(),
             |found| found.raw.clone(),
         );
-        let there = found.map(|found| &found.told);
+        let existing = found.map(|found| &found.events_by_target);
         for one in &desired.config.archive.notifications {
             let filter = filter(one);
             let key = format!("{}{}", one.target, filter_text(filter.as_ref()));
-            let told = there.and_then(|there| there.get(&key));
-            // S3 refuses two configurations that tell of one event.
+            let events_by_target = existing.and_then(|existing| existing.get(&key));
+            // S3 rejects two configurations for the same event.
             let on: Vec<Event> = one
                 .events
                 .iter()
-                .filter(|event| told.is_none_or(|told| !told.contains(*event)))
+                .filter(|event| {
+                    events_by_target
+                        .is_none_or(|events_by_target| !events_by_target.contains(*event))
+                })
                 .map(|event| Event::from(event.as_str()))
                 .collect();
             if !on.is_empty() {
@@ -190,25 +194,25 @@ impl Resource for Notifications {
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        let wanted = match Self::wanted(desired, found) {
-            Ok(wanted) => wanted,
+        let target = match Self::target(desired, found) {
+            Ok(target) => target,
             Err(error) => return Change::refused(error.to_string(), "check archive.notifications"),
         };
-        let before = found.map(|found| found.told.clone());
+        let before = found.map(|found| found.events_by_target.clone());
         Change::update(
-            "the declared targets are told",
-            field_changes(before.as_ref(), &wanted.told),
+            "the configured targets are notified",
+            field_changes(before.as_ref(), &target.events_by_target),
         )
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
         let clients = context.archive();
-        let wanted = Self::wanted(context.desired, context.observed.notifications.present())?;
+        let target = Self::target(context.desired, context.observed.notifications.present())?;
         clients
             .s3()
             .put_bucket_notification_configuration()
             .bucket(context.desired.bucket().as_str())
-            .notification_configuration(wanted.raw)
+            .notification_configuration(target.raw)
             .send()
             .await
             .at(&clients, "s3:PutBucketNotification")?;

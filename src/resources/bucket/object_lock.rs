@@ -20,8 +20,7 @@ use crate::resources::{
 pub struct ObjectLock {
     /// `GOVERNANCE` or `COMPLIANCE`; absent without a default retention.
     pub mode: Option<String>,
-    /// Days that an object stays locked after its delivery; a year that AWS
-    /// holds counts 365.
+    /// Days that an object stays locked after its delivery; a year counts as 365.
     pub days: Option<u32>,
 }
 
@@ -45,8 +44,8 @@ impl ObjectLock {
             .flatten()
     }
 
-    /// What is declared; absent where it is off.
-    pub(crate) fn wanted(lock: &config::ObjectLock) -> Option<Self> {
+    /// What the configuration declares; absent if it is off.
+    pub(crate) fn declared(lock: &config::ObjectLock) -> Option<Self> {
         let days = Some(lock.days);
         match lock.mode {
             ObjectLockMode::Off => None,
@@ -81,12 +80,12 @@ impl ObjectLock {
         Ok(())
     }
 
-    /// What the archive's declaration means for another bucket's lock.
-    pub(in crate::resources) fn diff_of(desired: &Desired, found: Option<&Self>) -> Change {
+    /// The change that the lock of another bucket needs by the archive's configuration.
+    pub(in crate::resources) fn diff_for(desired: &Desired, found: Option<&Self>) -> Change {
         compare(desired, found)
     }
 
-    /// Whether it holds less, or for less long.
+    /// Whether it locks less strictly, or for a shorter time.
     pub(crate) fn is_weaker_than(&self, other: &Self) -> bool {
         let rank = |lock: &Self| match lock.mode.as_deref() {
             None => 0,
@@ -117,35 +116,35 @@ impl Resource for ObjectLock {
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
-        let wanted = Self::wanted(&context.desired.config.archive.object_lock);
-        let wanted = wanted.unwrap_or(Self { mode: None, days: None });
-        wanted.put(&context.archive(), context.desired.bucket()).await
+        let declared = Self::declared(&context.desired.config.archive.object_lock);
+        let declared = declared.unwrap_or(Self { mode: None, days: None });
+        declared.put(&context.archive(), context.desired.bucket()).await
     }
 }
 
 fn compare(desired: &Desired, found: Option<&ObjectLock>) -> Change {
-    let wanted = ObjectLock::wanted(&desired.config.archive.object_lock);
-    let (wanted, found) = match (wanted, found) {
+    let declared = ObjectLock::declared(&desired.config.archive.object_lock);
+    let (declared, found) = match (declared, found) {
         (None, None) => return Change::nothing(),
-        // What was switched on cannot be switched off; the retention can.
+        // Object Lock cannot be disabled, but its default retention can.
         (None, Some(found)) => (ObjectLock { mode: None, days: None }, Some(found)),
-        (Some(wanted), found) => (wanted, found),
+        (Some(declared), found) => (declared, found),
     };
-    let fields = field_changes(found, &wanted);
+    let fields = field_changes(found, &declared);
     if fields.is_empty() {
         return Change::nothing();
     }
     let change = match found {
-        None => Change::create("nobody deletes a log before its time", fields)
-            .with_notes(["Object Lock cannot be switched off again".to_owned()]),
-        Some(_) => Change::update("new logs are locked as declared", fields),
+        None => Change::create("nobody can delete a log before its retention ends", fields)
+            .with_notes(["Object Lock cannot be disabled again".to_owned()]),
+        Some(_) => Change::update("new logs are locked as configured", fields),
     };
-    let days = wanted.days.unwrap_or_default();
+    let days = declared.days.unwrap_or_default();
     let is_compliance = |lock: &ObjectLock| lock.mode.as_deref() == Some("COMPLIANCE");
     let was_compliance = found.is_some_and(is_compliance);
-    let weaker = found.is_some_and(|found| wanted.is_weaker_than(found));
-    // Of fewer days or more: what nobody can lift again is asked for by its own name.
-    if is_compliance(&wanted) && !(was_compliance && weaker) {
+    let weaker = found.is_some_and(|found| declared.is_weaker_than(found));
+    // With fewer days or more: what nobody can lift needs its own confirmation.
+    if is_compliance(&declared) && !(was_compliance && weaker) {
         return change.irreversible(
             Confirmation::ComplianceLock,
             format!("nobody, not even root, can delete a new log for {days} days"),
@@ -154,7 +153,7 @@ fn compare(desired: &Desired, found: Option<&ObjectLock>) -> Change {
     if weaker {
         return change.irreversible(
             Confirmation::WeakenedGuard,
-            "new logs are locked less than now; what is locked stays so",
+            "new logs are locked less strictly than now; existing locks stay",
         );
     }
     change

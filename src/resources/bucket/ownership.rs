@@ -9,8 +9,8 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// Who owns what others write into the bucket: always the bucket's owner, and
-/// access control lists are off.
+/// Who owns objects that other accounts write: always the bucket owner, and access
+/// control lists are disabled.
 ///
 /// Source: S3 `GetBucketOwnershipControls`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,7 +71,7 @@ impl Resource for Ownership {
     }
 
     fn diff(_: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        let why = "the bucket's owner owns every log, whoever wrote it";
+        let why = "the bucket's owner owns every log, regardless of who wrote it";
         let fields = field_changes(found, &Self::enforced());
         if found.is_none() { Change::create(why, fields) } else { Change::update(why, fields) }
     }

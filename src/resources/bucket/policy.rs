@@ -6,7 +6,7 @@ use crate::config::MfaDelete;
 use crate::names::BucketName;
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::Change;
-use crate::resources::policy_change::{WantedPolicy, policy_change};
+use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
@@ -26,7 +26,7 @@ impl Policy {
             let document = text.parse();
             document
                 .map(|document| Some(Self(document)))
-                .map_err(|_| clients.malformed(ACTION, "a policy that is no policy document"))
+                .map_err(|_| clients.malformed(ACTION, "a policy that is not a policy document"))
         });
         Seen::from_result(read, AwsError::is_not_found).flatten()
     }
@@ -74,8 +74,8 @@ pub(crate) fn declared(desired: &Desired) -> PolicyDocument {
     ];
     statements.extend(tls([&bucket_arn, &objects], archive.tls_floor.as_str()));
     statements.push(
-        // Digests come with the trail's key, or with SSE-S3 where it is older: refusing
-        // all but one would lose them.
+        // Digests are encrypted with the trail's key, or with SSE-S3 if the trail is
+        // older: allowing only one of them would lose digests.
         Statement::deny("OrgTrailEncryption")
             .anyone()
             .actions(["s3:PutObject"])
@@ -108,7 +108,7 @@ pub(crate) fn declared(desired: &Desired) -> PolicyDocument {
     PolicyDocument::new(statements)
 }
 
-/// Refuses what comes without TLS, or by a version below the floor.
+/// Denies requests without TLS, or with a version below the minimum.
 pub(in crate::resources) fn tls(resources: [&String; 2], floor: &str) -> [Statement; 2] {
     [
         Statement::deny("OrgTrailTlsOnly").anyone().actions(["s3:*"]).resources(resources).when(
@@ -124,9 +124,9 @@ pub(in crate::resources) fn tls(resources: [&String; 2], floor: &str) -> [Statem
     ]
 }
 
-/// Deleting versions needs a fresh second factor from everybody; changing the
-/// bucket's guards needs one from everybody but orgtrail's own role, which has
-/// none to give.
+/// Deleting versions requires a recent second factor from everybody; changing the
+/// bucket's settings requires it from everybody except orgtrail's own role, which has
+/// none.
 fn delete_guard(desired: &Desired, bucket: &String, objects: &String) -> Vec<Statement> {
     let age = desired.config.archive.mfa_max_age_seconds.to_string();
     let own: Vec<String> = desired.own_roles.iter().map(ToString::to_string).collect();
@@ -204,7 +204,7 @@ impl Resource for Policy {
         }
         policy_change(
             found.map(|found| &found.0),
-            &WantedPolicy {
+            &DeclaredPolicy {
                 document: &declared(desired),
                 foreign: desired.foreign,
                 kind: PolicyKind::Bucket,

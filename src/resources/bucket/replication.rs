@@ -18,17 +18,17 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The replication of the archive: into the vault, and where others' rules lead.
+/// The replication of the archive: to the vault, and by unmanaged rules.
 ///
 /// Delete markers are not replicated: what is deleted here stays there.
 /// Source: S3 `GetBucketReplication`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Replication {
-    /// The role that S3 replicates with, by every rule.
+    /// The role that S3 uses for every rule.
     pub role: String,
     /// The rules, by their ids.
     pub rules: BTreeMap<String, Rule>,
-    /// The rules in S3's own words, so that others' can be sent along.
+    /// The rules as S3 returned them, so that unmanaged ones can be kept.
     #[serde(skip)]
     raw: Vec<ReplicationRule>,
 }
@@ -36,14 +36,13 @@ pub struct Replication {
 /// What one rule does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rule {
-    /// The ARN of the bucket it replicates into.
+    /// The ARN of the destination bucket.
     pub destination: String,
     /// The key of the replicas.
     pub key: Option<String>,
     /// Their storage class.
     pub storage_class: String,
-    /// Whether the rule is in force, for all objects, those under KMS among
-    /// them.
+    /// Whether the rule is enabled for all objects, including those encrypted with KMS.
     pub enabled: bool,
 }
 
@@ -66,9 +65,9 @@ impl Replication {
         Self { role, rules, raw }
     }
 
-    /// The replication that should stand: into the vault, under its key, and by
-    /// others' rules unless they go.
-    fn wanted(
+    /// The replication to configure: to the vault with its key, and by unmanaged rules
+    /// unless they are removed.
+    fn target(
         desired: &Desired,
         vault: &config::Replication,
         key: &str,
@@ -78,39 +77,39 @@ impl Replication {
         let others = others.iter().filter(|rule| id(rule) != RULE);
         let highest = others.clone().filter_map(|rule| rule.priority).max().unwrap_or(0);
         let own = own_rule(desired, vault, key, highest.saturating_add(1))?;
-        let said = Rule::of(&own);
+        let own_effect = Rule::of(&own);
         let mut raw: Vec<ReplicationRule> =
             others.filter(|_| desired.foreign != Foreign::Remove).cloned().collect();
-        // Another's rule that does what ours would is adopted as it is.
-        if !raw.iter().any(|rule| Rule::of(rule) == said) {
+        // An unmanaged rule that does the same is adopted.
+        if !raw.iter().any(|rule| Rule::of(rule) == own_effect) {
             raw.push(own);
         }
         Ok(Self::of(desired.replication_role_arn(vault).to_string(), raw))
     }
 
-    /// Where logs are replicated here, and not there: rules in force, and their role.
-    fn beyond(&self, other: &Self) -> Vec<String> {
-        let in_force = || self.rules.iter().filter(|(_, rule)| rule.enabled);
+    /// The enabled rules, and their role, that `other` does not have.
+    fn missing_in(&self, other: &Self) -> Vec<String> {
+        let enabled = || self.rules.iter().filter(|(_, rule)| rule.enabled);
         let is_there = |rule: &Rule| {
             other.rules.values().any(|one| {
                 one.enabled && one.destination == rule.destination && one.key == rule.key
             })
         };
-        let lost = in_force().filter(|(_, rule)| !is_there(rule));
-        let lost = lost.map(|(id, rule)| format!("the rule `{id}` into {}", rule.destination));
-        let role = (self.role != other.role && in_force().next().is_some())
+        let lost = enabled().filter(|(_, rule)| !is_there(rule));
+        let lost = lost.map(|(id, rule)| format!("the rule `{id}` to {}", rule.destination));
+        let role = (self.role != other.role && enabled().next().is_some())
             .then(|| format!("with the role {}", self.role));
         lost.chain(role).collect()
     }
 
-    /// The rules in force: id, whether it is orgtrail's own, and destination.
-    pub(in crate::resources) fn in_force(&self) -> impl Iterator<Item = (&str, bool, &str)> {
-        let in_force = self.rules.iter().filter(|(_, rule)| rule.enabled);
-        in_force.map(|(id, rule)| (id.as_str(), id == RULE, rule.destination.as_str()))
+    /// The enabled rules: id, whether it is orgtrail's own, and destination.
+    pub(in crate::resources) fn enabled(&self) -> impl Iterator<Item = (&str, bool, &str)> {
+        let enabled = self.rules.iter().filter(|(_, rule)| rule.enabled);
+        enabled.map(|(id, rule)| (id.as_str(), id == RULE, rule.destination.as_str()))
     }
 
-    /// The rules of others.
-    fn foreign(&self) -> impl Iterator<Item = &ReplicationRule> {
+    /// The unmanaged rules.
+    fn unmanaged(&self) -> impl Iterator<Item = &ReplicationRule> {
         self.raw.iter().filter(|rule| id(rule) != RULE)
     }
 }
@@ -138,8 +137,8 @@ fn id(rule: &ReplicationRule) -> &str {
     rule.id.as_deref().unwrap_or_default()
 }
 
-/// The declared rule, in S3's words. Its priority is above the others', so that it
-/// holds where another one leads into the vault too.
+/// The declared rule. Its priority is the highest, so that it applies even if another one
+/// replicates to the vault too.
 fn own_rule(
     desired: &Desired,
     vault: &config::Replication,
@@ -185,7 +184,7 @@ fn is_for_all_objects(rule: &ReplicationRule) -> bool {
         })
 }
 
-/// S3 leaves objects under KMS out where a rule does not name them.
+/// S3 does not replicate objects encrypted with KMS unless the rule includes them.
 fn takes_kms_objects(rule: &ReplicationRule) -> bool {
     let criteria = rule.source_selection_criteria.as_ref();
     let kms = criteria.and_then(|criteria| criteria.sse_kms_encrypted_objects.as_ref());
@@ -198,7 +197,7 @@ impl Resource for Replication {
     const DEPENDS_ON: &'static [&'static str] =
         &[BUCKET, "archive-bucket/versioning", "replication-role", "vault"];
     const ACTIONS: &'static [&'static str] = &[
-        // S3 is handed the role.
+        // The role is passed to S3.
         "iam:PassRole",
         "kms:DescribeKey",
         "s3:GetReplicationConfiguration",
@@ -222,50 +221,50 @@ impl Resource for Replication {
         let key = observed.vault.present().and_then(|vault| vault.key.as_ref());
         let key = key
             .map_or_else(|| format!("the key behind {}", vault.key_alias), |k| k.arn.to_string());
-        let wanted = match Self::wanted(desired, vault, &key, found) {
-            Ok(wanted) => wanted,
+        let target = match Self::target(desired, vault, &key, found) {
+            Ok(target) => target,
             Err(error) => {
                 return Change::refused(error.to_string(), "check [archive.replication]");
             }
         };
-        if let Some(rule) = wanted.foreign().next() {
+        if let Some(rule) = target.unmanaged().next() {
             let role = found.map(|found| found.role.as_str()).unwrap_or_default();
-            if role != wanted.role {
+            if role != target.role {
                 return Change::refused(
                     format!(
-                        "the rule `{}` is not orgtrail's and replicates with {role}: S3 takes one role for all rules",
+                        "the rule `{}` is unmanaged and replicates with {role}, but S3 uses one role for all rules",
                         id(rule)
                     ),
-                    "set archive.replication.role to that role's name, or take the others' rules away with --remove-foreign",
+                    "set archive.replication.role to that role's name, or remove unmanaged rules with --remove-unmanaged",
                 );
             }
         }
-        let adds = wanted.raw.len() > wanted.foreign().count();
-        if let Some(rule) = wanted.foreign().find(|rule| adds && rule.filter.is_none()) {
+        let adds = target.raw.len() > target.unmanaged().count();
+        if let Some(rule) = target.unmanaged().find(|rule| adds && rule.filter.is_none()) {
             return Change::refused(
                 format!(
-                    "the rule `{}` is not orgtrail's and of S3's first version, beside which there can be no other",
+                    "the rule `{}` is unmanaged and uses the first version of replication rules, which S3 allows only as the single rule",
                     id(rule)
                 ),
-                "give it a filter in place of its prefix, or take it away with --remove-foreign",
+                "give it a filter instead of its prefix, or remove it with --remove-unmanaged",
             );
         }
-        let notes: Vec<String> = wanted
-            .foreign()
-            .map(|rule| format!("the rule `{}` is not orgtrail's and is kept", id(rule)))
+        let notes: Vec<String> = target
+            .unmanaged()
+            .map(|rule| format!("the rule `{}` is unmanaged and is kept", id(rule)))
             .collect();
-        let why = "every log is copied into the vault";
-        let fields = field_changes(found, &wanted);
+        let why = "every log is replicated to the vault";
+        let fields = field_changes(found, &target);
         let change =
             if found.is_none() { Change::create(why, fields) } else { Change::update(why, fields) };
-        let lost = found.map(|found| found.beyond(&wanted)).unwrap_or_default();
+        let lost = found.map(|found| found.missing_in(&target)).unwrap_or_default();
         let change = change.with_notes(notes);
         if lost.is_empty() {
             return change;
         }
         change.irreversible(
             Confirmation::WeakenedGuard,
-            format!("logs are no longer replicated as now: {}", lost.join("; ")),
+            format!("logs are no longer replicated by {}", lost.join("; ")),
         )
     }
 
@@ -280,7 +279,7 @@ impl Resource for Replication {
             .key_metadata
             .and_then(|key| key.arn)
             .ok_or_else(|| StepError::Missing(format!("the key {alias}")))?;
-        let wanted = Self::wanted(desired, vault, &key, context.observed.replication.present())?;
+        let target = Self::target(desired, vault, &key, context.observed.replication.present())?;
         let clients = context.archive();
         clients
             .s3()
@@ -288,8 +287,8 @@ impl Resource for Replication {
             .bucket(desired.bucket().as_str())
             .replication_configuration(
                 ReplicationConfiguration::builder()
-                    .role(wanted.role)
-                    .set_rules(Some(wanted.raw))
+                    .role(target.role)
+                    .set_rules(Some(target.raw))
                     .build()?,
             )
             .send()

@@ -7,7 +7,7 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The role with which S3 replicates the archive into the vault.
+/// The role with which S3 replicates the archive to the vault.
 ///
 /// Source: S3 User Guide, "Setting up permissions for live replication".
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +104,7 @@ impl Resource for ReplicationRole {
 
     fn diff(desired: &Desired, found: Option<&ServiceRole>, _: &Observed) -> Change {
         let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
-        let why = "S3 replicates with it, and does nothing else";
+        let why = "S3 replicates with it and can do nothing else";
         ServiceRole::diff(found, &declared(desired, vault), desired.foreign, why)
     }
 

@@ -9,17 +9,16 @@ use crate::config::{MfaDelete, Replication};
 use crate::names::Arn;
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Change, FieldChange, Irreversible, field_changes, within};
-use crate::resources::key::{FoundBy, KmsKey, describe, left_behind};
-use crate::resources::policy_change::{WantedPolicy, policy_change};
+use crate::resources::key::{FoundBy, KmsKey, describe, find_without_alias};
+use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The bucket that the archive replicates into, and the key that encrypts the
-/// replicas.
+/// The bucket that the archive replicates to, and the key that encrypts the replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Vault {
-    /// Whose it is, and where; absent where there is none.
+    /// Who owns it, and its Region; absent if it does not exist.
     pub bucket: Option<ArchiveBucket>,
     /// Its versioning, and whether MFA delete is on.
     pub versioning: Option<Versioning>,
@@ -31,7 +30,7 @@ pub struct Vault {
     pub object_lock: Option<ObjectLock>,
     /// Its policy.
     pub policy: Option<Policy>,
-    /// The key behind the declared alias, or one that a stopped run left without.
+    /// The key behind the declared alias, or one that a stopped run left without it.
     pub key: Option<KmsKey>,
 }
 
@@ -40,19 +39,19 @@ pub struct Vault {
 pub struct VaultMfaDelete;
 
 impl Vault {
-    /// Whether the key is complete: its alias is given to it last.
-    fn key_is_named(&self) -> bool {
+    /// Whether the key is complete: its alias is created last.
+    fn has_alias(&self) -> bool {
         self.key.as_ref().is_some_and(|key| key.found_by == FoundBy::Alias)
     }
 }
 
-/// By which a key without an alias is known as ours.
+/// The description by which a key without an alias is recognized.
 fn key_description(desired: &Desired, vault: &Replication) -> String {
     format!("replicas of {} ({})", desired.bucket(), vault.key_alias)
 }
 
-/// Lets the archive's role write replicas, where the vault is in another
-/// account, and refuses everything without TLS.
+/// The policy: it allows the replication role to write replicas, also from another
+/// account, and denies requests without TLS.
 fn policy(desired: &Desired, vault: &Replication) -> PolicyDocument {
     let bucket = desired.s3_arn(vault.bucket.as_str()).to_string();
     let objects = desired.s3_arn(format!("{}/*", vault.bucket)).to_string();
@@ -134,7 +133,7 @@ impl Resource for Vault {
         let alias = declared.key_alias.as_str();
         let mut key = seen!(describe(&clients, alias, FoundBy::Alias));
         if key.is_none() {
-            key = seen!(left_behind(&clients, &key_description(desired, declared)));
+            key = seen!(find_without_alias(&clients, &key_description(desired, declared)));
         }
         let mut vault = Self {
             bucket,
@@ -159,9 +158,10 @@ impl Resource for Vault {
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
         let bucket = found.and_then(|found| found.bucket.as_ref());
-        let made = bucket_diff(bucket, &vault.bucket, &vault.region, "archive.replication.bucket");
-        if made.action.stops() {
-            return made;
+        let bucket_change =
+            bucket_diff(bucket, &vault.bucket, &vault.region, "archive.replication.bucket");
+        if bucket_change.action.stops() {
+            return bucket_change;
         }
         let key = found.and_then(|found| found.key.as_ref());
         if let Some(key) = key.filter(|key| key.state != "Enabled") {
@@ -175,7 +175,7 @@ impl Resource for Vault {
         }
         let policy = policy_change(
             found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0),
-            &WantedPolicy {
+            &DeclaredPolicy {
                 document: &policy(desired, vault),
                 foreign: desired.foreign,
                 kind: PolicyKind::Bucket,
@@ -186,7 +186,7 @@ impl Resource for Vault {
         if policy.action.stops() {
             return policy;
         }
-        let mut fields = made.fields;
+        let mut fields = bucket_change.fields;
         if !found.and_then(|f| f.versioning.as_ref()).is_some_and(|versioning| versioning.enabled) {
             fields.push(FieldChange::new("versioning", None::<String>, Some("Enabled")));
         }
@@ -194,23 +194,23 @@ impl Resource for Vault {
         fields.extend(within("ownership", field_changes(ownership, &Ownership::enforced())));
         let block = found.and_then(|found| found.public_access.as_ref());
         fields.extend(within("public_access", field_changes(block, &PublicAccess::blocked())));
-        let lock = ObjectLock::wanted(&desired.config.archive.object_lock);
+        let lock = ObjectLock::declared(&desired.config.archive.object_lock);
         let found_lock = found.and_then(|found| found.object_lock.as_ref());
         let mut confirmed = policy.irreversible;
         if let Some(lock) = lock {
             let changes = field_changes(found_lock, &lock);
             if !changes.is_empty() {
-                let change = ObjectLock::diff_of(desired, found_lock);
+                let change = ObjectLock::diff_for(desired, found_lock);
                 confirmed = Irreversible::both(change.irreversible, confirmed);
             }
             fields.extend(within("object_lock", changes));
         }
         fields.extend(within("policy", policy.fields));
-        if !found.is_some_and(Self::key_is_named) {
+        if !found.is_some_and(Self::has_alias) {
             let alias = vault.key_alias.to_string();
             fields.push(FieldChange::new("key.alias", None::<String>, Some(alias)));
         }
-        let why = "the archive replicates into it";
+        let why = "the archive replicates to it";
         let change = if bucket.is_none() {
             Change::create(why, fields)
         } else {
@@ -224,7 +224,7 @@ impl Resource for Vault {
         let Some(vault) = &desired.config.archive.replication else { return Ok(()) };
         let clients = context.at(&vault.account, &vault.region);
         let found = context.observed.vault.present();
-        let lock = ObjectLock::wanted(&desired.config.archive.object_lock);
+        let lock = ObjectLock::declared(&desired.config.archive.object_lock);
         if found.is_none_or(|found| found.bucket.is_none()) {
             create_bucket(&clients, &vault.bucket, lock.is_some()).await?;
             context.mark_created();
@@ -240,23 +240,23 @@ impl Resource for Vault {
         let policy_found = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
         let merged = merge(policy_found, &policy(desired, vault), desired.foreign);
         context.retry(|| Policy::put(&clients, &vault.bucket, &merged.document)).await?;
-        if !found.is_some_and(Self::key_is_named) {
-            let unnamed = found.and_then(|found| found.key.as_ref());
-            make_key(context, &clients, vault, unnamed).await?;
+        if !found.is_some_and(Self::has_alias) {
+            let without_alias = found.and_then(|found| found.key.as_ref());
+            create_key_with_alias(context, &clients, vault, without_alias).await?;
         }
         Ok(())
     }
 }
 
-/// Makes the key, or takes the one that a stopped run left, and names it last:
-/// what has the alias is complete.
-async fn make_key(
+/// Creates the key, or completes the one that a stopped run left. The alias is created
+/// last: a key with the alias is complete.
+async fn create_key_with_alias(
     context: &ApplyContext<'_>,
     clients: &WriteClients,
     vault: &Replication,
-    unnamed: Option<&KmsKey>,
+    without_alias: Option<&KmsKey>,
 ) -> Result<(), StepError> {
-    let id = if let Some(key) = unnamed {
+    let id = if let Some(key) = without_alias {
         key.arn.resource_name().to_owned()
     } else {
         let id = create_key(clients, context.desired, vault).await?;
@@ -290,7 +290,7 @@ async fn create_key(
             .actions(["kms:Encrypt", "kms:GenerateDataKey"])
             .resources(["*"]),
     ]);
-    let made = clients
+    let bucket_change = clients
         .kms()
         .create_key()
         .description(key_description(desired, vault))
@@ -298,7 +298,8 @@ async fn create_key(
         .send()
         .await
         .at(clients, "kms:CreateKey")?;
-    made.key_metadata
+    bucket_change
+        .key_metadata
         .map(|key| key.key_id)
         .ok_or_else(|| StepError::Missing("the vault's key".to_owned()))
 }
@@ -328,13 +329,13 @@ impl Resource for VaultMfaDelete {
             return Change::nothing();
         }
         Change::blocked(
-            "the vault's MFA delete waits for root: no role and no session can switch it on",
+            "the vault's MFA delete requires the root user: no role or session can enable it",
             runbook(&vault.account, &vault.bucket, &vault.region),
         )
     }
 
     async fn apply(_: &ApplyContext<'_>) -> Result<(), StepError> {
-        // INVARIANT: its step is blocked or nothing; only root can do it.
+        // INVARIANT: its step never writes; only root can enable MFA delete.
         Err(StepError::Missing("root's second factor".to_owned()))
     }
 }

@@ -10,15 +10,15 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// Whether old versions of objects are kept, and whether deleting them asks for
-/// a second factor: one answer of S3 tells both.
+/// Whether old versions of objects are kept, and whether deleting them requires a second
+/// factor: one call returns both.
 ///
 /// Source: S3 `GetBucketVersioning`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Versioning {
     /// `Status` is `Enabled`.
     pub enabled: bool,
-    /// Versioning was on once, and objects may have versions.
+    /// Versioning was enabled before, and objects may have versions.
     pub suspended: bool,
     /// `MfaDelete` is `Enabled`.
     pub mfa_delete: bool,
@@ -79,18 +79,18 @@ impl Resource for Versioning {
         if found.is_some_and(|found| found.enabled) {
             return Change::nothing();
         }
-        let fresh = observed.archive_bucket.is_absent();
-        // A bucket that is made with Object Lock has versioning from its start.
-        let why = if fresh {
-            "Object Lock and replication need it, and nothing is overwritten with it"
+        let is_new = observed.archive_bucket.is_absent();
+        // A bucket that is created with Object Lock has versioning from the start.
+        let why = if is_new {
+            "Object Lock and replication require it, and it keeps logs from being overwritten"
         } else if found.is_some_and(|found| found.suspended) {
-            "it was suspended: logs can be overwritten"
+            "it is suspended: logs can be overwritten"
         } else {
             "it is off: logs can be overwritten"
         };
         let before = found.map(|found| if found.suspended { "Suspended" } else { "off" });
         let fields = vec![FieldChange::new("status", before, Some("Enabled"))];
-        if fresh { Change::create(why, fields) } else { Change::update(why, fields) }
+        if is_new { Change::create(why, fields) } else { Change::update(why, fields) }
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 
-/// Reads the answer of servers that name the root of `GetBucketVersioning`
-/// after the call: the SDK insists on the name that S3 itself uses.
+/// Accepts the response of servers that name the root element of `GetBucketVersioning`
+/// after the call: the SDK requires the name that S3 uses.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AnyVersioningRoot;
 

@@ -11,7 +11,7 @@ use crate::resources::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Alias;
 
-/// Gives a key its alias; one that is there already is fine.
+/// Creates the alias of a key, unless it exists.
 pub(super) async fn create(context: &ApplyContext<'_>, key: &str) -> Result<(), StepError> {
     let clients = context.archive();
     let alias = context.desired.config.key.alias.as_str();
@@ -52,13 +52,13 @@ impl Resource for Alias {
         match found {
             Some(key) if matches!(key.found_by, FoundBy::Alias | FoundBy::Arn) => Change::nothing(),
             None if desired.config.key.arn.is_some() => Change::nothing(),
-            // An alias names keys of its own account alone, and is looked for in the
-            // log archive's: one beside this key would never be found.
-            Some(key) if key.is_of_another(desired) => {
+            // An alias is in the account of its key, and orgtrail reads the log-archive
+            // account's: an alias of this key would never be found.
+            Some(key) if key.is_in_other_account(desired) => {
                 let KmsKey { arn, .. } = key;
                 let alias = &desired.config.key.alias;
                 Change::nothing().with_notes([format!(
-                    "{arn} belongs to another account and is known by its use: {alias} is not made"
+                    "{arn} belongs to another account and is found by its use, so {alias} is not created"
                 )])
             }
             Some(key) => {
@@ -69,7 +69,7 @@ impl Resource for Alias {
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
-        // A key that was just made got its alias with it.
+        // A key that was just created has its alias.
         let Some(key) = context.observed.kms_key.present() else { return Ok(()) };
         create(context, key.arn.resource_name()).await
     }

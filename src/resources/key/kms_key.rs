@@ -27,7 +27,7 @@ pub struct KmsKey {
     pub aws_managed: bool,
     /// How it was found.
     pub found_by: FoundBy,
-    /// Aliases by which the trail or the bucket name it.
+    /// Other aliases of it that the trail or the bucket use.
     #[serde(skip)]
     pub names: BTreeSet<String>,
 }
@@ -42,16 +42,15 @@ pub enum FoundBy {
     Alias,
     /// The existing trail, or the existing bucket, encrypts with it.
     Use,
-    /// By the description that it was made with: a run that stopped before it
-    /// named it.
+    /// By its description: a run that stopped before it created the alias.
     Description,
 }
 
 impl KmsKey {
-    /// Looks for the key: behind the alias, then what trail or bucket use
-    /// already, then one that a stopped run left.
+    /// Finds the key: behind the alias, then the one that the trail or the bucket uses,
+    /// then one that a stopped run left.
     ///
-    /// `trail` and `bucket` are what these name their key by.
+    /// `trail` and `bucket` are how these name their key.
     async fn find(
         aws: &Aws,
         desired: &Desired,
@@ -60,7 +59,7 @@ impl KmsKey {
     ) -> Seen<Self> {
         let found = Self::find_declared_or_used(aws, desired, trail.or(bucket)).await;
         let Seen::Present(mut key) = found else { return found };
-        // Another alias may mean the same key, and then nothing is to be changed.
+        // Another alias may be of the same key, and then nothing needs to change.
         for named in [trail, bucket].into_iter().flatten() {
             if is_key(named, &key, &desired.key_alias_arn()) {
                 continue;
@@ -102,11 +101,11 @@ impl KmsKey {
                 _ => {}
             }
         }
-        left_behind(&clients, &description(desired)).await
+        find_without_alias(&clients, &description(desired)).await
     }
 
-    /// The key of an ARN, asked in its own account, and where that cannot be
-    /// entered, in the log-archive account: its policy may allow it.
+    /// The key of an ARN: read in its own account, or if no role can be assumed there, in
+    /// the log-archive account, which its policy may allow.
     async fn declared_by_arn(aws: &Aws, desired: &Desired, arn: &Arn) -> Seen<Self> {
         let region = arn.region.as_ref().unwrap_or(&desired.config.archive.region);
         let owner = arn.account.as_ref().unwrap_or_else(|| desired.archive());
@@ -123,7 +122,7 @@ impl KmsKey {
 
     /// Whether the key belongs to another account than the log archive's, whose
     /// policy and rotation are its owner's.
-    pub(crate) fn is_of_another(&self, desired: &Desired) -> bool {
+    pub(crate) fn is_in_other_account(&self, desired: &Desired) -> bool {
         self.arn.account.as_ref() != Some(desired.archive())
     }
 
@@ -169,9 +168,9 @@ pub(in crate::resources) async fn describe(
     Seen::from_result(read, AwsError::is_not_found)
 }
 
-/// A key that a stopped run made and did not name: `CreateKey` writes the
-/// description with the key.
-pub(in crate::resources) async fn left_behind(
+/// A key that a stopped run created without its alias: `CreateKey` writes the description
+/// with the key.
+pub(in crate::resources) async fn find_without_alias(
     clients: &Clients,
     description: &str,
 ) -> Seen<KmsKey> {
@@ -188,17 +187,17 @@ pub(in crate::resources) async fn left_behind(
         Ok(keys) => keys,
         Err(error) => return Seen::Unreadable(error),
     };
-    let mut hidden = Vec::new();
+    let mut denied = Vec::new();
     for key in keys.iter().filter_map(|key| key.key_id()) {
         let answer = clients.kms().describe_key().key_id(key).send().await;
         let answer = match answer.at(clients, "kms:DescribeKey") {
             Ok(answer) => answer,
             Err(error) if error.is_not_found() => continue,
             Err(error) if error.kind() == ErrorKind::AccessDenied => {
-                hidden.push((key, error));
+                denied.push((key, error));
                 continue;
             }
-            // It may be ours: to go on would make a second one.
+            // It may be the one: continuing would create a second key.
             Err(error) => return Seen::Unreadable(error),
         };
         let is_ours = answer.key_metadata.is_some_and(|key| {
@@ -209,10 +208,10 @@ pub(in crate::resources) async fn left_behind(
             return describe(clients, key, FoundBy::Description).await;
         }
     }
-    if hidden.is_empty() {
+    if denied.is_empty() {
         return Seen::Absent;
     }
-    // What has a name is none that a run left without; what has none may be it.
+    // A key with an alias was not left by a stopped run; one without may be.
     let listed = clients
         .kms()
         .list_aliases()
@@ -226,8 +225,8 @@ pub(in crate::resources) async fn left_behind(
         Ok(aliases) => aliases,
         Err(error) => return Seen::Unreadable(error),
     };
-    let is_named = |key: &str| aliases.iter().any(|alias| alias.target_key_id() == Some(key));
-    match hidden.into_iter().find(|(key, _)| !is_named(key)) {
+    let has_alias = |key: &str| aliases.iter().any(|alias| alias.target_key_id() == Some(key));
+    match denied.into_iter().find(|(key, _)| !has_alias(key)) {
         Some((_, error)) => Seen::Unreadable(error),
         None => Seen::Absent,
     }
@@ -237,8 +236,7 @@ fn description(desired: &Desired) -> String {
     format!("CloudTrail logs of {} ({})", desired.org_id(), desired.config.key.alias)
 }
 
-/// Whether a bucket's or trail's way of naming a key means this one: by ARN, by
-/// id, by alias.
+/// Whether the name of a key in a bucket or trail is this key's: its ARN, id or alias.
 pub(crate) fn is_key(named: &str, key: &KmsKey, alias: &Arn) -> bool {
     let arn = key.arn.to_string();
     named == arn
@@ -275,7 +273,7 @@ impl Resource for KmsKey {
         let bucket = encryption.present().and_then(|found| found.key.as_deref());
         let found = Self::find(context.aws, context.desired, trail, bucket).await;
         match (found, trails.unreadable().or_else(|| encryption.unreadable())) {
-            // One of them may use a key already: to create one would be a second one.
+            // One of them may use a key already: creating one would be a second key.
             (Seen::Absent, Some(error)) => Seen::Unreadable(error.clone()),
             (found, _) => found,
         }
@@ -288,7 +286,7 @@ impl Resource for KmsKey {
         {
             return Change::refused(
                 format!("the declared key {arn} does not exist"),
-                "correct key.arn, or leave it out, so that a key is made",
+                "correct key.arn, or remove it so that orgtrail creates a key",
             );
         }
         let Some(found) = found else {
@@ -305,13 +303,13 @@ impl Resource for KmsKey {
         if arn.region.as_ref() != Some(region) {
             return Change::refused(
                 format!("the key {arn} is not in the bucket's Region, {region}"),
-                "CloudTrail needs both in one Region: set archive.region, or give key.alias another name",
+                "CloudTrail requires both in the same Region: change archive.region, or set key.alias to another name",
             );
         }
         if !found.symmetric || found.aws_managed {
             return Change::refused(
                 format!("the key {arn} is not a symmetric encryption key of your own"),
-                "set key.alias to another name, so that a new key is made",
+                "set key.alias to another name, so that orgtrail creates a key",
             );
         }
         let adopted = match found.found_by {
@@ -320,7 +318,7 @@ impl Resource for KmsKey {
         };
         match found.state.as_str() {
             "Enabled" => Change::nothing().with_notes(adopted),
-            "Disabled" if found.is_of_another(desired) => Change::blocked(
+            "Disabled" if found.is_in_other_account(desired) => Change::blocked(
                 format!("the key {arn} is disabled: logs can neither be written nor read"),
                 "it belongs to another account, whose administrator must enable it",
             ),
@@ -330,10 +328,10 @@ impl Resource for KmsKey {
             ),
             "PendingDeletion" | "PendingReplicaDeletion" => Change::blocked(
                 format!(
-                    "the key {arn} is pending deletion: when it is gone, every log under it is unreadable for ever"
+                    "the key {arn} is pending deletion: once it is deleted, no log encrypted with it can ever be read"
                 ),
                 format!(
-                    "keep it: aws kms cancel-key-deletion --region {region} --key-id {}; or point key.alias at another name, and logs of now stay lost",
+                    "keep it: aws kms cancel-key-deletion --region {region} --key-id {}; or set key.alias to another name, and the existing logs become unreadable",
                     arn.resource_name()
                 ),
             ),
@@ -365,7 +363,7 @@ impl Resource for KmsKey {
             .map(|(name, value)| Tag::builder().tag_key(name).tag_value(value).build())
             .collect::<Result<Vec<_>, _>>()?;
         let policy = super::policy::declared(context.desired, context.desired.archive()).to_json();
-        let made = context
+        let created = context
             .retry(|| async {
                 clients
                     .kms()
@@ -380,11 +378,12 @@ impl Resource for KmsKey {
                     .at(&clients, "kms:CreateKey")
             })
             .await?;
-        let id = made
+        let id = created
             .key_metadata
             .map(|key| key.key_id)
             .ok_or_else(|| StepError::Missing("the key".to_owned()))?;
-        // Named at once: a key without its name would be made a second time.
+        // The alias is created at once: without it, the next run would create a second
+        // key.
         context.mark_created();
         super::alias::create(context, &id).await
     }

@@ -7,7 +7,7 @@ use crate::names::{AccountId, Arn};
 use crate::policy::eval::{self, PolicyEvaluator};
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::Change;
-use crate::resources::policy_change::{WantedPolicy, policy_change};
+use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
@@ -32,7 +32,7 @@ impl KeyPolicy {
             let text = answer.policy.unwrap_or_default();
             text.parse()
                 .map(Self)
-                .map_err(|_| clients.malformed(ACTION, "a policy that is no policy document"))
+                .map_err(|_| clients.malformed(ACTION, "a policy that is not a policy document"))
         });
         Seen::from_result(read, |_| false)
     }
@@ -49,7 +49,7 @@ pub(super) fn declared(desired: &Desired, account: &AccountId) -> PolicyDocument
     let key = &desired.config.key;
     let cloudtrail = |sid: &str| Statement::allow(sid).service(CLOUDTRAIL).resources(["*"]);
     let mut statements = vec![
-        // Without it only the principals named here could ever change the key.
+        // Without it, only the principals named here could ever change the key.
         Statement::allow("OrgTrailDelegation")
             .principals([Arn::global(partition, "iam", account, "root").to_string()])
             .actions(["kms:*"])
@@ -111,15 +111,15 @@ fn account<'a>(desired: &'a Desired, observed: &'a Observed) -> &'a AccountId {
     key.and_then(|key| key.arn.account.as_ref()).unwrap_or_else(|| desired.archive())
 }
 
-/// What the policy of another account's key must say besides: that account, not
-/// orgtrail, changes it.
-fn of_another(desired: &Desired, key: &KmsKey, found: Option<&KeyPolicy>) -> Change {
+/// The change that the policy of another account's key needs: that account, not orgtrail,
+/// must make it.
+fn change_of_other_account(desired: &Desired, key: &KmsKey, found: Option<&KeyPolicy>) -> Change {
     let owner = key.arn.account.as_ref().unwrap_or_else(|| desired.archive());
-    let needed = needed_of_another(desired, owner);
+    let needed = required_in_other_account(desired, owner);
     let Some(found) = found else { return Change::nothing() };
     let missing: Vec<&Statement> = match PolicyEvaluator::new(&found.0) {
-        Ok(policy) => needed.iter().filter(|one| !permits(&policy, one, desired, key)).collect(),
-        // What cannot be judged may say it.
+        Ok(policy) => needed.iter().filter(|one| !allows(&policy, one, desired, key)).collect(),
+        // A policy that cannot be evaluated may allow it.
         Err(_) => return Change::nothing(),
     };
     if missing.is_empty() {
@@ -130,7 +130,7 @@ fn of_another(desired: &Desired, key: &KmsKey, found: Option<&KeyPolicy>) -> Cha
     let whom = if names == ["OrgTrailArchive"] {
         format!("does not let the log-archive account {} decrypt", desired.archive())
     } else {
-        "does not permit all that the trail and its archive need".to_owned()
+        "does not permit everything that the trail and its archive need".to_owned()
     };
     Change::refused(
         format!("the policy of {}, which account {owner} owns, {whom}", key.arn),
@@ -140,7 +140,7 @@ fn of_another(desired: &Desired, key: &KmsKey, found: Option<&KeyPolicy>) -> Cha
 
 /// The statements that another account's key needs: CloudTrail's, and the
 /// archive's, which decrypts what it verifies and encrypts what it copies.
-fn needed_of_another(desired: &Desired, owner: &AccountId) -> Vec<Statement> {
+fn required_in_other_account(desired: &Desired, owner: &AccountId) -> Vec<Statement> {
     let archive = Arn::global(desired.partition(), "iam", desired.archive(), "root").to_string();
     let cloudtrail = declared(desired, owner).statements.into_iter().filter(|statement| {
         ["OrgTrailEncrypt", "OrgTrailDescribe", "OrgTrailBucketKey"]
@@ -153,8 +153,8 @@ fn needed_of_another(desired: &Desired, owner: &AccountId) -> Vec<Statement> {
     cloudtrail.chain([archive]).collect()
 }
 
-/// Whether a policy permits all that one of those statements does.
-fn permits(
+/// Whether a policy allows everything that one of those statements allows.
+fn allows(
     policy: &PolicyEvaluator,
     statement: &Statement,
     desired: &Desired,
@@ -215,24 +215,24 @@ impl Resource for KeyPolicy {
 
     fn diff(desired: &Desired, found: Option<&Self>, observed: &Observed) -> Change {
         if let Some(key) = observed.kms_key.present()
-            && key.is_of_another(desired)
+            && key.is_in_other_account(desired)
         {
-            return of_another(desired, key, found);
+            return change_of_other_account(desired, key, found);
         }
         policy_change(
             found.map(|found| &found.0),
-            &WantedPolicy {
+            &DeclaredPolicy {
                 document: &declared(desired, account(desired, observed)),
                 foreign: desired.foreign,
                 kind: PolicyKind::Key,
-                why: "CloudTrail encrypts for this trail alone, and only declared readers decrypt",
+                why: "CloudTrail encrypts for this trail only, and only the configured readers decrypt",
                 context: &desired.service_context(),
             },
         )
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
-        // A key that was just made got its policy with it.
+        // A key that was just created has its policy.
         let Some(key) = context.observed.kms_key.present() else { return Ok(()) };
         let clients = KmsKey::clients(context);
         let found = context.observed.key_policy.present().map(|found| &found.0);

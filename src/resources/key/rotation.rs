@@ -47,7 +47,7 @@ impl Rotation {
     fn declared(desired: &Desired, found: Option<&Self>) -> Self {
         let key = &desired.config.key;
         let period = i32::try_from(key.rotation_period_days).ok().filter(|_| key.rotation);
-        // Servers of before 2024 know of one period only and do not name it.
+        // Servers from before 2024 have only one period and do not return it.
         let silent = found.is_some_and(|found| found.enabled && found.period_days.is_none());
         let period_days = if silent && period == Some(365) { None } else { period };
         Self { enabled: key.rotation, supported: true, period_days }
@@ -67,7 +67,7 @@ impl Resource for Rotation {
 
     async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
         match context.state_of::<KmsKey>().await {
-            // KMS does not answer for a key that is pending deletion.
+            // It is off until the deletion is cancelled, regardless of its setting.
             Seen::Present(key) if key.state.starts_with("Pending") => Seen::Absent,
             Seen::Present(key) => Self::read(&key.owner_clients(context), key).await,
             Seen::Absent => Seen::Absent,
@@ -88,7 +88,7 @@ impl Resource for Rotation {
             declared.supported = found.supported;
         }
         if let (Some(key), Some(found)) = (key, found)
-            && key.is_of_another(desired)
+            && key.is_in_other_account(desired)
         {
             if found.enabled == declared.enabled {
                 return Change::nothing();
@@ -96,21 +96,22 @@ impl Resource for Rotation {
             let is = if found.enabled { "is" } else { "is not" };
             return Change::blocked(
                 format!(
-                    "{} {is} rotated, the config says key.rotation = {}",
+                    "{} {is} rotated, but the configuration sets key.rotation = {}",
                     key.arn, declared.enabled
                 ),
-                "the key belongs to another account, whose administrator decides: have it changed there, or change key.rotation",
+                "the key belongs to another account: ask its administrator to change the rotation, or change key.rotation",
             );
         }
         if found.is_none() && !declared.enabled {
             return Change::nothing();
         }
         let change = Change::update(
-            "the key's material changes as declared",
+            "the key's material is rotated as configured",
             field_changes(found, &declared),
         );
         if found.is_some_and(|found| found.enabled) && !declared.enabled {
-            return change.irreversible(Confirmation::WeakenedGuard, "the key is rotated no more");
+            return change
+                .irreversible(Confirmation::WeakenedGuard, "the key is no longer rotated");
         }
         change
     }

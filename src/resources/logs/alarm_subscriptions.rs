@@ -10,25 +10,24 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// Who listens to a topic.
+/// The subscriptions of a topic.
 ///
 /// Source: SNS `ListSubscriptionsByTopic`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct AlarmSubscriptions {
-    /// In no order that counts.
+    /// Sorted.
     pub subscriptions: Vec<Subscription>,
 }
 
-/// One that listens to a topic.
+/// A subscription.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Subscription {
-    /// How it is told: `email`.
+    /// Its protocol: `email`.
     pub protocol: String,
-    /// Where it is told.
+    /// Its endpoint.
     pub endpoint: String,
-    /// Whether it is told at all: an address must confirm first, which only its
-    /// owner can do.
+    /// Whether it is confirmed; only the address's owner can confirm it.
     #[serde(skip)]
     pub confirmed: bool,
 }
@@ -128,7 +127,7 @@ impl Resource for AlarmSubscriptions {
             .filter_map(|address| found?.of_address(address))
             .filter(|one| !one.confirmed)
             .map(|one| format!("{} has not confirmed its subscription yet", one.endpoint));
-        Change::update("an alarm that nobody hears is none", fields).with_notes(waiting)
+        Change::update("alarms must reach somebody", fields).with_notes(waiting)
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

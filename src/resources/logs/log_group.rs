@@ -6,22 +6,22 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The log group that takes a copy of the trail's events.
+/// The log group that receives a copy of the trail's events.
 ///
 /// Source: CloudWatch Logs `DescribeLogGroups`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogGroup {
-    /// Days that it keeps its events; absent for ever.
+    /// Days that it keeps its events; absent if it keeps them forever.
     pub retention_days: Option<u32>,
-    /// The account-level policy that sets the retention, whatever the group asks
-    /// for; absent where the group decides.
+    /// The account-level policy that sets the retention instead of the group's own
+    /// setting; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention_policy: Option<String>,
-    /// The ARN of the KMS key that encrypts its events; absent where CloudWatch
-    /// Logs encrypts them with a key of its own.
+    /// The ARN of the KMS key that encrypts its events; absent if CloudWatch Logs
+    /// encrypts them with its own key.
     pub kms_key: Option<String>,
-    /// Whether it holds no events, so that none can be lost: CloudWatch Logs
-    /// counts with a delay, but what it has not counted yet is new.
+    /// Whether it contains no events, so that none can be lost: CloudWatch Logs counts
+    /// with a delay, but what it has not counted yet is new.
     #[serde(skip)]
     pub empty: bool,
 }
@@ -84,7 +84,7 @@ impl Resource for LogGroup {
         let days = (!declared.keep_forever).then_some(declared.retention_days);
         let policy = found.and_then(|found| found.retention_policy.clone());
         let wanted = Self {
-            // What an account-level policy sets is not the group's to change.
+            // The group cannot change what an account-level policy sets.
             retention_days: match found {
                 Some(found) if policy.is_some() => found.retention_days,
                 _ => days,
@@ -99,21 +99,21 @@ impl Resource for LogGroup {
         let note = policy.filter(|_| found.retention_days != days).map(|policy| {
             let in_words = |days: Option<u32>| match days {
                 Some(days) => format!("{days} days"),
-                None => "for ever".to_owned(),
+                None => "forever".to_owned(),
             };
             format!(
-                "events are kept {}, which the account-level retention policy `{policy}` determines, and not {} as [cloudwatch_logs] says: change the policy, or declare what it sets",
+                "events are kept {}, as the account-level retention policy `{policy}` sets, and not {} as in [cloudwatch_logs]: change the policy, or configure the retention that it sets",
                 in_words(found.retention_days),
                 in_words(days)
             )
         });
         let decided_here = found.retention_policy.is_none();
         let change =
-            Change::update("events are kept and encrypted as declared", fields).with_notes(note);
+            Change::update("events are kept and encrypted as configured", fields).with_notes(note);
         let change = match (&found.kms_key, &wanted.kms_key) {
             (Some(old), Some(new)) if old != new => change.irreversible(
                 Confirmation::ReplacedKey,
-                format!("events so far need {old} for as long as they are kept"),
+                format!("existing events need {old} for as long as they are kept"),
             ),
             _ => change,
         };
@@ -123,7 +123,7 @@ impl Resource for LogGroup {
         if shorter && !found.empty {
             return change.irreversible(
                 Confirmation::WeakenedGuard,
-                "older events are dropped from the log group; the bucket keeps them",
+                "older events are deleted from the log group; the bucket keeps them",
             );
         }
         change

@@ -6,7 +6,7 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The role with which CloudTrail writes into the log group.
+/// The role with which CloudTrail writes to the log group.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogGroupRole;
 
@@ -67,7 +67,7 @@ impl Resource for LogGroupRole {
     }
 
     fn diff(desired: &Desired, found: Option<&ServiceRole>, _: &Observed) -> Change {
-        let why = "CloudTrail writes into the log group with it, and into nothing else";
+        let why = "CloudTrail writes to the log group with it and can do nothing else";
         ServiceRole::diff(found, &Self::declared(desired), desired.foreign, why)
     }
 

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatch::types::{AlarmType, ComparisonOperator, Statistic};
 use serde::Serialize;
 
-use super::metric_filters::{Metric, MetricFilters, by_name};
+use super::metric_filters::{Metric, MetricFilters, named_change};
 use crate::alarms::ALARMS;
 use crate::aws::{At, Seen};
 use crate::resources::change::{Change, Confirmation};
@@ -11,8 +11,7 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The alarms on what the log group's metric filters count, those of others
-/// too.
+/// The alarms on the metrics of the log group's metric filters, including unmanaged ones.
 ///
 /// Source: CloudWatch `DescribeAlarms`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,12 +21,12 @@ pub struct MetricAlarms {
     pub alarms: BTreeMap<String, MetricAlarm>,
 }
 
-/// A metric alarm. Whether it is raised is no setting, and not looked at.
+/// A metric alarm. Whether it is raised is not a setting, and not read.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MetricAlarm {
-    /// The metric that it looks at.
+    /// The metric that it evaluates.
     pub metric: Metric,
-    /// What becomes of the counts of a period: `Sum`.
+    /// How the values of a period are combined: `Sum`.
     pub statistic: Option<String>,
     /// How it compares: `GreaterThanOrEqualToThreshold`.
     pub comparison: Option<String>,
@@ -35,20 +34,20 @@ pub struct MetricAlarm {
     pub threshold: Option<f64>,
     /// The length of a period.
     pub period_seconds: Option<i32>,
-    /// How many periods it looks at.
+    /// How many periods it evaluates.
     pub periods: Option<i32>,
-    /// What narrows the metric down. What metric filters count has none, so an
-    /// alarm with some sees nothing.
+    /// The dimensions of the metric. Metrics of metric filters have none, so an alarm
+    /// with dimensions is never raised.
     pub dimensions: BTreeMap<String, String>,
-    /// The unit that it looks at; what metric filters count has none.
+    /// The unit of the metric; metrics of metric filters have none.
     pub unit: Option<String>,
-    /// What it takes a period without events for.
+    /// How it treats a period without events.
     pub missing_data: Option<String>,
-    /// Whether it tells anybody.
+    /// Whether its actions are enabled.
     pub actions_enabled: bool,
-    /// The ARNs that hear of its beginning.
+    /// The ARNs that are notified when it is raised.
     pub alarm_actions: BTreeSet<String>,
-    /// The ARNs that hear of its end.
+    /// The ARNs that are notified when it ends.
     pub ok_actions: BTreeSet<String>,
 }
 
@@ -100,7 +99,7 @@ fn declared(desired: &Desired) -> BTreeMap<String, MetricAlarm> {
         .collect()
 }
 
-/// The ARNs that the alarms notify now and would not notify any more.
+/// The ARNs that the alarms notify now and would no longer notify.
 fn lost_actions(
     found: Option<&MetricAlarms>,
     declared: &BTreeMap<String, MetricAlarm>,
@@ -116,7 +115,7 @@ fn lost_actions(
     lost
 }
 
-/// The declared alarms that are not there as declared.
+/// The declared alarms that are missing or different.
 fn missing(desired: &Desired, found: Option<&MetricAlarms>) -> BTreeMap<String, MetricAlarm> {
     let mut declared = declared(desired);
     declared.retain(|name, alarm| found.and_then(|f| f.alarms.get(name)) != Some(alarm));
@@ -161,8 +160,8 @@ impl Resource for MetricAlarms {
             let alarms = pages.into_iter().flat_map(|page| page.metric_alarms.unwrap_or_default());
             let alarms = alarms.filter_map(|alarm| {
                 let metric = Metric { namespace: alarm.namespace?, name: alarm.metric_name? };
-                // One of a declared name on another metric would be overwritten: it
-                // is shown as what changes.
+                // An alarm with a declared name on another metric would be overwritten,
+                // so it is part of the state.
                 let is_named = || {
                     let name = alarm.alarm_name.as_deref();
                     ALARMS.iter().any(|one| Some(one.full_name().as_str()) == name)
@@ -200,9 +199,9 @@ impl Resource for MetricAlarms {
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let in_short = |_: &MetricAlarm| "raised by one event within 5 minutes".to_owned();
-        let why = "somebody is told of what must not go unseen";
+        let why = "critical events raise an alarm";
         let declared = declared(desired);
-        let change = by_name(found.map(|found| &found.alarms), &declared, in_short, why);
+        let change = named_change(found.map(|found| &found.alarms), &declared, in_short, why);
         let lost = lost_actions(found, &declared);
         if lost.is_empty() {
             return change;

@@ -10,7 +10,7 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The metric filters of the trail's log group, those of others too.
+/// The metric filters of the trail's log group, including unmanaged ones.
 ///
 /// Source: CloudWatch Logs `DescribeMetricFilters`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,18 +25,18 @@ pub struct MetricFilters {
 pub struct MetricFilter {
     /// Which events it counts.
     pub pattern: String,
-    /// The metric that it counts in.
+    /// The metric of its counts.
     pub metric: Metric,
     /// What it adds for each event.
     pub value: String,
 }
 
-/// A metric's place.
+/// A metric.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Metric {
     /// Its namespace.
     pub namespace: String,
-    /// Its name there.
+    /// Its name in the namespace.
     pub name: String,
 }
 
@@ -53,35 +53,35 @@ pub(super) fn declared(desired: &Desired) -> BTreeMap<String, MetricFilter> {
         .collect()
 }
 
-/// The declared filters that are not there as declared.
+/// The declared filters that are missing or different.
 fn missing(desired: &Desired, found: Option<&MetricFilters>) -> BTreeMap<String, MetricFilter> {
     let mut declared = declared(desired);
     declared.retain(|name, filter| found.and_then(|f| f.filters.get(name)) != Some(filter));
     declared
 }
 
-/// What is to be done about things with names: a line for each that is not
-/// there, and one for each setting that differs.
-pub(super) fn by_name<T: Serialize>(
+/// The change of things with names: a field for each that is missing, and one for each
+/// setting that differs.
+pub(super) fn named_change<T: Serialize>(
     found: Option<&BTreeMap<String, T>>,
     declared: &BTreeMap<String, T>,
     in_short: impl Fn(&T) -> String,
     why: &str,
 ) -> Change {
     let mut fields = Vec::new();
-    let mut none_is_there = true;
+    let mut none_exists = true;
     for (name, wanted) in declared {
         let Some(is) = found.and_then(|found| found.get(name)) else {
             fields.push(FieldChange::new(name.as_str(), None::<String>, Some(in_short(wanted))));
             continue;
         };
-        none_is_there = false;
+        none_exists = false;
         let differs = field_changes(Some(is), wanted).into_iter();
         let named =
             |change: FieldChange| FieldChange { path: format!("{name}.{}", change.path), ..change };
         fields.extend(differs.map(named));
     }
-    if none_is_there { Change::create(why, fields) } else { Change::update(why, fields) }
+    if none_exists { Change::create(why, fields) } else { Change::update(why, fields) }
 }
 
 impl Resource for MetricFilters {
@@ -128,10 +128,10 @@ impl Resource for MetricFilters {
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        let why = "alarms count what they find";
+        let why = "the alarms evaluate their counts";
         let found = found.map(|found| &found.filters);
         let declared = declared(desired);
-        let change = by_name(found, &declared, |filter| filter.pattern.clone(), why);
+        let change = named_change(found, &declared, |filter| filter.pattern.clone(), why);
         let lost: BTreeSet<&str> = declared
             .iter()
             .filter_map(|(name, wanted)| {
@@ -146,8 +146,8 @@ impl Resource for MetricFilters {
         change.irreversible(
             Confirmation::WeakenedGuard,
             format!(
-                "events are no longer counted in the namespace {lost}, and other alarms on it fall \
-                 silent (to keep it: alarms.namespace)"
+                "events are no longer counted in the namespace {lost}, and other alarms on it are \
+                 no longer raised (to keep it: alarms.namespace)"
             ),
         )
     }

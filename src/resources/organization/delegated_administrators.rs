@@ -10,8 +10,8 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The accounts that may manage the organization's trails besides the
-/// management account: exactly the declared ones.
+/// The accounts, other than the management account, that may manage the organization's
+/// trails: exactly the declared ones.
 ///
 /// Source: Organizations `ListDelegatedAdministrators`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,7 +27,7 @@ impl Resource for DelegatedAdministrators {
     const ACTIONS: &'static [&'static str] = &[
         "cloudtrail:DeregisterOrganizationDelegatedAdmin",
         "cloudtrail:RegisterOrganizationDelegatedAdmin",
-        // CloudTrail makes these calls for its caller.
+        // CloudTrail calls these on behalf of its caller.
         "organizations:DeregisterDelegatedAdministrator",
         "organizations:ListDelegatedAdministrators",
         "organizations:RegisterDelegatedAdministrator",
@@ -64,7 +64,7 @@ impl Resource for DelegatedAdministrators {
                     management.malformed(ACTION, "an administrator without an account's id")
                 })
             });
-        // Where Organizations does not know the service, nobody is registered.
+        // If Organizations does not know the service, no account is registered.
         let unknown_service = |error: &AwsError| {
             error.is_code("InvalidInputException")
                 && error.message.as_deref().is_some_and(|text| text.contains("service principal"))
@@ -75,24 +75,24 @@ impl Resource for DelegatedAdministrators {
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let none = BTreeSet::new();
         let found = found.map_or(&none, |found| &found.accounts);
-        let wanted = wanted(desired);
-        let gone = found.difference(&wanted).map(|account| {
+        let declared = declared(desired);
+        let gone = found.difference(&declared).map(|account| {
             FieldChange::new(format!("accounts.{account}"), Some("registered"), None::<String>)
         });
-        let new = wanted.difference(found).map(|account| {
+        let new = declared.difference(found).map(|account| {
             FieldChange::new(format!("accounts.{account}"), None::<String>, Some("registered"))
         });
-        Change::update("exactly the declared accounts may manage trails", gone.chain(new).collect())
+        Change::update("only the configured accounts may manage trails", gone.chain(new).collect())
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
         let clients = context.management();
-        let wanted = wanted(context.desired);
+        let declared = declared(context.desired);
         let none = BTreeSet::new();
         let found =
             context.observed.delegated_administrators.present().map_or(&none, |f| &f.accounts);
-        // First away, then in: there is room for three.
-        for account in found.difference(&wanted) {
+        // Deregisters before it registers: three are allowed.
+        for account in found.difference(&declared) {
             context
                 .retry(|| async {
                     clients
@@ -105,7 +105,7 @@ impl Resource for DelegatedAdministrators {
                 })
                 .await?;
         }
-        for account in wanted.difference(found) {
+        for account in declared.difference(found) {
             context
                 .retry(|| async {
                     clients
@@ -122,6 +122,6 @@ impl Resource for DelegatedAdministrators {
     }
 }
 
-fn wanted(desired: &Desired) -> BTreeSet<AccountId> {
+fn declared(desired: &Desired) -> BTreeSet<AccountId> {
     desired.config.organization.delegated_administrators.iter().cloned().collect()
 }

@@ -4,31 +4,33 @@ use crate::aws::{At, Aws, AwsError};
 use crate::config::Config;
 use crate::names::{AccountId, OrgId, UnitId};
 
-/// What must be known of the organization before anything is planned.
+/// What a plan needs to know of the organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationFacts {
     /// The organization's id.
     pub id: OrgId,
-    /// Whether it has all features, which an organization trail needs.
+    /// Whether it has all features, which an organization trail requires.
     pub all_features: bool,
     /// The root, to which the guardrail is attached by default.
     pub root: UnitId,
 }
 
-/// An organization that nothing can be planned for.
+/// Why nothing can be planned for an organization.
 #[derive(Debug, thiserror::Error)]
 pub enum OrganizationError {
     /// It could not be read.
     #[error("reading the organization")]
     Unreadable(#[source] AwsError),
     /// Its management account is not the declared one.
-    #[error("the organization {id} is managed by account {found}, the config says {wanted}")]
+    #[error(
+        "the organization {id} is managed by account {found}, but the configuration says {wanted}"
+    )]
     OtherManagement {
         /// The organization.
         id: OrgId,
         /// Who manages it.
         found: AccountId,
-        /// Who the config says does.
+        /// Who manages it by the configuration.
         wanted: AccountId,
     },
 }

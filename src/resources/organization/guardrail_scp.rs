@@ -7,37 +7,36 @@ use serde::Serialize;
 use crate::aws::{At, AwsError, Clients, Seen};
 use crate::policy::{Foreign, PolicyDocument, PolicyKind, Statement};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange};
-use crate::resources::policy_change::{WantedPolicy, policy_change};
+use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The service control policy that keeps members from tampering with trail,
-/// bucket and key. It binds neither the management account nor service-linked
-/// roles.
+/// The service control policy that keeps members from changing the trail, the bucket and
+/// the key. It does not apply to the management account and to service-linked roles.
 ///
 /// Source: Organizations `ListPolicies`, `DescribePolicy`,
 /// `ListTargetsForPolicy`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GuardrailScp {
-    /// The policy's id; absent where there is no policy of the name.
+    /// The policy's id; absent if no policy has the name.
     pub id: Option<String>,
-    /// What it says.
+    /// Its document.
     pub document: Option<PolicyDocument>,
     /// What it is attached to: ids of units, roots and accounts.
     pub targets: BTreeSet<String>,
-    /// Whether the organization's root knows service control policies.
+    /// Whether service control policies are enabled for the organization's root.
     pub type_enabled: bool,
-    /// Policies of other names that orgtrail made: what the guardrail was called before.
+    /// Policies with other names that orgtrail created: earlier names of the guardrail.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub renamed: BTreeSet<String>,
 }
 
-/// What orgtrail describes its policy as, and knows it again by.
+/// The description by which orgtrail recognizes its policy.
 const DESCRIPTION: &str = "Keeps members from tampering with the organization trail";
 
 impl GuardrailScp {
-    /// What it is to be attached to: the declared targets, or the root.
+    /// What it must be attached to: the declared targets, or the root.
     pub(crate) fn targets(desired: &Desired) -> BTreeSet<String> {
         let declared = &desired.config.guardrail.targets;
         if declared.is_empty() {
@@ -94,9 +93,9 @@ impl GuardrailScp {
         );
         let policy = described.at(management, DESCRIBE)?.policy;
         let text = policy.as_ref().and_then(|policy| policy.content()).unwrap_or_default();
-        let document = text
-            .parse()
-            .map_err(|_| management.malformed(DESCRIBE, "a policy that is no policy document"))?;
+        let document = text.parse().map_err(|_| {
+            management.malformed(DESCRIBE, "a policy that is not a policy document")
+        })?;
         let targets = targets.at(management, "organizations:ListTargetsForPolicy")?;
         Ok(Self {
             id: Some(id.to_owned()),
@@ -114,8 +113,7 @@ impl GuardrailScp {
 
 /// The policy that the config declares.
 ///
-/// The key is named by its alias: a policy that waits for the key's ARN could
-/// not be planned before the key exists.
+/// It names the key by its alias, so that it can be planned before the key exists.
 fn declared(desired: &Desired) -> PolicyDocument {
     let bucket = desired.bucket().as_str();
     let own: Vec<String> = desired.own_roles.iter().map(ToString::to_string).collect();
@@ -221,7 +219,7 @@ impl Resource for GuardrailScp {
     }
 
     async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
-        // Also if it is turned off: it may be live.
+        // Also if it is disabled: it may be active.
         match Self::read(&context.management(), context.desired).await {
             Ok(found) => Seen::Present(found),
             Err(error) => Seen::Unreadable(error),
@@ -229,14 +227,14 @@ impl Resource for GuardrailScp {
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
-        // The policy is orgtrail's own: nobody else's statements belong there.
+        // The policy is orgtrail's own: unmanaged statements do not belong in it.
         let policy = policy_change(
             found.and_then(|found| found.document.as_ref()),
-            &WantedPolicy {
+            &DeclaredPolicy {
                 document: &declared(desired),
                 foreign: Foreign::Remove,
                 kind: PolicyKind::ServiceControl,
-                why: "no member tampers with trail, bucket or key",
+                why: "members cannot change the trail, the bucket or the key",
                 context: &[],
             },
         );
@@ -258,7 +256,7 @@ impl Resource for GuardrailScp {
         fields.extend(attached.difference(&wanted).map(|target| {
             FieldChange::new(format!("targets.{target}"), Some("attached"), None::<String>)
         }));
-        let why = "no member tampers with trail, bucket or key";
+        let why = "members cannot change the trail, the bucket or the key";
         let change = Change { notes: policy.notes, ..Change::update(why, fields) };
         if !exists {
             return Change { action: Action::Create, ..change };
@@ -266,7 +264,7 @@ impl Resource for GuardrailScp {
         if policy.irreversible.is_some() || !attached.is_subset(&wanted) {
             return change.irreversible(
                 Confirmation::WeakenedGuard,
-                "some accounts are guarded less than now",
+                "the guardrail protects less than it does now",
             );
         }
         change
@@ -286,7 +284,7 @@ impl Resource for GuardrailScp {
                     .send()
                     .await
                     .at(&clients, "organizations:EnablePolicyType");
-                already(enabled, "PolicyTypeAlreadyEnabledException")
+                accept_code(enabled, "PolicyTypeAlreadyEnabledException")
             };
             context.retry(enable).await?;
         }
@@ -322,7 +320,7 @@ impl Resource for GuardrailScp {
             let attach = || async {
                 let call = organizations.attach_policy().policy_id(&id).target_id(target);
                 let done = call.send().await.at(&clients, "organizations:AttachPolicy");
-                already(done, "DuplicatePolicyAttachmentException")
+                accept_code(done, "DuplicatePolicyAttachmentException")
             };
             context.retry(attach).await?;
         }
@@ -330,7 +328,7 @@ impl Resource for GuardrailScp {
             let detach = || async {
                 let call = organizations.detach_policy().policy_id(&id).target_id(target);
                 let done = call.send().await.at(&clients, "organizations:DetachPolicy");
-                already(done, "PolicyNotAttachedException")
+                accept_code(done, "PolicyNotAttachedException")
             };
             context.retry(detach).await?;
         }
@@ -338,8 +336,8 @@ impl Resource for GuardrailScp {
     }
 }
 
-/// Nothing to do is as good as done: the one code that says so.
-fn already<T>(done: Result<T, AwsError>, code: &str) -> Result<(), AwsError> {
+/// Accepts the error code that says that nothing needs to be done.
+fn accept_code<T>(done: Result<T, AwsError>, code: &str) -> Result<(), AwsError> {
     match done {
         Err(error) if !error.is_code(code) => Err(error),
         _ => Ok(()),

@@ -1,5 +1,5 @@
-//! The service control policies that bind an account, and which of orgtrail's
-//! calls they deny: what a step would only find when it is applied.
+//! The service control policies that apply to an account, and which of orgtrail's calls
+//! they deny: a plan reports it before a step fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,8 +34,8 @@ pub(in crate::resources) async fn read(
     read
 }
 
-/// Refuses a step whose writing calls a service control policy denies, or notes
-/// where the step may do without the denied ones.
+/// Refuses a step if a service control policy denies its writing calls, or adds a note if
+/// the step may not need the denied ones.
 pub(crate) fn refuse_denied(
     entry: &Entry,
     location: &Location,
@@ -83,9 +83,9 @@ pub(crate) fn refuse_denied(
         several => several.iter().copied().filter(is_needed).collect(),
     };
     let hint = format!(
-        "let {role_arn} through: except it in that policy by aws:PrincipalArn, or attach the policy elsewhere"
+        "exempt {role_arn} in that policy by aws:PrincipalArn, or attach the policy elsewhere"
     );
-    // Of several calls a step may need only some.
+    // A step with several calls may need only some of them.
     let refused: Vec<_> = needed.iter().copied().filter_map(denied).collect();
     if let Some((action, by, true)) = refused.first()
         && refused.len() == needed.len()
@@ -97,7 +97,7 @@ pub(crate) fn refuse_denied(
     change.with_notes([format!("{action}, which the step may need, may be denied by {by}; {hint}")])
 }
 
-/// Says once that the policies could not be read.
+/// Adds one note that the policies could not be read.
 fn note_unreadable(
     entry: &Entry,
     location: &Location,
@@ -109,7 +109,7 @@ fn note_unreadable(
         return change;
     }
     change.with_notes([format!(
-        "whether service control policies let orgtrail work in {} is unknown: they could not be read ({})",
+        "it is unknown whether service control policies allow orgtrail's calls in {}: they could not be read ({})",
         location.account,
         error.in_full()
     )])
@@ -124,7 +124,7 @@ fn creates(action: &str) -> bool {
     action.split_once(':').is_some_and(|(_, operation)| operation.starts_with("Create"))
 }
 
-/// What a resource's calls are about, as far as policies may name it.
+/// The ARN that a resource's calls are evaluated with.
 fn resource_arn(entry: &Entry, desired: &Desired, observed: &Observed) -> String {
     let archive = &desired.config.archive;
     let bucket = |name: &crate::names::BucketName| desired.s3_arn(name.as_str()).to_string();

@@ -7,8 +7,8 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The role with which CloudTrail reads the organization and puts the trail
-/// into its accounts.
+/// The role with which CloudTrail reads the organization and creates the trail in its
+/// accounts.
 ///
 /// Source: CloudTrail User Guide, "Using service-linked roles".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,7 +49,7 @@ impl Resource for ServiceLinkedRole {
             return Change::nothing();
         }
         Change::create(
-            "CloudTrail needs it to make the trail in every account",
+            "CloudTrail needs it to create the trail in every account",
             vec![FieldChange::new("role", None::<String>, Some(NAME))],
         )
     }
@@ -65,14 +65,14 @@ impl Resource for ServiceLinkedRole {
             .at(&clients, "iam:CreateServiceLinkedRole");
         match made {
             Ok(_) => Ok(()),
-            // Enabling trusted access may have made it meanwhile.
-            Err(error) if already_there(&error) => Ok(()),
+            // Enabling trusted access may have created it meanwhile.
+            Err(error) if already_exists(&error) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-fn already_there(error: &AwsError) -> bool {
+fn already_exists(error: &AwsError) -> bool {
     error.kind() == ErrorKind::Conflict
         || error.message.as_deref().is_some_and(|text| text.contains("has been taken"))
 }

@@ -9,8 +9,8 @@ use crate::resources::{
 
 /// CloudTrail's trusted access to the organization.
 ///
-/// Without it an organization trail cannot be made, and an existing one shrinks
-/// to its own account.
+/// Without it, an organization trail cannot be created, and an existing one records only
+/// its own account.
 /// Source: Organizations `ListAWSServiceAccessForOrganization`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TrustedAccess {}
@@ -52,8 +52,8 @@ impl Resource for TrustedAccess {
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         if !desired.organization.all_features {
             return Change::refused(
-                "the organization has consolidated billing features only, an organization trail needs all",
-                "enable all features in AWS Organizations; every member has to agree",
+                "the organization has only consolidated billing features, but an organization trail requires all features",
+                "enable all features in AWS Organizations; every invited account must approve it",
             );
         }
         if found.is_some() {

@@ -17,12 +17,12 @@ use crate::resources::{
 /// Source: CloudTrail `GetInsightSelectors`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Insights {
-    /// `ApiCallRateInsight`, `ApiErrorRateInsight` → the categories of the events
-    /// that are looked at: `Management`, `Data`.
+    /// `ApiCallRateInsight`, `ApiErrorRateInsight` → the categories of the analyzed
+    /// events: `Management`, `Data`.
     pub types: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The category that a selector without categories looks at.
+/// The category of a selector without categories.
 ///
 /// Source: CloudTrail `InsightSelector.EventCategories`.
 const DEFAULT_CATEGORY: &str = "Management";
@@ -66,7 +66,7 @@ impl Insights {
     }
 }
 
-/// Whether each kind of Insights looks at no fewer events in `more`.
+/// Whether `more` analyzes at least the same events with each kind of Insights.
 fn no_fewer(
     more: &BTreeMap<String, BTreeSet<String>>,
     than: &BTreeMap<String, BTreeSet<String>>,
@@ -82,7 +82,7 @@ impl Resource for Insights {
     const ACTIONS: &'static [&'static str] = &[
         "cloudtrail:GetInsightSelectors",
         "cloudtrail:PutInsightSelectors",
-        // CloudTrail makes Insights' own role for its caller.
+        // CloudTrail creates the role of Insights on behalf of its caller.
         "iam:CreateServiceLinkedRole",
     ];
 
@@ -109,13 +109,16 @@ impl Resource for Insights {
             (!types.is_empty()).then(|| types.iter().map(one).collect::<Vec<_>>())
         };
         let change = Change::update(
-            "unusual rates are recorded as declared",
+            "Insights are recorded as configured",
             vec![FieldChange::new("types", list(found), list(&wanted))],
         );
         if no_fewer(&wanted, found) {
             return change;
         }
-        change.irreversible(Confirmation::WeakenedGuard, "Insights that are recorded now end")
+        change.irreversible(
+            Confirmation::WeakenedGuard,
+            "Insights that are recorded now are no longer recorded",
+        )
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -48,7 +48,7 @@ impl Resource for TrailLogging {
         match found {
             Some(found) if found.is_logging => Change::nothing(),
             Some(_) => Change::update(
-                "the trail was stopped: nothing is recorded",
+                "logging is stopped: nothing is recorded",
                 vec![FieldChange::new("is_logging", Some(false), Some(true))],
             ),
             None => Change::create(

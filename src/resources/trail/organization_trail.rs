@@ -17,13 +17,13 @@ use crate::resources::{
 pub struct OrganizationTrail {
     /// Its settings.
     pub settings: TrailSettings,
-    /// The Region it was made in, and can be changed in.
+    /// The Region it was created in, and can be changed in.
     pub home_region: String,
     /// Its ARN.
     pub arn: String,
 }
 
-/// What can be changed of a trail.
+/// The settings of a trail that can be changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TrailSettings {
     pub s3_bucket_name: String,
@@ -38,8 +38,8 @@ pub struct TrailSettings {
     pub log_group_role: Option<String>,
 }
 
-/// All trails that exist in the home Region of the management account: the
-/// declared one, and how many others there are.
+/// All trails in the home Region of the management account: the declared one, and the
+/// others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trails {
     /// The declared trail.
@@ -53,7 +53,7 @@ pub struct Trails {
     pub others_of_organization: BTreeMap<String, String>,
 }
 
-/// Trails that an account can have in a Region, shadows among them.
+/// Trails that an account can have in a Region, including shadow trails.
 ///
 /// Source: CloudTrail User Guide, "Quotas"; not adjustable.
 const QUOTA: usize = 5;
@@ -83,8 +83,8 @@ impl OrganizationTrail {
 }
 
 impl TrailSettings {
-    /// What the config declares; `key` is the key's ARN, or words where it is
-    /// not known yet.
+    /// What the configuration declares; `key` is the key's ARN, or a description while it
+    /// is unknown.
     fn declared(desired: &Desired, key: String) -> Self {
         let logs = desired.config.cloudwatch_logs.enabled;
         Self {
@@ -103,9 +103,9 @@ impl TrailSettings {
 }
 
 impl Trails {
-    /// What becomes of the trails that are there, where one of a new name is created:
-    /// CloudTrail cannot rename a trail.
-    fn left_by_a_rename(&self, desired: &Desired) -> Option<String> {
+    /// What happens to the existing trails if one with a new name is created: CloudTrail
+    /// cannot rename a trail.
+    fn rename_effects(&self, desired: &Desired) -> Option<String> {
         let mut left = Vec::new();
         let names = self.others_into_archive.join(", ");
         if !names.is_empty() {
@@ -128,7 +128,7 @@ impl Trails {
 }
 
 impl TrailSettings {
-    /// Where events go now and would not go any more, and how to keep it so: every
+    /// Where events are delivered now and would no longer be, and how to keep it: every
     /// destination and delivery that changes or is removed.
     fn lost_deliveries(&self, wanted: &Self, desired: &Desired) -> Vec<String> {
         let mut lost = Vec::new();
@@ -148,7 +148,7 @@ impl TrailSettings {
         {
             let keep = topic
                 .parse::<Arn>()
-                .map_or_else(|_| format!("name = \"{topic}\""), |arn| keep_topic(&arn, desired));
+                .map_or_else(|_| format!("name = \"{topic}\""), |arn| topic_setting(&arn, desired));
             lost.push(format!(
                 "{topic} is no longer notified of new logs (to keep it: [topic] {keep})"
             ));
@@ -169,8 +169,8 @@ impl TrailSettings {
     }
 }
 
-/// The key of `[topic]` that declares a topic that is there.
-fn keep_topic(topic: &Arn, desired: &Desired) -> String {
+/// The setting of `[topic]` that declares an existing topic.
+fn topic_setting(topic: &Arn, desired: &Desired) -> String {
     if *topic == desired.management_arn("sns", topic.resource.clone()) {
         format!("name = \"{}\"", topic.resource)
     } else {
@@ -216,9 +216,9 @@ impl Resource for OrganizationTrail {
         "cloudtrail:CreateTrail",
         "cloudtrail:DescribeTrails",
         "cloudtrail:UpdateTrail",
-        // CloudTrail is handed the log group's role.
+        // The log group's role is passed to CloudTrail.
         "iam:PassRole",
-        // CloudTrail looks at the organization for its caller.
+        // CloudTrail calls these on behalf of its caller.
         "organizations:DescribeOrganization",
         "organizations:ListAWSServiceAccessForOrganization",
     ];
@@ -270,7 +270,7 @@ impl Resource for OrganizationTrail {
         let mut notes: Vec<String> = found
             .into_iter()
             .flat_map(|found| found.others_of_organization.keys())
-            .map(|other| format!("`{other}` is an organization trail too, and a paid second copy; to adopt it in place of a new one, set trail.name = \"{other}\""))
+            .map(|other| format!("`{other}` is also an organization trail, and records a second, paid copy; to adopt it instead of creating a trail, set trail.name = \"{other}\""))
             .collect();
         let key = observed.kms_key.present();
         let wanted_key = key.map_or_else(
@@ -282,8 +282,10 @@ impl Resource for OrganizationTrail {
         let prefix = desired.config.archive.prefix.as_ref();
         if let Some(prefix) = prefix.filter(|it| !it.is_plain() && kept != Some(it.as_str())) {
             return Change::refused(
-                format!("archive.prefix is `{prefix}`, which not every tool can read keys with"),
-                "a new prefix has letters, digits and `!_.*'()-` between single slashes, without a folder `AWSLogs`; that of an existing trail is kept as it is",
+                format!(
+                    "archive.prefix is `{prefix}`, and not every tool can read keys with such a prefix"
+                ),
+                "use letters, digits and `!_.*'()-` between single slashes, without a folder `AWSLogs`; the prefix of an existing trail is kept",
             );
         }
         let Some(own) = own else {
@@ -292,10 +294,10 @@ impl Resource for OrganizationTrail {
                 let names = found.map(|found| found.others.join(", ")).unwrap_or_default();
                 return Change::refused(
                     format!(
-                        "{others} trails exist in {} ({names}), AWS allows {QUOTA}",
+                        "{others} trails exist in {} ({names}), and AWS allows {QUOTA}",
                         desired.home_region()
                     ),
-                    "delete one that is no longer needed, or adopt one by trail.name; the quota cannot be raised",
+                    "delete one that is no longer needed, or adopt one with trail.name; the quota cannot be raised",
                 );
             }
             let change = Change::create(
@@ -303,7 +305,7 @@ impl Resource for OrganizationTrail {
                 field_changes(None, &wanted),
             )
             .with_notes(notes);
-            return match found.and_then(|found| found.left_by_a_rename(desired)) {
+            return match found.and_then(|found| found.rename_effects(desired)) {
                 Some(what) => change.irreversible(Confirmation::WeakenedGuard, what),
                 None => change,
             };
@@ -311,17 +313,17 @@ impl Resource for OrganizationTrail {
         if own.home_region != desired.home_region().as_str() {
             return Change::refused(
                 format!(
-                    "the trail `{name}` has the home Region {}, the config says {}",
+                    "the trail `{name}` has the home Region {}, but the configuration says {}",
                     own.home_region,
                     desired.home_region()
                 ),
-                "a trail cannot be moved: set organization.home_region to the trail's, or give trail.name another name",
+                "a trail cannot be moved: set organization.home_region to the trail's, or set trail.name to another name",
             );
         }
         if own.arn != desired.trail_arn().to_string() {
             return Change::refused(
                 format!("the trail `{name}` is {}, not the management account's own", own.arn),
-                "give trail.name another name",
+                "set trail.name to another name",
             );
         }
         let found_key = own.settings.kms_key.clone();
@@ -331,7 +333,7 @@ impl Resource for OrganizationTrail {
         if same_key {
             wanted.kms_key.clone_from(&found_key);
         }
-        // Some servers name a topic without its ARN.
+        // Some servers return a topic's name instead of its ARN.
         if let (Some(found), Some(arn)) = (&own.settings.sns_topic, desired.topic_arn())
             && *found == *arn.resource
         {
@@ -339,7 +341,7 @@ impl Resource for OrganizationTrail {
         }
         if own.settings.s3_bucket_name != desired.bucket().as_str() {
             notes.push(format!(
-                "the logs so far stay in `{}`; consolidate them",
+                "existing logs stay in `{}`; consolidate them",
                 own.settings.s3_bucket_name
             ));
         }
@@ -350,11 +352,12 @@ impl Resource for OrganizationTrail {
         }
         let lost = own.settings.lost_deliveries(&wanted, desired);
         let fields = field_changes(Some(&own.settings), &wanted);
-        let change = Change::update("the trail is as declared", fields).with_notes(notes);
+        let change =
+            Change::update("the trail matches the configuration", fields).with_notes(notes);
         let change = match found_key {
             Some(old) if !same_key => change.irreversible(
                 Confirmation::ReplacedKey,
-                format!("logs so far need {old} for as long as they are kept"),
+                format!("existing logs need {old} for as long as they are kept"),
             ),
             _ => change,
         };
@@ -371,7 +374,8 @@ impl Resource for OrganizationTrail {
         let topic = topic.flatten();
         let own = context.observed.trails.present().and_then(|trails| trails.own.as_ref());
         if let Some(own) = own.map(|own| &own.settings) {
-            // An empty text takes away what is declared no more; none would keep it.
+            // An empty value removes what is no longer declared; omitting it would keep
+            // it.
             let or_away = |wanted: &Option<String>, found: &Option<String>| {
                 wanted.clone().or_else(|| found.as_ref().map(|_| String::new()))
             };
@@ -386,7 +390,7 @@ impl Resource for OrganizationTrail {
                         .update_trail()
                         .name(&arn)
                         .s3_bucket_name(&settings.s3_bucket_name)
-                        // An empty prefix takes one away; none would keep it.
+                        // An empty prefix removes one; omitting it would keep it.
                         .s3_key_prefix(settings.s3_key_prefix.as_deref().unwrap_or_default())
                         .set_sns_topic_name(topic.clone())
                         .include_global_service_events(true)

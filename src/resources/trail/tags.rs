@@ -12,7 +12,7 @@ use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
 };
 
-/// The trail's tags: the declared ones, and those of others.
+/// The trail's tags, including unmanaged ones.
 ///
 /// Source: CloudTrail `ListTags`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,7 +53,10 @@ impl Resource for TrailTags {
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
         let none = BTreeMap::new();
         let found = found.map_or(&none, |found| &found.0);
-        Change::update("declared tags", missing_tags(found, &desired.config.trail.tags))
+        Change::update(
+            "the configured tags are set",
+            missing_tags(found, &desired.config.trail.tags),
+        )
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -1,4 +1,4 @@
-//! Selectors that a trail has, as the config declares them.
+//! The selectors of a trail, in the form of the configuration.
 
 use aws_sdk_cloudtrail::types as sdk;
 
@@ -9,13 +9,13 @@ use crate::config::{
 };
 use crate::names::Arn;
 
-/// What a trail records, in the config's words, and what of it the config has no
-/// word for.
+/// What a trail records, in the form of the configuration, and what the configuration
+/// cannot express.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FoundSelectors {
-    /// The selectors; none where the trail was never given any.
+    /// The selectors; absent if the trail never had any.
     pub(crate) selectors: Option<Selectors>,
-    /// Sources left out that cannot be declared.
+    /// Excluded event sources that cannot be declared.
     pub(crate) unknown_sources: Vec<String>,
 }
 

@@ -221,10 +221,13 @@ impl Resource for EventSelectors {
             return Change::nothing();
         }
         let Some(found) = found else {
-            return Change::create("what is recorded", field_changes(None, &wanted));
+            return Change::create(
+                "the trail records the configured events",
+                field_changes(None, &wanted),
+            );
         };
         let change = Change::update(
-            "exactly what is declared is recorded",
+            "the trail records exactly the configured events",
             field_changes(Some(found), &wanted),
         );
         if lost.is_empty() {
@@ -232,7 +235,7 @@ impl Resource for EventSelectors {
         }
         change.irreversible(
             Confirmation::WeakenedGuard,
-            format!("no longer recorded, and recorded now: {}", lost.join("; ")),
+            format!("no longer recorded, but recorded now: {}", lost.join("; ")),
         )
     }
 
