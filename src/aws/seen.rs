@@ -67,6 +67,18 @@ impl<T> Seen<T> {
         }
     }
 
+    /// The value, absent if it does not exist.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub fn into_result(self) -> Result<Option<T>, AwsError> {
+        match self {
+            Self::Present(value) => Ok(Some(value)),
+            Self::Absent => Ok(None),
+            Self::Unreadable(error) => Err(error),
+        }
+    }
+
     /// Whether AWS said that it does not exist.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)

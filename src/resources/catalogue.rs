@@ -25,7 +25,7 @@ use super::sns_topic::{SnsTopic, SnsTopicPolicy, Topic};
 use super::trail::{
     DeliveryTopic, EventSelectors, Insights, OrganizationTrail, TrailLogging, TrailTags, Trails,
 };
-use super::{ApplyContext, Desired, Location, ObserveContext, Resource, StepError};
+use super::{ApplyContext, Desired, Location, ObserveContext, Resource, StepError, Undeclared};
 use crate::aws::{AwsError, Seen};
 use crate::names::AccountId;
 use crate::org::ControlPolicies;
@@ -44,6 +44,8 @@ pub(crate) struct Entry {
     pub(crate) reread: for<'a> fn(&'a ObserveContext<'a>, &'a mut Observed) -> Boxed<'a, ()>,
     pub(crate) observed_json: fn(&Observed) -> ObservedJson<'_>,
     pub(crate) diff: fn(&Desired, &Observed) -> Option<Change>,
+    pub(crate) may_be_undeclared: bool,
+    pub(crate) undeclared: fn(&Desired, &Observed) -> Vec<Undeclared>,
     pub(crate) apply: for<'a> fn(&'a ApplyContext<'a>) -> Boxed<'a, Result<(), StepError>>,
 }
 
@@ -91,6 +93,11 @@ impl Entry {
                 // INVARIANT: what could not be read is never compared, so it is
                 // never created.
                 Seen::Unreadable(_) => None,
+            },
+            may_be_undeclared: R::MAY_BE_UNDECLARED,
+            undeclared: |desired, observed| match R::observation(observed) {
+                Seen::Present(state) if R::MAY_BE_UNDECLARED => R::undeclared(desired, state),
+                _ => Vec::new(),
             },
             apply: |context| Box::pin(R::apply(context)),
         }

@@ -76,6 +76,10 @@ pub(crate) trait Resource: 'static {
     /// The IAM actions that its calls need.
     const ACTIONS: &'static [&'static str];
 
+    /// Whether it may be active without being declared, so that [`Self::undeclared`]
+    /// reports it.
+    const MAY_BE_UNDECLARED: bool = false;
+
     /// Where it is.
     fn location(desired: &Desired) -> Location;
 
@@ -96,6 +100,11 @@ pub(crate) trait Resource: 'static {
     /// The change that it needs. `found` is absent if AWS returned that it does not
     /// exist; what could not be read never gets here.
     fn diff(desired: &Desired, found: Option<&Self::State>, observed: &Observed) -> Change;
+
+    /// What of it is active but not in the configuration.
+    fn undeclared(_desired: &Desired, _found: &Self::State) -> Vec<Undeclared> {
+        Vec::new()
+    }
 
     /// Carries out the change.
     fn apply(context: &ApplyContext<'_>) -> impl Future<Output = Result<(), StepError>> + Send;

@@ -146,11 +146,8 @@ impl<P: TopicKind> Resource for SnsTopicPolicy<P> {
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
         let Some(arn) = P::arn(context.desired) else { return Ok(()) };
         let clients = context.management();
-        let found = match Topic::read(&clients, Some(arn.clone())).await {
-            Seen::Present(topic) => topic.policy,
-            Seen::Absent => None,
-            Seen::Unreadable(error) => return Err(error.into()),
-        };
+        let topic = Topic::read(&clients, Some(arn.clone())).await.into_result()?;
+        let found = topic.and_then(|topic| topic.policy);
         let merged =
             merge(found.as_ref(), &declared::<P>(context.desired), context.desired.foreign);
         clients

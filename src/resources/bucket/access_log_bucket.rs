@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::{
     ArchiveBucket, Encryption, Lifecycle, ObjectLock, Ownership, Policy, PublicAccess,
-    access_log_prefix, bucket_diff, create_bucket, is_own, tls,
+    access_log_prefix, bucket_diff, create_bucket, tls,
 };
-use crate::aws::Seen;
+use crate::aws::{AwsError, Clients, Seen};
+use crate::names::BucketName;
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange, field_changes, within};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
@@ -41,6 +42,42 @@ pub struct AccessLogBucket {
 const RULE: &str = "orgtrail-access-logs";
 
 impl AccessLogBucket {
+    async fn read(clients: &Clients, name: &BucketName) -> Result<Option<Self>, AwsError> {
+        let Some(bucket) = ArchiveBucket::read(clients, name).await.into_result()? else {
+            return Ok(None);
+        };
+        let mut state = Self {
+            bucket,
+            ownership: None,
+            public_access: None,
+            encryption: None,
+            object_lock: None,
+            policy: None,
+            expiration_days: None,
+        };
+        if !state.bucket.is_own() {
+            return Ok(Some(state));
+        }
+        let (ownership, public_access, encryption, object_lock, policy, lifecycle) = tokio::join!(
+            Box::pin(Ownership::read(clients, name)),
+            Box::pin(PublicAccess::read(clients, name)),
+            Box::pin(Encryption::read(clients, name)),
+            Box::pin(ObjectLock::read(clients, name)),
+            Box::pin(Policy::read(clients, name)),
+            Box::pin(Lifecycle::read(clients, name)),
+        );
+        state.ownership = ownership.into_result()?;
+        state.public_access = public_access.into_result()?;
+        state.encryption = encryption.into_result()?;
+        state.object_lock = object_lock.into_result()?;
+        state.policy = policy.into_result()?;
+        state.expiration_days = lifecycle.into_result()?.and_then(|lifecycle| {
+            let rule = lifecycle.rules.get(RULE)?;
+            rule.expiration_days.filter(|_| rule.enabled && rule.filter.is_empty())
+        });
+        Ok(Some(state))
+    }
+
     fn policy(desired: &Desired) -> PolicyDocument {
         let logging = &desired.config.archive.access_logging;
         let bucket = desired.s3_arn(logging.bucket.as_str()).to_string();
@@ -98,52 +135,9 @@ impl Resource for AccessLogBucket {
         if !Self::is_enabled(context.desired) {
             return Seen::Absent;
         }
-        let clients = &context.archive();
         let name = &context.desired.config.archive.access_logging.bucket;
-        let bucket = match ArchiveBucket::read(clients, name).await {
-            Seen::Present(bucket) => bucket,
-            Seen::Absent => return Seen::Absent,
-            Seen::Unreadable(error) => return Seen::Unreadable(error),
-        };
-        let mut state = Self {
-            bucket,
-            ownership: None,
-            public_access: None,
-            encryption: None,
-            object_lock: None,
-            policy: None,
-            expiration_days: None,
-        };
-        if is_own(&Seen::Present(state.bucket.clone())).is_absent() {
-            return Seen::Present(state);
-        }
-        let (ownership, public_access, encryption, object_lock, policy, lifecycle) = tokio::join!(
-            Box::pin(Ownership::read(clients, name)),
-            Box::pin(PublicAccess::read(clients, name)),
-            Box::pin(Encryption::read(clients, name)),
-            Box::pin(ObjectLock::read(clients, name)),
-            Box::pin(Policy::read(clients, name)),
-            Box::pin(Lifecycle::read(clients, name)),
-        );
-        macro_rules! seen {
-            ($value:expr) => {
-                match $value {
-                    Seen::Present(value) => Some(value),
-                    Seen::Absent => None,
-                    Seen::Unreadable(error) => return Seen::Unreadable(error),
-                }
-            };
-        }
-        state.ownership = seen!(ownership);
-        state.public_access = seen!(public_access);
-        state.encryption = seen!(encryption);
-        state.object_lock = seen!(object_lock);
-        state.policy = seen!(policy);
-        state.expiration_days = seen!(lifecycle).and_then(|lifecycle| {
-            let rule = lifecycle.rules.get(RULE)?;
-            rule.expiration_days.filter(|_| rule.enabled && rule.filter.is_empty())
-        });
-        Seen::Present(state)
+        let found = Self::read(&context.archive(), name).await;
+        Seen::from_result(found, |_| false).flatten()
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
@@ -238,11 +232,7 @@ impl Resource for AccessLogBucket {
             .expiration(LifecycleExpiration::builder().days(Self::retention(desired)).build())
             .build()?;
         // Read again here: the call replaces all rules, and unmanaged ones must stay.
-        let found = match Lifecycle::read(&clients, name).await {
-            Seen::Present(lifecycle) => Some(lifecycle),
-            Seen::Absent => None,
-            Seen::Unreadable(error) => return Err(error.into()),
-        };
+        let found = Lifecycle::read(&clients, name).await.into_result()?;
         Lifecycle::with(found, rule).put(&clients, name).await
     }
 }

@@ -6,7 +6,7 @@ use crate::aws::{At, Clients, Seen};
 use crate::names::{BucketName, prefix_folder};
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// Where S3 writes the access logs of the archive.
@@ -53,6 +53,7 @@ impl Resource for AccessLogging {
     const ID: &'static str = "archive-bucket/access-logging";
     const DEPENDS_ON: &'static [&'static str] = &[BUCKET, "access-log-bucket"];
     const ACTIONS: &'static [&'static str] = &["s3:GetBucketLogging", "s3:PutBucketLogging"];
+    const MAY_BE_UNDECLARED: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.archive_location()
@@ -77,6 +78,15 @@ impl Resource for AccessLogging {
                 found.target_bucket, found.target_prefix
             ),
         )
+    }
+
+    fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
+        if Self::is_enabled(desired) {
+            return Vec::new();
+        }
+        let what =
+            format!("access logs go to s3://{}/{}", found.target_bucket, found.target_prefix);
+        vec![Undeclared::turned_off(Self::ID, "archive.access_logging.enabled", what)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -22,6 +22,11 @@ pub enum ArchiveBucket {
 }
 
 impl ArchiveBucket {
+    /// Whether it belongs to the expected account, so that its settings can be read.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self, Self::Own { .. })
+    }
+
     /// Whether a bucket demonstrably belongs to another account than the clients'.
     ///
     /// What could not be read is no proof. S3 then rejects each call, because it states
@@ -81,19 +86,15 @@ pub(super) async fn read_setting<T>(
     read: impl AsyncFnOnce(&Clients, &BucketName) -> Seen<T>,
 ) -> Seen<T> {
     let clients = context.archive();
-    let bucket = async { is_own(context.state_of::<ArchiveBucket>().await) };
+    let bucket = async {
+        match context.state_of::<ArchiveBucket>().await {
+            Seen::Present(bucket) if bucket.is_own() => Seen::Present(()),
+            // The bucket's own step reports one of another account.
+            Seen::Present(_) | Seen::Absent => Seen::Absent,
+            Seen::Unreadable(error) => Seen::Unreadable(error.clone()),
+        }
+    };
     context.part_of(bucket, read(&clients, context.desired.bucket())).await
-}
-
-/// Whether a bucket exists and is the account's own, so that its settings can be read.
-pub(super) fn is_own(bucket: &Seen<ArchiveBucket>) -> Seen<()> {
-    match bucket {
-        Seen::Present(ArchiveBucket::Own { .. }) => Seen::Present(()),
-        // Settings of another account's bucket do not matter; the bucket's own step
-        // reports it.
-        Seen::Present(ArchiveBucket::OtherAccount) | Seen::Absent => Seen::Absent,
-        Seen::Unreadable(error) => Seen::Unreadable(error.clone()),
-    }
 }
 
 /// Creates a bucket in the clients' Region, unless the account has it.

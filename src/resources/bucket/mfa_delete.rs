@@ -4,7 +4,7 @@ use crate::config;
 use crate::names::{AccountId, BucketName, Region};
 use crate::resources::change::Change;
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// S3's own MFA delete. It shares its state with [`Versioning`], and only the
@@ -32,6 +32,7 @@ impl Resource for MfaDelete {
     const ID: &'static str = "archive-bucket/mfa-delete";
     const DEPENDS_ON: &'static [&'static str] = &[BUCKET, "archive-bucket/versioning"];
     const ACTIONS: &'static [&'static str] = &["s3:GetBucketVersioning"];
+    const MAY_BE_UNDECLARED: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.archive_location()
@@ -71,6 +72,14 @@ impl Resource for MfaDelete {
                 ]),
             config::MfaDelete::Policy | config::MfaDelete::Vault => Change::nothing(),
         }
+    }
+
+    fn undeclared(desired: &Desired, found: &Versioning) -> Vec<Undeclared> {
+        if desired.config.archive.mfa_delete != config::MfaDelete::Off || !found.mfa_delete {
+            return Vec::new();
+        }
+        let what = "S3's MFA delete is enabled";
+        vec![Undeclared::by_others(Self::ID, "archive.mfa_delete", what)]
     }
 
     async fn apply(_: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -24,7 +24,7 @@ pub use access_logging::AccessLogging;
 use access_logging::access_log_prefix;
 pub use archive_bucket::ArchiveBucket;
 pub(crate) use archive_bucket::taken_name;
-use archive_bucket::{create as create_bucket, diff as bucket_diff, is_own, read_setting};
+use archive_bucket::{create as create_bucket, diff as bucket_diff, read_setting};
 pub use encryption::Encryption;
 pub use lifecycle::{Lifecycle, Rule};
 pub use mfa_delete::MfaDelete;

@@ -12,7 +12,7 @@ use crate::config::Notification;
 use crate::names::BucketName;
 use crate::resources::change::{Change, field_changes};
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// Who is notified of what happens to the archive's objects.
@@ -69,7 +69,7 @@ impl Notifications {
 
     /// The notifications that the configuration does not declare: target, filter and
     /// events.
-    pub(in crate::resources) fn undeclared(&self, desired: &Desired) -> Vec<String> {
+    fn unconfigured(&self, desired: &Desired) -> Vec<String> {
         let mut left = self.events_by_target.clone();
         for one in &desired.config.archive.notifications {
             let key = format!("{}{}", one.target, filter_text(filter(one).as_ref()));
@@ -180,6 +180,7 @@ impl Resource for Notifications {
     const DEPENDS_ON: &'static [&'static str] = &[BUCKET];
     const ACTIONS: &'static [&'static str] =
         &["s3:GetBucketNotification", "s3:PutBucketNotification"];
+    const MAY_BE_UNDECLARED: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.archive_location()
@@ -203,6 +204,13 @@ impl Resource for Notifications {
             "the configured targets are notified",
             field_changes(before.as_ref(), &target.events_by_target),
         )
+    }
+
+    fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
+        let undeclared = found.unconfigured(desired).into_iter();
+        undeclared
+            .map(|what| Undeclared::by_others(Self::ID, "archive.notifications", what))
+            .collect()
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -15,7 +15,7 @@ use crate::names::BucketName;
 use crate::policy::Foreign;
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// The replication of the archive: to the vault, and by unmanaged rules.
@@ -103,7 +103,7 @@ impl Replication {
     }
 
     /// The enabled rules: id, whether it is orgtrail's own, and destination.
-    pub(in crate::resources) fn enabled(&self) -> impl Iterator<Item = (&str, bool, &str)> {
+    fn enabled(&self) -> impl Iterator<Item = (&str, bool, &str)> {
         let enabled = self.rules.iter().filter(|(_, rule)| rule.enabled);
         enabled.map(|(id, rule)| (id.as_str(), id == RULE, rule.destination.as_str()))
     }
@@ -203,6 +203,7 @@ impl Resource for Replication {
         "s3:GetReplicationConfiguration",
         "s3:PutReplicationConfiguration",
     ];
+    const MAY_BE_UNDECLARED: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.archive_location()
@@ -266,6 +267,18 @@ impl Resource for Replication {
             Confirmation::WeakenedGuard,
             format!("logs are no longer replicated by {}", lost.join("; ")),
         )
+    }
+
+    fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
+        if Self::is_enabled(desired) {
+            return Vec::new();
+        }
+        let undeclared = found.enabled().map(|(id, is_own, destination)| {
+            let what = format!("the rule `{id}` replicates to {destination}");
+            let one = Undeclared::by_others(Self::ID, "archive.replication", what);
+            Undeclared { turned_off: is_own, ..one }
+        });
+        undeclared.collect()
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -2,9 +2,9 @@ use serde::Serialize;
 
 use super::{
     ArchiveBucket, ObjectLock, Ownership, Policy, PublicAccess, Versioning, bucket_diff,
-    create_bucket, is_own, runbook, tls,
+    create_bucket, runbook, tls,
 };
-use crate::aws::{At, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
 use crate::config::{MfaDelete, Replication};
 use crate::names::Arn;
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
@@ -12,7 +12,7 @@ use crate::resources::change::{Change, FieldChange, Irreversible, field_changes,
 use crate::resources::key::{FoundBy, KmsKey, describe, find_without_alias};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// The bucket that the archive replicates to, and the key that encrypts the replicas.
@@ -39,6 +39,47 @@ pub struct Vault {
 pub struct VaultMfaDelete;
 
 impl Vault {
+    async fn read(
+        clients: &Clients,
+        desired: &Desired,
+        declared: &Replication,
+    ) -> Result<Self, AwsError> {
+        let name = &declared.bucket;
+        let bucket = Box::pin(ArchiveBucket::read(clients, name)).await.into_result()?;
+        let alias = declared.key_alias.as_str();
+        let key = match Box::pin(describe(clients, alias, FoundBy::Alias)).await {
+            Seen::Absent => {
+                let description = key_description(desired, declared);
+                Box::pin(find_without_alias(clients, &description)).await
+            }
+            found => found,
+        };
+        let mut vault = Self {
+            bucket,
+            versioning: None,
+            ownership: None,
+            public_access: None,
+            object_lock: None,
+            policy: None,
+            key: key.into_result()?,
+        };
+        if vault.bucket.as_ref().is_some_and(ArchiveBucket::is_own) {
+            let (versioning, ownership, public_access, object_lock, policy) = tokio::join!(
+                Box::pin(Versioning::read(clients, name)),
+                Box::pin(Ownership::read(clients, name)),
+                Box::pin(PublicAccess::read(clients, name)),
+                Box::pin(ObjectLock::read(clients, name)),
+                Box::pin(Policy::read(clients, name)),
+            );
+            vault.versioning = versioning.into_result()?;
+            vault.ownership = ownership.into_result()?;
+            vault.public_access = public_access.into_result()?;
+            vault.object_lock = object_lock.into_result()?;
+            vault.policy = policy.into_result()?;
+        }
+        Ok(vault)
+    }
+
     /// Whether the key is complete: its alias is created last.
     fn has_alias(&self) -> bool {
         self.key.as_ref().is_some_and(|key| key.found_by == FoundBy::Alias)
@@ -101,6 +142,7 @@ impl Resource for Vault {
         "s3:PutBucketPublicAccessBlock",
         "s3:PutBucketVersioning",
     ];
+    const MAY_BE_UNDECLARED: bool = true;
 
     fn location(desired: &Desired) -> Location {
         match &desired.config.archive.replication {
@@ -116,43 +158,11 @@ impl Resource for Vault {
     }
 
     async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
-        let desired = context.desired;
-        let Some(declared) = &desired.config.archive.replication else { return Seen::Absent };
-        let clients = context.aws.clients(&declared.account, &declared.region);
-        let name = &declared.bucket;
-        macro_rules! seen {
-            ($value:expr) => {
-                match Box::pin($value).await {
-                    Seen::Present(value) => Some(value),
-                    Seen::Absent => None,
-                    Seen::Unreadable(error) => return Seen::Unreadable(error),
-                }
-            };
-        }
-        let bucket = seen!(ArchiveBucket::read(&clients, name));
-        let alias = declared.key_alias.as_str();
-        let mut key = seen!(describe(&clients, alias, FoundBy::Alias));
-        if key.is_none() {
-            key = seen!(find_without_alias(&clients, &key_description(desired, declared)));
-        }
-        let mut vault = Self {
-            bucket,
-            versioning: None,
-            ownership: None,
-            public_access: None,
-            object_lock: None,
-            policy: None,
-            key,
+        let Some(declared) = &context.desired.config.archive.replication else {
+            return Seen::Absent;
         };
-        let ours = vault.bucket.clone().map_or(Seen::Absent, Seen::Present);
-        if is_own(&ours).present().is_some() {
-            vault.versioning = seen!(Versioning::read(&clients, name));
-            vault.ownership = seen!(Ownership::read(&clients, name));
-            vault.public_access = seen!(PublicAccess::read(&clients, name));
-            vault.object_lock = seen!(ObjectLock::read(&clients, name));
-            vault.policy = seen!(Policy::read(&clients, name));
-        }
-        Seen::Present(vault)
+        let clients = context.aws.clients(&declared.account, &declared.region);
+        Seen::from_result(Self::read(&clients, context.desired, declared).await, |_| false)
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
@@ -217,6 +227,18 @@ impl Resource for Vault {
             Change::update(why, fields)
         };
         Change { irreversible: confirmed, ..change }.with_notes(policy.notes)
+    }
+
+    fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
+        let archive = &desired.config.archive;
+        let Some(vault) = &archive.replication else { return Vec::new() };
+        let mode = found.object_lock.as_ref().and_then(|lock| lock.mode.as_ref());
+        let mode = mode.filter(|_| ObjectLock::declared(&archive.object_lock).is_none());
+        let undeclared = mode.map(|mode| {
+            let what = format!("new replicas in `{}` are locked, mode {mode}", vault.bucket);
+            Undeclared::by_others(Self::ID, "archive.object_lock", what)
+        });
+        undeclared.into_iter().collect()
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
@@ -309,6 +331,7 @@ impl Resource for VaultMfaDelete {
     const ID: &'static str = "vault/mfa-delete";
     const DEPENDS_ON: &'static [&'static str] = &["vault"];
     const ACTIONS: &'static [&'static str] = &["s3:GetBucketVersioning"];
+    const MAY_BE_UNDECLARED: bool = true;
 
     fn location(desired: &Desired) -> Location {
         Vault::location(desired)
@@ -332,6 +355,17 @@ impl Resource for VaultMfaDelete {
             "the vault's MFA delete requires the root user: no role or session can enable it",
             runbook(&vault.account, &vault.bucket, &vault.region),
         )
+    }
+
+    fn undeclared(desired: &Desired, found: &Vault) -> Vec<Undeclared> {
+        let archive = &desired.config.archive;
+        let Some(vault) = &archive.replication else { return Vec::new() };
+        let is_enabled = found.versioning.as_ref().is_some_and(|found| found.mfa_delete);
+        if archive.mfa_delete == MfaDelete::Vault || !is_enabled {
+            return Vec::new();
+        }
+        let what = format!("S3's MFA delete of `{}` is enabled", vault.bucket);
+        vec![Undeclared::by_others(Self::ID, "archive.mfa_delete", what)]
     }
 
     async fn apply(_: &ApplyContext<'_>) -> Result<(), StepError> {

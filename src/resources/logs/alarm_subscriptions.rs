@@ -7,7 +7,7 @@ use crate::aws::{At, AwsError, Clients, Seen};
 use crate::resources::change::{Change, FieldChange};
 use crate::resources::sns_topic::SnsTopic;
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// The subscriptions of a topic.
@@ -100,6 +100,7 @@ impl Resource for AlarmSubscriptions {
     const ID: &'static str = "alarm-topic/subscriptions";
     const DEPENDS_ON: &'static [&'static str] = &["alarm-topic"];
     const ACTIONS: &'static [&'static str] = &["sns:ListSubscriptionsByTopic", "sns:Subscribe"];
+    const MAY_BE_UNDECLARED: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.home_location()
@@ -128,6 +129,19 @@ impl Resource for AlarmSubscriptions {
             .filter(|one| !one.confirmed)
             .map(|one| format!("{} has not confirmed its subscription yet", one.endpoint));
         Change::update("alarms must reach somebody", fields).with_notes(waiting)
+    }
+
+    fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
+        let Some(alarms) = &desired.config.alarms else { return Vec::new() };
+        let is_declared = |one: &Subscription| {
+            one.protocol.starts_with("email")
+                && alarms.subscribers.iter().any(|it| it.eq_ignore_ascii_case(&one.endpoint))
+        };
+        let undeclared = found.subscriptions.iter().filter(|one| !is_declared(one)).map(|one| {
+            let what = format!("{} ({}) is subscribed to the alarms", one.endpoint, one.protocol);
+            Undeclared::by_others(Self::ID, "alarms.subscribers", what)
+        });
+        undeclared.collect()
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

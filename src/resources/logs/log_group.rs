@@ -3,7 +3,7 @@ use serde::Serialize;
 use crate::aws::{At, ErrorKind, Seen};
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// The log group that receives a copy of the trail's events.
@@ -41,6 +41,7 @@ impl Resource for LogGroup {
         "logs:DescribeLogGroups",
         "logs:PutRetentionPolicy",
     ];
+    const MAY_BE_UNDECLARED: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.home_location()
@@ -127,6 +128,15 @@ impl Resource for LogGroup {
             );
         }
         change
+    }
+
+    fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
+        let key = found.kms_key.as_ref().filter(|_| declared_key(desired).is_none());
+        let undeclared = key.map(|key| {
+            let what = format!("the log group encrypts its events with {key}");
+            Undeclared::by_others(Self::ID, "cloudwatch_logs.kms_key", what)
+        });
+        undeclared.into_iter().collect()
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -4,11 +4,11 @@ use aws_sdk_cloudwatch::types::{AlarmType, ComparisonOperator, Statistic};
 use serde::Serialize;
 
 use super::metric_filters::{Metric, MetricFilters, named_change};
-use crate::alarms::ALARMS;
+use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{At, Seen};
 use crate::resources::change::{Change, Confirmation};
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// The alarms on the metrics of the log group's metric filters, including unmanaged ones.
@@ -128,6 +128,7 @@ impl Resource for MetricAlarms {
     const DEPENDS_ON: &'static [&'static str] = &["alarm-topic", "metric-filters"];
     const ACTIONS: &'static [&'static str] =
         &["cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"];
+    const MAY_BE_UNDECLARED: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.home_location()
@@ -211,6 +212,19 @@ impl Resource for MetricAlarms {
             Confirmation::WeakenedGuard,
             format!("no longer notified of alarms: {lost} (to keep a topic: alarms.topic)"),
         )
+    }
+
+    fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
+        if Self::is_enabled(desired) {
+            return Vec::new();
+        }
+        let names = ALARMS.iter().map(Alarm::full_name);
+        let names: Vec<String> = names.filter(|name| found.alarms.contains_key(name)).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let what = format!("these alarms exist: {}", names.join(", "));
+        vec![Undeclared::turned_off(Self::ID, "alarms", what)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

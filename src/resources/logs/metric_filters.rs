@@ -3,11 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatchlogs::types::MetricTransformation;
 use serde::Serialize;
 
-use crate::alarms::ALARMS;
+use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{At, AwsError, Seen};
 use crate::resources::change::{Change, Confirmation, FieldChange, field_changes};
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// The metric filters of the trail's log group, including unmanaged ones.
@@ -90,6 +90,7 @@ impl Resource for MetricFilters {
     const DEPENDS_ON: &'static [&'static str] = &["log-group"];
     const ACTIONS: &'static [&'static str] =
         &["logs:DescribeMetricFilters", "logs:PutMetricFilter"];
+    const MAY_BE_UNDECLARED: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.home_location()
@@ -150,6 +151,19 @@ impl Resource for MetricFilters {
                  no longer raised (to keep it: alarms.namespace)"
             ),
         )
+    }
+
+    fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
+        if Self::is_enabled(desired) {
+            return Vec::new();
+        }
+        let names = ALARMS.iter().map(Alarm::full_name);
+        let names: Vec<String> = names.filter(|name| found.filters.contains_key(name)).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let what = format!("these metric filters count events: {}", names.join(", "));
+        vec![Undeclared::turned_off(Self::ID, "alarms", what)]
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -9,7 +9,7 @@ use crate::policy::{Foreign, PolicyDocument, PolicyKind, Statement};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
-    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
 };
 
 /// The service control policy that keeps members from changing the trail, the bucket and
@@ -209,6 +209,7 @@ impl Resource for GuardrailScp {
         "organizations:ListTargetsForPolicy",
         "organizations:UpdatePolicy",
     ];
+    const MAY_BE_UNDECLARED: bool = true;
 
     fn location(desired: &Desired) -> Location {
         desired.management_location()
@@ -268,6 +269,24 @@ impl Resource for GuardrailScp {
             );
         }
         change
+    }
+
+    fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
+        let guardrail = &desired.config.guardrail;
+        let mut undeclared = Vec::new();
+        if !guardrail.enabled && found.id.is_some() {
+            let targets: Vec<&str> = found.targets.iter().map(String::as_str).collect();
+            let targets =
+                if targets.is_empty() { "nothing".to_owned() } else { targets.join(", ") };
+            let name = &guardrail.name;
+            let what = format!("the service control policy `{name}` is attached to {targets}");
+            undeclared.push(Undeclared::turned_off(Self::ID, "guardrail.enabled", what));
+        }
+        undeclared.extend(found.renamed.iter().map(|name| {
+            let what = format!("the service control policy `{name}` is an earlier guardrail");
+            Undeclared::turned_off(Self::ID, "guardrail.name", what)
+        }));
+        undeclared
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
