@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use Confirmation::{ReplacedKey, WeakenedGuard};
+
 use super::{Confirmation, Irreversible, plan};
 use crate::aws::Seen;
 use crate::checks::Facts;
 use crate::checks::table::holding;
 use crate::config::{Config, MfaDelete, ObjectLockMode};
-
-use Confirmation::{ReplacedKey, WeakenedGuard};
 
 /// A change, the confirmations that it requires, and the resources that it leaves active.
 type Row = (&'static str, fn(&mut Config), &'static [Confirmation], &'static [&'static str]);

@@ -20,13 +20,13 @@ mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::resources::Undeclared;
-
-pub(crate) use crate::resources::change::Change;
-pub use crate::resources::change::{Action, Confirmation, FieldChange, Irreversible, ResourceId};
 pub use build::plan;
 pub use fingerprint::{fingerprint, fingerprint_of_all};
 pub use step::Step;
+
+use crate::resources::Undeclared;
+pub(crate) use crate::resources::change::Change;
+pub use crate::resources::change::{Action, Confirmation, FieldChange, Irreversible, ResourceId};
 
 /// Every step, in an order in which they can be applied.
 ///

@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use orgtrail_sandbox::{Options, Pace, Sandbox};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
@@ -19,7 +21,6 @@ use crate::config::{Config, GuardrailTarget, MfaDelete, Principal};
 use crate::policy::Foreign;
 use crate::resources::catalogue::{CATALOGUE, Entry, ObservedJson};
 use crate::resources::{Desired, Observed, OrganizationFacts, observe, reread};
-use orgtrail_sandbox::{Options, Pace, Sandbox};
 
 const MANAGEMENT: &str = "111111111111";
 const LOG_ARCHIVE: &str = "222222222222";

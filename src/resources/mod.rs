@@ -22,6 +22,8 @@ mod sns_topic;
 mod trail;
 mod undeclared;
 
+use std::fmt::Debug;
+
 pub(crate) use apply_context::{ApplyContext, StepError, ensure_unchanged};
 pub use catalogue::Observed;
 pub use desired::Desired;
@@ -38,17 +40,14 @@ pub use organization::{
     DelegatedAdministrators, GuardrailScp, OrganizationError, OrganizationFacts, ServiceLinkedRole,
     TrustedAccess,
 };
+use serde::Serialize;
+use serde_json::Value;
 pub use service_role::ServiceRole;
 pub use sns_topic::Topic;
 pub(crate) use trail::FoundSelectors;
 pub use trail::{EventSelectors, Insights, OrganizationTrail, TrailLogging, TrailTags, Trails};
 pub use undeclared::Undeclared;
 pub(crate) use undeclared::{undeclared, unreadable};
-
-use std::fmt::Debug;
-
-use serde::Serialize;
-use serde_json::Value;
 
 use crate::aws::Seen;
 use crate::names::{AccountId, Region};

@@ -4,10 +4,9 @@ mod meaning;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudtrail::types as sdk;
-use serde::Serialize;
-
 pub(crate) use found::FoundSelectors;
 use meaning::{Events, Fields, equals, not_equals};
+use serde::Serialize;
 
 use super::read_part;
 use crate::aws::{At, AwsError, Clients, Seen};
