@@ -24,7 +24,7 @@ use orgtrail::{
     aws::{Aws, Pacing, Settings},
     config::{Environment, Loaded},
     plan::{
-        apply::{Outcome, apply, settle},
+        apply::{Outcome, apply, wait_until_converged},
         plan,
     },
     policy::Foreign,
@@ -125,7 +125,7 @@ async fn measure(accounts: usize) -> (f64, f64) {
     for result in &results {
         assert_eq!(result.outcome, Outcome::Done, "{}", result.id);
     }
-    let (_, left) = settle(&aws, &desired, &results).await;
+    let (_, left) = wait_until_converged(&aws, &desired, &results).await;
     assert!(left.is_empty(), "{}", left.to_text());
     let applied = started.elapsed();
 

@@ -1,25 +1,24 @@
 use super::AwsError;
 
-/// What a read told: it is there, it is not there, or we could not see.
+/// The result of a read: a value, its absence, or why it could not be read.
 ///
-/// The three are never mixed: a refused or failed read is
-/// [`Seen::Unreadable`], so nothing is ever created because it could not be
-/// read.
+/// The three are never mixed: a denied or failed read is [`Seen::Unreadable`], so nothing
+/// is ever created because it could not be read.
 #[derive(Debug, Clone)]
 pub enum Seen<T> {
-    /// It is there, and this is it.
+    /// It exists, with this value.
     Present(T),
-    /// AWS said that it does not exist.
+    /// AWS returned that it does not exist.
     Absent,
-    /// It could not be read, and this is why.
+    /// It could not be read, for this reason.
     Unreadable(AwsError),
 }
 
 impl<T> Seen<T> {
-    /// Reads a call's result; `is_absent` tells which failures mean that the
-    /// thing does not exist ([`AwsError::is_not_found`] for most calls).
+    /// From the result of a call; `is_absent` decides which failures mean that the value
+    /// does not exist ([`AwsError::is_not_found`] for most calls).
     ///
-    /// Access denied is never absent, whatever `is_absent` says.
+    /// Access denied is never absent, regardless of `is_absent`.
     pub fn from_result(
         result: Result<T, AwsError>,
         is_absent: impl FnOnce(&AwsError) -> bool,
@@ -51,7 +50,7 @@ impl<T> Seen<T> {
         }
     }
 
-    /// The value, where it was seen.
+    /// The value, if it is present.
     pub fn present(&self) -> Option<&T> {
         match self {
             Self::Present(value) => Some(value),
@@ -59,7 +58,7 @@ impl<T> Seen<T> {
         }
     }
 
-    /// Why it could not be read.
+    /// Why it could not be read, if so.
     pub fn unreadable(&self) -> Option<&AwsError> {
         match self {
             Self::Unreadable(error) => Some(error),
@@ -67,14 +66,26 @@ impl<T> Seen<T> {
         }
     }
 
-    /// Whether AWS said that it does not exist.
+    /// The value, absent if it does not exist.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub fn into_result(self) -> Result<Option<T>, AwsError> {
+        match self {
+            Self::Present(value) => Ok(Some(value)),
+            Self::Absent => Ok(None),
+            Self::Unreadable(error) => Err(error),
+        }
+    }
+
+    /// Whether AWS returned that it does not exist.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
 }
 
 impl<T> Seen<Option<T>> {
-    /// An answer that came without the thing means that it is absent.
+    /// A response without the value means that it is absent.
     pub fn flatten(self) -> Seen<T> {
         match self {
             Self::Present(Some(value)) => Seen::Present(value),

@@ -1,6 +1,6 @@
 use super::judge::{not_declared, of_bucket, of_seen, whether};
 use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
-use crate::resources::archive_bucket::ObjectLock;
+use crate::resources::bucket::ObjectLock;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-object-lock",
@@ -17,7 +17,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Vec<Answer> {
-    let Some(wanted) = ObjectLock::wanted(&facts.desired.config.archive.object_lock) else {
+    let Some(wanted) = ObjectLock::declared(&facts.desired.config.archive.object_lock) else {
         return of_bucket(facts, not_declared("archive.object_lock"));
     };
     let words = |lock: &ObjectLock| match (&lock.mode, lock.days) {

@@ -3,7 +3,7 @@ use super::judge::{broken, of_bucket, together, unknown, whether};
 use super::{Answer, Check, Facts, Rule, Severity};
 use crate::aws::Seen;
 use crate::names::prefix_folder;
-use crate::resources::archive_bucket;
+use crate::resources::bucket;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-retention-conflict",
@@ -81,8 +81,8 @@ fn judge(facts: &Facts) -> Vec<Answer> {
 
 /// Whether a rule concerns logs, digests or run records. One that asks for more than
 /// the beginning of a key may.
-fn concerns_logs(facts: &Facts, rule: &archive_bucket::Rule) -> bool {
-    if rule.narrowed {
+fn concerns_logs(facts: &Facts, rule: &bucket::Rule) -> bool {
+    if rule.has_conditions {
         return true;
     }
     let filter = rule.filter.as_str();

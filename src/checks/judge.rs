@@ -8,15 +8,15 @@ use crate::aws::{AwsError, Seen};
 use crate::plan::{Action, FieldChange};
 use crate::policy::PolicyDocument;
 use crate::policy::eval::PolicyEvaluator;
-use crate::resources::catalogue::{CATALOGUE, Sight};
+use crate::resources::catalogue::{CATALOGUE, ObservedJson};
 
 /// What the plan says of a managed resource.
 pub(super) fn as_declared(facts: &Facts, id: &str) -> Verdict {
-    let entries = CATALOGUE.iter().filter(|entry| (entry.wanted)(&facts.desired));
+    let entries = CATALOGUE.iter().filter(|entry| (entry.is_enabled)(&facts.desired));
     let Some(entry) = entries.into_iter().find(|entry| entry.id == id) else {
         return not_declared(id);
     };
-    if let Sight::Unreadable(error) = (entry.seen)(&facts.observed) {
+    if let ObservedJson::Unreadable(error) = (entry.observed_json)(&facts.observed) {
         return unknown(error);
     }
     let Some(change) = (entry.diff)(&facts.desired, &facts.observed) else {

@@ -9,7 +9,7 @@ pub use self::delete::{Deleted, Deletion};
 use super::{Env, OpError, Outcome};
 use crate::aws::Aws;
 use crate::org::enter_archive;
-use crate::plan::apply::{Outcome as StepOutcome, Stale, StepResult, apply_until, settle};
+use crate::plan::apply::{Outcome as StepOutcome, Stale, StepResult, apply_until, wait_until_converged};
 use crate::plan::{Confirmation, Plan, plan as plan_of};
 use crate::policy::Foreign;
 use crate::report::contract::ApplyReport;
@@ -106,7 +106,7 @@ impl Planned {
             let stop = env.stop();
             apply_until(aws, desired, observed, plan, confirmed, &on_step, stop).await?
         };
-        let settled = async { settle(aws, desired, &steps).await.1 };
+        let settled = async { wait_until_converged(aws, desired, &steps).await.1 };
         let remaining = match env.unless_stopped(Box::pin(settled)).await {
             Ok(remaining) => remaining,
             // There is no time to read AWS again.

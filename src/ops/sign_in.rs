@@ -7,7 +7,7 @@ use crate::aws::{Aws, AwsError, Settings};
 use crate::config::{Config, Roles};
 use crate::names::{AccountId, BucketName, Region};
 use crate::org::{Identity, Needs, enter_archive};
-use crate::resources::archive_bucket::{ArchiveBucket, elsewhere};
+use crate::resources::bucket::{ArchiveBucket, taken_name};
 
 /// A clock that differs more from AWS's is worth a warning.
 const MAX_DIFFERENCE: SignedDuration = SignedDuration::from_mins(1);
@@ -129,8 +129,8 @@ pub(crate) async fn refuse_taken(
     region: &Region,
     setting: &str,
 ) -> Result<(), OpError> {
-    if ArchiveBucket::is_elsewhere(&aws.clients(account, region), bucket).await {
-        let (reason, hint) = elsewhere(bucket, setting);
+    if ArchiveBucket::is_other_account(&aws.clients(account, region), bucket).await {
+        let (reason, hint) = taken_name(bucket, setting);
         let reason = format!("{reason}, expected {account}; nothing was read from it or written");
         return Err(OpError::new(reason, Outcome::Refused).with_hint(hint));
     }

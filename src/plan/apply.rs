@@ -1,4 +1,4 @@
-//! Carrying a plan out, and what became of each step.
+//! Applying a plan, and the result of each step.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -11,25 +11,25 @@ use tracing::Instrument;
 use super::{Action, Confirmation, Plan, ResourceId, Step, plan};
 use crate::aws::{Aws, WriteAuthority};
 use crate::resources::catalogue::CATALOGUE;
-use crate::resources::{Desired, Hands, Observed, StepError, observe};
+use crate::resources::{ApplyContext, Desired, Observed, StepError, observe};
 use crate::stop::{GRACE, Stop};
 use crate::words::in_one_line;
 
-/// Steps that are done at the same time, at most.
+/// The highest number of steps that run at the same time.
 const CONCURRENT: usize = 8;
 
-/// What became of one step.
+/// The result of one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepResult {
     /// The resource.
     pub id: ResourceId,
-    /// What the plan said.
+    /// What the plan does.
     pub action: Action,
-    /// How it went.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
-/// How a step went.
+/// The outcome of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It was done.
@@ -48,18 +48,18 @@ pub enum Outcome {
         /// What to do about it.
         hint: Option<String>,
     },
-    /// It was not tried, because these failed or were stopped.
+    /// It was skipped, because these failed or were skipped.
     Stopped {
         /// The steps that it waited for.
         because: Vec<ResourceId>,
     },
-    /// It was under way when the command was stopped, and may be done in part.
+    /// It was running when the command was stopped, and may be partly done.
     CutOff,
     /// The command was stopped before it.
     NotBegun,
 }
 
-/// A plan that is not carried out at all.
+/// Why a plan is not applied at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyRefused {
     /// A step is refused.
@@ -77,14 +77,14 @@ pub enum ApplyRefused {
     Unconfirmed {
         /// The resource.
         id: String,
-        /// What stays.
+        /// What cannot be undone.
         what: String,
         /// The options that would confirm all such steps.
         flags: Vec<&'static str>,
     },
 }
 
-/// A plan that AWS no longer is as it was made from, after the answer to its prompt.
+/// AWS changed after the plan was made, while the prompt waited.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing was written: {} changed while the prompt waited", changed.join(", "))]
 pub struct Stale {
@@ -93,8 +93,8 @@ pub struct Stale {
 }
 
 impl Plan {
-    /// Refuses a plan with refused steps, or with irreversible ones that are
-    /// not confirmed. Nothing is written before this holds.
+    /// Refuses a plan with refused steps, or with irreversible ones that are not
+    /// confirmed. Nothing is written before this check passes.
     pub fn check_permitted(&self, confirmed: &BTreeSet<Confirmation>) -> Result<(), ApplyRefused> {
         if let Some(step) = self.steps.iter().find(|step| step.action == Action::Refused) {
             return Err(ApplyRefused::Guard {
@@ -121,36 +121,36 @@ impl Plan {
     }
 }
 
-/// Carries out a plan: in the order of its dependencies, independent steps at
-/// once. What depends on a failed step is stopped, the rest goes on.
+/// Applies a plan in the order of its dependencies, independent steps at the same time.
+/// Steps that depend on a failed one are skipped, the others continue.
 ///
-/// `told` hears of each step as it ends. Killed anywhere, the next plan holds
-/// what is left: every step can be done again.
+/// `on_step` is called when a step ends. If the process is killed, the next plan contains
+/// what is left: every step can be repeated.
 pub async fn apply(
     aws: &Aws,
     desired: &Desired,
     observed: &Observed,
     plan: &Plan,
     confirmed: &BTreeSet<Confirmation>,
-    told: &(dyn Fn(&StepResult) + Sync),
+    on_step: &(dyn Fn(&StepResult) + Sync),
 ) -> Result<Vec<StepResult>, ApplyRefused> {
-    apply_until(aws, desired, observed, plan, confirmed, told, &Stop::never()).await
+    apply_until(aws, desired, observed, plan, confirmed, on_step, &Stop::never()).await
 }
 
-/// The same until a stop is requested: then no further step begins, and those under
-/// way have [`GRACE`] to finish.
+/// The same until a stop is requested: then no further step starts, and running ones have
+/// [`GRACE`] to finish.
 pub async fn apply_until(
     aws: &Aws,
     desired: &Desired,
     observed: &Observed,
     plan: &Plan,
     confirmed: &BTreeSet<Confirmation>,
-    told: &(dyn Fn(&StepResult) + Sync),
+    on_step: &(dyn Fn(&StepResult) + Sync),
     stop: &Stop,
 ) -> Result<Vec<StepResult>, ApplyRefused> {
     plan.check_permitted(confirmed)?;
     let authority = WriteAuthority::granted();
-    let hands = Hands::new(&authority, aws, desired, observed);
+    let context = ApplyContext::new(&authority, aws, desired, observed);
 
     let mut open: Vec<&Step> = plan.steps.iter().filter(|step| step.action.writes()).collect();
     let mut failed: BTreeSet<&str> = BTreeSet::new();
@@ -158,10 +158,10 @@ pub async fn apply_until(
     let mut created: BTreeSet<&str> = BTreeSet::new();
     let mut results = Vec::new();
     let mut running = FuturesUnordered::new();
-    let mut begun: Vec<&Step> = Vec::new();
-    let mut over = pin!(stop.over(GRACE));
+    let mut started: Vec<&Step> = Vec::new();
+    let mut deadline = pin!(stop.over(GRACE));
     loop {
-        // What waits for something that failed will never be ready.
+        // What depends on a failed step can never run.
         open.retain(|step| {
             let because: Vec<ResourceId> =
                 step.depends_on.iter().filter(|id| failed.contains(id.as_ref())).cloned().collect();
@@ -172,7 +172,7 @@ pub async fn apply_until(
             unfinished.remove(step.id.as_ref());
             let outcome = Outcome::Stopped { because };
             let result = StepResult { id: step.id.clone(), action: step.action, outcome };
-            told(&result);
+            on_step(&result);
             results.push(result);
             false
         });
@@ -181,62 +181,62 @@ pub async fn apply_until(
             if !ready || running.len() >= CONCURRENT || stop.is_requested() {
                 return true;
             }
-            begun.push(step);
-            running.push(run(step, hands.for_step(builds_on(step, plan, &created))));
+            started.push(step);
+            running.push(run(step, context.for_step(depends_on_created(step, plan, &created))));
             false
         });
         let next = tokio::select! {
             next = running.next() => next,
-            () = over.as_mut() => None,
+            () = deadline.as_mut() => None,
         };
         let Some((ended, result)) = next else { break };
-        begun.retain(|step| step.id != ended.id);
+        started.retain(|step| step.id != ended.id);
         unfinished.remove(ended.id.as_ref());
         if result.outcome != Outcome::Done {
             failed.insert(ended.id.as_ref());
         } else if ended.action == Action::Create {
             created.insert(ended.id.as_ref());
         }
-        told(&result);
+        on_step(&result);
         results.push(result);
     }
-    // Those that are left, in the plan's order, where a stop came first.
-    let left = [(begun, Outcome::CutOff), (open, Outcome::NotBegun)];
+    // What a stop left, in the plan's order.
+    let left = [(started, Outcome::CutOff), (open, Outcome::NotBegun)];
     for (step, outcome) in left.iter().flat_map(|(steps, how)| steps.iter().map(move |s| (s, how)))
     {
         let (id, outcome) = (step.id.clone(), outcome.clone());
         let result = StepResult { id, action: step.action, outcome };
-        told(&result);
+        on_step(&result);
         results.push(result);
     }
     Ok(results)
 }
 
 /// Whether a step depends, directly or not, on one of those.
-fn builds_on(step: &Step, plan: &Plan, created: &BTreeSet<&str>) -> bool {
+fn depends_on_created(step: &Step, plan: &Plan, created: &BTreeSet<&str>) -> bool {
     step.depends_on.iter().any(|id| {
         created.contains(id.as_ref())
-            || plan.steps.iter().any(|one| one.id == *id && builds_on(one, plan, created))
+            || plan.steps.iter().any(|one| one.id == *id && depends_on_created(one, plan, created))
     })
 }
 
-async fn run<'p>(step: &'p Step, hands: Hands<'_>) -> (&'p Step, StepResult) {
+async fn run<'p>(step: &'p Step, context: ApplyContext<'_>) -> (&'p Step, StepResult) {
     let span = tracing::info_span!("step", resource = %step.id, action = step.action.as_str());
     let outcome = async {
         let Some(entry) = CATALOGUE.iter().find(|entry| entry.id == step.id) else {
             return Err(StepError::Missing(format!("the resource {}", step.id)));
         };
-        // INVARIANT: a step can be done again from its start, except for calls that
-        // it waits for by itself, such as those after the creation of a key.
+        // INVARIANT: a step can be repeated from its start, except for calls that it
+        // retries by itself, such as those after the creation of a key.
         let is_checked = AtomicBool::new(false);
-        hands
-            .patiently_step(|| async {
+        context
+            .retry_step(|| async {
                 // INVARIANT: before the first write, since the step's own writes change it.
                 if !is_checked.load(Ordering::Relaxed) {
-                    hands.check_unchanged(entry).await?;
+                    context.check_unchanged(entry).await?;
                     is_checked.store(true, Ordering::Relaxed);
                 }
-                (entry.apply)(&hands).await
+                (entry.apply)(&context).await
             })
             .await
     }
@@ -252,11 +252,15 @@ async fn run<'p>(step: &'p Step, hands: Hands<'_>) -> (&'p Step, StepResult) {
     (step, StepResult { id: step.id.clone(), action: step.action, outcome })
 }
 
-/// Looks again after an apply: the plan that is left.
+/// Observes again after an apply: the plan that is left.
 ///
-/// What was written a moment ago may not be seen everywhere yet, so a plan that
-/// is not empty is made again, for a bounded time.
-pub async fn settle(aws: &Aws, desired: &Desired, expected: &[StepResult]) -> (Observed, Plan) {
+/// What was just written may not be visible everywhere yet, so a plan that is not empty
+/// is computed again, for a bounded time.
+pub async fn wait_until_converged(
+    aws: &Aws,
+    desired: &Desired,
+    expected: &[StepResult],
+) -> (Observed, Plan) {
     let done: BTreeSet<&str> = expected
         .iter()
         .filter(|result| result.outcome == Outcome::Done)

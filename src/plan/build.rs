@@ -4,19 +4,19 @@ use serde_json::json;
 
 use super::{Action, Change, Plan, Step, fingerprint};
 use crate::aws::{AwsError, Seen};
-use crate::resources::catalogue::{CATALOGUE, Entry, Sight};
-use crate::resources::{self, Desired, Observed, scps};
+use crate::resources::catalogue::{CATALOGUE, Entry, ObservedJson};
+use crate::resources::{self, Desired, Observed, service_control_policies};
 use crate::words::in_one_line;
 
-/// The plan from what is observed to what is declared. Pure.
+/// The plan that makes AWS match the configuration. Pure.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     let mut digests = BTreeMap::from([("config".to_owned(), config_digest(desired))]);
     let mut steps: Vec<Step> = Vec::new();
-    for entry in CATALOGUE.iter().filter(|entry| (entry.wanted)(desired)) {
-        let (digest, unreadable) = match (entry.seen)(observed) {
-            Sight::Clear(value) => (fingerprint(&value), None),
-            Sight::Unreadable(error) => {
+    for entry in CATALOGUE.iter().filter(|entry| (entry.is_enabled)(desired)) {
+        let (digest, unreadable) = match (entry.observed_json)(observed) {
+            ObservedJson::Known(value) => (fingerprint(&value), None),
+            ObservedJson::Unreadable(error) => {
                 (fingerprint(&json!({ "unreadable": error.kind().as_str() })), Some(error))
             }
         };
@@ -47,35 +47,35 @@ fn step(
     unreadable: Option<&AwsError>,
     earlier: &[Step],
 ) -> Step {
-    let place = (entry.place)(desired);
+    let location = (entry.location)(desired);
     let mut change = match (unreadable, (entry.diff)(desired, observed)) {
-        (Some(error), _) => could_not_read(error),
+        (Some(error), _) => blocked_by_unreadable(error),
         (None, Some(change)) => change,
-        // INVARIANT: a comparison is refused only for what is unreadable.
-        (None, None) => Change::blocked("it could not be read", "run it again"),
+        // INVARIANT: only what is unreadable is not compared.
+        (None, None) => Change::blocked("it could not be read", "run the command again"),
     };
-    change = scps::bound(entry, &place, desired, observed, change);
+    change = service_control_policies::refuse_denied(entry, &location, desired, observed, change);
     let depends_on: Vec<_> = earlier
         .iter()
-        .filter(|step| entry.after.contains(&step.id.as_ref()))
+        .filter(|step| entry.depends_on.contains(&step.id.as_ref()))
         .map(|step| step.id.clone())
         .collect();
     if change.action.writes() {
-        let stopping: Vec<&str> = earlier
+        let blockers: Vec<&str> = earlier
             .iter()
             .filter(|step| depends_on.contains(&step.id) && step.action.stops())
             .map(|step| step.id.as_ref())
             .collect();
-        if !stopping.is_empty() {
+        if !blockers.is_empty() {
             change.action = Action::Blocked;
             change.irreversible = None;
-            change.why = format!("waits for {}: {}", stopping.join(", "), change.why);
+            change.why = format!("waits for {}: {}", blockers.join(", "), change.why);
         }
     }
     Step {
         id: entry.id.into(),
-        account: place.account,
-        region: place.region,
+        account: location.account,
+        region: location.region,
         action: change.action,
         changes: change.fields,
         why: change.why,
@@ -87,9 +87,10 @@ fn step(
     }
 }
 
-fn could_not_read(error: &AwsError) -> Change {
+fn blocked_by_unreadable(error: &AwsError) -> Change {
     let why = format!("it could not be read: {}", in_one_line(error));
-    let hint = error.hint().unwrap_or_else(|| "run it again when it can be read".to_owned());
+    let hint =
+        error.hint().unwrap_or_else(|| "run the command again once it can be read".to_owned());
     Change::blocked(why, hint)
 }
 

@@ -1,4 +1,4 @@
-//! Taking away what may be taken away: never data.
+//! Deleting what may be deleted: never data.
 
 use std::collections::BTreeMap;
 
@@ -10,32 +10,30 @@ use crate::aws::{
 use crate::cost::prices;
 use crate::plan::apply::{Outcome, StepResult};
 use crate::resources::catalogue::CATALOGUE;
-use crate::resources::{Desired, Observed, StepError, changed, reread};
+use crate::resources::{Desired, Observed, StepError, ensure_unchanged, reread};
 use crate::stop::{GRACE, Stop};
 use crate::words::in_one_line;
 
-/// Something that a destroy leaves, and why.
+/// Something that a destroy keeps, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remains {
     /// The resource.
     pub id: ResourceId,
     /// Its name.
     pub name: String,
-    /// Why it stays.
+    /// Why it is kept.
     pub why: String,
-    /// Whether it was not even possible to look, so that it may not be there.
+    /// Whether it could not be read, so that it may not exist.
     pub unreadable: bool,
-    /// What it costs a month in US dollars, where that does not depend on its
-    /// size.
+    /// What it costs a month in US dollars, if that does not depend on its size.
     pub usd_a_month: Option<f64>,
     /// What its cost depends on, in words.
     pub cost: String,
 }
 
-/// The steps that take the guardrail, the trail and its alarms away.
+/// The steps that delete the guardrail, the trail and its alarms.
 ///
-/// The guardrail goes first: a trail must not end while its bucket is guarded
-/// less than it was.
+/// The guardrail is deleted first: if that fails, the trail continues.
 #[must_use]
 pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
     let digests = build::plan(desired, observed).observed;
@@ -50,7 +48,7 @@ pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
             desired,
             None,
             ("name", name),
-            "it guards a trail that ends",
+            "it guards a trail that is deleted",
         ));
     }
     let trail = observed.trails.present().and_then(|trails| trails.own.as_ref());
@@ -62,30 +60,31 @@ pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
             desired,
             region,
             ("arn", arn),
-            "its selectors and Insights end with it",
+            "its event selectors and Insights are deleted with it",
         );
         step.depends_on = steps.iter().map(|step| step.id.clone()).collect();
         steps.push(step);
     }
     for id in ["alarms", "metric-filters"] {
-        let names = own_alarm_names(id, desired, observed);
+        let names = existing_names(id, desired, observed);
         if names.is_empty() {
             continue;
         }
         let region = Some(desired.home_region().clone());
-        let why = "the trail that they watch ends";
+        let why = "the trail that they monitor is deleted";
         let mut step = delete(id, desired, region, ("names", names.join(", ")), why);
         step.depends_on = steps.iter().map(|step| step.id.clone()).collect();
         steps.push(step);
     }
-    let mut unread = vec![observed.trails.unreadable()];
+    let mut unreadable_reads = vec![observed.trails.unreadable()];
     if desired.config.guardrail.enabled {
-        unread.push(observed.guardrail.unreadable());
+        unreadable_reads.push(observed.guardrail.unreadable());
     }
     if desired.config.alarms.is_some() {
-        unread.extend([observed.metric_alarms.unreadable(), observed.metric_filters.unreadable()]);
+        unreadable_reads
+            .extend([observed.metric_alarms.unreadable(), observed.metric_filters.unreadable()]);
     }
-    for error in unread.into_iter().flatten() {
+    for error in unreadable_reads.into_iter().flatten() {
         let mut step = delete("unread", desired, None, ("operation", error.operation.clone()), "");
         step.action = Action::Blocked;
         step.unreadable = true;
@@ -96,86 +95,89 @@ pub fn plan_destroy(desired: &Desired, observed: &Observed) -> Plan {
     Plan::new(steps, digests)
 }
 
-/// The declared alarms, or metric filters, that are there.
-fn own_alarm_names(id: &str, desired: &Desired, observed: &Observed) -> Vec<String> {
+/// The declared alarms, or metric filters, that exist.
+fn existing_names(id: &str, desired: &Desired, observed: &Observed) -> Vec<String> {
     if desired.config.alarms.is_none() {
         return Vec::new();
     }
     let names = match id {
-        "alarms" => observed.metric_alarms.present().map(|found| named(&found.alarms)),
-        _ => observed.metric_filters.present().map(|found| named(&found.filters)),
+        "alarms" => observed.metric_alarms.present().map(|found| names_of_alarms(&found.alarms)),
+        _ => observed.metric_filters.present().map(|found| names_of_alarms(&found.filters)),
     };
     names.unwrap_or_default()
 }
 
 /// Those that have the names of orgtrail's alarms.
-fn named<T>(found: &BTreeMap<String, T>) -> Vec<String> {
+fn names_of_alarms<T>(found: &BTreeMap<String, T>) -> Vec<String> {
     ALARMS.iter().map(Alarm::full_name).filter(|name| found.contains_key(name)).collect()
 }
 
-/// What stays after a destroy, with why and what it costs. What could not be read
-/// is told as well: it may be there.
+/// What a destroy keeps, with why and what it costs. What could not be read is listed
+/// too: it may exist.
 #[must_use]
 pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
     let config = &desired.config;
     let nothing = || (Some(0.0), "nothing".to_owned());
-    let quiet = || (Some(0.0), "nothing while nothing is published".to_owned());
+    let quiet = || (Some(0.0), "nothing while no message is published".to_owned());
     let key = || {
         let month = prices::KMS_KEY_MONTH;
         let more = format!("${month} for the key, and ${month} more for each of its first two");
         (Some(month), format!("{more} rotations"))
     };
     let mut all = vec![
-        stays(
+        kept_resource(
             observed.archive_bucket.as_ref(),
             "archive-bucket",
             config.archive.bucket.to_string(),
-            "it holds the logs; locked ones nobody can delete",
+            "it contains the logs; nobody can delete locked ones",
             (None, prices::gb_month_in(&["STANDARD", "STANDARD_IA", "GLACIER_IR"])),
         ),
-        stays(
+        kept_resource(
             observed.access_log_bucket.as_ref(),
             "access-log-bucket",
             config.archive.access_logging.bucket.to_string(),
-            "it holds who read the logs",
-            (None, format!("{}; its own rule empties it", prices::gb_month_in(&["STANDARD"]))),
+            "it records who read the logs",
+            (
+                None,
+                format!("{}; its lifecycle rule empties it", prices::gb_month_in(&["STANDARD"])),
+            ),
         ),
-        stays(
+        kept_resource(
             observed.kms_key.as_ref(),
             "kms-key",
             config.key.alias.to_string(),
-            "without it every log is unreadable",
+            "without it no log can be decrypted",
             key(),
         ),
-        stays(
+        kept_resource(
             observed.log_group.as_ref(),
             "log-group",
             config.cloudwatch_logs.group.to_string(),
-            "it holds events until their retention ends",
+            "it keeps events until their retention ends",
             (None, format!("${} a GB, compressed", prices::LOGS_GB_MONTH)),
         ),
-        stays(
+        kept_resource(
             observed.log_group_role.as_ref(),
             "log-group/role",
             config.cloudwatch_logs.role.to_string(),
             "another trail may use it",
             nothing(),
         ),
-        stays(
+        kept_resource(
             observed.topic.as_ref(),
             "topic",
             desired.topic_arn().map(|arn| arn.to_string()).unwrap_or_default(),
             "others subscribe to it",
             quiet(),
         ),
-        stays(
+        kept_resource(
             observed.alarm_topic.as_ref(),
             "alarm-topic",
             desired.alarm_topic_arn().map(|arn| arn.to_string()).unwrap_or_default(),
             "others subscribe to it",
             quiet(),
         ),
-        stays(
+        kept_resource(
             observed.trusted_access.as_ref(),
             "trusted-access",
             crate::policy::CLOUDTRAIL.to_owned(),
@@ -184,55 +186,63 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
         ),
     ];
     if let Some(vault) = &config.archive.replication {
-        all.push(stays(
+        all.push(kept_resource(
             observed.vault.as_ref().map(|found| found.bucket.as_ref()).flatten(),
             "vault",
             vault.bucket.to_string(),
-            "it holds the replicas",
+            "it contains the replicas",
             (None, prices::gb_month_in(&[vault.storage_class.as_str()])),
         ));
-        all.push(stays(
+        all.push(kept_resource(
             observed.vault.as_ref().map(|found| found.key.as_ref()).flatten(),
             "vault",
             vault.key_alias.to_string(),
-            "without it every replica is unreadable",
+            "without it no replica can be decrypted",
             key(),
         ));
-        all.push(stays(
+        all.push(kept_resource(
             observed.replication_role.as_ref(),
             "replication-role",
             vault.role.to_string(),
-            "S3 goes on replicating with it",
+            "S3 continues to replicate with it",
             nothing(),
         ));
     }
     if !config.guardrail.enabled {
-        all.push(stays(
+        all.push(kept_resource(
             observed.guardrail.as_ref().map(|found| found.id.as_ref()).flatten(),
             "guardrail",
             config.guardrail.name.clone(),
-            "the config has it switched off, so a policy of its name is not taken for orgtrail's",
+            "the configuration disables it, so orgtrail does not treat a policy with its name as its own",
             nothing(),
         ));
     }
     if config.alarms.is_none() {
         let some = |names: Vec<String>| Some(names).filter(|names| !names.is_empty());
-        let alarms = observed.metric_alarms.as_ref().map(|found| some(named(&found.alarms)));
-        let filters = observed.metric_filters.as_ref().map(|found| some(named(&found.filters)));
+        let alarms =
+            observed.metric_alarms.as_ref().map(|found| some(names_of_alarms(&found.alarms)));
+        let filters =
+            observed.metric_filters.as_ref().map(|found| some(names_of_alarms(&found.filters)));
         let (alarms, filters) = (alarms.flatten(), filters.flatten());
         let names = |seen: &Seen<Vec<String>>| {
             seen.present().map_or_else(|| "orgtrail-…".to_owned(), |names| names.join(", "))
         };
-        let why = "the config has no [alarms], so what has these names is not taken for orgtrail's";
+        let why = "the configuration has no [alarms], so orgtrail does not treat what has these names as its own";
         let month = alarms.present().map(|names| names.iter().map(|_| prices::ALARM_MONTH).sum());
         let cost = format!("${} for each", prices::ALARM_MONTH);
-        all.push(stays(alarms.as_ref(), "alarms", names(&alarms), why, (month, cost)));
-        all.push(stays(filters.as_ref(), "metric-filters", names(&filters), why, nothing()));
+        all.push(kept_resource(alarms.as_ref(), "alarms", names(&alarms), why, (month, cost)));
+        all.push(kept_resource(
+            filters.as_ref(),
+            "metric-filters",
+            names(&filters),
+            why,
+            nothing(),
+        ));
     }
     all.into_iter().flatten().collect()
 }
 
-fn stays<T>(
+fn kept_resource<T>(
     seen: Seen<T>,
     id: &'static str,
     name: String,
@@ -245,33 +255,33 @@ fn stays<T>(
         Seen::Present(_) => Some(one),
         Seen::Absent => None,
         Seen::Unreadable(error) => Some(Remains {
-            why: format!("if it is there, {why}; it could not be read: {}", in_one_line(&error)),
+            why: format!("if it exists, {why}; it could not be read: {}", in_one_line(&error)),
             unreadable: true,
             ..one
         }),
     }
 }
 
-/// Carries the steps of [`plan_destroy`] out, one after the other; a failed one
-/// stops the rest.
+/// Applies the steps of [`plan_destroy`], one after the other, up to the first that
+/// fails.
 pub async fn destroy(
     aws: &Aws,
     desired: &Desired,
     observed: &Observed,
     plan: &Plan,
-    told: &(dyn Fn(&StepResult) + Sync),
+    on_step: &(dyn Fn(&StepResult) + Sync),
 ) -> Vec<StepResult> {
-    destroy_until(aws, desired, observed, plan, told, &Stop::never()).await
+    destroy_until(aws, desired, observed, plan, on_step, &Stop::never()).await
 }
 
-/// The same until a stop is requested: then no further step begins, and the one
-/// under way has [`GRACE`] to finish.
+/// The same until a stop is requested: then no further step starts, and the running one
+/// has [`GRACE`] to finish.
 pub async fn destroy_until(
     aws: &Aws,
     desired: &Desired,
     observed: &Observed,
     plan: &Plan,
-    told: &(dyn Fn(&StepResult) + Sync),
+    on_step: &(dyn Fn(&StepResult) + Sync),
     stop: &Stop,
 ) -> Vec<StepResult> {
     let clients = aws.clients(desired.management(), desired.home_region());
@@ -286,9 +296,9 @@ pub async fn destroy_until(
         let outcome = if stop.is_requested() {
             Outcome::NotBegun
         } else if failed.is_empty() {
-            // What is gone already is done, so each can be tried again.
+            // What does not exist is already deleted, so each step can be repeated.
             let again = |error: &AwsError| is_transient(error, false);
-            let delete = || take_away(&clients, &step.id, desired, observed);
+            let delete = || delete_resource(&clients, &step.id, desired, observed);
             let checked = async {
                 Box::pin(check_unchanged(aws, desired, observed, &step.id)).await?;
                 Ok::<_, StepError>(retry_while(aws.propagation(), again, delete).await?)
@@ -307,14 +317,14 @@ pub async fn destroy_until(
             Outcome::Stopped { because: failed }
         };
         let result = StepResult { id: step.id.clone(), action: step.action, outcome };
-        told(&result);
+        on_step(&result);
         results.push(result);
     }
     results
 }
 
-/// Reads a resource again immediately before it goes: what goes is what was shown.
-/// What somebody else took away meanwhile is no change.
+/// Reads a resource again immediately before it is deleted: only what was shown is
+/// deleted. What somebody else deleted meanwhile is not a change.
 async fn check_unchanged(
     aws: &Aws,
     desired: &Desired,
@@ -322,20 +332,20 @@ async fn check_unchanged(
     id: &str,
 ) -> Result<(), StepError> {
     let Some(entry) = CATALOGUE.iter().find(|entry| entry.id == id) else { return Ok(()) };
-    let now = reread(aws, desired, observed, id).await;
+    let now = reread(aws, desired, observed, entry).await;
     let is_gone = match id {
         "trail" => now.trails.present().is_some_and(|trails| trails.own.is_none()),
         "guardrail" => now.guardrail.present().is_some_and(|found| found.id.is_none()),
         "alarms" | "metric-filters" => {
             let read = [now.metric_alarms.unreadable(), now.metric_filters.unreadable()];
-            read.iter().all(Option::is_none) && own_alarm_names(id, desired, &now).is_empty()
+            read.iter().all(Option::is_none) && existing_names(id, desired, &now).is_empty()
         }
         _ => false,
     };
-    if is_gone { Ok(()) } else { changed(entry, observed, &now) }
+    if is_gone { Ok(()) } else { ensure_unchanged(entry, observed, &now) }
 }
 
-async fn take_away(
+async fn delete_resource(
     clients: &WriteClients,
     id: &str,
     desired: &Desired,
@@ -346,21 +356,21 @@ async fn take_away(
         let Some(policy) = &found.id else { return Ok(()) };
         for target in &found.targets {
             let call = clients.organizations().detach_policy().policy_id(policy).target_id(target);
-            gone(call.send().await.at(clients, "organizations:DetachPolicy"))?;
+            ignore_missing(call.send().await.at(clients, "organizations:DetachPolicy"))?;
         }
         let call = clients.organizations().delete_policy().policy_id(policy);
-        gone(call.send().await.at(clients, "organizations:DeletePolicy"))
+        ignore_missing(call.send().await.at(clients, "organizations:DeletePolicy"))
     } else if id == "alarms" {
-        let names = own_alarm_names(id, desired, observed);
+        let names = existing_names(id, desired, observed);
         let delete = async |names: Vec<String>| {
             let call = clients.cloudwatch().delete_alarms().set_alarm_names(Some(names));
             call.send().await.at(clients, "cloudwatch:DeleteAlarms").map(|_| ())
         };
         match delete(names.clone()).await {
-            // Of several, those that are there may have been left.
+            // If one of several is missing, CloudWatch may have kept the others.
             Err(error) if error.is_not_found() => {
                 for name in names {
-                    gone(delete(vec![name]).await)?;
+                    ignore_missing(delete(vec![name]).await)?;
                 }
                 Ok(())
             }
@@ -368,21 +378,21 @@ async fn take_away(
         }
     } else if id == "metric-filters" {
         let group = desired.config.cloudwatch_logs.group.as_str();
-        for name in own_alarm_names(id, desired, observed) {
+        for name in existing_names(id, desired, observed) {
             let call = clients.logs().delete_metric_filter().log_group_name(group);
             let call = call.filter_name(name).send().await;
-            gone(call.at(clients, "logs:DeleteMetricFilter"))?;
+            ignore_missing(call.at(clients, "logs:DeleteMetricFilter"))?;
         }
         Ok(())
     } else {
         let call = clients.cloudtrail().delete_trail().name(desired.trail_arn().to_string());
-        gone(call.send().await.at(clients, "cloudtrail:DeleteTrail"))
+        ignore_missing(call.send().await.at(clients, "cloudtrail:DeleteTrail"))
     }
 }
 
-/// What is no longer there was taken away: by somebody else, or by a call whose
-/// answer got lost.
-fn gone<T>(deleted: Result<T, AwsError>) -> Result<(), AwsError> {
+/// What no longer exists was deleted: by somebody else, or by a call whose response was
+/// lost.
+fn ignore_missing<T>(deleted: Result<T, AwsError>) -> Result<(), AwsError> {
     match deleted {
         Err(error) if !error.is_not_found() && !error.is_code("PolicyNotAttachedException") => {
             Err(error)
@@ -391,8 +401,8 @@ fn gone<T>(deleted: Result<T, AwsError>) -> Result<(), AwsError> {
     }
 }
 
-/// What to do where a resource changed after it was shown.
-const AGAIN: &str = "run `orgtrail destroy --dry-run`, read it, then destroy again";
+/// What to do if a resource changed after it was shown.
+const AGAIN: &str = "run `orgtrail destroy --dry-run`, review it, then destroy again";
 
 fn delete(
     id: &'static str,

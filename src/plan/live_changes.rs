@@ -1,9 +1,11 @@
-//! What each change of the configuration asks for, where everything is live: a table.
+//! What each change of the configuration requires when everything is active: a table.
 //!
-//! A change that ends a delivery or lowers a guard asks for its confirmation; one that
-//! leaves something live undeclared is reported. None does neither.
+//! A change that ends a delivery or lowers a guard requires its confirmation; one that
+//! leaves something active undeclared is reported. Every change does one of both.
 
 use std::collections::BTreeSet;
+
+use Confirmation::{ReplacedKey, WeakenedGuard};
 
 use super::{Confirmation, Irreversible, plan};
 use crate::aws::Seen;
@@ -11,9 +13,7 @@ use crate::checks::Facts;
 use crate::checks::table::holding;
 use crate::config::{Config, MfaDelete, ObjectLockMode};
 
-use Confirmation::{ReplacedKey, WeakenedGuard};
-
-/// A change, the confirmations that it asks for, and the resources that it leaves live.
+/// A change, the confirmations that it requires, and the resources that it leaves active.
 type Row = (&'static str, fn(&mut Config), &'static [Confirmation], &'static [&'static str]);
 
 const ROWS: &[Row] = &[
@@ -150,7 +150,7 @@ const ROWS: &[Row] = &[
     ("guardrail.enabled", |c| c.guardrail.enabled = false, &[], &["guardrail"]),
 ];
 
-/// A configuration changed, and what observing under it gives where everything is live.
+/// A changed configuration, and what is observed with it when everything is active.
 fn changed(make: fn(&mut Config)) -> Facts {
     let mut facts = holding();
     let name = facts.desired.config.trail.name.clone();
@@ -158,7 +158,7 @@ fn changed(make: fn(&mut Config)) -> Facts {
     if facts.desired.config.trail.name == name {
         return facts;
     }
-    // The trail is one of others then.
+    // The trail is then one of the others.
     if let Seen::Present(trails) = &mut facts.observed.trails
         && let Some(own) = trails.own.take()
     {

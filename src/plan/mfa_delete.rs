@@ -4,25 +4,25 @@ use aws_sdk_s3::types::{BucketVersioningStatus, MfaDelete, VersioningConfigurati
 
 use crate::aws::{At, AwsError, Clients, Seen, WriteAuthority, WriteClients};
 use crate::names::BucketName;
-use crate::resources::archive_bucket::{Lifecycle, Versioning};
+use crate::resources::bucket::{Lifecycle, Versioning};
 
-/// MFA delete that could not be switched on.
+/// Why MFA delete could not be enabled.
 #[derive(Debug, thiserror::Error)]
 pub enum MfaDeleteError {
     /// S3 refused.
-    #[error("switching MFA delete on")]
+    #[error("enabling MFA delete")]
     Refused(#[source] AwsError),
-    /// S3 said yes, and does not have it.
-    #[error("S3 accepted MFA delete of `{0}` and does not show it")]
+    /// S3 accepted the call, but does not report MFA delete as enabled.
+    #[error("S3 accepted MFA delete for `{0}`, but does not report it as enabled")]
     NotShown(String),
 }
 
-/// What a bucket is as far as MFA delete goes, in words.
+/// Describes the settings of a bucket that matter for MFA delete.
 ///
 /// # Errors
 /// Its versioning or its lifecycle rules could not be read.
-pub async fn state(clients: &Clients, bucket: &BucketName) -> Result<String, AwsError> {
-    let versioning = match Versioning::observe(clients, bucket).await {
+pub async fn describe(clients: &Clients, bucket: &BucketName) -> Result<String, AwsError> {
+    let versioning = match Versioning::read(clients, bucket).await {
         Seen::Present(found) => match (found.mfa_delete, found.enabled, found.suspended) {
             (true, ..) => "which has MFA delete",
             (_, true, _) => "which is versioned",
@@ -32,7 +32,7 @@ pub async fn state(clients: &Clients, bucket: &BucketName) -> Result<String, Aws
         Seen::Absent => "which is not versioned",
         Seen::Unreadable(error) => return Err(error),
     };
-    let rules = match Lifecycle::observe(clients, bucket).await {
+    let rules = match Lifecycle::read(clients, bucket).await {
         Seen::Present(found) => found.rules.into_keys().collect(),
         Seen::Absent => Vec::new(),
         Seen::Unreadable(error) => return Err(error),
@@ -44,7 +44,7 @@ pub async fn state(clients: &Clients, bucket: &BucketName) -> Result<String, Aws
     })
 }
 
-/// Switches MFA delete on with root's clients, then reads it back.
+/// Enables MFA delete with root's clients, then reads it back.
 pub async fn enable(
     clients: &Clients,
     bucket: &BucketName,
@@ -53,7 +53,7 @@ pub async fn enable(
 ) -> Result<(), MfaDeleteError> {
     let writer = WriteClients::new(clients, &WriteAuthority::granted());
     put(&writer, bucket, serial, code).await.map_err(MfaDeleteError::Refused)?;
-    match Versioning::observe(clients, bucket).await {
+    match Versioning::read(clients, bucket).await {
         Seen::Present(found) if found.enabled && found.mfa_delete => Ok(()),
         Seen::Unreadable(error) => Err(MfaDeleteError::Refused(error)),
         _ => Err(MfaDeleteError::NotShown(bucket.to_string())),

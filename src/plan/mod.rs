@@ -1,44 +1,45 @@
-//! From what is declared and what was observed to ordered, typed steps, and
-//! from those to the world.
+//! Plans: from the configuration and what was observed to ordered, typed steps, and their
+//! execution.
 //!
-//! Everything here but [`apply`], [`destroy`] and [`mfa_delete`] is pure: the same config and the same
-//! observation make the same plan, so that a saved one can be told stale.
+//! Everything except [`apply`], [`destroy`], [`mfa_delete`] and [`retire`] is pure: the
+//! same configuration and the same observation give the same plan, so that a stale saved
+//! plan is detected.
 
 pub mod apply;
 mod build;
 pub mod destroy;
 mod fingerprint;
 #[cfg(test)]
-mod laws;
-#[cfg(test)]
 mod live_changes;
 pub mod mfa_delete;
+#[cfg(test)]
+mod properties;
 mod render;
 pub mod retire;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::resources::Undeclared;
-
-pub(crate) use crate::resources::change::Change;
-pub use crate::resources::change::{Action, Confirmation, FieldChange, Irreversible, ResourceId};
 pub use build::plan;
 pub use fingerprint::{fingerprint, fingerprint_of_all};
 pub use step::Step;
 
-/// Every step there is, in an order in which they can be done.
+use crate::resources::Undeclared;
+pub(crate) use crate::resources::change::Change;
+pub use crate::resources::change::{Action, Confirmation, FieldChange, Irreversible, ResourceId};
+
+/// Every step, in an order in which they can be applied.
 ///
-/// INVARIANT: a step's dependencies stand before it.
+/// INVARIANT: a step's dependencies precede it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// Digest of everything that the plan was made from.
     pub fingerprint: String,
     /// Digest of each resource as it was observed, and of the config.
     pub observed: BTreeMap<String, String>,
-    /// One step for each managed resource, also where there is nothing to do.
+    /// One step for each managed resource, including those without changes.
     pub steps: Vec<Step>,
-    /// What is live although the configuration does not declare it; no step touches it.
+    /// What is active but not in the configuration; no step changes it.
     pub undeclared: Vec<Undeclared>,
 }
 
@@ -47,7 +48,7 @@ impl Plan {
         Self { fingerprint: fingerprint_of_all(&observed), observed, steps, undeclared: Vec::new() }
     }
 
-    /// Whether everything is as declared.
+    /// Whether AWS matches the configuration.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.iter().all(|step| step.action == Action::Nothing)
@@ -59,15 +60,15 @@ impl Plan {
         self.steps.iter().find(|step| step.id == id)
     }
 
-    /// The same without these steps: what is left where they are done.
+    /// The same without these steps: what is left after them.
     #[must_use]
     pub fn without(&self, done: &BTreeSet<&str>) -> Self {
         let left = self.steps.iter().filter(|step| !done.contains(step.id.as_ref()));
         Self { steps: left.cloned().collect(), ..self.clone() }
     }
 
-    /// The ids of the resources that changed between this plan and the one of now; `None`
-    /// where both are the same.
+    /// The ids of the resources that changed between this plan and the current one;
+    /// `None` if both are the same.
     #[must_use]
     pub fn changed_since(&self, now: &Self) -> Option<Vec<String>> {
         if self.fingerprint != now.fingerprint {

@@ -6,9 +6,9 @@ use super::{Action, FieldChange, Plan, Step};
 use crate::resources::Undeclared;
 
 impl Plan {
-    /// The plan as people read it.
+    /// The plan as text.
     ///
-    /// Steps that do nothing are left out, save where they have notes.
+    /// Steps without changes are omitted, unless they have notes.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -18,7 +18,7 @@ impl Plan {
             }
         }
         if !self.undeclared.is_empty() {
-            text.push_str("Live, but not declared in the configuration; left as it is:\n");
+            text.push_str("Active in AWS but not in the configuration; left unchanged:\n");
         }
         for Undeclared { id, key, what, .. } in &self.undeclared {
             // Writing to a string cannot fail.
@@ -48,11 +48,11 @@ impl Plan {
         .filter(|(number, _)| *number > 0)
         .map(|(number, word)| format!("{number} {word}"))
         .collect();
-        let settled = count(Action::Nothing);
+        let unchanged = count(Action::Nothing);
         if parts.is_empty() {
-            return format!("Nothing to do: {settled} resources are as declared.");
+            return format!("No changes: {unchanged} resources match the configuration.");
         }
-        format!("Plan: {}; {settled} as declared.", parts.join(", "))
+        format!("Plan: {}; {unchanged} unchanged.", parts.join(", "))
     }
 }
 
@@ -66,7 +66,7 @@ fn step_text(step: &Step, text: &mut String) {
         Action::Refused => 'x',
     };
     let region = step.region.as_ref().map(|region| format!(" {region}")).unwrap_or_default();
-    let action = if step.action == Action::Nothing { "as declared" } else { step.action.as_str() };
+    let action = if step.action == Action::Nothing { "unchanged" } else { step.action.as_str() };
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{sign} {} ({action}) in {}{region}", step.id, step.account);
     if !step.why.is_empty() {
@@ -93,19 +93,19 @@ fn step_text(step: &Step, text: &mut String) {
 
 fn change_text(change: &FieldChange) -> String {
     match (&change.before, &change.after) {
-        (None, Some(after)) => format!("{}: {}", change.path, shown(after)),
-        (Some(before), None) => format!("{}: {} → (none)", change.path, shown(before)),
+        (None, Some(after)) => format!("{}: {}", change.path, value_text(after)),
+        (Some(before), None) => format!("{}: {} → (none)", change.path, value_text(before)),
         (Some(before), Some(after)) => {
-            format!("{}: {} → {}", change.path, shown(before), shown(after))
+            format!("{}: {} → {}", change.path, value_text(before), value_text(after))
         }
         (None, None) => change.path.clone(),
     }
 }
 
-fn shown(value: &Value) -> String {
+fn value_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Array(values) => values.iter().map(value_text).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
 }

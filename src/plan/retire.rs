@@ -1,4 +1,4 @@
-//! Ending an older trail, in the account and Region that it belongs to.
+//! Retiring a legacy trail, in the account and Region that it belongs to.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use crate::archive::retire::{Condition, Standing};
 use crate::aws::{At, AwsError, Clients, ErrorKind, WriteAuthority, WriteClients};
 use crate::names::Arn;
 
-/// Why a trail was not ended.
+/// Why a trail was not retired.
 #[derive(Debug, thiserror::Error)]
 pub enum RetireError {
-    /// A condition does not hold.
+    /// A condition is not met.
     #[error("{trail} stays: {condition} does not hold")]
     Refused {
         /// The trail.
         trail: Arn,
-        /// What does not hold.
+        /// The condition.
         condition: &'static str,
     },
     /// It could not be stopped.
@@ -39,12 +39,12 @@ pub enum RetireError {
     },
 }
 
-/// In which state a trail is left that could not be deleted.
+/// The state of a trail that could not be deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Left {
     /// It records again.
     Started,
-    /// It was stopped before, and is so still.
+    /// It was stopped before, and still is.
     AsItWas,
     /// It does not exist any more.
     Gone,
@@ -68,21 +68,21 @@ impl fmt::Display for Left {
     }
 }
 
-/// Permission to end one trail, for which every condition holds.
+/// Permission to retire one trail, for which every condition is met.
 #[derive(Debug)]
 pub struct Retirement<'a> {
     /// The owner's, in the trail's home Region.
     clients: WriteClients,
     trail: &'a Arn,
-    /// Whether it recorded before it was touched.
+    /// Whether it was logging before.
     was_logging: bool,
 }
 
 impl<'a> Retirement<'a> {
-    /// Permits the end of a trail, which records or was stopped already.
+    /// Permits the retirement of a trail, which is logging or was stopped before.
     ///
     /// # Errors
-    /// A condition does not hold, or there is none.
+    /// A condition is not met, or `conditions` is empty.
     pub fn permit(
         clients: &Clients,
         trail: &'a Arn,
@@ -109,12 +109,12 @@ impl<'a> Retirement<'a> {
         if source.kind() == ErrorKind::AccessDenied {
             return Err(RetireError::NotStopped { trail, source });
         }
-        // The answer may have been lost behind a call that was carried out.
+        // The call may have succeeded although its response was lost.
         Err(RetireError::Left { trail, left: self.put_back().await, source })
     }
 
-    /// Deletes the trail; its bucket stays. Where that fails, the trail is put back
-    /// into the state that it was found in.
+    /// Deletes the trail; its bucket stays. If that fails, the trail is returned to the
+    /// state that it was found in.
     pub async fn delete(self) -> Result<(), RetireError> {
         match delete(&self.clients, self.trail).await {
             Ok(()) => Ok(()),
@@ -135,7 +135,7 @@ impl<'a> Retirement<'a> {
         }
         match start(&self.clients, self.trail).await {
             Ok(()) => Left::Started,
-            // It was deleted, and the answer was lost.
+            // It was deleted, and the response was lost.
             Err(error) if error.is_not_found() => Left::Gone,
             Err(error) => Left::Stopped { why: error.in_full() },
         }
@@ -155,7 +155,7 @@ async fn stop(clients: &WriteClients, trail: &Arn) -> Result<(), AwsError> {
 async fn delete(clients: &WriteClients, trail: &Arn) -> Result<(), AwsError> {
     let deleted = clients.cloudtrail().delete_trail().name(trail.to_string()).send().await;
     match deleted.at(clients, "cloudtrail:DeleteTrail") {
-        // An answer that was lost on its way, asked for again.
+        // The response of an earlier attempt was lost.
         Err(error) if error.is_not_found() => Ok(()),
         deleted => deleted.map(drop),
     }

@@ -14,16 +14,16 @@ pub struct Step {
     pub action: Action,
     /// Field by field, before and after.
     pub changes: Vec<FieldChange>,
-    /// Why; empty where nothing is done.
+    /// Why; empty if nothing is done.
     pub why: String,
-    /// What to do about it, where the step is blocked or refused.
+    /// What to do about it, if the step is blocked or refused.
     pub hint: Option<String>,
-    /// Whether it was not even possible to look.
+    /// Whether the resource could not be read.
     pub unreadable: bool,
     /// What cannot be undone.
     pub irreversible: Option<Irreversible>,
-    /// What is worth knowing besides: foreign statements that are kept.
+    /// Further information, such as unmanaged statements that are kept.
     pub notes: Vec<String>,
-    /// The resources that must be as declared before.
+    /// The resources that must match the configuration first.
     pub depends_on: Vec<ResourceId>,
 }

@@ -1,111 +1,224 @@
+//! The list of managed resources, and what it generates: [`Observed`] with the state of
+//! each, and [`CATALOGUE`].
+
+use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
-use super::alarm_topic::Alarms;
-use super::log_group_role::LogGroupRole;
-use super::replication_role::ReplicationRole;
-use super::topic::{Deliveries, Made, Permitted};
-use super::{Desired, Duty, Hands, Observed, Place, Resource, StepError, archive_bucket as bucket};
+use super::bucket::{
+    AccessLogBucket, AccessLogging, ArchiveBucket, Encryption, Lifecycle, MfaDelete, Notifications,
+    ObjectLock, Ownership, Policy, PublicAccess, Replication, ReplicationRole, Tags, Vault,
+    VaultMfaDelete, Versioning,
+};
+use super::key::{Alias, KeyPolicy, KmsKey, Rotation};
+use super::logs::{
+    AlarmSubscriptions, AlarmTopic, LogGroup, LogGroupRole, MetricAlarms, MetricFilters,
+};
+use super::organization::{
+    DelegatedAdministrators, GuardrailScp, ServiceLinkedRole, TrustedAccess,
+    service_control_policies,
+};
+use super::service_role::ServiceRole;
+use super::sns_topic::{SnsTopic, SnsTopicPolicy, Topic};
+use super::trail::{
+    DeliveryTopic, EventSelectors, Insights, OrganizationTrail, TrailLogging, TrailTags, Trails,
+};
+use super::{ApplyContext, Desired, Location, ObserveContext, Resource, StepError, Undeclared};
 use crate::aws::{AwsError, Seen};
+use crate::names::AccountId;
+use crate::org::ControlPolicies;
 use crate::resources::change::Change;
 
-type Applying<'a> = Pin<Box<dyn Future<Output = Result<(), StepError>> + Send + 'a>>;
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A resource with its type forgotten, so that all fit in one list.
+/// A resource with its type erased, so that all fit in one list.
 pub(crate) struct Entry {
     pub(crate) id: &'static str,
-    pub(crate) after: &'static [&'static str],
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test compares it with the roles"))]
-    pub(crate) duty: Duty,
+    pub(crate) depends_on: &'static [&'static str],
     pub(crate) actions: &'static [&'static str],
-    pub(crate) place: fn(&Desired) -> Place,
-    pub(crate) wanted: fn(&Desired) -> bool,
-    pub(crate) seen: fn(&Observed) -> Sight<'_>,
+    pub(crate) location: fn(&Desired) -> Location,
+    pub(crate) is_enabled: fn(&Desired) -> bool,
+    /// Reads the resource again, and replaces its observation.
+    pub(crate) reread: for<'a> fn(&'a ObserveContext<'a>, &'a mut Observed) -> Boxed<'a, ()>,
+    pub(crate) observed_json: fn(&Observed) -> ObservedJson<'_>,
     pub(crate) diff: fn(&Desired, &Observed) -> Option<Change>,
-    pub(crate) apply: for<'a> fn(&'a Hands<'a>) -> Applying<'a>,
+    pub(crate) may_be_undeclared: bool,
+    pub(crate) undeclared: fn(&Desired, &Observed) -> Vec<Undeclared>,
+    pub(crate) apply: for<'a> fn(&'a ApplyContext<'a>) -> Boxed<'a, Result<(), StepError>>,
 }
 
-/// What was seen, as the plan's fingerprint and the plan itself need it.
-pub(crate) enum Sight<'a> {
-    /// It is there or not, and this is its JSON.
-    Clear(Value),
+/// What was observed of a resource, as the plan and its fingerprint need it.
+pub(crate) enum ObservedJson<'a> {
+    /// It exists or not, and this is its JSON.
+    Known(Value),
     /// It could not be read.
     Unreadable(&'a AwsError),
 }
 
+/// A resource that is in the catalogue: its place in what is observed.
+pub(crate) trait Catalogued: Resource {
+    /// Its observation.
+    fn observation(observed: &Observed) -> &Seen<Self::State>;
+    /// Its observation, to be replaced.
+    fn observation_mut(observed: &mut Observed) -> &mut Seen<Self::State>;
+    /// The result of its one read while everything is observed.
+    fn result(results: &Results) -> &OnceCell<Seen<Self::State>>;
+}
+
 impl Entry {
-    const fn of<R: Resource>() -> Self {
+    const fn of<R: Catalogued>() -> Self {
         Self {
             id: R::ID,
-            after: R::AFTER,
-            duty: R::DUTY,
+            depends_on: R::DEPENDS_ON,
             actions: R::ACTIONS,
-            place: R::place,
-            wanted: R::wanted,
-            seen: |observed| match R::seen(observed) {
-                Seen::Present(state) => Sight::Clear(
-                    json!({ "present": serde_json::to_value(state).unwrap_or_default() }),
-                ),
-                Seen::Absent => Sight::Clear(json!("absent")),
-                Seen::Unreadable(error) => Sight::Unreadable(error),
+            location: R::location,
+            is_enabled: R::is_enabled,
+            reread: |context, observed| {
+                Box::pin(async move {
+                    *R::observation_mut(observed) = R::observe(context).await;
+                })
             },
-            diff: |desired, observed| match R::seen(observed) {
+            observed_json: |observed| match R::observation(observed) {
+                Seen::Present(state) => {
+                    ObservedJson::Known(json!({ "present": R::compared_json(state) }))
+                }
+                Seen::Absent => ObservedJson::Known(json!("absent")),
+                Seen::Unreadable(error) => ObservedJson::Unreadable(error),
+            },
+            diff: |desired, observed| match R::observation(observed) {
                 Seen::Present(state) => Some(R::diff(desired, Some(state), observed)),
                 Seen::Absent => Some(R::diff(desired, None, observed)),
                 // INVARIANT: what could not be read is never compared, so it is
                 // never created.
                 Seen::Unreadable(_) => None,
             },
-            apply: |hands| Box::pin(R::apply(hands)),
+            may_be_undeclared: R::MAY_BE_UNDECLARED,
+            undeclared: |desired, observed| match R::observation(observed) {
+                Seen::Present(state) if R::MAY_BE_UNDECLARED => R::undeclared(desired, state),
+                _ => Vec::new(),
+            },
+            apply: |context| Box::pin(R::apply(context)),
         }
     }
 }
 
-/// Every managed resource, in an order in which they can be made.
+/// The resource of a line in `catalogue!`: the state's own type, or the one after `=`.
+macro_rules! resource {
+    ($state:ty) => {
+        $state
+    };
+    ($state:ty, $resource:ty) => {
+        $resource
+    };
+}
+
+/// Generates from the list of resources what has a part for each of them.
 ///
-/// INVARIANT: what stands in an entry's `after` stands before it.
-pub(crate) const CATALOGUE: &[Entry] = &[
-    Entry::of::<super::TrustedAccess>(),
-    Entry::of::<super::ServiceLinkedRole>(),
-    Entry::of::<super::DelegatedAdministrators>(),
-    Entry::of::<bucket::ArchiveBucket>(),
-    Entry::of::<bucket::Versioning>(),
-    Entry::of::<bucket::Ownership>(),
-    Entry::of::<bucket::PublicAccess>(),
-    Entry::of::<bucket::ObjectLock>(),
-    Entry::of::<bucket::Lifecycle>(),
-    Entry::of::<super::KmsKey>(),
-    Entry::of::<super::kms_key::Alias>(),
-    Entry::of::<super::kms_key::KeyPolicy>(),
-    Entry::of::<super::kms_key::Rotation>(),
-    Entry::of::<bucket::Encryption>(),
-    Entry::of::<bucket::Tags>(),
-    Entry::of::<super::AccessLogBucket>(),
-    Entry::of::<bucket::AccessLogging>(),
-    Entry::of::<bucket::Policy>(),
-    Entry::of::<bucket::MfaDelete>(),
-    Entry::of::<ReplicationRole>(),
-    Entry::of::<super::Vault>(),
-    Entry::of::<super::VaultMfaDelete>(),
-    Entry::of::<bucket::Replication>(),
-    Entry::of::<bucket::Notifications>(),
-    Entry::of::<super::LogGroup>(),
-    Entry::of::<LogGroupRole>(),
-    Entry::of::<Made<Deliveries>>(),
-    Entry::of::<Permitted<Deliveries>>(),
-    Entry::of::<Made<Alarms>>(),
-    Entry::of::<Permitted<Alarms>>(),
-    Entry::of::<super::AlarmSubscriptions>(),
-    Entry::of::<super::MetricFilters>(),
-    Entry::of::<super::MetricAlarms>(),
-    Entry::of::<super::OrganizationTrail>(),
-    Entry::of::<super::EventSelectors>(),
-    Entry::of::<super::Insights>(),
-    Entry::of::<super::TrailTags>(),
-    Entry::of::<super::TrailLogging>(),
-    Entry::of::<super::GuardrailScp>(),
-];
+/// A line is `field: State;`: a field of [`Observed`], and the type of its state, which is
+/// a [`Resource`]. `= Resource` names the resource if it is another type; resources after
+/// a comma share the state.
+macro_rules! catalogue {
+    ($($field:ident: $state:ty $(= $resource:ty)? $(, $sharing:ty)*;)*) => {
+        /// Every managed resource, in an order in which they can be created.
+        ///
+        /// INVARIANT: what a resource depends on precedes it.
+        pub(crate) const CATALOGUE: &[Entry] = &[$(
+            Entry::of::<resource!($state $(, $resource)?)>(),
+            $(Entry::of::<$sharing>(),)*
+        )*];
+
+        /// Everything that was observed of what orgtrail manages, at one time.
+        #[derive(Debug, Clone)]
+        #[expect(missing_docs, reason = "each field is documented by its type")]
+        pub struct Observed {
+            $(pub $field: Seen<$state>,)*
+            /// The subscriptions of the topics, other than the declared one, that the
+            /// alarms notify, by ARN.
+            pub alarm_listeners: BTreeMap<String, Seen<AlarmSubscriptions>>,
+            /// The service control policies that bind the accounts that orgtrail writes
+            /// to, except the management account, which none binds.
+            pub scps: BTreeMap<AccountId, Seen<ControlPolicies>>,
+        }
+
+        /// What was read so far while everything is observed.
+        #[derive(Default)]
+        pub(crate) struct Results {
+            $($field: OnceCell<Seen<$state>>,)*
+        }
+
+        impl Observed {
+            /// Reads every resource. Those that do not need the state of another one are
+            /// read at the same time.
+            pub(super) async fn read(context: &ObserveContext<'_>) -> Self {
+                let (alarm_listeners, scps, $($field),*) = tokio::join!(
+                    Box::pin(AlarmSubscriptions::read_of_other_topics(context)),
+                    Box::pin(service_control_policies::read(context)),
+                    $(Box::pin(context.state_of::<resource!($state $(, $resource)?)>())),*
+                );
+                Self { alarm_listeners, scps, $($field: $field.clone()),* }
+            }
+        }
+
+        $(
+            catalogue!(@field $field: resource!($state $(, $resource)?));
+            $(catalogue!(@field $field: $sharing);)*
+        )*
+    };
+    (@field $field:ident: $resource:ty) => {
+        impl Catalogued for $resource {
+            fn observation(observed: &Observed) -> &Seen<Self::State> {
+                &observed.$field
+            }
+
+            fn observation_mut(observed: &mut Observed) -> &mut Seen<Self::State> {
+                &mut observed.$field
+            }
+
+            fn result(results: &Results) -> &OnceCell<Seen<Self::State>> {
+                &results.$field
+            }
+        }
+    };
+}
+
+catalogue! {
+    trusted_access: TrustedAccess;
+    service_linked_role: ServiceLinkedRole;
+    delegated_administrators: DelegatedAdministrators;
+    archive_bucket: ArchiveBucket;
+    versioning: Versioning, MfaDelete;
+    ownership: Ownership;
+    public_access: PublicAccess;
+    object_lock: ObjectLock;
+    lifecycle: Lifecycle;
+    kms_key: KmsKey, Alias;
+    key_policy: KeyPolicy;
+    key_rotation: Rotation;
+    encryption: Encryption;
+    bucket_tags: Tags;
+    access_log_bucket: AccessLogBucket;
+    access_logging: AccessLogging;
+    bucket_policy: Policy;
+    replication_role: ServiceRole = ReplicationRole;
+    vault: Vault, VaultMfaDelete;
+    replication: Replication;
+    notifications: Notifications;
+    log_group: LogGroup;
+    log_group_role: ServiceRole = LogGroupRole;
+    topic: Topic = SnsTopic<DeliveryTopic>, SnsTopicPolicy<DeliveryTopic>;
+    alarm_topic: Topic = SnsTopic<AlarmTopic>, SnsTopicPolicy<AlarmTopic>;
+    alarm_subscriptions: AlarmSubscriptions;
+    metric_filters: MetricFilters;
+    metric_alarms: MetricAlarms;
+    trails: Trails = OrganizationTrail;
+    event_selectors: EventSelectors;
+    insights: Insights;
+    trail_tags: TrailTags;
+    trail_logging: TrailLogging;
+    guardrail: GuardrailScp;
+}
 
 #[cfg(test)]
 mod tests {
@@ -114,18 +227,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_dependency_stands_before_what_needs_it() {
+    fn every_dependency_precedes_what_depends_on_it() {
         let mut before = BTreeSet::new();
         for entry in CATALOGUE {
-            for id in entry.after {
-                assert!(before.contains(id), "{} comes before {id}", entry.id);
+            for id in entry.depends_on {
+                assert!(before.contains(id), "{} precedes {id}", entry.id);
             }
-            assert!(before.insert(entry.id), "{} stands twice", entry.id);
+            assert!(before.insert(entry.id), "{} is listed twice", entry.id);
         }
     }
 
     #[test]
-    fn actions_are_iam_actions_in_order() {
+    fn actions_are_iam_actions() {
         for entry in CATALOGUE {
             assert!(!entry.actions.is_empty(), "{} declares no actions", entry.id);
             for action in entry.actions {

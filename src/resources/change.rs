@@ -1,4 +1,4 @@
-//! What the comparison of a resource with its declaration gives: the vocabulary of changes.
+//! The result of comparing a resource with the configuration: types for changes.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,19 +8,19 @@ use serde_json::Value;
 
 /// The id of a managed resource, and of its step: `archive-bucket/versioning`.
 ///
-/// Shape: kebab-case words; what belongs to a resource stands behind a slash.
+/// Shape: kebab-case words; a part of a resource is behind a slash.
 pub type ResourceId = Cow<'static, str>;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
-    /// The resource is as declared.
+    /// The resource matches the configuration.
     Nothing,
-    /// It does not exist and is made.
+    /// It does not exist and is created.
     Create,
     /// It exists and is changed in place.
     Update,
-    /// It is taken away.
+    /// It is deleted.
     Delete,
     /// Something else has to happen first, or it could not be read.
     Blocked,
@@ -35,13 +35,13 @@ impl Action {
         matches!(self, Self::Create | Self::Update | Self::Delete)
     }
 
-    /// Whether the step, and what builds on it, cannot be done now.
+    /// Whether the step, and what depends on it, cannot be applied now.
     #[must_use]
     pub fn stops(self) -> bool {
         matches!(self, Self::Blocked | Self::Refused)
     }
 
-    /// The word as it stands in a plan.
+    /// The word in a plan.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -84,10 +84,10 @@ pub(crate) fn within(part: &str, fields: Vec<FieldChange>) -> impl Iterator<Item
         .map(move |change| FieldChange { path: format!("{part}.{}", change.path), ..change })
 }
 
-/// What cannot be undone, and the confirmation that it asks for.
+/// What cannot be undone, and the confirmation that it requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Irreversible {
-    /// What stays, in a sentence without its full stop.
+    /// What the change does, in a sentence without its full stop.
     pub what: String,
     /// Which confirmation permits it.
     pub confirmation: Confirmation,
@@ -126,9 +126,9 @@ impl Irreversible {
 pub enum Confirmation {
     /// A retention that not even root can lift.
     ComplianceLock,
-    /// Another key for what comes; what is there still needs the old one.
+    /// Another key for new data; existing data still needs the old one.
     ReplacedKey,
-    /// A guard that will hold less than it holds now.
+    /// A guard that will protect less than it does now.
     WeakenedGuard,
 }
 
@@ -144,7 +144,7 @@ impl Confirmation {
     }
 }
 
-/// What a resource's comparison says, before the plan puts it in its place.
+/// The change that a resource needs, before the plan orders it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) action: Action,
@@ -164,7 +164,7 @@ impl Change {
         Self::of(Action::Create, why, fields)
     }
 
-    /// An update, or nothing where no field differs.
+    /// An update, or nothing if no field differs.
     pub(crate) fn update(why: impl Into<String>, fields: Vec<FieldChange>) -> Self {
         if fields.is_empty() { Self::nothing() } else { Self::of(Action::Update, why, fields) }
     }

@@ -1,20 +1,20 @@
-use super::{OrganizationFacts, Place};
+use super::{Location, OrganizationFacts};
 use crate::config::Config;
 use crate::names::{AccountId, Arn, BucketName, OrgId, Partition, Region, prefix_folder};
 use crate::policy::Foreign;
 
-/// What is declared, with what follows from it: the names and ARNs of
+/// What the configuration declares, and what follows from it: the names and ARNs of
 /// everything that orgtrail manages.
 #[derive(Debug, Clone)]
 pub struct Desired {
     /// The config.
     pub config: Config,
-    /// What must be known of the organization before anything is planned.
+    /// What a plan needs to know of the organization.
     pub organization: OrganizationFacts,
-    /// The roles that the bucket's and the organization's guards except:
-    /// orgtrail's own in the log-archive account.
+    /// The roles that the bucket policy and the guardrail exempt: orgtrail's own in the
+    /// log-archive account.
     pub own_roles: Vec<Arn>,
-    /// What becomes of policy statements that orgtrail did not write.
+    /// What happens to unmanaged policy statements.
     pub foreign: Foreign,
 }
 
@@ -57,7 +57,7 @@ impl Desired {
         self.management_arn("cloudtrail", format!("trail/{}", self.config.trail.name))
     }
 
-    /// The log group's ARN, without the `:*` that CloudTrail wants behind it.
+    /// The log group's ARN, without the suffix `:*` that CloudTrail requires.
     #[must_use]
     pub fn log_group_arn(&self) -> Arn {
         self.management_arn("logs", format!("log-group:{}", self.config.cloudwatch_logs.group))
@@ -70,15 +70,15 @@ impl Desired {
         Arn::global(self.partition(), "iam", self.management(), role)
     }
 
-    /// The ARN of the topic that the trail notifies, where one is declared.
+    /// The ARN of the topic that the trail notifies, if one is declared.
     #[must_use]
     pub fn topic_arn(&self) -> Option<Arn> {
         let topic = self.config.topic.as_ref()?;
         topic.arn.clone().or_else(|| self.own_topic_arn())
     }
 
-    /// The ARN of the topic that orgtrail makes: none where the ARN of an existing
-    /// one is declared.
+    /// The ARN of the topic that orgtrail creates; absent if the ARN of an existing one
+    /// is declared.
     pub(super) fn own_topic_arn(&self) -> Option<Arn> {
         let topic = self.config.topic.as_ref().filter(|topic| topic.arn.is_none())?;
         Some(self.management_arn("sns", topic.name.as_str()))
@@ -91,7 +91,7 @@ impl Desired {
         vec![("aws:SourceOrgID", org.clone()), ("aws:ResourceOrgID", org)]
     }
 
-    /// The ARN of the topic that alarms tell, where alarms are declared.
+    /// The ARN of the topic that the alarms notify, if alarms are declared.
     #[must_use]
     pub fn alarm_topic_arn(&self) -> Option<Arn> {
         let alarms = self.config.alarms.as_ref()?;
@@ -110,7 +110,7 @@ impl Desired {
         Arn::global(self.partition(), "iam", self.archive(), format!("role/{}", vault.role))
     }
 
-    /// The ARN of a bucket, or with a path behind it, of objects in it.
+    /// The ARN of a bucket, or with a path after it, of objects in it.
     #[must_use]
     pub fn s3_arn(&self, resource: impl Into<Box<str>>) -> Arn {
         Arn::s3(self.partition(), resource)
@@ -129,8 +129,8 @@ impl Desired {
         )
     }
 
-    /// The beginnings of the keys that CloudTrail writes: the management
-    /// account's own, and the organization's.
+    /// The prefixes of the keys that CloudTrail writes: the management account's own, and
+    /// the organization's.
     #[must_use]
     pub fn log_prefixes(&self) -> [String; 2] {
         let prefix = prefix_folder(self.config.archive.prefix.as_ref());
@@ -140,18 +140,18 @@ impl Desired {
         ]
     }
 
-    pub(crate) fn in_management(&self) -> Place {
-        Place { account: self.management().clone(), region: None }
+    pub(crate) fn management_location(&self) -> Location {
+        Location { account: self.management().clone(), region: None }
     }
 
-    pub(crate) fn in_home_region(&self) -> Place {
+    pub(crate) fn home_location(&self) -> Location {
         let region = Some(self.config.organization.home_region.clone());
-        Place { account: self.management().clone(), region }
+        Location { account: self.management().clone(), region }
     }
 
-    pub(crate) fn in_archive(&self) -> Place {
+    pub(crate) fn archive_location(&self) -> Location {
         let region = Some(self.config.archive.region.clone());
-        Place { account: self.archive().clone(), region }
+        Location { account: self.archive().clone(), region }
     }
 
     pub(crate) fn home_region(&self) -> &Region {

@@ -1,40 +1,44 @@
-//! How a policy's change is shown: the same for every resource that has one.
+//! The change of a policy, for every resource that has one.
 
 use crate::policy::{
     Foreign, PolicyDocument, PolicyKind, Statement, forbids_less, merge, policy_changes,
 };
 use crate::resources::change::{Change, Confirmation, FieldChange};
 
-/// A policy that is declared, and how it is to be joined with what is there.
-pub(super) struct WantedPolicy<'a> {
+/// A declared policy, and how it is merged with the existing one.
+pub(super) struct DeclaredPolicy<'a> {
     pub(super) document: &'a PolicyDocument,
     pub(super) foreign: Foreign,
     pub(super) kind: PolicyKind,
     pub(super) why: &'a str,
-    /// Condition keys that a service's requests have besides those that the
-    /// policy's own statements ask for.
+    /// Condition keys of a service's requests, in addition to those in the policy's own
+    /// statements.
     pub(super) context: &'a [(&'a str, String)],
 }
 
-/// Compares a policy that is there with what is declared.
-pub(super) fn policy_change(found: Option<&PolicyDocument>, declared: &WantedPolicy<'_>) -> Change {
+/// Compares an existing policy with the declared one.
+pub(super) fn policy_change(
+    found: Option<&PolicyDocument>,
+    declared: &DeclaredPolicy<'_>,
+) -> Change {
     let foreign = declared.foreign;
     let merged = merge(found, declared.document, foreign);
     let notes: Vec<String> =
         merged.foreign.iter().map(|statement| note(statement, foreign)).collect();
-    if let Some(refused) = super::reach::service_denied(&merged.document, declared) {
+    if let Some(refused) = super::service_access::refuse_denied_service(&merged.document, declared)
+    {
         return refused.with_notes(notes);
     }
     if merged.unchanged {
         return Change::nothing().with_notes(notes);
     }
-    if let Some(refused) = names_deleted(&merged.document) {
+    if let Some(refused) = refuse_deleted_principals(&merged.document) {
         return refused.with_notes(notes);
     }
     if let Err(error) = declared.kind.check(&merged.document) {
         return Change::refused(
             error.to_string(),
-            "name fewer readers and administrators, or account ids in place of single roles; --remove-foreign drops statements of others",
+            "name fewer readers and administrators, or account ids instead of individual roles; --remove-foreign removes unmanaged statements",
         )
         .with_notes(notes);
     }
@@ -47,15 +51,16 @@ pub(super) fn policy_change(found: Option<&PolicyDocument>, declared: &WantedPol
         Some(_) => Change::update(declared.why, fields),
     }
     .with_notes(notes);
-    if found.is_some_and(|found| forbids_less(&about_somebody(found), &merged.document)) {
+    if found.is_some_and(|found| forbids_less(&with_existing_principals(found), &merged.document)) {
         return change
             .irreversible(Confirmation::WeakenedGuard, "the policy forbids less than it does now");
     }
     change
 }
 
-/// AWS refuses a policy that names a deleted principal, whoever put it there.
-fn names_deleted(document: &PolicyDocument) -> Option<Change> {
+/// Refuses a policy that names a deleted principal, which AWS rejects even if the
+/// statement is unmanaged.
+fn refuse_deleted_principals(document: &PolicyDocument) -> Option<Change> {
     let named: Vec<String> = document
         .statements
         .iter()
@@ -63,22 +68,22 @@ fn names_deleted(document: &PolicyDocument) -> Option<Change> {
         .filter(|(_, statement)| !statement.deleted_principals().is_empty())
         .map(|(at, statement)| {
             let ids = statement.deleted_principals().join(", ");
-            format!("the statement {} names {ids}", name_of(document, at))
+            format!("the statement {} names {ids}", statement_name(document, at))
         })
         .collect();
     (!named.is_empty()).then(|| {
         Change::refused(
             format!(
-                "{}: a role or user that was deleted, and AWS refuses a policy that is written with it",
+                "{}, which belonged to a deleted role or user: AWS rejects a policy that names it",
                 named.join("; ")
             ),
-            "--drop-deleted-principals takes deleted principals out of the policy, and with them statements about nobody else; nobody ever gets such an id again. --remove-foreign drops every statement of others",
+            "--drop-deleted-principals removes deleted principals from the policy, and statements that name nobody else; AWS never reuses such an id. --remove-foreign removes every unmanaged statement",
         )
     })
 }
 
-/// What a policy says of anybody who can exist.
-fn about_somebody(document: &PolicyDocument) -> PolicyDocument {
+/// The policy without deleted principals.
+fn with_existing_principals(document: &PolicyDocument) -> PolicyDocument {
     let statements = document.statements.iter().cloned();
     PolicyDocument {
         statements: statements.filter_map(Statement::without_deleted_principals).collect(),
@@ -86,8 +91,8 @@ fn about_somebody(document: &PolicyDocument) -> PolicyDocument {
     }
 }
 
-/// How a statement is named to people: by its Sid, or its place.
-pub(super) fn name_of(document: &PolicyDocument, at: usize) -> String {
+/// The name of a statement in messages: its Sid, or its number.
+pub(super) fn statement_name(document: &PolicyDocument, at: usize) -> String {
     match document.statements.get(at).and_then(|statement| statement.sid.as_deref()) {
         Some(sid) if !sid.is_empty() => format!("`{sid}`"),
         _ => format!("number {}", at + 1),
@@ -107,5 +112,5 @@ fn note(statement: &Statement, foreign: Foreign) -> String {
     } else {
         format!("; {} belonged to a role or user that was deleted", deleted.join(", "))
     };
-    format!("a statement that is not orgtrail's is {fate}: {text}{names}")
+    format!("an unmanaged statement is {fate}: {text}{names}")
 }

@@ -1,14 +1,13 @@
 use serde::Serialize;
 
-use super::policy_change::{WantedPolicy, policy_change};
-use super::{Hands, StepError};
 use crate::aws::{At, AwsError, Clients, ErrorKind, Seen, WriteClients};
 use crate::names::RoleName;
 use crate::policy::{Foreign, PolicyDocument, PolicyKind, merge};
 use crate::resources::change::{Action, Change, Irreversible, within};
+use crate::resources::policy_change::{DeclaredPolicy, policy_change};
+use crate::resources::{ApplyContext, StepError};
 
-/// A role that a service of AWS takes on, with the one policy that orgtrail writes
-/// into it.
+/// A role that an AWS service assumes, with the inline policy that orgtrail writes.
 ///
 /// Source: IAM `GetRole`, `GetRolePolicy`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,7 +18,7 @@ pub struct ServiceRole {
     pub permissions: Option<PolicyDocument>,
 }
 
-/// What is declared of such a role.
+/// What the configuration declares of such a role.
 pub(super) struct Declared<'a> {
     pub(super) name: &'a RoleName,
     /// The name of the inline policy.
@@ -39,14 +38,17 @@ pub(super) const ACTIONS: &[&str] = &[
 ];
 
 impl ServiceRole {
-    pub(super) async fn observe(clients: &Clients, name: &RoleName, policy: &str) -> Seen<Self> {
-        Seen::from_result(Self::read(clients, name.as_str(), policy).await, AwsError::is_not_found)
+    pub(super) async fn read(clients: &Clients, name: &RoleName, policy: &str) -> Seen<Self> {
+        Seen::from_result(
+            Self::try_read(clients, name.as_str(), policy).await,
+            AwsError::is_not_found,
+        )
     }
 
-    async fn read(clients: &Clients, name: &str, policy: &str) -> Result<Self, AwsError> {
+    async fn try_read(clients: &Clients, name: &str, policy: &str) -> Result<Self, AwsError> {
         let parse = |action: &str, text: &str| {
             PolicyDocument::from_percent_encoded(text)
-                .map_err(|_| clients.malformed(action, "a policy that is no policy document"))
+                .map_err(|_| clients.malformed(action, "a policy that is not a policy document"))
         };
         let role = clients.iam().get_role().role_name(name).send().await;
         let role = role.at(clients, "iam:GetRole")?.role;
@@ -70,7 +72,7 @@ impl ServiceRole {
     ) -> Change {
         let trust = policy_change(
             found.map(|found| &found.trust),
-            &WantedPolicy {
+            &DeclaredPolicy {
                 document: &declared.trust,
                 foreign,
                 kind: PolicyKind::RoleTrust,
@@ -80,7 +82,7 @@ impl ServiceRole {
         );
         let permissions = policy_change(
             found.and_then(|found| found.permissions.as_ref()),
-            &WantedPolicy {
+            &DeclaredPolicy {
                 document: &declared.permissions,
                 foreign,
                 kind: PolicyKind::RolePermissions,
@@ -103,13 +105,13 @@ impl ServiceRole {
     }
 
     pub(super) async fn put(
-        hands: &Hands<'_>,
+        context: &ApplyContext<'_>,
         clients: &WriteClients,
         found: Option<&Self>,
         declared: &Declared<'_>,
     ) -> Result<(), StepError> {
         let name = declared.name.as_str();
-        let foreign = hands.desired.foreign;
+        let foreign = context.desired.foreign;
         let trust = merge(found.map(|found| &found.trust), &declared.trust, foreign);
         if found.is_none() {
             let made = clients
@@ -123,7 +125,7 @@ impl ServiceRole {
                 .at(clients, "iam:CreateRole");
             match made {
                 Err(error) if error.kind() != ErrorKind::Conflict => return Err(error.into()),
-                _ => hands.note_created(),
+                _ => context.mark_created(),
             }
         } else if !trust.unchanged {
             clients
@@ -137,8 +139,8 @@ impl ServiceRole {
         }
         let inline = found.and_then(|found| found.permissions.as_ref());
         let inline = merge(inline, &declared.permissions, foreign).document.to_json();
-        hands
-            .patiently(|| async {
+        context
+            .retry(|| async {
                 clients
                     .iam()
                     .put_role_policy()

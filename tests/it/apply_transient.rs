@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use aws_sdk_organizations::types::PolicyType;
-use orgtrail::plan::apply::{Outcome, StepResult, settle};
+use orgtrail::plan::apply::{Outcome, StepResult, wait_until_converged};
 use orgtrail::sandbox::{Effect, Fault, transient};
 
 use crate::apply_command::{command, run};
@@ -177,7 +177,7 @@ async fn what_is_missing_in_an_organization_of_long_standing_is_not_waited_for()
         assert_eq!(failures(&results).len(), usize::from(calls == 1), "{code}: {results:?}");
         stage.sandbox.faults().clear();
     }
-    let (_, left) = settle(&stage.aws, &stage.desired, &[]).await;
+    let (_, left) = wait_until_converged(&stage.aws, &stage.desired, &[]).await;
     assert!(left.is_empty(), "{}", left.to_text());
 }
 

@@ -60,7 +60,7 @@ const MUTATIONS: &[(&str, &[&str])] = &[
         "bucket policy",
         &["bucket-policy-digest-safe", "bucket-policy-source-arn", "bucket-tls-only"],
     ),
-    ("key", &["key-enabled", "key-rotation"]),
+    ("key", &["key-enabled"]),
     ("key policy", &["key-policy-scope"]),
     ("rotation", &["key-rotation"]),
     ("log group", &["log-group-retention", "trail-cloudwatch-logs"]),

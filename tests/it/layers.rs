@@ -192,7 +192,7 @@ fn from_root(path: &str, modules: &[String]) -> String {
 }
 
 /// The code alone: comments are left out, and texts are empty.
-fn code(source: &str) -> String {
+pub(crate) fn code(source: &str) -> String {
     let mut code = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(first) = rest.chars().next() {

@@ -64,6 +64,7 @@ mod signals;
 mod soak;
 mod sources_command;
 mod stage;
+mod style;
 mod trail_world;
 mod verified;
 mod verify_buckets;

@@ -82,6 +82,29 @@ async fn a_vault_whose_key_was_disabled_blocks() {
 }
 
 #[tokio::test]
+async fn a_disabled_key_is_enabled_with_its_rotation_as_it_was() {
+    let stage = Stage::new(MINIMAL).await;
+    stage.converge().await;
+    let key = stage.observe().await.kms_key.present().unwrap().arn.to_string();
+    let kms = stage.archive().writing().kms().clone();
+    let is_rotated = async || {
+        let status = kms.get_key_rotation_status().key_id(&key).send().await.unwrap();
+        status.key_rotation_enabled
+    };
+    kms.disable_key().key_id(&key).send().await.unwrap();
+    assert!(is_rotated().await, "disabling does not change the rotation");
+    assert_eq!(actions(&stage.plan().await), [("kms-key".to_owned(), Action::Update)]);
+    stage.converge().await;
+
+    // The neighbour: its deletion ends the rotation, and its cancellation restores it.
+    kms.schedule_key_deletion().key_id(&key).send().await.unwrap();
+    assert!(!is_rotated().await);
+    kms.cancel_key_deletion().key_id(&key).send().await.unwrap();
+    assert!(is_rotated().await);
+    stage.converge().await;
+}
+
+#[tokio::test]
 async fn a_shorter_retention_asks_though_a_rule_for_some_logs_ends_them_sooner() {
     let mut stage = Stage::new(MINIMAL).await;
     stage.converge().await;
@@ -132,7 +155,7 @@ async fn replaced_versions_that_would_end_sooner_ask() {
     let plan = stage.plan().await;
     let asked = plan.step("archive-bucket/lifecycle").unwrap().irreversible.as_ref().unwrap();
     assert_eq!(asked.confirmation, Confirmation::WeakenedGuard);
-    assert_eq!(asked.what, "replaced and deleted versions end after 59 days, earlier than now");
+    assert_eq!(asked.what, "replaced and deleted versions expire after 59 days, earlier than now");
 }
 
 #[tokio::test]

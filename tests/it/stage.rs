@@ -9,7 +9,7 @@ use orgtrail::aws::{
     Aws, Clients, Pacing, Propagation, Retries, Settings, WriteAuthority, WriteClients,
 };
 use orgtrail::config::{Config, Environment, Loaded};
-use orgtrail::plan::apply::{Outcome, StepResult, apply, settle};
+use orgtrail::plan::apply::{Outcome, StepResult, apply, wait_until_converged};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
 use orgtrail::policy::Foreign;
 use orgtrail::resources::{Desired, Observed, OrganizationFacts, observe};
@@ -106,7 +106,7 @@ impl Stage {
         for result in &results {
             assert_eq!(result.outcome, Outcome::Done, "{}", result.id);
         }
-        let (_, left) = settle(&self.aws, &self.desired, &results).await;
+        let (_, left) = wait_until_converged(&self.aws, &self.desired, &results).await;
         assert!(left.is_empty(), "{}", left.to_text());
     }
 

@@ -3,18 +3,15 @@
 //! Consolidation asks this before a digest takes its key in the archive: the names of
 //! digests are predictable, and Object Lock keeps whatever comes first.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::digest::{SIGNATURE_ALGORITHM, metadata, sha256_hex, string_to_sign};
-use super::public_keys::{PublicKeySet, SignedAt};
+use super::public_keys::{PublicKeySet, SIGNED_WITHIN, SignedAt};
 use super::run::RegionKeys;
 use super::signature::Fingerprint;
 use crate::archive::key::{ObjectKey, ObjectKind};
-
-/// How long after its hour a digest may have been signed.
-const SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 
 /// What a digest's signature says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,7 @@ pub const SAVED_KEYS: &str = "orgtrail/public-keys.json";
 /// What a digest covers.
 const ONE_HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// How long after its hour a digest may have been signed.
-const SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
+pub(super) const SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(2);
 /// How far from its generation a backfill digest may have been signed.
 const BACKFILL_SIGNED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 

@@ -223,7 +223,7 @@ fn what_ends_old_versions_early_contradicts_their_retention() {
         let mut rule = rules["orgtrail-retention"].clone();
         (rule.expiration_days, rule.noncurrent_days) = (days, noncurrent);
         filter.clone_into(&mut rule.filter);
-        rule.narrowed = filter.starts_with("tag ");
+        rule.has_conditions = filter.starts_with("tag ");
         rules.insert("somebody-elses".to_owned(), rule);
         verdict(&facts, ID)
     };

@@ -13,7 +13,7 @@ use crate::{
     config::{Environment, Loaded},
     names::{AccountId, Partition},
     plan::{
-        apply::{Outcome as StepOutcome, apply, settle},
+        apply::{Outcome as StepOutcome, apply, wait_until_converged},
         plan,
     },
     policy::Foreign,
@@ -210,7 +210,7 @@ async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), OpError>
             )));
         }
     }
-    let (_, left) = settle(aws, &desired, &results).await;
+    let (_, left) = wait_until_converged(aws, &desired, &results).await;
     if left.is_empty() {
         return Ok(());
     }

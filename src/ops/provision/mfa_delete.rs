@@ -5,8 +5,8 @@ use crate::config::{Config, MfaDelete as Mode};
 use crate::names::{AccountId, Arn, BucketName, Region};
 use crate::ops::{Env, Explain, OpError, Outcome, refuse_taken};
 use crate::plan::apply::Stale;
-use crate::plan::mfa_delete::{enable, state};
-use crate::resources::archive_bucket::runbook;
+use crate::plan::mfa_delete::{describe, enable};
+use crate::resources::bucket::runbook;
 
 /// The bucket that has MFA delete by the configuration.
 #[derive(Debug)]
@@ -91,13 +91,13 @@ impl Target {
                 NotRoot { caller: caller.arn.clone(), account: self.account.clone() }.into()
             );
         }
-        let state = self.state(&aws).await?;
+        let state = self.describe(&aws).await?;
         Ok(Examined { target: self, aws, state })
     }
 
-    async fn state(&self, aws: &Aws) -> Result<String, OpError> {
+    async fn describe(&self, aws: &Aws) -> Result<String, OpError> {
         refuse_taken(aws, &self.account, &self.bucket, &self.region, self.setting).await?;
-        Ok(state(&self.clients(aws), &self.bucket).await?)
+        Ok(describe(&self.clients(aws), &self.bucket).await?)
     }
 
     fn clients(&self, aws: &Aws) -> Clients {
@@ -119,7 +119,7 @@ impl Examined<'_> {
     /// # Errors
     /// It has changed: refused.
     pub async fn check_unchanged(&self) -> Result<(), OpError> {
-        if self.target.state(&self.aws).await? != self.state {
+        if self.target.describe(&self.aws).await? != self.state {
             return Err(Stale { changed: vec![format!("`{}`", self.target.bucket)] }.into());
         }
         Ok(())

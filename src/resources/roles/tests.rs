@@ -4,8 +4,9 @@ use std::path::Path;
 use super::example::{config, files};
 use super::*;
 use crate::config::{Environment, Loaded};
-use crate::resources::Duty;
+use crate::policy::Foreign;
 use crate::resources::catalogue::CATALOGUE;
+use crate::resources::{Desired, OrganizationFacts};
 
 const SMALLEST: &str = crate::config::SMALLEST;
 
@@ -101,13 +102,21 @@ fn every_call_is_of_an_action_of_a_role() {
 
 #[test]
 fn the_roles_allow_what_every_resource_declares() {
-    let all = roles(&config());
+    let organization = OrganizationFacts {
+        id: "o-exampleorg".parse().unwrap(),
+        all_features: true,
+        root: "r-root".parse().unwrap(),
+    };
+    let desired = Desired::new(config(), organization, Foreign::Keep);
+    let all = roles(&desired.config);
     let mut granted = all_actions();
-    // Of one duty only what its roles allow.
+    // Of an account only what its roles allow.
     for entry in CATALOGUE {
-        let kinds: &[RoleKind] = match entry.duty {
-            Duty::Hub => &[RoleKind::Management],
-            Duty::Archive => &[RoleKind::Archive, RoleKind::Vault],
+        let location = (entry.location)(&desired);
+        let kinds: &[RoleKind] = if location.account == *desired.management() {
+            &[RoleKind::Management]
+        } else {
+            &[RoleKind::Archive, RoleKind::Vault]
         };
         let own: BTreeSet<String> =
             all.iter().filter(|role| kinds.contains(&role.kind)).flat_map(actions).collect();

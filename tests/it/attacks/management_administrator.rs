@@ -115,7 +115,11 @@ async fn what_the_configuration_turns_off_and_aws_still_has_is_in_the_plan_and_i
         // A guardrail of another name is to be created.
         let code = if to.contains("Other") { 10 } else { 0 };
         assert_eq!(ran.code, Some(code), "{words}: {}{}", ran.stdout, ran.stderr);
-        assert!(ran.stdout.contains("Live, but not declared"), "{}", ran.stdout);
+        assert!(
+            ran.stdout.contains("Active in AWS but not in the configuration"),
+            "{}",
+            ran.stdout
+        );
         assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
         let ran = run(&stage, &config, &["drift", "--check", "undeclared"]).await;
         assert_eq!(ran.code, Some(11), "{words}: {}{}", ran.stdout, ran.stderr);

@@ -5,19 +5,17 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::{Finding, Lane, Window};
 use crate::archive::verify::finding::FindingKind;
-use crate::archive::verify::public_keys::{KeyItem, KeyListError, PublicKeySet};
+use crate::archive::verify::public_keys::{KeyItem, KeyListError, PublicKeySet, SIGNED_WITHIN};
 use crate::aws::{At as _, Aws, AwsError, ErrorKind};
 use crate::names::{AccountId, Region};
 
 /// When CloudTrail's digests began. Source: CloudTrail's document history.
 const FIRST_DIGESTS: &str = "2015-10-01T00:00:00Z";
-/// How long around the window keys may have signed. See `public_keys`.
-const AROUND: SignedDuration = SignedDuration::from_hours(2);
 
 /// Where public keys come from.
 #[derive(Debug, Clone)]
@@ -157,8 +155,9 @@ impl ApiKeys {
         let clients = self.aws.clients(account, region);
         let time = |time: Timestamp| aws_smithy_types::DateTime::from_secs(time.as_second());
         let first = FIRST_DIGESTS.parse().unwrap_or(Timestamp::UNIX_EPOCH);
-        let start =
-            window.since.map_or(first, |since| since.saturating_sub(AROUND).unwrap_or(since));
+        let start = window
+            .since
+            .map_or(first, |since| since.saturating_sub(SIGNED_WITHIN).unwrap_or(since));
         let mut set = PublicKeySet::default();
         let mut token = None;
         loop {
@@ -167,7 +166,7 @@ impl ApiKeys {
                 .list_public_keys()
                 .start_time(time(start))
                 // Backfill digests of the window may have been signed since.
-                .end_time(time(self.now.saturating_add(AROUND).unwrap_or(self.now)))
+                .end_time(time(self.now.saturating_add(SIGNED_WITHIN).unwrap_or(self.now)))
                 .set_next_token(token)
                 .send()
                 .await

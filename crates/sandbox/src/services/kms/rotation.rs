@@ -78,12 +78,16 @@ fn usable(key: &super::Key) -> Result<(), ApiError> {
     }
 }
 
+/// A disabled key keeps its rotation; of one that is pending deletion it is off until the
+/// deletion is cancelled.
+///
+/// Source: KMS API Reference, `GetKeyRotationStatus`.
 pub(super) fn status(control: &Control, call: &Call<'_>, now: Timestamp) -> Reply {
     let key = call.key(control)?;
     rotates(key)?;
     let mut reply = json!({
         "KeyId": key.arn,
-        "KeyRotationEnabled": key.rotation.is_some() && key.state == KeyState::Enabled,
+        "KeyRotationEnabled": key.rotation.is_some() && !matches!(key.state, KeyState::PendingDeletion(_)),
     });
     if let Some(rotation) = key.rotation {
         reply["RotationPeriodInDays"] = rotation.period_days.into();

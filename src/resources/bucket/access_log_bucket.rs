@@ -1,0 +1,238 @@
+use aws_sdk_s3::types::{
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
+};
+use serde::Serialize;
+
+use super::{
+    ArchiveBucket, Encryption, Lifecycle, ObjectLock, Ownership, Policy, PublicAccess,
+    access_log_prefix, bucket_diff, create_bucket, tls,
+};
+use crate::aws::{AwsError, Clients, Seen};
+use crate::names::BucketName;
+use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
+use crate::resources::change::{Action, Change, Confirmation, FieldChange, field_changes, within};
+use crate::resources::policy_change::{DeclaredPolicy, policy_change};
+use crate::resources::{
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
+};
+
+/// The bucket that receives the archive's access logs.
+///
+/// S3 writes them only with SSE-S3 and without a default retention.
+/// Source: S3 User Guide, "Enabling Amazon S3 server access logging".
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AccessLogBucket {
+    /// Who owns it, and its Region.
+    pub bucket: ArchiveBucket,
+    /// Its ownership.
+    pub ownership: Option<Ownership>,
+    /// Its block of public access.
+    pub public_access: Option<PublicAccess>,
+    /// Its encryption.
+    pub encryption: Option<Encryption>,
+    /// Its lock, which it must not have.
+    pub object_lock: Option<ObjectLock>,
+    /// Its policy.
+    pub policy: Option<Policy>,
+    /// After how many days orgtrail's rule expires every log; absent if the rule is
+    /// disabled or has a filter.
+    pub expiration_days: Option<i32>,
+}
+
+const RULE: &str = "orgtrail-access-logs";
+
+impl AccessLogBucket {
+    async fn read(clients: &Clients, name: &BucketName) -> Result<Option<Self>, AwsError> {
+        let Some(bucket) = ArchiveBucket::read(clients, name).await.into_result()? else {
+            return Ok(None);
+        };
+        let mut state = Self {
+            bucket,
+            ownership: None,
+            public_access: None,
+            encryption: None,
+            object_lock: None,
+            policy: None,
+            expiration_days: None,
+        };
+        if !state.bucket.is_own() {
+            return Ok(Some(state));
+        }
+        let (ownership, public_access, encryption, object_lock, policy, lifecycle) = tokio::join!(
+            Box::pin(Ownership::read(clients, name)),
+            Box::pin(PublicAccess::read(clients, name)),
+            Box::pin(Encryption::read(clients, name)),
+            Box::pin(ObjectLock::read(clients, name)),
+            Box::pin(Policy::read(clients, name)),
+            Box::pin(Lifecycle::read(clients, name)),
+        );
+        state.ownership = ownership.into_result()?;
+        state.public_access = public_access.into_result()?;
+        state.encryption = encryption.into_result()?;
+        state.object_lock = object_lock.into_result()?;
+        state.policy = policy.into_result()?;
+        state.expiration_days = lifecycle.into_result()?.and_then(|lifecycle| {
+            let rule = lifecycle.rules.get(RULE)?;
+            rule.expiration_days.filter(|_| rule.enabled && rule.filter.is_empty())
+        });
+        Ok(Some(state))
+    }
+
+    fn policy(desired: &Desired) -> PolicyDocument {
+        let logging = &desired.config.archive.access_logging;
+        let bucket = desired.s3_arn(logging.bucket.as_str()).to_string();
+        let objects = desired.s3_arn(format!("{}/*", logging.bucket)).to_string();
+        let written = desired.s3_arn(format!("{}/{}*", logging.bucket, access_log_prefix(desired)));
+        let source = desired.s3_arn(desired.bucket().as_str()).to_string();
+        let mut statements = vec![
+            Statement::allow("OrgTrailAccessLogs")
+                .service("logging.s3.amazonaws.com")
+                .actions(["s3:PutObject"])
+                .resources([written.to_string()])
+                .when("ArnLike", "aws:SourceArn", [source])
+                .when("StringEquals", "aws:SourceAccount", [desired.archive().as_str()]),
+        ];
+        let floor = desired.config.archive.tls_floor.as_str();
+        statements.extend(tls([&bucket, &objects], floor));
+        PolicyDocument::new(statements)
+    }
+
+    fn retention(desired: &Desired) -> i32 {
+        i32::try_from(desired.config.archive.access_logging.retention_days).unwrap_or(i32::MAX)
+    }
+}
+
+impl Resource for AccessLogBucket {
+    type State = Self;
+    const ID: &'static str = "access-log-bucket";
+    const DEPENDS_ON: &'static [&'static str] = &[];
+    const ACTIONS: &'static [&'static str] = &[
+        "s3:CreateBucket",
+        "s3:GetBucketLocation",
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetBucketOwnershipControls",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:ListAllMyBuckets",
+        "s3:ListBucket",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutLifecycleConfiguration",
+    ];
+
+    fn location(desired: &Desired) -> Location {
+        desired.archive_location()
+    }
+
+    fn is_enabled(desired: &Desired) -> bool {
+        desired.config.archive.access_logging.enabled
+    }
+
+    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+        if !Self::is_enabled(context.desired) {
+            return Seen::Absent;
+        }
+        let name = &context.desired.config.archive.access_logging.bucket;
+        let found = Self::read(&context.archive(), name).await;
+        Seen::from_result(found, |_| false).flatten()
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        let logging = &desired.config.archive.access_logging;
+        let region = &desired.config.archive.region;
+        let setting = "archive.access_logging.bucket";
+        let bucket_change = bucket_diff(found.map(|f| &f.bucket), &logging.bucket, region, setting);
+        if bucket_change.action.stops() {
+            return bucket_change;
+        }
+        if let Some(found) = found {
+            if found.object_lock.as_ref().is_some_and(|lock| lock.mode.is_some()) {
+                return Change::refused(
+                    format!(
+                        "the bucket `{}` has a default retention, so S3 cannot write access logs to it",
+                        logging.bucket
+                    ),
+                    "name another bucket in archive.access_logging.bucket",
+                );
+            }
+            if found.encryption.as_ref().is_some_and(|found| found.algorithm != "AES256") {
+                return Change::refused(
+                    format!(
+                        "the bucket `{}` is encrypted with KMS, but S3 writes access logs with SSE-S3 only",
+                        logging.bucket
+                    ),
+                    "name another bucket in archive.access_logging.bucket, or change its encryption by hand",
+                );
+            }
+        }
+        let mut fields = bucket_change.fields;
+        let found_policy = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
+        let policy = policy_change(
+            found_policy,
+            &DeclaredPolicy {
+                document: &Self::policy(desired),
+                foreign: desired.foreign,
+                kind: PolicyKind::Bucket,
+                why: "",
+                context: &desired.service_context(),
+            },
+        );
+        if policy.action.stops() {
+            return policy;
+        }
+        let ownership = found.and_then(|found| found.ownership.as_ref());
+        fields.extend(within("ownership", field_changes(ownership, &Ownership::enforced())));
+        let block = found.and_then(|found| found.public_access.as_ref());
+        fields.extend(within("public_access", field_changes(block, &PublicAccess::blocked())));
+        fields.extend(within("policy", policy.fields));
+        let days = found.and_then(|found| found.expiration_days);
+        if days != Some(Self::retention(desired)) {
+            fields.push(FieldChange::new("expiration_days", days, Some(Self::retention(desired))));
+        }
+        let why = "it receives the archive's access logs";
+        let change = match bucket_change.action {
+            Action::Create => Change::create(why, fields),
+            _ => Change::update(why, fields),
+        };
+        let change =
+            Change { irreversible: policy.irreversible, ..change }.with_notes(policy.notes);
+        if days.is_some_and(|days| days > Self::retention(desired)) {
+            return change.irreversible(
+                Confirmation::WeakenedGuard,
+                "access logs are kept for a shorter time",
+            );
+        }
+        change
+    }
+
+    async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
+        let clients = context.archive();
+        let desired = context.desired;
+        let name = &desired.config.archive.access_logging.bucket;
+        let found = context.observed.access_log_bucket.present();
+        if found.is_none() {
+            create_bucket(&clients, name, false).await?;
+            context.mark_created();
+        }
+        Ownership::enforce(&clients, name).await?;
+        PublicAccess::block(&clients, name).await?;
+        let policy = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
+        let merged = merge(policy, &Self::policy(desired), desired.foreign);
+        context.retry(|| Policy::put(&clients, name, &merged.document)).await?;
+        if found.and_then(|found| found.expiration_days) == Some(Self::retention(desired)) {
+            return Ok(());
+        }
+        let rule = LifecycleRule::builder()
+            .id(RULE)
+            .status(ExpirationStatus::Enabled)
+            .filter(LifecycleRuleFilter::builder().prefix("").build())
+            .expiration(LifecycleExpiration::builder().days(Self::retention(desired)).build())
+            .build()?;
+        // Read again here: the call replaces all rules, and unmanaged ones must stay.
+        let found = Lifecycle::read(&clients, name).await.into_result()?;
+        Lifecycle::with(found, rule).put(&clients, name).await
+    }
+}

@@ -1,0 +1,375 @@
+use serde::Serialize;
+
+use super::{
+    ArchiveBucket, ObjectLock, Ownership, Policy, PublicAccess, Versioning, bucket_diff,
+    create_bucket, runbook, tls,
+};
+use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
+use crate::config::{MfaDelete, Replication};
+use crate::names::Arn;
+use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
+use crate::resources::change::{Change, FieldChange, Irreversible, field_changes, within};
+use crate::resources::key::{FoundBy, KmsKey, describe, find_without_alias};
+use crate::resources::policy_change::{DeclaredPolicy, policy_change};
+use crate::resources::{
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
+};
+
+/// The bucket that the archive replicates to, and the key that encrypts the replicas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Vault {
+    /// Who owns it, and its Region; absent if it does not exist.
+    pub bucket: Option<ArchiveBucket>,
+    /// Its versioning, and whether MFA delete is on.
+    pub versioning: Option<Versioning>,
+    /// Its ownership.
+    pub ownership: Option<Ownership>,
+    /// Its block of public access.
+    pub public_access: Option<PublicAccess>,
+    /// Its lock.
+    pub object_lock: Option<ObjectLock>,
+    /// Its policy.
+    pub policy: Option<Policy>,
+    /// The key behind the declared alias, or one that a stopped run left without it.
+    pub key: Option<KmsKey>,
+}
+
+/// The vault's MFA delete. It shares its state with the vault.
+#[derive(Debug, Clone, Copy)]
+pub struct VaultMfaDelete;
+
+impl Vault {
+    async fn read(
+        clients: &Clients,
+        desired: &Desired,
+        declared: &Replication,
+    ) -> Result<Self, AwsError> {
+        let name = &declared.bucket;
+        let bucket = Box::pin(ArchiveBucket::read(clients, name)).await.into_result()?;
+        let alias = declared.key_alias.as_str();
+        let key = match Box::pin(describe(clients, alias, FoundBy::Alias)).await {
+            Seen::Absent => {
+                let description = key_description(desired, declared);
+                Box::pin(find_without_alias(clients, &description)).await
+            }
+            found => found,
+        };
+        let mut vault = Self {
+            bucket,
+            versioning: None,
+            ownership: None,
+            public_access: None,
+            object_lock: None,
+            policy: None,
+            key: key.into_result()?,
+        };
+        if vault.bucket.as_ref().is_some_and(ArchiveBucket::is_own) {
+            let (versioning, ownership, public_access, object_lock, policy) = tokio::join!(
+                Box::pin(Versioning::read(clients, name)),
+                Box::pin(Ownership::read(clients, name)),
+                Box::pin(PublicAccess::read(clients, name)),
+                Box::pin(ObjectLock::read(clients, name)),
+                Box::pin(Policy::read(clients, name)),
+            );
+            vault.versioning = versioning.into_result()?;
+            vault.ownership = ownership.into_result()?;
+            vault.public_access = public_access.into_result()?;
+            vault.object_lock = object_lock.into_result()?;
+            vault.policy = policy.into_result()?;
+        }
+        Ok(vault)
+    }
+
+    /// Whether the key is complete: its alias is created last.
+    fn has_alias(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| key.found_by == FoundBy::Alias)
+    }
+}
+
+/// The description by which a key without an alias is recognized.
+fn key_description(desired: &Desired, vault: &Replication) -> String {
+    format!("replicas of {} ({})", desired.bucket(), vault.key_alias)
+}
+
+/// The policy: it allows the replication role to write replicas, also from another
+/// account, and denies requests without TLS.
+fn policy(desired: &Desired, vault: &Replication) -> PolicyDocument {
+    let bucket = desired.s3_arn(vault.bucket.as_str()).to_string();
+    let objects = desired.s3_arn(format!("{}/*", vault.bucket)).to_string();
+    let role = desired.replication_role_arn(vault).to_string();
+    let floor = desired.config.archive.tls_floor.as_str();
+    let mut statements = vec![
+        Statement::allow("OrgTrailReplicate")
+            .principals([&role])
+            .actions([
+                "s3:ObjectOwnerOverrideToBucketOwner",
+                "s3:ReplicateObject",
+                "s3:ReplicateTags",
+            ])
+            .resources([&objects]),
+        Statement::allow("OrgTrailVersioning")
+            .principals([&role])
+            .actions(["s3:GetBucketVersioning", "s3:PutBucketVersioning"])
+            .resources([&bucket]),
+    ];
+    statements.extend(tls([&bucket, &objects], floor));
+    PolicyDocument::new(statements)
+}
+
+impl Resource for Vault {
+    type State = Self;
+    const ID: &'static str = "vault";
+    const DEPENDS_ON: &'static [&'static str] = &["replication-role"];
+    const ACTIONS: &'static [&'static str] = &[
+        "kms:CreateAlias",
+        "kms:CreateKey",
+        "kms:DescribeKey",
+        "kms:EnableKeyRotation",
+        "kms:ListAliases",
+        "kms:ListKeys",
+        "s3:CreateBucket",
+        "s3:GetBucketLocation",
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetBucketOwnershipControls",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketVersioning",
+        "s3:ListAllMyBuckets",
+        "s3:ListBucket",
+        "s3:PutBucketObjectLockConfiguration",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketVersioning",
+    ];
+    const MAY_BE_UNDECLARED: bool = true;
+
+    fn location(desired: &Desired) -> Location {
+        match &desired.config.archive.replication {
+            Some(vault) => {
+                Location { account: vault.account.clone(), region: Some(vault.region.clone()) }
+            }
+            None => desired.archive_location(),
+        }
+    }
+
+    fn is_enabled(desired: &Desired) -> bool {
+        desired.config.archive.replication.is_some()
+    }
+
+    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+        let Some(declared) = &context.desired.config.archive.replication else {
+            return Seen::Absent;
+        };
+        let clients = context.aws.clients(&declared.account, &declared.region);
+        Seen::from_result(Self::read(&clients, context.desired, declared).await, |_| false)
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
+        let bucket = found.and_then(|found| found.bucket.as_ref());
+        let bucket_change =
+            bucket_diff(bucket, &vault.bucket, &vault.region, "archive.replication.bucket");
+        if bucket_change.action.stops() {
+            return bucket_change;
+        }
+        let key = found.and_then(|found| found.key.as_ref());
+        if let Some(key) = key.filter(|key| key.state != "Enabled") {
+            return Change::blocked(
+                format!(
+                    "the vault's key {} is in state {}: nothing replicates",
+                    key.arn, key.state
+                ),
+                "cancel its deletion or enable it, as an administrator of the vault's account",
+            );
+        }
+        let policy = policy_change(
+            found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0),
+            &DeclaredPolicy {
+                document: &policy(desired, vault),
+                foreign: desired.foreign,
+                kind: PolicyKind::Bucket,
+                why: "",
+                context: &desired.service_context(),
+            },
+        );
+        if policy.action.stops() {
+            return policy;
+        }
+        let mut fields = bucket_change.fields;
+        if !found.and_then(|f| f.versioning.as_ref()).is_some_and(|versioning| versioning.enabled) {
+            fields.push(FieldChange::new("versioning", None::<String>, Some("Enabled")));
+        }
+        let ownership = found.and_then(|found| found.ownership.as_ref());
+        fields.extend(within("ownership", field_changes(ownership, &Ownership::enforced())));
+        let block = found.and_then(|found| found.public_access.as_ref());
+        fields.extend(within("public_access", field_changes(block, &PublicAccess::blocked())));
+        let lock = ObjectLock::declared(&desired.config.archive.object_lock);
+        let found_lock = found.and_then(|found| found.object_lock.as_ref());
+        let mut confirmed = policy.irreversible;
+        if let Some(lock) = lock {
+            let changes = field_changes(found_lock, &lock);
+            if !changes.is_empty() {
+                let change = ObjectLock::diff_for(desired, found_lock);
+                confirmed = Irreversible::both(change.irreversible, confirmed);
+            }
+            fields.extend(within("object_lock", changes));
+        }
+        fields.extend(within("policy", policy.fields));
+        if !found.is_some_and(Self::has_alias) {
+            let alias = vault.key_alias.to_string();
+            fields.push(FieldChange::new("key.alias", None::<String>, Some(alias)));
+        }
+        let why = "the archive replicates to it";
+        let change = if bucket.is_none() {
+            Change::create(why, fields)
+        } else {
+            Change::update(why, fields)
+        };
+        Change { irreversible: confirmed, ..change }.with_notes(policy.notes)
+    }
+
+    fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
+        let archive = &desired.config.archive;
+        let Some(vault) = &archive.replication else { return Vec::new() };
+        let mode = found.object_lock.as_ref().and_then(|lock| lock.mode.as_ref());
+        let mode = mode.filter(|_| ObjectLock::declared(&archive.object_lock).is_none());
+        let undeclared = mode.map(|mode| {
+            let what = format!("new replicas in `{}` are locked, mode {mode}", vault.bucket);
+            Undeclared::by_others(Self::ID, "archive.object_lock", what)
+        });
+        undeclared.into_iter().collect()
+    }
+
+    async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
+        let desired = context.desired;
+        let Some(vault) = &desired.config.archive.replication else { return Ok(()) };
+        let clients = context.at(&vault.account, &vault.region);
+        let found = context.observed.vault.present();
+        let lock = ObjectLock::declared(&desired.config.archive.object_lock);
+        if found.is_none_or(|found| found.bucket.is_none()) {
+            create_bucket(&clients, &vault.bucket, lock.is_some()).await?;
+            context.mark_created();
+        }
+        if !found.and_then(|f| f.versioning.as_ref()).is_some_and(|versioning| versioning.enabled) {
+            Versioning::enable(&clients, &vault.bucket).await?;
+        }
+        Ownership::enforce(&clients, &vault.bucket).await?;
+        PublicAccess::block(&clients, &vault.bucket).await?;
+        if let Some(lock) = &lock {
+            lock.put(&clients, &vault.bucket).await?;
+        }
+        let policy_found = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
+        let merged = merge(policy_found, &policy(desired, vault), desired.foreign);
+        context.retry(|| Policy::put(&clients, &vault.bucket, &merged.document)).await?;
+        if !found.is_some_and(Self::has_alias) {
+            let without_alias = found.and_then(|found| found.key.as_ref());
+            create_key_with_alias(context, &clients, vault, without_alias).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Creates the key, or completes the one that a stopped run left. The alias is created
+/// last: a key with the alias is complete.
+async fn create_key_with_alias(
+    context: &ApplyContext<'_>,
+    clients: &WriteClients,
+    vault: &Replication,
+    without_alias: Option<&KmsKey>,
+) -> Result<(), StepError> {
+    let id = if let Some(key) = without_alias {
+        key.arn.resource_name().to_owned()
+    } else {
+        let id = create_key(clients, context.desired, vault).await?;
+        context.mark_created();
+        id
+    };
+    let finish = || async {
+        let rotated = clients.kms().enable_key_rotation().key_id(&id).send().await;
+        rotated.at(clients, "kms:EnableKeyRotation")?;
+        let alias = vault.key_alias.as_str();
+        let named = clients.kms().create_alias().alias_name(alias).target_key_id(&id).send().await;
+        named.at(clients, "kms:CreateAlias")?;
+        Ok(())
+    };
+    context.retry(finish).await
+}
+
+async fn create_key(
+    clients: &WriteClients,
+    desired: &Desired,
+    vault: &Replication,
+) -> Result<String, StepError> {
+    let owner = Arn::global(desired.partition(), "iam", &vault.account, "root").to_string();
+    let policy = PolicyDocument::new(vec![
+        Statement::allow("OrgTrailDelegation")
+            .principals([owner])
+            .actions(["kms:*"])
+            .resources(["*"]),
+        Statement::allow("OrgTrailReplicate")
+            .principals([desired.replication_role_arn(vault).to_string()])
+            .actions(["kms:Encrypt", "kms:GenerateDataKey"])
+            .resources(["*"]),
+    ]);
+    let bucket_change = clients
+        .kms()
+        .create_key()
+        .description(key_description(desired, vault))
+        .policy(policy.to_json())
+        .send()
+        .await
+        .at(clients, "kms:CreateKey")?;
+    bucket_change
+        .key_metadata
+        .map(|key| key.key_id)
+        .ok_or_else(|| StepError::Missing("the vault's key".to_owned()))
+}
+
+impl Resource for VaultMfaDelete {
+    type State = Vault;
+    const ID: &'static str = "vault/mfa-delete";
+    const DEPENDS_ON: &'static [&'static str] = &["vault"];
+    const ACTIONS: &'static [&'static str] = &["s3:GetBucketVersioning"];
+    const MAY_BE_UNDECLARED: bool = true;
+
+    fn location(desired: &Desired) -> Location {
+        Vault::location(desired)
+    }
+
+    fn is_enabled(desired: &Desired) -> bool {
+        desired.config.archive.mfa_delete == MfaDelete::Vault && Vault::is_enabled(desired)
+    }
+
+    async fn observe(context: &ObserveContext<'_>) -> Seen<Vault> {
+        Vault::observe(context).await
+    }
+
+    fn diff(desired: &Desired, found: Option<&Vault>, _: &Observed) -> Change {
+        let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
+        let versioning = found.and_then(|found| found.versioning.as_ref());
+        if versioning.is_some_and(|versioning| versioning.mfa_delete) {
+            return Change::nothing();
+        }
+        Change::blocked(
+            "the vault's MFA delete requires the root user: no role or session can enable it",
+            runbook(&vault.account, &vault.bucket, &vault.region),
+        )
+    }
+
+    fn undeclared(desired: &Desired, found: &Vault) -> Vec<Undeclared> {
+        let archive = &desired.config.archive;
+        let Some(vault) = &archive.replication else { return Vec::new() };
+        let is_enabled = found.versioning.as_ref().is_some_and(|found| found.mfa_delete);
+        if archive.mfa_delete == MfaDelete::Vault || !is_enabled {
+            return Vec::new();
+        }
+        let what = format!("S3's MFA delete of `{}` is enabled", vault.bucket);
+        vec![Undeclared::by_others(Self::ID, "archive.mfa_delete", what)]
+    }
+
+    async fn apply(_: &ApplyContext<'_>) -> Result<(), StepError> {
+        // INVARIANT: its step never writes; only root can enable MFA delete.
+        Err(StepError::Missing("root's second factor".to_owned()))
+    }
+}

@@ -1,0 +1,190 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_cloudwatchlogs::types::MetricTransformation;
+use serde::Serialize;
+
+use crate::alarms::{ALARMS, Alarm};
+use crate::aws::{At, AwsError, Seen};
+use crate::resources::change::{Change, Confirmation, FieldChange, field_changes};
+use crate::resources::{
+    ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
+};
+
+/// The metric filters of the trail's log group, including unmanaged ones.
+///
+/// Source: CloudWatch Logs `DescribeMetricFilters`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct MetricFilters {
+    /// By name.
+    pub filters: BTreeMap<String, MetricFilter>,
+}
+
+/// A metric filter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MetricFilter {
+    /// Which events it counts.
+    pub pattern: String,
+    /// The metric of its counts.
+    pub metric: Metric,
+    /// What it adds for each event.
+    pub value: String,
+}
+
+/// A metric.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Metric {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name in the namespace.
+    pub name: String,
+}
+
+/// The declared filters, by name.
+pub(super) fn declared(desired: &Desired) -> BTreeMap<String, MetricFilter> {
+    let Some(alarms) = &desired.config.alarms else { return BTreeMap::new() };
+    ALARMS
+        .iter()
+        .map(|alarm| {
+            let name = alarm.full_name();
+            let metric = Metric { namespace: alarms.namespace.clone(), name: name.clone() };
+            (name, MetricFilter { pattern: alarm.pattern(), metric, value: "1".to_owned() })
+        })
+        .collect()
+}
+
+/// The declared filters that are missing or different.
+fn missing(desired: &Desired, found: Option<&MetricFilters>) -> BTreeMap<String, MetricFilter> {
+    let mut declared = declared(desired);
+    declared.retain(|name, filter| found.and_then(|f| f.filters.get(name)) != Some(filter));
+    declared
+}
+
+/// The change of things with names: a field for each that is missing, and one for each
+/// setting that differs.
+pub(super) fn named_change<T: Serialize>(
+    found: Option<&BTreeMap<String, T>>,
+    declared: &BTreeMap<String, T>,
+    in_short: impl Fn(&T) -> String,
+    why: &str,
+) -> Change {
+    let mut fields = Vec::new();
+    let mut none_exists = true;
+    for (name, wanted) in declared {
+        let Some(is) = found.and_then(|found| found.get(name)) else {
+            fields.push(FieldChange::new(name.as_str(), None::<String>, Some(in_short(wanted))));
+            continue;
+        };
+        none_exists = false;
+        let differs = field_changes(Some(is), wanted).into_iter();
+        let named =
+            |change: FieldChange| FieldChange { path: format!("{name}.{}", change.path), ..change };
+        fields.extend(differs.map(named));
+    }
+    if none_exists { Change::create(why, fields) } else { Change::update(why, fields) }
+}
+
+impl Resource for MetricFilters {
+    type State = Self;
+    const ID: &'static str = "metric-filters";
+    const DEPENDS_ON: &'static [&'static str] = &["log-group"];
+    const ACTIONS: &'static [&'static str] =
+        &["logs:DescribeMetricFilters", "logs:PutMetricFilter"];
+    const MAY_BE_UNDECLARED: bool = true;
+
+    fn location(desired: &Desired) -> Location {
+        desired.home_location()
+    }
+
+    fn is_enabled(desired: &Desired) -> bool {
+        desired.config.alarms.is_some()
+    }
+
+    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+        let management = &context.management();
+        let desired = context.desired;
+        let read = management
+            .logs()
+            .describe_metric_filters()
+            .log_group_name(desired.config.cloudwatch_logs.group.as_str())
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .at(management, "logs:DescribeMetricFilters");
+        Seen::from_result(read, AwsError::is_not_found).map(|filters| {
+            let filters = filters.into_iter().filter_map(|filter| {
+                let transformation = filter.metric_transformations?.into_iter().next()?;
+                let metric = Metric {
+                    namespace: transformation.metric_namespace,
+                    name: transformation.metric_name,
+                };
+                let pattern = filter.filter_pattern.unwrap_or_default();
+                let value = transformation.metric_value;
+                Some((filter.filter_name?, MetricFilter { pattern, metric, value }))
+            });
+            Self { filters: filters.collect() }
+        })
+    }
+
+    fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
+        let why = "the alarms evaluate their counts";
+        let found = found.map(|found| &found.filters);
+        let declared = declared(desired);
+        let change = named_change(found, &declared, |filter| filter.pattern.clone(), why);
+        let lost: BTreeSet<&str> = declared
+            .iter()
+            .filter_map(|(name, wanted)| {
+                let namespace = &found?.get(name)?.metric.namespace;
+                (*namespace != wanted.metric.namespace).then_some(namespace.as_str())
+            })
+            .collect();
+        if lost.is_empty() {
+            return change;
+        }
+        let lost = lost.into_iter().collect::<Vec<_>>().join(", ");
+        change.irreversible(
+            Confirmation::WeakenedGuard,
+            format!(
+                "events are no longer counted in the namespace {lost}, and other alarms on it are \
+                 no longer raised (to keep it: alarms.namespace)"
+            ),
+        )
+    }
+
+    fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {
+        if Self::is_enabled(desired) {
+            return Vec::new();
+        }
+        let names = ALARMS.iter().map(Alarm::full_name);
+        let names: Vec<String> = names.filter(|name| found.filters.contains_key(name)).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let what = format!("these metric filters count events: {}", names.join(", "));
+        vec![Undeclared::turned_off(Self::ID, "alarms", what)]
+    }
+
+    async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
+        let clients = context.management();
+        for (name, filter) in missing(context.desired, context.observed.metric_filters.present()) {
+            let transformation = MetricTransformation::builder()
+                .metric_namespace(filter.metric.namespace)
+                .metric_name(filter.metric.name)
+                .metric_value(filter.value)
+                .build()?;
+            clients
+                .logs()
+                .put_metric_filter()
+                .log_group_name(context.desired.config.cloudwatch_logs.group.as_str())
+                .filter_name(name)
+                .filter_pattern(filter.pattern)
+                .metric_transformations(transformation)
+                .send()
+                .await
+                .at(&clients, "logs:PutMetricFilter")?;
+        }
+        Ok(())
+    }
+}
