@@ -1,13 +1,15 @@
 use std::collections::BTreeSet;
 
-use super::judge::{as_declared, broken, not_declared, of_log_group, together, unknown, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity, Verdict};
+use super::judge::{
+    all_of, ensure, fail, matches_configuration, not_configured, of_log_group, unknown,
+};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
 use crate::alarms::{ALARMS, Alarm, Shortfall};
 use crate::aws::Seen;
 use crate::filter_pattern::FilterPattern;
 use crate::resources::{AlarmSubscriptions, Metric, MetricAlarm, MetricFilters};
 
-/// The rules that a check of CIS answers.
+/// The rules that a check of CIS results.
 macro_rules! rules {
     ($cis:literal, $hub:literal, $prowler:literal) => {
         [
@@ -18,7 +20,7 @@ macro_rules! rules {
     };
 }
 /// The checks of the alarms, in the order of [`ALARMS`]: they differ in what is
-/// watched for, and in the rules that they answer.
+/// watched for, and in the rules that they result.
 pub(super) const CHECKS: &[Check] = &[
     cis(
         "alarm-4.1",
@@ -165,11 +167,11 @@ const fn is_same(one: &[u8], other: &[u8]) -> bool {
     at == one.len() && at == other.len()
 }
 
-pub(super) fn judge(facts: &Facts, alarm: &Alarm) -> Vec<Answer> {
+pub(super) fn judge(facts: &Facts, alarm: &Alarm) -> Vec<CheckResult> {
     let verdict = match raised(facts, alarm) {
-        Verdict::Holds => Verdict::Holds,
+        Verdict::Pass => Verdict::Pass,
         // Others may watch in other ways, which are not looked at unasked.
-        _ if facts.desired.config.alarms.is_none() => not_declared("alarms"),
+        _ if facts.desired.config.alarms.is_none() => not_configured("alarms"),
         open => open,
     };
     of_log_group(facts, verdict)
@@ -180,7 +182,7 @@ pub(super) fn judge(facts: &Facts, alarm: &Alarm) -> Vec<Answer> {
 fn raised(facts: &Facts, alarm: &Alarm) -> Verdict {
     let filters = match &facts.observed.metric_filters {
         Seen::Present(filters) => filters,
-        Seen::Absent => return broken("there is no log group", "one with a metric filter"),
+        Seen::Absent => return fail("there is no log group", "one with a metric filter"),
         Seen::Unreadable(error) => return unknown(error),
     };
     let counted = match counted(filters, alarm) {
@@ -189,14 +191,14 @@ fn raised(facts: &Facts, alarm: &Alarm) -> Verdict {
     };
     let alarms = match &facts.observed.metric_alarms {
         Seen::Present(alarms) => alarms,
-        Seen::Absent => return broken("there is no alarm", "an alarm on what is counted"),
+        Seen::Absent => return fail("there is no alarm", "an alarm on what is counted"),
         Seen::Unreadable(error) => return unknown(error),
     };
     let on_it = alarms.alarms.iter().filter(|(_, one)| counted.contains(&one.metric));
     best(on_it.map(|(name, one)| rings(facts, name, one))).unwrap_or_else(|| {
         let metrics: Vec<String> =
             counted.iter().map(|metric| format!("{}/{}", metric.namespace, metric.name)).collect();
-        broken(
+        fail(
             format!("no alarm looks at the metric {}", metrics.join(", ")),
             "an alarm that one event raises",
         )
@@ -235,14 +237,14 @@ fn counted<'f>(filters: &'f MetricFilters, alarm: &Alarm) -> Result<BTreeSet<&'f
     if !metrics.is_empty() {
         return Ok(metrics);
     }
-    let wanted = format!("a metric filter for {}, such as {}", alarm.about, alarm.pattern());
+    let expected = format!("a metric filter for {}, such as {}", alarm.about, alarm.pattern());
     match (short, unread) {
-        (Some(short), _) => Err(broken(short, wanted)),
+        (Some(short), _) => Err(fail(short, expected)),
         (None, Some(unread)) => Err(Verdict::Unknown {
             reason: format!("a pattern cannot be judged: {unread}"),
             permission: None,
         }),
-        (None, None) => Err(broken("no metric filter of the log group looks for it", wanted)),
+        (None, None) => Err(fail("no metric filter of the log group looks for it", expected)),
     }
 }
 
@@ -250,19 +252,19 @@ fn counted<'f>(filters: &'f MetricFilters, alarm: &Alarm) -> Result<BTreeSet<&'f
 fn rings(facts: &Facts, name: &str, alarm: &MetricAlarm) -> Verdict {
     let topics = alarm.alarm_actions.iter().filter(|arn| arn.split(':').nth(2) == Some("sns"));
     let heard = best(topics.map(|topic| heard(facts, topic)));
-    together([
-        whether(
+    all_of([
+        ensure(
             alarm.is_raised_by_one(),
             || format!("one event does not raise the alarm {name}"),
             "an alarm that one event raises",
         ),
-        whether(
+        ensure(
             alarm.actions_enabled,
             || format!("the actions of the alarm {name} are disabled"),
             "actions enabled",
         ),
         heard.unwrap_or_else(|| {
-            broken(format!("the alarm {name} tells no topic"), "an SNS topic that is told")
+            fail(format!("the alarm {name} tells no topic"), "an SNS topic that is told")
         }),
     ])
 }
@@ -275,30 +277,30 @@ fn heard(facts: &Facts, topic: &str) -> Verdict {
     } else {
         facts.observed.alarm_listeners.get(topic)
     };
-    let wanted = "at least one subscription that is confirmed";
+    let expected = "at least one subscription that is confirmed";
     let listened = match listeners {
-        Some(Seen::Present(AlarmSubscriptions { subscriptions })) => whether(
+        Some(Seen::Present(AlarmSubscriptions { subscriptions })) => ensure(
             subscriptions.iter().any(|one| one.confirmed),
             || match subscriptions.len() {
                 0 => format!("nobody is subscribed to {topic}"),
                 waiting => format!("none of {waiting} subscriptions of {topic} is confirmed"),
             },
-            wanted,
+            expected,
         ),
         Some(Seen::Unreadable(error)) => unknown(error),
-        Some(Seen::Absent) | None => broken(format!("the topic {topic} is not there"), wanted),
+        Some(Seen::Absent) | None => fail(format!("the topic {topic} is not there"), expected),
     };
     // Whether CloudWatch may publish to a topic of others is not looked at.
-    let permitted = own.then(|| as_declared(facts, "alarm-topic/policy"));
-    together([listened].into_iter().chain(permitted))
+    let permitted = own.then(|| matches_configuration(facts, "alarm-topic/policy"));
+    all_of([listened].into_iter().chain(permitted))
 }
 
 /// One that holds is enough; else one that could not be seen may.
 fn best(verdicts: impl Iterator<Item = Verdict>) -> Option<Verdict> {
     let rank = |verdict: &Verdict| match verdict {
-        Verdict::Holds => 0,
+        Verdict::Pass => 0,
         Verdict::Unknown { .. } => 1,
-        Verdict::Broken { .. } | Verdict::NotDeclared { .. } => 2,
+        Verdict::Fail { .. } | Verdict::NotConfigured { .. } => 2,
     };
     verdicts.min_by_key(rank)
 }

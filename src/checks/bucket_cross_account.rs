@@ -1,6 +1,6 @@
 use super::Verdict;
-use super::judge::{broken, of_bucket, of_seen};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{fail, from_observation, of_bucket};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
@@ -17,10 +17,10 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let verdict = match facts.observed.bucket_policy.as_ref() {
-        Seen::Absent => Verdict::Holds,
-        policy => of_seen(policy, ("", ""), |policy| {
+        Seen::Absent => Verdict::Pass,
+        policy => from_observation(policy, ("", ""), |policy| {
             let readers = &facts.desired.config.archive.readers;
             let owner = facts.desired.archive();
             let unexpected = super::principals::unexpected(
@@ -30,9 +30,9 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                 &[(readers, &READS)],
             );
             if unexpected.is_empty() {
-                return Verdict::Holds;
+                return Verdict::Pass;
             }
-            broken(unexpected.join("; "), "CloudTrail writes, declared readers read, nobody else")
+            fail(unexpected.join("; "), "CloudTrail writes, declared readers read, nobody else")
         }),
     };
     of_bucket(facts, verdict)

@@ -1,6 +1,8 @@
 use super::Verdict;
-use super::judge::{as_declared, not_declared, of_bucket, of_policy, of_seen, together, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{
+    all_of, ensure, from_observation, matches_configuration, not_configured, of_bucket, of_policy,
+};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::config::MfaDelete;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
@@ -19,14 +21,15 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let verdict = match facts.desired.config.archive.mfa_delete {
-        MfaDelete::Off => not_declared("archive.mfa_delete"),
-        MfaDelete::Root => as_declared(facts, "archive-bucket/mfa-delete"),
-        MfaDelete::Vault => together(
-            ["vault/mfa-delete", "archive-bucket/replication"].map(|id| as_declared(facts, id)),
+        MfaDelete::Off => not_configured("archive.mfa_delete"),
+        MfaDelete::Root => matches_configuration(facts, "archive-bucket/mfa-delete"),
+        MfaDelete::Vault => all_of(
+            ["vault/mfa-delete", "archive-bucket/replication"]
+                .map(|id| matches_configuration(facts, id)),
         ),
-        MfaDelete::Policy => of_seen(
+        MfaDelete::Policy => from_observation(
             facts.observed.bucket_policy.as_ref(),
             ("there is no bucket policy", "a policy that asks for a second factor"),
             |policy| of_policy(&policy.0, |policy| guarded(facts, policy)),
@@ -76,7 +79,7 @@ fn guarded(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
         })
         .map(|(_, words, (action, _))| format!("{action} {words}"))
         .collect();
-    whether(
+    ensure(
         allowed.is_empty(),
         || format!("not refused: {}", allowed.join(", ")),
         "refused without a fresh second factor",

@@ -1,7 +1,7 @@
 use super::bucket_policy_source_arn::write_context;
-use super::judge::{broken, of_bucket, of_policy, of_seen, together, unknown, whether};
+use super::judge::{all_of, ensure, fail, from_observation, of_bucket, of_policy, unknown};
 use super::trail_multi_region::own;
-use super::{Answer, Check, Facts, Rule, Severity, Verdict};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 use crate::aws::Seen;
 use crate::policy::CLOUDTRAIL;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
@@ -19,18 +19,18 @@ pub(super) const CHECK: Check = Check {
 
 const KMS: &str = "aws:kms";
 const S3: &str = "AES256";
-const WANTED: &str = "logs and digests are taken";
+const EXPECTED: &str = "logs and digests are taken";
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let absent = ("there is no bucket policy", "a policy that takes logs and digests");
-    let verdict = of_seen(facts.observed.bucket_policy.as_ref(), absent, |policy| {
+    let verdict = from_observation(facts.observed.bucket_policy.as_ref(), absent, |policy| {
         of_policy(&policy.0, |policy| {
             let logs = if has_key(facts) { KMS } else { S3 };
-            together([
-                whether(
+            all_of([
+                ensure(
                     takes(facts, policy, "CloudTrail", logs),
                     || format!("log files, which come with {logs}, are refused"),
-                    WANTED,
+                    EXPECTED,
                 ),
                 digests(facts, policy),
             ])
@@ -51,30 +51,30 @@ fn digests(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     let takes = |encryption: &str| takes(facts, policy, "CloudTrail-Digest", encryption);
     let refused: Vec<&str> = [KMS, S3].into_iter().filter(|one| !takes(one)).collect();
     let refusal =
-        |with: &str| broken(format!("digests, which come with {with}, are refused"), WANTED);
+        |with: &str| fail(format!("digests, which come with {with}, are refused"), EXPECTED);
     let [only] = refused.as_slice() else {
-        return whether(
+        return ensure(
             refused.is_empty(),
             || "digests are refused, whatever they come with".to_owned(),
-            WANTED,
+            EXPECTED,
         );
     };
     match &facts.digest_encryption {
         Seen::Present(found) => {
             // `aws:kms:dsse` is told apart by the policy too.
-            if takes(found) { Verdict::Holds } else { refusal(found) }
+            if takes(found) { Verdict::Pass } else { refusal(found) }
         }
         Seen::Unreadable(error) => unknown(error),
         Seen::Absent if !has_key(facts) => match *only {
             S3 => refusal(S3),
-            _ => Verdict::Holds,
+            _ => Verdict::Pass,
         },
         Seen::Absent => match digest_error(facts) {
-            Some(error) => broken(
+            Some(error) => fail(
                 format!(
                     "digests that come with {only} are refused, and the last delivery of one failed: {error}"
                 ),
-                WANTED,
+                EXPECTED,
             ),
             None => Verdict::Unknown {
                 reason: format!(

@@ -1,6 +1,6 @@
 use super::Verdict;
-use super::judge::{broken, of_bucket, together, unknown, whether};
-use super::{Answer, Check, Facts, Rule, Severity};
+use super::judge::{all_of, ensure, fail, of_bucket, unknown};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::aws::Seen;
 use crate::names::prefix_folder;
 use crate::resources::archive_bucket;
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let (observed, archive) = (&facts.observed, &facts.desired.config.archive);
     let rules: Vec<_> = match &observed.lifecycle {
         Seen::Unreadable(error) => return of_bucket(facts, unknown(error)),
@@ -35,7 +35,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         .filter(|(_, days)| *days < declared)
         .map(|(id, days)| {
             let found = format!("the rule `{id}` ends logs after {days} days");
-            broken(found, format!("logs kept for {declared} days"))
+            fail(found, format!("logs kept for {declared} days"))
         })
         .collect();
     // Whoever deletes a log or writes over it leaves a version, for so long.
@@ -45,38 +45,38 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         let found = format!(
             "the rule `{id}` ends versions of logs that are no longer current after {days} days"
         );
-        let wanted = format!("such versions kept for {noncurrent} days");
-        (days < noncurrent).then(|| broken(found, wanted))
+        let expected = format!("such versions kept for {noncurrent} days");
+        (days < noncurrent).then(|| fail(found, expected))
     });
     // From its day on such a rule ends what was delivered a day ago, too.
     let dated = of_logs.iter().filter_map(|(id, rule)| {
         let found =
             format!("the rule `{id}` ends logs of any age on {}", rule.expiration_date.as_ref()?);
-        Some(broken(found, format!("logs kept for {declared} days")))
+        Some(fail(found, format!("logs kept for {declared} days")))
     });
     let mfa = match &observed.versioning {
         Seen::Unreadable(error) => unknown(error),
-        Seen::Present(versioning) => whether(
+        Seen::Present(versioning) => ensure(
             !versioning.mfa_delete || rules.is_empty(),
             || "MFA delete is on beside lifecycle rules, which S3 does not run then".to_owned(),
             "one of the two",
         ),
-        Seen::Absent => Verdict::Holds,
+        Seen::Absent => Verdict::Pass,
     };
     let lock = match &observed.object_lock {
         Seen::Unreadable(error) => unknown(error),
         Seen::Present(lock) => {
             let locked = i64::from(lock.days.unwrap_or_default());
             let shortest = ends.iter().map(|(_, days)| *days).min();
-            whether(
+            ensure(
                 shortest.is_none_or(|days| locked <= days),
                 || format!("objects are locked for {locked} days, beyond the rule that ends them"),
                 format!("a lock of {declared} days or less"),
             )
         }
-        Seen::Absent => Verdict::Holds,
+        Seen::Absent => Verdict::Pass,
     };
-    of_bucket(facts, together(early.into_iter().chain(versions).chain(dated).chain([mfa, lock])))
+    of_bucket(facts, all_of(early.into_iter().chain(versions).chain(dated).chain([mfa, lock])))
 }
 
 /// Whether a rule concerns logs, digests or run records. One that asks for more than

@@ -1,5 +1,5 @@
-use super::judge::{of_bucket, of_policy, of_seen, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{ensure, from_observation, of_bucket, of_policy};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::policy::eval::{Principal, Request};
 
 pub(super) const CHECK: Check = Check {
@@ -17,12 +17,12 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let desired = &facts.desired;
     let floor = desired.config.archive.tls_floor.as_str();
     let below = if floor == "1.3" { "1.2" } else { "1.1" };
     let absent = ("there is no bucket policy", "a policy that refuses it");
-    let verdict = of_seen(facts.observed.bucket_policy.as_ref(), absent, |policy| {
+    let verdict = from_observation(facts.observed.bucket_policy.as_ref(), absent, |policy| {
         of_policy(&policy.0, |policy| {
             let bucket = desired.s3_arn(desired.bucket().as_str()).to_string();
             let object = desired.s3_arn(format!("{}/AWSLogs/x", desired.bucket())).to_string();
@@ -59,7 +59,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                     version => format!("{action} with TLS {version}"),
                 })
                 .collect();
-            whether(
+            ensure(
                 taken.is_empty(),
                 || format!("not refused: {}", taken.join(", ")),
                 format!("everything below TLS {floor} refused"),

@@ -1,5 +1,6 @@
 use super::Check;
 use super::alarms::CHECKS as ALARMS;
+use crate::config::CHECK_IDS;
 
 /// Every check, in the order in which reports show them.
 pub const CATALOGUE: &[&Check] = &{
@@ -14,6 +15,25 @@ pub const CATALOGUE: &[&Check] = &{
         at += 1;
     }
     all
+};
+
+// The configuration knows checks by their ids only: `config::CHECK_IDS` must list these.
+const _: () = {
+    assert!(CATALOGUE.len() == CHECK_IDS.len(), "config/check_id.rs must list each check");
+    let mut at = 0;
+    while at < CATALOGUE.len() {
+        let (id, listed) = (CATALOGUE[at].id.as_bytes(), CHECK_IDS[at].as_bytes());
+        assert!(id.len() == listed.len(), "config/check_id.rs must list the checks in this order");
+        let mut byte = 0;
+        while byte < id.len() {
+            assert!(
+                id[byte] == listed[byte],
+                "config/check_id.rs must list the checks in this order"
+            );
+            byte += 1;
+        }
+        at += 1;
+    }
 };
 
 /// Those that reports show above the alarms'.

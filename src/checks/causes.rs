@@ -22,8 +22,8 @@ pub struct Cause {
     pub title: String,
     /// What to do about it: a command, or a sentence.
     pub fix: String,
-    /// How many of its findings are broken.
-    pub broken: usize,
+    /// How many of its findings failed.
+    pub failed: usize,
     /// How many of its findings are unknown.
     pub unknown: usize,
     /// In how many accounts.
@@ -90,14 +90,14 @@ impl Cause {
     fn of<'f>(root: Root<'_>, findings: impl Iterator<Item = &'f Finding>) -> Self {
         let (mut accounts, mut regions) = (BTreeSet::new(), BTreeSet::new());
         let mut checks = BTreeMap::<String, usize>::new();
-        let (mut broken, mut unknown) = (0, 0);
+        let (mut failed, mut unknown) = (0, 0);
         let mut severity = Severity::Low;
         for finding in findings {
             severity = severity.max(finding.severity);
             *checks.entry(finding.check.clone()).or_default() += 1;
             match finding.verdict {
                 Verdict::Unknown { .. } => unknown += 1,
-                _ => broken += 1,
+                _ => failed += 1,
             }
             match &finding.scope {
                 Scope::Account { account } => {
@@ -112,7 +112,7 @@ impl Cause {
         }
         let (accounts, regions) = (accounts.len(), regions.len());
         let Root { id, title, fix, .. } = root;
-        Self { id, severity, title, fix, broken, unknown, accounts, regions, checks }
+        Self { id, severity, title, fix, failed, unknown, accounts, regions, checks }
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) async fn verify_newest(
             home_region: desired.home_region().clone(),
             org: desired.org_id().clone(),
         })),
-        // Drift checks have their own answer to who delivers nothing.
+        // Drift checks have their own result to who delivers nothing.
         expected: None,
         other_buckets: OtherBuckets::origins_as(
             aws.clone(),

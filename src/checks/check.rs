@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Answer, Facts, Optional, Subject, alarms, declared};
+use super::{CheckResult, Facts, Optional, Subject, alarms, declared};
 use crate::alarms::Alarm;
 
 /// How much a broken check matters.
@@ -38,7 +38,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Whose rule a check answers.
+/// Whose rule a check results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Framework {
     /// CIS AWS Foundations Benchmark, in the numbering of version 5.
@@ -70,7 +70,7 @@ impl Framework {
     }
 }
 
-/// A rule elsewhere that a check answers.
+/// A rule elsewhere that a check results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
     /// Whose rule.
@@ -95,7 +95,7 @@ pub struct Check {
     pub fix: &'static str,
     /// The ids of the managed resources whose plan mends it, for `--fix`.
     pub resources: &'static [&'static str],
-    /// The rules that it answers.
+    /// The rules that it results.
     pub mappings: &'static [Mapping],
     /// How it is judged.
     pub rule: Rule,
@@ -106,7 +106,7 @@ pub struct Check {
 pub enum Rule {
     /// Its resources match the configuration.
     Declared {
-        /// What the answer is about.
+        /// What the result is about.
         subject: Subject,
         /// What declares them, where the configuration may leave them out.
         optional: Option<Optional>,
@@ -114,13 +114,13 @@ pub enum Rule {
     /// The alarm is raised and somebody is notified.
     Alarm(&'static Alarm),
     /// A rule of its own.
-    Custom(fn(&Facts) -> Vec<Answer>),
+    Custom(fn(&Facts) -> Vec<CheckResult>),
 }
 
 impl Check {
     /// Judges every scope that the check has.
     #[must_use]
-    pub fn judge(&self, facts: &Facts) -> Vec<Answer> {
+    pub fn judge(&self, facts: &Facts) -> Vec<CheckResult> {
         match &self.rule {
             Rule::Declared { subject, optional } => {
                 declared::judge(facts, self.resources, *subject, optional.as_ref())

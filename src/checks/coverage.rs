@@ -59,7 +59,7 @@ pub enum Cell {
     /// The account has not enabled the Region.
     NotEnabled,
     /// The account is not looked at.
-    LeftOut {
+    Excluded {
         /// Why not.
         reason: String,
     },
@@ -92,7 +92,7 @@ impl Cell {
     fn of(account: &AccountFacts, region: &Region, at: Timestamp, age: SignedDuration) -> Self {
         let inside = match &account.inside {
             Ok(inside) => inside,
-            Err(reason) => return Self::LeftOut { reason: reason.clone() },
+            Err(reason) => return Self::Excluded { reason: reason.clone() },
         };
         let status = match inside.regions.get(region) {
             None => {

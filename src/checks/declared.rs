@@ -1,13 +1,13 @@
 //! The checks that ask of managed resources nothing but that they match the
-//! configuration: the plan of their `resources` is the answer.
+//! configuration: the plan of their `resources` is the result.
 
 use super::judge::{
-    as_declared, of_bucket, of_key, of_organization, of_trail, together, where_declared,
+    all_of, if_configured, matches_configuration, of_bucket, of_key, of_organization, of_trail,
 };
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::config::Config;
 
-/// What a check of this table answers about.
+/// What a check of this table results about.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject {
     /// The trail.
@@ -35,13 +35,13 @@ pub(super) fn judge(
     resources: &[&str],
     subject: Subject,
     optional: Option<&Optional>,
-) -> Vec<Answer> {
+) -> Vec<CheckResult> {
     let mut verdict = match resources {
-        [id] => as_declared(facts, id),
-        ids => together(ids.iter().map(|id| as_declared(facts, id))),
+        [id] => matches_configuration(facts, id),
+        ids => all_of(ids.iter().map(|id| matches_configuration(facts, id))),
     };
     if let Some(Optional { key, is_declared }) = optional {
-        verdict = where_declared(is_declared(&facts.desired.config), key, verdict);
+        verdict = if_configured(is_declared(&facts.desired.config), key, verdict);
     }
     match subject {
         Subject::Trail => of_trail(facts, verdict),

@@ -178,9 +178,9 @@ async fn status(
 ) -> Seen<TrailStatus> {
     let clients = aws.clients(account, region);
     let arn = desired.trail_arn();
-    let answer = trail_status(&clients, &arn).await;
-    let mut status = match Seen::from_result(answer, AwsError::is_not_found) {
-        Seen::Present(answer) => TrailStatus::of(&answer),
+    let result = trail_status(&clients, &arn).await;
+    let mut status = match Seen::from_result(result, AwsError::is_not_found) {
+        Seen::Present(result) => TrailStatus::of(&result),
         Seen::Absent => return Seen::Absent,
         Seen::Unreadable(error) => return Seen::Unreadable(error),
     };
@@ -201,33 +201,33 @@ async fn status(
 }
 
 async fn trail_status(clients: &Clients, arn: &Arn) -> Result<GetTrailStatusOutput, AwsError> {
-    let answer = clients.cloudtrail().get_trail_status().name(arn.to_string()).send().await;
-    answer.at(clients, "cloudtrail:GetTrailStatus")
+    let result = clients.cloudtrail().get_trail_status().name(arn.to_string()).send().await;
+    result.at(clients, "cloudtrail:GetTrailStatus")
 }
 
 impl TrailStatus {
-    fn of(answer: &GetTrailStatusOutput) -> Self {
+    fn of(result: &GetTrailStatusOutput) -> Self {
         let time = |time: Option<&aws_smithy_types::DateTime>| {
             time.and_then(|time| Timestamp::from_second(time.secs()).ok())
         };
         let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         Self {
-            is_logging: answer.is_logging() == Some(true),
-            started: time(answer.start_logging_time()),
-            newest_log: time(answer.latest_delivery_time()),
-            newest_digest: time(answer.latest_digest_delivery_time()),
-            told_digest: time(answer.latest_digest_delivery_time()),
-            newest_event: time(answer.latest_cloud_watch_logs_delivery_time()),
-            log_error: text(answer.latest_delivery_error()),
-            digest_error: text(answer.latest_digest_delivery_error()),
-            event_error: text(answer.latest_cloud_watch_logs_delivery_error()),
+            is_logging: result.is_logging() == Some(true),
+            started: time(result.start_logging_time()),
+            newest_log: time(result.latest_delivery_time()),
+            newest_digest: time(result.latest_digest_delivery_time()),
+            told_digest: time(result.latest_digest_delivery_time()),
+            newest_event: time(result.latest_cloud_watch_logs_delivery_time()),
+            log_error: text(result.latest_delivery_error()),
+            digest_error: text(result.latest_digest_delivery_error()),
+            event_error: text(result.latest_cloud_watch_logs_delivery_error()),
             archive_unread: None,
             is_silent: false,
         }
     }
 }
 
-/// The account's own trails but for the declared one: `ListTrails` answers for
+/// The account's own trails but for the declared one: `ListTrails` results for
 /// all Regions at once.
 async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen<Vec<OtherTrail>> {
     const ACTION: &str = "cloudtrail:ListTrails";
@@ -264,7 +264,7 @@ async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen
             Box::pin(EventSelectors::read(&clients, &arn))
         );
         let is_logging = Seen::from_result(status, AwsError::is_not_found)
-            .map(|answer| answer.is_logging() == Some(true));
+            .map(|result| result.is_logging() == Some(true));
         trails.push(OtherTrail { arn, is_logging, selectors });
     }
     Seen::Present(trails)

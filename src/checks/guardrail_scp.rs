@@ -1,6 +1,8 @@
 use super::Verdict;
-use super::judge::{broken, not_declared, of_organization, of_policy, of_seen, together, whether};
-use super::{Answer, Check, Facts, Rule, Severity};
+use super::judge::{
+    all_of, ensure, fail, from_observation, not_configured, of_organization, of_policy,
+};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 use crate::resources::GuardrailScp;
 
@@ -15,22 +17,23 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     if !facts.desired.config.guardrail.enabled {
-        return of_organization(not_declared("guardrail"));
+        return of_organization(not_configured("guardrail"));
     }
     let absent = ("there is no such policy", "the declared guardrail");
-    let verdict = of_seen(facts.observed.guardrail.as_ref(), absent, |found| {
-        let Some(document) = &found.document else { return broken(absent.0, absent.1) };
-        let wanted = GuardrailScp::targets(&facts.desired);
-        let unguarded: Vec<&str> = wanted.difference(&found.targets).map(String::as_str).collect();
-        together([
-            whether(
+    let verdict = from_observation(facts.observed.guardrail.as_ref(), absent, |found| {
+        let Some(document) = &found.document else { return fail(absent.0, absent.1) };
+        let expected = GuardrailScp::targets(&facts.desired);
+        let unguarded: Vec<&str> =
+            expected.difference(&found.targets).map(String::as_str).collect();
+        all_of([
+            ensure(
                 found.type_enabled,
                 || "service control policies are not enabled".to_owned(),
                 "service control policies enabled at the root",
             ),
-            whether(
+            ensure(
                 unguarded.is_empty(),
                 || format!("it is not attached to {}", unguarded.join(", ")),
                 "attached where declared",
@@ -103,7 +106,7 @@ fn denied(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
         })
         .map(|(_, action)| action)
         .collect();
-    whether(
+    ensure(
         allowed.is_empty(),
         || format!("not denied: {}", allowed.join(", ")),
         "all of these denied",

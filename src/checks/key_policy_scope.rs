@@ -1,7 +1,7 @@
 use super::Verdict;
-use super::judge::{broken, of_key, of_policy, of_seen, together, whether};
+use super::judge::{all_of, ensure, fail, from_observation, of_key, of_policy};
 use super::principals::{May, unexpected};
-use super::{Answer, Check, Facts, Rule, Severity};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::policy::CLOUDTRAIL;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
@@ -19,10 +19,10 @@ pub(super) const CHECK: Check = Check {
 /// What readers may do.
 const READS: [&str; 4] = ["kms:decrypt", "kms:describe", "kms:get", "kms:list"];
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let desired = &facts.desired;
     let absent = ("there is no key", "the declared key");
-    let verdict = of_seen(facts.observed.key_policy.as_ref(), absent, |policy| {
+    let verdict = from_observation(facts.observed.key_policy.as_ref(), absent, |policy| {
         let key = &desired.config.key;
         // Whoever may administer the key may end it, and with it every log.
         let declared: [May<'_>; 2] = [(&key.readers, &READS), (&key.administrators, &["kms:"])];
@@ -30,11 +30,11 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         let owner = owner.unwrap_or_else(|| desired.archive());
         let others = unexpected(desired, &policy.0, owner, &declared);
         let people = if others.is_empty() {
-            Verdict::Holds
+            Verdict::Pass
         } else {
-            broken(others.join("; "), "CloudTrail, the owner, declared readers and administrators")
+            fail(others.join("; "), "CloudTrail, the owner, declared readers and administrators")
         };
-        together([people, of_policy(&policy.0, |policy| by_cloudtrail(facts, policy))])
+        all_of([people, of_policy(&policy.0, |policy| by_cloudtrail(facts, policy))])
     });
     of_key(facts, verdict)
 }
@@ -59,7 +59,7 @@ fn by_cloudtrail(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
         policy.evaluate(&request).is_allowed()
     };
     let needed = ["kms:GenerateDataKey", "kms:DescribeKey"].map(|action| {
-        whether(
+        ensure(
             may(&own, &own, action),
             || format!("CloudTrail may not {action} for the trail"),
             "CloudTrail encrypts for the declared trail",
@@ -67,16 +67,16 @@ fn by_cloudtrail(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     });
     let stranger = own.replace(desired.management().as_str(), "999999999999");
     let others = ["kms:GenerateDataKey", "kms:Decrypt"].map(|action| {
-        whether(
+        ensure(
             !may(&stranger, &stranger, action),
             || format!("CloudTrail may {action} for trails of others"),
             "CloudTrail uses the key for the declared trail alone",
         )
     });
-    let context = whether(
+    let context = ensure(
         !may(&own, &stranger, "kms:GenerateDataKey"),
         || "CloudTrail may encrypt with the encryption context of trails of others".to_owned(),
         "the encryption context of the management account's trails",
     );
-    together(needed.into_iter().chain(others).chain([context]))
+    all_of(needed.into_iter().chain(others).chain([context]))
 }

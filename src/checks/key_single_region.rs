@@ -1,5 +1,5 @@
-use super::judge::{of_key, of_seen, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{ensure, from_observation, of_key};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "key-single-region",
@@ -12,10 +12,10 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let absent = ("there is no key", "the declared key");
-    let verdict = of_seen(facts.observed.kms_key.as_ref(), absent, |key| {
-        whether(
+    let verdict = from_observation(facts.observed.kms_key.as_ref(), absent, |key| {
+        ensure(
             // Their ids, and theirs alone, begin so.
             !key.arn.resource_name().starts_with("mrk-"),
             || format!("{} is a multi-Region key", key.arn),

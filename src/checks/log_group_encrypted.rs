@@ -1,5 +1,5 @@
-use super::judge::{of_log_group, of_seen, where_declared, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity, Verdict};
+use super::judge::{ensure, from_observation, if_configured, of_log_group};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
 
 pub(super) const CHECK: Check = Check {
     id: "log-group-encrypted",
@@ -19,24 +19,24 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let declared = &facts.desired.config.cloudwatch_logs;
     let absent = ("there is no log group", "one that is encrypted with a KMS key");
-    let verdict = of_seen(facts.observed.log_group.as_ref(), absent, |group| {
-        let (Some(wanted), found) = (&declared.kms_key, &group.kms_key) else {
-            return Verdict::Holds;
+    let verdict = from_observation(facts.observed.log_group.as_ref(), absent, |group| {
+        let (Some(expected), found) = (&declared.kms_key, &group.kms_key) else {
+            return Verdict::Pass;
         };
-        whether(
-            found.as_ref() == Some(&wanted.to_string()),
+        ensure(
+            found.as_ref() == Some(&expected.to_string()),
             || match found {
                 Some(found) => format!("encrypted with {found}"),
                 None => "encrypted with CloudWatch Logs' own key".to_owned(),
             },
-            format!("encrypted with {wanted}"),
+            format!("encrypted with {expected}"),
         )
     });
     let has_key = facts.observed.log_group.present().is_some_and(|it| it.kms_key.is_some());
     let verdict =
-        where_declared(has_key || declared.kms_key.is_some(), "cloudwatch_logs.kms_key", verdict);
+        if_configured(has_key || declared.kms_key.is_some(), "cloudwatch_logs.kms_key", verdict);
     of_log_group(facts, verdict)
 }

@@ -1,5 +1,5 @@
-use super::judge::{broken, of_organization, unknown};
-use super::{Answer, Check, Facts, Rule, Severity};
+use super::judge::{fail, of_organization, unknown};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
@@ -14,14 +14,14 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let accounts = match &facts.accounts {
         Seen::Present(accounts) => accounts,
         Seen::Absent => return Vec::new(),
         Seen::Unreadable(error) => return of_organization(unknown(error)),
     };
     let hours = facts.desired.config.drift.freshness_hours;
-    let mut answers = Vec::new();
+    let mut results = Vec::new();
     for account in accounts {
         let Ok(inside) = &account.inside else { continue };
         for (region, status) in &inside.regions {
@@ -31,17 +31,17 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                 Seen::Unreadable(error) => unknown(error),
                 Seen::Present(status) => {
                     match (status.staleness(facts.at, facts.freshness()), status.unread()) {
-                        (None, _) => Verdict::Holds,
+                        (None, _) => Verdict::Pass,
                         (Some(_), Some(error)) => unknown(error),
                         (Some(found), None) => {
-                            broken(found, format!("a digest of the last {hours} hours"))
+                            fail(found, format!("a digest of the last {hours} hours"))
                         }
                     }
                 }
             };
             let scope = Scope::Region { account: account.account.clone(), region: region.clone() };
-            answers.push(Answer { scope, verdict });
+            results.push(CheckResult { scope, verdict });
         }
     }
-    answers
+    results
 }

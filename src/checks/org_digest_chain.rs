@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::chains::{latest, root, since, statuses};
-use super::judge::{broken, by_scope, not_declared, of_organization, unknown};
-use super::{Answer, Check, Facts, Rule, Severity, TrailStatus};
+use super::judge::{by_scope, fail, not_configured, of_organization, unknown};
+use super::{Check, CheckResult, Facts, Rule, Severity, TrailStatus};
 use super::{Scope, Verdict};
 use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity as Grave};
@@ -23,11 +23,11 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let verification = match &facts.chains {
         Seen::Present(verification) => verification,
         Seen::Absent if facts.desired.config.drift.chain_hours == 0 => {
-            return of_organization(not_declared("drift.chain_hours"));
+            return of_organization(not_configured("drift.chain_hours"));
         }
         Seen::Absent => return Vec::new(),
         Seen::Unreadable(error) => return of_organization(unknown(error)),
@@ -45,7 +45,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
     let lanes = verification.lanes.iter().map(|lane| {
         let status = statuses.get(&(&lane.account, &lane.region)).copied();
         let scope = Scope::Region { account: lane.account.clone(), region: lane.region.clone() };
-        Answer { scope, verdict: of_lane(facts, lane, is_own(lane), status, &has_earlier) }
+        CheckResult { scope, verdict: of_lane(facts, lane, is_own(lane), status, &has_earlier) }
     });
     let own_lanes: BTreeSet<_> = verification
         .lanes
@@ -56,23 +56,23 @@ fn judge(facts: &Facts) -> Vec<Answer> {
     let without = statuses.iter().filter(|(place, _)| !own_lanes.contains(*place)).filter_map(
         |((account, region), status)| {
             let scope = Scope::Region { account: (*account).clone(), region: (*region).clone() };
-            Some(Answer { scope, verdict: without_digests(facts, status, &has_earlier)? })
+            Some(CheckResult { scope, verdict: without_digests(facts, status, &has_earlier)? })
         },
     );
     // An account and Region can have lanes under several roots.
-    let answers = by_scope(lanes.chain(without));
-    match (answers.is_empty(), &facts.accounts) {
+    let results = by_scope(lanes.chain(without));
+    match (results.is_empty(), &facts.accounts) {
         (true, Seen::Unreadable(error)) => of_organization(unknown(error)),
         // Nothing is due yet.
-        (true, _) => of_organization(Verdict::Holds),
-        (false, _) => answers,
+        (true, _) => of_organization(Verdict::Pass),
+        (false, _) => results,
     }
 }
 
 /// How the trail fares, by account and Region.
 type Statuses<'a> = BTreeMap<(&'a AccountId, &'a Region), &'a Seen<TrailStatus>>;
 
-const WANTED: &str = "digests as CloudTrail signed them, and what they list";
+const EXPECTED: &str = "digests as CloudTrail signed them, and what they list";
 
 fn of_lane(
     facts: &Facts,
@@ -104,7 +104,7 @@ fn of_lane(
         finding.severity == Grave::Incomplete && finding.kind == FindingKind::Unreadable
     });
     if !altered.is_empty() {
-        return broken(altered, WANTED);
+        return fail(altered, EXPECTED);
     }
     if !unread.is_empty() {
         return unreadable(lane, &unread);
@@ -120,10 +120,10 @@ fn of_lane(
     match status.filter(|_| is_own) {
         Some(Seen::Unreadable(error)) => unknown(error),
         // Its first digest may be on its way.
-        Some(Seen::Present(status)) if is_young(facts, status) => Verdict::Holds,
-        Some(Seen::Present(_)) if !own_unproven.is_empty() => broken(own_unproven, WANTED),
+        Some(Seen::Present(status)) if is_young(facts, status) => Verdict::Pass,
+        Some(Seen::Present(_)) if !own_unproven.is_empty() => fail(own_unproven, EXPECTED),
         Some(status) if lane.chains.is_empty() && unproven.is_empty() => {
-            without_digests(facts, status, has_earlier).unwrap_or(Verdict::Holds)
+            without_digests(facts, status, has_earlier).unwrap_or(Verdict::Pass)
         }
         Some(Seen::Present(status))
             if unproven.is_empty() && status.is_logging && status.is_silent() =>
@@ -132,7 +132,7 @@ fn of_lane(
         }
         _ if !unproven.is_empty() => Verdict::Unknown { reason: unproven, permission: None },
         // Whether the newest were deleted, CloudTrail alone knows.
-        _ => facts.accounts.unreadable().map_or(Verdict::Holds, unknown),
+        _ => facts.accounts.unreadable().map_or(Verdict::Pass, unknown),
     }
 }
 
@@ -198,7 +198,7 @@ fn without_digests(
         let found = format!("none of the digest that CloudTrail delivered at {told}");
         return is_within.then(|| {
             if has_earlier(told) {
-                return broken(found, WANTED);
+                return fail(found, EXPECTED);
             }
             let reason = format!("{found}: the trail may have come to this bucket since");
             Verdict::Unknown { reason, permission: None }
@@ -208,6 +208,6 @@ fn without_digests(
     let stale = status.staleness(facts.at, facts.freshness()).filter(|_| status.is_logging)?;
     Some(match status.unread() {
         Some(error) => unknown(error),
-        None => broken(stale, WANTED),
+        None => fail(stale, EXPECTED),
     })
 }

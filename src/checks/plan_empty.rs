@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
-use super::judge::{as_declared, by_scope, of_organization};
-use super::{Answer, Check, Facts, Finding, Rule, Severity};
+use super::judge::{by_scope, matches_configuration, of_organization};
 use super::{CATALOGUE, Scope, Verdict};
+use super::{Check, CheckResult, Facts, Finding, Rule, Severity};
 use crate::plan::{Action, plan};
 
 /// The id of the check that tells what no other does.
@@ -19,34 +19,34 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     judge_beside(facts, &[])
 }
 
 /// The same beside the findings of other checks: a step that mends what one of
 /// them tells is not told twice.
-pub(super) fn judge_beside(facts: &Facts, others: &[Finding]) -> Vec<Answer> {
+pub(super) fn judge_beside(facts: &Facts, others: &[Finding]) -> Vec<CheckResult> {
     let told = Told::of(others);
     let plan = plan(&facts.desired, &facts.observed);
     let open = plan.steps.iter().filter(|step| step.action != Action::Nothing);
-    let answers = open.filter_map(|step| {
+    let results = open.filter_map(|step| {
         let scope = match &step.region {
             Some(region) => Scope::Region { account: step.account.clone(), region: region.clone() },
             None => Scope::Account { account: step.account.clone() },
         };
-        let verdict = match as_declared(facts, &step.id) {
-            Verdict::Broken { .. } if told.broken.contains(&*step.id) => return None,
+        let verdict = match matches_configuration(facts, &step.id) {
+            Verdict::Fail { .. } if told.broken.contains(&*step.id) => return None,
             Verdict::Unknown { .. } if told.open.contains(&*step.id) => return None,
-            Verdict::Broken { found, wanted } => Verdict::Broken {
+            Verdict::Fail { found, expected } => Verdict::Fail {
                 found: format!("{}: {found}", step.id),
-                wanted: format!("{}: {wanted}", step.id),
+                expected: format!("{}: {expected}", step.id),
             },
             other => other,
         };
-        verdict.is_open().then_some(Answer { scope, verdict })
+        verdict.is_open().then_some(CheckResult { scope, verdict })
     });
-    let answers = by_scope(answers);
-    if answers.is_empty() { of_organization(Verdict::Holds) } else { answers }
+    let results = by_scope(results);
+    if results.is_empty() { of_organization(Verdict::Pass) } else { results }
 }
 
 /// The managed resources that other checks tell of. What is suppressed tells

@@ -1,5 +1,5 @@
-use super::judge::{broken, of_bucket, of_seen, together, unknown};
-use super::{Answer, Check, Facts, Rule, Severity, Verdict};
+use super::judge::{all_of, fail, from_observation, of_bucket, unknown};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 use crate::aws::Seen;
 use crate::names::{AccountId, Arn};
 use crate::org::{ControlKind, ControlPolicies, Ruling};
@@ -38,9 +38,9 @@ const NOT_OF_A_SERVICE: [&str; 14] = [
 const NOT_OF_A_ROLE: [&str; 4] =
     ["aws:PrincipalServiceName", "aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID"];
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let nothing = ("", "");
-    let verdict = of_seen(facts.resource_policies.as_ref(), nothing, |policies| {
+    let verdict = from_observation(facts.resource_policies.as_ref(), nothing, |policies| {
         let readers = facts.desired.config.archive.readers.iter().map(|reader| {
             let arn = reader.arn(facts.desired.partition());
             let account = arn.account.clone().unwrap_or_else(|| facts.desired.archive().clone());
@@ -50,7 +50,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         let own = own.map(|role| (facts.desired.archive().clone(), role));
         let readers =
             own.chain(readers).map(|(account, arn)| reads(facts, policies, &account, &arn));
-        together([delivers(facts, policies)].into_iter().chain(readers))
+        all_of([delivers(facts, policies)].into_iter().chain(readers))
     });
     of_bucket(facts, verdict)
 }
@@ -90,12 +90,12 @@ fn delivers(facts: &Facts, policies: &ControlPolicies) -> Verdict {
         ("s3:PutObject", object.as_str()),
         ("kms:GenerateDataKey", key.as_str()),
     ];
-    together(asked.map(|(action, resource)| {
+    all_of(asked.map(|(action, resource)| {
         let principal = Principal::Service(CLOUDTRAIL);
         let request = Request { principal, action, resource, context: &context };
         match policies.ruling(ControlKind::Resource, &request, &NOT_OF_A_SERVICE) {
-            Ruling::Permitted => Verdict::Holds,
-            Ruling::Denied(by) => broken(
+            Ruling::Permitted => Verdict::Pass,
+            Ruling::Denied(by) => fail(
                 format!("CloudTrail's {action} is denied by {by}"),
                 "deliveries that no resource control policy denies",
             ),
@@ -139,7 +139,7 @@ fn reads(facts: &Facts, policies: &ControlPolicies, account: &AccountId, arn: &A
         ("s3:GetObject", objects.as_str()),
         ("kms:Decrypt", key.as_str()),
     ];
-    together(asked.map(|(action, resource)| {
+    all_of(asked.map(|(action, resource)| {
         let request = Request {
             principal: Principal::role(account, &principal),
             action,
@@ -147,8 +147,8 @@ fn reads(facts: &Facts, policies: &ControlPolicies, account: &AccountId, arn: &A
             context: &context,
         };
         match policies.ruling(ControlKind::Resource, &request, &absent) {
-            Ruling::Permitted | Ruling::Unclear(_) => Verdict::Holds,
-            Ruling::Denied(by) => broken(
+            Ruling::Permitted | Ruling::Unclear(_) => Verdict::Pass,
+            Ruling::Denied(by) => fail(
                 format!("{action} by {principal} is denied by {by}"),
                 "readers that no resource control policy denies",
             ),
@@ -196,12 +196,12 @@ mod tests {
             .resources(["*"])
             .when("StringNotEqualsIfExists", "aws:PrincipalOrgID", [own])
             .when("BoolIfExists", "aws:PrincipalIsAWSService", ["false"]);
-        assert_eq!(verdict(open), Verdict::Holds);
+        assert_eq!(verdict(open), Verdict::Pass);
     }
 
     #[test]
     fn a_perimeter_without_exceptions_shuts_cloudtrail_out() {
-        let Verdict::Broken { found, .. } = verdict(perimeter()) else { panic!("not broken") };
+        let Verdict::Fail { found, .. } = verdict(perimeter()) else { panic!("not broken") };
         assert!(found.contains("CloudTrail's s3:PutObject is denied by statement Perimeter"));
         assert!(found.contains("resource control policy perimeter (p-perimeter) at r-abcd"));
     }
@@ -214,6 +214,6 @@ mod tests {
             .resources(["*"])
             .when("StringNotEquals", "aws:ResourceTag/team", ["audit"]);
         assert!(matches!(verdict(tagged.clone()), Verdict::Unknown { .. }));
-        assert_eq!(verdict(tagged.actions(["s3:GetObject"])), Verdict::Holds);
+        assert_eq!(verdict(tagged.actions(["s3:GetObject"])), Verdict::Pass);
     }
 }

@@ -24,7 +24,7 @@ pub struct Run {
     pub trail: Arn,
     /// The archive bucket.
     pub bucket: BucketName,
-    /// Every answer: those that hold, and those of which nothing is declared,
+    /// Every result: those that hold, and those of which nothing is declared,
     /// too.
     pub findings: Vec<Finding>,
     /// What lies behind several findings at once, the most severe first. Findings
@@ -44,7 +44,7 @@ pub struct Compared {
     /// Broken or unknown now, and not then.
     pub new: Vec<Finding>,
     /// Broken or unknown then, and not now, as they were then. What an unknown
-    /// answer now keeps from being seen is not among them.
+    /// result now keeps from being seen is not among them.
     pub fixed: Vec<Finding>,
     /// Broken or unknown then and now.
     pub unchanged: Vec<Finding>,
@@ -60,22 +60,22 @@ impl Run {
         let is_last = |check: &&&Check| check.id == PLAN_EMPTY;
         let others = checks.iter().filter(|check| !is_last(check));
         for check in others.chain(checks.iter().filter(is_last)) {
-            let answers = if is_last(&check) {
+            let results = if is_last(&check) {
                 plan_empty::judge_beside(facts, &findings)
             } else {
                 check.judge(facts)
             };
-            for answer in answers {
-                let suppression = if answer.verdict.is_open() {
-                    suppression(facts, check, &answer.scope)
+            for result in results {
+                let suppression = if result.verdict.is_open() {
+                    suppression(facts, check, &result.scope)
                 } else {
                     None
                 };
                 findings.push(Finding {
                     check: check.id.to_owned(),
                     severity: check.severity,
-                    scope: answer.scope,
-                    verdict: answer.verdict,
+                    scope: result.scope,
+                    verdict: result.verdict,
                     suppression,
                     cause: None,
                 });
@@ -117,7 +117,7 @@ impl Run {
             keys.contains(&(one.check.clone(), one.scope.clone()))
         };
         let answered = keys(&self.findings);
-        // Where accounts cannot be listed, one answer stands for those of all.
+        // Where accounts cannot be listed, one result stands for those of all.
         let blind: BTreeSet<&str> = now
             .iter()
             .filter(|one| matches!(one.verdict, Verdict::Unknown { .. }))
@@ -163,7 +163,7 @@ fn suppression(facts: &Facts, check: &Check, scope: &Scope) -> Option<Suppressio
         .drift
         .suppress
         .iter()
-        .filter(|one| one.check == check.id)
+        .filter(|one| one.check.as_str() == check.id)
         .filter(|one| one.scope.as_ref().is_none_or(|pattern| matches_wildcards(pattern, &scope)))
         .max_by_key(|one| one.until)
         .map(|one| Suppression {

@@ -1,7 +1,9 @@
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use jiff::SignedDuration;
 
-use super::judge::{as_declared, broken, not_declared, of_seen, of_trail, together, whether};
+use super::judge::{
+    all_of, ensure, fail, from_observation, matches_configuration, not_configured, of_trail,
+};
 use super::trail_multi_region::{NO_TRAIL, own};
 use crate::aws::Seen;
 
@@ -21,21 +23,21 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     if !facts.desired.config.cloudwatch_logs.enabled {
-        return of_trail(facts, not_declared("cloudwatch_logs"));
+        return of_trail(facts, not_configured("cloudwatch_logs"));
     }
-    let wanted = facts.desired.log_group_arn();
-    let set = of_seen(own(facts), NO_TRAIL, |trail| {
+    let expected = facts.desired.log_group_arn();
+    let set = from_observation(own(facts), NO_TRAIL, |trail| {
         let found = trail.settings.log_group.as_deref();
-        let same = found.is_some_and(|group| group.trim_end_matches(":*") == wanted.to_string());
-        together([
-            whether(
+        let same = found.is_some_and(|group| group.trim_end_matches(":*") == expected.to_string());
+        all_of([
+            ensure(
                 same,
                 || format!("the log group is {}", found.unwrap_or("none")),
-                format!("the log group {wanted}"),
+                format!("the log group {expected}"),
             ),
-            whether(
+            ensure(
                 trail.settings.log_group_role.is_some(),
                 || "no role to write into the log group with".to_owned(),
                 facts.desired.log_group_role_arn().to_string(),
@@ -44,17 +46,17 @@ fn judge(facts: &Facts) -> Vec<Answer> {
     });
     let delivered = match facts.home_status() {
         Err(reason) => super::Verdict::Unknown { reason, permission: None },
-        Ok(Seen::Absent) => super::Verdict::Holds,
-        Ok(status) => of_seen(status, NO_TRAIL, |status| {
+        Ok(Seen::Absent) => super::Verdict::Pass,
+        Ok(status) => from_observation(status, NO_TRAIL, |status| {
             let day = SignedDuration::from_hours(24);
             let young = |time: jiff::Timestamp| facts.at.duration_since(time) <= day;
             if let Some(error) = &status.event_error {
-                return broken(format!("the last delivery failed: {error}"), "no failure");
+                return fail(format!("the last delivery failed: {error}"), "no failure");
             }
             // What was started a moment ago has delivered nothing yet.
             let fresh = status.newest_event.or(status.started).is_some_and(young)
                 || status.started.is_some_and(young);
-            whether(
+            ensure(
                 fresh,
                 || match status.newest_event {
                     Some(time) => format!("the newest delivery is of {time}"),
@@ -64,6 +66,6 @@ fn judge(facts: &Facts) -> Vec<Answer> {
             )
         }),
     };
-    let parts = ["log-group", "log-group/role"].map(|id| as_declared(facts, id));
-    of_trail(facts, together([set, delivered].into_iter().chain(parts)))
+    let parts = ["log-group", "log-group/role"].map(|id| matches_configuration(facts, id));
+    of_trail(facts, all_of([set, delivered].into_iter().chain(parts)))
 }

@@ -1,6 +1,6 @@
-use super::judge::{broken, of_seen, of_trail, unknown};
+use super::judge::{fail, from_observation, of_trail, unknown};
 use super::trail_multi_region::{NO_TRAIL, own};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::aws::Seen;
 use crate::resources::is_key;
 
@@ -21,18 +21,18 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
-    let wanted = format!("the key behind {}", facts.desired.config.key.alias);
-    let verdict = of_seen(own(facts), NO_TRAIL, |trail| {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
+    let expected = format!("the key behind {}", facts.desired.config.key.alias);
+    let verdict = from_observation(own(facts), NO_TRAIL, |trail| {
         let Some(named) = &trail.settings.kms_key else {
-            return broken("it encrypts with no key of its own", wanted);
+            return fail("it encrypts with no key of its own", expected);
         };
         match &facts.observed.kms_key {
             Seen::Unreadable(error) => unknown(error),
             Seen::Present(key) if is_key(named, key, &facts.desired.key_alias_arn()) => {
-                super::Verdict::Holds
+                super::Verdict::Pass
             }
-            Seen::Present(_) | Seen::Absent => broken(format!("it encrypts with {named}"), wanted),
+            Seen::Present(_) | Seen::Absent => fail(format!("it encrypts with {named}"), expected),
         }
     });
     of_trail(facts, verdict)

@@ -1,5 +1,5 @@
-use super::judge::{broken, of_seen, of_trail, together, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{all_of, ensure, fail, from_observation, of_trail};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::resources::EventSelectors;
 
 pub(super) const CHECK: Check = Check {
@@ -23,36 +23,37 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
-    let trail = of_seen(own(facts), NO_TRAIL, |trail| {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
+    let trail = from_observation(own(facts), NO_TRAIL, |trail| {
         let settings = &trail.settings;
-        together([
-            whether(
+        all_of([
+            ensure(
                 settings.is_multi_region_trail,
                 || "it records its home Region alone".to_owned(),
                 "every Region",
             ),
-            whether(
+            ensure(
                 settings.include_global_service_events,
                 || "it leaves out IAM, STS and other global services".to_owned(),
                 "global service events too",
             ),
         ])
     });
-    let selectors = of_seen(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
-        let missing: Vec<String> = EventSelectors::all_management_kinds()
-            .difference(&selectors.management_kinds())
-            .map(|(kind, source)| match *source {
-                "" => format!("{kind} events"),
-                source => format!("{kind} events of {source}"),
-            })
-            .collect();
-        if missing.is_empty() {
-            return super::Verdict::Holds;
-        }
-        broken(format!("not recorded whole: {}", missing.join(", ")), "every management event")
-    });
-    of_trail(facts, together([trail, selectors]))
+    let selectors =
+        from_observation(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
+            let missing: Vec<String> = EventSelectors::all_management_kinds()
+                .difference(&selectors.management_kinds())
+                .map(|(kind, source)| match *source {
+                    "" => format!("{kind} events"),
+                    source => format!("{kind} events of {source}"),
+                })
+                .collect();
+            if missing.is_empty() {
+                return super::Verdict::Pass;
+            }
+            fail(format!("not recorded whole: {}", missing.join(", ")), "every management event")
+        });
+    of_trail(facts, all_of([trail, selectors]))
 }
 
 /// What is said where there is no trail.

@@ -226,7 +226,7 @@ async fn mend(
 
 /// The managed resources behind what is broken; all where it is the plan itself.
 fn broken(findings: &[Finding]) -> Option<BTreeSet<&'static str>> {
-    let broken = findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+    let broken = findings.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
     let checks: BTreeSet<&str> = broken.map(|finding| finding.check.as_str()).collect();
     if checks.contains(PLAN_EMPTY) {
         return None;

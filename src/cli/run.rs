@@ -407,10 +407,10 @@ async fn drifted(context: &Context, quiet: &Context) -> Result<Came, CliError> {
         context.out.data(report::drift::text(&run))?;
     }
     let report = Emitted::new(contract::drift::Report::from(&run));
-    let broken = run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+    let failed = run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
     Ok(Came {
         exit: drift::exit_of(&run, checks::Severity::Low, context),
-        summary: format!("{} findings, {} of them broken", run.findings.len(), broken.count()),
+        summary: format!("{} checks, {} failed", run.findings.len(), failed.count()),
         report: Some(PartDocument::Drift(Box::new(report))),
         stopped: context.stop.is_requested(),
     })

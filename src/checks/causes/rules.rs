@@ -30,8 +30,8 @@ fn lacks_permission(finding: &Finding) -> bool {
     matches!(finding.verdict, Verdict::Unknown { permission: Some(_), .. })
 }
 
-fn is_broken(finding: &Finding) -> bool {
-    matches!(finding.verdict, Verdict::Broken { .. })
+fn has_failed(finding: &Finding) -> bool {
+    matches!(finding.verdict, Verdict::Fail { .. })
 }
 
 /// Whether a check that asks every account and Region tells of what is not recorded
@@ -83,7 +83,7 @@ fn trail_gone(facts: &Facts) -> Option<Root<'_>> {
                management account tells who deleted it";
     Some(Root::new("trail-missing", title, fix, |finding| {
         let own = finding.check.starts_with("trail-") && finding.check != "trail-duplicates";
-        is_broken(finding)
+        has_failed(finding)
             && (own || finding.check == "org-trail-identity" || is_of_recording(facts, finding))
     }))
 }
@@ -113,13 +113,13 @@ fn single_account(facts: &Facts) -> Option<Root<'_>> {
             !status_is_readable_and_logs(status)
         }) && !matches!(&finding.scope, Scope::Region { account, .. } | Scope::Account { account } if account == management);
         match finding.check.as_str() {
-            "org-trusted-access" => untrusted && is_broken(finding),
-            "org-trail-identity" => shrunk && is_broken(finding),
+            "org-trusted-access" => untrusted && has_failed(finding),
+            "org-trail-identity" => shrunk && has_failed(finding),
             // Its own digests lie beside the organization's from then on.
             "org-digest-chain" if !elsewhere => {
                 shrunk && !lacks_permission(finding) && is_of_recording(facts, finding)
             }
-            _ => elsewhere && is_broken(finding) && is_of_recording(facts, finding),
+            _ => elsewhere && has_failed(finding) && is_of_recording(facts, finding),
         }
     }))
 }
@@ -144,7 +144,7 @@ fn trail_stopped(facts: &Facts) -> Option<Root<'_>> {
             |status: &Seen<TrailStatus>| status.present().is_some_and(|status| !status.is_logging);
         let recording =
             is_of_recording(facts, finding) && has_status(facts, &finding.scope, stopped);
-        is_broken(finding) && (own || recording)
+        has_failed(finding) && (own || recording)
     }))
 }
 
@@ -157,7 +157,7 @@ fn bucket_gone(facts: &Facts) -> Option<Root<'_>> {
                has it";
     Some(Root::new("bucket-missing", title, fix, |finding| {
         let checks = finding.check.starts_with("bucket-") || finding.check == "trail-is-logging";
-        is_broken(finding) && (checks || is_of_recording(facts, finding))
+        has_failed(finding) && (checks || is_of_recording(facts, finding))
     }))
 }
 
@@ -193,7 +193,7 @@ fn key_unusable(facts: &Facts) -> Option<Root<'_>> {
         // What cannot be decrypted cannot be verified either.
         let unread = finding.check == "org-digest-chain"
             && matches!(&finding.verdict, Verdict::Unknown { reason, .. } if reason.contains("KMS") || reason.contains("kms:"));
-        (is_broken(finding) && (own || delivery)) || unread
+        (has_failed(finding) && (own || delivery)) || unread
     }))
 }
 
@@ -225,7 +225,7 @@ fn deliveries_fail(facts: &Facts) -> Option<Root<'_>> {
         let fails = |status: &Seen<TrailStatus>| errors(status).is_some();
         let own = finding.check == "trail-is-logging" && delivery_error(facts).is_some();
         let delivery = is_of_recording(facts, finding) && has_status(facts, &finding.scope, fails);
-        is_broken(finding) && (own || delivery)
+        has_failed(finding) && (own || delivery)
     });
     Some(root.of_several())
 }
@@ -259,7 +259,7 @@ fn log_group_gone(facts: &Facts) -> Option<Root<'_>> {
         let checks = finding.check.starts_with("log-group-")
             || finding.check.starts_with("alarm-")
             || finding.check == "trail-cloudwatch-logs";
-        is_broken(finding) && checks
+        has_failed(finding) && checks
     });
     Some(root.of_several())
 }
@@ -272,7 +272,7 @@ fn alarm_topic_gone(facts: &Facts) -> Option<Root<'_>> {
     let title = format!("the alarms' topic {topic} does not exist: no alarm reaches anybody");
     let fix = "orgtrail drift --fix; every subscriber must confirm again";
     let root = Root::new("alarm-topic-missing", title, fix, |finding| {
-        is_broken(finding) && finding.check.starts_with("alarm-")
+        has_failed(finding) && finding.check.starts_with("alarm-")
     });
     Some(root.of_several())
 }

@@ -66,7 +66,7 @@ fn closed_accounts<'a>(facts: &'a Facts, findings: &[Finding]) -> Option<Root<'a
 }
 
 /// The Regions that a service control policy closes: denied wherever they were asked
-/// for, while others answer.
+/// for, while others result.
 fn denied_regions(facts: &Facts) -> Option<Root<'_>> {
     let mut regions: BTreeMap<&Region, Vec<bool>> = BTreeMap::new();
     let accounts = facts.accounts.present()?;

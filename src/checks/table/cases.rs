@@ -17,7 +17,7 @@ fn check(id: &str) -> &'static Check {
 
 /// What a check says, of all scopes together.
 fn verdict(facts: &Facts, id: &str) -> Verdict {
-    super::super::judge::together(check(id).judge(facts).into_iter().map(|one| one.verdict))
+    super::super::judge::all_of(check(id).judge(facts).into_iter().map(|one| one.verdict))
 }
 
 /// The verified digests, to be changed.
@@ -39,8 +39,7 @@ fn what_is_suppressed_or_left_out_does_not_hide_its_steps() {
     let mut facts = holding();
     facts.observed.ownership = Seen::Absent;
     let told = |run: &Run| {
-        let broken =
-            run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+        let broken = run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
         broken.map(|one| one.check.clone()).collect::<Vec<_>>()
     };
     assert_eq!(told(&Run::of(&facts, CATALOGUE)), ["bucket-ownership"]);
@@ -71,15 +70,15 @@ fn a_step_is_not_hidden_by_a_check_that_could_not_judge() {
 #[test]
 fn digests_that_are_not_there_do_not_hold() {
     const ID: &str = "org-digest-chain";
-    assert_eq!(verdict(&own_chains(), ID), Verdict::Holds);
-    let is_broken = |facts: &Facts| matches!(verdict(facts, ID), Verdict::Broken { .. });
+    assert_eq!(verdict(&own_chains(), ID), Verdict::Pass);
+    let has_failed = |facts: &Facts| matches!(verdict(facts, ID), Verdict::Fail { .. });
 
     // All digests and logs of an account and Region.
     let mut facts = own_chains();
     let lane = chains(&mut facts).remove(0);
-    let answers = check(ID).judge(&facts);
+    let results = check(ID).judge(&facts);
     let scope = Scope::Region { account: lane.account, region: lane.region };
-    let broken = answers.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+    let broken = results.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
     assert_eq!(broken.map(|one| &one.scope).collect::<Vec<_>>(), [&scope]);
 
     // None is there: the trail may have been moved here since.
@@ -97,14 +96,14 @@ fn digests_that_are_not_there_do_not_hold() {
     let lane = &mut chains(&mut facts)[0];
     lane.chains.clear();
     lane.findings = vec![Finding::new(FindingKind::NoDigests)];
-    assert!(is_broken(&facts));
+    assert!(has_failed(&facts));
     // The first digest of a trail may be on its way.
     let now = facts.at;
     for (_, _, status) in statuses(&mut facts) {
         let status = value(status);
         (status.started, status.told_digest) = (Some(now), None);
     }
-    assert_eq!(verdict(&facts, ID), Verdict::Holds);
+    assert_eq!(verdict(&facts, ID), Verdict::Pass);
 
     // The status tells of none, and the archive has none.
     let mut facts = own_chains();
@@ -113,7 +112,7 @@ fn digests_that_are_not_there_do_not_hold() {
         let status = value(status);
         (status.started, status.told_digest, status.newest_digest) = (None, None, None);
     }
-    assert!(is_broken(&facts));
+    assert!(has_failed(&facts));
 }
 
 fn statuses(
@@ -144,16 +143,16 @@ fn a_policy_is_judged_by_what_the_newest_digest_comes_with() {
         verdict(&facts, ID)
     };
     let newest = |found: &str| Seen::Present(found.to_owned());
-    assert_eq!(verdict(&holding(), ID), Verdict::Holds);
+    assert_eq!(verdict(&holding(), ID), Verdict::Pass);
     // A guard that takes nothing but the key is right where digests come with it.
-    assert_eq!(with("aws:kms", newest("aws:kms")), Verdict::Holds);
-    let broken = with("aws:kms", newest("AES256"));
-    assert!(matches!(&broken, Verdict::Broken { found, .. } if found.contains("AES256")));
+    assert_eq!(with("aws:kms", newest("aws:kms")), Verdict::Pass);
+    let failed = with("aws:kms", newest("AES256"));
+    assert!(matches!(&failed, Verdict::Fail { found, .. } if found.contains("AES256")));
     for unseen in [Seen::Absent, denied()] {
         assert!(matches!(with("aws:kms", unseen), Verdict::Unknown { .. }));
     }
     // Log files come with the key, whatever the digests do.
-    assert!(matches!(with("AES256", newest("AES256")), Verdict::Broken { .. }));
+    assert!(matches!(with("AES256", newest("AES256")), Verdict::Fail { .. }));
 }
 
 #[test]
@@ -179,7 +178,7 @@ fn a_status_that_reports_no_digests_leaves_the_chain_unknown() {
     for lane in chains(&mut facts) {
         lane.findings.push(Finding::new(FindingKind::LogMissing));
     }
-    assert!(matches!(verdict(&facts, ID), Verdict::Broken { .. }));
+    assert!(matches!(verdict(&facts, ID), Verdict::Fail { .. }));
 }
 
 #[test]
@@ -196,10 +195,10 @@ fn a_chain_whose_end_is_not_known_is_unknown() {
 fn without_an_earlier_run_new_accounts_are_not_judged() {
     let mut facts = holding();
     facts.earlier = None;
-    let answers = check("org-new-accounts").judge(&facts);
-    assert_eq!(answers[0].verdict, Verdict::NotDeclared { key: "--baseline".to_owned() });
+    let results = check("org-new-accounts").judge(&facts);
+    assert_eq!(results[0].verdict, Verdict::NotConfigured { setting: "--baseline".to_owned() });
     facts.earlier = Some(BTreeSet::new());
-    assert_eq!(verdict(&facts, "org-new-accounts"), Verdict::Holds);
+    assert_eq!(verdict(&facts, "org-new-accounts"), Verdict::Pass);
 }
 
 #[test]
@@ -227,14 +226,14 @@ fn what_ends_old_versions_early_contradicts_their_retention() {
         rules.insert("somebody-elses".to_owned(), rule);
         verdict(&facts, ID)
     };
-    let broken = |verdict| matches!(verdict, Verdict::Broken { .. });
-    assert!(broken(foreign("", None, Some(1))));
-    assert!(broken(foreign("AWSLogs/o-x/111111111111/", None, Some(1))));
-    assert!(broken(foreign("AWS", Some(30), None)));
-    assert!(broken(foreign("orgtrail/", Some(30), None)));
-    assert!(broken(foreign("tag team=audit", Some(30), None)));
+    let has_failed = |verdict| matches!(verdict, Verdict::Fail { .. });
+    assert!(has_failed(foreign("", None, Some(1))));
+    assert!(has_failed(foreign("AWSLogs/o-x/111111111111/", None, Some(1))));
+    assert!(has_failed(foreign("AWS", Some(30), None)));
+    assert!(has_failed(foreign("orgtrail/", Some(30), None)));
+    assert!(has_failed(foreign("tag team=audit", Some(30), None)));
     // Others' folders are theirs.
-    assert_eq!(foreign("tmp/", Some(1), Some(1)), Verdict::Holds);
+    assert_eq!(foreign("tmp/", Some(1), Some(1)), Verdict::Pass);
 }
 
 #[test]
@@ -248,9 +247,9 @@ fn a_reader_who_may_end_the_key_is_unexpected() {
         value(&mut facts.observed.key_policy).0.statements.push(more);
         verdict(&facts, "key-policy-scope")
     };
-    assert_eq!(with("333333333333", "kms:Decrypt"), Verdict::Holds);
+    assert_eq!(with("333333333333", "kms:Decrypt"), Verdict::Pass);
     for action in ["kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:CreateGrant", "kms:*", "*"] {
         let verdict = with("333333333333", action);
-        assert!(matches!(verdict, Verdict::Broken { .. }), "{action}: {verdict:?}");
+        assert!(matches!(verdict, Verdict::Fail { .. }), "{action}: {verdict:?}");
     }
 }
