@@ -5,9 +5,9 @@ use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-cross-account",
-    title: "the bucket policy permits nothing to anybody but CloudTrail, the owner and the declared readers",
+    title: "the bucket policy allows nothing to anyone except CloudTrail, the owner and the configured readers",
     severity: Severity::High,
-    why: "Who may read the archive sees everything; who may write or delete can forge it.",
+    why: "Anyone who can read the archive sees all activity; anyone who can write or delete can forge it.",
     fix: "orgtrail plan --remove-foreign, then orgtrail apply --remove-foreign",
     resources: &["archive-bucket/policy"],
     mappings: &[
@@ -32,11 +32,14 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
             if unexpected.is_empty() {
                 return Verdict::Pass;
             }
-            fail(unexpected.join("; "), "CloudTrail writes, declared readers read, nobody else")
+            fail(
+                unexpected.join("; "),
+                "CloudTrail writes, the configured readers read, nobody else",
+            )
         }),
     };
     of_bucket(facts, verdict)
 }
 
-/// What a declared reader may do.
+/// The actions of a configured reader.
 const READS: [&str; 2] = ["s3:get", "s3:list"];

@@ -8,10 +8,10 @@ use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-mfa-delete",
-    title: "deleting a version asks for a second factor, in the declared way",
+    title: "deleting a version requires a second factor, as configured",
     severity: Severity::Medium,
-    why: "With a stolen session alone nobody deletes a log.",
-    fix: "orgtrail drift --fix; for native MFA delete, root runs orgtrail mfa-delete enable",
+    why: "A stolen session alone is not enough to delete a log.",
+    fix: "orgtrail drift --fix; for S3's MFA delete, the root user runs orgtrail mfa-delete enable",
     resources: &["archive-bucket/mfa-delete", "archive-bucket/policy", "vault/mfa-delete"],
     mappings: &[
         Mapping { framework: Framework::Cis, id: "2.1.2" },
@@ -31,14 +31,14 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         ),
         MfaDelete::Policy => from_observation(
             facts.observed.bucket_policy.as_ref(),
-            ("there is no bucket policy", "a policy that asks for a second factor"),
+            ("the bucket has no policy", "a policy that requires a second factor"),
             |policy| of_policy(&policy.0, |policy| guarded(facts, policy)),
         ),
     };
     of_bucket(facts, verdict)
 }
 
-/// Whether an administrator without a fresh second factor is refused.
+/// Whether an administrator without a recent second factor is denied.
 fn guarded(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     let desired = &facts.desired;
     let account = desired.archive();
@@ -63,7 +63,7 @@ fn guarded(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     ];
     let allowed: Vec<String> = factors
         .iter()
-        .zip(["without a second factor", "with an old one"])
+        .zip(["without a second factor", "with an old second factor"])
         .flat_map(|(factor, words)| asked.iter().map(move |asked| (factor, words, asked)))
         .filter(|(factor, _, (action, resource))| {
             let mut context = vec![
@@ -81,7 +81,7 @@ fn guarded(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
         .collect();
     ensure(
         allowed.is_empty(),
-        || format!("not refused: {}", allowed.join(", ")),
-        "refused without a fresh second factor",
+        || format!("not denied: {}", allowed.join(", ")),
+        "denied without a recent second factor",
     )
 }

@@ -4,9 +4,9 @@ use crate::resources::archive_bucket::ObjectLock;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-object-lock",
-    title: "new objects are locked at least as declared",
+    title: "new objects are locked at least as configured",
     severity: Severity::High,
-    why: "A locked version cannot be deleted before its time, whoever asks.",
+    why: "Nobody can delete a locked version before its retention ends.",
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/object-lock"],
     mappings: &[
@@ -24,7 +24,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         (Some(mode), Some(days)) => format!("{mode} for {days} days"),
         _ => "no default retention".to_owned(),
     };
-    let absent = ("Object Lock is off", "Object Lock as declared");
+    let absent = ("Object Lock is off", "Object Lock as configured");
     let verdict = from_observation(facts.observed.object_lock.as_ref(), absent, |found| {
         ensure(
             !found.is_weaker_than(&expected),

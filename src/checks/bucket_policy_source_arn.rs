@@ -5,10 +5,10 @@ use crate::policy::eval::{Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-policy-source-arn",
-    title: "CloudTrail writes for the declared trail alone, under its two prefixes",
+    title: "the bucket policy lets CloudTrail write for the configured trail only, under its two prefixes",
     severity: Severity::Critical,
-    why: "Without the trail's ARN as a condition, any trail of anybody can write into the archive.",
-    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
+    why: "Without the trail's ARN as a condition, any trail of any account can write to the archive.",
+    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
     resources: &["archive-bucket/policy"],
     mappings: &[],
     rule: Rule::Custom(judge),
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let desired = &facts.desired;
-    let absent = ("there is no bucket policy", "a policy that lets the trail write");
+    let absent = ("the bucket has no policy", "a policy that lets the trail write");
     let verdict = from_observation(facts.observed.bucket_policy.as_ref(), absent, |policy| {
         of_policy(&policy.0, |policy| {
             let own = desired.trail_arn().to_string();
@@ -37,8 +37,8 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
             let writes = [&management, &organization].map(|prefix| {
                 ensure(
                     may(&own, &format!("{prefix}CloudTrail/x")),
-                    || format!("the trail may not write under {prefix}"),
-                    "the trail writes under both of its prefixes",
+                    || format!("the trail cannot write under {prefix}"),
+                    "the trail can write under both of its prefixes",
                 )
             });
             let stranger = own.replace(desired.management().as_str(), "999999999999");
@@ -55,14 +55,14 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
             let others = others.map(|(trail, words)| {
                 ensure(
                     !may(&trail, &key),
-                    || format!("{words} may write"),
-                    "nobody else's trail writes",
+                    || format!("{words} can write"),
+                    "no other trail can write",
                 )
             });
             let outside = ensure(
                 !may(&own, "elsewhere/x"),
-                || "the trail may write outside of its prefixes".to_owned(),
-                "the trail writes under its two prefixes alone",
+                || "the trail can write outside its prefixes".to_owned(),
+                "the trail can write under its two prefixes only",
             );
             all_of(writes.into_iter().chain(others).chain([outside]))
         })

@@ -5,10 +5,10 @@ use crate::policy::Effect;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-public-access",
-    title: "the bucket is closed to the public",
+    title: "the bucket is not public",
     severity: Severity::Critical,
-    why: "Logs tell who works where, with what rights: to an intruder they are a map.",
-    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
+    why: "Logs show who works where, and with which permissions: they are a map for an intruder.",
+    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
     resources: &["archive-bucket", "archive-bucket/public-access", "archive-bucket/policy"],
     mappings: &[
         Mapping { framework: Framework::Cis, id: "2.1.4" },
@@ -29,7 +29,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let policy = match facts.observed.bucket_policy.as_ref() {
-        // No policy opens nothing.
+        // Without a policy nothing is public.
         crate::aws::Seen::Absent => Verdict::Pass,
         policy => from_observation(policy, ("", ""), |policy| {
             let open: Vec<&str> = policy

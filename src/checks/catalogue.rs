@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::resources::catalogue::CATALOGUE as RESOURCES;
 
-    /// Files of this folder that hold no check of their own.
+    /// Files of this folder without a check of their own.
     const OTHERS: [&str; 13] = [
         "catalogue",
         "causes",
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_kebab_case_and_stand_once() {
+    fn ids_are_kebab_case_and_unique() {
         let ids: BTreeSet<&str> = CATALOGUE.iter().map(|check| check.id).collect();
         assert_eq!(ids.len(), CATALOGUE.len());
         for id in ids {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_check_says_why_and_how_to_mend_it() {
+    fn every_check_says_why_and_how_to_fix_it() {
         for check in CATALOGUE {
             assert!(check.why.ends_with('.'), "{}", check.id);
             assert!(!check.title.ends_with('.'), "{}", check.id);

@@ -8,9 +8,9 @@ use crate::resources::GuardrailScp;
 
 pub(super) const CHECK: Check = Check {
     id: "guardrail-scp",
-    title: "the guardrail is attached where declared, and denies what would harm trail, bucket and key",
+    title: "the guardrail is attached as configured, and denies changes that would harm the trail, the bucket or the key",
     severity: Severity::High,
-    why: "What a service control policy denies, no administrator of a member account can do.",
+    why: "No administrator of a member account can do what a service control policy denies.",
     fix: "orgtrail drift --fix",
     resources: &["guardrail"],
     mappings: &[],
@@ -21,7 +21,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     if !facts.desired.config.guardrail.enabled {
         return of_organization(not_configured("guardrail"));
     }
-    let absent = ("there is no such policy", "the declared guardrail");
+    let absent = ("the policy does not exist", "the configured guardrail");
     let verdict = from_observation(facts.observed.guardrail.as_ref(), absent, |found| {
         let Some(document) = &found.document else { return fail(absent.0, absent.1) };
         let expected = GuardrailScp::targets(&facts.desired);
@@ -36,7 +36,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
             ensure(
                 unguarded.is_empty(),
                 || format!("it is not attached to {}", unguarded.join(", ")),
-                "attached where declared",
+                "attached as configured",
             ),
             of_policy(document, |policy| denied(facts, policy)),
         ])
@@ -44,7 +44,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     of_organization(verdict)
 }
 
-/// Whether an administrator of the log-archive account is denied it all.
+/// Whether an administrator of the log-archive account is denied all of these actions.
 fn denied(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     let desired = &facts.desired;
     let trail = desired.trail_arn().to_string();

@@ -5,10 +5,10 @@ use crate::policy::Effect;
 
 pub(super) const CHECK: Check = Check {
     id: "key-not-public",
-    title: "the key's policy permits nothing to anyone without condition",
+    title: "the key policy allows nothing to everyone without a condition",
     severity: Severity::Critical,
-    why: "A key that anyone may use protects nothing.",
-    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
+    why: "A key that anyone can use protects nothing.",
+    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
     resources: &["kms-key/policy"],
     mappings: &[
         Mapping { framework: Framework::SecurityHub, id: "KMS.5" },
@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
-    let absent = ("there is no key", "the declared key");
+    let absent = ("the key does not exist", "the configured key");
     let verdict = from_observation(facts.observed.key_policy.as_ref(), absent, |policy| {
         let open: Vec<&str> = policy
             .0

@@ -5,8 +5,8 @@ pub(super) const CHECK: Check = Check {
     id: "log-group-encrypted",
     title: "the log group's events are encrypted with a KMS key",
     severity: Severity::Medium,
-    why: "Who may decrypt with the key may read the events, and nobody else; CloudWatch Logs' own key asks nobody.",
-    fix: "orgtrail drift --fix, with cloudwatch_logs.kms_key in the config",
+    why: "With a KMS key, only principals that may decrypt with it can read the events. The default key of CloudWatch Logs restricts nobody.",
+    fix: "orgtrail drift --fix, with cloudwatch_logs.kms_key in the configuration",
     resources: &["log-group"],
     mappings: &[
         Mapping { framework: Framework::Config, id: "cloudwatch-log-group-encrypted" },
@@ -21,7 +21,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let declared = &facts.desired.config.cloudwatch_logs;
-    let absent = ("there is no log group", "one that is encrypted with a KMS key");
+    let absent = ("the log group does not exist", "a log group encrypted with a KMS key");
     let verdict = from_observation(facts.observed.log_group.as_ref(), absent, |group| {
         let (Some(expected), found) = (&declared.kms_key, &group.kms_key) else {
             return Verdict::Pass;
@@ -30,7 +30,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
             found.as_ref() == Some(&expected.to_string()),
             || match found {
                 Some(found) => format!("encrypted with {found}"),
-                None => "encrypted with CloudWatch Logs' own key".to_owned(),
+                None => "encrypted with the default key of CloudWatch Logs".to_owned(),
             },
             format!("encrypted with {expected}"),
         )

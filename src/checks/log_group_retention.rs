@@ -3,9 +3,9 @@ use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "log-group-retention",
-    title: "the log group keeps its events at least as long as declared",
+    title: "the log group keeps events at least as long as configured",
     severity: Severity::Medium,
-    why: "What happened a while ago is searched for in the log group long before anybody opens the archive.",
+    why: "Recent events are searched in the log group before the archive is needed.",
     fix: "orgtrail drift --fix",
     resources: &["log-group"],
     mappings: &[
@@ -26,7 +26,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         return of_log_group(facts, kept);
     }
     let expected = declared.retention_days;
-    let absent = ("there is no log group", "one that keeps its events");
+    let absent = ("the log group does not exist", "a log group that keeps its events");
     let verdict = from_observation(facts.observed.log_group.as_ref(), absent, |group| {
         ensure(
             group.retention_days.is_none_or(|found| found >= expected),

@@ -5,10 +5,10 @@ use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "org-coverage",
-    title: "the trail is there and records in every active account and enabled Region",
+    title: "the trail exists and is logging in every active account and enabled Region",
     severity: Severity::Critical,
-    why: "An account or Region without the trail is where nothing is recorded.",
-    fix: "orgtrail coverage, then find out why CloudTrail did not make the trail there: organization features, a closed Region, an account that has just joined",
+    why: "Nothing is recorded in an account or Region without the trail.",
+    fix: "orgtrail coverage, then find out why CloudTrail did not create the trail there: organization features not enabled, a Region denied by policy, an account that has just joined",
     resources: &[],
     mappings: &[],
     rule: Rule::Custom(judge),
@@ -31,11 +31,11 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
             let verdict = match status {
                 Seen::Present(status) => ensure(
                     status.is_logging,
-                    || "the trail is there, but stopped".to_owned(),
-                    "a trail that records",
+                    || "the trail exists, but is stopped".to_owned(),
+                    "a trail that is logging",
                 ),
                 Seen::Absent => {
-                    fail("the trail is not there", facts.desired.trail_arn().to_string())
+                    fail("the trail does not exist", facts.desired.trail_arn().to_string())
                 }
                 Seen::Unreadable(error) => unknown(error),
             };

@@ -5,10 +5,10 @@ use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "org-delivery-freshness",
-    title: "the newest digest of every account and Region is younger than declared",
+    title: "the newest digest of every account and Region is younger than configured",
     severity: Severity::Critical,
-    why: "A trail can say that it records while nothing arrives. A digest comes every hour, also where nothing happened; a Region from which nothing ever came is no cause for alarm while digests arrive from the account's others.",
-    fix: "aws cloudtrail get-trail-status --name ARN --region REGION tells what the last delivery met; most often the bucket's or the key's policy: orgtrail drift --fix",
+    why: "A trail can report that it is logging while nothing arrives. CloudTrail delivers a digest every hour, even without events. A Region from which no digest ever arrived passes if digests arrive from other Regions of the account.",
+    fix: "aws cloudtrail get-trail-status --name ARN --region REGION shows the error of the last delivery. The cause is usually the policy of the bucket or the key: orgtrail drift --fix",
     resources: &["archive-bucket/policy", "kms-key/policy"],
     mappings: &[],
     rule: Rule::Custom(judge),
@@ -26,7 +26,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         let Ok(inside) = &account.inside else { continue };
         for (region, status) in &inside.regions {
             let verdict = match status {
-                // Where the trail is not, coverage tells it.
+                // `org-coverage` reports a missing trail.
                 Seen::Absent => continue,
                 Seen::Unreadable(error) => unknown(error),
                 Seen::Present(status) => {

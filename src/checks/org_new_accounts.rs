@@ -5,17 +5,17 @@ use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "org-new-accounts",
-    title: "accounts that joined since the earlier run are covered",
+    title: "accounts that joined since the baseline are covered",
     severity: Severity::High,
-    why: "CloudTrail makes the trail in a new account by itself, and sometimes does not.",
-    fix: "orgtrail coverage; CloudTrail makes the trail within a day of joining, else ask AWS Support",
+    why: "CloudTrail creates the trail in a new account by itself, but sometimes it does not.",
+    fix: "orgtrail coverage. CloudTrail creates the trail within a day after an account joins; if it does not, contact AWS Support",
     resources: &[],
     mappings: &[],
     rule: Rule::Custom(judge),
 };
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
-    // Without an earlier run nobody is known to be new.
+    // Without an earlier run, no account is known to be new.
     let Some(earlier) = &facts.earlier else {
         return of_organization(not_configured("--baseline"));
     };
@@ -42,7 +42,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
                 .collect();
             let verdict = match (uncovered.is_empty(), unread) {
                 (false, _) => fail(
-                    format!("joined, and nothing records in {}", uncovered.join(", ")),
+                    format!("joined, and the trail is not logging in {}", uncovered.join(", ")),
                     "the trail in every Region of the new account",
                 ),
                 (true, Some(error)) => unknown(error),

@@ -4,9 +4,9 @@ use super::{Check, CheckResult, Facts, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "org-trail-identity",
-    title: "the trail is the declared organization trail",
+    title: "the trail is the configured organization trail",
     severity: Severity::Critical,
-    why: "A trail that is not the organization's records one account; another of the same name elsewhere records for somebody else.",
+    why: "A trail that is not an organization trail records a single account. A trail with the same name in another account or Region records for someone else.",
     fix: "orgtrail drift --fix",
     resources: &["trail"],
     mappings: &[],
@@ -33,16 +33,14 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
                 trail.settings.is_organization_trail,
                 || {
                     let management = desired.management();
-                    format!(
-                        "it has become a single-account trail, which records {management} alone"
-                    )
+                    format!("it has become a single-account trail, which records only {management}")
                 },
                 "an organization trail",
             ),
             ensure(
                 trail.settings.s3_bucket_name == desired.bucket().as_str(),
-                || format!("it delivers into `{}`", trail.settings.s3_bucket_name),
-                format!("delivery into `{}`", desired.bucket()),
+                || format!("it delivers to `{}`", trail.settings.s3_bucket_name),
+                format!("delivery to `{}`", desired.bucket()),
             ),
             ensure(
                 trail.settings.s3_key_prefix == prefix,

@@ -6,9 +6,9 @@ use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "org-unmanaged-trails",
-    title: "no account has a trail besides the declared one",
+    title: "no account has a trail other than the configured one",
     severity: Severity::Medium,
-    why: "Trails that nobody declared cost money, and scatter logs over buckets that nobody guards.",
+    why: "Trails that are not configured cost money, and scatter logs over buckets that nothing guards.",
     fix: "orgtrail consolidate, then orgtrail retire ARN",
     resources: &[],
     mappings: &[],
@@ -27,7 +27,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
             [] => Verdict::Pass,
             trails => {
                 let arns: Vec<String> = trails.iter().map(|trail| trail.arn.to_string()).collect();
-                fail(arns.join(", "), "no trail besides the organization's")
+                fail(arns.join(", "), "no trail other than the organization trail")
             }
         };
         Some(CheckResult { scope: Scope::Account { account: account.account.clone() }, verdict })

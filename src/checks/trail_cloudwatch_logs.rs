@@ -9,9 +9,9 @@ use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-cloudwatch-logs",
-    title: "the trail delivers into the declared log group, and did so within a day",
+    title: "the trail delivers to the configured log group, and did so within the last 24 hours",
     severity: Severity::Low,
-    why: "Alarms read the log group: when it stands still, no alarm rings.",
+    why: "Alarms read the log group: if deliveries stop, no alarm is raised.",
     fix: "orgtrail drift --fix",
     resources: &["trail", "log-group", "log-group/role"],
     mappings: &[
@@ -30,16 +30,17 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     let expected = facts.desired.log_group_arn();
     let set = from_observation(own(facts), NO_TRAIL, |trail| {
         let found = trail.settings.log_group.as_deref();
-        let same = found.is_some_and(|group| group.trim_end_matches(":*") == expected.to_string());
+        let is_same =
+            found.is_some_and(|group| group.trim_end_matches(":*") == expected.to_string());
         all_of([
             ensure(
-                same,
+                is_same,
                 || format!("the log group is {}", found.unwrap_or("none")),
                 format!("the log group {expected}"),
             ),
             ensure(
                 trail.settings.log_group_role.is_some(),
-                || "no role to write into the log group with".to_owned(),
+                || "it has no role for writing to the log group".to_owned(),
                 facts.desired.log_group_role_arn().to_string(),
             ),
         ])
@@ -49,18 +50,18 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         Ok(Seen::Absent) => super::Verdict::Pass,
         Ok(status) => from_observation(status, NO_TRAIL, |status| {
             let day = SignedDuration::from_hours(24);
-            let young = |time: jiff::Timestamp| facts.at.duration_since(time) <= day;
+            let is_recent = |time: jiff::Timestamp| facts.at.duration_since(time) <= day;
             if let Some(error) = &status.event_error {
-                return fail(format!("the last delivery failed: {error}"), "no failure");
+                return fail(format!("the last delivery failed: {error}"), "a successful delivery");
             }
-            // What was started a moment ago has delivered nothing yet.
-            let fresh = status.newest_event.or(status.started).is_some_and(young)
-                || status.started.is_some_and(young);
+            // A trail that was just started has not delivered yet.
+            let is_fresh = status.newest_event.or(status.started).is_some_and(is_recent)
+                || status.started.is_some_and(is_recent);
             ensure(
-                fresh,
+                is_fresh,
                 || match status.newest_event {
-                    Some(time) => format!("the newest delivery is of {time}"),
-                    None => "nothing was ever delivered".to_owned(),
+                    Some(time) => format!("the newest delivery was at {time}"),
+                    None => "nothing was delivered yet".to_owned(),
                 },
                 "a delivery within 24 hours",
             )

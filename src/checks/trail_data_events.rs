@@ -5,9 +5,9 @@ use crate::resources::EventSelectors;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-data-events",
-    title: "the declared data events are recorded",
+    title: "the configured data events are recorded",
     severity: Severity::Medium,
-    why: "Reading and writing of objects leaves no other trace than data events; a narrowed selector looks like one that records all.",
+    why: "Only data events record reads and writes of objects. A selector that was narrowed looks like one that records everything.",
     fix: "orgtrail drift --fix",
     resources: &["trail/event-selectors"],
     mappings: &[

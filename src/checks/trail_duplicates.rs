@@ -5,10 +5,10 @@ use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-duplicates",
-    title: "no other trail records the same management events again",
+    title: "no other trail records the same management events",
     severity: Severity::Medium,
-    why: "The first copy of management events is free; every further one costs $2.00 for 100,000 events, in every account that has it.",
-    fix: "orgtrail consolidate, then orgtrail retire ARN; for a trail that has to stay, aws cloudtrail stop-logging --name ARN",
+    why: "The first copy of management events is free. Each further copy costs $2.00 per 100,000 events, in every account that records it.",
+    fix: "orgtrail consolidate, then orgtrail retire ARN; for a trail that must stay, aws cloudtrail stop-logging --name ARN",
     resources: &[],
     mappings: &[],
     rule: Rule::Custom(judge),
@@ -29,8 +29,8 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
                     if !selectors.management_kinds().is_empty() =>
                 {
                     fail(
-                        "it records management events that the organization trail records too, for $2.00 per 100,000",
-                        "one paid copy less",
+                        "it also records the management events of the organization trail, for $2.00 per 100,000",
+                        "no second copy",
                     )
                 }
                 _ => Verdict::Pass,

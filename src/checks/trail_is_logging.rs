@@ -3,9 +3,9 @@ use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "trail-is-logging",
-    title: "the trail records, and its deliveries arrive",
+    title: "the trail is logging, and its deliveries succeed",
     severity: Severity::Critical,
-    why: "A stopped trail records nothing, and what happened meanwhile is never known.",
+    why: "A stopped trail records nothing, and events of that time cannot be recovered.",
     fix: "orgtrail drift --fix",
     resources: &["trail/logging"],
     mappings: &[
@@ -19,10 +19,12 @@ pub(super) const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let delivery = match facts.home_status() {
         Err(reason) => super::Verdict::Unknown { reason, permission: None },
-        // It is told of as stopped already, or nobody looked at the accounts.
+        // Another finding reports it, or the accounts were not read.
         Ok(crate::aws::Seen::Absent) => super::Verdict::Pass,
         Ok(status) => from_observation(status, ("", ""), |status| match &status.log_error {
-            Some(error) => fail(format!("the last delivery failed: {error}"), "no failure"),
+            Some(error) => {
+                fail(format!("the last delivery failed: {error}"), "a successful delivery")
+            }
             None => super::Verdict::Pass,
         }),
     };

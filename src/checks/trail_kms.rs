@@ -6,9 +6,9 @@ use crate::resources::is_key;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-kms",
-    title: "the trail encrypts with the declared key",
+    title: "the trail encrypts logs with the configured key",
     severity: Severity::Medium,
-    why: "With a key of its own, reading the logs needs a grant besides the bucket's, and each decryption is itself recorded.",
+    why: "With a KMS key, reading the logs needs permission for the key in addition to the bucket, and every decryption is recorded.",
     fix: "orgtrail drift --fix",
     resources: &["trail"],
     mappings: &[
@@ -25,7 +25,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     let expected = format!("the key behind {}", facts.desired.config.key.alias);
     let verdict = from_observation(own(facts), NO_TRAIL, |trail| {
         let Some(named) = &trail.settings.kms_key else {
-            return fail("it encrypts with no key of its own", expected);
+            return fail("it encrypts without a KMS key", expected);
         };
         match &facts.observed.kms_key {
             Seen::Unreadable(error) => unknown(error),

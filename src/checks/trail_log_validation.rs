@@ -6,7 +6,7 @@ pub(super) const CHECK: Check = Check {
     id: "trail-log-validation",
     title: "log file validation is on",
     severity: Severity::Medium,
-    why: "Without signed digests nobody can tell an altered or deleted log file from a true one.",
+    why: "Without signed digests, an altered or deleted log file cannot be detected.",
     fix: "orgtrail drift --fix",
     resources: &["trail"],
     mappings: &[

@@ -6,7 +6,7 @@ pub(super) const CHECK: Check = Check {
     id: "trail-multi-region",
     title: "the trail records every management event in every Region",
     severity: Severity::High,
-    why: "What a trail does not record has no witness: a Region or a kind of call that is left out is where an intruder works.",
+    why: "Nothing else records what the trail leaves out: an intruder can work unseen in a Region, or with a kind of call, that is not recorded.",
     fix: "orgtrail drift --fix",
     resources: &["trail", "trail/event-selectors"],
     mappings: &[
@@ -29,13 +29,13 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         all_of([
             ensure(
                 settings.is_multi_region_trail,
-                || "it records its home Region alone".to_owned(),
+                || "it records only its home Region".to_owned(),
                 "every Region",
             ),
             ensure(
                 settings.include_global_service_events,
-                || "it leaves out IAM, STS and other global services".to_owned(),
-                "global service events too",
+                || "it does not record IAM, STS and other global services".to_owned(),
+                "global service events",
             ),
         ])
     });
@@ -51,15 +51,18 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
             if missing.is_empty() {
                 return super::Verdict::Pass;
             }
-            fail(format!("not recorded whole: {}", missing.join(", ")), "every management event")
+            fail(
+                format!("not recorded completely: {}", missing.join(", ")),
+                "every management event",
+            )
         });
     of_trail(facts, all_of([trail, selectors]))
 }
 
-/// What is said where there is no trail.
-pub(super) const NO_TRAIL: (&str, &str) = ("the trail is not there", "the declared trail");
+/// Found and expected, if the trail does not exist.
+pub(super) const NO_TRAIL: (&str, &str) = ("the trail does not exist", "the configured trail");
 
-/// The declared trail.
+/// The configured trail.
 pub(super) fn own(facts: &Facts) -> crate::aws::Seen<&crate::resources::OrganizationTrail> {
     facts.observed.trails.as_ref().map(|trails| trails.own.as_ref()).flatten()
 }

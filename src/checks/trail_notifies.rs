@@ -6,9 +6,9 @@ use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "trail-notifies",
-    title: "the trail tells the declared topic of its deliveries",
+    title: "the trail notifies the configured topic of its deliveries",
     severity: Severity::Low,
-    why: "Who waits for new logs hears of them by the topic.",
+    why: "Subscribers of the topic depend on it to learn about new log files.",
     fix: "orgtrail drift --fix",
     resources: &["trail", "topic", "topic/policy"],
     mappings: &[Mapping { framework: Framework::Checkov, id: "CKV_AWS_252" }],

@@ -5,9 +5,9 @@ use crate::config::Selectors;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-selectors-named",
-    title: "the selector of management events has the name that scanners look for",
+    title: "the selector of management events has the name that scanners expect",
     severity: Severity::Low,
-    why: "Some scanners know an advanced selector of management events by its name alone, and report a trail without it.",
+    why: "Some scanners recognize an advanced selector of management events only by its name, and report a trail without it.",
     fix: "aws cloudtrail put-event-selectors --trail-name ARN --advanced-event-selectors file://selectors.json, with Name \"Management events selector\"",
     resources: &[],
     mappings: &[Mapping {
@@ -21,7 +21,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     const NAME: &str = "Management events selector";
     let verdict =
         from_observation(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
-            // Classic selectors have no names, and are found without.
+            // Classic selectors have no names, and scanners do not need one.
             let names = &selectors.management_names;
             ensure(
                 selectors.advanced.is_empty()
@@ -34,8 +34,8 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
                 format!("the name `{NAME}`"),
             )
         });
-    // Selectors that record the same are as declared, whatever they are called;
-    // the name is asked for only where a selector of this name is declared.
+    // Selectors that record the same match the configuration, whatever their names. The
+    // name is checked only if the configuration has a selector of this name.
     let declared = match facts.desired.config.trail.selectors() {
         Selectors::Advanced(selectors) => {
             selectors.iter().any(|selector| selector.name.as_deref() == Some(NAME))

@@ -6,10 +6,10 @@ use crate::resources::{Undeclared, undeclared, unreadable};
 
 pub(super) const CHECK: Check = Check {
     id: "undeclared",
-    title: "nothing is live that the configuration has turned off",
+    title: "nothing is active that the configuration has turned off",
     severity: Severity::Medium,
-    why: "What the configuration does not declare is compared with nothing, so nobody notices when it changes.",
-    fix: "declare it again and run orgtrail plan, or remove it with the AWS CLI: aws s3api, aws organizations or aws cloudwatch",
+    why: "orgtrail compares nothing with what the configuration does not contain, so changes to it go unnoticed.",
+    fix: "add it to the configuration and run orgtrail plan, or remove it with the AWS CLI: aws s3api, aws organizations or aws cloudwatch",
     resources: &[],
     mappings: &[],
     rule: Rule::Custom(judge),
@@ -44,16 +44,16 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     results.collect()
 }
 
-/// What is orgtrail's own is broken, also where others' is listed with it.
+/// Fails if orgtrail created a part of it, even if other parts are unmanaged.
 fn verdict(live: &[Undeclared], unread: Vec<Verdict>) -> Verdict {
-    let said = |one: &Undeclared| format!("{}: {} ({})", one.id, one.what, one.key);
-    let all = live.iter().map(said).collect::<Vec<_>>().join("; ");
+    let described = |one: &Undeclared| format!("{}: {} ({})", one.id, one.what, one.key);
+    let all = live.iter().map(described).collect::<Vec<_>>().join("; ");
     if live.iter().any(|one| one.turned_off) {
-        let verdict = fail(all, "nothing, since the configuration does not declare it");
+        let verdict = fail(all, "nothing, because the configuration does not contain it");
         return all_of([verdict].into_iter().chain(unread));
     }
     match all_of(unread) {
-        Verdict::Pass => not_configured(&format!("what is live: {all}")),
+        Verdict::Pass => not_configured(&format!("what is active: {all}")),
         open => open,
     }
 }

@@ -5,7 +5,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::provision::PlanOptions;
 use super::{CliError, Context, Exit, Format, drift};
 use crate::aws::Seen;
-use crate::checks::{Cell, Coverage, look_at_accounts};
+use crate::checks::{Cell, Coverage, read_accounts};
 use crate::report::contract::coverage::Report;
 use crate::report::drift::plain;
 
@@ -24,7 +24,7 @@ pub(crate) struct Args {}
 pub(crate) async fn run(_args: Args, context: &Context) -> Result<Exit, CliError> {
     let (aws, desired) = drift::declared(PlanOptions::default(), context).await?;
     let bar = drift::Bar::of(context);
-    let accounts = Box::pin(look_at_accounts(&aws, &desired, aws.now(), &bar)).await;
+    let accounts = Box::pin(read_accounts(&aws, &desired, aws.now(), &bar)).await;
     bar.done();
     let accounts = match accounts {
         Seen::Unreadable(error) => return Err(error.into()),

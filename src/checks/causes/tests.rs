@@ -35,7 +35,7 @@ fn stopped() -> Facts {
         let Seen::Present(status) = status else { panic!("status") };
         status.is_logging = false;
         status.started = Some(long_ago);
-        (status.newest_digest, status.told_digest) = (Some(long_ago), Some(long_ago));
+        (status.newest_digest, status.reported_digest) = (Some(long_ago), Some(long_ago));
     });
     facts
 }
@@ -130,7 +130,7 @@ fn a_status_that_reports_no_deliveries_is_unknown_for_one_cause() {
     each_status(&mut facts, |scope, status| {
         let Seen::Present(status) = status else { panic!("status") };
         if !matches!(scope, Scope::Region { account, .. } if *account == management) {
-            (status.started, status.newest_log, status.told_digest) = (None, None, None);
+            (status.started, status.newest_log, status.reported_digest) = (None, None, None);
         }
     });
     let run = run(&facts);

@@ -1,8 +1,8 @@
-//! For every check a state in which it holds, one in which it is broken, and
-//! one in which it is unknown.
+//! For every check a state in which it passes, one in which it fails, and one in which it
+//! is unknown.
 //!
-//! The state in which all hold is not made up: it is what an organization looks
-//! like that orgtrail provisioned, after a day. Each row changes one thing of it.
+//! The state in which all pass is real: an organization that orgtrail provisioned, a day
+//! later. Each row changes one thing in it.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -55,14 +55,14 @@ subscribers = ["security@example.com"]
 enabled = true
 "#;
 
-/// What is seen of an organization in which everything holds.
+/// The facts of an organization in which every check passes.
 pub(crate) fn holding() -> Facts {
     static FACTS: OnceLock<Facts> = OnceLock::new();
     let of_its_own = || {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(provisioned())
     };
-    // A test may run within a runtime, which blocks within no other.
+    // A test may run in a runtime, in which another one cannot block.
     FACTS.get_or_init(|| std::thread::spawn(of_its_own).join().unwrap()).clone()
 }
 
@@ -87,7 +87,7 @@ async fn provisioned() -> Facts {
         ..Settings::default()
     };
     let aws = Aws::with_base(settings, base).await.unwrap();
-    let key = beforehand(&aws).await;
+    let key = create_unmanaged(&aws).await;
     let config = format!("{CONFIG}[cloudwatch_logs]\nkms_key = \"{key}\"\n");
     let config: Config = config.parse().unwrap();
     let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
@@ -110,9 +110,9 @@ async fn provisioned() -> Facts {
     facts
 }
 
-/// What the config names and orgtrail does not manage: the topic that the bucket
-/// tells of its objects, and the key of the log group, whose ARN is given.
-async fn beforehand(aws: &Aws) -> String {
+/// Creates what the configuration refers to and orgtrail does not manage: the topic of the
+/// bucket's notifications, and the key of the log group.
+async fn create_unmanaged(aws: &Aws) -> String {
     let region = "us-east-1".parse().unwrap();
     let writer = |account: &str| {
         let clients = aws.clients(&account.parse().unwrap(), &region);
@@ -178,7 +178,7 @@ fn row(check: &Check) -> &'static Row {
 }
 
 #[test]
-fn every_check_holds_where_orgtrail_provisioned() {
+fn every_check_passes_after_provisioning() {
     let facts = holding();
     for check in CATALOGUE {
         let results = check.judge(&facts);
@@ -190,7 +190,7 @@ fn every_check_holds_where_orgtrail_provisioned() {
 }
 
 #[test]
-fn every_check_has_a_state_in_which_it_is_broken() {
+fn every_check_has_a_state_in_which_it_fails() {
     for check in CATALOGUE {
         let mut facts = holding();
         (row(check).fail)(&mut facts);
@@ -200,7 +200,7 @@ fn every_check_has_a_state_in_which_it_is_broken() {
             _ => None,
         });
         let (found, expected) =
-            broken.unwrap_or_else(|| panic!("{} is not broken: {results:?}", check.id));
+            broken.unwrap_or_else(|| panic!("{} does not fail: {results:?}", check.id));
         assert!(!found.is_empty() && !expected.is_empty(), "{}: {found:?}, {expected:?}", check.id);
     }
 }
@@ -253,7 +253,7 @@ fn a_suppressed_finding_counts_again_when_its_time_is_over() {
 }
 
 #[test]
-fn a_run_tells_what_is_new_and_what_is_mended_since_another() {
+fn a_run_lists_what_is_new_and_what_is_fixed_since_another() {
     let mut facts = holding();
     let then = {
         let mut facts = facts.clone();
@@ -274,7 +274,7 @@ fn a_run_tells_what_is_new_and_what_is_mended_since_another() {
 }
 
 #[test]
-fn what_can_no_longer_be_seen_is_not_fixed() {
+fn what_can_no_longer_be_read_is_not_fixed() {
     let mut facts = holding();
     let check = CATALOGUE.iter().find(|check| check.id == "org-coverage").unwrap();
     let then = {
@@ -294,7 +294,7 @@ fn what_can_no_longer_be_seen_is_not_fixed() {
 #[test]
 fn a_finding_is_known_by_its_check_and_scope() {
     let mut facts = holding();
-    // Two steps of one account and Region, of which no other check speaks.
+    // Two steps of one account and Region that no other check covers.
     facts.observed.bucket_tags = Seen::Absent;
     let Seen::Present(policy) = &mut facts.observed.key_policy else { panic!("key policy") };
     policy.0.statements.retain(|one| one.sid.as_deref() != Some("OrgTrailDecrypt"));
@@ -310,7 +310,7 @@ fn a_finding_is_known_by_its_check_and_scope() {
 }
 
 #[test]
-fn a_failure_that_is_told_is_broken_though_the_archive_cannot_be_read() {
+fn a_reported_failure_fails_although_the_archive_is_unreadable() {
     let mut facts = holding();
     let Seen::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
     let inside = accounts.iter_mut().find_map(|one| one.inside.as_mut().ok()).unwrap();
@@ -347,7 +347,7 @@ fn a_region_that_could_not_be_listed_is_not_taken_for_not_enabled() {
 }
 
 #[test]
-fn what_is_turned_off_is_told_as_not_judged() {
+fn what_is_turned_off_is_not_configured() {
     let mut facts = holding();
     declare(&mut facts, "[drift]\nchain_hours = 0");
     facts.chains = Seen::Absent;
@@ -359,7 +359,7 @@ fn what_is_turned_off_is_told_as_not_judged() {
 }
 
 #[test]
-fn a_rule_that_ends_logs_on_a_day_contradicts_their_retention() {
+fn a_rule_that_expires_logs_on_a_day_contradicts_their_retention() {
     let mut facts = holding();
     let Seen::Present(lifecycle) = &mut facts.observed.lifecycle else { panic!("lifecycle") };
     let mut dated = lifecycle.rules["orgtrail-retention"].clone();

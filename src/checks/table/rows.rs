@@ -1,4 +1,4 @@
-//! A row for each check: what breaks it, and what hides from it.
+//! A row for each check: what makes it fail, and what makes it unknown.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::org::{ControlLevel, ControlPolicies, ControlPolicy};
 use crate::policy::{PolicyDocument, Statement};
 use crate::resources::{MetricAlarm, MetricFilter, TrailLogging};
 
-/// What breaks a check, and what hides from it.
+/// What makes a check fail, and what makes it unknown.
 pub(super) struct Row {
     pub(super) check: &'static str,
     pub(super) fail: fn(&mut Facts),
@@ -22,11 +22,11 @@ pub(super) struct Row {
 pub(super) fn value<T>(seen: &mut Seen<T>) -> &mut T {
     match seen {
         Seen::Present(value) => value,
-        Seen::Absent | Seen::Unreadable(_) => panic!("it is not there in the first place"),
+        Seen::Absent | Seen::Unreadable(_) => panic!("not present"),
     }
 }
 
-/// The state of the declared trail.
+/// The state of the configured trail.
 macro_rules! trail {
     ($facts:expr) => {
         value(&mut $facts.observed.trails).own.as_mut().unwrap()
@@ -41,7 +41,7 @@ fn statement<'a>(document: &'a mut PolicyDocument, sid: &str) -> &'a mut Stateme
     document.statements.iter_mut().find(|one| one.sid.as_deref() == Some(sid)).unwrap()
 }
 
-/// The first account and Region that is looked at.
+/// The first account and Region.
 pub(super) fn cell(facts: &mut Facts) -> &mut Seen<TrailStatus> {
     let inside = value(&mut facts.accounts).iter_mut().find_map(|one| one.inside.as_mut().ok());
     inside.unwrap().regions.values_mut().next().unwrap()
@@ -59,10 +59,10 @@ fn intruder(facts: &mut Facts) {
     value(other_trails(facts)).push(trail);
 }
 
-/// A pattern that knows one call of the five.
+/// A pattern that matches one of the five calls.
 const STOPS: &str = "{ $.eventName = StopLogging }";
 
-/// A pattern that takes the sign-ins that succeed too.
+/// A pattern that also matches successful sign-ins.
 const SIGN_INS: &str = "{ $.eventName = ConsoleLogin }";
 
 fn filter<'a>(facts: &'a mut Facts, name: &str) -> &'a mut MetricFilter {
@@ -75,8 +75,8 @@ fn alarm<'a>(facts: &'a mut Facts, name: &str) -> &'a mut MetricAlarm {
     alarms.get_mut(&format!("orgtrail-{name}")).unwrap()
 }
 
-/// A row of an alarm: each is broken in another way, and unknown where one of
-/// its reads is denied.
+/// A row of an alarm: each fails in another way, and is unknown if one of its reads is
+/// denied.
 macro_rules! alarm {
     ($check:literal, $fail:expr) => {
         Row {

@@ -118,7 +118,7 @@ fn stored_documents_begin_with_their_name_and_version() {
             totals: record::Counts::default(),
             complete: true,
             proven_through: [("s3://legacy/AWSLogs/".to_owned(), of("2025-12-31"))].into(),
-            full_listing_at: None,
+            full_listing_at: of("2026-01-01T03:04:05Z"),
         },
     ];
     let begins = |text: &str, name: &str| {
