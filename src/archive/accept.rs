@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::write::{AcceptError, Accepting, Written, accept};
 use super::authenticity::{Authenticity, RecordKind, StoredRecord, Trust};
 use super::consolidate::quarantine::refused_key;
+use super::stored::{self, nullable};
 use super::verify::digest::sha256_hex;
 use super::verify::source::{FetchedObject, Source};
 use crate::names::prefix_folder;
@@ -59,10 +60,12 @@ pub struct Acceptance {
     /// The record's place in the sequence, from 0.
     pub number: u64,
     /// SHA-256 of the record before, in hexadecimal; null for the first.
+    #[serde(deserialize_with = "nullable")]
     pub previous_sha256: Option<String>,
     /// The object's key: of a log prefix, or in quarantine.
     pub key: String,
     /// The object's version, where the bucket has versions.
+    #[serde(deserialize_with = "nullable")]
     pub version_id: Option<String>,
     /// SHA-256 of the object's bytes as stored, in hexadecimal.
     pub sha256: String,
@@ -210,13 +213,11 @@ impl Acceptances {
     ) {
         let record_sha256 = sha256_hex(&stored.bytes);
         let previous = self.last_sha256.replace(record_sha256.clone());
-        let record: Acceptance = match serde_json::from_slice(&stored.bytes) {
+        let record: Acceptance = match stored::read(&stored.bytes, "acceptance", FORMAT_VERSION) {
             Ok(record) => record,
-            Err(error) => return self.faults.push((key, format!("it is no record: {error}"))),
+            Err(fault) => return self.faults.push((key, fault.to_string())),
         };
-        let fault = if record.version > FORMAT_VERSION {
-            Some(format!("its format is version {}, known is {FORMAT_VERSION}", record.version))
-        } else if record.number != number {
+        let fault = if record.number != number {
             Some(format!("it says that it is number {}", record.number))
         } else if follows
             && record.previous_sha256 != previous

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use self::read::{Unpacked, is_canonical, unpack};
 pub use self::write::BundleWriter;
 use super::key::Root;
+use super::stored::nullable;
 use super::verify::chain::DeclaredTrail;
 use super::verify::place::OrgOwner;
 use crate::names::{AccountId, BucketName, OrgId, Region, TrailName};
@@ -68,21 +69,22 @@ pub struct Manifest {
     /// Up to when it is complete.
     pub to: Timestamp,
     /// The root that consolidation relocates to, where it was known.
-    #[serde(rename = "archive_root")]
+    #[serde(rename = "archive_root", deserialize_with = "nullable")]
     pub declared: Option<DeclaredRoot>,
     /// Whose the trails of the organization are, where it was known.
-    #[serde(rename = "organization")]
+    #[serde(rename = "organization", deserialize_with = "nullable")]
     pub org_owner: Option<OrgOwner>,
     /// The bucket that `objects` is of; unknown where a folder was packed.
+    #[serde(deserialize_with = "nullable")]
     pub bucket: Option<String>,
     /// Where chains came from, and were followed to: what proves that is in it.
-    #[serde(rename = "followed_buckets", default)]
+    #[serde(rename = "followed_buckets")]
     pub followed: BTreeSet<Followed>,
     /// What chains came from and is not in the bundle, with the reason.
-    #[serde(rename = "omitted", default)]
+    #[serde(rename = "omitted")]
     pub left_out: Vec<String>,
     /// The Regions whose public keys could not be asked for: some are missing.
-    #[serde(rename = "regions_without_public_keys", default)]
+    #[serde(rename = "regions_without_public_keys")]
     pub keys_unread: BTreeSet<Region>,
     /// Every other file, in the order of the archive.
     pub files: Vec<FileEntry>,
@@ -101,12 +103,13 @@ pub struct Followed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeclaredRoot {
     /// All before `AWSLogs`.
+    #[serde(deserialize_with = "nullable")]
     pub prefix: Option<String>,
     /// The organization.
-    #[serde(rename = "organization")]
+    #[serde(rename = "organization", deserialize_with = "nullable")]
     pub org: Option<OrgId>,
     /// The organization's trail that was declared.
-    #[serde(default)]
+    #[serde(deserialize_with = "nullable")]
     pub trail: Option<PackedTrail>,
 }
 

@@ -10,6 +10,7 @@ pub mod contention;
 pub mod inventory;
 pub mod retire;
 pub mod retired;
+mod stored;
 pub mod units;
 pub mod verify;
 

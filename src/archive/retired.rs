@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::authenticity::{Authenticity, MAC_METADATA, MacKey, RecordKind, StoredRecord, Trust};
 use super::contention::is_taken;
+use super::stored::{self, nullable};
 use super::verify::digest::sha256_hex;
 use super::verify::source::{FetchError, FetchedObject, S3Source, Source};
 use crate::aws::{At as _, AwsError, Clients, WriteClients};
@@ -21,6 +22,8 @@ use crate::names::{Arn, BucketName, prefix_folder};
 
 /// The folder of the records, below the archive's prefix.
 const FOLDER: &str = "orgtrail/retired/";
+/// The name of the records, as documents.
+const DOCUMENT: &str = "retired-trail";
 /// The version of the records' format.
 const FORMAT_VERSION: u32 = 1;
 
@@ -33,7 +36,7 @@ pub struct Retired {
     /// The trail's ARN.
     pub trail: String,
     /// The bucket that it delivered to; unknown where it had been deleted before.
-    #[serde(default)]
+    #[serde(deserialize_with = "nullable")]
     pub bucket: Option<String>,
     /// The caller's ARN.
     pub retired_by: String,
@@ -119,7 +122,7 @@ impl Retired {
         let mut all = Vec::new();
         while let Some(object) = listed.try_next().await.map_err(|it| it.source.to_string())? {
             let stored = source.fetch(None, &object.key).await.map_err(|it| it.to_string())?;
-            let record = serde_json::from_slice::<Self>(&stored.bytes).ok();
+            let record = stored::read::<Self>(&stored.bytes, DOCUMENT, FORMAT_VERSION).ok();
             let record = record.filter(|record| key(prefix, &record.trail) == object.key);
             let Some(record) = record else { continue };
             match authenticity(&object.key, &stored, trust).await.1 {
@@ -147,10 +150,10 @@ impl Retired {
             Err(FetchError::NotFound) => return Ok(None),
             Err(error) => return Err(error.to_string()),
         };
-        let record: Self =
-            serde_json::from_slice(&stored.bytes).map_err(|error| error.to_string())?;
-        if record.trail != trail || record.version > FORMAT_VERSION {
-            return Err(format!("it is version {} of {}", record.version, record.trail));
+        let record: Self = stored::read(&stored.bytes, DOCUMENT, FORMAT_VERSION)
+            .map_err(|fault| fault.to_string())?;
+        if record.trail != trail {
+            return Err(format!("it is of {}", record.trail));
         }
         let (sha256, authenticated) = authenticity(&key, &stored, trust).await;
         Ok(Some(RetiredRecord { retired: record, sha256, authenticated }))

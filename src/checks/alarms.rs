@@ -1,13 +1,15 @@
 use std::collections::BTreeSet;
 
-use super::judge::{as_declared, broken, not_declared, of_log_group, together, unknown, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity, Verdict};
+use super::judge::{
+    all_of, ensure, fail, matches_configuration, not_configured, of_log_group, unknown,
+};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
 use crate::alarms::{ALARMS, Alarm, Shortfall};
 use crate::aws::Seen;
 use crate::filter_pattern::FilterPattern;
 use crate::resources::{AlarmSubscriptions, Metric, MetricAlarm, MetricFilters};
 
-/// The rules that a check of CIS answers.
+/// The rules that a check of CIS covers.
 macro_rules! rules {
     ($cis:literal, $hub:literal, $prowler:literal) => {
         [
@@ -17,17 +19,17 @@ macro_rules! rules {
         ]
     };
 }
-/// The checks of the alarms, in the order of [`ALARMS`]: they differ in what is
-/// watched for, and in the rules that they answer.
+/// The checks of the alarms, in the order of [`ALARMS`]: they differ in the
+/// events, and in the rules of other frameworks that they cover.
 pub(super) const CHECKS: &[Check] = &[
     cis(
         "alarm-4.1",
-        "calls that AWS refuses raise an alarm",
+        "denied API calls raise an alarm",
         &rules!("4.1", "CloudWatch.2", "cloudwatch_log_metric_filter_unauthorized_api_calls"),
     ),
     cis(
         "alarm-4.2",
-        "sign-ins to the console without MFA raise an alarm",
+        "console sign-ins without MFA raise an alarm",
         &rules!("4.2", "CloudWatch.3", "cloudwatch_log_metric_filter_sign_in_without_mfa"),
     ),
     cis(
@@ -37,12 +39,12 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     cis(
         "alarm-4.4",
-        "changes of IAM policies raise an alarm",
+        "changes to IAM policies raise an alarm",
         &rules!("4.4", "CloudWatch.4", "cloudwatch_log_metric_filter_policy_changes"),
     ),
     cis(
         "alarm-4.5",
-        "changes of trails raise an alarm",
+        "changes to trails raise an alarm",
         &rules!(
             "4.5",
             "CloudWatch.5",
@@ -51,12 +53,12 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     cis(
         "alarm-4.6",
-        "failed sign-ins to the console raise an alarm",
+        "failed console sign-ins raise an alarm",
         &rules!("4.6", "CloudWatch.6", "cloudwatch_log_metric_filter_authentication_failures"),
     ),
     cis(
         "alarm-4.7",
-        "keys that are disabled or scheduled for deletion raise an alarm",
+        "disabling a key or scheduling its deletion raises an alarm",
         &rules!(
             "4.7",
             "CloudWatch.7",
@@ -65,12 +67,12 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     cis(
         "alarm-4.8",
-        "changes of S3 bucket policies raise an alarm",
+        "changes to S3 bucket policies raise an alarm",
         &rules!("4.8", "CloudWatch.8", "cloudwatch_log_metric_filter_for_s3_bucket_policy_changes"),
     ),
     cis(
         "alarm-4.9",
-        "changes of AWS Config raise an alarm",
+        "changes to AWS Config raise an alarm",
         &rules!(
             "4.9",
             "CloudWatch.9",
@@ -79,22 +81,22 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     cis(
         "alarm-4.10",
-        "changes of security groups raise an alarm",
+        "changes to security groups raise an alarm",
         &rules!("4.10", "CloudWatch.10", "cloudwatch_log_metric_filter_security_group_changes"),
     ),
     cis(
         "alarm-4.11",
-        "changes of network ACLs raise an alarm",
+        "changes to network ACLs raise an alarm",
         &rules!("4.11", "CloudWatch.11", "cloudwatch_changes_to_network_acls_alarm_configured"),
     ),
     cis(
         "alarm-4.12",
-        "changes of network gateways raise an alarm",
+        "changes to network gateways raise an alarm",
         &rules!("4.12", "CloudWatch.12", "cloudwatch_changes_to_network_gateways_alarm_configured"),
     ),
     cis(
         "alarm-4.13",
-        "changes of route tables raise an alarm",
+        "changes to route tables raise an alarm",
         &rules!(
             "4.13",
             "CloudWatch.13",
@@ -103,12 +105,12 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     cis(
         "alarm-4.14",
-        "changes of VPCs raise an alarm",
+        "changes to VPCs raise an alarm",
         &rules!("4.14", "CloudWatch.14", "cloudwatch_changes_to_vpcs_alarm_configured"),
     ),
     cis(
         "alarm-4.15",
-        "changes of the organization raise an alarm",
+        "changes to the organization raise an alarm",
         &[
             Mapping { framework: Framework::Cis, id: "4.15" },
             Mapping {
@@ -119,10 +121,10 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     Check {
         severity: Severity::High,
-        why: "What CIS asks for in 4.5 misses the calls that leave the trail running and blind.",
+        why: "The alarm of CIS 4.5 misses calls that leave the trail logging but record less.",
         ..cis(
             "alarm-selector-changes",
-            "changes of what trails record, and of who administers them, raise an alarm",
+            "changes to event selectors and to delegated administrators raise an alarm",
             &[],
         )
     },
@@ -133,8 +135,8 @@ const fn cis(id: &'static str, title: &'static str, mappings: &'static [Mapping]
         id,
         title,
         severity: Severity::Medium,
-        why: "What nobody is told of is found when it is too late.",
-        fix: "orgtrail drift --fix, with [alarms] and subscribers in the config; each address confirms the message that SNS sends it",
+        why: "Without an alarm, nobody notices in time.",
+        fix: "orgtrail drift --fix, with [alarms] and subscribers in the configuration; each subscriber must confirm the message from SNS",
         resources: &[
             "alarm-topic",
             "alarm-topic/policy",
@@ -147,7 +149,7 @@ const fn cis(id: &'static str, title: &'static str, mappings: &'static [Mapping]
     }
 }
 
-/// The alarm that a check asks for; where there is none, this does not compile.
+/// The alarm of a check; if it has none, this does not compile.
 const fn alarm(check: &str) -> &'static Alarm {
     let mut at = 0;
     while !is_same(ALARMS[at].check.as_bytes(), check.as_bytes()) {
@@ -165,22 +167,24 @@ const fn is_same(one: &[u8], other: &[u8]) -> bool {
     at == one.len() && at == other.len()
 }
 
-pub(super) fn judge(facts: &Facts, alarm: &Alarm) -> Vec<Answer> {
+pub(super) fn judge(facts: &Facts, alarm: &Alarm) -> Vec<CheckResult> {
     let verdict = match raised(facts, alarm) {
-        Verdict::Holds => Verdict::Holds,
-        // Others may watch in other ways, which are not looked at unasked.
-        _ if facts.desired.config.alarms.is_none() => not_declared("alarms"),
+        Verdict::Pass => Verdict::Pass,
+        // The organization may use other alarms, which are not checked.
+        _ if facts.desired.config.alarms.is_none() => not_configured("alarms"),
         open => open,
     };
     of_log_group(facts, verdict)
 }
 
-/// Whether what must raise the alarm is counted, raises it, and is told to
-/// somebody; by which filters and alarms does not matter.
+/// Whether a metric filter counts the events, an alarm is raised by them, and a subscriber
+/// is notified; any filter and alarm will do.
 fn raised(facts: &Facts, alarm: &Alarm) -> Verdict {
     let filters = match &facts.observed.metric_filters {
         Seen::Present(filters) => filters,
-        Seen::Absent => return broken("there is no log group", "one with a metric filter"),
+        Seen::Absent => {
+            return fail("the log group does not exist", "a log group with a metric filter");
+        }
         Seen::Unreadable(error) => return unknown(error),
     };
     let counted = match counted(filters, alarm) {
@@ -189,21 +193,21 @@ fn raised(facts: &Facts, alarm: &Alarm) -> Verdict {
     };
     let alarms = match &facts.observed.metric_alarms {
         Seen::Present(alarms) => alarms,
-        Seen::Absent => return broken("there is no alarm", "an alarm on what is counted"),
+        Seen::Absent => return fail("no alarm exists", "an alarm on the metric"),
         Seen::Unreadable(error) => return unknown(error),
     };
     let on_it = alarms.alarms.iter().filter(|(_, one)| counted.contains(&one.metric));
-    best(on_it.map(|(name, one)| rings(facts, name, one))).unwrap_or_else(|| {
+    best(on_it.map(|(name, one)| notifies(facts, name, one))).unwrap_or_else(|| {
         let metrics: Vec<String> =
             counted.iter().map(|metric| format!("{}/{}", metric.namespace, metric.name)).collect();
-        broken(
-            format!("no alarm looks at the metric {}", metrics.join(", ")),
-            "an alarm that one event raises",
+        fail(
+            format!("no alarm uses the metric {}", metrics.join(", ")),
+            "an alarm that is raised by one event",
         )
     })
 }
 
-/// The metrics in which all that must raise the alarm is counted.
+/// The metrics that count all events of the alarm.
 fn counted<'f>(filters: &'f MetricFilters, alarm: &Alarm) -> Result<BTreeSet<&'f Metric>, Verdict> {
     let mut metrics = BTreeSet::new();
     let (mut short, mut unread) = (None, None);
@@ -225,7 +229,7 @@ fn counted<'f>(filters: &'f MetricFilters, alarm: &Alarm) -> Result<BTreeSet<&'f
             Err(shortfall) if *name == alarm.full_name() => {
                 let lacks = match shortfall {
                     Shortfall::Misses(event) => format!("misses {event}"),
-                    Shortfall::TakesEverything => "takes everyday events too".to_owned(),
+                    Shortfall::TakesEverything => "also counts everyday events".to_owned(),
                 };
                 short = short.or_else(|| Some(format!("the metric filter {name} {lacks}")));
             }
@@ -235,70 +239,72 @@ fn counted<'f>(filters: &'f MetricFilters, alarm: &Alarm) -> Result<BTreeSet<&'f
     if !metrics.is_empty() {
         return Ok(metrics);
     }
-    let wanted = format!("a metric filter for {}, such as {}", alarm.about, alarm.pattern());
+    let expected = format!("a metric filter for {}, such as {}", alarm.about, alarm.pattern());
     match (short, unread) {
-        (Some(short), _) => Err(broken(short, wanted)),
+        (Some(short), _) => Err(fail(short, expected)),
         (None, Some(unread)) => Err(Verdict::Unknown {
-            reason: format!("a pattern cannot be judged: {unread}"),
+            reason: format!("cannot evaluate a pattern: {unread}"),
             permission: None,
         }),
-        (None, None) => Err(broken("no metric filter of the log group looks for it", wanted)),
+        (None, None) => {
+            Err(fail("no metric filter of the log group counts these events", expected))
+        }
     }
 }
 
-/// Whether one event raises the alarm, and somebody hears of it.
-fn rings(facts: &Facts, name: &str, alarm: &MetricAlarm) -> Verdict {
+/// Whether one event raises the alarm, and a subscriber is notified.
+fn notifies(facts: &Facts, name: &str, alarm: &MetricAlarm) -> Verdict {
     let topics = alarm.alarm_actions.iter().filter(|arn| arn.split(':').nth(2) == Some("sns"));
-    let heard = best(topics.map(|topic| heard(facts, topic)));
-    together([
-        whether(
+    let received = best(topics.map(|topic| is_received(facts, topic)));
+    all_of([
+        ensure(
             alarm.is_raised_by_one(),
             || format!("one event does not raise the alarm {name}"),
-            "an alarm that one event raises",
+            "an alarm that is raised by one event",
         ),
-        whether(
+        ensure(
             alarm.actions_enabled,
             || format!("the actions of the alarm {name} are disabled"),
             "actions enabled",
         ),
-        heard.unwrap_or_else(|| {
-            broken(format!("the alarm {name} tells no topic"), "an SNS topic that is told")
+        received.unwrap_or_else(|| {
+            fail(format!("the alarm {name} notifies no SNS topic"), "an SNS topic as its action")
         }),
     ])
 }
 
-/// Whether somebody listens to a topic.
-fn heard(facts: &Facts, topic: &str) -> Verdict {
+/// Whether a topic has a confirmed subscription.
+fn is_received(facts: &Facts, topic: &str) -> Verdict {
     let own = facts.desired.alarm_topic_arn().is_some_and(|arn| arn.to_string() == topic);
-    let listeners = if own {
+    let subscriptions = if own {
         Some(&facts.observed.alarm_subscriptions)
     } else {
         facts.observed.alarm_listeners.get(topic)
     };
-    let wanted = "at least one subscription that is confirmed";
-    let listened = match listeners {
-        Some(Seen::Present(AlarmSubscriptions { subscriptions })) => whether(
+    let expected = "at least one confirmed subscription";
+    let confirmed = match subscriptions {
+        Some(Seen::Present(AlarmSubscriptions { subscriptions })) => ensure(
             subscriptions.iter().any(|one| one.confirmed),
             || match subscriptions.len() {
-                0 => format!("nobody is subscribed to {topic}"),
-                waiting => format!("none of {waiting} subscriptions of {topic} is confirmed"),
+                0 => format!("{topic} has no subscription"),
+                pending => format!("none of {pending} subscriptions of {topic} is confirmed"),
             },
-            wanted,
+            expected,
         ),
         Some(Seen::Unreadable(error)) => unknown(error),
-        Some(Seen::Absent) | None => broken(format!("the topic {topic} is not there"), wanted),
+        Some(Seen::Absent) | None => fail(format!("the topic {topic} does not exist"), expected),
     };
-    // Whether CloudWatch may publish to a topic of others is not looked at.
-    let permitted = own.then(|| as_declared(facts, "alarm-topic/policy"));
-    together([listened].into_iter().chain(permitted))
+    // Whether CloudWatch may publish to an unmanaged topic is not checked.
+    let permitted = own.then(|| matches_configuration(facts, "alarm-topic/policy"));
+    all_of([confirmed].into_iter().chain(permitted))
 }
 
-/// One that holds is enough; else one that could not be seen may.
+/// The best verdict: one that passed is enough, or else one that is unknown.
 fn best(verdicts: impl Iterator<Item = Verdict>) -> Option<Verdict> {
     let rank = |verdict: &Verdict| match verdict {
-        Verdict::Holds => 0,
+        Verdict::Pass => 0,
         Verdict::Unknown { .. } => 1,
-        Verdict::Broken { .. } | Verdict::NotDeclared { .. } => 2,
+        Verdict::Fail { .. } | Verdict::NotConfigured { .. } => 2,
     };
     verdicts.min_by_key(rank)
 }

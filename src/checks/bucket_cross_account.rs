@@ -1,13 +1,13 @@
 use super::Verdict;
-use super::judge::{broken, of_bucket, of_seen};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{fail, from_observation, of_bucket};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-cross-account",
-    title: "the bucket policy permits nothing to anybody but CloudTrail, the owner and the declared readers",
+    title: "the bucket policy allows nothing to anyone except CloudTrail, the owner and the configured readers",
     severity: Severity::High,
-    why: "Who may read the archive sees everything; who may write or delete can forge it.",
+    why: "Anyone who can read the archive sees all activity; anyone who can write or delete can forge it.",
     fix: "orgtrail plan --remove-foreign, then orgtrail apply --remove-foreign",
     resources: &["archive-bucket/policy"],
     mappings: &[
@@ -17,10 +17,10 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let verdict = match facts.observed.bucket_policy.as_ref() {
-        Seen::Absent => Verdict::Holds,
-        policy => of_seen(policy, ("", ""), |policy| {
+        Seen::Absent => Verdict::Pass,
+        policy => from_observation(policy, ("", ""), |policy| {
             let readers = &facts.desired.config.archive.readers;
             let owner = facts.desired.archive();
             let unexpected = super::principals::unexpected(
@@ -30,13 +30,16 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                 &[(readers, &READS)],
             );
             if unexpected.is_empty() {
-                return Verdict::Holds;
+                return Verdict::Pass;
             }
-            broken(unexpected.join("; "), "CloudTrail writes, declared readers read, nobody else")
+            fail(
+                unexpected.join("; "),
+                "CloudTrail writes, the configured readers read, nobody else",
+            )
         }),
     };
     of_bucket(facts, verdict)
 }
 
-/// What a declared reader may do.
+/// The actions of a configured reader.
 const READS: [&str; 2] = ["s3:get", "s3:list"];

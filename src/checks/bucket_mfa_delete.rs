@@ -1,15 +1,17 @@
 use super::Verdict;
-use super::judge::{as_declared, not_declared, of_bucket, of_policy, of_seen, together, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{
+    all_of, ensure, from_observation, matches_configuration, not_configured, of_bucket, of_policy,
+};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::config::MfaDelete;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-mfa-delete",
-    title: "deleting a version asks for a second factor, in the declared way",
+    title: "deleting a version requires a second factor, as configured",
     severity: Severity::Medium,
-    why: "With a stolen session alone nobody deletes a log.",
-    fix: "orgtrail drift --fix; for native MFA delete, root runs orgtrail mfa-delete enable",
+    why: "A stolen session alone is not enough to delete a log.",
+    fix: "orgtrail drift --fix; for S3's MFA delete, the root user runs orgtrail mfa-delete enable",
     resources: &["archive-bucket/mfa-delete", "archive-bucket/policy", "vault/mfa-delete"],
     mappings: &[
         Mapping { framework: Framework::Cis, id: "2.1.2" },
@@ -19,23 +21,24 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let verdict = match facts.desired.config.archive.mfa_delete {
-        MfaDelete::Off => not_declared("archive.mfa_delete"),
-        MfaDelete::Root => as_declared(facts, "archive-bucket/mfa-delete"),
-        MfaDelete::Vault => together(
-            ["vault/mfa-delete", "archive-bucket/replication"].map(|id| as_declared(facts, id)),
+        MfaDelete::Off => not_configured("archive.mfa_delete"),
+        MfaDelete::Root => matches_configuration(facts, "archive-bucket/mfa-delete"),
+        MfaDelete::Vault => all_of(
+            ["vault/mfa-delete", "archive-bucket/replication"]
+                .map(|id| matches_configuration(facts, id)),
         ),
-        MfaDelete::Policy => of_seen(
+        MfaDelete::Policy => from_observation(
             facts.observed.bucket_policy.as_ref(),
-            ("there is no bucket policy", "a policy that asks for a second factor"),
+            ("the bucket has no policy", "a policy that requires a second factor"),
             |policy| of_policy(&policy.0, |policy| guarded(facts, policy)),
         ),
     };
     of_bucket(facts, verdict)
 }
 
-/// Whether an administrator without a fresh second factor is refused.
+/// Whether an administrator without a recent second factor is denied.
 fn guarded(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     let desired = &facts.desired;
     let account = desired.archive();
@@ -60,7 +63,7 @@ fn guarded(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     ];
     let allowed: Vec<String> = factors
         .iter()
-        .zip(["without a second factor", "with an old one"])
+        .zip(["without a second factor", "with an old second factor"])
         .flat_map(|(factor, words)| asked.iter().map(move |asked| (factor, words, asked)))
         .filter(|(factor, _, (action, resource))| {
             let mut context = vec![
@@ -76,9 +79,9 @@ fn guarded(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
         })
         .map(|(_, words, (action, _))| format!("{action} {words}"))
         .collect();
-    whether(
+    ensure(
         allowed.is_empty(),
-        || format!("not refused: {}", allowed.join(", ")),
-        "refused without a fresh second factor",
+        || format!("not denied: {}", allowed.join(", ")),
+        "denied without a recent second factor",
     )
 }

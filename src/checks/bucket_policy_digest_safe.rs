@@ -1,17 +1,17 @@
 use super::bucket_policy_source_arn::write_context;
-use super::judge::{broken, of_bucket, of_policy, of_seen, together, unknown, whether};
+use super::judge::{all_of, ensure, fail, from_observation, of_bucket, of_policy, unknown};
 use super::trail_multi_region::own;
-use super::{Answer, Check, Facts, Rule, Severity, Verdict};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 use crate::aws::Seen;
 use crate::policy::CLOUDTRAIL;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-policy-digest-safe",
-    title: "nothing in the bucket policy refuses CloudTrail's logs or digests",
+    title: "the bucket policy denies neither CloudTrail's logs nor its digests",
     severity: Severity::Critical,
-    why: "Digests come encrypted with the trail's key, or with SSE-S3 where the trail is older. A policy that refuses what they come with loses them, and with them the proof.",
-    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
+    why: "Digests are encrypted with the trail's key, or with SSE-S3 for older trails. A policy that denies that encryption loses the digests, and with them the proof.",
+    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
     resources: &["archive-bucket/policy"],
     mappings: &[],
     rule: Rule::Custom(judge),
@@ -19,18 +19,18 @@ pub(super) const CHECK: Check = Check {
 
 const KMS: &str = "aws:kms";
 const S3: &str = "AES256";
-const WANTED: &str = "logs and digests are taken";
+const EXPECTED: &str = "logs and digests are allowed";
 
-fn judge(facts: &Facts) -> Vec<Answer> {
-    let absent = ("there is no bucket policy", "a policy that takes logs and digests");
-    let verdict = of_seen(facts.observed.bucket_policy.as_ref(), absent, |policy| {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
+    let absent = ("the bucket has no policy", "a policy that allows logs and digests");
+    let verdict = from_observation(facts.observed.bucket_policy.as_ref(), absent, |policy| {
         of_policy(&policy.0, |policy| {
             let logs = if has_key(facts) { KMS } else { S3 };
-            together([
-                whether(
-                    takes(facts, policy, "CloudTrail", logs),
-                    || format!("log files, which come with {logs}, are refused"),
-                    WANTED,
+            all_of([
+                ensure(
+                    allows(facts, policy, "CloudTrail", logs),
+                    || format!("log files, which are encrypted with {logs}, are denied"),
+                    EXPECTED,
                 ),
                 digests(facts, policy),
             ])
@@ -39,46 +39,46 @@ fn judge(facts: &Facts) -> Vec<Answer> {
     of_bucket(facts, verdict)
 }
 
-/// Whether the trail encrypts with a key; where it could not be seen, it is declared
-/// to.
+/// Whether the trail encrypts with a key; if it is unreadable, it is configured to.
 fn has_key(facts: &Facts) -> bool {
     own(facts).present().is_none_or(|trail| trail.settings.kms_key.is_some())
 }
 
-/// Digests come one way or the other. Where the policy does not take both, the newest
-/// digest in the bucket tells which one matters.
+/// Digests are encrypted in one of two ways. If the policy does not allow both, the
+/// encryption of the newest digest in the bucket decides.
 fn digests(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
-    let takes = |encryption: &str| takes(facts, policy, "CloudTrail-Digest", encryption);
-    let refused: Vec<&str> = [KMS, S3].into_iter().filter(|one| !takes(one)).collect();
-    let refusal =
-        |with: &str| broken(format!("digests, which come with {with}, are refused"), WANTED);
-    let [only] = refused.as_slice() else {
-        return whether(
-            refused.is_empty(),
-            || "digests are refused, whatever they come with".to_owned(),
-            WANTED,
+    let allows = |encryption: &str| allows(facts, policy, "CloudTrail-Digest", encryption);
+    let denied: Vec<&str> = [KMS, S3].into_iter().filter(|one| !allows(one)).collect();
+    let denial = |with: &str| {
+        fail(format!("digests, which are encrypted with {with}, are denied"), EXPECTED)
+    };
+    let [only] = denied.as_slice() else {
+        return ensure(
+            denied.is_empty(),
+            || "digests are denied, however they are encrypted".to_owned(),
+            EXPECTED,
         );
     };
     match &facts.digest_encryption {
         Seen::Present(found) => {
-            // `aws:kms:dsse` is told apart by the policy too.
-            if takes(found) { Verdict::Holds } else { refusal(found) }
+            // The policy distinguishes `aws:kms:dsse` too.
+            if allows(found) { Verdict::Pass } else { denial(found) }
         }
         Seen::Unreadable(error) => unknown(error),
         Seen::Absent if !has_key(facts) => match *only {
-            S3 => refusal(S3),
-            _ => Verdict::Holds,
+            S3 => denial(S3),
+            _ => Verdict::Pass,
         },
         Seen::Absent => match digest_error(facts) {
-            Some(error) => broken(
+            Some(error) => fail(
                 format!(
-                    "digests that come with {only} are refused, and the last delivery of one failed: {error}"
+                    "digests encrypted with {only} are denied, and the last delivery of one failed: {error}"
                 ),
-                WANTED,
+                EXPECTED,
             ),
             None => Verdict::Unknown {
                 reason: format!(
-                    "digests that come with {only} are refused, and the bucket has no digest that shows what they come with"
+                    "digests encrypted with {only} are denied, and the bucket has no digest that shows how they are encrypted"
                 ),
                 permission: None,
             },
@@ -90,8 +90,8 @@ fn digest_error(facts: &Facts) -> Option<String> {
     facts.home_status().ok()?.present()?.digest_error.clone()
 }
 
-/// Whether the policy lets CloudTrail write an object that comes so encrypted.
-fn takes(facts: &Facts, policy: &PolicyEvaluator, folder: &str, encryption: &str) -> bool {
+/// Whether the policy lets CloudTrail write an object with this encryption.
+fn allows(facts: &Facts, policy: &PolicyEvaluator, folder: &str, encryption: &str) -> bool {
     let desired = &facts.desired;
     let trail = desired.trail_arn().to_string();
     let [_, prefix] = desired.log_prefixes();

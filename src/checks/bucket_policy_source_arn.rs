@@ -1,23 +1,23 @@
-use super::judge::{of_bucket, of_policy, of_seen, together, whether};
-use super::{Answer, Check, Facts, Rule, Severity};
+use super::judge::{all_of, ensure, from_observation, of_bucket, of_policy};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::policy::CLOUDTRAIL;
 use crate::policy::eval::{Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-policy-source-arn",
-    title: "CloudTrail writes for the declared trail alone, under its two prefixes",
+    title: "the bucket policy lets CloudTrail write for the configured trail only, under its two prefixes",
     severity: Severity::Critical,
-    why: "Without the trail's ARN as a condition, any trail of anybody can write into the archive.",
-    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
+    why: "Without the trail's ARN as a condition, any trail of any account can write to the archive.",
+    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
     resources: &["archive-bucket/policy"],
     mappings: &[],
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let desired = &facts.desired;
-    let absent = ("there is no bucket policy", "a policy that lets the trail write");
-    let verdict = of_seen(facts.observed.bucket_policy.as_ref(), absent, |policy| {
+    let absent = ("the bucket has no policy", "a policy that lets the trail write");
+    let verdict = from_observation(facts.observed.bucket_policy.as_ref(), absent, |policy| {
         of_policy(&policy.0, |policy| {
             let own = desired.trail_arn().to_string();
             let may = |trail: &str, key: &str| {
@@ -35,10 +35,10 @@ fn judge(facts: &Facts) -> Vec<Answer> {
             let [management, organization] = desired.log_prefixes();
             let region = desired.config.organization.home_region.as_str();
             let writes = [&management, &organization].map(|prefix| {
-                whether(
+                ensure(
                     may(&own, &format!("{prefix}CloudTrail/x")),
-                    || format!("the trail may not write under {prefix}"),
-                    "the trail writes under both of its prefixes",
+                    || format!("the trail cannot write under {prefix}"),
+                    "the trail can write under both of its prefixes",
                 )
             });
             let stranger = own.replace(desired.management().as_str(), "999999999999");
@@ -53,18 +53,18 @@ fn judge(facts: &Facts) -> Vec<Answer> {
             ];
             let key = format!("{organization}CloudTrail/x");
             let others = others.map(|(trail, words)| {
-                whether(
+                ensure(
                     !may(&trail, &key),
-                    || format!("{words} may write"),
-                    "nobody else's trail writes",
+                    || format!("{words} can write"),
+                    "no other trail can write",
                 )
             });
-            let outside = whether(
+            let outside = ensure(
                 !may(&own, "elsewhere/x"),
-                || "the trail may write outside of its prefixes".to_owned(),
-                "the trail writes under its two prefixes alone",
+                || "the trail can write outside its prefixes".to_owned(),
+                "the trail can write under its two prefixes only",
             );
-            together(writes.into_iter().chain(others).chain([outside]))
+            all_of(writes.into_iter().chain(others).chain([outside]))
         })
     });
     of_bucket(facts, verdict)

@@ -1,14 +1,14 @@
 use super::Verdict;
-use super::judge::{as_declared, broken, of_bucket, of_seen, together};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{all_of, fail, from_observation, matches_configuration, of_bucket};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::policy::Effect;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-public-access",
-    title: "the bucket is closed to the public",
+    title: "the bucket is not public",
     severity: Severity::Critical,
-    why: "Logs tell who works where, with what rights: to an intruder they are a map.",
-    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
+    why: "Logs show who works where, and with which permissions: they are a map for an intruder.",
+    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
     resources: &["archive-bucket", "archive-bucket/public-access", "archive-bucket/policy"],
     mappings: &[
         Mapping { framework: Framework::Cis, id: "2.1.4" },
@@ -27,11 +27,11 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let policy = match facts.observed.bucket_policy.as_ref() {
-        // No policy opens nothing.
-        crate::aws::Seen::Absent => Verdict::Holds,
-        policy => of_seen(policy, ("", ""), |policy| {
+        // Without a policy nothing is public.
+        crate::aws::Seen::Absent => Verdict::Pass,
+        policy => from_observation(policy, ("", ""), |policy| {
             let open: Vec<&str> = policy
                 .0
                 .statements
@@ -40,12 +40,12 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                 .map(|statement| statement.sid.as_deref().unwrap_or("a statement without a name"))
                 .collect();
             if open.is_empty() {
-                return Verdict::Holds;
+                return Verdict::Pass;
             }
-            broken(format!("open to anyone: {}", open.join(", ")), "no permission for anyone")
+            fail(format!("open to anyone: {}", open.join(", ")), "no permission for anyone")
         }),
     };
     let parts = ["archive-bucket", "archive-bucket/public-access"];
-    let parts = parts.map(|id| as_declared(facts, id));
-    of_bucket(facts, together(parts.into_iter().chain([policy])))
+    let parts = parts.map(|id| matches_configuration(facts, id));
+    of_bucket(facts, all_of(parts.into_iter().chain([policy])))
 }

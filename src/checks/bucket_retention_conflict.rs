@@ -1,30 +1,30 @@
 use super::Verdict;
-use super::judge::{broken, of_bucket, together, unknown, whether};
-use super::{Answer, Check, Facts, Rule, Severity};
+use super::judge::{all_of, ensure, fail, of_bucket, unknown};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::aws::Seen;
 use crate::names::prefix_folder;
 use crate::resources::bucket;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-retention-conflict",
-    title: "lifecycle, lock and MFA delete do not contradict each other",
+    title: "lifecycle rules, Object Lock and MFA delete do not contradict each other",
     severity: Severity::High,
-    why: "A rule of somebody else that ends logs early, or a lock that outlives every rule, makes the true retention another than the declared one.",
+    why: "An unmanaged rule that expires logs early, or a lock that is longer than every rule, makes the actual retention differ from the configured one.",
     fix: "orgtrail plan --remove-foreign, then orgtrail apply --remove-foreign",
     resources: &["archive-bucket/lifecycle", "archive-bucket/object-lock"],
     mappings: &[],
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let (observed, archive) = (&facts.observed, &facts.desired.config.archive);
     let rules: Vec<_> = match &observed.lifecycle {
         Seen::Unreadable(error) => return of_bucket(facts, unknown(error)),
         Seen::Absent => Vec::new(),
         Seen::Present(found) => found.rules.iter().filter(|(_, rule)| rule.enabled).collect(),
     };
-    // Rules of other folders end no logs.
-    let of_logs: Vec<_> = rules.iter().filter(|(_, rule)| concerns_logs(facts, rule)).collect();
+    // Rules for other folders do not expire logs.
+    let of_logs: Vec<_> = rules.iter().filter(|(_, rule)| applies_to_logs(facts, rule)).collect();
     let ends: Vec<(&str, i64)> = of_logs
         .iter()
         .filter_map(|(id, rule)| Some((id.as_str(), i64::from(rule.expiration_days?))))
@@ -34,54 +34,62 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         .iter()
         .filter(|(_, days)| *days < declared)
         .map(|(id, days)| {
-            let found = format!("the rule `{id}` ends logs after {days} days");
-            broken(found, format!("logs kept for {declared} days"))
+            let found = format!("the rule `{id}` expires logs after {days} days");
+            fail(found, format!("logs kept for {declared} days"))
         })
         .collect();
-    // Whoever deletes a log or writes over it leaves a version, for so long.
+    // A log that is deleted or overwritten is kept as a noncurrent version for this time.
     let noncurrent = i64::from(archive.lifecycle.noncurrent_days);
     let versions = of_logs.iter().filter_map(|(id, rule)| {
         let days = i64::from(rule.noncurrent_days?);
-        let found = format!(
-            "the rule `{id}` ends versions of logs that are no longer current after {days} days"
-        );
-        let wanted = format!("such versions kept for {noncurrent} days");
-        (days < noncurrent).then(|| broken(found, wanted))
-    });
-    // From its day on such a rule ends what was delivered a day ago, too.
-    let dated = of_logs.iter().filter_map(|(id, rule)| {
         let found =
-            format!("the rule `{id}` ends logs of any age on {}", rule.expiration_date.as_ref()?);
-        Some(broken(found, format!("logs kept for {declared} days")))
+            format!("the rule `{id}` expires noncurrent versions of logs after {days} days");
+        let expected = format!("noncurrent versions kept for {noncurrent} days");
+        (days < noncurrent).then(|| fail(found, expected))
+    });
+    // From that day on, such a rule also expires what was delivered a day before.
+    let dated = of_logs.iter().filter_map(|(id, rule)| {
+        let found = format!(
+            "the rule `{id}` expires logs of any age on {}",
+            rule.expiration_date.as_ref()?
+        );
+        Some(fail(found, format!("logs kept for {declared} days")))
     });
     let mfa = match &observed.versioning {
         Seen::Unreadable(error) => unknown(error),
-        Seen::Present(versioning) => whether(
+        Seen::Present(versioning) => ensure(
             !versioning.mfa_delete || rules.is_empty(),
-            || "MFA delete is on beside lifecycle rules, which S3 does not run then".to_owned(),
-            "one of the two",
+            || {
+                "MFA delete and lifecycle rules are both on, and S3 does not run the rules then"
+                    .to_owned()
+            },
+            "only one of the two",
         ),
-        Seen::Absent => Verdict::Holds,
+        Seen::Absent => Verdict::Pass,
     };
     let lock = match &observed.object_lock {
         Seen::Unreadable(error) => unknown(error),
         Seen::Present(lock) => {
             let locked = i64::from(lock.days.unwrap_or_default());
             let shortest = ends.iter().map(|(_, days)| *days).min();
-            whether(
+            ensure(
                 shortest.is_none_or(|days| locked <= days),
-                || format!("objects are locked for {locked} days, beyond the rule that ends them"),
+                || {
+                    format!(
+                        "objects are locked for {locked} days, longer than the rule that expires them"
+                    )
+                },
                 format!("a lock of {declared} days or less"),
             )
         }
-        Seen::Absent => Verdict::Holds,
+        Seen::Absent => Verdict::Pass,
     };
-    of_bucket(facts, together(early.into_iter().chain(versions).chain(dated).chain([mfa, lock])))
+    of_bucket(facts, all_of(early.into_iter().chain(versions).chain(dated).chain([mfa, lock])))
 }
 
-/// Whether a rule concerns logs, digests or run records. One that asks for more than
-/// the beginning of a key may.
-fn concerns_logs(facts: &Facts, rule: &bucket::Rule) -> bool {
+/// Whether a rule can apply to logs, digests or run records: always if it filters by more
+/// than a prefix.
+fn applies_to_logs(facts: &Facts, rule: &bucket::Rule) -> bool {
     if rule.has_conditions {
         return true;
     }

@@ -1,12 +1,12 @@
-use super::judge::{of_bucket, of_policy, of_seen, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{ensure, from_observation, of_bucket, of_policy};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::policy::eval::{Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-tls-only",
-    title: "the bucket refuses requests without TLS, or below the declared version",
+    title: "the bucket denies requests without TLS, or with a version below the configured one",
     severity: Severity::High,
-    why: "Without TLS anyone on the way reads and alters what is sent.",
+    why: "Without TLS, anyone on the network path can read and alter the data.",
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/policy"],
     mappings: &[
@@ -17,12 +17,12 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let desired = &facts.desired;
     let floor = desired.config.archive.tls_floor.as_str();
     let below = if floor == "1.3" { "1.2" } else { "1.1" };
-    let absent = ("there is no bucket policy", "a policy that refuses it");
-    let verdict = of_seen(facts.observed.bucket_policy.as_ref(), absent, |policy| {
+    let absent = ("the bucket has no policy", "a policy that denies it");
+    let verdict = from_observation(facts.observed.bucket_policy.as_ref(), absent, |policy| {
         of_policy(&policy.0, |policy| {
             let bucket = desired.s3_arn(desired.bucket().as_str()).to_string();
             let object = desired.s3_arn(format!("{}/AWSLogs/x", desired.bucket())).to_string();
@@ -38,7 +38,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                 ("s3:ListBucket", &bucket),
                 ("s3:PutBucketPolicy", &bucket),
             ];
-            let taken: Vec<String> = [("false", "1.3", "no TLS"), ("true", below, below)]
+            let allowed: Vec<String> = [("false", "1.3", "no TLS"), ("true", below, below)]
                 .iter()
                 .flat_map(|kind| asked.iter().map(move |asked| (kind, asked)))
                 .filter(|((tls, version, _), (action, resource))| {
@@ -59,10 +59,10 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                     version => format!("{action} with TLS {version}"),
                 })
                 .collect();
-            whether(
-                taken.is_empty(),
-                || format!("not refused: {}", taken.join(", ")),
-                format!("everything below TLS {floor} refused"),
+            ensure(
+                allowed.is_empty(),
+                || format!("not denied: {}", allowed.join(", ")),
+                format!("everything below TLS {floor} denied"),
             )
         })
     });

@@ -1,5 +1,6 @@
 use super::Check;
 use super::alarms::CHECKS as ALARMS;
+use crate::config::CHECK_IDS;
 
 /// Every check, in the order in which reports show them.
 pub const CATALOGUE: &[&Check] = &{
@@ -14,6 +15,25 @@ pub const CATALOGUE: &[&Check] = &{
         at += 1;
     }
     all
+};
+
+// The configuration knows checks by their ids only: `config::CHECK_IDS` must list these.
+const _: () = {
+    assert!(CATALOGUE.len() == CHECK_IDS.len(), "config/check_id.rs must list each check");
+    let mut at = 0;
+    while at < CATALOGUE.len() {
+        let (id, listed) = (CATALOGUE[at].id.as_bytes(), CHECK_IDS[at].as_bytes());
+        assert!(id.len() == listed.len(), "config/check_id.rs must list the checks in this order");
+        let mut byte = 0;
+        while byte < id.len() {
+            assert!(
+                id[byte] == listed[byte],
+                "config/check_id.rs must list the checks in this order"
+            );
+            byte += 1;
+        }
+        at += 1;
+    }
 };
 
 /// Those that reports show above the alarms'.
@@ -73,7 +93,7 @@ mod tests {
     use super::*;
     use crate::resources::catalogue::CATALOGUE as RESOURCES;
 
-    /// Files of this folder that hold no check of their own.
+    /// Files of this folder without a check of their own.
     const OTHERS: [&str; 13] = [
         "catalogue",
         "causes",
@@ -108,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_kebab_case_and_stand_once() {
+    fn ids_are_kebab_case_and_unique() {
         let ids: BTreeSet<&str> = CATALOGUE.iter().map(|check| check.id).collect();
         assert_eq!(ids.len(), CATALOGUE.len());
         for id in ids {
@@ -118,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_check_says_why_and_how_to_mend_it() {
+    fn every_check_says_why_and_how_to_fix_it() {
         for check in CATALOGUE {
             assert!(check.why.ends_with('.'), "{}", check.id);
             assert!(!check.title.ends_with('.'), "{}", check.id);

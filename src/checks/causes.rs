@@ -1,8 +1,7 @@
-//! What lies behind several findings at once: one stopped trail is one problem,
-//! however many accounts and Regions say so.
+//! The causes that several findings share: one stopped trail is one problem, in however
+//! many accounts and Regions it shows.
 //!
-//! Pure. Findings stay as they are and refer to their cause; reports show the
-//! cause first.
+//! Pure. Findings are kept and refer to their cause; reports show the cause first.
 
 mod rules;
 mod unreadable;
@@ -11,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Facts, Finding, Scope, Severity, Verdict};
 
-/// What lies behind several findings.
+/// A cause that several findings share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// Its id within the run: `trail-stopped`.
@@ -20,26 +19,26 @@ pub struct Cause {
     pub severity: Severity,
     /// What is wrong, in a sentence without its full stop.
     pub title: String,
-    /// What to do about it: a command, or a sentence.
+    /// How to fix it: a command, or a sentence.
     pub fix: String,
-    /// How many of its findings are broken.
-    pub broken: usize,
+    /// How many of its findings failed.
+    pub failed: usize,
     /// How many of its findings are unknown.
     pub unknown: usize,
     /// In how many accounts.
     pub accounts: usize,
     /// In how many Regions.
     pub regions: usize,
-    /// How many findings each check has of it.
+    /// How many findings of each check it has.
     pub checks: BTreeMap<String, usize>,
 }
 
-/// What may lie behind findings.
+/// A possible cause of findings.
 struct Root<'a> {
     id: String,
     title: String,
     fix: String,
-    /// How many findings it must explain: one alone may say it better itself.
+    /// How many findings it must explain: a single one may describe it better itself.
     at_least: usize,
     explains: Box<dyn Fn(&Finding) -> bool + 'a>,
 }
@@ -60,10 +59,10 @@ impl<'a> Root<'a> {
     }
 }
 
-/// Finds what lies behind the findings, and has them refer to it.
+/// Finds the causes of findings, and has the findings refer to them.
 ///
-/// A finding has one cause: the first that explains it, from what everything rests
-/// on to what a single read met. What is suppressed has none.
+/// A finding has one cause: the first that explains it, from the resources that everything
+/// depends on to a single failed read. Suppressed findings have none.
 pub(super) fn explain(facts: &Facts, findings: &mut [Finding]) -> Vec<Cause> {
     let unread = unreadable::roots(facts, findings);
     let mut causes = Vec::new();
@@ -90,14 +89,14 @@ impl Cause {
     fn of<'f>(root: Root<'_>, findings: impl Iterator<Item = &'f Finding>) -> Self {
         let (mut accounts, mut regions) = (BTreeSet::new(), BTreeSet::new());
         let mut checks = BTreeMap::<String, usize>::new();
-        let (mut broken, mut unknown) = (0, 0);
+        let (mut failed, mut unknown) = (0, 0);
         let mut severity = Severity::Low;
         for finding in findings {
             severity = severity.max(finding.severity);
             *checks.entry(finding.check.clone()).or_default() += 1;
             match finding.verdict {
                 Verdict::Unknown { .. } => unknown += 1,
-                _ => broken += 1,
+                _ => failed += 1,
             }
             match &finding.scope {
                 Scope::Account { account } => {
@@ -112,7 +111,7 @@ impl Cause {
         }
         let (accounts, regions) = (accounts.len(), regions.len());
         let Root { id, title, fix, .. } = root;
-        Self { id, severity, title, fix, broken, unknown, accounts, regions, checks }
+        Self { id, severity, title, fix, failed, unknown, accounts, regions, checks }
     }
 }
 

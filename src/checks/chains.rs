@@ -1,4 +1,4 @@
-//! The newest digests of every account and Region, put before the verifier.
+//! Verification of the newest digests of every account and Region.
 
 use std::sync::Arc;
 
@@ -19,19 +19,18 @@ use crate::aws::{Aws, AwsError, Seen};
 use crate::names::{AccountId, Region, prefix_folder};
 use crate::resources::Desired;
 
-/// A digest is an hour long, and comes up to two hours after it: a shorter window
-/// would often hold none, or none that was delivered well before the newest, and say
-/// nothing about one that was deleted.
+/// A digest covers an hour and is delivered up to two hours later: a shorter window often
+/// has none, or none from well before the newest, and shows no deletion.
 const FEWEST_HOURS: u32 = 4;
 
-/// From when on digests are verified; `None` where it is not declared.
+/// The start of the window; none if the configuration turns it off.
 pub(super) fn since(desired: &Desired, at: Timestamp) -> Option<Timestamp> {
     let hours = desired.config.drift.chain_hours;
     let window = SignedDuration::from_hours(hours.max(FEWEST_HOURS).into());
     (hours > 0).then(|| at.checked_sub(window).unwrap_or(at))
 }
 
-/// The root that the declared trail delivers below.
+/// The root of the configured trail's keys.
 pub(super) fn root(desired: &Desired) -> Root {
     let prefix = desired.config.archive.prefix.as_ref();
     Root {
@@ -40,7 +39,7 @@ pub(super) fn root(desired: &Desired) -> Root {
     }
 }
 
-/// How the trail fares in every account and Region that was looked at.
+/// The trail's status in every account and Region that was read.
 pub(super) fn statuses(
     accounts: &Seen<Vec<AccountFacts>>,
 ) -> impl Iterator<Item = (&AccountId, &Region, &Seen<TrailStatus>)> {
@@ -51,8 +50,8 @@ pub(super) fn statuses(
     })
 }
 
-/// Verifies the digests of the declared newest hours, which must reach to those
-/// that CloudTrail told of in the accounts; absent where none are declared.
+/// Verifies the digests of the configured number of hours, which must include those that
+/// CloudTrail reports in the accounts; absent if the configuration turns it off.
 pub(super) async fn verify_newest(
     aws: &Aws,
     desired: &Desired,
@@ -87,7 +86,7 @@ pub(super) async fn verify_newest(
             home_region: desired.home_region().clone(),
             org: desired.org_id().clone(),
         })),
-        // Drift checks have their own answer to who delivers nothing.
+        // Other checks report accounts and Regions without deliveries.
         expected: None,
         other_buckets: OtherBuckets::origins_as(
             aws.clone(),
@@ -101,7 +100,7 @@ pub(super) async fn verify_newest(
     match verify(request, Arc::new(Silent)).await {
         Ok(verification) => Seen::Present(Arc::new(verification)),
         Err(error) => match error.source.downcast_ref::<AwsError>() {
-            // Without the bucket there are no digests; some may be due.
+            // Without the bucket, no digest exists; some may be due.
             Some(error) if error.is_not_found() => {
                 let nothing = Verification { lanes: Vec::new(), findings: Vec::new() };
                 Seen::Present(Arc::new(nothing))
@@ -112,7 +111,7 @@ pub(super) async fn verify_newest(
     }
 }
 
-/// The declared trail's newest digest.
+/// The configured trail's newest digest.
 pub(super) fn latest(desired: &Desired, at: Timestamp) -> LatestDelivery {
     LatestDelivery {
         trail: desired.config.trail.name.to_string(),
@@ -122,11 +121,11 @@ pub(super) fn latest(desired: &Desired, at: Timestamp) -> LatestDelivery {
     }
 }
 
-/// What CloudTrail told of the newest digests.
+/// The newest digests that CloudTrail reports.
 fn delivered(desired: &Desired, accounts: &Seen<Vec<AccountFacts>>) -> Deliveries {
-    let told = statuses(accounts).filter_map(|(account, region, status)| {
-        let at = status.present()?.told_digest?;
+    let reported = statuses(accounts).filter_map(|(account, region, status)| {
+        let at = status.present()?.reported_digest?;
         Some((account.clone(), region.clone(), latest(desired, at)))
     });
-    Deliveries::known(root(desired), told)
+    Deliveries::known(root(desired), reported)
 }

@@ -1,26 +1,26 @@
 use std::fmt;
 
-use super::{Answer, Facts, Optional, Subject, alarms, declared};
+use super::{CheckResult, Facts, Optional, Subject, alarms, declared};
 use crate::alarms::Alarm;
 
-/// How much a broken check matters.
+/// How severe the failure of a check is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
 pub enum Severity {
     /// Good practice.
     Low,
-    /// Weakens the trail or what guards it.
+    /// Weakens the trail or a guard.
     Medium,
-    /// Events or proof can be lost, or read by others.
+    /// Events or their proof can be lost, or read by others.
     High,
-    /// Events or proof are being lost, or can be destroyed.
+    /// Events or their proof are being lost, or can be destroyed.
     Critical,
 }
 
 impl Severity {
-    /// Every severity, the gravest first.
+    /// Every severity, the most severe first.
     pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
 
-    /// The word as it stands in reports.
+    /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Whose rule a check answers.
+/// The frameworks whose rules checks cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Framework {
     /// CIS AWS Foundations Benchmark, in the numbering of version 5.
@@ -56,7 +56,7 @@ pub enum Framework {
 }
 
 impl Framework {
-    /// Its name for people.
+    /// Its display name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -70,10 +70,10 @@ impl Framework {
     }
 }
 
-/// A rule elsewhere that a check answers.
+/// A rule of another framework that a check covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
-    /// Whose rule.
+    /// The framework.
     pub framework: Framework,
     /// Its id there: `CloudTrail.1`, `3.1`.
     pub id: &'static str,
@@ -84,43 +84,43 @@ pub struct Mapping {
 pub struct Check {
     /// Its id: kebab-case, never reused.
     pub id: &'static str,
-    /// What holds when it holds, in a sentence without its full stop.
+    /// What it requires, in a sentence without its full stop.
     pub title: &'static str,
-    /// How much it matters.
+    /// The severity of a failure.
     pub severity: Severity,
     /// Why it matters, in whole sentences.
     pub why: &'static str,
-    /// The command that mends it: orgtrail's where it manages this, else the
+    /// The command that fixes it: orgtrail's if orgtrail manages the resource, or else the
     /// AWS CLI's.
     pub fix: &'static str,
-    /// The ids of the managed resources whose plan mends it, for `--fix`.
+    /// The ids of the managed resources whose plan fixes it, for `--fix`.
     pub resources: &'static [&'static str],
-    /// The rules that it answers.
+    /// The rules that it covers.
     pub mappings: &'static [Mapping],
-    /// How it is judged.
+    /// How it is evaluated.
     pub rule: Rule,
 }
 
-/// How a check is judged.
+/// How a check is evaluated.
 #[derive(Debug)]
 pub enum Rule {
     /// Its resources match the configuration.
     Declared {
-        /// What the answer is about.
+        /// What the result is about.
         subject: Subject,
-        /// What declares them, where the configuration may leave them out.
+        /// The setting that configures them, if the configuration may omit it.
         optional: Option<Optional>,
     },
-    /// The alarm is raised and somebody is notified.
+    /// An alarm is raised and a subscriber is notified.
     Alarm(&'static Alarm),
     /// A rule of its own.
-    Custom(fn(&Facts) -> Vec<Answer>),
+    Custom(fn(&Facts) -> Vec<CheckResult>),
 }
 
 impl Check {
-    /// Judges every scope that the check has.
+    /// The result for every scope that the check has.
     #[must_use]
-    pub fn judge(&self, facts: &Facts) -> Vec<Answer> {
+    pub fn judge(&self, facts: &Facts) -> Vec<CheckResult> {
         match &self.rule {
             Rule::Declared { subject, optional } => {
                 declared::judge(facts, self.resources, *subject, optional.as_ref())

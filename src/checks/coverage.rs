@@ -7,7 +7,7 @@ use crate::aws::Seen;
 use crate::names::{AccountId, Region};
 use crate::resources::Desired;
 
-/// Which accounts and Regions the organization trail covers.
+/// The accounts and Regions that the organization trail covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
     /// The columns, sorted.
@@ -32,41 +32,41 @@ pub struct CoveredAccount {
 /// One account in one Region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell {
-    /// The trail is there, logs and has delivered in time.
+    /// The trail is logging and has delivered in time.
     Covered {
         /// The newest log file's delivery, where one is known.
         newest_log: Option<Timestamp>,
         /// The newest digest's delivery, where one is known.
         newest_digest: Option<Timestamp>,
     },
-    /// The trail is there, but its newest delivery is older than declared.
+    /// The trail is logging, but its newest delivery is older than configured.
     Stale {
         /// The newest log file's delivery, where one is known.
         newest_log: Option<Timestamp>,
         /// The newest digest's delivery, where one is known.
         newest_digest: Option<Timestamp>,
     },
-    /// The trail is not there, or does not log.
+    /// The trail is missing, or is not logging.
     Uncovered {
         /// What was found instead.
         found: String,
     },
-    /// It could not be seen.
+    /// A read failed.
     Unknown {
-        /// Why not.
+        /// Why.
         reason: String,
     },
     /// The account has not enabled the Region.
     NotEnabled,
-    /// The account is not looked at.
-    LeftOut {
-        /// Why not.
+    /// The account is not read.
+    Excluded {
+        /// Why.
         reason: String,
     },
 }
 
 impl Coverage {
-    /// The coverage that was seen; empty where the accounts could not be read.
+    /// The coverage; empty if the accounts are unreadable.
     #[must_use]
     pub fn of(desired: &Desired, accounts: &Seen<Vec<AccountFacts>>, at: Timestamp) -> Self {
         let hours = desired.config.drift.freshness_hours;
@@ -92,7 +92,7 @@ impl Cell {
     fn of(account: &AccountFacts, region: &Region, at: Timestamp, age: SignedDuration) -> Self {
         let inside = match &account.inside {
             Ok(inside) => inside,
-            Err(reason) => return Self::LeftOut { reason: reason.clone() },
+            Err(reason) => return Self::Excluded { reason: reason.clone() },
         };
         let status = match inside.regions.get(region) {
             None => {
@@ -102,7 +102,7 @@ impl Cell {
                 };
             }
             Some(Seen::Absent) => {
-                return Self::Uncovered { found: "the trail is not there".to_owned() };
+                return Self::Uncovered { found: "the trail does not exist".to_owned() };
             }
             Some(Seen::Unreadable(error)) => return Self::Unknown { reason: error.in_full() },
             Some(Seen::Present(status)) => status,

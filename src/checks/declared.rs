@@ -1,13 +1,13 @@
-//! The checks that ask of managed resources nothing but that they match the
-//! configuration: the plan of their `resources` is the answer.
+//! The checks that only require managed resources to match the configuration: the plan of
+//! their `resources` must be empty.
 
 use super::judge::{
-    as_declared, of_bucket, of_key, of_organization, of_trail, together, where_declared,
+    all_of, if_configured, matches_configuration, of_bucket, of_key, of_organization, of_trail,
 };
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::config::Config;
 
-/// What a check of this table answers about.
+/// The scope of a check of this table.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject {
     /// The trail.
@@ -20,28 +20,28 @@ pub enum Subject {
     Key,
 }
 
-/// What the configuration may leave out.
+/// A setting that the configuration may omit.
 #[derive(Debug)]
 pub struct Optional {
-    /// The key of the configuration that declares it.
+    /// The setting.
     pub key: &'static str,
-    /// Whether it is declared.
+    /// Whether the configuration has it.
     pub is_declared: fn(&Config) -> bool,
 }
 
-/// Answers for the resources of a check.
+/// The results for the resources of a check.
 pub(super) fn judge(
     facts: &Facts,
     resources: &[&str],
     subject: Subject,
     optional: Option<&Optional>,
-) -> Vec<Answer> {
+) -> Vec<CheckResult> {
     let mut verdict = match resources {
-        [id] => as_declared(facts, id),
-        ids => together(ids.iter().map(|id| as_declared(facts, id))),
+        [id] => matches_configuration(facts, id),
+        ids => all_of(ids.iter().map(|id| matches_configuration(facts, id))),
     };
     if let Some(Optional { key, is_declared }) = optional {
-        verdict = where_declared(is_declared(&facts.desired.config), key, verdict);
+        verdict = if_configured(is_declared(&facts.desired.config), key, verdict);
     }
     match subject {
         Subject::Trail => of_trail(facts, verdict),
@@ -53,9 +53,9 @@ pub(super) fn judge(
 
 pub(super) const TRAIL_INSIGHTS: Check = Check {
     id: "trail-insights",
-    title: "Insights are recorded as declared",
+    title: "Insights events are recorded as configured",
     severity: Severity::Low,
-    why: "Insights point at rates of calls and errors that are not usual, which nobody sees in single events.",
+    why: "Insights detect unusual rates of calls and errors, which single events do not show.",
     fix: "orgtrail drift --fix",
     resources: &["trail/insights"],
     mappings: &[Mapping { framework: Framework::Prowler, id: "cloudtrail_insights_exist" }],
@@ -72,7 +72,7 @@ pub(super) const TRAIL_INSIGHTS: Check = Check {
 
 pub(super) const TRAIL_TAGS: Check = Check {
     id: "trail-tags",
-    title: "the declared tags are on the trail",
+    title: "the trail has the configured tags",
     severity: Severity::Low,
     why: "Tags state the owner and the cost center of a resource.",
     fix: "orgtrail drift --fix",
@@ -91,7 +91,7 @@ pub(super) const ORG_TRUSTED_ACCESS: Check = Check {
     id: "org-trusted-access",
     title: "CloudTrail has trusted access and its service-linked role",
     severity: Severity::Critical,
-    why: "Without trusted access the organization trail silently shrinks to one account.",
+    why: "Without trusted access, the organization trail becomes a trail of a single account, without any notice.",
     fix: "orgtrail drift --fix",
     resources: &["trusted-access", "service-linked-role"],
     mappings: &[],
@@ -100,9 +100,9 @@ pub(super) const ORG_TRUSTED_ACCESS: Check = Check {
 
 pub(super) const ORG_DELEGATED_ADMINS: Check = Check {
     id: "org-delegated-admins",
-    title: "exactly the declared accounts administer the organization's trails",
+    title: "exactly the configured accounts are delegated administrators of CloudTrail",
     severity: Severity::High,
-    why: "A delegated administrator can stop and delete the trail like the management account.",
+    why: "A delegated administrator can stop and delete the trail, as the management account can.",
     fix: "orgtrail drift --fix",
     resources: &["delegated-administrators"],
     mappings: &[],
@@ -111,9 +111,9 @@ pub(super) const ORG_DELEGATED_ADMINS: Check = Check {
 
 pub(super) const BUCKET_OWNERSHIP: Check = Check {
     id: "bucket-ownership",
-    title: "the bucket's owner owns every object, and access control lists are off",
+    title: "the bucket owner owns every object, and access control lists are disabled",
     severity: Severity::Medium,
-    why: "With access control lists, who writes an object can keep it from the bucket's owner.",
+    why: "With access control lists, the writer of an object can deny the bucket owner access to it.",
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/ownership"],
     mappings: &[
@@ -125,9 +125,9 @@ pub(super) const BUCKET_OWNERSHIP: Check = Check {
 
 pub(super) const BUCKET_ENCRYPTION: Check = Check {
     id: "bucket-encryption",
-    title: "the bucket encrypts with the declared key by default",
+    title: "the bucket encrypts new objects with the configured key by default",
     severity: Severity::High,
-    why: "Who can read the bucket can read no log without the key.",
+    why: "With access to the bucket alone, nobody can read the logs: they also need the key.",
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/encryption"],
     mappings: &[
@@ -140,9 +140,9 @@ pub(super) const BUCKET_ENCRYPTION: Check = Check {
 
 pub(super) const BUCKET_VERSIONING: Check = Check {
     id: "bucket-versioning",
-    title: "old versions of objects are kept",
+    title: "versioning is on",
     severity: Severity::High,
-    why: "What is overwritten or deleted stays as an older version.",
+    why: "An object that is overwritten or deleted is kept as a noncurrent version.",
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/versioning"],
     mappings: &[
@@ -155,9 +155,9 @@ pub(super) const BUCKET_VERSIONING: Check = Check {
 
 pub(super) const BUCKET_LIFECYCLE: Check = Check {
     id: "bucket-lifecycle",
-    title: "logs move and end as declared",
+    title: "lifecycle rules transition and expire logs as configured",
     severity: Severity::Medium,
-    why: "Logs that never end cost more each year; logs that end too soon are missing when they are asked for.",
+    why: "Logs that never expire cost more every year; logs that expire too soon are missing when they are needed.",
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/lifecycle"],
     mappings: &[
@@ -171,9 +171,9 @@ pub(super) const BUCKET_LIFECYCLE: Check = Check {
 
 pub(super) const BUCKET_ACCESS_LOGGING: Check = Check {
     id: "bucket-access-logging",
-    title: "who reads and writes the archive is itself recorded",
+    title: "access to the archive is logged",
     severity: Severity::Medium,
-    why: "S3 access logs record who read the logs.",
+    why: "S3 access logs show who read the logs.",
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/access-logging", "access-log-bucket"],
     mappings: &[
@@ -196,9 +196,9 @@ pub(super) const BUCKET_ACCESS_LOGGING: Check = Check {
 
 pub(super) const BUCKET_REPLICATION: Check = Check {
     id: "bucket-replication",
-    title: "the archive replicates as declared",
+    title: "the archive replicates as configured",
     severity: Severity::Low,
-    why: "A copy in another account outlives the loss of this one.",
+    why: "A copy in another account survives the loss of the archive.",
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/replication", "replication-role", "vault"],
     mappings: &[
@@ -216,9 +216,9 @@ pub(super) const BUCKET_REPLICATION: Check = Check {
 
 pub(super) const BUCKET_NOTIFICATIONS: Check = Check {
     id: "bucket-notifications",
-    title: "the declared targets hear of the archive's objects",
+    title: "the bucket notifies the configured targets of new objects",
     severity: Severity::Low,
-    why: "Who waits for new logs hears of them by these notifications.",
+    why: "Consumers of new logs depend on these notifications.",
     fix: "orgtrail drift --fix",
     resources: &["archive-bucket/notifications"],
     mappings: &[
@@ -238,8 +238,8 @@ pub(super) const KEY_ENABLED: Check = Check {
     id: "key-enabled",
     title: "the key is enabled, in the bucket's Region, and not pending deletion",
     severity: Severity::Critical,
-    why: "With a disabled key no log arrives and none can be read; with a deleted one they are lost for ever.",
-    fix: "orgtrail drift --fix; for a key pending deletion aws kms cancel-key-deletion --key-id ID",
+    why: "While the key is disabled, no log can be delivered or read; once it is deleted, all logs are lost.",
+    fix: "orgtrail drift --fix; for a key pending deletion, aws kms cancel-key-deletion --key-id ID",
     resources: &["kms-key", "kms-key/alias"],
     mappings: &[
         Mapping { framework: Framework::SecurityHub, id: "KMS.3" },
@@ -250,9 +250,9 @@ pub(super) const KEY_ENABLED: Check = Check {
 
 pub(super) const KEY_ROTATION: Check = Check {
     id: "key-rotation",
-    title: "the key is rotated as declared",
+    title: "the key is rotated as configured",
     severity: Severity::High,
-    why: "A key that is never rotated encrypts more and more under one secret.",
+    why: "Without rotation, the same key material encrypts more and more data.",
     fix: "orgtrail drift --fix",
     resources: &["kms-key/rotation"],
     mappings: &[

@@ -8,30 +8,30 @@ use crate::names::{AccountId, Arn, Region};
 use crate::org::ControlPolicies;
 use crate::resources::{Desired, EventSelectors, Observed};
 
-/// Everything that checks are judged from.
+/// Everything that checks read.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// When it was looked at.
+    /// When it was read.
     pub at: Timestamp,
-    /// What is declared.
+    /// The configuration, resolved for the organization.
     pub desired: Desired,
-    /// What was seen of what orgtrail manages.
+    /// The managed resources.
     pub observed: Observed,
     /// Every account, by unit, then by id.
     pub accounts: Seen<Vec<AccountFacts>>,
-    /// The newest digests of every account and Region, verified; absent where
-    /// it was not asked for.
+    /// The newest digests of every account and Region, verified; absent if the configuration
+    /// does not require it.
     pub chains: Seen<std::sync::Arc<Verification>>,
     /// How the newest digest of the trail's home Region is encrypted in the archive:
-    /// `AES256`, `aws:kms`. Absent where there is none of the last weeks.
+    /// `AES256`, `aws:kms`. Absent if the last weeks have none.
     pub digest_encryption: Seen<String>,
-    /// The resource control policies that bind the archive's account.
+    /// The resource control policies that apply to the archive's account.
     pub resource_policies: Seen<ControlPolicies>,
-    /// The accounts of an earlier run, where one was given.
+    /// The accounts of an earlier run, if one is given.
     pub earlier: Option<BTreeSet<AccountId>>,
 }
 
-/// What was seen of one account.
+/// What was read of one account.
 #[derive(Debug, Clone)]
 pub struct AccountFacts {
     /// The account's id.
@@ -40,38 +40,38 @@ pub struct AccountFacts {
     pub name: String,
     /// The names of the units from the root down.
     pub unit_path: String,
-    /// What was seen inside; the words why it was not looked at.
+    /// What was read inside; or why it was not read.
     pub inside: Result<Inside, String>,
 }
 
-/// What was seen inside an account.
+/// What was read inside an account.
 #[derive(Debug, Clone)]
 pub struct Inside {
-    /// The declared Regions that it has enabled, and how the trail fares there;
-    /// absent where the trail is not there.
+    /// The configured Regions that it has enabled, with the trail's status there; absent if
+    /// the trail is missing.
     pub regions: BTreeMap<Region, Seen<TrailStatus>>,
-    /// Why its own list of Regions could not be read: others may be missing.
+    /// Why its own list of Regions is unreadable: some may be missing.
     pub regions_unread: Option<AwsError>,
-    /// The account's own trails but for the declared one.
+    /// The account's trails other than the configured one.
     pub other_trails: Seen<Vec<OtherTrail>>,
 }
 
-/// How the organization trail fares in one account and Region.
+/// The status of the organization trail in one account and Region.
 ///
 /// Source: CloudTrail `GetTrailStatus`.
 #[derive(Debug, Clone, Default)]
 pub struct TrailStatus {
-    /// Whether it records.
+    /// Whether it is logging.
     pub is_logging: bool,
     /// When it was last started.
     pub started: Option<Timestamp>,
     /// The newest log file's delivery.
     pub newest_log: Option<Timestamp>,
-    /// The newest digest's delivery, as the status tells or the archive shows.
+    /// The newest digest's delivery, from the status or the archive.
     pub newest_digest: Option<Timestamp>,
-    /// The newest digest's delivery, as the status alone tells: it knows of
-    /// digests that were deleted since.
-    pub told_digest: Option<Timestamp>,
+    /// The newest digest's delivery from the status alone, which includes digests that were
+    /// deleted since.
+    pub reported_digest: Option<Timestamp>,
     /// The newest delivery to the log group.
     pub newest_event: Option<Timestamp>,
     /// Why the last delivery of logs failed.
@@ -80,28 +80,26 @@ pub struct TrailStatus {
     pub digest_error: Option<String>,
     /// Why the last delivery to the log group failed.
     pub event_error: Option<String>,
-    /// Why the archive could not be asked for digests that the status does not
-    /// tell of.
+    /// Why the archive could not be searched for digests that the status does not report.
     pub archive_unread: Option<AwsError>,
-    /// Whether nothing was ever delivered from there and nothing failed, while the
-    /// account's digests arrive from other Regions.
+    /// Whether nothing was ever delivered from there and no delivery failed, while digests
+    /// arrive from other Regions of the account.
     pub is_silent: bool,
 }
 
-/// A trail that is not the declared one.
+/// A trail other than the configured one.
 #[derive(Debug, Clone)]
 pub struct OtherTrail {
     /// Its ARN.
     pub arn: Arn,
-    /// Whether it records.
+    /// Whether it is logging.
     pub is_logging: Seen<bool>,
-    /// What it records.
+    /// Its event selectors.
     pub selectors: Seen<EventSelectors>,
 }
 
 impl Facts {
-    /// How the trail fares in its home Region; the words why that was not looked
-    /// at.
+    /// The trail's status in its home Region; or why it was not read.
     pub fn home_status(&self) -> Result<Seen<&TrailStatus>, String> {
         let accounts = match &self.accounts {
             Seen::Present(accounts) => accounts,
@@ -112,19 +110,19 @@ impl Facts {
         let found = accounts.iter().find(|one| one.account == *management);
         let inside = match found.map(|one| &one.inside) {
             Some(Ok(inside)) => inside,
-            Some(Err(why)) => return Err(format!("{management} is not looked at: {why}")),
-            None => return Err(format!("{management} is not among the organization's accounts")),
+            Some(Err(why)) => return Err(format!("account {management} is excluded: {why}")),
+            None => return Err(format!("account {management} is not in the organization")),
         };
         match (inside.regions.get(self.desired.home_region()), &inside.regions_unread) {
             (Some(status), _) => Ok(status.as_ref()),
             (None, Some(error)) => Ok(Seen::Unreadable(error.clone())),
             (None, None) => {
-                Err(format!("{management} has not enabled {}", self.desired.home_region()))
+                Err(format!("account {management} has not enabled {}", self.desired.home_region()))
             }
         }
     }
 
-    /// How old a delivery may be.
+    /// The maximum age of the newest delivery.
     #[must_use]
     pub fn freshness(&self) -> SignedDuration {
         SignedDuration::from_hours(self.desired.config.drift.freshness_hours.into())
@@ -132,33 +130,30 @@ impl Facts {
 }
 
 impl TrailStatus {
-    /// Why it cannot be told whether digests arrive; none where the status itself
-    /// tells that they do not.
+    /// Why it is unknown whether digests arrive; none if the status reports that they do not.
     #[must_use]
     pub fn unread(&self) -> Option<&AwsError> {
         let fails = self.log_error.is_some() || self.digest_error.is_some();
         self.archive_unread.as_ref().filter(|_| !fails)
     }
 
-    /// Whether the status reports no delivery of digests at all, so that it does not
-    /// tell which is the newest.
+    /// Whether the status reports no delivery of digests, so that the newest is unknown.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        self.told_digest.is_none()
+        self.reported_digest.is_none()
     }
 
-    /// Whether neither the status nor the archive knows of any delivery, or of one
-    /// that failed.
-    pub(super) fn knows_of_none(&self) -> bool {
+    /// Whether neither the status nor the archive shows a delivery, or a failed one.
+    pub(super) fn shows_no_delivery(&self) -> bool {
         let delivered = self.newest_digest.or(self.newest_log).is_some();
         let failed = self.log_error.is_some() || self.digest_error.is_some();
         !delivered && !failed && self.archive_unread.is_none()
     }
 
-    /// What is wrong with the newest deliveries, if anything is.
+    /// What is wrong with the newest deliveries, if anything.
     ///
-    /// A digest comes every hour, also where nothing happened; a log file only
-    /// where something did. So the digests tell whether deliveries stand still.
+    /// A digest arrives every hour, even without events; a log file only with events. So
+    /// digests show whether deliveries have stopped.
     #[must_use]
     pub fn staleness(&self, at: Timestamp, age: SignedDuration) -> Option<String> {
         if let Some(error) = &self.log_error {
@@ -169,14 +164,14 @@ impl TrailStatus {
         }
         let fresh =
             |time: Option<Timestamp>| time.is_some_and(|time| at.duration_since(time) <= age);
-        // What was started within that time may have nothing to show yet. Nor is
-        // silence lateness: late is only what once came.
+        // A trail that was started within that time may not have delivered yet. A Region
+        // that never delivered is not late.
         if fresh(self.newest_digest) || fresh(self.started) || self.is_silent {
             return None;
         }
         Some(match (self.newest_digest, self.newest_log) {
-            (Some(digest), _) => format!("the newest digest is of {digest}"),
-            (None, Some(log)) => format!("no digest, the newest log file is of {log}"),
+            (Some(digest), _) => format!("the newest digest was delivered at {digest}"),
+            (None, Some(log)) => format!("no digest; the newest log file was delivered at {log}"),
             (None, None) => "no digest and no log file".to_owned(),
         })
     }

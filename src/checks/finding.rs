@@ -5,10 +5,10 @@ use jiff::civil::Date;
 use super::Severity;
 use crate::names::{AccountId, Arn, BucketName, Region};
 
-/// What an answer is about.
+/// What a check covers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// The organization as a whole.
+    /// The organization.
     Organization,
     /// One account.
     Account {
@@ -46,25 +46,24 @@ impl fmt::Display for Scope {
     }
 }
 
-/// What a check says of one scope.
+/// The verdict of a check for one scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is as it must be.
-    Holds,
-    /// It is not.
-    Broken {
+    /// The check passed.
+    Pass,
+    /// The check failed.
+    Fail {
         /// What was found.
         found: String,
-        /// What was wanted.
-        wanted: String,
+        /// What was expected.
+        expected: String,
     },
-    /// Neither the config nor the command line asks for it, so that nothing is
-    /// judged.
-    NotDeclared {
-        /// What would ask for it: `archive.replication`, `--baseline`.
-        key: String,
+    /// Not checked: neither the configuration nor the command line requires it.
+    NotConfigured {
+        /// The setting or option that would require it: `archive.replication`, `--baseline`.
+        setting: String,
     },
-    /// It could not be seen.
+    /// A read failed.
     Unknown {
         /// The read that failed, and why: `GetTrailStatus: access denied (…)`.
         reason: String,
@@ -74,59 +73,59 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Whether something is to be done: mended, or looked at.
+    /// Whether the check failed or is unknown.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        matches!(self, Self::Broken { .. } | Self::Unknown { .. })
+        matches!(self, Self::Fail { .. } | Self::Unknown { .. })
     }
 }
 
-/// A check's verdict on one scope.
+/// The result of a check for one scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// What it is about.
+pub struct CheckResult {
+    /// The scope.
     pub scope: Scope,
-    /// What the check says of it.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-/// Why a broken check does not count.
+/// Why a finding does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suppression {
-    /// The reason that the config gives.
+    /// The reason in the configuration.
     pub reason: String,
     /// The last day on which it does not count, in UTC.
     pub until: Date,
-    /// Whether that day has passed: then it counts again.
+    /// Whether that day has passed: then the finding counts.
     pub expired: bool,
 }
 
-/// An answer as reports show it.
+/// A result as reports show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The check's id.
     pub check: String,
-    /// How much it matters.
+    /// The severity of the check.
     pub severity: Severity,
-    /// What it is about.
+    /// The scope.
     pub scope: Scope,
-    /// What was said.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why it does not count, where the config says so.
+    /// The suppression in the configuration that applies.
     pub suppression: Option<Suppression>,
-    /// The id of the cause that it has in common with others: see
+    /// The id of the cause that it shares with others: see
     /// [`super::Run::causes`].
     pub cause: Option<String>,
 }
 
 impl Finding {
-    /// Whether it is broken and nothing in force suppresses it.
+    /// Whether it failed and no suppression is in force.
     #[must_use]
     pub fn counts(&self) -> bool {
-        matches!(self.verdict, Verdict::Broken { .. }) && self.is_open()
+        matches!(self.verdict, Verdict::Fail { .. }) && self.is_open()
     }
 
-    /// Whether it is broken or unknown, and nothing in force suppresses it.
+    /// Whether it failed or is unknown, and no suppression is in force.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.verdict.is_open()

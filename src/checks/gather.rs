@@ -1,4 +1,4 @@
-//! Looking at the whole organization: every account and Region, many at once.
+//! Reading the whole organization: every account and Region, many at once.
 
 use std::collections::BTreeMap;
 
@@ -15,41 +15,46 @@ use crate::names::{AccountId, Arn, Region};
 use crate::org::{Account, ControlKind, ControlPolicies, Organization, own_regions};
 use crate::resources::{Desired, EventSelectors, observe};
 
-/// Accounts that are looked at, at the same time.
+/// Accounts that are read at the same time.
 const ACCOUNTS_AT_ONCE: usize = 64;
 
-/// Regions of one account that are looked at, at the same time.
+/// Regions of one account that are read at the same time.
 const REGIONS_AT_ONCE: usize = 8;
 
-/// Is told how far the looking has come.
+/// Receives the progress of reading.
 pub trait Progress: Send + Sync {
-    /// How many accounts there are.
+    /// The number of accounts.
     fn accounts(&self, _count: usize) {}
-    /// An account has been looked at.
+    /// An account has been read.
     fn account_done(&self) {}
 }
 
-/// Nobody is told.
+/// No progress.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;
 
 impl Progress for Silent {}
 
 impl Facts {
-    /// Looks at everything that checks are judged from. Changes nothing, and
-    /// never fails: what could not be read says so in its place.
+    /// Reads everything that checks need. Changes nothing, and never fails: an unreadable
+    /// fact says why.
     ///
     /// `at` is the time that ages are counted from.
-    pub async fn gather(aws: &Aws, desired: Desired, at: Timestamp, told: &dyn Progress) -> Self {
+    pub async fn gather(
+        aws: &Aws,
+        desired: Desired,
+        at: Timestamp,
+        progress: &dyn Progress,
+    ) -> Self {
         let archive = aws.clients(desired.archive(), &desired.config.archive.region);
         let (observed, digest_encryption, resource_policies, (accounts, chains)) = tokio::join!(
             Box::pin(observe(aws, &desired)),
             Box::pin(newest::encryption(&archive, &desired, at)),
             Box::pin(resource_policies(aws, &desired)),
             async {
-                let accounts = Box::pin(look_at_accounts(aws, &desired, at, told)).await;
-                // INVARIANT: only then, so that no digest that CloudTrail told of was
-                // delivered behind the listing's back.
+                let accounts = Box::pin(read_accounts(aws, &desired, at, progress)).await;
+                // INVARIANT: after the accounts, so that the listing includes every digest that
+                // CloudTrail reported.
                 let chains = Box::pin(chains::verify_newest(aws, &desired, at, &accounts)).await;
                 (accounts, chains)
             }
@@ -67,7 +72,7 @@ impl Facts {
     }
 }
 
-/// The resource control policies that bind the archive's account.
+/// The resource control policies that apply to the archive's account.
 async fn resource_policies(aws: &Aws, desired: &Desired) -> Seen<ControlPolicies> {
     let management = aws.clients(desired.management(), desired.home_region());
     let (archive, manager) = (desired.archive(), desired.management());
@@ -76,19 +81,19 @@ async fn resource_policies(aws: &Aws, desired: &Desired) -> Seen<ControlPolicies
     Seen::from_result(read, |_| false)
 }
 
-/// Looks at how the trail fares in every account and Region.
-pub async fn look_at_accounts(
+/// Reads the trail's status in every account and Region.
+pub async fn read_accounts(
     aws: &Aws,
     desired: &Desired,
     at: Timestamp,
-    told: &dyn Progress,
+    progress: &dyn Progress,
 ) -> Seen<Vec<AccountFacts>> {
     let management = aws.clients(desired.management(), desired.home_region());
     let organization = match Organization::read(&management).await {
         Ok(organization) => organization,
         Err(error) => return Seen::Unreadable(error),
     };
-    told.accounts(organization.accounts.len());
+    progress.accounts(organization.accounts.len());
     let declared = &desired.config.organization;
     let mut accounts: Vec<AccountFacts> = stream::iter(organization.accounts.values())
         .map(|account| {
@@ -97,7 +102,7 @@ pub async fn look_at_accounts(
             async move {
                 let inside = match left_out {
                     Some(reason) => Err(reason.to_string()),
-                    None => Ok(look_inside(aws, desired, account, at).await),
+                    None => Ok(read_inside(aws, desired, account, at).await),
                 };
                 if ![desired.management(), desired.archive()].contains(&&account.id) {
                     aws.release(&account.id);
@@ -107,14 +112,14 @@ pub async fn look_at_accounts(
             }
         })
         .buffer_unordered(ACCOUNTS_AT_ONCE)
-        .inspect(|_| told.account_done())
+        .inspect(|_| progress.account_done())
         .collect()
         .await;
     accounts.sort_by(|a, b| (&a.unit_path, &a.account).cmp(&(&b.unit_path, &b.account)));
     Seen::Present(accounts)
 }
 
-async fn look_inside(aws: &Aws, desired: &Desired, account: &Account, at: Timestamp) -> Inside {
+async fn read_inside(aws: &Aws, desired: &Desired, account: &Account, at: Timestamp) -> Inside {
     let account = &account.id;
     let (enabled, trails) = tokio::join!(
         Box::pin(own_regions(aws, desired.management(), account)),
@@ -125,7 +130,7 @@ async fn look_inside(aws: &Aws, desired: &Desired, account: &Account, at: Timest
         Regions::Only(only) => only.contains(region),
     };
     let regions: Vec<Region> = enabled.regions.into_iter().filter(declared).collect();
-    // An account that cannot be entered is not tried in every Region.
+    // If the role in an account cannot be assumed, its Regions are not tried.
     let closed = trails.unreadable().filter(|error| error.has_no_session()).cloned();
     let mut regions: BTreeMap<Region, Seen<TrailStatus>> = match closed {
         Some(error) => {
@@ -164,7 +169,7 @@ fn find_silent(
         .any(|status| status.newest_digest.is_some_and(|newest| at.duration_since(newest) <= age));
     for status in regions.values_mut() {
         if let Seen::Present(status) = status {
-            status.is_silent = arrives && status.is_logging && status.knows_of_none();
+            status.is_silent = arrives && status.is_logging && status.shows_no_delivery();
         }
     }
 }
@@ -178,18 +183,18 @@ async fn status(
 ) -> Seen<TrailStatus> {
     let clients = aws.clients(account, region);
     let arn = desired.trail_arn();
-    let answer = trail_status(&clients, &arn).await;
-    let mut status = match Seen::from_result(answer, AwsError::is_not_found) {
-        Seen::Present(answer) => TrailStatus::of(&answer),
+    let result = trail_status(&clients, &arn).await;
+    let mut status = match Seen::from_result(result, AwsError::is_not_found) {
+        Seen::Present(result) => TrailStatus::of(&result),
         Seen::Absent => return Seen::Absent,
         Seen::Unreadable(error) => return Seen::Unreadable(error),
     };
     if status.staleness(at, freshness(desired)).is_some() {
-        // The archive knows better: a status may not tell of digests at all.
+        // The archive decides: a status may not report digests at all.
         let archive = aws.clients(desired.archive(), &desired.config.archive.region);
         let mut found = newest::digest(&archive, desired, account, region, Some(at)).await;
-        if status.knows_of_none() && matches!(found, Ok(None)) {
-            // Whether any ever came: if so, they stopped.
+        if status.shows_no_delivery() && matches!(found, Ok(None)) {
+            // If any digest ever arrived, deliveries stopped.
             found = newest::digest(&archive, desired, account, region, None).await;
         }
         match found {
@@ -201,34 +206,34 @@ async fn status(
 }
 
 async fn trail_status(clients: &Clients, arn: &Arn) -> Result<GetTrailStatusOutput, AwsError> {
-    let answer = clients.cloudtrail().get_trail_status().name(arn.to_string()).send().await;
-    answer.at(clients, "cloudtrail:GetTrailStatus")
+    let result = clients.cloudtrail().get_trail_status().name(arn.to_string()).send().await;
+    result.at(clients, "cloudtrail:GetTrailStatus")
 }
 
 impl TrailStatus {
-    fn of(answer: &GetTrailStatusOutput) -> Self {
+    fn of(result: &GetTrailStatusOutput) -> Self {
         let time = |time: Option<&aws_smithy_types::DateTime>| {
             time.and_then(|time| Timestamp::from_second(time.secs()).ok())
         };
         let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         Self {
-            is_logging: answer.is_logging() == Some(true),
-            started: time(answer.start_logging_time()),
-            newest_log: time(answer.latest_delivery_time()),
-            newest_digest: time(answer.latest_digest_delivery_time()),
-            told_digest: time(answer.latest_digest_delivery_time()),
-            newest_event: time(answer.latest_cloud_watch_logs_delivery_time()),
-            log_error: text(answer.latest_delivery_error()),
-            digest_error: text(answer.latest_digest_delivery_error()),
-            event_error: text(answer.latest_cloud_watch_logs_delivery_error()),
+            is_logging: result.is_logging() == Some(true),
+            started: time(result.start_logging_time()),
+            newest_log: time(result.latest_delivery_time()),
+            newest_digest: time(result.latest_digest_delivery_time()),
+            reported_digest: time(result.latest_digest_delivery_time()),
+            newest_event: time(result.latest_cloud_watch_logs_delivery_time()),
+            log_error: text(result.latest_delivery_error()),
+            digest_error: text(result.latest_digest_delivery_error()),
+            event_error: text(result.latest_cloud_watch_logs_delivery_error()),
             archive_unread: None,
             is_silent: false,
         }
     }
 }
 
-/// The account's own trails but for the declared one: `ListTrails` answers for
-/// all Regions at once.
+/// The account's trails other than the configured one: `ListTrails` returns those of all
+/// Regions.
 async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen<Vec<OtherTrail>> {
     const ACTION: &str = "cloudtrail:ListTrails";
     let clients = aws.clients(account, desired.home_region());
@@ -243,7 +248,7 @@ async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen
         .at(&clients, ACTION);
     let arn = |trail: TrailInfo| {
         let arn = trail.trail_arn.unwrap_or_default();
-        // A trail that is dropped here would be one that nobody judges.
+        // A trail that is dropped here would never be checked.
         let wrong = |_| clients.malformed(ACTION, &format!("the ARN `{arn}`"));
         arn.parse::<Arn>().map_err(wrong)
     };
@@ -264,7 +269,7 @@ async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen
             Box::pin(EventSelectors::read(&clients, &arn))
         );
         let is_logging = Seen::from_result(status, AwsError::is_not_found)
-            .map(|answer| answer.is_logging() == Some(true));
+            .map(|result| result.is_logging() == Some(true));
         trails.push(OtherTrail { arn, is_logging, selectors });
     }
     Seen::Present(trails)

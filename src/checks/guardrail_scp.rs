@@ -1,39 +1,42 @@
 use super::Verdict;
-use super::judge::{broken, not_declared, of_organization, of_policy, of_seen, together, whether};
-use super::{Answer, Check, Facts, Rule, Severity};
+use super::judge::{
+    all_of, ensure, fail, from_observation, not_configured, of_organization, of_policy,
+};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 use crate::resources::GuardrailScp;
 
 pub(super) const CHECK: Check = Check {
     id: "guardrail-scp",
-    title: "the guardrail is attached where declared, and denies what would harm trail, bucket and key",
+    title: "the guardrail is attached as configured, and denies changes that would harm the trail, the bucket or the key",
     severity: Severity::High,
-    why: "What a service control policy denies, no administrator of a member account can do.",
+    why: "No administrator of a member account can do what a service control policy denies.",
     fix: "orgtrail drift --fix",
     resources: &["guardrail"],
     mappings: &[],
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     if !facts.desired.config.guardrail.enabled {
-        return of_organization(not_declared("guardrail"));
+        return of_organization(not_configured("guardrail"));
     }
-    let absent = ("there is no such policy", "the declared guardrail");
-    let verdict = of_seen(facts.observed.guardrail.as_ref(), absent, |found| {
-        let Some(document) = &found.document else { return broken(absent.0, absent.1) };
-        let wanted = GuardrailScp::targets(&facts.desired);
-        let unguarded: Vec<&str> = wanted.difference(&found.targets).map(String::as_str).collect();
-        together([
-            whether(
+    let absent = ("the policy does not exist", "the configured guardrail");
+    let verdict = from_observation(facts.observed.guardrail.as_ref(), absent, |found| {
+        let Some(document) = &found.document else { return fail(absent.0, absent.1) };
+        let expected = GuardrailScp::targets(&facts.desired);
+        let unguarded: Vec<&str> =
+            expected.difference(&found.targets).map(String::as_str).collect();
+        all_of([
+            ensure(
                 found.type_enabled,
                 || "service control policies are not enabled".to_owned(),
                 "service control policies enabled at the root",
             ),
-            whether(
+            ensure(
                 unguarded.is_empty(),
                 || format!("it is not attached to {}", unguarded.join(", ")),
-                "attached where declared",
+                "attached as configured",
             ),
             of_policy(document, |policy| denied(facts, policy)),
         ])
@@ -41,7 +44,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
     of_organization(verdict)
 }
 
-/// Whether an administrator of the log-archive account is denied it all.
+/// Whether an administrator of the log-archive account is denied all of these actions.
 fn denied(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
     let desired = &facts.desired;
     let trail = desired.trail_arn().to_string();
@@ -103,7 +106,7 @@ fn denied(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
         })
         .map(|(_, action)| action)
         .collect();
-    whether(
+    ensure(
         allowed.is_empty(),
         || format!("not denied: {}", allowed.join(", ")),
         "all of these denied",

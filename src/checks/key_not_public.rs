@@ -1,14 +1,14 @@
 use super::Verdict;
-use super::judge::{broken, of_key, of_seen};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{fail, from_observation, of_key};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::policy::Effect;
 
 pub(super) const CHECK: Check = Check {
     id: "key-not-public",
-    title: "the key's policy permits nothing to anyone without condition",
+    title: "the key policy allows nothing to everyone without a condition",
     severity: Severity::Critical,
-    why: "A key that anyone may use protects nothing.",
-    fix: "orgtrail drift --fix, with --remove-foreign where a statement of others is the cause",
+    why: "A key that anyone can use protects nothing.",
+    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
     resources: &["kms-key/policy"],
     mappings: &[
         Mapping { framework: Framework::SecurityHub, id: "KMS.5" },
@@ -17,9 +17,9 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
-    let absent = ("there is no key", "the declared key");
-    let verdict = of_seen(facts.observed.key_policy.as_ref(), absent, |policy| {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
+    let absent = ("the key does not exist", "the configured key");
+    let verdict = from_observation(facts.observed.key_policy.as_ref(), absent, |policy| {
         let open: Vec<&str> = policy
             .0
             .statements
@@ -28,9 +28,9 @@ fn judge(facts: &Facts) -> Vec<Answer> {
             .map(|statement| statement.sid.as_deref().unwrap_or("a statement without a name"))
             .collect();
         if open.is_empty() {
-            return Verdict::Holds;
+            return Verdict::Pass;
         }
-        broken(format!("open to anyone: {}", open.join(", ")), "no permission for anyone")
+        fail(format!("open to anyone: {}", open.join(", ")), "no permission for anyone")
     });
     of_key(facts, verdict)
 }

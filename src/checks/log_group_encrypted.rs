@@ -1,12 +1,12 @@
-use super::judge::{of_log_group, of_seen, where_declared, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity, Verdict};
+use super::judge::{ensure, from_observation, if_configured, of_log_group};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
 
 pub(super) const CHECK: Check = Check {
     id: "log-group-encrypted",
     title: "the log group's events are encrypted with a KMS key",
     severity: Severity::Medium,
-    why: "Who may decrypt with the key may read the events, and nobody else; CloudWatch Logs' own key asks nobody.",
-    fix: "orgtrail drift --fix, with cloudwatch_logs.kms_key in the config",
+    why: "With a KMS key, only principals that may decrypt with it can read the events. The default key of CloudWatch Logs restricts nobody.",
+    fix: "orgtrail drift --fix, with cloudwatch_logs.kms_key in the configuration",
     resources: &["log-group"],
     mappings: &[
         Mapping { framework: Framework::Config, id: "cloudwatch-log-group-encrypted" },
@@ -19,24 +19,24 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let declared = &facts.desired.config.cloudwatch_logs;
-    let absent = ("there is no log group", "one that is encrypted with a KMS key");
-    let verdict = of_seen(facts.observed.log_group.as_ref(), absent, |group| {
-        let (Some(wanted), found) = (&declared.kms_key, &group.kms_key) else {
-            return Verdict::Holds;
+    let absent = ("the log group does not exist", "a log group encrypted with a KMS key");
+    let verdict = from_observation(facts.observed.log_group.as_ref(), absent, |group| {
+        let (Some(expected), found) = (&declared.kms_key, &group.kms_key) else {
+            return Verdict::Pass;
         };
-        whether(
-            found.as_ref() == Some(&wanted.to_string()),
+        ensure(
+            found.as_ref() == Some(&expected.to_string()),
             || match found {
                 Some(found) => format!("encrypted with {found}"),
-                None => "encrypted with CloudWatch Logs' own key".to_owned(),
+                None => "encrypted with the default key of CloudWatch Logs".to_owned(),
             },
-            format!("encrypted with {wanted}"),
+            format!("encrypted with {expected}"),
         )
     });
     let has_key = facts.observed.log_group.present().is_some_and(|it| it.kms_key.is_some());
     let verdict =
-        where_declared(has_key || declared.kms_key.is_some(), "cloudwatch_logs.kms_key", verdict);
+        if_configured(has_key || declared.kms_key.is_some(), "cloudwatch_logs.kms_key", verdict);
     of_log_group(facts, verdict)
 }

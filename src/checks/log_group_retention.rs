@@ -1,11 +1,11 @@
-use super::judge::{of_log_group, of_seen, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{ensure, from_observation, of_log_group};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "log-group-retention",
-    title: "the log group keeps its events at least as long as declared",
+    title: "the log group keeps events at least as long as configured",
     severity: Severity::Medium,
-    why: "What happened a while ago is searched for in the log group long before anybody opens the archive.",
+    why: "Recent events are searched in the log group before the archive is needed.",
     fix: "orgtrail drift --fix",
     resources: &["log-group"],
     mappings: &[
@@ -19,19 +19,19 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let declared = &facts.desired.config.cloudwatch_logs;
     if declared.keep_forever {
-        let kept = super::judge::as_declared(facts, "log-group");
+        let kept = super::judge::matches_configuration(facts, "log-group");
         return of_log_group(facts, kept);
     }
-    let wanted = declared.retention_days;
-    let absent = ("there is no log group", "one that keeps its events");
-    let verdict = of_seen(facts.observed.log_group.as_ref(), absent, |group| {
-        whether(
-            group.retention_days.is_none_or(|found| found >= wanted),
+    let expected = declared.retention_days;
+    let absent = ("the log group does not exist", "a log group that keeps its events");
+    let verdict = from_observation(facts.observed.log_group.as_ref(), absent, |group| {
+        ensure(
+            group.retention_days.is_none_or(|found| found >= expected),
             || format!("events are kept for {} days", group.retention_days.unwrap_or_default()),
-            format!("events kept for at least {wanted} days"),
+            format!("events kept for at least {expected} days"),
         )
     });
     of_log_group(facts, verdict)

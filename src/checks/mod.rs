@@ -1,11 +1,11 @@
-//! Governance checks, pure over what was observed.
+//! Governance checks, pure over the observed facts.
 //!
 //! A check with a rule of its own is a `const CHECK: Check` in a file of its own.
 //! Those that only compare resources with the configuration are rows of
 //! `declared.rs`, and those of the alarms are rows of `alarms.rs`. Each has its line
-//! in [`CATALOGUE`] and its row in `table/rows.rs`. It answers for every scope that it
-//! has, with one of three verdicts, or that the config asks for nothing; what could
-//! not be read is never taken for fine.
+//! in [`CATALOGUE`] and its row in `table/rows.rs`. A check returns a verdict for every
+//! scope that it has: passed, failed, unknown, or not configured. What could not be read
+//! is unknown, never passed.
 
 mod alarms;
 mod bucket_cross_account;
@@ -62,7 +62,7 @@ pub use check::{Check, Framework, Mapping, Rule, Severity};
 pub use coverage::{Cell, Coverage, CoveredAccount};
 pub use declared::{Optional, Subject};
 pub use facts::{AccountFacts, Facts, Inside, OtherTrail, TrailStatus};
-pub use finding::{Answer, Finding, Scope, Suppression, Verdict};
-pub use gather::{Progress, Silent, look_at_accounts};
+pub use finding::{CheckResult, Finding, Scope, Suppression, Verdict};
+pub use gather::{Progress, Silent, read_accounts};
 pub use plan_empty::PLAN_EMPTY;
 pub use run::{Compared, Run};

@@ -9,8 +9,8 @@ use crate::aws::{At as _, AwsError, Clients, Seen};
 use crate::names::{AccountId, Region};
 use crate::resources::Desired;
 
-/// When the newest digest of the trail came. With `at`, of those that are young
-/// enough then: one call mostly, since a day has two dozen.
+/// When the newest digest of the trail was delivered. With `at`, only of those that are
+/// recent enough then: usually one call, because a day has 24.
 pub(super) async fn digest(
     archive: &Clients,
     desired: &Desired,
@@ -29,7 +29,7 @@ pub(super) async fn digest(
         .list_objects_v2()
         .bucket(desired.bucket().as_str())
         .prefix(&folder)
-        // A day's folder sorts behind its own name.
+        // The keys below a day's folder sort after its name.
         .set_start_after(day.map(|day| format!("{folder}{day}")))
         .into_paginator()
         .send();
@@ -46,8 +46,8 @@ pub(super) async fn digest(
     Ok(newest)
 }
 
-/// How many days back a digest is looked for to see how it is encrypted: no more
-/// than one page of them.
+/// How many days back a digest is searched for, to see how it is encrypted: at most one
+/// page of them.
 const DAYS: i64 = 40;
 
 /// How the newest digest of the trail's home Region is encrypted.
@@ -72,7 +72,7 @@ pub(super) async fn encryption(
         .at(archive, "s3:ListBucket");
     let newest = listed.and_then(|page| whole(archive, page)).map(|page| {
         let keys = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
-        // Keys of one folder are in the order of their times.
+        // Keys of one folder sort by time.
         keys.filter(|key| is_of_trail(key, desired)).max()
     });
     let key = match Seen::from_result(newest, AwsError::is_not_found).flatten() {
@@ -87,8 +87,7 @@ pub(super) async fn encryption(
     })
 }
 
-/// Whether the declared trail wrote a digest under this key: not another's, and
-/// nothing that somebody put there.
+/// Whether the key is that of a digest of the configured trail.
 fn is_of_trail(key: &str, desired: &Desired) -> bool {
     key.parse::<ObjectKey>().is_ok_and(|key| match key.kind() {
         ObjectKind::Digest { trail, home_region, backfill } => {
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_digests_of_the_declared_trail_are_looked_at() {
+    fn only_digests_of_the_configured_trail_are_used() {
         let desired = crate::checks::table::holding().desired;
         let trail = &desired.config.trail.name;
         let key = |trail: &str, home: &str, end: &str| {

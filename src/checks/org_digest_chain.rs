@@ -3,31 +3,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::chains::{latest, root, since, statuses};
-use super::judge::{broken, by_scope, not_declared, of_organization, unknown};
-use super::{Answer, Check, Facts, Rule, Severity, TrailStatus};
+use super::judge::{by_scope, fail, not_configured, of_organization, unknown};
+use super::{Check, CheckResult, Facts, Rule, Severity, TrailStatus};
 use super::{Scope, Verdict};
 use crate::archive::verify::digest_delay::NEWER_AFTER;
-use crate::archive::verify::finding::{Finding, FindingKind, Severity as Grave};
+use crate::archive::verify::finding::{Finding, FindingKind, Severity as FindingSeverity};
 use crate::archive::verify::run::LaneReport;
 use crate::aws::Seen;
 use crate::names::{AccountId, Region};
 
 pub(super) const CHECK: Check = Check {
     id: "org-digest-chain",
-    title: "the newest digests of every chain are there, verify and link",
+    title: "the newest digests of every chain exist, verify and are linked",
     severity: Severity::Critical,
-    why: "A broken signature or link means that digests or logs were altered, deleted or put in.",
-    fix: "orgtrail verify --account ID --region REGION tells what does not hold",
+    why: "A broken signature or link means that digests or logs were altered, deleted or added.",
+    fix: "orgtrail verify --account ID --region REGION lists the findings",
     resources: &[],
     mappings: &[],
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let verification = match &facts.chains {
         Seen::Present(verification) => verification,
         Seen::Absent if facts.desired.config.drift.chain_hours == 0 => {
-            return of_organization(not_declared("drift.chain_hours"));
+            return of_organization(not_configured("drift.chain_hours"));
         }
         Seen::Absent => return Vec::new(),
         Seen::Unreadable(error) => return of_organization(unknown(error)),
@@ -37,15 +37,15 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         .collect();
     let own = root(&facts.desired).to_string();
     let is_own = |lane: &LaneReport| lane.root == own && !lane.followed;
-    let has_earlier = |told: Timestamp| {
-        let latest = latest(&facts.desired, told);
+    let has_earlier = |reported: Timestamp| {
+        let latest = latest(&facts.desired, reported);
         let own = verification.lanes.iter().filter(|lane| is_own(lane));
         own.flat_map(|lane| &lane.chains).any(|chain| chain.began_before(&latest))
     };
     let lanes = verification.lanes.iter().map(|lane| {
         let status = statuses.get(&(&lane.account, &lane.region)).copied();
         let scope = Scope::Region { account: lane.account.clone(), region: lane.region.clone() };
-        Answer { scope, verdict: of_lane(facts, lane, is_own(lane), status, &has_earlier) }
+        CheckResult { scope, verdict: of_lane(facts, lane, is_own(lane), status, &has_earlier) }
     });
     let own_lanes: BTreeSet<_> = verification
         .lanes
@@ -56,23 +56,23 @@ fn judge(facts: &Facts) -> Vec<Answer> {
     let without = statuses.iter().filter(|(place, _)| !own_lanes.contains(*place)).filter_map(
         |((account, region), status)| {
             let scope = Scope::Region { account: (*account).clone(), region: (*region).clone() };
-            Some(Answer { scope, verdict: without_digests(facts, status, &has_earlier)? })
+            Some(CheckResult { scope, verdict: without_digests(facts, status, &has_earlier)? })
         },
     );
     // An account and Region can have lanes under several roots.
-    let answers = by_scope(lanes.chain(without));
-    match (answers.is_empty(), &facts.accounts) {
+    let results = by_scope(lanes.chain(without));
+    match (results.is_empty(), &facts.accounts) {
         (true, Seen::Unreadable(error)) => of_organization(unknown(error)),
-        // Nothing is due yet.
-        (true, _) => of_organization(Verdict::Holds),
-        (false, _) => answers,
+        // No digest is due yet.
+        (true, _) => of_organization(Verdict::Pass),
+        (false, _) => results,
     }
 }
 
-/// How the trail fares, by account and Region.
+/// The trail's status, by account and Region.
 type Statuses<'a> = BTreeMap<(&'a AccountId, &'a Region), &'a Seen<TrailStatus>>;
 
-const WANTED: &str = "digests as CloudTrail signed them, and what they list";
+const EXPECTED: &str = "digests as CloudTrail signed them, and the files that they list";
 
 fn of_lane(
     facts: &Facts,
@@ -86,32 +86,33 @@ fn of_lane(
         for finding in lane.findings.iter().filter(keep) {
             *kinds.entry(finding.kind).or_default() += 1;
         }
-        let told = kinds.iter().map(|(kind, count)| match count {
+        let meanings = kinds.iter().map(|(kind, count)| match count {
             1 => kind.meaning().to_owned(),
             many => format!("{} ({many} times)", kind.meaning()),
         });
-        told.collect::<Vec<_>>().join("; ")
+        meanings.collect::<Vec<_>>().join("; ")
     };
-    let altered = words(&|finding| finding.severity == Grave::Broken);
+    let altered = words(&|finding| finding.severity == FindingSeverity::Broken);
     let unproven = words(&|finding| finding.kind == FindingKind::NoDigests);
     // Below another root of the bucket, another trail delivers.
     let own_unproven = words(&|finding| {
         finding.kind == FindingKind::NoDigests
             && finding.key.as_ref().is_none_or(|key| key.starts_with(&lane.root))
     });
-    // A gap of a chain is CloudTrail's own word that nothing was recorded.
+    // In a gap of a chain, CloudTrail itself states that it recorded nothing.
     let unread = words(&|finding| {
-        finding.severity == Grave::Incomplete && finding.kind == FindingKind::Unreadable
+        finding.severity == FindingSeverity::Incomplete && finding.kind == FindingKind::Unreadable
     });
     if !altered.is_empty() {
-        return broken(altered, WANTED);
+        return fail(altered, EXPECTED);
     }
     if !unread.is_empty() {
         return unreadable(lane, &unread);
     }
-    // Of a trail that was moved here, the first digest may be on its way.
+    // The first digest of a trail that was moved here may still arrive.
     let doubtful = |finding: &&Finding| {
-        finding.severity == Grave::Incomplete && finding.kind == FindingKind::NewestDeleted
+        finding.severity == FindingSeverity::Incomplete
+            && finding.kind == FindingKind::NewestDeleted
     };
     if let Some(doubtful) = lane.findings.iter().find(doubtful) {
         let reason = doubtful.found.as_deref().unwrap_or(doubtful.kind.meaning());
@@ -119,11 +120,11 @@ fn of_lane(
     }
     match status.filter(|_| is_own) {
         Some(Seen::Unreadable(error)) => unknown(error),
-        // Its first digest may be on its way.
-        Some(Seen::Present(status)) if is_young(facts, status) => Verdict::Holds,
-        Some(Seen::Present(_)) if !own_unproven.is_empty() => broken(own_unproven, WANTED),
+        // Its first digest may still arrive.
+        Some(Seen::Present(status)) if is_young(facts, status) => Verdict::Pass,
+        Some(Seen::Present(_)) if !own_unproven.is_empty() => fail(own_unproven, EXPECTED),
         Some(status) if lane.chains.is_empty() && unproven.is_empty() => {
-            without_digests(facts, status, has_earlier).unwrap_or(Verdict::Holds)
+            without_digests(facts, status, has_earlier).unwrap_or(Verdict::Pass)
         }
         Some(Seen::Present(status))
             if unproven.is_empty() && status.is_logging && status.is_silent() =>
@@ -131,17 +132,16 @@ fn of_lane(
             silent(lane, facts.at)
         }
         _ if !unproven.is_empty() => Verdict::Unknown { reason: unproven, permission: None },
-        // Whether the newest were deleted, CloudTrail alone knows.
-        _ => facts.accounts.unreadable().map_or(Verdict::Holds, unknown),
+        // Only CloudTrail knows whether the newest digests were deleted.
+        _ => facts.accounts.unreadable().map_or(Verdict::Pass, unknown),
     }
 }
 
-/// What is said where a digest should have come since.
+/// The addition if a later digest should have arrived.
 pub(super) const OVERDUE: &str = ", and a later one is overdue: it is late, or was deleted";
 
-/// The verdict on a chain that verifies, where nobody tells which digest is its
-/// newest: whether those after it were deleted is not known. Its age is judged by
-/// `org-delivery-freshness`.
+/// The verdict on a chain that verifies, if CloudTrail does not report its newest digest:
+/// later ones may have been deleted. `org-delivery-freshness` checks its age.
 fn silent(lane: &LaneReport, at: Timestamp) -> Verdict {
     let newest = lane.chains.iter().flat_map(|chain| &chain.proven).map(|period| period.to).max();
     let newest = newest.map_or_else(String::new, |to| {
@@ -156,8 +156,8 @@ fn silent(lane: &LaneReport, at: Timestamp) -> Verdict {
     Verdict::Unknown { reason, permission: None }
 }
 
-/// The verdict on a chain of which something could not be read: why the first could
-/// not, and how many others.
+/// The verdict on a chain with unreadable objects: the reason of the first, and the number
+/// of others.
 fn unreadable(lane: &LaneReport, meaning: &str) -> Verdict {
     let unread = || lane.findings.iter().filter(|one| one.kind == FindingKind::Unreadable);
     let first = unread().find_map(|one| one.found.as_deref()).unwrap_or(meaning);
@@ -170,17 +170,17 @@ fn unreadable(lane: &LaneReport, meaning: &str) -> Verdict {
     Verdict::Unknown { reason, permission: Some(needed.to_owned()) }
 }
 
-/// Whether the trail was started so lately that no digest is due.
+/// Whether the trail was started so recently that no digest is due.
 fn is_young(facts: &Facts, status: &TrailStatus) -> bool {
     let since = since(&facts.desired, facts.at);
     status.started.zip(since).is_some_and(|(started, since)| started >= since)
 }
 
-/// The verdict on an account and Region without a digest of the window: nothing
-/// where none is due.
+/// The verdict on an account and Region without a digest in the window; none if no digest
+/// is due.
 ///
-/// `has_earlier` tells whether the archive has a digest that the trail wrote before
-/// another was delivered: if not, it may have been moved here since.
+/// `has_earlier` returns whether the archive has a digest that the trail wrote before a
+/// time: if not, the trail may have been moved here since.
 fn without_digests(
     facts: &Facts,
     status: &Seen<TrailStatus>,
@@ -188,26 +188,26 @@ fn without_digests(
 ) -> Option<Verdict> {
     let status = match status {
         Seen::Present(status) => status,
-        // Where the trail is not, coverage tells it.
+        // `org-coverage` reports a missing trail.
         Seen::Absent => return None,
         Seen::Unreadable(error) => return Some(unknown(error)),
     };
-    if let Some(told) = status.told_digest {
+    if let Some(reported) = status.reported_digest {
         let is_within = since(&facts.desired, facts.at)
-            .is_some_and(|since| told.duration_since(since) > NEWER_AFTER);
-        let found = format!("none of the digest that CloudTrail delivered at {told}");
+            .is_some_and(|since| reported.duration_since(since) > NEWER_AFTER);
+        let found = format!("the digest that CloudTrail delivered at {reported} is missing");
         return is_within.then(|| {
-            if has_earlier(told) {
-                return broken(found, WANTED);
+            if has_earlier(reported) {
+                return fail(found, EXPECTED);
             }
-            let reason = format!("{found}: the trail may have come to this bucket since");
+            let reason = format!("{found}: the trail may have been moved to this bucket since");
             Verdict::Unknown { reason, permission: None }
         });
     }
-    // The status does not tell of digests: the archive must hold a fresh one.
+    // The status does not report digests: the archive must have a recent one.
     let stale = status.staleness(facts.at, facts.freshness()).filter(|_| status.is_logging)?;
     Some(match status.unread() {
         Some(error) => unknown(error),
-        None => broken(stale, WANTED),
+        None => fail(stale, EXPECTED),
     })
 }

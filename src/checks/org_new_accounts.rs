@@ -1,29 +1,31 @@
-use super::judge::{broken, not_declared, of_organization, unknown};
-use super::{Answer, Check, Facts, Rule, Severity};
+use super::judge::{fail, not_configured, of_organization, unknown};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "org-new-accounts",
-    title: "accounts that joined since the earlier run are covered",
+    title: "accounts that joined since the baseline are covered",
     severity: Severity::High,
-    why: "CloudTrail makes the trail in a new account by itself, and sometimes does not.",
-    fix: "orgtrail coverage; CloudTrail makes the trail within a day of joining, else ask AWS Support",
+    why: "CloudTrail creates the trail in a new account by itself, but sometimes it does not.",
+    fix: "orgtrail coverage. CloudTrail creates the trail within a day after an account joins; if it does not, contact AWS Support",
     resources: &[],
     mappings: &[],
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
-    // Without an earlier run nobody is known to be new.
-    let Some(earlier) = &facts.earlier else { return of_organization(not_declared("--baseline")) };
+fn judge(facts: &Facts) -> Vec<CheckResult> {
+    // Without an earlier run, no account is known to be new.
+    let Some(earlier) = &facts.earlier else {
+        return of_organization(not_configured("--baseline"));
+    };
     let accounts = match &facts.accounts {
         Seen::Present(accounts) => accounts,
         Seen::Absent => return Vec::new(),
         Seen::Unreadable(error) => return of_organization(unknown(error)),
     };
     let new = accounts.iter().filter(|account| !earlier.contains(&account.account));
-    let answers: Vec<Answer> = new
+    let results: Vec<CheckResult> = new
         .filter_map(|account| {
             let inside = account.inside.as_ref().ok()?;
             let unread = inside.regions.values().find_map(Seen::unreadable);
@@ -39,15 +41,18 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                 .map(|(region, _)| region.as_str())
                 .collect();
             let verdict = match (uncovered.is_empty(), unread) {
-                (false, _) => broken(
-                    format!("joined, and nothing records in {}", uncovered.join(", ")),
+                (false, _) => fail(
+                    format!("joined, and the trail is not logging in {}", uncovered.join(", ")),
                     "the trail in every Region of the new account",
                 ),
                 (true, Some(error)) => unknown(error),
-                (true, None) => Verdict::Holds,
+                (true, None) => Verdict::Pass,
             };
-            Some(Answer { scope: Scope::Account { account: account.account.clone() }, verdict })
+            Some(CheckResult {
+                scope: Scope::Account { account: account.account.clone() },
+                verdict,
+            })
         })
         .collect();
-    if answers.is_empty() { of_organization(Verdict::Holds) } else { answers }
+    if results.is_empty() { of_organization(Verdict::Pass) } else { results }
 }

@@ -1,21 +1,21 @@
 use super::facts::AccountFacts;
-use super::judge::{broken, of_organization, unknown};
-use super::{Answer, Check, Facts, Rule, Severity};
+use super::judge::{fail, of_organization, unknown};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "org-unmanaged-trails",
-    title: "no account has a trail besides the declared one",
+    title: "no account has a trail other than the configured one",
     severity: Severity::Medium,
-    why: "Trails that nobody declared cost money, and scatter logs over buckets that nobody guards.",
+    why: "Trails that are not configured cost money, and scatter logs over buckets that nothing guards.",
     fix: "orgtrail consolidate, then orgtrail retire ARN",
     resources: &[],
     mappings: &[],
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let accounts = match &facts.accounts {
         Seen::Present(accounts) => accounts,
         Seen::Absent => return Vec::new(),
@@ -24,22 +24,22 @@ fn judge(facts: &Facts) -> Vec<Answer> {
     let seen = accounts.iter().filter_map(|account| {
         let trails = account.inside.as_ref().ok()?.other_trails.present()?;
         let verdict = match trails.as_slice() {
-            [] => Verdict::Holds,
+            [] => Verdict::Pass,
             trails => {
                 let arns: Vec<String> = trails.iter().map(|trail| trail.arn.to_string()).collect();
-                broken(arns.join(", "), "no trail besides the organization's")
+                fail(arns.join(", "), "no trail other than the organization trail")
             }
         };
-        Some(Answer { scope: Scope::Account { account: account.account.clone() }, verdict })
+        Some(CheckResult { scope: Scope::Account { account: account.account.clone() }, verdict })
     });
     seen.chain(unread(accounts)).collect()
 }
 
 /// The accounts whose trails could not be listed.
-pub(super) fn unread(accounts: &[AccountFacts]) -> impl Iterator<Item = Answer> + '_ {
+pub(super) fn unread(accounts: &[AccountFacts]) -> impl Iterator<Item = CheckResult> + '_ {
     accounts.iter().filter_map(|account| {
         let error = account.inside.as_ref().ok()?.other_trails.unreadable()?;
         let scope = Scope::Account { account: account.account.clone() };
-        Some(Answer { scope, verdict: unknown(error) })
+        Some(CheckResult { scope, verdict: unknown(error) })
     })
 }

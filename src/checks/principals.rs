@@ -1,21 +1,20 @@
-//! Whom a resource policy permits anything, against who was declared.
+//! The principals that a resource policy allows, compared with the configured ones.
 
 use crate::config::Principal as Declared;
 use crate::names::AccountId;
 use crate::policy::{CLOUDTRAIL, Effect, PolicyDocument, Principal, Statement};
 use crate::resources::Desired;
 
-/// Some who are declared, and what they may do: what begins with one of these, in
-/// small letters.
-pub(super) type May<'a> = (&'a [Declared], &'a [&'a str]);
+/// Configured principals, and the prefixes of the actions that they may use, in lower case.
+pub(super) type Permitted<'a> = (&'a [Declared], &'a [&'a str]);
 
-/// What the policy permits beyond CloudTrail, the owner and those declared, a
-/// line for each statement and principal.
+/// What the policy allows to anyone except CloudTrail, the owner and the configured
+/// principals: a line for each statement and principal.
 pub(super) fn unexpected(
     desired: &Desired,
     policy: &PolicyDocument,
     owner: &AccountId,
-    declared: &[May<'_>],
+    declared: &[Permitted<'_>],
 ) -> Vec<String> {
     let allows = policy.statements.iter().filter(|statement| statement.effect == Effect::Allow);
     allows.flat_map(|statement| of_statement(desired, statement, owner, declared)).collect()
@@ -25,15 +24,15 @@ fn of_statement(
     desired: &Desired,
     statement: &Statement,
     owner: &AccountId,
-    declared: &[May<'_>],
+    declared: &[Permitted<'_>],
 ) -> Vec<String> {
-    let may = || {
+    let actions = || {
         let named: Vec<&str> = statement.action.iter().collect();
-        if named.is_empty() { "all but some actions".to_owned() } else { named.join(", ") }
+        if named.is_empty() { "all actions except some".to_owned() } else { named.join(", ") }
     };
-    let line = |who: &str| format!("{who} may {}", may());
+    let line = |who: &str| format!("{who} may use {}", actions());
     let kinds = match (&statement.principal, &statement.not_principal) {
-        (_, Some(_)) => return vec![line("anyone but some")],
+        (_, Some(_)) => return vec![line("anyone except some")],
         (Some(Principal::Anyone), None) => return vec![line("anyone")],
         (None, None) => return Vec::new(),
         (Some(Principal::Of(kinds)), None) => kinds,
@@ -42,10 +41,10 @@ fn of_statement(
         statement.not_action.is_empty()
             && statement.action.iter().all(|action| {
                 let action = action.to_ascii_lowercase();
-                actions.iter().any(|beginning| action.starts_with(beginning))
+                actions.iter().any(|prefix| action.starts_with(prefix))
             })
     };
-    let fine = |kind: &str, name: &str| match kind {
+    let is_expected = |kind: &str, name: &str| match kind {
         "Service" => name == CLOUDTRAIL,
         "AWS" => {
             let account = name.split(':').nth(4).unwrap_or(name);
@@ -62,7 +61,7 @@ fn of_statement(
     kinds
         .iter()
         .flat_map(|(kind, names)| names.iter().map(move |name| (kind.as_str(), name)))
-        .filter(|(kind, name)| !fine(kind, name))
+        .filter(|(kind, name)| !is_expected(kind, name))
         .map(|(_, name)| line(if name == "*" { "anyone" } else { name }))
         .collect()
 }

@@ -1,5 +1,5 @@
-use super::judge::{broken, of_bucket, of_seen, together, unknown};
-use super::{Answer, Check, Facts, Rule, Severity, Verdict};
+use super::judge::{all_of, fail, from_observation, of_bucket, unknown};
+use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
 use crate::aws::Seen;
 use crate::names::{AccountId, Arn};
 use crate::org::{ControlKind, ControlPolicies, Ruling};
@@ -8,10 +8,10 @@ use crate::policy::eval::{Principal, Request};
 
 pub(super) const CHECK: Check = Check {
     id: "rcp-archive",
-    title: "no resource control policy keeps CloudTrail or the readers from the archive",
+    title: "no resource control policy denies CloudTrail or the readers access to the archive",
     severity: Severity::High,
-    why: "A resource control policy binds whoever comes to the archive's bucket and key, CloudTrail too: one that denies its deliveries loses them, whatever the bucket's own policy allows.",
-    fix: "aws organizations update-policy --policy-id ID with a condition that excepts CloudTrail: aws:PrincipalIsAWSService, or aws:SourceOrgID",
+    why: "A resource control policy applies to everyone who uses the archive's bucket and key, CloudTrail included. If it denies deliveries, they are lost, whatever the bucket policy allows.",
+    fix: "aws organizations update-policy --policy-id ID with a condition that exempts CloudTrail: aws:PrincipalIsAWSService, or aws:SourceOrgID",
     resources: &[],
     mappings: &[],
     rule: Rule::Custom(judge),
@@ -38,9 +38,9 @@ const NOT_OF_A_SERVICE: [&str; 14] = [
 const NOT_OF_A_ROLE: [&str; 4] =
     ["aws:PrincipalServiceName", "aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID"];
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let nothing = ("", "");
-    let verdict = of_seen(facts.resource_policies.as_ref(), nothing, |policies| {
+    let verdict = from_observation(facts.resource_policies.as_ref(), nothing, |policies| {
         let readers = facts.desired.config.archive.readers.iter().map(|reader| {
             let arn = reader.arn(facts.desired.partition());
             let account = arn.account.clone().unwrap_or_else(|| facts.desired.archive().clone());
@@ -50,7 +50,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         let own = own.map(|role| (facts.desired.archive().clone(), role));
         let readers =
             own.chain(readers).map(|(account, arn)| reads(facts, policies, &account, &arn));
-        together([delivers(facts, policies)].into_iter().chain(readers))
+        all_of([delivers(facts, policies)].into_iter().chain(readers))
     });
     of_bucket(facts, verdict)
 }
@@ -63,7 +63,7 @@ fn key(facts: &Facts) -> String {
     )
 }
 
-/// Whether CloudTrail may deliver, as far as these policies go.
+/// Whether these policies let CloudTrail deliver.
 fn delivers(facts: &Facts, policies: &ControlPolicies) -> Verdict {
     let desired = &facts.desired;
     let trail = desired.trail_arn().to_string();
@@ -90,14 +90,14 @@ fn delivers(facts: &Facts, policies: &ControlPolicies) -> Verdict {
         ("s3:PutObject", object.as_str()),
         ("kms:GenerateDataKey", key.as_str()),
     ];
-    together(asked.map(|(action, resource)| {
+    all_of(asked.map(|(action, resource)| {
         let principal = Principal::Service(CLOUDTRAIL);
         let request = Request { principal, action, resource, context: &context };
         match policies.ruling(ControlKind::Resource, &request, &NOT_OF_A_SERVICE) {
-            Ruling::Permitted => Verdict::Holds,
-            Ruling::Denied(by) => broken(
+            Ruling::Permitted => Verdict::Pass,
+            Ruling::Denied(by) => fail(
                 format!("CloudTrail's {action} is denied by {by}"),
-                "deliveries that no resource control policy denies",
+                "no resource control policy denies it",
             ),
             Ruling::Unclear(by) => Verdict::Unknown {
                 reason: format!("CloudTrail's {action} may be denied by {by}"),
@@ -107,8 +107,7 @@ fn delivers(facts: &Facts, policies: &ControlPolicies) -> Verdict {
     }))
 }
 
-/// Whether a reader may read. Where that depends on where the reader calls from, the
-/// reader knows, and nothing is said.
+/// Whether a reader can read. Conditions on where the reader calls from are not checked.
 fn reads(facts: &Facts, policies: &ControlPolicies, account: &AccountId, arn: &Arn) -> Verdict {
     let desired = &facts.desired;
     let bucket = desired.bucket();
@@ -139,7 +138,7 @@ fn reads(facts: &Facts, policies: &ControlPolicies, account: &AccountId, arn: &A
         ("s3:GetObject", objects.as_str()),
         ("kms:Decrypt", key.as_str()),
     ];
-    together(asked.map(|(action, resource)| {
+    all_of(asked.map(|(action, resource)| {
         let request = Request {
             principal: Principal::role(account, &principal),
             action,
@@ -147,10 +146,10 @@ fn reads(facts: &Facts, policies: &ControlPolicies, account: &AccountId, arn: &A
             context: &context,
         };
         match policies.ruling(ControlKind::Resource, &request, &absent) {
-            Ruling::Permitted | Ruling::Unclear(_) => Verdict::Holds,
-            Ruling::Denied(by) => broken(
+            Ruling::Permitted | Ruling::Unclear(_) => Verdict::Pass,
+            Ruling::Denied(by) => fail(
                 format!("{action} by {principal} is denied by {by}"),
-                "readers that no resource control policy denies",
+                "no resource control policy denies it",
             ),
         }
     }))
@@ -177,7 +176,7 @@ mod tests {
         judge(&facts).remove(0).verdict
     }
 
-    /// The perimeter that AWS's examples draw around an organization.
+    /// The data perimeter of AWS's examples.
     fn perimeter() -> Statement {
         Statement::deny("Perimeter").anyone().actions(["s3:*"]).resources(["*"]).when(
             "StringNotEqualsIfExists",
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_perimeter_that_excepts_services_and_the_organization_is_fine() {
+    fn a_perimeter_that_exempts_services_and_the_organization_passes() {
         let facts = holding();
         let own = facts.desired.org_id().to_string();
         let open = Statement::deny("Perimeter")
@@ -196,24 +195,24 @@ mod tests {
             .resources(["*"])
             .when("StringNotEqualsIfExists", "aws:PrincipalOrgID", [own])
             .when("BoolIfExists", "aws:PrincipalIsAWSService", ["false"]);
-        assert_eq!(verdict(open), Verdict::Holds);
+        assert_eq!(verdict(open), Verdict::Pass);
     }
 
     #[test]
-    fn a_perimeter_without_exceptions_shuts_cloudtrail_out() {
-        let Verdict::Broken { found, .. } = verdict(perimeter()) else { panic!("not broken") };
+    fn a_perimeter_without_exemptions_denies_cloudtrail() {
+        let Verdict::Fail { found, .. } = verdict(perimeter()) else { panic!("not failed") };
         assert!(found.contains("CloudTrail's s3:PutObject is denied by statement Perimeter"));
         assert!(found.contains("resource control policy perimeter (p-perimeter) at r-abcd"));
     }
 
     #[test]
-    fn what_depends_on_what_is_not_known_is_unknown_for_cloudtrail_alone() {
+    fn conditions_that_cannot_be_evaluated_are_unknown_only_for_cloudtrail() {
         let tagged = Statement::deny("Tags")
             .anyone()
             .actions(["s3:PutObject", "s3:GetObject"])
             .resources(["*"])
             .when("StringNotEquals", "aws:ResourceTag/team", ["audit"]);
         assert!(matches!(verdict(tagged.clone()), Verdict::Unknown { .. }));
-        assert_eq!(verdict(tagged.actions(["s3:GetObject"])), Verdict::Holds);
+        assert_eq!(verdict(tagged.actions(["s3:GetObject"])), Verdict::Pass);
     }
 }

@@ -8,11 +8,11 @@ use super::{Cause, Check, Coverage, Facts, Finding, Scope, Severity, Suppression
 use crate::names::{AccountId, Arn, BucketName, OrgId, Region};
 use crate::policy::eval::matches_wildcards;
 
-/// All that one run of the checks gave: what every report renders, and what
-/// `--baseline` reads back.
+/// The results of one run of the checks: every report renders them, and `--baseline`
+/// reads them back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// When it was looked at.
+    /// When AWS was read.
     pub at: Timestamp,
     /// The organization's id.
     pub organization: OrgId,
@@ -20,62 +20,61 @@ pub struct Run {
     pub management_account: AccountId,
     /// The trail's home Region.
     pub home_region: Region,
-    /// The declared organization trail's ARN.
+    /// The configured organization trail's ARN.
     pub trail: Arn,
     /// The archive bucket.
     pub bucket: BucketName,
-    /// Every answer: those that hold, and those of which nothing is declared,
-    /// too.
+    /// Every result, including passed ones and those that are not configured.
     pub findings: Vec<Finding>,
-    /// What lies behind several findings at once, the most severe first. Findings
-    /// refer to them by their ids.
+    /// The causes of several findings, the most severe first. Findings refer to them by
+    /// their ids.
     pub causes: Vec<Cause>,
     /// Account by Region.
     pub coverage: Coverage,
-    /// What became of the findings since an earlier run, where one was given.
+    /// The changes since an earlier run, if one is given.
     pub compared: Option<Compared>,
 }
 
-/// What became of the findings since an earlier run.
+/// The changes since an earlier run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
     /// When the earlier run was.
     pub since: Timestamp,
-    /// Broken or unknown now, and not then.
+    /// Failed or unknown now, and not then.
     pub new: Vec<Finding>,
-    /// Broken or unknown then, and not now, as they were then. What an unknown
-    /// answer now keeps from being seen is not among them.
+    /// Failed or unknown then, and not now, as they were then; without those that an unknown
+    /// result may hide now.
     pub fixed: Vec<Finding>,
-    /// Broken or unknown then and now.
+    /// Failed or unknown then and now.
     pub unchanged: Vec<Finding>,
 }
 
 impl Run {
-    /// Judges some checks over what was seen.
+    /// Runs some checks over the facts.
     #[must_use]
     pub fn of(facts: &Facts, checks: &[&Check]) -> Self {
         let desired = &facts.desired;
         let mut findings = Vec::new();
-        // What is left of the plan is known when the others have judged.
+        // The last one covers what the others did not report.
         let is_last = |check: &&&Check| check.id == PLAN_EMPTY;
         let others = checks.iter().filter(|check| !is_last(check));
         for check in others.chain(checks.iter().filter(is_last)) {
-            let answers = if is_last(&check) {
-                plan_empty::judge_beside(facts, &findings)
+            let results = if is_last(&check) {
+                plan_empty::judge_without(facts, &findings)
             } else {
                 check.judge(facts)
             };
-            for answer in answers {
-                let suppression = if answer.verdict.is_open() {
-                    suppression(facts, check, &answer.scope)
+            for result in results {
+                let suppression = if result.verdict.is_open() {
+                    suppression(facts, check, &result.scope)
                 } else {
                     None
                 };
                 findings.push(Finding {
                     check: check.id.to_owned(),
                     severity: check.severity,
-                    scope: answer.scope,
-                    verdict: answer.verdict,
+                    scope: result.scope,
+                    verdict: result.verdict,
                     suppression,
                     cause: None,
                 });
@@ -117,7 +116,7 @@ impl Run {
             keys.contains(&(one.check.clone(), one.scope.clone()))
         };
         let answered = keys(&self.findings);
-        // Where accounts cannot be listed, one answer stands for those of all.
+        // If accounts cannot be listed, one result stands for all of them.
         let blind: BTreeSet<&str> = now
             .iter()
             .filter(|one| matches!(one.verdict, Verdict::Unknown { .. }))
@@ -133,14 +132,14 @@ impl Run {
         self
     }
 
-    /// Whether something is broken that counts and is so grave.
+    /// Whether a check failed that is at least this severe, and counts.
     #[must_use]
     pub fn has_drift(&self, at_least: Severity) -> bool {
         self.findings.iter().any(|finding| finding.severity >= at_least && finding.counts())
     }
 
-    /// Whether something so grave could not be seen, and nothing lets it pass.
-    /// Where nothing was judged, nothing was seen.
+    /// Whether a check that is at least this severe is unknown, and not suppressed; also if
+    /// there are no results.
     #[must_use]
     pub fn has_unknown(&self, at_least: Severity) -> bool {
         let unknown = |finding: &Finding| {
@@ -152,8 +151,8 @@ impl Run {
     }
 }
 
-/// The suppression that the config has for a finding: one in force before one
-/// that is over.
+/// The suppression of a finding in the configuration: one in force rather than an expired
+/// one.
 fn suppression(facts: &Facts, check: &Check, scope: &Scope) -> Option<Suppression> {
     let today = facts.at.to_zoned(TimeZone::UTC).date();
     let scope = scope.to_string();
@@ -163,7 +162,7 @@ fn suppression(facts: &Facts, check: &Check, scope: &Scope) -> Option<Suppressio
         .drift
         .suppress
         .iter()
-        .filter(|one| one.check == check.id)
+        .filter(|one| one.check.as_str() == check.id)
         .filter(|one| one.scope.as_ref().is_none_or(|pattern| matches_wildcards(pattern, &scope)))
         .max_by_key(|one| one.until)
         .map(|one| Suppression {

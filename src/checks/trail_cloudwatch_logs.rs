@@ -1,15 +1,17 @@
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use jiff::SignedDuration;
 
-use super::judge::{as_declared, broken, not_declared, of_seen, of_trail, together, whether};
+use super::judge::{
+    all_of, ensure, fail, from_observation, matches_configuration, not_configured, of_trail,
+};
 use super::trail_multi_region::{NO_TRAIL, own};
 use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-cloudwatch-logs",
-    title: "the trail delivers into the declared log group, and did so within a day",
+    title: "the trail delivers to the configured log group, and did so within the last 24 hours",
     severity: Severity::Low,
-    why: "Alarms read the log group: when it stands still, no alarm rings.",
+    why: "Alarms read the log group: if deliveries stop, no alarm is raised.",
     fix: "orgtrail drift --fix",
     resources: &["trail", "log-group", "log-group/role"],
     mappings: &[
@@ -21,49 +23,50 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     if !facts.desired.config.cloudwatch_logs.enabled {
-        return of_trail(facts, not_declared("cloudwatch_logs"));
+        return of_trail(facts, not_configured("cloudwatch_logs"));
     }
-    let wanted = facts.desired.log_group_arn();
-    let set = of_seen(own(facts), NO_TRAIL, |trail| {
+    let expected = facts.desired.log_group_arn();
+    let set = from_observation(own(facts), NO_TRAIL, |trail| {
         let found = trail.settings.log_group.as_deref();
-        let same = found.is_some_and(|group| group.trim_end_matches(":*") == wanted.to_string());
-        together([
-            whether(
-                same,
+        let is_same =
+            found.is_some_and(|group| group.trim_end_matches(":*") == expected.to_string());
+        all_of([
+            ensure(
+                is_same,
                 || format!("the log group is {}", found.unwrap_or("none")),
-                format!("the log group {wanted}"),
+                format!("the log group {expected}"),
             ),
-            whether(
+            ensure(
                 trail.settings.log_group_role.is_some(),
-                || "no role to write into the log group with".to_owned(),
+                || "it has no role for writing to the log group".to_owned(),
                 facts.desired.log_group_role_arn().to_string(),
             ),
         ])
     });
     let delivered = match facts.home_status() {
         Err(reason) => super::Verdict::Unknown { reason, permission: None },
-        Ok(Seen::Absent) => super::Verdict::Holds,
-        Ok(status) => of_seen(status, NO_TRAIL, |status| {
+        Ok(Seen::Absent) => super::Verdict::Pass,
+        Ok(status) => from_observation(status, NO_TRAIL, |status| {
             let day = SignedDuration::from_hours(24);
-            let young = |time: jiff::Timestamp| facts.at.duration_since(time) <= day;
+            let is_recent = |time: jiff::Timestamp| facts.at.duration_since(time) <= day;
             if let Some(error) = &status.event_error {
-                return broken(format!("the last delivery failed: {error}"), "no failure");
+                return fail(format!("the last delivery failed: {error}"), "a successful delivery");
             }
-            // What was started a moment ago has delivered nothing yet.
-            let fresh = status.newest_event.or(status.started).is_some_and(young)
-                || status.started.is_some_and(young);
-            whether(
-                fresh,
+            // A trail that was just started has not delivered yet.
+            let is_fresh = status.newest_event.or(status.started).is_some_and(is_recent)
+                || status.started.is_some_and(is_recent);
+            ensure(
+                is_fresh,
                 || match status.newest_event {
-                    Some(time) => format!("the newest delivery is of {time}"),
-                    None => "nothing was ever delivered".to_owned(),
+                    Some(time) => format!("the newest delivery was at {time}"),
+                    None => "nothing was delivered yet".to_owned(),
                 },
                 "a delivery within 24 hours",
             )
         }),
     };
-    let parts = ["log-group", "log-group/role"].map(|id| as_declared(facts, id));
-    of_trail(facts, together([set, delivered].into_iter().chain(parts)))
+    let parts = ["log-group", "log-group/role"].map(|id| matches_configuration(facts, id));
+    of_trail(facts, all_of([set, delivered].into_iter().chain(parts)))
 }

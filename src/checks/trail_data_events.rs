@@ -1,13 +1,13 @@
-use super::judge::{broken, of_seen, of_trail, where_declared};
+use super::judge::{fail, from_observation, if_configured, of_trail};
 use super::trail_multi_region::NO_TRAIL;
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::resources::EventSelectors;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-data-events",
-    title: "the declared data events are recorded",
+    title: "the configured data events are recorded",
     severity: Severity::Medium,
-    why: "Reading and writing of objects leaves no other trace than data events; a narrowed selector looks like one that records all.",
+    why: "Only data events record reads and writes of objects. A selector that was narrowed looks like one that records everything.",
     fix: "orgtrail drift --fix",
     resources: &["trail/event-selectors"],
     mappings: &[
@@ -21,15 +21,16 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
-    let wanted = EventSelectors::declared(&facts.desired);
-    let verdict = of_seen(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
-        let missing = wanted.data_events_beyond(selectors);
-        if missing.is_empty() {
-            return super::Verdict::Holds;
-        }
-        let missing = missing.join("; ");
-        broken(format!("not recorded: {missing}"), format!("recorded: {missing}"))
-    });
-    of_trail(facts, where_declared(wanted.records_data_events(), "trail.data_events", verdict))
+fn judge(facts: &Facts) -> Vec<CheckResult> {
+    let expected = EventSelectors::declared(&facts.desired);
+    let verdict =
+        from_observation(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
+            let missing = expected.data_events_beyond(selectors);
+            if missing.is_empty() {
+                return super::Verdict::Pass;
+            }
+            let missing = missing.join("; ");
+            fail(format!("not recorded: {missing}"), format!("recorded: {missing}"))
+        });
+    of_trail(facts, if_configured(expected.records_data_events(), "trail.data_events", verdict))
 }

@@ -1,26 +1,26 @@
-use super::judge::{broken, of_organization, unknown};
-use super::{Answer, Check, Facts, Rule, Severity};
+use super::judge::{fail, of_organization, unknown};
+use super::{Check, CheckResult, Facts, Rule, Severity};
 use super::{Scope, Verdict};
 use crate::aws::Seen;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-duplicates",
-    title: "no other trail records the same management events again",
+    title: "no other trail records the same management events",
     severity: Severity::Medium,
-    why: "The first copy of management events is free; every further one costs $2.00 for 100,000 events, in every account that has it.",
-    fix: "orgtrail consolidate, then orgtrail retire ARN; for a trail that has to stay, aws cloudtrail stop-logging --name ARN",
+    why: "The first copy of management events is free. Each further copy costs $2.00 per 100,000 events, in every account that records it.",
+    fix: "orgtrail consolidate, then orgtrail retire ARN; for a trail that must stay, aws cloudtrail stop-logging --name ARN",
     resources: &[],
     mappings: &[],
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let accounts = match &facts.accounts {
         Seen::Present(accounts) => accounts,
         Seen::Absent => return Vec::new(),
         Seen::Unreadable(error) => return of_organization(unknown(error)),
     };
-    let mut answers = Vec::new();
+    let mut results = Vec::new();
     for inside in accounts.iter().filter_map(|account| account.inside.as_ref().ok()) {
         for trail in inside.other_trails.present().into_iter().flatten() {
             let verdict = match (&trail.is_logging, &trail.selectors) {
@@ -28,19 +28,20 @@ fn judge(facts: &Facts) -> Vec<Answer> {
                 (Seen::Present(true), Seen::Present(selectors))
                     if !selectors.management_kinds().is_empty() =>
                 {
-                    broken(
-                        "it records management events that the organization trail records too, for $2.00 per 100,000",
-                        "one paid copy less",
+                    fail(
+                        "it also records the management events of the organization trail, for $2.00 per 100,000",
+                        "no second copy",
                     )
                 }
-                _ => Verdict::Holds,
+                _ => Verdict::Pass,
             };
-            answers.push(Answer { scope: Scope::Resource { arn: trail.arn.clone() }, verdict });
+            results
+                .push(CheckResult { scope: Scope::Resource { arn: trail.arn.clone() }, verdict });
         }
     }
-    answers.extend(super::org_unmanaged_trails::unread(accounts));
-    if answers.is_empty() {
-        return of_organization(Verdict::Holds);
+    results.extend(super::org_unmanaged_trails::unread(accounts));
+    if results.is_empty() {
+        return of_organization(Verdict::Pass);
     }
-    answers
+    results
 }

@@ -1,11 +1,11 @@
-use super::judge::{as_declared, broken, of_seen, of_trail, together};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{all_of, fail, from_observation, matches_configuration, of_trail};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "trail-is-logging",
-    title: "the trail records, and its deliveries arrive",
+    title: "the trail is logging, and its deliveries succeed",
     severity: Severity::Critical,
-    why: "A stopped trail records nothing, and what happened meanwhile is never known.",
+    why: "A stopped trail records nothing, and events of that time cannot be recovered.",
     fix: "orgtrail drift --fix",
     resources: &["trail/logging"],
     mappings: &[
@@ -16,19 +16,22 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let delivery = match facts.home_status() {
         Err(reason) => super::Verdict::Unknown { reason, permission: None },
-        // It is told of as stopped already, or nobody looked at the accounts.
-        Ok(crate::aws::Seen::Absent) => super::Verdict::Holds,
-        Ok(status) => of_seen(status, ("", ""), |status| match &status.log_error {
-            Some(error) => broken(format!("the last delivery failed: {error}"), "no failure"),
-            None => super::Verdict::Holds,
+        // Another finding reports it, or the accounts were not read.
+        Ok(crate::aws::Seen::Absent) => super::Verdict::Pass,
+        Ok(status) => from_observation(status, ("", ""), |status| match &status.log_error {
+            Some(error) => {
+                fail(format!("the last delivery failed: {error}"), "a successful delivery")
+            }
+            None => super::Verdict::Pass,
         }),
     };
-    let logging =
-        of_seen(facts.observed.trail_logging.as_ref(), super::trail_multi_region::NO_TRAIL, |_| {
-            as_declared(facts, "trail/logging")
-        });
-    of_trail(facts, together([logging, delivery]))
+    let logging = from_observation(
+        facts.observed.trail_logging.as_ref(),
+        super::trail_multi_region::NO_TRAIL,
+        |_| matches_configuration(facts, "trail/logging"),
+    );
+    of_trail(facts, all_of([logging, delivery]))
 }

@@ -1,14 +1,14 @@
-use super::judge::{broken, of_seen, of_trail, unknown};
+use super::judge::{fail, from_observation, of_trail, unknown};
 use super::trail_multi_region::{NO_TRAIL, own};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::aws::Seen;
 use crate::resources::is_key;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-kms",
-    title: "the trail encrypts with the declared key",
+    title: "the trail encrypts logs with the configured key",
     severity: Severity::Medium,
-    why: "With a key of its own, reading the logs needs a grant besides the bucket's, and each decryption is itself recorded.",
+    why: "With a KMS key, reading the logs needs permission for the key in addition to the bucket, and every decryption is recorded.",
     fix: "orgtrail drift --fix",
     resources: &["trail"],
     mappings: &[
@@ -21,18 +21,18 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
-    let wanted = format!("the key behind {}", facts.desired.config.key.alias);
-    let verdict = of_seen(own(facts), NO_TRAIL, |trail| {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
+    let expected = format!("the key behind {}", facts.desired.config.key.alias);
+    let verdict = from_observation(own(facts), NO_TRAIL, |trail| {
         let Some(named) = &trail.settings.kms_key else {
-            return broken("it encrypts with no key of its own", wanted);
+            return fail("it encrypts without a KMS key", expected);
         };
         match &facts.observed.kms_key {
             Seen::Unreadable(error) => unknown(error),
             Seen::Present(key) if is_key(named, key, &facts.desired.key_alias_arn()) => {
-                super::Verdict::Holds
+                super::Verdict::Pass
             }
-            Seen::Present(_) | Seen::Absent => broken(format!("it encrypts with {named}"), wanted),
+            Seen::Present(_) | Seen::Absent => fail(format!("it encrypts with {named}"), expected),
         }
     });
     of_trail(facts, verdict)

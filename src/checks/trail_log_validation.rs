@@ -1,12 +1,12 @@
-use super::judge::{of_seen, of_trail, whether};
+use super::judge::{ensure, from_observation, of_trail};
 use super::trail_multi_region::{NO_TRAIL, own};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 
 pub(super) const CHECK: Check = Check {
     id: "trail-log-validation",
     title: "log file validation is on",
     severity: Severity::Medium,
-    why: "Without signed digests nobody can tell an altered or deleted log file from a true one.",
+    why: "Without signed digests, an altered or deleted log file cannot be detected.",
     fix: "orgtrail drift --fix",
     resources: &["trail"],
     mappings: &[
@@ -19,9 +19,9 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
-    let verdict = of_seen(own(facts), NO_TRAIL, |trail| {
-        whether(
+fn judge(facts: &Facts) -> Vec<CheckResult> {
+    let verdict = from_observation(own(facts), NO_TRAIL, |trail| {
+        ensure(
             trail.settings.log_file_validation,
             || "log file validation is off".to_owned(),
             "log file validation on",

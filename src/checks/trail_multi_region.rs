@@ -1,12 +1,12 @@
-use super::judge::{broken, of_seen, of_trail, together, whether};
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::judge::{all_of, ensure, fail, from_observation, of_trail};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::resources::EventSelectors;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-multi-region",
     title: "the trail records every management event in every Region",
     severity: Severity::High,
-    why: "What a trail does not record has no witness: a Region or a kind of call that is left out is where an intruder works.",
+    why: "Nothing else records what the trail leaves out: an intruder can work unseen in a Region, or with a kind of call, that is not recorded.",
     fix: "orgtrail drift --fix",
     resources: &["trail", "trail/event-selectors"],
     mappings: &[
@@ -23,42 +23,46 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
-    let trail = of_seen(own(facts), NO_TRAIL, |trail| {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
+    let trail = from_observation(own(facts), NO_TRAIL, |trail| {
         let settings = &trail.settings;
-        together([
-            whether(
+        all_of([
+            ensure(
                 settings.is_multi_region_trail,
-                || "it records its home Region alone".to_owned(),
+                || "it records only its home Region".to_owned(),
                 "every Region",
             ),
-            whether(
+            ensure(
                 settings.include_global_service_events,
-                || "it leaves out IAM, STS and other global services".to_owned(),
-                "global service events too",
+                || "it does not record IAM, STS and other global services".to_owned(),
+                "global service events",
             ),
         ])
     });
-    let selectors = of_seen(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
-        let missing: Vec<String> = EventSelectors::all_management_kinds()
-            .difference(&selectors.management_kinds())
-            .map(|(kind, source)| match *source {
-                "" => format!("{kind} events"),
-                source => format!("{kind} events of {source}"),
-            })
-            .collect();
-        if missing.is_empty() {
-            return super::Verdict::Holds;
-        }
-        broken(format!("not recorded whole: {}", missing.join(", ")), "every management event")
-    });
-    of_trail(facts, together([trail, selectors]))
+    let selectors =
+        from_observation(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
+            let missing: Vec<String> = EventSelectors::all_management_kinds()
+                .difference(&selectors.management_kinds())
+                .map(|(kind, source)| match *source {
+                    "" => format!("{kind} events"),
+                    source => format!("{kind} events of {source}"),
+                })
+                .collect();
+            if missing.is_empty() {
+                return super::Verdict::Pass;
+            }
+            fail(
+                format!("not recorded completely: {}", missing.join(", ")),
+                "every management event",
+            )
+        });
+    of_trail(facts, all_of([trail, selectors]))
 }
 
-/// What is said where there is no trail.
-pub(super) const NO_TRAIL: (&str, &str) = ("the trail is not there", "the declared trail");
+/// Found and expected, if the trail does not exist.
+pub(super) const NO_TRAIL: (&str, &str) = ("the trail does not exist", "the configured trail");
 
-/// The declared trail.
+/// The configured trail.
 pub(super) fn own(facts: &Facts) -> crate::aws::Seen<&crate::resources::OrganizationTrail> {
     facts.observed.trails.as_ref().map(|trails| trails.own.as_ref()).flatten()
 }

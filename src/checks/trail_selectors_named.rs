@@ -1,13 +1,13 @@
-use super::judge::{not_declared, of_seen, of_trail, whether};
+use super::judge::{ensure, from_observation, not_configured, of_trail};
 use super::trail_multi_region::NO_TRAIL;
-use super::{Answer, Check, Facts, Framework, Mapping, Rule, Severity};
+use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
 use crate::config::Selectors;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-selectors-named",
-    title: "the selector of management events has the name that scanners look for",
+    title: "the selector of management events has the name that scanners expect",
     severity: Severity::Low,
-    why: "Some scanners know an advanced selector of management events by its name alone, and report a trail without it.",
+    why: "Some scanners recognize an advanced selector of management events only by its name, and report a trail without it.",
     fix: "aws cloudtrail put-event-selectors --trail-name ARN --advanced-event-selectors file://selectors.json, with Name \"Management events selector\"",
     resources: &[],
     mappings: &[Mapping {
@@ -17,24 +17,25 @@ pub(super) const CHECK: Check = Check {
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     const NAME: &str = "Management events selector";
-    let verdict = of_seen(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
-        // Classic selectors have no names, and are found without.
-        let names = &selectors.management_names;
-        whether(
-            selectors.advanced.is_empty()
-                || selectors.management_kinds().is_empty()
-                || names.contains(NAME),
-            || match names.iter().next() {
-                Some(name) => format!("it is named `{name}`"),
-                None => "it has no name".to_owned(),
-            },
-            format!("the name `{NAME}`"),
-        )
-    });
-    // Selectors that record the same are as declared, whatever they are called;
-    // the name is asked for only where a selector of this name is declared.
+    let verdict =
+        from_observation(facts.observed.event_selectors.as_ref(), NO_TRAIL, |selectors| {
+            // Classic selectors have no names, and scanners do not need one.
+            let names = &selectors.management_names;
+            ensure(
+                selectors.advanced.is_empty()
+                    || selectors.management_kinds().is_empty()
+                    || names.contains(NAME),
+                || match names.iter().next() {
+                    Some(name) => format!("it is named `{name}`"),
+                    None => "it has no name".to_owned(),
+                },
+                format!("the name `{NAME}`"),
+            )
+        });
+    // Selectors that record the same match the configuration, whatever their names. The
+    // name is checked only if the configuration has a selector of this name.
     let declared = match facts.desired.config.trail.selectors() {
         Selectors::Advanced(selectors) => {
             selectors.iter().any(|selector| selector.name.as_deref() == Some(NAME))
@@ -42,7 +43,7 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         Selectors::Classic(_) => false,
     };
     if !declared {
-        return of_trail(facts, not_declared("trail.advanced_event_selectors"));
+        return of_trail(facts, not_configured("trail.advanced_event_selectors"));
     }
     of_trail(facts, verdict)
 }

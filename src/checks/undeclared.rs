@@ -1,21 +1,21 @@
 use std::collections::BTreeMap;
 
-use super::judge::{broken, not_declared, of_organization, together, unknown};
-use super::{Answer, Check, Facts, Rule, Scope, Severity, Verdict};
+use super::judge::{all_of, fail, not_configured, of_organization, unknown};
+use super::{Check, CheckResult, Facts, Rule, Scope, Severity, Verdict};
 use crate::resources::{Undeclared, undeclared, unreadable};
 
 pub(super) const CHECK: Check = Check {
     id: "undeclared",
-    title: "nothing is live that the configuration has turned off",
+    title: "nothing is active that the configuration has turned off",
     severity: Severity::Medium,
-    why: "What the configuration does not declare is compared with nothing, so nobody notices when it changes.",
-    fix: "declare it again and run orgtrail plan, or remove it with the AWS CLI: aws s3api, aws organizations or aws cloudwatch",
+    why: "orgtrail compares nothing with what the configuration does not contain, so changes to it go unnoticed.",
+    fix: "add it to the configuration and run orgtrail plan, or remove it with the AWS CLI: aws s3api, aws organizations or aws cloudwatch",
     resources: &[],
     mappings: &[],
     rule: Rule::Custom(judge),
 };
 
-fn judge(facts: &Facts) -> Vec<Answer> {
+fn judge(facts: &Facts) -> Vec<CheckResult> {
     let (desired, observed) = (&facts.desired, &facts.observed);
     let scope = |id: &str| match id {
         "guardrail" => Scope::Organization,
@@ -35,25 +35,25 @@ fn judge(facts: &Facts) -> Vec<Answer> {
         unread.entry(scope(id)).or_default().push(unknown(error));
     }
     if live.is_empty() {
-        return of_organization(Verdict::Holds);
+        return of_organization(Verdict::Pass);
     }
-    let answers = live.into_iter().map(|(scope, live)| {
+    let results = live.into_iter().map(|(scope, live)| {
         let unread = unread.remove(&scope).unwrap_or_default();
-        Answer { scope, verdict: verdict(&live, unread) }
+        CheckResult { scope, verdict: verdict(&live, unread) }
     });
-    answers.collect()
+    results.collect()
 }
 
-/// What is orgtrail's own is broken, also where others' is listed with it.
+/// Fails if orgtrail created a part of it, even if other parts are unmanaged.
 fn verdict(live: &[Undeclared], unread: Vec<Verdict>) -> Verdict {
-    let said = |one: &Undeclared| format!("{}: {} ({})", one.id, one.what, one.key);
-    let all = live.iter().map(said).collect::<Vec<_>>().join("; ");
+    let described = |one: &Undeclared| format!("{}: {} ({})", one.id, one.what, one.key);
+    let all = live.iter().map(described).collect::<Vec<_>>().join("; ");
     if live.iter().any(|one| one.turned_off) {
-        let verdict = broken(all, "nothing, since the configuration does not declare it");
-        return together([verdict].into_iter().chain(unread));
+        let verdict = fail(all, "nothing, because the configuration does not contain it");
+        return all_of([verdict].into_iter().chain(unread));
     }
-    match together(unread) {
-        Verdict::Holds => not_declared(&format!("what is live: {all}")),
+    match all_of(unread) {
+        Verdict::Pass => not_configured(&format!("what is active: {all}")),
         open => open,
     }
 }

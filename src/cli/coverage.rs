@@ -41,7 +41,7 @@ fn word(cell: &Cell) -> &'static str {
         Cell::Stale { .. } => "old",
         Cell::Uncovered { .. } => "NO",
         Cell::Unknown { .. } => "?",
-        Cell::NotEnabled | Cell::LeftOut { .. } => "-",
+        Cell::NotEnabled | Cell::Excluded { .. } => "-",
     }
 }
 
@@ -69,7 +69,7 @@ fn tell_reasons(context: &Context, coverage: &Coverage) {
         for (cell, region) in account.cells.iter().zip(&coverage.regions) {
             let reason = match cell {
                 Cell::Uncovered { found } => found,
-                Cell::Unknown { reason } | Cell::LeftOut { reason } => reason,
+                Cell::Unknown { reason } | Cell::Excluded { reason } => reason,
                 Cell::Covered { .. } | Cell::Stale { .. } | Cell::NotEnabled => continue,
             };
             let alike = reason

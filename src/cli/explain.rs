@@ -44,7 +44,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
 fn text(check: &Check) -> String {
     let Check { id, title, severity, why, fix, resources, mappings, .. } = check;
     // Writing to a string cannot fail.
-    let mut text = format!("{id} ({severity})\n  holds when  {title}\n");
+    let mut text = format!("{id} ({severity})\n  passes if   {title}\n");
     let _ = writeln!(text, "  why         {why}");
     let _ = writeln!(text, "  fix         {fix}");
     if !resources.is_empty() {

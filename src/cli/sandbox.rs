@@ -9,12 +9,11 @@ mod process;
 mod up;
 mod variables;
 
-use serde::{Deserialize, Serialize};
-
 use self::detached::Place;
 use super::{Context, Explain, Format, OpError, Outcome};
 use crate::{
-    names::{AccountId, OrgId, Region},
+    names::AccountId,
+    report::contract::{Emitted, sandbox as contract},
     sandbox::{Sandbox, StartError},
 };
 
@@ -89,7 +88,7 @@ impl Which {
             return Ok(endpoint.clone());
         }
         match (self.place.read(), context.environment.var("AWS_ENDPOINT_URL")) {
-            (Ok(found), _) => Ok(found.running.endpoint),
+            (Ok(found), _) => Ok(found.sandbox.endpoint),
             (Err(_), Some(endpoint)) => Ok(endpoint.to_owned()),
             (Err(error), None) => Err(error),
         }
@@ -109,7 +108,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
 async fn tick(args: &Tick, context: &Context) -> Result<Outcome, OpError> {
     let answer = ask::tick(&args.which.endpoint(context)?, args.hours).await?;
     match context.format {
-        Format::Json => context.out.json(&answer)?,
+        Format::Json => {
+            context.out.json(&Emitted::new(contract::Clock { clock_at: answer.now }))?;
+        }
         Format::Text => {
             context.out.data(format_args!("the sandbox's clock shows {}", answer.now))?;
         }
@@ -118,10 +119,12 @@ async fn tick(args: &Tick, context: &Context) -> Result<Outcome, OpError> {
 }
 
 async fn confirm(args: &Confirm, context: &Context) -> Result<Outcome, OpError> {
-    let answer = ask::confirm(&args.which.endpoint(context)?).await?;
-    let confirmed = answer.confirmed;
+    let confirmed = ask::confirm(&args.which.endpoint(context)?).await?.confirmed;
     match context.format {
-        Format::Json => context.out.json(&answer)?,
+        Format::Json => {
+            let document = contract::Confirmation { confirmed_subscriptions: confirmed };
+            context.out.json(&Emitted::new(document))?;
+        }
         Format::Text => {
             let word = if confirmed == 1 { "subscription" } else { "subscriptions" };
             context.out.data(format_args!("{confirmed} {word} confirmed"))?;
@@ -130,61 +133,38 @@ async fn confirm(args: &Confirm, context: &Context) -> Result<Outcome, OpError> 
     Ok(Outcome::Clean)
 }
 
-/// What a client needs to know of a sandbox. The JSON contract: fields may be
-/// added; `version` grows when one changes its meaning or goes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Running {
-    version: u32,
-    endpoint: String,
-    region: Region,
-    organization: Option<OrgId>,
-    access_key_id: String,
-    secret_access_key: String,
-    accounts: Vec<RunningAccount>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct RunningAccount {
-    account: AccountId,
-    root_access_key_id: Option<String>,
-    root_secret_access_key: Option<String>,
-    root_mfa_serial: Option<String>,
-    /// In base32, as authenticator apps take it.
-    root_mfa_seed: Option<String>,
-}
-
-impl Running {
-    fn of(sandbox: &Sandbox) -> Self {
-        let administrator = sandbox.administrator();
-        let accounts = sandbox.accounts().into_iter().map(|account| {
-            let root = sandbox.root(&account);
-            let device = sandbox.root_mfa_device(&account);
-            RunningAccount {
-                root_access_key_id: root.as_ref().map(|keys| keys.access_key_id.clone()),
-                root_secret_access_key: root.map(|keys| keys.secret_access_key),
-                root_mfa_serial: device.as_ref().map(|device| device.serial.clone()),
-                root_mfa_seed: device.map(|device| device.seed_base32()),
-                account,
-            }
-        });
-        Self {
-            version: 1,
-            endpoint: sandbox.endpoint(),
-            region: sandbox.home_region().clone(),
-            organization: sandbox.organization_id(),
-            accounts: accounts.collect(),
-            access_key_id: administrator
-                .as_ref()
-                .map(|keys| keys.access_key_id.clone())
-                .unwrap_or_default(),
-            secret_access_key: administrator.map(|keys| keys.secret_access_key).unwrap_or_default(),
+/// How to reach a sandbox that this process runs.
+fn running(sandbox: &Sandbox) -> contract::Sandbox {
+    let administrator = sandbox.administrator();
+    let accounts = sandbox.accounts().into_iter().map(|account| {
+        let root = sandbox.root(&account);
+        let device = sandbox.root_mfa_device(&account);
+        contract::Account {
+            root_access_key_id: root.as_ref().map(|keys| keys.access_key_id.clone()),
+            root_secret_access_key: root.map(|keys| keys.secret_access_key),
+            root_mfa_serial: device.as_ref().map(|device| device.serial.clone()),
+            root_mfa_seed: device.map(|device| device.seed_base32()),
+            account,
         }
+    });
+    contract::Sandbox {
+        endpoint: sandbox.endpoint(),
+        region: sandbox.home_region().clone(),
+        organization: sandbox.organization_id(),
+        accounts: accounts.collect(),
+        access_key_id: administrator
+            .as_ref()
+            .map(|keys| keys.access_key_id.clone())
+            .unwrap_or_default(),
+        secret_access_key: administrator.map(|keys| keys.secret_access_key).unwrap_or_default(),
+        background: None,
     }
+}
 
-    /// The same as one line of JSON.
-    fn line(&self) -> Result<String, OpError> {
-        serde_json::to_string(self).map_err(|error| OpError::new(error, Outcome::Unexpected))
-    }
+/// The document as one line of JSON.
+fn line(running: &contract::Sandbox) -> Result<String, OpError> {
+    serde_json::to_string(&Emitted::new(running.clone()))
+        .map_err(|error| OpError::new(error, Outcome::Unexpected))
 }
 
 /// The config that a sandbox's organization needs.

@@ -1,5 +1,6 @@
 use jiff::civil::Date;
 
+use super::check_id::CheckId;
 use super::document::{Node, Value};
 use super::finding::Finding;
 use super::read::{Read, Reader};
@@ -23,7 +24,7 @@ section! {
     /// A finding that is suppressed until a date.
     pub struct Suppress {
         /// The check's id, as listed by `orgtrail explain`.
-        check: String = required,
+        check: CheckId = required,
         /// The scope of the findings to suppress; `*` matches anything, as in `111122223333
         /// eu-*`. Default: all findings of the check.
         scope: Option<String> = default(None::<String>),

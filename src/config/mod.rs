@@ -11,6 +11,7 @@ mod alarms;
 pub(crate) mod arbitrary;
 mod archive;
 mod check;
+mod check_id;
 mod cloudwatch_logs;
 mod consolidate;
 mod derived;
@@ -40,6 +41,7 @@ mod trail;
 
 pub use alarms::Alarms;
 pub use archive::{AccessLogging, Archive, MfaDelete, ObjectLock, ObjectLockMode, TlsFloor};
+pub use check_id::{CHECK_IDS, CheckId};
 pub use cloudwatch_logs::CloudWatchLogs;
 pub use consolidate::{
     Consolidate, CopyStorageClass, DeclaredSource, Exclusion, OtherAccounts, UnprovenDigests,

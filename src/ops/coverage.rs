@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::drift::{AccountPhase, declared};
 use super::{Env, OpError, Outcome};
 use crate::aws::Seen;
-use crate::checks::{Cell, Coverage, look_at_accounts};
+use crate::checks::{Cell, Coverage, read_accounts};
 use crate::policy::Foreign;
 use crate::report::contract::coverage::Report;
 
@@ -27,7 +27,7 @@ pub async fn coverage(env: &Env) -> Result<Covered, OpError> {
     let (aws, desired) = declared(env, Foreign::Keep).await?;
     let accounts = {
         let phase = AccountPhase::begin(env);
-        match Box::pin(look_at_accounts(&aws, &desired, aws.now(), &phase)).await {
+        match Box::pin(read_accounts(&aws, &desired, aws.now(), &phase)).await {
             Seen::Unreadable(error) => return Err(error.into()),
             accounts => accounts,
         }

@@ -148,7 +148,7 @@ fn judged(facts: &Facts, checks: &[&Check], baseline: Option<&Run>) -> Run {
 
 /// The managed resources behind what failed; none where it is the plan itself.
 fn failed_resources(findings: &[Finding]) -> Option<BTreeSet<&'static str>> {
-    let failed = findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+    let failed = findings.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
     let checks: BTreeSet<&str> = failed.map(|finding| finding.check.as_str()).collect();
     if checks.contains(PLAN_EMPTY) {
         return None;
@@ -186,7 +186,7 @@ mod tests {
             check: check.to_owned(),
             severity: Severity::High,
             scope: Scope::Organization,
-            verdict: Verdict::Broken { found: "no".to_owned(), wanted: "yes".to_owned() },
+            verdict: Verdict::Fail { found: "no".to_owned(), expected: "yes".to_owned() },
             suppression: None,
             cause: None,
         }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_fix_is_limited_to_the_resources_of_failed_checks() {
-        let passed = Finding { verdict: Verdict::Holds, ..failed("key-rotation") };
+        let passed = Finding { verdict: Verdict::Pass, ..failed("key-rotation") };
         let resources = failed_resources(&[failed("bucket-tls-only"), passed.clone()]).unwrap();
         let check = CATALOGUE.iter().find(|check| check.id == "bucket-tls-only").unwrap();
         assert_eq!(resources, check.resources.iter().copied().collect());

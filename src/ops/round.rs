@@ -349,10 +349,10 @@ impl State<'_> {
         let check = drift::check(&reading, drift::Request::everything());
         let drift = self.env.unless_ended(Box::pin(check)).await?;
         let findings = &drift.run.findings;
-        let failed = findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+        let failed = findings.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
         Ok(Ended {
             outcome: drift.outcome(self.env, checks::Severity::Low),
-            summary: format!("{} findings, {} of them broken", findings.len(), failed.count()),
+            summary: format!("{} checks, {} failed", findings.len(), failed.count()),
             is_stopped: self.env.stop().is_requested(),
             result: Some(PartValue::Drift(Box::new(drift.run))),
         })

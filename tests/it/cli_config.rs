@@ -371,6 +371,24 @@ fn a_misspelt_variable_is_refused_as_a_misspelt_key_is() {
 }
 
 #[test]
+fn an_unknown_check_in_a_suppression_is_refused_with_its_place() {
+    let suppress = |check: &str| {
+        format!(
+            "{SMALLEST}[[drift.suppress]]\ncheck = \"{check}\"\nreason = \"moving\"\n\
+             until = 2027-06-30\n"
+        )
+    };
+    let finding = "\
+error: orgtrail.toml:8:9: drift.suppress[0].check: found `bucket-tls`, expected the id of a check
+  hint: did you mean `bucket-tls-only`?";
+    refused(suppress("bucket-tls"), finding);
+    let ran = with_config(suppress("bucket-tls"), &["config", "check"]);
+    assert_eq!((ran.code, ran.stdout.trim_end()), (2, finding));
+    let ran = with_config(suppress("bucket-tls-only"), &["config", "check"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+}
+
+#[test]
 fn the_schema_and_the_reference_need_no_config() {
     let dir = tempfile::tempdir().unwrap();
     let schema = run(&mut command(dir.path(), &["config", "schema"]));
@@ -378,6 +396,10 @@ fn the_schema_and_the_reference_need_no_config() {
     let schema: serde_json::Value = serde_json::from_str(&schema.stdout).unwrap();
     assert_eq!(schema["required"], serde_json::json!(["organization", "archive"]));
     assert_eq!(schema["additionalProperties"], false);
+    let suppress = &schema["properties"]["drift"]["properties"]["suppress"]["items"];
+    let ids = suppress["properties"]["check"]["enum"].as_array().unwrap();
+    assert_eq!(ids.len(), orgtrail::checks::CATALOGUE.len());
+    assert!(ids.contains(&"bucket-tls-only".into()), "{ids:?}");
     let reference = run(&mut command(dir.path(), &["config", "reference"]));
     assert_eq!(reference.code, 0);
     assert!(reference.stdout.contains("| `retention_days` | whole number | `2557` |"));

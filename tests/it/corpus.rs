@@ -124,7 +124,7 @@ fn run_records_are_read_or_refused() {
                 totals: Counts { source: u64::MAX, ..Counts::default() },
                 complete: true,
                 proven_through: [("s3://old/AWSLogs/".to_owned(), jiff::civil::Date::MAX)].into(),
-                full_listing_at: Some(jiff::Timestamp::MAX),
+                full_listing_at: jiff::Timestamp::MAX,
             }],
         ),
     ];

@@ -85,14 +85,14 @@ async fn a_policy_that_takes_the_key_alone_is_right_where_digests_come_with_it()
     take_only(&stage, "aws:kms").await;
     stage.sandbox.tick(SignedDuration::from_hours(8));
     let run = drift(&stage).await;
-    assert_eq!(finding(&run, "bucket-policy-digest-safe").verdict, Verdict::Holds);
-    assert_eq!(finding(&run, "org-delivery-freshness").verdict, Verdict::Holds);
+    assert_eq!(finding(&run, "bucket-policy-digest-safe").verdict, Verdict::Pass);
+    assert_eq!(finding(&run, "org-delivery-freshness").verdict, Verdict::Pass);
 
     let stage = recorded(DigestEncryption::SseS3).await;
     take_only(&stage, "aws:kms").await;
     let run = drift(&stage).await;
     let found = finding(&run, "bucket-policy-digest-safe");
-    assert!(matches!(&found.verdict, Verdict::Broken { found, .. } if found.contains("AES256")));
+    assert!(matches!(&found.verdict, Verdict::Fail { found, .. } if found.contains("AES256")));
 }
 
 /// Has the key refuse its use for reading to everybody but CloudTrail.

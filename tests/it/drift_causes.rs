@@ -100,6 +100,6 @@ async fn an_account_that_cannot_be_entered_is_one_problem() {
     stage.sandbox.expire_sessions();
     let run = drift(&stage).await;
     assert_eq!(told(&run), (vec!["role-not-assumable"], Vec::new()), "{}", text(&run));
-    assert_eq!((run.causes[0].accounts, run.causes[0].broken), (1, 0));
+    assert_eq!((run.causes[0].accounts, run.causes[0].failed), (1, 0));
     assert!(run.causes[0].title.contains("333333333333"), "{}", run.causes[0].title);
 }

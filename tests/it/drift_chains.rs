@@ -23,7 +23,7 @@ async fn broken(stage: &Stage) -> Vec<String> {
     let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
     let run = Run::of(&facts, CATALOGUE);
     let findings = run.findings.iter().filter(|one| one.check == "org-digest-chain");
-    let broken = findings.filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+    let broken = findings.filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
     let scope = |scope: &Scope| scope.to_string();
     broken.map(|one| scope(&one.scope)).collect()
 }

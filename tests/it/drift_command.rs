@@ -40,7 +40,7 @@ fn broken(report: &str) -> Vec<String> {
     let report: Value = serde_json::from_str(report).unwrap();
     let findings = report["findings"].as_array().unwrap().iter();
     findings
-        .filter(|finding| finding["verdict"] == "broken")
+        .filter(|finding| finding["verdict"] == "fail")
         .map(|finding| finding["check"].as_str().unwrap().to_owned())
         .collect()
 }
@@ -74,7 +74,7 @@ async fn drift_is_found_compared_and_mended() {
     // The whole document, with whom it was made as.
     let report: Value = serde_json::from_str(&found.stdout).unwrap();
     assert_eq!(
-        (&report["summary"]["broken"], &report["identity"]["sandbox"]),
+        (&report["summary"]["failed"], &report["identity"]["sandbox"]),
         (&1.into(), &true.into())
     );
     assert_eq!(report["checks"].as_array().unwrap().len(), 2);

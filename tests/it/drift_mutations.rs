@@ -147,8 +147,8 @@ pub(crate) async fn broken(stage: &Stage) -> BTreeSet<String> {
     let mut broken = BTreeSet::new();
     for finding in run.findings {
         match finding.verdict {
-            Verdict::Holds | Verdict::NotDeclared { .. } => {}
-            Verdict::Broken { .. } => {
+            Verdict::Pass | Verdict::NotConfigured { .. } => {}
+            Verdict::Fail { .. } => {
                 broken.insert(finding.check);
             }
             Verdict::Unknown { reason, .. } => panic!("{}: {reason}", finding.check),

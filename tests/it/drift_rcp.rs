@@ -55,7 +55,7 @@ async fn a_policy_that_shuts_cloudtrail_out_of_the_archive_is_named() {
     let stage = Stage::new(CONFIG).await;
     stage.converge().await;
     stage.sandbox.tick(SignedDuration::from_hours(3));
-    assert_eq!(verdict(&stage).await.0, Verdict::Holds);
+    assert_eq!(verdict(&stage).await.0, Verdict::Pass);
 
     let management = stage.management();
     let root = stage.desired.organization.root.to_string();
@@ -68,12 +68,12 @@ async fn a_policy_that_shuts_cloudtrail_out_of_the_archive_is_named() {
     });
     attach(&stage, "perimeter", fine).await;
     let (found, run) = verdict(&stage).await;
-    assert_eq!(found, Verdict::Holds, "{}", text(&run));
+    assert_eq!(found, Verdict::Pass, "{}", text(&run));
 
     let shut = json!({ "StringNotEqualsIfExists": { "aws:PrincipalOrgID": org } });
     let id = attach(&stage, "shut", shut).await;
     let (found, run) = verdict(&stage).await;
-    let Verdict::Broken { found, .. } = found else { panic!("{}", text(&run)) };
+    let Verdict::Fail { found, .. } = found else { panic!("{}", text(&run)) };
     assert!(found.contains("s3:PutObject") && found.contains(&id), "{found}");
     // It is so: nothing is delivered any more.
     let before = stage.sandbox.keys_raw("acme-log-archive", "").len();
@@ -82,7 +82,7 @@ async fn a_policy_that_shuts_cloudtrail_out_of_the_archive_is_named() {
 
     let detach = management.organizations().detach_policy().policy_id(id).target_id(root);
     detach.send().await.unwrap();
-    assert_eq!(verdict(&stage).await.0, Verdict::Holds);
+    assert_eq!(verdict(&stage).await.0, Verdict::Pass);
 
     stage.sandbox.faults().inject(Fault::every("organizations:DescribePolicy", Effect::Deny));
     let (found, _) = verdict(&stage).await;

@@ -28,12 +28,6 @@ const LAYERS: [&[&str]; 6] = [
     &["cli"],
 ];
 
-/// Uses that go upwards or in a circle, and are to be removed.
-const NOT_YET: [(&str, &str); 1] = [
-    // Suppressions name checks by id.
-    ("config", "checks"),
-];
-
 #[test]
 fn parts_use_only_what_lies_below_them() {
     let rank = |part: &str| LAYERS.iter().position(|layer| layer.contains(&part));
@@ -49,12 +43,6 @@ fn parts_use_only_what_lies_below_them() {
         edges.insert((part, used));
     }
     assert!(edges.len() > 30, "{edges:?}");
-    let is_known = |(from, to): &(String, String)| NOT_YET.contains(&(from, to));
-    for known in NOT_YET {
-        let is_there = edges.iter().any(|(from, to)| (from.as_str(), to.as_str()) == known);
-        assert!(is_there, "{known:?} is gone: take it off the list");
-    }
-    edges.retain(|edge| !is_known(edge));
     let upwards: Vec<_> = edges.iter().filter(|(from, to)| rank(from) < rank(to)).collect();
     assert!(upwards.is_empty(), "{upwards:?}");
     // What has no way out but within its layer is in a circle.

@@ -32,7 +32,7 @@ async fn recorded() -> Stage {
                 totals,
                 complete: true,
                 proven_through: [].into(),
-                full_listing_at: None,
+                full_listing_at: jiff::Timestamp::UNIX_EPOCH,
             });
         }
         ledger.append(&writer, &mut tip, head, rows).await.unwrap();

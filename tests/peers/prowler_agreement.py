@@ -68,25 +68,25 @@ def main():
         verdicts = set().union(*judged.values())
         names = ", ".join(judged)
         if check not in theirs:
-            wrong.append(f"{check} ({names}): Prowler did not judge it")
+            wrong.append(f"{check} ({names}): Prowler did not check it")
             continue
         if verdicts == {"unknown"}:
-            wrong.append(f"{check} ({names}): orgtrail could not see it")
+            wrong.append(f"{check} ({names}): it is unknown to orgtrail")
             continue
-        broken = "broken" in verdicts
+        failed = "fail" in verdicts
         states, why = disagreement(check)
-        if theirs[check] != broken and state in states:
+        if theirs[check] != failed and state in states:
             expected += 1
             print(f"  disagree as expected: {check} ({names}): {why}")
-        elif theirs[check] == broken:
+        elif theirs[check] == failed:
             agree += 1
             if state in states:
-                wrong.append(f"{check} ({names}): both say {'broken' if broken else 'fine'}, against the list")
+                wrong.append(f"{check} ({names}): both say {'failed' if failed else 'passed'}, against the list")
             else:
-                print(f"  agree: {check} ({names}): {'broken' if broken else 'fine'}")
+                print(f"  agree: {check} ({names}): {'failed' if failed else 'passed'}")
         else:
-            wrong.append(f"{check} ({names}): Prowler says {'broken' if theirs[check] else 'fine'}, "
-                         f"orgtrail {'broken' if broken else 'fine'}")
+            wrong.append(f"{check} ({names}): Prowler says {'failed' if theirs[check] else 'passed'}, "
+                         f"orgtrail {'failed' if failed else 'passed'}")
     for line in wrong:
         print(f"  FAILED: {line}")
     print(f"state `{state}`: {agree} agree, {expected} disagree as expected, {len(wrong)} failed")

@@ -271,7 +271,7 @@ def complete(folder, account, member):
 
 
 def look_for_drift(tally, where, main, member, step):
-    """Right after `apply`, all that is not as declared is the member's own trail,
+    """Right after `apply`, all that does not match the configuration is the member's own trail,
     and what moto cannot show."""
     found = json.loads(step("drift", "--format", "json", wanted=DRIFT).stdout or '{"findings": []}')["findings"]
 
@@ -279,22 +279,22 @@ def look_for_drift(tally, where, main, member, step):
         scope = finding["scope"]
         return scope.get("arn") or " ".join(filter(None, (scope.get("account"), scope.get("region"))))
 
-    told = {(finding["check"], finding["verdict"], place(finding)) for finding in found
-            if finding["verdict"] not in ("holds", "not_declared")}
-    held = sum(finding["verdict"] == "holds" for finding in found)
+    reported = {(finding["check"], finding["verdict"], place(finding)) for finding in found
+            if finding["verdict"] not in ("pass", "not_configured")}
+    passed = sum(finding["verdict"] == "pass" for finding in found)
     legacy = f"arn:aws:cloudtrail:{REGION}:{member}:trail/{TRAIL}"
-    own = {("trail-duplicates", "broken", legacy), ("org-unmanaged-trails", "broken", member)}
-    tally.check(where, "`drift` finds the member's own trail, and that it is paid for twice", own <= told, told)
+    own = {("trail-duplicates", "fail", legacy), ("org-unmanaged-trails", "fail", member)}
+    tally.check(where, "`drift` finds the member's own trail, and that it is paid for twice", own <= reported, reported)
     regions = {("org-coverage", "unknown", account) for account in (main, member)}
-    tally.check(where, "`drift` cannot see which Regions there are, a known limit", regions <= told, told)
+    tally.check(where, "`drift` cannot see which Regions there are, a known limit", regions <= reported, reported)
     tally.cannot(where, "the accounts' Regions", "moto has no account:ListRegions, so that those of every account are asked")
-    hidden = {("org-coverage", "broken", f"{member} {region}") for region in REGIONS}
-    tally.check(where, "`drift` does not see the trail in the member, a known limit", hidden <= told, told)
+    hidden = {("org-coverage", "fail", f"{member} {region}") for region in REGIONS}
+    tally.check(where, "`drift` does not see the trail in the member, a known limit", hidden <= reported, reported)
     tally.cannot(where, "the organization's trail in members", "moto shows a trail to the account that made it alone")
     # For the same reason: what is live in them, and not declared.
     undeclared = {("undeclared", "unknown", f"{main} {region}") for region in REGIONS}
-    rest = told - own - regions - hidden - undeclared
-    tally.check(where, "`drift` finds nothing else, and more holds", not rest and held > 20, rest)
+    rest = reported - own - regions - hidden - undeclared
+    tally.check(where, "`drift` finds nothing else, and more checks pass", not rest and passed > 20, rest)
 
 
 def validate(tally, where, environment, account, window, logs, digests):

@@ -37,10 +37,10 @@ VERBOSE = False
 COUNTS = {"passed": 0, "failed": 0}
 
 
-def check(name, holds, detail=""):
-    COUNTS["passed" if holds else "failed"] += 1
-    if VERBOSE or not holds:
-        print(f"  {'ok' if holds else 'FAILED':6} {name}{f': {detail}' if detail and not holds else ''}", flush=True)
+def check(name, passed, detail=""):
+    COUNTS["passed" if passed else "failed"] += 1
+    if VERBOSE or not passed:
+        print(f"  {'ok' if passed else 'FAILED':6} {name}{f': {detail}' if detail and not passed else ''}", flush=True)
 
 
 def first(errors):
@@ -64,40 +64,41 @@ def orgtrail(folder, environment, *arguments):
                           stdin=subprocess.DEVNULL, env={"HOME": folder, "ORGTRAIL_PACING": "off", **environment})
 
 
-def judge(schemas, name, reports):
-    """Holds each report against its schema, and all against each other."""
+def compare(schemas, name, reports):
+    """Validates each report against its schema, and compares all with each other."""
     run = json.loads(reports["json"])
     summary = run["summary"]
-    broken, unknown, suppressed, not_declared = (
-        summary[key] for key in ("broken", "unknown", "suppressed", "not_declared"))
+    failed, unknown, suppressed, not_configured = (
+        summary[key] for key in ("failed", "unknown", "suppressed", "not_configured"))
     total = len(run["findings"])
-    check(f"{name}: every answer is counted", total == broken + unknown + suppressed + not_declared + summary["holds"] > 0, summary)
+    counted = failed + unknown + suppressed + not_configured + summary["passed"]
+    check(f"{name}: every result is counted", total == counted > 0, summary)
 
     sarif = json.loads(reports["sarif"])
     check(f"{name}: SARIF validates", schemas.sarif.is_valid(sarif), first(schemas.sarif.iter_errors(sarif)))
     kinds = [result["kind"] for result in sarif["runs"][0]["results"]]
-    check(f"{name}: SARIF counts the same", (kinds.count("fail"), kinds.count("open")) == (broken + suppressed, unknown))
+    check(f"{name}: SARIF counts the same", (kinds.count("fail"), kinds.count("open")) == (failed + suppressed, unknown))
 
     events = json.loads(reports["ocsf"])
     errors = [error for event in events for error in schemas.ocsf.iter_errors(event)]
     check(f"{name}: OCSF validates", not errors, first(errors))
-    said = [event["status_code"] for event in events]
-    check(f"{name}: OCSF counts the same", (said.count("broken"), len(said)) == (broken, total))
+    statuses = [event["status_code"] for event in events]
+    check(f"{name}: OCSF counts the same", (statuses.count("fail"), len(statuses)) == (failed, total))
 
     check(f"{name}: JUnit validates", schemas.junit.is_valid(reports["junit"]),
           first(schemas.junit.iter_errors(reports["junit"])))
     suites = xml.etree.ElementTree.fromstring(reports["junit"])
     found = tuple(len(list(suites.iter(tag))) for tag in ("testcase", "failure", "error", "skipped"))
-    check(f"{name}: JUnit counts the same", found == (total, broken, unknown, suppressed + not_declared), found)
+    check(f"{name}: JUnit counts the same", found == (total, failed, unknown, suppressed + not_configured), found)
 
     rows = list(csv.DictReader(io.StringIO(reports["csv"])))
-    check(f"{name}: CSV counts the same", (len(rows), sum(row["status"] == "broken" for row in rows)) == (total, broken))
+    check(f"{name}: CSV counts the same", (len(rows), sum(row["status"] == "fail" for row in rows)) == (total, failed))
 
     page = reports["html"]
     check(f"{name}: HTML refers to nothing outside", not re.search(r"(src|href)=[\"']?[^\"'#]|url\(|@import|<script", page))
-    answer = "DRIFT" if broken else "INCOMPLETE" if unknown else "CLEAN"
-    check(f"{name}: the text ends with the answer", reports["text"].rstrip().splitlines()[-1].startswith(answer))
-    return broken
+    verdict = "DRIFT" if failed else "INCOMPLETE" if unknown else "CLEAN"
+    check(f"{name}: the text ends with the verdict", reports["text"].rstrip().splitlines()[-1].startswith(verdict))
+    return failed
 
 
 def drift(schemas, name, folder, environment, *arguments):
@@ -111,11 +112,11 @@ def drift(schemas, name, folder, environment, *arguments):
     for form in forms:
         with open(os.path.join(folder, f"{form}.report"), encoding="utf-8", newline="") as file:
             reports[form] = file.read()
-    return judge(schemas, name, reports), reports
+    return compare(schemas, name, reports), reports
 
 
 def bites(schemas, reports):
-    """A schema that accepts anything would prove nothing: each must refuse a maimed report."""
+    """A schema that accepts anything would prove nothing: each must reject a damaged report."""
     sarif, event = json.loads(reports["sarif"]), json.loads(reports["ocsf"])[0]
     del sarif["runs"][0]["tool"], event["metadata"]
     check("SARIF's schema refuses a run without its tool", not schemas.sarif.is_valid(sarif))
@@ -194,7 +195,7 @@ def main():
                        f'log_archive_account = "{sandbox.log_archive_account}"\nhome_region = "us-east-1"\n'
                        '[archive]\nbucket = "acme-log-archive"\n')
         before, reports = drift(schemas, "before apply", folder, environment)
-        check("before apply: something is broken", before > 0)
+        check("before apply: a check fails", before > 0)
         bites(schemas, reports)
         with open(os.path.join(folder, "before.json"), "w", encoding="utf-8") as file:
             file.write(reports["json"])
@@ -203,9 +204,9 @@ def main():
             raise RuntimeError(f"apply: exit {ran.returncode}\n{ran.stdout}\n{ran.stderr}")
         sandbox.tick(2)
         after, reports = drift(schemas, "after apply", folder, environment, "--baseline", "before.json")
-        check("after apply: less is broken", after < before, f"{before}, then {after}")
+        check("after apply: fewer checks fail", after < before, f"{before}, then {after}")
         comparison = json.loads(reports["json"])["comparison"]
-        check("after apply: the baseline tells what was fixed", len(comparison["fixed"]) > 0)
+        check("after apply: the comparison lists what was fixed", len(comparison["fixed"]) > 0)
         known = documents(folder, sandbox, environment)
         # Stored in the archive or in a bundle, or of a finding that an intact archive lacks: by the tests in Rust.
         stored = {"acceptance", "acceptance-report", "bundle-manifest", "retired-trail", "run-record"}

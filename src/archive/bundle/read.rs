@@ -9,6 +9,7 @@ use super::{
     BUCKETS, BundleError, BundleFault, FileEntry, MANIFEST, Manifest, OBJECTS, PUBLIC_KEYS,
     RECORDS, REPORT_JSON, REPORT_TEXT,
 };
+use crate::archive::stored;
 use crate::archive::verify::digest::sha256_hex;
 use crate::local_file;
 
@@ -82,12 +83,8 @@ fn read(bundle: &Path, into: &Path) -> Result<Unpacked, BundleFault> {
     let text = fs::read(unpacked.path(MANIFEST))
         .map_err(|error| BundleFault::Manifest(error.to_string()))?;
     unpacked.manifest_sha256 = sha256_hex(&text);
-    unpacked.manifest =
-        serde_json::from_slice(&text).map_err(|error| BundleFault::Manifest(error.to_string()))?;
-    if unpacked.manifest.version != 1 {
-        let found = unpacked.manifest.version;
-        return Err(BundleFault::Manifest(format!("version {found}, expected 1")));
-    }
+    unpacked.manifest = stored::read(&text, "bundle-manifest", 1)
+        .map_err(|fault| BundleFault::Manifest(fault.to_string()))?;
     // First what names the file that was changed.
     compare(&unpacked.manifest.files, &found)?;
     unchecked.check()?;

@@ -229,7 +229,8 @@ mod tests {
         let origin: ObjectKey = KEY.parse().unwrap();
         let id = lane_id("old", &origin);
         let proven_through = through.into_iter().map(|day| (id.clone(), day)).collect();
-        Row::End { totals: Counts::default(), complete, proven_through, full_listing_at: None }
+        let full_listing_at = Timestamp::UNIX_EPOCH;
+        Row::End { totals: Counts::default(), complete, proven_through, full_listing_at }
     }
 
     fn recorded(runs: Vec<Vec<Row>>) -> Recorded {

@@ -401,7 +401,6 @@ pub async fn consolidate(
     report.left_is_least = progress.interrupted();
     if writer.target.is_some() {
         let (totals, complete) = (report.counts, report.complete());
-        let full_listing_at = Some(full_listing_at);
         writer.end(Row::End { totals, complete, proven_through, full_listing_at }).await?;
         report.last_record = writer.tip.next.checked_sub(1);
     }

@@ -37,14 +37,12 @@ impl Trusted {
         let Some(Row::End { proven_through, full_listing_at, .. }) = last else {
             return Self::nothing(now);
         };
-        match full_listing_at.filter(|at| is_recent(*at, now)) {
-            Some(full_listing_at) => {
-                let within = |(lane, day): (String, Date)| (lane, day.min(closed_through));
-                let known = proven_through.into_iter().map(within).collect();
-                Self { known, full_listing_at, reason: None }
-            }
-            None => Self { reason: Some(reason(full_listing_at)), ..Self::nothing(now) },
+        if !is_recent(full_listing_at, now) {
+            return Self { reason: Some(reason(full_listing_at)), ..Self::nothing(now) };
         }
+        let within = |(lane, day): (String, Date)| (lane, day.min(closed_through));
+        let known = proven_through.into_iter().map(within).collect();
+        Self { known, full_listing_at, reason: None }
     }
 }
 
@@ -74,10 +72,9 @@ fn is_recent(listed_at: Timestamp, now: Timestamp) -> bool {
     !since.is_negative() && since < FULL_LISTING_EVERY
 }
 
-fn reason(listed_at: Option<Timestamp>) -> String {
+fn reason(listed_at: Timestamp) -> String {
     let days = FULL_LISTING_EVERY.as_hours() / 24;
-    let last = listed_at.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
-    format!("every day was listed, as it is every {days} days (last full listing: {last})")
+    format!("every day was listed, as it is every {days} days (last full listing: {listed_at})")
 }
 
 #[cfg(test)]

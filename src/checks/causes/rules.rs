@@ -1,13 +1,13 @@
-//! Causes that are known by what they do.
+//! Causes that are recognized by their effects.
 
 use super::{Finding, Root, Verdict};
-use crate::archive::verify::finding::Severity as Grave;
+use crate::archive::verify::finding::Severity as FindingSeverity;
 use crate::aws::Seen;
 use crate::checks::org_digest_chain::OVERDUE;
 use crate::checks::{Facts, Scope, TrailStatus};
 use crate::names::{AccountId, Region};
 
-/// What may lie behind findings, from what everything rests on downwards.
+/// The possible causes, from the resources that everything depends on downwards.
 pub(super) fn roots(facts: &Facts) -> Vec<Root<'_>> {
     let rules = [
         trail_gone,
@@ -22,7 +22,7 @@ pub(super) fn roots(facts: &Facts) -> Vec<Root<'_>> {
     rules.into_iter().filter_map(|rule| rule(facts)).chain([silent_status(facts)]).collect()
 }
 
-/// The checks that ask every account and Region.
+/// The checks of every account and Region.
 const EVERYWHERE: [&str; 4] =
     ["org-coverage", "org-delivery-freshness", "org-digest-chain", "org-new-accounts"];
 
@@ -30,25 +30,25 @@ fn lacks_permission(finding: &Finding) -> bool {
     matches!(finding.verdict, Verdict::Unknown { permission: Some(_), .. })
 }
 
-fn is_broken(finding: &Finding) -> bool {
-    matches!(finding.verdict, Verdict::Broken { .. })
+fn has_failed(finding: &Finding) -> bool {
+    matches!(finding.verdict, Verdict::Fail { .. })
 }
 
-/// Whether a check that asks every account and Region tells of what is not recorded
-/// any more, and not of what was altered or deleted.
+/// Whether a check of every account and Region reports missing recording, and not an
+/// alteration or a deletion.
 fn is_of_recording(facts: &Facts, finding: &Finding) -> bool {
     EVERYWHERE.contains(&finding.check.as_str())
         && !(finding.check == "org-digest-chain" && is_altered(facts, &finding.scope))
 }
 
-/// Whether something that CloudTrail delivered is not as it was.
+/// Whether a delivered object was altered or deleted.
 fn is_altered(facts: &Facts, scope: &Scope) -> bool {
     let Scope::Region { account, region } = scope else { return false };
     let lanes = facts.chains.present().into_iter().flat_map(|found| &found.lanes);
     lanes
         .filter(|lane| (&lane.account, &lane.region) == (account, region))
         .flat_map(|lane| &lane.findings)
-        .any(|finding| finding.severity == Grave::Broken)
+        .any(|finding| finding.severity == FindingSeverity::Broken)
 }
 
 fn status<'a>(
@@ -61,15 +61,15 @@ fn status<'a>(
     found.inside.as_ref().ok()?.regions.get(region)
 }
 
-/// Whether something holds of how the trail fares where a finding is.
-fn has_status(facts: &Facts, scope: &Scope, holds: impl Fn(&Seen<TrailStatus>) -> bool) -> bool {
+/// Whether the trail's status in the scope of a finding meets a condition.
+fn has_status(facts: &Facts, scope: &Scope, is_met: impl Fn(&Seen<TrailStatus>) -> bool) -> bool {
     match scope {
-        Scope::Region { account, region } => status(facts, account, region).is_some_and(holds),
+        Scope::Region { account, region } => status(facts, account, region).is_some_and(is_met),
         Scope::Account { account } => {
             let accounts = facts.accounts.present().into_iter().flatten();
             let mut found = accounts.filter(|one| one.account == *account);
             let inside = found.next().and_then(|one| one.inside.as_ref().ok());
-            inside.is_some_and(|inside| inside.regions.values().any(holds))
+            inside.is_some_and(|inside| inside.regions.values().any(is_met))
         }
         _ => false,
     }
@@ -80,10 +80,10 @@ fn trail_gone(facts: &Facts) -> Option<Root<'_>> {
     let title = format!("the organization trail {} does not exist", facts.desired.trail_arn());
     let fix = "`orgtrail drift --fix` creates it again; `aws cloudtrail lookup-events \
                --lookup-attributes AttributeKey=EventName,AttributeValue=DeleteTrail` in the \
-               management account tells who deleted it";
+               management account shows who deleted it";
     Some(Root::new("trail-missing", title, fix, |finding| {
         let own = finding.check.starts_with("trail-") && finding.check != "trail-duplicates";
-        is_broken(finding)
+        has_failed(finding)
             && (own || finding.check == "org-trail-identity" || is_of_recording(facts, finding))
     }))
 }
@@ -99,27 +99,27 @@ fn single_account(facts: &Facts) -> Option<Root<'_>> {
     let why = if untrusted { "trusted access for CloudTrail is off" } else { "it was changed" };
     let title = if shrunk {
         format!(
-            "the organization trail has become a single-account trail: {why}, and it records account {management} alone"
+            "the organization trail has become a single-account trail: {why}, and it records only account {management}"
         )
     } else {
         format!(
-            "the organization trail becomes a single-account trail: {why}, and CloudTrail cannot reach any account but {management}"
+            "the organization trail becomes a single-account trail: {why}, and CloudTrail can record only account {management}"
         )
     };
-    let fix = "`orgtrail drift --fix` turns trusted access on and makes it the organization's \
-               trail again; what the other accounts did meanwhile is not recorded";
+    let fix = "`orgtrail drift --fix` turns trusted access on and converts the trail back to an \
+               organization trail; the events of other accounts in the meantime are not recorded";
     Some(Root::new("trail-single-account", title, fix, move |finding| {
         let elsewhere = has_status(facts, &finding.scope, |status| {
             !status_is_readable_and_logs(status)
         }) && !matches!(&finding.scope, Scope::Region { account, .. } | Scope::Account { account } if account == management);
         match finding.check.as_str() {
-            "org-trusted-access" => untrusted && is_broken(finding),
-            "org-trail-identity" => shrunk && is_broken(finding),
-            // Its own digests lie beside the organization's from then on.
+            "org-trusted-access" => untrusted && has_failed(finding),
+            "org-trail-identity" => shrunk && has_failed(finding),
+            // From then on, its digests are below another prefix than the organization's.
             "org-digest-chain" if !elsewhere => {
                 shrunk && !lacks_permission(finding) && is_of_recording(facts, finding)
             }
-            _ => elsewhere && is_broken(finding) && is_of_recording(facts, finding),
+            _ => elsewhere && has_failed(finding) && is_of_recording(facts, finding),
         }
     }))
 }
@@ -137,14 +137,14 @@ fn trail_stopped(facts: &Facts) -> Option<Root<'_>> {
     let title = "the organization trail is stopped: no account is recorded";
     let fix = "`orgtrail drift --fix` starts it again; `aws cloudtrail lookup-events \
                --lookup-attributes AttributeKey=EventName,AttributeValue=StopLogging` in the \
-               management account tells who stopped it";
+               management account shows who stopped it";
     Some(Root::new("trail-stopped", title, fix, |finding| {
         let own = ["trail-is-logging", "trail-cloudwatch-logs"].contains(&finding.check.as_str());
         let stopped =
             |status: &Seen<TrailStatus>| status.present().is_some_and(|status| !status.is_logging);
         let recording =
             is_of_recording(facts, finding) && has_status(facts, &finding.scope, stopped);
-        is_broken(finding) && (own || recording)
+        has_failed(finding) && (own || recording)
     }))
 }
 
@@ -153,11 +153,11 @@ fn bucket_gone(facts: &Facts) -> Option<Root<'_>> {
         return None;
     }
     let title = format!("the archive bucket {} does not exist", facts.desired.bucket());
-    let fix = "`orgtrail drift --fix` creates it again; what was in it is lost unless a replica \
-               has it";
+    let fix = "`orgtrail drift --fix` creates it again; its objects are lost, unless they were \
+               replicated";
     Some(Root::new("bucket-missing", title, fix, |finding| {
         let checks = finding.check.starts_with("bucket-") || finding.check == "trail-is-logging";
-        is_broken(finding) && (checks || is_of_recording(facts, finding))
+        has_failed(finding) && (checks || is_of_recording(facts, finding))
     }))
 }
 
@@ -165,12 +165,12 @@ fn key_unusable(facts: &Facts) -> Option<Root<'_>> {
     let (state, fix) = match &facts.observed.kms_key {
         Seen::Absent => (
             "does not exist".to_owned(),
-            "`orgtrail drift --fix` creates one; what was encrypted with the one before is lost \
-             with it"
+            "`orgtrail drift --fix` creates one; everything encrypted with the deleted key is \
+             lost"
                 .to_owned(),
         ),
         Seen::Present(key) if key.state.starts_with("Pending") => (
-            "is waiting for its deletion".to_owned(),
+            "is pending deletion".to_owned(),
             format!("aws kms cancel-key-deletion --key-id {}, then orgtrail drift --fix", key.arn),
         ),
         Seen::Present(key) if key.state != "Enabled" => (
@@ -190,10 +190,10 @@ fn key_unusable(facts: &Facts) -> Option<Root<'_>> {
         let own = finding.check.starts_with("key-")
             || (finding.check == "trail-kms" && facts.observed.kms_key.is_absent())
             || (finding.check == "trail-is-logging" && delivery_error(facts).is_some());
-        // What cannot be decrypted cannot be verified either.
+        // Digests that cannot be decrypted cannot be verified.
         let unread = finding.check == "org-digest-chain"
             && matches!(&finding.verdict, Verdict::Unknown { reason, .. } if reason.contains("KMS") || reason.contains("kms:"));
-        (is_broken(finding) && (own || delivery)) || unread
+        (has_failed(finding) && (own || delivery)) || unread
     }))
 }
 
@@ -212,28 +212,28 @@ fn deliveries_fail(facts: &Facts) -> Option<Root<'_>> {
     let accounts = facts.accounts.present()?;
     let insides = accounts.iter().filter_map(|account| account.inside.as_ref().ok());
     let all = insides.flat_map(|inside| inside.regions.values());
-    let mut met: Vec<String> = all.filter_map(errors).collect();
-    met.sort();
-    met.dedup();
-    if met.is_empty() {
+    let mut reasons: Vec<String> = all.filter_map(errors).collect();
+    reasons.sort();
+    reasons.dedup();
+    if reasons.is_empty() {
         return None;
     }
-    let title = format!("CloudTrail cannot deliver into the archive: {}", met.join(", "));
-    let fix = "most often the bucket's or the key's policy refuses CloudTrail: orgtrail drift --fix; a resource \
-               control policy is named by rcp-archive";
+    let title = format!("CloudTrail cannot deliver to the archive: {}", reasons.join(", "));
+    let fix = "usually the policy of the bucket or the key denies CloudTrail: orgtrail drift --fix; \
+               rcp-archive names a resource control policy that does";
     let root = Root::new("deliveries-fail", title, fix, move |finding| {
         let fails = |status: &Seen<TrailStatus>| errors(status).is_some();
         let own = finding.check == "trail-is-logging" && delivery_error(facts).is_some();
         let delivery = is_of_recording(facts, finding) && has_status(facts, &finding.scope, fails);
-        is_broken(finding) && (own || delivery)
+        has_failed(finding) && (own || delivery)
     });
     Some(root.of_several())
 }
 
 fn silent_status(facts: &Facts) -> Root<'_> {
-    let title = "CloudTrail reports no deliveries there, so it cannot be told whether the newest \
-                 digests were deleted";
-    let fix = "`orgtrail verify` judges the chains by their age; where CloudTrail never reports \
+    let title = "CloudTrail reports no deliveries, so it is unknown whether the newest digests were \
+                 deleted";
+    let fix = "`orgtrail verify` checks the age of the chains; if CloudTrail never reports \
                deliveries to members, suppress org-digest-chain for these accounts with a reason \
                ([[drift.suppress]])";
     Root::new("status-without-deliveries", title, fix, |finding| {
@@ -241,7 +241,7 @@ fn silent_status(facts: &Facts) -> Root<'_> {
             status.present().is_some_and(|status| status.is_logging && status.is_silent())
         };
         finding.check == "org-digest-chain"
-            // One that is overdue speaks for itself.
+            // An overdue digest is a finding of its own.
             && matches!(&finding.verdict, Verdict::Unknown { permission: None, reason }
                 if !reason.ends_with(OVERDUE))
             && has_status(facts, &finding.scope, silent)
@@ -259,7 +259,7 @@ fn log_group_gone(facts: &Facts) -> Option<Root<'_>> {
         let checks = finding.check.starts_with("log-group-")
             || finding.check.starts_with("alarm-")
             || finding.check == "trail-cloudwatch-logs";
-        is_broken(finding) && checks
+        has_failed(finding) && checks
     });
     Some(root.of_several())
 }
@@ -269,10 +269,10 @@ fn alarm_topic_gone(facts: &Facts) -> Option<Root<'_>> {
     if !facts.observed.alarm_topic.is_absent() {
         return None;
     }
-    let title = format!("the alarms' topic {topic} does not exist: no alarm reaches anybody");
+    let title = format!("the alarm topic {topic} does not exist: nobody is notified");
     let fix = "orgtrail drift --fix; every subscriber must confirm again";
     let root = Root::new("alarm-topic-missing", title, fix, |finding| {
-        is_broken(finding) && finding.check.starts_with("alarm-")
+        has_failed(finding) && finding.check.starts_with("alarm-")
     });
     Some(root.of_several())
 }

@@ -35,7 +35,7 @@ fn stopped() -> Facts {
         let Seen::Present(status) = status else { panic!("status") };
         status.is_logging = false;
         status.started = Some(long_ago);
-        (status.newest_digest, status.told_digest) = (Some(long_ago), Some(long_ago));
+        (status.newest_digest, status.reported_digest) = (Some(long_ago), Some(long_ago));
     });
     facts
 }
@@ -48,7 +48,7 @@ fn a_stopped_trail_is_one_cause_with_its_scope() {
     let cause = &run.causes[0];
     assert_eq!((cause.id.as_str(), cause.severity), ("trail-stopped", Severity::Critical));
     assert_eq!((cause.accounts, cause.regions), (4, 2));
-    assert!(cause.broken >= 17, "{cause:?}");
+    assert!(cause.failed >= 17, "{cause:?}");
     assert_eq!(open_without_cause(&run), [""; 0]);
     assert!(run.has_drift(Severity::Critical));
 }
@@ -71,7 +71,7 @@ fn what_was_altered_meanwhile_is_not_the_stopped_trails() {
         .iter()
         .find(|one| one.check == "org-digest-chain" && one.scope == scope)
         .unwrap();
-    assert!(matches!(found.verdict, Verdict::Broken { .. }) && found.cause.is_none(), "{found:?}");
+    assert!(matches!(found.verdict, Verdict::Fail { .. }) && found.cause.is_none(), "{found:?}");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_read_that_is_denied_everywhere_is_one_cause_and_stays_unknown() {
     each_status(&mut facts, |_, status| *status = denied());
     let run = run(&facts);
     let cause = run.causes.iter().find(|cause| cause.id == "denied:s3:GetSomething").unwrap();
-    assert!(cause.broken == 0 && cause.unknown > 8, "{cause:?}");
+    assert!(cause.failed == 0 && cause.unknown > 8, "{cause:?}");
     assert!(cause.fix.contains("s3:GetSomething"), "{}", cause.fix);
     assert!(!run.has_drift(Severity::Low) && run.has_unknown(Severity::Low));
 }
@@ -130,14 +130,14 @@ fn a_status_that_reports_no_deliveries_is_unknown_for_one_cause() {
     each_status(&mut facts, |scope, status| {
         let Seen::Present(status) = status else { panic!("status") };
         if !matches!(scope, Scope::Region { account, .. } if *account == management) {
-            (status.started, status.newest_log, status.told_digest) = (None, None, None);
+            (status.started, status.newest_log, status.reported_digest) = (None, None, None);
         }
     });
     let run = run(&facts);
     assert_eq!(run.causes.len(), 1, "{:#?}", run.causes);
     let cause = &run.causes[0];
     assert_eq!(cause.id, "status-without-deliveries");
-    assert_eq!((cause.broken, cause.unknown, cause.accounts), (0, 6, 3));
+    assert_eq!((cause.failed, cause.unknown, cause.accounts), (0, 6, 3));
     assert!(!run.has_drift(Severity::Low) && run.has_unknown(Severity::Critical));
 }
 

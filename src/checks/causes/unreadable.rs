@@ -1,4 +1,4 @@
-//! Causes of what could not be read.
+//! Causes of unknown results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::names::{AccountId, Region};
 /// The permission that a role that cannot be assumed lacks.
 const ASSUME: &str = "sts:AssumeRole";
 
-/// What may lie behind findings that are unknown.
+/// The possible causes of unknown findings.
 pub(super) fn roots<'a>(facts: &'a Facts, findings: &[Finding]) -> Vec<Root<'a>> {
     let mut roots = vec![closed_accounts(facts, findings)];
     roots.push(denied_regions(facts));
@@ -65,8 +65,8 @@ fn closed_accounts<'a>(facts: &'a Facts, findings: &[Finding]) -> Option<Root<'a
     Some(root.of_several())
 }
 
-/// The Regions that a service control policy closes: denied wherever they were asked
-/// for, while others answer.
+/// The Regions that a service control policy denies in every account, while others are
+/// allowed.
 fn denied_regions(facts: &Facts) -> Option<Root<'_>> {
     let mut regions: BTreeMap<&Region, Vec<bool>> = BTreeMap::new();
     let accounts = facts.accounts.present()?;
@@ -88,13 +88,13 @@ fn denied_regions(facts: &Facts) -> Option<Root<'_>> {
     let names: Vec<&str> = closed.iter().take(5).map(Region::as_str).collect();
     let more = if closed.len() > names.len() { ", …" } else { "" };
     let title = format!(
-        "service control policies keep orgtrail from reading in {}: {}{more}",
+        "service control policies deny orgtrail access to {}: {}{more}",
         if closed.len() == 1 { "1 Region".to_owned() } else { format!("{} Regions", closed.len()) },
         names.join(", ")
     );
-    let fix = "let the policy except cloudtrail:GetTrailStatus, cloudtrail:DescribeTrails and \
-               cloudtrail:ListPublicKeys for orgtrail's role, or name the other Regions in \
-               organization.regions";
+    let fix = "exempt cloudtrail:GetTrailStatus, cloudtrail:DescribeTrails and \
+               cloudtrail:ListPublicKeys for orgtrail's role from the policy, or set \
+               organization.regions to the other Regions";
     let root = Root::new("region-denied", title, fix, move |finding| {
         matches!(finding.verdict, Verdict::Unknown { .. })
             && matches!(&finding.scope, Scope::Region { region, .. } if closed.contains(region))
@@ -109,7 +109,7 @@ fn is_denied(status: &Seen<TrailStatus>) -> bool {
     })
 }
 
-/// Reads of one kind that failed again and again.
+/// Reads of one kind that failed several times.
 fn repeated<'a>(findings: &[Finding]) -> Vec<Root<'a>> {
     let mut reasons: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| finding.is_open()) {
@@ -127,9 +127,9 @@ fn repeated<'a>(findings: &[Finding]) -> Vec<Root<'a>> {
                 (format!("unreadable:{permission}"), format!("{permission} failed: {reason}"))
             };
             let fix = if denied {
-                format!("allow {permission} for orgtrail's role (`orgtrail config roles` prints all it needs), in every policy that denies it")
+                format!("allow {permission} for orgtrail's role (`orgtrail config roles` prints all permissions), in every policy that denies it")
             } else {
-                "see the reason of each finding, then run orgtrail drift again".to_owned()
+                "see the reason in each finding, then run orgtrail drift again".to_owned()
             };
             let permission = permission.to_owned();
             let root = Root::new(id, title, fix, move |finding| {

@@ -1,4 +1,4 @@
-//! What single checks must see, one state each.
+//! Single checks, one state each.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ fn check(id: &str) -> &'static Check {
     CATALOGUE.iter().find(|check| check.id == id).unwrap()
 }
 
-/// What a check says, of all scopes together.
+/// The verdicts of a check for all scopes, as one.
 fn verdict(facts: &Facts, id: &str) -> Verdict {
-    super::super::judge::together(check(id).judge(facts).into_iter().map(|one| one.verdict))
+    super::super::judge::all_of(check(id).judge(facts).into_iter().map(|one| one.verdict))
 }
 
 /// The verified digests, to be changed.
@@ -25,7 +25,7 @@ fn chains(facts: &mut Facts) -> &mut Vec<LaneReport> {
     &mut Arc::get_mut(value(&mut facts.chains)).unwrap().lanes
 }
 
-/// Facts of which nobody else holds the chains.
+/// Facts with chains that are not shared.
 fn own_chains() -> Facts {
     let mut facts = holding();
     let lanes = facts.chains.present().unwrap().lanes.clone();
@@ -35,12 +35,11 @@ fn own_chains() -> Facts {
 }
 
 #[test]
-fn what_is_suppressed_or_left_out_does_not_hide_its_steps() {
+fn a_suppressed_or_omitted_finding_does_not_hide_its_steps() {
     let mut facts = holding();
     facts.observed.ownership = Seen::Absent;
     let told = |run: &Run| {
-        let broken =
-            run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+        let broken = run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
         broken.map(|one| one.check.clone()).collect::<Vec<_>>()
     };
     assert_eq!(told(&Run::of(&facts, CATALOGUE)), ["bucket-ownership"]);
@@ -57,10 +56,10 @@ fn what_is_suppressed_or_left_out_does_not_hide_its_steps() {
 }
 
 #[test]
-fn a_step_is_not_hidden_by_a_check_that_could_not_judge() {
+fn a_step_is_not_hidden_by_an_unknown_check() {
     let mut facts = holding();
     facts.observed.bucket_policy = Seen::Absent;
-    // The freshness is unknown, and its plan mends the bucket's policy.
+    // The freshness is unknown, and its plan fixes the bucket policy.
     let status = value(cell(&mut facts));
     (status.newest_digest, status.started) = (None, None);
     status.archive_unread = Some(error());
@@ -69,20 +68,20 @@ fn a_step_is_not_hidden_by_a_check_that_could_not_judge() {
 }
 
 #[test]
-fn digests_that_are_not_there_do_not_hold() {
+fn missing_digests_fail() {
     const ID: &str = "org-digest-chain";
-    assert_eq!(verdict(&own_chains(), ID), Verdict::Holds);
-    let is_broken = |facts: &Facts| matches!(verdict(facts, ID), Verdict::Broken { .. });
+    assert_eq!(verdict(&own_chains(), ID), Verdict::Pass);
+    let has_failed = |facts: &Facts| matches!(verdict(facts, ID), Verdict::Fail { .. });
 
     // All digests and logs of an account and Region.
     let mut facts = own_chains();
     let lane = chains(&mut facts).remove(0);
-    let answers = check(ID).judge(&facts);
+    let results = check(ID).judge(&facts);
     let scope = Scope::Region { account: lane.account, region: lane.region };
-    let broken = answers.iter().filter(|one| matches!(one.verdict, Verdict::Broken { .. }));
+    let broken = results.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
     assert_eq!(broken.map(|one| &one.scope).collect::<Vec<_>>(), [&scope]);
 
-    // None is there: the trail may have been moved here since.
+    // None exists: the trail may have been moved here since.
     chains(&mut facts).clear();
     assert!(matches!(verdict(&facts, ID), Verdict::Unknown { .. }));
     let mut facts = own_chains();
@@ -97,23 +96,23 @@ fn digests_that_are_not_there_do_not_hold() {
     let lane = &mut chains(&mut facts)[0];
     lane.chains.clear();
     lane.findings = vec![Finding::new(FindingKind::NoDigests)];
-    assert!(is_broken(&facts));
-    // The first digest of a trail may be on its way.
+    assert!(has_failed(&facts));
+    // The first digest of a trail may still arrive.
     let now = facts.at;
     for (_, _, status) in statuses(&mut facts) {
         let status = value(status);
-        (status.started, status.told_digest) = (Some(now), None);
+        (status.started, status.reported_digest) = (Some(now), None);
     }
-    assert_eq!(verdict(&facts, ID), Verdict::Holds);
+    assert_eq!(verdict(&facts, ID), Verdict::Pass);
 
-    // The status tells of none, and the archive has none.
+    // The status reports none, and the archive has none.
     let mut facts = own_chains();
     chains(&mut facts).clear();
     for (_, _, status) in statuses(&mut facts) {
         let status = value(status);
-        (status.started, status.told_digest, status.newest_digest) = (None, None, None);
+        (status.started, status.reported_digest, status.newest_digest) = (None, None, None);
     }
-    assert!(is_broken(&facts));
+    assert!(has_failed(&facts));
 }
 
 fn statuses(
@@ -131,7 +130,7 @@ fn statuses(
 }
 
 #[test]
-fn a_policy_is_judged_by_what_the_newest_digest_comes_with() {
+fn the_encryption_of_the_newest_digest_decides_about_a_policy() {
     const ID: &str = "bucket-policy-digest-safe";
     let with = |accepted: &str, newest: Seen<String>| {
         let mut facts = holding();
@@ -144,16 +143,16 @@ fn a_policy_is_judged_by_what_the_newest_digest_comes_with() {
         verdict(&facts, ID)
     };
     let newest = |found: &str| Seen::Present(found.to_owned());
-    assert_eq!(verdict(&holding(), ID), Verdict::Holds);
-    // A guard that takes nothing but the key is right where digests come with it.
-    assert_eq!(with("aws:kms", newest("aws:kms")), Verdict::Holds);
-    let broken = with("aws:kms", newest("AES256"));
-    assert!(matches!(&broken, Verdict::Broken { found, .. } if found.contains("AES256")));
+    assert_eq!(verdict(&holding(), ID), Verdict::Pass);
+    // A guard that allows only the key is right if digests are encrypted with it.
+    assert_eq!(with("aws:kms", newest("aws:kms")), Verdict::Pass);
+    let failed = with("aws:kms", newest("AES256"));
+    assert!(matches!(&failed, Verdict::Fail { found, .. } if found.contains("AES256")));
     for unseen in [Seen::Absent, denied()] {
         assert!(matches!(with("aws:kms", unseen), Verdict::Unknown { .. }));
     }
-    // Log files come with the key, whatever the digests do.
-    assert!(matches!(with("AES256", newest("AES256")), Verdict::Broken { .. }));
+    // Log files are encrypted with the key, unlike digests.
+    assert!(matches!(with("AES256", newest("AES256")), Verdict::Fail { .. }));
 }
 
 #[test]
@@ -162,7 +161,7 @@ fn a_status_that_reports_no_digests_leaves_the_chain_unknown() {
     let mut facts = own_chains();
     let mut all = statuses(&mut facts);
     let status = value(all.last_mut().unwrap().2);
-    (status.started, status.newest_log, status.told_digest) = (None, None, None);
+    (status.started, status.newest_log, status.reported_digest) = (None, None, None);
     let Verdict::Unknown { reason, permission } = verdict(&facts, ID) else { panic!("judged") };
     assert!(reason.contains("reports no deliveries") && reason.contains("ends at"), "{reason}");
     assert!(!reason.contains("overdue"), "{reason}");
@@ -175,11 +174,11 @@ fn a_status_that_reports_no_digests_leaves_the_chain_unknown() {
     let run = Run::of(&facts, &[check(ID)]);
     assert!(run.causes.is_empty(), "it is told by itself: {:?}", run.causes);
     facts.at = at;
-    // What was altered is found all the same.
+    // An alteration is still found.
     for lane in chains(&mut facts) {
         lane.findings.push(Finding::new(FindingKind::LogMissing));
     }
-    assert!(matches!(verdict(&facts, ID), Verdict::Broken { .. }));
+    assert!(matches!(verdict(&facts, ID), Verdict::Fail { .. }));
 }
 
 #[test]
@@ -193,17 +192,17 @@ fn a_chain_whose_end_is_not_known_is_unknown() {
 }
 
 #[test]
-fn without_an_earlier_run_new_accounts_are_not_judged() {
+fn without_an_earlier_run_new_accounts_are_not_checked() {
     let mut facts = holding();
     facts.earlier = None;
-    let answers = check("org-new-accounts").judge(&facts);
-    assert_eq!(answers[0].verdict, Verdict::NotDeclared { key: "--baseline".to_owned() });
+    let results = check("org-new-accounts").judge(&facts);
+    assert_eq!(results[0].verdict, Verdict::NotConfigured { setting: "--baseline".to_owned() });
     facts.earlier = Some(BTreeSet::new());
-    assert_eq!(verdict(&facts, "org-new-accounts"), Verdict::Holds);
+    assert_eq!(verdict(&facts, "org-new-accounts"), Verdict::Pass);
 }
 
 #[test]
-fn deliveries_of_a_management_account_that_is_left_out_are_unknown() {
+fn deliveries_of_an_excluded_management_account_are_unknown() {
     let mut facts = holding();
     let management = facts.desired.management().clone();
     let one = value(&mut facts.accounts).iter_mut().find(|one| one.account == management);
@@ -215,7 +214,7 @@ fn deliveries_of_a_management_account_that_is_left_out_are_unknown() {
 }
 
 #[test]
-fn what_ends_old_versions_early_contradicts_their_retention() {
+fn a_rule_that_expires_versions_early_contradicts_their_retention() {
     const ID: &str = "bucket-retention-conflict";
     let foreign = |filter: &str, days: Option<i32>, noncurrent: Option<i32>| {
         let mut facts = holding();
@@ -227,18 +226,18 @@ fn what_ends_old_versions_early_contradicts_their_retention() {
         rules.insert("somebody-elses".to_owned(), rule);
         verdict(&facts, ID)
     };
-    let broken = |verdict| matches!(verdict, Verdict::Broken { .. });
-    assert!(broken(foreign("", None, Some(1))));
-    assert!(broken(foreign("AWSLogs/o-x/111111111111/", None, Some(1))));
-    assert!(broken(foreign("AWS", Some(30), None)));
-    assert!(broken(foreign("orgtrail/", Some(30), None)));
-    assert!(broken(foreign("tag team=audit", Some(30), None)));
-    // Others' folders are theirs.
-    assert_eq!(foreign("tmp/", Some(1), Some(1)), Verdict::Holds);
+    let has_failed = |verdict| matches!(verdict, Verdict::Fail { .. });
+    assert!(has_failed(foreign("", None, Some(1))));
+    assert!(has_failed(foreign("AWSLogs/o-x/111111111111/", None, Some(1))));
+    assert!(has_failed(foreign("AWS", Some(30), None)));
+    assert!(has_failed(foreign("orgtrail/", Some(30), None)));
+    assert!(has_failed(foreign("tag team=audit", Some(30), None)));
+    // Rules for other folders do not matter.
+    assert_eq!(foreign("tmp/", Some(1), Some(1)), Verdict::Pass);
 }
 
 #[test]
-fn a_reader_who_may_end_the_key_is_unexpected() {
+fn a_reader_who_may_delete_the_key_is_unexpected() {
     let with = |account: &str, action: &str| {
         let mut facts = holding();
         let more = Statement::allow("More")
@@ -248,9 +247,9 @@ fn a_reader_who_may_end_the_key_is_unexpected() {
         value(&mut facts.observed.key_policy).0.statements.push(more);
         verdict(&facts, "key-policy-scope")
     };
-    assert_eq!(with("333333333333", "kms:Decrypt"), Verdict::Holds);
+    assert_eq!(with("333333333333", "kms:Decrypt"), Verdict::Pass);
     for action in ["kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:CreateGrant", "kms:*", "*"] {
         let verdict = with("333333333333", action);
-        assert!(matches!(verdict, Verdict::Broken { .. }), "{action}: {verdict:?}");
+        assert!(matches!(verdict, Verdict::Fail { .. }), "{action}: {verdict:?}");
     }
 }

@@ -1,8 +1,8 @@
-//! For every check a state in which it holds, one in which it is broken, and
-//! one in which it is unknown.
+//! For every check a state in which it passes, one in which it fails, and one in which it
+//! is unknown.
 //!
-//! The state in which all hold is not made up: it is what an organization looks
-//! like that orgtrail provisioned, after a day. Each row changes one thing of it.
+//! The state in which all pass is real: an organization that orgtrail provisioned, a day
+//! later. Each row changes one thing in it.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -55,14 +55,14 @@ subscribers = ["security@example.com"]
 enabled = true
 "#;
 
-/// What is seen of an organization in which everything holds.
+/// The facts of an organization in which every check passes.
 pub(crate) fn holding() -> Facts {
     static FACTS: OnceLock<Facts> = OnceLock::new();
     let of_its_own = || {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(provisioned())
     };
-    // A test may run within a runtime, which blocks within no other.
+    // A test may run in a runtime, in which another one cannot block.
     FACTS.get_or_init(|| std::thread::spawn(of_its_own).join().unwrap()).clone()
 }
 
@@ -87,7 +87,7 @@ async fn provisioned() -> Facts {
         ..Settings::default()
     };
     let aws = Aws::with_base(settings, base).await.unwrap();
-    let key = beforehand(&aws).await;
+    let key = create_unmanaged(&aws).await;
     let config = format!("{CONFIG}[cloudwatch_logs]\nkms_key = \"{key}\"\n");
     let config: Config = config.parse().unwrap();
     let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
@@ -110,9 +110,9 @@ async fn provisioned() -> Facts {
     facts
 }
 
-/// What the config names and orgtrail does not manage: the topic that the bucket
-/// tells of its objects, and the key of the log group, whose ARN is given.
-async fn beforehand(aws: &Aws) -> String {
+/// Creates what the configuration refers to and orgtrail does not manage: the topic of the
+/// bucket's notifications, and the key of the log group.
+async fn create_unmanaged(aws: &Aws) -> String {
     let region = "us-east-1".parse().unwrap();
     let writer = |account: &str| {
         let clients = aws.clients(&account.parse().unwrap(), &region);
@@ -178,30 +178,30 @@ fn row(check: &Check) -> &'static Row {
 }
 
 #[test]
-fn every_check_holds_where_orgtrail_provisioned() {
+fn every_check_passes_after_provisioning() {
     let facts = holding();
     for check in CATALOGUE {
-        let answers = check.judge(&facts);
-        assert!(!answers.is_empty(), "{} has no answer", check.id);
-        for answer in answers {
-            assert_eq!(answer.verdict, Verdict::Holds, "{} of {}", check.id, answer.scope);
+        let results = check.judge(&facts);
+        assert!(!results.is_empty(), "{} has no result", check.id);
+        for result in results {
+            assert_eq!(result.verdict, Verdict::Pass, "{} of {}", check.id, result.scope);
         }
     }
 }
 
 #[test]
-fn every_check_has_a_state_in_which_it_is_broken() {
+fn every_check_has_a_state_in_which_it_fails() {
     for check in CATALOGUE {
         let mut facts = holding();
-        (row(check).broken)(&mut facts);
-        let answers = check.judge(&facts);
-        let broken = answers.iter().find_map(|answer| match &answer.verdict {
-            Verdict::Broken { found, wanted } => Some((found, wanted)),
+        (row(check).fail)(&mut facts);
+        let results = check.judge(&facts);
+        let broken = results.iter().find_map(|result| match &result.verdict {
+            Verdict::Fail { found, expected } => Some((found, expected)),
             _ => None,
         });
-        let (found, wanted) =
-            broken.unwrap_or_else(|| panic!("{} is not broken: {answers:?}", check.id));
-        assert!(!found.is_empty() && !wanted.is_empty(), "{}: {found:?}, {wanted:?}", check.id);
+        let (found, expected) =
+            broken.unwrap_or_else(|| panic!("{} does not fail: {results:?}", check.id));
+        assert!(!found.is_empty() && !expected.is_empty(), "{}: {found:?}, {expected:?}", check.id);
     }
 }
 
@@ -210,19 +210,19 @@ fn every_check_has_a_state_in_which_it_is_unknown() {
     for check in CATALOGUE {
         let mut facts = holding();
         (row(check).unknown)(&mut facts);
-        let answers = check.judge(&facts);
+        let results = check.judge(&facts);
         assert!(
-            answers.iter().any(|answer| matches!(
-                &answer.verdict,
+            results.iter().any(|result| matches!(
+                &result.verdict,
                 Verdict::Unknown { reason, permission }
                     if reason.contains("GetSomething")
                         && permission.as_deref() == Some("s3:GetSomething")
             )),
-            "{} is not unknown: {answers:?}",
+            "{} is not unknown: {results:?}",
             check.id
         );
-        let is_broken = |verdict: &Verdict| matches!(verdict, Verdict::Broken { .. });
-        assert!(!answers.iter().any(|answer| is_broken(&answer.verdict)), "{}", check.id);
+        let has_failed = |verdict: &Verdict| matches!(verdict, Verdict::Fail { .. });
+        assert!(!results.iter().any(|result| has_failed(&result.verdict)), "{}", check.id);
     }
 }
 
@@ -231,7 +231,7 @@ fn a_suppressed_finding_counts_again_when_its_time_is_over() {
     let suppressed = |until: &str| {
         let mut facts = holding();
         let check = CATALOGUE.iter().find(|check| check.id == "trail-log-validation").unwrap();
-        (row(check).broken)(&mut facts);
+        (row(check).fail)(&mut facts);
         declare(
             &mut facts,
             &format!(
@@ -253,7 +253,7 @@ fn a_suppressed_finding_counts_again_when_its_time_is_over() {
 }
 
 #[test]
-fn a_run_tells_what_is_new_and_what_is_mended_since_another() {
+fn a_run_lists_what_is_new_and_what_is_fixed_since_another() {
     let mut facts = holding();
     let then = {
         let mut facts = facts.clone();
@@ -274,12 +274,12 @@ fn a_run_tells_what_is_new_and_what_is_mended_since_another() {
 }
 
 #[test]
-fn what_can_no_longer_be_seen_is_not_fixed() {
+fn what_can_no_longer_be_read_is_not_fixed() {
     let mut facts = holding();
     let check = CATALOGUE.iter().find(|check| check.id == "org-coverage").unwrap();
     let then = {
         let mut facts = facts.clone();
-        (row(check).broken)(&mut facts);
+        (row(check).fail)(&mut facts);
         Run::of(&facts, CATALOGUE)
     };
     let fixed = |facts: &Facts| {
@@ -294,23 +294,23 @@ fn what_can_no_longer_be_seen_is_not_fixed() {
 #[test]
 fn a_finding_is_known_by_its_check_and_scope() {
     let mut facts = holding();
-    // Two steps of one account and Region, of which no other check speaks.
+    // Two steps of one account and Region that no other check covers.
     facts.observed.bucket_tags = Seen::Absent;
     let Seen::Present(policy) = &mut facts.observed.key_policy else { panic!("key policy") };
     policy.0.statements.retain(|one| one.sid.as_deref() != Some("OrgTrailDecrypt"));
     for check in CATALOGUE {
-        let answers = check.judge(&facts);
-        let scopes: BTreeSet<&super::Scope> = answers.iter().map(|answer| &answer.scope).collect();
-        assert_eq!(scopes.len(), answers.len(), "{}: {answers:?}", check.id);
+        let results = check.judge(&facts);
+        let scopes: BTreeSet<&super::Scope> = results.iter().map(|result| &result.scope).collect();
+        assert_eq!(scopes.len(), results.len(), "{}: {results:?}", check.id);
     }
     let check = CATALOGUE.iter().find(|check| check.id == "plan-empty").unwrap();
-    let answers = check.judge(&facts);
-    let Verdict::Broken { found, .. } = &answers[0].verdict else { panic!("{answers:?}") };
+    let results = check.judge(&facts);
+    let Verdict::Fail { found, .. } = &results[0].verdict else { panic!("{results:?}") };
     assert!(found.contains("archive-bucket/tags") && found.contains("kms-key/policy"), "{found}");
 }
 
 #[test]
-fn a_failure_that_is_told_is_broken_though_the_archive_cannot_be_read() {
+fn a_reported_failure_fails_although_the_archive_is_unreadable() {
     let mut facts = holding();
     let Seen::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
     let inside = accounts.iter_mut().find_map(|one| one.inside.as_mut().ok()).unwrap();
@@ -318,9 +318,9 @@ fn a_failure_that_is_told_is_broken_though_the_archive_cannot_be_read() {
     status.log_error = Some("AccessDenied".to_owned());
     status.archive_unread = Some(error());
     let check = CATALOGUE.iter().find(|check| check.id == "org-delivery-freshness").unwrap();
-    let answers = check.judge(&facts);
-    assert!(answers.iter().any(|one| matches!(one.verdict, Verdict::Broken { .. })));
-    assert!(!answers.iter().any(|one| matches!(one.verdict, Verdict::Unknown { .. })));
+    let results = check.judge(&facts);
+    assert!(results.iter().any(|one| matches!(one.verdict, Verdict::Fail { .. })));
+    assert!(!results.iter().any(|one| matches!(one.verdict, Verdict::Unknown { .. })));
 }
 
 #[test]
@@ -342,24 +342,24 @@ fn a_region_that_could_not_be_listed_is_not_taken_for_not_enabled() {
     assert!(cells.iter().any(|cell| matches!(cell, super::Cell::Unknown { .. })));
     facts.earlier = Some(BTreeSet::new());
     let check = CATALOGUE.iter().find(|check| check.id == "org-new-accounts").unwrap();
-    let answers = check.judge(&facts);
-    assert!(answers.iter().any(|one| matches!(one.verdict, Verdict::Unknown { .. })));
+    let results = check.judge(&facts);
+    assert!(results.iter().any(|one| matches!(one.verdict, Verdict::Unknown { .. })));
 }
 
 #[test]
-fn what_is_turned_off_is_told_as_not_judged() {
+fn what_is_turned_off_is_not_configured() {
     let mut facts = holding();
     declare(&mut facts, "[drift]\nchain_hours = 0");
     facts.chains = Seen::Absent;
     let check = CATALOGUE.iter().find(|check| check.id == "org-digest-chain").unwrap();
-    let answers = check.judge(&facts);
+    let results = check.judge(&facts);
     assert!(
-        matches!(&answers[0].verdict, Verdict::NotDeclared { key } if key == "drift.chain_hours")
+        matches!(&results[0].verdict, Verdict::NotConfigured { setting } if setting == "drift.chain_hours")
     );
 }
 
 #[test]
-fn a_rule_that_ends_logs_on_a_day_contradicts_their_retention() {
+fn a_rule_that_expires_logs_on_a_day_contradicts_their_retention() {
     let mut facts = holding();
     let Seen::Present(lifecycle) = &mut facts.observed.lifecycle else { panic!("lifecycle") };
     let mut dated = lifecycle.rules["orgtrail-retention"].clone();
@@ -367,9 +367,9 @@ fn a_rule_that_ends_logs_on_a_day_contradicts_their_retention() {
     dated.expiration_date = Some("2026-01-03T00:00:00Z".to_owned());
     lifecycle.rules.insert("somebody-elses".to_owned(), dated);
     let check = CATALOGUE.iter().find(|check| check.id == "bucket-retention-conflict").unwrap();
-    let answers = check.judge(&facts);
+    let results = check.judge(&facts);
     assert!(
-        matches!(&answers[0].verdict, Verdict::Broken { found, .. } if found.contains("2026-01-03"))
+        matches!(&results[0].verdict, Verdict::Fail { found, .. } if found.contains("2026-01-03"))
     );
 }
 
@@ -381,8 +381,8 @@ fn a_key_without_the_encryption_context_as_condition_is_open_to_others() {
     let mut encrypt = encrypt.filter(|one| one.sid.as_deref() == Some("OrgTrailEncrypt"));
     assert!(encrypt.next().unwrap().condition.remove("StringLike").is_some());
     let check = CATALOGUE.iter().find(|check| check.id == "key-policy-scope").unwrap();
-    let answers = check.judge(&facts);
+    let results = check.judge(&facts);
     assert!(
-        matches!(&answers[0].verdict, Verdict::Broken { found, .. } if found.contains("context"))
+        matches!(&results[0].verdict, Verdict::Fail { found, .. } if found.contains("context"))
     );
 }

@@ -1,4 +1,4 @@
-//! A row for each check: what breaks it, and what hides from it.
+//! A row for each check: what makes it fail, and what makes it unknown.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use crate::org::{ControlLevel, ControlPolicies, ControlPolicy};
 use crate::policy::{PolicyDocument, Statement};
 use crate::resources::{MetricAlarm, MetricFilter, TrailLogging};
 
-/// What breaks a check, and what hides from it.
+/// What makes a check fail, and what makes it unknown.
 pub(super) struct Row {
     pub(super) check: &'static str,
-    pub(super) broken: fn(&mut Facts),
+    pub(super) fail: fn(&mut Facts),
     pub(super) unknown: fn(&mut Facts),
 }
 
 pub(super) fn value<T>(seen: &mut Seen<T>) -> &mut T {
     match seen {
         Seen::Present(value) => value,
-        Seen::Absent | Seen::Unreadable(_) => panic!("it is not there in the first place"),
+        Seen::Absent | Seen::Unreadable(_) => panic!("not present"),
     }
 }
 
-/// The state of the declared trail.
+/// The state of the configured trail.
 macro_rules! trail {
     ($facts:expr) => {
         value(&mut $facts.observed.trails).own.as_mut().unwrap()
@@ -41,7 +41,7 @@ fn statement<'a>(document: &'a mut PolicyDocument, sid: &str) -> &'a mut Stateme
     document.statements.iter_mut().find(|one| one.sid.as_deref() == Some(sid)).unwrap()
 }
 
-/// The first account and Region that is looked at.
+/// The first account and Region.
 pub(super) fn cell(facts: &mut Facts) -> &mut Seen<TrailStatus> {
     let inside = value(&mut facts.accounts).iter_mut().find_map(|one| one.inside.as_mut().ok());
     inside.unwrap().regions.values_mut().next().unwrap()
@@ -59,10 +59,10 @@ fn intruder(facts: &mut Facts) {
     value(other_trails(facts)).push(trail);
 }
 
-/// A pattern that knows one call of the five.
+/// A pattern that matches one of the five calls.
 const STOPS: &str = "{ $.eventName = StopLogging }";
 
-/// A pattern that takes the sign-ins that succeed too.
+/// A pattern that also matches successful sign-ins.
 const SIGN_INS: &str = "{ $.eventName = ConsoleLogin }";
 
 fn filter<'a>(facts: &'a mut Facts, name: &str) -> &'a mut MetricFilter {
@@ -75,13 +75,13 @@ fn alarm<'a>(facts: &'a mut Facts, name: &str) -> &'a mut MetricAlarm {
     alarms.get_mut(&format!("orgtrail-{name}")).unwrap()
 }
 
-/// A row of an alarm: each is broken in another way, and unknown where one of
-/// its reads is denied.
+/// A row of an alarm: each fails in another way, and is unknown if one of its reads is
+/// denied.
 macro_rules! alarm {
-    ($check:literal, $broken:expr) => {
+    ($check:literal, $fail:expr) => {
         Row {
             check: $check,
-            broken: $broken,
+            fail: $fail,
             unknown: |f| {
                 // Another read for every other one.
                 if $check.len() % 2 == 0 {
@@ -97,37 +97,37 @@ macro_rules! alarm {
 pub(super) const ROWS: &[Row] = &[
     Row {
         check: "trail-multi-region",
-        broken: |f| trail!(f).settings.is_multi_region_trail = false,
+        fail: |f| trail!(f).settings.is_multi_region_trail = false,
         unknown: |f| f.observed.event_selectors = denied(),
     },
     Row {
         check: "trail-is-logging",
-        broken: |f| f.observed.trail_logging = Seen::Present(TrailLogging { is_logging: false }),
+        fail: |f| f.observed.trail_logging = Seen::Present(TrailLogging { is_logging: false }),
         unknown: |f| f.observed.trail_logging = denied(),
     },
     Row {
         check: "trail-kms",
-        broken: |f| trail!(f).settings.kms_key = None,
+        fail: |f| trail!(f).settings.kms_key = None,
         unknown: |f| f.observed.kms_key = denied(),
     },
     Row {
         check: "trail-log-validation",
-        broken: |f| trail!(f).settings.log_file_validation = false,
+        fail: |f| trail!(f).settings.log_file_validation = false,
         unknown: |f| f.observed.trails = denied(),
     },
     Row {
         check: "trail-cloudwatch-logs",
-        broken: |f| trail!(f).settings.log_group = None,
+        fail: |f| trail!(f).settings.log_group = None,
         unknown: |f| f.observed.log_group = denied(),
     },
     Row {
         check: "trail-insights",
-        broken: |f| f.observed.insights = Seen::Absent,
+        fail: |f| f.observed.insights = Seen::Absent,
         unknown: |f| f.observed.insights = denied(),
     },
     Row {
         check: "trail-data-events",
-        broken: |f| {
+        fail: |f| {
             let selectors = value(&mut f.observed.event_selectors);
             selectors.advanced.retain(|fields| !fields.contains_key("resources.type"));
         },
@@ -135,35 +135,35 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "trail-selectors-named",
-        broken: |f| {
+        fail: |f| {
             value(&mut f.observed.event_selectors).management_names = BTreeSet::from(["x".into()]);
         },
         unknown: |f| f.observed.event_selectors = denied(),
     },
     Row {
         check: "trail-notifies",
-        broken: |f| trail!(f).settings.sns_topic = None,
+        fail: |f| trail!(f).settings.sns_topic = None,
         unknown: |f| f.observed.topic = denied(),
     },
     Row {
         check: "trail-tags",
-        broken: |f| value(&mut f.observed.trail_tags).0.clear(),
+        fail: |f| value(&mut f.observed.trail_tags).0.clear(),
         unknown: |f| f.observed.trail_tags = denied(),
     },
-    Row { check: "trail-duplicates", broken: intruder, unknown: |f| *other_trails(f) = denied() },
+    Row { check: "trail-duplicates", fail: intruder, unknown: |f| *other_trails(f) = denied() },
     Row {
         check: "org-trail-identity",
-        broken: |f| trail!(f).settings.is_organization_trail = false,
+        fail: |f| trail!(f).settings.is_organization_trail = false,
         unknown: |f| f.observed.trails = denied(),
     },
     Row {
         check: "org-trusted-access",
-        broken: |f| f.observed.trusted_access = Seen::Absent,
+        fail: |f| f.observed.trusted_access = Seen::Absent,
         unknown: |f| f.observed.service_linked_role = denied(),
     },
     Row {
         check: "org-delegated-admins",
-        broken: |f| {
+        fail: |f| {
             let admins = value(&mut f.observed.delegated_administrators);
             admins.accounts.insert("333333333333".parse().unwrap());
         },
@@ -171,12 +171,12 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "org-coverage",
-        broken: |f| *cell(f) = Seen::Absent,
+        fail: |f| *cell(f) = Seen::Absent,
         unknown: |f| *cell(f) = denied(),
     },
     Row {
         check: "org-delivery-freshness",
-        broken: |f| {
+        fail: |f| {
             let status = value(cell(f));
             status.newest_digest = Some("2025-12-01T00:00:00Z".parse().unwrap());
             status.started = None;
@@ -189,7 +189,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "org-digest-chain",
-        broken: |f| {
+        fail: |f| {
             let lane = LaneReport {
                 account: "222222222222".parse().unwrap(),
                 region: "us-east-1".parse().unwrap(),
@@ -214,14 +214,10 @@ pub(super) const ROWS: &[Row] = &[
         },
         unknown: |f| f.chains = denied(),
     },
-    Row {
-        check: "org-unmanaged-trails",
-        broken: intruder,
-        unknown: |f| *other_trails(f) = denied(),
-    },
+    Row { check: "org-unmanaged-trails", fail: intruder, unknown: |f| *other_trails(f) = denied() },
     Row {
         check: "org-new-accounts",
-        broken: |f| {
+        fail: |f| {
             f.earlier = Some(BTreeSet::new());
             *cell(f) = Seen::Absent;
         },
@@ -232,22 +228,22 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "guardrail-scp",
-        broken: |f| value(&mut f.observed.guardrail).targets.clear(),
+        fail: |f| value(&mut f.observed.guardrail).targets.clear(),
         unknown: |f| f.observed.guardrail = denied(),
     },
     Row {
         check: "bucket-public-access",
-        broken: |f| f.observed.public_access = Seen::Absent,
+        fail: |f| f.observed.public_access = Seen::Absent,
         unknown: |f| f.observed.public_access = denied(),
     },
     Row {
         check: "bucket-ownership",
-        broken: |f| f.observed.ownership = Seen::Absent,
+        fail: |f| f.observed.ownership = Seen::Absent,
         unknown: |f| f.observed.ownership = denied(),
     },
     Row {
         check: "bucket-tls-only",
-        broken: |f| {
+        fail: |f| {
             let statement = statement(bucket_policy(f), "OrgTrailTlsFloor");
             statement.action = "s3:GetObject".into();
         },
@@ -255,12 +251,12 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "bucket-encryption",
-        broken: |f| f.observed.encryption = Seen::Absent,
+        fail: |f| f.observed.encryption = Seen::Absent,
         unknown: |f| f.observed.encryption = denied(),
     },
     Row {
         check: "bucket-policy-source-arn",
-        broken: |f| {
+        fail: |f| {
             let statement = statement(bucket_policy(f), "OrgTrailWrite");
             statement.condition.get_mut("StringEquals").unwrap().remove("aws:SourceArn");
         },
@@ -268,7 +264,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "rcp-archive",
-        broken: |f| {
+        fail: |f| {
             let deny = Statement::deny("Deny").anyone().actions(["s3:*"]).resources(["*"]);
             let policy = ControlPolicy {
                 id: "p-deny".to_owned(),
@@ -282,7 +278,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "bucket-policy-digest-safe",
-        broken: |f| {
+        fail: |f| {
             let statement = statement(bucket_policy(f), "OrgTrailEncryption");
             let key = "s3:x-amz-server-side-encryption".to_owned();
             let only = statement.condition.get_mut("StringNotEquals").unwrap();
@@ -293,7 +289,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "bucket-cross-account",
-        broken: |f| {
+        fail: |f| {
             let stranger = Statement::allow("Stranger")
                 .principals(["999999999999"])
                 .actions(["s3:GetObject"])
@@ -304,17 +300,17 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "bucket-versioning",
-        broken: |f| value(&mut f.observed.versioning).enabled = false,
+        fail: |f| value(&mut f.observed.versioning).enabled = false,
         unknown: |f| f.observed.versioning = denied(),
     },
     Row {
         check: "bucket-object-lock",
-        broken: |f| value(&mut f.observed.object_lock).days = Some(1),
+        fail: |f| value(&mut f.observed.object_lock).days = Some(1),
         unknown: |f| f.observed.object_lock = denied(),
     },
     Row {
         check: "bucket-mfa-delete",
-        broken: |f| {
+        fail: |f| {
             let guards = ["OrgTrailDeleteMfa", "OrgTrailDeleteMfaAge"];
             bucket_policy(f)
                 .statements
@@ -324,12 +320,12 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "bucket-lifecycle",
-        broken: |f| f.observed.lifecycle = Seen::Absent,
+        fail: |f| f.observed.lifecycle = Seen::Absent,
         unknown: |f| f.observed.lifecycle = denied(),
     },
     Row {
         check: "bucket-retention-conflict",
-        broken: |f| {
+        fail: |f| {
             let rules = &mut value(&mut f.observed.lifecycle).rules;
             let mut early = rules["orgtrail-retention"].clone();
             early.expiration_days = Some(30);
@@ -339,32 +335,32 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "bucket-access-logging",
-        broken: |f| f.observed.access_logging = Seen::Absent,
+        fail: |f| f.observed.access_logging = Seen::Absent,
         unknown: |f| f.observed.access_log_bucket = denied(),
     },
     Row {
         check: "bucket-replication",
-        broken: |f| f.observed.replication = Seen::Absent,
+        fail: |f| f.observed.replication = Seen::Absent,
         unknown: |f| f.observed.replication = denied(),
     },
     Row {
         check: "bucket-notifications",
-        broken: |f| f.observed.notifications = Seen::Absent,
+        fail: |f| f.observed.notifications = Seen::Absent,
         unknown: |f| f.observed.notifications = denied(),
     },
     Row {
         check: "key-enabled",
-        broken: |f| value(&mut f.observed.kms_key).state = "Disabled".to_owned(),
+        fail: |f| value(&mut f.observed.kms_key).state = "Disabled".to_owned(),
         unknown: |f| f.observed.kms_key = denied(),
     },
     Row {
         check: "key-rotation",
-        broken: |f| value(&mut f.observed.key_rotation).enabled = false,
+        fail: |f| value(&mut f.observed.key_rotation).enabled = false,
         unknown: |f| f.observed.key_rotation = denied(),
     },
     Row {
         check: "key-not-public",
-        broken: |f| {
+        fail: |f| {
             let open = Statement::allow("Open").anyone().actions(["kms:Decrypt"]).resources(["*"]);
             value(&mut f.observed.key_policy).0.statements.push(open);
         },
@@ -372,7 +368,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "key-policy-scope",
-        broken: |f| {
+        fail: |f| {
             let policy = &mut value(&mut f.observed.key_policy).0;
             statement(policy, "OrgTrailBucketKey").condition.clear();
         },
@@ -380,17 +376,17 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "key-single-region",
-        broken: |f| value(&mut f.observed.kms_key).arn.resource = "key/mrk-0123456789abcdef".into(),
+        fail: |f| value(&mut f.observed.kms_key).arn.resource = "key/mrk-0123456789abcdef".into(),
         unknown: |f| f.observed.kms_key = denied(),
     },
     Row {
         check: "log-group-encrypted",
-        broken: |f| value(&mut f.observed.log_group).kms_key = None,
+        fail: |f| value(&mut f.observed.log_group).kms_key = None,
         unknown: |f| f.observed.log_group = denied(),
     },
     Row {
         check: "log-group-retention",
-        broken: |f| value(&mut f.observed.log_group).retention_days = Some(30),
+        fail: |f| value(&mut f.observed.log_group).retention_days = Some(30),
         unknown: |f| f.observed.log_group = denied(),
     },
     alarm!("alarm-4.1", |f| filter(f, "unauthorized-api-calls").value = "0".to_owned()),
@@ -416,7 +412,7 @@ pub(super) const ROWS: &[Row] = &[
     alarm!("alarm-selector-changes", |f| f.observed.alarm_subscriptions = Seen::Absent),
     Row {
         check: "undeclared",
-        broken: |f| f.desired.config.archive.access_logging.enabled = false,
+        fail: |f| f.desired.config.archive.access_logging.enabled = false,
         unknown: |f| {
             f.desired.config.archive.access_logging.enabled = false;
             f.observed.access_logging = denied();
@@ -424,7 +420,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "plan-empty",
-        broken: |f| value(&mut f.observed.bucket_tags).0.clear(),
+        fail: |f| value(&mut f.observed.bucket_tags).0.clear(),
         unknown: |f| f.observed.bucket_tags = denied(),
     },
 ];

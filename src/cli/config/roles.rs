@@ -1,11 +1,10 @@
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
-use serde::Serialize;
 
 use crate::cli::{Context, Format, OpError, Outcome};
 use crate::names::{AccountId, Arn};
-use crate::policy::PolicyDocument;
+use crate::report::contract::{self, Emitted};
 use crate::resources::roles::{Role, RoleKind, roles};
 
 /// Print the IAM roles that the configuration needs
@@ -81,39 +80,6 @@ impl Kind {
     }
 }
 
-/// The roles as JSON. Version 1: keys may be added within a version.
-#[derive(Serialize)]
-struct Listed {
-    version: u32,
-    roles: Vec<ListedRole>,
-}
-
-#[derive(Serialize)]
-struct ListedRole {
-    role: &'static str,
-    /// Null for every account without a role of its own.
-    account: Option<AccountId>,
-    name: Option<String>,
-    path: String,
-    external_id: Option<String>,
-    trusted: Option<Arn>,
-    policy: PolicyDocument,
-}
-
-impl From<&Role> for ListedRole {
-    fn from(role: &Role) -> Self {
-        Self {
-            role: role.kind.as_str(),
-            account: role.account.clone(),
-            name: role.name.as_ref().map(ToString::to_string),
-            path: role.path.to_string(),
-            external_id: role.external_id.as_ref().map(ToString::to_string),
-            trusted: role.trusted.clone(),
-            policy: role.policy(),
-        }
-    }
-}
-
 #[expect(clippy::unused_async, reason = "every command has this shape")]
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let all = roles(&context.config()?);
@@ -183,8 +149,7 @@ fn trusted<'a>(role: &'a Role, given: Option<&'a Arn>) -> Result<&'a Arn, OpErro
 
 fn list(all: &[Role], context: &Context) -> Result<(), OpError> {
     if context.format == Format::Json {
-        let roles = all.iter().map(ListedRole::from).collect();
-        return context.out.json(&Listed { version: 1, roles });
+        return context.out.json(&Emitted::new(contract::roles::List::new(all)));
     }
     let mut text = String::new();
     for role in all {

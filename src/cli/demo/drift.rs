@@ -46,7 +46,7 @@ pub(super) async fn play(
     logging.map_err(|error| archive.error("s3:PutBucketLogging", error))?;
 
     let ran = ground.program.run(&["drift", "--format", "json"]).await?;
-    let found = broken(&ran.stdout);
+    let found = failed(&ran.stdout);
     let held = ran.ended(Outcome::Drift) && found == CHANGED;
     let said = if held { found.join(", ") } else { ran.in_full() };
     story.step("drift names the three, and nothing else", Some("orgtrail drift"), held, said)?;
@@ -64,11 +64,11 @@ pub(super) async fn play(
 }
 
 /// The checks that a run found broken, sorted.
-fn broken(report: &str) -> Vec<String> {
+fn failed(report: &str) -> Vec<String> {
     let report: serde_json::Value = serde_json::from_str(report).unwrap_or_default();
     let findings = report["findings"].as_array().into_iter().flatten();
     let mut checks: Vec<String> = findings
-        .filter(|finding| finding["verdict"] == "broken")
+        .filter(|finding| finding["verdict"] == "fail")
         .filter_map(|finding| finding["check"].as_str().map(str::to_owned))
         .collect();
     checks.sort();

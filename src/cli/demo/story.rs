@@ -1,13 +1,14 @@
 //! What the demo tells: its steps, each held or not.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
-use serde::Serialize;
 use tokio::time::Instant;
 
 use super::super::{Context, Format, OpError, Outcome, Output};
 use super::Stop;
+use crate::report::contract::Emitted;
+pub(super) use crate::report::contract::demo::Kept;
+use crate::report::contract::demo::{Report, Step};
 
 /// Where to go from here.
 const NEXT: &str = "\
@@ -27,52 +28,23 @@ pub(super) struct Story {
     steps: Vec<Step>,
 }
 
-#[derive(Debug, Serialize)]
-struct Step {
-    title: String,
-    /// What a user would type for it.
-    command: Option<String>,
-    /// What was seen.
-    found: String,
-    held: bool,
-    milliseconds: u128,
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    format: &'static str,
-    version: u32,
-    held: bool,
-    steps: &'a [Step],
-    milliseconds: u128,
-    /// Where sandbox and config are, when they are kept.
-    kept: Option<&'a Kept>,
-}
-
 /// That a step did not hold and was told: only a story knows.
 #[derive(Debug)]
 pub(super) struct Broke(());
 
-/// What the demo leaves when it is asked to.
-#[derive(Debug, Serialize)]
-pub(super) struct Kept {
-    /// The folder with `orgtrail.toml`.
-    pub(super) folder: PathBuf,
-    /// The sandbox's state, for `sandbox up --data`.
-    pub(super) state: PathBuf,
+fn how_to_go_on(kept: &Kept) -> String {
+    let (folder, state) = (kept.folder.display(), kept.state.display());
+    let config = kept.folder.join("orgtrail.toml");
+    let config = config.display();
+    format!(
+        "Kept in {folder}. To go on in it:\n  \
+         orgtrail sandbox exec --data {state} -- orgtrail --config {config} plan\n  \
+         orgtrail sandbox exec --data {state} -- bash"
+    )
 }
 
-impl Kept {
-    fn how_to_go_on(&self) -> String {
-        let (folder, state) = (self.folder.display(), self.state.display());
-        let config = self.folder.join("orgtrail.toml");
-        let config = config.display();
-        format!(
-            "Kept in {folder}. To go on in it:\n  \
-             orgtrail sandbox exec --data {state} -- orgtrail --config {config} plan\n  \
-             orgtrail sandbox exec --data {state} -- bash"
-        )
-    }
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Story {
@@ -131,8 +103,8 @@ impl Story {
             title: title.to_owned(),
             command: command.map(str::to_owned),
             found,
-            held,
-            milliseconds: self.step_began.elapsed().as_millis(),
+            passed: held,
+            duration_ms: milliseconds(self.step_began.elapsed()),
         });
         self.step_began = Instant::now();
         Ok(())
@@ -140,14 +112,14 @@ impl Story {
 
     /// The last word, and the exit code.
     pub(super) fn end(self, kept: Option<Kept>) -> Result<Outcome, OpError> {
-        let held = self.steps.iter().filter(|step| step.held).count();
+        let held = self.steps.iter().filter(|step| step.passed).count();
         let all = held == self.steps.len();
         let took = self.began.elapsed();
         match self.format {
             Format::Text => {
                 let left = kept.as_ref().map_or_else(
                     || "The temporary folder is removed; nothing else was touched.".to_owned(),
-                    Kept::how_to_go_on,
+                    how_to_go_on,
                 );
                 self.out.data(format_args!(
                     "\n{held} of {} steps held, in {:.1} s. {left}\n\n{NEXT}",
@@ -155,14 +127,12 @@ impl Story {
                     took.as_secs_f64(),
                 ))?;
             }
-            Format::Json => self.out.json(&Report {
-                format: "orgtrail-demo",
-                version: 1,
-                held: all,
-                steps: &self.steps,
-                milliseconds: took.as_millis(),
-                kept: kept.as_ref(),
-            })?,
+            Format::Json => self.out.json(&Emitted::new(Report {
+                passed: all,
+                steps: self.steps,
+                duration_ms: milliseconds(took),
+                kept,
+            }))?,
         }
         Ok(if all { Outcome::Clean } else { Outcome::Unexpected })
     }

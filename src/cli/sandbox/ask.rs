@@ -4,18 +4,18 @@ use http::Method;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::cli::{Explain, Outcome};
 
 /// What a sandbox answers to a tick.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Ticked {
     pub(super) now: Timestamp,
 }
 
 /// What a sandbox answers to a confirmation.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Confirmed {
     pub(super) confirmed: u64,
 }

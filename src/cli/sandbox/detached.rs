@@ -8,16 +8,17 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    Running, ask,
+    ask,
     begin::{self, Begin, Begun},
+    line,
     process::{self, Signal, Signals},
+    running,
     variables::{Variables, absolute},
 };
 use crate::cli::{Context, Format, OpError, Outcome, exit};
 use crate::local_file;
+use crate::report::contract::{self, sandbox::Background};
 
 /// Where a sandbox in the background is found again.
 #[derive(Debug, clap::Args)]
@@ -41,18 +42,12 @@ pub(super) struct Down {
 }
 
 /// What is known of a sandbox in the background.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Detached {
-    #[serde(flatten)]
-    pub(super) running: Running,
-    /// The process.
-    pid: u32,
-    /// The config that matches it.
-    pub(super) config: PathBuf,
-    /// The variables that lead to it, for a POSIX shell.
-    environment: PathBuf,
-    /// What it said.
-    log: PathBuf,
+    /// How to reach it.
+    pub(super) sandbox: contract::sandbox::Sandbox,
+    /// Its process and files.
+    pub(super) process: Background,
 }
 
 /// How long `down` waits for the state to be saved.
@@ -87,7 +82,7 @@ impl Place {
     fn find(&self) -> Result<Option<Detached>, OpError> {
         let path = self.state();
         match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            Ok(bytes) => Detached::read(&bytes).map(Some).map_err(|error| {
                 OpError::usage(format!("{} is not of a sandbox: {error}", path.display()))
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -140,11 +135,23 @@ impl Place {
 }
 
 impl Detached {
+    /// Reads the document of a sandbox in the background.
+    fn read(text: &[u8]) -> Result<Self, contract::ReadError> {
+        let sandbox = contract::read::<contract::sandbox::Sandbox>(text)?;
+        match sandbox.background.clone() {
+            Some(process) => Ok(Self { sandbox, process }),
+            None => {
+                let error: serde_json::Error = serde::de::Error::missing_field("background");
+                Err(error.into())
+            }
+        }
+    }
+
     /// Whether this very sandbox listens: a port and a process id are soon
     /// another's.
     async fn answers(&self) -> bool {
-        let identity = ask::identity(&self.running.endpoint).await;
-        identity.is_ok_and(|found| found.pid == self.pid)
+        let identity = ask::identity(&self.sandbox.endpoint).await;
+        identity.is_ok_and(|found| found.pid == self.process.pid)
     }
 }
 
@@ -152,12 +159,12 @@ impl Detached {
 pub(super) async fn start(place: &Place, context: &Context) -> Result<Outcome, OpError> {
     if let Some(found) = place.find()? {
         if found.answers().await {
-            let (pid, endpoint) = (found.pid, &found.running.endpoint);
+            let (pid, endpoint) = (found.process.pid, &found.sandbox.endpoint);
             let message = format!("a sandbox is running already: process {pid} at {endpoint}");
             return Err(OpError::usage(message)
                 .with_hint("`orgtrail sandbox down` ends it, `--dir` names another place"));
         }
-        if process::is_running(found.pid) {
+        if process::is_running(found.process.pid) {
             context.out.note("the sandbox that was here ended without a word");
         }
     }
@@ -190,7 +197,7 @@ pub(super) async fn start(place: &Place, context: &Context) -> Result<Outcome, O
     });
     let line = line.await.map_err(|error| OpError::new(error, Outcome::Unexpected))?;
     let line = line.map_err(unexpected)?;
-    let Ok(found) = serde_json::from_str::<Detached>(&line) else {
+    let Ok(found) = Detached::read(line.as_bytes()) else {
         // It says why, as it would have here.
         let status = child.wait().map_err(unexpected)?;
         let said = fs::read_to_string(&log).unwrap_or_default();
@@ -209,10 +216,10 @@ pub(super) async fn start(place: &Place, context: &Context) -> Result<Outcome, O
              orgtrail sandbox exec --detached -- COMMAND   run a command against it\n  \
              orgtrail sandbox down                         end it\n\n\
              Its variables are in {}.",
-            found.running.accounts.len(),
-            found.running.endpoint,
-            found.pid,
-            found.environment.display(),
+            found.sandbox.accounts.len(),
+            found.sandbox.endpoint,
+            found.process.pid,
+            found.process.environment.display(),
         ))?,
     }
     Ok(Outcome::Clean)
@@ -236,16 +243,17 @@ pub(super) async fn serve(
         path
     };
     let full = |path: &Path| absolute(path).map_err(unexpected);
-    let found = Detached {
-        running: Running::of(&sandbox),
+    let process = Background {
         pid: std::process::id(),
         config: full(&config)?,
         environment: full(&place.environment())?,
         log: full(&place.log())?,
     };
-    let exports = Variables::of(&found.running, Some(&found.config)).exports();
-    write_private(&found.environment, &format!("{exports}\n"))?;
-    let line = serde_json::to_string(&found).map_err(|e| OpError::new(e, Outcome::Unexpected))?;
+    let mut document = running(&sandbox);
+    let exports = Variables::of(&document, Some(&process.config)).exports();
+    write_private(&process.environment, &format!("{exports}\n"))?;
+    document.background = Some(process);
+    let line = line(&document)?;
     // Last: who reads it finds the rest.
     write_private(&place.state(), &format!("{line}\n"))?;
     context.out.data(&line)?;
@@ -270,28 +278,30 @@ pub(super) async fn down(args: &Down, context: &Context) -> Result<Outcome, OpEr
             return Ok(Outcome::Clean);
         }
     };
-    let told = process::send(found.pid, Signal::Terminate);
+    let told = process::send(found.process.pid, Signal::Terminate);
     told.map_err(|error| OpError::new(error, Outcome::Unexpected))?;
     // What it removes when all is saved tells, not the process: it may stay as a
     // zombie that nobody waits for.
-    let is_known = || Ok::<_, OpError>(place.find()?.is_some_and(|left| left.pid == found.pid));
+    let is_known = || {
+        Ok::<_, OpError>(place.find()?.is_some_and(|left| left.process.pid == found.process.pid))
+    };
     let gone = async {
-        while process::is_running(found.pid) && is_known()? {
+        while process::is_running(found.process.pid) && is_known()? {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         is_known()
     };
     let Ok(left) = tokio::time::timeout(SAVED_WITHIN, gone).await else {
-        let message = format!("process {} still saves its state", found.pid);
+        let message = format!("process {} still saves its state", found.process.pid);
         return Err(OpError::new(message, Outcome::Incomplete));
     };
     if left? || place.failed().exists() {
         place.clear()?;
-        let log = found.log.display();
+        let log = found.process.log.display();
         let message = format!("the sandbox ended without saving its state: see {log}");
         return Err(OpError::new(message, Outcome::Unexpected));
     }
-    context.out.note(format_args!("the sandbox at {} has ended", found.running.endpoint));
+    context.out.note(format_args!("the sandbox at {} has ended", found.sandbox.endpoint));
     Ok(Outcome::Clean)
 }
 

@@ -5,10 +5,10 @@ use std::{
 };
 
 use super::{
-    Running,
     begin::{self, Begin, Begun},
     detached::Place,
     process::{Signal, Signals, code_of, send},
+    running,
     variables::{Variables, absolute},
 };
 use crate::cli::{Context, OpError, Outcome, demo::folder::Folder};
@@ -56,8 +56,8 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     // Before the sandbox is there: whatever ends it from now on lets it save.
     let mut signals = Signals::all().map_err(unexpected)?;
     if args.detached {
-        let running = args.place.running().await?;
-        let variables = Variables::of(&running.running, Some(&running.config));
+        let found = args.place.running().await?;
+        let variables = Variables::of(&found.sandbox, Some(&found.process.config));
         let status = child(&args.command, &variables, &mut signals, context).await?;
         return leave(status);
     }
@@ -70,7 +70,7 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         begin::write_config(&sandbox, &path)?;
         path
     };
-    let running = Running::of(&sandbox);
+    let running = running(&sandbox);
     context.out.note(format_args!(
         "SANDBOX: {} accounts on {}, until the command ends",
         running.accounts.len(),

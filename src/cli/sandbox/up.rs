@@ -1,8 +1,9 @@
 use super::{
-    Running,
     begin::{self, Begin, Begun},
     detached::{self, Place},
+    line,
     process::Signals,
+    running,
     variables::Variables,
 };
 use crate::cli::{Context, Format, OpError, Outcome};
@@ -50,9 +51,9 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     // Before the sandbox is there: whatever ends it from now on lets it save.
     let mut signals = Signals::ending().map_err(failed)?;
     let Begun { sandbox, config } = args.begin.start(context).await?;
-    let running = Running::of(&sandbox);
+    let running = running(&sandbox);
     match context.format {
-        Format::Json => context.out.data(running.line()?)?,
+        Format::Json => context.out.data(line(&running)?)?,
         Format::Text => {
             context.out.data(Variables::of(&running, config.as_deref()).exports())?;
             context.out.note(format_args!(

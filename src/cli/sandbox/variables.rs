@@ -6,8 +6,8 @@ use std::{
     process::Command,
 };
 
-use super::Running;
 use crate::config::Environment;
+use crate::report::contract::sandbox::Sandbox;
 
 /// Names the sandbox's endpoint to `sandbox tick` and `sandbox confirm`.
 pub(super) const ENDPOINT: &str = "ORGTRAIL_SANDBOX_ENDPOINT";
@@ -27,7 +27,7 @@ pub(super) struct Variables(Vec<(&'static str, String)>);
 impl Variables {
     /// Those of a sandbox; `config` is the config that matches it, where one was
     /// written.
-    pub(super) fn of(sandbox: &Running, config: Option<&Path>) -> Self {
+    pub(super) fn of(sandbox: &Sandbox, config: Option<&Path>) -> Self {
         let region = sandbox.region.to_string();
         let mut variables = vec![
             ("AWS_ENDPOINT_URL", sandbox.endpoint.clone()),

@@ -366,12 +366,16 @@ fn guardrail() -> impl Strategy<Value = Guardrail> {
 }
 
 fn drift() -> impl Strategy<Value = Drift> {
-    let checks: Vec<&str> = crate::checks::CATALOGUE.iter().map(|check| check.id).collect();
     let day = (2020..2100_i16, 1..=12_i8, 1..=28_i8)
         .prop_map(|(year, month, day)| jiff::civil::date(year, month, day));
-    let suppress = (select(checks), option::of("[a-z0-9 *-]{1,20}"), "[A-Za-z][ -~]{0,30}", day)
+    let suppress = (
+        select(&super::CHECK_IDS[..]),
+        option::of("[a-z0-9 *-]{1,20}"),
+        "[A-Za-z][ -~]{0,30}",
+        day,
+    )
         .prop_map(|(check, scope, reason, until)| Suppress {
-            check: check.to_owned(),
+            check: super::CheckId::parse(check).unwrap(),
             scope,
             reason,
             until,

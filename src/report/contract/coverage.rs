@@ -127,7 +127,7 @@ impl From<checks::Cell> for Cell {
             checks::Cell::Uncovered { found } => Self::Uncovered { found },
             checks::Cell::Unknown { reason } => Self::Unknown { reason },
             checks::Cell::NotEnabled => Self::NotEnabled,
-            checks::Cell::LeftOut { reason } => Self::Excluded { reason },
+            checks::Cell::Excluded { reason } => Self::Excluded { reason },
         }
     }
 }
@@ -144,7 +144,7 @@ impl From<Cell> for checks::Cell {
             Cell::Uncovered { found } => Self::Uncovered { found },
             Cell::Unknown { reason } => Self::Unknown { reason },
             Cell::NotEnabled => Self::NotEnabled,
-            Cell::Excluded { reason } => Self::LeftOut { reason },
+            Cell::Excluded { reason } => Self::Excluded { reason },
         }
     }
 }

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use super::{
     ApplyReport, DestroyReport, Emitted, acceptance, accounts, checks, config, consolidation, cost,
-    coverage, drift, evidence, plan, records, retirement, round, sources, verification,
+    coverage, drift, evidence, plan, records, retirement, roles, round, sources, verification,
 };
+#[cfg(feature = "sandbox")]
+use super::{demo, sandbox};
 use crate::archive::consolidate::record;
 use crate::archive::{accept, bundle, retired};
 
@@ -58,9 +60,12 @@ pub const DOCUMENTS: &[DocumentKind] = &[
     DocumentKind::of::<checks::Catalogue>(),
     DocumentKind::of::<config::Check>(),
     DocumentKind::of::<config::Show>(),
+    DocumentKind::of::<roles::List>(),
     DocumentKind::of::<consolidation::Report>(),
     DocumentKind::of::<cost::Report>(),
     DocumentKind::of::<coverage::Report>(),
+    #[cfg(feature = "sandbox")]
+    DocumentKind::of::<demo::Report>(),
     DocumentKind::of::<DestroyReport>(),
     DocumentKind::of::<drift::Report>(),
     DocumentKind::of::<evidence::Report>(),
@@ -70,6 +75,12 @@ pub const DOCUMENTS: &[DocumentKind] = &[
     DocumentKind::of::<retirement::Report>(),
     DocumentKind::of::<round::Report>(),
     DocumentKind::stored::<record::Head>(),
+    #[cfg(feature = "sandbox")]
+    DocumentKind::of::<sandbox::Sandbox>(),
+    #[cfg(feature = "sandbox")]
+    DocumentKind::of::<sandbox::Clock>(),
+    #[cfg(feature = "sandbox")]
+    DocumentKind::of::<sandbox::Confirmation>(),
     DocumentKind::of::<sources::Report>(),
     DocumentKind::of::<verification::Report>(),
 ];

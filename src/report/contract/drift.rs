@@ -31,7 +31,7 @@ pub struct Report {
     pub bucket: BucketName,
     /// The counts.
     pub summary: Summary,
-    /// Every answer of every check, those that pass included.
+    /// Every result of every check, those that passed included.
     pub findings: Vec<Finding>,
     /// The causes that several findings have in common, the most severe first.
     pub causes: Vec<Cause>,
@@ -62,22 +62,22 @@ pub struct Summary {
 /// Findings, by verdict.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct FindingCounts {
-    /// Broken, and not suppressed.
-    pub broken: usize,
+    /// Failed, and not suppressed.
+    pub failed: usize,
     /// Unknown, because a read failed.
     pub unknown: usize,
-    /// Broken, and suppressed by the configuration.
+    /// Failed, and suppressed by the configuration.
     pub suppressed: usize,
     /// Not checked, because nothing is configured.
-    pub not_declared: usize,
+    pub not_configured: usize,
     /// Passed.
-    pub holds: usize,
+    pub passed: usize,
 }
 
 impl From<Counts> for FindingCounts {
     fn from(counts: Counts) -> Self {
-        let Counts { broken, unknown, suppressed, not_declared, holds } = counts;
-        Self { broken, unknown, suppressed, not_declared, holds }
+        let Counts { failed, unknown, suppressed, not_configured, passed } = counts;
+        Self { failed, unknown, suppressed, not_configured, passed }
     }
 }
 
@@ -110,30 +110,30 @@ pub struct CellCounts {
 
 impl From<Cells> for CellCounts {
     fn from(cells: Cells) -> Self {
-        let Cells { covered, stale, uncovered, unknown, not_enabled, left_out } = cells;
-        Self { covered, stale, uncovered, unknown, not_enabled, excluded: left_out }
+        let Cells { covered, stale, uncovered, unknown, not_enabled, excluded } = cells;
+        Self { covered, stale, uncovered, unknown, not_enabled, excluded }
     }
 }
 
-/// The answer of a check for one scope.
+/// The result of a check for one scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// The check's id.
     pub check: String,
     /// How severe it is when the check fails.
     pub severity: Severity,
-    /// What the answer is about.
+    /// What was checked.
     pub scope: Scope,
-    /// The answer.
+    /// The verdict.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// The suppression of a broken finding in the configuration.
+    /// The suppression of a failed or unknown finding in the configuration.
     pub suppression: Option<Suppression>,
     /// The id of the cause that it has in common with other findings.
     pub cause: Option<String>,
 }
 
-/// What an answer is about.
+/// What a check covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Scope {
@@ -163,22 +163,22 @@ pub enum Scope {
     },
 }
 
-/// The answer of a check.
+/// The verdict of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// The check passed.
-    Holds,
+    Pass,
     /// The check failed.
-    Broken {
+    Fail {
         /// What was found.
         found: String,
         /// What was expected.
         expected: String,
     },
-    /// Nothing was checked, because nothing is configured.
-    NotDeclared {
-        /// The setting, or the option, that would configure it.
+    /// Not checked, because the configuration does not require it.
+    NotConfigured {
+        /// The setting, or the option, that would require it.
         setting: String,
     },
     /// A read failed.
@@ -190,7 +190,7 @@ pub enum Verdict {
     },
 }
 
-/// Why a broken finding does not count.
+/// Why a finding does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Suppression {
     /// The reason in the configuration.
@@ -212,8 +212,8 @@ pub struct Cause {
     pub title: String,
     /// How to fix it.
     pub fix: String,
-    /// Its broken findings.
-    pub broken: usize,
+    /// Its failed findings.
+    pub failed: usize,
     /// Its unknown findings.
     pub unknown: usize,
     /// The accounts that it concerns.
@@ -229,11 +229,11 @@ pub struct Cause {
 pub struct Comparison {
     /// When the earlier report was made.
     pub baseline_at: Timestamp,
-    /// Broken or unknown now, and not then.
+    /// Failed or unknown now, and not then.
     pub new: Vec<Finding>,
-    /// Broken or unknown then, and not now.
+    /// Failed or unknown then, and not now.
     pub fixed: Vec<Finding>,
-    /// Broken or unknown then and now.
+    /// Failed or unknown then and now.
     pub unchanged: Vec<Finding>,
 }
 
@@ -363,9 +363,9 @@ impl From<Scope> for checks::Scope {
 impl From<checks::Verdict> for Verdict {
     fn from(verdict: checks::Verdict) -> Self {
         match verdict {
-            checks::Verdict::Holds => Self::Holds,
-            checks::Verdict::Broken { found, wanted } => Self::Broken { found, expected: wanted },
-            checks::Verdict::NotDeclared { key } => Self::NotDeclared { setting: key },
+            checks::Verdict::Pass => Self::Pass,
+            checks::Verdict::Fail { found, expected } => Self::Fail { found, expected },
+            checks::Verdict::NotConfigured { setting } => Self::NotConfigured { setting },
             checks::Verdict::Unknown { reason, permission } => Self::Unknown { reason, permission },
         }
     }
@@ -374,9 +374,9 @@ impl From<checks::Verdict> for Verdict {
 impl From<Verdict> for checks::Verdict {
     fn from(verdict: Verdict) -> Self {
         match verdict {
-            Verdict::Holds => Self::Holds,
-            Verdict::Broken { found, expected } => Self::Broken { found, wanted: expected },
-            Verdict::NotDeclared { setting } => Self::NotDeclared { key: setting },
+            Verdict::Pass => Self::Pass,
+            Verdict::Fail { found, expected } => Self::Fail { found, expected },
+            Verdict::NotConfigured { setting } => Self::NotConfigured { setting },
             Verdict::Unknown { reason, permission } => Self::Unknown { reason, permission },
         }
     }
@@ -384,18 +384,18 @@ impl From<Verdict> for checks::Verdict {
 
 impl From<checks::Cause> for Cause {
     fn from(cause: checks::Cause) -> Self {
-        let checks::Cause { id, severity, title, fix, broken, unknown, accounts, regions, checks } =
+        let checks::Cause { id, severity, title, fix, failed, unknown, accounts, regions, checks } =
             cause;
         let severity = severity.into();
-        Self { id, severity, title, fix, broken, unknown, accounts, regions, checks }
+        Self { id, severity, title, fix, failed, unknown, accounts, regions, checks }
     }
 }
 
 impl From<Cause> for checks::Cause {
     fn from(cause: Cause) -> Self {
-        let Cause { id, severity, title, fix, broken, unknown, accounts, regions, checks } = cause;
+        let Cause { id, severity, title, fix, failed, unknown, accounts, regions, checks } = cause;
         let severity = severity.into();
-        Self { id, severity, title, fix, broken, unknown, accounts, regions, checks }
+        Self { id, severity, title, fix, failed, unknown, accounts, regions, checks }
     }
 }
 
@@ -457,11 +457,11 @@ mod tests {
     fn the_summary_counts_each_verdict() {
         let value: Value = serde_json::from_str(&text(&samples::drifted())).unwrap();
         let summary = &value["summary"];
-        assert_eq!(summary["broken"], 4);
+        assert_eq!(summary["failed"], 4);
         assert_eq!(summary["unknown"], 1);
         assert_eq!(summary["suppressed"], 1);
         assert_eq!(summary["by_severity"][0]["severity"], "critical");
-        assert_eq!(summary["by_severity"][0]["broken"], 1);
+        assert_eq!(summary["by_severity"][0]["failed"], 1);
         assert_eq!(summary["coverage"]["uncovered"], 1);
     }
 

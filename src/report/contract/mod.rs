@@ -28,9 +28,10 @@
 //! `stored` gives them their names and versions. The plan file is a type of this module, which
 //! the command line reads and writes.
 //!
-//! Two more serializations are no documents: the states of resources, which the planner compares
-//! field by field and whose values a plan shows, and the configuration, which `orgtrail config
-//! schema` describes.
+//! Three more serializations are not documents: the states of resources, which the planner
+//! compares field by field and whose values a plan shows; the configuration, which `orgtrail
+//! config schema` describes; and what AWS defines, such as IAM policies and templates
+//! (`orgtrail config roles ROLE`) and `public-keys.json` in a bundle.
 //!
 //! # How to change a document
 //!
@@ -45,6 +46,8 @@ pub mod config;
 pub mod consolidation;
 pub mod cost;
 pub mod coverage;
+#[cfg(feature = "sandbox")]
+pub mod demo;
 mod document;
 pub mod drift;
 mod emitted;
@@ -56,7 +59,10 @@ pub mod plan;
 pub mod prices;
 pub mod records;
 pub mod retirement;
+pub mod roles;
 pub mod round;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod sources;
 mod stored;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::{Changes, Standing, advice, place, rules, title};
+use super::{Changes, Status, advice, place, rules, title};
 use crate::checks::{Finding, Run, Verdict};
 
 const HEADER: [&str; 20] = [
@@ -12,8 +12,8 @@ const HEADER: [&str; 20] = [
     "account",
     "region",
     "found",
-    "wanted",
-    "not_judged_because",
+    "expected",
+    "reason",
     "needs_permission",
     "suppressed_until",
     "suppression_reason",
@@ -26,10 +26,9 @@ const HEADER: [&str; 20] = [
     "environment_overrides",
 ];
 
-/// One line per answer, under a line of names.
+/// One line per result, under a line of names.
 ///
-/// What a spreadsheet would take for a formula is told with an apostrophe
-/// before it.
+/// A value that a spreadsheet would treat as a formula gets an apostrophe before it.
 pub fn csv(run: &Run, overrides: &[String]) -> Result<String, ::csv::Error> {
     let changes = Changes::of(run);
     let mut writer = ::csv::Writer::from_writer(Vec::new());
@@ -46,15 +45,15 @@ pub fn csv(run: &Run, overrides: &[String]) -> Result<String, ::csv::Error> {
 
 fn fields(run: &Run, finding: &Finding, change: &str, overrides: &str) -> [String; HEADER.len()] {
     let (account, region) = place(&finding.scope);
-    let (mut found, mut wanted, mut because, mut needs) = (None, None, None, None);
+    let (mut found, mut expected, mut reason, mut needs) = (None, None, None, None);
     match &finding.verdict {
-        Verdict::Holds => {}
-        Verdict::NotDeclared { key } => because = Some(format!("nothing asks for {key}")),
-        Verdict::Broken { found: is, wanted: should } => {
-            (found, wanted) = (Some(is.clone()), Some(should.clone()));
+        Verdict::Pass => {}
+        Verdict::NotConfigured { setting } => reason = Some(format!("{setting} is not configured")),
+        Verdict::Fail { found: is, expected: should } => {
+            (found, expected) = (Some(is.clone()), Some(should.clone()));
         }
-        Verdict::Unknown { reason, permission } => {
-            (because, needs) = (Some(reason.clone()), permission.clone());
+        Verdict::Unknown { reason: why, permission } => {
+            (reason, needs) = (Some(why.clone()), permission.clone());
         }
     }
     let suppression = finding.suppression.as_ref();
@@ -62,13 +61,13 @@ fn fields(run: &Run, finding: &Finding, change: &str, overrides: &str) -> [Strin
         finding.check.clone(),
         title(&finding.check).to_owned(),
         finding.severity.to_string(),
-        Standing::of(finding).as_str().to_owned(),
+        Status::of(finding).as_str().to_owned(),
         finding.scope.to_string(),
         account.map(ToString::to_string).unwrap_or_default(),
         region.map(ToString::to_string).unwrap_or_default(),
         found.unwrap_or_default(),
-        wanted.unwrap_or_default(),
-        because.unwrap_or_default(),
+        expected.unwrap_or_default(),
+        reason.unwrap_or_default(),
         needs.unwrap_or_default(),
         suppression.map(|it| it.until.to_string()).unwrap_or_default(),
         suppression.map(|it| it.reason.clone()).unwrap_or_default(),
@@ -108,12 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_has_one_line_of_all_fields() {
+    fn every_result_has_one_line_of_all_fields() {
         let run = samples::hostile();
         let text = csv(&run, &[]).unwrap();
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
         let records: Vec<_> = reader.records().map(Result::unwrap).collect();
         assert_eq!(records.len(), run.findings.len());
-        assert_eq!(records.iter().filter(|record| &record[3] == "broken").count(), 5);
+        assert_eq!(records.iter().filter(|record| &record[3] == "fail").count(), 5);
     }
 }

@@ -6,8 +6,8 @@ use super::{Cells, plain, plural};
 use crate::checks::{Cell, Coverage, CoveredAccount};
 use crate::names::Region;
 
-/// How a cell is shown: its class, its mark and its word. The mark says as much
-/// as the colour.
+/// How a cell is shown: its class, its mark and its word. The mark distinguishes the
+/// state as the color does.
 fn shown(cell: &Cell) -> (&'static str, &'static str, &'static str) {
     match cell {
         Cell::Covered { .. } => ("ok", "✓", "delivering"),
@@ -15,11 +15,11 @@ fn shown(cell: &Cell) -> (&'static str, &'static str, &'static str) {
         Cell::Uncovered { .. } => ("none", "✕", "no trail"),
         Cell::Unknown { .. } => ("open", "?", "unknown"),
         Cell::NotEnabled => ("off", "·", "Region not enabled"),
-        Cell::LeftOut { .. } => ("out", "–", "left out"),
+        Cell::Excluded { .. } => ("out", "–", "excluded"),
     }
 }
 
-/// One of each, for the legend.
+/// A cell of each state, for the legend.
 fn legend() -> [Cell; 6] {
     [
         Cell::Covered { newest_log: None, newest_digest: None },
@@ -27,7 +27,7 @@ fn legend() -> [Cell; 6] {
         Cell::Uncovered { found: String::new() },
         Cell::Unknown { reason: String::new() },
         Cell::NotEnabled,
-        Cell::LeftOut { reason: String::new() },
+        Cell::Excluded { reason: String::new() },
     ]
 }
 
@@ -39,7 +39,7 @@ pub(super) fn tile(coverage: &Coverage) -> Markup {
             h2 #delivering { "Coverage" }
             p.big { (percent(cells)) }
             p {
-                (cells.covered) " of " (plural(cells.wanted(), "account × Region", "accounts × Regions"))
+                (cells.covered) " of " (plural(cells.expected(), "account × Region", "accounts × Regions"))
                 " deliver"
             }
             dl.numbers {
@@ -51,19 +51,19 @@ pub(super) fn tile(coverage: &Coverage) -> Markup {
     }
 }
 
-/// Rounded down: what is not whole is never shown as 100 %.
+/// Rounded down: only complete coverage is shown as 100 %.
 fn percent(cells: Cells) -> String {
-    match cells.wanted() {
+    match cells.expected() {
         0 => "–".to_owned(),
-        wanted => format!("{} %", cells.covered * 100 / wanted),
+        expected => format!("{} %", cells.covered * 100 / expected),
     }
 }
 
-/// How many accounts are shown unasked though they deliver everywhere.
+/// Up to how many accounts those that deliver everywhere are expanded too.
 const FEW: usize = 50;
 
-/// The heat map, a table per unit. With many accounts those that deliver
-/// everywhere are folded.
+/// The heat map, a table per organizational unit. With many accounts, those that deliver
+/// everywhere are collapsed.
 pub(super) fn section(coverage: &Coverage) -> Markup {
     let mut units: BTreeMap<&str, Vec<&CoveredAccount>> = BTreeMap::new();
     for account in &coverage.accounts {
@@ -91,24 +91,25 @@ fn unit_section(
     accounts: &[&CoveredAccount],
     few: bool,
 ) -> Markup {
-    let (short, whole): (Vec<_>, Vec<_>) = accounts.iter().partition(|account| lacks(account));
+    let (lacking, complete): (Vec<_>, Vec<_>) =
+        accounts.iter().partition(|account| is_lacking(account));
     markup! {
-        details.unit open[few || !short.is_empty()] {
+        details.unit open[few || !lacking.is_empty()] {
             summary {
                 b { (plain(unit)) } " "
                 span.more { (plural(accounts.len(), "account", "accounts")) }
-                @if !short.is_empty() {
-                    " " span.short { (short.len()) " not delivering everywhere" }
+                @if !lacking.is_empty() {
+                    " " span.short { (lacking.len()) " not delivering everywhere" }
                 }
             }
-            @if few || short.is_empty() {
+            @if few || lacking.is_empty() {
                 (map(unit, &coverage.regions, accounts))
             } @else {
-                (map(unit, &coverage.regions, &short))
-                @if !whole.is_empty() {
+                (map(unit, &coverage.regions, &lacking))
+                @if !complete.is_empty() {
                     details {
-                        summary { (plural(whole.len(), "account has", "accounts have")) " nothing to mend" }
-                        (map(unit, &coverage.regions, &whole))
+                        summary { (plural(complete.len(), "account delivers", "accounts deliver")) " everywhere" }
+                        (map(unit, &coverage.regions, &complete))
                     }
                 }
             }
@@ -116,10 +117,10 @@ fn unit_section(
     }
 }
 
-/// Whether something that should deliver does not.
-fn lacks(account: &CoveredAccount) -> bool {
+/// Whether a Region that should deliver does not.
+fn is_lacking(account: &CoveredAccount) -> bool {
     let cells = Cells::of(&account.cells);
-    cells.covered < cells.wanted()
+    cells.covered < cells.expected()
 }
 
 fn regions(coverage: &Coverage) -> Markup {
@@ -136,9 +137,9 @@ fn regions(coverage: &Coverage) -> Markup {
                     th scope="row" { (plural(coverage.accounts.len(), "account", "accounts")) }
                     @for index in 0..coverage.regions.len() {
                         @let cells = of_region(index);
-                        @let whole = cells.covered == cells.wanted();
-                        td.share.ok[whole].stale[!whole]
-                            title={ (cells.covered) " of " (cells.wanted()) } { (percent(cells)) }
+                        @let is_complete = cells.covered == cells.expected();
+                        td.share.ok[is_complete].stale[!is_complete]
+                            title={ (cells.covered) " of " (cells.expected()) } { (percent(cells)) }
                     }
                 } }
             } }
@@ -182,9 +183,9 @@ fn shown_cell(region: &Region, cell: &Cell) -> Markup {
         Cell::Covered { newest_log, .. } | Cell::Stale { newest_log, .. } => {
             newest_log.map(|time| format!("newest log {time}")).unwrap_or_default()
         }
-        Cell::Uncovered { found: reason } | Cell::Unknown { reason } | Cell::LeftOut { reason } => {
-            plain(reason).into_owned()
-        }
+        Cell::Uncovered { found: reason }
+        | Cell::Unknown { reason }
+        | Cell::Excluded { reason } => plain(reason).into_owned(),
         Cell::NotEnabled => String::new(),
     };
     markup! {
@@ -201,17 +202,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_cell_says_its_state_in_words() {
+    fn every_cell_names_its_state() {
         let run = samples::drifted();
         let page = section(&run.coverage).into_string();
-        for (cell, count) in [("delivering", 2), ("stale", 1), ("no trail", 1), ("left out", 1)] {
+        for (cell, count) in [("delivering", 2), ("stale", 1), ("no trail", 1), ("excluded", 1)] {
             let hidden = format!("<span class=\"hidden\">{cell}</span>");
             assert_eq!(page.matches(&hidden).count(), count, "{cell}");
         }
     }
 
     #[test]
-    fn what_is_not_whole_is_not_all() {
+    fn incomplete_coverage_is_never_100_percent() {
         let cells = Cells { covered: 16_999, stale: 1, ..Cells::default() };
         assert_eq!(percent(cells), "99 %");
         assert_eq!(percent(Cells::default()), "–");

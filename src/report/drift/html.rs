@@ -6,16 +6,16 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::{
-    Change, Changes, Counts, Standing, by_check, check, extent, fix, heat_map, places, plain,
-    plural, rules, title,
+    Change, Changes, Counts, Status, by_check, check, extent, fix, heat_map, places, plain, plural,
+    rules, title,
 };
 use crate::checks::{Cause, Compared, Finding, Run, Severity, Verdict};
 
 const STYLE: &str = include_str!("html.css");
-/// How many findings of one check are shown unasked.
+/// Up to how many findings the section of a check is expanded.
 const OPEN: usize = 20;
 
-/// The run as one page that needs nothing else and runs nothing.
+/// The run as one self-contained page without scripts.
 #[must_use]
 pub fn html(run: &Run) -> String {
     let counts = Counts::of(&run.findings);
@@ -42,13 +42,13 @@ pub fn html(run: &Run) -> String {
                     (verdict(counts))
                     nav aria-label="Sections" {
                         @if !run.causes.is_empty() { a href="#causes" { "Causes" } }
-                        @if has(run, Standing::Broken) { a href="#broken" { "Broken" } }
-                        @if has(run, Standing::Unknown) { a href="#unknown" { "Unknown" } }
+                        @if has(run, Status::Fail) { a href="#fail" { "Failed" } }
+                        @if has(run, Status::Unknown) { a href="#unknown" { "Unknown" } }
                         @if run.compared.is_some() { a href="#changed" { "Changed" } }
                         a href="#coverage" { "Coverage" }
                         @if counts.suppressed > 0 { a href="#suppressed" { "Suppressed" } }
-                        @if counts.not_declared > 0 { a href="#not-declared" { "Not judged" } }
-                        a href="#holds" { "Holds" }
+                        @if counts.not_configured > 0 { a href="#not_configured" { "Not checked" } }
+                        a href="#pass" { "Passed" }
                     }
                 }
                 main {
@@ -58,13 +58,13 @@ pub fn html(run: &Run) -> String {
                         @if let Some(compared) = &run.compared { (changed_tile(compared)) }
                     }
                     (causes(run, &changes))
-                    (groups(run, &changes, Standing::Broken))
-                    (groups(run, &changes, Standing::Unknown))
+                    (groups(run, &changes, Status::Fail))
+                    (groups(run, &changes, Status::Unknown))
                     @if let Some(compared) = &run.compared { (changed(compared)) }
                     (heat_map::section(&run.coverage))
-                    (groups(run, &changes, Standing::Suppressed))
-                    (not_declared(run))
-                    (holding(run))
+                    (groups(run, &changes, Status::Suppressed))
+                    (not_configured(run))
+                    (passed(run))
                 }
                 footer {
                     dl {
@@ -73,7 +73,7 @@ pub fn html(run: &Run) -> String {
                         dt { "Management account" } dd { code { (run.management_account) } }
                         dt { "Home Region" } dd { code { (run.home_region) } }
                     }
-                    p { "Made by orgtrail " (env!("CARGO_PKG_VERSION")) "." }
+                    p { "Created by orgtrail " (env!("CARGO_PKG_VERSION")) "." }
                 }
             }
         }
@@ -88,20 +88,20 @@ fn time(run: &Run) -> Markup {
 }
 
 fn verdict(counts: Counts) -> Markup {
-    let (class, mark, said) = if counts.broken > 0 {
-        ("bad", "✕", format!("Drift: {} broken", counts.broken))
+    let (class, mark, verdict) = if counts.failed > 0 {
+        ("bad", "✕", format!("Drift: {} failed", counts.failed))
     } else if counts.unknown > 0 {
-        ("open", "?", "Incomplete: nothing is broken, part could not be seen".to_owned())
+        ("open", "?", "Incomplete: no check failed, some are unknown".to_owned())
     } else {
-        ("good", "✓", "Clean: everything is as declared".to_owned())
+        ("good", "✓", "Clean: every check passed".to_owned())
     };
     markup! {
         p.verdict.(class) {
             span aria-hidden="true" { (mark) }
-            b { (said) }
+            b { (verdict) }
             span.more {
                 (counts.unknown) " unknown, " (counts.suppressed) " suppressed, "
-                (counts.not_declared) " not judged, " (counts.holds) " hold"
+                (counts.not_configured) " not checked, " (counts.passed) " passed"
             }
         }
     }
@@ -114,20 +114,20 @@ fn severities(run: &Run) -> Markup {
             table.counts {
                 thead { tr {
                     th scope="col" { "Severity" }
-                    th scope="col" { "Broken" }
+                    th scope="col" { "Failed" }
                     th scope="col" { "Unknown" }
                     th scope="col" { "Suppressed" }
-                    th scope="col" { "Hold" }
+                    th scope="col" { "Passed" }
                 } }
                 tbody {
                     @for severity in Severity::ALL {
                         @let counts = Counts::of_severity(run, severity);
                         tr {
                             th scope="row" { (badge(severity)) }
-                            td.some[counts.broken > 0] { (counts.broken) }
+                            td.some[counts.failed > 0] { (counts.failed) }
                             td { (counts.unknown) }
                             td { (counts.suppressed) }
-                            td { (counts.holds) }
+                            td { (counts.passed) }
                         }
                     }
                 }
@@ -136,7 +136,7 @@ fn severities(run: &Run) -> Markup {
     }
 }
 
-/// A check's title as a sentence begins; an id stays as it is.
+/// A check's title with a capital letter; an unknown check's id unchanged.
 fn headline(id: &str) -> String {
     let mut letters = title(id).chars();
     match letters.next() {
@@ -162,14 +162,14 @@ fn changed_tile(compared: &Compared) -> Markup {
     }
 }
 
-fn groups(run: &Run, changes: &Changes<'_>, standing: Standing) -> Markup {
-    let groups = by_check(&run.findings, standing);
-    let id = standing.as_str();
-    let (heading, columns) = match standing {
-        Standing::Unknown => ("Could not be seen", ["Where", "Because", "Needs"]),
-        Standing::Suppressed => ("Suppressed", ["Where", "Found", "Until and why"]),
-        Standing::Broken | Standing::NotDeclared | Standing::Holds => {
-            ("Broken: each of these should hold", ["Where", "Found", "Wanted"])
+fn groups(run: &Run, changes: &Changes<'_>, status: Status) -> Markup {
+    let groups = by_check(&run.findings, status);
+    let id = status.as_str();
+    let (heading, columns) = match status {
+        Status::Unknown => ("Unknown: a read failed", ["Scope", "Reason", "Needs"]),
+        Status::Suppressed => ("Suppressed", ["Scope", "Found", "Until, and reason"]),
+        Status::Fail | Status::NotConfigured | Status::Pass => {
+            ("Failed", ["Scope", "Found", "Expected"])
         }
     };
     markup! {
@@ -183,7 +183,7 @@ fn groups(run: &Run, changes: &Changes<'_>, standing: Standing) -> Markup {
                             b { (plain(&headline(check))) } " "
                             span.more { (plural(findings.len(), "finding", "findings")) }
                         }
-                        (about(check, standing))
+                        (about(check, status))
                         table.findings {
                             thead { tr { @for column in columns { th scope="col" { (column) } } } }
                             tbody {
@@ -197,12 +197,12 @@ fn groups(run: &Run, changes: &Changes<'_>, standing: Standing) -> Markup {
     }
 }
 
-/// Whether there are findings of a standing that no cause tells of.
-fn has(run: &Run, standing: Standing) -> bool {
-    !by_check(&run.findings, standing).is_empty()
+/// Whether there are findings of a status that have no cause.
+fn has(run: &Run, status: Status) -> bool {
+    !by_check(&run.findings, status).is_empty()
 }
 
-/// What lies behind several findings at once, each with its findings folded.
+/// The causes of several findings each, with their findings collapsed.
 fn causes(run: &Run, changes: &Changes<'_>) -> Markup {
     markup! {
         @if !run.causes.is_empty() {
@@ -223,16 +223,16 @@ fn one_cause(run: &Run, changes: &Changes<'_>, cause: &Cause) -> Markup {
                 b { (plain(&cause.title)) } " "
                 span.more {
                     (extent(cause))
-                    @if cause.broken == 0 { ", unknown" }
+                    @if cause.failed == 0 { ", unknown" }
                 }
                 p { "Fix: " (plain(&cause.fix)) }
             }
             p.rules { code { (plain(&cause.id)) } }
             table.findings {
                 thead { tr {
-                    th scope="col" { "Where" }
+                    th scope="col" { "Scope" }
                     th scope="col" { "Found" }
-                    th scope="col" { "Wanted or needed" }
+                    th scope="col" { "Expected or needed" }
                     th scope="col" { "Check" }
                 } }
                 tbody {
@@ -248,7 +248,7 @@ fn one_cause(run: &Run, changes: &Changes<'_>, cause: &Cause) -> Markup {
     }
 }
 
-fn about(id: &str, standing: Standing) -> Markup {
+fn about(id: &str, status: Status) -> Markup {
     let rules = rules(id);
     markup! {
         @if let Some(check) = check(id) { p { (check.why) } }
@@ -256,7 +256,7 @@ fn about(id: &str, standing: Standing) -> Markup {
             code { (plain(id)) }
             @for rule in &rules { " " span.rule { (rule) } }
         }
-        @if let (Standing::Broken, Some(fix)) = (standing, fix(id)) {
+        @if let (Status::Fail, Some(fix)) = (status, fix(id)) {
             p { "Fix: " code { (fix) } }
         }
     }
@@ -274,18 +274,18 @@ fn cells(finding: &Finding, change: Option<Change>) -> Markup {
             @if change == Some(Change::New) { " " span.new { "new" } }
         }
         @match &finding.verdict {
-            Verdict::Holds => { td colspan="2" { "as wanted" } },
-            Verdict::NotDeclared { key } => { td colspan="2" { code { (plain(key)) } } },
+            Verdict::Pass => { td colspan="2" { "as expected" } },
+            Verdict::NotConfigured { setting } => { td colspan="2" { code { (plain(setting)) } } },
             Verdict::Unknown { reason, permission } => {
                 td { (plain(reason)) }
                 td { @if let Some(permission) = permission { code { (plain(permission)) } } }
             },
-            Verdict::Broken { found, wanted } => {
+            Verdict::Fail { found, expected } => {
                 td { (plain(found)) }
                 td {
                     @if let Some(suppression) = suppression {
                         @if suppression.expired {
-                            (plain(wanted))
+                            (plain(expected))
                             span.more {
                                 "suppressed until " (suppression.until)
                                 ", which has passed: " (plain(&suppression.reason))
@@ -293,7 +293,7 @@ fn cells(finding: &Finding, change: Option<Change>) -> Markup {
                         } @else {
                             (suppression.until) ": " (plain(&suppression.reason))
                         }
-                    } @else { (plain(wanted)) }
+                    } @else { (plain(expected)) }
                 }
             },
         }
@@ -303,16 +303,16 @@ fn cells(finding: &Finding, change: Option<Change>) -> Markup {
 fn changed(compared: &Compared) -> Markup {
     markup! {
         section aria-labelledby="changed" {
-            h2 #changed { "What changed since " (compared.since.strftime("%Y-%m-%d %H:%M UTC")) }
+            h2 #changed { "Changes since " (compared.since.strftime("%Y-%m-%d %H:%M UTC")) }
             @if compared.new.is_empty() && compared.fixed.is_empty() {
-                p { "Nothing: " (compared.unchanged.len()) " as before." }
+                p { "None: " (plural(compared.unchanged.len(), "finding", "findings")) " unchanged." }
             } @else {
                 table.findings {
                     thead { tr {
                         th scope="col" { "Change" }
                         th scope="col" { "Severity" }
-                        th scope="col" { "What" }
-                        th scope="col" { "Where" }
+                        th scope="col" { "Check" }
+                        th scope="col" { "Scope" }
                     } }
                     tbody {
                         @for (change, findings) in
@@ -334,44 +334,43 @@ fn changed(compared: &Compared) -> Markup {
     }
 }
 
-fn not_declared(run: &Run) -> Markup {
-    let groups = by_check(&run.findings, Standing::NotDeclared);
-    let key = |findings: &[&Finding]| match findings.first().map(|finding| &finding.verdict) {
-        Some(Verdict::NotDeclared { key }) => markup! { code { (plain(key)) } },
+fn not_configured(run: &Run) -> Markup {
+    let groups = by_check(&run.findings, Status::NotConfigured);
+    let setting = |findings: &[&Finding]| match findings.first().map(|finding| &finding.verdict) {
+        Some(Verdict::NotConfigured { setting }) => markup! { code { (plain(setting)) } },
         _ => Markup::default(),
     };
-    let says = " not judged, because nothing asks for them";
     markup! {
         @if !groups.is_empty() {
-            section aria-labelledby="not-declared" {
-                h2 #not-declared { "Not judged" }
-                (folded(&groups, says, "Nothing asks for", key))
+            section aria-labelledby="not_configured" {
+                h2 #not_configured { "Not checked" }
+                (folded(&groups, " not configured", "Setting", setting))
             }
         }
     }
 }
 
-fn holding(run: &Run) -> Markup {
-    let groups = by_check(&run.findings, Standing::Holds);
-    let places = |findings: &[&Finding]| markup! { (findings.len()) };
+fn passed(run: &Run) -> Markup {
+    let groups = by_check(&run.findings, Status::Pass);
+    let scopes = |findings: &[&Finding]| markup! { (findings.len()) };
     markup! {
-        section aria-labelledby="holds" {
-            h2 #holds { "Holds" }
-            (folded(&groups, " hold where looked at", "Places", places))
+        section aria-labelledby="pass" {
+            h2 #pass { "Passed" }
+            (folded(&groups, " with scopes that passed", "Scopes", scopes))
         }
     }
 }
 
-/// A row for each check, shown when asked for.
+/// A row for each check, collapsed.
 fn folded(
     groups: &BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>>,
-    says: &str,
+    label: &str,
     column: &str,
     cell: impl Fn(&[&Finding]) -> Markup,
 ) -> Markup {
     markup! {
         details.check {
-            summary { b { (plural(groups.len(), "check", "checks")) } (says) }
+            summary { b { (plural(groups.len(), "check", "checks")) } (label) }
             table.findings {
                 thead { tr {
                     th scope="col" { "Severity" }
@@ -398,7 +397,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_answer_becomes_markup() {
+    fn no_untrusted_string_becomes_markup() {
         let page = html(&samples::hostile());
         assert!(!page.contains("<script"));
         assert!(!page.contains(['\u{0}', '\u{1b}', '\u{202e}']));
@@ -406,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_asks_for_nothing() {
+    fn the_page_loads_nothing() {
         let page = html(&samples::drifted());
         for outside in ["src=", "http://", "https://", "@import", "url(", "<link"] {
             assert!(!page.contains(outside), "{outside}");
@@ -415,10 +414,10 @@ mod tests {
     }
 
     #[test]
-    fn each_broken_finding_has_one_row() {
+    fn each_failed_finding_has_one_row() {
         let mut run = samples::drifted();
         for (number, finding) in run.findings.iter_mut().enumerate() {
-            if let Verdict::Broken { found, .. } = &mut finding.verdict {
+            if let Verdict::Fail { found, .. } = &mut finding.verdict {
                 *found = format!("found number {number}.");
             }
         }
@@ -432,15 +431,15 @@ mod tests {
     fn a_cause_comes_first_with_all_its_findings_below() {
         let page = html(&samples::of_one_cause());
         assert!(page.contains("the trail is stopped") && page.contains("start it again"));
-        let (causes, others) = page.split_once("id=\"broken\"").unwrap();
+        let (causes, others) = page.split_once("id=\"fail\"").unwrap();
         assert_eq!(causes.matches("sample-fresh").count(), 2);
         assert!(!others.contains("sample-fresh"));
     }
 
     #[test]
-    fn what_holds_everywhere_is_clean() {
+    fn a_run_in_which_all_checks_pass_is_clean() {
         let page = html(&samples::clean());
-        assert!(page.contains("Clean: everything is as declared"));
-        assert!(!page.contains("id=\"broken\""));
+        assert!(page.contains("Clean: every check passed"));
+        assert!(!page.contains("id=\"fail\""));
     }
 }

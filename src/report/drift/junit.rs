@@ -2,13 +2,12 @@ use std::collections::BTreeMap;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Standing, advice, cause, plain, rules, sentence, title};
+use super::{Status, advice, cause, plain, rules, sentence, title};
 use crate::checks::{Finding, Run};
 use crate::report::junit::{status, to_xml};
 
-/// The run for test dashboards: a suite per check, with a case per scope. What
-/// is broken fails, what could not be seen is an error, what is suppressed is
-/// skipped.
+/// The run for test dashboards: a suite per check, with a case per scope. An unknown
+/// result is an error; a suppressed one is skipped.
 #[must_use]
 pub fn junit(run: &Run, overrides: &[String]) -> String {
     let mut suites: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
@@ -17,12 +16,12 @@ pub fn junit(run: &Run, overrides: &[String]) -> String {
     }
     let mut report = Report::new(format!("orgtrail drift {}", run.organization));
     if run.findings.is_empty() {
-        // Without a case dashboards show green.
-        let nothing = "no check had anything to judge";
+        // Dashboards show a report without cases as passed.
+        let nothing = "no check returned a result";
         let mut suite = TestSuite::new("orgtrail");
         suite.add_test_case(case(
             "orgtrail",
-            "judged",
+            "results",
             status(NonSuccessKind::Error, "unknown", nothing),
         ));
         report.add_test_suite(suite);
@@ -46,7 +45,7 @@ fn suite(run: &Run, check: &str, findings: &[&Finding], overrides: &[String]) ->
     suite.add_test_cases(
         findings
             .iter()
-            .map(|finding| case(check, &finding.scope.to_string(), standing(run, finding))),
+            .map(|finding| case(check, &finding.scope.to_string(), case_status(run, finding))),
     );
     suite
 }
@@ -57,31 +56,31 @@ fn case(check: &str, name: &str, status: TestCaseStatus) -> TestCase {
     case
 }
 
-fn standing(run: &Run, finding: &Finding) -> TestCaseStatus {
-    let said = sentence(finding);
-    // The cause that it has in common with others, on a line of its own.
-    let behind = cause(run, finding)
+fn case_status(run: &Run, finding: &Finding) -> TestCaseStatus {
+    let sentence = sentence(finding);
+    // The cause is on a line of its own.
+    let cause = cause(run, finding)
         .map(|cause| format!("cause {}: {}", plain(&cause.id), plain(&cause.title)));
-    match Standing::of(finding) {
-        Standing::Holds => TestCaseStatus::success(),
-        Standing::Broken => {
-            let mut status = status(NonSuccessKind::Failure, finding.severity.as_str(), &said);
+    match Status::of(finding) {
+        Status::Pass => TestCaseStatus::success(),
+        Status::Fail => {
+            let mut status = status(NonSuccessKind::Failure, finding.severity.as_str(), &sentence);
             let fix = advice(run, finding).map(|fix| format!("fix: {}", plain(fix)));
-            let lines: Vec<String> = behind.into_iter().chain(fix).collect();
+            let lines: Vec<String> = cause.into_iter().chain(fix).collect();
             status.set_description(lines.join("\n"));
             status
         }
-        Standing::Unknown => {
-            let mut status = status(NonSuccessKind::Error, "unknown", &said);
-            if let Some(behind) = behind {
-                status.set_description(behind);
+        Status::Unknown => {
+            let mut status = status(NonSuccessKind::Error, "unknown", &sentence);
+            if let Some(cause) = cause {
+                status.set_description(cause);
             }
             status
         }
-        Standing::NotDeclared => skipped(&said),
-        Standing::Suppressed => skipped(&match &finding.suppression {
-            Some(it) => format!("suppressed until {}: {}; {said}", it.until, it.reason),
-            None => said,
+        Status::NotConfigured => skipped(&sentence),
+        Status::Suppressed => skipped(&match &finding.suppression {
+            Some(it) => format!("suppressed until {}: {}; {sentence}", it.until, it.reason),
+            None => sentence,
         }),
     }
 }
@@ -120,22 +119,22 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_is_one_case_and_no_string_makes_another() {
+    fn every_result_is_one_case_and_no_string_makes_another() {
         for run in [samples::clean(), samples::drifted(), samples::hostile()] {
             let xml = junit(&run, &[]);
             let elements = elements(&xml);
             let counts = Counts::of(&run.findings);
             let count = |name: &str| elements.get(name).copied().unwrap_or_default();
             assert_eq!(count("testcase"), run.findings.len());
-            assert_eq!(count("failure"), counts.broken);
+            assert_eq!(count("failure"), counts.failed);
             assert_eq!(count("error"), counts.unknown);
-            assert_eq!(count("skipped"), counts.suppressed + counts.not_declared);
+            assert_eq!(count("skipped"), counts.suppressed + counts.not_configured);
             assert!(!xml.contains(['\u{0}', '\u{1b}']));
         }
     }
 
     #[test]
-    fn a_run_that_judged_nothing_is_an_error() {
+    fn a_run_without_results_is_an_error() {
         let mut run = samples::clean();
         run.findings.clear();
         let xml = junit(&run, &[]);

@@ -1,9 +1,9 @@
-//! What the governance checks gave, in each format.
+//! The results of the governance checks, in each format.
 //!
-//! Every broken finding stands in every format exactly once; the text and the page
-//! put those that have one cause together, and the text counts them instead. A
-//! finding's check is looked up by its id; one that this version does not know,
-//! from a baseline of another, is told by its id alone.
+//! Every failed finding occurs exactly once in every format; the text and the page
+//! group findings by their cause, and the text only counts those. A finding's check is
+//! looked up by its id; a check that this version does not know, from a baseline of
+//! another version, is shown by its id alone.
 
 mod csv;
 mod heat_map;
@@ -29,7 +29,7 @@ use crate::checks::{
 use crate::names::{AccountId, Region};
 pub(crate) use crate::printable::plain;
 
-/// The formats that a run can be rendered to.
+/// The formats of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
 pub enum Format {
     /// For people.
@@ -42,9 +42,9 @@ pub enum Format {
     Junit,
     /// OCSF Compliance Findings, for a SIEM.
     Ocsf,
-    /// One page that needs nothing else, for a browser.
+    /// One self-contained page, for a browser.
     Html,
-    /// One line per answer, for a spreadsheet.
+    /// One line per result, for a spreadsheet.
     Csv,
 }
 
@@ -61,8 +61,8 @@ pub enum RenderError {
 
 /// The run in a format.
 ///
-/// `overrides` are the keys of the configuration that environment variables set, in
-/// words; texts and pages have them in their heads, which the caller writes.
+/// `overrides` describes the keys of the configuration that environment variables set.
+/// The caller writes them into the heads of texts and pages.
 pub fn render(format: Format, run: &Run, overrides: &[String]) -> Result<String, RenderError> {
     Ok(match format {
         Format::Text => text(run),
@@ -79,56 +79,56 @@ pub fn render(format: Format, run: &Run, overrides: &[String]) -> Result<String,
 
 /// How a finding counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
-    Broken,
+enum Status {
+    Fail,
     Unknown,
     Suppressed,
-    NotDeclared,
-    Holds,
+    NotConfigured,
+    Pass,
 }
 
-impl Standing {
+impl Status {
     fn of(finding: &Finding) -> Self {
         match finding.verdict {
-            Verdict::Holds => Self::Holds,
-            Verdict::NotDeclared { .. } => Self::NotDeclared,
+            Verdict::Pass => Self::Pass,
+            Verdict::NotConfigured { .. } => Self::NotConfigured,
             Verdict::Unknown { .. } => Self::Unknown,
-            Verdict::Broken { .. } if finding.counts() => Self::Broken,
-            Verdict::Broken { .. } => Self::Suppressed,
+            Verdict::Fail { .. } if finding.counts() => Self::Fail,
+            Verdict::Fail { .. } => Self::Suppressed,
         }
     }
 
     fn as_str(self) -> &'static str {
         match self {
-            Self::Broken => "broken",
+            Self::Fail => "fail",
             Self::Unknown => "unknown",
             Self::Suppressed => "suppressed",
-            Self::NotDeclared => "not_declared",
-            Self::Holds => "holds",
+            Self::NotConfigured => "not_configured",
+            Self::Pass => "pass",
         }
     }
 }
 
-/// How many findings there are of each standing.
+/// How many findings there are of each status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    pub(super) broken: usize,
+    pub(super) failed: usize,
     pub(super) unknown: usize,
     pub(super) suppressed: usize,
-    pub(super) not_declared: usize,
-    pub(super) holds: usize,
+    pub(super) not_configured: usize,
+    pub(super) passed: usize,
 }
 
 impl Counts {
     pub(super) fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
         let mut counts = Self::default();
         for finding in findings {
-            match Standing::of(finding) {
-                Standing::Broken => counts.broken += 1,
-                Standing::Unknown => counts.unknown += 1,
-                Standing::Suppressed => counts.suppressed += 1,
-                Standing::NotDeclared => counts.not_declared += 1,
-                Standing::Holds => counts.holds += 1,
+            match Status::of(finding) {
+                Status::Fail => counts.failed += 1,
+                Status::Unknown => counts.unknown += 1,
+                Status::Suppressed => counts.suppressed += 1,
+                Status::NotConfigured => counts.not_configured += 1,
+                Status::Pass => counts.passed += 1,
             }
         }
         counts
@@ -147,7 +147,7 @@ pub(super) struct Cells {
     pub(super) uncovered: usize,
     pub(super) unknown: usize,
     pub(super) not_enabled: usize,
-    pub(super) left_out: usize,
+    pub(super) excluded: usize,
 }
 
 impl Cells {
@@ -160,7 +160,7 @@ impl Cells {
                 Cell::Uncovered { .. } => counts.uncovered += 1,
                 Cell::Unknown { .. } => counts.unknown += 1,
                 Cell::NotEnabled => counts.not_enabled += 1,
-                Cell::LeftOut { .. } => counts.left_out += 1,
+                Cell::Excluded { .. } => counts.excluded += 1,
             }
         }
         counts
@@ -170,8 +170,8 @@ impl Cells {
         Self::of(coverage.accounts.iter().flat_map(|account| &account.cells))
     }
 
-    /// What should deliver: all but what is not enabled or left out.
-    fn wanted(self) -> usize {
+    /// The cells that should deliver: all except those not enabled or excluded.
+    fn expected(self) -> usize {
         self.covered + self.stale + self.uncovered + self.unknown
     }
 }
@@ -192,13 +192,13 @@ fn mappings(id: &str) -> &'static [Mapping] {
     check(id).map_or(&[], |check| check.mappings)
 }
 
-/// The rules that a check answers: `CIS 3.1`.
+/// The rules of other frameworks that a check covers: `CIS 3.1`.
 fn rules(id: &str) -> Vec<String> {
-    let told = |mapping: &Mapping| format!("{} {}", mapping.framework.name(), mapping.id);
-    mappings(id).iter().map(told).collect()
+    let rule = |mapping: &Mapping| format!("{} {}", mapping.framework.name(), mapping.id);
+    mappings(id).iter().map(rule).collect()
 }
 
-/// What became of a finding since the earlier run.
+/// How a finding changed since the earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     New,
@@ -249,13 +249,13 @@ fn place(scope: &Scope) -> (Option<&AccountId>, Option<&Region>) {
     }
 }
 
-/// The cause that a finding has in common with others.
+/// The cause that a finding shares with others.
 fn cause<'a>(run: &'a Run, finding: &Finding) -> Option<&'a Cause> {
     let id = finding.cause.as_deref()?;
     run.causes.iter().find(|cause| cause.id == id)
 }
 
-/// What to do about a finding: about its cause, where it has one.
+/// How to fix a finding: its cause if it has one.
 fn advice<'a>(run: &'a Run, finding: &Finding) -> Option<&'a str> {
     match cause(run, finding) {
         Some(cause) => Some(&cause.fix),
@@ -263,9 +263,9 @@ fn advice<'a>(run: &'a Run, finding: &Finding) -> Option<&'a str> {
     }
 }
 
-/// How many findings a cause has, and where.
+/// How many findings a cause has, in how many accounts and Regions.
 fn extent(cause: &Cause) -> String {
-    let findings = plural(cause.broken + cause.unknown, "finding", "findings");
+    let findings = plural(cause.failed + cause.unknown, "finding", "findings");
     let mut places = Vec::new();
     if cause.accounts > 0 {
         places.push(plural(cause.accounts, "account", "accounts"));
@@ -276,22 +276,22 @@ fn extent(cause: &Cause) -> String {
     if places.is_empty() { findings } else { format!("{findings} in {}", places.join(" and ")) }
 }
 
-/// The findings of one standing by check, the gravest first; without those that a
-/// cause tells of.
+/// The findings of one status by check, the most severe first; without those that
+/// have a cause.
 fn by_check(
     findings: &[Finding],
-    standing: Standing,
+    status: Status,
 ) -> BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>> {
     let mut groups: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
     let own = findings.iter().filter(|finding| finding.cause.is_none());
-    for finding in own.filter(|finding| Standing::of(finding) == standing) {
+    for finding in own.filter(|finding| Status::of(finding) == status) {
         let key = (Reverse(finding.severity), finding.check.as_str());
         groups.entry(key).or_default().push(finding);
     }
     groups
 }
 
-/// Where findings are, by check, the gravest first: three places, and how many
+/// The scopes of findings by check, the most severe first: three scopes, and how many
 /// more.
 fn places(findings: &[Finding]) -> BTreeMap<(Reverse<Severity>, &str), String> {
     const NAMED: usize = 3;
@@ -300,7 +300,7 @@ fn places(findings: &[Finding]) -> BTreeMap<(Reverse<Severity>, &str), String> {
         let key = (Reverse(finding.severity), finding.check.as_str());
         groups.entry(key).or_default().push(finding.scope.to_string());
     }
-    let told = |(key, scopes): (_, Vec<String>)| {
+    let shortened = |(key, scopes): (_, Vec<String>)| {
         let named = scopes.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = match scopes.len().saturating_sub(NAMED) {
             0 => String::new(),
@@ -308,15 +308,15 @@ fn places(findings: &[Finding]) -> BTreeMap<(Reverse<Severity>, &str), String> {
         };
         (key, named + &more)
     };
-    groups.into_iter().map(told).collect()
+    groups.into_iter().map(shortened).collect()
 }
 
-/// What a verdict says, in one sentence.
+/// A verdict in one sentence.
 fn sentence(finding: &Finding) -> String {
     match &finding.verdict {
-        Verdict::Holds => "as wanted".to_owned(),
-        Verdict::NotDeclared { key } => format!("not judged: nothing asks for {key}"),
-        Verdict::Broken { found, wanted } => format!("found {found}; wanted {wanted}"),
+        Verdict::Pass => "as expected".to_owned(),
+        Verdict::NotConfigured { setting } => format!("not checked: {setting} is not configured"),
+        Verdict::Fail { found, expected } => format!("found {found}; expected {expected}"),
         Verdict::Unknown { reason, permission: Some(permission) } => {
             format!("{reason}; needs {permission}")
         }
@@ -340,7 +340,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_broken_finding_stands_once_in_each_format(
+        fn every_failed_finding_occurs_once_in_each_format(
             scopes in proptest::collection::vec((0_usize..4, 0_u8..9), 0..20),
         ) {
             let mut run = samples::clean();
@@ -349,7 +349,7 @@ mod tests {
                     &format!("sample-{check}"),
                     Severity::ALL[*severity],
                     Scope::Organization,
-                    samples::broken(&format!("number {number}!")),
+                    samples::fail(&format!("number {number}!")),
                 ));
             }
             for format in Format::value_variants() {

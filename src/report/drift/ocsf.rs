@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Change, Changes, Standing, advice, cause, mappings, place, rules, sentence, title};
+use super::{Change, Changes, Status, advice, cause, mappings, place, rules, sentence, title};
 use crate::checks::{Finding, Run, Scope, Severity};
 use crate::names::Arn;
 
@@ -9,7 +9,7 @@ const VERSION: &str = "1.5.0";
 /// Compliance Finding.
 const CLASS: u32 = 2003;
 
-/// The answers as OCSF Compliance Findings: an array, one event a line.
+/// The results as OCSF Compliance Findings: an array, one event a line.
 #[must_use]
 pub fn ocsf(run: &Run, overrides: &[String]) -> String {
     let changes = Changes::of(run);
@@ -28,12 +28,12 @@ fn event(run: &Run, finding: &Finding, change: Option<Change>, overrides: &[Stri
         Some(Change::Fixed) => (3, "Close"),
     };
     let (severity_id, severity) = severity(finding.severity);
-    let standing = Standing::of(finding);
-    let (status_id, status) = match standing {
-        Standing::Broken | Standing::Unknown => (1, "New"),
-        Standing::Suppressed => (3, "Suppressed"),
-        Standing::Holds => (4, "Resolved"),
-        Standing::NotDeclared => (99, "Not Declared"),
+    let own = Status::of(finding);
+    let (status_id, status) = match own {
+        Status::Fail | Status::Unknown => (1, "New"),
+        Status::Suppressed => (3, "Suppressed"),
+        Status::Pass => (4, "Resolved"),
+        Status::NotConfigured => (99, "Not Configured"),
     };
     let check = finding.check.as_str();
     let mut event = json!({
@@ -44,7 +44,7 @@ fn event(run: &Run, finding: &Finding, change: Option<Change>, overrides: &[Stri
         "class_name": "Compliance Finding",
         "class_uid": CLASS,
         "cloud": cloud(run, finding),
-        "compliance": compliance(finding, standing),
+        "compliance": compliance(finding, own),
         "finding_info": {
             "desc": super::check(check).map_or(check, |check| check.why),
             "product_uid": "orgtrail",
@@ -68,7 +68,7 @@ fn event(run: &Run, finding: &Finding, change: Option<Change>, overrides: &[Stri
         "severity": severity,
         "severity_id": severity_id,
         "status": status,
-        "status_code": standing.as_str(),
+        "status_code": own.as_str(),
         "status_id": status_id,
         "time": run.at.as_millisecond(),
         "type_name": format!("Compliance Finding: {activity}"),
@@ -78,7 +78,7 @@ fn event(run: &Run, finding: &Finding, change: Option<Change>, overrides: &[Stri
         event["remediation"] = json!({ "desc": fix });
     }
     if let Some(cause) = cause(run, finding) {
-        // OCSF has no attribute for what several findings have in common.
+        // OCSF has no attribute for the cause of several findings.
         event["unmapped"]["cause"] = json!({ "id": cause.id, "title": cause.title });
     }
     if !overrides.is_empty() {
@@ -100,12 +100,12 @@ fn severity(severity: Severity) -> (u32, &'static str) {
     }
 }
 
-fn compliance(finding: &Finding, standing: Standing) -> Value {
-    let (status_id, status) = match standing {
-        Standing::Holds => (1, "Pass"),
-        Standing::NotDeclared => (99, "Not Declared"),
-        Standing::Broken | Standing::Suppressed => (3, "Fail"),
-        Standing::Unknown => (0, "Unknown"),
+fn compliance(finding: &Finding, own: Status) -> Value {
+    let (status_id, status) = match own {
+        Status::Pass => (1, "Pass"),
+        Status::NotConfigured => (99, "Not Configured"),
+        Status::Fail | Status::Suppressed => (3, "Fail"),
+        Status::Unknown => (0, "Unknown"),
     };
     let mut standards: Vec<&str> =
         mappings(&finding.check).iter().map(|mapping| mapping.framework.name()).collect();
@@ -120,7 +120,7 @@ fn compliance(finding: &Finding, standing: Standing) -> Value {
     })
 }
 
-/// Whose it is: the scope's account, else the one that owns the trail.
+/// The scope's account, or else the account that owns the trail.
 fn cloud(run: &Run, finding: &Finding) -> Value {
     let (account, region) = place(&finding.scope);
     let account = account.unwrap_or(&run.management_account);
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_is_one_event_of_the_class() {
+    fn every_result_is_one_event_of_the_class() {
         let run = samples::hostile();
         let events: Vec<Value> = serde_json::from_str(&ocsf(&run, &[])).unwrap();
         assert_eq!(events.len(), run.findings.len());
@@ -170,7 +170,7 @@ mod tests {
             assert_eq!(event["type_uid"], 200_300 + activity);
         }
         let failed = events.iter().filter(|it| it["compliance"]["status"] == "Fail").count();
-        assert_eq!(failed, 6, "five are broken, one is suppressed");
+        assert_eq!(failed, 6, "five failed, one is suppressed");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Runs that every format is tried with.
+//! Runs for the tests of every format.
 
 use crate::checks::{
     Cause, Cell, Compared, Coverage, CoveredAccount, Finding, Run, Scope, Severity, Suppression,
     Verdict,
 };
 
-/// A string that no format may take for its own syntax.
+/// A string that must not become part of a format's syntax.
 pub(super) const HOSTILE: &str =
     "=cmd|' /C calc'!A0 <script>alert(1)</script> & \"q\" ]]>\nCLEAN: all \u{1b}[31m\u{0}\u{202e}";
 
@@ -13,8 +13,8 @@ pub(super) fn finding(check: &str, severity: Severity, scope: Scope, verdict: Ve
     Finding { check: check.into(), severity, scope, verdict, suppression: None, cause: None }
 }
 
-pub(super) fn broken(found: &str) -> Verdict {
-    Verdict::Broken { found: found.into(), wanted: "what was declared".into() }
+pub(super) fn fail(found: &str) -> Verdict {
+    Verdict::Fail { found: found.into(), expected: "the configured value".into() }
 }
 
 fn account(id: &str) -> Scope {
@@ -56,7 +56,7 @@ fn covered() -> Cell {
 }
 
 pub(crate) fn clean() -> Run {
-    let holds = |check: &str, scope| finding(check, Severity::High, scope, Verdict::Holds);
+    let passed = |check: &str, scope| finding(check, Severity::High, scope, Verdict::Pass);
     Run {
         at: "2026-03-01T12:00:00Z".parse().unwrap(),
         organization: "o-exampleorgid".parse().unwrap(),
@@ -65,9 +65,9 @@ pub(crate) fn clean() -> Run {
         trail: "arn:aws:cloudtrail:us-east-1:111111111111:trail/org".parse().unwrap(),
         bucket: "acme-log-archive".parse().unwrap(),
         findings: vec![
-            holds("sample-organization", Scope::Organization),
-            holds("sample-bucket", bucket()),
-            holds("sample-key", key()),
+            passed("sample-organization", Scope::Organization),
+            passed("sample-bucket", bucket()),
+            passed("sample-key", key()),
         ],
         causes: Vec::new(),
         coverage: Coverage {
@@ -81,25 +81,24 @@ pub(crate) fn clean() -> Run {
     }
 }
 
-/// Something of everything.
+/// At least one of every status and cell.
 pub(in crate::report) fn drifted() -> Run {
     let unknown = Verdict::Unknown {
         reason: "GetKeyRotationStatus: access denied".into(),
         permission: Some("kms:GetKeyRotationStatus".into()),
     };
-    let mut excused = finding("sample-bucket", Severity::Medium, bucket(), broken("no access log"));
+    let mut excused = finding("sample-bucket", Severity::Medium, bucket(), fail("no access log"));
     excused.suppression = Some(suppression(false));
-    let mut expired =
-        finding("sample-account", Severity::Low, account("333333333333"), broken("x"));
+    let mut expired = finding("sample-account", Severity::Low, account("333333333333"), fail("x"));
     expired.suppression = Some(suppression(true));
-    let stopped = finding("sample-logging", Severity::Critical, Scope::Organization, broken("off"));
-    let stale = finding("sample-fresh", Severity::High, region("222222222222"), broken("9 h old"));
+    let stopped = finding("sample-logging", Severity::Critical, Scope::Organization, fail("off"));
+    let stale = finding("sample-fresh", Severity::High, region("222222222222"), fail("9 h old"));
     let key = finding("sample-key", Severity::High, key(), unknown);
     let mut run = clean();
     run.findings.extend([
         stopped.clone(),
         stale.clone(),
-        finding("sample-fresh", Severity::High, region("333333333333"), broken("no log")),
+        finding("sample-fresh", Severity::High, region("333333333333"), fail("no log")),
         excused,
         expired,
         key.clone(),
@@ -107,7 +106,7 @@ pub(in crate::report) fn drifted() -> Run {
             "sample-copy",
             Severity::Low,
             bucket(),
-            Verdict::NotDeclared { key: "archive.copy".into() },
+            Verdict::NotConfigured { setting: "archive.copy".into() },
         ),
     ]);
     run.coverage.regions.push("us-east-1".parse().unwrap());
@@ -123,19 +122,19 @@ pub(in crate::report) fn drifted() -> Run {
         row(
             "444444444444",
             "old",
-            vec![Cell::LeftOut { reason: "suspended".into() }, Cell::NotEnabled],
+            vec![Cell::Excluded { reason: "suspended".into() }, Cell::NotEnabled],
         ),
     ];
     run.compared = Some(Compared {
         since: "2026-02-28T12:00:00Z".parse().unwrap(),
         new: vec![stopped],
-        fixed: vec![finding("sample-of-old", Severity::Low, Scope::Organization, broken("then"))],
+        fixed: vec![finding("sample-of-old", Severity::Low, Scope::Organization, fail("then"))],
         unchanged: vec![stale, key],
     });
     run
 }
 
-/// Several findings of one cause, and one that has none.
+/// Several findings with one cause, and others without.
 pub(in crate::report) fn of_one_cause() -> Run {
     let mut run = drifted();
     run.compared = None;
@@ -152,7 +151,7 @@ pub(in crate::report) fn of_one_cause() -> Run {
         severity: Severity::Critical,
         title: "the trail is stopped".to_owned(),
         fix: "start it again".to_owned(),
-        broken: 3,
+        failed: 3,
         unknown: 0,
         accounts: 2,
         regions: 1,
@@ -170,16 +169,16 @@ pub(in crate::report) fn hostile() -> Run {
     }
     let taint = |finding: &mut Finding| {
         match &mut finding.verdict {
-            Verdict::Broken { found, wanted } => {
+            Verdict::Fail { found, expected } => {
                 *found = HOSTILE.into();
-                *wanted = HOSTILE.into();
+                *expected = HOSTILE.into();
             }
             Verdict::Unknown { reason, permission } => {
                 *reason = HOSTILE.into();
                 *permission = Some(HOSTILE.into());
             }
-            Verdict::NotDeclared { key } => *key = HOSTILE.into(),
-            Verdict::Holds => {}
+            Verdict::NotConfigured { setting } => *setting = HOSTILE.into(),
+            Verdict::Pass => {}
         }
         if let Some(suppression) = &mut finding.suppression {
             suppression.reason = HOSTILE.into();
@@ -190,14 +189,14 @@ pub(in crate::report) fn hostile() -> Run {
         let all = [&mut compared.new, &mut compared.fixed, &mut compared.unchanged];
         all.into_iter().flatten().for_each(taint);
     }
-    run.findings.push(finding(HOSTILE, Severity::High, Scope::Organization, broken(HOSTILE)));
+    run.findings.push(finding(HOSTILE, Severity::High, Scope::Organization, fail(HOSTILE)));
     for account in &mut run.coverage.accounts {
         account.name = HOSTILE.into();
         account.unit_path = HOSTILE.into();
         for cell in &mut account.cells {
             match cell {
                 Cell::Uncovered { found } => *found = HOSTILE.into(),
-                Cell::Unknown { reason } | Cell::LeftOut { reason } => *reason = HOSTILE.into(),
+                Cell::Unknown { reason } | Cell::Excluded { reason } => *reason = HOSTILE.into(),
                 _ => {}
             }
         }

@@ -1,15 +1,15 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use super::{Change, Changes, Standing, cause, check, plain, rules, sentence, title};
+use super::{Change, Changes, Status, cause, check, plain, rules, sentence, title};
 use crate::checks::{Finding, Run, Severity};
 
-/// The run as SARIF 2.1.0: a rule per check, a result for all that does not
-/// hold, a notification for what is not declared, which is no result, and for what the
-/// environment overrides.
+/// The run as SARIF 2.1.0: a rule per check, a result for each failed, unknown or
+/// suppressed finding, and a notification for each check that is not configured and for
+/// each environment override.
 ///
-/// GitHub shows no result without a file, so each points at the declaration
-/// that it departs from; the scope is its logical location.
+/// GitHub shows only results that refer to a file, so each points at the configuration;
+/// the scope is its logical location.
 #[must_use]
 pub fn sarif(run: &Run, overrides: &[String]) -> String {
     let changes = Changes::of(run);
@@ -19,7 +19,7 @@ pub fn sarif(run: &Run, overrides: &[String]) -> String {
     let results: Vec<Value> = run
         .findings
         .iter()
-        .filter(|finding| !matches!(Standing::of(finding), Standing::Holds | Standing::NotDeclared))
+        .filter(|finding| !matches!(Status::of(finding), Status::Pass | Status::NotConfigured))
         .map(|finding| {
             let index = ids.binary_search(&finding.check.as_str()).ok();
             let change = run.compared.as_ref().map(|_| changes.get(finding));
@@ -28,9 +28,9 @@ pub fn sarif(run: &Run, overrides: &[String]) -> String {
         .collect();
     let overridden = overrides
         .iter()
-        .map(|said| json!({ "level": "warning", "message": { "text": message(&plain(said)) } }));
-    let not_declared =
-        run.findings.iter().filter(|finding| Standing::of(finding) == Standing::NotDeclared).map(
+        .map(|line| json!({ "level": "warning", "message": { "text": message(&plain(line)) } }));
+    let not_configured =
+        run.findings.iter().filter(|finding| Status::of(finding) == Status::NotConfigured).map(
             |finding| {
                 json!({
                     "level": "note",
@@ -39,7 +39,7 @@ pub fn sarif(run: &Run, overrides: &[String]) -> String {
                 })
             },
         );
-    let notifications: Vec<Value> = overridden.chain(not_declared).collect();
+    let notifications: Vec<Value> = overridden.chain(not_configured).collect();
     let log = json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         "version": "2.1.0",
@@ -87,12 +87,12 @@ fn rule(run: &Run, id: &str) -> Value {
 }
 
 fn result(run: &Run, finding: &Finding, index: Option<usize>, change: Option<Change>) -> Value {
-    let standing = Standing::of(finding);
-    let (kind, level) = match standing {
-        Standing::Holds => ("pass", "none"),
-        Standing::NotDeclared => ("notApplicable", "none"),
-        Standing::Unknown => ("open", "none"),
-        Standing::Broken | Standing::Suppressed => ("fail", level(finding.severity)),
+    let status = Status::of(finding);
+    let (kind, level) = match status {
+        Status::Pass => ("pass", "none"),
+        Status::NotConfigured => ("notApplicable", "none"),
+        Status::Unknown => ("open", "none"),
+        Status::Fail | Status::Suppressed => ("fail", level(finding.severity)),
     };
     let scope = finding.scope.to_string();
     let fingerprint = digest(&SHA256, format!("{}\n{scope}", finding.check).as_bytes());
@@ -108,9 +108,9 @@ fn result(run: &Run, finding: &Finding, index: Option<usize>, change: Option<Cha
             },
             "logicalLocations": [{ "fullyQualifiedName": scope, "kind": "resource" }],
         }],
-        // The one that GitHub tells results apart by.
+        // GitHub distinguishes results by this one.
         "partialFingerprints": { "primaryLocationLineHash": hex::encode(fingerprint) },
-        "properties": { "severity": finding.severity.as_str(), "standing": standing.as_str() },
+        "properties": { "severity": finding.severity.as_str(), "status": status.as_str() },
     });
     if let Some(cause) = cause(run, finding) {
         result["properties"]["cause"] =
@@ -131,7 +131,7 @@ fn result(run: &Run, finding: &Finding, index: Option<usize>, change: Option<Cha
     result
 }
 
-/// A message in which no answer makes a link.
+/// A message in which no untrusted string makes a link.
 fn message(text: &str) -> String {
     text.replace("](", "] (")
 }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_hold_is_one_result_of_its_kind() {
+    fn each_failed_or_unknown_finding_is_one_result_of_its_kind() {
         assert!(results(&samples::clean()).is_empty());
         let results = results(&samples::drifted());
         let of = |kind: &str| results.iter().filter(|result| result["kind"] == kind).count();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn results_are_told_apart_and_stay_the_same() {
+    fn results_have_distinct_and_stable_fingerprints() {
         let prints = |run: &Run| -> Vec<String> {
             results(run).iter().map(|it| it["partialFingerprints"].to_string()).collect()
         };
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_makes_a_link() {
+    fn no_untrusted_string_makes_a_link() {
         assert_eq!(message("[x](https://example.com)"), "[x] (https://example.com)");
     }
 }

@@ -53,12 +53,12 @@ fn the_roles_of_a_configuration_are_listed() {
         assert!(stdout.contains(line), "{line}: {stdout}");
     }
     let listed = json(EXAMPLE, &["--format", "json"]);
-    assert_eq!(listed["version"], 1);
+    assert_eq!((&listed["document"], &listed["version"]), (&"config-roles".into(), &1.into()));
     let kinds: Vec<_> = listed["roles"].as_array().unwrap().iter().map(|it| &it["role"]).collect();
     assert_eq!(kinds, ["runner", "hub", "management", "archive", "vault", "member"]);
     let member = &listed["roles"][5];
     assert_eq!(member["account"], Value::Null);
-    assert_eq!(member["trusted"], "arn:aws:iam::111111111111:role/OrgTrailHub");
+    assert_eq!(member["trusted_principal"], "arn:aws:iam::111111111111:role/OrgTrailHub");
 }
 
 #[test]

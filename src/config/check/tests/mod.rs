@@ -405,3 +405,35 @@ fn mistakes_of_every_kind_are_told_together() {
         ]
     );
 }
+
+/// The smallest config with a suppression of a check.
+fn suppressing(check: &str) -> String {
+    let suppress = format!(
+        "[[drift.suppress]]\ncheck = \"{check}\"\nreason = \"moving\"\nuntil = \"2027-06-30\""
+    );
+    config("", "", &suppress)
+}
+
+#[test]
+fn only_checks_that_exist_can_be_suppressed() {
+    for id in crate::config::CHECK_IDS {
+        assert_eq!(findings(&suppressing(id)), [], "{id}");
+    }
+    for (unknown, hint) in [
+        ("bucket-tls-onyl", "did you mean `bucket-tls-only`?"),
+        ("bucket-tls", "did you mean `bucket-tls-only`?"),
+        ("xyz", "`orgtrail explain` lists all checks"),
+        ("", "`orgtrail explain` lists all checks"),
+    ] {
+        let text = suppressing(unknown);
+        let message = format!("found `{unknown}`, expected the id of a check");
+        only(&text, ERROR, "drift.suppress[0].check", &message);
+        assert_eq!(findings(&text)[0].hint.as_deref(), Some(hint), "{unknown}");
+    }
+}
+
+#[test]
+fn a_suppression_needs_a_reason() {
+    let text = suppressing("undeclared").replace("moving", " ");
+    only(&text, ERROR, "drift.suppress[0].reason", "expected why it is suppressed");
+}

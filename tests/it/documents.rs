@@ -1,0 +1,148 @@
+//! Every document of the contract, as real commands print and store it, matches its schema.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+use orgtrail::archive::bundle::unpack;
+use orgtrail::report::contract::DOCUMENTS;
+use serde_json::Value;
+
+use crate::apply_command::command;
+use crate::consolidate_stage::log_body;
+use crate::json_schema::{mismatches, mismatches_of, without_each_field};
+use crate::retire_command::{TRAIL, config, stage};
+use crate::stage::Stage;
+
+const ARCHIVE: &str = "acme-log-archive";
+
+/// The fields that some documents of a kind have and others do not.
+const SOMETIMES: [&str; 2] = ["identity", "environment_overrides"];
+
+/// Validates documents, and counts those of each kind.
+#[derive(Default)]
+struct Seen(BTreeMap<String, usize>);
+
+impl Seen {
+    fn check(&mut self, from: &str, text: &[u8]) -> Value {
+        let text = String::from_utf8_lossy(text);
+        let document: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{from}: {error}: {text}"));
+        let name = document["document"].as_str().unwrap_or_else(|| panic!("{from}: {text}"));
+        let schema = schema(name);
+        assert_eq!(mismatches(&schema, &document), [""; 0], "{from}: {document:#}");
+        for (field, less) in without_each_field(&document) {
+            let is_refused = !mismatches(&schema, &less).is_empty();
+            assert!(is_refused || SOMETIMES.contains(&field.as_str()), "{from}: without {field}");
+        }
+        *self.0.entry(name.to_owned()).or_default() += 1;
+        document
+    }
+}
+
+fn schema(name: &str) -> Value {
+    let kind = DOCUMENTS.iter().find(|kind| kind.name == name);
+    (kind.unwrap_or_else(|| panic!("no document is named {name}")).schema)().to_value()
+}
+
+/// A log in the archive that nobody delivered, beside one that CloudTrail did.
+async fn plant(stage: &Stage) -> String {
+    let hour = stage.sandbox.now() - jiff::SignedDuration::from_hours(20);
+    let time = hour.strftime("_%Y%m%dT%H").to_string();
+    let keys = stage.sandbox.keys_raw(ARCHIVE, "AWSLogs/");
+    let delivered = keys.iter().find(|key| key.contains("_CloudTrail_") && key.contains(&time));
+    let (beside, _) = delivered.unwrap_or_else(|| panic!("{keys:#?}")).rsplit_once('_').unwrap();
+    let planted = format!("{beside}_bbbbbbbbbbbbbbbb.json.gz");
+    let put = stage.archive().s3().put_object().bucket(ARCHIVE).key(&planted);
+    put.body(log_body("nobody's").into()).send().await.unwrap();
+    planted
+}
+
+fn run(stage: &Stage, folder: &Path, arguments: &[&str]) -> Vec<u8> {
+    let arguments = [arguments, &["--format", "json"]].concat();
+    let output = command(&stage.sandbox, folder, &config(), &arguments).output().unwrap();
+    assert!(
+        !output.stdout.is_empty(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_document_that_commands_print_or_store_matches_its_schema() {
+    let stage = stage(30).await;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut seen = Seen::default();
+    let mut check = |arguments: &[&str]| {
+        let text = tokio::task::block_in_place(|| run(&stage, folder, arguments));
+        seen.check(&format!("orgtrail {}", arguments.join(" ")), &text)
+    };
+    for arguments in [
+        &["config", "check"][..],
+        &["config", "show"],
+        &["config", "roles"],
+        &["explain"],
+        &["plan", "--out", "saved.plan"],
+        &["apply", "saved.plan", "--yes"],
+        &["accounts"],
+        &["coverage"],
+        &["sources"],
+        &["consolidate", "--dry-run"],
+        &["consolidate", "--yes"],
+        &["records"],
+        &["verify"],
+        &["cost"],
+        &["drift"],
+        &["drift", "--baseline", "drift.json"],
+        &["run", "consolidate,verify,drift", "--yes"],
+        &["retire", TRAIL, "--yes"],
+        &["destroy", "--dry-run"],
+        &["demo", "--accounts", "4"],
+        &["sandbox", "up", "--detach", "--accounts", "4"],
+        &["sandbox", "tick"],
+        &["sandbox", "confirm"],
+    ] {
+        let document = check(arguments);
+        if arguments == ["drift"] {
+            std::fs::write(folder.join("drift.json"), document.to_string()).unwrap();
+        }
+    }
+    let planted = plant(&stage).await;
+    check(&["accept", &planted, "--reason", "ticket 4711", "--yes"]);
+    check(&["accept", "--list"]);
+    let now = stage.sandbox.now();
+    let [from, until] = [20, 4].map(|hours| {
+        let time = now - jiff::SignedDuration::from_hours(hours);
+        time.strftime("%Y-%m-%dT%H:00:00Z").to_string()
+    });
+    check(&["evidence", "--from", &from, "--until", &until, "-o", "bundle.tar.zst"]);
+    let mut down = command(&stage.sandbox, folder, &config(), &["sandbox", "down"]);
+    assert!(tokio::task::block_in_place(|| down.status()).unwrap().success());
+
+    // What they saved and stored.
+    seen.check("saved.plan", &std::fs::read(folder.join("saved.plan")).unwrap());
+    let bundle = unpack(&folder.join("bundle.tar.zst"), folder).unwrap();
+    for file in ["manifest.json", "report.json"] {
+        seen.check(file, &std::fs::read(bundle.path(file)).unwrap());
+    }
+    for key in stage.sandbox.keys_raw(ARCHIVE, "orgtrail/") {
+        let body = stage.sandbox.body_raw(ARCHIVE, &key).unwrap();
+        if key.ends_with(".json") {
+            seen.check(&key, &body);
+        } else if key.ends_with(".jsonl.gz") {
+            let text = std::io::read_to_string(GzDecoder::new(&body[..])).unwrap();
+            let (head, rows) = text.split_once('\n').unwrap();
+            seen.check(&key, head.as_bytes());
+            let schema = schema("run-record");
+            for row in rows.lines() {
+                let row: Value = serde_json::from_str(row).unwrap();
+                assert_eq!(mismatches_of(&schema, "Row", &row), [""; 0], "{key}: {row:#}");
+            }
+        }
+    }
+    let missing: Vec<&str> =
+        DOCUMENTS.iter().map(|kind| kind.name).filter(|name| !seen.0.contains_key(*name)).collect();
+    assert!(missing.is_empty(), "nothing printed or stored {missing:?}");
+}
