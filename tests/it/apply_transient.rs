@@ -2,15 +2,15 @@
 //! seen everywhere.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::Duration;
 
 use aws_sdk_organizations::types::PolicyType;
 use orgtrail::plan::apply::{Outcome, StepResult, settle};
 use orgtrail::sandbox::{Effect, Fault, transient};
 
-use crate::apply_command::{command, run};
-use crate::stage::{MINIMAL, Stage};
+use crate::configured::ConfiguredEnv;
+use crate::env::MINIMAL;
+use crate::program::finish_apart;
 
 /// With all that `apply` can create.
 fn everything() -> String {
@@ -33,9 +33,9 @@ const LONG: Duration = Duration::from_mins(5);
 /// A few tries.
 const SHORT: Duration = Duration::from_millis(8);
 
-async fn stage(at_most: Duration) -> Stage {
+async fn stage(at_most: Duration) -> ConfiguredEnv {
     let config = everything();
-    let stage = Stage::new(&config).await.waiting(&config, at_most).await;
+    let stage = ConfiguredEnv::new(&config).await.waiting(&config, at_most).await;
     // So that there is something to do about every call of the list.
     let root = stage.desired.organization.root.to_string();
     let organizations = stage.management().organizations().clone();
@@ -200,42 +200,37 @@ async fn a_key_whose_alias_is_refused_for_long_is_made_once() {
     assert_eq!(own, 2);
 }
 
-fn patient(mut command: Command, seconds: &str) -> Command {
-    command.env("ORGTRAIL_PROPAGATION_SECONDS", seconds);
-    command
-}
-
-async fn exit_of(stage: &Stage, seconds: &str, arguments: &[&str]) -> (Option<i32>, String) {
+async fn exit_of(stage: &ConfiguredEnv, seconds: &str, arguments: &[&str]) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
-    let command = command(&stage.sandbox, folder.path(), MINIMAL, arguments);
-    let mut command = patient(command, seconds);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    let mut command = stage.command(folder.path(), MINIMAL, arguments);
+    command.env("ORGTRAIL_PROPAGATION_SECONDS", seconds);
+    let output = finish_apart(command).await;
+    (output.code, output.stderr)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_ends_with_14_when_the_wait_is_over_and_with_0_when_it_was_long_enough() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let fault = refuse("cloudtrail:CreateTrail", "CloudTrailAccessNotEnabledException");
     stage.sandbox.faults().inject(fault);
     let (code, said) = exit_of(&stage, "0", &["apply", "--yes"]).await;
-    assert_eq!(code, Some(14), "{said}");
+    assert_eq!(code, 14, "{said}");
     assert!(said.contains("trail: create failed: "), "{said}");
     assert!(said.contains("run `orgtrail apply` again in a few minutes"), "{said}");
     stage.sandbox.faults().clear();
 
-    let fresh = Stage::new(MINIMAL).await;
+    let fresh = ConfiguredEnv::new(MINIMAL).await;
     let fault = refuse("cloudtrail:CreateTrail", "CloudTrailAccessNotEnabledException");
     fresh.sandbox.faults().inject(fault.times(2));
     let (code, said) = exit_of(&fresh, "2", &["apply", "--yes"]).await;
-    assert_eq!(code, Some(0), "{said}");
-    assert_eq!(run(&fresh, MINIMAL, &["plan"]).await.code, Some(0));
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(fresh.run(MINIMAL, &["plan"]).await.code, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_that_is_not_a_number_of_seconds_is_a_usage_error() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let (code, said) = exit_of(&stage, "soon", &["plan"]).await;
-    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(code, 2, "{said}");
     assert!(said.contains("ORGTRAIL_PROPAGATION_SECONDS is `soon`"), "{said}");
 }

@@ -1,7 +1,7 @@
 //! Consolidation when the wire, the credentials or a source fail under it:
 //! nothing is lost, nothing is corrupt, all is told, and a later run completes.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use orgtrail::{
     archive::consolidate::{
@@ -12,15 +12,15 @@ use orgtrail::{
     sandbox::{Effect, Fault},
 };
 
-use super::consolidate_stage::{
-    ARCHIVE, BUCKETS, Object, Stage, Started, digest, digest_body, log, log_body, metadata_of,
-    relocated,
+use super::consolidate_env::{
+    ARCHIVE, BUCKETS, ConsolidateEnv, Object, Started, digest, digest_body, log, log_body,
+    metadata_of, relocated,
 };
 
 /// A stage with five logs and a digest on each of four days, and what the
 /// archive holds once all arrived.
-async fn filled() -> (Stage, BTreeMap<String, Object>) {
-    let stage = Stage::new().await;
+async fn filled() -> (ConsolidateEnv, BTreeMap<String, Object>) {
+    let stage = ConsolidateEnv::new().await;
     let member = &stage.members[0];
     let mut objects = Vec::new();
     for day in 1..=4 {
@@ -44,7 +44,7 @@ async fn filled() -> (Stage, BTreeMap<String, Object>) {
 }
 
 /// What lies in the archive is what the source has, byte for byte.
-async fn nothing_corrupt(stage: &Stage, whole: &BTreeMap<String, Object>) -> usize {
+async fn nothing_corrupt(stage: &ConsolidateEnv, whole: &BTreeMap<String, Object>) -> usize {
     let archived = stage.archived().await;
     for (key, object) in &archived {
         assert_eq!(Some(object), whole.get(key), "{key}");
@@ -53,7 +53,7 @@ async fn nothing_corrupt(stage: &Stage, whole: &BTreeMap<String, Object>) -> usi
 }
 
 /// What a run says of itself is so: counts, archive and records agree.
-async fn all_told(stage: &Stage, whole: &BTreeMap<String, Object>, report: &Report) {
+async fn all_told(stage: &ConsolidateEnv, whole: &BTreeMap<String, Object>, report: &Report) {
     let arrived = nothing_corrupt(stage, whole).await as u64;
     let counts = &report.counts;
     assert_eq!(report.complete(), arrived == whole.len() as u64, "{report:?}");
@@ -68,7 +68,7 @@ async fn all_told(stage: &Stage, whole: &BTreeMap<String, Object>, report: &Repo
 }
 
 /// A later run, with nothing in its way, has all in the archive.
-async fn a_later_run_completes(stage: &Stage, whole: &BTreeMap<String, Object>) {
+async fn a_later_run_completes(stage: &ConsolidateEnv, whole: &BTreeMap<String, Object>) {
     stage.sandbox.faults().clear();
     let report = stage.run(&Started::new(None)).await.unwrap();
     assert!(report.complete(), "{report:?}");
@@ -76,7 +76,7 @@ async fn a_later_run_completes(stage: &Stage, whole: &BTreeMap<String, Object>) 
 }
 
 /// Runs under faults, which do strike.
-async fn run_under(stage: &Stage, faults: &[Fault]) -> Result<Report, LedgerError> {
+async fn run_under(stage: &ConsolidateEnv, faults: &[Fault]) -> Result<Report, LedgerError> {
     for fault in faults {
         stage.sandbox.faults().inject(fault.clone());
     }
@@ -88,15 +88,13 @@ async fn run_under(stage: &Stage, faults: &[Fault]) -> Result<Report, LedgerErro
 }
 
 /// Runs, and does something to the sandbox once five objects are done.
-async fn run_and_half_way(stage: &Stage, change: impl AsyncFnOnce()) -> Report {
+async fn run_and_half_way(stage: &ConsolidateEnv, change: impl AsyncFnOnce()) -> Report {
     // Slow enough that half-way is half-way.
     let slow = Fault::every("s3:PutObject", Effect::Latency { milliseconds: 40 });
     stage.sandbox.faults().inject(slow);
     let started = Started::new(None);
     let half_way = async {
-        while started.progress.done.load(Ordering::Relaxed) < 5 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        stage.until(|_| started.progress.done.load(Ordering::Relaxed) >= 5).await;
         change().await;
     };
     let (report, ()) = tokio::join!(stage.run(&started), half_way);

@@ -1,7 +1,7 @@
 //! Copies inside S3 into an archive as `apply` makes it: locked, encrypted, and
 //! never over what another put there.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use aws_sdk_s3::types::{ObjectLockMode, ServerSideEncryption};
 use orgtrail::aws::Clients;
@@ -12,29 +12,28 @@ use orgtrail::{
     },
     sandbox::{Effect, Fault},
 };
-use serde_json::Value;
 
 use crate::{
-    apply_command::run,
-    consolidate_stage,
+    configured::ConfiguredEnv,
+    consolidate_env,
+    env::home,
     retire_command::{BUCKET, account, config, stage},
-    stage::Stage,
 };
 
 const ARCHIVE: &str = "acme-log-archive";
 
 /// A stage whose older bucket the archive's account may read.
-async fn shared() -> Stage {
+async fn shared() -> ConfiguredEnv {
     let stage = stage(3).await;
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    consolidate_stage::share(&owner, BUCKET, "*", stage.desired.archive()).await;
+    let owner = stage.clients(&account(), &home());
+    consolidate_env::share(&owner, BUCKET, "*", stage.desired.archive()).await;
     stage
 }
 
 /// The rows of the records, by their keys in the archive.
-async fn rows(stage: &Stage) -> BTreeMap<String, ObjectRow> {
-    let target = consolidate_stage::archive(Clients::clone(&stage.archive())).target;
-    let rows = consolidate_stage::rows(target).await;
+async fn rows(stage: &ConfiguredEnv) -> BTreeMap<String, ObjectRow> {
+    let target = consolidate_env::archive(Clients::clone(&stage.archive())).target;
+    let rows = consolidate_env::rows(target).await;
     rows.into_iter()
         .filter_map(|row| match row {
             Row::Object(object) => Some((object.key.clone(), object)),
@@ -47,10 +46,10 @@ async fn rows(stage: &Stage) -> BTreeMap<String, ObjectRow> {
 async fn what_s3_copies_is_locked_and_encrypted_as_the_archive_demands() {
     let stage = shared().await;
     // One at a time: all but the first object, which finds out that S3 copies.
-    let ran =
-        run(&stage, &config(), &["consolidate", "--yes", "--copy", "server", "--concurrency", "1"])
-            .await;
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let ran = stage
+        .run(&config(), &["consolidate", "--yes", "--copy", "server", "--concurrency", "1"])
+        .await;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     let archive = stage.archive();
     let default = archive.s3().get_bucket_encryption().bucket(ARCHIVE).send().await.unwrap();
     let rules = default.server_side_encryption_configuration().unwrap().rules();
@@ -77,10 +76,10 @@ async fn what_s3_copies_is_locked_and_encrypted_as_the_archive_demands() {
 async fn a_key_that_another_takes_meanwhile_is_a_conflict() {
     let stage = shared().await;
     let logs = format!("AWSLogs/{}/CloudTrail/us-east-1/", account());
-    let old = (1..=6).map(|day| consolidate_stage::log(&account(), day, 0));
+    let old = (1..=6).map(|day| consolidate_env::log(&account(), day, 0));
     let old: Vec<String> = old.collect();
     for key in &old {
-        stage.sandbox.put_raw(BUCKET, key, consolidate_stage::log_body("old")).unwrap();
+        stage.sandbox.put_raw(BUCKET, key, consolidate_env::log_body("old")).unwrap();
     }
     let victim = old.last().unwrap();
     let root = format!("AWSLogs/{}/", stage.sandbox.organization_id().unwrap());
@@ -94,15 +93,13 @@ async fn a_key_that_another_takes_meanwhile_is_a_conflict() {
         ["consolidate", "--yes", "--copy", "server", "--concurrency", "1", "--format", "json"];
     let other = async {
         // The lane was listed before its first object arrives.
-        while stage.sandbox.keys_raw(ARCHIVE, &lane).len() == before {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        stage.until(|it| it.keys_raw(ARCHIVE, &lane).len() > before).await;
         stage.sandbox.put_raw(ARCHIVE, &taken, b"another's".to_vec()).unwrap();
     };
     let config = config();
-    let (ran, ()) = tokio::join!(run(&stage, &config, &arguments), other);
-    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
-    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let (ran, ()) = tokio::join!(stage.run(&config, &arguments), other);
+    assert_eq!(ran.code, 14, "{}", ran.stderr);
+    let said = ran.json();
     assert_eq!(said["counts"]["conflicts"], 1, "{said:#}");
     assert!(said["counts"]["copied_inside_s3"].as_u64().unwrap() > 3, "{said:#}");
     assert_eq!(said["examples"][0]["key"], taken);
@@ -110,8 +107,8 @@ async fn a_key_that_another_takes_meanwhile_is_a_conflict() {
     assert_eq!(&stage.sandbox.body_raw(ARCHIVE, &taken).unwrap()[..], b"another's");
     // In words too, and again, as long as it lies there.
     stage.sandbox.faults().clear();
-    let ran = run(&stage, &config, &["consolidate", "--yes", "--copy", "server"]).await;
-    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    let ran = stage.run(&config, &["consolidate", "--yes", "--copy", "server"]).await;
+    assert_eq!(ran.code, 14, "{}", ran.stderr);
     assert!(ran.stderr.contains("1 object in conflict"), "{}", ran.stderr);
     assert_eq!(&stage.sandbox.body_raw(ARCHIVE, &taken).unwrap()[..], b"another's");
 }

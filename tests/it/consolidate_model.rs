@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::atomic::Ordering,
-    time::Duration,
 };
 
 use orgtrail::{
@@ -20,8 +19,8 @@ use orgtrail::{
 };
 use proptest::prelude::*;
 
-use super::consolidate_stage::{
-    Stage, Started, digest, digest_body, log, log_body, metadata_of, relocated,
+use super::consolidate_env::{
+    ConsolidateEnv, Started, digest, digest_body, log, log_body, metadata_of, relocated,
 };
 
 /// Few contents, two of them of the same size, so that keys collide in every way.
@@ -135,7 +134,7 @@ struct Model {
 }
 
 impl Model {
-    async fn deliver(&mut self, stage: &Stage, puts: &[Put]) {
+    async fn deliver(&mut self, stage: &ConsolidateEnv, puts: &[Put]) {
         let mut delivered = Vec::new();
         for put in puts {
             // Both buckets hold logs of one account, as after a trail moved.
@@ -153,7 +152,7 @@ impl Model {
     }
 
     /// Nothing in the archive is lost, altered, or what nobody had.
-    async fn look(&mut self, stage: &Stage) {
+    async fn look(&mut self, stage: &ConsolidateEnv) {
         let mut now = BTreeMap::new();
         for (key, (body, stored)) in stage.archived().await {
             assert_eq!(stored, metadata_of(&body), "{key}");
@@ -222,7 +221,7 @@ fn sha256_hex(body: &[u8]) -> String {
     hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body))
 }
 
-async fn attempt_once(stage: &Stage, model: &mut Model, attempt: Attempt) {
+async fn attempt_once(stage: &ConsolidateEnv, model: &mut Model, attempt: Attempt) {
     model.deliver(stage, &attempt.late).await;
     for fault in attempt.faults {
         stage.sandbox.faults().inject(fault);
@@ -231,9 +230,8 @@ async fn attempt_once(stage: &Stage, model: &mut Model, attempt: Attempt) {
     let progress = &started.progress;
     let killed = async {
         let Some(after) = attempt.killed_after else { return std::future::pending().await };
-        while progress.done.load(Ordering::Relaxed) < after {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        // The run may end before: then this waits in vain.
+        stage.sandbox.until(|_| progress.done.load(Ordering::Relaxed) >= after).await;
     };
     tokio::select! {
         result = stage.run(&started) => match result {
@@ -249,7 +247,7 @@ async fn attempt_once(stage: &Stage, model: &mut Model, attempt: Attempt) {
 }
 
 async fn play(before: Vec<Put>, held: Vec<Put>, attempts: Vec<Attempt>) {
-    let stage = Stage::new().await;
+    let stage = ConsolidateEnv::new().await;
     let mut model = Model::default();
     for put in before.iter().filter(|put| !matches!(put.kind, Kind::Foreign)) {
         let key = relocated(&put.key(&stage.members[0]));
@@ -273,7 +271,6 @@ async fn play(before: Vec<Put>, held: Vec<Put>, attempts: Vec<Attempt>) {
     assert_eq!((again.counts.copied, again.complete()), (0, last.complete()), "{again:?}");
     model.look(&stage).await;
     model.audit(&stage.records().await);
-    stage.sandbox.stop().await.unwrap();
 }
 
 proptest! {

@@ -6,9 +6,8 @@ use orgtrail::report::drift::text;
 use orgtrail::sandbox::DigestEncryption;
 use serde_json::{Value, json};
 
-use crate::apply_command::run;
+use crate::configured::ConfiguredEnv;
 use crate::retire_command;
-use crate::stage::Stage;
 
 /// Without the guard in the policy, an administrator can change it.
 const CONFIG: &str = r#"
@@ -25,15 +24,15 @@ object_lock = { mode = "off" }
 
 const BUCKET: &str = "acme-log-archive";
 
-async fn recorded(with: DigestEncryption) -> Stage {
-    let stage = Stage::new(CONFIG).await;
+async fn recorded(with: DigestEncryption) -> ConfiguredEnv {
+    let stage = ConfiguredEnv::new(CONFIG).await;
     stage.sandbox.encrypt_digests(with);
     stage.converge().await;
     stage.sandbox.tick(SignedDuration::from_hours(26));
     stage
 }
 
-async fn drift(stage: &Stage) -> Run {
+async fn drift(stage: &ConfiguredEnv) -> Run {
     let now = stage.sandbox.now();
     let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
     Run::of(&facts, CATALOGUE)
@@ -44,7 +43,7 @@ fn finding<'a>(run: &'a Run, check: &str) -> &'a Finding {
 }
 
 /// How the newest digest of the management account is encrypted.
-async fn encryption(stage: &Stage) -> String {
+async fn encryption(stage: &ConfiguredEnv) -> String {
     let archive = stage.archive();
     let folder =
         format!("AWSLogs/{}/111111111111/CloudTrail-Digest/us-east-1/", stage.desired.org_id());
@@ -54,7 +53,7 @@ async fn encryption(stage: &Stage) -> String {
 }
 
 /// Has the bucket's policy refuse what does not come with an encryption.
-async fn take_only(stage: &Stage, encryption: &str) {
+async fn take_only(stage: &ConfiguredEnv, encryption: &str) {
     let archive = stage.archive();
     let found = archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap();
     let mut policy: Value = serde_json::from_str(found.policy().unwrap()).unwrap();
@@ -96,7 +95,7 @@ async fn a_policy_that_takes_the_key_alone_is_right_where_digests_come_with_it()
 }
 
 /// Has the key refuse its use for reading to everybody but CloudTrail.
-async fn keep_from_decrypting(stage: &Stage) -> String {
+async fn keep_from_decrypting(stage: &ConfiguredEnv) -> String {
     let archive = stage.archive();
     let alias = stage.desired.config.key.alias.to_string();
     let key = archive.kms().describe_key().key_id(alias).send().await.unwrap();
@@ -132,8 +131,8 @@ async fn digests_that_cannot_be_decrypted_are_unknown_and_name_the_key() {
 async fn verify_is_incomplete_where_digests_cannot_be_decrypted() {
     let stage = retire_command::stage(6).await;
     let key = keep_from_decrypting(&stage).await;
-    let ran = run(&stage, &retire_command::config(), &["verify"]).await;
-    assert_eq!(ran.code, Some(14), "{}{}", ran.stdout, ran.stderr);
+    let ran = stage.run(&retire_command::config(), &["verify"]).await;
+    assert_eq!(ran.code, 14, "{}{}", ran.stdout, ran.stderr);
     let said = ran.stdout + &ran.stderr;
     assert!(said.contains(&format!("lacks kms:Decrypt on {key}")), "{said}");
 }

@@ -6,7 +6,8 @@ use orgtrail::checks::{CATALOGUE, Facts, Run, Severity, Silent};
 use orgtrail::report::drift::text;
 use orgtrail::sandbox::{Effect, Fault};
 
-use crate::stage::{Stage, Writing as _};
+use crate::configured::ConfiguredEnv;
+use crate::env::home;
 
 const CONFIG: &str = r#"
 [organization]
@@ -19,8 +20,8 @@ bucket = "acme-log-archive"
 "#;
 
 /// An organization that was recorded for a day.
-async fn recorded() -> Stage {
-    let stage = Stage::new(CONFIG).await;
+async fn recorded() -> ConfiguredEnv {
+    let stage = ConfiguredEnv::new(CONFIG).await;
     stage.converge().await;
     stage.sandbox.tick(SignedDuration::from_hours(26));
     let run = drift(&stage).await;
@@ -28,7 +29,7 @@ async fn recorded() -> Stage {
     stage
 }
 
-async fn drift(stage: &Stage) -> Run {
+async fn drift(stage: &ConfiguredEnv) -> Run {
     let now = stage.sandbox.now();
     let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
     Run::of(&facts, CATALOGUE)
@@ -92,10 +93,10 @@ async fn a_read_that_is_denied_everywhere_is_one_problem() {
 async fn an_account_that_cannot_be_entered_is_one_problem() {
     let stage = recorded().await;
     let account = "333333333333".parse().unwrap();
-    let member = stage.aws.clients(&account, &"us-east-1".parse().unwrap());
+    let member = stage.clients(&account, &home());
     let role = "OrganizationAccountAccessRole";
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}"#;
-    let update = member.writing().iam().update_assume_role_policy().role_name(role);
+    let update = member.iam().update_assume_role_policy().role_name(role);
     update.policy_document(trust).send().await.unwrap();
     stage.sandbox.expire_sessions();
     let run = drift(&stage).await;

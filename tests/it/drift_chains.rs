@@ -2,7 +2,7 @@
 
 use orgtrail::checks::{CATALOGUE, Facts, Run, Scope, Silent, Verdict};
 
-use crate::stage::Stage;
+use crate::configured::ConfiguredEnv;
 
 /// Without a lock and the guard in the policy, an administrator can delete.
 const CONFIG: &str = r#"
@@ -18,7 +18,7 @@ object_lock = { mode = "off" }
 "#;
 
 /// Where `org-digest-chain` is broken.
-async fn broken(stage: &Stage) -> Vec<String> {
+async fn broken(stage: &ConfiguredEnv) -> Vec<String> {
     let now = stage.sandbox.now();
     let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
     let run = Run::of(&facts, CATALOGUE);
@@ -29,7 +29,7 @@ async fn broken(stage: &Stage) -> Vec<String> {
 }
 
 /// Deletes digests and logs of an account and Region, from the newest back.
-async fn delete(stage: &Stage, kind: &str, account: &str, newest: usize) {
+async fn delete(stage: &ConfiguredEnv, kind: &str, account: &str, newest: usize) {
     let archive = stage.archive();
     let bucket = stage.desired.bucket().to_string();
     let org = stage.desired.org_id();
@@ -45,7 +45,7 @@ async fn delete(stage: &Stage, kind: &str, account: &str, newest: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn newest_digests_that_were_deleted_are_found() {
-    let stage = Stage::new(CONFIG).await;
+    let stage = ConfiguredEnv::new(CONFIG).await;
     stage.converge().await;
     // Nothing is due yet.
     assert_eq!(broken(&stage).await, [""; 0]);

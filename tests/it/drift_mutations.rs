@@ -14,7 +14,7 @@ use aws_sdk_s3::types::{
 use orgtrail::checks::{CATALOGUE, Facts, Run, Silent, Verdict};
 use orgtrail::plan::Confirmation;
 
-use crate::stage::Stage;
+use crate::configured::ConfiguredEnv;
 
 const BUCKET: &str = "acme-log-archive";
 
@@ -104,7 +104,7 @@ const ALARMS: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_names_what_was_broken_and_the_plan_mends_it() {
-    let stage = Stage::new(CONFIG).await;
+    let stage = ConfiguredEnv::new(CONFIG).await;
     stage.converge().await;
     assert_eq!(stage.sandbox.confirm_subscriptions(), 1);
     stage.sandbox.tick(jiff::SignedDuration::from_hours(2));
@@ -114,9 +114,9 @@ async fn drift_names_what_was_broken_and_the_plan_mends_it() {
 /// Plays each mutation: exactly these checks are broken, and none once the plan
 /// is applied.
 pub(crate) async fn each_is_named_and_mended(
-    stage: &Stage,
+    stage: &ConfiguredEnv,
     mutations: &[(&str, &[&str])],
-    mutate: impl AsyncFn(&Stage, &str),
+    mutate: impl AsyncFn(&ConfiguredEnv, &str),
 ) {
     assert_eq!(broken(stage).await, BTreeSet::new());
     let mut wrong = Vec::new();
@@ -140,7 +140,7 @@ pub(crate) async fn each_is_named_and_mended(
 }
 
 /// The ids of the checks that are broken; nothing may be unknown.
-pub(crate) async fn broken(stage: &Stage) -> BTreeSet<String> {
+pub(crate) async fn broken(stage: &ConfiguredEnv) -> BTreeSet<String> {
     let now = stage.sandbox.now();
     let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
     let run = Run::of(&facts, CATALOGUE);
@@ -158,7 +158,7 @@ pub(crate) async fn broken(stage: &Stage) -> BTreeSet<String> {
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each setting")]
-async fn mutate(stage: &Stage, what: &str) {
+async fn mutate(stage: &ConfiguredEnv, what: &str) {
     let (management, archive) = (stage.management(), stage.archive());
     let (s3, kms) = (archive.s3(), archive.kms());
     let (logs, group) = (management.logs(), stage.desired.config.cloudwatch_logs.group.to_string());

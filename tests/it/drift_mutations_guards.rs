@@ -10,8 +10,9 @@ use aws_sdk_s3::types::{
 };
 use serde_json::Value;
 
+use crate::configured::ConfiguredEnv;
 use crate::drift_mutations::{broken, each_is_named_and_mended};
-use crate::stage::{MINIMAL, Stage};
+use crate::env::MINIMAL;
 
 const BUCKET: &str = "acme-log-archive";
 const VAULT: &str = "acme-vault";
@@ -50,13 +51,13 @@ const MUTATIONS: &[(&str, &[&str])] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_names_what_was_broken_beside_the_archive_and_the_plan_mends_it() {
-    let stage = Stage::new(CONFIG).await;
+    let stage = ConfiguredEnv::new(CONFIG).await;
     stage.converge().await;
     stage.sandbox.tick(jiff::SignedDuration::from_hours(2));
     each_is_named_and_mended(&stage, MUTATIONS, mutate).await;
 }
 
-async fn mutate(stage: &Stage, what: &str) {
+async fn mutate(stage: &ConfiguredEnv, what: &str) {
     let (management, archive) = (stage.management(), stage.archive());
     let s3 = archive.s3();
     let lock = |rule: Option<ObjectLockRule>| async {
@@ -112,7 +113,7 @@ async fn mutate(stage: &Stage, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_without_the_guard_by_a_second_factor_is_named_and_mended() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     stage.sandbox.tick(jiff::SignedDuration::from_hours(2));
     assert!(!broken(&stage).await.contains("bucket-mfa-delete"));

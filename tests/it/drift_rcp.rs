@@ -7,7 +7,7 @@ use orgtrail::report::drift::text;
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::configured::ConfiguredEnv;
 
 const CONFIG: &str = r#"
 [organization]
@@ -19,7 +19,7 @@ regions = ["us-east-1"]
 bucket = "acme-log-archive"
 "#;
 
-async fn verdict(stage: &Stage) -> (Verdict, Run) {
+async fn verdict(stage: &ConfiguredEnv) -> (Verdict, Run) {
     let now = stage.sandbox.now();
     let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
     let run = Run::of(&facts, CATALOGUE);
@@ -28,7 +28,7 @@ async fn verdict(stage: &Stage) -> (Verdict, Run) {
 }
 
 /// Attaches a resource control policy to the root; gives its id.
-async fn attach(stage: &Stage, name: &str, condition: serde_json::Value) -> String {
+async fn attach(stage: &ConfiguredEnv, name: &str, condition: serde_json::Value) -> String {
     let management = stage.management();
     let organizations = management.organizations();
     let content = json!({ "Version": "2012-10-17", "Statement": [{
@@ -52,7 +52,7 @@ async fn attach(stage: &Stage, name: &str, condition: serde_json::Value) -> Stri
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_shuts_cloudtrail_out_of_the_archive_is_named() {
-    let stage = Stage::new(CONFIG).await;
+    let stage = ConfiguredEnv::new(CONFIG).await;
     stage.converge().await;
     stage.sandbox.tick(SignedDuration::from_hours(3));
     assert_eq!(verdict(&stage).await.0, Verdict::Holds);
@@ -92,7 +92,7 @@ async fn a_policy_that_shuts_cloudtrail_out_of_the_archive_is_named() {
 
 #[tokio::test]
 async fn the_sandbox_takes_resource_control_policies_as_aws_does() {
-    let stage = Stage::new(CONFIG).await;
+    let stage = ConfiguredEnv::new(CONFIG).await;
     let management = stage.management();
     let organizations = management.organizations();
     let create = |content: serde_json::Value| {

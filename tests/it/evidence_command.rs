@@ -2,7 +2,6 @@
 //! of what it packs, through the binary.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::SignedDuration;
@@ -10,49 +9,47 @@ use orgtrail::archive::verify::digest::DigestDocument;
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
 
-use crate::apply_command::command;
+use crate::configured::ConfiguredEnv;
+use crate::env::MINIMAL;
 use crate::forge::{gzip, inflated, key_set, sign};
-use crate::stage::{MINIMAL, Stage};
+use crate::program::{finish, orgtrail};
 use crate::verify_buckets::{NEW, OLD, moved, put};
 
 const WINDOW: [&str; 4] = ["--from", "2026-01-10T08:00:00Z", "--until", "2026-01-10T14:00:00Z"];
 
 /// Packs the newer bucket's chain, and tells the exit code and the report.
-async fn pack(stage: &Stage, folder: &Path, output: &str) -> (i32, Value) {
+async fn pack(stage: &ConfiguredEnv, folder: &Path, output: &str) -> (i32, Value) {
     let keys = serde_json::to_vec(&key_set().to_list()).unwrap();
     std::fs::write(folder.join("keys.json"), keys).unwrap();
     pack_with(stage, folder, output, &["--public-keys", "keys.json"]).await
 }
 
-async fn pack_with(stage: &Stage, folder: &Path, output: &str, more: &[&str]) -> (i32, Value) {
+async fn pack_with(
+    stage: &ConfiguredEnv,
+    folder: &Path,
+    output: &str,
+    more: &[&str],
+) -> (i32, Value) {
     let target = format!("s3://{NEW}");
     let arguments = ["evidence", &target, "-o", output];
     let arguments = [&arguments[..], &WINDOW, &["--format", "json"], more].concat();
-    let mut command = command(&stage.sandbox, folder, MINIMAL, &arguments);
-    told(&tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap())
+    let packed = stage.run_in(folder, MINIMAL, &arguments).await;
+    (packed.code, packed.json())
 }
 
 /// Verifies a bundle without a network or an account.
 fn prove(folder: &Path, bundle: &str) -> (i32, Value) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
-    command.current_dir(folder).env_clear();
-    command.args(["verify", bundle, "--offline", "--format", "json"]);
+    let mut command = orgtrail(folder, &["verify", bundle, "--offline", "--format", "json"]);
     if folder.join("keys.json").exists() {
         command.args(["--public-keys", "keys.json"]);
     }
-    told(&command.output().unwrap())
-}
-
-fn told(output: &Output) -> (i32, Value) {
-    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
-    });
-    (output.status.code().unwrap(), report)
+    let verified = finish(&mut command);
+    (verified.code, verified.json())
 }
 
 #[tokio::test]
 async fn a_bundle_holds_what_its_chains_came_from() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let clients = stage.management();
     let (mut old, mut new, chain) = moved();
     // The last hour's log file was still written into the old bucket.
@@ -108,7 +105,7 @@ async fn a_bundle_holds_what_its_chains_came_from() {
 
 #[tokio::test]
 async fn keys_that_cannot_be_asked_for_leave_the_bundle_incomplete() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let (old, new, _) = moved();
     put(&stage.management(), OLD, &old).await;
     put(&stage.management(), NEW, &new).await;
@@ -128,7 +125,7 @@ async fn keys_that_cannot_be_asked_for_leave_the_bundle_incomplete() {
 
 #[tokio::test]
 async fn a_foreign_key_further_down_is_packed() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let clients = stage.management();
     let (old, new, chain) = moved();
     put(&clients, OLD, &old).await;
@@ -151,13 +148,7 @@ async fn a_foreign_key_further_down_is_packed() {
 
     // Nor is it written over.
     let before = std::fs::read(folder.path().join("foreign.tar.zst")).unwrap();
-    let mut again = command(
-        &stage.sandbox,
-        folder.path(),
-        MINIMAL,
-        &[&["evidence", "s3://any", "-o", "foreign.tar.zst"][..], &WINDOW].concat(),
-    );
-    let output = tokio::task::spawn_blocking(move || again.output().unwrap()).await.unwrap();
-    assert_eq!(output.status.code(), Some(12));
+    let arguments = [&["evidence", "s3://any", "-o", "foreign.tar.zst"][..], &WINDOW].concat();
+    assert_eq!(stage.run_in(folder.path(), MINIMAL, &arguments).await.code, 12);
     assert_eq!(std::fs::read(folder.path().join("foreign.tar.zst")).unwrap(), before);
 }

@@ -15,11 +15,11 @@ use orgtrail::resources::roles::{Role, RoleKind};
 use orgtrail::sandbox::{AuthorizationRecord, Effect, Fault};
 
 use legacy::Legacy;
-use setting::Setting;
+use setting::RolesEnv;
 
 /// The roles do all that orgtrail does; what each request asked is recorded.
-async fn rehearse() -> (Setting, BTreeSet<AuthorizationRecord>) {
-    let setting = Setting::through_a_hub().await;
+async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
+    let setting = RolesEnv::through_a_hub().await;
     setting.before_the_first_apply().await;
     setting.sandbox.record_authorization();
     setting.runs(&["plan"], 10).await;
@@ -72,7 +72,7 @@ async fn rehearse() -> (Setting, BTreeSet<AuthorizationRecord>) {
 /// The records of the accounts that a role is for.
 fn of_role<'r>(
     role: &Role,
-    setting: &Setting,
+    setting: &RolesEnv,
     records: &'r BTreeSet<AuthorizationRecord>,
 ) -> Vec<&'r AuthorizationRecord> {
     let principals = setting.principals(role);
@@ -132,7 +132,7 @@ async fn every_command_needs_exactly_what_the_generated_roles_allow() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orgtrail_works_as_the_management_accounts_role_without_a_hub() {
-    let setting = Setting::in_the_management_account().await;
+    let setting = RolesEnv::in_the_management_account().await;
     assert!(setting.roles.iter().all(|role| role.kind != RoleKind::Runner));
     setting.sandbox.record_authorization();
     setting.runs(&["apply", "--yes"], 0).await;

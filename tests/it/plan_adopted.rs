@@ -10,8 +10,8 @@ use aws_sdk_kms::types::OriginType;
 use aws_sdk_s3::types::{BucketLifecycleConfiguration, TransitionDefaultMinimumObjectSize};
 use orgtrail::plan::{Action, Confirmation, Plan};
 
-use crate::apply_command::run;
-use crate::stage::{MINIMAL, Stage, Writing as _, actions, parse};
+use crate::configured::{ConfiguredEnv, actions, parse};
+use crate::env::{MINIMAL, home};
 
 /// An advanced selector: field, operator, values.
 fn advanced(name: &str, fields: &[(&str, &str, &[&str])]) -> AdvancedEventSelector {
@@ -31,7 +31,7 @@ fn advanced(name: &str, fields: &[(&str, &str, &[&str])]) -> AdvancedEventSelect
     AdvancedEventSelector::builder().name(name).set_field_selectors(fields).build().unwrap()
 }
 
-async fn put(stage: &Stage, selectors: Vec<AdvancedEventSelector>) {
+async fn put(stage: &ConfiguredEnv, selectors: Vec<AdvancedEventSelector>) {
     let management = stage.management();
     let call = management.cloudtrail().put_event_selectors().trail_name("orgtrail");
     call.set_advanced_event_selectors(Some(selectors)).send().await.unwrap();
@@ -48,7 +48,7 @@ const OBJECTS: (&str, &str, &[&str]) = ("resources.type", "equals", &["AWS::S3::
 
 #[tokio::test]
 async fn selectors_of_the_same_meaning_are_no_change() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let reads = ("readOnly", "equals", &["true"][..]);
     let writes = ("readOnly", "equals", &["false"][..]);
@@ -77,7 +77,7 @@ async fn selectors_of_the_same_meaning_are_no_change() {
 async fn data_events_said_in_classic_or_advanced_words_are_the_same() {
     let classic = "[[trail.event_selectors]]\n[[trail.event_selectors.data_resources]]\n\
                    resource_type = \"AWS::S3::Object\"\nvalues = [\"arn:aws:s3\"]\n";
-    let mut stage = Stage::new(&format!("{MINIMAL}{classic}")).await;
+    let mut stage = ConfiguredEnv::new(&format!("{MINIMAL}{classic}")).await;
     stage.converge().await;
     stage
         .declare(&format!("{MINIMAL}[[trail.data_events]]\nresource_type = \"AWS::S3::Object\"\n"));
@@ -86,7 +86,7 @@ async fn data_events_said_in_classic_or_advanced_words_are_the_same() {
 
 #[tokio::test]
 async fn recording_fewer_events_of_any_kind_asks() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let of =
         ("resources.ARN", "starts_with", &["arn:aws:s3:::acme-a/", "arn:aws:s3:::acme-b/"][..]);
@@ -119,7 +119,7 @@ async fn insights_look_at_the_declared_events_and_fewer_of_them_ask() {
     let data = "[[trail.data_events]]\nresource_type = \"AWS::S3::Object\"\n";
     let config = |insights: &str| format!("{MINIMAL}{data}[trail.insights]\n{insights}\n");
     let both = "error_rate = true\nerror_rate_events = [\"Data\", \"Management\"]";
-    let mut stage = Stage::new(&config(both)).await;
+    let mut stage = ConfiguredEnv::new(&config(both)).await;
     stage.converge().await;
     let management = stage.management();
     let read = async || {
@@ -148,16 +148,15 @@ async fn insights_look_at_the_declared_events_and_fewer_of_them_ask() {
 
 #[tokio::test]
 async fn a_topic_of_another_account_is_kept_where_declared_and_asked_about_where_not() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
-    let audit = stage.aws.clients(&"333333333333".parse().unwrap(), &"us-east-1".parse().unwrap());
-    let made = audit.writing().sns().create_topic().name("org-cloudtrail").send().await.unwrap();
+    let audit = stage.clients(&"333333333333".parse().unwrap(), &home());
+    let made = audit.sns().create_topic().name("org-cloudtrail").send().await.unwrap();
     let arn = made.topic_arn.unwrap();
     let policy = format!(
         r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"Service":"cloudtrail.amazonaws.com"}},"Action":"SNS:Publish","Resource":"{arn}"}}}}"#
     );
-    let call =
-        audit.writing().sns().set_topic_attributes().topic_arn(&arn).attribute_name("Policy");
+    let call = audit.sns().set_topic_attributes().topic_arn(&arn).attribute_name("Policy");
     call.attribute_value(&policy).send().await.unwrap();
     let management = stage.management();
     let call = management.cloudtrail().update_trail().name("orgtrail");
@@ -186,7 +185,7 @@ async fn a_topic_of_another_account_is_kept_where_declared_and_asked_about_where
 
 #[tokio::test]
 async fn another_alias_of_the_same_key_is_no_change() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let key = stage.observe().await.kms_key.present().unwrap().arn.clone();
     let archive = stage.archive();
@@ -202,7 +201,7 @@ async fn another_alias_of_the_same_key_is_no_change() {
 
 #[tokio::test]
 async fn a_key_of_another_account_must_let_the_archive_decrypt() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let management = stage.management();
     let policy = |more: &str| {
@@ -244,7 +243,7 @@ async fn a_key_of_another_account_must_let_the_archive_decrypt() {
 
 #[tokio::test]
 async fn a_key_with_imported_material_is_not_rotated_and_that_can_be_declared() {
-    let mut stage = Stage::new(&format!("{MINIMAL}[key]\nrotation = false\n")).await;
+    let mut stage = ConfiguredEnv::new(&format!("{MINIMAL}[key]\nrotation = false\n")).await;
     let archive = stage.archive();
     let kms = archive.kms();
     let made = kms.create_key().origin(OriginType::External).send().await.unwrap();
@@ -289,7 +288,7 @@ async fn a_key_with_imported_material_is_not_rotated_and_that_can_be_declared() 
 
 #[tokio::test]
 async fn what_an_account_level_policy_keeps_is_reported_and_no_change() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let management = stage.desired.management().clone();
     stage.sandbox.set_log_retention(&management, Some(("thirty-days", 30)));
@@ -304,7 +303,7 @@ async fn what_an_account_level_policy_keeps_is_reported_and_no_change() {
 
 #[tokio::test]
 async fn a_log_group_that_keeps_events_for_ever_can_be_declared() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     stage.declare(&format!("{MINIMAL}[cloudwatch_logs]\nkeep_forever = true\n"));
     assert_eq!(asked(&stage.plan().await, "log-group"), None);
@@ -314,7 +313,7 @@ async fn a_log_group_that_keeps_events_for_ever_can_be_declared() {
 
 #[tokio::test]
 async fn the_smallest_size_of_a_transition_stays_and_can_be_declared() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let archive = stage.archive();
     let bucket = "acme-log-archive";
@@ -345,7 +344,8 @@ async fn the_smallest_size_of_a_transition_stays_and_can_be_declared() {
 #[tokio::test]
 async fn a_first_config_declares_all_that_the_trail_has() {
     let mut stage =
-        Stage::new(&format!("{MINIMAL}prefix = \"org\"\n[topic]\nname = \"found\"\n")).await;
+        ConfiguredEnv::new(&format!("{MINIMAL}prefix = \"org\"\n[topic]\nname = \"found\"\n"))
+            .await;
     stage.converge().await;
     let objects = ("resources.ARN", "starts_with", &["arn:aws:s3:::acme-a/"][..]);
     let kms = ("eventSource", "not_equals", &["kms.amazonaws.com"][..]);
@@ -367,8 +367,8 @@ async fn a_first_config_declares_all_that_the_trail_has() {
     let call = management.logs().put_retention_policy().retention_in_days(731);
     let name = stage.desired.config.cloudwatch_logs.group.to_string();
     call.log_group_name(name).send().await.unwrap();
-    let ran = run(&stage, MINIMAL, &["init", "--out", "-"]).await;
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let ran = stage.run(MINIMAL, &["init", "--out", "-"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
     let config = parse(&ran.stdout);
     assert_eq!(config.archive.prefix.as_ref().unwrap().as_str(), "org");
     assert_eq!(config.cloudwatch_logs.retention_days, 731);

@@ -9,11 +9,12 @@ use orgtrail::plan::{Action, Confirmation, Plan};
 use orgtrail::policy::Foreign;
 use orgtrail::sandbox::{Effect, Fault};
 
-use crate::stage::{MINIMAL, Stage, Writing as _, actions};
+use crate::configured::{ConfiguredEnv, actions};
+use crate::env::MINIMAL;
 
 #[tokio::test]
 async fn what_the_trail_is_declared_to_tell_no_more_is_taken_away() {
-    let mut stage = Stage::new(&format!("{MINIMAL}[topic]\n")).await;
+    let mut stage = ConfiguredEnv::new(&format!("{MINIMAL}[topic]\n")).await;
     stage.converge().await;
     stage.declare(&format!("{MINIMAL}[cloudwatch_logs]\nenabled = false\n"));
     // Nobody stops hearing of events without being asked.
@@ -38,7 +39,7 @@ async fn a_target_that_is_told_of_one_event_is_told_of_another_besides() {
         let target = "arn:aws:sqs:us-east-1:222222222222:new-logs";
         format!("{MINIMAL}[[archive.notifications]]\ntarget = \"{target}\"\nevents = [{events}]\n")
     };
-    let mut stage = Stage::new(&config(r#""s3:ObjectCreated:*""#)).await;
+    let mut stage = ConfiguredEnv::new(&config(r#""s3:ObjectCreated:*""#)).await;
     stage.converge().await;
     stage.declare(&config(r#""s3:ObjectCreated:*", "s3:ObjectRemoved:*""#));
     stage.converge().await;
@@ -52,7 +53,7 @@ async fn a_target_that_is_told_of_one_event_is_told_of_another_besides() {
 #[tokio::test]
 async fn a_replication_that_was_narrowed_is_of_everything_again() {
     let config = format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n");
-    let stage = Stage::new(&config).await;
+    let stage = ConfiguredEnv::new(&config).await;
     stage.converge().await;
     let archive = stage.archive();
     let read = archive.s3().get_bucket_replication().bucket("acme-log-archive").send().await;
@@ -68,13 +69,13 @@ async fn a_replication_that_was_narrowed_is_of_everything_again() {
 #[tokio::test]
 async fn a_vault_whose_key_was_disabled_blocks() {
     let config = format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n");
-    let stage = Stage::new(&config).await;
+    let stage = ConfiguredEnv::new(&config).await;
     stage.converge().await;
     let vault = stage.observe().await.vault;
     let key = vault.present().unwrap().key.as_ref().unwrap().arn.to_string();
     let region = &stage.desired.config.archive.replication.as_ref().unwrap().region;
-    let clients = stage.aws.clients(stage.desired.archive(), region);
-    clients.writing().kms().disable_key().key_id(&key).send().await.unwrap();
+    let clients = stage.clients(stage.desired.archive(), region);
+    clients.kms().disable_key().key_id(&key).send().await.unwrap();
     let plan = stage.plan().await;
     let step = plan.step("vault").unwrap();
     assert_eq!(step.action, Action::Blocked);
@@ -83,7 +84,7 @@ async fn a_vault_whose_key_was_disabled_blocks() {
 
 #[tokio::test]
 async fn a_shorter_retention_asks_though_a_rule_for_some_logs_ends_them_sooner() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let archive = stage.archive();
     let read = archive.s3().get_bucket_lifecycle_configuration().bucket("acme-log-archive");
@@ -106,7 +107,7 @@ async fn a_shorter_retention_asks_though_a_rule_for_some_logs_ends_them_sooner()
 
 #[tokio::test]
 async fn no_key_is_made_while_the_bucket_that_may_have_one_cannot_be_read() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     stage.declare(&format!("{MINIMAL}[key]\nalias = \"alias/other\"\n"));
     let archive = stage.archive();
@@ -124,7 +125,7 @@ async fn no_key_is_made_while_the_bucket_that_may_have_one_cannot_be_read() {
 #[tokio::test]
 async fn replaced_versions_that_would_end_sooner_ask() {
     let config = |days: u32| format!("{MINIMAL}[archive.lifecycle]\nnoncurrent_days = {days}\n");
-    let mut stage = Stage::new(&config(60)).await;
+    let mut stage = ConfiguredEnv::new(&config(60)).await;
     stage.converge().await;
     stage.declare(&config(61));
     assert_eq!(stage.plan().await.step("archive-bucket/lifecycle").unwrap().irreversible, None);
@@ -140,7 +141,7 @@ async fn a_compliance_lock_is_asked_for_by_its_name_though_it_is_shorter() {
     let lock = |mode: &str, days: u32| {
         format!("{MINIMAL}[archive.object_lock]\nmode = \"{mode}\"\ndays = {days}\n")
     };
-    let mut stage = Stage::new(&lock("GOVERNANCE", 400)).await;
+    let mut stage = ConfiguredEnv::new(&lock("GOVERNANCE", 400)).await;
     stage.converge().await;
     stage.declare(&lock("COMPLIANCE", 365));
     let plan = stage.plan().await;
@@ -151,7 +152,7 @@ async fn a_compliance_lock_is_asked_for_by_its_name_though_it_is_shorter() {
 #[tokio::test]
 async fn a_weaker_deny_of_the_same_name_asks_and_a_stricter_one_does_not() {
     let config = |floor: &str| format!("{MINIMAL}tls_floor = \"{floor}\"\n");
-    let mut stage = Stage::new(&config("1.2")).await;
+    let mut stage = ConfiguredEnv::new(&config("1.2")).await;
     stage.converge().await;
     stage.declare(&config("1.3"));
     let plan = stage.plan().await;
@@ -166,7 +167,7 @@ async fn a_weaker_deny_of_the_same_name_asks_and_a_stricter_one_does_not() {
 
 #[tokio::test]
 async fn rules_of_others_go_on_replicating() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let archive = stage.archive();
     let s3 = archive.s3();
@@ -212,7 +213,8 @@ async fn rules_of_others_go_on_replicating() {
 #[tokio::test]
 async fn another_rule_into_the_vault_is_adopted_or_gives_way() {
     let mut stage =
-        Stage::new(&format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n")).await;
+        ConfiguredEnv::new(&format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n"))
+            .await;
     stage.converge().await;
     let archive = stage.archive();
     let s3 = archive.s3();
@@ -244,7 +246,7 @@ async fn another_rule_into_the_vault_is_adopted_or_gives_way() {
 
 #[tokio::test]
 async fn a_key_of_another_account_is_adopted_and_given_no_alias() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let (archive, management) = (stage.archive(), stage.management());
     let read = archive.kms().get_key_policy().key_id(key(&stage).await).send().await.unwrap();
@@ -262,7 +264,7 @@ async fn a_key_of_another_account_is_adopted_and_given_no_alias() {
 
 #[tokio::test]
 async fn a_hidden_key_without_a_name_may_be_one_that_a_run_left() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let archive = stage.archive();
     let policy = r#"{"Version":"2012-10-17","Statement":[
         {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::222222222222:root"},"Action":"kms:*","Resource":"*"},
@@ -282,10 +284,10 @@ async fn a_destroy_tells_of_the_vault_of_a_guardrail_switched_off_and_of_the_unr
     use orgtrail::plan::destroy::remains;
     let vault = "[archive.replication]\nbucket = \"acme-vault\"\n";
     let guarded = format!("{MINIMAL}{vault}[guardrail]\nenabled = true\n");
-    let mut stage = Stage::new(&guarded).await;
+    let mut stage = ConfiguredEnv::new(&guarded).await;
     stage.converge().await;
     stage.declare(&format!("{MINIMAL}{vault}"));
-    let told = async |stage: &Stage| {
+    let told = async |stage: &ConfiguredEnv| {
         let observed = stage.observe().await;
         remains(&stage.desired, &observed)
     };
@@ -308,9 +310,9 @@ async fn a_destroy_tells_of_the_vault_of_a_guardrail_switched_off_and_of_the_unr
 #[tokio::test]
 async fn a_destroy_tells_of_alarms_that_are_declared_no_more() {
     use orgtrail::plan::destroy::{plan_destroy, remains};
-    let mut stage = Stage::new(&format!("{MINIMAL}[alarms]\n")).await;
+    let mut stage = ConfiguredEnv::new(&format!("{MINIMAL}[alarms]\n")).await;
     stage.converge().await;
-    let told = async |stage: &Stage| {
+    let told = async |stage: &ConfiguredEnv| {
         let observed = stage.observe().await;
         let plan = plan_destroy(&stage.desired, &observed);
         assert_eq!(plan.step("alarms").is_some(), stage.desired.config.alarms.is_some());
@@ -331,6 +333,6 @@ async fn a_destroy_tells_of_alarms_that_are_declared_no_more() {
     assert!(told(&stage).await[0].unreadable);
 }
 
-async fn key(stage: &Stage) -> String {
+async fn key(stage: &ConfiguredEnv) -> String {
     stage.observe().await.kms_key.present().unwrap().arn.to_string()
 }

@@ -6,12 +6,12 @@ use orgtrail::plan::{Action, Plan};
 use orgtrail::policy::Foreign;
 use orgtrail::sandbox::{Effect, Fault};
 
-use crate::apply_command::run;
-use crate::stage::{MINIMAL, Stage};
+use crate::configured::ConfiguredEnv;
+use crate::env::MINIMAL;
 
 const BUCKET: &str = "acme-log-archive";
 
-async fn bucket_with(stage: &Stage, statement: &str) {
+async fn bucket_with(stage: &ConfiguredEnv, statement: &str) {
     let archive = stage.archive();
     let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
     archive.s3().put_bucket_policy().bucket(BUCKET).policy(policy).send().await.unwrap();
@@ -25,7 +25,7 @@ fn refused<'p>(plan: &'p Plan, id: &str) -> (&'p str, &'p str) {
 
 #[tokio::test]
 async fn a_deny_of_all_but_the_organization_is_named_before_anything_is_done() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let archive = stage.archive();
     archive.s3().create_bucket().bucket(BUCKET).send().await.unwrap();
     let deny = |condition: &str| {
@@ -42,8 +42,8 @@ async fn a_deny_of_all_but_the_organization_is_named_before_anything_is_done() {
     assert!(why.contains("cloudtrail.amazonaws.com s3:"), "{why}");
     assert!(hint.contains("aws:PrincipalIsAWSService"), "{hint}");
     for command in [&["plan"][..], &["apply", "--yes"]] {
-        let ran = run(&stage, MINIMAL, command).await;
-        assert_eq!(ran.code, Some(12), "{}{}", ran.stdout, ran.stderr);
+        let ran = stage.run(MINIMAL, command).await;
+        assert_eq!(ran.code, 12, "{}{}", ran.stdout, ran.stderr);
     }
     // As the hint says.
     let exempt = r#""BoolIfExists":{"aws:PrincipalIsAWSService":"false"}"#;
@@ -53,7 +53,7 @@ async fn a_deny_of_all_but_the_organization_is_named_before_anything_is_done() {
 
 #[tokio::test]
 async fn a_deny_without_a_name_in_the_keys_policy_is_named_by_its_place() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let archive = stage.archive();
     let key = stage.observe().await.kms_key.present().unwrap().arn.to_string();
@@ -68,7 +68,7 @@ async fn a_deny_without_a_name_in_the_keys_policy_is_named_by_its_place() {
 
 #[tokio::test]
 async fn an_scp_that_denies_what_a_step_needs_is_named() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let management = stage.management();
     let organizations = management.organizations();
     let enable = organizations.enable_policy_type();
@@ -98,7 +98,7 @@ async fn an_scp_that_denies_what_a_step_needs_is_named() {
 
 #[tokio::test]
 async fn policies_that_may_not_be_read_are_said_to_be_unknown() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let fault = Fault::every("organizations:ListPoliciesForTarget", Effect::Deny);
     stage.sandbox.faults().inject(fault);
@@ -110,7 +110,7 @@ async fn policies_that_may_not_be_read_are_said_to_be_unknown() {
 
 #[tokio::test]
 async fn a_deleted_principal_is_named_and_can_be_dropped() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let archive = stage.archive();
     let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":"sts:AssumeRole"}}"#;
@@ -142,10 +142,10 @@ async fn a_deleted_principal_is_named_and_can_be_dropped() {
     let (why, hint) = refused(&plan, "archive-bucket/policy");
     assert!(why.contains("`Auditors`") && why.contains(&id), "{why}");
     assert!(hint.contains("--drop-deleted-principals"), "{hint}");
-    let ran = run(&stage, &stricter, &["plan"]).await;
-    assert_eq!(ran.code, Some(12), "{}", ran.stderr);
-    let ran = run(&stage, &stricter, &["plan", "--drop-deleted-principals"]).await;
-    assert_eq!(ran.code, Some(10), "{}", ran.stderr);
+    let ran = stage.run(&stricter, &["plan"]).await;
+    assert_eq!(ran.code, 12, "{}", ran.stderr);
+    let ran = stage.run(&stricter, &["plan", "--drop-deleted-principals"]).await;
+    assert_eq!(ran.code, 10, "{}", ran.stderr);
     stage.desired.foreign = Foreign::KeepLiving;
     let plan = stage.plan().await;
     assert_eq!(plan.step("archive-bucket/policy").unwrap().action, Action::Update);
@@ -158,7 +158,7 @@ async fn a_deleted_principal_is_named_and_can_be_dropped() {
 
 #[tokio::test]
 async fn a_policy_with_a_principal_that_does_not_exist_is_refused_in_each_services_words() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let (archive, management) = (stage.archive(), stage.management());
     let key = stage.observe().await.kms_key.present().unwrap().arn.to_string();

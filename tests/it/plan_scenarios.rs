@@ -10,7 +10,8 @@ use orgtrail::plan::apply::{ApplyRefused, Outcome, apply};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
 use orgtrail::policy::Foreign;
 
-use crate::stage::{MINIMAL, Stage, Writing as _, actions};
+use crate::configured::{ConfiguredEnv, actions};
+use crate::env::{MINIMAL, home};
 
 /// Compares a plan's text with the golden one, without what differs from run to
 /// run: ids of keys and requests.
@@ -24,7 +25,7 @@ fn golden(name: &str, plan: &Plan) {
 
 #[tokio::test]
 async fn a_fresh_organization_gets_everything_and_then_nothing() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let first = stage.plan().await;
     golden("fresh_organization", &first);
     stage.converge().await;
@@ -58,13 +59,13 @@ resource_type = "AWS::S3::Object"
         "home_region = \"us-east-1\"",
         "home_region = \"us-east-1\"\ndelegated_administrators = [\"333333333333\"]",
     );
-    let stage = Stage::new(&config).await;
+    let stage = ConfiguredEnv::new(&config).await;
     stage.converge().await;
 }
 
 #[tokio::test]
 async fn control_towers_trail_is_adopted_with_its_name_key_and_policies() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     // As if somebody else had made it: other statement names, no alias.
     let archive = stage.archive();
@@ -104,7 +105,7 @@ async fn control_towers_trail_is_adopted_with_its_name_key_and_policies() {
 
 #[tokio::test]
 async fn what_a_stopped_run_left_is_completed() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let total = stage.plan().await.steps.len();
     let mut done = 0;
     for cut in [1, 3, 6] {
@@ -131,7 +132,7 @@ async fn what_a_stopped_run_left_is_completed() {
 
 #[tokio::test]
 async fn guards_weakened_by_hand_come_back() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let archive = stage.archive();
     let bucket = "acme-log-archive";
@@ -154,7 +155,8 @@ async fn guards_weakened_by_hand_come_back() {
 
 #[tokio::test]
 async fn versioning_that_was_suspended_is_enabled() {
-    let stage = Stage::new(&format!("{MINIMAL}[archive.object_lock]\nmode = \"off\"\n")).await;
+    let stage =
+        ConfiguredEnv::new(&format!("{MINIMAL}[archive.object_lock]\nmode = \"off\"\n")).await;
     stage.converge().await;
     let suspended =
         VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
@@ -179,7 +181,7 @@ async fn versioning_that_was_suspended_is_enabled() {
 
 #[tokio::test]
 async fn a_key_that_is_pending_deletion_blocks_what_needs_it() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let kms = stage.archive();
     let key = kms.kms().describe_key().key_id("alias/orgtrail").send().await.unwrap();
@@ -197,9 +199,9 @@ async fn a_key_that_is_pending_deletion_blocks_what_needs_it() {
 
 #[tokio::test]
 async fn a_bucket_of_another_account_is_refused_and_nothing_is_written() {
-    let stage = Stage::new(MINIMAL).await;
-    let other = stage.aws.clients(&"333333333333".parse().unwrap(), &"us-east-1".parse().unwrap());
-    other.writing().s3().create_bucket().bucket("acme-log-archive").send().await.unwrap();
+    let stage = ConfiguredEnv::new(MINIMAL).await;
+    let other = stage.clients(&"333333333333".parse().unwrap(), &home());
+    other.s3().create_bucket().bucket("acme-log-archive").send().await.unwrap();
     let observed = stage.observe().await;
     let plan = plan(&stage.desired, &observed);
     let step = plan.step("archive-bucket").unwrap();
@@ -214,7 +216,7 @@ async fn a_bucket_of_another_account_is_refused_and_nothing_is_written() {
 
 #[tokio::test]
 async fn a_bucket_in_another_region_is_refused() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     stage.declare(&MINIMAL.replace("[archive]", "[archive]\nregion = \"eu-west-1\""));
     let plan = stage.plan().await;
@@ -225,7 +227,7 @@ async fn a_bucket_in_another_region_is_refused() {
 
 #[tokio::test]
 async fn trusted_access_that_was_removed_comes_back() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     stage
         .management()
@@ -248,7 +250,7 @@ async fn exactly_the_declared_accounts_are_delegated_administrators() {
             &format!("delegated_administrators = [{accounts}]\nhome_region"),
         )
     };
-    let mut stage = Stage::new(&declared("\"333333333333\"")).await;
+    let mut stage = ConfiguredEnv::new(&declared("\"333333333333\"")).await;
     stage.converge().await;
     stage.declare(&declared("\"222222222222\""));
     let plan = stage.plan().await;
@@ -260,7 +262,7 @@ async fn exactly_the_declared_accounts_are_delegated_administrators() {
 
 #[tokio::test]
 async fn what_may_not_be_read_is_blocked_and_never_made() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let archive = stage.archive();
     let role = "OrganizationAccountAccessRole";
     let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["s3:ListAllMyBuckets","kms:DescribeKey","kms:ListKeys"],"Resource":"*"}}"#;
@@ -299,7 +301,7 @@ async fn what_may_not_be_read_is_blocked_and_never_made() {
 #[tokio::test]
 async fn a_compliance_lock_and_a_weaker_guard_ask_for_their_own_confirmation() {
     let compliance = format!("{MINIMAL}[archive.object_lock]\nmode = \"COMPLIANCE\"\ndays = 30\n");
-    let mut stage = Stage::new(&compliance).await;
+    let mut stage = ConfiguredEnv::new(&compliance).await;
     let observed = stage.observe().await;
     let first = plan(&stage.desired, &observed);
     let refused =
@@ -322,7 +324,7 @@ async fn a_compliance_lock_and_a_weaker_guard_ask_for_their_own_confirmation() {
 
 #[tokio::test]
 async fn statements_of_others_are_kept_and_shown_and_go_when_asked() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let archive = stage.archive();
     let policy = archive.s3().get_bucket_policy().bucket("acme-log-archive").send().await.unwrap();
@@ -349,7 +351,7 @@ async fn statements_of_others_are_kept_and_shown_and_go_when_asked() {
 #[tokio::test]
 async fn mfa_delete_by_root_waits_for_root_and_is_verified() {
     let config = format!("{MINIMAL}mfa_delete = \"root\"\n[archive.lifecycle]\nenabled = false\n");
-    let stage = Stage::new(&config).await;
+    let stage = ConfiguredEnv::new(&config).await;
     let results = stage.apply().await;
     assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
     let waiting = stage.plan().await;
@@ -378,7 +380,7 @@ async fn mfa_delete_by_root_waits_for_root_and_is_verified() {
 #[tokio::test]
 async fn destroy_takes_the_trail_and_leaves_the_data() {
     use orgtrail::plan::destroy::{destroy, plan_destroy, remains};
-    let stage = Stage::new(&format!("{MINIMAL}[guardrail]\nenabled = true\n")).await;
+    let stage = ConfiguredEnv::new(&format!("{MINIMAL}[guardrail]\nenabled = true\n")).await;
     stage.converge().await;
     let observed = stage.observe().await;
     let leaving = plan_destroy(&stage.desired, &observed);
@@ -402,7 +404,7 @@ async fn alarms_are_made_once_heal_and_go_with_the_trail() {
     use aws_sdk_cloudwatch::types::{ComparisonOperator, Statistic};
     use orgtrail::plan::destroy::{destroy, plan_destroy};
     let config = format!("{MINIMAL}[alarms]\nsubscribers = [\"security@example.com\"]\n");
-    let stage = Stage::new(&config).await;
+    let stage = ConfiguredEnv::new(&config).await;
     stage.converge().await;
     // What nobody confirmed is there, and is not asked for again.
     let settled = stage.plan().await;
@@ -458,7 +460,7 @@ async fn the_vault_its_role_and_key_are_made_and_wait_only_for_roots_second_fact
     let config = format!(
         "{MINIMAL}mfa_delete = \"vault\"\n[archive.replication]\nbucket = \"acme-vault\"\n"
     );
-    let stage = Stage::new(&config).await;
+    let stage = ConfiguredEnv::new(&config).await;
     let results = stage.apply().await;
     assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
     let left = stage.plan().await;
@@ -472,7 +474,7 @@ async fn the_vault_its_role_and_key_are_made_and_wait_only_for_roots_second_fact
 
 #[tokio::test]
 async fn a_page_of_events_ends_where_the_stream_does_however_far_it_is_asked_for() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let clients = stage.management();
     let (group, stream) = ("g", "s");
     let logs = clients.logs();

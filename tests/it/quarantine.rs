@@ -5,17 +5,17 @@ use aws_sdk_s3::types::StorageClass;
 use orgtrail::archive::consolidate::record::{ObjectRow, Outcome, Row};
 use orgtrail::archive::consolidate::run::Report;
 
-use crate::consolidate_stage::{
-    ARCHIVE, BUCKETS, Stage, Started, digest, digest_body, log, log_body, relocated,
+use crate::consolidate_env::{
+    ARCHIVE, BUCKETS, ConsolidateEnv, Started, digest, digest_body, log, log_body, relocated,
 };
 use crate::forge::gzip;
 
-async fn run(stage: &Stage) -> Report {
+async fn run(stage: &ConsolidateEnv) -> Report {
     stage.run(&Started::new(None)).await.unwrap()
 }
 
 /// What the records say of an object.
-async fn row(stage: &Stage, key: &str) -> ObjectRow {
+async fn row(stage: &ConsolidateEnv, key: &str) -> ObjectRow {
     let of_it = |row| match row {
         Row::Object(object) if object.origin_key == key => Some(object),
         _ => None,
@@ -25,8 +25,8 @@ async fn row(stage: &Stage, key: &str) -> ObjectRow {
 
 /// A bucket with an hour of three logs of which one was altered, and with what is no
 /// log file or digest.
-async fn with_bad(bucket: usize) -> (Stage, Vec<String>, Vec<(String, &'static str)>) {
-    let stage = Stage::new().await;
+async fn with_bad(bucket: usize) -> (ConsolidateEnv, Vec<String>, Vec<(String, &'static str)>) {
+    let stage = ConsolidateEnv::new().await;
     let member = stage.members[bucket].clone();
     let good: Vec<String> = vec![log(&member, 1, 0), log(&member, 1, 1), digest(&member, 1, 1)];
     let altered = log(&member, 1, 2);
@@ -95,7 +95,7 @@ async fn what_is_no_log_file_does_not_come_among_the_logs_inside_s3() {
 
 #[tokio::test]
 async fn an_object_that_is_replaced_is_kept_beside_the_one_before() {
-    let stage = Stage::new().await;
+    let stage = ConsolidateEnv::new().await;
     let key = log(&stage.members[0], 1, 0);
     for body in [b"one".to_vec(), b"other".to_vec()] {
         stage.put_all(&[(0, key.clone(), body)]).await;
@@ -110,7 +110,7 @@ async fn an_object_that_is_replaced_is_kept_beside_the_one_before() {
 
 #[tokio::test]
 async fn of_two_digests_of_one_key_the_second_stays_with_its_logs() {
-    let stage = Stage::new().await;
+    let stage = ConsolidateEnv::new().await;
     let member = stage.members[0].clone();
     let key = digest(&member, 1, 1);
     let logs = |bucket: u8| -> Vec<(String, Vec<u8>)> {
@@ -155,7 +155,7 @@ async fn of_two_digests_of_one_key_the_second_stays_with_its_logs() {
 
 #[tokio::test]
 async fn logs_of_the_hour_of_a_digest_that_cannot_be_read_wait_for_it() {
-    let stage = Stage::new().await;
+    let stage = ConsolidateEnv::new().await;
     let member = stage.members[0].clone();
     let key = digest(&member, 1, 1);
     let body = digest_body(&key, "", &[]);
@@ -174,7 +174,7 @@ async fn logs_of_the_hour_of_a_digest_that_cannot_be_read_wait_for_it() {
 
 #[tokio::test]
 async fn what_a_limit_leaves_is_counted_to_the_end() {
-    let stage = Stage::new().await;
+    let stage = ConsolidateEnv::new().await;
     let member = stage.members[0].clone();
     let objects: Vec<_> = (1..=28)
         .flat_map(|day| (0..14).map(move |number| (day, number)))

@@ -10,14 +10,14 @@ use orgtrail::aws::{Clients, WriteAuthority};
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
 
-use crate::apply_command::run;
-use crate::stage::{MINIMAL, Stage};
+use crate::configured::ConfiguredEnv;
+use crate::env::MINIMAL;
 
 const BUCKET: &str = "acme-log-archive";
 
 /// An archive with the records of four runs, the second of them killed.
-async fn recorded() -> Stage {
-    let stage = Stage::new(MINIMAL).await;
+async fn recorded() -> ConfiguredEnv {
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let ledger = Ledger::new(target(&stage), None);
     let writer = WriteTarget::new(target(&stage), &WriteAuthority::granted());
@@ -56,7 +56,7 @@ fn copied() -> ObjectRow {
     }
 }
 
-fn target(stage: &Stage) -> Target {
+fn target(stage: &ConfiguredEnv) -> Target {
     Target {
         clients: Clients::clone(&stage.archive()),
         bucket: BUCKET.parse().unwrap(),
@@ -80,7 +80,7 @@ fn head(number: u64) -> Head {
 
 #[tokio::test]
 async fn a_segment_that_arrived_without_an_answer_is_not_written_again() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let ledger = Ledger::new(target(&stage), None);
     let writer = WriteTarget::new(target(&stage), &WriteAuthority::granted());
@@ -97,7 +97,7 @@ async fn a_segment_that_arrived_without_an_answer_is_not_written_again() {
 
 #[tokio::test]
 async fn a_record_with_the_last_number_blocks_no_other() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let last = 999_999_999_999;
     let segment = Segment { head: head(last), rows: Vec::new() };
@@ -111,23 +111,23 @@ async fn a_record_with_the_last_number_blocks_no_other() {
     assert_eq!(end.tip.next, 1);
 }
 
-async fn records(stage: &Stage) -> (Option<i32>, Value) {
-    let ran = run(stage, MINIMAL, &["records", "--format", "json"]).await;
-    (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr)))
+async fn records(stage: &ConfiguredEnv) -> (i32, Value) {
+    let ran = stage.run(MINIMAL, &["records", "--format", "json"]).await;
+    (ran.code, ran.json())
 }
 
 #[tokio::test]
 async fn whole_records_are_proven_and_their_runs_shown() {
     let stage = recorded().await;
     let (code, said) = records(&stage).await;
-    assert_eq!(code, Some(0), "{said:#}");
+    assert_eq!(code, 0, "{said:#}");
     assert_eq!((&said["consistent"], &said["records"]), (&true.into(), &4.into()));
     assert_eq!(said["authenticated"], false);
     let runs = said["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 4);
     assert_eq!(runs[0]["counts"]["copied"], 7);
     assert_eq!((&runs[0]["complete"], &runs[1]["complete"]), (&true.into(), &Value::Null));
-    let text = run(&stage, MINIMAL, &["records"]).await.stdout;
+    let text = stage.run(MINIMAL, &["records"]).await.stdout;
     assert!(text.contains("killed") && text.contains("CONSISTENT: 4 records of 4 runs"), "{text}");
 }
 
@@ -139,7 +139,7 @@ async fn a_record_that_was_taken_away_shows() {
         let key = segment_key(None, number);
         s3.s3().delete_object().bucket(BUCKET).key(&key).send().await.unwrap();
         let (code, said) = records(&stage).await;
-        assert_eq!(code, Some(13), "{number}: {said:#}");
+        assert_eq!(code, 13, "{number}: {said:#}");
         assert_eq!(said["faults"].as_array().unwrap().len(), 1, "{said:#}");
         assert_eq!(said["faults"][0]["first_record"], number);
     }
@@ -155,7 +155,7 @@ async fn a_record_that_was_written_over_shows() {
     let put = s3.s3().put_object().bucket(BUCKET).key(segment_key(None, 1));
     put.body(other.to_vec().into()).send().await.unwrap();
     let (code, said) = records(&stage).await;
-    assert_eq!(code, Some(13), "{said:#}");
+    assert_eq!(code, 13, "{said:#}");
     let faults = said["faults"].as_array().unwrap();
     assert!(faults.iter().any(|f| f["first_record"] == 1), "{said:#}");
     assert!(faults.iter().any(|f| f["reason"].as_str().unwrap().contains("written over")));
@@ -173,7 +173,7 @@ async fn a_name_that_is_far_ahead_is_one_fault() {
         put.body(b"nothing".to_vec().into()).send().await.unwrap();
     }
     let (code, said) = records(&stage).await;
-    assert_eq!(code, Some(13), "{said:#}");
+    assert_eq!(code, 13, "{said:#}");
     // What is missing before it, and itself.
     assert_eq!(said["faults"].as_array().unwrap().len(), 2, "{said:#}");
 }
@@ -182,7 +182,7 @@ async fn a_name_that_is_far_ahead_is_one_fault() {
 async fn a_listing_of_versions_that_is_cut_proves_nothing() {
     let stage = recorded().await;
     stage.sandbox.faults().inject(Fault::every("s3:ListObjectVersions", Effect::Truncate));
-    let ran = run(&stage, MINIMAL, &["records"]).await;
-    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    let ran = stage.run(MINIMAL, &["records"]).await;
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     assert!(!ran.stdout.contains("CONSISTENT"), "{}", ran.stdout);
 }

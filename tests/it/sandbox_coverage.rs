@@ -4,15 +4,16 @@
 use aws_sdk_organizations::types::PolicyType;
 use serde_json::{Value, json};
 
-use crate::trail_world::{BUCKET, HOME, HOUR, World, check_chain, code};
+use crate::env::HOME;
+use crate::trail_env::{BUCKET, HOUR, TrailEnv, check_chain, code};
 
-fn organizations(world: &World) -> aws_sdk_organizations::Client {
+fn organizations(world: &TrailEnv) -> aws_sdk_organizations::Client {
     aws_sdk_organizations::Client::new(&world.config(0, HOME))
 }
 
 /// The times of the objects below a part of their keys, as the keys have them:
 /// `20260101T0510`.
-async fn times(world: &World, part: &str) -> Vec<String> {
+async fn times(world: &TrailEnv, part: &str) -> Vec<String> {
     let keys = world.keys(1, BUCKET, part).await;
     let time = |key: &String| {
         let name = key.rsplit('/').next().unwrap();
@@ -24,7 +25,7 @@ async fn times(world: &World, part: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_trail_that_becomes_the_organizations_has_no_past_in_the_members() {
-    let world = World::start(4).await;
+    let world = TrailEnv::start(4).await;
     let arn = world.trail_arn(0, "main");
     world.bucket(1, BUCKET, &arn, &[]).await;
     let trail = world.trail(0);
@@ -62,7 +63,7 @@ async fn a_trail_that_becomes_the_organizations_has_no_past_in_the_members() {
 
 #[tokio::test]
 async fn what_happened_while_the_trail_did_not_cover_it_is_not_delivered_later() {
-    let world = World::start(4).await;
+    let world = TrailEnv::start(4).await;
     world.organization_trail().await;
     world.sandbox.tick(HOUR * 3);
     let service = "cloudtrail.amazonaws.com";
@@ -84,7 +85,7 @@ async fn what_happened_while_the_trail_did_not_cover_it_is_not_delivered_later()
 
 #[tokio::test]
 async fn an_account_that_joins_is_covered_from_then_on() {
-    let world = World::start(4).await;
+    let world = TrailEnv::start(4).await;
     world.organization_trail().await;
     world.sandbox.tick(HOUR * 4);
     let create = organizations(&world).create_account().account_name("new");
@@ -100,7 +101,7 @@ async fn an_account_that_joins_is_covered_from_then_on() {
 
 #[tokio::test]
 async fn requests_to_s3_carry_the_region_that_they_are_sent_to() {
-    let world = World::start(4).await;
+    let world = TrailEnv::start(4).await;
     let deny = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Deny", "NotAction": ["iam:*", "organizations:*", "sts:*"], "Resource": "*",
         "Condition": { "StringNotEquals": {

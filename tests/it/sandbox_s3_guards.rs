@@ -14,11 +14,11 @@ use aws_sdk_s3::{
 };
 use jiff::SignedDuration;
 
-use crate::s3_world::{BUCKET, DAY, World, code, get, keys, policy, put, refused, version};
+use crate::s3_env::{BUCKET, DAY, S3Env, code, get, keys, policy, put, refused, version};
 
 #[tokio::test]
 async fn locks_hold_until_they_run_out() {
-    let (world, client) = World::with_lock().await;
+    let (world, client) = S3Env::with_lock().await;
     assert_eq!(
         version(&client, BUCKET, BucketVersioningStatus::Suspended).await,
         refused("InvalidBucketState")
@@ -81,7 +81,7 @@ async fn locks_hold_until_they_run_out() {
 
 #[tokio::test]
 async fn object_lock_needs_versions() {
-    let (_world, client) = World::with_bucket().await;
+    let (_world, client) = S3Env::with_bucket().await;
     let configuration =
         ObjectLockConfiguration::builder().object_lock_enabled(ObjectLockEnabled::Enabled).build();
     let enable = || {
@@ -97,7 +97,7 @@ async fn object_lock_needs_versions() {
 
 #[tokio::test]
 async fn mfa_delete_wants_the_owners_root_and_a_fresh_code() {
-    let (world, client) = World::with_versions().await;
+    let (world, client) = S3Env::with_versions().await;
     let version_id = put(&client, "a", "1").await.unwrap();
     let switch = |on: MfaDelete| {
         let configuration = VersioningConfiguration::builder()
@@ -168,7 +168,7 @@ async fn lifecycle(
 
 #[tokio::test]
 async fn lifecycle_rules_take_effect_as_time_passes() {
-    let (world, client) = World::with_versions().await;
+    let (world, client) = S3Env::with_versions().await;
     let none = rule().build().unwrap();
     assert_eq!(code(lifecycle(&client, none).await), refused("InvalidRequest"));
     assert_eq!(code(lifecycle(&client, expire_after(0)).await), refused("InvalidArgument"));
@@ -202,7 +202,7 @@ async fn lifecycle_rules_take_effect_as_time_passes() {
 
 #[tokio::test]
 async fn archived_objects_are_restored_first() {
-    let (world, client) = World::with_bucket().await;
+    let (world, client) = S3Env::with_bucket().await;
     client
         .put_object()
         .bucket(BUCKET)
@@ -227,7 +227,7 @@ async fn archived_objects_are_restored_first() {
 
 #[tokio::test]
 async fn bucket_policies_open_and_close() {
-    let (world, owner) = World::with_bucket().await;
+    let (world, owner) = S3Env::with_bucket().await;
     let reader = world.client(2);
     put(&owner, "a", "1").await;
     let set = |text: String| owner.put_bucket_policy().bucket(BUCKET).policy(text);
@@ -274,7 +274,7 @@ async fn bucket_policies_open_and_close() {
 
 #[tokio::test]
 async fn a_buckets_policy_is_its_owners_alone() {
-    let (world, owner) = World::with_bucket().await;
+    let (world, owner) = S3Env::with_bucket().await;
     let other = world.client(2);
     let account = format!(r#"{{"AWS":"{}"}}"#, world.account(2));
     let all = policy("Allow", &account, "s3:*", "{}");
@@ -299,7 +299,7 @@ async fn a_buckets_policy_is_its_owners_alone() {
 
 #[tokio::test]
 async fn a_tls_floor_refuses_what_lies_below() {
-    let (_world, owner) = World::with_bucket().await;
+    let (_world, owner) = S3Env::with_bucket().await;
     put(&owner, "a", "1").await;
     let deny = policy("Deny", r#""*""#, "s3:*", r#"{"NumericLessThan":{"s3:TlsVersion":"1.2"}}"#);
     owner.put_bucket_policy().bucket(BUCKET).policy(deny).send().await.unwrap();
@@ -312,7 +312,7 @@ async fn a_tls_floor_refuses_what_lies_below() {
 
 #[tokio::test]
 async fn lists_are_off_unless_ownership_says_otherwise() {
-    let (_world, owner) = World::with_bucket().await;
+    let (_world, owner) = S3Env::with_bucket().await;
     let put = |acl: &str| {
         owner
             .put_object()
@@ -333,7 +333,7 @@ async fn lists_are_off_unless_ownership_says_otherwise() {
 
 /// Gets an object by a presigned URL that says it works for so many seconds; the
 /// answer's first line and all of the rest.
-async fn presigned(world: &World, seconds: u64) -> (String, String) {
+async fn presigned(world: &S3Env, seconds: u64) -> (String, String) {
     use aws_sigv4::http_request::{
         SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
     };
@@ -380,7 +380,7 @@ async fn presigned(world: &World, seconds: u64) -> (String, String) {
 
 #[tokio::test]
 async fn a_presigned_url_works_for_a_week_at_most() {
-    let (world, client) = World::with_bucket().await;
+    let (world, client) = S3Env::with_bucket().await;
     put(&client, "a", "it").await;
     let (status, answer) = presigned(&world, 604_800).await;
     assert!(status.contains(" 200 ") && answer.ends_with("it"), "{status} {answer}");

@@ -1,17 +1,16 @@
 //! The settings of the sandbox's buckets, and what they do to objects.
 
-use aws_config::BehaviorVersion;
-use aws_credential_types::Credentials;
 use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketVersioningStatus, ServerSideEncryption},
 };
 
-use crate::s3_world::{BUCKET, World, code, get, policy, put, refused, version};
+use crate::env::HOME;
+use crate::s3_env::{BUCKET, S3Env, code, get, policy, put, refused, version};
 
 #[tokio::test]
 async fn settings_are_kept_and_their_absence_has_a_name() {
-    let (_world, client) = World::with_bucket().await;
+    let (_world, client) = S3Env::with_bucket().await;
     let absent = [
         code(client.get_bucket_policy().bucket(BUCKET).send().await),
         code(client.get_bucket_lifecycle_configuration().bucket(BUCKET).send().await),
@@ -68,20 +67,9 @@ async fn settings_are_kept_and_their_absence_has_a_name() {
     );
 }
 
-fn kms(world: &World, index: usize) -> aws_sdk_kms::Client {
-    let keys = world.sandbox.root(&world.account(index)).unwrap();
-    let config = aws_sdk_kms::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(aws_config::Region::new("us-east-1"))
-        .endpoint_url(world.sandbox.endpoint())
-        .credentials_provider(Credentials::from_keys(
-            keys.access_key_id,
-            keys.secret_access_key,
-            None,
-        ))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    aws_sdk_kms::Client::from_conf(config)
+fn kms(world: &S3Env, index: usize) -> aws_sdk_kms::Client {
+    let keys = world.root_user(&world.account(index));
+    aws_sdk_kms::Client::new(&world.sdk_config(keys, HOME))
 }
 
 #[tokio::test]
@@ -89,7 +77,7 @@ async fn encrypted_objects_need_their_key() {
     use aws_sdk_s3::types::{
         ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
     };
-    let (world, owner) = World::with_bucket().await;
+    let (world, owner) = S3Env::with_bucket().await;
     let kms = kms(&world, 1);
     let key = kms.create_key().send().await.unwrap();
     let key = key.key_metadata().unwrap().arn().unwrap().to_owned();
@@ -140,7 +128,7 @@ async fn new_objects_are_replicated() {
         DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination,
         ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
     };
-    let (world, client) = World::with_versions().await;
+    let (world, client) = S3Env::with_versions().await;
     let replicate_to = |bucket: &str| {
         let destination =
             Destination::builder().bucket(format!("arn:aws:s3:::{bucket}")).build().unwrap();
@@ -187,7 +175,7 @@ async fn new_objects_are_replicated() {
 #[tokio::test]
 async fn access_logs_go_where_they_may() {
     use aws_sdk_s3::types::{BucketLoggingStatus, LoggingEnabled};
-    let (world, client) = World::with_bucket().await;
+    let (world, client) = S3Env::with_bucket().await;
     let log_to = |target: &str| {
         let logging =
             LoggingEnabled::builder().target_bucket(target).target_prefix("s3/").build().unwrap();
@@ -206,7 +194,7 @@ async fn access_logs_go_where_they_may() {
 
 #[tokio::test]
 async fn a_crime_leaves_version_time_and_tag_as_they_were() {
-    let (world, client) = World::with_versions().await;
+    let (world, client) = S3Env::with_versions().await;
     let id = put(&client, "a", "1").await;
     let before = client.head_object().bucket(BUCKET).key("a").send().await.unwrap();
     world.sandbox.tamper(BUCKET, "a", |body| body[0] ^= 1).unwrap();

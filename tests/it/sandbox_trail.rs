@@ -7,11 +7,12 @@ use jiff::SignedDuration;
 use orgtrail::sandbox::{DigestEncryption, Legacy};
 use serde_json::{Value, json};
 
-use crate::trail_world::{BUCKET, HOME, HOUR, World, check_chain, code};
+use crate::env::HOME;
+use crate::trail_env::{BUCKET, HOUR, TrailEnv, check_chain, code};
 
 #[tokio::test]
 async fn an_account_trail_delivers_a_day_that_verifies() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     world.account_trail().await;
     world.sandbox.tick(HOUR * 30);
     let account = world.account(1);
@@ -29,7 +30,7 @@ async fn an_account_trail_delivers_a_day_that_verifies() {
 
 #[tokio::test]
 async fn stopping_ends_a_chain_and_starting_begins_another() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     world.account_trail().await;
     world.sandbox.tick(SignedDuration::from_mins(150));
     let trail = world.trail(1);
@@ -46,7 +47,7 @@ async fn stopping_ends_a_chain_and_starting_begins_another() {
 
 #[tokio::test]
 async fn the_organization_trail_records_every_member_below_the_organization() {
-    let world = World::start(4).await;
+    let world = TrailEnv::start(4).await;
     let arn = world.organization_trail().await;
     world.sandbox.tick(HOUR * 24);
     let organization = world.sandbox.organization_id().unwrap();
@@ -92,7 +93,7 @@ async fn the_organization_trail_records_every_member_below_the_organization() {
 
 #[tokio::test]
 async fn an_organization_trail_wants_its_prerequisites_in_turn() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     let arn = world.trail_arn(0, "orgtrail");
     world.bucket(1, BUCKET, &arn, &[]).await;
     let create = |index: usize| {
@@ -140,7 +141,7 @@ async fn an_organization_trail_wants_its_prerequisites_in_turn() {
 
 #[tokio::test]
 async fn bucket_policies_that_break_digests_are_refused() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     let arn = world.trail_arn(1, "own-trail");
     let create = || {
         world
@@ -172,7 +173,7 @@ async fn bucket_policies_that_break_digests_are_refused() {
 
 #[tokio::test]
 async fn keys_are_tried_before_a_trail_is_taken_and_then_really_used() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     let arn = world.trail_arn(1, "own-trail");
     world.bucket(1, BUCKET, &arn, &[]).await;
     let kms = aws_sdk_kms::Client::new(&world.config(1, HOME));
@@ -240,7 +241,7 @@ async fn keys_are_tried_before_a_trail_is_taken_and_then_really_used() {
 
 #[tokio::test]
 async fn what_could_not_be_delivered_for_days_comes_as_a_backfill() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     world.account_trail().await;
     world.sandbox.tick(HOUR * 3);
     let arn = world.trail_arn(1, "own-trail");
@@ -273,7 +274,7 @@ async fn what_could_not_be_delivered_for_days_comes_as_a_backfill() {
 
 #[tokio::test]
 async fn a_backfill_that_breaks_off_goes_on_in_its_own_chain() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     world.sandbox.set_volume(6.0, Some(vec![HOME.parse().unwrap()]));
     world.account_trail().await;
     world.sandbox.tick(HOUR * 3);
@@ -301,7 +302,7 @@ async fn a_backfill_that_breaks_off_goes_on_in_its_own_chain() {
 
 #[tokio::test]
 async fn a_tick_of_centuries_ends_and_delivers_the_last_days() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     world.sandbox.set_volume(0.5, Some(vec![HOME.parse().unwrap()]));
     world.account_trail().await;
     world.sandbox.tick(HOUR * 24 * 365 * 500);
@@ -312,7 +313,7 @@ async fn a_tick_of_centuries_ends_and_delivers_the_last_days() {
 
 #[tokio::test]
 async fn a_sixth_trail_and_a_wrong_name_are_refused() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     world.s3(1).create_bucket().bucket(BUCKET).send().await.unwrap();
     let create = async |name: &str| {
         let arn = world.trail_arn(1, name);
@@ -334,7 +335,7 @@ async fn a_sixth_trail_and_a_wrong_name_are_refused() {
 
 #[tokio::test]
 async fn selectors_and_insights_decide_what_is_delivered() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     world.account_trail().await;
     let trail = world.trail(1);
     assert_eq!(
@@ -385,7 +386,7 @@ async fn selectors_and_insights_decide_what_is_delivered() {
 
 #[tokio::test]
 async fn the_history_tells_what_was_really_called() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     world.account_trail().await;
     let found = world
         .trail(1)
@@ -415,7 +416,7 @@ async fn the_history_tells_what_was_really_called() {
 
 #[tokio::test]
 async fn a_legacy_trail_leaves_its_past_in_its_bucket() {
-    let world = World::start(3).await;
+    let world = TrailEnv::start(3).await;
     let arn = world.trail_arn(1, "old-trail");
     world.bucket(1, BUCKET, &arn, &[]).await;
     let legacy = Legacy {

@@ -13,9 +13,8 @@ use jiff::SignedDuration;
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
 
-use crate::apply_command::command;
-use crate::rounds::{ARCHIVE, Ground, code, home, said};
-use crate::stage::{MINIMAL, Writing as _};
+use crate::env::{MINIMAL, home};
+use crate::rounds::{ARCHIVE, LegacyEnv};
 
 const TRAIL: &str = "old-trail";
 /// What a round may end with while calls fail: clean, failed, in part. Never
@@ -43,7 +42,7 @@ struct Tally {
 async fn rounds_go_on_and_nothing_is_lost() {
     let minutes = setting("ORGTRAIL_SOAK_MINUTES", 30);
     let accounts = setting("ORGTRAIL_SOAK_ACCOUNTS", 500);
-    let ground = Arc::new(Ground::bare(accounts).await);
+    let ground = Arc::new(LegacyEnv::provisioned(accounts).await);
     ground.sandbox.set_volume(2.0, Some(vec![home()]));
     let buckets = old_trails(&ground, (accounts / 10).max(3)).await;
     ground.sandbox.tick(SignedDuration::from_hours(3));
@@ -73,7 +72,7 @@ async fn rounds_go_on_and_nothing_is_lost() {
 
     ground.sandbox.faults().clear();
     let last = ground.run(&["run", "consolidate,verify", "--yes", "--quiet"]).await;
-    assert_eq!(code(&last), 0, "{}", said(&last));
+    assert_eq!(last.code, 0, "{}", last.text());
     let (objects, archive) = union(&ground, &buckets).await;
     let records = ground.records().await;
     let thirds = tally.peaks.len() / 3;
@@ -100,7 +99,7 @@ async fn rounds_go_on_and_nothing_is_lost() {
 }
 
 /// Members' own trails, which go on delivering into buckets of their own.
-async fn old_trails(ground: &Ground, wanted: usize) -> Vec<String> {
+async fn old_trails(ground: &LegacyEnv, wanted: usize) -> Vec<String> {
     let mut buckets = Vec::new();
     for account in ground.sandbox.accounts().iter().skip(3) {
         if buckets.len() == wanted {
@@ -111,11 +110,10 @@ async fn old_trails(ground: &Ground, wanted: usize) -> Vec<String> {
         if ground.bucket(account, &bucket).await.is_err() {
             continue;
         }
-        let clients = ground.aws.clients(account, &home());
-        let trail =
-            clients.writing().cloudtrail().create_trail().name(TRAIL).s3_bucket_name(&bucket);
+        let clients = ground.clients(account, &home());
+        let trail = clients.cloudtrail().create_trail().name(TRAIL).s3_bucket_name(&bucket);
         trail.enable_log_file_validation(true).send().await.unwrap();
-        clients.writing().cloudtrail().start_logging().name(TRAIL).send().await.unwrap();
+        clients.cloudtrail().start_logging().name(TRAIL).send().await.unwrap();
         buckets.push(bucket);
     }
     assert!(!buckets.is_empty());
@@ -123,7 +121,7 @@ async fn old_trails(ground: &Ground, wanted: usize) -> Vec<String> {
 }
 
 /// Lets time pass until it is over; how many hours did.
-fn deliver(ground: &Ground, over: &AtomicBool) -> usize {
+fn deliver(ground: &LegacyEnv, over: &AtomicBool) -> usize {
     let mut hours = 0;
     while !over.load(Ordering::Relaxed) {
         ground.sandbox.tick(SignedDuration::from_hours(1));
@@ -134,7 +132,7 @@ fn deliver(ground: &Ground, over: &AtomicBool) -> usize {
 }
 
 /// Other faults for every round.
-fn go_wrong(ground: &Ground, random: &mut Rng) {
+fn go_wrong(ground: &LegacyEnv, random: &mut Rng) {
     let faults = ground.sandbox.faults();
     faults.clear();
     for _ in 0..random.usize(0..4) {
@@ -152,10 +150,10 @@ fn go_wrong(ground: &Ground, random: &mut Rng) {
 }
 
 /// One round, or two at once; every third is killed.
-async fn a_round(ground: &Ground, folder: &Path, random: &mut Rng, tally: &mut Tally) {
+async fn a_round(ground: &LegacyEnv, folder: &Path, random: &mut Rng, tally: &mut Tally) {
     let begin = |report: &str| {
         let arguments = ["run", "consolidate,verify", "--yes", "--quiet", "--report", report];
-        let mut command = command(&ground.sandbox, folder, MINIMAL, &arguments);
+        let mut command = ground.command(folder, MINIMAL, &arguments);
         // A killed round writes none, and that of the one before is not its own.
         let _ = std::fs::remove_file(folder.join(report));
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
@@ -223,13 +221,13 @@ fn peak_of(process: u32) -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse().ok()).unwrap_or(0)
 }
 
-fn archived(ground: &Ground) -> BTreeSet<String> {
+fn archived(ground: &LegacyEnv) -> BTreeSet<String> {
     ground.sandbox.keys_raw(ARCHIVE, "AWSLogs/").into_iter().collect()
 }
 
 /// Holds every object of the old trails against the archive; how many these
 /// are, and how many the archive has.
-async fn union(ground: &Ground, buckets: &[String]) -> (usize, usize) {
+async fn union(ground: &LegacyEnv, buckets: &[String]) -> (usize, usize) {
     let archived = archived(ground);
     let archive = ground.archive();
     let mut objects = 0;

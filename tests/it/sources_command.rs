@@ -2,26 +2,25 @@
 //! where nobody would guess: other accounts, other Regions, odd prefixes, buckets
 //! that are gone.
 
-use std::process::Output;
+use std::ops::Deref;
 
 use jiff::SignedDuration;
-use orgtrail::aws::{Aws, Clients};
+use orgtrail::aws::{Aws, WriteClients};
 use orgtrail::config::Config;
 use orgtrail::names::AccountId;
 use orgtrail::org::{BucketState, Buckets};
-use orgtrail::sandbox::{Effect, Fault, Options, Pace, Sandbox};
+use orgtrail::sandbox::{Effect, Fault};
 use serde_json::{Value, json};
 
-use crate::apply_command::command;
-use crate::stage::{MINIMAL, Writing as _, sign_in, working_day};
+use crate::env::{HOME, MINIMAL, TestEnv, working_day, writer};
+use crate::program::Finished;
 
 const MANAGEMENT: &str = "111111111111";
 const ARCHIVE: &str = "222222222222";
-const HOME: &str = "us-east-1";
 
 /// An organization with the organization trail, before older trails are added.
-pub(crate) struct Ground {
-    pub(crate) sandbox: Sandbox,
+pub(crate) struct SourcesEnv {
+    env: TestEnv,
     pub(crate) aws: Aws,
     /// Active accounts other than the management and log-archive accounts.
     pub(crate) members: Vec<AccountId>,
@@ -31,31 +30,35 @@ pub(crate) fn archive() -> AccountId {
     ARCHIVE.parse().unwrap()
 }
 
-impl Ground {
+impl Deref for SourcesEnv {
+    type Target = TestEnv;
+
+    fn deref(&self) -> &TestEnv {
+        &self.env
+    }
+}
+
+impl SourcesEnv {
     pub(crate) async fn new() -> Self {
-        let mut options = Options::new(HOME.parse().unwrap());
-        options.accounts = 7;
-        options.start = Some(working_day() - SignedDuration::from_hours(2));
-        options.pace = Pace::Frozen;
-        let sandbox = Sandbox::start(options).await.unwrap();
-        sandbox.set_volume(2.0, None);
-        let keys = sandbox.administrator().unwrap();
-        let aws = sign_in(&sandbox, keys.access_key_id, keys.secret_access_key).await;
+        let start = working_day() - SignedDuration::from_hours(2);
+        let env = TestEnv::builder().accounts(7).at(start).start().await;
+        env.sandbox.set_volume(2.0, None);
+        let aws = env.sign_in().await;
         let mut members = Vec::new();
-        for account in &sandbox.accounts()[2..] {
+        for account in &env.sandbox.accounts()[2..] {
             if aws.enter(account).await.is_ok() {
                 members.push(account.clone());
             }
         }
         assert!(members.len() >= 3, "{members:?}");
-        let ground = Self { sandbox, aws, members };
+        let ground = Self { env, aws, members };
         let applied = ground.run("", &["apply", "--yes"]).await;
-        assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
+        assert_eq!(applied.code, 0, "{}", applied.text());
         ground
     }
 
-    pub(crate) fn clients(&self, account: &AccountId, region: &str) -> Clients {
-        self.aws.clients(account, &region.parse().unwrap())
+    pub(crate) fn clients(&self, account: &AccountId, region: &str) -> WriteClients {
+        writer(&self.aws.clients(account, &region.parse().unwrap()))
     }
 
     /// A bucket that every trail may write to, and the management account read.
@@ -70,7 +73,7 @@ impl Ground {
         bucket: &str,
         prefix: Option<&str>,
     ) {
-        let clients = self.clients(account, HOME).writing();
+        let clients = self.clients(account, HOME);
         let trail = clients.cloudtrail();
         trail
             .create_trail()
@@ -85,18 +88,15 @@ impl Ground {
         trail.start_logging().name(name).send().await.unwrap();
     }
 
-    pub(crate) async fn run(&self, more: &str, arguments: &[&str]) -> Output {
-        let folder = tempfile::tempdir().unwrap();
-        let config = format!("{MINIMAL}{more}");
-        let mut command = command(&self.sandbox, folder.path(), &config, arguments);
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    /// Runs orgtrail with more lines in the configuration.
+    pub(crate) async fn run(&self, more: &str, arguments: &[&str]) -> Finished {
+        self.env.run(&format!("{MINIMAL}{more}"), arguments).await
     }
 
     /// The exit code and the JSON of a command.
-    pub(crate) async fn json(&self, more: &str, arguments: &[&str]) -> (Option<i32>, Value) {
+    pub(crate) async fn json(&self, more: &str, arguments: &[&str]) -> (i32, Value) {
         let output = self.run(more, &[arguments, &["--format", "json"]].concat()).await;
-        let told = serde_json::from_slice(&output.stdout);
-        (output.status.code(), told.unwrap_or_else(|_| panic!("{}", said(&output))))
+        (output.code, output.json())
     }
 
     /// Lets CloudTrail write to more of the archive.
@@ -111,7 +111,7 @@ impl Ground {
             "Action": ["s3:GetBucketAcl", "s3:PutObject"],
             "Resource": resources,
         }));
-        let put = archive.writing().s3().put_bucket_policy().bucket("acme-log-archive");
+        let put = archive.s3().put_bucket_policy().bucket("acme-log-archive");
         put.policy(policy.to_string()).send().await.unwrap();
     }
 
@@ -129,11 +129,11 @@ impl Ground {
     }
 }
 
-async fn make_bucket(clients: &Clients, name: &str, region: &str, more: Value) {
+async fn make_bucket(clients: &WriteClients, name: &str, region: &str, more: Value) {
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder()
         .location_constraint(region.into())
         .build();
-    let create = clients.writing().s3().create_bucket().bucket(name);
+    let create = clients.s3().create_bucket().bucket(name);
     let place = (region != HOME).then_some(place);
     create.set_create_bucket_configuration(place).send().await.unwrap();
     let resources = json!([format!("arn:aws:s3:::{name}"), format!("arn:aws:s3:::{name}/*")]);
@@ -153,13 +153,8 @@ async fn make_bucket(clients: &Clients, name: &str, region: &str, more: Value) {
     ];
     statements.extend(more.as_array().unwrap().iter().cloned());
     let policy = json!({ "Version": "2012-10-17", "Statement": statements });
-    let put = clients.writing().s3().put_bucket_policy().bucket(name).policy(policy.to_string());
+    let put = clients.s3().put_bucket_policy().bucket(name).policy(policy.to_string());
     put.send().await.unwrap();
-}
-
-pub(crate) fn said(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    format!("{:?}\n{}{}", output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 /// Names, owners and Regions of sources.
@@ -179,7 +174,7 @@ fn places(told: &Value) -> Vec<(String, String, String)> {
 
 #[tokio::test]
 async fn buckets_are_found_in_the_region_and_account_that_own_them() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let [one, two, three] = &ground.members[..3] else { panic!() };
     // In another Region than its trail's home.
     ground.bucket(one, "far-away", "eu-central-1").await;
@@ -198,7 +193,7 @@ async fn buckets_are_found_in_the_region_and_account_that_own_them() {
     ground.sandbox.tick(SignedDuration::from_hours(2));
 
     let (code, told) = ground.json("", &["sources"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     let (one, three) = (one.to_string(), three.to_string());
     let wanted = [
         ("before/logs", ARCHIVE, "eu-west-1"),
@@ -209,25 +204,25 @@ async fn buckets_are_found_in_the_region_and_account_that_own_them() {
     let wanted = wanted.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
     assert_eq!(places(&told), wanted, "{told:#}");
 
-    let shown = said(&ground.run("", &["sources"]).await);
+    let shown = ground.run("", &["sources"]).await.text();
     assert!(shown.contains("OWNER") && shown.contains("ap-southeast-2"), "{shown}");
     assert!(shown.contains("auditing (of 3 accounts or Regions)"), "{shown}");
     assert!(shown.contains(&format!("s3://elsewhere: the bucket belongs to {three}")), "{shown}");
     assert!(!shown.contains("s3://before/logs: the bucket belongs"), "{shown}");
 
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["complete"]), (Some(0), &true.into()), "{told:#}");
+    assert_eq!((code, &told["complete"]), (0, &true.into()), "{told:#}");
     for bucket in ["far-away", "collector", "before", "elsewhere"] {
         ground.assert_arrived(bucket);
     }
     let (code, told) = ground.json("", &["cost"]).await;
-    assert_eq!((code, &told["failures"]), (Some(0), &json!([])), "{told:#}");
+    assert_eq!((code, &told["failures"]), (0, &json!([])), "{told:#}");
     assert_eq!(told["duplicates"].as_array().unwrap().len(), 4, "{told:#}");
 }
 
 #[tokio::test]
 async fn a_declaration_says_who_reads_and_may_leave_the_region_out() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let [one, two, _] = &ground.members[..3] else { panic!() };
     ground.bucket(one, "far-away", "eu-central-1").await;
     ground.trail(one, "far", "far-away", None).await;
@@ -237,7 +232,7 @@ async fn a_declaration_says_who_reads_and_may_leave_the_region_out() {
     };
     // The management account may read it, and does not own it: who does is found.
     let (code, told) = ground.json(&declared(MANAGEMENT, ""), &["sources"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     let source = &told["sources"][0];
     assert_eq!((&source["account"], &source["owner"]), (&json!(MANAGEMENT), &json!(one)));
     assert_eq!(source["region"], "eu-central-1");
@@ -246,28 +241,28 @@ async fn a_declaration_says_who_reads_and_may_leave_the_region_out() {
     let wrong = declared(one.as_str(), "region = \"eu-west-1\"\n");
     for command in [&["sources"][..], &["consolidate", "--yes"], &["cost"]] {
         let output = ground.run(&wrong, command).await;
-        assert_eq!(output.status.code(), Some(14), "{}", said(&output));
+        assert_eq!(output.code, 14, "{}", output.text());
         let hint = "hint: the bucket lies in eu-central-1, not in eu-west-1";
-        assert!(said(&output).contains(hint), "{}", said(&output));
+        assert!(output.text().contains(hint), "{}", output.text());
     }
 
     // Who may not read it is told what is missing.
     let output = ground.run(&declared(two.as_str(), ""), &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
-    assert!(said(&output).contains("hint: "), "{}", said(&output));
+    assert_eq!(output.code, 14, "{}", output.text());
+    assert!(output.text().contains("hint: "), "{}", output.text());
 
     // A name that no bucket has is a mistake of the declaration.
     let mistyped = format!("[[consolidate.sources]]\nbucket = \"far-awya\"\naccount = \"{one}\"\n");
     let output = ground.run(&mistyped, &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
-    assert!(said(&output).contains("no bucket is named far-awya"), "{}", said(&output));
+    assert_eq!(output.code, 14, "{}", output.text());
+    assert!(output.text().contains("no bucket is named far-awya"), "{}", output.text());
     // The other source is brought all the same.
     ground.assert_arrived("far-away");
 }
 
 #[tokio::test]
 async fn a_prefix_is_whatever_a_trail_may_have() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let [one, two, _] = &ground.members[..3] else { panic!() };
     ground.bucket(one, "oddly-named", HOME).await;
     let deep = format!("{}/end", ["deep"; 39].join("/"));
@@ -287,7 +282,7 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     ground.sandbox.tick(SignedDuration::from_hours(2));
 
     let (code, told) = ground.json("", &["sources", "--exact"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     let mut found: Vec<&str> = Vec::new();
     for source in told["sources"].as_array().unwrap() {
         found.push(source["prefix"].as_str().unwrap());
@@ -302,7 +297,7 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
 
     // Found at any depth, and verified below each.
     let (code, told) = ground.json("", &["verify", "s3://oddly-named"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     for prefix in &all {
         let root = format!("{prefix}/AWSLogs/");
         let lanes = told["scopes"].as_array().unwrap().iter();
@@ -317,12 +312,12 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     }
     let (code, told) =
         ground.json("", &["verify", &format!("s3://oddly-named/{of_account}")]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
 
     // One is excluded, each can be declared.
     let exclude = "[consolidate]\nexclude = [\"s3://oddly-named/env=prod\"]\n";
     let (code, told) = ground.json(exclude, &["consolidate", "--dry-run"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     assert_eq!(told["excluded_sources"], json!(["s3://oddly-named/env=prod"]));
     assert_eq!(told["sources"].as_array().unwrap().len(), all.len() - 1);
     let declared = all.iter().map(|prefix| {
@@ -333,58 +328,58 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     });
     let declared = declared.collect::<Vec<_>>().concat();
     let output = ground.run(&declared, &["config", "check"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.code, 0, "{}", output.text());
     let (code, told) = ground.json(&declared, &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     assert_eq!(told["unexpected_folders"], json!([]), "{told:#}");
     ground.assert_arrived("oddly-named");
     let (code, told) = ground.json("", &["consolidate", "--dry-run", "--full"]).await;
-    assert_eq!((code, &told["counts"]["copied"]), (Some(0), &0.into()), "{told:#}");
+    assert_eq!((code, &told["counts"]["copied"]), (0, &0.into()), "{told:#}");
 }
 
 #[tokio::test]
 async fn only_a_prefix_that_exists_already_may_be_an_odd_one() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let odd = "prefix = \"env=prod\"\n";
     let refusal = "archive.prefix is `env=prod`";
-    let planned = said(&ground.run(odd, &["plan"]).await);
+    let planned = ground.run(odd, &["plan"]).await.text();
     assert!(planned.contains(refusal), "{planned}");
     // The organization's trail has it, whoever gave it.
     let resources = ["", "/env=prod/*"].map(|part| format!("arn:aws:s3:::acme-log-archive{part}"));
     ground.open_archive(json!(resources)).await;
     let management = ground.clients(&MANAGEMENT.parse().unwrap(), HOME);
-    let update = management.writing().cloudtrail().update_trail().name("orgtrail");
+    let update = management.cloudtrail().update_trail().name("orgtrail");
     update.s3_key_prefix("env=prod").send().await.unwrap();
-    let planned = said(&ground.run(odd, &["plan"]).await);
+    let planned = ground.run(odd, &["plan"]).await.text();
     assert!(!planned.contains(refusal), "{planned}");
 }
 
 #[tokio::test]
 async fn a_control_tower_trail_is_found_undeclared() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let org = ground.sandbox.organization_id().unwrap().to_string();
     let bucket = "aws-controltower-logs";
     ground.bucket(&archive(), bucket, "eu-west-1").await;
     let management = ground.clients(&MANAGEMENT.parse().unwrap(), HOME);
     let name = "aws-controltower-BaselineCloudTrail";
-    let create = management.writing().cloudtrail().create_trail().name(name).s3_bucket_name(bucket);
+    let create = management.cloudtrail().create_trail().name(name).s3_bucket_name(bucket);
     let create = create.s3_key_prefix(&org).is_multi_region_trail(true);
     let create = create.is_organization_trail(true).enable_log_file_validation(true);
     create.send().await.unwrap();
-    management.writing().cloudtrail().start_logging().name(name).send().await.unwrap();
+    management.cloudtrail().start_logging().name(name).send().await.unwrap();
     ground.sandbox.tick(SignedDuration::from_hours(2));
     let (code, told) = ground.json("", &["sources"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     let wanted = (format!("{bucket}/{org}"), ARCHIVE.to_owned(), "eu-west-1".to_owned());
     assert_eq!(places(&told), [wanted]);
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     ground.assert_arrived(bucket);
 }
 
 #[tokio::test]
 async fn a_deleted_bucket_is_reported_once_and_fails_nothing() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let [one, two, _] = &ground.members[..3] else { panic!() };
     for (account, bucket) in [(one, "gone"), (two, "there")] {
         ground.bucket(account, bucket, HOME).await;
@@ -397,16 +392,16 @@ async fn a_deleted_bucket_is_reported_once_and_fails_nothing() {
         ground.sandbox.vanish("gone", &key).unwrap();
     }
     let owner = ground.clients(one, HOME);
-    owner.writing().s3().delete_bucket().bucket("gone").send().await.unwrap();
+    owner.s3().delete_bucket().bucket("gone").send().await.unwrap();
 
     for command in [&["sources"][..], &["consolidate", "--yes"], &["cost"]] {
         let output = ground.run("", command).await;
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-        let told = said(&output).matches("s3://gone: the bucket was deleted").count();
-        assert_eq!(told, 1, "{}", said(&output));
-        assert!(said(&output).contains("orgtrail retire arn:"), "{}", said(&output));
+        assert_eq!(output.code, 0, "{}", output.text());
+        let told = output.text().matches("s3://gone: the bucket was deleted").count();
+        assert_eq!(told, 1, "{}", output.text());
+        assert!(output.text().contains("orgtrail retire arn:"), "{}", output.text());
         let (code, told) = ground.json("", command).await;
-        assert_eq!(code, Some(0), "{told:#}");
+        assert_eq!(code, 0, "{told:#}");
         assert_eq!(told["missing_sources"][0]["source"], "s3://gone", "{told:#}");
         assert_eq!(told["missing_sources"][1]["source"], "s3://gone/more", "{told:#}");
     }
@@ -417,13 +412,13 @@ async fn a_deleted_bucket_is_reported_once_and_fails_nothing() {
     ground.sandbox.faults().inject(Fault::every("s3:HeadBucket", Effect::Deny));
     ground.sandbox.faults().inject(Fault::every("s3:ListBuckets", Effect::Deny));
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["missing_sources"]), (Some(14), &json!([])), "{told:#}");
+    assert_eq!((code, &told["missing_sources"]), (14, &json!([])), "{told:#}");
     assert_eq!(told["failures"].as_array().unwrap().len(), 3, "{told:#}");
 }
 
 #[tokio::test]
 async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let [one, two, leaver] = &ground.members[..3] else { panic!() };
     for (account, bucket) in [(one, "taken"), (two, "there")] {
         ground.bucket(account, bucket, HOME).await;
@@ -434,14 +429,12 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
         ground.sandbox.vanish("taken", &key).unwrap();
     }
     let owner = ground.clients(one, HOME);
-    owner.writing().s3().delete_bucket().bucket("taken").send().await.unwrap();
+    owner.s3().delete_bucket().bucket("taken").send().await.unwrap();
     let management = ground.clients(&MANAGEMENT.parse().unwrap(), HOME);
-    let remove = management.writing().organizations().remove_account_from_organization();
+    let remove = management.organizations().remove_account_from_organization();
     remove.account_id(leaver.as_str()).send().await.unwrap();
     // Whoever has the name now lets everybody read.
-    let keys = ground.sandbox.root(leaver).unwrap();
-    let aws = sign_in(&ground.sandbox, keys.access_key_id, keys.secret_access_key).await;
-    let outside = aws.clients(leaver, &HOME.parse().unwrap());
+    let outside = ground.root(leaver.as_str()).await;
     let readers = json!([{
         "Effect": "Allow",
         "Principal": { "AWS": format!("arn:aws:iam::{one}:root") },
@@ -453,11 +446,11 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
         "AWSLogs/{one}/CloudTrail/us-east-1/2026/01/01/\
          {one}_CloudTrail_us-east-1_20260101T0005Z_0000000000000000.json.gz"
     );
-    let put = outside.writing().s3().put_object().bucket("taken").key(&planted);
+    let put = outside.s3().put_object().bucket("taken").key(&planted);
     put.body(b"planted".to_vec().into()).send().await.unwrap();
 
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    assert_eq!(code, 14, "{told:#}");
     let [failure] = told["failures"].as_array().unwrap().as_slice() else { panic!("{told:#}") };
     assert_eq!(failure["place"], "s3://taken");
     let reason = failure["reason"].as_str().unwrap();
@@ -469,10 +462,10 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
     // It can be declared, by who knows whose it is.
     let declared = format!("[[consolidate.sources]]\nbucket = \"taken\"\naccount = \"{one}\"\n");
     let (code, told) = ground.json(&declared, &["sources"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    assert_eq!(code, 14, "{told:#}");
     let stated = format!("{declared}owner = \"{leaver}\"\n");
     let (code, told) = ground.json(&stated, &["sources"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     let named = |one: &&Value| one["bucket"] == "taken";
     let taken = told["sources"].as_array().unwrap().iter().find(named).unwrap().clone();
     assert_eq!(taken["owner"], json!(leaver), "{taken:#}");
@@ -480,11 +473,11 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
 
 #[tokio::test]
 async fn an_owner_that_cannot_be_entered_is_proven_through_who_may_read() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let [one, _, three] = &ground.members[..3] else { panic!() };
     ground.bucket(three, "shared", "eu-central-1").await;
     let closed = ground.clients(three, HOME);
-    closed.writing().s3().create_bucket().bucket("closed").send().await.unwrap();
+    closed.s3().create_bucket().bucket("closed").send().await.unwrap();
     let excluded = format!("[organization]\nexcluded_accounts = [\"{three}\"]");
     let config: Config = MINIMAL.replace("[organization]", &excluded).parse().unwrap();
     let buckets = Buckets::new(ground.aws.clone(), config.organization, None);
@@ -518,7 +511,7 @@ async fn an_owner_that_cannot_be_entered_is_proven_through_who_may_read() {
 
 #[tokio::test]
 async fn what_lies_in_the_archive_is_no_part_of_a_source_there() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let one = &ground.members[0];
     let resources = [String::new(), format!("/AWSLogs/{one}/*")];
     let resources = resources.map(|part| format!("arn:aws:s3:::acme-log-archive{part}"));
@@ -526,19 +519,19 @@ async fn what_lies_in_the_archive_is_no_part_of_a_source_there() {
     ground.trail(one, "own", "acme-log-archive", None).await;
     ground.sandbox.tick(SignedDuration::from_hours(2));
     let (code, told) = ground.json("", &["sources", "--exact"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     let own = ground.sandbox.keys_raw("acme-log-archive", &format!("AWSLogs/{one}/")).len();
     assert_eq!(told["sources"][0]["contents"]["objects"], own, "{told:#}");
 }
 
 #[tokio::test]
 async fn keys_of_a_region_that_one_member_enabled_are_asked_for_there() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let one = &ground.members[0];
     let regions = [HOME, "eu-south-2"].map(|region| region.parse().unwrap());
     ground.sandbox.set_volume(2.0, Some(regions.into()));
     let clients = ground.clients(one, HOME);
-    let enable = clients.writing().account_management().enable_region();
+    let enable = clients.account_management().enable_region();
     enable.region_name("eu-south-2").send().await.unwrap();
     ground.bucket(one, "with-opt-in", HOME).await;
     ground.trail(one, "own", "with-opt-in", None).await;
@@ -552,7 +545,7 @@ async fn keys_of_a_region_that_one_member_enabled_are_asked_for_there() {
     assert_eq!(code, Some("UnrecognizedClientException"));
 
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["failures"]), (Some(0), &json!([])), "{told:#}");
+    assert_eq!((code, &told["failures"]), (0, &json!([])), "{told:#}");
     let saved = ground.sandbox.body_raw("acme-log-archive", "orgtrail/public-keys.json").unwrap();
     let saved: Value = serde_json::from_slice(&saved).unwrap();
     let keys = saved["PublicKeyList"].as_array().unwrap();
@@ -565,13 +558,13 @@ async fn keys_of_a_region_that_one_member_enabled_are_asked_for_there() {
     };
     for target in [&["verify"][..], &["verify", "s3://with-opt-in"]] {
         let (code, told) = ground.json("", target).await;
-        assert_eq!(code, Some(0), "{told:#}");
+        assert_eq!(code, 0, "{told:#}");
         assert!(proves(&told), "{told:#}");
     }
     // Denied everywhere is unknown, and says what is missing.
     ground.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
     let output = ground.run("", &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
-    assert!(said(&output).contains("the public keys of eu-south-2"), "{}", said(&output));
-    assert!(said(&output).contains("cloudtrail:ListPublicKeys"), "{}", said(&output));
+    assert_eq!(output.code, 14, "{}", output.text());
+    assert!(output.text().contains("the public keys of eu-south-2"), "{}", output.text());
+    assert!(output.text().contains("cloudtrail:ListPublicKeys"), "{}", output.text());
 }

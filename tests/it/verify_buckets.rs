@@ -15,19 +15,20 @@ use orgtrail::archive::verify::run::{
     Verification, verify,
 };
 use orgtrail::archive::verify::source::{S3Source, Source};
-use orgtrail::aws::Clients;
+use orgtrail::aws::{Clients, WriteClients};
 use orgtrail::names::Region;
 use orgtrail::sandbox::{Effect, Fault};
 
+use crate::configured::ConfiguredEnv;
+use crate::env::{MINIMAL, home};
 use crate::forge::{Bucket, Chain, gzip, key_item, key_set};
-use crate::stage::{MINIMAL, Stage, Writing as _};
 
 pub(crate) const OLD: &str = "old-trail-bucket";
 pub(crate) const NEW: &str = "new-trail-bucket";
 
-fn request(clients: &Clients, bucket: &str, keys: KeyRing) -> Request {
+fn request(clients: &WriteClients, bucket: &str, keys: KeyRing) -> Request {
     Request {
-        source: Arc::new(Source::S3(S3Source::new(clients.clone(), bucket))),
+        source: Arc::new(Source::S3(S3Source::new(Clients::clone(clients), bucket))),
         prefix: String::new(),
         selection: Selection::default(),
         window: Window::default(),
@@ -52,10 +53,10 @@ fn found(verification: &Verification) -> Vec<(FindingKind, Severity)> {
     verification.all_findings().map(|finding| (finding.kind, finding.severity)).collect()
 }
 
-pub(crate) async fn put(clients: &Clients, name: &str, bucket: &Bucket) {
-    clients.writing().s3().create_bucket().bucket(name).send().await.unwrap();
+pub(crate) async fn put(clients: &WriteClients, name: &str, bucket: &Bucket) {
+    clients.s3().create_bucket().bucket(name).send().await.unwrap();
     for (key, object) in &bucket.objects {
-        let mut put = clients.writing().s3().put_object().bucket(name).key(key);
+        let mut put = clients.s3().put_object().bucket(name).key(key);
         for (name, value) in &object.metadata {
             put = put.metadata(name, value);
         }
@@ -75,7 +76,7 @@ pub(crate) fn moved() -> (Bucket, Bucket, Chain) {
 
 #[tokio::test]
 async fn a_chain_is_followed_into_the_bucket_that_it_came_from() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let clients = stage.management();
     let (old, new, chain) = moved();
     put(&clients, OLD, &old).await;
@@ -119,7 +120,7 @@ async fn a_chain_is_followed_into_the_bucket_that_it_came_from() {
 
 #[tokio::test]
 async fn another_digest_at_the_border_is_not_the_one_that_was_recorded() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let clients = stage.management();
     let (_, new, _) = moved();
     // The same hours once more, signed as well, and with other log files.
@@ -138,7 +139,7 @@ async fn another_digest_at_the_border_is_not_the_one_that_was_recorded() {
 
 #[tokio::test]
 async fn a_listing_that_is_cut_is_no_end_of_the_bucket() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let clients = stage.management();
     let mut bucket = Bucket::default();
     Chain { bucket: OLD.to_owned(), ..Chain::new() }.hours(&mut bucket, 6, 2, 1);
@@ -170,7 +171,7 @@ async fn a_listing_that_is_cut_is_no_end_of_the_bucket() {
 
 #[tokio::test]
 async fn what_is_damaged_on_its_way_is_fetched_once_more() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let clients = stage.management();
     let mut bucket = Bucket::default();
     Chain { bucket: OLD.to_owned(), ..Chain::new() }.hours(&mut bucket, 4, 2, 1);
@@ -194,7 +195,7 @@ async fn what_is_damaged_on_its_way_is_fetched_once_more() {
 
 #[tokio::test]
 async fn every_account_says_through_its_role_what_was_delivered_last() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     stage.sandbox.tick(SignedDuration::from_hours(6));
     let archive = stage.archive();
@@ -230,7 +231,7 @@ async fn every_account_says_through_its_role_what_was_delivered_last() {
 
 #[tokio::test]
 async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
-    let stage = Stage::beginning(MINIMAL, "2026-01-05T00:00:00Z".parse().unwrap()).await;
+    let stage = ConfiguredEnv::at(MINIMAL, "2026-01-05T00:00:00Z".parse().unwrap()).await;
     stage.converge().await;
     stage.sandbox.tick(SignedDuration::from_hours(2));
     let clients = stage.management();
@@ -283,11 +284,11 @@ async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
 
 #[tokio::test]
 async fn a_regions_keys_are_asked_for_in_an_account_that_has_it() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     let region: Region = "eu-south-2".parse().unwrap();
     let (management, archive) = (stage.desired.management(), stage.desired.archive());
-    let clients = stage.aws.clients(archive, &"us-east-1".parse().unwrap());
-    let enable = clients.writing().account_management().enable_region().region_name("eu-south-2");
+    let clients = stage.clients(archive, &home());
+    let enable = clients.account_management().enable_region().region_name("eu-south-2");
     enable.send().await.unwrap();
     let now = stage.sandbox.now();
     let keys = || ApiKeys::new(stage.aws.clone(), management.clone(), PublicKeySet::default(), now);

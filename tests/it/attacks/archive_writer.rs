@@ -13,7 +13,7 @@ use orgtrail::archive::consolidate::record::{
 use serde_json::Value;
 
 use crate::forge::gzip;
-use crate::rounds::{ARCHIVE, Ground, LEGACY, code, said};
+use crate::rounds::{ARCHIVE, LEGACY, LegacyEnv};
 
 /// The head of the first record.
 fn head(written_at: &str) -> Head {
@@ -29,7 +29,13 @@ fn head(written_at: &str) -> Head {
 }
 
 /// Writes a segment with these rows as record `number`, chained to `before`.
-fn forge_rows(ground: &Ground, number: u64, before: Option<u64>, written_at: &str, rows: Vec<Row>) {
+fn forge_rows(
+    ground: &LegacyEnv,
+    number: u64,
+    before: Option<u64>,
+    written_at: &str,
+    rows: Vec<Row>,
+) {
     let previous_sha256 = before.map(|before| {
         sha256_hex(&ground.sandbox.body_raw(ARCHIVE, &segment_key(None, before)).unwrap())
     });
@@ -39,7 +45,7 @@ fn forge_rows(ground: &Ground, number: u64, before: Option<u64>, written_at: &st
 }
 
 /// Writes a segment of a run that only ended.
-fn forge_record(ground: &Ground, number: u64, before: Option<u64>, written_at: &str, end: Row) {
+fn forge_record(ground: &LegacyEnv, number: u64, before: Option<u64>, written_at: &str, end: Row) {
     forge_rows(ground, number, before, written_at, vec![end]);
 }
 
@@ -61,7 +67,7 @@ fn object_row() -> Vec<u8> {
 }
 
 /// A row that states every lane of the legacy source complete through a day.
-fn forged_end(ground: &Ground, day: &str) -> Row {
+fn forged_end(ground: &LegacyEnv, day: &str) -> Row {
     let lane = |key: &String| {
         let folder = key.splitn(5, '/').take(4).collect::<Vec<_>>().join("/");
         (format!("s3://{LEGACY}/{folder}/"), day.parse().unwrap())
@@ -72,7 +78,7 @@ fn forged_end(ground: &Ground, day: &str) -> Row {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_run_record_makes_no_run_skip_a_day() {
-    let ground = Ground::lay().await;
+    let ground = LegacyEnv::new().await;
     let at = ground.sandbox.now().to_string();
     let through = ground.sandbox.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let yesterday = through.yesterday().unwrap().to_string();
@@ -83,26 +89,26 @@ async fn a_forged_run_record_makes_no_run_skip_a_day() {
     let folder = format!("/{}/", yesterday.replace('-', "/"));
     assert!(ground.legacy.iter().any(|key| key.contains(&folder)), "{:#?}", ground.legacy);
     let ran = ground.run(&["consolidate", "--yes", "--overlap-days", "0"]).await;
-    assert_eq!(code(&ran), 0, "{}", said(&ran));
-    assert!(said(&ran).contains("in the future"), "{}", said(&ran));
-    assert!(said(&ran).contains("through 2099-01-01"), "{}", said(&ran));
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert!(ran.text().contains("in the future"), "{}", ran.text());
+    assert!(ran.text().contains("through 2099-01-01"), "{}", ran.text());
     for key in &ground.legacy {
         let there = ground.relocated(key);
         assert!(ground.sandbox.body_raw(ARCHIVE, &there).is_ok(), "{there}");
     }
     let records = ground.run(&["records"]).await;
-    assert_eq!(code(&records), 13, "{}", said(&records));
-    assert!(said(&records).contains("not authenticated"), "{}", said(&records));
-    assert!(said(&records).contains("through 2099-01-01"), "{}", said(&records));
+    assert_eq!(records.code, 13, "{}", records.text());
+    assert!(records.text().contains("not authenticated"), "{}", records.text());
+    assert!(records.text().contains("through 2099-01-01"), "{}", records.text());
 
     // The genuine record behind them is chained on, and another run ends well.
     let again = ground.run(&["consolidate", "--yes"]).await;
-    assert_eq!(code(&again), 0, "{}", said(&again));
+    assert_eq!(again.code, 0, "{}", again.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_among_the_run_records_stops_no_run() {
-    let ground = Ground::lay().await;
+    let ground = LegacyEnv::new().await;
     let put = |key: &str, body: &[u8]| {
         ground.sandbox.put_raw(ARCHIVE, key, body.to_vec()).unwrap();
     };
@@ -112,25 +118,25 @@ async fn garbage_among_the_run_records_stops_no_run() {
     put("orgtrail/runs/18446744073709551615.jsonl.gz", b"x");
     put("orgtrail/public-keys.json", b"x");
     let ran = ground.run(&["consolidate", "--yes"]).await;
-    assert_eq!(code(&ran), 0, "{}", said(&ran));
-    assert!(said(&ran).contains("not used: orgtrail/runs/"), "{}", said(&ran));
-    assert!(said(&ran).contains("follow a gap"), "{}", said(&ran));
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert!(ran.text().contains("not used: orgtrail/runs/"), "{}", ran.text());
+    assert!(ran.text().contains("follow a gap"), "{}", ran.text());
     assert!(ground.sandbox.body_raw(ARCHIVE, &segment_key(None, 70)).is_ok());
     let keys = ground.sandbox.body_raw(ARCHIVE, "orgtrail/public-keys.json").unwrap();
     assert!(keys.len() > 1);
-    assert!(said(&ran).contains("not used: orgtrail/public-keys.json"), "{}", said(&ran));
+    assert!(ran.text().contains("not used: orgtrail/public-keys.json"), "{}", ran.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_end_is_not_what_its_rows_add_up_to_is_reported_and_not_trusted() {
-    let ground = Ground::lay().await;
-    assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
+    let ground = LegacyEnv::new().await;
+    assert_eq!(ground.run(&["consolidate", "--yes"]).await.code, 0);
     // The neighbour: a genuine record is trusted.
     let trusting = ["consolidate", "--yes", "--trust-records"];
     let ran = ground.run(&trusting).await;
-    assert_eq!(code(&ran), 0, "{}", said(&ran));
-    assert!(!said(&ran).contains("not used"), "{}", said(&ran));
-    assert_eq!(code(&ground.run(&["records"]).await), 0);
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert!(!ran.text().contains("not used"), "{}", ran.text());
+    assert_eq!(ground.run(&["records"]).await.code, 0);
     let yesterday = ground.sandbox.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let yesterday = yesterday.yesterday().unwrap().to_string();
     let Row::End { proven_through, .. } = forged_end(&ground, &yesterday) else { return };
@@ -143,21 +149,21 @@ async fn a_run_whose_end_is_not_what_its_rows_add_up_to_is_reported_and_not_trus
     let at = ground.sandbox.now().to_string();
     forge_rows(&ground, 2, Some(1), &at, vec![Row::Begin { asked: Value::Null }, end]);
     let records = ground.run(&["records"]).await;
-    assert_eq!(code(&records), 13, "{}", said(&records));
+    assert_eq!(records.code, 13, "{}", records.text());
     let reason = "its end states 7 copied, its rows are 0";
-    assert!(said(&records).contains(reason), "{}", said(&records));
+    assert!(records.text().contains(reason), "{}", records.text());
     let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
     let there = ground.relocated(log);
     ground.sandbox.vanish(ARCHIVE, &there).unwrap();
     let ran = ground.run(&[&trusting[..], &["--overlap-days", "0"]].concat()).await;
-    assert_eq!(code(&ran), 0, "{}", said(&ran));
-    assert!(said(&ran).contains(reason), "{}", said(&ran));
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert!(ran.text().contains(reason), "{}", ran.text());
     assert!(ground.sandbox.body_raw(ARCHIVE, &there).is_ok(), "{there} was not listed again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_are_or_become_huge_are_skipped_and_reported() {
-    let ground = Ground::lay().await;
+    let ground = LegacyEnv::new().await;
     // One line that inflates to 200 MB, 200,000 rows, and more bytes than a record has.
     let zeros = gzip(&vec![b'0'; 200 << 20]);
     let head = Head { number: 1, ..head("2026-01-01T00:00:00Z") };
@@ -173,19 +179,19 @@ async fn records_that_are_or_become_huge_are_skipped_and_reported() {
     put(1, gzip(&rows));
     put(2, vec![b'0'; (64 << 20) + 1]);
     let ran = ground.run(&["consolidate", "--yes"]).await;
-    assert_eq!(code(&ran), 0, "{}", said(&ran));
-    assert_eq!(said(&ran).matches("not used: orgtrail/runs/").count(), 3, "{}", said(&ran));
-    assert!(said(&ran).contains("than 100000 rows"), "{}", said(&ran));
-    assert!(said(&ran).contains("a record has 67108864 at most"), "{}", said(&ran));
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert_eq!(ran.text().matches("not used: orgtrail/runs/").count(), 3, "{}", ran.text());
+    assert!(ran.text().contains("than 100000 rows"), "{}", ran.text());
+    assert!(ran.text().contains("a record has 67108864 at most"), "{}", ran.text());
     let records = ground.run(&["records"]).await;
-    assert_eq!(code(&records), 13, "{}", said(&records));
-    assert_eq!(code(&ground.run(&["verify"]).await), 0);
+    assert_eq!(records.code, 13, "{}", records.text());
+    assert_eq!(ground.run(&["verify"]).await.code, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_record_makes_no_deleted_file_one_that_may_still_come() {
-    let ground = Ground::lay().await;
-    assert_eq!(code(&ground.run(&["consolidate", "--yes"]).await), 0);
+    let ground = LegacyEnv::new().await;
+    assert_eq!(ground.run(&["consolidate", "--yes"]).await.code, 0);
     let folder = tempfile::tempdir().unwrap();
     let mirror = folder.path().join("mirror");
     for key in ground.sandbox.keys_raw(ARCHIVE, "AWSLogs/") {
@@ -197,7 +203,7 @@ async fn a_forged_record_makes_no_deleted_file_one_that_may_still_come() {
     std::fs::write(folder.path().join("keys.json"), saved).unwrap();
     let arguments = ["verify", "mirror", "--offline", "--public-keys", "keys.json"];
     let verified = ground.run_in(folder.path(), &arguments).await;
-    assert_ne!(code(&verified), 13, "{}", said(&verified));
+    assert_ne!(verified.code, 13, "{}", verified.text());
     let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
     std::fs::remove_file(mirror.join(ground.relocated(log))).unwrap();
     // A run that was killed while it copied.
@@ -207,16 +213,16 @@ async fn a_forged_record_makes_no_deleted_file_one_that_may_still_come() {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, forged.encode().unwrap()).unwrap();
     let verified = ground.run_in(folder.path(), &arguments).await;
-    assert_eq!(code(&verified), 13, "{}", said(&verified));
-    assert!(said(&verified).contains("log-missing"), "{}", said(&verified));
+    assert_eq!(verified.code, 13, "{}", verified.text());
+    assert!(verified.text().contains("log-missing"), "{}", verified.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trusted_record_is_followed_by_a_full_listing_within_a_week() {
-    let ground = Ground::lay().await;
+    let ground = LegacyEnv::new().await;
     // All days of the source are closed.
     let round = ["consolidate", "--yes", "--overlap-days", "0"];
-    assert_eq!(code(&ground.run(&round).await), 0);
+    assert_eq!(ground.run(&round).await.code, 0);
     let genuine = ground.sandbox.body_raw(ARCHIVE, &segment_key(None, 0)).unwrap();
     let genuine = Segment::decode(0, &genuine).unwrap();
     let Some(Row::End { proven_through, .. }) = genuine.rows.last() else { panic!("{genuine:?}") };
@@ -250,9 +256,9 @@ async fn a_trusted_record_is_followed_by_a_full_listing_within_a_week() {
         }
         forge_rows(&ground, number, Some(number - 1), &now.to_string(), rows);
         let ran = ground.run(&trusting).await;
-        assert_eq!(code(&ran), 0, "{listed_at:?}: {}", said(&ran));
-        let says = said(&ran).contains("every day was listed");
+        assert_eq!(ran.code, 0, "{listed_at:?}: {}", ran.text());
+        let says = ran.text().contains("every day was listed");
         let listed = ground.sandbox.body_raw(ARCHIVE, &there).is_ok();
-        assert_eq!((says, listed), (lists, lists), "{listed_at:?}: {}", said(&ran));
+        assert_eq!((says, listed), (lists, lists), "{listed_at:?}: {}", ran.text());
     }
 }

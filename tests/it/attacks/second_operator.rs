@@ -10,21 +10,21 @@ use aws_sdk_s3::types::{
 use orgtrail::plan::apply::{Outcome, apply};
 use orgtrail::plan::plan;
 
-use crate::apply_command::{command, run};
+use crate::configured::ConfiguredEnv;
+use crate::env::{MINIMAL, home};
 use crate::retire_command;
-use crate::rounds::{Ground, LEGACY, code, home, member, said};
-use crate::stage::{MINIMAL, Stage, Writing as _};
+use crate::rounds::{LEGACY, LegacyEnv, member};
 
 /// Runs a command at a terminal of its own and does something while its prompt waits,
 /// before "y" is typed; its exit code and all that it said.
 async fn answered_after(
-    stage: &Stage,
+    stage: &ConfiguredEnv,
     config: &str,
     arguments: &[&str],
     meanwhile: impl Future<Output = ()>,
 ) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
-    let plain = command(&stage.sandbox, folder.path(), config, arguments);
+    let plain = stage.command(folder.path(), config, arguments);
     answered(&plain, meanwhile).await
 }
 
@@ -66,7 +66,7 @@ async fn answered(plain: &Command, meanwhile: impl Future<Output = ()>) -> (Opti
 }
 
 /// Raises the archive's default retention to ten years that nobody can lift.
-async fn raise_retention(stage: &Stage) {
+async fn raise_retention(stage: &ConfiguredEnv) {
     let retention =
         DefaultRetention::builder().mode(ObjectLockRetentionMode::Compliance).days(3650);
     let rule = ObjectLockRule::builder().default_retention(retention.build()).build();
@@ -78,7 +78,7 @@ async fn raise_retention(stage: &Stage) {
     call.object_lock_configuration(lock).send().await.unwrap();
 }
 
-async fn assert_retention_is_raised(stage: &Stage) {
+async fn assert_retention_is_raised(stage: &ConfiguredEnv) {
     let seen = stage.observe().await.object_lock;
     let lock = seen.present().unwrap();
     assert_eq!((lock.mode.as_deref(), lock.days), (Some("COMPLIANCE"), Some(3650)));
@@ -90,7 +90,7 @@ fn longer() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_that_is_raised_while_the_prompt_waits_is_not_lowered() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let raised = raise_retention(&stage);
     let raised = Box::pin(raised);
@@ -104,7 +104,7 @@ async fn a_guard_that_is_raised_while_the_prompt_waits_is_not_lowered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_carried_out_where_nothing_changed_and_a_changed_tag_is_named() {
     let tagged = format!("{MINIMAL}[trail.tags]\nteam = \"audit\"\n");
-    let stage = Stage::new(&tagged).await;
+    let stage = ConfiguredEnv::new(&tagged).await;
     stage.converge().await;
     let config = tagged.replacen("audit", "security", 1);
     let untag = async {
@@ -120,7 +120,7 @@ async fn an_answer_is_carried_out_where_nothing_changed_and_a_changed_tag_is_nam
 
 #[tokio::test]
 async fn a_guard_that_is_raised_after_it_was_observed_is_not_lowered() {
-    let mut stage = Stage::new(MINIMAL).await;
+    let mut stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     stage.declare(&format!("{}[trail.tags]\nteam = \"audit\"\n", longer()));
     let observed = stage.observe().await;
@@ -141,13 +141,13 @@ async fn a_guard_that_is_raised_after_it_was_observed_is_not_lowered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_appears_while_consolidation_asks_is_not_copied() {
-    let ground = Ground::lay().await;
+    let ground = LegacyEnv::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let plain = command(&ground.sandbox, folder.path(), MINIMAL, &["consolidate"]);
+    let plain = ground.command(folder.path(), MINIMAL, &["consolidate"]);
     let appears = async {
         ground.bucket(&member(), "planted-333").await.unwrap();
-        let clients = ground.aws.clients(&member(), &home());
-        let trail = clients.writing().cloudtrail().create_trail().name("planted");
+        let clients = ground.clients(&member(), &home());
+        let trail = clients.cloudtrail().create_trail().name("planted");
         trail.s3_bucket_name("planted-333").send().await.unwrap();
     };
     let (code, said) = answered(&plain, appears).await;
@@ -165,19 +165,19 @@ async fn a_source_that_appears_while_consolidation_asks_is_not_copied() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_whose_trail_goes_while_consolidation_asks_is_not_copied() {
-    let ground = Ground::lay().await;
+    let ground = LegacyEnv::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let plain = command(&ground.sandbox, folder.path(), MINIMAL, &["consolidate"]);
+    let plain = ground.command(folder.path(), MINIMAL, &["consolidate"]);
     let goes = async {
-        let clients = ground.aws.clients(&member(), &home());
-        clients.writing().cloudtrail().delete_trail().name("old-trail").send().await.unwrap();
+        let clients = ground.clients(&member(), &home());
+        clients.cloudtrail().delete_trail().name("old-trail").send().await.unwrap();
     };
     let (exit, text) = answered(&plain, goes).await;
     assert_eq!(exit, Some(12), "{text}");
     assert!(text.contains(&format!("s3://{LEGACY} changed while the prompt waited")), "{text}");
     // `--yes` asks nothing, and copies what there is.
     let ran = ground.run(&["consolidate", "--yes"]).await;
-    assert_eq!(code(&ran), 0, "{}", said(&ran));
+    assert_eq!(ran.code, 0, "{}", ran.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,7 +188,7 @@ async fn mfa_delete_is_not_switched_on_where_the_bucket_changed_under_the_prompt
     };
 
     let config = format!("{MINIMAL}mfa_delete = \"root\"\n[archive.lifecycle]\nenabled = false\n");
-    let stage = Stage::new(&config).await;
+    let stage = ConfiguredEnv::new(&config).await;
     stage.apply().await;
     let account = "222222222222".parse().unwrap();
     let device = stage.sandbox.root_mfa_device(&account).unwrap();
@@ -197,7 +197,7 @@ async fn mfa_delete_is_not_switched_on_where_the_bucket_changed_under_the_prompt
     let arguments =
         ["mfa-delete", "enable", "--serial", device.serial.as_str(), "--code", &mfa_code];
     let folder = tempfile::tempdir().unwrap();
-    let mut plain = command(&stage.sandbox, folder.path(), &config, &arguments);
+    let mut plain = stage.command(folder.path(), &config, &arguments);
     plain.env("AWS_ACCESS_KEY_ID", keys.access_key_id);
     plain.env("AWS_SECRET_ACCESS_KEY", keys.secret_access_key);
     let expire = async {
@@ -230,11 +230,11 @@ async fn mfa_delete_is_not_switched_on_where_the_bucket_changed_under_the_prompt
 async fn a_trail_that_changes_while_its_retirement_asks_stays() {
     let stage = retire_command::stage(30).await;
     let config = retire_command::config();
-    let ran = run(&stage, &config, &["consolidate", "--yes"]).await;
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    let owner = stage.aws.clients(&retire_command::account(), &home());
+    let ran = stage.run(&config, &["consolidate", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let owner = stage.clients(&retire_command::account(), &home());
     let move_to = async |prefix: &str| {
-        let update = owner.writing().cloudtrail().update_trail().name(retire_command::TRAIL);
+        let update = owner.cloudtrail().update_trail().name(retire_command::TRAIL);
         update.s3_key_prefix(prefix).send().await.unwrap();
     };
     let arguments = ["retire", retire_command::TRAIL];
@@ -260,7 +260,7 @@ async fn a_trail_that_changes_while_its_retirement_asks_stays() {
 async fn a_destroy_takes_nothing_that_changed_after_it_was_observed() {
     use orgtrail::plan::destroy::{destroy, plan_destroy};
 
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let observed = stage.observe().await;
     let leaving = plan_destroy(&stage.desired, &observed);
@@ -283,7 +283,7 @@ async fn a_destroy_takes_nothing_that_changed_after_it_was_observed() {
 
 #[tokio::test]
 async fn an_alias_that_somebody_takes_after_it_was_observed_is_not_taken_for_ours() {
-    let stage = Stage::new(MINIMAL).await;
+    let stage = ConfiguredEnv::new(MINIMAL).await;
     stage.converge().await;
     let archive = stage.archive();
     let alias = stage.desired.config.key.alias.to_string();

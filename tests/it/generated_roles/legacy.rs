@@ -10,8 +10,7 @@ use flate2::{Compression, write::GzEncoder};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::setting::{ARCHIVE, MANAGEMENT, MEMBER, OTHER, Setting, TOOLS, VAULT};
-use crate::stage::Writing as _;
+use super::setting::{ARCHIVE, MANAGEMENT, MEMBER, OTHER, RolesEnv, TOOLS, VAULT};
 
 pub(super) struct Legacy {
     pub(super) arn: String,
@@ -20,7 +19,7 @@ pub(super) struct Legacy {
 }
 
 impl Legacy {
-    pub(super) async fn of_every_kind(setting: &Setting) -> Vec<Self> {
+    pub(super) async fn of_every_kind(setting: &RolesEnv) -> Vec<Self> {
         let mut all = Vec::new();
         setting.sandbox.set_volume(20.0, None);
         // The last one writes to a bucket of another member, whose owner is looked for.
@@ -38,17 +37,17 @@ impl Legacy {
         all
     }
 
-    pub(super) async fn of_a_member(setting: &Setting) -> Self {
+    pub(super) async fn of_a_member(setting: &RolesEnv) -> Self {
         setting.sandbox.set_volume(20.0, None);
         let legacy = Self::new(setting, MEMBER, MEMBER).await;
         setting.sandbox.set_volume(2.0, None);
         legacy
     }
 
-    async fn new(setting: &Setting, account: &'static str, owner: &str) -> Self {
+    async fn new(setting: &RolesEnv, account: &'static str, owner: &str) -> Self {
         let clients = setting.root(owner).await;
         let bucket = format!("legacy-{account}");
-        let clients = clients.writing();
+        let clients = clients;
         let s3 = clients.s3();
         s3.create_bucket().bucket(&bucket).send().await.unwrap();
         let policy = json!({ "Version": "2012-10-17", "Statement": [{
@@ -71,8 +70,7 @@ impl Legacy {
         };
         setting.sandbox.fill_legacy(&legacy).unwrap();
         // Logs that need the key, tags, a restore.
-        let key =
-            clients.writing().kms().create_key().send().await.unwrap().key_metadata.unwrap().key_id;
+        let key = clients.kms().create_key().send().await.unwrap().key_metadata.unwrap().key_id;
         let default = ServerSideEncryptionByDefault::builder()
             .sse_algorithm(ServerSideEncryption::AwsKms)
             .kms_master_key_id(key)
@@ -102,7 +100,7 @@ impl Legacy {
     }
 
     /// A log that is too large to be copied at once; its key.
-    pub(super) fn put_large_log(&self, setting: &Setting) -> String {
+    pub(super) fn put_large_log(&self, setting: &RolesEnv) -> String {
         let account = self.account;
         let key = format!(
             "AWSLogs/{account}/CloudTrail/us-east-1/2026/01/01/\
@@ -116,8 +114,8 @@ impl Legacy {
     }
 
     /// Starts the trail, so that it must be stopped.
-    pub(super) async fn start(&self, setting: &Setting) {
+    pub(super) async fn start(&self, setting: &RolesEnv) {
         let clients = setting.root(self.account).await;
-        clients.writing().cloudtrail().start_logging().name("legacy").send().await.unwrap();
+        clients.cloudtrail().start_logging().name("legacy").send().await.unwrap();
     }
 }

@@ -9,7 +9,7 @@ use orgtrail::resources::roles::{Role, RoleKind};
 use serde_json::{Value, json};
 
 use super::legacy::Legacy;
-use super::setting::Setting;
+use super::setting::RolesEnv;
 
 /// The role's policy without an action.
 fn without(role: &Role, action: &str) -> Value {
@@ -37,7 +37,7 @@ fn without(role: &Role, action: &str) -> Value {
 }
 
 /// Who asked for which action in a command that ends with an exit code.
-async fn asked(setting: &Setting, arguments: &[&str], code: i32) -> BTreeSet<(RoleKind, String)> {
+async fn asked(setting: &RolesEnv, arguments: &[&str], code: i32) -> BTreeSet<(RoleKind, String)> {
     setting.sandbox.record_authorization();
     setting.runs(arguments, code).await;
     let records = setting.sandbox.take_authorization();
@@ -52,7 +52,7 @@ async fn asked(setting: &Setting, arguments: &[&str], code: i32) -> BTreeSet<(Ro
 /// Runs a command without an action of a role. What went wrong, where it ends as with the
 /// action, or does not name it.
 async fn ends_otherwise(
-    setting: &Setting,
+    setting: &RolesEnv,
     (kind, action): (RoleKind, &str),
     arguments: &[&str],
     code: i32,
@@ -65,12 +65,11 @@ async fn ends_otherwise(
     for role in roles {
         setting.put_policy(role, &serde_json::to_value(role.policy()).unwrap()).await;
     }
-    let said = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned();
-    let found = output.status.code();
-    let is_named = said.contains(action);
-    (found == Some(code) || !is_named).then(|| {
+    let found = output.code;
+    let is_named = output.text().contains(action);
+    (found == code || !is_named).then(|| {
         format!(
-            "{} without {action}: {arguments:?} ends with {found:?}, named: {is_named}",
+            "{} without {action}: {arguments:?} ends with {found}, named: {is_named}",
             kind.as_str()
         )
     })
@@ -99,7 +98,7 @@ fn is_spare(kind: RoleKind, action: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_that_change_nothing_fail_without_any_action_that_they_ask_for() {
     // The legacy trail is no drift, so that only what cannot be read ends the command otherwise.
-    let setting = Setting::through_a_hub().await.declaring(|text| {
+    let setting = RolesEnv::through_a_hub().await.declaring(|text| {
         format!("{text}[[drift.suppress]]\ncheck = \"org-unmanaged-trails\"\nreason = \"legacy\"\nuntil = 2026-12-31\n")
     });
     setting.runs(&["apply", "--yes"], 0).await;
@@ -140,7 +139,7 @@ async fn commands_that_change_nothing_fail_without_any_action_that_they_ask_for(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_outside_of_the_organization_is_noticed_by_the_management_accounts_role() {
-    let setting = Setting::through_a_hub().await.declaring(|text| {
+    let setting = RolesEnv::through_a_hub().await.declaring(|text| {
         text.replace("[organization]", "[organization]\naudit_account = \"999999999999\"")
     });
     setting.runs(&["plan"], 2).await;
@@ -153,7 +152,7 @@ async fn an_account_outside_of_the_organization_is_noticed_by_the_management_acc
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_apply_fails_without_any_action_that_it_asks_for() {
     let first = async || {
-        let setting = Setting::through_a_hub().await;
+        let setting = RolesEnv::through_a_hub().await;
         setting.before_the_first_apply().await;
         setting
     };

@@ -12,15 +12,14 @@ use serde_json::{Value, json};
 
 use crate::forge;
 use crate::rounds::trusting;
-use crate::sources_command::{Ground, archive, said};
-use crate::stage::Writing as _;
+use crate::sources_command::{SourcesEnv, archive};
 
 const BUCKET: &str = "member-logs";
 const REGION: &str = "us-east-1";
 
 /// A member with a trail of its own, and two hours of its logs.
-async fn ground() -> (Ground, AccountId, AccountId) {
-    let ground = Ground::new().await;
+async fn ground() -> (SourcesEnv, AccountId, AccountId) {
+    let ground = SourcesEnv::new().await;
     let (member, victim) = (ground.members[0].clone(), ground.members[1].clone());
     ground.bucket(&member, BUCKET, REGION).await;
     ground.trail(&member, "own", BUCKET, None).await;
@@ -30,14 +29,14 @@ async fn ground() -> (Ground, AccountId, AccountId) {
 
 /// Puts an object as the bucket's owner can.
 async fn plant(
-    ground: &Ground,
+    ground: &SourcesEnv,
     owner: &AccountId,
     key: &str,
     body: Vec<u8>,
     metadata: BTreeMap<String, String>,
 ) {
     let clients = ground.clients(owner, REGION);
-    let put = clients.writing().s3().put_object().bucket(BUCKET).key(key).body(body.into());
+    let put = clients.s3().put_object().bucket(BUCKET).key(key).body(body.into());
     put.set_metadata(Some(metadata.into_iter().collect())).send().await.unwrap();
 }
 
@@ -86,17 +85,17 @@ fn records() -> Vec<u8> {
 }
 
 /// The keys of the archive's log folders that name an account or Region.
-fn archived(ground: &Ground, what: &str) -> Vec<String> {
+fn archived(ground: &SourcesEnv, what: &str) -> Vec<String> {
     let keys = ground.sandbox.keys_raw("acme-log-archive", "AWSLogs/");
     keys.into_iter().filter(|key| key.contains(what)).collect()
 }
 
 /// Accepts everything in quarantine.
-async fn accept_all(ground: &Ground) {
+async fn accept_all(ground: &SourcesEnv) {
     for key in ground.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/") {
         let output =
             ground.run("", &["accept", &key, "--reason", "planted by the member", "--yes"]).await;
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert_eq!(output.code, 0, "{}", output.text());
     }
 }
 
@@ -116,7 +115,7 @@ async fn objects_for_other_accounts_and_regions_never_come_among_logs() {
         plant(&ground, &member, &key, records(), none()).await;
     }
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    assert_eq!(code, 14, "{told:#}");
     assert_eq!(told["counts"]["unbound"], 4, "{told:#}");
     let mut why: Vec<(&str, &str)> = told["unbound"]
         .as_array()
@@ -141,10 +140,10 @@ async fn objects_for_other_accounts_and_regions_never_come_among_logs() {
     accept_all(&ground).await;
     // Nothing authenticates an acceptance until the configuration lists it.
     let output = ground.run("", &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
+    assert_eq!(output.code, 14, "{}", output.text());
     let trusted = trusting(&ground.sandbox);
     let output = ground.run(&trusted, &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.code, 0, "{}", output.text());
     // Or leave them all.
     let leave = format!(
         "{trusted}[[consolidate.sources]]\nbucket = \"{BUCKET}\"\naccount = \"{member}\"\n\
@@ -152,7 +151,7 @@ async fn objects_for_other_accounts_and_regions_never_come_among_logs() {
     );
     plant(&ground, &member, &log_key(outside, REGION, "BBBBBBBBBBBBBBBB"), records(), none()).await;
     let (code, told) = ground.json(&leave, &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["counts"]["unbound"]), (Some(0), &json!(0)), "{told:#}");
+    assert_eq!((code, &told["counts"]["unbound"]), (0, &json!(0)), "{told:#}");
     assert_eq!(told["unbound"].as_array().unwrap().len(), 3, "{told:#}");
 }
 
@@ -172,7 +171,7 @@ async fn a_forged_digest_does_not_take_the_key_of_the_real_one() {
     let altered = forge::gzip(format!("{text} ").as_bytes());
     plant(&ground, &member, &real, altered, metadata.clone()).await;
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    assert_eq!(code, 14, "{told:#}");
     assert_eq!(told["counts"]["quarantined_digests"], 1, "{told:#}");
     let (_, below) = real.rsplit_once("AWSLogs/").unwrap();
     assert_eq!(archived(&ground, below), Vec::<String>::new());
@@ -181,10 +180,10 @@ async fn a_forged_digest_does_not_take_the_key_of_the_real_one() {
     // The real one comes later, and all is proven.
     plant(&ground, &member, &real, body, metadata).await;
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     assert_eq!(archived(&ground, below).len(), 1);
     let output = ground.run("", &["verify", "--account", member.as_str()]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.code, 0, "{}", output.text());
 }
 
 #[tokio::test]
@@ -197,15 +196,15 @@ async fn digests_without_a_signature_or_with_an_own_key_stay_apart_and_can_be_ac
     let (body, _) = forged(member.as_str(), &other);
     plant(&ground, &member, &other, body, BTreeMap::new()).await;
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["counts"]["quarantined_digests"]), (Some(14), &json!(2)), "{told:#}");
+    assert_eq!((code, &told["counts"]["quarantined_digests"]), (14, &json!(2)), "{told:#}");
     assert_eq!(archived(&ground, "20260110T090000Z"), Vec::<String>::new());
     accept_all(&ground).await;
     // Nothing authenticates an acceptance until the configuration lists it.
     let output = ground.run("", &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
+    assert_eq!(output.code, 14, "{}", output.text());
     let trusted = trusting(&ground.sandbox);
     let output = ground.run(&trusted, &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.code, 0, "{}", output.text());
 }
 
 #[tokio::test]
@@ -217,7 +216,7 @@ async fn many_planted_objects_do_not_fill_the_archive() {
         .for_each_concurrent(32, |key| plant(&ground, &member, key, records(), BTreeMap::new()))
         .await;
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    assert_eq!(code, 14, "{told:#}");
     let unbound = &told["unbound"][0];
     assert_eq!(
         (&unbound["objects"], &unbound["quarantined"]),
@@ -230,7 +229,7 @@ async fn many_planted_objects_do_not_fill_the_archive() {
 
 #[tokio::test]
 async fn a_declared_source_of_several_accounts_arrives_whole_and_is_proven() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let [one, two, owner] = &ground.members[..3] else { panic!() };
     ground.bucket(owner, "collected", REGION).await;
     for account in [one, two] {
@@ -240,38 +239,38 @@ async fn a_declared_source_of_several_accounts_arrives_whole_and_is_proven() {
     // No trail tells of it any more.
     for account in [one, two] {
         let clients = ground.clients(account, REGION);
-        clients.writing().cloudtrail().delete_trail().name("auditing").send().await.unwrap();
+        clients.cloudtrail().delete_trail().name("auditing").send().await.unwrap();
     }
     let declared = |more: &str| {
         format!("[[consolidate.sources]]\nbucket = \"collected\"\naccount = \"{owner}\"\n{more}")
     };
     let (code, told) = ground.json(&declared(""), &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    assert_eq!(code, 14, "{told:#}");
     assert!(told["counts"]["unbound"].as_u64().unwrap() > 0, "{told:#}");
     let accounts = declared(&format!("accounts = [\"{one}\", \"{two}\"]\n"));
     let (code, told) = ground.json(&accounts, &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["unbound"]), (Some(0), &Value::Array(Vec::new())), "{told:#}");
+    assert_eq!((code, &told["unbound"]), (0, &Value::Array(Vec::new())), "{told:#}");
     ground.assert_arrived("collected");
     for account in [one, two] {
         let output = ground.run(&accounts, &["verify", "--account", account.as_str()]).await;
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert_eq!(output.code, 0, "{}", output.text());
     }
 }
 
 #[tokio::test]
 async fn a_bucket_of_the_log_archive_may_contain_every_account_of_the_organization() {
-    let ground = Ground::new().await;
+    let ground = SourcesEnv::new().await;
     let one = &ground.members[0];
     ground.bucket(&archive(), "central", REGION).await;
     ground.trail(one, "own", "central", None).await;
     ground.sandbox.tick(SignedDuration::from_hours(2));
     let clients = ground.clients(one, REGION);
-    clients.writing().cloudtrail().delete_trail().name("own").send().await.unwrap();
+    clients.cloudtrail().delete_trail().name("own").send().await.unwrap();
     let owner = archive();
     let declared =
         format!("[[consolidate.sources]]\nbucket = \"central\"\naccount = \"{owner}\"\n");
     let (code, told) = ground.json(&declared, &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     ground.assert_arrived("central");
 }
 
@@ -279,7 +278,7 @@ async fn a_bucket_of_the_log_archive_may_contain_every_account_of_the_organizati
 async fn planted_objects_do_not_keep_a_trail_from_being_retired() {
     let (ground, member, victim) = ground().await;
     let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    assert_eq!(code, 0, "{told:#}");
     let trail = format!("arn:aws:cloudtrail:{REGION}:{member}:trail/own");
     let consolidated = |told: &Value| {
         let conditions = told["conditions"].as_array().unwrap().clone();
@@ -321,12 +320,11 @@ mod laws {
     use orgtrail::archive::verify::run::KeyRing;
     use orgtrail::aws::Settings;
     use orgtrail::names::AccountId;
-    use orgtrail::sandbox::{Options, Sandbox};
     use proptest::prelude::*;
 
     use super::log_key;
-    use crate::consolidate_stage as stage;
-    use crate::stage::writer;
+    use crate::consolidate_env as stage;
+    use crate::env::{TestEnv, writer};
     use orgtrail::aws::WriteAuthority;
 
     const ACCOUNTS: [&str; 4] = ["333333333333", "444444444444", "555555555555", "999999999999"];
@@ -343,8 +341,8 @@ mod laws {
         is_trusted: bool,
     ) {
         let region: orgtrail::names::Region = "us-east-1".parse().unwrap();
-        let sandbox = Sandbox::start(Options::new(region.clone())).await.unwrap();
-        let aws = stage::sign_in(&sandbox, Settings::default()).await;
+        let env = TestEnv::builder().accounts(5).start().await;
+        let (sandbox, aws) = (&env.sandbox, stage::sign_in(&env, Settings::default()).await);
         let (keeper, owner) = (sandbox.accounts()[1].clone(), sandbox.accounts()[2].clone());
         assert_eq!(owner.as_str(), ACCOUNTS[0]);
         let archive = stage::archive(aws.clients(&keeper, &region));

@@ -3,30 +3,31 @@
 
 use jiff::{SignedDuration, Timestamp};
 use orgtrail::archive::key::{LogClass, ObjectKey, ObjectKind, Root};
-use serde_json::Value;
 
-use crate::consolidate_stage::log_body;
-use crate::rounds::{ARCHIVE, Ground, code, home, member, said};
+use crate::consolidate_env::log_body;
+use crate::env::home;
+use crate::program::{finish, orgtrail};
+use crate::rounds::{ARCHIVE, LegacyEnv, member};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// An archive of which all is proven.
-async fn proven_archive() -> Ground {
-    let ground = Ground::lay().await;
+async fn proven_archive() -> LegacyEnv {
+    let ground = LegacyEnv::new().await;
     let done = ground.run(&["consolidate", "--yes"]).await;
-    assert_eq!(code(&done), 0, "{}", said(&done));
+    assert_eq!(done.code, 0, "{}", done.text());
     let verified = ground.run(&["verify", "--account", member().as_str()]).await;
-    assert_eq!(code(&verified), 0, "{}", said(&verified));
+    assert_eq!(verified.code, 0, "{}", verified.text());
     ground
 }
 
 /// The hour in which the member's own trail was stopped.
-fn end_of_own_trail(ground: &Ground) -> Timestamp {
+fn end_of_own_trail(ground: &LegacyEnv) -> Timestamp {
     let times = ground.legacy.iter().map(|key| key.parse::<ObjectKey>().unwrap().time());
     times.max().unwrap()
 }
 
-fn planted_key(ground: &Ground, class: LogClass, region: &str, time: Timestamp) -> String {
+fn planted_key(ground: &LegacyEnv, class: LogClass, region: &str, time: Timestamp) -> String {
     let org = ground.sandbox.organization_id().unwrap();
     let root = Root { prefix: None, org: Some(org.to_string().parse().unwrap()) };
     let kind = ObjectKind::Log { class, unique: "planted000000000".into() };
@@ -34,13 +35,13 @@ fn planted_key(ground: &Ground, class: LogClass, region: &str, time: Timestamp) 
 }
 
 /// Verifies with such an object in the archive, and takes it out again.
-async fn verified_with_object(ground: &Ground, key: &str, more: &[&str]) -> (i32, String) {
+async fn verified_with_object(ground: &LegacyEnv, key: &str, more: &[&str]) -> (i32, String) {
     ground.sandbox.put_raw(ARCHIVE, key, log_body("planted")).unwrap();
     let account = member();
     let arguments = ["verify", "--account", account.as_str(), "--format", "json"];
     let output = ground.run(&[&arguments[..], more].concat()).await;
     ground.sandbox.vanish(ARCHIVE, key).unwrap();
-    (code(&output), said(&output))
+    (output.code, output.text())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,8 +155,8 @@ async fn evidence_with_a_planted_log_is_not_proven_and_every_format_names_it() {
     ground.sandbox.put_raw(ARCHIVE, &key, log_body("planted")).unwrap();
     for format in ["text", "json", "junit", "aws-cli"] {
         let output = ground.run(&["verify", "--format", format]).await;
-        assert_eq!(code(&output), 14, "{format}: {}", said(&output));
-        assert!(said(&output).contains(&key), "{format}: {}", said(&output));
+        assert_eq!(output.code, 14, "{format}: {}", output.text());
+        assert!(output.text().contains(&key), "{format}: {}", output.text());
     }
     let folder = tempfile::tempdir().unwrap();
     let window = [(end - hour * 4).to_string(), (end + hour * 6).to_string()];
@@ -163,23 +164,21 @@ async fn evidence_with_a_planted_log_is_not_proven_and_every_format_names_it() {
     let pack = ["evidence", "--account", account.as_str(), "-o", "b.tar.zst", "--format", "json"];
     let window = ["--from", &window[0], "--until", &window[1]];
     let packed = ground.run_in(folder.path(), &[&pack[..], &window].concat()).await;
-    assert_eq!(code(&packed), 14, "{}", said(&packed));
-    let told: Value = serde_json::from_slice(&packed.stdout).unwrap();
+    assert_eq!(packed.code, 14, "{}", packed.text());
+    let told = packed.json();
     assert_eq!(told["proven"], false, "{told:#}");
-    let mut offline = std::process::Command::new(env!("CARGO_BIN_EXE_orgtrail"));
-    offline.current_dir(folder.path()).env_clear();
-    let output = offline.args(["verify", "b.tar.zst", "--offline"]).output().unwrap();
-    assert_eq!(code(&output), 14, "{}", said(&output));
-    assert!(said(&output).contains(&key), "{}", said(&output));
+    let output = finish(&mut orgtrail(folder.path(), &["verify", "b.tar.zst", "--offline"]));
+    assert_eq!(output.code, 14, "{}", output.text());
+    assert!(output.text().contains(&key), "{}", output.text());
 
     // Somebody who knows why it is there may accept it: then it is a notice.
     let accepted = ["accept", &key, "--reason", "known: ticket 1", "--yes"];
     let accepted = ground.run(&accepted).await;
-    assert_eq!(code(&accepted), 0, "{}", said(&accepted));
+    assert_eq!(accepted.code, 0, "{}", accepted.text());
     ground.trust_acceptances();
     let output = ground.run(&["verify"]).await;
-    assert_eq!(code(&output), 0, "{}", said(&output));
-    assert!(said(&output).contains(&key) && said(&output).contains("ticket 1"));
+    assert_eq!(output.code, 0, "{}", output.text());
+    assert!(output.text().contains(&key) && output.text().contains("ticket 1"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,36 +193,36 @@ async fn planted_logs_of_an_invented_region_can_be_accepted_one_by_one() {
     }
     for (nth, key) in keys.iter().enumerate() {
         let verified = ground.run(&["verify"]).await;
-        assert_eq!(code(&verified), 14, "{nth}: {}", said(&verified));
-        assert!(said(&verified).contains(key), "{nth}: {}", said(&verified));
+        assert_eq!(verified.code, 14, "{nth}: {}", verified.text());
+        assert!(verified.text().contains(key), "{nth}: {}", verified.text());
         let accepted = ground.run(&["accept", key, "--reason", "ticket 2", "--yes"]).await;
-        assert_eq!(code(&accepted), 0, "{}", said(&accepted));
+        assert_eq!(accepted.code, 0, "{}", accepted.text());
         ground.trust_acceptances();
     }
     let verified = ground.run(&["verify"]).await;
-    assert_eq!(code(&verified), 0, "{}", said(&verified));
-    assert!(keys.iter().all(|key| said(&verified).contains(key)), "{}", said(&verified));
+    assert_eq!(verified.code, 0, "{}", verified.text());
+    assert!(keys.iter().all(|key| verified.text().contains(key)), "{}", verified.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newest_hour_waits_for_its_digest_and_is_not_in_the_window() {
     let ground = proven_archive().await;
     let region = home();
-    let clients = ground.aws.clients(&member(), &region);
+    let clients = ground.clients(&member(), &region);
     clients.cloudtrail().describe_trails().send().await.unwrap();
     ground.sandbox.tick(SignedDuration::from_mins(20));
     let verified = ground.run(&["verify"]).await;
-    assert_eq!(code(&verified), 0, "{}", said(&verified));
+    assert_eq!(verified.code, 0, "{}", verified.text());
     // Of the chosen trails' chains alone, the answer says so.
     let of_trail = ["verify", "--trail", "orgtrail", "--account", "222222222222"];
     let verified = ground.run(&of_trail).await;
-    assert_eq!(code(&verified), 0, "{}", said(&verified));
-    assert!(said(&verified).contains("for the chains of the chosen trails only"));
-    assert!(said(&verified).contains("unlisted-not-checked"), "{}", said(&verified));
+    assert_eq!(verified.code, 0, "{}", verified.text());
+    assert!(verified.text().contains("for the chains of the chosen trails only"));
+    assert!(verified.text().contains("unlisted-not-checked"), "{}", verified.text());
     // Where another trail delivered too, its log files are not proven.
     let verified = ground.run(&of_trail[..3]).await;
-    assert_eq!(code(&verified), 14, "{}", said(&verified));
-    assert!(said(&verified).contains("logs-of-other-trails"), "{}", said(&verified));
+    assert_eq!(verified.code, 14, "{}", verified.text());
+    assert!(verified.text().contains("logs-of-other-trails"), "{}", verified.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,9 +233,9 @@ async fn a_planted_log_is_not_proven_by_the_chains_of_chosen_trails() {
     ground.sandbox.put_raw(ARCHIVE, &key, log_body("planted")).unwrap();
     let of_trail = ["verify", "--trail", "orgtrail", "--account", "222222222222"];
     let verified = ground.run(&of_trail).await;
-    assert_eq!(code(&verified), 14, "{}", said(&verified));
-    assert!(said(&verified).contains(&key), "{}", said(&verified));
-    assert!(said(&verified).contains("logs-of-other-trails"), "{}", said(&verified));
+    assert_eq!(verified.code, 14, "{}", verified.text());
+    assert!(verified.text().contains(&key), "{}", verified.text());
+    assert!(verified.text().contains("logs-of-other-trails"), "{}", verified.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,6 +248,6 @@ async fn many_folders_beside_those_of_accounts_hide_none() {
         ground.sandbox.put_raw(ARCHIVE, &junk, b"junk".to_vec()).unwrap();
     }
     let verified = ground.run(&["verify"]).await;
-    assert_eq!(code(&verified), 14, "{}", said(&verified));
-    assert!(said(&verified).contains("not all were searched"), "{}", said(&verified));
+    assert_eq!(verified.code, 14, "{}", verified.text());
+    assert!(verified.text().contains("not all were searched"), "{}", verified.text());
 }
