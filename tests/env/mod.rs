@@ -13,7 +13,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use orgtrail::aws::{Aws, Clients, Pacing, Retries, Settings, WriteAuthority, WriteClients};
 use orgtrail::names::{AccountId, Region};
-use orgtrail::sandbox::{Options, Pace, Sandbox};
+use orgtrail_sandbox::{Options, Pace, Sandbox};
 
 /// The smallest configuration.
 pub(crate) const MINIMAL: &str = r#"
@@ -190,7 +190,7 @@ pub(crate) fn writer(clients: &Clients) -> WriteClients {
     WriteClients::new(clients, &WriteAuthority::granted())
 }
 
-fn credentials(keys: Option<orgtrail::sandbox::Credentials>) -> Credentials {
+fn credentials(keys: Option<orgtrail_sandbox::Credentials>) -> Credentials {
     let keys = keys.unwrap();
     Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None)
 }

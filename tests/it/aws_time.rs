@@ -9,7 +9,7 @@ use crate::configured::ConfiguredEnv;
 use crate::env::{MINIMAL, home};
 use crate::loopback::Loopback;
 use crate::program::{finish_apart, orgtrail_at};
-use crate::retire_command::{TRAIL, config, stage_from};
+use crate::retire_env::{TRAIL, config, with_legacy_trail_from};
 
 /// A sandbox whose clock is years ahead, or behind.
 const STARTS: [&str; 2] = ["2035-03-01T00:30:00Z", "2024-03-01T00:30:00Z"];
@@ -23,7 +23,7 @@ async fn json(stage: &ConfiguredEnv, arguments: &[&str]) -> (i32, Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_is_right_on_a_sandbox_that_is_years_ahead_or_behind() {
     for start in STARTS {
-        let stage = stage_from(start.parse().unwrap(), 30).await;
+        let stage = with_legacy_trail_from(start.parse().unwrap(), 30).await;
         let now = stage.sandbox.now();
         // Proven up to AWS's time, and not to a time before the data.
         let (code, report) = json(&stage, &["verify"]).await;

@@ -17,14 +17,14 @@ use crate::{
     configured::ConfiguredEnv,
     consolidate_env,
     env::home,
-    retire_command::{BUCKET, account, config, stage},
+    retire_env::{BUCKET, account, config, with_legacy_trail},
 };
 
 const ARCHIVE: &str = "acme-log-archive";
 
 /// A stage whose older bucket the archive's account may read.
 async fn shared() -> ConfiguredEnv {
-    let stage = stage(3).await;
+    let stage = with_legacy_trail(3).await;
     let owner = stage.clients(&account(), &home());
     consolidate_env::share(&owner, BUCKET, "*", stage.desired.archive()).await;
     stage

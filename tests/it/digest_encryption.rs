@@ -7,7 +7,7 @@ use orgtrail::sandbox::DigestEncryption;
 use serde_json::{Value, json};
 
 use crate::configured::ConfiguredEnv;
-use crate::retire_command;
+use crate::retire_env;
 
 /// Without the guard in the policy, an administrator can change it.
 const CONFIG: &str = r#"
@@ -129,9 +129,9 @@ async fn digests_that_cannot_be_decrypted_are_unknown_and_name_the_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_is_incomplete_where_digests_cannot_be_decrypted() {
-    let stage = retire_command::stage(6).await;
+    let stage = retire_env::with_legacy_trail(6).await;
     let key = keep_from_decrypting(&stage).await;
-    let ran = stage.run(&retire_command::config(), &["verify"]).await;
+    let ran = stage.run(&retire_env::config(), &["verify"]).await;
     assert_eq!(ran.code, 14, "{}{}", ran.stdout, ran.stderr);
     let said = ran.stdout + &ran.stderr;
     assert!(said.contains(&format!("lacks kms:Decrypt on {key}")), "{said}");

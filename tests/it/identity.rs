@@ -12,7 +12,7 @@ use crate::configured::{ConfiguredEnv, parse};
 use crate::env::{MINIMAL, session_keys};
 use crate::loopback::{Loopback, answer, caller};
 use crate::program::{Finished, finish_apart, sign};
-use crate::retire_command::{BUCKET, config, stage};
+use crate::retire_env::{BUCKET, config, with_legacy_trail};
 
 const MEMBER_ROLE: &str = "OrganizationAccountAccessRole";
 
@@ -179,7 +179,7 @@ async fn plans_and_reports_say_as_whom_and_where_they_were_made() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_legacy_bucket_is_verified_with_its_accounts_role() {
-    let stage = stage(3).await;
+    let stage = with_legacy_trail(3).await;
     let target = format!("s3://{BUCKET}");
     let arguments = ["verify", target.as_str(), "--format", "json"];
     // Found by its trail, and by its declaration once the trail is gone.

@@ -1,71 +1,16 @@
 //! `orgtrail retire`: an older trail goes when everything speaks for it, and
-//! stays otherwise. Also what a dry run and `orgtrail cost` say of it.
+//! stays otherwise.
 
-use aws_sdk_s3::types::StorageClass;
-use jiff::{SignedDuration, Timestamp};
-use orgtrail::names::AccountId;
+use jiff::SignedDuration;
 use orgtrail::sandbox::{Effect, Fault, Legacy};
 use serde_json::{Value, json};
 
 use crate::configured::ConfiguredEnv;
-use crate::env::{MINIMAL, home, working_day};
-use crate::program::{Finished, stop_twice};
-
-const MEMBER: &str = "333333333333";
-pub(crate) const BUCKET: &str = "legacy-333333333333";
-pub(crate) const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
-
-pub(crate) fn config() -> String {
-    // The last account lets nobody in.
-    let organization = "[organization]\nexcluded_accounts = [\"444444444444\"]";
-    let config = MINIMAL.replace("[organization]", organization);
-    format!("{config}[retire]\noverlap_days = 1\n")
-}
-
-/// An organization whose trail has delivered for so many hours, and a member
-/// with an older trail that logged for the first three of them.
-pub(crate) async fn stage(hours: i64) -> ConfiguredEnv {
-    stage_from(working_day() - SignedDuration::from_hours(hours), hours).await
-}
-
-/// The same, begun at a time.
-pub(crate) async fn stage_from(start: Timestamp, hours: i64) -> ConfiguredEnv {
-    let stage = ConfiguredEnv::at(&config(), start).await;
-    stage.sandbox.set_volume(2.0, None);
-    stage.converge().await;
-    stage.sandbox.tick(SignedDuration::from_hours(hours));
-    let owner = stage.clients(&account(), &home());
-    let create = owner.s3().create_bucket().bucket(BUCKET);
-    create.send().await.unwrap();
-    let policy = json!({ "Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow",
-        "Principal": { "Service": "cloudtrail.amazonaws.com" },
-        "Action": ["s3:GetBucketAcl", "s3:PutObject"],
-        "Resource": [format!("arn:aws:s3:::{BUCKET}"), format!("arn:aws:s3:::{BUCKET}/*")],
-    }] });
-    let put = owner.s3().put_bucket_policy().bucket(BUCKET).policy(policy.to_string());
-    put.send().await.unwrap();
-    let until = stage.sandbox.now() - SignedDuration::from_hours(hours - 3);
-    let legacy = Legacy {
-        account: account(),
-        bucket: BUCKET.parse().unwrap(),
-        prefix: None,
-        trail: "legacy".parse().unwrap(),
-        regions: vec!["us-east-1".parse().unwrap(), "eu-central-1".parse().unwrap()],
-        from: until - SignedDuration::from_hours(3),
-        until,
-    };
-    stage.sandbox.fill_legacy(&legacy).unwrap();
-    stage
-}
-
-pub(crate) fn account() -> AccountId {
-    MEMBER.parse().unwrap()
-}
-
-async fn orgtrail(stage: &ConfiguredEnv, arguments: &[&str]) -> Finished {
-    stage.run(&config(), arguments).await
-}
+use crate::env::home;
+use crate::retire_env::{
+    BUCKET, MEMBER, TRAIL, account, config, consolidated, orgtrail, trail_is_there,
+    with_legacy_trail,
+};
 
 async fn retire(stage: &ConfiguredEnv, more: &[&str]) -> (i32, Value) {
     let arguments = [&["retire", TRAIL, "--format", "json"], more].concat();
@@ -89,20 +34,9 @@ fn standing<'a>(said: &'a Value, name: &str) -> &'a str {
     all.iter().find(|(found, _)| *found == name).unwrap().1
 }
 
-async fn consolidated(stage: &ConfiguredEnv) {
-    let ran = orgtrail(stage, &["consolidate", "--yes"]).await;
-    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-}
-
-async fn trail_is_there(stage: &ConfiguredEnv) -> bool {
-    let owner = stage.clients(&account(), &home());
-    let trails = owner.cloudtrail().describe_trails().send().await.unwrap();
-    trails.trail_list().iter().any(|trail| trail.trail_arn() == Some(TRAIL))
-}
-
 #[tokio::test]
 async fn a_trail_goes_when_everything_speaks_for_it() {
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     // Nothing is in the archive yet.
     let dry = orgtrail(&stage, &["consolidate", "--dry-run", "--format", "json"]).await;
     let dry = dry.json();
@@ -139,31 +73,8 @@ async fn a_trail_goes_when_everything_speaks_for_it() {
 }
 
 #[tokio::test]
-async fn copies_of_events_and_the_archive_have_their_price() {
-    let stage = stage(30).await;
-    consolidated(&stage).await;
-    let said = orgtrail(&stage, &["cost", "--exact", "--format", "json"]).await;
-    assert_eq!(said.code, 0, "{}", said.stderr);
-    let said = said.json();
-    assert_eq!(said["organization_trail_logging"], true);
-    // All of the older trail's events are a day old, or two.
-    let copies = &said["duplicates"][0];
-    assert_eq!(copies["source"], format!("s3://{BUCKET}"));
-    assert_eq!(copies["trails"][0], TRAIL);
-    let read = &copies["basis"]["sampled_management_events"];
-    assert!(read.as_u64().unwrap() > 0, "{said:#}");
-    assert!(copies["usd_per_month"].as_f64().unwrap() > 0.0, "{said:#}");
-    let objects = stage.sandbox.keys_raw("acme-log-archive", "").len();
-    assert_eq!(said["storage"][0]["storage_class"], "STANDARD");
-    assert_eq!(said["storage"][0]["objects"], objects);
-    let sampled = orgtrail(&stage, &["cost"]).await;
-    assert_eq!(sampled.code, 0, "{}", sampled.stderr);
-    assert!(sampled.stdout.contains("STANDARD") && sampled.stdout.contains("a month: "));
-}
-
-#[tokio::test]
 async fn a_short_overlap_refuses() {
-    let stage = stage(10).await;
+    let stage = with_legacy_trail(10).await;
     consolidated(&stage).await;
     let (code, said) = retire(&stage, &["--yes"]).await;
     assert_eq!(code, 12, "{said:#}");
@@ -174,7 +85,7 @@ async fn a_short_overlap_refuses() {
 
 #[tokio::test]
 async fn an_altered_log_in_the_archive_refuses() {
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     consolidated(&stage).await;
     let keys = stage.sandbox.keys_raw("acme-log-archive", "");
     let own = stage.sandbox.keys_raw(BUCKET, "");
@@ -190,7 +101,7 @@ async fn an_altered_log_in_the_archive_refuses() {
 
 #[tokio::test]
 async fn a_log_that_no_digest_proves_refuses() {
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     let owner = stage.clients(&account(), &home());
     let key = format!(
         "AWSLogs/{MEMBER}/CloudTrail/us-east-1/2020/01/01/\
@@ -210,7 +121,7 @@ async fn a_log_that_no_digest_proves_refuses() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_not_taken_for_good() {
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     consolidated(&stage).await;
     let owner = stage.clients(&account(), &home());
     let deny = json!({ "Version": "2012-10-17", "Statement": [{
@@ -231,7 +142,7 @@ async fn what_cannot_be_read_is_not_taken_for_good() {
 
 #[tokio::test]
 async fn one_that_failed_half_way_is_finished_by_the_next() {
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     consolidated(&stage).await;
     let fails = Fault::every("cloudtrail:DeleteTrail", Effect::Fail { status: 503 });
     stage.sandbox.faults().inject(fails);
@@ -246,7 +157,7 @@ async fn one_that_failed_half_way_is_finished_by_the_next() {
 
 #[tokio::test]
 async fn one_that_was_killed_half_way_is_finished_by_the_next() {
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     consolidated(&stage).await;
     // However late the kill comes, the trail is not deleted before it.
     stage.sandbox.faults().inject(Fault::every("cloudtrail:DeleteTrail", Effect::Hang));
@@ -300,7 +211,7 @@ async fn deny_by_scp(stage: &ConfiguredEnv, statement: Value) {
 
 #[tokio::test]
 async fn a_trail_that_may_not_be_deleted_is_not_stopped() {
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     start(&stage).await;
     consolidated(&stage).await;
     let deny = json!({
@@ -323,7 +234,7 @@ async fn a_trail_that_may_not_be_deleted_is_not_stopped() {
 
 #[tokio::test]
 async fn a_policy_that_excepts_the_role_does_not_keep_the_trail() {
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     consolidated(&stage).await;
     let deny = json!({
         "Effect": "Deny", "Action": "cloudtrail:*", "Resource": "*",
@@ -338,7 +249,7 @@ async fn a_policy_that_excepts_the_role_does_not_keep_the_trail() {
 
 #[tokio::test]
 async fn a_trail_that_cannot_be_started_again_is_said_to_be_left_stopped() {
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     start(&stage).await;
     consolidated(&stage).await;
     for call in ["cloudtrail:DeleteTrail", "cloudtrail:StartLogging"] {
@@ -357,7 +268,7 @@ async fn a_trail_that_cannot_be_started_again_is_said_to_be_left_stopped() {
 
 #[tokio::test]
 async fn a_trail_that_may_not_be_stopped_is_left_as_it_was() {
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     start(&stage).await;
     consolidated(&stage).await;
     stage.sandbox.faults().inject(Fault::every("cloudtrail:StopLogging", Effect::Deny));
@@ -378,7 +289,7 @@ async fn delete_bucket(stage: &ConfiguredEnv) {
 
 #[tokio::test]
 async fn a_trail_whose_bucket_is_gone_can_be_retired() {
-    let stage = stage(3).await;
+    let stage = with_legacy_trail(3).await;
     delete_bucket(&stage).await;
     let config = format!("{}[consolidate]\nexclude = [\"s3://{BUCKET}\"]\n", config());
     let ran = stage.run(&config, &["retire", TRAIL]).await;
@@ -393,7 +304,7 @@ async fn a_trail_whose_bucket_is_gone_can_be_retired() {
 
 #[tokio::test]
 async fn a_bucket_whose_name_belongs_to_another_account_is_not_gone() {
-    let stage = stage(3).await;
+    let stage = with_legacy_trail(3).await;
     delete_bucket(&stage).await;
     let other = stage.archive();
     other.s3().create_bucket().bucket(BUCKET).send().await.unwrap();
@@ -408,7 +319,7 @@ async fn a_bucket_whose_name_belongs_to_another_account_is_not_gone() {
 /// A member's trail of the organization trail's name, which recorded before that one
 /// was made.
 async fn of_the_same_name(hours: i64) -> (ConfiguredEnv, String) {
-    let stage = stage(hours).await;
+    let stage = with_legacy_trail(hours).await;
     let until = stage.sandbox.now() - SignedDuration::from_hours(hours);
     let legacy = Legacy {
         account: account(),
@@ -454,60 +365,8 @@ async fn what_a_trail_of_the_same_name_delivered_is_not_the_organization_trails(
 }
 
 #[tokio::test]
-async fn what_the_config_excludes_is_neither_retired_nor_reckoned() {
-    let stage = stage(3).await;
-    let config = format!("{}[consolidate]\nexclude = [\"s3://{BUCKET}\"]\n", config());
-    let ran = stage.run(&config, &["retire", TRAIL, "--yes"]).await;
-    assert_eq!(ran.code, 12, "{}", ran.stderr);
-    assert!(ran.stderr.contains("is excluded from consolidation"), "{}", ran.stderr);
-    assert!(trail_is_there(&stage).await);
-    let ran = stage.run(&config, &["cost", "--format", "json"]).await;
-    let said = ran.json();
-    assert_eq!(said["duplicates"], json!([]));
-    assert_eq!(said["excluded_sources"][0]["bucket"], BUCKET);
-}
-
-#[tokio::test]
-async fn what_the_config_declares_is_reckoned_too() {
-    let stage = stage(3).await;
-    let owner = stage.clients(&account(), &home());
-    owner.s3().create_bucket().bucket("old-logs").send().await.unwrap();
-    let config = format!(
-        "{}[[consolidate.sources]]\nbucket = \"old-logs\"\naccount = \"{MEMBER}\"\n",
-        config()
-    );
-    let ran = stage.run(&config, &["cost", "--format", "json"]).await;
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let said = ran.json();
-    let sources: Vec<&str> = said["duplicates"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["source"].as_str().unwrap())
-        .collect();
-    assert_eq!(sources, [format!("s3://{BUCKET}").as_str(), "s3://old-logs"]);
-}
-
-#[tokio::test]
-async fn a_dry_run_tells_once_of_when_its_prices_are() {
-    let stage = stage(3).await;
-    let owner = stage.clients(&account(), &home());
-    let key = format!(
-        "AWSLogs/{MEMBER}/CloudTrail/us-east-1/2020/01/01/\
-         {MEMBER}_CloudTrail_us-east-1_20200101T0005Z_0000000000000000.json.gz"
-    );
-    let put = owner.s3().put_object().bucket(BUCKET).key(key);
-    put.storage_class(StorageClass::Glacier).send().await.unwrap();
-    let ran = orgtrail(&stage, &["consolidate", "--dry-run"]).await;
-    assert_eq!(ran.code, 14, "{}", ran.stderr);
-    let said = ran.stdout + &ran.stderr;
-    assert!(said.contains("--restore-tier bulk"), "{said}");
-    assert_eq!(said.matches("list prices of").count(), 1, "{said}");
-}
-
-#[tokio::test]
 async fn the_organization_trail_is_never_retired() {
-    let stage = stage(3).await;
+    let stage = with_legacy_trail(3).await;
     let own = stage.desired.trail_arn().to_string();
     let ran = orgtrail(&stage, &["retire", &own, "--yes"]).await;
     assert_eq!(ran.code, 12, "{}", ran.stderr);
@@ -516,90 +375,10 @@ async fn the_organization_trail_is_never_retired() {
 }
 
 #[tokio::test]
-async fn regions_that_cannot_be_listed_may_hold_trails() {
-    let stage = stage(3).await;
-    consolidated(&stage).await;
-    stage.sandbox.faults().inject(Fault::every("account:ListRegions", Effect::Deny));
-    for arguments in [&["sources"][..], &["consolidate", "--yes"], &["cost"]] {
-        let ran = orgtrail(&stage, arguments).await;
-        assert_eq!(ran.code, 14, "{arguments:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("ListRegions"), "{arguments:?}: {}", ran.stderr);
-    }
-    // Of those that are declared, none can be missed.
-    let named = config().replace("[organization]", "[organization]\nregions = [\"us-east-1\"]");
-    let ran = stage.run(&named, &["sources"]).await;
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-}
-
-#[tokio::test]
-async fn an_account_that_left_nothing_does_not_pass_for_one_that_is_done() {
-    let stage = stage(3).await;
-    let said = "of an account and a Region that were asked for";
-    for (account, told) in [("999999999999", true), (MEMBER, false)] {
-        let ran = orgtrail(&stage, &["consolidate", "--dry-run", "--account", account]).await;
-        assert_eq!(ran.code, 0, "{}", ran.stderr);
-        assert_eq!(ran.stderr.contains(said), told, "{account}: {}", ran.stderr);
-    }
-}
-
-#[tokio::test]
-async fn keys_that_cannot_be_saved_hide_nothing_of_what_was_done() {
-    let stage = stage(3).await;
-    // The keys of both Regions are read for the copies, and cannot be read again afterwards.
-    let denied = Fault::every("cloudtrail:ListPublicKeys", Effect::Deny);
-    stage.sandbox.faults().inject(denied.after(2));
-    let ran = orgtrail(&stage, &["consolidate", "--yes", "--format", "json"]).await;
-    assert_eq!(ran.code, 14, "{}", ran.stderr);
-    let said = ran.json();
-    assert_eq!(said["complete"], false);
-    assert!(said["counts"]["copied"].as_u64().unwrap() > 0, "{said:#}");
-    let reason = said["failures"][0]["reason"].as_str().unwrap();
-    assert!(reason.contains("ListPublicKeys"), "{reason}");
-}
-
-#[cfg(unix)]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_interruption_ends_at_once() {
-    use std::process::Stdio;
-
-    let stage = stage(3).await;
-    stage.sandbox.faults().inject(Fault::every("s3:PutObject", Effect::Hang));
-    let folder = tempfile::tempdir().unwrap();
-    let arguments = ["consolidate", "--yes"];
-    let mut command = stage.command(folder.path(), &config(), &arguments);
-    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    stage.until_struck().await;
-    let within = std::time::Duration::from_secs(30);
-    let (code, said) = stop_twice(child, ["-INT"; 2], within).await;
-    assert_eq!(code, Some(14), "{said}");
-    assert!(said.contains("ended at once"), "{said}");
-}
-
-#[tokio::test]
-async fn a_key_writes_no_line_of_its_own() {
-    let stage = stage(3).await;
-    let owner = stage.clients(&account(), &home());
-    for key in ["Con\nfig/file", "CloudTrail/us-east-1/2020/01/01/read\nme"] {
-        let put = owner.s3().put_object().bucket(BUCKET).key(format!("AWSLogs/{MEMBER}/{key}"));
-        put.send().await.unwrap();
-    }
-    for (arguments, shown) in [
-        (&["sources"][..], r"/Con\nfig/"),
-        (&["consolidate", "--dry-run"], r"/Con\nfig/"),
-        (&["consolidate", "--dry-run"], r"/read\nme: "),
-    ] {
-        let ran = orgtrail(&stage, arguments).await;
-        assert!(ran.stderr.contains(shown), "{arguments:?}: {}", ran.stderr);
-        let alone = |line: &str| line.starts_with("fig") || line.starts_with("me");
-        assert!(!ran.stderr.lines().any(alone), "{arguments:?}: {}", ran.stderr);
-    }
-}
-
-#[tokio::test]
 async fn a_trail_that_records_more_than_the_organizations_is_retired_with_a_confirmation_alone() {
     use aws_sdk_cloudtrail::types::{DataResource, EventSelector, ReadWriteType};
 
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     let owner = stage.clients(&account(), &home());
     let buckets = DataResource::builder().r#type("AWS::S3::Object").values("arn:aws:s3");
     let selector = EventSelector::builder()

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::configured::ConfiguredEnv;
 use crate::env::{MINIMAL, TestEnv};
 use crate::program::{Finished, finished, signal, stop_twice};
-use crate::retire_command::{BUCKET, config, stage};
+use crate::retire_env::{BUCKET, config, with_legacy_trail};
 
 /// What schedulers wait for before they kill.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ fn slow(call: &str, milliseconds: u64) -> Fault {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_reads_reports_what_it_read_before_the_signal() {
-    let stage = stage(3).await;
+    let stage = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
     for (arguments, call) in [
         (&["accounts"][..], "sts:AssumeRole"),
@@ -65,7 +65,7 @@ async fn a_command_that_reads_reports_what_it_read_before_the_signal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verification_that_is_stopped_names_what_it_did_not_verify() {
-    let stage = stage(3).await;
+    let stage = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
     // No lane ends within the time that it has.
     stage.sandbox.faults().inject(slow("s3:GetObject", 120_000).after(1));
@@ -131,7 +131,7 @@ async fn a_step_that_hangs_is_cut_off_and_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consolidation_that_is_stopped_writes_its_record() {
-    let stage = stage(3).await;
+    let stage = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
     stage.sandbox.faults().inject(slow("s3:CopyObject", 500));
     stage.sandbox.faults().inject(slow("s3:PutObject", 500));
@@ -151,7 +151,7 @@ async fn a_consolidation_that_is_stopped_writes_its_record() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_that_is_stopped_writes_its_report_and_begins_no_further_part() {
-    let stage = stage(3).await;
+    let stage = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
     stage.sandbox.faults().inject(slow("s3:PutObject", 500));
     let arguments = ["run", "consolidate,verify", "--yes", "--report", "round.json"];
@@ -167,7 +167,7 @@ async fn a_round_that_is_stopped_writes_its_report_and_begins_no_further_part() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_retired_and_no_bundle_left_by_a_command_that_is_stopped() {
-    let stage = stage(3).await;
+    let stage = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
     let day = |by: i64| (stage.sandbox.now() + jiff::SignedDuration::from_hours(by)).to_string();
     let (from, until) = (day(-3), day(0));

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::configured::ConfiguredEnv;
 use crate::env::{MINIMAL, home, working_day};
 use crate::program::Finished;
-use crate::retire_command::{BUCKET, TRAIL, account, config, stage};
+use crate::retire_env::{BUCKET, TRAIL, account, config, with_legacy_trail};
 
 const ARCHIVE: &str = "acme-log-archive";
 const TAKEN: &str = "is taken by another account";
@@ -126,7 +126,7 @@ async fn an_archive_name_that_was_never_ours_is_refused_by_every_command() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_that_was_deleted_and_taken_is_refused_by_every_command() {
-    let stage = stage(5).await;
+    let stage = with_legacy_trail(5).await;
     ended(&stage.run(&config(), &["consolidate", "--yes"]).await, 0);
     let outsider = outsider(&stage).await;
     delete(&stage, &stage.archive(), ARCHIVE).await;
@@ -136,7 +136,7 @@ async fn an_archive_that_was_deleted_and_taken_is_refused_by_every_command() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_is_taken_after_the_check_takes_no_write_and_gives_no_read() {
-    let stage = stage(5).await;
+    let stage = with_legacy_trail(5).await;
     let clients = stage.archive();
     let objects = Objects::new(Clients::clone(&clients));
     // The first shows the way, and the second goes there directly.
@@ -185,7 +185,7 @@ async fn a_bucket_that_is_taken_after_the_check_takes_no_write_and_gives_no_read
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_is_taken_after_it_was_found_is_not_copied_inside_s3() {
-    let stage = stage(5).await;
+    let stage = with_legacy_trail(5).await;
     let member = stage.clients(&account(), &home());
     let key = stage.sandbox.keys_raw(BUCKET, "").pop().unwrap();
     let outsider = outsider(&stage).await;
@@ -243,7 +243,7 @@ async fn buckets_beside_the_archive_that_are_taken_are_refused_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_to_verify_is_read_only_from_its_stated_owner() {
-    let stage = stage(5).await;
+    let stage = with_legacy_trail(5).await;
     let outsider = outsider(&stage).await;
     take(&outsider, "someones-logs").await;
     let ran = stage.run(&config(), &["verify", "s3://someones-logs"]).await;
@@ -260,7 +260,7 @@ async fn a_bucket_to_verify_is_read_only_from_its_stated_owner() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_that_names_a_bucket_states_who_must_own_it() {
-    let stage = stage(30).await;
+    let stage = with_legacy_trail(30).await;
     crate::consolidate_env::share(
         &stage.clients(&account(), &home()),
         BUCKET,

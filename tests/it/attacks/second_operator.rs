@@ -12,7 +12,7 @@ use orgtrail::plan::plan;
 
 use crate::configured::ConfiguredEnv;
 use crate::env::{MINIMAL, home};
-use crate::retire_command;
+use crate::retire_env;
 use crate::rounds::{LEGACY, LegacyEnv, member};
 
 /// Runs a command at a terminal of its own and does something while its prompt waits,
@@ -228,25 +228,25 @@ async fn mfa_delete_is_not_switched_on_where_the_bucket_changed_under_the_prompt
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trail_that_changes_while_its_retirement_asks_stays() {
-    let stage = retire_command::stage(30).await;
-    let config = retire_command::config();
+    let stage = retire_env::with_legacy_trail(30).await;
+    let config = retire_env::config();
     let ran = stage.run(&config, &["consolidate", "--yes"]).await;
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-    let owner = stage.clients(&retire_command::account(), &home());
+    let owner = stage.clients(&retire_env::account(), &home());
     let move_to = async |prefix: &str| {
-        let update = owner.cloudtrail().update_trail().name(retire_command::TRAIL);
+        let update = owner.cloudtrail().update_trail().name(retire_env::TRAIL);
         update.s3_key_prefix(prefix).send().await.unwrap();
     };
-    let arguments = ["retire", retire_command::TRAIL];
+    let arguments = ["retire", retire_env::TRAIL];
     let moves = Box::pin(move_to("aside"));
     let (code, said) = answered_after(&stage, &config, &arguments, moves).await;
     assert_eq!(code, Some(12), "{said}");
-    let changed = format!("{} changed while the prompt waited", retire_command::TRAIL);
+    let changed = format!("{} changed while the prompt waited", retire_env::TRAIL);
     assert!(said.contains(&changed), "{said}");
     let trails = async || {
         let trails = owner.cloudtrail().describe_trails().send().await.unwrap();
         let trails = trails.trail_list.unwrap_or_default();
-        trails.into_iter().filter(|one| one.trail_arn() == Some(retire_command::TRAIL)).count()
+        trails.into_iter().filter(|one| one.trail_arn() == Some(retire_env::TRAIL)).count()
     };
     assert_eq!(trails().await, 1);
 

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::sources_command::SourcesEnv;
+use crate::sources_env::SourcesEnv;
 
 const REGION: &str = "us-east-1";
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::forge;
 use crate::rounds::trusting;
-use crate::sources_command::{SourcesEnv, archive};
+use crate::sources_env::{SourcesEnv, archive};
 
 const BUCKET: &str = "member-logs";
 const REGION: &str = "us-east-1";
