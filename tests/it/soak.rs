@@ -126,6 +126,7 @@ fn deliver(ground: &LegacyEnv, over: &AtomicBool) -> usize {
     while !over.load(Ordering::Relaxed) {
         ground.sandbox.tick(SignedDuration::from_hours(1));
         hours += 1;
+        // The soak lasts for minutes of this machine, and time passes along with them.
         std::thread::sleep(HOUR_EVERY);
     }
     hours
@@ -209,6 +210,7 @@ async fn watch(mut child: Child, kill: Option<Duration>) -> (Option<i32>, u64, S
             child.kill().unwrap();
         }
         peak_kib = peak_kib.max(peak_of(child.id()));
+        // Neither the end of another process nor its memory wakes this one.
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     (ended.code(), peak_kib, said.await.unwrap())

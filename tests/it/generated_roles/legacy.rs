@@ -12,6 +12,8 @@ use serde_json::json;
 
 use super::setting::{ARCHIVE, MANAGEMENT, MEMBER, OTHER, RolesEnv, TOOLS, VAULT};
 
+use crate::env::home;
+
 pub(super) struct Legacy {
     pub(super) arn: String,
     pub(super) bucket: String,
@@ -21,7 +23,7 @@ pub(super) struct Legacy {
 impl Legacy {
     pub(super) async fn of_every_kind(setting: &RolesEnv) -> Vec<Self> {
         let mut all = Vec::new();
-        setting.sandbox.set_volume(20.0, None);
+        setting.sandbox.set_volume(20.0, Some(vec![home()]));
         // The last one writes to a bucket of another member, whose owner is looked for.
         for (account, owner) in [
             (MEMBER, MEMBER),
@@ -33,14 +35,14 @@ impl Legacy {
         ] {
             all.push(Self::new(setting, account, owner).await);
         }
-        setting.sandbox.set_volume(2.0, None);
+        setting.sandbox.set_volume(2.0, Some(vec![home()]));
         all
     }
 
     pub(super) async fn of_a_member(setting: &RolesEnv) -> Self {
-        setting.sandbox.set_volume(20.0, None);
+        setting.sandbox.set_volume(20.0, Some(vec![home()]));
         let legacy = Self::new(setting, MEMBER, MEMBER).await;
-        setting.sandbox.set_volume(2.0, None);
+        setting.sandbox.set_volume(2.0, Some(vec![home()]));
         legacy
     }
 
