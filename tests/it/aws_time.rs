@@ -14,34 +14,34 @@ use crate::retire_env::{TRAIL, config, with_legacy_trail_from};
 /// A sandbox whose clock is years ahead, or behind.
 const STARTS: [&str; 2] = ["2035-03-01T00:30:00Z", "2024-03-01T00:30:00Z"];
 
-async fn json(stage: &ConfiguredEnv, arguments: &[&str]) -> (i32, Value) {
+async fn json(env: &ConfiguredEnv, arguments: &[&str]) -> (i32, Value) {
     let arguments = [arguments, &["--format", "json"]].concat();
-    let ran = stage.run(&config(), &arguments).await;
+    let ran = env.run(&config(), &arguments).await;
     (ran.code, ran.json())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_is_right_on_a_sandbox_that_is_years_ahead_or_behind() {
     for start in STARTS {
-        let stage = with_legacy_trail_from(start.parse().unwrap(), 30).await;
-        let now = stage.sandbox.now();
+        let env = with_legacy_trail_from(start.parse().unwrap(), 30).await;
+        let now = env.sandbox.now();
         // Proven up to AWS's time, and not to a time before the data.
-        let (code, report) = json(&stage, &["verify"]).await;
+        let (code, report) = json(&env, &["verify"]).await;
         assert_eq!((code, &report["outcome"]), (0, &"proven".into()), "{report:#}");
         let until: Timestamp = report["window"]["to"].as_str().unwrap().parse().unwrap();
         assert_eq!(now.duration_since(until).as_hours(), 2, "{report:#}");
         assert!(report["summary"]["digests"]["valid"].as_u64().unwrap() > 0);
-        let lines = stage.run(&config(), &["verify", "--format", "aws-cli"]).await;
+        let lines = env.run(&config(), &["verify", "--format", "aws-cli"]).await;
         assert_eq!(lines.code, 0, "{}{}", lines.stdout, lines.stderr);
         assert!(!lines.stdout.contains("0/0 digest"), "{}", lines.stdout);
         // What was delivered is fresh, whatever silent Regions are.
-        let (_, report) = json(&stage, &["coverage"]).await;
+        let (_, report) = json(&env, &["coverage"]).await;
         assert!(report.to_string().contains(r#""state":"covered""#), "{report:#}");
-        let (_, report) = json(&stage, &["drift"]).await;
+        let (_, report) = json(&env, &["drift"]).await;
         let at: Timestamp = report["created_at"].as_str().unwrap().parse().unwrap();
         assert_eq!(at.duration_since(now).as_mins(), 0, "{report:#}");
         // Whole rounds, with the record's time.
-        let (code, round) = json(&stage, &["run", "consolidate,verify", "--yes"]).await;
+        let (code, round) = json(&env, &["run", "consolidate,verify", "--yes"]).await;
         assert_eq!(code, 0, "{round:#}");
         let begun: Timestamp = round["started_at"].as_str().unwrap().parse().unwrap();
         assert_eq!(begun.duration_since(now).as_mins(), 0, "{round:#}");
@@ -52,26 +52,26 @@ async fn every_command_is_right_on_a_sandbox_that_is_years_ahead_or_behind() {
         let from = (now - SignedDuration::from_hours(20)).to_string();
         let until = (now - SignedDuration::from_hours(4)).to_string();
         let pack = ["evidence", "--from", &from, "--until", &until, "-o", bundle];
-        let (code, packed) = json(&stage, &pack).await;
+        let (code, packed) = json(&env, &pack).await;
         assert_eq!(code, 0, "{packed:#}");
         let keys = crate::accept_command::keys_of_aws(folder.path(), bundle);
         let (code, report) =
-            json(&stage, &["verify", bundle, "--offline", "--public-keys", &keys]).await;
+            json(&env, &["verify", bundle, "--offline", "--public-keys", &keys]).await;
         assert_eq!(code, 0, "{report:#}");
-        let (_, records) = json(&stage, &["records"]).await;
+        let (_, records) = json(&env, &["records"]).await;
         assert!(records["runs"][0]["started_at"].as_str().unwrap().starts_with(&start[..4]));
-        let (code, retired) = json(&stage, &["retire", TRAIL, "--yes"]).await;
+        let (code, retired) = json(&env, &["retire", TRAIL, "--yes"]).await;
         assert_eq!((code, &retired["retired"]), (0, &true.into()), "{retired:#}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_of_events_cost_what_the_last_days_by_awss_time_had() {
-    let stage = ConfiguredEnv::at(MINIMAL, STARTS[0].parse().unwrap()).await;
-    stage.sandbox.set_volume(40.0, Some(vec!["us-east-1".parse().unwrap()]));
-    stage.converge().await;
+    let env = ConfiguredEnv::at(MINIMAL, STARTS[0].parse().unwrap()).await;
+    env.sandbox.set_volume(40.0, Some(vec!["us-east-1".parse().unwrap()]));
+    env.converge().await;
     let member: orgtrail::names::AccountId = "333333333333".parse().unwrap();
-    let owner = stage.clients(&member, &home());
+    let owner = env.clients(&member, &home());
     owner.s3().create_bucket().bucket("copies").send().await.unwrap();
     let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
@@ -84,8 +84,8 @@ async fn copies_of_events_cost_what_the_last_days_by_awss_time_had() {
     let trail = owner.cloudtrail().create_trail().name("copy").s3_bucket_name("copies");
     trail.send().await.unwrap();
     owner.cloudtrail().start_logging().name("copy").send().await.unwrap();
-    stage.sandbox.tick(SignedDuration::from_hours(72));
-    let ran = stage.run(MINIMAL, &["cost", "--format", "json"]).await;
+    env.sandbox.tick(SignedDuration::from_hours(72));
+    let ran = env.run(MINIMAL, &["cost", "--format", "json"]).await;
     let report = ran.json();
     let events = report["duplicates"][0]["management_events_per_month"].as_u64().unwrap();
     assert!(events > 0, "{report:#}");
@@ -93,8 +93,8 @@ async fn copies_of_events_cost_what_the_last_days_by_awss_time_had() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_moved_sandbox_clock_is_said_once_and_is_no_warning() {
-    let stage = ConfiguredEnv::at(MINIMAL, STARTS[0].parse().unwrap()).await;
-    let ran = stage.run(MINIMAL, &["run", "verify,drift"]).await;
+    let env = ConfiguredEnv::at(MINIMAL, STARTS[0].parse().unwrap()).await;
+    let ran = env.run(MINIMAL, &["run", "verify,drift"]).await;
     assert_eq!(ran.stderr.matches("the sandbox's clock shows 2035-03-01").count(), 1);
     assert!(!ran.stderr.contains("warning: this machine's clock"), "{}", ran.stderr);
 }

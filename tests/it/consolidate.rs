@@ -16,7 +16,7 @@ use orgtrail::{
     sandbox::{Effect, Fault},
 };
 
-use crate::consolidate_env::{self as stage, log_body, relocated};
+use crate::consolidate_env::{self, log_body, relocated};
 use crate::env::{TestEnv, writer};
 
 struct Place {
@@ -32,14 +32,14 @@ impl Place {
         let region: orgtrail::names::Region = "us-east-1".parse().unwrap();
         let env = TestEnv::builder().accounts(5).start().await;
         let settings = Settings { pacing: Pacing::Off, ..Settings::default() };
-        let aws = stage::sign_in(&env, settings).await;
+        let aws = consolidate_env::sign_in(&env, settings).await;
         let accounts = env.sandbox.accounts();
         let (keeper, member) = (accounts[1].clone(), accounts[3].clone());
-        let archive = stage::archive(aws.clients(&keeper, &region));
+        let archive = consolidate_env::archive(aws.clients(&keeper, &region));
         let reader = aws.clients(&member, &region);
-        let source = stage::source("member-legacy-trail", &member, &region);
+        let source = consolidate_env::source("member-legacy-trail", &member, &region);
         for (clients, name) in
-            [(&archive.target.clients, stage::ARCHIVE), (&reader, source.bucket.as_str())]
+            [(&archive.target.clients, consolidate_env::ARCHIVE), (&reader, source.bucket.as_str())]
         {
             writer(clients).s3().create_bucket().bucket(name).send().await.unwrap();
         }
@@ -47,7 +47,7 @@ impl Place {
     }
 
     fn log(&self, day: u8, number: u8) -> String {
-        stage::log(&self.member, day, number)
+        consolidate_env::log(&self.member, day, number)
     }
 
     async fn put(&self, key: &str, body: &[u8]) {
@@ -55,7 +55,7 @@ impl Place {
     }
 
     async fn put_as(&self, class: StorageClass, key: &str, body: &[u8]) {
-        stage::put_as(class, &self.reader, self.source.bucket.as_str(), key, body).await;
+        consolidate_env::put_as(class, &self.reader, self.source.bucket.as_str(), key, body).await;
     }
 
     /// Five logs a day for four days, and a digest each.
@@ -65,8 +65,8 @@ impl Place {
                 let body = log_body(&format!("log {day} {number}"));
                 self.put(&self.log(day, number), &body).await;
             }
-            let digest = stage::digest(&self.member, day, 1);
-            self.put(&digest, &stage::digest_body(&digest, "", &[])).await;
+            let digest = consolidate_env::digest(&self.member, day, 1);
+            self.put(&digest, &consolidate_env::digest_body(&digest, "", &[])).await;
         }
         24
     }
@@ -74,7 +74,7 @@ impl Place {
     /// Lets the archive's account read keys of the source that match.
     async fn share(&self, keys: &str) {
         let keeper = self.archive.target.clients.account().unwrap();
-        stage::share(&self.reader, self.source.bucket.as_str(), keys, keeper).await;
+        consolidate_env::share(&self.reader, self.source.bucket.as_str(), keys, keeper).await;
     }
 
     async fn run(&self, change: impl FnOnce(&mut Asked)) -> Report {
@@ -87,12 +87,12 @@ impl Place {
         authority: Option<&WriteAuthority>,
         change: impl FnOnce(&mut Asked),
     ) -> Report {
-        let mut asked = stage::asked();
+        let mut asked = consolidate_env::asked();
         change(&mut asked);
         let progress = Arc::new(Progress::new(asked.limit));
         let sources = vec![(self.source.clone(), self.reader.clone())];
-        let sources = stage::bound(&self.env.sandbox, sources);
-        consolidate(&stage::run(), &asked, &self.archive, sources, progress, authority)
+        let sources = consolidate_env::bound(&self.env.sandbox, sources);
+        consolidate(&consolidate_env::run(), &asked, &self.archive, sources, progress, authority)
             .await
             .unwrap()
     }
@@ -117,7 +117,7 @@ impl Place {
     }
 
     async fn record_rows(&self) -> Vec<Row> {
-        stage::rows(self.archive.target.clone()).await
+        consolidate_env::rows(self.archive.target.clone()).await
     }
 }
 
@@ -146,7 +146,7 @@ async fn every_object_arrives_with_what_proves_it() {
         .s3()
         .head_object()
         .bucket("acme-log-archive")
-        .key(relocated(&stage::digest(&place.member, 1, 1)))
+        .key(relocated(&consolidate_env::digest(&place.member, 1, 1)))
         .send()
         .await
         .unwrap();
@@ -313,7 +313,7 @@ async fn what_lies_archived_on_either_side_is_not_taken_for_compared() {
         let put = archive
             .s3()
             .put_object()
-            .bucket(stage::ARCHIVE)
+            .bucket(consolidate_env::ARCHIVE)
             .key(relocated(key))
             .storage_class(class);
         put.body(body.to_vec().into()).send().await.unwrap();
@@ -358,7 +358,10 @@ async fn what_the_archives_credentials_may_read_is_copied_inside_s3() {
         assert_eq!(row.sha256.as_deref(), Some(hex::encode(sha256).as_str()), "{row:?}");
         let head = s3.head_object().bucket("acme-log-archive").key(&row.key).send().await.unwrap();
         let metadata = head.metadata().unwrap();
-        assert_eq!(metadata, &stage::metadata_of(&archived[&row.key]).into_iter().collect());
+        assert_eq!(
+            metadata,
+            &consolidate_env::metadata_of(&archived[&row.key]).into_iter().collect()
+        );
         assert_eq!(metadata["signature-algorithm"], "SHA256withRSA");
         assert_eq!(head.content_type(), Some("application/json"));
         assert_eq!(head.content_encoding(), Some("gzip"));

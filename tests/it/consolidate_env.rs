@@ -77,18 +77,18 @@ impl ConsolidateEnv {
         let accounts = env.sandbox.accounts();
         let keeper = accounts[1].clone();
         let members = [accounts[2].clone(), accounts[3].clone()];
-        let stage = Self { env, keeper, members, region };
-        let aws = stage.sign_in().await;
-        let archive = stage.archive(&aws).target.clients;
+        let env = Self { env, keeper, members, region };
+        let aws = env.sign_in().await;
+        let archive = env.archive(&aws).target.clients;
         writer(&archive).s3().create_bucket().bucket(ARCHIVE).send().await.unwrap();
         let versioning = Versioning::builder().status(BucketVersioningStatus::Enabled).build();
         let put = writer(&archive).s3().put_bucket_versioning().bucket(ARCHIVE);
         put.versioning_configuration(versioning).send().await.unwrap();
-        for (clients, bucket) in stage.readers(&aws).iter().zip(BUCKETS) {
+        for (clients, bucket) in env.readers(&aws).iter().zip(BUCKETS) {
             writer(clients).s3().create_bucket().bucket(bucket).send().await.unwrap();
         }
-        stage.share(&aws).await;
-        stage
+        env.share(&aws).await;
+        env
     }
 
     /// Lets the archive's account read the second bucket, so that S3 can copy
@@ -299,7 +299,7 @@ pub(crate) async fn sign_in(env: &TestEnv, settings: Settings) -> Aws {
     Aws::with_base(settings, base).await.unwrap()
 }
 
-/// The metadata of an object of a stage: a digest's signature is the test signer's.
+/// The metadata of an object of an environment: a digest's signature is the test signer's.
 pub(crate) fn metadata_of(body: &[u8]) -> BTreeMap<String, String> {
     let mut metadata = metadata();
     let text = crate::forge::try_inflated(body);
@@ -311,7 +311,7 @@ pub(crate) fn metadata_of(body: &[u8]) -> BTreeMap<String, String> {
     metadata
 }
 
-/// The metadata that every object of a stage has.
+/// The metadata that every object of an environment has.
 pub(crate) fn metadata() -> BTreeMap<String, String> {
     [("signature", "00ff"), ("signature-algorithm", "SHA256withRSA")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -17,18 +17,13 @@ use crate::retire_env::{BUCKET, config, with_legacy_trail};
 const MEMBER_ROLE: &str = "OrganizationAccountAccessRole";
 
 /// Runs a command with a session of an account's member role.
-async fn run_as(
-    stage: &ConfiguredEnv,
-    account: &str,
-    config: &str,
-    arguments: &[&str],
-) -> Finished {
+async fn run_as(env: &ConfiguredEnv, account: &str, config: &str, arguments: &[&str]) -> Finished {
     let role = format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}");
-    let assume = stage.management();
+    let assume = env.management();
     let assume = assume.sts().assume_role().role_arn(role).role_session_name("test");
     let keys = assume.send().await.unwrap().credentials.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let mut command = stage.command(folder.path(), config, arguments);
+    let mut command = env.command(folder.path(), config, arguments);
     sign(&mut command, &session_keys(keys));
     finish_apart(command).await
 }
@@ -64,10 +59,10 @@ fn is_one_error(ran: &Finished, code: i32, says: &[&str]) {
 async fn a_delegated_administrator_is_told_whose_credentials_are_needed() {
     let delegated = "[organization]\ndelegated_administrators = [\"333333333333\"]";
     let config = MINIMAL.replace("[organization]", delegated);
-    let stage = ConfiguredEnv::new(&config).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(&config).await;
+    env.converge().await;
     for arguments in MANAGING {
-        let ran = run_as(&stage, "333333333333", &config, arguments).await;
+        let ran = run_as(&env, "333333333333", &config, arguments).await;
         let says = [
             "signed in as 333333333333, a delegated administrator of o-",
             "needs credentials of the management account 111111111111",
@@ -75,25 +70,25 @@ async fn a_delegated_administrator_is_told_whose_credentials_are_needed() {
         is_one_error(&ran, 14, &says);
     }
     // A member that is none is not called one.
-    let ran = run_as(&stage, "333333333333", MINIMAL, &["plan"]).await;
+    let ran = run_as(&env, "333333333333", MINIMAL, &["plan"]).await;
     is_one_error(&ran, 14, &["signed in as 333333333333, a member account of o-"]);
     // Whoever cannot get into the archive is told so by the commands that read it.
     for arguments in [["verify"].as_slice(), &["records"]] {
-        let ran = run_as(&stage, "333333333333", &config, arguments).await;
+        let ran = run_as(&env, "333333333333", &config, arguments).await;
         is_one_error(&ran, 14, &["222222222222", "access denied"]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_auditor_reads_the_archive_from_its_own_account() {
-    let stage = ConfiguredEnv::new(MINIMAL).await;
-    stage.sandbox.set_volume(2.0, None);
-    stage.converge().await;
-    stage.sandbox.tick(jiff::SignedDuration::from_hours(5));
-    let until = stage.sandbox.now().to_string();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.sandbox.set_volume(2.0, None);
+    env.converge().await;
+    env.sandbox.tick(jiff::SignedDuration::from_hours(5));
+    let until = env.sandbox.now().to_string();
     let evidence = ["evidence", "--from", "2026-01-01T01:00:00Z", "--until", &until, "-o", "e.zst"];
     for arguments in [&["verify"][..], &["records"], &["run", "verify"], &evidence] {
-        let ran = run_as(&stage, "222222222222", MINIMAL, arguments).await;
+        let ran = run_as(&env, "222222222222", MINIMAL, arguments).await;
         assert!([0, 14].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
         assert!(!ran.stderr.contains("error: "), "{arguments:?}: {}", ran.stderr);
         let who = "SANDBOX: signed in as arn:aws:sts::222222222222:assumed-role/";
@@ -103,21 +98,21 @@ async fn an_auditor_reads_the_archive_from_its_own_account() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_organization_than_the_configurations_is_refused_in_one_line() {
-    let stage = ConfiguredEnv::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let config = MINIMAL.replace("111111111111", "123456789012");
     for arguments in MANAGING.into_iter().chain([["verify"].as_slice(), &["records"]]) {
         let arguments: Vec<&str> = arguments.to_vec();
-        let ran = stage.run(&config, &arguments).await;
+        let ran = env.run(&config, &arguments).await;
         let says = ["signed in as 111111111111", "the configuration says 123456789012"];
         is_one_error(&ran, 2, &says);
         // Where the calls went is half of the answer.
-        assert!(ran.stderr.contains(&stage.sandbox.endpoint()), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&env.sandbox.endpoint()), "{}", ran.stderr);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_outside_of_the_organization_is_refused_once() {
-    let stage = ConfiguredEnv::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     for (key, config) in [
         ("organization.log_archive_account", MINIMAL.replace("222222222222", "999999999999")),
         (
@@ -131,7 +126,7 @@ async fn an_account_outside_of_the_organization_is_refused_once() {
         ),
     ] {
         for arguments in [["plan"].as_slice(), &["drift"], &["verify"]] {
-            let ran = stage.run(&config, arguments).await;
+            let ran = env.run(&config, arguments).await;
             let says = format!("999999999999 ({key}) is not an account of o-");
             is_one_error(&ran, 2, &[&says]);
         }
@@ -140,13 +135,13 @@ async fn an_account_outside_of_the_organization_is_refused_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_that_lets_nobody_in_is_one_error_of_a_plan() {
-    let stage = ConfiguredEnv::new(MINIMAL).await;
-    let iam = stage.archive();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let iam = env.archive();
     let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::333333333333:root"},"Action":"sts:AssumeRole"}}"#;
     let update = iam.iam().update_assume_role_policy().role_name(MEMBER_ROLE);
     update.policy_document(trust).send().await.unwrap();
     for arguments in [["plan"].as_slice(), &["apply", "--yes"]] {
-        let ran = stage.run(MINIMAL, arguments).await;
+        let ran = env.run(MINIMAL, arguments).await;
         let says = ["222222222222 (organization.log_archive_account)", "access denied"];
         is_one_error(&ran, 14, &says);
     }
@@ -154,18 +149,18 @@ async fn an_archive_that_lets_nobody_in_is_one_error_of_a_plan() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plans_and_reports_say_as_whom_and_where_they_were_made() {
-    let stage = ConfiguredEnv::new(MINIMAL).await;
-    let endpoint = stage.sandbox.endpoint();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let endpoint = env.sandbox.endpoint();
     let line = format!(
         "SANDBOX: signed in as arn:aws:iam::111111111111:user/admin, organization {} (management \
          account 111111111111), endpoint {endpoint}",
-        stage.sandbox.organization_id().unwrap()
+        env.sandbox.organization_id().unwrap()
     );
     for arguments in [&["plan"][..], &["destroy", "--dry-run"], &["drift"], &["accounts"]] {
-        let ran = stage.run(MINIMAL, arguments).await;
+        let ran = env.run(MINIMAL, arguments).await;
         assert_eq!(ran.stdout.lines().next(), Some(line.as_str()), "{arguments:?}");
         let json = [arguments, &["--format", "json"]].concat();
-        let ran = stage.run(MINIMAL, &json).await;
+        let ran = env.run(MINIMAL, &json).await;
         let report = ran.json();
         let identity = &report["identity"];
         assert_eq!(identity["caller"], "arn:aws:iam::111111111111:user/admin", "{arguments:?}");
@@ -173,13 +168,13 @@ async fn plans_and_reports_say_as_whom_and_where_they_were_made() {
         assert_eq!(identity["endpoint"], endpoint.as_str(), "{arguments:?}");
         assert_eq!(identity["sandbox"], true, "{arguments:?}");
     }
-    let page = stage.run(MINIMAL, &["drift", "--format", "html"]).await.stdout;
+    let page = env.run(MINIMAL, &["drift", "--format", "html"]).await.stdout;
     assert!(page.contains(&format!("<p>{line}</p>")), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_legacy_bucket_is_verified_with_its_accounts_role() {
-    let stage = with_legacy_trail(3).await;
+    let env = with_legacy_trail(3).await;
     let target = format!("s3://{BUCKET}");
     let arguments = ["verify", target.as_str(), "--format", "json"];
     // Found by its trail, and by its declaration once the trail is gone.
@@ -188,7 +183,7 @@ async fn a_legacy_bucket_is_verified_with_its_accounts_role() {
         config()
     );
     for config in [config(), declared] {
-        let ran = stage.run(&config, &arguments).await;
+        let ran = env.run(&config, &arguments).await;
         let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| {
             panic!("{}", ran.stderr);
         });
@@ -196,14 +191,14 @@ async fn a_legacy_bucket_is_verified_with_its_accounts_role() {
     }
     // Without a configuration nobody says whose it is.
     let folder = tempfile::tempdir().unwrap();
-    let command = stage.command(folder.path(), "", &arguments);
+    let command = env.command(folder.path(), "", &arguments);
     std::fs::remove_file(Path::new(folder.path()).join("orgtrail.toml")).unwrap();
     let output = finish_apart(command).await;
     let said = output.stderr;
     assert_eq!(output.code, 14, "{said}");
     assert!(said.contains("access denied"), "{said}");
     // A bucket that does not exist is a mistake of the call.
-    let ran = stage.run(&config(), &["verify", "s3://no-such-bucket-anywhere"]).await;
+    let ran = env.run(&config(), &["verify", "s3://no-such-bucket-anywhere"]).await;
     assert_eq!(ran.code, 2, "{}", ran.stderr);
 }
 

@@ -84,7 +84,7 @@ async fn what_is_written_is_for_its_owner_alone_and_has_no_external_id() {
     use std::os::unix::fs::PermissionsExt as _;
 
     const SECRET: &str = "an-external-id-4711";
-    let stage = ConfiguredEnv::at(MINIMAL, working_day()).await;
+    let env = ConfiguredEnv::at(MINIMAL, working_day()).await;
     let folder = tempfile::tempdir().unwrap();
     let config = format!("{MINIMAL}[roles]\nexternal_id = \"{SECRET}\"\n");
     for (arguments, written) in [
@@ -94,7 +94,7 @@ async fn what_is_written_is_for_its_owner_alone_and_has_no_external_id() {
         (&["accounts"], ""),
     ] {
         let arguments = [arguments, &["--log", "trace"]].concat();
-        let command = stage.command(folder.path(), &config, &arguments);
+        let command = env.command(folder.path(), &config, &arguments);
         let output = finish_apart(command).await;
         let said = &output.stderr;
         assert!([0, 10, 11, 14].contains(&output.code), "{arguments:?}: {said}");

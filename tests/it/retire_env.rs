@@ -29,11 +29,11 @@ pub(crate) async fn with_legacy_trail(hours: i64) -> ConfiguredEnv {
 
 /// The same, begun at a time.
 pub(crate) async fn with_legacy_trail_from(start: Timestamp, hours: i64) -> ConfiguredEnv {
-    let stage = ConfiguredEnv::at(&config(), start).await;
-    stage.sandbox.set_volume(2.0, None);
-    stage.converge().await;
-    stage.sandbox.tick(SignedDuration::from_hours(hours));
-    let owner = stage.clients(&account(), &home());
+    let env = ConfiguredEnv::at(&config(), start).await;
+    env.sandbox.set_volume(2.0, None);
+    env.converge().await;
+    env.sandbox.tick(SignedDuration::from_hours(hours));
+    let owner = env.clients(&account(), &home());
     let create = owner.s3().create_bucket().bucket(BUCKET);
     create.send().await.unwrap();
     let policy = json!({ "Version": "2012-10-17", "Statement": [{
@@ -44,7 +44,7 @@ pub(crate) async fn with_legacy_trail_from(start: Timestamp, hours: i64) -> Conf
     }] });
     let put = owner.s3().put_bucket_policy().bucket(BUCKET).policy(policy.to_string());
     put.send().await.unwrap();
-    let until = stage.sandbox.now() - SignedDuration::from_hours(hours - 3);
+    let until = env.sandbox.now() - SignedDuration::from_hours(hours - 3);
     let legacy = Legacy {
         account: account(),
         bucket: BUCKET.parse().unwrap(),
@@ -54,25 +54,25 @@ pub(crate) async fn with_legacy_trail_from(start: Timestamp, hours: i64) -> Conf
         from: until - SignedDuration::from_hours(3),
         until,
     };
-    stage.sandbox.fill_legacy(&legacy).unwrap();
-    stage
+    env.sandbox.fill_legacy(&legacy).unwrap();
+    env
 }
 
 pub(crate) fn account() -> AccountId {
     MEMBER.parse().unwrap()
 }
 
-pub(crate) async fn orgtrail(stage: &ConfiguredEnv, arguments: &[&str]) -> Finished {
-    stage.run(&config(), arguments).await
+pub(crate) async fn orgtrail(env: &ConfiguredEnv, arguments: &[&str]) -> Finished {
+    env.run(&config(), arguments).await
 }
 
-pub(crate) async fn consolidated(stage: &ConfiguredEnv) {
-    let ran = orgtrail(stage, &["consolidate", "--yes"]).await;
+pub(crate) async fn consolidated(env: &ConfiguredEnv) {
+    let ran = orgtrail(env, &["consolidate", "--yes"]).await;
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
 }
 
-pub(crate) async fn trail_is_there(stage: &ConfiguredEnv) -> bool {
-    let owner = stage.clients(&account(), &home());
+pub(crate) async fn trail_is_there(env: &ConfiguredEnv) -> bool {
+    let owner = env.clients(&account(), &home());
     let trails = owner.cloudtrail().describe_trails().send().await.unwrap();
     trails.trail_list().iter().any(|trail| trail.trail_arn() == Some(TRAIL))
 }

@@ -211,11 +211,11 @@ fn time(round: &Value, name: &str) -> Timestamp {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_rounds_at_once_do_what_one_does() {
-    let ground = LegacyEnv::new().await;
+    let env = LegacyEnv::new().await;
     // Slow enough that the two are in the same lanes at the same time.
-    ground.sandbox.faults().inject(Fault::every("s3:*", Effect::Latency { milliseconds: 20 }));
-    let (one, other) = tokio::join!(ground.run(&ROUND), ground.run(&ROUND));
-    ground.sandbox.faults().clear();
+    env.sandbox.faults().inject(Fault::every("s3:*", Effect::Latency { milliseconds: 20 }));
+    let (one, other) = tokio::join!(env.run(&ROUND), env.run(&ROUND));
+    env.sandbox.faults().clear();
     for output in [&one, &other] {
         assert_eq!(output.code, 0, "{}", output.text());
     }
@@ -227,32 +227,32 @@ async fn two_rounds_at_once_do_what_one_does() {
     );
     // Each object was copied by one of them, and none by both.
     let copied = count(&one, "copied") + count(&other, "copied");
-    assert_eq!(copied, ground.legacy.len() as u64);
+    assert_eq!(copied, env.legacy.len() as u64);
     for name in ["conflicts", "failed"] {
         assert_eq!(count(&one, name) + count(&other, name), 0, "{name}");
     }
-    ground.assert_arrived_once().await;
-    assert_eq!(ground.records().await, 2);
-    let third = ground.run(&ROUND).await.json();
+    env.assert_arrived_once().await;
+    assert_eq!(env.records().await, 2);
+    let third = env.run(&ROUND).await.json();
     assert_eq!((count(&third, "copied"), third["exit_code"].as_u64()), (0, Some(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_ends_with_the_gravest_of_its_parts() {
-    let ground = LegacyEnv::new().await;
+    let env = LegacyEnv::new().await;
     let folder = tempfile::tempdir().unwrap();
 
     // Nobody is there to say yes.
-    let refused = ground.run(&["run", "consolidate,verify"]).await;
+    let refused = env.run(&["run", "consolidate,verify"]).await;
     assert_eq!(refused.code, 2, "{}", refused.text());
     assert!(refused.text().contains("--yes"));
-    assert_eq!(ground.records().await, 0);
+    assert_eq!(env.records().await, 0);
 
     // A part that fails does not stop the next.
     let call = "organizations:ListRoots";
-    ground.sandbox.faults().inject(Fault::every(call, Effect::Deny));
-    let failed = ground.run(&ROUND).await;
-    ground.sandbox.faults().clear();
+    env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+    let failed = env.run(&ROUND).await;
+    env.sandbox.faults().clear();
     assert_eq!(failed.code, 14, "{}", failed.text());
     let told = failed.json();
     assert_eq!(told["parts"][0]["report"], Value::Null);
@@ -260,12 +260,12 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     assert_eq!(told["parts"][1]["report"]["outcome"], "proven");
 
     let text = ["run", "consolidate,verify", "--yes", "--report", "round.json"];
-    let clean = ground.run_in(folder.path(), &text).await;
+    let clean = env.run_in(folder.path(), &text).await;
     assert_eq!(clean.code, 0, "{}", clean.text());
     let written = std::fs::read(folder.path().join("round.json")).unwrap();
     let written: Value = serde_json::from_slice(&written).unwrap();
     assert_eq!((&written["version"], &written["exit_code"]), (&json!(1), &json!(0)));
-    assert_eq!(count(&written, "copied"), ground.legacy.len() as u64);
+    assert_eq!(count(&written, "copied"), env.legacy.len() as u64);
     let told = clean.stdout;
     let last: Vec<&str> = told.lines().rev().take(3).collect();
     assert!(last[2].starts_with("consolidate  clean"), "{told}");
@@ -273,8 +273,8 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     assert!(last[0].starts_with("round        clean"), "{told}");
 
     // Drift is looked for as its own command does.
-    let drift = ground.run(&["drift", "--format", "json"]).await;
-    let part = ground.run(&["run", "drift", "--format", "json"]).await;
+    let drift = env.run(&["drift", "--format", "json"]).await;
+    let part = env.run(&["run", "drift", "--format", "json"]).await;
     assert_eq!(part.code, drift.code, "{}", part.text());
     assert!([0, 11, 14].contains(&part.code), "{}", part.text());
     let (drift, part) = (drift.json(), part.json());
@@ -282,31 +282,31 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     assert_eq!(findings(&part["parts"][0]["report"]), findings(&drift));
 
     // What is missing may come yet, where the round could not bring all.
-    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
-    let there = ground.relocated(log);
-    let body = ground.sandbox.body_raw(ARCHIVE, &there).unwrap().to_vec();
-    ground.sandbox.vanish(ARCHIVE, &there).unwrap();
-    ground.sandbox.faults().inject(Fault::every(call, Effect::Deny));
-    let verify = ground.run(&["verify"]).await;
+    let log = env.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
+    let there = env.relocated(log);
+    let body = env.sandbox.body_raw(ARCHIVE, &there).unwrap().to_vec();
+    env.sandbox.vanish(ARCHIVE, &there).unwrap();
+    env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+    let verify = env.run(&["verify"]).await;
     assert_eq!(verify.code, 13, "{}", verify.text());
-    let told = ground.run(&ROUND).await.json();
+    let told = env.run(&ROUND).await.json();
     assert_eq!(told["parts"][1]["exit_code"], 14, "{}", told["parts"][1]["summary"]);
 
     // What CloudTrail delivered into the archive itself does not come again.
-    let delivered = ground.delivered();
-    let own = ground.sandbox.body_raw(ARCHIVE, &delivered).unwrap().to_vec();
-    ground.sandbox.vanish(ARCHIVE, &delivered).unwrap();
-    let told = ground.run(&ROUND).await.json();
+    let delivered = env.delivered();
+    let own = env.sandbox.body_raw(ARCHIVE, &delivered).unwrap().to_vec();
+    env.sandbox.vanish(ARCHIVE, &delivered).unwrap();
+    let told = env.run(&ROUND).await.json();
     assert_eq!(told["parts"][1]["exit_code"], 13, "{}", told["parts"][1]["summary"]);
-    ground.sandbox.faults().clear();
-    ground.sandbox.put_raw(ARCHIVE, &delivered, own).unwrap();
-    ground.sandbox.put_raw(ARCHIVE, &there, body).unwrap();
+    env.sandbox.faults().clear();
+    env.sandbox.put_raw(ARCHIVE, &delivered, own).unwrap();
+    env.sandbox.put_raw(ARCHIVE, &there, body).unwrap();
 
     // What is broken is graver than what could not be told.
     let flip = |body: &mut Vec<u8>| body[20] ^= 1;
-    ground.sandbox.tamper(ARCHIVE, &there, flip).unwrap();
-    ground.sandbox.faults().inject(Fault::every(call, Effect::Deny));
-    let broken = ground.run_in(folder.path(), &text).await;
+    env.sandbox.tamper(ARCHIVE, &there, flip).unwrap();
+    env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+    let broken = env.run_in(folder.path(), &text).await;
     assert_eq!(broken.code, 13, "{}", broken.text());
     let written = std::fs::read(folder.path().join("round.json")).unwrap();
     let written: Value = serde_json::from_slice(&written).unwrap();
@@ -322,22 +322,22 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_only_on_its_way_is_not_said_to_be_deleted() {
-    let ground = LegacyEnv::new().await;
-    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
-    let there = ground.relocated(log);
+    let env = LegacyEnv::new().await;
+    let log = env.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
+    let there = env.relocated(log);
     // Slow enough that the log is gone before the round looks at it.
     let slow = Effect::Latency { milliseconds: 500 };
-    ground.sandbox.faults().inject(Fault::every("s3:GetObject", slow));
+    env.sandbox.faults().inject(Fault::every("s3:GetObject", slow));
     let consolidated = async {
-        ground.until(|it| !it.keys_raw(ARCHIVE, "orgtrail/runs/").is_empty()).await;
-        ground.sandbox.vanish(ARCHIVE, &there).unwrap();
+        env.until(|it| !it.keys_raw(ARCHIVE, "orgtrail/runs/").is_empty()).await;
+        env.sandbox.vanish(ARCHIVE, &there).unwrap();
     };
-    let (done, ()) = tokio::join!(ground.run(&ROUND), consolidated);
+    let (done, ()) = tokio::join!(env.run(&ROUND), consolidated);
     assert!(done.text().contains("consolidating again"), "{}", done.text());
     assert_eq!(done.code, 0, "{}", done.text());
-    ground.sandbox.faults().clear();
-    ground.assert_arrived_once().await;
-    assert_eq!(ground.records().await, 2);
+    env.sandbox.faults().clear();
+    env.assert_arrived_once().await;
+    assert_eq!(env.records().await, 2);
 }
 
 #[cfg(unix)]
@@ -345,21 +345,21 @@ async fn what_was_only_on_its_way_is_not_said_to_be_deleted() {
 async fn what_was_found_stands_where_the_second_look_is_ended() {
     use std::process::Stdio;
 
-    let ground = LegacyEnv::new().await;
-    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
-    let there = ground.relocated(log);
-    let faults = ground.sandbox.faults();
+    let env = LegacyEnv::new().await;
+    let log = env.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
+    let there = env.relocated(log);
+    let faults = env.sandbox.faults();
     faults.inject(Fault::every("s3:GetObject", Effect::Latency { milliseconds: 500 }));
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("round.json");
     let arguments = ["run", "consolidate,verify", "--yes", "--report", "round.json"];
-    let mut command = ground.command(folder.path(), MINIMAL, &arguments);
+    let mut command = env.command(folder.path(), MINIMAL, &arguments);
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    ground.until(|it| !it.keys_raw(ARCHIVE, "orgtrail/public-keys.json").is_empty()).await;
+    env.until(|it| !it.keys_raw(ARCHIVE, "orgtrail/public-keys.json").is_empty()).await;
     // The consolidation is done; the one of `verify` is to hang.
-    ground.sandbox.vanish(ARCHIVE, &there).unwrap();
+    env.sandbox.vanish(ARCHIVE, &there).unwrap();
     faults.inject(Fault::every("s3:PutObject", Effect::Hang));
-    ground.until(|it| it.faults().struck()[1].1 > 0).await;
+    env.until(|it| it.faults().struck()[1].1 > 0).await;
     let within = std::time::Duration::from_mins(1);
     let (code, said) = stop_twice(child, ["-INT"; 2], within).await;
     assert_eq!(code, Some(14), "{said}");
@@ -371,25 +371,25 @@ async fn what_was_found_stands_where_the_second_look_is_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_the_next_round_is_unproven_and_not_foreign() {
-    let ground = LegacyEnv::provisioned(4).await;
-    ground.bucket(&member(), LEGACY).await.unwrap();
-    let clients = ground.clients(&member(), &home());
+    let env = LegacyEnv::provisioned(4).await;
+    env.bucket(&member(), LEGACY).await.unwrap();
+    let clients = env.clients(&member(), &home());
     let trail = clients.cloudtrail().create_trail().name("old-trail").s3_bucket_name(LEGACY);
     trail.enable_log_file_validation(true).send().await.unwrap();
     clients.cloudtrail().start_logging().name("old-trail").send().await.unwrap();
-    ground.sandbox.tick(SignedDuration::from_hours(5));
+    env.sandbox.tick(SignedDuration::from_hours(5));
     // In the middle of an hour: the call's log is there, and its digest is not.
     clients.cloudtrail().describe_trails().send().await.unwrap();
-    ground.sandbox.tick(SignedDuration::from_mins(20));
-    let done = ground.run(&ROUND).await;
+    env.sandbox.tick(SignedDuration::from_mins(20));
+    let done = env.run(&ROUND).await;
     assert_eq!(done.code, 0, "{}", done.text());
     // Both trails go on; what the old one writes comes with the next round.
-    ground.sandbox.tick(SignedDuration::from_hours(72));
-    let verified = ground.run(&["verify"]).await;
+    env.sandbox.tick(SignedDuration::from_hours(72));
+    let verified = env.run(&["verify"]).await;
     assert_eq!(verified.code, 14, "{}", verified.text());
     assert!(verified.text().contains("logs-unproven"), "{}", verified.text());
     assert!(!verified.text().contains("log-unlisted"), "{}", verified.text());
-    let done = ground.run(&ROUND).await;
+    let done = env.run(&ROUND).await;
     assert_eq!(done.code, 0, "{}", done.text());
 }
 

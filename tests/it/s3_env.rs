@@ -42,22 +42,22 @@ impl S3Env {
 
     /// A sandbox with the bucket in account 1, and its owner's client.
     pub(crate) async fn with_bucket() -> (Self, Client) {
-        let world = Self::start().await;
-        let client = world.client(1);
+        let env = Self::start().await;
+        let client = env.client(1);
         client.create_bucket().bucket(BUCKET).send().await.unwrap();
-        (world, client)
+        (env, client)
     }
 
     pub(crate) async fn with_versions() -> (Self, Client) {
-        let (world, client) = Self::with_bucket().await;
+        let (env, client) = Self::with_bucket().await;
         version(&client, BUCKET, BucketVersioningStatus::Enabled).await.unwrap();
-        (world, client)
+        (env, client)
     }
 
     /// The same with Object Lock from the start.
     pub(crate) async fn with_lock() -> (Self, Client) {
-        let world = Self::start().await;
-        let client = world.client(1);
+        let env = Self::start().await;
+        let client = env.client(1);
         client
             .create_bucket()
             .bucket(BUCKET)
@@ -65,7 +65,7 @@ impl S3Env {
             .send()
             .await
             .unwrap();
-        (world, client)
+        (env, client)
     }
 }
 

@@ -13,8 +13,8 @@ use crate::s3_env::{BUCKET, S3Env, code, get, keys, policy, put, refused, versio
 
 #[tokio::test]
 async fn names_are_global_and_buckets_belong_to_accounts() {
-    let (world, owner) = S3Env::with_bucket().await;
-    let other = world.client(2);
+    let (env, owner) = S3Env::with_bucket().await;
+    let other = env.client(2);
     assert_eq!(
         code(other.create_bucket().bucket(BUCKET).send().await),
         refused("BucketAlreadyExists")
@@ -37,8 +37,8 @@ async fn names_are_global_and_buckets_belong_to_accounts() {
 
 #[tokio::test]
 async fn buckets_lie_in_regions() {
-    let world = S3Env::start().await;
-    let frankfurt = world.client_in(1, "eu-central-1");
+    let env = S3Env::start().await;
+    let frankfurt = env.client_in(1, "eu-central-1");
     let create = |region: Option<&str>| {
         let configuration = region.map(|region| {
             CreateBucketConfiguration::builder()
@@ -54,7 +54,7 @@ async fn buckets_lie_in_regions() {
     assert_eq!(code(create(Some("eu-central-1")).send().await), refused("BucketAlreadyOwnedByYou"));
     let location = frankfurt.get_bucket_location().bucket(BUCKET).send().await.unwrap();
     assert_eq!(location.location_constraint().unwrap().as_str(), "eu-central-1");
-    let elsewhere = world.client(1).list_objects_v2().bucket(BUCKET).send().await;
+    let elsewhere = env.client(1).list_objects_v2().bucket(BUCKET).send().await;
     assert_eq!(code(elsewhere), refused("PermanentRedirect"));
     let head = frankfurt.head_bucket().bucket(BUCKET).send().await.unwrap();
     assert_eq!(head.bucket_region(), Some("eu-central-1"));
@@ -285,17 +285,17 @@ async fn keys_with_control_characters_are_listed() {
 #[tokio::test]
 async fn listings_name_the_owner_that_ownership_makes() {
     use aws_sdk_s3::types::{ObjectOwnership, OwnershipControls, OwnershipControlsRule};
-    let (world, owner) = S3Env::with_bucket().await;
+    let (env, owner) = S3Env::with_bucket().await;
     let own = |ownership| {
         let rule = OwnershipControlsRule::builder().object_ownership(ownership).build().unwrap();
         let controls = OwnershipControls::builder().rules(rule).build().unwrap();
         owner.put_bucket_ownership_controls().bucket(BUCKET).ownership_controls(controls).send()
     };
     own(ObjectOwnership::ObjectWriter).await.unwrap();
-    let account = format!(r#"{{"AWS":"{}"}}"#, world.account(2));
+    let account = format!(r#"{{"AWS":"{}"}}"#, env.account(2));
     let text = policy("Allow", &account, "s3:PutObject", "{}");
     owner.put_bucket_policy().bucket(BUCKET).policy(text).send().await.unwrap();
-    put(&world.client(2), "theirs", "x").await;
+    put(&env.client(2), "theirs", "x").await;
     put(&owner, "ours", "x").await;
     let owners = async || {
         let listing = owner.list_objects_v2().bucket(BUCKET).fetch_owner(true).send().await;

@@ -67,9 +67,9 @@ async fn settings_are_kept_and_their_absence_has_a_name() {
     );
 }
 
-fn kms(world: &S3Env, index: usize) -> aws_sdk_kms::Client {
-    let keys = world.root_user(&world.account(index));
-    aws_sdk_kms::Client::new(&world.sdk_config(keys, HOME))
+fn kms(env: &S3Env, index: usize) -> aws_sdk_kms::Client {
+    let keys = env.root_user(&env.account(index));
+    aws_sdk_kms::Client::new(&env.sdk_config(keys, HOME))
 }
 
 #[tokio::test]
@@ -77,8 +77,8 @@ async fn encrypted_objects_need_their_key() {
     use aws_sdk_s3::types::{
         ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
     };
-    let (world, owner) = S3Env::with_bucket().await;
-    let kms = kms(&world, 1);
+    let (env, owner) = S3Env::with_bucket().await;
+    let kms = kms(&env, 1);
     let key = kms.create_key().send().await.unwrap();
     let key = key.key_metadata().unwrap().arn().unwrap().to_owned();
     let default = ServerSideEncryptionByDefault::builder()
@@ -105,10 +105,10 @@ async fn encrypted_objects_need_their_key() {
     assert_ne!(head.e_tag(), Some("\"c4ca4238a0b923820dcc509a6f75849b\""));
     assert_eq!(get(&owner, "a").await, Ok(b"1".to_vec()));
     // Who may read the bucket, but not use the key, reads nothing.
-    let account = format!(r#"{{"AWS":"{}"}}"#, world.account(2));
+    let account = format!(r#"{{"AWS":"{}"}}"#, env.account(2));
     let policy = policy("Allow", &account, "s3:GetObject", "{}");
     owner.put_bucket_policy().bucket(BUCKET).policy(policy).send().await.unwrap();
-    assert_eq!(get(&world.client(2), "a").await, Err("AccessDenied".to_owned()));
+    assert_eq!(get(&env.client(2), "a").await, Err("AccessDenied".to_owned()));
     kms.disable_key().key_id(&key).send().await.unwrap();
     assert_eq!(get(&owner, "a").await, Err("KMS.DisabledException".to_owned()));
     let put = owner.put_object().bucket(BUCKET).key("b").body(ByteStream::from_static(b"1"));
@@ -128,7 +128,7 @@ async fn new_objects_are_replicated() {
         DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination,
         ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
     };
-    let (world, client) = S3Env::with_versions().await;
+    let (env, client) = S3Env::with_versions().await;
     let replicate_to = |bucket: &str| {
         let destination =
             Destination::builder().bucket(format!("arn:aws:s3:::{bucket}")).build().unwrap();
@@ -144,7 +144,7 @@ async fn new_objects_are_replicated() {
             .build()
             .unwrap();
         let configuration = ReplicationConfiguration::builder()
-            .role(format!("arn:aws:iam::{}:role/replicator", world.account(1)))
+            .role(format!("arn:aws:iam::{}:role/replicator", env.account(1)))
             .rules(rule)
             .build()
             .unwrap();
@@ -175,7 +175,7 @@ async fn new_objects_are_replicated() {
 #[tokio::test]
 async fn access_logs_go_where_they_may() {
     use aws_sdk_s3::types::{BucketLoggingStatus, LoggingEnabled};
-    let (world, client) = S3Env::with_bucket().await;
+    let (env, client) = S3Env::with_bucket().await;
     let log_to = |target: &str| {
         let logging =
             LoggingEnabled::builder().target_bucket(target).target_prefix("s3/").build().unwrap();
@@ -184,7 +184,7 @@ async fn access_logs_go_where_they_may() {
     };
     let invalid = refused("InvalidTargetBucketForLogging");
     assert_eq!(code(log_to("acme-absent").send().await), invalid);
-    world.client(2).create_bucket().bucket("acme-foreign").send().await.unwrap();
+    env.client(2).create_bucket().bucket("acme-foreign").send().await.unwrap();
     assert_eq!(code(log_to("acme-foreign").send().await), invalid);
     client.create_bucket().bucket("acme-access-logs").send().await.unwrap();
     log_to("acme-access-logs").send().await.unwrap();
@@ -194,16 +194,16 @@ async fn access_logs_go_where_they_may() {
 
 #[tokio::test]
 async fn a_crime_leaves_version_time_and_tag_as_they_were() {
-    let (world, client) = S3Env::with_versions().await;
+    let (env, client) = S3Env::with_versions().await;
     let id = put(&client, "a", "1").await;
     let before = client.head_object().bucket(BUCKET).key("a").send().await.unwrap();
-    world.sandbox.tamper(BUCKET, "a", |body| body[0] ^= 1).unwrap();
+    env.sandbox.tamper(BUCKET, "a", |body| body[0] ^= 1).unwrap();
     let after = client.head_object().bucket(BUCKET).key("a").send().await.unwrap();
     assert_eq!(after.e_tag(), before.e_tag());
     assert_eq!(after.last_modified(), before.last_modified());
     assert_eq!(after.version_id().map(str::to_owned), id);
     assert_eq!(get(&client, "a").await, Ok(b"0".to_vec()));
-    world.sandbox.vanish(BUCKET, "a").unwrap();
-    assert!(world.sandbox.tamper(BUCKET, "a", |_| ()).is_err());
-    assert!(world.sandbox.keys_raw(BUCKET, "").is_empty());
+    env.sandbox.vanish(BUCKET, "a").unwrap();
+    assert!(env.sandbox.tamper(BUCKET, "a", |_| ()).is_err());
+    assert!(env.sandbox.keys_raw(BUCKET, "").is_empty());
 }

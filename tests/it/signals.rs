@@ -39,7 +39,7 @@ fn slow(call: &str, milliseconds: u64) -> Fault {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_reads_reports_what_it_read_before_the_signal() {
-    let stage = with_legacy_trail(3).await;
+    let env = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
     for (arguments, call) in [
         (&["accounts"][..], "sts:AssumeRole"),
@@ -51,10 +51,10 @@ async fn a_command_that_reads_reports_what_it_read_before_the_signal() {
     ] {
         // The first object of a verification is the saved keys.
         let after = u64::from(arguments == ["verify"]);
-        stage.sandbox.faults().inject(slow(call, 700).after(after));
+        env.sandbox.faults().inject(slow(call, 700).after(after));
         let arguments = [arguments, &["--format", "json"]].concat();
-        let (output, took) = terminated(&stage, folder.path(), &config(), &arguments).await;
-        stage.sandbox.faults().clear();
+        let (output, took) = terminated(&env, folder.path(), &config(), &arguments).await;
+        env.sandbox.faults().clear();
         assert_eq!(output.code, 14, "{arguments:?}: {}", output.text());
         assert!(took < PATIENCE, "{arguments:?}: {took:?}");
         let report = output.json();
@@ -65,12 +65,12 @@ async fn a_command_that_reads_reports_what_it_read_before_the_signal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verification_that_is_stopped_names_what_it_did_not_verify() {
-    let stage = with_legacy_trail(3).await;
+    let env = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
     // No lane ends within the time that it has.
-    stage.sandbox.faults().inject(slow("s3:GetObject", 120_000).after(1));
+    env.sandbox.faults().inject(slow("s3:GetObject", 120_000).after(1));
     let arguments = ["verify", "--format", "json"];
-    let (output, took) = terminated(&stage, folder.path(), &config(), &arguments).await;
+    let (output, took) = terminated(&env, folder.path(), &config(), &arguments).await;
     assert_eq!(output.code, 14, "{}", output.text());
     assert!(took < PATIENCE, "{took:?}");
     let report = output.json();
@@ -87,12 +87,12 @@ async fn a_verification_that_is_stopped_names_what_it_did_not_verify() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_apply_that_is_stopped_says_where_and_the_next_does_the_rest() {
-    let stage = ConfiguredEnv::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["apply", "--yes"];
-    stage.sandbox.faults().inject(slow("s3:CreateBucket", 700));
-    let (output, took) = terminated(&stage, folder.path(), MINIMAL, &arguments).await;
-    stage.sandbox.faults().clear();
+    env.sandbox.faults().inject(slow("s3:CreateBucket", 700));
+    let (output, took) = terminated(&env, folder.path(), MINIMAL, &arguments).await;
+    env.sandbox.faults().clear();
     assert_eq!(output.code, 14, "{}", output.text());
     assert!(took < PATIENCE, "{took:?}");
     let report = output.stdout;
@@ -105,19 +105,19 @@ async fn an_apply_that_is_stopped_says_where_and_the_next_does_the_rest() {
     assert!(line("done: ").contains("archive-bucket"), "{report}");
     assert_eq!(line("cut off, perhaps done in part: "), "none", "{report}");
     assert!(line("not begun: ").contains("trail"), "{report}");
-    let ran = stage.run(MINIMAL, &arguments).await;
+    let ran = env.run(MINIMAL, &arguments).await;
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
-    let ran = stage.run(MINIMAL, &["plan"]).await;
+    let ran = env.run(MINIMAL, &["plan"]).await;
     assert_eq!(ran.code, 0, "{}", ran.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_hangs_is_cut_off_and_named() {
-    let stage = ConfiguredEnv::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let folder = tempfile::tempdir().unwrap();
-    stage.sandbox.faults().inject(Fault::every("s3:CreateBucket", Effect::Hang));
+    env.sandbox.faults().inject(Fault::every("s3:CreateBucket", Effect::Hang));
     let arguments = ["apply", "--yes", "--format", "json"];
-    let (output, took) = terminated(&stage, folder.path(), MINIMAL, &arguments).await;
+    let (output, took) = terminated(&env, folder.path(), MINIMAL, &arguments).await;
     assert_eq!(output.code, 14, "{}", output.text());
     assert!(took < PATIENCE, "{took:?}");
     let report = output.json();
@@ -131,31 +131,31 @@ async fn a_step_that_hangs_is_cut_off_and_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consolidation_that_is_stopped_writes_its_record() {
-    let stage = with_legacy_trail(3).await;
+    let env = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
-    stage.sandbox.faults().inject(slow("s3:CopyObject", 500));
-    stage.sandbox.faults().inject(slow("s3:PutObject", 500));
+    env.sandbox.faults().inject(slow("s3:CopyObject", 500));
+    env.sandbox.faults().inject(slow("s3:PutObject", 500));
     let arguments = ["consolidate", "--yes", "--concurrency", "1", "--format", "json"];
-    let (output, took) = terminated(&stage, folder.path(), &config(), &arguments).await;
-    stage.sandbox.faults().clear();
+    let (output, took) = terminated(&env, folder.path(), &config(), &arguments).await;
+    env.sandbox.faults().clear();
     assert_eq!(output.code, 14, "{}", output.text());
     assert!(took < PATIENCE, "{took:?}");
     let report = output.json();
     assert_eq!((&report["complete"], &report["stopped"]), (&false.into(), &true.into()));
-    let ran = stage.run(&config(), &["records", "--format", "json"]).await;
+    let ran = env.run(&config(), &["records", "--format", "json"]).await;
     let records = ran.json();
     assert_eq!(records["runs"][0]["complete"], false, "{records:#}");
-    let ran = stage.run(&config(), &["consolidate", "--yes"]).await;
+    let ran = env.run(&config(), &["consolidate", "--yes"]).await;
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_that_is_stopped_writes_its_report_and_begins_no_further_part() {
-    let stage = with_legacy_trail(3).await;
+    let env = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
-    stage.sandbox.faults().inject(slow("s3:PutObject", 500));
+    env.sandbox.faults().inject(slow("s3:PutObject", 500));
     let arguments = ["run", "consolidate,verify", "--yes", "--report", "round.json"];
-    let (output, took) = terminated(&stage, folder.path(), &config(), &arguments).await;
+    let (output, took) = terminated(&env, folder.path(), &config(), &arguments).await;
     assert_eq!(output.code, 14, "{}", output.text());
     assert!(took < PATIENCE, "{took:?}");
     let round = std::fs::read(folder.path().join("round.json")).unwrap();
@@ -167,9 +167,9 @@ async fn a_round_that_is_stopped_writes_its_report_and_begins_no_further_part() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_retired_and_no_bundle_left_by_a_command_that_is_stopped() {
-    let stage = with_legacy_trail(3).await;
+    let env = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
-    let day = |by: i64| (stage.sandbox.now() + jiff::SignedDuration::from_hours(by)).to_string();
+    let day = |by: i64| (env.sandbox.now() + jiff::SignedDuration::from_hours(by)).to_string();
     let (from, until) = (day(-3), day(0));
     let trail = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
     let evidence =
@@ -180,27 +180,27 @@ async fn nothing_is_retired_and_no_bundle_left_by_a_command_that_is_stopped() {
         (&["destroy", "--confirm-trail", "orgtrail"], "s3:GetBucketPolicy"),
         (&["plan"], "s3:GetBucketPolicy"),
     ] {
-        stage.sandbox.faults().inject(slow(call, 700));
-        let (output, took) = terminated(&stage, folder.path(), &config(), arguments).await;
-        stage.sandbox.faults().clear();
+        env.sandbox.faults().inject(slow(call, 700));
+        let (output, took) = terminated(&env, folder.path(), &config(), arguments).await;
+        env.sandbox.faults().clear();
         assert_eq!(output.code, 14, "{arguments:?}: {}", output.text());
         assert!(took < PATIENCE, "{arguments:?}: {took:?}");
         assert!(output.text().contains("stopped before anything was written"), "{arguments:?}");
     }
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
     assert_eq!(left.len(), 1, "{left:?}");
-    let ran = stage.run(&config(), &["sources"]).await;
+    let ran = env.run(&config(), &["sources"]).await;
     assert!(ran.stdout.contains(BUCKET), "{}", ran.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_at_once_whichever_it_is() {
-    let stage = ConfiguredEnv::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let folder = tempfile::tempdir().unwrap();
-    stage.sandbox.faults().inject(Fault::every("s3:CreateBucket", Effect::Hang));
-    let mut command = stage.command(folder.path(), MINIMAL, &["apply", "--yes"]);
+    env.sandbox.faults().inject(Fault::every("s3:CreateBucket", Effect::Hang));
+    let mut command = env.command(folder.path(), MINIMAL, &["apply", "--yes"]);
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    stage.until_struck().await;
+    env.until_struck().await;
     signal(child.id(), "-TERM");
     let signals = ["-TERM", "-INT"];
     let (code, heard) = stop_twice(child, signals, orgtrail::stop::GRACE).await;

@@ -46,10 +46,10 @@ impl SourcesEnv {
             }
         }
         assert!(members.len() >= 3, "{members:?}");
-        let ground = Self { env, aws, members };
-        let applied = ground.run("", &["apply", "--yes"]).await;
+        let env = Self { env, aws, members };
+        let applied = env.run("", &["apply", "--yes"]).await;
         assert_eq!(applied.code, 0, "{}", applied.text());
-        ground
+        env
     }
 
     pub(crate) fn clients(&self, account: &AccountId, region: &str) -> WriteClients {

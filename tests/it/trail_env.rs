@@ -174,14 +174,14 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// signatures, links, listed files. Gives how many chains there are and how many
 /// files are listed.
 pub(crate) async fn check_chain(
-    world: &TrailEnv,
+    env: &TrailEnv,
     reader: usize,
     account: usize,
     prefix: &str,
 ) -> (usize, usize) {
-    let keys = world.keys(reader, BUCKET, prefix).await;
+    let keys = env.keys(reader, BUCKET, prefix).await;
     let region = keys[0].split('/').rev().nth(4).unwrap().to_owned();
-    let public = aws_sdk_cloudtrail::Client::new(&world.config(account, &region))
+    let public = aws_sdk_cloudtrail::Client::new(&env.config(account, &region))
         .list_public_keys()
         .start_time(aws_sdk_cloudtrail::primitives::DateTime::from_secs(1_767_225_600))
         .end_time(aws_sdk_cloudtrail::primitives::DateTime::from_secs(1_777_225_600))
@@ -191,7 +191,7 @@ pub(crate) async fn check_chain(
     let (mut chains, mut files) = (0, 0);
     let mut previous: Option<(String, String, String)> = None;
     for key in keys {
-        let (body, metadata) = world.get(reader, &key).await;
+        let (body, metadata) = env.get(reader, &key).await;
         let digest: Value = serde_json::from_slice(&body).unwrap();
         assert!(!body.windows(2).any(|pair| pair == b": "), "digests are compact");
         assert_eq!(digest["digestS3Object"], key);
@@ -219,7 +219,7 @@ pub(crate) async fn check_chain(
             .verify(text.as_bytes(), &hex::decode(&metadata["signature"]).unwrap())
             .unwrap();
         for file in digest["logFiles"].as_array().unwrap() {
-            let (body, _) = world.get(reader, file["s3Object"].as_str().unwrap()).await;
+            let (body, _) = env.get(reader, file["s3Object"].as_str().unwrap()).await;
             assert_eq!(file["hashValue"], sha256(&body));
             files += 1;
         }

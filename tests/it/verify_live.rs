@@ -67,13 +67,13 @@ fn files_of_a_trail_that_stays_behind_are_unproven_and_only_later_ones_foreign()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_digest_that_is_delivered_meanwhile_is_not_said_to_be_deleted() {
-    let ground = LegacyEnv::new().await;
+    let env = LegacyEnv::new().await;
     let slow = Effect::Latency { milliseconds: 1500 };
-    ground.sandbox.faults().inject(Fault::every("cloudtrail:GetTrailStatus", slow));
+    env.sandbox.faults().inject(Fault::every("cloudtrail:GetTrailStatus", slow));
     let deliver = async {
-        ground.until_struck().await;
-        ground.sandbox.tick(SignedDuration::from_hours(3));
+        env.until_struck().await;
+        env.sandbox.tick(SignedDuration::from_hours(3));
     };
-    let (verified, ()) = tokio::join!(ground.run(&["verify"]), deliver);
+    let (verified, ()) = tokio::join!(env.run(&["verify"]), deliver);
     assert_eq!(verified.code, 0, "{}", verified.text());
 }

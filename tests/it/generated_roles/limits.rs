@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
 };
 use orgtrail::aws::{At as _, AwsError, ErrorKind, WriteClients};
 
-use super::setting::{ARCHIVE, MANAGEMENT, MEMBER, RolesEnv};
+use super::roles_env::{ARCHIVE, MANAGEMENT, MEMBER, RolesEnv};
 
 fn denied<T: std::fmt::Debug>(answer: Result<T, AwsError>, what: &str) {
     let error = answer.expect_err(what);
@@ -21,17 +21,17 @@ async fn put(clients: &WriteClients, bucket: &str, key: &str) -> Result<(), AwsE
 }
 
 async fn provisioned() -> RolesEnv {
-    let setting = RolesEnv::through_a_hub().await;
-    setting.runs(&["apply", "--yes"], 0).await;
-    setting
+    let env = RolesEnv::through_a_hub().await;
+    env.runs(&["apply", "--yes"], 0).await;
+    env
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_archives_role_writes_to_no_other_bucket_and_folder() {
-    let setting = provisioned().await;
-    let owner = setting.root(ARCHIVE).await;
+    let env = provisioned().await;
+    let owner = env.root(ARCHIVE).await;
     owner.s3().create_bucket().bucket("payroll").send().await.unwrap();
-    let archive = setting.session(ARCHIVE).await;
+    let archive = env.session(ARCHIVE).await;
     put(&archive, "acme-log-archive", "orgtrail/note").await.unwrap();
     put(&archive, "acme-log-archive", "AWSLogs/note").await.unwrap();
     denied(put(&archive, "acme-log-archive", "other/note").await, "another folder");
@@ -74,12 +74,12 @@ async fn the_archives_role_writes_to_no_other_bucket_and_folder() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_archives_role_changes_no_other_key_and_encrypts_through_s3_alone() {
-    let setting = provisioned().await;
-    let owner = setting.root(ARCHIVE).await;
+    let env = provisioned().await;
+    let owner = env.root(ARCHIVE).await;
     let other = owner.kms().create_key().send().await.unwrap().key_metadata.unwrap().key_id;
     let alias = owner.kms().create_alias().alias_name("alias/payroll").target_key_id(&other);
     alias.send().await.unwrap();
-    let archive = setting.session(ARCHIVE).await;
+    let archive = env.session(ARCHIVE).await;
     let own = archive.kms().describe_key().key_id("alias/orgtrail").send().await.unwrap();
     let own = own.key_metadata.unwrap().key_id;
     let enable = async |key: &str| {
@@ -103,8 +103,8 @@ async fn the_archives_role_changes_no_other_key_and_encrypts_through_s3_alone() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_management_accounts_role_manages_what_is_declared_for_cloudtrail_alone() {
-    let setting = provisioned().await;
-    let management = setting.session(MANAGEMENT).await;
+    let env = provisioned().await;
+    let management = env.session(MANAGEMENT).await;
     let management = management;
     let organizations = management.organizations();
     let trust = async |service: &str| {
@@ -130,7 +130,7 @@ async fn the_management_accounts_role_manages_what_is_declared_for_cloudtrail_al
     let trail = trail.s3_bucket_name("acme-log-archive").send().await;
     denied(trail.at(&management, "cloudtrail:CreateTrail"), "another trail");
     let role = management.iam().create_role().role_name("another");
-    let trusting = setting.role(orgtrail::resources::roles::RoleKind::Member);
+    let trusting = env.role(orgtrail::resources::roles::RoleKind::Member);
     let trusting = trusting.trust(trusting.trusted.as_ref().unwrap()).to_json();
     let role = role.assume_role_policy_document(trusting).send().await;
     denied(role.at(&management, "iam:CreateRole"), "another role");
@@ -152,11 +152,11 @@ async fn the_management_accounts_role_manages_what_is_declared_for_cloudtrail_al
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_members_role_writes_nothing() {
-    let setting = provisioned().await;
-    let owner = setting.root(MEMBER).await;
+    let env = provisioned().await;
+    let owner = env.root(MEMBER).await;
     owner.s3().create_bucket().bucket("member-data").send().await.unwrap();
     put(&owner, "member-data", "a").await.unwrap();
-    let member = setting.session(MEMBER).await;
+    let member = env.session(MEMBER).await;
     member.s3().get_object().bucket("member-data").key("a").send().await.unwrap();
     denied(put(&member, "member-data", "a").await, "a member's bucket");
     denied(put(&member, "acme-log-archive", "orgtrail/a").await, "the archive");
@@ -166,10 +166,10 @@ async fn a_members_role_writes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hub_assumes_no_role_that_the_configuration_does_not_name() {
-    let setting = RolesEnv::through_a_hub().await;
-    setting.runs(&["accounts"], 0).await;
+    let env = RolesEnv::through_a_hub().await;
+    env.runs(&["accounts"], 0).await;
     // It trusts the hub, as Organizations made it.
-    let other = setting
+    let other = env
         .declaring(|text| text.replace("\"OrgTrailMember\"", "\"OrganizationAccountAccessRole\""));
     let said = other.runs(&["accounts"], 14).await;
     assert!(said.contains("sts:AssumeRole"), "{said}");
