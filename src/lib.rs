@@ -21,3 +21,10 @@ pub(crate) use orgtrail_base::{local_file, printable};
 pub use orgtrail_base::{names, policy};
 #[cfg(feature = "sandbox")]
 pub use orgtrail_sandbox as sandbox;
+
+// The tests of `src` and of `tests` share their sandbox, by one path.
+#[cfg(test)]
+extern crate self as orgtrail;
+#[cfg(test)]
+#[path = "../tests/env/mod.rs"]
+mod test_env;

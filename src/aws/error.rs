@@ -275,15 +275,6 @@ impl AwsError {
         self.0.kind == ErrorKind::NotFound
     }
 
-    /// The same failure as another kind, where only the caller knows that it
-    /// is one: access denied to a role made a moment ago is
-    /// [`ErrorKind::Propagating`].
-    #[must_use]
-    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
-        Arc::make_mut(&mut self.0).kind = kind;
-        self
-    }
-
     /// The failure with all its causes, on one line.
     #[must_use]
     pub fn in_full(&self) -> String {

@@ -209,14 +209,13 @@ impl Explain for StartError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::Options;
 
     #[tokio::test]
     async fn the_config_that_is_written_passes_its_check() {
-        let sandbox = Sandbox::start(Options::new("us-east-1".parse().unwrap())).await.unwrap();
+        let env = crate::test_env::TestEnv::start().await;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("orgtrail.toml");
-        std::fs::write(&path, config_of(&sandbox)).unwrap();
+        std::fs::write(&path, config_of(&env.sandbox)).unwrap();
         let environment = crate::config::Environment::of_process();
         let loaded = crate::config::Loaded::from_file(&path, &environment).unwrap();
         assert_eq!(loaded.warnings, []);

@@ -2,37 +2,34 @@
 //! sandbox, from the start and from wherever an earlier run stopped.
 //!
 //! The configurations are arbitrary except for what a sandbox must have first, see
-//! [`TestEnv::of`].
+//! [`ConfiguredEnv::of`].
 
 use std::collections::BTreeSet;
 
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use orgtrail_sandbox::{Options, Pace, Sandbox};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use super::apply::{Outcome, apply};
 use super::{Action, Confirmation, Plan, ResourceId, plan};
-use crate::aws::{Aws, Pacing, Settings, WriteAuthority, WriteClients};
+use crate::aws::Aws;
 use crate::config::arbitrary::arbitrary_config;
 use crate::config::{Config, GuardrailTarget, MfaDelete, Principal};
 use crate::policy::Foreign;
 use crate::resources::catalogue::{CATALOGUE, Entry, ObservedJson};
 use crate::resources::{Desired, Observed, OrganizationFacts, observe, reread};
+use crate::test_env::{TestEnv, writer};
 
 const MANAGEMENT: &str = "111111111111";
 const LOG_ARCHIVE: &str = "222222222222";
 
 /// A sandbox that has what a configuration assumes.
-struct TestEnv {
-    _sandbox: Sandbox,
+struct ConfiguredEnv {
+    _env: TestEnv,
     aws: Aws,
     desired: Desired,
 }
 
-impl TestEnv {
+impl ConfiguredEnv {
     /// The sandbox is made for the config: its home Region and partition, an
     /// account for each that is named, a role for each identity that is named.
     ///
@@ -48,34 +45,15 @@ impl TestEnv {
         let (text, members) = with_known_accounts(&config.to_toml().unwrap());
         let config: Config = text.parse().unwrap_or_else(|error| panic!("{error:?}\n{text}"));
 
-        let mut options = Options::new(config.organization.home_region.clone());
         // The last account of a larger sandbox is suspended: one to spare.
-        options.accounts = (members + 3).max(4);
-        options.start = Some("2026-01-01T00:00:00Z".parse().unwrap());
-        options.pace = Pace::Frozen;
-        let sandbox = Sandbox::start(options).await.unwrap();
-        let keys = sandbox.administrator().unwrap();
-        let base = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(aws_config::Region::new(sandbox.home_region().to_string()))
-            .endpoint_url(sandbox.endpoint())
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::from_keys(
-                keys.access_key_id,
-                keys.secret_access_key,
-                None,
-            )))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        let settings = Settings {
-            home_region: Some(sandbox.home_region().clone()),
-            pacing: Pacing::Off,
-            ..Settings::default()
-        };
-        let aws = Aws::with_base(settings, base).await.unwrap();
+        let accounts = (members + 3).max(4);
+        let home = &config.organization.home_region;
+        let env = TestEnv::builder().home_region(home).accounts(accounts).start().await;
+        let aws = env.sign_in().await;
         create_roles(&aws, &config).await;
         let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
         let desired = Desired::new(config, organization, Foreign::Keep);
-        Self { _sandbox: sandbox, aws, desired }
+        Self { _env: env, aws, desired }
     }
 
     async fn plan(&self) -> (Observed, Plan) {
@@ -182,7 +160,7 @@ async fn create_roles(aws: &Aws, config: &Config) {
             r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"{account}"}},"Action":"sts:AssumeRole"}}]}}"#
         );
         let clients = aws.clients(account, &config.organization.home_region);
-        WriteClients::new(&clients, &WriteAuthority::granted())
+        writer(&clients)
             .iam()
             .create_role()
             .role_name(name)
@@ -231,7 +209,7 @@ fn check<S: Strategy>(
 #[test]
 fn every_config_that_check_accepts_applies_and_leaves_nothing_to_do() {
     check(16, &arbitrary_config(), async |config| {
-        let env = TestEnv::of(config).await;
+        let env = ConfiguredEnv::of(config).await;
         let (observed, first) = env.plan().await;
         prop_assert!(first.steps.iter().filter(|step| step.action.writes()).count() > 10);
         env.apply(&observed, &first).await?;
@@ -246,7 +224,7 @@ fn wherever_runs_stopped_the_next_one_completes() {
     let masks = prop_oneof![any::<u64>(), any::<(u64, u64)>().prop_map(|(a, b)| a | b)];
     let stops = (arbitrary_config(), proptest::collection::vec(masks, 1..=3));
     check(12, &stops, async |(config, masks)| {
-        let env = TestEnv::of(config).await;
+        let env = ConfiguredEnv::of(config).await;
         for mask in masks {
             let (observed, whole) = env.plan().await;
             let part = cut(&whole, mask);
@@ -262,7 +240,7 @@ fn wherever_runs_stopped_the_next_one_completes() {
 #[test]
 fn reading_every_resource_again_gives_what_observing_everything_gives() {
     check(8, &arbitrary_config(), async |config| {
-        let env = TestEnv::of(config).await;
+        let env = ConfiguredEnv::of(config).await;
         let (mut reread_one_by_one, plan) = env.plan().await;
         env.apply(&reread_one_by_one, &plan).await?;
         let (observed, _) = env.plan().await;

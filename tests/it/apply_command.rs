@@ -1,103 +1,30 @@
 //! `plan` and `apply` as a user runs them: killed anywhere, and in front of
 //! what cannot be done.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use orgtrail::sandbox::{Effect, Fault};
 
-use orgtrail::sandbox::{Effect, Fault, Sandbox};
-
-use crate::stage::{MINIMAL, Stage, Writing as _};
-use orgtrail::aws::Clients;
-
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-/// The binary in a directory with this config, signed in to the sandbox.
-pub(crate) fn command(
-    sandbox: &Sandbox,
-    folder: &Path,
-    config: &str,
-    arguments: &[&str],
-) -> Command {
-    std::fs::write(folder.join("orgtrail.toml"), config).unwrap();
-    let keys = sandbox.administrator().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
-    command
-        .current_dir(folder)
-        .args(arguments)
-        .env_clear()
-        .env("AWS_ENDPOINT_URL", sandbox.endpoint())
-        .env("AWS_ACCESS_KEY_ID", keys.access_key_id)
-        .env("AWS_SECRET_ACCESS_KEY", keys.secret_access_key)
-        .env("AWS_REGION", "us-east-1")
-        .env("ORGTRAIL_PACING", "off")
-        .stdin(Stdio::null());
-    command
-}
-
-pub(crate) async fn run(stage: &Stage, config: &str, arguments: &[&str]) -> Ran {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = command(&stage.sandbox, folder.path(), config, arguments);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    Ran {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-/// Starts a command and kills it when it says a line that is waited for; tells its
-/// exit code where it ended by itself, and the lines until then.
-pub(crate) async fn kill_at(
-    stage: &Stage,
-    config: &str,
-    arguments: &[&str],
-    mut awaited: impl FnMut(&str) -> bool + Send + 'static,
-) -> (Option<i32>, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = command(&stage.sandbox, folder.path(), config, arguments);
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    tokio::task::spawn_blocking(move || {
-        let mut child = command.spawn().unwrap();
-        let said = BufReader::new(child.stderr.take().unwrap());
-        let mut heard = Vec::new();
-        for line in said.lines().map(Result::unwrap) {
-            let is_awaited = awaited(&line);
-            heard.push(line);
-            if is_awaited {
-                break;
-            }
-        }
-        child.kill().unwrap();
-        (child.wait().unwrap().code(), heard.join("\n"))
-    })
-    .await
-    .unwrap()
-}
+use crate::configured::ConfiguredEnv;
+use crate::env::{MINIMAL, home};
 
 /// Starts an apply and kills it when so many steps are done; tells whether that
 /// was before its end.
-async fn kill_after(stage: &Stage, config: &str, steps: usize) -> bool {
+async fn kill_after(env: &ConfiguredEnv, config: &str, steps: usize) -> bool {
     let mut seen = 0;
     let done = move |line: &str| {
         seen += usize::from(line.ends_with(" done"));
         seen == steps
     };
-    let (ended, heard) = kill_at(stage, config, &["apply", "--yes"], done).await;
+    let (ended, heard) = env.kill_at(config, &["apply", "--yes"], done).await;
     // What was under way may have been all that was left.
     assert!(ended.is_none_or(|code| code == 0), "{ended:?}: {heard}");
     ended.is_none()
 }
 
 /// That both commands refuse this, and say so.
-async fn refused(stage: &Stage, config: &str, says: &[&str]) {
+async fn refused(env: &ConfiguredEnv, config: &str, says: &[&str]) {
     for arguments in [["plan"].as_slice(), &["apply", "--yes"]] {
-        let ran = run(stage, config, arguments).await;
-        assert_eq!(ran.code, Some(12), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        let ran = env.run(config, arguments).await;
+        assert_eq!(ran.code, 12, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
         let said = if arguments == ["plan"] { &ran.stdout } else { &ran.stderr };
         for part in says {
             assert!(said.contains(part), "{arguments:?} does not say `{part}`: {said}");
@@ -108,30 +35,30 @@ async fn refused(stage: &Stage, config: &str, says: &[&str]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_apply_that_is_killed_anywhere_is_completed_by_the_next() {
     let config = format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n");
-    let stage = Stage::new(&config).await;
+    let env = ConfiguredEnv::new(&config).await;
     // Slow enough that every kill finds calls under way.
-    stage.sandbox.faults().inject(Fault::every("*", Effect::Latency { milliseconds: 15 }));
+    env.sandbox.faults().inject(Fault::every("*", Effect::Latency { milliseconds: 15 }));
     let mut kills = 0;
     for steps in [1, 3, 2, 1] {
-        kills += usize::from(kill_after(&stage, &config, steps).await);
+        kills += usize::from(kill_after(&env, &config, steps).await);
     }
     assert!(kills >= 2, "{kills} kills");
-    stage.sandbox.faults().clear();
-    let ran = run(&stage, &config, &["apply", "--yes"]).await;
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    let ran = run(&stage, &config, &["plan"]).await;
-    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
-    assert_keys(&stage).await;
+    env.sandbox.faults().clear();
+    let ran = env.run(&config, &["apply", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let ran = env.run(&config, &["plan"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    assert_keys(&env).await;
 }
 
 /// One key for the archive and one for the vault, each with its alias.
-async fn assert_keys(stage: &Stage) {
-    let vault = stage.desired.config.archive.replication.as_ref().unwrap();
-    let vault_clients = stage.aws.clients(&vault.account, &vault.region);
+async fn assert_keys(env: &ConfiguredEnv) {
+    let vault = env.desired.config.archive.replication.as_ref().unwrap();
+    let vault_clients = env.clients(&vault.account, &vault.region);
     let same = (&vault.account, &vault.region)
-        == (stage.desired.archive(), &stage.desired.config.archive.region);
+        == (env.desired.archive(), &env.desired.config.archive.region);
     let wanted = if same { 2 } else { 1 };
-    for clients in [Clients::clone(&stage.archive()), vault_clients] {
+    for clients in [env.archive(), vault_clients] {
         let aliases = clients.kms().list_aliases().send().await.unwrap();
         let named = aliases
             .aliases()
@@ -151,53 +78,53 @@ async fn assert_keys(stage: &Stage) {
 #[tokio::test]
 async fn keys_that_were_made_and_not_named_are_taken_and_not_made_again() {
     let config = format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n");
-    let stage = Stage::new(&config).await;
+    let env = ConfiguredEnv::new(&config).await;
     for call in ["kms:CreateAlias", "kms:EnableKeyRotation"] {
-        stage.sandbox.faults().inject(Fault::every(call, Effect::Deny));
-        stage.apply().await;
-        assert!(stage.sandbox.faults().struck()[0].1 > 0, "{call}");
-        stage.sandbox.faults().clear();
+        env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+        env.apply().await;
+        assert!(env.sandbox.faults().struck()[0].1 > 0, "{call}");
+        env.sandbox.faults().clear();
     }
     // Not to know whether a key is ours is no reason to make one.
-    stage.sandbox.faults().inject(Fault::every("kms:DescribeKey", Effect::Fail { status: 500 }));
-    stage.apply().await;
-    stage.sandbox.faults().clear();
-    stage.converge().await;
-    assert_keys(&stage).await;
+    env.sandbox.faults().inject(Fault::every("kms:DescribeKey", Effect::Fail { status: 500 }));
+    env.apply().await;
+    env.sandbox.faults().clear();
+    env.converge().await;
+    assert_keys(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_name_that_another_account_took_is_refused_with_a_hint() {
-    let stage = Stage::new(MINIMAL).await;
-    let other = stage.aws.clients(&"333333333333".parse().unwrap(), &"us-east-1".parse().unwrap());
-    other.writing().s3().create_bucket().bucket("acme-log-archive").send().await.unwrap();
-    refused(&stage, MINIMAL, &["taken by another account", "hint: ", "archive.bucket"]).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let other = env.clients(&"333333333333".parse().unwrap(), &home());
+    other.s3().create_bucket().bucket("acme-log-archive").send().await.unwrap();
+    refused(&env, MINIMAL, &["taken by another account", "hint: ", "archive.bucket"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_in_another_region_than_the_key_is_refused_with_a_hint() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
     let elsewhere =
         MINIMAL.replace("acme-log-archive", "acme-elsewhere") + "region = \"eu-west-1\"\n";
-    refused(&stage, &elsewhere, &["not in the bucket's Region, eu-west-1", "hint: "]).await;
-    let ran = run(&stage, MINIMAL, &["plan"]).await;
-    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    refused(&env, &elsewhere, &["not in the bucket's Region, eu-west-1", "hint: "]).await;
+    let ran = env.run(MINIMAL, &["plan"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_over_the_size_limit_is_refused_with_a_hint() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let readers: Vec<String> = (0..700).map(|n| format!("\"300000{n:06}\"")).collect();
     let config = format!("{MINIMAL}readers = [{}]\n", readers.join(", "));
-    refused(&stage, &config, &["AWS accepts 20480", "hint: ", "name fewer readers"]).await;
-    assert!(stage.observe().await.archive_bucket.is_absent());
+    refused(&env, &config, &["AWS accepts 20480", "hint: ", "name fewer readers"]).await;
+    assert!(env.observe().await.archive_bucket.is_absent());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_quota_of_trails_is_refused_with_a_hint_until_one_is_deleted() {
-    let stage = Stage::new(MINIMAL).await;
-    let management = stage.management();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let management = env.management();
     management.s3().create_bucket().bucket("other-trails").send().await.unwrap();
     let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"cloudtrail.amazonaws.com"},"Action":["s3:GetBucketAcl","s3:PutObject"],"Resource":["arn:aws:s3:::other-trails","arn:aws:s3:::other-trails/*"]}]}"#;
     management.s3().put_bucket_policy().bucket("other-trails").policy(policy).send().await.unwrap();
@@ -206,10 +133,10 @@ async fn a_full_quota_of_trails_is_refused_with_a_hint_until_one_is_deleted() {
         let trail = management.cloudtrail().create_trail().name(name);
         trail.s3_bucket_name("other-trails").send().await.unwrap();
     }
-    refused(&stage, MINIMAL, &["5 trails exist", "other-3", "hint: "]).await;
+    refused(&env, MINIMAL, &["5 trails exist", "other-3", "hint: "]).await;
     management.cloudtrail().delete_trail().name("other-3").send().await.unwrap();
-    let ran = run(&stage, MINIMAL, &["apply", "--yes"]).await;
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let ran = env.run(MINIMAL, &["apply", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,16 +151,16 @@ async fn one_missing_permission_is_one_error_and_the_next_run_does_the_rest() {
         ("kms:CreateKey", "*", "kms-key"),
     ];
     for (action, resource, fails) in missing {
-        let stage = Stage::new(MINIMAL).await;
-        let iam = stage.archive();
+        let env = ConfiguredEnv::new(MINIMAL).await;
+        let iam = env.archive();
         let role = "OrganizationAccountAccessRole";
         let deny = format!(
             r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Deny","Action":"{action}","Resource":"{resource}"}}}}"#
         );
         let put = iam.iam().put_role_policy().role_name(role).policy_name("deny");
         put.policy_document(deny).send().await.unwrap();
-        let ran = run(&stage, MINIMAL, &["apply", "--yes"]).await;
-        assert_eq!(ran.code, Some(14), "{}{}", ran.stdout, ran.stderr);
+        let ran = env.run(MINIMAL, &["apply", "--yes"]).await;
+        assert_eq!(ran.code, 14, "{}{}", ran.stdout, ran.stderr);
         let failed: Vec<&str> =
             ran.stderr.lines().filter(|line| line.contains(" failed: ")).collect();
         assert_eq!(failed.len(), 1, "{}", ran.stderr);
@@ -243,13 +170,13 @@ async fn one_missing_permission_is_one_error_and_the_next_run_does_the_rest() {
             ran.stderr.lines().filter(|line| line.contains(": stopped, it needs")).count();
         assert_eq!(stopped > 0, fails == "kms-key", "{}", ran.stderr);
         // All that does not build on it is done.
-        let seen = stage.observe().await;
+        let seen = env.observe().await;
         assert!(seen.archive_bucket.present().is_some());
         assert!(seen.trusted_access.present().is_some());
         iam.iam().delete_role_policy().role_name(role).policy_name("deny").send().await.unwrap();
-        let ran = run(&stage, MINIMAL, &["apply", "--yes"]).await;
-        assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-        let ran = run(&stage, MINIMAL, &["plan"]).await;
-        assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+        let ran = env.run(MINIMAL, &["apply", "--yes"]).await;
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        let ran = env.run(MINIMAL, &["plan"]).await;
+        assert_eq!(ran.code, 0, "{}", ran.stdout);
     }
 }

@@ -2,15 +2,15 @@
 //! seen everywhere.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::Duration;
 
 use aws_sdk_organizations::types::PolicyType;
 use orgtrail::plan::apply::{Outcome, StepResult, wait_until_converged};
 use orgtrail::sandbox::{Effect, Fault, transient};
 
-use crate::apply_command::{command, run};
-use crate::stage::{MINIMAL, Stage};
+use crate::configured::ConfiguredEnv;
+use crate::env::MINIMAL;
+use crate::program::finish_apart;
 
 /// With all that `apply` can create.
 fn everything() -> String {
@@ -33,15 +33,15 @@ const LONG: Duration = Duration::from_mins(5);
 /// A few tries.
 const SHORT: Duration = Duration::from_millis(8);
 
-async fn stage(at_most: Duration) -> Stage {
+async fn waiting(at_most: Duration) -> ConfiguredEnv {
     let config = everything();
-    let stage = Stage::new(&config).await.waiting(&config, at_most).await;
+    let env = ConfiguredEnv::new(&config).await.waiting(&config, at_most).await;
     // So that there is something to do about every call of the list.
-    let root = stage.desired.organization.root.to_string();
-    let organizations = stage.management().organizations().clone();
+    let root = env.desired.organization.root.to_string();
+    let organizations = env.management().organizations().clone();
     let call = organizations.disable_policy_type().root_id(root);
     call.policy_type(PolicyType::ServiceControlPolicy).send().await.unwrap();
-    stage
+    env
 }
 
 /// The faults one after the other, each so often.
@@ -78,12 +78,12 @@ fn failures(results: &[StepResult]) -> BTreeMap<String, (String, Option<String>)
 
 #[tokio::test]
 async fn one_apply_outlasts_every_error_about_what_it_created() {
-    let stage = stage(LONG).await;
+    let env = waiting(LONG).await;
     for fault in in_turn(2) {
-        stage.sandbox.faults().inject(fault);
+        env.sandbox.faults().inject(fault);
     }
-    stage.converge().await;
-    for (fault, struck) in stage.sandbox.faults().struck() {
+    env.converge().await;
+    for (fault, struck) in env.sandbox.faults().struck() {
         assert_eq!(struck, 2, "{fault:?}");
     }
 }
@@ -101,11 +101,11 @@ async fn an_error_that_never_ends_fails_its_step_alone_after_the_bound() {
         "s3:PutBucketVersioning",
     ] {
         let fault = transient().into_iter().find(|fault| fault.call == call).unwrap();
-        let stage = stage(SHORT).await;
-        stage.sandbox.faults().inject(fault.clone());
-        let results = stage.apply().await;
+        let env = waiting(SHORT).await;
+        env.sandbox.faults().inject(fault.clone());
+        let results = env.apply().await;
         let failed = failures(&results);
-        let struck = stage.sandbox.faults().struck()[0].1;
+        let struck = env.sandbox.faults().struck()[0].1;
         assert!(struck >= 2, "{fault:?} was tried {struck} times");
         assert!(!failed.is_empty(), "{fault:?}");
         for (id, (error, hint)) in failed {
@@ -114,39 +114,38 @@ async fn an_error_that_never_ends_fails_its_step_alone_after_the_bound() {
             assert!(hint.contains("again") || hint.contains("a minute"), "{id}: {error}: {hint}");
         }
         // The next run does the rest.
-        stage.sandbox.faults().clear();
-        let results = stage.apply().await;
+        env.sandbox.faults().clear();
+        let results = env.apply().await;
         assert_eq!(failures(&results), BTreeMap::new(), "{fault:?}");
-        assert!(stage.plan().await.is_empty(), "{fault:?}");
+        assert!(env.plan().await.is_empty(), "{fault:?}");
     }
 }
 
 #[tokio::test]
 async fn a_policy_that_could_not_be_attached_is_not_reported_as_done() {
-    let stage = stage(SHORT).await;
-    stage
-        .sandbox
+    let env = waiting(SHORT).await;
+    env.sandbox
         .faults()
         .inject(refuse("organizations:AttachPolicy", "ConcurrentModificationException"));
-    let results = stage.apply().await;
+    let results = env.apply().await;
     let failed = failures(&results);
     assert_eq!(failed.keys().collect::<Vec<_>>(), ["guardrail"]);
     assert!(failed["guardrail"].0.contains("ConcurrentModificationException"), "{failed:?}");
-    assert!(stage.observe().await.guardrail.present().unwrap().targets.is_empty());
+    assert!(env.observe().await.guardrail.present().unwrap().targets.is_empty());
 }
 
 #[tokio::test]
 async fn a_policy_that_is_attached_already_is_as_good_as_attached() {
-    let stage = stage(SHORT).await;
+    let env = waiting(SHORT).await;
     let attached = refuse("organizations:AttachPolicy", "DuplicatePolicyAttachmentException");
-    stage.sandbox.faults().inject(attached.times(1));
-    assert_eq!(failures(&stage.apply().await), BTreeMap::new());
-    assert_eq!(stage.sandbox.faults().struck()[0].1, 1);
+    env.sandbox.faults().inject(attached.times(1));
+    assert_eq!(failures(&env.apply().await), BTreeMap::new());
+    assert_eq!(env.sandbox.faults().struck()[0].1, 1);
 }
 
 #[tokio::test]
 async fn a_create_that_met_another_change_is_tried_again_and_not_taken_for_done() {
-    let stage = stage(LONG).await;
+    let env = waiting(LONG).await;
     let busy = [
         ("logs:CreateLogGroup", "OperationAbortedException"),
         ("iam:CreateRole", "ConcurrentModification"),
@@ -154,45 +153,45 @@ async fn a_create_that_met_another_change_is_tried_again_and_not_taken_for_done(
         ("cloudtrail:AddTags", "ConflictException"),
     ];
     for (call, code) in busy {
-        stage.sandbox.faults().inject(refuse(call, code).times(2));
+        env.sandbox.faults().inject(refuse(call, code).times(2));
     }
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn what_is_missing_in_an_organization_of_long_standing_is_not_waited_for() {
-    let stage = stage(LONG).await;
-    stage.converge().await;
-    let arn = stage.desired.trail_arn().to_string();
-    stage.management().cloudtrail().stop_logging().name(&arn).send().await.unwrap();
+    let env = waiting(LONG).await;
+    env.converge().await;
+    let arn = env.desired.trail_arn().to_string();
+    env.management().cloudtrail().stop_logging().name(&arn).send().await.unwrap();
     for (call, code, calls) in [
         // Nothing was created in this run: the trail is gone.
         ("cloudtrail:StartLogging", "TrailNotFoundException", 1),
         // Not ready is documented to pass, whoever created it and when.
         ("cloudtrail:StartLogging", "ConflictException", 3),
     ] {
-        stage.sandbox.faults().inject(refuse(call, code).times(3));
-        let results = stage.apply().await;
-        assert_eq!(stage.sandbox.faults().struck()[0].1, calls, "{code}");
+        env.sandbox.faults().inject(refuse(call, code).times(3));
+        let results = env.apply().await;
+        assert_eq!(env.sandbox.faults().struck()[0].1, calls, "{code}");
         assert_eq!(failures(&results).len(), usize::from(calls == 1), "{code}: {results:?}");
-        stage.sandbox.faults().clear();
+        env.sandbox.faults().clear();
     }
-    let (_, left) = wait_until_converged(&stage.aws, &stage.desired, &[]).await;
+    let (_, left) = wait_until_converged(&env.aws, &env.desired, &[]).await;
     assert!(left.is_empty(), "{}", left.to_text());
 }
 
 #[tokio::test]
 async fn a_key_whose_alias_is_refused_for_long_is_made_once() {
-    let stage = stage(SHORT).await;
-    stage.sandbox.faults().inject(refuse("kms:CreateAlias", "NotFoundException"));
-    stage.apply().await;
-    stage.sandbox.faults().clear();
-    assert_eq!(failures(&stage.apply().await), BTreeMap::new());
+    let env = waiting(SHORT).await;
+    env.sandbox.faults().inject(refuse("kms:CreateAlias", "NotFoundException"));
+    env.apply().await;
+    env.sandbox.faults().clear();
+    assert_eq!(failures(&env.apply().await), BTreeMap::new());
     // The archive's and the vault's, which are in one account here.
-    let keys = stage.archive().kms().list_keys().send().await.unwrap();
+    let keys = env.archive().kms().list_keys().send().await.unwrap();
     let mut own = 0;
     for key in keys.keys() {
-        let clients = stage.archive();
+        let clients = env.archive();
         let key = clients.kms().describe_key().key_id(key.key_id().unwrap()).send().await.unwrap();
         let key = key.key_metadata.unwrap();
         own += usize::from(key.key_manager.unwrap().as_str() == "CUSTOMER");
@@ -200,42 +199,37 @@ async fn a_key_whose_alias_is_refused_for_long_is_made_once() {
     assert_eq!(own, 2);
 }
 
-fn patient(mut command: Command, seconds: &str) -> Command {
-    command.env("ORGTRAIL_PROPAGATION_SECONDS", seconds);
-    command
-}
-
-async fn exit_of(stage: &Stage, seconds: &str, arguments: &[&str]) -> (Option<i32>, String) {
+async fn exit_of(env: &ConfiguredEnv, seconds: &str, arguments: &[&str]) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
-    let command = command(&stage.sandbox, folder.path(), MINIMAL, arguments);
-    let mut command = patient(command, seconds);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    let mut command = env.command(folder.path(), MINIMAL, arguments);
+    command.env("ORGTRAIL_PROPAGATION_SECONDS", seconds);
+    let output = finish_apart(command).await;
+    (output.code, output.stderr)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_ends_with_14_when_the_wait_is_over_and_with_0_when_it_was_long_enough() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let fault = refuse("cloudtrail:CreateTrail", "CloudTrailAccessNotEnabledException");
-    stage.sandbox.faults().inject(fault);
-    let (code, said) = exit_of(&stage, "0", &["apply", "--yes"]).await;
-    assert_eq!(code, Some(14), "{said}");
+    env.sandbox.faults().inject(fault);
+    let (code, said) = exit_of(&env, "0", &["apply", "--yes"]).await;
+    assert_eq!(code, 14, "{said}");
     assert!(said.contains("trail: create failed: "), "{said}");
     assert!(said.contains("run `orgtrail apply` again in a few minutes"), "{said}");
-    stage.sandbox.faults().clear();
+    env.sandbox.faults().clear();
 
-    let fresh = Stage::new(MINIMAL).await;
+    let fresh = ConfiguredEnv::new(MINIMAL).await;
     let fault = refuse("cloudtrail:CreateTrail", "CloudTrailAccessNotEnabledException");
     fresh.sandbox.faults().inject(fault.times(2));
     let (code, said) = exit_of(&fresh, "2", &["apply", "--yes"]).await;
-    assert_eq!(code, Some(0), "{said}");
-    assert_eq!(run(&fresh, MINIMAL, &["plan"]).await.code, Some(0));
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(fresh.run(MINIMAL, &["plan"]).await.code, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_that_is_not_a_number_of_seconds_is_a_usage_error() {
-    let stage = Stage::new(MINIMAL).await;
-    let (code, said) = exit_of(&stage, "soon", &["plan"]).await;
-    assert_eq!(code, Some(2), "{said}");
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let (code, said) = exit_of(&env, "soon", &["plan"]).await;
+    assert_eq!(code, 2, "{said}");
     assert!(said.contains("ORGTRAIL_PROPAGATION_SECONDS is `soon`"), "{said}");
 }

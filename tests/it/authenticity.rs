@@ -8,11 +8,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use orgtrail::archive::authenticity::{
     Authenticity, MAC_METADATA, MacKey, RecordKind, StoredRecord, Trust,
 };
-use orgtrail::aws::Clients;
+use orgtrail::aws::{Clients, WriteClients};
 use orgtrail::names::Arn;
-use orgtrail::sandbox::{Options, Sandbox};
 
-use crate::stage::{Writing as _, sign_in};
+use crate::env::{TestEnv, writer};
 
 const KEY: &str = "orgtrail/runs/000000000007.jsonl.gz";
 
@@ -31,15 +30,14 @@ fn with(code: &str) -> HashMap<String, String> {
 }
 
 /// Clients of the management account, and a new HMAC key of it.
-async fn hmac_key(sandbox: &Sandbox) -> (Clients, Arn) {
-    let keys = sandbox.administrator().unwrap();
-    let aws = sign_in(sandbox, keys.access_key_id, keys.secret_access_key).await;
-    let clients = aws.own_clients();
-    (clients.clone(), create(&clients).await)
+async fn hmac_key(env: &TestEnv) -> (WriteClients, Arn) {
+    let clients = writer(&env.sign_in().await.own_clients());
+    let key = create(&clients).await;
+    (clients, key)
 }
 
-async fn create(clients: &Clients) -> Arn {
-    let create = clients.writing().kms().create_key().key_spec(KeySpec::Hmac256);
+async fn create(clients: &WriteClients) -> Arn {
+    let create = clients.kms().create_key().key_spec(KeySpec::Hmac256);
     let made = create.key_usage(KeyUsageType::GenerateVerifyMac).send().await.unwrap();
     let metadata = made.key_metadata.unwrap();
     assert_eq!(metadata.mac_algorithms(), [MacAlgorithmSpec::HmacSha256]);
@@ -71,8 +69,8 @@ fn nothing(reason: &str) -> Authenticity {
 
 #[tokio::test]
 async fn a_code_is_of_one_record_at_one_place_in_one_archive() {
-    let sandbox = Sandbox::start(Options::new("us-east-1".parse().unwrap())).await.unwrap();
-    let (clients, arn) = hmac_key(&sandbox).await;
+    let env = TestEnv::start().await;
+    let (clients, arn) = hmac_key(&env).await;
     let key = mac_key(&clients, &arn);
     let code = with(&key.code(record()).await.unwrap());
     let authentic = check(&key, record(), &code).await;
@@ -102,20 +100,19 @@ async fn a_code_is_of_one_record_at_one_place_in_one_archive() {
     }
     let none = check(&key, record(), &HashMap::new()).await;
     assert_eq!(none, nothing("it has no MAC"));
-    sandbox.stop().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_code_that_kms_does_not_check_is_unknown_and_never_valid() {
-    let sandbox = Sandbox::start(Options::new("us-east-1".parse().unwrap())).await.unwrap();
-    let (clients, arn) = hmac_key(&sandbox).await;
+    let env = TestEnv::start().await;
+    let (clients, arn) = hmac_key(&env).await;
     let key = mac_key(&clients, &arn);
     let code = with(&key.code(record()).await.unwrap());
     let is_unknown = |found: &Authenticity| matches!(found, Authenticity::Unknown { .. });
-    clients.writing().kms().disable_key().key_id(arn.to_string()).send().await.unwrap();
+    clients.kms().disable_key().key_id(arn.to_string()).send().await.unwrap();
     assert!(is_unknown(&check(&key, record(), &code).await));
     assert!(key.code(record()).await.is_err());
-    clients.writing().kms().enable_key().key_id(arn.to_string()).send().await.unwrap();
+    clients.kms().enable_key().key_id(arn.to_string()).send().await.unwrap();
     assert!(check(&key, record(), &code).await.is_authenticated());
     // Its policy lets nobody verify.
     let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [
@@ -123,15 +120,14 @@ async fn a_code_that_kms_does_not_check_is_unknown_and_never_valid() {
         { "Effect": "Deny", "Principal": { "AWS": "*" }, "Resource": "*",
           "Action": "kms:VerifyMac" },
     ] });
-    let put = clients.writing().kms().put_key_policy().key_id(arn.to_string());
+    let put = clients.kms().put_key_policy().key_id(arn.to_string());
     put.policy(policy.to_string()).send().await.unwrap();
     let found = check(&key, record(), &code).await;
     assert!(is_unknown(&found) && found.reason().unwrap().contains("VerifyMac"), "{found:?}");
     // A key for encryption gives no codes.
-    let made = clients.writing().kms().create_key().send().await.unwrap();
+    let made = clients.kms().create_key().send().await.unwrap();
     let other = made.key_metadata.unwrap().arn.unwrap().parse().unwrap();
     assert!(mac_key(&clients, &other).code(record()).await.is_err());
-    sandbox.stop().await.unwrap();
 }
 
 #[tokio::test]

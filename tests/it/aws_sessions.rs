@@ -13,8 +13,8 @@ use orgtrail::{
     ops::{OpError, Outcome},
 };
 
+use crate::env::writer;
 use crate::loopback::{Answer, Asked, Loopback, answer, caller, refusal, session};
-use crate::stage::Writing as _;
 
 const USER: &str = "arn:aws:iam::111111111111:user/admin";
 const NEVER: &str = "2999-01-01T00:00:00Z";
@@ -328,7 +328,7 @@ async fn roles_and_global_services_follow_the_partition() {
     );
     let clients = aws.own_clients();
     clients.organizations().describe_organization().send().await.unwrap();
-    let _ = clients.writing().iam().get_account_summary().send().await;
+    let _ = writer(&clients).iam().get_account_summary().send().await;
     assert_eq!(server.asked("DescribeOrganization")[0].region, "cn-northwest-1");
     assert_eq!(server.asked("GetAccountSummary")[0].region, "cn-north-1");
 }

@@ -1,38 +1,17 @@
 //! Bad configs and good ones, one by one, through the binary.
 
 use std::io::Read as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+
+use crate::program::{Finished, finish, orgtrail};
 
 const SMALLEST: &str = orgtrail::config::SMALLEST;
 
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-/// The binary in a directory, with an environment of its own.
-fn command(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
-    command.current_dir(dir).args(arguments).env_clear().stdin(Stdio::null());
-    command
-}
-
-fn run(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
-    Ran {
-        code: output.status.code().expect("an exit code, not a signal"),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
 /// Runs in a directory whose `orgtrail.toml` holds these bytes.
-fn with_config(config: impl AsRef<[u8]>, arguments: &[&str]) -> Ran {
+fn with_config(config: impl AsRef<[u8]>, arguments: &[&str]) -> Finished {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("orgtrail.toml"), config).unwrap();
-    run(&mut command(dir.path(), arguments))
+    finish(&mut orgtrail(dir.path(), arguments))
 }
 
 /// That a command which needs the config says exactly this, and exits with 2.
@@ -46,7 +25,7 @@ fn refused(config: impl AsRef<[u8]>, says: &str) {
 #[test]
 fn a_config_that_is_not_there_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let ran = run(&mut command(dir.path(), &["config", "check"]));
+    let ran = finish(&mut orgtrail(dir.path(), &["config", "check"]));
     assert_eq!(ran.code, 2);
     assert_eq!(
         ran.stderr,
@@ -58,7 +37,7 @@ fn a_config_that_is_not_there_is_named() {
 #[test]
 fn a_directory_is_no_config() {
     let dir = tempfile::tempdir().unwrap();
-    let ran = run(&mut command(dir.path(), &["--config", ".", "config", "check"]));
+    let ran = finish(&mut orgtrail(dir.path(), &["--config", ".", "config", "check"]));
     assert_eq!(ran.code, 2);
     assert_eq!(
         ran.stderr,
@@ -117,7 +96,7 @@ fn a_config_that_is_huge_is_not_read_to_its_end() {
          hint: `--config` may name the wrong file",
     );
     let dir = tempfile::tempdir().unwrap();
-    let ran = run(&mut command(dir.path(), &["--config", "/dev/zero", "config", "check"]));
+    let ran = finish(&mut orgtrail(dir.path(), &["--config", "/dev/zero", "config", "check"]));
     assert_eq!(ran.code, 2, "{}", ran.stderr);
 }
 
@@ -289,7 +268,7 @@ fn check_as_json_is_version_1() {
     let config = SMALLEST.replace("us-east-1", "me-south-1");
     let ran = with_config(config, &["--format", "json", "config", "check"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (2, ""));
-    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let report: serde_json::Value = ran.json();
     assert_eq!(
         report,
         serde_json::json!({
@@ -316,12 +295,14 @@ fn check_as_json_is_version_1() {
 fn show_tells_where_each_value_came_from() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("prod.toml"), SMALLEST).unwrap();
-    let ran = run(command(dir.path(), &["config", "show", "--format", "json"])
-        .env("ORGTRAIL_CONFIG", "prod.toml")
-        .env("ORGTRAIL__ARCHIVE__RETENTION_DAYS", "3000")
-        .env("ORGTRAIL__ROLES__EXTERNAL_ID", "audit-2031"));
+    let ran = finish(
+        orgtrail(dir.path(), &["config", "show", "--format", "json"])
+            .env("ORGTRAIL_CONFIG", "prod.toml")
+            .env("ORGTRAIL__ARCHIVE__RETENTION_DAYS", "3000")
+            .env("ORGTRAIL__ROLES__EXTERNAL_ID", "audit-2031"),
+    );
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let report: serde_json::Value = ran.json();
     assert_eq!(report["version"], 1);
     assert_eq!(report["file"], "prod.toml");
     assert_eq!(report["config"]["archive"]["retention_days"], 3000);
@@ -357,9 +338,11 @@ fn the_effective_config_is_a_config_again() {
 fn a_misspelt_variable_is_refused_as_a_misspelt_key_is() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("orgtrail.toml"), SMALLEST).unwrap();
-    let ran = run(command(dir.path(), &["config", "show"])
-        .env("ORGTRAIL__ROLES__EXTERNALID", "x")
-        .env("ORGTRAIL__ARCHIVE__RETENTION_DAYS", "7y"));
+    let ran = finish(
+        orgtrail(dir.path(), &["config", "show"])
+            .env("ORGTRAIL__ROLES__EXTERNALID", "x")
+            .env("ORGTRAIL__ARCHIVE__RETENTION_DAYS", "7y"),
+    );
     assert_eq!(ran.code, 2);
     assert_eq!(
         ran.stderr,
@@ -391,16 +374,16 @@ error: orgtrail.toml:8:9: drift.suppress[0].check: found `bucket-tls`, expected 
 #[test]
 fn the_schema_and_the_reference_need_no_config() {
     let dir = tempfile::tempdir().unwrap();
-    let schema = run(&mut command(dir.path(), &["config", "schema"]));
+    let schema = finish(&mut orgtrail(dir.path(), &["config", "schema"]));
     assert_eq!(schema.code, 0);
-    let schema: serde_json::Value = serde_json::from_str(&schema.stdout).unwrap();
+    let schema: serde_json::Value = schema.json();
     assert_eq!(schema["required"], serde_json::json!(["organization", "archive"]));
     assert_eq!(schema["additionalProperties"], false);
     let suppress = &schema["properties"]["drift"]["properties"]["suppress"]["items"];
     let ids = suppress["properties"]["check"]["enum"].as_array().unwrap();
     assert_eq!(ids.len(), orgtrail::checks::CATALOGUE.len());
     assert!(ids.contains(&"bucket-tls-only".into()), "{ids:?}");
-    let reference = run(&mut command(dir.path(), &["config", "reference"]));
+    let reference = finish(&mut orgtrail(dir.path(), &["config", "reference"]));
     assert_eq!(reference.code, 0);
     assert!(reference.stdout.contains("| `retention_days` | whole number | `2557` |"));
 }
@@ -409,14 +392,14 @@ fn the_schema_and_the_reference_need_no_config() {
 fn completions_and_man_pages_name_every_command() {
     let dir = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let ran = run(&mut command(dir.path(), &["completions", shell]));
+        let ran = finish(&mut orgtrail(dir.path(), &["completions", shell]));
         assert_eq!(ran.code, 0, "{shell}");
         assert!(ran.stdout.contains("config") && ran.stdout.contains("completions"), "{shell}");
     }
-    let page = run(&mut command(dir.path(), &["man"]));
+    let page = finish(&mut orgtrail(dir.path(), &["man"]));
     assert_eq!(page.code, 0);
     assert!(page.stdout.contains("orgtrail\\-config"), "{}", page.stdout);
-    let pages = run(&mut command(dir.path(), &["man", "--out", "pages"]));
+    let pages = finish(&mut orgtrail(dir.path(), &["man", "--out", "pages"]));
     assert_eq!(pages.code, 0);
     let check = std::fs::read_to_string(dir.path().join("pages/orgtrail-config-check.1")).unwrap();
     assert!(check.contains("without calling AWS"), "{check}");
@@ -425,10 +408,10 @@ fn completions_and_man_pages_name_every_command() {
 #[test]
 fn help_and_version_are_data() {
     let dir = tempfile::tempdir().unwrap();
-    let version = run(&mut command(dir.path(), &["--version"]));
+    let version = finish(&mut orgtrail(dir.path(), &["--version"]));
     let number = env!("CARGO_PKG_VERSION");
     assert!(version.stdout.starts_with(&format!("orgtrail {number} (")), "{}", version.stdout);
-    let help = run(&mut command(dir.path(), &["--help"]));
+    let help = finish(&mut orgtrail(dir.path(), &["--help"]));
     assert_eq!((help.code, help.stderr.as_str()), (0, ""));
     for code in [0, 1, 2, 10, 11, 12, 13, 14] {
         let line = format!("\n  {code:>2}  ");
@@ -446,7 +429,7 @@ fn a_wrong_command_line_is_refused_with_2() {
         &["--log", "x[y", "config", "check"],
         &[],
     ] {
-        let ran = run(&mut command(dir.path(), arguments));
+        let ran = finish(&mut orgtrail(dir.path(), arguments));
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}");
         assert!(!ran.stderr.is_empty(), "{arguments:?}");
     }
@@ -456,7 +439,7 @@ fn a_wrong_command_line_is_refused_with_2() {
 fn a_reader_that_goes_away_is_no_error() {
     let dir = tempfile::tempdir().unwrap();
     for arguments in [&["config", "schema"][..], &["completions", "bash"], &["--help"]] {
-        let mut child = command(dir.path(), arguments)
+        let mut child = orgtrail(dir.path(), arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -480,12 +463,13 @@ fn a_log_goes_to_standard_error_without_colour() {
 fn colours_are_for_terminals_and_can_be_refused() {
     let dir = tempfile::tempdir().unwrap();
     let coloured = |name: &str, value: &str| {
-        let ran = run(command(dir.path(), &["config", "check"]).env(name, value));
+        let ran = finish(orgtrail(dir.path(), &["config", "check"]).env(name, value));
         ran.stderr.contains('\u{1b}')
     };
     assert!(!coloured("NOTHING", "1"));
     assert!(coloured("CLICOLOR_FORCE", "1"));
-    let refused =
-        run(command(dir.path(), &["config", "check"]).env("TERM", "xterm").env("NO_COLOR", "1"));
+    let refused = finish(
+        orgtrail(dir.path(), &["config", "check"]).env("TERM", "xterm").env("NO_COLOR", "1"),
+    );
     assert!(!refused.stderr.contains('\u{1b}'), "{}", refused.stderr);
 }

@@ -13,14 +13,14 @@ use orgtrail::{
     },
     aws::{Clients, Pacing, Settings, WriteAuthority},
     names::AccountId,
-    sandbox::{Effect, Fault, Options, Sandbox},
+    sandbox::{Effect, Fault},
 };
 
-use crate::consolidate_stage::{self as stage, log_body, relocated};
-use crate::stage::Writing as _;
+use crate::consolidate_env::{self, log_body, relocated};
+use crate::env::{TestEnv, writer};
 
 struct Place {
-    sandbox: Sandbox,
+    env: TestEnv,
     source: Source,
     reader: Clients,
     archive: Archive,
@@ -30,24 +30,24 @@ struct Place {
 impl Place {
     async fn new() -> Self {
         let region: orgtrail::names::Region = "us-east-1".parse().unwrap();
-        let sandbox = Sandbox::start(Options::new(region.clone())).await.unwrap();
+        let env = TestEnv::builder().accounts(5).start().await;
         let settings = Settings { pacing: Pacing::Off, ..Settings::default() };
-        let aws = stage::sign_in(&sandbox, settings).await;
-        let accounts = sandbox.accounts();
+        let aws = consolidate_env::sign_in(&env, settings).await;
+        let accounts = env.sandbox.accounts();
         let (keeper, member) = (accounts[1].clone(), accounts[3].clone());
-        let archive = stage::archive(aws.clients(&keeper, &region));
+        let archive = consolidate_env::archive(aws.clients(&keeper, &region));
         let reader = aws.clients(&member, &region);
-        let source = stage::source("member-legacy-trail", &member, &region);
+        let source = consolidate_env::source("member-legacy-trail", &member, &region);
         for (clients, name) in
-            [(&archive.target.clients, stage::ARCHIVE), (&reader, source.bucket.as_str())]
+            [(&archive.target.clients, consolidate_env::ARCHIVE), (&reader, source.bucket.as_str())]
         {
-            clients.writing().s3().create_bucket().bucket(name).send().await.unwrap();
+            writer(clients).s3().create_bucket().bucket(name).send().await.unwrap();
         }
-        Self { sandbox, source, reader, archive, member }
+        Self { env, source, reader, archive, member }
     }
 
     fn log(&self, day: u8, number: u8) -> String {
-        stage::log(&self.member, day, number)
+        consolidate_env::log(&self.member, day, number)
     }
 
     async fn put(&self, key: &str, body: &[u8]) {
@@ -55,7 +55,7 @@ impl Place {
     }
 
     async fn put_as(&self, class: StorageClass, key: &str, body: &[u8]) {
-        stage::put_as(class, &self.reader, self.source.bucket.as_str(), key, body).await;
+        consolidate_env::put_as(class, &self.reader, self.source.bucket.as_str(), key, body).await;
     }
 
     /// Five logs a day for four days, and a digest each.
@@ -65,8 +65,8 @@ impl Place {
                 let body = log_body(&format!("log {day} {number}"));
                 self.put(&self.log(day, number), &body).await;
             }
-            let digest = stage::digest(&self.member, day, 1);
-            self.put(&digest, &stage::digest_body(&digest, "", &[])).await;
+            let digest = consolidate_env::digest(&self.member, day, 1);
+            self.put(&digest, &consolidate_env::digest_body(&digest, "", &[])).await;
         }
         24
     }
@@ -74,7 +74,7 @@ impl Place {
     /// Lets the archive's account read keys of the source that match.
     async fn share(&self, keys: &str) {
         let keeper = self.archive.target.clients.account().unwrap();
-        stage::share(&self.reader, self.source.bucket.as_str(), keys, keeper).await;
+        consolidate_env::share(&self.reader, self.source.bucket.as_str(), keys, keeper).await;
     }
 
     async fn run(&self, change: impl FnOnce(&mut Asked)) -> Report {
@@ -87,12 +87,12 @@ impl Place {
         authority: Option<&WriteAuthority>,
         change: impl FnOnce(&mut Asked),
     ) -> Report {
-        let mut asked = stage::asked();
+        let mut asked = consolidate_env::asked();
         change(&mut asked);
         let progress = Arc::new(Progress::new(asked.limit));
         let sources = vec![(self.source.clone(), self.reader.clone())];
-        let sources = stage::bound(&self.sandbox, sources);
-        consolidate(&stage::run(), &asked, &self.archive, sources, progress, authority)
+        let sources = consolidate_env::bound(&self.env.sandbox, sources);
+        consolidate(&consolidate_env::run(), &asked, &self.archive, sources, progress, authority)
             .await
             .unwrap()
     }
@@ -117,7 +117,7 @@ impl Place {
     }
 
     async fn record_rows(&self) -> Vec<Row> {
-        stage::rows(self.archive.target.clone()).await
+        consolidate_env::rows(self.archive.target.clone()).await
     }
 }
 
@@ -146,7 +146,7 @@ async fn every_object_arrives_with_what_proves_it() {
         .s3()
         .head_object()
         .bucket("acme-log-archive")
-        .key(relocated(&stage::digest(&place.member, 1, 1)))
+        .key(relocated(&consolidate_env::digest(&place.member, 1, 1)))
         .send()
         .await
         .unwrap();
@@ -191,7 +191,7 @@ async fn a_taken_key_is_left_and_reported() {
     let place = Place::new().await;
     place.fill().await;
     let taken = relocated(&place.log(1, 0));
-    let archive = place.archive.target.clients.writing();
+    let archive = writer(&place.archive.target.clients);
     let put = archive.s3().put_object().bucket("acme-log-archive").key(&taken);
     put.body(b"something else altogether".to_vec().into()).send().await.unwrap();
     let report = place.run(|_| {}).await;
@@ -208,7 +208,7 @@ async fn a_taken_key_of_the_same_size_is_a_conflict_too() {
     let place = Place::new().await;
     place.fill().await;
     let taken = relocated(&place.log(1, 0));
-    let archive = place.archive.target.clients.writing();
+    let archive = writer(&place.archive.target.clients);
     let put = archive.s3().put_object().bucket("acme-log-archive").key(&taken);
     put.body(log_body("LOG 1 0").into()).send().await.unwrap();
     let report = place.run(|_| {}).await;
@@ -290,11 +290,9 @@ async fn parts_of_an_object_that_changes_meanwhile_are_not_mixed() {
     place.put(&key, &log_body(&"1".repeat(12 << 20))).await;
     // Long enough for the change, however busy the machine is.
     let slow = Fault::every("s3:UploadPart", Effect::Latency { milliseconds: 5000 }).times(1);
-    place.sandbox.faults().inject(slow);
+    place.env.sandbox.faults().inject(slow);
     let change = async {
-        while place.sandbox.faults().struck()[0].1 == 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        place.env.until_struck().await;
         place.put(&key, &log_body(&"2".repeat(12 << 20))).await;
     };
     let (report, ()) = tokio::join!(place.run(|_| {}), change);
@@ -302,7 +300,7 @@ async fn parts_of_an_object_that_changes_meanwhile_are_not_mixed() {
     let reason = report.examples[0].reason.as_deref().unwrap();
     assert!(reason.contains("changed since it was listed"), "{reason}");
     assert_eq!(place.archived().await.len(), 0);
-    place.sandbox.faults().clear();
+    place.env.sandbox.faults().clear();
     assert!(place.run(|_| {}).await.complete());
     assert!(place.archived().await[&relocated(&key)] == log_body(&"2".repeat(12 << 20)));
 }
@@ -310,12 +308,12 @@ async fn parts_of_an_object_that_changes_meanwhile_are_not_mixed() {
 #[tokio::test]
 async fn what_lies_archived_on_either_side_is_not_taken_for_compared() {
     let place = Place::new().await;
-    let archive = place.archive.target.clients.writing();
+    let archive = writer(&place.archive.target.clients);
     let put = async |key: &str, class: StorageClass, body: &[u8]| {
         let put = archive
             .s3()
             .put_object()
-            .bucket(stage::ARCHIVE)
+            .bucket(consolidate_env::ARCHIVE)
             .key(relocated(key))
             .storage_class(class);
         put.body(body.to_vec().into()).send().await.unwrap();
@@ -342,7 +340,7 @@ async fn what_the_archives_credentials_may_read_is_copied_inside_s3() {
     let tagging = aws_sdk_s3::types::Tagging::builder()
         .tag_set(aws_sdk_s3::types::Tag::builder().key("team").value("a & b").build().unwrap());
     let tagged = place.log(4, 4);
-    let put = place.reader.writing().s3().put_object_tagging().bucket(place.source.bucket.as_str());
+    let put = writer(&place.reader).s3().put_object_tagging().bucket(place.source.bucket.as_str());
     put.key(&tagged).tagging(tagging.build().unwrap()).send().await.unwrap();
     let report = place.run(|asked| asked.concurrency = 1).await;
     assert!(report.complete(), "{report:?}");
@@ -360,7 +358,10 @@ async fn what_the_archives_credentials_may_read_is_copied_inside_s3() {
         assert_eq!(row.sha256.as_deref(), Some(hex::encode(sha256).as_str()), "{row:?}");
         let head = s3.head_object().bucket("acme-log-archive").key(&row.key).send().await.unwrap();
         let metadata = head.metadata().unwrap();
-        assert_eq!(metadata, &stage::metadata_of(&archived[&row.key]).into_iter().collect());
+        assert_eq!(
+            metadata,
+            &consolidate_env::metadata_of(&archived[&row.key]).into_iter().collect()
+        );
         assert_eq!(metadata["signature-algorithm"], "SHA256withRSA");
         assert_eq!(head.content_type(), Some("application/json"));
         assert_eq!(head.content_encoding(), Some("gzip"));
@@ -429,10 +430,10 @@ async fn what_lies_archived_is_restored_by_one_run_and_copied_by_a_later() {
     assert_eq!((again.counts.archived, again.counts.failed), (2, 0));
     assert_eq!(again.archived, asked.archived);
 
-    place.sandbox.tick(jiff::SignedDuration::from_hours(13));
+    place.env.sandbox.tick(jiff::SignedDuration::from_hours(13));
     let half = place.run(|_| {}).await;
     assert_eq!((half.counts.copied, half.counts.archived), (1, 1));
-    place.sandbox.tick(jiff::SignedDuration::from_hours(36));
+    place.env.sandbox.tick(jiff::SignedDuration::from_hours(36));
     let whole = place.run(|_| {}).await;
     assert!(whole.complete(), "{whole:?}");
     assert_eq!(place.archived().await[&relocated(&place.log(1, 8))], log_body("colder"));

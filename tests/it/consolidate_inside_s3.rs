@@ -1,7 +1,7 @@
 //! Copies inside S3 into an archive as `apply` makes it: locked, encrypted, and
 //! never over what another put there.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use aws_sdk_s3::types::{ObjectLockMode, ServerSideEncryption};
 use orgtrail::aws::Clients;
@@ -12,29 +12,28 @@ use orgtrail::{
     },
     sandbox::{Effect, Fault},
 };
-use serde_json::Value;
 
 use crate::{
-    apply_command::run,
-    consolidate_stage,
-    retire_command::{BUCKET, account, config, stage},
-    stage::Stage,
+    configured::ConfiguredEnv,
+    consolidate_env,
+    env::home,
+    retire_env::{BUCKET, account, config, with_legacy_trail},
 };
 
 const ARCHIVE: &str = "acme-log-archive";
 
-/// A stage whose older bucket the archive's account may read.
-async fn shared() -> Stage {
-    let stage = stage(3).await;
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    consolidate_stage::share(&owner, BUCKET, "*", stage.desired.archive()).await;
-    stage
+/// An environment whose older bucket the archive's account may read.
+async fn shared() -> ConfiguredEnv {
+    let env = with_legacy_trail(3).await;
+    let owner = env.clients(&account(), &home());
+    consolidate_env::share(&owner, BUCKET, "*", env.desired.archive()).await;
+    env
 }
 
 /// The rows of the records, by their keys in the archive.
-async fn rows(stage: &Stage) -> BTreeMap<String, ObjectRow> {
-    let target = consolidate_stage::archive(Clients::clone(&stage.archive())).target;
-    let rows = consolidate_stage::rows(target).await;
+async fn rows(env: &ConfiguredEnv) -> BTreeMap<String, ObjectRow> {
+    let target = consolidate_env::archive(Clients::clone(&env.archive())).target;
+    let rows = consolidate_env::rows(target).await;
     rows.into_iter()
         .filter_map(|row| match row {
             Row::Object(object) => Some((object.key.clone(), object)),
@@ -45,19 +44,19 @@ async fn rows(stage: &Stage) -> BTreeMap<String, ObjectRow> {
 
 #[tokio::test]
 async fn what_s3_copies_is_locked_and_encrypted_as_the_archive_demands() {
-    let stage = shared().await;
+    let env = shared().await;
     // One at a time: all but the first object, which finds out that S3 copies.
-    let ran =
-        run(&stage, &config(), &["consolidate", "--yes", "--copy", "server", "--concurrency", "1"])
-            .await;
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    let archive = stage.archive();
+    let ran = env
+        .run(&config(), &["consolidate", "--yes", "--copy", "server", "--concurrency", "1"])
+        .await;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let archive = env.archive();
     let default = archive.s3().get_bucket_encryption().bucket(ARCHIVE).send().await.unwrap();
     let rules = default.server_side_encryption_configuration().unwrap().rules();
     let default = rules[0].apply_server_side_encryption_by_default().unwrap();
     let key = default.kms_master_key_id().unwrap();
     let mut copied = 0;
-    for (object, row) in rows(&stage).await {
+    for (object, row) in rows(&env).await {
         if row.way != Some(Way::Server) {
             continue;
         }
@@ -75,43 +74,41 @@ async fn what_s3_copies_is_locked_and_encrypted_as_the_archive_demands() {
 
 #[tokio::test]
 async fn a_key_that_another_takes_meanwhile_is_a_conflict() {
-    let stage = shared().await;
+    let env = shared().await;
     let logs = format!("AWSLogs/{}/CloudTrail/us-east-1/", account());
-    let old = (1..=6).map(|day| consolidate_stage::log(&account(), day, 0));
+    let old = (1..=6).map(|day| consolidate_env::log(&account(), day, 0));
     let old: Vec<String> = old.collect();
     for key in &old {
-        stage.sandbox.put_raw(BUCKET, key, consolidate_stage::log_body("old")).unwrap();
+        env.sandbox.put_raw(BUCKET, key, consolidate_env::log_body("old")).unwrap();
     }
     let victim = old.last().unwrap();
-    let root = format!("AWSLogs/{}/", stage.sandbox.organization_id().unwrap());
+    let root = format!("AWSLogs/{}/", env.sandbox.organization_id().unwrap());
     let taken = victim.replacen("AWSLogs/", &root, 1);
     let lane = logs.replacen("AWSLogs/", &root, 1);
-    let before = stage.sandbox.keys_raw(ARCHIVE, &lane).len();
+    let before = env.sandbox.keys_raw(ARCHIVE, &lane).len();
     // One at a time and slowly: the other comes between the listing and the copy.
     let slow = Fault::every("s3:CopyObject", Effect::Latency { milliseconds: 200 });
-    stage.sandbox.faults().inject(slow);
+    env.sandbox.faults().inject(slow);
     let arguments =
         ["consolidate", "--yes", "--copy", "server", "--concurrency", "1", "--format", "json"];
     let other = async {
         // The lane was listed before its first object arrives.
-        while stage.sandbox.keys_raw(ARCHIVE, &lane).len() == before {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        stage.sandbox.put_raw(ARCHIVE, &taken, b"another's".to_vec()).unwrap();
+        env.until(|it| it.keys_raw(ARCHIVE, &lane).len() > before).await;
+        env.sandbox.put_raw(ARCHIVE, &taken, b"another's".to_vec()).unwrap();
     };
     let config = config();
-    let (ran, ()) = tokio::join!(run(&stage, &config, &arguments), other);
-    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
-    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let (ran, ()) = tokio::join!(env.run(&config, &arguments), other);
+    assert_eq!(ran.code, 14, "{}", ran.stderr);
+    let said = ran.json();
     assert_eq!(said["counts"]["conflicts"], 1, "{said:#}");
     assert!(said["counts"]["copied_inside_s3"].as_u64().unwrap() > 3, "{said:#}");
     assert_eq!(said["examples"][0]["key"], taken);
-    assert_eq!(rows(&stage).await[&taken].outcome, Outcome::Conflict);
-    assert_eq!(&stage.sandbox.body_raw(ARCHIVE, &taken).unwrap()[..], b"another's");
+    assert_eq!(rows(&env).await[&taken].outcome, Outcome::Conflict);
+    assert_eq!(&env.sandbox.body_raw(ARCHIVE, &taken).unwrap()[..], b"another's");
     // In words too, and again, as long as it lies there.
-    stage.sandbox.faults().clear();
-    let ran = run(&stage, &config, &["consolidate", "--yes", "--copy", "server"]).await;
-    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    env.sandbox.faults().clear();
+    let ran = env.run(&config, &["consolidate", "--yes", "--copy", "server"]).await;
+    assert_eq!(ran.code, 14, "{}", ran.stderr);
     assert!(ran.stderr.contains("1 object in conflict"), "{}", ran.stderr);
-    assert_eq!(&stage.sandbox.body_raw(ARCHIVE, &taken).unwrap()[..], b"another's");
+    assert_eq!(&env.sandbox.body_raw(ARCHIVE, &taken).unwrap()[..], b"another's");
 }

@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::atomic::Ordering,
-    time::Duration,
 };
 
 use orgtrail::{
@@ -20,8 +19,8 @@ use orgtrail::{
 };
 use proptest::prelude::*;
 
-use super::consolidate_stage::{
-    Stage, Started, digest, digest_body, log, log_body, metadata_of, relocated,
+use super::consolidate_env::{
+    ConsolidateEnv, Started, digest, digest_body, log, log_body, metadata_of, relocated,
 };
 
 /// Few contents, two of them of the same size, so that keys collide in every way.
@@ -135,27 +134,27 @@ struct Model {
 }
 
 impl Model {
-    async fn deliver(&mut self, stage: &Stage, puts: &[Put]) {
+    async fn deliver(&mut self, env: &ConsolidateEnv, puts: &[Put]) {
         let mut delivered = Vec::new();
         for put in puts {
             // Both buckets hold logs of one account, as after a trail moved.
-            let key = put.key(&stage.members[0]);
+            let key = put.key(&env.members[0]);
             if self.held.contains_key(&(put.bucket, key.clone())) {
                 continue;
             }
-            self.held.insert((put.bucket, key.clone()), put.body(&stage.members[0]));
+            self.held.insert((put.bucket, key.clone()), put.body(&env.members[0]));
             if key.parse::<ObjectKey>().is_ok() {
-                self.wanted.entry(relocated(&key)).or_default().insert(put.body(&stage.members[0]));
+                self.wanted.entry(relocated(&key)).or_default().insert(put.body(&env.members[0]));
             }
-            delivered.push((put.bucket, key, put.body(&stage.members[0])));
+            delivered.push((put.bucket, key, put.body(&env.members[0])));
         }
-        stage.put_all(&delivered).await;
+        env.put_all(&delivered).await;
     }
 
     /// Nothing in the archive is lost, altered, or what nobody had.
-    async fn look(&mut self, stage: &Stage) {
+    async fn look(&mut self, env: &ConsolidateEnv) {
         let mut now = BTreeMap::new();
-        for (key, (body, stored)) in stage.archived().await {
+        for (key, (body, stored)) in env.archived().await {
             assert_eq!(stored, metadata_of(&body), "{key}");
             if let Some(before) = self.before.get(&key) {
                 assert_eq!(&body, before, "{key}");
@@ -222,21 +221,20 @@ fn sha256_hex(body: &[u8]) -> String {
     hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body))
 }
 
-async fn attempt_once(stage: &Stage, model: &mut Model, attempt: Attempt) {
-    model.deliver(stage, &attempt.late).await;
+async fn attempt_once(env: &ConsolidateEnv, model: &mut Model, attempt: Attempt) {
+    model.deliver(env, &attempt.late).await;
     for fault in attempt.faults {
-        stage.sandbox.faults().inject(fault);
+        env.sandbox.faults().inject(fault);
     }
     let started = Started::new(attempt.limit);
     let progress = &started.progress;
     let killed = async {
         let Some(after) = attempt.killed_after else { return std::future::pending().await };
-        while progress.done.load(Ordering::Relaxed) < after {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        // The run may end before: then this waits in vain.
+        env.sandbox.until(|_| progress.done.load(Ordering::Relaxed) >= after).await;
     };
     tokio::select! {
-        result = stage.run(&started) => match result {
+        result = env.run(&started) => match result {
             Ok(_) => {}
             // Its copies stay, its record could not be written.
             Err(LedgerError::Aws(_) | LedgerError::Fetch(_)) => model.unrecorded = true,
@@ -244,36 +242,35 @@ async fn attempt_once(stage: &Stage, model: &mut Model, attempt: Attempt) {
         },
         () = killed => model.unrecorded = true,
     }
-    stage.sandbox.faults().clear();
-    model.look(stage).await;
+    env.sandbox.faults().clear();
+    model.look(env).await;
 }
 
 async fn play(before: Vec<Put>, held: Vec<Put>, attempts: Vec<Attempt>) {
-    let stage = Stage::new().await;
+    let env = ConsolidateEnv::new().await;
     let mut model = Model::default();
     for put in before.iter().filter(|put| !matches!(put.kind, Kind::Foreign)) {
-        let key = relocated(&put.key(&stage.members[0]));
+        let key = relocated(&put.key(&env.members[0]));
         if let Entry::Vacant(place) = model.before.entry(key) {
-            stage.put_archived(place.key(), &put.body(&stage.members[0])).await;
-            place.insert(put.body(&stage.members[0]));
+            env.put_archived(place.key(), &put.body(&env.members[0])).await;
+            place.insert(put.body(&env.members[0]));
         }
     }
-    model.deliver(&stage, &held).await;
+    model.deliver(&env, &held).await;
     for attempt in attempts {
-        attempt_once(&stage, &mut model, attempt).await;
+        attempt_once(&env, &mut model, attempt).await;
     }
     // Nothing fails any more: one run is enough, and a second finds no work.
-    let last = stage.run(&Started::new(None)).await.unwrap();
-    model.look(&stage).await;
+    let last = env.run(&Started::new(None)).await.unwrap();
+    model.look(&env).await;
     assert!(last.failures.is_empty() && last.counts.failed == 0, "{last:?}");
     assert_eq!(last.complete(), !model.conflicts(), "{last:?}");
     let union: BTreeSet<_> = model.before.keys().chain(model.wanted.keys()).collect();
     assert_eq!(model.seen.keys().collect::<BTreeSet<_>>(), union);
-    let again = stage.run(&Started::new(None)).await.unwrap();
+    let again = env.run(&Started::new(None)).await.unwrap();
     assert_eq!((again.counts.copied, again.complete()), (0, last.complete()), "{again:?}");
-    model.look(&stage).await;
-    model.audit(&stage.records().await);
-    stage.sandbox.stop().await.unwrap();
+    model.look(&env).await;
+    model.audit(&env.records().await);
 }
 
 proptest! {

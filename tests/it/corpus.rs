@@ -21,8 +21,8 @@ use orgtrail::archive::verify::opened::OpenedDigest;
 use orgtrail::archive::verify::source::{FolderSource, Source};
 use orgtrail::config::{Environment, Loaded};
 
+use crate::env::MINIMAL;
 use crate::forge::{gzip, inflated};
-use crate::stage::MINIMAL;
 
 const ROUNDS: usize = 400;
 const LIMIT: u64 = 1 << 16;

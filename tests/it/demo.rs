@@ -1,22 +1,21 @@
 //! The demo, as a user runs it.
 
-use std::process::Command;
+use crate::program::{NOWHERE, finished, orgtrail};
 
-fn demo(arguments: &[&str]) -> (tempfile::TempDir, Option<i32>, String) {
+fn demo(arguments: &[&str]) -> (tempfile::TempDir, i32, String) {
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_orgtrail"))
-        .arg("demo")
-        .args(arguments)
-        .current_dir(folder.path())
+    let output = orgtrail(folder.path(), &[&["demo"], arguments].concat())
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         // Whatever leads to a real AWS must not be followed.
         .env("AWS_PROFILE", "none-of-this-name")
-        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .env("AWS_ENDPOINT_URL", NOWHERE)
         .env("TMPDIR", folder.path())
         .output()
         .unwrap();
+    let output = finished(output);
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(left.is_empty(), !arguments.contains(&"--keep"), "the demo left {left:?}");
-    (folder, output.status.code(), String::from_utf8(output.stdout).unwrap())
+    (folder, output.code, output.stdout)
 }
 
 #[test]
@@ -26,7 +25,7 @@ fn every_step_of_the_demo_holds_and_nothing_is_left_behind() {
     let steps = report["steps"].as_array().unwrap();
     let broke: Vec<_> = steps.iter().filter(|step| step["passed"] != true).collect();
     assert!(broke.is_empty(), "{broke:#?}");
-    assert_eq!(exit, Some(0));
+    assert_eq!(exit, 0);
     assert_eq!(report["passed"], true);
     let refused =
         |step: &&serde_json::Value| step["title"].as_str().unwrap().starts_with("refused: ");
@@ -40,7 +39,7 @@ fn every_step_of_the_demo_holds_and_nothing_is_left_behind() {
 #[test]
 fn the_smallest_demo_holds_and_leaves_what_it_is_told_to_keep() {
     let (folder, exit, said) = demo(&["--accounts", "4", "--keep", "--format", "json"]);
-    assert_eq!(exit, Some(0), "{said}");
+    assert_eq!(exit, 0, "{said}");
     let report: serde_json::Value = serde_json::from_str(&said).unwrap();
     let kept = std::path::Path::new(report["kept"]["folder"].as_str().unwrap());
     assert!(kept.starts_with(folder.path()), "{}", kept.display());
@@ -52,6 +51,6 @@ fn the_smallest_demo_holds_and_leaves_what_it_is_told_to_keep() {
 #[test]
 fn the_demo_of_too_few_accounts_is_a_mistake_in_the_call() {
     let (_folder, exit, said) = demo(&["--accounts", "2"]);
-    assert_eq!(exit, Some(2));
+    assert_eq!(exit, 2);
     assert_eq!(said, "");
 }

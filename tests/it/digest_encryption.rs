@@ -6,9 +6,8 @@ use orgtrail::report::drift::text;
 use orgtrail::sandbox::DigestEncryption;
 use serde_json::{Value, json};
 
-use crate::apply_command::run;
-use crate::retire_command;
-use crate::stage::Stage;
+use crate::configured::ConfiguredEnv;
+use crate::retire_env;
 
 /// Without the guard in the policy, an administrator can change it.
 const CONFIG: &str = r#"
@@ -25,17 +24,17 @@ object_lock = { mode = "off" }
 
 const BUCKET: &str = "acme-log-archive";
 
-async fn recorded(with: DigestEncryption) -> Stage {
-    let stage = Stage::new(CONFIG).await;
-    stage.sandbox.encrypt_digests(with);
-    stage.converge().await;
-    stage.sandbox.tick(SignedDuration::from_hours(26));
-    stage
+async fn recorded(with: DigestEncryption) -> ConfiguredEnv {
+    let env = ConfiguredEnv::new(CONFIG).await;
+    env.sandbox.encrypt_digests(with);
+    env.converge().await;
+    env.sandbox.tick(SignedDuration::from_hours(26));
+    env
 }
 
-async fn drift(stage: &Stage) -> Run {
-    let now = stage.sandbox.now();
-    let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
+async fn drift(env: &ConfiguredEnv) -> Run {
+    let now = env.sandbox.now();
+    let facts = Box::pin(Facts::gather(&env.aws, env.desired.clone(), now, &Silent)).await;
     Run::of(&facts, CATALOGUE)
 }
 
@@ -44,18 +43,18 @@ fn finding<'a>(run: &'a Run, check: &str) -> &'a Finding {
 }
 
 /// How the newest digest of the management account is encrypted.
-async fn encryption(stage: &Stage) -> String {
-    let archive = stage.archive();
+async fn encryption(env: &ConfiguredEnv) -> String {
+    let archive = env.archive();
     let folder =
-        format!("AWSLogs/{}/111111111111/CloudTrail-Digest/us-east-1/", stage.desired.org_id());
-    let newest = stage.sandbox.keys_raw(BUCKET, &folder).into_iter().max().unwrap();
+        format!("AWSLogs/{}/111111111111/CloudTrail-Digest/us-east-1/", env.desired.org_id());
+    let newest = env.sandbox.keys_raw(BUCKET, &folder).into_iter().max().unwrap();
     let head = archive.s3().head_object().bucket(BUCKET).key(newest).send().await.unwrap();
     head.server_side_encryption.unwrap().as_str().to_owned()
 }
 
 /// Has the bucket's policy refuse what does not come with an encryption.
-async fn take_only(stage: &Stage, encryption: &str) {
-    let archive = stage.archive();
+async fn take_only(env: &ConfiguredEnv, encryption: &str) {
+    let archive = env.archive();
     let found = archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap();
     let mut policy: Value = serde_json::from_str(found.policy().unwrap()).unwrap();
     policy["Statement"].as_array_mut().unwrap().push(json!({
@@ -72,33 +71,33 @@ async fn the_declared_policy_takes_digests_either_way() {
     for (with, wanted) in
         [(DigestEncryption::TrailKey, "aws:kms"), (DigestEncryption::SseS3, "AES256")]
     {
-        let stage = recorded(with).await;
-        assert_eq!(encryption(&stage).await, wanted);
-        let run = drift(&stage).await;
+        let env = recorded(with).await;
+        assert_eq!(encryption(&env).await, wanted);
+        let run = drift(&env).await;
         assert!(!run.has_drift(Severity::Low) && !run.has_unknown(Severity::Low), "{}", text(&run));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_takes_the_key_alone_is_right_where_digests_come_with_it() {
-    let stage = recorded(DigestEncryption::TrailKey).await;
-    take_only(&stage, "aws:kms").await;
-    stage.sandbox.tick(SignedDuration::from_hours(8));
-    let run = drift(&stage).await;
+    let env = recorded(DigestEncryption::TrailKey).await;
+    take_only(&env, "aws:kms").await;
+    env.sandbox.tick(SignedDuration::from_hours(8));
+    let run = drift(&env).await;
     assert_eq!(finding(&run, "bucket-policy-digest-safe").verdict, Verdict::Pass);
     assert_eq!(finding(&run, "org-delivery-freshness").verdict, Verdict::Pass);
 
-    let stage = recorded(DigestEncryption::SseS3).await;
-    take_only(&stage, "aws:kms").await;
-    let run = drift(&stage).await;
+    let env = recorded(DigestEncryption::SseS3).await;
+    take_only(&env, "aws:kms").await;
+    let run = drift(&env).await;
     let found = finding(&run, "bucket-policy-digest-safe");
     assert!(matches!(&found.verdict, Verdict::Fail { found, .. } if found.contains("AES256")));
 }
 
 /// Has the key refuse its use for reading to everybody but CloudTrail.
-async fn keep_from_decrypting(stage: &Stage) -> String {
-    let archive = stage.archive();
-    let alias = stage.desired.config.key.alias.to_string();
+async fn keep_from_decrypting(env: &ConfiguredEnv) -> String {
+    let archive = env.archive();
+    let alias = env.desired.config.key.alias.to_string();
     let key = archive.kms().describe_key().key_id(alias).send().await.unwrap();
     let (id, arn) = key.key_metadata.map(|key| (key.key_id, key.arn.unwrap())).unwrap();
     let found = archive.kms().get_key_policy().key_id(&id).policy_name("default");
@@ -116,9 +115,9 @@ async fn keep_from_decrypting(stage: &Stage) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn digests_that_cannot_be_decrypted_are_unknown_and_name_the_key() {
-    let stage = recorded(DigestEncryption::TrailKey).await;
-    let key = keep_from_decrypting(&stage).await;
-    let run = drift(&stage).await;
+    let env = recorded(DigestEncryption::TrailKey).await;
+    let key = keep_from_decrypting(&env).await;
+    let run = drift(&env).await;
     let found = finding(&run, "org-digest-chain");
     let Verdict::Unknown { reason, permission } = &found.verdict else {
         panic!("{}", text(&run));
@@ -130,10 +129,10 @@ async fn digests_that_cannot_be_decrypted_are_unknown_and_name_the_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_is_incomplete_where_digests_cannot_be_decrypted() {
-    let stage = retire_command::stage(6).await;
-    let key = keep_from_decrypting(&stage).await;
-    let ran = run(&stage, &retire_command::config(), &["verify"]).await;
-    assert_eq!(ran.code, Some(14), "{}{}", ran.stdout, ran.stderr);
+    let env = retire_env::with_legacy_trail(6).await;
+    let key = keep_from_decrypting(&env).await;
+    let ran = env.run(&retire_env::config(), &["verify"]).await;
+    assert_eq!(ran.code, 14, "{}{}", ran.stdout, ran.stderr);
     let said = ran.stdout + &ran.stderr;
     assert!(said.contains(&format!("lacks kms:Decrypt on {key}")), "{said}");
 }

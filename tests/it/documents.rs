@@ -8,11 +8,10 @@ use orgtrail::archive::bundle::unpack;
 use orgtrail::report::contract::DOCUMENTS;
 use serde_json::Value;
 
-use crate::apply_command::command;
-use crate::consolidate_stage::log_body;
+use crate::configured::ConfiguredEnv;
+use crate::consolidate_env::log_body;
 use crate::json_schema::{mismatches, mismatches_of, without_each_field};
-use crate::retire_command::{TRAIL, config, stage};
-use crate::stage::Stage;
+use crate::retire_env::{TRAIL, config, with_legacy_trail};
 
 const ARCHIVE: &str = "acme-log-archive";
 
@@ -46,21 +45,21 @@ fn schema(name: &str) -> Value {
 }
 
 /// A log in the archive that nobody delivered, beside one that CloudTrail did.
-async fn plant(stage: &Stage) -> String {
-    let hour = stage.sandbox.now() - jiff::SignedDuration::from_hours(20);
+async fn plant(env: &ConfiguredEnv) -> String {
+    let hour = env.sandbox.now() - jiff::SignedDuration::from_hours(20);
     let time = hour.strftime("_%Y%m%dT%H").to_string();
-    let keys = stage.sandbox.keys_raw(ARCHIVE, "AWSLogs/");
+    let keys = env.sandbox.keys_raw(ARCHIVE, "AWSLogs/");
     let delivered = keys.iter().find(|key| key.contains("_CloudTrail_") && key.contains(&time));
     let (beside, _) = delivered.unwrap_or_else(|| panic!("{keys:#?}")).rsplit_once('_').unwrap();
     let planted = format!("{beside}_bbbbbbbbbbbbbbbb.json.gz");
-    let put = stage.archive().s3().put_object().bucket(ARCHIVE).key(&planted);
+    let put = env.archive().s3().put_object().bucket(ARCHIVE).key(&planted);
     put.body(log_body("nobody's").into()).send().await.unwrap();
     planted
 }
 
-fn run(stage: &Stage, folder: &Path, arguments: &[&str]) -> Vec<u8> {
+fn run(env: &ConfiguredEnv, folder: &Path, arguments: &[&str]) -> Vec<u8> {
     let arguments = [arguments, &["--format", "json"]].concat();
-    let output = command(&stage.sandbox, folder, &config(), &arguments).output().unwrap();
+    let output = env.command(folder, &config(), &arguments).output().unwrap();
     assert!(
         !output.stdout.is_empty(),
         "{arguments:?}: {}",
@@ -71,12 +70,12 @@ fn run(stage: &Stage, folder: &Path, arguments: &[&str]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_document_that_commands_print_or_store_matches_its_schema() {
-    let stage = stage(30).await;
+    let env = with_legacy_trail(30).await;
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let mut seen = Seen::default();
     let mut check = |arguments: &[&str]| {
-        let text = tokio::task::block_in_place(|| run(&stage, folder, arguments));
+        let text = tokio::task::block_in_place(|| run(&env, folder, arguments));
         seen.check(&format!("orgtrail {}", arguments.join(" ")), &text)
     };
     for arguments in [
@@ -109,16 +108,16 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
             std::fs::write(folder.join("drift.json"), document.to_string()).unwrap();
         }
     }
-    let planted = plant(&stage).await;
+    let planted = plant(&env).await;
     check(&["accept", &planted, "--reason", "ticket 4711", "--yes"]);
     check(&["accept", "--list"]);
-    let now = stage.sandbox.now();
+    let now = env.sandbox.now();
     let [from, until] = [20, 4].map(|hours| {
         let time = now - jiff::SignedDuration::from_hours(hours);
         time.strftime("%Y-%m-%dT%H:00:00Z").to_string()
     });
     check(&["evidence", "--from", &from, "--until", &until, "-o", "bundle.tar.zst"]);
-    let mut down = command(&stage.sandbox, folder, &config(), &["sandbox", "down"]);
+    let mut down = env.command(folder, &config(), &["sandbox", "down"]);
     assert!(tokio::task::block_in_place(|| down.status()).unwrap().success());
 
     // What they saved and stored.
@@ -127,8 +126,8 @@ async fn every_document_that_commands_print_or_store_matches_its_schema() {
     for file in ["manifest.json", "report.json"] {
         seen.check(file, &std::fs::read(bundle.path(file)).unwrap());
     }
-    for key in stage.sandbox.keys_raw(ARCHIVE, "orgtrail/") {
-        let body = stage.sandbox.body_raw(ARCHIVE, &key).unwrap();
+    for key in env.sandbox.keys_raw(ARCHIVE, "orgtrail/") {
+        let body = env.sandbox.body_raw(ARCHIVE, &key).unwrap();
         if key.ends_with(".json") {
             seen.check(&key, &body);
         } else if key.ends_with(".jsonl.gz") {

@@ -2,7 +2,7 @@
 
 use orgtrail::checks::{CATALOGUE, Facts, Run, Scope, Silent, Verdict};
 
-use crate::stage::Stage;
+use crate::configured::ConfiguredEnv;
 
 /// Without a lock and the guard in the policy, an administrator can delete.
 const CONFIG: &str = r#"
@@ -18,9 +18,9 @@ object_lock = { mode = "off" }
 "#;
 
 /// Where `org-digest-chain` is broken.
-async fn broken(stage: &Stage) -> Vec<String> {
-    let now = stage.sandbox.now();
-    let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
+async fn broken(env: &ConfiguredEnv) -> Vec<String> {
+    let now = env.sandbox.now();
+    let facts = Box::pin(Facts::gather(&env.aws, env.desired.clone(), now, &Silent)).await;
     let run = Run::of(&facts, CATALOGUE);
     let findings = run.findings.iter().filter(|one| one.check == "org-digest-chain");
     let broken = findings.filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
@@ -29,10 +29,10 @@ async fn broken(stage: &Stage) -> Vec<String> {
 }
 
 /// Deletes digests and logs of an account and Region, from the newest back.
-async fn delete(stage: &Stage, kind: &str, account: &str, newest: usize) {
-    let archive = stage.archive();
-    let bucket = stage.desired.bucket().to_string();
-    let org = stage.desired.org_id();
+async fn delete(env: &ConfiguredEnv, kind: &str, account: &str, newest: usize) {
+    let archive = env.archive();
+    let bucket = env.desired.bucket().to_string();
+    let org = env.desired.org_id();
     let folder = format!("AWSLogs/{org}/{account}/{kind}/us-east-1/");
     let listed = archive.s3().list_objects_v2().bucket(&bucket).prefix(folder);
     let listed = listed.send().await.unwrap().contents.unwrap_or_default();
@@ -45,17 +45,17 @@ async fn delete(stage: &Stage, kind: &str, account: &str, newest: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn newest_digests_that_were_deleted_are_found() {
-    let stage = Stage::new(CONFIG).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(CONFIG).await;
+    env.converge().await;
     // Nothing is due yet.
-    assert_eq!(broken(&stage).await, [""; 0]);
-    stage.sandbox.tick(jiff::SignedDuration::from_hours(30));
-    assert_eq!(broken(&stage).await, [""; 0]);
+    assert_eq!(broken(&env).await, [""; 0]);
+    env.sandbox.tick(jiff::SignedDuration::from_hours(30));
+    assert_eq!(broken(&env).await, [""; 0]);
     // Those of the last two hours.
-    delete(&stage, "CloudTrail-Digest", "333333333333", 2).await;
-    assert_eq!(broken(&stage).await, ["333333333333 us-east-1"]);
+    delete(&env, "CloudTrail-Digest", "333333333333", 2).await;
+    assert_eq!(broken(&env).await, ["333333333333 us-east-1"]);
     // All that were ever delivered, with the logs: not even the folder is left.
-    delete(&stage, "CloudTrail-Digest", "222222222222", 1000).await;
-    delete(&stage, "CloudTrail", "222222222222", 1000).await;
-    assert_eq!(broken(&stage).await, ["222222222222 us-east-1", "333333333333 us-east-1"]);
+    delete(&env, "CloudTrail-Digest", "222222222222", 1000).await;
+    delete(&env, "CloudTrail", "222222222222", 1000).await;
+    assert_eq!(broken(&env).await, ["222222222222 us-east-1", "333333333333 us-east-1"]);
 }

@@ -1,39 +1,15 @@
 //! `drift`, `coverage` and `explain` as a user runs them.
 
-use std::process::{Command, Stdio};
-
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
 
-use crate::stage::{MINIMAL, Stage};
+use crate::configured::ConfiguredEnv;
+use crate::env::MINIMAL;
+use crate::program::{Finished, finish, orgtrail};
 
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-/// Runs the binary in a folder, signed in to the sandbox.
-async fn run(stage: &Stage, folder: &std::path::Path, arguments: &[&str]) -> Ran {
-    std::fs::write(folder.join("orgtrail.toml"), MINIMAL).unwrap();
-    let keys = stage.sandbox.administrator().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
-    command
-        .current_dir(folder)
-        .args(arguments)
-        .env_clear()
-        .env("AWS_ENDPOINT_URL", stage.sandbox.endpoint())
-        .env("AWS_ACCESS_KEY_ID", keys.access_key_id)
-        .env("AWS_SECRET_ACCESS_KEY", keys.secret_access_key)
-        .env("AWS_REGION", "us-east-1")
-        .env("ORGTRAIL_PACING", "off")
-        .stdin(Stdio::null());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    Ran {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+/// Runs orgtrail in a folder.
+async fn run(env: &ConfiguredEnv, folder: &std::path::Path, arguments: &[&str]) -> Finished {
+    env.run_in(folder, MINIMAL, arguments).await
 }
 
 fn broken(report: &str) -> Vec<String> {
@@ -45,9 +21,9 @@ fn broken(report: &str) -> Vec<String> {
         .collect()
 }
 
-pub(crate) async fn stop_rotation(stage: &Stage) {
-    let archive = stage.archive();
-    let alias = stage.desired.config.key.alias.to_string();
+pub(crate) async fn stop_rotation(env: &ConfiguredEnv) {
+    let archive = env.archive();
+    let alias = env.desired.config.key.alias.to_string();
     let key = archive.kms().describe_key().key_id(alias).send().await.unwrap();
     let key = key.key_metadata.unwrap().key_id;
     archive.kms().disable_key_rotation().key_id(key).send().await.unwrap();
@@ -55,79 +31,79 @@ pub(crate) async fn stop_rotation(stage: &Stage) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_is_found_compared_and_mended() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    // The command goes by the machine's clock, which is later than the stage's.
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    // The command goes by the machine's clock, which is later than the sandbox's.
     let folder = tempfile::tempdir().unwrap();
     let checks = ["--check", "key-rotation", "--check", "trail-log-validation"];
     let with = |more: &[&'static str]| -> Vec<&'static str> {
         ["drift"].into_iter().chain(checks).chain(more.iter().copied()).collect()
     };
-    let clean = run(&stage, folder.path(), &with(&["--report", "json=before.json"])).await;
-    assert_eq!(clean.code, Some(0), "{}{}", clean.stdout, clean.stderr);
+    let clean = run(&env, folder.path(), &with(&["--report", "json=before.json"])).await;
+    assert_eq!(clean.code, 0, "{}{}", clean.stdout, clean.stderr);
 
-    stop_rotation(&stage).await;
+    stop_rotation(&env).await;
 
-    let found = run(&stage, folder.path(), &with(&["--format", "json"])).await;
-    assert_eq!(found.code, Some(11), "{}", found.stderr);
+    let found = run(&env, folder.path(), &with(&["--format", "json"])).await;
+    assert_eq!(found.code, 11, "{}", found.stderr);
     assert_eq!(broken(&found.stdout), ["key-rotation"]);
     // The whole document, with whom it was made as.
-    let report: Value = serde_json::from_str(&found.stdout).unwrap();
+    let report = found.json();
     assert_eq!(
         (&report["summary"]["failed"], &report["identity"]["sandbox"]),
         (&1.into(), &true.into())
     );
     assert_eq!(report["checks"].as_array().unwrap().len(), 2);
-    let lenient = run(&stage, folder.path(), &with(&["--fail-on", "critical"])).await;
-    assert_eq!(lenient.code, Some(0), "{}", lenient.stderr);
+    let lenient = run(&env, folder.path(), &with(&["--fail-on", "critical"])).await;
+    assert_eq!(lenient.code, 0, "{}", lenient.stderr);
 
     let since = with(&["--format", "json", "--baseline", "before.json"]);
     let since: Value =
-        serde_json::from_str(&run(&stage, folder.path(), &since).await.stdout).unwrap();
+        serde_json::from_str(&run(&env, folder.path(), &since).await.stdout).unwrap();
     assert_eq!(since["comparison"]["new"][0]["check"], "key-rotation");
     assert_eq!(since["comparison"]["fixed"], Value::Array(Vec::new()));
 
-    let nobody = run(&stage, folder.path(), &with(&["--fix"])).await;
-    assert_eq!(nobody.code, Some(2), "nobody is there to ask: {}", nobody.stderr);
-    let mended = run(&stage, folder.path(), &with(&["--fix", "--yes"])).await;
-    assert_eq!(mended.code, Some(0), "{}{}", mended.stdout, mended.stderr);
+    let nobody = run(&env, folder.path(), &with(&["--fix"])).await;
+    assert_eq!(nobody.code, 2, "nobody is there to ask: {}", nobody.stderr);
+    let mended = run(&env, folder.path(), &with(&["--fix", "--yes"])).await;
+    assert_eq!(mended.code, 0, "{}{}", mended.stdout, mended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_plan_alone_tells_is_mended() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    stop_rotation(&stage).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    stop_rotation(&env).await;
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["drift", "--check", "plan-empty"];
-    let found = run(&stage, folder.path(), &arguments).await;
-    assert_eq!(found.code, Some(11), "{}{}", found.stdout, found.stderr);
+    let found = run(&env, folder.path(), &arguments).await;
+    assert_eq!(found.code, 11, "{}{}", found.stdout, found.stderr);
     let arguments = [&arguments[..], &["--fix", "--yes"]].concat();
-    let mended = run(&stage, folder.path(), &arguments).await;
-    assert_eq!(mended.code, Some(0), "{}{}", mended.stdout, mended.stderr);
+    let mended = run(&env, folder.path(), &arguments).await;
+    assert_eq!(mended.code, 0, "{}{}", mended.stdout, mended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_unknown_and_names_the_permission() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    stage.sandbox.faults().inject(Fault::every("kms:GetKeyRotationStatus", Effect::Deny));
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    env.sandbox.faults().inject(Fault::every("kms:GetKeyRotationStatus", Effect::Deny));
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["drift", "--check", "key-rotation", "--format", "json"];
-    let ran = run(&stage, folder.path(), &arguments).await;
-    assert_eq!(ran.code, Some(14), "{}{}", ran.stdout, ran.stderr);
-    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let ran = run(&env, folder.path(), &arguments).await;
+    assert_eq!(ran.code, 14, "{}{}", ran.stdout, ran.stderr);
+    let report = ran.json();
     assert_eq!(report["findings"][0]["verdict"], "unknown");
     assert_eq!(report["findings"][0]["permission"], "kms:GetKeyRotationStatus");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_coverage_has_a_cell_for_every_account_and_region() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
     let folder = tempfile::tempdir().unwrap();
-    let ran = run(&stage, folder.path(), &["coverage", "--format", "json"]).await;
-    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let ran = run(&env, folder.path(), &["coverage", "--format", "json"]).await;
+    let report = ran.json();
     let regions = report["regions"].as_array().unwrap().len();
     assert!(regions > 10, "{regions}");
     let accounts = report["accounts"].as_array().unwrap();
@@ -135,18 +111,16 @@ async fn the_coverage_has_a_cell_for_every_account_and_region() {
     for account in accounts {
         assert_eq!(account["cells"].as_array().unwrap().len(), regions, "{account}");
     }
-    // Begun a moment ago by the stage's clock, which is AWS's: nothing is late.
+    // Begun a moment ago by the sandbox's clock, which is AWS's: nothing is late.
     assert_eq!(accounts[0]["cells"][0]["state"], "covered");
-    assert_eq!(ran.code, Some(0));
+    assert_eq!(ran.code, 0);
 }
 
 #[test]
 fn a_check_that_there_is_not_is_answered_with_the_nearest() {
-    let ran = Command::new(env!("CARGO_BIN_EXE_orgtrail"))
-        .args(["explain", "bucket-tls"])
-        .output()
-        .unwrap();
-    assert_eq!(ran.status.code(), Some(2));
-    let said = String::from_utf8(ran.stderr).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ran = finish(&mut orgtrail(folder.path(), &["explain", "bucket-tls"]));
+    assert_eq!(ran.code, 2);
+    let said = ran.stderr;
     assert!(said.contains("did you mean `bucket-tls-only`?"), "{said}");
 }

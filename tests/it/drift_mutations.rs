@@ -14,7 +14,7 @@ use aws_sdk_s3::types::{
 use orgtrail::checks::{CATALOGUE, Facts, Run, Silent, Verdict};
 use orgtrail::plan::Confirmation;
 
-use crate::stage::Stage;
+use crate::configured::ConfiguredEnv;
 
 const BUCKET: &str = "acme-log-archive";
 
@@ -104,34 +104,34 @@ const ALARMS: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_names_what_was_broken_and_the_plan_mends_it() {
-    let stage = Stage::new(CONFIG).await;
-    stage.converge().await;
-    assert_eq!(stage.sandbox.confirm_subscriptions(), 1);
-    stage.sandbox.tick(jiff::SignedDuration::from_hours(2));
-    each_is_named_and_mended(&stage, MUTATIONS, mutate).await;
+    let env = ConfiguredEnv::new(CONFIG).await;
+    env.converge().await;
+    assert_eq!(env.sandbox.confirm_subscriptions(), 1);
+    env.sandbox.tick(jiff::SignedDuration::from_hours(2));
+    each_is_named_and_mended(&env, MUTATIONS, mutate).await;
 }
 
 /// Plays each mutation: exactly these checks are broken, and none once the plan
 /// is applied.
 pub(crate) async fn each_is_named_and_mended(
-    stage: &Stage,
+    env: &ConfiguredEnv,
     mutations: &[(&str, &[&str])],
-    mutate: impl AsyncFn(&Stage, &str),
+    mutate: impl AsyncFn(&ConfiguredEnv, &str),
 ) {
-    assert_eq!(broken(stage).await, BTreeSet::new());
+    assert_eq!(broken(env).await, BTreeSet::new());
     let mut wrong = Vec::new();
     for (what, wanted) in mutations {
-        mutate(stage, what).await;
-        let found = broken(stage).await;
+        mutate(env, what).await;
+        let found = broken(env).await;
         let wanted: BTreeSet<String> = wanted.iter().map(|id| (*id).to_owned()).collect();
         if found != wanted {
             wrong.push(format!("{what}: {found:?} are broken, expected {wanted:?}"));
         }
         let given = [Confirmation::WeakenedGuard, Confirmation::ReplacedKey];
-        stage.apply_confirmed(&given).await;
+        env.apply_confirmed(&given).await;
         // Who was taken from the topic is asked anew.
-        stage.sandbox.confirm_subscriptions();
-        let left = broken(stage).await;
+        env.sandbox.confirm_subscriptions();
+        let left = broken(env).await;
         if !left.is_empty() {
             wrong.push(format!("{what}: {left:?} are not mended"));
         }
@@ -140,9 +140,9 @@ pub(crate) async fn each_is_named_and_mended(
 }
 
 /// The ids of the checks that are broken; nothing may be unknown.
-pub(crate) async fn broken(stage: &Stage) -> BTreeSet<String> {
-    let now = stage.sandbox.now();
-    let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
+pub(crate) async fn broken(env: &ConfiguredEnv) -> BTreeSet<String> {
+    let now = env.sandbox.now();
+    let facts = Box::pin(Facts::gather(&env.aws, env.desired.clone(), now, &Silent)).await;
     let run = Run::of(&facts, CATALOGUE);
     let mut broken = BTreeSet::new();
     for finding in run.findings {
@@ -158,13 +158,13 @@ pub(crate) async fn broken(stage: &Stage) -> BTreeSet<String> {
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm for each setting")]
-async fn mutate(stage: &Stage, what: &str) {
-    let (management, archive) = (stage.management(), stage.archive());
+async fn mutate(env: &ConfiguredEnv, what: &str) {
+    let (management, archive) = (env.management(), env.archive());
     let (s3, kms) = (archive.s3(), archive.kms());
-    let (logs, group) = (management.logs(), stage.desired.config.cloudwatch_logs.group.to_string());
+    let (logs, group) = (management.logs(), env.desired.config.cloudwatch_logs.group.to_string());
     let (cloudtrail, organizations) = (management.cloudtrail(), management.organizations());
-    let trail = stage.desired.trail_arn().to_string();
-    let alias = stage.desired.config.key.alias.to_string();
+    let trail = env.desired.trail_arn().to_string();
+    let alias = env.desired.config.key.alias.to_string();
     let key = || async {
         let key = kms.describe_key().key_id(&alias).send().await.unwrap();
         key.key_metadata.unwrap().key_id
@@ -256,7 +256,7 @@ async fn mutate(stage: &Stage, what: &str) {
             call.alarm_names("orgtrail-selector-changes").send().await.unwrap();
         }
         "threshold" | "OK actions" => {
-            let topic = stage.desired.alarm_topic_arn().unwrap().to_string();
+            let topic = env.desired.alarm_topic_arn().unwrap().to_string();
             let (name, threshold) = match what {
                 "threshold" => ("orgtrail-kms-key-deletion", 100.0),
                 _ => ("orgtrail-config-changes", 1.0),
@@ -272,7 +272,7 @@ async fn mutate(stage: &Stage, what: &str) {
             call.actions_enabled(true).alarm_actions(topic).send().await.unwrap();
         }
         "alarm topic" => {
-            let topic = stage.desired.alarm_topic_arn().unwrap().to_string();
+            let topic = env.desired.alarm_topic_arn().unwrap().to_string();
             management.sns().delete_topic().topic_arn(topic).send().await.unwrap();
         }
         "log group" => {
@@ -281,8 +281,8 @@ async fn mutate(stage: &Stage, what: &str) {
         }
         "topic policy" | "alarm topic policy" => {
             let topic = match what {
-                "topic policy" => stage.desired.topic_arn(),
-                _ => stage.desired.alarm_topic_arn(),
+                "topic policy" => env.desired.topic_arn(),
+                _ => env.desired.alarm_topic_arn(),
             };
             let topic = topic.unwrap().to_string();
             let policy = format!(
@@ -322,10 +322,10 @@ async fn mutate(stage: &Stage, what: &str) {
         "guardrail" => {
             let listed = organizations.list_policies().filter(PolicyType::ServiceControlPolicy);
             let listed = listed.send().await.unwrap();
-            let name = stage.desired.config.guardrail.name.as_str();
+            let name = env.desired.config.guardrail.name.as_str();
             let policy = listed.policies().iter().find(|one| one.name() == Some(name)).unwrap();
             let call = organizations.detach_policy().policy_id(policy.id().unwrap());
-            let root = stage.desired.organization.root.to_string();
+            let root = env.desired.organization.root.to_string();
             call.target_id(root).send().await.unwrap();
         }
         other => panic!("no such mutation: {other}"),

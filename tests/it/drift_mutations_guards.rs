@@ -10,8 +10,9 @@ use aws_sdk_s3::types::{
 };
 use serde_json::Value;
 
+use crate::configured::ConfiguredEnv;
 use crate::drift_mutations::{broken, each_is_named_and_mended};
-use crate::stage::{MINIMAL, Stage};
+use crate::env::MINIMAL;
 
 const BUCKET: &str = "acme-log-archive";
 const VAULT: &str = "acme-vault";
@@ -50,14 +51,14 @@ const MUTATIONS: &[(&str, &[&str])] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_names_what_was_broken_beside_the_archive_and_the_plan_mends_it() {
-    let stage = Stage::new(CONFIG).await;
-    stage.converge().await;
-    stage.sandbox.tick(jiff::SignedDuration::from_hours(2));
-    each_is_named_and_mended(&stage, MUTATIONS, mutate).await;
+    let env = ConfiguredEnv::new(CONFIG).await;
+    env.converge().await;
+    env.sandbox.tick(jiff::SignedDuration::from_hours(2));
+    each_is_named_and_mended(&env, MUTATIONS, mutate).await;
 }
 
-async fn mutate(stage: &Stage, what: &str) {
-    let (management, archive) = (stage.management(), stage.archive());
+async fn mutate(env: &ConfiguredEnv, what: &str) {
+    let (management, archive) = (env.management(), env.archive());
     let s3 = archive.s3();
     let lock = |rule: Option<ObjectLockRule>| async {
         let lock = ObjectLockConfiguration::builder()
@@ -72,7 +73,7 @@ async fn mutate(stage: &Stage, what: &str) {
             call.role_name("AWSServiceRoleForCloudTrail").send().await.unwrap();
         }
         "key alias" => {
-            let alias = stage.desired.config.key.alias.to_string();
+            let alias = env.desired.config.key.alias.to_string();
             archive.kms().delete_alias().alias_name(alias).send().await.unwrap();
         }
         "shorter lock" => {
@@ -87,7 +88,7 @@ async fn mutate(stage: &Stage, what: &str) {
             s3.delete_bucket_replication().bucket(BUCKET).send().await.unwrap();
         }
         "replication role" => {
-            let role = &stage.desired.config.archive.replication.as_ref().unwrap().role;
+            let role = &env.desired.config.archive.replication.as_ref().unwrap().role;
             let policies = archive.iam().list_role_policies().role_name(role.to_string());
             for policy in policies.send().await.unwrap().policy_names() {
                 let call = archive.iam().delete_role_policy().role_name(role.to_string());
@@ -103,7 +104,7 @@ async fn mutate(stage: &Stage, what: &str) {
             call.notification_configuration(none).send().await.unwrap();
         }
         "access-log bucket" => {
-            let bucket = stage.desired.config.archive.access_logging.bucket.to_string();
+            let bucket = env.desired.config.archive.access_logging.bucket.to_string();
             s3.delete_public_access_block().bucket(bucket).send().await.unwrap();
         }
         other => panic!("no such mutation: {other}"),
@@ -112,12 +113,12 @@ async fn mutate(stage: &Stage, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_without_the_guard_by_a_second_factor_is_named_and_mended() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    stage.sandbox.tick(jiff::SignedDuration::from_hours(2));
-    assert!(!broken(&stage).await.contains("bucket-mfa-delete"));
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    env.sandbox.tick(jiff::SignedDuration::from_hours(2));
+    assert!(!broken(&env).await.contains("bucket-mfa-delete"));
     // Of what the guard refuses, orgtrail's own role may change the settings alone.
-    let s3 = stage.archive().s3().clone();
+    let s3 = env.archive().s3().clone();
     let refused = s3.delete_bucket().bucket(BUCKET).send().await.unwrap_err();
     assert_eq!(refused.code(), Some("AccessDenied"));
 
@@ -129,7 +130,7 @@ async fn a_policy_without_the_guard_by_a_second_factor_is_named_and_mended() {
     assert!(statements.len() < before);
     let call = s3.put_bucket_policy().bucket(BUCKET).policy(policy.to_string());
     call.send().await.unwrap();
-    assert_eq!(broken(&stage).await, BTreeSet::from(["bucket-mfa-delete".to_owned()]));
-    stage.apply().await;
-    assert_eq!(broken(&stage).await, BTreeSet::new());
+    assert_eq!(broken(&env).await, BTreeSet::from(["bucket-mfa-delete".to_owned()]));
+    env.apply().await;
+    assert_eq!(broken(&env).await, BTreeSet::new());
 }

@@ -7,7 +7,7 @@ use orgtrail::report::drift::text;
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::configured::ConfiguredEnv;
 
 const CONFIG: &str = r#"
 [organization]
@@ -19,17 +19,17 @@ regions = ["us-east-1"]
 bucket = "acme-log-archive"
 "#;
 
-async fn verdict(stage: &Stage) -> (Verdict, Run) {
-    let now = stage.sandbox.now();
-    let facts = Box::pin(Facts::gather(&stage.aws, stage.desired.clone(), now, &Silent)).await;
+async fn verdict(env: &ConfiguredEnv) -> (Verdict, Run) {
+    let now = env.sandbox.now();
+    let facts = Box::pin(Facts::gather(&env.aws, env.desired.clone(), now, &Silent)).await;
     let run = Run::of(&facts, CATALOGUE);
     let found = run.findings.iter().find(|finding| finding.check == "rcp-archive").unwrap();
     (found.verdict.clone(), run)
 }
 
 /// Attaches a resource control policy to the root; gives its id.
-async fn attach(stage: &Stage, name: &str, condition: serde_json::Value) -> String {
-    let management = stage.management();
+async fn attach(env: &ConfiguredEnv, name: &str, condition: serde_json::Value) -> String {
+    let management = env.management();
     let organizations = management.organizations();
     let content = json!({ "Version": "2012-10-17", "Statement": [{
         "Sid": "Perimeter", "Effect": "Deny", "Principal": "*",
@@ -45,55 +45,55 @@ async fn attach(stage: &Stage, name: &str, condition: serde_json::Value) -> Stri
         .await
         .unwrap();
     let id = made.policy.unwrap().policy_summary.unwrap().id.unwrap();
-    let root = stage.desired.organization.root.to_string();
+    let root = env.desired.organization.root.to_string();
     organizations.attach_policy().policy_id(&id).target_id(root).send().await.unwrap();
     id
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_shuts_cloudtrail_out_of_the_archive_is_named() {
-    let stage = Stage::new(CONFIG).await;
-    stage.converge().await;
-    stage.sandbox.tick(SignedDuration::from_hours(3));
-    assert_eq!(verdict(&stage).await.0, Verdict::Pass);
+    let env = ConfiguredEnv::new(CONFIG).await;
+    env.converge().await;
+    env.sandbox.tick(SignedDuration::from_hours(3));
+    assert_eq!(verdict(&env).await.0, Verdict::Pass);
 
-    let management = stage.management();
-    let root = stage.desired.organization.root.to_string();
+    let management = env.management();
+    let root = env.desired.organization.root.to_string();
     let enable = management.organizations().enable_policy_type().root_id(&root);
     enable.policy_type(PolicyType::ResourceControlPolicy).send().await.unwrap();
-    let org = stage.desired.org_id().to_string();
+    let org = env.desired.org_id().to_string();
     let fine = json!({
         "StringNotEqualsIfExists": { "aws:PrincipalOrgID": org },
         "BoolIfExists": { "aws:PrincipalIsAWSService": "false" },
     });
-    attach(&stage, "perimeter", fine).await;
-    let (found, run) = verdict(&stage).await;
+    attach(&env, "perimeter", fine).await;
+    let (found, run) = verdict(&env).await;
     assert_eq!(found, Verdict::Pass, "{}", text(&run));
 
     let shut = json!({ "StringNotEqualsIfExists": { "aws:PrincipalOrgID": org } });
-    let id = attach(&stage, "shut", shut).await;
-    let (found, run) = verdict(&stage).await;
+    let id = attach(&env, "shut", shut).await;
+    let (found, run) = verdict(&env).await;
     let Verdict::Fail { found, .. } = found else { panic!("{}", text(&run)) };
     assert!(found.contains("s3:PutObject") && found.contains(&id), "{found}");
     // It is so: nothing is delivered any more.
-    let before = stage.sandbox.keys_raw("acme-log-archive", "").len();
-    stage.sandbox.tick(SignedDuration::from_hours(3));
-    assert_eq!(stage.sandbox.keys_raw("acme-log-archive", "").len(), before);
+    let before = env.sandbox.keys_raw("acme-log-archive", "").len();
+    env.sandbox.tick(SignedDuration::from_hours(3));
+    assert_eq!(env.sandbox.keys_raw("acme-log-archive", "").len(), before);
 
     let detach = management.organizations().detach_policy().policy_id(id).target_id(root);
     detach.send().await.unwrap();
-    assert_eq!(verdict(&stage).await.0, Verdict::Pass);
+    assert_eq!(verdict(&env).await.0, Verdict::Pass);
 
-    stage.sandbox.faults().inject(Fault::every("organizations:DescribePolicy", Effect::Deny));
-    let (found, _) = verdict(&stage).await;
+    env.sandbox.faults().inject(Fault::every("organizations:DescribePolicy", Effect::Deny));
+    let (found, _) = verdict(&env).await;
     let Verdict::Unknown { permission, .. } = found else { panic!("{found:?}") };
     assert_eq!(permission.as_deref(), Some("organizations:DescribePolicy"));
 }
 
 #[tokio::test]
 async fn the_sandbox_takes_resource_control_policies_as_aws_does() {
-    let stage = Stage::new(CONFIG).await;
-    let management = stage.management();
+    let env = ConfiguredEnv::new(CONFIG).await;
+    let management = env.management();
     let organizations = management.organizations();
     let create = |content: serde_json::Value| {
         let policy = json!({ "Version": "2012-10-17", "Statement": [content] }).to_string();
@@ -107,7 +107,7 @@ async fn the_sandbox_takes_resource_control_policies_as_aws_does() {
     for refused in [allow, named] {
         assert!(create(refused).await.is_err());
     }
-    let root = stage.desired.organization.root.to_string();
+    let root = env.desired.organization.root.to_string();
     let enable = organizations.enable_policy_type().root_id(&root);
     enable.policy_type(PolicyType::ResourceControlPolicy).send().await.unwrap();
     let attached = organizations.list_policies_for_target().target_id(&root);

@@ -2,7 +2,6 @@
 //! of what it packs, through the binary.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::SignedDuration;
@@ -10,50 +9,48 @@ use orgtrail::archive::verify::digest::DigestDocument;
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
 
-use crate::apply_command::command;
+use crate::configured::ConfiguredEnv;
+use crate::env::MINIMAL;
 use crate::forge::{gzip, inflated, key_set, sign};
-use crate::stage::{MINIMAL, Stage};
+use crate::program::{finish, orgtrail};
 use crate::verify_buckets::{NEW, OLD, moved, put};
 
 const WINDOW: [&str; 4] = ["--from", "2026-01-10T08:00:00Z", "--until", "2026-01-10T14:00:00Z"];
 
 /// Packs the newer bucket's chain, and tells the exit code and the report.
-async fn pack(stage: &Stage, folder: &Path, output: &str) -> (i32, Value) {
+async fn pack(env: &ConfiguredEnv, folder: &Path, output: &str) -> (i32, Value) {
     let keys = serde_json::to_vec(&key_set().to_list()).unwrap();
     std::fs::write(folder.join("keys.json"), keys).unwrap();
-    pack_with(stage, folder, output, &["--public-keys", "keys.json"]).await
+    pack_with(env, folder, output, &["--public-keys", "keys.json"]).await
 }
 
-async fn pack_with(stage: &Stage, folder: &Path, output: &str, more: &[&str]) -> (i32, Value) {
+async fn pack_with(
+    env: &ConfiguredEnv,
+    folder: &Path,
+    output: &str,
+    more: &[&str],
+) -> (i32, Value) {
     let target = format!("s3://{NEW}");
     let arguments = ["evidence", &target, "-o", output];
     let arguments = [&arguments[..], &WINDOW, &["--format", "json"], more].concat();
-    let mut command = command(&stage.sandbox, folder, MINIMAL, &arguments);
-    told(&tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap())
+    let packed = env.run_in(folder, MINIMAL, &arguments).await;
+    (packed.code, packed.json())
 }
 
 /// Verifies a bundle without a network or an account.
 fn prove(folder: &Path, bundle: &str) -> (i32, Value) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
-    command.current_dir(folder).env_clear();
-    command.args(["verify", bundle, "--offline", "--format", "json"]);
+    let mut command = orgtrail(folder, &["verify", bundle, "--offline", "--format", "json"]);
     if folder.join("keys.json").exists() {
         command.args(["--public-keys", "keys.json"]);
     }
-    told(&command.output().unwrap())
-}
-
-fn told(output: &Output) -> (i32, Value) {
-    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
-    });
-    (output.status.code().unwrap(), report)
+    let verified = finish(&mut command);
+    (verified.code, verified.json())
 }
 
 #[tokio::test]
 async fn a_bundle_holds_what_its_chains_came_from() {
-    let stage = Stage::new(MINIMAL).await;
-    let clients = stage.management();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let clients = env.management();
     let (mut old, mut new, chain) = moved();
     // The last hour's log file was still written into the old bucket.
     let stray = &chain.logs[5][0];
@@ -67,10 +64,10 @@ async fn a_bundle_holds_what_its_chains_came_from() {
     put(&clients, OLD, &old).await;
     put(&clients, NEW, &new).await;
     // The window is over.
-    stage.sandbox.tick(SignedDuration::from_hours(24 * 11));
+    env.sandbox.tick(SignedDuration::from_hours(24 * 11));
 
     let folder = tempfile::tempdir().unwrap();
-    let (code, packed) = pack(&stage, folder.path(), "whole.tar.zst").await;
+    let (code, packed) = pack(&env, folder.path(), "whole.tar.zst").await;
     assert_eq!((code, packed["proven"].as_bool()), (0, Some(true)), "{packed}");
     let (code, report) = prove(folder.path(), "whole.tar.zst");
     assert_eq!(code, 0, "{report}");
@@ -84,7 +81,7 @@ async fn a_bundle_holds_what_its_chains_came_from() {
     let key = &chain.logs[1][0];
     let altered = ByteStream::from(gzip(b"{}"));
     clients.s3().put_object().bucket(OLD).key(key).body(altered).send().await.unwrap();
-    assert_eq!(pack(&stage, folder.path(), "altered.tar.zst").await.0, 13);
+    assert_eq!(pack(&env, folder.path(), "altered.tar.zst").await.0, 13);
     let (code, report) = prove(folder.path(), "altered.tar.zst");
     assert_eq!(code, 13);
     let broken: Vec<_> = report["findings"]
@@ -97,8 +94,8 @@ async fn a_bundle_holds_what_its_chains_came_from() {
     assert_eq!(broken, [("log-hash".into(), OLD.into())]);
 
     // What cannot be opened is left out, and said to be.
-    stage.sandbox.faults().inject(Fault::every("s3:GetBucketLocation", Effect::Deny).after(1));
-    let (code, packed) = pack(&stage, folder.path(), "part.tar.zst").await;
+    env.sandbox.faults().inject(Fault::every("s3:GetBucketLocation", Effect::Deny).after(1));
+    let (code, packed) = pack(&env, folder.path(), "part.tar.zst").await;
     assert_eq!(code, 14, "{packed}");
     let left_out = packed["omitted"][0].as_str().unwrap();
     assert!(left_out.starts_with(&format!("s3://{OLD}/")), "{left_out}");
@@ -108,13 +105,13 @@ async fn a_bundle_holds_what_its_chains_came_from() {
 
 #[tokio::test]
 async fn keys_that_cannot_be_asked_for_leave_the_bundle_incomplete() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let (old, new, _) = moved();
-    put(&stage.management(), OLD, &old).await;
-    put(&stage.management(), NEW, &new).await;
-    stage.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
+    put(&env.management(), OLD, &old).await;
+    put(&env.management(), NEW, &new).await;
+    env.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
     let folder = tempfile::tempdir().unwrap();
-    let (code, packed) = pack_with(&stage, folder.path(), "keyless.tar.zst", &[]).await;
+    let (code, packed) = pack_with(&env, folder.path(), "keyless.tar.zst", &[]).await;
     assert_eq!((code, packed["proven"].as_bool()), (14, Some(false)), "{packed}");
     let left_out = packed["omitted"].as_array().unwrap().iter().filter_map(Value::as_str);
     assert!(
@@ -128,8 +125,8 @@ async fn keys_that_cannot_be_asked_for_leave_the_bundle_incomplete() {
 
 #[tokio::test]
 async fn a_foreign_key_further_down_is_packed() {
-    let stage = Stage::new(MINIMAL).await;
-    let clients = stage.management();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let clients = env.management();
     let (old, new, chain) = moved();
     put(&clients, OLD, &old).await;
     put(&clients, NEW, &new).await;
@@ -142,7 +139,7 @@ async fn a_foreign_key_further_down_is_packed() {
     let body = ByteStream::from_static(b"planted");
     clients.s3().put_object().bucket(NEW).key(&key).body(body).send().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(pack(&stage, folder.path(), "foreign.tar.zst").await.0, 13);
+    assert_eq!(pack(&env, folder.path(), "foreign.tar.zst").await.0, 13);
     let (code, report) = prove(folder.path(), "foreign.tar.zst");
     assert_eq!(code, 13, "{report}");
     let findings = report["findings"].as_array().unwrap();
@@ -151,13 +148,7 @@ async fn a_foreign_key_further_down_is_packed() {
 
     // Nor is it written over.
     let before = std::fs::read(folder.path().join("foreign.tar.zst")).unwrap();
-    let mut again = command(
-        &stage.sandbox,
-        folder.path(),
-        MINIMAL,
-        &[&["evidence", "s3://any", "-o", "foreign.tar.zst"][..], &WINDOW].concat(),
-    );
-    let output = tokio::task::spawn_blocking(move || again.output().unwrap()).await.unwrap();
-    assert_eq!(output.status.code(), Some(12));
+    let arguments = [&["evidence", "s3://any", "-o", "foreign.tar.zst"][..], &WINDOW].concat();
+    assert_eq!(env.run_in(folder.path(), MINIMAL, &arguments).await.code, 12);
     assert_eq!(std::fs::read(folder.path().join("foreign.tar.zst")).unwrap(), before);
 }

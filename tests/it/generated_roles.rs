@@ -5,7 +5,7 @@ mod command;
 mod legacy;
 mod limits;
 mod removed;
-mod setting;
+mod roles_env;
 
 use std::collections::BTreeSet;
 
@@ -15,67 +15,67 @@ use orgtrail::resources::roles::{Role, RoleKind};
 use orgtrail::sandbox::{AuthorizationRecord, Effect, Fault};
 
 use legacy::Legacy;
-use setting::Setting;
+use roles_env::RolesEnv;
 
 /// The roles do all that orgtrail does; what each request asked is recorded.
-async fn rehearse() -> (Setting, BTreeSet<AuthorizationRecord>) {
-    let setting = Setting::through_a_hub().await;
-    setting.before_the_first_apply().await;
-    setting.sandbox.record_authorization();
-    setting.runs(&["plan"], 10).await;
-    setting.runs(&["apply", "--yes"], 0).await;
-    setting.sandbox.confirm_subscriptions();
-    setting.runs(&["plan"], 0).await;
+async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
+    let env = RolesEnv::through_a_hub().await;
+    env.before_the_first_apply().await;
+    env.sandbox.record_authorization();
+    env.runs(&["plan"], 10).await;
+    env.runs(&["apply", "--yes"], 0).await;
+    env.sandbox.confirm_subscriptions();
+    env.runs(&["plan"], 0).await;
 
-    setting.change_everything().await;
-    setting.runs(&["drift"], 11).await;
-    setting.runs(&["apply", "--yes", "--confirm-weakened-guard"], 0).await;
+    env.change_everything().await;
+    env.runs(&["drift"], 11).await;
+    env.runs(&["apply", "--yes", "--confirm-weakened-guard"], 0).await;
 
-    setting.sandbox.tick(SignedDuration::from_hours(30));
-    let legacy = Legacy::of_every_kind(&setting).await;
-    setting.runs(&["accounts"], 0).await;
-    setting.runs(&["sources"], 0).await;
+    env.sandbox.tick(SignedDuration::from_hours(30));
+    let legacy = Legacy::of_every_kind(&env).await;
+    env.runs(&["accounts"], 0).await;
+    env.runs(&["sources"], 0).await;
     // A large log is copied in parts, and what is not completed is aborted.
-    let large = legacy[0].put_large_log(&setting);
-    setting.sandbox.faults().inject(Fault::every("s3:UploadPart", Effect::Deny));
-    setting.runs(&["consolidate", "--yes", "--restore"], 14).await;
-    setting.sandbox.faults().clear();
-    setting.sandbox.vanish(&legacy[0].bucket, &large).unwrap();
-    setting.sandbox.tick(SignedDuration::from_hours(24));
-    setting.runs(&["consolidate", "--yes"], 0).await;
+    let large = legacy[0].put_large_log(&env);
+    env.sandbox.faults().inject(Fault::every("s3:UploadPart", Effect::Deny));
+    env.runs(&["consolidate", "--yes", "--restore"], 14).await;
+    env.sandbox.faults().clear();
+    env.sandbox.vanish(&legacy[0].bucket, &large).unwrap();
+    env.sandbox.tick(SignedDuration::from_hours(24));
+    env.runs(&["consolidate", "--yes"], 0).await;
     // Where the first accounts cannot list the public keys, all others are asked.
-    setting.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Truncate));
-    setting.runs(&["verify"], 14).await;
-    setting.sandbox.faults().clear();
-    setting.runs(&["verify"], 0).await;
-    setting.runs(&["records"], 0).await;
-    setting.runs(&["coverage"], 0).await;
-    let (from, until) = setting.last_hours(6);
+    env.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Truncate));
+    env.runs(&["verify"], 14).await;
+    env.sandbox.faults().clear();
+    env.runs(&["verify"], 0).await;
+    env.runs(&["records"], 0).await;
+    env.runs(&["coverage"], 0).await;
+    let (from, until) = env.last_hours(6);
     let evidence = ["evidence", "--from", &from, "--until", &until, "-o", "evidence.tar"];
-    setting.runs(&evidence, 0).await;
+    env.runs(&evidence, 0).await;
 
     for trail in &legacy {
-        trail.start(&setting).await;
+        trail.start(&env).await;
         // Where CloudTrail refuses to delete it, logging is started again.
-        setting.sandbox.faults().inject(Fault::every("cloudtrail:DeleteTrail", Effect::Deny));
-        setting.runs(&["retire", &trail.arn, "--yes"], 14).await;
-        setting.sandbox.faults().clear();
-        setting.runs(&["retire", &trail.arn, "--yes"], 0).await;
+        env.sandbox.faults().inject(Fault::every("cloudtrail:DeleteTrail", Effect::Deny));
+        env.runs(&["retire", &trail.arn, "--yes"], 14).await;
+        env.sandbox.faults().clear();
+        env.runs(&["retire", &trail.arn, "--yes"], 0).await;
     }
-    setting.runs(&["drift"], 0).await;
-    setting.runs(&["run", "consolidate,verify,drift", "--yes"], 0).await;
-    setting.runs(&["destroy", "--confirm-trail", "orgtrail"], 0).await;
-    let records = setting.sandbox.take_authorization();
-    (setting, records)
+    env.runs(&["drift"], 0).await;
+    env.runs(&["run", "consolidate,verify,drift", "--yes"], 0).await;
+    env.runs(&["destroy", "--confirm-trail", "orgtrail"], 0).await;
+    let records = env.sandbox.take_authorization();
+    (env, records)
 }
 
 /// The records of the accounts that a role is for.
 fn of_role<'r>(
     role: &Role,
-    setting: &Setting,
+    env: &RolesEnv,
     records: &'r BTreeSet<AuthorizationRecord>,
 ) -> Vec<&'r AuthorizationRecord> {
-    let principals = setting.principals(role);
+    let principals = env.principals(role);
     records.iter().filter(|record| principals.contains(&record.principal)).collect()
 }
 
@@ -96,11 +96,11 @@ fn is_expected(record: &AuthorizationRecord) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_needs_exactly_what_the_generated_roles_allow() {
-    let (setting, records) = rehearse().await;
+    let (env, records) = rehearse().await;
     let mut problems = Vec::new();
-    for role in &setting.roles {
+    for role in &env.roles {
         let kind = role.kind.as_str();
-        let records = of_role(role, &setting, &records);
+        let records = of_role(role, &env, &records);
         let denied = records.iter().filter(|record| !record.allowed && !is_expected(record));
         for record in denied {
             problems.push(format!("{kind}: denied {} on {}", record.action, record.resource));
@@ -132,27 +132,27 @@ async fn every_command_needs_exactly_what_the_generated_roles_allow() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orgtrail_works_as_the_management_accounts_role_without_a_hub() {
-    let setting = Setting::in_the_management_account().await;
-    assert!(setting.roles.iter().all(|role| role.kind != RoleKind::Runner));
-    setting.sandbox.record_authorization();
-    setting.runs(&["apply", "--yes"], 0).await;
-    setting.sandbox.tick(SignedDuration::from_hours(30));
-    Legacy::of_a_member(&setting).await;
-    setting.runs(&["consolidate", "--yes", "--restore"], 14).await;
-    setting.sandbox.tick(SignedDuration::from_hours(24));
-    setting.runs(&["consolidate", "--yes"], 0).await;
-    setting.runs(&["records"], 0).await;
-    setting.runs(&["verify"], 0).await;
-    let records = setting.sandbox.take_authorization();
-    for role in &setting.roles {
-        let of_role = of_role(role, &setting, &records);
+    let env = RolesEnv::in_the_management_account().await;
+    assert!(env.roles.iter().all(|role| role.kind != RoleKind::Runner));
+    env.sandbox.record_authorization();
+    env.runs(&["apply", "--yes"], 0).await;
+    env.sandbox.tick(SignedDuration::from_hours(30));
+    Legacy::of_a_member(&env).await;
+    env.runs(&["consolidate", "--yes", "--restore"], 14).await;
+    env.sandbox.tick(SignedDuration::from_hours(24));
+    env.runs(&["consolidate", "--yes"], 0).await;
+    env.runs(&["records"], 0).await;
+    env.runs(&["verify"], 0).await;
+    let records = env.sandbox.take_authorization();
+    for role in &env.roles {
+        let of_role = of_role(role, &env, &records);
         let denied: Vec<_> =
             of_role.iter().filter(|record| !record.allowed && !is_expected(record)).collect();
         assert!(denied.is_empty(), "{denied:#?}");
     }
     // What this role does only where there is no hub.
-    let role = setting.role(RoleKind::Management);
-    let of_role = of_role(role, &setting, &records);
+    let role = env.role(RoleKind::Management);
+    let of_role = of_role(role, &env, &records);
     for sid in ["AssumeRoles", "AuthenticateRecords"] {
         let grant = role.grants.iter().find(|one| one.statement.sid.as_deref() == Some(sid));
         for action in grant.unwrap().statement.action.iter() {

@@ -3,14 +3,13 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use jiff::SignedDuration;
 use orgtrail::sandbox::{Effect, Fault};
 
-use crate::apply_command::command;
-use crate::rounds::{ARCHIVE, Ground, code, said};
-use crate::stage::MINIMAL;
+use crate::env::{HOME, MINIMAL, session_keys};
+use crate::program::{finish_apart, sign};
+use crate::rounds::{ARCHIVE, LegacyEnv};
 
 /// A row of the document: its number, the file and the names of its tests.
 fn promises() -> Vec<(usize, String, Vec<String>)> {
@@ -74,26 +73,26 @@ const READS: [&str; 8] = [
 ];
 
 /// Counts the calls from now on, and lets them through.
-fn watch_writes(ground: &Ground) {
-    ground.sandbox.faults().clear();
+fn watch_writes(env: &LegacyEnv) {
+    env.sandbox.faults().clear();
     for calls in ["*"].iter().chain(&READS) {
         let seen = Effect::Latency { milliseconds: 0 };
-        ground.sandbox.faults().inject(Fault::every(*calls, seen));
+        env.sandbox.faults().inject(Fault::every(*calls, seen));
     }
 }
 
 /// How many calls wrote, of all that were made.
-fn writes(ground: &Ground) -> u64 {
-    let struck = ground.sandbox.faults().struck();
+fn writes(env: &LegacyEnv) -> u64 {
+    let struck = env.sandbox.faults().struck();
     let reads: u64 = struck[1..].iter().map(|(_, struck)| struck).sum();
     struck[0].1.checked_sub(reads).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_writes_without_a_yes() {
-    let ground = Ground::lay().await;
-    watch_writes(&ground);
-    let window = hours_ago(&ground, [24, 4]);
+    let env = LegacyEnv::new().await;
+    watch_writes(&env);
+    let window = hours_ago(&env, [24, 4]);
     let evidence = ["evidence", "--from", &window[0], "--until", &window[1]];
     let mut otherwise = Vec::new();
     for (arguments, ends) in [
@@ -114,102 +113,88 @@ async fn no_command_writes_without_a_yes() {
         (&["run", "verify"], 0),
         (&["destroy"], 12),
     ] {
-        let ran = ground.run(arguments).await;
+        let ran = env.run(arguments).await;
         // In a sandbox a day old, silent Regions may count as late.
-        let is_late = arguments == ["coverage"] && code(&ran) == 11;
-        if code(&ran) != ends && !is_late {
-            otherwise.push((arguments.to_vec(), code(&ran), tail(&said(&ran))));
+        let is_late = arguments == ["coverage"] && ran.code == 11;
+        if ran.code != ends && !is_late {
+            otherwise.push((arguments.to_vec(), ran.code, tail(&ran.text())));
         }
-        assert_eq!(writes(&ground), 0, "{arguments:?}: {:?}", ground.sandbox.faults().struck());
+        assert_eq!(writes(&env), 0, "{arguments:?}: {:?}", env.sandbox.faults().struck());
     }
     assert!(otherwise.is_empty(), "{otherwise:#?}");
     let folder = tempfile::tempdir().unwrap();
     let config = format!("{MINIMAL}readers = [\"333333333333\"]\n");
-    let mut apply = command(&ground.sandbox, folder.path(), &config, &["apply"]);
-    let ran = tokio::task::spawn_blocking(move || apply.output().unwrap()).await.unwrap();
-    assert_eq!(code(&ran), 2, "{}", said(&ran));
-    assert_eq!(writes(&ground), 0);
+    let apply = env.command(folder.path(), &config, &["apply"]);
+    let ran = finish_apart(apply).await;
+    assert_eq!(ran.code, 2, "{}", ran.text());
+    assert_eq!(writes(&env), 0);
     // The count counts.
-    let ran = ground.run(&["consolidate", "--yes"]).await;
-    assert_eq!(code(&ran), 0, "{}", said(&ran));
-    assert!(writes(&ground) >= ground.legacy.len() as u64);
+    let ran = env.run(&["consolidate", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert!(writes(&env) >= env.legacy.len() as u64);
     // Whatever service is written to: filters, alarms, a topic, a subscriber.
-    watch_writes(&ground);
+    watch_writes(&env);
     let config = format!("{MINIMAL}[alarms]\nsubscribers = [\"security@example.com\"]\n");
-    let mut apply = command(&ground.sandbox, folder.path(), &config, &["apply", "--yes"]);
-    let ran = tokio::task::spawn_blocking(move || apply.output().unwrap()).await.unwrap();
-    assert_eq!(code(&ran), 0, "{}", said(&ran));
-    assert!(writes(&ground) >= 2 * 16 + 2, "{:?}", ground.sandbox.faults().struck());
+    let apply = env.command(folder.path(), &config, &["apply", "--yes"]);
+    let ran = finish_apart(apply).await;
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert!(writes(&env) >= 2 * 16 + 2, "{:?}", env.sandbox.faults().struck());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_is_stale_is_refused_and_nothing_is_written() {
-    let ground = Ground::lay().await;
+    let env = LegacyEnv::new().await;
     let folder = tempfile::tempdir().unwrap();
     let config = format!("{MINIMAL}readers = [\"333333333333\"]\n");
     let run = |arguments: &[&str]| {
-        let mut command = command(&ground.sandbox, folder.path(), &config, arguments);
-        tokio::task::spawn_blocking(move || command.output().unwrap())
+        let command = env.command(folder.path(), &config, arguments);
+        finish_apart(command)
     };
-    let saved = run(&["plan", "--out", "today.plan"]).await.unwrap();
-    assert_eq!(code(&saved), 10, "{}", said(&saved));
-    let applied = run(&["apply", "--yes"]).await.unwrap();
-    assert_eq!(code(&applied), 0, "{}", said(&applied));
-    watch_writes(&ground);
-    let stale = run(&["apply", "today.plan", "--yes"]).await.unwrap();
-    assert_eq!(code(&stale), 12, "{}", said(&stale));
-    assert_eq!(writes(&ground), 0);
+    let saved = run(&["plan", "--out", "today.plan"]).await;
+    assert_eq!(saved.code, 10, "{}", saved.text());
+    let applied = run(&["apply", "--yes"]).await;
+    assert_eq!(applied.code, 0, "{}", applied.text());
+    watch_writes(&env);
+    let stale = run(&["apply", "today.plan", "--yes"]).await;
+    assert_eq!(stale.code, 12, "{}", stale.text());
+    assert_eq!(writes(&env), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consolidation_that_is_killed_thrice_loses_nothing() {
-    let ground = Ground::lay().await;
-    ground.sandbox.faults().inject(Fault::every("s3:*", Effect::Latency { milliseconds: 20 }));
+    let env = LegacyEnv::new().await;
+    env.sandbox.faults().inject(Fault::every("s3:*", Effect::Latency { milliseconds: 20 }));
     let arrived = || {
-        let keys = ground.sandbox.keys_raw(ARCHIVE, "");
-        ground.legacy.iter().filter(|key| keys.contains(&ground.relocated(key))).count()
+        let keys = env.sandbox.keys_raw(ARCHIVE, "");
+        env.legacy.iter().filter(|key| keys.contains(&env.relocated(key))).count()
     };
     let mut kills = 0;
     for part in 1..=3 {
         let folder = tempfile::tempdir().unwrap();
         let arguments = ["consolidate", "--yes"];
-        let mut command = command(&ground.sandbox, folder.path(), MINIMAL, &arguments);
+        let mut command = env.command(folder.path(), MINIMAL, &arguments);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        while child.try_wait().unwrap().is_none() && arrived() < part * ground.legacy.len() / 4 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        env.until(|_| arrived() >= part * env.legacy.len() / 4).await;
         child.kill().unwrap();
         kills += usize::from(child.wait().unwrap().code().is_none());
     }
     assert!(kills > 0 && arrived() > 0, "{kills} kills, {} arrived", arrived());
-    ground.sandbox.faults().clear();
-    let ran = ground.run(&["consolidate", "--yes"]).await;
-    assert_eq!(code(&ran), 0, "{}", said(&ran));
-    ground.assert_arrived_once().await;
-    assert!(ground.records().await > 0);
-    let ran = ground.run(&["verify"]).await;
-    assert_eq!(code(&ran), 0, "{}", said(&ran));
+    env.sandbox.faults().clear();
+    let ran = env.run(&["consolidate", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    env.assert_arrived_once().await;
+    assert!(env.records().await > 0);
+    let ran = env.run(&["verify"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_printed_or_logged() {
-    let ground = Ground::lay().await;
+    let env = LegacyEnv::new().await;
     // Signed in with a session, so that a token goes along with every call.
-    let keys = ground.sandbox.administrator().unwrap();
-    let config = aws_sdk_sts::Config::builder()
-        .behavior_version(aws_config::BehaviorVersion::latest())
-        .region(aws_config::Region::new("us-east-1"))
-        .endpoint_url(ground.sandbox.endpoint())
-        .credentials_provider(aws_credential_types::Credentials::from_keys(
-            keys.access_key_id,
-            keys.secret_access_key,
-            None,
-        ))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    let sts = aws_sdk_sts::Client::from_conf(config);
+    let sts = aws_sdk_sts::Client::new(&env.sdk_config(env.administrator(), HOME));
     let session = sts.get_session_token().send().await.unwrap().credentials.unwrap();
-    let window = hours_ago(&ground, [24, 4]);
+    let window = hours_ago(&env, [24, 4]);
     let evidence = ["evidence", "--from", &window[0], "--until", &window[1]];
     let (mut given_out, mut otherwise) = (0, Vec::new());
     for (arguments, ends) in [
@@ -223,22 +208,19 @@ async fn no_secret_is_printed_or_logged() {
         (&["apply", "--yes", "--log", "trace"], 0),
         (&["config", "show", "--log", "trace"], 0),
     ] {
-        let before = ground.sandbox.secrets();
+        let before = env.sandbox.secrets();
         let folder = tempfile::tempdir().unwrap();
-        let mut command = command(&ground.sandbox, folder.path(), MINIMAL, arguments);
-        command
-            .env("AWS_ACCESS_KEY_ID", session.access_key_id())
-            .env("AWS_SECRET_ACCESS_KEY", session.secret_access_key())
-            .env("AWS_SESSION_TOKEN", session.session_token());
-        let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        if code(&ran) != ends {
-            otherwise.push((arguments.to_vec(), code(&ran), tail(&said(&ran))));
+        let mut command = env.command(folder.path(), MINIMAL, arguments);
+        sign(&mut command, &session_keys(session.clone()));
+        let ran = finish_apart(command).await;
+        if ran.code != ends {
+            otherwise.push((arguments.to_vec(), ran.code, tail(&ran.text())));
         }
-        let said = said(&ran);
+        let said = ran.text();
         assert!(arguments[0] == "config" || said.len() > 10_000, "{arguments:?} logged nothing");
         // Those of the session, and of every role that was entered meanwhile.
         let known = [session.secret_access_key(), session.session_token()].map(str::to_owned);
-        let new = ground.sandbox.secrets().into_iter().filter(|secret| !before.contains(secret));
+        let new = env.sandbox.secrets().into_iter().filter(|secret| !before.contains(secret));
         let secrets: Vec<String> = new.chain(known).collect();
         for secret in &secrets {
             let around = said.find(secret.as_str()).map(|at| tail(&said[..at]));
@@ -252,8 +234,8 @@ async fn no_secret_is_printed_or_logged() {
 }
 
 /// Times of the organization's clock, as options take them.
-fn hours_ago<const N: usize>(ground: &Ground, hours: [i64; N]) -> [String; N] {
-    hours.map(|hours| (ground.sandbox.now() - SignedDuration::from_hours(hours)).to_string())
+fn hours_ago<const N: usize>(env: &LegacyEnv, hours: [i64; N]) -> [String; N] {
+    hours.map(|hours| (env.sandbox.now() - SignedDuration::from_hours(hours)).to_string())
 }
 
 /// The end of a text that is too long to print.

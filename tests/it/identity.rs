@@ -8,31 +8,24 @@ use orgtrail::ops::{Explain as _, Outcome};
 use orgtrail::org::{Identity, Needs};
 use serde_json::Value;
 
-use crate::apply_command::{Ran, command, run};
+use crate::configured::{ConfiguredEnv, parse};
+use crate::env::{MINIMAL, session_keys};
 use crate::loopback::{Loopback, answer, caller};
-use crate::retire_command::{BUCKET, config, stage};
-use crate::stage::{MINIMAL, Stage, parse};
+use crate::program::{Finished, finish_apart, sign};
+use crate::retire_env::{BUCKET, config, with_legacy_trail};
 
 const MEMBER_ROLE: &str = "OrganizationAccountAccessRole";
 
 /// Runs a command with a session of an account's member role.
-async fn run_in(stage: &Stage, account: &str, config: &str, arguments: &[&str]) -> Ran {
+async fn run_as(env: &ConfiguredEnv, account: &str, config: &str, arguments: &[&str]) -> Finished {
     let role = format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}");
-    let assume = stage.management();
+    let assume = env.management();
     let assume = assume.sts().assume_role().role_arn(role).role_session_name("test");
     let keys = assume.send().await.unwrap().credentials.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let mut command = command(&stage.sandbox, folder.path(), config, arguments);
-    command
-        .env("AWS_ACCESS_KEY_ID", keys.access_key_id)
-        .env("AWS_SECRET_ACCESS_KEY", keys.secret_access_key)
-        .env("AWS_SESSION_TOKEN", keys.session_token);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    Ran {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    let mut command = env.command(folder.path(), config, arguments);
+    sign(&mut command, &session_keys(keys));
+    finish_apart(command).await
 }
 
 /// Commands that need the management account.
@@ -51,8 +44,8 @@ const MANAGING: [&[&str]; 12] = [
     &["run", "drift"],
 ];
 
-fn is_one_error(ran: &Ran, code: i32, says: &[&str]) {
-    assert_eq!(ran.code, Some(code), "{}{}", ran.stdout, ran.stderr);
+fn is_one_error(ran: &Finished, code: i32, says: &[&str]) {
+    assert_eq!(ran.code, code, "{}{}", ran.stdout, ran.stderr);
     let errors: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(errors.len(), 1, "{}", ran.stderr);
     for part in says {
@@ -66,10 +59,10 @@ fn is_one_error(ran: &Ran, code: i32, says: &[&str]) {
 async fn a_delegated_administrator_is_told_whose_credentials_are_needed() {
     let delegated = "[organization]\ndelegated_administrators = [\"333333333333\"]";
     let config = MINIMAL.replace("[organization]", delegated);
-    let stage = Stage::new(&config).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(&config).await;
+    env.converge().await;
     for arguments in MANAGING {
-        let ran = run_in(&stage, "333333333333", &config, arguments).await;
+        let ran = run_as(&env, "333333333333", &config, arguments).await;
         let says = [
             "signed in as 333333333333, a delegated administrator of o-",
             "needs credentials of the management account 111111111111",
@@ -77,26 +70,26 @@ async fn a_delegated_administrator_is_told_whose_credentials_are_needed() {
         is_one_error(&ran, 14, &says);
     }
     // A member that is none is not called one.
-    let ran = run_in(&stage, "333333333333", MINIMAL, &["plan"]).await;
+    let ran = run_as(&env, "333333333333", MINIMAL, &["plan"]).await;
     is_one_error(&ran, 14, &["signed in as 333333333333, a member account of o-"]);
     // Whoever cannot get into the archive is told so by the commands that read it.
     for arguments in [["verify"].as_slice(), &["records"]] {
-        let ran = run_in(&stage, "333333333333", &config, arguments).await;
+        let ran = run_as(&env, "333333333333", &config, arguments).await;
         is_one_error(&ran, 14, &["222222222222", "access denied"]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_auditor_reads_the_archive_from_its_own_account() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.sandbox.set_volume(2.0, None);
-    stage.converge().await;
-    stage.sandbox.tick(jiff::SignedDuration::from_hours(5));
-    let until = stage.sandbox.now().to_string();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.sandbox.set_volume(2.0, None);
+    env.converge().await;
+    env.sandbox.tick(jiff::SignedDuration::from_hours(5));
+    let until = env.sandbox.now().to_string();
     let evidence = ["evidence", "--from", "2026-01-01T01:00:00Z", "--until", &until, "-o", "e.zst"];
     for arguments in [&["verify"][..], &["records"], &["run", "verify"], &evidence] {
-        let ran = run_in(&stage, "222222222222", MINIMAL, arguments).await;
-        assert!([0, 14].contains(&ran.code.unwrap()), "{}{}", ran.stdout, ran.stderr);
+        let ran = run_as(&env, "222222222222", MINIMAL, arguments).await;
+        assert!([0, 14].contains(&ran.code), "{}{}", ran.stdout, ran.stderr);
         assert!(!ran.stderr.contains("error: "), "{arguments:?}: {}", ran.stderr);
         let who = "SANDBOX: signed in as arn:aws:sts::222222222222:assumed-role/";
         assert!(ran.stdout.starts_with(who), "{arguments:?}: {}", ran.stdout);
@@ -105,21 +98,21 @@ async fn an_auditor_reads_the_archive_from_its_own_account() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_organization_than_the_configurations_is_refused_in_one_line() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let config = MINIMAL.replace("111111111111", "123456789012");
     for arguments in MANAGING.into_iter().chain([["verify"].as_slice(), &["records"]]) {
         let arguments: Vec<&str> = arguments.to_vec();
-        let ran = run(&stage, &config, &arguments).await;
+        let ran = env.run(&config, &arguments).await;
         let says = ["signed in as 111111111111", "the configuration says 123456789012"];
         is_one_error(&ran, 2, &says);
         // Where the calls went is half of the answer.
-        assert!(ran.stderr.contains(&stage.sandbox.endpoint()), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&env.sandbox.endpoint()), "{}", ran.stderr);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_outside_of_the_organization_is_refused_once() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     for (key, config) in [
         ("organization.log_archive_account", MINIMAL.replace("222222222222", "999999999999")),
         (
@@ -133,7 +126,7 @@ async fn an_account_outside_of_the_organization_is_refused_once() {
         ),
     ] {
         for arguments in [["plan"].as_slice(), &["drift"], &["verify"]] {
-            let ran = run(&stage, &config, arguments).await;
+            let ran = env.run(&config, arguments).await;
             let says = format!("999999999999 ({key}) is not an account of o-");
             is_one_error(&ran, 2, &[&says]);
         }
@@ -142,13 +135,13 @@ async fn an_account_outside_of_the_organization_is_refused_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_that_lets_nobody_in_is_one_error_of_a_plan() {
-    let stage = Stage::new(MINIMAL).await;
-    let iam = stage.archive();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let iam = env.archive();
     let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::333333333333:root"},"Action":"sts:AssumeRole"}}"#;
     let update = iam.iam().update_assume_role_policy().role_name(MEMBER_ROLE);
     update.policy_document(trust).send().await.unwrap();
     for arguments in [["plan"].as_slice(), &["apply", "--yes"]] {
-        let ran = run(&stage, MINIMAL, arguments).await;
+        let ran = env.run(MINIMAL, arguments).await;
         let says = ["222222222222 (organization.log_archive_account)", "access denied"];
         is_one_error(&ran, 14, &says);
     }
@@ -156,32 +149,32 @@ async fn an_archive_that_lets_nobody_in_is_one_error_of_a_plan() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plans_and_reports_say_as_whom_and_where_they_were_made() {
-    let stage = Stage::new(MINIMAL).await;
-    let endpoint = stage.sandbox.endpoint();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let endpoint = env.sandbox.endpoint();
     let line = format!(
         "SANDBOX: signed in as arn:aws:iam::111111111111:user/admin, organization {} (management \
          account 111111111111), endpoint {endpoint}",
-        stage.sandbox.organization_id().unwrap()
+        env.sandbox.organization_id().unwrap()
     );
     for arguments in [&["plan"][..], &["destroy", "--dry-run"], &["drift"], &["accounts"]] {
-        let ran = run(&stage, MINIMAL, arguments).await;
+        let ran = env.run(MINIMAL, arguments).await;
         assert_eq!(ran.stdout.lines().next(), Some(line.as_str()), "{arguments:?}");
         let json = [arguments, &["--format", "json"]].concat();
-        let ran = run(&stage, MINIMAL, &json).await;
-        let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let ran = env.run(MINIMAL, &json).await;
+        let report = ran.json();
         let identity = &report["identity"];
         assert_eq!(identity["caller"], "arn:aws:iam::111111111111:user/admin", "{arguments:?}");
         assert_eq!(identity["management_account"], "111111111111", "{arguments:?}");
         assert_eq!(identity["endpoint"], endpoint.as_str(), "{arguments:?}");
         assert_eq!(identity["sandbox"], true, "{arguments:?}");
     }
-    let page = run(&stage, MINIMAL, &["drift", "--format", "html"]).await.stdout;
+    let page = env.run(MINIMAL, &["drift", "--format", "html"]).await.stdout;
     assert!(page.contains(&format!("<p>{line}</p>")), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_legacy_bucket_is_verified_with_its_accounts_role() {
-    let stage = stage(3).await;
+    let env = with_legacy_trail(3).await;
     let target = format!("s3://{BUCKET}");
     let arguments = ["verify", target.as_str(), "--format", "json"];
     // Found by its trail, and by its declaration once the trail is gone.
@@ -190,7 +183,7 @@ async fn a_legacy_bucket_is_verified_with_its_accounts_role() {
         config()
     );
     for config in [config(), declared] {
-        let ran = run(&stage, &config, &arguments).await;
+        let ran = env.run(&config, &arguments).await;
         let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| {
             panic!("{}", ran.stderr);
         });
@@ -198,15 +191,15 @@ async fn a_legacy_bucket_is_verified_with_its_accounts_role() {
     }
     // Without a configuration nobody says whose it is.
     let folder = tempfile::tempdir().unwrap();
-    let mut command = command(&stage.sandbox, folder.path(), "", &arguments);
+    let command = env.command(folder.path(), "", &arguments);
     std::fs::remove_file(Path::new(folder.path()).join("orgtrail.toml")).unwrap();
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(14), "{said}");
+    let output = finish_apart(command).await;
+    let said = output.stderr;
+    assert_eq!(output.code, 14, "{said}");
     assert!(said.contains("access denied"), "{said}");
     // A bucket that does not exist is a mistake of the call.
-    let ran = run(&stage, &config(), &["verify", "s3://no-such-bucket-anywhere"]).await;
-    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    let ran = env.run(&config(), &["verify", "s3://no-such-bucket-anywhere"]).await;
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
 }
 
 /// An AWS that knows the caller, and answers all else with an error of

@@ -6,6 +6,7 @@ use http_body_util::Full;
 use hyper::Response;
 use orgtrail::aws::{Aws, Objects, Pacing, Settings};
 
+use crate::env::home;
 use crate::loopback::{Answer, Asked, Loopback, answer, caller};
 
 const BUCKET: &str = "logs";
@@ -13,11 +14,12 @@ const BUCKET: &str = "logs";
 const BY_SDK: &str = "x-id=GetObject";
 
 async fn objects(server: &Loopback) -> Objects {
-    let home = "us-east-1".parse().unwrap();
-    let settings = Settings { home_region: Some(home), pacing: Pacing::Off, ..Settings::default() };
+    let home_region = home();
+    let settings =
+        Settings { home_region: Some(home_region), pacing: Pacing::Off, ..Settings::default() };
     let aws = Aws::with_base(settings, server.config().build()).await.unwrap();
     let account = aws.caller().account.clone();
-    Objects::new(aws.clients(&account, &"us-east-1".parse().unwrap()))
+    Objects::new(aws.clients(&account, &home()))
 }
 
 async fn text(objects: &Objects, key: &str) -> String {

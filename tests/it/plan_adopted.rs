@@ -10,8 +10,8 @@ use aws_sdk_kms::types::OriginType;
 use aws_sdk_s3::types::{BucketLifecycleConfiguration, TransitionDefaultMinimumObjectSize};
 use orgtrail::plan::{Action, Confirmation, Plan};
 
-use crate::apply_command::run;
-use crate::stage::{MINIMAL, Stage, Writing as _, actions, parse};
+use crate::configured::{ConfiguredEnv, actions, parse};
+use crate::env::{MINIMAL, home};
 
 /// An advanced selector: field, operator, values.
 fn advanced(name: &str, fields: &[(&str, &str, &[&str])]) -> AdvancedEventSelector {
@@ -31,8 +31,8 @@ fn advanced(name: &str, fields: &[(&str, &str, &[&str])]) -> AdvancedEventSelect
     AdvancedEventSelector::builder().name(name).set_field_selectors(fields).build().unwrap()
 }
 
-async fn put(stage: &Stage, selectors: Vec<AdvancedEventSelector>) {
-    let management = stage.management();
+async fn put(env: &ConfiguredEnv, selectors: Vec<AdvancedEventSelector>) {
+    let management = env.management();
     let call = management.cloudtrail().put_event_selectors().trail_name("orgtrail");
     call.set_advanced_event_selectors(Some(selectors)).send().await.unwrap();
 }
@@ -48,51 +48,50 @@ const OBJECTS: (&str, &str, &[&str]) = ("resources.type", "equals", &["AWS::S3::
 
 #[tokio::test]
 async fn selectors_of_the_same_meaning_are_no_change() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
     let reads = ("readOnly", "equals", &["true"][..]);
     let writes = ("readOnly", "equals", &["false"][..]);
-    put(&stage, vec![advanced("all", &[MANAGEMENT])]).await;
-    assert!(stage.plan().await.is_empty());
-    put(&stage, vec![advanced("w", &[writes, MANAGEMENT]), advanced("r", &[MANAGEMENT, reads])])
+    put(&env, vec![advanced("all", &[MANAGEMENT])]).await;
+    assert!(env.plan().await.is_empty());
+    put(&env, vec![advanced("w", &[writes, MANAGEMENT]), advanced("r", &[MANAGEMENT, reads])])
         .await;
-    assert!(stage.plan().await.is_empty());
+    assert!(env.plan().await.is_empty());
     let apart = [ReadWriteType::WriteOnly, ReadWriteType::ReadOnly].map(|kind| {
         EventSelector::builder().read_write_type(kind).include_management_events(true).build()
     });
-    let management = stage.management();
+    let management = env.management();
     let call = management.cloudtrail().put_event_selectors().trail_name("orgtrail");
     call.set_event_selectors(Some(apart.to_vec())).send().await.unwrap();
-    assert!(stage.plan().await.is_empty());
+    assert!(env.plan().await.is_empty());
     // What leaves something out is another thing, and recording more asks nobody.
     let kms = ("eventSource", "not_equals", &["kms.amazonaws.com"][..]);
-    put(&stage, vec![advanced("no kms", &[MANAGEMENT, kms])]).await;
-    let plan = stage.plan().await;
+    put(&env, vec![advanced("no kms", &[MANAGEMENT, kms])]).await;
+    let plan = env.plan().await;
     assert_eq!(actions(&plan), [("trail/event-selectors".to_owned(), Action::Update)]);
     assert_eq!(asked(&plan, "trail/event-selectors"), None);
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn data_events_said_in_classic_or_advanced_words_are_the_same() {
     let classic = "[[trail.event_selectors]]\n[[trail.event_selectors.data_resources]]\n\
                    resource_type = \"AWS::S3::Object\"\nvalues = [\"arn:aws:s3\"]\n";
-    let mut stage = Stage::new(&format!("{MINIMAL}{classic}")).await;
-    stage.converge().await;
-    stage
-        .declare(&format!("{MINIMAL}[[trail.data_events]]\nresource_type = \"AWS::S3::Object\"\n"));
-    assert!(stage.plan().await.is_empty());
+    let mut env = ConfiguredEnv::new(&format!("{MINIMAL}{classic}")).await;
+    env.converge().await;
+    env.declare(&format!("{MINIMAL}[[trail.data_events]]\nresource_type = \"AWS::S3::Object\"\n"));
+    assert!(env.plan().await.is_empty());
 }
 
 #[tokio::test]
 async fn recording_fewer_events_of_any_kind_asks() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
     let of =
         ("resources.ARN", "starts_with", &["arn:aws:s3:::acme-a/", "arn:aws:s3:::acme-b/"][..]);
-    put(&stage, vec![advanced("all", &[MANAGEMENT]), advanced("objects", &[DATA, OBJECTS, of])])
+    put(&env, vec![advanced("all", &[MANAGEMENT]), advanced("objects", &[DATA, OBJECTS, of])])
         .await;
-    let (confirmation, what) = asked(&stage.plan().await, "trail/event-selectors").unwrap();
+    let (confirmation, what) = asked(&env.plan().await, "trail/event-selectors").unwrap();
     assert_eq!(confirmation, Confirmation::WeakenedGuard);
     assert!(what.contains("Data events with"), "{what}");
     assert!(what.contains("AWS::S3::Object"), "{what}");
@@ -103,13 +102,13 @@ async fn recording_fewer_events_of_any_kind_asks() {
              resources = [{buckets}]\n"
         )
     };
-    stage.declare(&declare("\"arn:aws:s3:::acme-a/\""));
-    let (_, what) = asked(&stage.plan().await, "trail/event-selectors").unwrap();
+    env.declare(&declare("\"arn:aws:s3:::acme-a/\""));
+    let (_, what) = asked(&env.plan().await, "trail/event-selectors").unwrap();
     assert!(what.contains("acme-b") && !what.contains("acme-a/"), "{what}");
-    stage.declare(&declare(
+    env.declare(&declare(
         "\"arn:aws:s3:::acme-a/\", \"arn:aws:s3:::acme-b/\", \"arn:aws:s3:::acme-c/\"",
     ));
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     assert_eq!(actions(&plan), [("trail/event-selectors".to_owned(), Action::Update)]);
     assert_eq!(asked(&plan, "trail/event-selectors"), None);
 }
@@ -119,9 +118,9 @@ async fn insights_look_at_the_declared_events_and_fewer_of_them_ask() {
     let data = "[[trail.data_events]]\nresource_type = \"AWS::S3::Object\"\n";
     let config = |insights: &str| format!("{MINIMAL}{data}[trail.insights]\n{insights}\n");
     let both = "error_rate = true\nerror_rate_events = [\"Data\", \"Management\"]";
-    let mut stage = Stage::new(&config(both)).await;
-    stage.converge().await;
-    let management = stage.management();
+    let mut env = ConfiguredEnv::new(&config(both)).await;
+    env.converge().await;
+    let management = env.management();
     let read = async || {
         let call = management.cloudtrail().get_insight_selectors().trail_name("orgtrail");
         call.send().await.unwrap().insight_selectors.unwrap()
@@ -132,45 +131,44 @@ async fn insights_look_at_the_declared_events_and_fewer_of_them_ask() {
         found[0].event_categories(),
         [SourceEventCategory::Data, SourceEventCategory::Management]
     );
-    stage.declare(&config("error_rate = true"));
-    let (confirmation, _) = asked(&stage.plan().await, "trail/insights").unwrap();
+    env.declare(&config("error_rate = true"));
+    let (confirmation, _) = asked(&env.plan().await, "trail/insights").unwrap();
     assert_eq!(confirmation, Confirmation::WeakenedGuard);
     // A selector without categories is of management events.
     let bare = InsightSelector::builder().insight_type(InsightType::ApiErrorRateInsight).build();
     let call = management.cloudtrail().put_insight_selectors().trail_name("orgtrail");
     call.insight_selectors(bare).send().await.unwrap();
-    assert!(stage.plan().await.is_empty());
+    assert!(env.plan().await.is_empty());
     // And further categories are no loss.
-    stage.declare(&config(both));
-    assert_eq!(asked(&stage.plan().await, "trail/insights"), None);
-    stage.converge().await;
+    env.declare(&config(both));
+    assert_eq!(asked(&env.plan().await, "trail/insights"), None);
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn a_topic_of_another_account_is_kept_where_declared_and_asked_about_where_not() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let audit = stage.aws.clients(&"333333333333".parse().unwrap(), &"us-east-1".parse().unwrap());
-    let made = audit.writing().sns().create_topic().name("org-cloudtrail").send().await.unwrap();
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let audit = env.clients(&"333333333333".parse().unwrap(), &home());
+    let made = audit.sns().create_topic().name("org-cloudtrail").send().await.unwrap();
     let arn = made.topic_arn.unwrap();
     let policy = format!(
         r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"Service":"cloudtrail.amazonaws.com"}},"Action":"SNS:Publish","Resource":"{arn}"}}}}"#
     );
-    let call =
-        audit.writing().sns().set_topic_attributes().topic_arn(&arn).attribute_name("Policy");
+    let call = audit.sns().set_topic_attributes().topic_arn(&arn).attribute_name("Policy");
     call.attribute_value(&policy).send().await.unwrap();
-    let management = stage.management();
+    let management = env.management();
     let call = management.cloudtrail().update_trail().name("orgtrail");
     call.sns_topic_name(&arn).send().await.unwrap();
     for config in [MINIMAL.to_owned(), format!("{MINIMAL}[topic]\nname = \"org-cloudtrail\"\n")] {
-        stage.declare(&config);
-        let plan = stage.plan().await;
+        env.declare(&config);
+        let plan = env.plan().await;
         let (confirmation, what) = asked(&plan, "trail").unwrap();
         assert_eq!(confirmation, Confirmation::WeakenedGuard);
         assert!(what.contains(&format!("[topic] arn = \"{arn}\"")), "{what}");
     }
-    stage.declare(&format!("{MINIMAL}[topic]\narn = \"{arn}\"\n"));
-    let plan = stage.plan().await;
+    env.declare(&format!("{MINIMAL}[topic]\narn = \"{arn}\"\n"));
+    let plan = env.plan().await;
     assert!(plan.is_empty(), "{}", plan.to_text());
     // Nobody's policy but its owner's.
     let read = audit.sns().get_topic_attributes().topic_arn(&arn).send().await.unwrap();
@@ -178,33 +176,33 @@ async fn a_topic_of_another_account_is_kept_where_declared_and_asked_about_where
     // Turned to it anew, the plan says what the policy must have.
     let call = management.cloudtrail().update_trail().name("orgtrail").sns_topic_name("");
     call.send().await.unwrap();
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     let notes = &plan.step("trail").unwrap().notes;
     assert!(notes.iter().any(|note| note.contains("OrgTrailPublish")), "{notes:?}");
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn another_alias_of_the_same_key_is_no_change() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let key = stage.observe().await.kms_key.present().unwrap().arn.clone();
-    let archive = stage.archive();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let key = env.observe().await.kms_key.present().unwrap().arn.clone();
+    let archive = env.archive();
     let call = archive.kms().create_alias().alias_name("alias/audit");
     call.target_key_id(key.to_string()).send().await.unwrap();
-    let alias = format!("arn:aws:kms:us-east-1:{}:alias/audit", stage.desired.archive());
-    let management = stage.management();
+    let alias = format!("arn:aws:kms:us-east-1:{}:alias/audit", env.desired.archive());
+    let management = env.management();
     let call = management.cloudtrail().update_trail().name("orgtrail");
     call.kms_key_id(&alias).send().await.unwrap();
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     assert!(plan.is_empty(), "{}", plan.to_text());
 }
 
 #[tokio::test]
 async fn a_key_of_another_account_must_let_the_archive_decrypt() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let management = stage.management();
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let management = env.management();
     let policy = |more: &str| {
         format!(
             r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"Own","Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::111111111111:root"}},"Action":"kms:*","Resource":"*"}},{{"Sid":"CloudTrail","Effect":"Allow","Principal":{{"Service":"cloudtrail.amazonaws.com"}},"Action":["kms:GenerateDataKey*","kms:DescribeKey","kms:Decrypt"],"Resource":"*"}}{more}]}}"#
@@ -212,8 +210,8 @@ async fn a_key_of_another_account_must_let_the_archive_decrypt() {
     };
     let made = management.kms().create_key().policy(policy("")).send().await.unwrap();
     let arn = made.key_metadata.unwrap().arn.unwrap();
-    stage.declare(&format!("{MINIMAL}[key]\narn = \"{arn}\"\nrotation = false\n"));
-    let plan = stage.plan().await;
+    env.declare(&format!("{MINIMAL}[key]\narn = \"{arn}\"\nrotation = false\n"));
+    let plan = env.plan().await;
     let step = plan.step("kms-key/policy").unwrap();
     assert_eq!(step.action, Action::Refused, "{}", plan.to_text());
     let hint = step.hint.as_deref().unwrap();
@@ -225,27 +223,27 @@ async fn a_key_of_another_account_must_let_the_archive_decrypt() {
     let mended = policy(&format!(",{}", statement[0]));
     let call = management.kms().put_key_policy().key_id(&arn).policy(&mended);
     call.send().await.unwrap();
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     assert_eq!(plan.step("kms-key/policy").unwrap().action, Action::Nothing, "{}", plan.to_text());
     let given = [Confirmation::ReplacedKey, Confirmation::WeakenedGuard];
-    stage.apply_confirmed(&given).await;
-    assert!(stage.plan().await.is_empty(), "{}", stage.plan().await.to_text());
+    env.apply_confirmed(&given).await;
+    assert!(env.plan().await.is_empty(), "{}", env.plan().await.to_text());
     let read = management.kms().get_key_policy().key_id(&arn).send().await.unwrap();
     assert_eq!(read.policy.unwrap(), mended);
     // Its rotation is its owner's too.
-    stage.declare(&format!("{MINIMAL}[key]\narn = \"{arn}\"\n"));
-    let plan = stage.plan().await;
+    env.declare(&format!("{MINIMAL}[key]\narn = \"{arn}\"\n"));
+    let plan = env.plan().await;
     assert_eq!(actions(&plan), [("kms-key/rotation".to_owned(), Action::Blocked)]);
     // A key that is not there is never made.
     let gone = arn.replace('/', "/0");
-    stage.declare(&format!("{MINIMAL}[key]\narn = \"{gone}\"\n"));
-    assert_eq!(stage.plan().await.step("kms-key").unwrap().action, Action::Refused);
+    env.declare(&format!("{MINIMAL}[key]\narn = \"{gone}\"\n"));
+    assert_eq!(env.plan().await.step("kms-key").unwrap().action, Action::Refused);
 }
 
 #[tokio::test]
 async fn a_key_with_imported_material_is_not_rotated_and_that_can_be_declared() {
-    let mut stage = Stage::new(&format!("{MINIMAL}[key]\nrotation = false\n")).await;
-    let archive = stage.archive();
+    let mut env = ConfiguredEnv::new(&format!("{MINIMAL}[key]\nrotation = false\n")).await;
+    let archive = env.archive();
     let kms = archive.kms();
     let made = kms.create_key().origin(OriginType::External).send().await.unwrap();
     let key = made.key_metadata.unwrap();
@@ -278,9 +276,9 @@ async fn a_key_with_imported_material_is_not_rotated_and_that_can_be_declared() 
         "a key with imported material"
     );
     kms.create_alias().alias_name("alias/orgtrail").target_key_id(&id).send().await.unwrap();
-    stage.converge().await;
-    stage.declare(MINIMAL);
-    let plan = stage.plan().await;
+    env.converge().await;
+    env.declare(MINIMAL);
+    let plan = env.plan().await;
     let step = plan.step("kms-key/rotation").unwrap();
     assert_eq!(step.action, Action::Refused, "{}", plan.to_text());
     assert!(step.why.contains("imported"), "{}", step.why);
@@ -289,34 +287,34 @@ async fn a_key_with_imported_material_is_not_rotated_and_that_can_be_declared() 
 
 #[tokio::test]
 async fn what_an_account_level_policy_keeps_is_reported_and_no_change() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let management = stage.desired.management().clone();
-    stage.sandbox.set_log_retention(&management, Some(("thirty-days", 30)));
-    let plan = stage.plan().await;
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let management = env.desired.management().clone();
+    env.sandbox.set_log_retention(&management, Some(("thirty-days", 30)));
+    let plan = env.plan().await;
     assert!(plan.is_empty(), "{}", plan.to_text());
     let notes = &plan.step("log-group").unwrap().notes;
     assert!(notes[0].contains("`thirty-days`") && notes[0].contains("30 days"), "{notes:?}");
-    stage.declare(&format!("{MINIMAL}[cloudwatch_logs]\nretention_days = 30\n"));
-    let plan = stage.plan().await;
+    env.declare(&format!("{MINIMAL}[cloudwatch_logs]\nretention_days = 30\n"));
+    let plan = env.plan().await;
     assert!(plan.is_empty() && plan.step("log-group").unwrap().notes.is_empty());
 }
 
 #[tokio::test]
 async fn a_log_group_that_keeps_events_for_ever_can_be_declared() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    stage.declare(&format!("{MINIMAL}[cloudwatch_logs]\nkeep_forever = true\n"));
-    assert_eq!(asked(&stage.plan().await, "log-group"), None);
-    stage.converge().await;
-    assert_eq!(stage.observe().await.log_group.present().unwrap().retention_days, None);
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    env.declare(&format!("{MINIMAL}[cloudwatch_logs]\nkeep_forever = true\n"));
+    assert_eq!(asked(&env.plan().await, "log-group"), None);
+    env.converge().await;
+    assert_eq!(env.observe().await.log_group.present().unwrap().retention_days, None);
 }
 
 #[tokio::test]
 async fn the_smallest_size_of_a_transition_stays_and_can_be_declared() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let archive = stage.archive();
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let archive = env.archive();
     let bucket = "acme-log-archive";
     let read = async || {
         let call = archive.s3().get_bucket_lifecycle_configuration().bucket(bucket);
@@ -328,14 +326,14 @@ async fn the_smallest_size_of_a_transition_stays_and_can_be_declared() {
     let call = archive.s3().put_bucket_lifecycle_configuration().bucket(bucket);
     let call = call.lifecycle_configuration(rules);
     call.transition_default_minimum_object_size(varies.clone()).send().await.unwrap();
-    assert!(stage.plan().await.is_empty());
+    assert!(env.plan().await.is_empty());
     // Another rule does not set it back.
-    stage.declare(&format!("{MINIMAL}[archive.lifecycle]\nnoncurrent_days = 400\n"));
-    stage.converge().await;
+    env.declare(&format!("{MINIMAL}[archive.lifecycle]\nnoncurrent_days = 400\n"));
+    env.converge().await;
     assert_eq!(read().await.transition_default_minimum_object_size, Some(varies));
     let declared = "minimum_transition_size = \"all_storage_classes_128K\"";
-    stage.declare(&format!("{MINIMAL}[archive.lifecycle]\nnoncurrent_days = 400\n{declared}\n"));
-    stage.converge().await;
+    env.declare(&format!("{MINIMAL}[archive.lifecycle]\nnoncurrent_days = 400\n{declared}\n"));
+    env.converge().await;
     assert_eq!(
         read().await.transition_default_minimum_object_size,
         Some(TransitionDefaultMinimumObjectSize::AllStorageClasses128K)
@@ -344,20 +342,21 @@ async fn the_smallest_size_of_a_transition_stays_and_can_be_declared() {
 
 #[tokio::test]
 async fn a_first_config_declares_all_that_the_trail_has() {
-    let mut stage =
-        Stage::new(&format!("{MINIMAL}prefix = \"org\"\n[topic]\nname = \"found\"\n")).await;
-    stage.converge().await;
+    let mut env =
+        ConfiguredEnv::new(&format!("{MINIMAL}prefix = \"org\"\n[topic]\nname = \"found\"\n"))
+            .await;
+    env.converge().await;
     let objects = ("resources.ARN", "starts_with", &["arn:aws:s3:::acme-a/"][..]);
     let kms = ("eventSource", "not_equals", &["kms.amazonaws.com"][..]);
     put(
-        &stage,
+        &env,
         vec![
             advanced("a \"name\"", &[MANAGEMENT, kms]),
             advanced("objects", &[DATA, OBJECTS, objects]),
         ],
     )
     .await;
-    let management = stage.management();
+    let management = env.management();
     let insight = InsightSelector::builder()
         .insight_type(InsightType::ApiCallRateInsight)
         .event_categories(SourceEventCategory::Data)
@@ -365,14 +364,14 @@ async fn a_first_config_declares_all_that_the_trail_has() {
     let call = management.cloudtrail().put_insight_selectors().trail_name("orgtrail");
     call.insight_selectors(insight).send().await.unwrap();
     let call = management.logs().put_retention_policy().retention_in_days(731);
-    let name = stage.desired.config.cloudwatch_logs.group.to_string();
+    let name = env.desired.config.cloudwatch_logs.group.to_string();
     call.log_group_name(name).send().await.unwrap();
-    let ran = run(&stage, MINIMAL, &["init", "--out", "-"]).await;
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let ran = env.run(MINIMAL, &["init", "--out", "-"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
     let config = parse(&ran.stdout);
     assert_eq!(config.archive.prefix.as_ref().unwrap().as_str(), "org");
     assert_eq!(config.cloudwatch_logs.retention_days, 731);
-    stage.declare(&ran.stdout);
-    let plan = stage.plan().await;
+    env.declare(&ran.stdout);
+    let plan = env.plan().await;
     assert!(plan.is_empty(), "{}\n{}", plan.to_text(), ran.stdout);
 }

@@ -9,23 +9,24 @@ use orgtrail::plan::{Action, Confirmation, Plan};
 use orgtrail::policy::Foreign;
 use orgtrail::sandbox::{Effect, Fault};
 
-use crate::stage::{MINIMAL, Stage, Writing as _, actions};
+use crate::configured::{ConfiguredEnv, actions};
+use crate::env::MINIMAL;
 
 #[tokio::test]
 async fn what_the_trail_is_declared_to_tell_no_more_is_taken_away() {
-    let mut stage = Stage::new(&format!("{MINIMAL}[topic]\n")).await;
-    stage.converge().await;
-    stage.declare(&format!("{MINIMAL}[cloudwatch_logs]\nenabled = false\n"));
+    let mut env = ConfiguredEnv::new(&format!("{MINIMAL}[topic]\n")).await;
+    env.converge().await;
+    env.declare(&format!("{MINIMAL}[cloudwatch_logs]\nenabled = false\n"));
     // Nobody stops hearing of events without being asked.
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     let asked = plan.step("trail").unwrap().irreversible.as_ref().unwrap();
     assert_eq!(asked.confirmation, Confirmation::WeakenedGuard);
     for word in ["[topic] name = ", "cloudwatch_logs.group"] {
         assert!(asked.what.contains(word), "{}", asked.what);
     }
-    stage.apply_confirmed(&[Confirmation::WeakenedGuard]).await;
-    assert!(stage.plan().await.is_empty());
-    let trails = stage.observe().await.trails;
+    env.apply_confirmed(&[Confirmation::WeakenedGuard]).await;
+    assert!(env.plan().await.is_empty());
+    let trails = env.observe().await.trails;
     let settings = &trails.present().unwrap().own.as_ref().unwrap().settings;
     assert_eq!(settings.sns_topic, None);
     assert_eq!(settings.log_group, None);
@@ -38,11 +39,11 @@ async fn a_target_that_is_told_of_one_event_is_told_of_another_besides() {
         let target = "arn:aws:sqs:us-east-1:222222222222:new-logs";
         format!("{MINIMAL}[[archive.notifications]]\ntarget = \"{target}\"\nevents = [{events}]\n")
     };
-    let mut stage = Stage::new(&config(r#""s3:ObjectCreated:*""#)).await;
-    stage.converge().await;
-    stage.declare(&config(r#""s3:ObjectCreated:*", "s3:ObjectRemoved:*""#));
-    stage.converge().await;
-    let call = stage.archive().s3().get_bucket_notification_configuration();
+    let mut env = ConfiguredEnv::new(&config(r#""s3:ObjectCreated:*""#)).await;
+    env.converge().await;
+    env.declare(&config(r#""s3:ObjectCreated:*", "s3:ObjectRemoved:*""#));
+    env.converge().await;
+    let call = env.archive().s3().get_bucket_notification_configuration();
     let read = call.bucket("acme-log-archive").send().await.unwrap();
     let told = read.queue_configurations().iter().flat_map(|queue| queue.events.iter());
     let told: Vec<String> = told.map(|event| event.as_str().to_owned()).collect();
@@ -52,30 +53,30 @@ async fn a_target_that_is_told_of_one_event_is_told_of_another_besides() {
 #[tokio::test]
 async fn a_replication_that_was_narrowed_is_of_everything_again() {
     let config = format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n");
-    let stage = Stage::new(&config).await;
-    stage.converge().await;
-    let archive = stage.archive();
+    let env = ConfiguredEnv::new(&config).await;
+    env.converge().await;
+    let archive = env.archive();
     let read = archive.s3().get_bucket_replication().bucket("acme-log-archive").send().await;
     let mut replication = read.unwrap().replication_configuration.unwrap();
     replication.rules[0].filter = Some(ReplicationRuleFilter::builder().prefix("other/").build());
     let call = archive.s3().put_bucket_replication().bucket("acme-log-archive");
     call.replication_configuration(replication).send().await.unwrap();
     let wanted = [("archive-bucket/replication".to_owned(), Action::Update)];
-    assert_eq!(actions(&stage.plan().await), wanted);
-    stage.converge().await;
+    assert_eq!(actions(&env.plan().await), wanted);
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn a_vault_whose_key_was_disabled_blocks() {
     let config = format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n");
-    let stage = Stage::new(&config).await;
-    stage.converge().await;
-    let vault = stage.observe().await.vault;
+    let env = ConfiguredEnv::new(&config).await;
+    env.converge().await;
+    let vault = env.observe().await.vault;
     let key = vault.present().unwrap().key.as_ref().unwrap().arn.to_string();
-    let region = &stage.desired.config.archive.replication.as_ref().unwrap().region;
-    let clients = stage.aws.clients(stage.desired.archive(), region);
-    clients.writing().kms().disable_key().key_id(&key).send().await.unwrap();
-    let plan = stage.plan().await;
+    let region = &env.desired.config.archive.replication.as_ref().unwrap().region;
+    let clients = env.clients(env.desired.archive(), region);
+    clients.kms().disable_key().key_id(&key).send().await.unwrap();
+    let plan = env.plan().await;
     let step = plan.step("vault").unwrap();
     assert_eq!(step.action, Action::Blocked);
     assert!(step.why.contains("Disabled"), "{}", step.why);
@@ -83,32 +84,32 @@ async fn a_vault_whose_key_was_disabled_blocks() {
 
 #[tokio::test]
 async fn a_disabled_key_is_enabled_with_its_rotation_as_it_was() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let key = stage.observe().await.kms_key.present().unwrap().arn.to_string();
-    let kms = stage.archive().writing().kms().clone();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let key = env.observe().await.kms_key.present().unwrap().arn.to_string();
+    let kms = env.archive().kms().clone();
     let is_rotated = async || {
         let status = kms.get_key_rotation_status().key_id(&key).send().await.unwrap();
         status.key_rotation_enabled
     };
     kms.disable_key().key_id(&key).send().await.unwrap();
     assert!(is_rotated().await, "disabling does not change the rotation");
-    assert_eq!(actions(&stage.plan().await), [("kms-key".to_owned(), Action::Update)]);
-    stage.converge().await;
+    assert_eq!(actions(&env.plan().await), [("kms-key".to_owned(), Action::Update)]);
+    env.converge().await;
 
     // The neighbour: its deletion ends the rotation, and its cancellation restores it.
     kms.schedule_key_deletion().key_id(&key).send().await.unwrap();
     assert!(!is_rotated().await);
     kms.cancel_key_deletion().key_id(&key).send().await.unwrap();
     assert!(is_rotated().await);
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn a_shorter_retention_asks_though_a_rule_for_some_logs_ends_them_sooner() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let archive = stage.archive();
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let archive = env.archive();
     let read = archive.s3().get_bucket_lifecycle_configuration().bucket("acme-log-archive");
     let mut rules = read.send().await.unwrap().rules.unwrap();
     let narrow = LifecycleRule::builder()
@@ -121,24 +122,24 @@ async fn a_shorter_retention_asks_though_a_rule_for_some_logs_ends_them_sooner()
     let rules = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().unwrap();
     let call = archive.s3().put_bucket_lifecycle_configuration().bucket("acme-log-archive");
     call.lifecycle_configuration(rules).send().await.unwrap();
-    stage.declare(&format!("{MINIMAL}retention_days = 2000\n"));
-    let plan = stage.plan().await;
+    env.declare(&format!("{MINIMAL}retention_days = 2000\n"));
+    let plan = env.plan().await;
     let step = plan.step("archive-bucket/lifecycle").unwrap();
     assert_eq!(step.irreversible.as_ref().unwrap().confirmation, Confirmation::WeakenedGuard);
 }
 
 #[tokio::test]
 async fn no_key_is_made_while_the_bucket_that_may_have_one_cannot_be_read() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    stage.declare(&format!("{MINIMAL}[key]\nalias = \"alias/other\"\n"));
-    let archive = stage.archive();
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    env.declare(&format!("{MINIMAL}[key]\nalias = \"alias/other\"\n"));
+    let archive = env.archive();
     let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"s3:GetEncryptionConfiguration","Resource":"*"}}"#;
     let call = archive.iam().put_role_policy().role_name("OrganizationAccountAccessRole");
     call.policy_name("deny").policy_document(deny).send().await.unwrap();
-    let management = stage.management();
+    let management = env.management();
     management.cloudtrail().delete_trail().name("orgtrail").send().await.unwrap();
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     let step = plan.step("kms-key").unwrap();
     assert_eq!(step.action, Action::Blocked, "{}", plan.to_text());
     assert!(step.unreadable);
@@ -147,12 +148,12 @@ async fn no_key_is_made_while_the_bucket_that_may_have_one_cannot_be_read() {
 #[tokio::test]
 async fn replaced_versions_that_would_end_sooner_ask() {
     let config = |days: u32| format!("{MINIMAL}[archive.lifecycle]\nnoncurrent_days = {days}\n");
-    let mut stage = Stage::new(&config(60)).await;
-    stage.converge().await;
-    stage.declare(&config(61));
-    assert_eq!(stage.plan().await.step("archive-bucket/lifecycle").unwrap().irreversible, None);
-    stage.declare(&config(59));
-    let plan = stage.plan().await;
+    let mut env = ConfiguredEnv::new(&config(60)).await;
+    env.converge().await;
+    env.declare(&config(61));
+    assert_eq!(env.plan().await.step("archive-bucket/lifecycle").unwrap().irreversible, None);
+    env.declare(&config(59));
+    let plan = env.plan().await;
     let asked = plan.step("archive-bucket/lifecycle").unwrap().irreversible.as_ref().unwrap();
     assert_eq!(asked.confirmation, Confirmation::WeakenedGuard);
     assert_eq!(asked.what, "replaced and deleted versions expire after 59 days, earlier than now");
@@ -163,10 +164,10 @@ async fn a_compliance_lock_is_asked_for_by_its_name_though_it_is_shorter() {
     let lock = |mode: &str, days: u32| {
         format!("{MINIMAL}[archive.object_lock]\nmode = \"{mode}\"\ndays = {days}\n")
     };
-    let mut stage = Stage::new(&lock("GOVERNANCE", 400)).await;
-    stage.converge().await;
-    stage.declare(&lock("COMPLIANCE", 365));
-    let plan = stage.plan().await;
+    let mut env = ConfiguredEnv::new(&lock("GOVERNANCE", 400)).await;
+    env.converge().await;
+    env.declare(&lock("COMPLIANCE", 365));
+    let plan = env.plan().await;
     let asked = plan.step("archive-bucket/object-lock").unwrap().irreversible.as_ref().unwrap();
     assert_eq!(asked.confirmation, Confirmation::ComplianceLock);
 }
@@ -174,24 +175,24 @@ async fn a_compliance_lock_is_asked_for_by_its_name_though_it_is_shorter() {
 #[tokio::test]
 async fn a_weaker_deny_of_the_same_name_asks_and_a_stricter_one_does_not() {
     let config = |floor: &str| format!("{MINIMAL}tls_floor = \"{floor}\"\n");
-    let mut stage = Stage::new(&config("1.2")).await;
-    stage.converge().await;
-    stage.declare(&config("1.3"));
-    let plan = stage.plan().await;
+    let mut env = ConfiguredEnv::new(&config("1.2")).await;
+    env.converge().await;
+    env.declare(&config("1.3"));
+    let plan = env.plan().await;
     assert_eq!(plan.step("archive-bucket/policy").unwrap().action, Action::Update);
     assert_eq!(plan.step("archive-bucket/policy").unwrap().irreversible, None);
-    stage.converge().await;
-    stage.declare(&config("1.2"));
-    let plan = stage.plan().await;
+    env.converge().await;
+    env.declare(&config("1.2"));
+    let plan = env.plan().await;
     let asked = plan.step("archive-bucket/policy").unwrap().irreversible.as_ref().unwrap();
     assert_eq!(asked.confirmation, Confirmation::WeakenedGuard);
 }
 
 #[tokio::test]
 async fn rules_of_others_go_on_replicating() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let archive = stage.archive();
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let archive = env.archive();
     let s3 = archive.s3();
     let call = s3.create_bucket().bucket("acme-other").object_lock_enabled_for_bucket(true);
     call.send().await.unwrap();
@@ -215,29 +216,30 @@ async fn rules_of_others_go_on_replicating() {
         call.replication_configuration(all.unwrap()).send().await.unwrap();
     };
     put("arn:aws:iam::222222222222:role/theirs").await;
-    stage.declare(&format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n"));
-    let plan = stage.plan().await;
+    env.declare(&format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n"));
+    let plan = env.plan().await;
     let step = plan.step("archive-bucket/replication").unwrap();
     assert_eq!(step.action, Action::Refused, "{}", plan.to_text());
     assert!(step.why.contains("one role for all rules"), "{}", step.why);
     put(own_role).await;
-    stage.converge().await;
+    env.converge().await;
     let read = s3.get_bucket_replication().bucket("acme-log-archive").send().await.unwrap();
     let rules = read.replication_configuration.unwrap().rules;
     let ids: Vec<_> = rules.iter().map(|rule| (rule.id(), rule.priority)).collect();
     assert_eq!(ids, [(Some("theirs"), Some(7)), (Some("orgtrail-vault"), Some(8))]);
-    stage.desired.foreign = Foreign::Remove;
-    stage.converge().await;
+    env.desired.foreign = Foreign::Remove;
+    env.converge().await;
     let read = s3.get_bucket_replication().bucket("acme-log-archive").send().await.unwrap();
     assert_eq!(read.replication_configuration.unwrap().rules.len(), 1);
 }
 
 #[tokio::test]
 async fn another_rule_into_the_vault_is_adopted_or_gives_way() {
-    let mut stage =
-        Stage::new(&format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n")).await;
-    stage.converge().await;
-    let archive = stage.archive();
+    let mut env =
+        ConfiguredEnv::new(&format!("{MINIMAL}[archive.replication]\nbucket = \"acme-vault\"\n"))
+            .await;
+    env.converge().await;
+    let archive = env.archive();
     let s3 = archive.s3();
     let read = async || {
         let read = s3.get_bucket_replication().bucket("acme-log-archive").send().await.unwrap();
@@ -250,34 +252,34 @@ async fn another_rule_into_the_vault_is_adopted_or_gives_way() {
     let mut theirs = read().await;
     theirs.rules[0].id = Some("theirs".to_owned());
     put(theirs.clone()).await;
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     let step = plan.step("archive-bucket/replication").unwrap();
     assert_eq!(step.action, Action::Nothing, "{}", plan.to_text());
     // With another role it can only go.
     theirs.role = "arn:aws:iam::222222222222:role/theirs".to_owned();
     put(theirs).await;
     let step = |plan: &Plan| plan.step("archive-bucket/replication").unwrap().action;
-    assert_eq!(step(&stage.plan().await), Action::Refused);
-    stage.desired.foreign = Foreign::Remove;
-    assert_eq!(step(&stage.plan().await), Action::Update);
-    stage.apply_confirmed(&[Confirmation::WeakenedGuard]).await;
-    assert!(stage.plan().await.is_empty());
+    assert_eq!(step(&env.plan().await), Action::Refused);
+    env.desired.foreign = Foreign::Remove;
+    assert_eq!(step(&env.plan().await), Action::Update);
+    env.apply_confirmed(&[Confirmation::WeakenedGuard]).await;
+    assert!(env.plan().await.is_empty());
     assert_eq!(read().await.rules[0].id(), Some("orgtrail-vault"));
 }
 
 #[tokio::test]
 async fn a_key_of_another_account_is_adopted_and_given_no_alias() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let (archive, management) = (stage.archive(), stage.management());
-    let read = archive.kms().get_key_policy().key_id(key(&stage).await).send().await.unwrap();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let (archive, management) = (env.archive(), env.management());
+    let read = archive.kms().get_key_policy().key_id(key(&env).await).send().await.unwrap();
     let policy = read.policy.unwrap().replace("222222222222", "111111111111");
     let made = management.kms().create_key().policy(policy).send().await.unwrap();
     let arn = made.key_metadata.unwrap().arn.unwrap();
     let call = management.cloudtrail().update_trail().name("orgtrail");
     call.kms_key_id(&arn).send().await.unwrap();
     archive.kms().delete_alias().alias_name("alias/orgtrail").send().await.unwrap();
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     let step = plan.step("kms-key/alias").unwrap();
     assert_eq!(step.action, Action::Nothing, "{}", plan.to_text());
     assert!(step.notes[0].starts_with(&arn), "{:?}", step.notes);
@@ -285,19 +287,19 @@ async fn a_key_of_another_account_is_adopted_and_given_no_alias() {
 
 #[tokio::test]
 async fn a_hidden_key_without_a_name_may_be_one_that_a_run_left() {
-    let stage = Stage::new(MINIMAL).await;
-    let archive = stage.archive();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let archive = env.archive();
     let policy = r#"{"Version":"2012-10-17","Statement":[
         {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::222222222222:root"},"Action":"kms:*","Resource":"*"},
         {"Effect":"Deny","Principal":"*","Action":"kms:DescribeKey","Resource":"*"}]}"#;
     let made = archive.kms().create_key().policy(policy).send().await.unwrap();
     let id = made.key_metadata.unwrap().key_id;
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     let step = plan.step("kms-key").unwrap();
     assert!(step.unreadable, "{}", plan.to_text());
     let call = archive.kms().create_alias().alias_name("alias/theirs").target_key_id(id);
     call.send().await.unwrap();
-    assert_eq!(stage.plan().await.step("kms-key").unwrap().action, Action::Create);
+    assert_eq!(env.plan().await.step("kms-key").unwrap().action, Action::Create);
 }
 
 #[tokio::test]
@@ -305,25 +307,25 @@ async fn a_destroy_tells_of_the_vault_of_a_guardrail_switched_off_and_of_the_unr
     use orgtrail::plan::destroy::remains;
     let vault = "[archive.replication]\nbucket = \"acme-vault\"\n";
     let guarded = format!("{MINIMAL}{vault}[guardrail]\nenabled = true\n");
-    let mut stage = Stage::new(&guarded).await;
-    stage.converge().await;
-    stage.declare(&format!("{MINIMAL}{vault}"));
-    let told = async |stage: &Stage| {
-        let observed = stage.observe().await;
-        remains(&stage.desired, &observed)
+    let mut env = ConfiguredEnv::new(&guarded).await;
+    env.converge().await;
+    env.declare(&format!("{MINIMAL}{vault}"));
+    let told = async |env: &ConfiguredEnv| {
+        let observed = env.observe().await;
+        remains(&env.desired, &observed)
     };
-    let stays = told(&stage).await;
+    let stays = told(&env).await;
     for (id, name) in [
         ("vault", "acme-vault"),
         ("vault", "alias/orgtrail-vault"),
         ("replication-role", "orgtrail-replication"),
-        ("guardrail", stage.desired.config.guardrail.name.as_str()),
+        ("guardrail", env.desired.config.guardrail.name.as_str()),
     ] {
         assert!(stays.iter().any(|one| one.id == id && one.name == name), "{name}: {stays:#?}");
     }
     assert!(stays.iter().all(|one| !one.unreadable));
-    stage.sandbox.faults().inject(Fault::every("logs:DescribeLogGroups", Effect::Deny));
-    let stays = told(&stage).await;
+    env.sandbox.faults().inject(Fault::every("logs:DescribeLogGroups", Effect::Deny));
+    let stays = told(&env).await;
     let group = stays.iter().find(|one| one.id == "log-group").unwrap();
     assert!(group.unreadable && group.why.contains("could not be read"), "{group:?}");
 }
@@ -331,29 +333,29 @@ async fn a_destroy_tells_of_the_vault_of_a_guardrail_switched_off_and_of_the_unr
 #[tokio::test]
 async fn a_destroy_tells_of_alarms_that_are_declared_no_more() {
     use orgtrail::plan::destroy::{plan_destroy, remains};
-    let mut stage = Stage::new(&format!("{MINIMAL}[alarms]\n")).await;
-    stage.converge().await;
-    let told = async |stage: &Stage| {
-        let observed = stage.observe().await;
-        let plan = plan_destroy(&stage.desired, &observed);
-        assert_eq!(plan.step("alarms").is_some(), stage.desired.config.alarms.is_some());
-        let mut stays = remains(&stage.desired, &observed);
+    let mut env = ConfiguredEnv::new(&format!("{MINIMAL}[alarms]\n")).await;
+    env.converge().await;
+    let told = async |env: &ConfiguredEnv| {
+        let observed = env.observe().await;
+        let plan = plan_destroy(&env.desired, &observed);
+        assert_eq!(plan.step("alarms").is_some(), env.desired.config.alarms.is_some());
+        let mut stays = remains(&env.desired, &observed);
         stays.retain(|one| ["alarms", "metric-filters"].contains(&&*one.id));
         stays
     };
-    assert_eq!(told(&stage).await, []);
+    assert_eq!(told(&env).await, []);
     for config in [MINIMAL.to_owned(), format!("{MINIMAL}[cloudwatch_logs]\nenabled = false\n")] {
-        stage.declare(&config);
-        let stays = told(&stage).await;
+        env.declare(&config);
+        let stays = told(&env).await;
         let [alarms, filters] = &stays[..] else { panic!("{stays:#?}") };
         assert_eq!(alarms.name, filters.name);
         assert_eq!(alarms.name.split(", ").count(), 16);
         assert_eq!(alarms.usd_a_month.map(|usd| (usd * 100.0).round()), Some(160.0));
     }
-    stage.sandbox.faults().inject(Fault::every("cloudwatch:DescribeAlarms", Effect::Deny));
-    assert!(told(&stage).await[0].unreadable);
+    env.sandbox.faults().inject(Fault::every("cloudwatch:DescribeAlarms", Effect::Deny));
+    assert!(told(&env).await[0].unreadable);
 }
 
-async fn key(stage: &Stage) -> String {
-    stage.observe().await.kms_key.present().unwrap().arn.to_string()
+async fn key(env: &ConfiguredEnv) -> String {
+    env.observe().await.kms_key.present().unwrap().arn.to_string()
 }

@@ -6,13 +6,13 @@ use orgtrail::plan::{Action, Plan};
 use orgtrail::policy::Foreign;
 use orgtrail::sandbox::{Effect, Fault};
 
-use crate::apply_command::run;
-use crate::stage::{MINIMAL, Stage};
+use crate::configured::ConfiguredEnv;
+use crate::env::MINIMAL;
 
 const BUCKET: &str = "acme-log-archive";
 
-async fn bucket_with(stage: &Stage, statement: &str) {
-    let archive = stage.archive();
+async fn bucket_with(env: &ConfiguredEnv, statement: &str) {
+    let archive = env.archive();
     let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
     archive.s3().put_bucket_policy().bucket(BUCKET).policy(policy).send().await.unwrap();
 }
@@ -25,54 +25,54 @@ fn refused<'p>(plan: &'p Plan, id: &str) -> (&'p str, &'p str) {
 
 #[tokio::test]
 async fn a_deny_of_all_but_the_organization_is_named_before_anything_is_done() {
-    let stage = Stage::new(MINIMAL).await;
-    let archive = stage.archive();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let archive = env.archive();
     archive.s3().create_bucket().bucket(BUCKET).send().await.unwrap();
     let deny = |condition: &str| {
         format!(
             r#"{{"Sid":"OnlyOurOrganization","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::{BUCKET}","arn:aws:s3:::{BUCKET}/*"],"Condition":{condition}}}"#
         )
     };
-    let org = stage.desired.org_id().to_string();
+    let org = env.desired.org_id().to_string();
     let perimeter = format!(r#""StringNotEquals":{{"aws:PrincipalOrgID":"{org}"}}"#);
-    bucket_with(&stage, &deny(&format!("{{{perimeter}}}"))).await;
-    let plan = stage.plan().await;
+    bucket_with(&env, &deny(&format!("{{{perimeter}}}"))).await;
+    let plan = env.plan().await;
     let (why, hint) = refused(&plan, "archive-bucket/policy");
     assert!(why.contains("`OnlyOurOrganization`"), "{why}");
     assert!(why.contains("cloudtrail.amazonaws.com s3:"), "{why}");
     assert!(hint.contains("aws:PrincipalIsAWSService"), "{hint}");
     for command in [&["plan"][..], &["apply", "--yes"]] {
-        let ran = run(&stage, MINIMAL, command).await;
-        assert_eq!(ran.code, Some(12), "{}{}", ran.stdout, ran.stderr);
+        let ran = env.run(MINIMAL, command).await;
+        assert_eq!(ran.code, 12, "{}{}", ran.stdout, ran.stderr);
     }
     // As the hint says.
     let exempt = r#""BoolIfExists":{"aws:PrincipalIsAWSService":"false"}"#;
-    bucket_with(&stage, &deny(&format!("{{{perimeter},{exempt}}}"))).await;
-    stage.converge().await;
+    bucket_with(&env, &deny(&format!("{{{perimeter},{exempt}}}"))).await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn a_deny_without_a_name_in_the_keys_policy_is_named_by_its_place() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let archive = stage.archive();
-    let key = stage.observe().await.kms_key.present().unwrap().arn.to_string();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let archive = env.archive();
+    let key = env.observe().await.kms_key.present().unwrap().arn.to_string();
     let read = archive.kms().get_key_policy().key_id(&key).send().await.unwrap().policy.unwrap();
     let deny = r#"{"Effect":"Deny","Principal":"*","Action":"kms:GenerateDataKey*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalAccount":"222222222222"}}}"#;
     let policy = read.replacen("\"Statement\":[", &format!("\"Statement\":[{deny},"), 1);
     archive.kms().put_key_policy().key_id(&key).policy(policy).send().await.unwrap();
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     let (why, _) = refused(&plan, "kms-key/policy");
     assert!(why.contains("statement number 1") && why.contains("kms:GenerateDataKey"), "{why}");
 }
 
 #[tokio::test]
 async fn an_scp_that_denies_what_a_step_needs_is_named() {
-    let stage = Stage::new(MINIMAL).await;
-    let management = stage.management();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let management = env.management();
     let organizations = management.organizations();
     let enable = organizations.enable_policy_type();
-    let root = stage.desired.organization.root.to_string();
+    let root = env.desired.organization.root.to_string();
     let kind = PolicyType::ServiceControlPolicy;
     // It may be enabled already.
     let _ = enable.root_id(&root).policy_type(kind.clone()).send().await;
@@ -81,7 +81,7 @@ async fn an_scp_that_denies_what_a_step_needs_is_named() {
     let made = made.content(content).send().await.unwrap();
     let id = made.policy.unwrap().policy_summary.unwrap().id.unwrap();
     organizations.attach_policy().policy_id(&id).target_id(&root).send().await.unwrap();
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     let (why, hint) = refused(&plan, "kms-key");
     for word in ["kms:CreateKey", "NoKeys", "house-rules", id.as_str(), root.as_str()] {
         assert!(why.contains(word), "{word}: {why}");
@@ -93,16 +93,16 @@ async fn an_scp_that_denies_what_a_step_needs_is_named() {
     // attachment.
     assert_eq!(plan.step("log-group").unwrap().action, Action::Create);
     organizations.detach_policy().policy_id(&id).target_id(&root).send().await.unwrap();
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn policies_that_may_not_be_read_are_said_to_be_unknown() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
     let fault = Fault::every("organizations:ListPoliciesForTarget", Effect::Deny);
-    stage.sandbox.faults().inject(fault);
-    let plan = stage.plan().await;
+    env.sandbox.faults().inject(fault);
+    let plan = env.plan().await;
     assert!(plan.is_empty(), "{}", plan.to_text());
     let notes = &plan.step("archive-bucket").unwrap().notes;
     assert!(notes.iter().any(|note| note.contains("is unknown")), "{notes:?}");
@@ -110,9 +110,9 @@ async fn policies_that_may_not_be_read_are_said_to_be_unknown() {
 
 #[tokio::test]
 async fn a_deleted_principal_is_named_and_can_be_dropped() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let archive = stage.archive();
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let archive = env.archive();
     let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":"sts:AssumeRole"}}"#;
     let call = archive.iam().create_role().role_name("auditor").assume_role_policy_document(trust);
     let role = call.send().await.unwrap().role.unwrap();
@@ -132,25 +132,25 @@ async fn a_deleted_principal_is_named_and_can_be_dropped() {
     let call = archive.iam().create_role().role_name("auditor").assume_role_policy_document(trust);
     call.send().await.unwrap();
     // Where nothing is to be written it harms nobody.
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     assert!(plan.is_empty(), "{}", plan.to_text());
     let notes = &plan.step("archive-bucket/policy").unwrap().notes;
     assert!(notes[0].contains(&id) && notes[0].contains("deleted"), "{notes:?}");
     let stricter = format!("{MINIMAL}tls_floor = \"1.3\"\n");
-    stage.declare(&stricter);
-    let plan = stage.plan().await;
+    env.declare(&stricter);
+    let plan = env.plan().await;
     let (why, hint) = refused(&plan, "archive-bucket/policy");
     assert!(why.contains("`Auditors`") && why.contains(&id), "{why}");
     assert!(hint.contains("--drop-deleted-principals"), "{hint}");
-    let ran = run(&stage, &stricter, &["plan"]).await;
-    assert_eq!(ran.code, Some(12), "{}", ran.stderr);
-    let ran = run(&stage, &stricter, &["plan", "--drop-deleted-principals"]).await;
-    assert_eq!(ran.code, Some(10), "{}", ran.stderr);
-    stage.desired.foreign = Foreign::KeepLiving;
-    let plan = stage.plan().await;
+    let ran = env.run(&stricter, &["plan"]).await;
+    assert_eq!(ran.code, 12, "{}", ran.stderr);
+    let ran = env.run(&stricter, &["plan", "--drop-deleted-principals"]).await;
+    assert_eq!(ran.code, 10, "{}", ran.stderr);
+    env.desired.foreign = Foreign::KeepLiving;
+    let plan = env.plan().await;
     assert_eq!(plan.step("archive-bucket/policy").unwrap().action, Action::Update);
     assert_eq!(plan.step("archive-bucket/policy").unwrap().irreversible, None);
-    stage.converge().await;
+    env.converge().await;
     let read =
         archive.s3().get_bucket_policy().bucket(BUCKET).send().await.unwrap().policy.unwrap();
     assert!(!read.contains("Auditors"), "{read}");
@@ -158,10 +158,10 @@ async fn a_deleted_principal_is_named_and_can_be_dropped() {
 
 #[tokio::test]
 async fn a_policy_with_a_principal_that_does_not_exist_is_refused_in_each_services_words() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let (archive, management) = (stage.archive(), stage.management());
-    let key = stage.observe().await.kms_key.present().unwrap().arn.to_string();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let (archive, management) = (env.archive(), env.management());
+    let key = env.observe().await.kms_key.present().unwrap().arn.to_string();
     let topic = management.sns().create_topic().name("x").send().await.unwrap().topic_arn.unwrap();
     for principal in ["AROAEXAMPLEEXAMPLE123", "arn:aws:iam::222222222222:role/never-was"] {
         let statement = |action: &str, resource: &str| {

@@ -1,4 +1,4 @@
-//! What is planned and applied, from the ground and in all that can be in the
+//! What is planned and applied, from nothing and in all that can be in the
 //! way.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,8 @@ use orgtrail::plan::apply::{ApplyRefused, Outcome, apply};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
 use orgtrail::policy::Foreign;
 
-use crate::stage::{MINIMAL, Stage, Writing as _, actions};
+use crate::configured::{ConfiguredEnv, actions};
+use crate::env::{MINIMAL, home};
 
 /// Compares a plan's text with the golden one, without what differs from run to
 /// run: ids of keys and requests.
@@ -24,12 +25,12 @@ fn golden(name: &str, plan: &Plan) {
 
 #[tokio::test]
 async fn a_fresh_organization_gets_everything_and_then_nothing() {
-    let stage = Stage::new(MINIMAL).await;
-    let first = stage.plan().await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let first = env.plan().await;
     golden("fresh_organization", &first);
-    stage.converge().await;
-    assert!(stage.plan().await.is_empty());
-    let status = stage.management().cloudtrail().get_trail_status().name("orgtrail").send().await;
+    env.converge().await;
+    assert!(env.plan().await.is_empty());
+    let status = env.management().cloudtrail().get_trail_status().name("orgtrail").send().await;
     assert_eq!(status.unwrap().is_logging(), Some(true));
 }
 
@@ -58,16 +59,16 @@ resource_type = "AWS::S3::Object"
         "home_region = \"us-east-1\"",
         "home_region = \"us-east-1\"\ndelegated_administrators = [\"333333333333\"]",
     );
-    let stage = Stage::new(&config).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(&config).await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn control_towers_trail_is_adopted_with_its_name_key_and_policies() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
     // As if somebody else had made it: other statement names, no alias.
-    let archive = stage.archive();
+    let archive = env.archive();
     let policy = archive.s3().get_bucket_policy().bucket("acme-log-archive").send().await.unwrap();
     let theirs = policy.policy.unwrap().replace("OrgTrail", "AWSLog");
     archive
@@ -79,7 +80,7 @@ async fn control_towers_trail_is_adopted_with_its_name_key_and_policies() {
         .await
         .unwrap();
     archive.kms().delete_alias().alias_name("alias/orgtrail").send().await.unwrap();
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     assert_eq!(
         actions(&plan),
         [("kms-key/alias".to_owned(), Action::Create)],
@@ -87,8 +88,7 @@ async fn control_towers_trail_is_adopted_with_its_name_key_and_policies() {
         plan.to_text()
     );
     // And with a setting of its own, only that is changed.
-    stage
-        .management()
+    env.management()
         .cloudtrail()
         .update_trail()
         .name("orgtrail")
@@ -96,44 +96,43 @@ async fn control_towers_trail_is_adopted_with_its_name_key_and_policies() {
         .send()
         .await
         .unwrap();
-    stage.declare(MINIMAL);
-    let plan = stage.plan().await;
+    env.declare(MINIMAL);
+    let plan = env.plan().await;
     golden("adopted", &plan);
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn what_a_stopped_run_left_is_completed() {
-    let stage = Stage::new(MINIMAL).await;
-    let total = stage.plan().await.steps.len();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let total = env.plan().await.steps.len();
     let mut done = 0;
     for cut in [1, 3, 6] {
         // Everything that needs the step after the cut fails once.
-        let observed = stage.observe().await;
-        let mut part = plan(&stage.desired, &observed);
+        let observed = env.observe().await;
+        let mut part = plan(&env.desired, &observed);
         let mut kept = 0;
         part.steps.retain(|step| {
             kept += usize::from(step.action.writes());
             !step.action.writes() || kept <= cut
         });
-        let results =
-            apply(&stage.aws, &stage.desired, &observed, &part, &BTreeSet::new(), &|_| {})
-                .await
-                .unwrap();
+        let results = apply(&env.aws, &env.desired, &observed, &part, &BTreeSet::new(), &|_| {})
+            .await
+            .unwrap();
         assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
         done += results.len();
     }
     assert!(done == 10 && done < total, "{done} of {total}");
-    let half = stage.plan().await;
+    let half = env.plan().await;
     golden("half_applied", &half);
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn guards_weakened_by_hand_come_back() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let archive = stage.archive();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let archive = env.archive();
     let bucket = "acme-log-archive";
     let open = PublicAccessBlockConfiguration::builder().block_public_acls(true).build();
     archive
@@ -146,20 +145,20 @@ async fn guards_weakened_by_hand_come_back() {
         .unwrap();
     archive.s3().delete_bucket_lifecycle().bucket(bucket).send().await.unwrap();
     archive.s3().delete_bucket_policy().bucket(bucket).send().await.unwrap();
-    stage.management().cloudtrail().stop_logging().name("orgtrail").send().await.unwrap();
-    let plan = stage.plan().await;
+    env.management().cloudtrail().stop_logging().name("orgtrail").send().await.unwrap();
+    let plan = env.plan().await;
     golden("guard_weakened", &plan);
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn versioning_that_was_suspended_is_enabled() {
-    let stage = Stage::new(&format!("{MINIMAL}[archive.object_lock]\nmode = \"off\"\n")).await;
-    stage.converge().await;
+    let env =
+        ConfiguredEnv::new(&format!("{MINIMAL}[archive.object_lock]\nmode = \"off\"\n")).await;
+    env.converge().await;
     let suspended =
         VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
-    stage
-        .archive()
+    env.archive()
         .s3()
         .put_bucket_versioning()
         .bucket("acme-log-archive")
@@ -167,26 +166,26 @@ async fn versioning_that_was_suspended_is_enabled() {
         .send()
         .await
         .unwrap();
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     assert_eq!(
         actions(&plan),
         [("archive-bucket/versioning".to_owned(), Action::Update)],
         "{}",
         plan.to_text()
     );
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn a_key_that_is_pending_deletion_blocks_what_needs_it() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let kms = stage.archive();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let kms = env.archive();
     let key = kms.kms().describe_key().key_id("alias/orgtrail").send().await.unwrap();
     let key = key.key_metadata.unwrap().key_id;
     kms.kms().schedule_key_deletion().key_id(&key).send().await.unwrap();
-    stage.management().cloudtrail().stop_logging().name("orgtrail").send().await.unwrap();
-    let plan = stage.plan().await;
+    env.management().cloudtrail().stop_logging().name("orgtrail").send().await.unwrap();
+    let plan = env.plan().await;
     let step = plan.step("kms-key").unwrap();
     assert_eq!(step.action, Action::Blocked);
     assert!(step.why.contains("pending deletion"), "{}", step.why);
@@ -197,27 +196,26 @@ async fn a_key_that_is_pending_deletion_blocks_what_needs_it() {
 
 #[tokio::test]
 async fn a_bucket_of_another_account_is_refused_and_nothing_is_written() {
-    let stage = Stage::new(MINIMAL).await;
-    let other = stage.aws.clients(&"333333333333".parse().unwrap(), &"us-east-1".parse().unwrap());
-    other.writing().s3().create_bucket().bucket("acme-log-archive").send().await.unwrap();
-    let observed = stage.observe().await;
-    let plan = plan(&stage.desired, &observed);
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let other = env.clients(&"333333333333".parse().unwrap(), &home());
+    other.s3().create_bucket().bucket("acme-log-archive").send().await.unwrap();
+    let observed = env.observe().await;
+    let plan = plan(&env.desired, &observed);
     let step = plan.step("archive-bucket").unwrap();
     assert_eq!(step.action, Action::Refused);
     assert!(step.why.contains("taken by another account"), "{}", step.why);
     golden("bucket_of_another_account", &plan);
-    let refused =
-        apply(&stage.aws, &stage.desired, &observed, &plan, &BTreeSet::new(), &|_| {}).await;
+    let refused = apply(&env.aws, &env.desired, &observed, &plan, &BTreeSet::new(), &|_| {}).await;
     assert!(matches!(refused, Err(ApplyRefused::Guard { .. })));
-    assert!(stage.observe().await.trusted_access.is_absent());
+    assert!(env.observe().await.trusted_access.is_absent());
 }
 
 #[tokio::test]
 async fn a_bucket_in_another_region_is_refused() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    stage.declare(&MINIMAL.replace("[archive]", "[archive]\nregion = \"eu-west-1\""));
-    let plan = stage.plan().await;
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    env.declare(&MINIMAL.replace("[archive]", "[archive]\nregion = \"eu-west-1\""));
+    let plan = env.plan().await;
     let step = plan.step("archive-bucket").unwrap();
     assert_eq!(step.action, Action::Refused, "{}", plan.to_text());
     assert!(step.why.contains("us-east-1") && step.why.contains("eu-west-1"), "{}", step.why);
@@ -225,19 +223,18 @@ async fn a_bucket_in_another_region_is_refused() {
 
 #[tokio::test]
 async fn trusted_access_that_was_removed_comes_back() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    stage
-        .management()
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    env.management()
         .organizations()
         .disable_aws_service_access()
         .service_principal("cloudtrail.amazonaws.com")
         .send()
         .await
         .unwrap();
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     assert_eq!(plan.step("trusted-access").unwrap().action, Action::Create, "{}", plan.to_text());
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
@@ -248,20 +245,20 @@ async fn exactly_the_declared_accounts_are_delegated_administrators() {
             &format!("delegated_administrators = [{accounts}]\nhome_region"),
         )
     };
-    let mut stage = Stage::new(&declared("\"333333333333\"")).await;
-    stage.converge().await;
-    stage.declare(&declared("\"222222222222\""));
-    let plan = stage.plan().await;
+    let mut env = ConfiguredEnv::new(&declared("\"333333333333\"")).await;
+    env.converge().await;
+    env.declare(&declared("\"222222222222\""));
+    let plan = env.plan().await;
     let step = plan.step("delegated-administrators").unwrap();
     assert_eq!(step.action, Action::Update);
     assert_eq!(step.changes.len(), 2, "{:?}", step.changes);
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn what_may_not_be_read_is_blocked_and_never_made() {
-    let stage = Stage::new(MINIMAL).await;
-    let archive = stage.archive();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let archive = env.archive();
     let role = "OrganizationAccountAccessRole";
     let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["s3:ListAllMyBuckets","kms:DescribeKey","kms:ListKeys"],"Resource":"*"}}"#;
     archive
@@ -273,7 +270,7 @@ async fn what_may_not_be_read_is_blocked_and_never_made() {
         .send()
         .await
         .unwrap();
-    let before = stage.plan().await;
+    let before = env.plan().await;
     let unreadable = [
         "archive-bucket",
         "archive-bucket/versioning",
@@ -290,41 +287,40 @@ async fn what_may_not_be_read_is_blocked_and_never_made() {
     assert_eq!(before.step("trail").unwrap().action, Action::Blocked);
     golden("unreadable", &before);
     // The rest is done all the same, and a second run does what was missing.
-    stage.apply().await;
-    assert!(stage.observe().await.trusted_access.present().is_some());
+    env.apply().await;
+    assert!(env.observe().await.trusted_access.present().is_some());
     archive.iam().delete_role_policy().role_name(role).policy_name("deny").send().await.unwrap();
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn a_compliance_lock_and_a_weaker_guard_ask_for_their_own_confirmation() {
     let compliance = format!("{MINIMAL}[archive.object_lock]\nmode = \"COMPLIANCE\"\ndays = 30\n");
-    let mut stage = Stage::new(&compliance).await;
-    let observed = stage.observe().await;
-    let first = plan(&stage.desired, &observed);
-    let refused =
-        apply(&stage.aws, &stage.desired, &observed, &first, &BTreeSet::new(), &|_| {}).await;
+    let mut env = ConfiguredEnv::new(&compliance).await;
+    let observed = env.observe().await;
+    let first = plan(&env.desired, &observed);
+    let refused = apply(&env.aws, &env.desired, &observed, &first, &BTreeSet::new(), &|_| {}).await;
     let Err(ApplyRefused::Unconfirmed { id, flags, .. }) = refused else { panic!("{refused:?}") };
     assert_eq!(
         (id.as_str(), flags.as_slice()),
         ("archive-bucket/object-lock", ["--confirm-compliance-lock"].as_slice())
     );
-    assert!(stage.observe().await.archive_bucket.is_absent(), "nothing is written before");
-    stage.apply_confirmed(&[Confirmation::ComplianceLock]).await;
-    assert!(stage.plan().await.is_empty());
-    stage.declare(&format!(
+    assert!(env.observe().await.archive_bucket.is_absent(), "nothing is written before");
+    env.apply_confirmed(&[Confirmation::ComplianceLock]).await;
+    assert!(env.plan().await.is_empty());
+    env.declare(&format!(
         "{MINIMAL}mfa_delete = \"off\"\n[archive.object_lock]\nmode = \"COMPLIANCE\"\ndays = 30\n"
     ));
-    let weaker = stage.plan().await;
+    let weaker = env.plan().await;
     let step = weaker.step("archive-bucket/policy").unwrap();
     assert_eq!(step.irreversible.as_ref().unwrap().confirmation, Confirmation::WeakenedGuard);
 }
 
 #[tokio::test]
 async fn statements_of_others_are_kept_and_shown_and_go_when_asked() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let archive = stage.archive();
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let archive = env.archive();
     let policy = archive.s3().get_bucket_policy().bucket("acme-log-archive").send().await.unwrap();
     let more = policy.policy.unwrap().replacen(
         "\"Statement\":[",
@@ -332,37 +328,37 @@ async fn statements_of_others_are_kept_and_shown_and_go_when_asked() {
         1,
     );
     archive.s3().put_bucket_policy().bucket("acme-log-archive").policy(more).send().await.unwrap();
-    let kept = stage.plan().await;
+    let kept = env.plan().await;
     assert!(kept.is_empty(), "{}", kept.to_text());
     assert!(kept.step("archive-bucket/policy").unwrap().notes[0].contains("Auditors"));
-    stage.desired.foreign = Foreign::Remove;
-    let removed = stage.plan().await;
+    env.desired.foreign = Foreign::Remove;
+    let removed = env.plan().await;
     assert_eq!(
         actions(&removed),
         [("archive-bucket/policy".to_owned(), Action::Update)],
         "{}",
         removed.to_text()
     );
-    stage.converge().await;
+    env.converge().await;
 }
 
 #[tokio::test]
 async fn mfa_delete_by_root_waits_for_root_and_is_verified() {
     let config = format!("{MINIMAL}mfa_delete = \"root\"\n[archive.lifecycle]\nenabled = false\n");
-    let stage = Stage::new(&config).await;
-    let results = stage.apply().await;
+    let env = ConfiguredEnv::new(&config).await;
+    let results = env.apply().await;
     assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
-    let waiting = stage.plan().await;
+    let waiting = env.plan().await;
     let step = waiting.step("archive-bucket/mfa-delete").unwrap();
     assert_eq!(step.action, Action::Blocked);
     assert!(step.hint.as_ref().unwrap().contains("orgtrail mfa-delete enable"));
     let account = "222222222222".parse().unwrap();
-    let device = stage.sandbox.root_mfa_device(&account).unwrap();
-    let root = stage.root("222222222222").await;
+    let device = env.sandbox.root_mfa_device(&account).unwrap();
+    let root = env.root("222222222222").await;
     let bucket = "acme-log-archive".parse().unwrap();
     // A role's credentials cannot do it.
     orgtrail::plan::mfa_delete::enable(
-        &stage.archive(),
+        &env.archive(),
         &bucket,
         &device.serial,
         &device.current_code(),
@@ -372,28 +368,28 @@ async fn mfa_delete_by_root_waits_for_root_and_is_verified() {
     orgtrail::plan::mfa_delete::enable(&root, &bucket, &device.serial, &device.current_code())
         .await
         .unwrap();
-    assert!(stage.plan().await.is_empty());
+    assert!(env.plan().await.is_empty());
 }
 
 #[tokio::test]
 async fn destroy_takes_the_trail_and_leaves_the_data() {
     use orgtrail::plan::destroy::{destroy, plan_destroy, remains};
-    let stage = Stage::new(&format!("{MINIMAL}[guardrail]\nenabled = true\n")).await;
-    stage.converge().await;
-    let observed = stage.observe().await;
-    let leaving = plan_destroy(&stage.desired, &observed);
+    let env = ConfiguredEnv::new(&format!("{MINIMAL}[guardrail]\nenabled = true\n")).await;
+    env.converge().await;
+    let observed = env.observe().await;
+    let leaving = plan_destroy(&env.desired, &observed);
     let ids: Vec<&str> = leaving.steps.iter().map(|step| step.id.as_ref()).collect();
     assert_eq!(ids, ["guardrail", "trail"]);
-    let results = destroy(&stage.aws, &stage.desired, &observed, &leaving, &|_| {}).await;
+    let results = destroy(&env.aws, &env.desired, &observed, &leaving, &|_| {}).await;
     assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
-    let after = stage.observe().await;
-    assert!(plan_destroy(&stage.desired, &after).steps.is_empty());
+    let after = env.observe().await;
+    assert!(plan_destroy(&env.desired, &after).steps.is_empty());
     assert!(after.archive_bucket.present().is_some());
-    let stays = remains(&stage.desired, &after);
+    let stays = remains(&env.desired, &after);
     assert!(stays.iter().any(|one| one.id == "archive-bucket" && !one.why.is_empty()));
     assert!(stays.iter().any(|one| one.id == "kms-key" && one.usd_a_month == Some(1.0)));
     // What is gone already was not a failure to take away.
-    let again = destroy(&stage.aws, &stage.desired, &observed, &leaving, &|_| {}).await;
+    let again = destroy(&env.aws, &env.desired, &observed, &leaving, &|_| {}).await;
     assert!(again.iter().all(|result| result.outcome == Outcome::Done), "{again:?}");
 }
 
@@ -402,20 +398,20 @@ async fn alarms_are_made_once_heal_and_go_with_the_trail() {
     use aws_sdk_cloudwatch::types::{ComparisonOperator, Statistic};
     use orgtrail::plan::destroy::{destroy, plan_destroy};
     let config = format!("{MINIMAL}[alarms]\nsubscribers = [\"security@example.com\"]\n");
-    let stage = Stage::new(&config).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(&config).await;
+    env.converge().await;
     // What nobody confirmed is there, and is not asked for again.
-    let settled = stage.plan().await;
+    let settled = env.plan().await;
     let notes = &settled.step("alarm-topic/subscriptions").unwrap().notes;
     assert_eq!(notes, &["security@example.com has not confirmed its subscription yet"]);
 
-    let clients = stage.management();
+    let clients = env.management();
     let name = "orgtrail-root-usage";
     clients.cloudwatch().disable_alarm_actions().alarm_names(name).send().await.unwrap();
-    let group = stage.desired.config.cloudwatch_logs.group.as_str();
+    let group = env.desired.config.cloudwatch_logs.group.as_str();
     let logs = clients.logs();
     logs.delete_metric_filter().log_group_name(group).filter_name(name).send().await.unwrap();
-    let plan = stage.plan().await;
+    let plan = env.plan().await;
     let updates =
         [("alarms".to_owned(), Action::Update), ("metric-filters".to_owned(), Action::Update)];
     let mut found = actions(&plan);
@@ -427,7 +423,7 @@ async fn alarms_are_made_once_heal_and_go_with_the_trail() {
         assert_eq!(changes.len(), 1, "{id}: {changes:?}");
         assert!(changes[0].path.starts_with(name), "{}", changes[0].path);
     }
-    stage.converge().await;
+    env.converge().await;
 
     // An alarm of a declared name on somebody else's metric is no new one.
     let elsewhere = clients.cloudwatch().put_metric_alarm().alarm_name(name);
@@ -435,19 +431,19 @@ async fn alarms_are_made_once_heal_and_go_with_the_trail() {
     let elsewhere = elsewhere.evaluation_periods(1).statistic(Statistic::Sum).threshold(1.0);
     let least = ComparisonOperator::GreaterThanOrEqualToThreshold;
     elsewhere.comparison_operator(least).send().await.unwrap();
-    let changes = stage.plan().await.step("alarms").unwrap().changes.clone();
+    let changes = env.plan().await.step("alarms").unwrap().changes.clone();
     let place = changes.iter().find(|one| one.path == format!("{name}.metric.namespace")).unwrap();
     assert_eq!(place.before, Some(serde_json::json!("Elsewhere")));
-    stage.converge().await;
+    env.converge().await;
 
-    let observed = stage.observe().await;
-    let leaving = plan_destroy(&stage.desired, &observed);
+    let observed = env.observe().await;
+    let leaving = plan_destroy(&env.desired, &observed);
     let ids: Vec<&str> = leaving.steps.iter().map(|step| step.id.as_ref()).collect();
     assert_eq!(ids, ["trail", "alarms", "metric-filters"]);
-    let results = destroy(&stage.aws, &stage.desired, &observed, &leaving, &|_| {}).await;
+    let results = destroy(&env.aws, &env.desired, &observed, &leaving, &|_| {}).await;
     assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
-    let after = stage.observe().await;
-    assert!(plan_destroy(&stage.desired, &after).steps.is_empty());
+    let after = env.observe().await;
+    assert!(plan_destroy(&env.desired, &after).steps.is_empty());
     assert!(after.metric_alarms.present().unwrap().alarms.is_empty());
     assert!(after.metric_filters.present().unwrap().filters.is_empty());
     assert!(after.alarm_topic.present().is_some());
@@ -458,10 +454,10 @@ async fn the_vault_its_role_and_key_are_made_and_wait_only_for_roots_second_fact
     let config = format!(
         "{MINIMAL}mfa_delete = \"vault\"\n[archive.replication]\nbucket = \"acme-vault\"\n"
     );
-    let stage = Stage::new(&config).await;
-    let results = stage.apply().await;
+    let env = ConfiguredEnv::new(&config).await;
+    let results = env.apply().await;
     assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
-    let left = stage.plan().await;
+    let left = env.plan().await;
     assert_eq!(
         actions(&left),
         [("vault/mfa-delete".to_owned(), Action::Blocked)],
@@ -472,8 +468,8 @@ async fn the_vault_its_role_and_key_are_made_and_wait_only_for_roots_second_fact
 
 #[tokio::test]
 async fn a_page_of_events_ends_where_the_stream_does_however_far_it_is_asked_for() {
-    let stage = Stage::new(MINIMAL).await;
-    let clients = stage.management();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let clients = env.management();
     let (group, stream) = ("g", "s");
     let logs = clients.logs();
     logs.create_log_group().log_group_name(group).send().await.unwrap();

@@ -10,17 +10,17 @@ use orgtrail::aws::{Clients, WriteAuthority};
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
 
-use crate::apply_command::run;
-use crate::stage::{MINIMAL, Stage};
+use crate::configured::ConfiguredEnv;
+use crate::env::MINIMAL;
 
 const BUCKET: &str = "acme-log-archive";
 
 /// An archive with the records of four runs, the second of them killed.
-async fn recorded() -> Stage {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let ledger = Ledger::new(target(&stage), None);
-    let writer = WriteTarget::new(target(&stage), &WriteAuthority::granted());
+async fn recorded() -> ConfiguredEnv {
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let ledger = Ledger::new(target(&env), None);
+    let writer = WriteTarget::new(target(&env), &WriteAuthority::granted());
     let mut tip = Tip::default();
     for number in 0..4_u64 {
         let head = Head { run_id: format!("run-{number}"), ..head(0) };
@@ -37,7 +37,7 @@ async fn recorded() -> Stage {
         }
         ledger.append(&writer, &mut tip, head, rows).await.unwrap();
     }
-    stage
+    env
 }
 
 /// A log of 10 bytes that a run copied.
@@ -56,9 +56,9 @@ fn copied() -> ObjectRow {
     }
 }
 
-fn target(stage: &Stage) -> Target {
+fn target(env: &ConfiguredEnv) -> Target {
     Target {
-        clients: Clients::clone(&stage.archive()),
+        clients: Clients::clone(&env.archive()),
         bucket: BUCKET.parse().unwrap(),
         storage_class: StorageClass::Standard,
         part_bytes: 5 << 20,
@@ -80,10 +80,10 @@ fn head(number: u64) -> Head {
 
 #[tokio::test]
 async fn a_segment_that_arrived_without_an_answer_is_not_written_again() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let ledger = Ledger::new(target(&stage), None);
-    let writer = WriteTarget::new(target(&stage), &WriteAuthority::granted());
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let ledger = Ledger::new(target(&env), None);
+    let writer = WriteTarget::new(target(&env), &WriteAuthority::granted());
     let rows = |asked: &str| vec![Row::Begin { asked: asked.into() }];
     let (mut ours, mut theirs) = (Tip::default(), Tip::default());
     ledger.append(&writer, &mut ours, head(0), rows("ours")).await.unwrap();
@@ -97,49 +97,49 @@ async fn a_segment_that_arrived_without_an_answer_is_not_written_again() {
 
 #[tokio::test]
 async fn a_record_with_the_last_number_blocks_no_other() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
     let last = 999_999_999_999;
     let segment = Segment { head: head(last), rows: Vec::new() };
-    let put = stage.archive().s3().put_object().bucket(BUCKET).key(segment_key(None, last));
+    let put = env.archive().s3().put_object().bucket(BUCKET).key(segment_key(None, last));
     put.body(segment.encode().unwrap().into()).send().await.unwrap();
-    let ledger = Ledger::new(target(&stage), None);
-    let writer = WriteTarget::new(target(&stage), &WriteAuthority::granted());
+    let ledger = Ledger::new(target(&env), None);
+    let writer = WriteTarget::new(target(&env), &WriteAuthority::granted());
     let mut end = ledger.end(head(0).written_at, false).await.unwrap();
     assert_eq!((end.tip.next, end.faults.len()), (0, 1), "{end:?}");
     ledger.append(&writer, &mut end.tip, head(0), Vec::new()).await.unwrap();
     assert_eq!(end.tip.next, 1);
 }
 
-async fn records(stage: &Stage) -> (Option<i32>, Value) {
-    let ran = run(stage, MINIMAL, &["records", "--format", "json"]).await;
-    (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr)))
+async fn records(env: &ConfiguredEnv) -> (i32, Value) {
+    let ran = env.run(MINIMAL, &["records", "--format", "json"]).await;
+    (ran.code, ran.json())
 }
 
 #[tokio::test]
 async fn whole_records_are_proven_and_their_runs_shown() {
-    let stage = recorded().await;
-    let (code, said) = records(&stage).await;
-    assert_eq!(code, Some(0), "{said:#}");
+    let env = recorded().await;
+    let (code, said) = records(&env).await;
+    assert_eq!(code, 0, "{said:#}");
     assert_eq!((&said["consistent"], &said["records"]), (&true.into(), &4.into()));
     assert_eq!(said["authenticated"], false);
     let runs = said["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 4);
     assert_eq!(runs[0]["counts"]["copied"], 7);
     assert_eq!((&runs[0]["complete"], &runs[1]["complete"]), (&true.into(), &Value::Null));
-    let text = run(&stage, MINIMAL, &["records"]).await.stdout;
+    let text = env.run(MINIMAL, &["records"]).await.stdout;
     assert!(text.contains("killed") && text.contains("CONSISTENT: 4 records of 4 runs"), "{text}");
 }
 
 #[tokio::test]
 async fn a_record_that_was_taken_away_shows() {
     for number in [0, 2, 3] {
-        let stage = recorded().await;
-        let s3 = stage.archive();
+        let env = recorded().await;
+        let s3 = env.archive();
         let key = segment_key(None, number);
         s3.s3().delete_object().bucket(BUCKET).key(&key).send().await.unwrap();
-        let (code, said) = records(&stage).await;
-        assert_eq!(code, Some(13), "{number}: {said:#}");
+        let (code, said) = records(&env).await;
+        assert_eq!(code, 13, "{number}: {said:#}");
         assert_eq!(said["faults"].as_array().unwrap().len(), 1, "{said:#}");
         assert_eq!(said["faults"][0]["first_record"], number);
     }
@@ -147,15 +147,15 @@ async fn a_record_that_was_taken_away_shows() {
 
 #[tokio::test]
 async fn a_record_that_was_written_over_shows() {
-    let stage = recorded().await;
-    let s3 = stage.archive();
-    let ledger = Ledger::new(target(&stage), None);
+    let env = recorded().await;
+    let s3 = env.archive();
+    let ledger = Ledger::new(target(&env), None);
     let numbers = ledger.numbers().await.unwrap();
     let other = ledger.stored(2, numbers[2].1).await.unwrap();
     let put = s3.s3().put_object().bucket(BUCKET).key(segment_key(None, 1));
     put.body(other.to_vec().into()).send().await.unwrap();
-    let (code, said) = records(&stage).await;
-    assert_eq!(code, Some(13), "{said:#}");
+    let (code, said) = records(&env).await;
+    assert_eq!(code, 13, "{said:#}");
     let faults = said["faults"].as_array().unwrap();
     assert!(faults.iter().any(|f| f["first_record"] == 1), "{said:#}");
     assert!(faults.iter().any(|f| f["reason"].as_str().unwrap().contains("written over")));
@@ -165,24 +165,24 @@ async fn a_record_that_was_written_over_shows() {
 
 #[tokio::test]
 async fn a_name_that_is_far_ahead_is_one_fault() {
-    let stage = recorded().await;
-    let s3 = stage.archive();
+    let env = recorded().await;
+    let s3 = env.archive();
     let foreign = ["orgtrail/runs/5.jsonl.gz", "orgtrail/runs/18446744073709551615.jsonl.gz"];
     for key in [segment_key(None, 999_999_999_999)].into_iter().chain(foreign.map(str::to_owned)) {
         let put = s3.s3().put_object().bucket(BUCKET).key(key);
         put.body(b"nothing".to_vec().into()).send().await.unwrap();
     }
-    let (code, said) = records(&stage).await;
-    assert_eq!(code, Some(13), "{said:#}");
+    let (code, said) = records(&env).await;
+    assert_eq!(code, 13, "{said:#}");
     // What is missing before it, and itself.
     assert_eq!(said["faults"].as_array().unwrap().len(), 2, "{said:#}");
 }
 
 #[tokio::test]
 async fn a_listing_of_versions_that_is_cut_proves_nothing() {
-    let stage = recorded().await;
-    stage.sandbox.faults().inject(Fault::every("s3:ListObjectVersions", Effect::Truncate));
-    let ran = run(&stage, MINIMAL, &["records"]).await;
-    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    let env = recorded().await;
+    env.sandbox.faults().inject(Fault::every("s3:ListObjectVersions", Effect::Truncate));
+    let ran = env.run(MINIMAL, &["records"]).await;
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     assert!(!ran.stdout.contains("CONSISTENT"), "{}", ran.stdout);
 }

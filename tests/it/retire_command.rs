@@ -1,74 +1,20 @@
 //! `orgtrail retire`: an older trail goes when everything speaks for it, and
-//! stays otherwise. Also what a dry run and `orgtrail cost` say of it.
+//! stays otherwise.
 
-use aws_sdk_s3::types::StorageClass;
-use jiff::{SignedDuration, Timestamp};
-use orgtrail::names::AccountId;
+use jiff::SignedDuration;
 use orgtrail::sandbox::{Effect, Fault, Legacy};
 use serde_json::{Value, json};
 
-use crate::apply_command::{Ran, command, kill_at, run};
-use crate::stage::{MINIMAL, Stage, Writing as _, working_day};
+use crate::configured::ConfiguredEnv;
+use crate::env::home;
+use crate::retire_env::{
+    BUCKET, MEMBER, TRAIL, account, config, consolidated, orgtrail, trail_is_there,
+    with_legacy_trail,
+};
 
-const MEMBER: &str = "333333333333";
-pub(crate) const BUCKET: &str = "legacy-333333333333";
-pub(crate) const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
-
-pub(crate) fn config() -> String {
-    // The last account lets nobody in.
-    let organization = "[organization]\nexcluded_accounts = [\"444444444444\"]";
-    let config = MINIMAL.replace("[organization]", organization);
-    format!("{config}[retire]\noverlap_days = 1\n")
-}
-
-/// An organization whose trail has delivered for so many hours, and a member
-/// with an older trail that logged for the first three of them.
-pub(crate) async fn stage(hours: i64) -> Stage {
-    stage_from(working_day() - SignedDuration::from_hours(hours), hours).await
-}
-
-/// The same, begun at a time.
-pub(crate) async fn stage_from(start: Timestamp, hours: i64) -> Stage {
-    let stage = Stage::beginning(&config(), start).await;
-    stage.sandbox.set_volume(2.0, None);
-    stage.converge().await;
-    stage.sandbox.tick(SignedDuration::from_hours(hours));
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    let create = owner.writing().s3().create_bucket().bucket(BUCKET);
-    create.send().await.unwrap();
-    let policy = json!({ "Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow",
-        "Principal": { "Service": "cloudtrail.amazonaws.com" },
-        "Action": ["s3:GetBucketAcl", "s3:PutObject"],
-        "Resource": [format!("arn:aws:s3:::{BUCKET}"), format!("arn:aws:s3:::{BUCKET}/*")],
-    }] });
-    let put = owner.writing().s3().put_bucket_policy().bucket(BUCKET).policy(policy.to_string());
-    put.send().await.unwrap();
-    let until = stage.sandbox.now() - SignedDuration::from_hours(hours - 3);
-    let legacy = Legacy {
-        account: account(),
-        bucket: BUCKET.parse().unwrap(),
-        prefix: None,
-        trail: "legacy".parse().unwrap(),
-        regions: vec!["us-east-1".parse().unwrap(), "eu-central-1".parse().unwrap()],
-        from: until - SignedDuration::from_hours(3),
-        until,
-    };
-    stage.sandbox.fill_legacy(&legacy).unwrap();
-    stage
-}
-
-pub(crate) fn account() -> AccountId {
-    MEMBER.parse().unwrap()
-}
-
-async fn orgtrail(stage: &Stage, arguments: &[&str]) -> Ran {
-    run(stage, &config(), arguments).await
-}
-
-async fn retire(stage: &Stage, more: &[&str]) -> (Option<i32>, Value) {
+async fn retire(env: &ConfiguredEnv, more: &[&str]) -> (i32, Value) {
     let arguments = [&["retire", TRAIL, "--format", "json"], more].concat();
-    let ran = orgtrail(stage, &arguments).await;
+    let ran = orgtrail(env, &arguments).await;
     let said = serde_json::from_str(&ran.stdout);
     (ran.code, said.unwrap_or_else(|_| panic!("{:?}: {}", ran.code, ran.stderr)))
 }
@@ -88,201 +34,167 @@ fn standing<'a>(said: &'a Value, name: &str) -> &'a str {
     all.iter().find(|(found, _)| *found == name).unwrap().1
 }
 
-async fn consolidated(stage: &Stage) {
-    let ran = orgtrail(stage, &["consolidate", "--yes"]).await;
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-}
-
-async fn trail_is_there(stage: &Stage) -> bool {
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    let trails = owner.cloudtrail().describe_trails().send().await.unwrap();
-    trails.trail_list().iter().any(|trail| trail.trail_arn() == Some(TRAIL))
-}
-
 #[tokio::test]
 async fn a_trail_goes_when_everything_speaks_for_it() {
-    let stage = stage(30).await;
+    let env = with_legacy_trail(30).await;
     // Nothing is in the archive yet.
-    let dry = orgtrail(&stage, &["consolidate", "--dry-run", "--format", "json"]).await;
-    let dry: Value = serde_json::from_str(&dry.stdout).unwrap();
+    let dry = orgtrail(&env, &["consolidate", "--dry-run", "--format", "json"]).await;
+    let dry = dry.json();
     let to_copy = dry["counts"]["copied"].as_u64().unwrap();
     assert!(to_copy > 0);
     assert_eq!(dry["by_source"][format!("s3://{BUCKET}")]["copied"], to_copy);
     assert_eq!(dry["estimate"]["requests"][2]["action"], "s3:PutObject");
     assert_eq!(dry["estimate"]["requests"][2]["requests"], to_copy);
     assert!(dry["estimate"]["requests_usd"].as_f64().unwrap() > 0.0);
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!(code, Some(12), "{said:#}");
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!(code, 12, "{said:#}");
     assert_eq!(standing(&said, "the organization trail delivers the same"), "passed", "{said:#}");
     for name in ["everything is in the archive", "what is there is proven", "the counts are equal"]
     {
         assert_eq!(standing(&said, name), "failed", "{said:#}");
     }
-    assert!(trail_is_there(&stage).await);
+    assert!(trail_is_there(&env).await);
 
-    consolidated(&stage).await;
+    consolidated(&env).await;
     // Without a yes it is only looked at.
-    let (code, said) = retire(&stage, &[]).await;
-    assert_eq!((code, &said["deletable"]), (Some(0), &true.into()), "{said:#}");
+    let (code, said) = retire(&env, &[]).await;
+    assert_eq!((code, &said["deletable"]), (0, &true.into()), "{said:#}");
     assert_eq!(said["retired"], false);
-    assert!(trail_is_there(&stage).await);
+    assert!(trail_is_there(&env).await);
 
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (0, &true.into()), "{said:#}");
     assert_eq!(said["bucket"]["objects"], to_copy);
-    assert!(!trail_is_there(&stage).await);
-    assert_eq!(stage.sandbox.keys_raw(BUCKET, "").len() as u64, to_copy);
+    assert!(!trail_is_there(&env).await);
+    assert_eq!(env.sandbox.keys_raw(BUCKET, "").len() as u64, to_copy);
     // Once more: it is gone.
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!((code, &said["retired"]), (Some(0), &true.into()));
-}
-
-#[tokio::test]
-async fn copies_of_events_and_the_archive_have_their_price() {
-    let stage = stage(30).await;
-    consolidated(&stage).await;
-    let said = orgtrail(&stage, &["cost", "--exact", "--format", "json"]).await;
-    assert_eq!(said.code, Some(0), "{}", said.stderr);
-    let said: Value = serde_json::from_str(&said.stdout).unwrap();
-    assert_eq!(said["organization_trail_logging"], true);
-    // All of the older trail's events are a day old, or two.
-    let copies = &said["duplicates"][0];
-    assert_eq!(copies["source"], format!("s3://{BUCKET}"));
-    assert_eq!(copies["trails"][0], TRAIL);
-    let read = &copies["basis"]["sampled_management_events"];
-    assert!(read.as_u64().unwrap() > 0, "{said:#}");
-    assert!(copies["usd_per_month"].as_f64().unwrap() > 0.0, "{said:#}");
-    let objects = stage.sandbox.keys_raw("acme-log-archive", "").len();
-    assert_eq!(said["storage"][0]["storage_class"], "STANDARD");
-    assert_eq!(said["storage"][0]["objects"], objects);
-    let sampled = orgtrail(&stage, &["cost"]).await;
-    assert_eq!(sampled.code, Some(0), "{}", sampled.stderr);
-    assert!(sampled.stdout.contains("STANDARD") && sampled.stdout.contains("a month: "));
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (0, &true.into()));
 }
 
 #[tokio::test]
 async fn a_short_overlap_refuses() {
-    let stage = stage(10).await;
-    consolidated(&stage).await;
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!(code, Some(12), "{said:#}");
+    let env = with_legacy_trail(10).await;
+    consolidated(&env).await;
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!(code, 12, "{said:#}");
     assert_eq!(standing(&said, "the organization trail delivers the same"), "failed", "{said:#}");
     assert_eq!(standing(&said, "everything is in the archive"), "passed", "{said:#}");
-    assert!(trail_is_there(&stage).await);
+    assert!(trail_is_there(&env).await);
 }
 
 #[tokio::test]
 async fn an_altered_log_in_the_archive_refuses() {
-    let stage = stage(30).await;
-    consolidated(&stage).await;
-    let keys = stage.sandbox.keys_raw("acme-log-archive", "");
-    let own = stage.sandbox.keys_raw(BUCKET, "");
+    let env = with_legacy_trail(30).await;
+    consolidated(&env).await;
+    let keys = env.sandbox.keys_raw("acme-log-archive", "");
+    let own = env.sandbox.keys_raw(BUCKET, "");
     let name = own.iter().find(|key| key.contains("_CloudTrail_")).unwrap();
     let name = name.rsplit('/').next().unwrap();
     let altered = keys.iter().find(|key| key.ends_with(name)).unwrap();
-    stage.sandbox.tamper("acme-log-archive", altered, |body| body[20] ^= 1).unwrap();
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!(code, Some(12), "{said:#}");
+    env.sandbox.tamper("acme-log-archive", altered, |body| body[20] ^= 1).unwrap();
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!(code, 12, "{said:#}");
     assert_eq!(standing(&said, "what is there is proven"), "failed", "{said:#}");
-    assert!(trail_is_there(&stage).await);
+    assert!(trail_is_there(&env).await);
 }
 
 #[tokio::test]
 async fn a_log_that_no_digest_proves_refuses() {
-    let stage = stage(30).await;
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    let env = with_legacy_trail(30).await;
+    let owner = env.clients(&account(), &home());
     let key = format!(
         "AWSLogs/{MEMBER}/CloudTrail/us-east-1/2020/01/01/\
          {MEMBER}_CloudTrail_us-east-1_20200101T0005Z_0000000000000000.json.gz"
     );
-    let put = owner.writing().s3().put_object().bucket(BUCKET).key(key);
-    let put = put.body(crate::consolidate_stage::log_body("a log").into());
+    let put = owner.s3().put_object().bucket(BUCKET).key(key);
+    let put = put.body(crate::consolidate_env::log_body("a log").into());
     put.send().await.unwrap();
-    consolidated(&stage).await;
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!(code, Some(12), "{said:#}");
+    consolidated(&env).await;
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!(code, 12, "{said:#}");
     assert_eq!(standing(&said, "what is there is proven"), "failed", "{said:#}");
     let found = "1 log file of us-east-1 from 2020-01-01T00:05:00Z to 2020-01-01T00:05:00Z";
     assert!(said.to_string().contains(found), "{said:#}");
-    assert!(trail_is_there(&stage).await);
+    assert!(trail_is_there(&env).await);
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_is_not_taken_for_good() {
-    let stage = stage(30).await;
-    consolidated(&stage).await;
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    let env = with_legacy_trail(30).await;
+    consolidated(&env).await;
+    let owner = env.clients(&account(), &home());
     let deny = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:ListBucket",
         "Resource": format!("arn:aws:s3:::{BUCKET}"),
     }] });
-    let put = owner.writing().s3().put_bucket_policy().bucket(BUCKET).policy(deny.to_string());
+    let put = owner.s3().put_bucket_policy().bucket(BUCKET).policy(deny.to_string());
     put.send().await.unwrap();
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!(code, Some(14), "{said:#}");
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!(code, 14, "{said:#}");
     let all = standings(&said);
     let seen: Vec<_> = all.iter().filter(|(_, standing)| *standing != "unknown").collect();
     assert_eq!(seen, [&("it may be deleted", "passed")], "{said:#}");
-    assert!(trail_is_there(&stage).await);
+    assert!(trail_is_there(&env).await);
 }
 
 #[tokio::test]
 async fn one_that_failed_half_way_is_finished_by_the_next() {
-    let stage = stage(30).await;
-    consolidated(&stage).await;
+    let env = with_legacy_trail(30).await;
+    consolidated(&env).await;
     let fails = Fault::every("cloudtrail:DeleteTrail", Effect::Fail { status: 503 });
-    stage.sandbox.faults().inject(fails);
-    let ran = orgtrail(&stage, &["retire", TRAIL, "--yes"]).await;
-    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    env.sandbox.faults().inject(fails);
+    let ran = orgtrail(&env, &["retire", TRAIL, "--yes"]).await;
+    assert_eq!(ran.code, 14, "{}", ran.stderr);
     assert!(ran.stderr.contains("is not deleted"), "{}", ran.stderr);
-    stage.sandbox.faults().clear();
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
-    assert!(!trail_is_there(&stage).await);
+    env.sandbox.faults().clear();
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (0, &true.into()), "{said:#}");
+    assert!(!trail_is_there(&env).await);
 }
 
 #[tokio::test]
 async fn one_that_was_killed_half_way_is_finished_by_the_next() {
-    let stage = stage(30).await;
-    consolidated(&stage).await;
+    let env = with_legacy_trail(30).await;
+    consolidated(&env).await;
     // However late the kill comes, the trail is not deleted before it.
-    stage.sandbox.faults().inject(Fault::every("cloudtrail:DeleteTrail", Effect::Hang));
+    env.sandbox.faults().inject(Fault::every("cloudtrail:DeleteTrail", Effect::Hang));
     let arguments = ["retire", TRAIL, "--yes"];
     let stopped = |line: &str| line.contains("is stopped");
-    let (ended, heard) = kill_at(&stage, &config(), &arguments, stopped).await;
+    let (ended, heard) = env.kill_at(&config(), &arguments, stopped).await;
     assert_eq!(ended, None, "{heard}");
     assert!(heard.contains("is stopped"), "{heard}");
-    assert!(trail_is_there(&stage).await);
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    assert!(trail_is_there(&env).await);
+    let owner = env.clients(&account(), &home());
     let status = owner.cloudtrail().get_trail_status().name(TRAIL).send().await.unwrap();
     assert_eq!(status.is_logging(), Some(false));
 
-    stage.sandbox.faults().clear();
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
-    assert!(!trail_is_there(&stage).await);
+    env.sandbox.faults().clear();
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (0, &true.into()), "{said:#}");
+    assert!(!trail_is_there(&env).await);
 }
 
 /// Has the older trail record.
-async fn start(stage: &Stage) {
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    owner.writing().cloudtrail().start_logging().name(TRAIL).send().await.unwrap();
+async fn start(env: &ConfiguredEnv) {
+    let owner = env.clients(&account(), &home());
+    owner.cloudtrail().start_logging().name(TRAIL).send().await.unwrap();
 }
 
-async fn is_logging(stage: &Stage) -> bool {
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+async fn is_logging(env: &ConfiguredEnv) -> bool {
+    let owner = env.clients(&account(), &home());
     let status = owner.cloudtrail().get_trail_status().name(TRAIL).send().await.unwrap();
     status.is_logging() == Some(true)
 }
 
 /// Attaches a service control policy with one statement to the root.
-async fn deny_by_scp(stage: &Stage, statement: Value) {
+async fn deny_by_scp(env: &ConfiguredEnv, statement: Value) {
     use aws_sdk_organizations::types::PolicyType;
-    let management = stage.management();
+    let management = env.management();
     let organizations = management.organizations();
-    let root = stage.desired.organization.root.to_string();
+    let root = env.desired.organization.root.to_string();
     let content = json!({ "Version": "2012-10-17", "Statement": [statement] });
     let made = organizations
         .create_policy()
@@ -299,135 +211,135 @@ async fn deny_by_scp(stage: &Stage, statement: Value) {
 
 #[tokio::test]
 async fn a_trail_that_may_not_be_deleted_is_not_stopped() {
-    let stage = stage(30).await;
-    start(&stage).await;
-    consolidated(&stage).await;
+    let env = with_legacy_trail(30).await;
+    start(&env).await;
+    consolidated(&env).await;
     let deny = json!({
         "Sid": "Keep", "Effect": "Deny", "Action": "cloudtrail:DeleteTrail", "Resource": "*",
     });
-    deny_by_scp(&stage, deny).await;
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!(code, Some(12), "{said:#}");
+    deny_by_scp(&env, deny).await;
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!(code, 12, "{said:#}");
     assert_eq!(standing(&said, "it may be deleted"), "failed", "{said:#}");
     assert!(said.to_string().contains("statement Keep of the service control policy keep-trails"));
-    assert!(is_logging(&stage).await);
-    let faults = stage.sandbox.faults();
+    assert!(is_logging(&env).await);
+    let faults = env.sandbox.faults();
     // What the policies say of it could not be read: CloudTrail itself refuses.
     faults.inject(Fault::every("organizations:ListPoliciesForTarget", Effect::Deny));
-    let ran = orgtrail(&stage, &["retire", TRAIL, "--yes"]).await;
-    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    let ran = orgtrail(&env, &["retire", TRAIL, "--yes"]).await;
+    assert_eq!(ran.code, 14, "{}", ran.stderr);
     assert!(ran.stderr.contains("logging was started again"), "{}", ran.stderr);
-    assert!(is_logging(&stage).await && trail_is_there(&stage).await);
+    assert!(is_logging(&env).await && trail_is_there(&env).await);
 }
 
 #[tokio::test]
 async fn a_policy_that_excepts_the_role_does_not_keep_the_trail() {
-    let stage = stage(30).await;
-    consolidated(&stage).await;
+    let env = with_legacy_trail(30).await;
+    consolidated(&env).await;
     let deny = json!({
         "Effect": "Deny", "Action": "cloudtrail:*", "Resource": "*",
         "Condition": { "ArnNotLike": {
             "aws:PrincipalArn": "arn:aws:iam::*:role/OrganizationAccountAccessRole",
         } },
     });
-    deny_by_scp(&stage, deny).await;
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
+    deny_by_scp(&env, deny).await;
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (0, &true.into()), "{said:#}");
 }
 
 #[tokio::test]
 async fn a_trail_that_cannot_be_started_again_is_said_to_be_left_stopped() {
-    let stage = stage(30).await;
-    start(&stage).await;
-    consolidated(&stage).await;
+    let env = with_legacy_trail(30).await;
+    start(&env).await;
+    consolidated(&env).await;
     for call in ["cloudtrail:DeleteTrail", "cloudtrail:StartLogging"] {
-        stage.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+        env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
     }
-    let ran = orgtrail(&stage, &["retire", TRAIL, "--yes"]).await;
-    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
+    let ran = orgtrail(&env, &["retire", TRAIL, "--yes"]).await;
+    assert_eq!(ran.code, 14, "{}", ran.stderr);
     assert!(ran.stderr.contains("could not be started again"), "{}", ran.stderr);
     assert!(ran.stderr.contains("aws cloudtrail start-logging --name"), "{}", ran.stderr);
-    assert!(!is_logging(&stage).await && trail_is_there(&stage).await);
+    assert!(!is_logging(&env).await && trail_is_there(&env).await);
     // The next run completes it.
-    stage.sandbox.faults().clear();
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!((code, &said["retired"]), (Some(0), &true.into()), "{said:#}");
+    env.sandbox.faults().clear();
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!((code, &said["retired"]), (0, &true.into()), "{said:#}");
 }
 
 #[tokio::test]
 async fn a_trail_that_may_not_be_stopped_is_left_as_it_was() {
-    let stage = stage(30).await;
-    start(&stage).await;
-    consolidated(&stage).await;
-    stage.sandbox.faults().inject(Fault::every("cloudtrail:StopLogging", Effect::Deny));
-    let ran = orgtrail(&stage, &["retire", TRAIL, "--yes"]).await;
-    assert_eq!(ran.code, Some(12), "{}", ran.stderr);
+    let env = with_legacy_trail(30).await;
+    start(&env).await;
+    consolidated(&env).await;
+    env.sandbox.faults().inject(Fault::every("cloudtrail:StopLogging", Effect::Deny));
+    let ran = orgtrail(&env, &["retire", TRAIL, "--yes"]).await;
+    assert_eq!(ran.code, 12, "{}", ran.stderr);
     assert!(ran.stderr.contains("nothing was changed"), "{}", ran.stderr);
-    assert!(is_logging(&stage).await && trail_is_there(&stage).await);
+    assert!(is_logging(&env).await && trail_is_there(&env).await);
 }
 
 /// Ends the older trail's bucket.
-async fn delete_bucket(stage: &Stage) {
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    for key in stage.sandbox.keys_raw(BUCKET, "") {
-        owner.writing().s3().delete_object().bucket(BUCKET).key(key).send().await.unwrap();
+async fn delete_bucket(env: &ConfiguredEnv) {
+    let owner = env.clients(&account(), &home());
+    for key in env.sandbox.keys_raw(BUCKET, "") {
+        owner.s3().delete_object().bucket(BUCKET).key(key).send().await.unwrap();
     }
-    owner.writing().s3().delete_bucket().bucket(BUCKET).send().await.unwrap();
+    owner.s3().delete_bucket().bucket(BUCKET).send().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_trail_whose_bucket_is_gone_can_be_retired() {
-    let stage = stage(3).await;
-    delete_bucket(&stage).await;
+    let env = with_legacy_trail(3).await;
+    delete_bucket(&env).await;
     let config = format!("{}[consolidate]\nexclude = [\"s3://{BUCKET}\"]\n", config());
-    let ran = run(&stage, &config, &["retire", TRAIL]).await;
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let ran = env.run(&config, &["retire", TRAIL]).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("does not exist: nothing is left to copy"), "{}", ran.stdout);
-    assert!(trail_is_there(&stage).await, "nobody said yes");
-    let ran = run(&stage, &config, &["retire", TRAIL, "--yes"]).await;
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(trail_is_there(&env).await, "nobody said yes");
+    let ran = env.run(&config, &["retire", TRAIL, "--yes"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("delivers nothing"), "{}", ran.stderr);
-    assert!(!trail_is_there(&stage).await);
+    assert!(!trail_is_there(&env).await);
 }
 
 #[tokio::test]
 async fn a_bucket_whose_name_belongs_to_another_account_is_not_gone() {
-    let stage = stage(3).await;
-    delete_bucket(&stage).await;
-    let other = stage.archive();
+    let env = with_legacy_trail(3).await;
+    delete_bucket(&env).await;
+    let other = env.archive();
     other.s3().create_bucket().bucket(BUCKET).send().await.unwrap();
-    let (code, said) = retire(&stage, &["--yes"]).await;
+    let (code, said) = retire(&env, &["--yes"]).await;
     // It is looked into as what it is now, and the conditions are those of any bucket.
-    assert_eq!(code, Some(12), "{said:#}");
+    assert_eq!(code, 12, "{said:#}");
     assert_eq!(said["bucket"]["objects"], 0, "{said:#}");
     assert!(!said.to_string().contains("does not exist"), "{said:#}");
-    assert!(trail_is_there(&stage).await);
+    assert!(trail_is_there(&env).await);
 }
 
 /// A member's trail of the organization trail's name, which recorded before that one
 /// was made.
-async fn of_the_same_name(hours: i64) -> (Stage, String) {
-    let stage = stage(hours).await;
-    let until = stage.sandbox.now() - SignedDuration::from_hours(hours);
+async fn of_the_same_name(hours: i64) -> (ConfiguredEnv, String) {
+    let env = with_legacy_trail(hours).await;
+    let until = env.sandbox.now() - SignedDuration::from_hours(hours);
     let legacy = Legacy {
         account: account(),
         bucket: BUCKET.parse().unwrap(),
         prefix: None,
-        trail: stage.desired.config.trail.name.clone(),
+        trail: env.desired.config.trail.name.clone(),
         regions: vec!["us-east-1".parse().unwrap()],
         from: until - SignedDuration::from_hours(30),
         until,
     };
-    stage.sandbox.fill_legacy(&legacy).unwrap();
-    consolidated(&stage).await;
-    let trail = stage.desired.trail_arn().to_string().replace("111111111111", MEMBER);
-    (stage, trail)
+    env.sandbox.fill_legacy(&legacy).unwrap();
+    consolidated(&env).await;
+    let trail = env.desired.trail_arn().to_string().replace("111111111111", MEMBER);
+    (env, trail)
 }
 
 #[tokio::test]
 async fn a_trail_of_the_organization_trails_name_is_told_from_it_by_its_digests() {
-    let (stage, trail) = of_the_same_name(30).await;
-    let ran = orgtrail(&stage, &["retire", &trail, "--yes", "--format", "json"]).await;
+    let (env, trail) = of_the_same_name(30).await;
+    let ran = orgtrail(&env, &["retire", &trail, "--yes", "--format", "json"]).await;
     let said: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
     assert_eq!(
         standing(&said, "the organization trail delivers the same"),
@@ -440,8 +352,8 @@ async fn a_trail_of_the_organization_trails_name_is_told_from_it_by_its_digests(
 #[tokio::test]
 async fn what_a_trail_of_the_same_name_delivered_is_not_the_organization_trails() {
     // The member's own covers the hours of the overlap that the organization's lacks.
-    let (stage, trail) = of_the_same_name(10).await;
-    let ran = orgtrail(&stage, &["retire", &trail, "--yes", "--format", "json"]).await;
+    let (env, trail) = of_the_same_name(10).await;
+    let ran = orgtrail(&env, &["retire", &trail, "--yes", "--format", "json"]).await;
     let said: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
     assert_eq!(
         standing(&said, "the organization trail delivers the same"),
@@ -449,191 +361,39 @@ async fn what_a_trail_of_the_same_name_delivered_is_not_the_organization_trails(
         "{said:#}{}",
         ran.stderr
     );
-    assert_eq!(ran.code, Some(12));
-}
-
-#[tokio::test]
-async fn what_the_config_excludes_is_neither_retired_nor_reckoned() {
-    let stage = stage(3).await;
-    let config = format!("{}[consolidate]\nexclude = [\"s3://{BUCKET}\"]\n", config());
-    let ran = run(&stage, &config, &["retire", TRAIL, "--yes"]).await;
-    assert_eq!(ran.code, Some(12), "{}", ran.stderr);
-    assert!(ran.stderr.contains("is excluded from consolidation"), "{}", ran.stderr);
-    assert!(trail_is_there(&stage).await);
-    let ran = run(&stage, &config, &["cost", "--format", "json"]).await;
-    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
-    assert_eq!(said["duplicates"], json!([]));
-    assert_eq!(said["excluded_sources"][0]["bucket"], BUCKET);
-}
-
-#[tokio::test]
-async fn what_the_config_declares_is_reckoned_too() {
-    let stage = stage(3).await;
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    owner.writing().s3().create_bucket().bucket("old-logs").send().await.unwrap();
-    let config = format!(
-        "{}[[consolidate.sources]]\nbucket = \"old-logs\"\naccount = \"{MEMBER}\"\n",
-        config()
-    );
-    let ran = run(&stage, &config, &["cost", "--format", "json"]).await;
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
-    let sources: Vec<&str> = said["duplicates"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["source"].as_str().unwrap())
-        .collect();
-    assert_eq!(sources, [format!("s3://{BUCKET}").as_str(), "s3://old-logs"]);
-}
-
-#[tokio::test]
-async fn a_dry_run_tells_once_of_when_its_prices_are() {
-    let stage = stage(3).await;
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    let key = format!(
-        "AWSLogs/{MEMBER}/CloudTrail/us-east-1/2020/01/01/\
-         {MEMBER}_CloudTrail_us-east-1_20200101T0005Z_0000000000000000.json.gz"
-    );
-    let put = owner.writing().s3().put_object().bucket(BUCKET).key(key);
-    put.storage_class(StorageClass::Glacier).send().await.unwrap();
-    let ran = orgtrail(&stage, &["consolidate", "--dry-run"]).await;
-    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
-    let said = ran.stdout + &ran.stderr;
-    assert!(said.contains("--restore-tier bulk"), "{said}");
-    assert_eq!(said.matches("list prices of").count(), 1, "{said}");
+    assert_eq!(ran.code, 12);
 }
 
 #[tokio::test]
 async fn the_organization_trail_is_never_retired() {
-    let stage = stage(3).await;
-    let own = stage.desired.trail_arn().to_string();
-    let ran = orgtrail(&stage, &["retire", &own, "--yes"]).await;
-    assert_eq!(ran.code, Some(12), "{}", ran.stderr);
+    let env = with_legacy_trail(3).await;
+    let own = env.desired.trail_arn().to_string();
+    let ran = orgtrail(&env, &["retire", &own, "--yes"]).await;
+    assert_eq!(ran.code, 12, "{}", ran.stderr);
     assert!(ran.stderr.contains("organization trail itself"), "{}", ran.stderr);
-    assert!(stage.observe().await.trails.present().unwrap().own.is_some());
-}
-
-#[tokio::test]
-async fn regions_that_cannot_be_listed_may_hold_trails() {
-    let stage = stage(3).await;
-    consolidated(&stage).await;
-    stage.sandbox.faults().inject(Fault::every("account:ListRegions", Effect::Deny));
-    for arguments in [&["sources"][..], &["consolidate", "--yes"], &["cost"]] {
-        let ran = orgtrail(&stage, arguments).await;
-        assert_eq!(ran.code, Some(14), "{arguments:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("ListRegions"), "{arguments:?}: {}", ran.stderr);
-    }
-    // Of those that are declared, none can be missed.
-    let named = config().replace("[organization]", "[organization]\nregions = [\"us-east-1\"]");
-    let ran = run(&stage, &named, &["sources"]).await;
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-}
-
-#[tokio::test]
-async fn an_account_that_left_nothing_does_not_pass_for_one_that_is_done() {
-    let stage = stage(3).await;
-    let said = "of an account and a Region that were asked for";
-    for (account, told) in [("999999999999", true), (MEMBER, false)] {
-        let ran = orgtrail(&stage, &["consolidate", "--dry-run", "--account", account]).await;
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-        assert_eq!(ran.stderr.contains(said), told, "{account}: {}", ran.stderr);
-    }
-}
-
-#[tokio::test]
-async fn keys_that_cannot_be_saved_hide_nothing_of_what_was_done() {
-    let stage = stage(3).await;
-    // The keys of both Regions are read for the copies, and cannot be read again afterwards.
-    let denied = Fault::every("cloudtrail:ListPublicKeys", Effect::Deny);
-    stage.sandbox.faults().inject(denied.after(2));
-    let ran = orgtrail(&stage, &["consolidate", "--yes", "--format", "json"]).await;
-    assert_eq!(ran.code, Some(14), "{}", ran.stderr);
-    let said: Value = serde_json::from_str(&ran.stdout).unwrap();
-    assert_eq!(said["complete"], false);
-    assert!(said["counts"]["copied"].as_u64().unwrap() > 0, "{said:#}");
-    let reason = said["failures"][0]["reason"].as_str().unwrap();
-    assert!(reason.contains("ListPublicKeys"), "{reason}");
-}
-
-#[cfg(unix)]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_interruption_ends_at_once() {
-    use std::io::{BufRead as _, BufReader};
-    use std::process::Stdio;
-
-    let stage = stage(3).await;
-    stage.sandbox.faults().inject(Fault::every("s3:PutObject", Effect::Hang));
-    let folder = tempfile::tempdir().unwrap();
-    let arguments = ["consolidate", "--yes"];
-    let mut command = command(&stage.sandbox, folder.path(), &config(), &arguments);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while stage.sandbox.faults().struck()[0].1 == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    let ended = tokio::task::spawn_blocking(move || {
-        let pid = child.id().to_string();
-        let interrupt = || {
-            let sent = std::process::Command::new("kill").args(["-INT", &pid]).status();
-            assert!(sent.unwrap().success());
-        };
-        let mut said = String::new();
-        interrupt();
-        for line in BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap) {
-            said.push_str(&line);
-            if line.starts_with("stopping:") {
-                interrupt();
-            }
-        }
-        (child.wait().unwrap().code(), said)
-    });
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(30), ended).await;
-    let (code, said) = ended.expect("it does not wait for what hangs").unwrap();
-    assert_eq!(code, Some(14), "{said}");
-    assert!(said.contains("ended at once"), "{said}");
-}
-
-#[tokio::test]
-async fn a_key_writes_no_line_of_its_own() {
-    let stage = stage(3).await;
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    for key in ["Con\nfig/file", "CloudTrail/us-east-1/2020/01/01/read\nme"] {
-        let put =
-            owner.writing().s3().put_object().bucket(BUCKET).key(format!("AWSLogs/{MEMBER}/{key}"));
-        put.send().await.unwrap();
-    }
-    for (arguments, shown) in [
-        (&["sources"][..], r"/Con\nfig/"),
-        (&["consolidate", "--dry-run"], r"/Con\nfig/"),
-        (&["consolidate", "--dry-run"], r"/read\nme: "),
-    ] {
-        let ran = orgtrail(&stage, arguments).await;
-        assert!(ran.stderr.contains(shown), "{arguments:?}: {}", ran.stderr);
-        let alone = |line: &str| line.starts_with("fig") || line.starts_with("me");
-        assert!(!ran.stderr.lines().any(alone), "{arguments:?}: {}", ran.stderr);
-    }
+    assert!(env.observe().await.trails.present().unwrap().own.is_some());
 }
 
 #[tokio::test]
 async fn a_trail_that_records_more_than_the_organizations_is_retired_with_a_confirmation_alone() {
     use aws_sdk_cloudtrail::types::{DataResource, EventSelector, ReadWriteType};
 
-    let stage = stage(30).await;
-    let owner = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
+    let env = with_legacy_trail(30).await;
+    let owner = env.clients(&account(), &home());
     let buckets = DataResource::builder().r#type("AWS::S3::Object").values("arn:aws:s3");
     let selector = EventSelector::builder()
         .read_write_type(ReadWriteType::All)
         .include_management_events(true)
         .data_resources(buckets.build());
-    let put = owner.writing().cloudtrail().put_event_selectors().trail_name(TRAIL);
+    let put = owner.cloudtrail().put_event_selectors().trail_name(TRAIL);
     put.event_selectors(selector.build()).send().await.unwrap();
-    start(&stage).await;
-    consolidated(&stage).await;
-    let (code, said) = retire(&stage, &["--yes"]).await;
-    assert_eq!(code, Some(12), "{said:#}");
+    start(&env).await;
+    consolidated(&env).await;
+    let (code, said) = retire(&env, &["--yes"]).await;
+    assert_eq!(code, 12, "{said:#}");
     assert!(said.to_string().contains("--confirm-weakened-guard"), "{said:#}");
-    assert!(trail_is_there(&stage).await);
-    let (code, said) = retire(&stage, &["--yes", "--confirm-weakened-guard"]).await;
-    assert_eq!(code, Some(0), "{said:#}");
-    assert!(!trail_is_there(&stage).await);
+    assert!(trail_is_there(&env).await);
+    let (code, said) = retire(&env, &["--yes", "--confirm-weakened-guard"]).await;
+    assert_eq!(code, 0, "{said:#}");
+    assert!(!trail_is_there(&env).await);
 }

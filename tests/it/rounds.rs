@@ -2,8 +2,8 @@
 //! what is broken.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::path::Path;
-use std::process::Output;
 
 use jiff::{SignedDuration, Timestamp};
 use orgtrail::archive::consolidate::{
@@ -13,25 +13,33 @@ use orgtrail::archive::consolidate::{
 };
 use orgtrail::aws::{At as _, Aws, AwsError, Clients, WriteClients};
 use orgtrail::names::{AccountId, Region};
-use orgtrail::sandbox::{Effect, Fault, Legacy, Options, Sandbox};
+use orgtrail::sandbox::{Effect, Fault, Legacy, Sandbox};
 use serde_json::{Value, json};
 
-use crate::apply_command::command;
-use crate::stage::{MINIMAL, Writing as _, sign_in, working_day, writer};
+use crate::env::{MINIMAL, TestEnv, home, working_day, writer};
+use crate::program::{Finished, NOWHERE, finish, orgtrail_at, stop_twice};
 
 pub(crate) const ARCHIVE: &str = "acme-log-archive";
 pub(crate) const LEGACY: &str = "old-trail-333";
 const ROUND: [&str; 5] = ["run", "consolidate,verify", "--yes", "--format", "json"];
 
-/// An organization whose trail delivered for a day, and a member whose own
-/// trail did so before.
-pub(crate) struct Ground {
-    pub(crate) sandbox: Sandbox,
+/// An organization whose trail delivered for a day, and a member whose own trail did so
+/// before.
+pub(crate) struct LegacyEnv {
+    env: TestEnv,
     pub(crate) aws: Aws,
     /// The keys of the member's objects.
     pub(crate) legacy: Vec<String>,
     /// The configuration.
     pub(crate) config: String,
+}
+
+impl Deref for LegacyEnv {
+    type Target = TestEnv;
+
+    fn deref(&self) -> &TestEnv {
+        &self.env
+    }
 }
 
 /// The lines of a configuration that list the acceptances and retirements that an archive
@@ -45,26 +53,23 @@ pub(crate) fn trusting(sandbox: &Sandbox) -> String {
     format!("[records]\nacceptances = [{}]\n", quoted.join(", "))
 }
 
-impl Ground {
-    pub(crate) async fn lay() -> Self {
-        let mut ground = Self::bare(4).await;
-        ground.sandbox.tick(SignedDuration::from_hours(26));
-        ground.fill().await;
-        ground
+impl LegacyEnv {
+    pub(crate) async fn new() -> Self {
+        let mut env = Self::provisioned(4).await;
+        env.sandbox.tick(SignedDuration::from_hours(26));
+        env.fill().await;
+        env
     }
 
     /// An organization with its trail, and nothing delivered yet.
-    pub(crate) async fn bare(accounts: usize) -> Self {
-        let mut options = Options::new(home());
-        options.accounts = accounts;
-        options.start = Some(working_day());
-        let sandbox = Sandbox::start(options).await.unwrap();
-        let keys = sandbox.administrator().unwrap();
-        let aws = sign_in(&sandbox, keys.access_key_id, keys.secret_access_key).await;
-        let ground = Self { sandbox, aws, legacy: Vec::new(), config: MINIMAL.to_owned() };
-        let applied = ground.run(&["apply", "--yes"]).await;
-        assert_eq!(code(&applied), 0, "{}", said(&applied));
-        ground
+    pub(crate) async fn provisioned(accounts: usize) -> Self {
+        let builder = TestEnv::builder().accounts(accounts).at(working_day());
+        let env = builder.running_clock().start().await;
+        let aws = env.sign_in().await;
+        let env = Self { env, aws, legacy: Vec::new(), config: MINIMAL.to_owned() };
+        let applied = env.run(&["apply", "--yes"]).await;
+        assert_eq!(applied.code, 0, "{}", applied.text());
+        env
     }
 
     /// The member's trail logged for a day, and was stopped when the
@@ -89,8 +94,8 @@ impl Ground {
 
     /// A bucket that an account's trail may write into.
     pub(crate) async fn bucket(&self, account: &AccountId, name: &str) -> Result<(), AwsError> {
-        let clients = self.aws.clients(account, &home());
-        let made = clients.writing().s3().create_bucket().bucket(name).send().await;
+        let clients = self.clients(account, &home());
+        let made = clients.s3().create_bucket().bucket(name).send().await;
         made.at(&clients, "s3:CreateBucket")?;
         let policy = json!({ "Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
@@ -98,19 +103,23 @@ impl Ground {
             "Action": ["s3:GetBucketAcl", "s3:PutObject"],
             "Resource": [format!("arn:aws:s3:::{name}"), format!("arn:aws:s3:::{name}/*")],
         }] });
-        let put =
-            clients.writing().s3().put_bucket_policy().bucket(name).policy(policy.to_string());
+        let put = clients.s3().put_bucket_policy().bucket(name).policy(policy.to_string());
         put.send().await.at(&clients, "s3:PutBucketPolicy").map(drop)
     }
 
-    pub(crate) async fn run_in(&self, folder: &Path, arguments: &[&str]) -> Output {
-        let mut command = command(&self.sandbox, folder, &self.config, arguments);
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    /// Runs orgtrail with the configuration, in a folder.
+    pub(crate) async fn run_in(&self, folder: &Path, arguments: &[&str]) -> Finished {
+        self.env.run_in(folder, &self.config, arguments).await
     }
 
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
-        let folder = tempfile::tempdir().unwrap();
-        self.run_in(folder.path(), arguments).await
+    /// The same in a folder of its own.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Finished {
+        self.env.run(&self.config, arguments).await
+    }
+
+    /// Clients of an account, through orgtrail's role there.
+    pub(crate) fn clients(&self, account: &AccountId, region: &Region) -> WriteClients {
+        writer(&self.aws.clients(account, region))
     }
 
     /// Lists the acceptances that the archive has in the configuration.
@@ -119,7 +128,7 @@ impl Ground {
     }
 
     pub(crate) fn archive(&self) -> WriteClients {
-        writer(&self.aws.clients(&"222222222222".parse().unwrap(), &home()))
+        self.clients(&"222222222222".parse().unwrap(), &home())
     }
 
     /// How many versions each key of the archive has.
@@ -188,24 +197,8 @@ impl Ground {
     }
 }
 
-pub(crate) fn home() -> Region {
-    "us-east-1".parse().unwrap()
-}
-
 pub(crate) fn member() -> AccountId {
     "333333333333".parse().unwrap()
-}
-
-pub(crate) fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-pub(crate) fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
-}
-
-fn round(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(output)))
 }
 
 fn count(round: &Value, name: &str) -> u64 {
@@ -218,15 +211,15 @@ fn time(round: &Value, name: &str) -> Timestamp {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_rounds_at_once_do_what_one_does() {
-    let ground = Ground::lay().await;
+    let env = LegacyEnv::new().await;
     // Slow enough that the two are in the same lanes at the same time.
-    ground.sandbox.faults().inject(Fault::every("s3:*", Effect::Latency { milliseconds: 20 }));
-    let (one, other) = tokio::join!(ground.run(&ROUND), ground.run(&ROUND));
-    ground.sandbox.faults().clear();
+    env.sandbox.faults().inject(Fault::every("s3:*", Effect::Latency { milliseconds: 20 }));
+    let (one, other) = tokio::join!(env.run(&ROUND), env.run(&ROUND));
+    env.sandbox.faults().clear();
     for output in [&one, &other] {
-        assert_eq!(code(output), 0, "{}", said(output));
+        assert_eq!(output.code, 0, "{}", output.text());
     }
-    let (one, other) = (round(&one), round(&other));
+    let (one, other) = (one.json(), other.json());
     assert!(
         time(&one, "started_at") < time(&other, "ended_at")
             && time(&other, "started_at") < time(&one, "ended_at"),
@@ -234,87 +227,87 @@ async fn two_rounds_at_once_do_what_one_does() {
     );
     // Each object was copied by one of them, and none by both.
     let copied = count(&one, "copied") + count(&other, "copied");
-    assert_eq!(copied, ground.legacy.len() as u64);
+    assert_eq!(copied, env.legacy.len() as u64);
     for name in ["conflicts", "failed"] {
         assert_eq!(count(&one, name) + count(&other, name), 0, "{name}");
     }
-    ground.assert_arrived_once().await;
-    assert_eq!(ground.records().await, 2);
-    let third = round(&ground.run(&ROUND).await);
+    env.assert_arrived_once().await;
+    assert_eq!(env.records().await, 2);
+    let third = env.run(&ROUND).await.json();
     assert_eq!((count(&third, "copied"), third["exit_code"].as_u64()), (0, Some(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_ends_with_the_gravest_of_its_parts() {
-    let ground = Ground::lay().await;
+    let env = LegacyEnv::new().await;
     let folder = tempfile::tempdir().unwrap();
 
     // Nobody is there to say yes.
-    let refused = ground.run(&["run", "consolidate,verify"]).await;
-    assert_eq!(code(&refused), 2, "{}", said(&refused));
-    assert!(said(&refused).contains("--yes"));
-    assert_eq!(ground.records().await, 0);
+    let refused = env.run(&["run", "consolidate,verify"]).await;
+    assert_eq!(refused.code, 2, "{}", refused.text());
+    assert!(refused.text().contains("--yes"));
+    assert_eq!(env.records().await, 0);
 
     // A part that fails does not stop the next.
     let call = "organizations:ListRoots";
-    ground.sandbox.faults().inject(Fault::every(call, Effect::Deny));
-    let failed = ground.run(&ROUND).await;
-    ground.sandbox.faults().clear();
-    assert_eq!(code(&failed), 14, "{}", said(&failed));
-    let told = round(&failed);
+    env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+    let failed = env.run(&ROUND).await;
+    env.sandbox.faults().clear();
+    assert_eq!(failed.code, 14, "{}", failed.text());
+    let told = failed.json();
     assert_eq!(told["parts"][0]["report"], Value::Null);
     assert!(told["parts"][0]["summary"].as_str().unwrap().contains(call), "{told:#}");
     assert_eq!(told["parts"][1]["report"]["outcome"], "proven");
 
     let text = ["run", "consolidate,verify", "--yes", "--report", "round.json"];
-    let clean = ground.run_in(folder.path(), &text).await;
-    assert_eq!(code(&clean), 0, "{}", said(&clean));
+    let clean = env.run_in(folder.path(), &text).await;
+    assert_eq!(clean.code, 0, "{}", clean.text());
     let written = std::fs::read(folder.path().join("round.json")).unwrap();
     let written: Value = serde_json::from_slice(&written).unwrap();
     assert_eq!((&written["version"], &written["exit_code"]), (&json!(1), &json!(0)));
-    assert_eq!(count(&written, "copied"), ground.legacy.len() as u64);
-    let told = String::from_utf8(clean.stdout).unwrap();
+    assert_eq!(count(&written, "copied"), env.legacy.len() as u64);
+    let told = clean.stdout;
     let last: Vec<&str> = told.lines().rev().take(3).collect();
     assert!(last[2].starts_with("consolidate  clean"), "{told}");
     assert!(last[1].starts_with("verify       clean") && last[1].contains("PROVEN"), "{told}");
     assert!(last[0].starts_with("round        clean"), "{told}");
 
     // Drift is looked for as its own command does.
-    let drift = ground.run(&["drift", "--format", "json"]).await;
-    let part = ground.run(&["run", "drift", "--format", "json"]).await;
-    assert_eq!(code(&part), code(&drift), "{}", said(&part));
-    assert!([0, 11, 14].contains(&code(&part)), "{}", said(&part));
-    let (drift, part) = (round(&drift), round(&part));
+    let drift = env.run(&["drift", "--format", "json"]).await;
+    let part = env.run(&["run", "drift", "--format", "json"]).await;
+    assert_eq!(part.code, drift.code, "{}", part.text());
+    assert!([0, 11, 14].contains(&part.code), "{}", part.text());
+    let (drift, part) = (drift.json(), part.json());
     let findings = |report: &Value| report["findings"].as_array().unwrap().len();
     assert_eq!(findings(&part["parts"][0]["report"]), findings(&drift));
 
     // What is missing may come yet, where the round could not bring all.
-    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
-    let there = ground.relocated(log);
-    let body = ground.sandbox.body_raw(ARCHIVE, &there).unwrap().to_vec();
-    ground.sandbox.vanish(ARCHIVE, &there).unwrap();
-    ground.sandbox.faults().inject(Fault::every(call, Effect::Deny));
-    let verify = ground.run(&["verify"]).await;
-    assert_eq!(code(&verify), 13, "{}", said(&verify));
-    let told = round(&ground.run(&ROUND).await);
+    let log = env.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
+    let there = env.relocated(log);
+    let body = env.sandbox.body_raw(ARCHIVE, &there).unwrap().to_vec();
+    env.sandbox.vanish(ARCHIVE, &there).unwrap();
+    env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+    let verify = env.run(&["verify"]).await;
+    assert_eq!(verify.code, 13, "{}", verify.text());
+    let told = env.run(&ROUND).await.json();
     assert_eq!(told["parts"][1]["exit_code"], 14, "{}", told["parts"][1]["summary"]);
 
     // What CloudTrail delivered into the archive itself does not come again.
-    let delivered = ground.delivered();
-    let own = ground.sandbox.body_raw(ARCHIVE, &delivered).unwrap().to_vec();
-    ground.sandbox.vanish(ARCHIVE, &delivered).unwrap();
-    let told = round(&ground.run(&ROUND).await);
+    let delivered = env.delivered();
+    let own = env.sandbox.body_raw(ARCHIVE, &delivered).unwrap().to_vec();
+    env.sandbox.vanish(ARCHIVE, &delivered).unwrap();
+    let told = env.run(&ROUND).await.json();
     assert_eq!(told["parts"][1]["exit_code"], 13, "{}", told["parts"][1]["summary"]);
-    ground.sandbox.faults().clear();
-    ground.sandbox.put_raw(ARCHIVE, &delivered, own).unwrap();
-    ground.sandbox.put_raw(ARCHIVE, &there, body).unwrap();
+    env.sandbox.faults().clear();
+    env.sandbox.put_raw(ARCHIVE, &delivered, own).unwrap();
+    env.sandbox.put_raw(ARCHIVE, &there, body).unwrap();
 
     // What is broken is graver than what could not be told.
     let flip = |body: &mut Vec<u8>| body[20] ^= 1;
-    ground.sandbox.tamper(ARCHIVE, &there, flip).unwrap();
-    ground.sandbox.faults().inject(Fault::every(call, Effect::Deny));
-    let broken = ground.run_in(folder.path(), &text).await;
-    assert_eq!(code(&broken), 13, "{}", said(&broken));
+    env.sandbox.tamper(ARCHIVE, &there, flip).unwrap();
+    env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
+    let broken = env.run_in(folder.path(), &text).await;
+    assert_eq!(broken.code, 13, "{}", broken.text());
     let written = std::fs::read(folder.path().join("round.json")).unwrap();
     let written: Value = serde_json::from_slice(&written).unwrap();
     let codes = [
@@ -329,70 +322,46 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_only_on_its_way_is_not_said_to_be_deleted() {
-    let ground = Ground::lay().await;
-    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
-    let there = ground.relocated(log);
+    let env = LegacyEnv::new().await;
+    let log = env.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
+    let there = env.relocated(log);
     // Slow enough that the log is gone before the round looks at it.
     let slow = Effect::Latency { milliseconds: 500 };
-    ground.sandbox.faults().inject(Fault::every("s3:GetObject", slow));
+    env.sandbox.faults().inject(Fault::every("s3:GetObject", slow));
     let consolidated = async {
-        while ground.sandbox.keys_raw(ARCHIVE, "orgtrail/runs/").is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-        ground.sandbox.vanish(ARCHIVE, &there).unwrap();
+        env.until(|it| !it.keys_raw(ARCHIVE, "orgtrail/runs/").is_empty()).await;
+        env.sandbox.vanish(ARCHIVE, &there).unwrap();
     };
-    let (done, ()) = tokio::join!(ground.run(&ROUND), consolidated);
-    assert!(said(&done).contains("consolidating again"), "{}", said(&done));
-    assert_eq!(code(&done), 0, "{}", said(&done));
-    ground.sandbox.faults().clear();
-    ground.assert_arrived_once().await;
-    assert_eq!(ground.records().await, 2);
+    let (done, ()) = tokio::join!(env.run(&ROUND), consolidated);
+    assert!(done.text().contains("consolidating again"), "{}", done.text());
+    assert_eq!(done.code, 0, "{}", done.text());
+    env.sandbox.faults().clear();
+    env.assert_arrived_once().await;
+    assert_eq!(env.records().await, 2);
 }
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_found_stands_where_the_second_look_is_ended() {
-    use std::io::{BufRead as _, BufReader};
     use std::process::Stdio;
 
-    let ground = Ground::lay().await;
-    let log = ground.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
-    let there = ground.relocated(log);
-    let faults = ground.sandbox.faults();
+    let env = LegacyEnv::new().await;
+    let log = env.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
+    let there = env.relocated(log);
+    let faults = env.sandbox.faults();
     faults.inject(Fault::every("s3:GetObject", Effect::Latency { milliseconds: 500 }));
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("round.json");
     let arguments = ["run", "consolidate,verify", "--yes", "--report", "round.json"];
-    let mut command = command(&ground.sandbox, folder.path(), MINIMAL, &arguments);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let soon = || tokio::time::sleep(std::time::Duration::from_millis(5));
-    while ground.sandbox.keys_raw(ARCHIVE, "orgtrail/public-keys.json").is_empty() {
-        soon().await;
-    }
+    let mut command = env.command(folder.path(), MINIMAL, &arguments);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    env.until(|it| !it.keys_raw(ARCHIVE, "orgtrail/public-keys.json").is_empty()).await;
     // The consolidation is done; the one of `verify` is to hang.
-    ground.sandbox.vanish(ARCHIVE, &there).unwrap();
+    env.sandbox.vanish(ARCHIVE, &there).unwrap();
     faults.inject(Fault::every("s3:PutObject", Effect::Hang));
-    while faults.struck()[1].1 == 0 {
-        soon().await;
-    }
-    let ended = tokio::task::spawn_blocking(move || {
-        let pid = child.id().to_string();
-        let interrupt = || {
-            let sent = std::process::Command::new("kill").args(["-INT", &pid]).status();
-            assert!(sent.unwrap().success());
-        };
-        interrupt();
-        let mut said = String::new();
-        for line in BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap) {
-            if line.starts_with("stopping:") {
-                interrupt();
-            }
-            said.push_str(&line);
-        }
-        (child.wait().unwrap().code(), said)
-    });
-    let ended = tokio::time::timeout(std::time::Duration::from_mins(1), ended).await;
-    let (code, said) = ended.expect("it does not wait for what hangs").unwrap();
+    env.until(|it| it.faults().struck()[1].1 > 0).await;
+    let within = std::time::Duration::from_mins(1);
+    let (code, said) = stop_twice(child, ["-INT"; 2], within).await;
     assert_eq!(code, Some(14), "{said}");
     let round: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     let verified = &round["parts"][1];
@@ -402,27 +371,26 @@ async fn what_was_found_stands_where_the_second_look_is_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_the_next_round_is_unproven_and_not_foreign() {
-    let ground = Ground::bare(4).await;
-    ground.bucket(&member(), LEGACY).await.unwrap();
-    let clients = ground.aws.clients(&member(), &home());
-    let trail =
-        clients.writing().cloudtrail().create_trail().name("old-trail").s3_bucket_name(LEGACY);
+    let env = LegacyEnv::provisioned(4).await;
+    env.bucket(&member(), LEGACY).await.unwrap();
+    let clients = env.clients(&member(), &home());
+    let trail = clients.cloudtrail().create_trail().name("old-trail").s3_bucket_name(LEGACY);
     trail.enable_log_file_validation(true).send().await.unwrap();
-    clients.writing().cloudtrail().start_logging().name("old-trail").send().await.unwrap();
-    ground.sandbox.tick(SignedDuration::from_hours(5));
+    clients.cloudtrail().start_logging().name("old-trail").send().await.unwrap();
+    env.sandbox.tick(SignedDuration::from_hours(5));
     // In the middle of an hour: the call's log is there, and its digest is not.
     clients.cloudtrail().describe_trails().send().await.unwrap();
-    ground.sandbox.tick(SignedDuration::from_mins(20));
-    let done = ground.run(&ROUND).await;
-    assert_eq!(code(&done), 0, "{}", said(&done));
+    env.sandbox.tick(SignedDuration::from_mins(20));
+    let done = env.run(&ROUND).await;
+    assert_eq!(done.code, 0, "{}", done.text());
     // Both trails go on; what the old one writes comes with the next round.
-    ground.sandbox.tick(SignedDuration::from_hours(72));
-    let verified = ground.run(&["verify"]).await;
-    assert_eq!(code(&verified), 14, "{}", said(&verified));
-    assert!(said(&verified).contains("logs-unproven"), "{}", said(&verified));
-    assert!(!said(&verified).contains("log-unlisted"), "{}", said(&verified));
-    let done = ground.run(&ROUND).await;
-    assert_eq!(code(&done), 0, "{}", said(&done));
+    env.sandbox.tick(SignedDuration::from_hours(72));
+    let verified = env.run(&["verify"]).await;
+    assert_eq!(verified.code, 14, "{}", verified.text());
+    assert!(verified.text().contains("logs-unproven"), "{}", verified.text());
+    assert!(!verified.text().contains("log-unlisted"), "{}", verified.text());
+    let done = env.run(&ROUND).await;
+    assert_eq!(done.code, 0, "{}", done.text());
 }
 
 #[tokio::test]
@@ -451,13 +419,7 @@ async fn a_round_that_is_not_right_is_refused_before_it_begins() {
         &["consolidate", "--concurrency", "99999999999999999999"],
         &["run", "consolidate,verify"],
     ] {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_orgtrail"))
-            .current_dir(folder.path())
-            .args(arguments)
-            .env_clear()
-            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-            .output()
-            .unwrap();
-        assert_eq!(code(&output), 2, "{arguments:?}: {}", said(&output));
+        let output = finish(&mut orgtrail_at(NOWHERE, folder.path(), arguments));
+        assert_eq!(output.code, 2, "{arguments:?}: {}", output.text());
     }
 }

@@ -14,7 +14,8 @@ use std::{
     },
 };
 
-use orgtrail::sandbox::{Options, Sandbox};
+use crate::env::TestEnv;
+use crate::program::signal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_orgtrail");
 
@@ -128,9 +129,7 @@ struct Running {
 
 impl Running {
     fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([name, &pid]).status().unwrap();
-        assert!(sent.success());
+        signal(self.child.id(), name);
     }
 
     fn end(mut self) -> ExitStatus {
@@ -148,14 +147,12 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// The state of a data directory, read by a sandbox of its own from a copy.
-async fn resumed(data: &Path) -> Sandbox {
+async fn resumed(data: &Path) -> TestEnv {
     let copy = tempfile::tempdir().unwrap();
     let copied = copy.path().join("data");
     let status = Command::new("cp").arg("-r").args([data, &copied]).status().unwrap();
     assert!(status.success());
-    let mut options = Options::new("us-east-1".parse().unwrap());
-    options.data = Some(copied);
-    Sandbox::start(options).await.unwrap()
+    TestEnv::builder().data(copied).start().await
 }
 
 #[test]
@@ -245,9 +242,9 @@ async fn sigterm_and_ctrl_c_save_the_state() {
         assert!(user.orgtrail(&tick).status.success());
         running.signal(signal);
         assert_eq!(running.end().code(), Some(0), "{signal}");
-        let sandbox = resumed(&data).await;
-        assert!(sandbox.is_resumed());
-        let now = sandbox.now();
+        let env = resumed(&data).await;
+        assert!(env.sandbox.is_resumed());
+        let now = env.sandbox.now();
         assert!(now >= "2026-01-01T05:00:00Z".parse().unwrap(), "{signal}: {now}");
     }
 }
@@ -269,13 +266,13 @@ async fn a_sandbox_that_is_killed_anywhere_has_a_whole_state() {
         }
         running.signal(signal);
         assert_eq!(running.end().code(), (signal == "-TERM").then_some(0));
-        let sandbox = resumed(&data).await;
+        let env = resumed(&data).await;
         // Killed before the first save, it has nothing at all.
-        assert!(sandbox.is_resumed() || turn == 0);
-        let bucket = sandbox.accounts().get(3).map(|id| format!("legacy-{id}")).unwrap();
-        let keys = sandbox.keys_raw(&bucket, "");
+        assert!(env.sandbox.is_resumed() || turn == 0);
+        let bucket = env.sandbox.accounts().get(3).map(|id| format!("legacy-{id}")).unwrap();
+        let keys = env.sandbox.keys_raw(&bucket, "");
         for key in &keys {
-            sandbox.body_raw(&bucket, key).unwrap();
+            env.sandbox.body_raw(&bucket, key).unwrap();
         }
         assert!(keys.len() >= objects, "{} of {objects}", keys.len());
         objects = keys.len();
@@ -315,8 +312,8 @@ async fn a_sandbox_in_the_background_is_found_and_ended() {
     let down = user.orgtrail(&["sandbox", "down"]);
     assert_eq!(down.status.code(), Some(0), "{}", text(&down.stderr));
     assert!(!place.join("sandbox.json").exists() && !place.join("env").exists());
-    let sandbox = resumed(&user.path().join("state")).await;
-    assert_eq!(sandbox.accounts().len(), 4);
+    let env = resumed(&user.path().join("state")).await;
+    assert_eq!(env.sandbox.accounts().len(), 4);
     assert_eq!(user.orgtrail(&exec).status.code(), Some(2));
     // Nothing is left to end.
     assert_eq!(user.orgtrail(&["sandbox", "down"]).status.code(), Some(0));

@@ -1,38 +1,18 @@
 //! The sandbox's identities: who may do what, and who is who.
 
-use aws_config::BehaviorVersion;
+use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
-use orgtrail::sandbox::{Options, Pace, Sandbox};
 
-async fn sandbox(accounts: usize) -> Sandbox {
-    let mut options = Options::new("us-east-1".parse().unwrap());
-    options.accounts = accounts;
-    options.start = Some("2026-01-01T00:00:00Z".parse().unwrap());
-    options.pace = Pace::Frozen;
-    Sandbox::start(options).await.unwrap()
-}
+use crate::env::{HOME, TestEnv, session_keys};
 
-fn config(sandbox: &Sandbox, credentials: Credentials) -> aws_config::SdkConfig {
-    aws_config::SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(aws_config::Region::new("us-east-1"))
-        .endpoint_url(sandbox.endpoint())
-        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
-            credentials,
-        ))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build()
-}
-
-fn administrator(sandbox: &Sandbox) -> Credentials {
-    let keys = sandbox.administrator().unwrap();
-    Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None)
+async fn started(accounts: usize) -> TestEnv {
+    TestEnv::builder().accounts(accounts).start().await
 }
 
 #[tokio::test]
 async fn the_administrator_is_a_user_of_the_management_account() {
-    let sandbox = sandbox(3).await;
-    let sts = aws_sdk_sts::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let env = started(3).await;
+    let sts = aws_sdk_sts::Client::new(&env.sdk_config(env.administrator(), HOME));
     let who = sts.get_caller_identity().send().await.unwrap();
     assert_eq!(who.account(), Some("111111111111"));
     assert_eq!(who.arn(), Some("arn:aws:iam::111111111111:user/admin"));
@@ -42,29 +22,24 @@ async fn the_administrator_is_a_user_of_the_management_account() {
 #[tokio::test]
 async fn a_wrong_secret_and_an_unknown_key_are_refused_by_name() {
     use aws_sdk_sts::error::ProvideErrorMetadata;
-    let sandbox = sandbox(3).await;
-    let keys = sandbox.administrator().unwrap();
+    let env = started(3).await;
+    let keys = env.administrator();
     for (key, secret, code) in [
-        (keys.access_key_id.as_str(), "another", "SignatureDoesNotMatch"),
-        ("AKIANOBODY", keys.secret_access_key.as_str(), "InvalidClientTokenId"),
+        (keys.access_key_id(), "another", "SignatureDoesNotMatch"),
+        ("AKIANOBODY", keys.secret_access_key(), "InvalidClientTokenId"),
     ] {
-        let config = config(&sandbox, Credentials::from_keys(key, secret, None));
+        let config = env.sdk_config(Credentials::from_keys(key, secret, None), HOME);
         let error = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
         assert_eq!(error.unwrap_err().code(), Some(code));
     }
 }
 
-fn config_with(sandbox: &Sandbox, c: &aws_sdk_sts::types::Credentials) -> aws_config::SdkConfig {
-    let credentials = Credentials::from_keys(
-        c.access_key_id(),
-        c.secret_access_key(),
-        Some(c.session_token().to_owned()),
-    );
-    config(sandbox, credentials)
+fn config_with(env: &TestEnv, session: aws_sdk_sts::types::Credentials) -> SdkConfig {
+    env.sdk_config(session_keys(session), HOME)
 }
 
-async fn enter(sandbox: &Sandbox, account: &str) -> aws_sdk_sts::types::Credentials {
-    let sts = aws_sdk_sts::Client::new(&config(sandbox, administrator(sandbox)));
+async fn enter(env: &TestEnv, account: &str) -> aws_sdk_sts::types::Credentials {
+    let sts = aws_sdk_sts::Client::new(&env.sdk_config(env.administrator(), HOME));
     let role = format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole");
     let request = sts.assume_role().role_arn(role).role_session_name("test");
     request.send().await.unwrap().credentials.unwrap()
@@ -77,8 +52,8 @@ const ROLE_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allo
 #[tokio::test]
 async fn members_are_apart_and_a_trust_policy_wants_its_external_id() {
     use aws_sdk_sts::error::ProvideErrorMetadata;
-    let sandbox = sandbox(4).await;
-    let member = config_with(&sandbox, &enter(&sandbox, "222222222222").await);
+    let env = started(4).await;
+    let member = config_with(&env, enter(&env, "222222222222").await);
     let who = aws_sdk_sts::Client::new(&member).get_caller_identity().send().await.unwrap();
     assert_eq!(who.account(), Some("222222222222"));
     let iam = aws_sdk_iam::Client::new(&member);
@@ -87,11 +62,11 @@ async fn members_are_apart_and_a_trust_policy_wants_its_external_id() {
     // Policies come back percent-encoded.
     assert!(role.assume_role_policy_document().unwrap().contains("%22sts%3AExternalId%22"));
     // The management account has no such role.
-    let own = aws_sdk_iam::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let own = aws_sdk_iam::Client::new(&env.sdk_config(env.administrator(), HOME));
     let missing = own.get_role().role_name("reader").send().await.unwrap_err();
     assert!(missing.into_service_error().is_no_such_entity_exception());
 
-    let sts = aws_sdk_sts::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let sts = aws_sdk_sts::Client::new(&env.sdk_config(env.administrator(), HOME));
     for (external_id, accepted) in [(None, false), (Some("wrong"), false), (Some("secret"), true)] {
         let request = sts
             .assume_role()
@@ -114,8 +89,8 @@ const ALL: &str =
 #[tokio::test]
 async fn a_managed_policy_goes_by_all_of_its_arn() {
     use aws_sdk_iam::error::ProvideErrorMetadata;
-    let sandbox = sandbox(4).await;
-    let iam = aws_sdk_iam::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let env = started(4).await;
+    let iam = aws_sdk_iam::Client::new(&env.sdk_config(env.administrator(), HOME));
     let made = iam.create_policy().policy_name("all").path("/team/").policy_document(ALL);
     let arn = made.send().await.unwrap().policy.unwrap().arn.unwrap();
     assert_eq!(arn, "arn:aws:iam::111111111111:policy/team/all");
@@ -139,8 +114,8 @@ async fn a_managed_policy_goes_by_all_of_its_arn() {
 #[tokio::test]
 async fn a_boundary_has_to_be_there_and_to_stay() {
     use aws_sdk_iam::error::ProvideErrorMetadata;
-    let sandbox = sandbox(4).await;
-    let iam = aws_sdk_iam::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let env = started(4).await;
+    let iam = aws_sdk_iam::Client::new(&env.sdk_config(env.administrator(), HOME));
     let absent = "arn:aws:iam::111111111111:policy/absent";
     let role = |boundary: &str| {
         iam.create_role()
@@ -168,8 +143,8 @@ async fn a_boundary_has_to_be_there_and_to_stay() {
 #[tokio::test]
 async fn a_service_linked_role_trusts_its_service_and_nobody_else() {
     use aws_sdk_iam::error::ProvideErrorMetadata;
-    let sandbox = sandbox(4).await;
-    let iam = aws_sdk_iam::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let env = started(4).await;
+    let iam = aws_sdk_iam::Client::new(&env.sdk_config(env.administrator(), HOME));
     for service in [
         r#"cloudtrail.amazonaws.com","AWS":"222222222222"#,
         "cloudtrail.example.com",
@@ -190,8 +165,8 @@ async fn a_service_linked_role_trusts_its_service_and_nobody_else() {
 #[tokio::test]
 async fn who_puts_a_key_policy_may_shut_itself_out() {
     use aws_sdk_kms::error::ProvideErrorMetadata;
-    let sandbox = sandbox(4).await;
-    let kms = aws_sdk_kms::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let env = started(4).await;
+    let kms = aws_sdk_kms::Client::new(&env.sdk_config(env.administrator(), HOME));
     let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().key_id;
     let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
         "Principal":{"AWS":"222222222222"},"Action":"kms:*","Resource":"*"}]}"#;
@@ -205,11 +180,9 @@ async fn who_puts_a_key_policy_may_shut_itself_out() {
 
 #[tokio::test]
 async fn the_administrator_is_one_in_every_partition() {
-    let options = Options::new("us-gov-west-1".parse().unwrap());
-    let sandbox = Sandbox::start(options).await.unwrap();
-    let mut config = config(&sandbox, administrator(&sandbox)).into_builder();
-    config.set_region(aws_config::Region::new("us-gov-west-1"));
-    let iam = aws_sdk_iam::Client::new(&config.build());
+    let region = "us-gov-west-1";
+    let env = TestEnv::builder().home_region(&region.parse().unwrap()).start().await;
+    let iam = aws_sdk_iam::Client::new(&env.sdk_config(env.administrator(), region));
     let attached = iam.list_attached_user_policies().user_name("admin").send().await.unwrap();
     assert_eq!(
         attached.attached_policies()[0].policy_arn(),
@@ -220,8 +193,8 @@ async fn the_administrator_is_one_in_every_partition() {
 #[tokio::test]
 async fn a_request_counts_as_sent_without_tls_where_it_says_so() {
     use aws_sdk_iam::error::ProvideErrorMetadata;
-    let sandbox = sandbox(4).await;
-    let iam = aws_sdk_iam::Client::new(&config(&sandbox, administrator(&sandbox)));
+    let env = started(4).await;
+    let iam = aws_sdk_iam::Client::new(&env.sdk_config(env.administrator(), HOME));
     let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:ListUsers",
         "Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}"#;
     let put = iam.put_user_policy().user_name("admin").policy_name("tls").policy_document(deny);
@@ -239,8 +212,8 @@ async fn a_request_counts_as_sent_without_tls_where_it_says_so() {
 #[tokio::test]
 async fn an_scp_binds_members_and_not_the_management_account() {
     use aws_sdk_iam::error::ProvideErrorMetadata;
-    let sandbox = sandbox(4).await;
-    let admin = config(&sandbox, administrator(&sandbox));
+    let env = started(4).await;
+    let admin = env.sdk_config(env.administrator(), HOME);
     let organizations = aws_sdk_organizations::Client::new(&admin);
     let root = organizations.list_roots().send().await.unwrap().roots.unwrap().remove(0);
     let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:ListUsers","Resource":"*"}]}"#;
@@ -256,7 +229,7 @@ async fn an_scp_binds_members_and_not_the_management_account() {
     let id = policy.policy.unwrap().policy_summary.unwrap().id.unwrap();
     organizations.attach_policy().policy_id(id).target_id(root.id.unwrap()).send().await.unwrap();
     aws_sdk_iam::Client::new(&admin).list_users().send().await.unwrap();
-    let member = config_with(&sandbox, &enter(&sandbox, "222222222222").await);
+    let member = config_with(&env, enter(&env, "222222222222").await);
     let error = aws_sdk_iam::Client::new(&member).list_users().send().await.unwrap_err();
     assert_eq!(error.code(), Some("AccessDenied"));
     let message = error.message().unwrap();
@@ -265,9 +238,9 @@ async fn an_scp_binds_members_and_not_the_management_account() {
 
 #[tokio::test]
 async fn accounts_come_page_by_page_with_the_suspended_one_named() {
-    let sandbox = sandbox(45).await;
+    let env = started(45).await;
     let organizations =
-        aws_sdk_organizations::Client::new(&config(&sandbox, administrator(&sandbox)));
+        aws_sdk_organizations::Client::new(&env.sdk_config(env.administrator(), HOME));
     let (mut accounts, mut token, mut pages) = (Vec::new(), None, 0);
     loop {
         let page = organizations.list_accounts().set_next_token(token).send().await.unwrap();
@@ -288,12 +261,10 @@ async fn accounts_come_page_by_page_with_the_suspended_one_named() {
 #[tokio::test]
 async fn mfa_sessions_carry_mfa_and_expired_ones_are_refused() {
     use aws_sdk_sts::error::ProvideErrorMetadata;
-    let sandbox = sandbox(3).await;
+    let env = started(3).await;
     let account = "111111111111".parse().unwrap();
-    let keys = sandbox.root(&account).unwrap();
-    let device = sandbox.root_mfa_device(&account).unwrap();
-    let root =
-        config(&sandbox, Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None));
+    let device = env.sandbox.root_mfa_device(&account).unwrap();
+    let root = env.sdk_config(env.root_user(&account), HOME);
     let sts = aws_sdk_sts::Client::new(&root);
     let session = |code: String| {
         sts.get_session_token().serial_number(&device.serial).token_code(code).send()
@@ -302,9 +273,9 @@ async fn mfa_sessions_carry_mfa_and_expired_ones_are_refused() {
     let wrong = if current == "000000" { "111111" } else { "000000" };
     assert_eq!(session(wrong.to_owned()).await.unwrap_err().code(), Some("AccessDenied"));
     let credentials = session(device.current_code()).await.unwrap().credentials.unwrap();
-    let sts = aws_sdk_sts::Client::new(&config_with(&sandbox, &credentials));
+    let sts = aws_sdk_sts::Client::new(&config_with(&env, credentials));
     sts.get_caller_identity().send().await.unwrap();
-    sandbox.expire_sessions();
+    env.sandbox.expire_sessions();
     let error = sts.get_caller_identity().send().await.unwrap_err();
     assert_eq!(error.code(), Some("ExpiredToken"));
 }
@@ -313,13 +284,14 @@ async fn mfa_sessions_carry_mfa_and_expired_ones_are_refused() {
 async fn faults_strike_as_told_and_are_survived_by_retries() {
     use aws_sdk_organizations::error::ProvideErrorMetadata;
     use orgtrail::sandbox::{Effect, Fault};
-    let sandbox = sandbox(3).await;
-    let config = config(&sandbox, administrator(&sandbox));
+    let env = started(3).await;
+    let config = env.sdk_config(env.administrator(), HOME);
     let plain = aws_sdk_organizations::config::Builder::from(&config)
         .retry_config(aws_sdk_organizations::config::retry::RetryConfig::disabled());
     let organizations = aws_sdk_organizations::Client::from_conf(plain.build());
-    let fault =
-        |effect| sandbox.faults().inject(Fault::every("organizations:Describe*", effect).times(1));
+    let fault = |effect| {
+        env.sandbox.faults().inject(Fault::every("organizations:Describe*", effect).times(1))
+    };
     fault(Effect::Throttle);
     let error = organizations.describe_organization().send().await.unwrap_err();
     assert_eq!(error.code(), Some("ThrottlingException"));
@@ -329,6 +301,6 @@ async fn faults_strike_as_told_and_are_survived_by_retries() {
         assert!(error.code().is_none(), "{error:?}");
     }
     organizations.describe_organization().send().await.unwrap();
-    let struck: Vec<u64> = sandbox.faults().struck().into_iter().map(|(_, n)| n).collect();
+    let struck: Vec<u64> = env.sandbox.faults().struck().into_iter().map(|(_, n)| n).collect();
     assert_eq!(struck, [1, 1, 1]);
 }

@@ -1,7 +1,13 @@
 //! What a sandbox takes in memory, as its user sees it.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use aws_credential_types::Credentials;
+
+use crate::env::MINIMAL;
+use crate::program::{finish, orgtrail, orgtrail_at, sign};
 
 /// A sandbox in a process of its own, which ends with the test.
 struct Running {
@@ -19,12 +25,10 @@ impl Drop for Running {
 
 impl Running {
     fn up(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_orgtrail"))
-            .args(["--format", "json", "sandbox", "up", "--frozen"])
+        let up = ["--format", "json", "sandbox", "up", "--frozen"];
+        let mut child = orgtrail(Path::new("."), &up)
             .args(["--start", "2026-01-05T00:00:00Z"])
             .args(arguments)
-            .env_clear()
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -35,22 +39,13 @@ impl Running {
     }
 
     /// Runs orgtrail on it, and demands that it ends well.
-    fn orgtrail(&self, folder: &std::path::Path, arguments: &[&str]) {
+    fn run(&self, folder: &Path, arguments: &[&str]) {
         let text = |name: &str| self.told[name].as_str().unwrap().to_owned();
-        let output = Command::new(env!("CARGO_BIN_EXE_orgtrail"))
-            .current_dir(folder)
-            .args(arguments)
-            .env_clear()
-            .env("AWS_ENDPOINT_URL", text("endpoint"))
-            .env("AWS_ACCESS_KEY_ID", text("access_key_id"))
-            .env("AWS_SECRET_ACCESS_KEY", text("secret_access_key"))
-            .env("AWS_REGION", "us-east-1")
-            .env("ORGTRAIL_PACING", "off")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {said}");
+        let mut command = orgtrail_at(&text("endpoint"), folder, arguments);
+        let keys = [text("access_key_id"), text("secret_access_key")];
+        sign(&mut command, &Credentials::from_keys(&keys[0], &keys[1], None));
+        let output = finish(command.env("AWS_REGION", "us-east-1").env("ORGTRAIL_PACING", "off"));
+        assert_eq!(output.code, 0, "{arguments:?}: {}", output.stderr);
     }
 
     /// The most memory that it ever had, in MiB.
@@ -65,12 +60,12 @@ impl Running {
 #[test]
 fn thirty_accounts_and_thirty_hours_take_at_most_200_mib() {
     let folder = tempfile::tempdir().unwrap();
-    let config = crate::stage::MINIMAL;
+    let config = MINIMAL;
     std::fs::write(folder.path().join("orgtrail.toml"), config).unwrap();
     let sandbox = Running::up(&["--accounts", "30"]);
-    sandbox.orgtrail(folder.path(), &["apply", "--yes"]);
+    sandbox.run(folder.path(), &["apply", "--yes"]);
     let before = sandbox.peak_mib();
-    sandbox.orgtrail(folder.path(), &["sandbox", "tick", "--hours", "30"]);
+    sandbox.run(folder.path(), &["sandbox", "tick", "--hours", "30"]);
     let after = sandbox.peak_mib();
     assert!(after <= 200, "{before} MiB before the tick, {after} MiB after it");
 }

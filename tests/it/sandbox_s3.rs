@@ -9,12 +9,12 @@ use aws_sdk_s3::{
     },
 };
 
-use crate::s3_world::{BUCKET, World, code, get, keys, policy, put, refused, version};
+use crate::s3_env::{BUCKET, S3Env, code, get, keys, policy, put, refused, version};
 
 #[tokio::test]
 async fn names_are_global_and_buckets_belong_to_accounts() {
-    let (world, owner) = World::with_bucket().await;
-    let other = world.client(2);
+    let (env, owner) = S3Env::with_bucket().await;
+    let other = env.client(2);
     assert_eq!(
         code(other.create_bucket().bucket(BUCKET).send().await),
         refused("BucketAlreadyExists")
@@ -37,8 +37,8 @@ async fn names_are_global_and_buckets_belong_to_accounts() {
 
 #[tokio::test]
 async fn buckets_lie_in_regions() {
-    let world = World::start().await;
-    let frankfurt = world.client_in(1, "eu-central-1");
+    let env = S3Env::start().await;
+    let frankfurt = env.client_in(1, "eu-central-1");
     let create = |region: Option<&str>| {
         let configuration = region.map(|region| {
             CreateBucketConfiguration::builder()
@@ -54,7 +54,7 @@ async fn buckets_lie_in_regions() {
     assert_eq!(code(create(Some("eu-central-1")).send().await), refused("BucketAlreadyOwnedByYou"));
     let location = frankfurt.get_bucket_location().bucket(BUCKET).send().await.unwrap();
     assert_eq!(location.location_constraint().unwrap().as_str(), "eu-central-1");
-    let elsewhere = world.client(1).list_objects_v2().bucket(BUCKET).send().await;
+    let elsewhere = env.client(1).list_objects_v2().bucket(BUCKET).send().await;
     assert_eq!(code(elsewhere), refused("PermanentRedirect"));
     let head = frankfurt.head_bucket().bucket(BUCKET).send().await.unwrap();
     assert_eq!(head.bucket_region(), Some("eu-central-1"));
@@ -62,7 +62,7 @@ async fn buckets_lie_in_regions() {
 
 #[tokio::test]
 async fn objects_keep_their_bytes_and_their_headers() {
-    let (_world, client) = World::with_bucket().await;
+    let (_world, client) = S3Env::with_bucket().await;
     let key = "AWSLogs/1/ü +%&.json.gz";
     client
         .put_object()
@@ -103,7 +103,7 @@ async fn objects_keep_their_bytes_and_their_headers() {
 
 #[tokio::test]
 async fn conditions_are_held() {
-    let (_world, client) = World::with_bucket().await;
+    let (_world, client) = S3Env::with_bucket().await;
     put(&client, "a", "1").await;
     let tag = client.head_object().bucket(BUCKET).key("a").send().await.unwrap();
     let tag = tag.e_tag().unwrap().to_owned();
@@ -132,7 +132,7 @@ async fn conditions_are_held() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_sixteen_racing_writers_one_wins() {
-    let (_world, client) = World::with_bucket().await;
+    let (_world, client) = S3Env::with_bucket().await;
     let writers = (0..16).map(|number| {
         let put = client.put_object().bucket(BUCKET).key("race").if_none_match("*");
         let body = ByteStream::from(number.to_string().into_bytes());
@@ -150,7 +150,7 @@ async fn of_sixteen_racing_writers_one_wins() {
 
 #[tokio::test]
 async fn checksums_are_verified_stored_and_shown() {
-    let (_world, client) = World::with_bucket().await;
+    let (_world, client) = S3Env::with_bucket().await;
     let put =
         || client.put_object().bucket(BUCKET).key("a").body(ByteStream::from_static(b"hello"));
     let wrong = put().checksum_sha256("n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=");
@@ -186,7 +186,7 @@ async fn checksums_are_verified_stored_and_shown() {
 
 #[tokio::test]
 async fn versions_are_kept_and_markers_laid() {
-    let (_world, client) = World::with_versions().await;
+    let (_world, client) = S3Env::with_versions().await;
     let first = put(&client, "a", "1").await.unwrap();
     let second = put(&client, "a", "2").await.unwrap();
     assert_ne!(first, second);
@@ -214,7 +214,7 @@ async fn versions_are_kept_and_markers_laid() {
 
 #[tokio::test]
 async fn listings_come_in_pages_and_roll_up() {
-    let (_world, client) = World::with_versions().await;
+    let (_world, client) = S3Env::with_versions().await;
     for key in ["a", "b/1", "b/2", "b0", "c/1", "ü", "z"] {
         put(&client, key, "x").await;
         put(&client, key, "y").await;
@@ -259,7 +259,7 @@ async fn listings_come_in_pages_and_roll_up() {
 
 #[tokio::test]
 async fn keys_with_control_characters_are_listed() {
-    let (_world, client) = World::with_versions().await;
+    let (_world, client) = S3Env::with_versions().await;
     let odd = ["a\u{1}b", "c\rd", "e\nf\tg"];
     for key in odd {
         put(&client, key, "x").await;
@@ -285,17 +285,17 @@ async fn keys_with_control_characters_are_listed() {
 #[tokio::test]
 async fn listings_name_the_owner_that_ownership_makes() {
     use aws_sdk_s3::types::{ObjectOwnership, OwnershipControls, OwnershipControlsRule};
-    let (world, owner) = World::with_bucket().await;
+    let (env, owner) = S3Env::with_bucket().await;
     let own = |ownership| {
         let rule = OwnershipControlsRule::builder().object_ownership(ownership).build().unwrap();
         let controls = OwnershipControls::builder().rules(rule).build().unwrap();
         owner.put_bucket_ownership_controls().bucket(BUCKET).ownership_controls(controls).send()
     };
     own(ObjectOwnership::ObjectWriter).await.unwrap();
-    let account = format!(r#"{{"AWS":"{}"}}"#, world.account(2));
+    let account = format!(r#"{{"AWS":"{}"}}"#, env.account(2));
     let text = policy("Allow", &account, "s3:PutObject", "{}");
     owner.put_bucket_policy().bucket(BUCKET).policy(text).send().await.unwrap();
-    put(&world.client(2), "theirs", "x").await;
+    put(&env.client(2), "theirs", "x").await;
     put(&owner, "ours", "x").await;
     let owners = async || {
         let listing = owner.list_objects_v2().bucket(BUCKET).fetch_owner(true).send().await;
@@ -311,7 +311,7 @@ async fn listings_name_the_owner_that_ownership_makes() {
 
 #[tokio::test]
 async fn copies_follow_the_directives() {
-    let (_world, client) = World::with_bucket().await;
+    let (_world, client) = S3Env::with_bucket().await;
     client
         .put_object()
         .bucket(BUCKET)
@@ -355,7 +355,7 @@ async fn copies_follow_the_directives() {
 
 #[tokio::test]
 async fn parts_join_where_they_are_whole() {
-    let (_world, client) = World::with_bucket().await;
+    let (_world, client) = S3Env::with_bucket().await;
     let create = client.create_multipart_upload().bucket(BUCKET).key("big").metadata("k", "v");
     let upload = create.send().await.unwrap().upload_id().unwrap().to_owned();
     let mut parts = Vec::new();

@@ -14,11 +14,11 @@ use aws_sdk_s3::{
 };
 use jiff::SignedDuration;
 
-use crate::s3_world::{BUCKET, DAY, World, code, get, keys, policy, put, refused, version};
+use crate::s3_env::{BUCKET, DAY, S3Env, code, get, keys, policy, put, refused, version};
 
 #[tokio::test]
 async fn locks_hold_until_they_run_out() {
-    let (world, client) = World::with_lock().await;
+    let (env, client) = S3Env::with_lock().await;
     assert_eq!(
         version(&client, BUCKET, BucketVersioningStatus::Suspended).await,
         refused("InvalidBucketState")
@@ -49,7 +49,7 @@ async fn locks_hold_until_they_run_out() {
     default(ObjectLockRetentionMode::Compliance, 10).send().await.unwrap();
     let firm = put(&client, "a", "2").await.unwrap();
     let retain = |days: i64| {
-        let until = (world.sandbox.now() + DAY * i32::try_from(days).unwrap()).as_second();
+        let until = (env.sandbox.now() + DAY * i32::try_from(days).unwrap()).as_second();
         let retention = ObjectLockRetention::builder()
             .mode(ObjectLockRetentionMode::Compliance)
             .retain_until_date(aws_sdk_s3::primitives::DateTime::from_secs(until))
@@ -63,12 +63,12 @@ async fn locks_hold_until_they_run_out() {
     assert_eq!(code(retain(20).send().await), Ok(()));
     let held = client.head_object().bucket(BUCKET).key("a").send().await.unwrap();
     assert_eq!(held.object_lock_mode(), Some(&ObjectLockMode::Compliance));
-    world.sandbox.tick(DAY * 19);
+    env.sandbox.tick(DAY * 19);
     assert_eq!(
         code(delete(&firm).bypass_governance_retention(true).send().await),
         refused("AccessDenied")
     );
-    world.sandbox.tick(DAY * 2);
+    env.sandbox.tick(DAY * 2);
     let set_hold = |status| {
         let body = ObjectLockLegalHold::builder().status(status).build();
         client.put_object_legal_hold().bucket(BUCKET).key("a").legal_hold(body)
@@ -81,7 +81,7 @@ async fn locks_hold_until_they_run_out() {
 
 #[tokio::test]
 async fn object_lock_needs_versions() {
-    let (_world, client) = World::with_bucket().await;
+    let (_world, client) = S3Env::with_bucket().await;
     let configuration =
         ObjectLockConfiguration::builder().object_lock_enabled(ObjectLockEnabled::Enabled).build();
     let enable = || {
@@ -97,7 +97,7 @@ async fn object_lock_needs_versions() {
 
 #[tokio::test]
 async fn mfa_delete_wants_the_owners_root_and_a_fresh_code() {
-    let (world, client) = World::with_versions().await;
+    let (env, client) = S3Env::with_versions().await;
     let version_id = put(&client, "a", "1").await.unwrap();
     let switch = |on: MfaDelete| {
         let configuration = VersioningConfiguration::builder()
@@ -106,7 +106,7 @@ async fn mfa_delete_wants_the_owners_root_and_a_fresh_code() {
             .build();
         client.put_bucket_versioning().bucket(BUCKET).versioning_configuration(configuration)
     };
-    let device = world.sandbox.root_mfa_device(&world.account(1)).unwrap();
+    let device = env.sandbox.root_mfa_device(&env.account(1)).unwrap();
     let token = || format!("{} {}", device.serial, device.current_code());
     let denied = refused("AccessDenied");
     let told = async || {
@@ -168,7 +168,7 @@ async fn lifecycle(
 
 #[tokio::test]
 async fn lifecycle_rules_take_effect_as_time_passes() {
-    let (world, client) = World::with_versions().await;
+    let (env, client) = S3Env::with_versions().await;
     let none = rule().build().unwrap();
     assert_eq!(code(lifecycle(&client, none).await), refused("InvalidRequest"));
     assert_eq!(code(lifecycle(&client, expire_after(0)).await), refused("InvalidArgument"));
@@ -185,24 +185,24 @@ async fn lifecycle_rules_take_effect_as_time_passes() {
     put(&client, "a", "1").await;
     let head = client.head_object().bucket(BUCKET).key("a").send().await.unwrap();
     assert!(head.expiration().unwrap().contains("Sun, 11 Jan 2026 00:00:00 GMT"));
-    world.sandbox.tick(DAY * 9);
+    env.sandbox.tick(DAY * 9);
     assert_eq!(keys(&client).await, ["a"]);
-    world.sandbox.tick(DAY * 2);
+    env.sandbox.tick(DAY * 2);
     assert_eq!(keys(&client).await.len(), 0);
     let count = || async {
         let listing = client.list_object_versions().bucket(BUCKET).send().await.unwrap();
         (listing.versions().len(), listing.delete_markers().len())
     };
     assert_eq!(count().await, (1, 1));
-    world.sandbox.tick(DAY * 7);
+    env.sandbox.tick(DAY * 7);
     assert_eq!(count().await, (0, 1));
-    world.sandbox.tick(DAY * 7);
+    env.sandbox.tick(DAY * 7);
     assert_eq!(count().await, (0, 0));
 }
 
 #[tokio::test]
 async fn archived_objects_are_restored_first() {
-    let (world, client) = World::with_bucket().await;
+    let (env, client) = S3Env::with_bucket().await;
     client
         .put_object()
         .bucket(BUCKET)
@@ -219,20 +219,20 @@ async fn archived_objects_are_restored_first() {
     };
     restore().send().await.unwrap();
     assert_eq!(code(restore().send().await), refused("RestoreAlreadyInProgress"));
-    world.sandbox.tick(SignedDuration::from_hours(6));
+    env.sandbox.tick(SignedDuration::from_hours(6));
     assert_eq!(get(&client, "cold").await, Ok(b"1".to_vec()));
-    world.sandbox.tick(DAY * 3);
+    env.sandbox.tick(DAY * 3);
     assert_eq!(get(&client, "cold").await, Err("InvalidObjectState".to_owned()));
 }
 
 #[tokio::test]
 async fn bucket_policies_open_and_close() {
-    let (world, owner) = World::with_bucket().await;
-    let reader = world.client(2);
+    let (env, owner) = S3Env::with_bucket().await;
+    let reader = env.client(2);
     put(&owner, "a", "1").await;
     let set = |text: String| owner.put_bucket_policy().bucket(BUCKET).policy(text);
     assert_eq!(get(&reader, "a").await, Err("AccessDenied".to_owned()));
-    let account = format!(r#"{{"AWS":"{}"}}"#, world.account(2));
+    let account = format!(r#"{{"AWS":"{}"}}"#, env.account(2));
     set(policy("Allow", &account, "s3:GetObject", "{}")).send().await.unwrap();
     assert_eq!(get(&reader, "a").await, Ok(b"1".to_vec()));
     // Whether a key exists is told to those only who may list.
@@ -254,7 +254,7 @@ async fn bucket_policies_open_and_close() {
     set(public).send().await.unwrap();
     let status = owner.get_bucket_policy_status().bucket(BUCKET).send().await.unwrap();
     assert_eq!(status.policy_status().unwrap().is_public(), Some(true));
-    assert_eq!(get(&world.client(3), "a").await, Ok(b"1".to_vec()));
+    assert_eq!(get(&env.client(3), "a").await, Ok(b"1".to_vec()));
     let closed = PublicAccessBlockConfiguration::builder().restrict_public_buckets(true).build();
     owner
         .put_public_access_block()
@@ -263,7 +263,7 @@ async fn bucket_policies_open_and_close() {
         .send()
         .await
         .unwrap();
-    assert_eq!(get(&world.client(3), "a").await, Err("AccessDenied".to_owned()));
+    assert_eq!(get(&env.client(3), "a").await, Err("AccessDenied".to_owned()));
     let deny = policy("Deny", r#""*""#, "s3:DeleteObject", "{}");
     set(deny).send().await.unwrap();
     assert_eq!(
@@ -274,9 +274,9 @@ async fn bucket_policies_open_and_close() {
 
 #[tokio::test]
 async fn a_buckets_policy_is_its_owners_alone() {
-    let (world, owner) = World::with_bucket().await;
-    let other = world.client(2);
-    let account = format!(r#"{{"AWS":"{}"}}"#, world.account(2));
+    let (env, owner) = S3Env::with_bucket().await;
+    let other = env.client(2);
+    let account = format!(r#"{{"AWS":"{}"}}"#, env.account(2));
     let all = policy("Allow", &account, "s3:*", "{}");
     let denied = refused("AccessDenied");
     assert_eq!(code(other.get_bucket_policy().bucket(BUCKET).send().await), denied);
@@ -299,7 +299,7 @@ async fn a_buckets_policy_is_its_owners_alone() {
 
 #[tokio::test]
 async fn a_tls_floor_refuses_what_lies_below() {
-    let (_world, owner) = World::with_bucket().await;
+    let (_world, owner) = S3Env::with_bucket().await;
     put(&owner, "a", "1").await;
     let deny = policy("Deny", r#""*""#, "s3:*", r#"{"NumericLessThan":{"s3:TlsVersion":"1.2"}}"#);
     owner.put_bucket_policy().bucket(BUCKET).policy(deny).send().await.unwrap();
@@ -312,7 +312,7 @@ async fn a_tls_floor_refuses_what_lies_below() {
 
 #[tokio::test]
 async fn lists_are_off_unless_ownership_says_otherwise() {
-    let (_world, owner) = World::with_bucket().await;
+    let (_world, owner) = S3Env::with_bucket().await;
     let put = |acl: &str| {
         owner
             .put_object()
@@ -333,13 +333,13 @@ async fn lists_are_off_unless_ownership_says_otherwise() {
 
 /// Gets an object by a presigned URL that says it works for so many seconds; the
 /// answer's first line and all of the rest.
-async fn presigned(world: &World, seconds: u64) -> (String, String) {
+async fn presigned(env: &S3Env, seconds: u64) -> (String, String) {
     use aws_sigv4::http_request::{
         SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
     };
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    let keys = world.sandbox.root(&world.account(1)).unwrap();
+    let keys = env.sandbox.root(&env.account(1)).unwrap();
     let identity = aws_credential_types::Credentials::from_keys(
         keys.access_key_id,
         keys.secret_access_key,
@@ -360,8 +360,8 @@ async fn presigned(world: &World, seconds: u64) -> (String, String) {
         .build()
         .unwrap()
         .into();
-    let url = format!("{}/{BUCKET}/a", world.sandbox.endpoint());
-    let host = world.sandbox.endpoint().replace("http://", "");
+    let url = format!("{}/{BUCKET}/a", env.sandbox.endpoint());
+    let host = env.sandbox.endpoint().replace("http://", "");
     let headers = [("host", host.as_str())].into_iter();
     let request =
         SignableRequest::new("GET", &url, headers, SignableBody::UnsignedPayload).unwrap();
@@ -380,11 +380,11 @@ async fn presigned(world: &World, seconds: u64) -> (String, String) {
 
 #[tokio::test]
 async fn a_presigned_url_works_for_a_week_at_most() {
-    let (world, client) = World::with_bucket().await;
+    let (env, client) = S3Env::with_bucket().await;
     put(&client, "a", "it").await;
-    let (status, answer) = presigned(&world, 604_800).await;
+    let (status, answer) = presigned(&env, 604_800).await;
     assert!(status.contains(" 200 ") && answer.ends_with("it"), "{status} {answer}");
-    let (status, answer) = presigned(&world, 604_801).await;
+    let (status, answer) = presigned(&env, 604_801).await;
     assert!(status.contains(" 400 "), "{status} {answer}");
     assert!(answer.contains("AuthorizationQueryParametersError"), "{answer}");
 }

@@ -3,15 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use aws_config::BehaviorVersion;
-use aws_credential_types::Credentials;
 use aws_sdk_s3::{
     Client,
     primitives::ByteStream,
     types::{BucketVersioningStatus, VersioningConfiguration},
 };
-use orgtrail::sandbox::{Options, Sandbox};
 use proptest::prelude::*;
+
+use crate::env::{HOME, TestEnv};
 
 const KEYS: [&str; 3] = ["a", "a/b", "c"];
 
@@ -73,22 +72,10 @@ impl Model {
     }
 }
 
-async fn client() -> (Sandbox, Client) {
-    let sandbox = Sandbox::start(Options::new("us-east-1".parse().unwrap())).await.unwrap();
-    let keys = sandbox.administrator().unwrap();
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(aws_config::Region::new("us-east-1"))
-        .endpoint_url(sandbox.endpoint())
-        .force_path_style(true)
-        .credentials_provider(Credentials::from_keys(
-            keys.access_key_id,
-            keys.secret_access_key,
-            None,
-        ))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    (sandbox, Client::from_conf(config))
+async fn client() -> (TestEnv, Client) {
+    let env = TestEnv::start().await;
+    let client = env.s3_client(env.administrator(), HOME);
+    (env, client)
 }
 
 async fn set(client: &Client, status: BucketVersioningStatus) {
@@ -207,14 +194,13 @@ proptest! {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (sandbox, client) = client().await;
+            let (_sandbox, client) = client().await;
             client.create_bucket().bucket("model").send().await.unwrap();
             let mut model = Model { versioning: Versioning::Off, keys: BTreeMap::new() };
             for step in steps {
                 take(&client, &mut model, step).await;
                 compare(&client, &model).await;
             }
-            sandbox.stop().await.unwrap();
         });
     }
 }

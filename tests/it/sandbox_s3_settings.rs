@@ -1,17 +1,16 @@
 //! The settings of the sandbox's buckets, and what they do to objects.
 
-use aws_config::BehaviorVersion;
-use aws_credential_types::Credentials;
 use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketVersioningStatus, ServerSideEncryption},
 };
 
-use crate::s3_world::{BUCKET, World, code, get, policy, put, refused, version};
+use crate::env::HOME;
+use crate::s3_env::{BUCKET, S3Env, code, get, policy, put, refused, version};
 
 #[tokio::test]
 async fn settings_are_kept_and_their_absence_has_a_name() {
-    let (_world, client) = World::with_bucket().await;
+    let (_world, client) = S3Env::with_bucket().await;
     let absent = [
         code(client.get_bucket_policy().bucket(BUCKET).send().await),
         code(client.get_bucket_lifecycle_configuration().bucket(BUCKET).send().await),
@@ -68,20 +67,9 @@ async fn settings_are_kept_and_their_absence_has_a_name() {
     );
 }
 
-fn kms(world: &World, index: usize) -> aws_sdk_kms::Client {
-    let keys = world.sandbox.root(&world.account(index)).unwrap();
-    let config = aws_sdk_kms::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(aws_config::Region::new("us-east-1"))
-        .endpoint_url(world.sandbox.endpoint())
-        .credentials_provider(Credentials::from_keys(
-            keys.access_key_id,
-            keys.secret_access_key,
-            None,
-        ))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    aws_sdk_kms::Client::from_conf(config)
+fn kms(env: &S3Env, index: usize) -> aws_sdk_kms::Client {
+    let keys = env.root_user(&env.account(index));
+    aws_sdk_kms::Client::new(&env.sdk_config(keys, HOME))
 }
 
 #[tokio::test]
@@ -89,8 +77,8 @@ async fn encrypted_objects_need_their_key() {
     use aws_sdk_s3::types::{
         ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
     };
-    let (world, owner) = World::with_bucket().await;
-    let kms = kms(&world, 1);
+    let (env, owner) = S3Env::with_bucket().await;
+    let kms = kms(&env, 1);
     let key = kms.create_key().send().await.unwrap();
     let key = key.key_metadata().unwrap().arn().unwrap().to_owned();
     let default = ServerSideEncryptionByDefault::builder()
@@ -117,10 +105,10 @@ async fn encrypted_objects_need_their_key() {
     assert_ne!(head.e_tag(), Some("\"c4ca4238a0b923820dcc509a6f75849b\""));
     assert_eq!(get(&owner, "a").await, Ok(b"1".to_vec()));
     // Who may read the bucket, but not use the key, reads nothing.
-    let account = format!(r#"{{"AWS":"{}"}}"#, world.account(2));
+    let account = format!(r#"{{"AWS":"{}"}}"#, env.account(2));
     let policy = policy("Allow", &account, "s3:GetObject", "{}");
     owner.put_bucket_policy().bucket(BUCKET).policy(policy).send().await.unwrap();
-    assert_eq!(get(&world.client(2), "a").await, Err("AccessDenied".to_owned()));
+    assert_eq!(get(&env.client(2), "a").await, Err("AccessDenied".to_owned()));
     kms.disable_key().key_id(&key).send().await.unwrap();
     assert_eq!(get(&owner, "a").await, Err("KMS.DisabledException".to_owned()));
     let put = owner.put_object().bucket(BUCKET).key("b").body(ByteStream::from_static(b"1"));
@@ -140,7 +128,7 @@ async fn new_objects_are_replicated() {
         DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination,
         ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
     };
-    let (world, client) = World::with_versions().await;
+    let (env, client) = S3Env::with_versions().await;
     let replicate_to = |bucket: &str| {
         let destination =
             Destination::builder().bucket(format!("arn:aws:s3:::{bucket}")).build().unwrap();
@@ -156,7 +144,7 @@ async fn new_objects_are_replicated() {
             .build()
             .unwrap();
         let configuration = ReplicationConfiguration::builder()
-            .role(format!("arn:aws:iam::{}:role/replicator", world.account(1)))
+            .role(format!("arn:aws:iam::{}:role/replicator", env.account(1)))
             .rules(rule)
             .build()
             .unwrap();
@@ -187,7 +175,7 @@ async fn new_objects_are_replicated() {
 #[tokio::test]
 async fn access_logs_go_where_they_may() {
     use aws_sdk_s3::types::{BucketLoggingStatus, LoggingEnabled};
-    let (world, client) = World::with_bucket().await;
+    let (env, client) = S3Env::with_bucket().await;
     let log_to = |target: &str| {
         let logging =
             LoggingEnabled::builder().target_bucket(target).target_prefix("s3/").build().unwrap();
@@ -196,7 +184,7 @@ async fn access_logs_go_where_they_may() {
     };
     let invalid = refused("InvalidTargetBucketForLogging");
     assert_eq!(code(log_to("acme-absent").send().await), invalid);
-    world.client(2).create_bucket().bucket("acme-foreign").send().await.unwrap();
+    env.client(2).create_bucket().bucket("acme-foreign").send().await.unwrap();
     assert_eq!(code(log_to("acme-foreign").send().await), invalid);
     client.create_bucket().bucket("acme-access-logs").send().await.unwrap();
     log_to("acme-access-logs").send().await.unwrap();
@@ -206,16 +194,16 @@ async fn access_logs_go_where_they_may() {
 
 #[tokio::test]
 async fn a_crime_leaves_version_time_and_tag_as_they_were() {
-    let (world, client) = World::with_versions().await;
+    let (env, client) = S3Env::with_versions().await;
     let id = put(&client, "a", "1").await;
     let before = client.head_object().bucket(BUCKET).key("a").send().await.unwrap();
-    world.sandbox.tamper(BUCKET, "a", |body| body[0] ^= 1).unwrap();
+    env.sandbox.tamper(BUCKET, "a", |body| body[0] ^= 1).unwrap();
     let after = client.head_object().bucket(BUCKET).key("a").send().await.unwrap();
     assert_eq!(after.e_tag(), before.e_tag());
     assert_eq!(after.last_modified(), before.last_modified());
     assert_eq!(after.version_id().map(str::to_owned), id);
     assert_eq!(get(&client, "a").await, Ok(b"0".to_vec()));
-    world.sandbox.vanish(BUCKET, "a").unwrap();
-    assert!(world.sandbox.tamper(BUCKET, "a", |_| ()).is_err());
-    assert!(world.sandbox.keys_raw(BUCKET, "").is_empty());
+    env.sandbox.vanish(BUCKET, "a").unwrap();
+    assert!(env.sandbox.tamper(BUCKET, "a", |_| ()).is_err());
+    assert!(env.sandbox.keys_raw(BUCKET, "").is_empty());
 }

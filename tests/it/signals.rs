@@ -3,53 +3,43 @@
 #![cfg(unix)]
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use orgtrail::sandbox::{Effect, Fault, Sandbox};
+use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
 
-use crate::apply_command::{command, run};
-use crate::retire_command::{BUCKET, config, stage};
-use crate::stage::{MINIMAL, Stage};
+use crate::configured::ConfiguredEnv;
+use crate::env::{MINIMAL, TestEnv};
+use crate::program::{Finished, finished, signal, stop_twice};
+use crate::retire_env::{BUCKET, config, with_legacy_trail};
 
 /// What schedulers wait for before they kill.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill").args([name, &pid.to_string()]).status();
-    assert!(sent.unwrap().success());
-}
-
 /// Runs a command and sends it SIGTERM once the first fault has struck.
 async fn terminated(
-    sandbox: &Sandbox,
+    env: &TestEnv,
     folder: &Path,
     config: &str,
     arguments: &[&str],
-) -> (Output, Duration) {
-    let mut command = command(sandbox, folder, config, arguments);
+) -> (Finished, Duration) {
+    let mut command = env.command(folder, config, arguments);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while sandbox.faults().struck().iter().all(|(_, times)| *times == 0) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    env.until_struck().await;
     signal(child.id(), "-TERM");
     let sent = Instant::now();
     let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
-    (output.await.unwrap(), sent.elapsed())
+    (finished(output.await.unwrap()), sent.elapsed())
 }
 
 fn slow(call: &str, milliseconds: u64) -> Fault {
     Fault::every(call, Effect::Latency { milliseconds })
 }
 
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_reads_reports_what_it_read_before_the_signal() {
-    let stage = stage(3).await;
+    let env = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
     for (arguments, call) in [
         (&["accounts"][..], "sts:AssumeRole"),
@@ -61,30 +51,29 @@ async fn a_command_that_reads_reports_what_it_read_before_the_signal() {
     ] {
         // The first object of a verification is the saved keys.
         let after = u64::from(arguments == ["verify"]);
-        stage.sandbox.faults().inject(slow(call, 700).after(after));
+        env.sandbox.faults().inject(slow(call, 700).after(after));
         let arguments = [arguments, &["--format", "json"]].concat();
-        let (output, took) = terminated(&stage.sandbox, folder.path(), &config(), &arguments).await;
-        stage.sandbox.faults().clear();
-        assert_eq!(output.status.code(), Some(14), "{arguments:?}: {}", said(&output));
+        let (output, took) = terminated(&env, folder.path(), &config(), &arguments).await;
+        env.sandbox.faults().clear();
+        assert_eq!(output.code, 14, "{arguments:?}: {}", output.text());
         assert!(took < PATIENCE, "{arguments:?}: {took:?}");
-        let report: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", said(&output)));
+        let report = output.json();
         assert_eq!(report["identity"]["sandbox"], true, "{arguments:?}");
-        assert!(said(&output).contains("SIGTERM"), "{arguments:?}: {}", said(&output));
+        assert!(output.text().contains("SIGTERM"), "{arguments:?}: {}", output.text());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verification_that_is_stopped_names_what_it_did_not_verify() {
-    let stage = stage(3).await;
+    let env = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
     // No lane ends within the time that it has.
-    stage.sandbox.faults().inject(slow("s3:GetObject", 120_000).after(1));
+    env.sandbox.faults().inject(slow("s3:GetObject", 120_000).after(1));
     let arguments = ["verify", "--format", "json"];
-    let (output, took) = terminated(&stage.sandbox, folder.path(), &config(), &arguments).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
+    let (output, took) = terminated(&env, folder.path(), &config(), &arguments).await;
+    assert_eq!(output.code, 14, "{}", output.text());
     assert!(took < PATIENCE, "{took:?}");
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = output.json();
     let scopes = report["scopes"].as_array().unwrap();
     assert!(!scopes.is_empty());
     for scope in scopes {
@@ -98,15 +87,15 @@ async fn a_verification_that_is_stopped_names_what_it_did_not_verify() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_apply_that_is_stopped_says_where_and_the_next_does_the_rest() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["apply", "--yes"];
-    stage.sandbox.faults().inject(slow("s3:CreateBucket", 700));
-    let (output, took) = terminated(&stage.sandbox, folder.path(), MINIMAL, &arguments).await;
-    stage.sandbox.faults().clear();
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
+    env.sandbox.faults().inject(slow("s3:CreateBucket", 700));
+    let (output, took) = terminated(&env, folder.path(), MINIMAL, &arguments).await;
+    env.sandbox.faults().clear();
+    assert_eq!(output.code, 14, "{}", output.text());
     assert!(took < PATIENCE, "{took:?}");
-    let report = String::from_utf8(output.stdout).unwrap();
+    let report = output.stdout;
     let line = |start: &str| {
         let found = report.lines().find_map(|line| line.trim().strip_prefix(start));
         found.unwrap_or_else(|| panic!("no `{start}` in {report}")).to_owned()
@@ -116,22 +105,22 @@ async fn an_apply_that_is_stopped_says_where_and_the_next_does_the_rest() {
     assert!(line("done: ").contains("archive-bucket"), "{report}");
     assert_eq!(line("cut off, perhaps done in part: "), "none", "{report}");
     assert!(line("not begun: ").contains("trail"), "{report}");
-    let ran = run(&stage, MINIMAL, &arguments).await;
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    let ran = run(&stage, MINIMAL, &["plan"]).await;
-    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    let ran = env.run(MINIMAL, &arguments).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let ran = env.run(MINIMAL, &["plan"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_hangs_is_cut_off_and_named() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let folder = tempfile::tempdir().unwrap();
-    stage.sandbox.faults().inject(Fault::every("s3:CreateBucket", Effect::Hang));
+    env.sandbox.faults().inject(Fault::every("s3:CreateBucket", Effect::Hang));
     let arguments = ["apply", "--yes", "--format", "json"];
-    let (output, took) = terminated(&stage.sandbox, folder.path(), MINIMAL, &arguments).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
+    let (output, took) = terminated(&env, folder.path(), MINIMAL, &arguments).await;
+    assert_eq!(output.code, 14, "{}", output.text());
     assert!(took < PATIENCE, "{took:?}");
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = output.json();
     let outcome = |id: &str| {
         let steps = report["steps"].as_array().unwrap();
         steps.iter().find(|step| step["id"] == id).unwrap()["outcome"]["status"].clone()
@@ -142,32 +131,32 @@ async fn a_step_that_hangs_is_cut_off_and_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consolidation_that_is_stopped_writes_its_record() {
-    let stage = stage(3).await;
+    let env = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
-    stage.sandbox.faults().inject(slow("s3:CopyObject", 500));
-    stage.sandbox.faults().inject(slow("s3:PutObject", 500));
+    env.sandbox.faults().inject(slow("s3:CopyObject", 500));
+    env.sandbox.faults().inject(slow("s3:PutObject", 500));
     let arguments = ["consolidate", "--yes", "--concurrency", "1", "--format", "json"];
-    let (output, took) = terminated(&stage.sandbox, folder.path(), &config(), &arguments).await;
-    stage.sandbox.faults().clear();
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
+    let (output, took) = terminated(&env, folder.path(), &config(), &arguments).await;
+    env.sandbox.faults().clear();
+    assert_eq!(output.code, 14, "{}", output.text());
     assert!(took < PATIENCE, "{took:?}");
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = output.json();
     assert_eq!((&report["complete"], &report["stopped"]), (&false.into(), &true.into()));
-    let ran = run(&stage, &config(), &["records", "--format", "json"]).await;
-    let records: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let ran = env.run(&config(), &["records", "--format", "json"]).await;
+    let records = ran.json();
     assert_eq!(records["runs"][0]["complete"], false, "{records:#}");
-    let ran = run(&stage, &config(), &["consolidate", "--yes"]).await;
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let ran = env.run(&config(), &["consolidate", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_that_is_stopped_writes_its_report_and_begins_no_further_part() {
-    let stage = stage(3).await;
+    let env = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
-    stage.sandbox.faults().inject(slow("s3:PutObject", 500));
+    env.sandbox.faults().inject(slow("s3:PutObject", 500));
     let arguments = ["run", "consolidate,verify", "--yes", "--report", "round.json"];
-    let (output, took) = terminated(&stage.sandbox, folder.path(), &config(), &arguments).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
+    let (output, took) = terminated(&env, folder.path(), &config(), &arguments).await;
+    assert_eq!(output.code, 14, "{}", output.text());
     assert!(took < PATIENCE, "{took:?}");
     let round = std::fs::read(folder.path().join("round.json")).unwrap();
     let round: Value = serde_json::from_slice(&round).unwrap();
@@ -178,9 +167,9 @@ async fn a_round_that_is_stopped_writes_its_report_and_begins_no_further_part() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_retired_and_no_bundle_left_by_a_command_that_is_stopped() {
-    let stage = stage(3).await;
+    let env = with_legacy_trail(3).await;
     let folder = tempfile::tempdir().unwrap();
-    let day = |by: i64| (stage.sandbox.now() + jiff::SignedDuration::from_hours(by)).to_string();
+    let day = |by: i64| (env.sandbox.now() + jiff::SignedDuration::from_hours(by)).to_string();
     let (from, until) = (day(-3), day(0));
     let trail = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy";
     let evidence =
@@ -191,44 +180,30 @@ async fn nothing_is_retired_and_no_bundle_left_by_a_command_that_is_stopped() {
         (&["destroy", "--confirm-trail", "orgtrail"], "s3:GetBucketPolicy"),
         (&["plan"], "s3:GetBucketPolicy"),
     ] {
-        stage.sandbox.faults().inject(slow(call, 700));
-        let (output, took) = terminated(&stage.sandbox, folder.path(), &config(), arguments).await;
-        stage.sandbox.faults().clear();
-        assert_eq!(output.status.code(), Some(14), "{arguments:?}: {}", said(&output));
+        env.sandbox.faults().inject(slow(call, 700));
+        let (output, took) = terminated(&env, folder.path(), &config(), arguments).await;
+        env.sandbox.faults().clear();
+        assert_eq!(output.code, 14, "{arguments:?}: {}", output.text());
         assert!(took < PATIENCE, "{arguments:?}: {took:?}");
-        assert!(said(&output).contains("stopped before anything was written"), "{arguments:?}");
+        assert!(output.text().contains("stopped before anything was written"), "{arguments:?}");
     }
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
     assert_eq!(left.len(), 1, "{left:?}");
-    let ran = run(&stage, &config(), &["sources"]).await;
+    let ran = env.run(&config(), &["sources"]).await;
     assert!(ran.stdout.contains(BUCKET), "{}", ran.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_at_once_whichever_it_is() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let folder = tempfile::tempdir().unwrap();
-    stage.sandbox.faults().inject(Fault::every("s3:CreateBucket", Effect::Hang));
-    let mut command = command(&stage.sandbox, folder.path(), MINIMAL, &["apply", "--yes"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while stage.sandbox.faults().struck()[0].1 == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    env.sandbox.faults().inject(Fault::every("s3:CreateBucket", Effect::Hang));
+    let mut command = env.command(folder.path(), MINIMAL, &["apply", "--yes"]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    env.until_struck().await;
     signal(child.id(), "-TERM");
-    let ended = tokio::task::spawn_blocking(move || {
-        use std::io::BufRead as _;
-        let mut heard = String::new();
-        for line in std::io::BufReader::new(child.stderr.take().unwrap()).lines() {
-            let line = line.unwrap();
-            if line.starts_with("stopping:") {
-                signal(child.id(), "-INT");
-            }
-            heard.push_str(&line);
-        }
-        (child.wait().unwrap().code(), heard)
-    });
-    let ended = tokio::time::timeout(orgtrail::stop::GRACE, ended).await;
-    let (code, heard) = ended.expect("it does not wait for what hangs").unwrap();
+    let signals = ["-TERM", "-INT"];
+    let (code, heard) = stop_twice(child, signals, orgtrail::stop::GRACE).await;
     assert_eq!(code, Some(14), "{heard}");
     assert!(heard.contains("ended at once"), "{heard}");
 }

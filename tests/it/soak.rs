@@ -13,9 +13,8 @@ use jiff::SignedDuration;
 use orgtrail::sandbox::{Effect, Fault};
 use serde_json::Value;
 
-use crate::apply_command::command;
-use crate::rounds::{ARCHIVE, Ground, code, home, said};
-use crate::stage::{MINIMAL, Writing as _};
+use crate::env::{MINIMAL, home};
+use crate::rounds::{ARCHIVE, LegacyEnv};
 
 const TRAIL: &str = "old-trail";
 /// What a round may end with while calls fail: clean, failed, in part. Never
@@ -43,27 +42,27 @@ struct Tally {
 async fn rounds_go_on_and_nothing_is_lost() {
     let minutes = setting("ORGTRAIL_SOAK_MINUTES", 30);
     let accounts = setting("ORGTRAIL_SOAK_ACCOUNTS", 500);
-    let ground = Arc::new(Ground::bare(accounts).await);
-    ground.sandbox.set_volume(2.0, Some(vec![home()]));
-    let buckets = old_trails(&ground, (accounts / 10).max(3)).await;
-    ground.sandbox.tick(SignedDuration::from_hours(3));
+    let env = Arc::new(LegacyEnv::provisioned(accounts).await);
+    env.sandbox.set_volume(2.0, Some(vec![home()]));
+    let buckets = old_trails(&env, (accounts / 10).max(3)).await;
+    env.sandbox.tick(SignedDuration::from_hours(3));
 
     let over = Arc::new(AtomicBool::new(false));
     let delivering = std::thread::spawn({
-        let (ground, over) = (Arc::clone(&ground), Arc::clone(&over));
-        move || deliver(&ground, &over)
+        let (env, over) = (Arc::clone(&env), Arc::clone(&over));
+        move || deliver(&env, &over)
     });
     let until = Instant::now() + Duration::from_secs(60 * minutes as u64);
     let folder = tempfile::tempdir().unwrap();
     let mut random = Rng::with_seed(7);
     let mut tally = Tally::default();
     let mut struck = 0;
-    let mut before = archived(&ground);
+    let mut before = archived(&env);
     while Instant::now() < until {
-        go_wrong(&ground, &mut random);
-        a_round(&ground, folder.path(), &mut random, &mut tally).await;
-        struck += ground.sandbox.faults().struck().iter().map(|(_, times)| times).sum::<u64>();
-        let after = archived(&ground);
+        go_wrong(&env, &mut random);
+        a_round(&env, folder.path(), &mut random, &mut tally).await;
+        struck += env.sandbox.faults().struck().iter().map(|(_, times)| times).sum::<u64>();
+        let after = archived(&env);
         let lost: Vec<&String> = before.difference(&after).collect();
         assert!(lost.is_empty(), "gone from the archive: {lost:?}");
         before = after;
@@ -71,11 +70,11 @@ async fn rounds_go_on_and_nothing_is_lost() {
     over.store(true, Ordering::Relaxed);
     let hours = delivering.join().unwrap();
 
-    ground.sandbox.faults().clear();
-    let last = ground.run(&["run", "consolidate,verify", "--yes", "--quiet"]).await;
-    assert_eq!(code(&last), 0, "{}", said(&last));
-    let (objects, archive) = union(&ground, &buckets).await;
-    let records = ground.records().await;
+    env.sandbox.faults().clear();
+    let last = env.run(&["run", "consolidate,verify", "--yes", "--quiet"]).await;
+    assert_eq!(last.code, 0, "{}", last.text());
+    let (objects, archive) = union(&env, &buckets).await;
+    let records = env.records().await;
     let thirds = tally.peaks.len() / 3;
     let most = |peaks: &[u64]| peaks.iter().copied().max().unwrap_or(0);
     let first = most(&tally.peaks[..thirds]);
@@ -100,22 +99,21 @@ async fn rounds_go_on_and_nothing_is_lost() {
 }
 
 /// Members' own trails, which go on delivering into buckets of their own.
-async fn old_trails(ground: &Ground, wanted: usize) -> Vec<String> {
+async fn old_trails(env: &LegacyEnv, wanted: usize) -> Vec<String> {
     let mut buckets = Vec::new();
-    for account in ground.sandbox.accounts().iter().skip(3) {
+    for account in env.sandbox.accounts().iter().skip(3) {
         if buckets.len() == wanted {
             break;
         }
         let bucket = format!("{TRAIL}-{account}");
         // One of the accounts is suspended.
-        if ground.bucket(account, &bucket).await.is_err() {
+        if env.bucket(account, &bucket).await.is_err() {
             continue;
         }
-        let clients = ground.aws.clients(account, &home());
-        let trail =
-            clients.writing().cloudtrail().create_trail().name(TRAIL).s3_bucket_name(&bucket);
+        let clients = env.clients(account, &home());
+        let trail = clients.cloudtrail().create_trail().name(TRAIL).s3_bucket_name(&bucket);
         trail.enable_log_file_validation(true).send().await.unwrap();
-        clients.writing().cloudtrail().start_logging().name(TRAIL).send().await.unwrap();
+        clients.cloudtrail().start_logging().name(TRAIL).send().await.unwrap();
         buckets.push(bucket);
     }
     assert!(!buckets.is_empty());
@@ -123,19 +121,20 @@ async fn old_trails(ground: &Ground, wanted: usize) -> Vec<String> {
 }
 
 /// Lets time pass until it is over; how many hours did.
-fn deliver(ground: &Ground, over: &AtomicBool) -> usize {
+fn deliver(env: &LegacyEnv, over: &AtomicBool) -> usize {
     let mut hours = 0;
     while !over.load(Ordering::Relaxed) {
-        ground.sandbox.tick(SignedDuration::from_hours(1));
+        env.sandbox.tick(SignedDuration::from_hours(1));
         hours += 1;
+        // The soak lasts for minutes of this machine, and time passes along with them.
         std::thread::sleep(HOUR_EVERY);
     }
     hours
 }
 
 /// Other faults for every round.
-fn go_wrong(ground: &Ground, random: &mut Rng) {
-    let faults = ground.sandbox.faults();
+fn go_wrong(env: &LegacyEnv, random: &mut Rng) {
+    let faults = env.sandbox.faults();
     faults.clear();
     for _ in 0..random.usize(0..4) {
         let calls = ["*", "s3:*", "s3:PutObject", "s3:GetObject", "s3:ListObjectsV2", "sts:*"];
@@ -152,10 +151,10 @@ fn go_wrong(ground: &Ground, random: &mut Rng) {
 }
 
 /// One round, or two at once; every third is killed.
-async fn a_round(ground: &Ground, folder: &Path, random: &mut Rng, tally: &mut Tally) {
+async fn a_round(env: &LegacyEnv, folder: &Path, random: &mut Rng, tally: &mut Tally) {
     let begin = |report: &str| {
         let arguments = ["run", "consolidate,verify", "--yes", "--quiet", "--report", report];
-        let mut command = command(&ground.sandbox, folder, MINIMAL, &arguments);
+        let mut command = env.command(folder, MINIMAL, &arguments);
         // A killed round writes none, and that of the one before is not its own.
         let _ = std::fs::remove_file(folder.join(report));
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
@@ -211,6 +210,7 @@ async fn watch(mut child: Child, kill: Option<Duration>) -> (Option<i32>, u64, S
             child.kill().unwrap();
         }
         peak_kib = peak_kib.max(peak_of(child.id()));
+        // Neither the end of another process nor its memory wakes this one.
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     (ended.code(), peak_kib, said.await.unwrap())
@@ -223,21 +223,21 @@ fn peak_of(process: u32) -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse().ok()).unwrap_or(0)
 }
 
-fn archived(ground: &Ground) -> BTreeSet<String> {
-    ground.sandbox.keys_raw(ARCHIVE, "AWSLogs/").into_iter().collect()
+fn archived(env: &LegacyEnv) -> BTreeSet<String> {
+    env.sandbox.keys_raw(ARCHIVE, "AWSLogs/").into_iter().collect()
 }
 
 /// Holds every object of the old trails against the archive; how many these
 /// are, and how many the archive has.
-async fn union(ground: &Ground, buckets: &[String]) -> (usize, usize) {
-    let archived = archived(ground);
-    let archive = ground.archive();
+async fn union(env: &LegacyEnv, buckets: &[String]) -> (usize, usize) {
+    let archived = archived(env);
+    let archive = env.archive();
     let mut objects = 0;
     for bucket in buckets {
-        for key in ground.sandbox.keys_raw(bucket, "AWSLogs/") {
-            let there = ground.relocated(&key);
+        for key in env.sandbox.keys_raw(bucket, "AWSLogs/") {
+            let there = env.relocated(&key);
             assert!(archived.contains(&there), "{bucket}: {key} was lost");
-            let wanted = ground.sandbox.body_raw(bucket, &key).unwrap();
+            let wanted = env.sandbox.body_raw(bucket, &key).unwrap();
             let found = archive.s3().get_object().bucket(ARCHIVE).key(&there);
             let found = found.send().await.unwrap().body.collect().await.unwrap();
             assert_eq!(found.into_bytes(), wanted, "{bucket}: {key}");

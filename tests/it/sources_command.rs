@@ -2,165 +2,14 @@
 //! where nobody would guess: other accounts, other Regions, odd prefixes, buckets
 //! that are gone.
 
-use std::process::Output;
-
 use jiff::SignedDuration;
-use orgtrail::aws::{Aws, Clients};
 use orgtrail::config::Config;
-use orgtrail::names::AccountId;
 use orgtrail::org::{BucketState, Buckets};
-use orgtrail::sandbox::{Effect, Fault, Options, Pace, Sandbox};
+use orgtrail::sandbox::{Effect, Fault};
 use serde_json::{Value, json};
 
-use crate::apply_command::command;
-use crate::stage::{MINIMAL, Writing as _, sign_in, working_day};
-
-const MANAGEMENT: &str = "111111111111";
-const ARCHIVE: &str = "222222222222";
-const HOME: &str = "us-east-1";
-
-/// An organization with the organization trail, before older trails are added.
-pub(crate) struct Ground {
-    pub(crate) sandbox: Sandbox,
-    pub(crate) aws: Aws,
-    /// Active accounts other than the management and log-archive accounts.
-    pub(crate) members: Vec<AccountId>,
-}
-
-pub(crate) fn archive() -> AccountId {
-    ARCHIVE.parse().unwrap()
-}
-
-impl Ground {
-    pub(crate) async fn new() -> Self {
-        let mut options = Options::new(HOME.parse().unwrap());
-        options.accounts = 7;
-        options.start = Some(working_day() - SignedDuration::from_hours(2));
-        options.pace = Pace::Frozen;
-        let sandbox = Sandbox::start(options).await.unwrap();
-        sandbox.set_volume(2.0, None);
-        let keys = sandbox.administrator().unwrap();
-        let aws = sign_in(&sandbox, keys.access_key_id, keys.secret_access_key).await;
-        let mut members = Vec::new();
-        for account in &sandbox.accounts()[2..] {
-            if aws.enter(account).await.is_ok() {
-                members.push(account.clone());
-            }
-        }
-        assert!(members.len() >= 3, "{members:?}");
-        let ground = Self { sandbox, aws, members };
-        let applied = ground.run("", &["apply", "--yes"]).await;
-        assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
-        ground
-    }
-
-    pub(crate) fn clients(&self, account: &AccountId, region: &str) -> Clients {
-        self.aws.clients(account, &region.parse().unwrap())
-    }
-
-    /// A bucket that every trail may write to, and the management account read.
-    pub(crate) async fn bucket(&self, owner: &AccountId, name: &str, region: &str) {
-        make_bucket(&self.clients(owner, region), name, region, json!([])).await;
-    }
-
-    pub(crate) async fn trail(
-        &self,
-        account: &AccountId,
-        name: &str,
-        bucket: &str,
-        prefix: Option<&str>,
-    ) {
-        let clients = self.clients(account, HOME).writing();
-        let trail = clients.cloudtrail();
-        trail
-            .create_trail()
-            .name(name)
-            .s3_bucket_name(bucket)
-            .set_s3_key_prefix(prefix.map(str::to_owned))
-            .is_multi_region_trail(true)
-            .enable_log_file_validation(true)
-            .send()
-            .await
-            .unwrap();
-        trail.start_logging().name(name).send().await.unwrap();
-    }
-
-    pub(crate) async fn run(&self, more: &str, arguments: &[&str]) -> Output {
-        let folder = tempfile::tempdir().unwrap();
-        let config = format!("{MINIMAL}{more}");
-        let mut command = command(&self.sandbox, folder.path(), &config, arguments);
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
-    }
-
-    /// The exit code and the JSON of a command.
-    pub(crate) async fn json(&self, more: &str, arguments: &[&str]) -> (Option<i32>, Value) {
-        let output = self.run(more, &[arguments, &["--format", "json"]].concat()).await;
-        let told = serde_json::from_slice(&output.stdout);
-        (output.status.code(), told.unwrap_or_else(|_| panic!("{}", said(&output))))
-    }
-
-    /// Lets CloudTrail write to more of the archive.
-    async fn open_archive(&self, resources: Value) {
-        let archive = self.clients(&archive(), HOME);
-        let policy = archive.s3().get_bucket_policy().bucket("acme-log-archive");
-        let policy = policy.send().await.unwrap();
-        let mut policy: Value = serde_json::from_str(policy.policy().unwrap()).unwrap();
-        policy["Statement"].as_array_mut().unwrap().push(json!({
-            "Effect": "Allow",
-            "Principal": { "Service": "cloudtrail.amazonaws.com" },
-            "Action": ["s3:GetBucketAcl", "s3:PutObject"],
-            "Resource": resources,
-        }));
-        let put = archive.writing().s3().put_bucket_policy().bucket("acme-log-archive");
-        put.policy(policy.to_string()).send().await.unwrap();
-    }
-
-    /// That every object of a bucket below `AWSLogs/` is in the archive.
-    pub(crate) fn assert_arrived(&self, bucket: &str) {
-        let org = self.sandbox.organization_id().unwrap();
-        let there = self.sandbox.keys_raw("acme-log-archive", "AWSLogs/");
-        let keys = self.sandbox.keys_raw(bucket, "");
-        assert!(keys.len() > 4, "{keys:?}");
-        for key in keys {
-            let (_, below) = key.rsplit_once("AWSLogs/").unwrap();
-            let below = below.strip_prefix(&format!("{org}/")).unwrap_or(below);
-            assert!(there.contains(&format!("AWSLogs/{org}/{below}")), "{key}");
-        }
-    }
-}
-
-async fn make_bucket(clients: &Clients, name: &str, region: &str, more: Value) {
-    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder()
-        .location_constraint(region.into())
-        .build();
-    let create = clients.writing().s3().create_bucket().bucket(name);
-    let place = (region != HOME).then_some(place);
-    create.set_create_bucket_configuration(place).send().await.unwrap();
-    let resources = json!([format!("arn:aws:s3:::{name}"), format!("arn:aws:s3:::{name}/*")]);
-    let mut statements = vec![
-        json!({
-            "Effect": "Allow",
-            "Principal": { "Service": "cloudtrail.amazonaws.com" },
-            "Action": ["s3:GetBucketAcl", "s3:PutObject"],
-            "Resource": resources,
-        }),
-        json!({
-            "Effect": "Allow",
-            "Principal": { "AWS": format!("arn:aws:iam::{MANAGEMENT}:root") },
-            "Action": ["s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"],
-            "Resource": resources,
-        }),
-    ];
-    statements.extend(more.as_array().unwrap().iter().cloned());
-    let policy = json!({ "Version": "2012-10-17", "Statement": statements });
-    let put = clients.writing().s3().put_bucket_policy().bucket(name).policy(policy.to_string());
-    put.send().await.unwrap();
-}
-
-pub(crate) fn said(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    format!("{:?}\n{}{}", output.status.code(), text(&output.stdout), text(&output.stderr))
-}
+use crate::env::{HOME, MINIMAL};
+use crate::sources_env::{ARCHIVE, MANAGEMENT, SourcesEnv, archive, make_bucket};
 
 /// Names, owners and Regions of sources.
 fn places(told: &Value) -> Vec<(String, String, String)> {
@@ -179,26 +28,26 @@ fn places(told: &Value) -> Vec<(String, String, String)> {
 
 #[tokio::test]
 async fn buckets_are_found_in_the_region_and_account_that_own_them() {
-    let ground = Ground::new().await;
-    let [one, two, three] = &ground.members[..3] else { panic!() };
+    let env = SourcesEnv::new().await;
+    let [one, two, three] = &env.members[..3] else { panic!() };
     // In another Region than its trail's home.
-    ground.bucket(one, "far-away", "eu-central-1").await;
-    ground.trail(one, "far", "far-away", None).await;
+    env.bucket(one, "far-away", "eu-central-1").await;
+    env.trail(one, "far", "far-away", None).await;
     // Of several accounts, owned by the last of them.
-    ground.bucket(three, "collector", HOME).await;
+    env.bucket(three, "collector", HOME).await;
     for account in [one, two, three] {
-        ground.trail(account, "auditing", "collector", None).await;
+        env.trail(account, "auditing", "collector", None).await;
     }
     // Of the log archive's.
-    ground.bucket(&archive(), "before", "eu-west-1").await;
-    ground.trail(two, "own", "before", Some("logs")).await;
+    env.bucket(&archive(), "before", "eu-west-1").await;
+    env.trail(two, "own", "before", Some("logs")).await;
     // Of an account that has no trail that writes there.
-    ground.bucket(three, "elsewhere", "ap-southeast-2").await;
-    ground.trail(two, "other", "elsewhere", None).await;
-    ground.sandbox.tick(SignedDuration::from_hours(2));
+    env.bucket(three, "elsewhere", "ap-southeast-2").await;
+    env.trail(two, "other", "elsewhere", None).await;
+    env.sandbox.tick(SignedDuration::from_hours(2));
 
-    let (code, told) = ground.json("", &["sources"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    let (code, told) = env.json("", &["sources"]).await;
+    assert_eq!(code, 0, "{told:#}");
     let (one, three) = (one.to_string(), three.to_string());
     let wanted = [
         ("before/logs", ARCHIVE, "eu-west-1"),
@@ -209,35 +58,35 @@ async fn buckets_are_found_in_the_region_and_account_that_own_them() {
     let wanted = wanted.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned()));
     assert_eq!(places(&told), wanted, "{told:#}");
 
-    let shown = said(&ground.run("", &["sources"]).await);
+    let shown = env.run("", &["sources"]).await.text();
     assert!(shown.contains("OWNER") && shown.contains("ap-southeast-2"), "{shown}");
     assert!(shown.contains("auditing (of 3 accounts or Regions)"), "{shown}");
     assert!(shown.contains(&format!("s3://elsewhere: the bucket belongs to {three}")), "{shown}");
     assert!(!shown.contains("s3://before/logs: the bucket belongs"), "{shown}");
 
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["complete"]), (Some(0), &true.into()), "{told:#}");
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["complete"]), (0, &true.into()), "{told:#}");
     for bucket in ["far-away", "collector", "before", "elsewhere"] {
-        ground.assert_arrived(bucket);
+        env.assert_arrived(bucket);
     }
-    let (code, told) = ground.json("", &["cost"]).await;
-    assert_eq!((code, &told["failures"]), (Some(0), &json!([])), "{told:#}");
+    let (code, told) = env.json("", &["cost"]).await;
+    assert_eq!((code, &told["failures"]), (0, &json!([])), "{told:#}");
     assert_eq!(told["duplicates"].as_array().unwrap().len(), 4, "{told:#}");
 }
 
 #[tokio::test]
 async fn a_declaration_says_who_reads_and_may_leave_the_region_out() {
-    let ground = Ground::new().await;
-    let [one, two, _] = &ground.members[..3] else { panic!() };
-    ground.bucket(one, "far-away", "eu-central-1").await;
-    ground.trail(one, "far", "far-away", None).await;
-    ground.sandbox.tick(SignedDuration::from_hours(2));
+    let env = SourcesEnv::new().await;
+    let [one, two, _] = &env.members[..3] else { panic!() };
+    env.bucket(one, "far-away", "eu-central-1").await;
+    env.trail(one, "far", "far-away", None).await;
+    env.sandbox.tick(SignedDuration::from_hours(2));
     let declared = |account: &str, more: &str| {
         format!("[[consolidate.sources]]\nbucket = \"far-away\"\naccount = \"{account}\"\n{more}")
     };
     // The management account may read it, and does not own it: who does is found.
-    let (code, told) = ground.json(&declared(MANAGEMENT, ""), &["sources"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    let (code, told) = env.json(&declared(MANAGEMENT, ""), &["sources"]).await;
+    assert_eq!(code, 0, "{told:#}");
     let source = &told["sources"][0];
     assert_eq!((&source["account"], &source["owner"]), (&json!(MANAGEMENT), &json!(one)));
     assert_eq!(source["region"], "eu-central-1");
@@ -245,31 +94,31 @@ async fn a_declaration_says_who_reads_and_may_leave_the_region_out() {
     // A Region that is wrong is answered with the right one.
     let wrong = declared(one.as_str(), "region = \"eu-west-1\"\n");
     for command in [&["sources"][..], &["consolidate", "--yes"], &["cost"]] {
-        let output = ground.run(&wrong, command).await;
-        assert_eq!(output.status.code(), Some(14), "{}", said(&output));
+        let output = env.run(&wrong, command).await;
+        assert_eq!(output.code, 14, "{}", output.text());
         let hint = "hint: the bucket lies in eu-central-1, not in eu-west-1";
-        assert!(said(&output).contains(hint), "{}", said(&output));
+        assert!(output.text().contains(hint), "{}", output.text());
     }
 
     // Who may not read it is told what is missing.
-    let output = ground.run(&declared(two.as_str(), ""), &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
-    assert!(said(&output).contains("hint: "), "{}", said(&output));
+    let output = env.run(&declared(two.as_str(), ""), &["consolidate", "--yes"]).await;
+    assert_eq!(output.code, 14, "{}", output.text());
+    assert!(output.text().contains("hint: "), "{}", output.text());
 
     // A name that no bucket has is a mistake of the declaration.
     let mistyped = format!("[[consolidate.sources]]\nbucket = \"far-awya\"\naccount = \"{one}\"\n");
-    let output = ground.run(&mistyped, &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
-    assert!(said(&output).contains("no bucket is named far-awya"), "{}", said(&output));
+    let output = env.run(&mistyped, &["consolidate", "--yes"]).await;
+    assert_eq!(output.code, 14, "{}", output.text());
+    assert!(output.text().contains("no bucket is named far-awya"), "{}", output.text());
     // The other source is brought all the same.
-    ground.assert_arrived("far-away");
+    env.assert_arrived("far-away");
 }
 
 #[tokio::test]
 async fn a_prefix_is_whatever_a_trail_may_have() {
-    let ground = Ground::new().await;
-    let [one, two, _] = &ground.members[..3] else { panic!() };
-    ground.bucket(one, "oddly-named", HOME).await;
+    let env = SourcesEnv::new().await;
+    let [one, two, _] = &env.members[..3] else { panic!() };
+    env.bucket(one, "oddly-named", HOME).await;
     let deep = format!("{}/end", ["deep"; 39].join("/"));
     let of_account = format!("AWSLogs/{two}");
     let prefixes = [
@@ -280,14 +129,14 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     let mut all = Vec::new();
     for (account, prefixes) in &prefixes {
         for (n, prefix) in prefixes.iter().enumerate() {
-            ground.trail(account, &format!("trail{n}"), "oddly-named", Some(prefix)).await;
+            env.trail(account, &format!("trail{n}"), "oddly-named", Some(prefix)).await;
             all.push(*prefix);
         }
     }
-    ground.sandbox.tick(SignedDuration::from_hours(2));
+    env.sandbox.tick(SignedDuration::from_hours(2));
 
-    let (code, told) = ground.json("", &["sources", "--exact"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    let (code, told) = env.json("", &["sources", "--exact"]).await;
+    assert_eq!(code, 0, "{told:#}");
     let mut found: Vec<&str> = Vec::new();
     for source in told["sources"].as_array().unwrap() {
         found.push(source["prefix"].as_str().unwrap());
@@ -301,8 +150,8 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
     assert_eq!(found, all);
 
     // Found at any depth, and verified below each.
-    let (code, told) = ground.json("", &["verify", "s3://oddly-named"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    let (code, told) = env.json("", &["verify", "s3://oddly-named"]).await;
+    assert_eq!(code, 0, "{told:#}");
     for prefix in &all {
         let root = format!("{prefix}/AWSLogs/");
         let lanes = told["scopes"].as_array().unwrap().iter();
@@ -315,14 +164,13 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
             assert!(chains.iter().all(|chain| chain["digests"]["valid"] == 2), "{lane:#}");
         }
     }
-    let (code, told) =
-        ground.json("", &["verify", &format!("s3://oddly-named/{of_account}")]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    let (code, told) = env.json("", &["verify", &format!("s3://oddly-named/{of_account}")]).await;
+    assert_eq!(code, 0, "{told:#}");
 
     // One is excluded, each can be declared.
     let exclude = "[consolidate]\nexclude = [\"s3://oddly-named/env=prod\"]\n";
-    let (code, told) = ground.json(exclude, &["consolidate", "--dry-run"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    let (code, told) = env.json(exclude, &["consolidate", "--dry-run"]).await;
+    assert_eq!(code, 0, "{told:#}");
     assert_eq!(told["excluded_sources"], json!(["s3://oddly-named/env=prod"]));
     assert_eq!(told["sources"].as_array().unwrap().len(), all.len() - 1);
     let declared = all.iter().map(|prefix| {
@@ -332,116 +180,114 @@ async fn a_prefix_is_whatever_a_trail_may_have() {
         )
     });
     let declared = declared.collect::<Vec<_>>().concat();
-    let output = ground.run(&declared, &["config", "check"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    let (code, told) = ground.json(&declared, &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    let output = env.run(&declared, &["config", "check"]).await;
+    assert_eq!(output.code, 0, "{}", output.text());
+    let (code, told) = env.json(&declared, &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{told:#}");
     assert_eq!(told["unexpected_folders"], json!([]), "{told:#}");
-    ground.assert_arrived("oddly-named");
-    let (code, told) = ground.json("", &["consolidate", "--dry-run", "--full"]).await;
-    assert_eq!((code, &told["counts"]["copied"]), (Some(0), &0.into()), "{told:#}");
+    env.assert_arrived("oddly-named");
+    let (code, told) = env.json("", &["consolidate", "--dry-run", "--full"]).await;
+    assert_eq!((code, &told["counts"]["copied"]), (0, &0.into()), "{told:#}");
 }
 
 #[tokio::test]
 async fn only_a_prefix_that_exists_already_may_be_an_odd_one() {
-    let ground = Ground::new().await;
+    let env = SourcesEnv::new().await;
     let odd = "prefix = \"env=prod\"\n";
     let refusal = "archive.prefix is `env=prod`";
-    let planned = said(&ground.run(odd, &["plan"]).await);
+    let planned = env.run(odd, &["plan"]).await.text();
     assert!(planned.contains(refusal), "{planned}");
     // The organization's trail has it, whoever gave it.
     let resources = ["", "/env=prod/*"].map(|part| format!("arn:aws:s3:::acme-log-archive{part}"));
-    ground.open_archive(json!(resources)).await;
-    let management = ground.clients(&MANAGEMENT.parse().unwrap(), HOME);
-    let update = management.writing().cloudtrail().update_trail().name("orgtrail");
+    env.open_archive(json!(resources)).await;
+    let management = env.clients(&MANAGEMENT.parse().unwrap(), HOME);
+    let update = management.cloudtrail().update_trail().name("orgtrail");
     update.s3_key_prefix("env=prod").send().await.unwrap();
-    let planned = said(&ground.run(odd, &["plan"]).await);
+    let planned = env.run(odd, &["plan"]).await.text();
     assert!(!planned.contains(refusal), "{planned}");
 }
 
 #[tokio::test]
 async fn a_control_tower_trail_is_found_undeclared() {
-    let ground = Ground::new().await;
-    let org = ground.sandbox.organization_id().unwrap().to_string();
+    let env = SourcesEnv::new().await;
+    let org = env.sandbox.organization_id().unwrap().to_string();
     let bucket = "aws-controltower-logs";
-    ground.bucket(&archive(), bucket, "eu-west-1").await;
-    let management = ground.clients(&MANAGEMENT.parse().unwrap(), HOME);
+    env.bucket(&archive(), bucket, "eu-west-1").await;
+    let management = env.clients(&MANAGEMENT.parse().unwrap(), HOME);
     let name = "aws-controltower-BaselineCloudTrail";
-    let create = management.writing().cloudtrail().create_trail().name(name).s3_bucket_name(bucket);
+    let create = management.cloudtrail().create_trail().name(name).s3_bucket_name(bucket);
     let create = create.s3_key_prefix(&org).is_multi_region_trail(true);
     let create = create.is_organization_trail(true).enable_log_file_validation(true);
     create.send().await.unwrap();
-    management.writing().cloudtrail().start_logging().name(name).send().await.unwrap();
-    ground.sandbox.tick(SignedDuration::from_hours(2));
-    let (code, told) = ground.json("", &["sources"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    management.cloudtrail().start_logging().name(name).send().await.unwrap();
+    env.sandbox.tick(SignedDuration::from_hours(2));
+    let (code, told) = env.json("", &["sources"]).await;
+    assert_eq!(code, 0, "{told:#}");
     let wanted = (format!("{bucket}/{org}"), ARCHIVE.to_owned(), "eu-west-1".to_owned());
     assert_eq!(places(&told), [wanted]);
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
-    ground.assert_arrived(bucket);
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{told:#}");
+    env.assert_arrived(bucket);
 }
 
 #[tokio::test]
 async fn a_deleted_bucket_is_reported_once_and_fails_nothing() {
-    let ground = Ground::new().await;
-    let [one, two, _] = &ground.members[..3] else { panic!() };
+    let env = SourcesEnv::new().await;
+    let [one, two, _] = &env.members[..3] else { panic!() };
     for (account, bucket) in [(one, "gone"), (two, "there")] {
-        ground.bucket(account, bucket, HOME).await;
-        ground.trail(account, "own", bucket, None).await;
+        env.bucket(account, bucket, HOME).await;
+        env.trail(account, "own", bucket, None).await;
     }
     // Two prefixes of it are two sources.
-    ground.trail(one, "more", "gone", Some("more")).await;
-    ground.sandbox.tick(SignedDuration::from_hours(2));
-    for key in ground.sandbox.keys_raw("gone", "") {
-        ground.sandbox.vanish("gone", &key).unwrap();
+    env.trail(one, "more", "gone", Some("more")).await;
+    env.sandbox.tick(SignedDuration::from_hours(2));
+    for key in env.sandbox.keys_raw("gone", "") {
+        env.sandbox.vanish("gone", &key).unwrap();
     }
-    let owner = ground.clients(one, HOME);
-    owner.writing().s3().delete_bucket().bucket("gone").send().await.unwrap();
+    let owner = env.clients(one, HOME);
+    owner.s3().delete_bucket().bucket("gone").send().await.unwrap();
 
     for command in [&["sources"][..], &["consolidate", "--yes"], &["cost"]] {
-        let output = ground.run("", command).await;
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-        let told = said(&output).matches("s3://gone: the bucket was deleted").count();
-        assert_eq!(told, 1, "{}", said(&output));
-        assert!(said(&output).contains("orgtrail retire arn:"), "{}", said(&output));
-        let (code, told) = ground.json("", command).await;
-        assert_eq!(code, Some(0), "{told:#}");
+        let output = env.run("", command).await;
+        assert_eq!(output.code, 0, "{}", output.text());
+        let told = output.text().matches("s3://gone: the bucket was deleted").count();
+        assert_eq!(told, 1, "{}", output.text());
+        assert!(output.text().contains("orgtrail retire arn:"), "{}", output.text());
+        let (code, told) = env.json("", command).await;
+        assert_eq!(code, 0, "{told:#}");
         assert_eq!(told["missing_sources"][0]["source"], "s3://gone", "{told:#}");
         assert_eq!(told["missing_sources"][1]["source"], "s3://gone/more", "{told:#}");
     }
-    ground.assert_arrived("there");
+    env.assert_arrived("there");
 
     // What is denied is not gone.
-    ground.sandbox.faults().inject(Fault::every("s3:GetBucketLocation", Effect::Deny));
-    ground.sandbox.faults().inject(Fault::every("s3:HeadBucket", Effect::Deny));
-    ground.sandbox.faults().inject(Fault::every("s3:ListBuckets", Effect::Deny));
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["missing_sources"]), (Some(14), &json!([])), "{told:#}");
+    env.sandbox.faults().inject(Fault::every("s3:GetBucketLocation", Effect::Deny));
+    env.sandbox.faults().inject(Fault::every("s3:HeadBucket", Effect::Deny));
+    env.sandbox.faults().inject(Fault::every("s3:ListBuckets", Effect::Deny));
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["missing_sources"]), (14, &json!([])), "{told:#}");
     assert_eq!(told["failures"].as_array().unwrap().len(), 3, "{told:#}");
 }
 
 #[tokio::test]
 async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
-    let ground = Ground::new().await;
-    let [one, two, leaver] = &ground.members[..3] else { panic!() };
+    let env = SourcesEnv::new().await;
+    let [one, two, leaver] = &env.members[..3] else { panic!() };
     for (account, bucket) in [(one, "taken"), (two, "there")] {
-        ground.bucket(account, bucket, HOME).await;
-        ground.trail(account, "own", bucket, None).await;
+        env.bucket(account, bucket, HOME).await;
+        env.trail(account, "own", bucket, None).await;
     }
-    ground.sandbox.tick(SignedDuration::from_hours(2));
-    for key in ground.sandbox.keys_raw("taken", "") {
-        ground.sandbox.vanish("taken", &key).unwrap();
+    env.sandbox.tick(SignedDuration::from_hours(2));
+    for key in env.sandbox.keys_raw("taken", "") {
+        env.sandbox.vanish("taken", &key).unwrap();
     }
-    let owner = ground.clients(one, HOME);
-    owner.writing().s3().delete_bucket().bucket("taken").send().await.unwrap();
-    let management = ground.clients(&MANAGEMENT.parse().unwrap(), HOME);
-    let remove = management.writing().organizations().remove_account_from_organization();
+    let owner = env.clients(one, HOME);
+    owner.s3().delete_bucket().bucket("taken").send().await.unwrap();
+    let management = env.clients(&MANAGEMENT.parse().unwrap(), HOME);
+    let remove = management.organizations().remove_account_from_organization();
     remove.account_id(leaver.as_str()).send().await.unwrap();
     // Whoever has the name now lets everybody read.
-    let keys = ground.sandbox.root(leaver).unwrap();
-    let aws = sign_in(&ground.sandbox, keys.access_key_id, keys.secret_access_key).await;
-    let outside = aws.clients(leaver, &HOME.parse().unwrap());
+    let outside = env.root(leaver.as_str()).await;
     let readers = json!([{
         "Effect": "Allow",
         "Principal": { "AWS": format!("arn:aws:iam::{one}:root") },
@@ -453,26 +299,26 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
         "AWSLogs/{one}/CloudTrail/us-east-1/2026/01/01/\
          {one}_CloudTrail_us-east-1_20260101T0005Z_0000000000000000.json.gz"
     );
-    let put = outside.writing().s3().put_object().bucket("taken").key(&planted);
+    let put = outside.s3().put_object().bucket("taken").key(&planted);
     put.body(b"planted".to_vec().into()).send().await.unwrap();
 
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{told:#}");
     let [failure] = told["failures"].as_array().unwrap().as_slice() else { panic!("{told:#}") };
     assert_eq!(failure["place"], "s3://taken");
     let reason = failure["reason"].as_str().unwrap();
     assert!(reason.contains("belongs to no account of the organization"), "{reason}");
     assert!(failure["hint"].as_str().unwrap().contains("[[consolidate.sources]]"));
-    let there = ground.sandbox.keys_raw("acme-log-archive", "AWSLogs/");
+    let there = env.sandbox.keys_raw("acme-log-archive", "AWSLogs/");
     assert!(!there.iter().any(|key| key.ends_with("_0000000000000000.json.gz")));
-    ground.assert_arrived("there");
+    env.assert_arrived("there");
     // It can be declared, by who knows whose it is.
     let declared = format!("[[consolidate.sources]]\nbucket = \"taken\"\naccount = \"{one}\"\n");
-    let (code, told) = ground.json(&declared, &["sources"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    let (code, told) = env.json(&declared, &["sources"]).await;
+    assert_eq!(code, 14, "{told:#}");
     let stated = format!("{declared}owner = \"{leaver}\"\n");
-    let (code, told) = ground.json(&stated, &["sources"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    let (code, told) = env.json(&stated, &["sources"]).await;
+    assert_eq!(code, 0, "{told:#}");
     let named = |one: &&Value| one["bucket"] == "taken";
     let taken = told["sources"].as_array().unwrap().iter().find(named).unwrap().clone();
     assert_eq!(taken["owner"], json!(leaver), "{taken:#}");
@@ -480,14 +326,14 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
 
 #[tokio::test]
 async fn an_owner_that_cannot_be_entered_is_proven_through_who_may_read() {
-    let ground = Ground::new().await;
-    let [one, _, three] = &ground.members[..3] else { panic!() };
-    ground.bucket(three, "shared", "eu-central-1").await;
-    let closed = ground.clients(three, HOME);
-    closed.writing().s3().create_bucket().bucket("closed").send().await.unwrap();
+    let env = SourcesEnv::new().await;
+    let [one, _, three] = &env.members[..3] else { panic!() };
+    env.bucket(three, "shared", "eu-central-1").await;
+    let closed = env.clients(three, HOME);
+    closed.s3().create_bucket().bucket("closed").send().await.unwrap();
     let excluded = format!("[organization]\nexcluded_accounts = [\"{three}\"]");
     let config: Config = MINIMAL.replace("[organization]", &excluded).parse().unwrap();
-    let buckets = Buckets::new(ground.aws.clone(), config.organization, None);
+    let buckets = Buckets::new(env.aws.clone(), config.organization, None);
     let find =
         async |name: &str| buckets.find(&name.parse().unwrap(), std::slice::from_ref(one)).await;
     match find("shared").await {
@@ -509,51 +355,51 @@ async fn an_owner_that_cannot_be_entered_is_proven_through_who_may_read() {
     assert!(matches!(find("never-made").await, BucketState::Missing));
     // Without the organization nothing can be told of it.
     let read = "organizations:DescribeOrganization";
-    ground.sandbox.faults().inject(Fault::every(read, Effect::Deny));
+    env.sandbox.faults().inject(Fault::every(read, Effect::Deny));
     let config: Config = MINIMAL.parse().unwrap();
-    let buckets = Buckets::new(ground.aws.clone(), config.organization, None);
+    let buckets = Buckets::new(env.aws.clone(), config.organization, None);
     let state = buckets.find(&"closed".parse().unwrap(), std::slice::from_ref(one)).await;
     assert!(matches!(state, BucketState::Unknown(_)), "{state:?}");
 }
 
 #[tokio::test]
 async fn what_lies_in_the_archive_is_no_part_of_a_source_there() {
-    let ground = Ground::new().await;
-    let one = &ground.members[0];
+    let env = SourcesEnv::new().await;
+    let one = &env.members[0];
     let resources = [String::new(), format!("/AWSLogs/{one}/*")];
     let resources = resources.map(|part| format!("arn:aws:s3:::acme-log-archive{part}"));
-    ground.open_archive(json!(resources)).await;
-    ground.trail(one, "own", "acme-log-archive", None).await;
-    ground.sandbox.tick(SignedDuration::from_hours(2));
-    let (code, told) = ground.json("", &["sources", "--exact"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
-    let own = ground.sandbox.keys_raw("acme-log-archive", &format!("AWSLogs/{one}/")).len();
+    env.open_archive(json!(resources)).await;
+    env.trail(one, "own", "acme-log-archive", None).await;
+    env.sandbox.tick(SignedDuration::from_hours(2));
+    let (code, told) = env.json("", &["sources", "--exact"]).await;
+    assert_eq!(code, 0, "{told:#}");
+    let own = env.sandbox.keys_raw("acme-log-archive", &format!("AWSLogs/{one}/")).len();
     assert_eq!(told["sources"][0]["contents"]["objects"], own, "{told:#}");
 }
 
 #[tokio::test]
 async fn keys_of_a_region_that_one_member_enabled_are_asked_for_there() {
-    let ground = Ground::new().await;
-    let one = &ground.members[0];
+    let env = SourcesEnv::new().await;
+    let one = &env.members[0];
     let regions = [HOME, "eu-south-2"].map(|region| region.parse().unwrap());
-    ground.sandbox.set_volume(2.0, Some(regions.into()));
-    let clients = ground.clients(one, HOME);
-    let enable = clients.writing().account_management().enable_region();
+    env.sandbox.set_volume(2.0, Some(regions.into()));
+    let clients = env.clients(one, HOME);
+    let enable = clients.account_management().enable_region();
     enable.region_name("eu-south-2").send().await.unwrap();
-    ground.bucket(one, "with-opt-in", HOME).await;
-    ground.trail(one, "own", "with-opt-in", None).await;
-    ground.sandbox.tick(SignedDuration::from_hours(2));
-    let digests = ground.sandbox.keys_raw("with-opt-in", "");
+    env.bucket(one, "with-opt-in", HOME).await;
+    env.trail(one, "own", "with-opt-in", None).await;
+    env.sandbox.tick(SignedDuration::from_hours(2));
+    let digests = env.sandbox.keys_raw("with-opt-in", "");
     assert!(digests.iter().any(|key| key.contains("/CloudTrail-Digest/eu-south-2/")));
     // Nobody else is known there.
-    let management = ground.clients(&MANAGEMENT.parse().unwrap(), "eu-south-2");
+    let management = env.clients(&MANAGEMENT.parse().unwrap(), "eu-south-2");
     let refused = management.cloudtrail().list_public_keys().send().await.unwrap_err();
     let code = aws_sdk_cloudtrail::error::ProvideErrorMetadata::code(&refused);
     assert_eq!(code, Some("UnrecognizedClientException"));
 
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["failures"]), (Some(0), &json!([])), "{told:#}");
-    let saved = ground.sandbox.body_raw("acme-log-archive", "orgtrail/public-keys.json").unwrap();
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["failures"]), (0, &json!([])), "{told:#}");
+    let saved = env.sandbox.body_raw("acme-log-archive", "orgtrail/public-keys.json").unwrap();
     let saved: Value = serde_json::from_slice(&saved).unwrap();
     let keys = saved["PublicKeyList"].as_array().unwrap();
     assert!(keys.iter().any(|key| key["Region"] == "eu-south-2"), "{saved:#}");
@@ -564,14 +410,14 @@ async fn keys_of_a_region_that_one_member_enabled_are_asked_for_there() {
         lanes.any(|lane| !lane["proven"].as_array().unwrap().is_empty())
     };
     for target in [&["verify"][..], &["verify", "s3://with-opt-in"]] {
-        let (code, told) = ground.json("", target).await;
-        assert_eq!(code, Some(0), "{told:#}");
+        let (code, told) = env.json("", target).await;
+        assert_eq!(code, 0, "{told:#}");
         assert!(proves(&told), "{told:#}");
     }
     // Denied everywhere is unknown, and says what is missing.
-    ground.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
-    let output = ground.run("", &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
-    assert!(said(&output).contains("the public keys of eu-south-2"), "{}", said(&output));
-    assert!(said(&output).contains("cloudtrail:ListPublicKeys"), "{}", said(&output));
+    env.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
+    let output = env.run("", &["consolidate", "--yes"]).await;
+    assert_eq!(output.code, 14, "{}", output.text());
+    assert!(output.text().contains("the public keys of eu-south-2"), "{}", output.text());
+    assert!(output.text().contains("cloudtrail:ListPublicKeys"), "{}", output.text());
 }

@@ -15,19 +15,20 @@ use orgtrail::archive::verify::run::{
     Verification, verify,
 };
 use orgtrail::archive::verify::source::{S3Source, Source};
-use orgtrail::aws::Clients;
+use orgtrail::aws::{Clients, WriteClients};
 use orgtrail::names::Region;
 use orgtrail::sandbox::{Effect, Fault};
 
+use crate::configured::ConfiguredEnv;
+use crate::env::{MINIMAL, home};
 use crate::forge::{Bucket, Chain, gzip, key_item, key_set};
-use crate::stage::{MINIMAL, Stage, Writing as _};
 
 pub(crate) const OLD: &str = "old-trail-bucket";
 pub(crate) const NEW: &str = "new-trail-bucket";
 
-fn request(clients: &Clients, bucket: &str, keys: KeyRing) -> Request {
+fn request(clients: &WriteClients, bucket: &str, keys: KeyRing) -> Request {
     Request {
-        source: Arc::new(Source::S3(S3Source::new(clients.clone(), bucket))),
+        source: Arc::new(Source::S3(S3Source::new(Clients::clone(clients), bucket))),
         prefix: String::new(),
         selection: Selection::default(),
         window: Window::default(),
@@ -52,10 +53,10 @@ fn found(verification: &Verification) -> Vec<(FindingKind, Severity)> {
     verification.all_findings().map(|finding| (finding.kind, finding.severity)).collect()
 }
 
-pub(crate) async fn put(clients: &Clients, name: &str, bucket: &Bucket) {
-    clients.writing().s3().create_bucket().bucket(name).send().await.unwrap();
+pub(crate) async fn put(clients: &WriteClients, name: &str, bucket: &Bucket) {
+    clients.s3().create_bucket().bucket(name).send().await.unwrap();
     for (key, object) in &bucket.objects {
-        let mut put = clients.writing().s3().put_object().bucket(name).key(key);
+        let mut put = clients.s3().put_object().bucket(name).key(key);
         for (name, value) in &object.metadata {
             put = put.metadata(name, value);
         }
@@ -75,15 +76,15 @@ pub(crate) fn moved() -> (Bucket, Bucket, Chain) {
 
 #[tokio::test]
 async fn a_chain_is_followed_into_the_bucket_that_it_came_from() {
-    let stage = Stage::new(MINIMAL).await;
-    let clients = stage.management();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let clients = env.management();
     let (old, new, chain) = moved();
     put(&clients, OLD, &old).await;
     put(&clients, NEW, &new).await;
     let asked = || {
         let mut request = request(&clients, NEW, KeyRing::Given(Arc::new(key_set())));
-        let accounts = vec![stage.desired.management().clone()];
-        request.other_buckets = OtherBuckets::read_as(stage.aws.clone(), accounts);
+        let accounts = vec![env.desired.management().clone()];
+        request.other_buckets = OtherBuckets::read_as(env.aws.clone(), accounts);
         request
     };
     let all = verified(asked()).await;
@@ -110,7 +111,7 @@ async fn a_chain_is_followed_into_the_bucket_that_it_came_from() {
     assert_eq!(missing.key.as_ref(), Some(&chain.digests[2]));
 
     // Where it cannot be read, the reason is said.
-    stage.sandbox.faults().inject(Fault::every("s3:GetBucketLocation", Effect::Deny));
+    env.sandbox.faults().inject(Fault::every("s3:GetBucketLocation", Effect::Deny));
     let all = verified(asked()).await;
     assert_eq!(found(&all), [(FindingKind::ContinuesElsewhere, Severity::Incomplete)]);
     let said = all.all_findings().next().unwrap().found.clone().unwrap();
@@ -119,8 +120,8 @@ async fn a_chain_is_followed_into_the_bucket_that_it_came_from() {
 
 #[tokio::test]
 async fn another_digest_at_the_border_is_not_the_one_that_was_recorded() {
-    let stage = Stage::new(MINIMAL).await;
-    let clients = stage.management();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let clients = env.management();
     let (_, new, _) = moved();
     // The same hours once more, signed as well, and with other log files.
     let mut other = Bucket::default();
@@ -128,8 +129,8 @@ async fn another_digest_at_the_border_is_not_the_one_that_was_recorded() {
     put(&clients, OLD, &other).await;
     put(&clients, NEW, &new).await;
     let mut request = request(&clients, NEW, KeyRing::Given(Arc::new(key_set())));
-    let accounts = vec![stage.desired.management().clone()];
-    request.other_buckets = OtherBuckets::read_as(stage.aws.clone(), accounts);
+    let accounts = vec![env.desired.management().clone()];
+    request.other_buckets = OtherBuckets::read_as(env.aws.clone(), accounts);
     let all = verified(request).await;
     let kinds: Vec<_> = found(&all).into_iter().map(|(kind, _)| kind).collect();
     assert!(kinds.contains(&FindingKind::LinkHash), "{kinds:?}");
@@ -138,8 +139,8 @@ async fn another_digest_at_the_border_is_not_the_one_that_was_recorded() {
 
 #[tokio::test]
 async fn a_listing_that_is_cut_is_no_end_of_the_bucket() {
-    let stage = Stage::new(MINIMAL).await;
-    let clients = stage.management();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let clients = env.management();
     let mut bucket = Bucket::default();
     Chain { bucket: OLD.to_owned(), ..Chain::new() }.hours(&mut bucket, 6, 2, 1);
     put(&clients, OLD, &bucket).await;
@@ -149,7 +150,7 @@ async fn a_listing_that_is_cut_is_no_end_of_the_bucket() {
     let mut listings = 0;
     loop {
         let cut = Fault::every("s3:ListObjectsV2", Effect::Truncate).after(listings).times(1);
-        stage.sandbox.faults().inject(cut);
+        env.sandbox.faults().inject(cut);
         match verify(asked(), Arc::new(Silent)).await {
             Err(error) => {
                 let why = error.source.to_string();
@@ -162,7 +163,7 @@ async fn a_listing_that_is_cut_is_no_end_of_the_bucket() {
                 assert!(found(&all).contains(&(FindingKind::Unreadable, Severity::Incomplete)));
             }
         }
-        stage.sandbox.faults().clear();
+        env.sandbox.faults().clear();
         listings += 1;
     }
     assert!(listings >= 6, "{listings}");
@@ -170,8 +171,8 @@ async fn a_listing_that_is_cut_is_no_end_of_the_bucket() {
 
 #[tokio::test]
 async fn what_is_damaged_on_its_way_is_fetched_once_more() {
-    let stage = Stage::new(MINIMAL).await;
-    let clients = stage.management();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let clients = env.management();
     let mut bucket = Bucket::default();
     Chain { bucket: OLD.to_owned(), ..Chain::new() }.hours(&mut bucket, 4, 2, 1);
     put(&clients, OLD, &bucket).await;
@@ -179,48 +180,48 @@ async fn what_is_damaged_on_its_way_is_fetched_once_more() {
     for effect in [Effect::Truncate, Effect::Alter] {
         for fetched in 0..12 {
             let once = Fault::every("s3:GetObject", effect.clone()).after(fetched).times(1);
-            stage.sandbox.faults().inject(once);
+            env.sandbox.faults().inject(once);
             assert_eq!(found(&verified(asked()).await), [], "{effect:?} of fetch {fetched}");
-            stage.sandbox.faults().clear();
+            env.sandbox.faults().clear();
         }
         // What never comes whole is neither proven nor accused.
-        stage.sandbox.faults().inject(Fault::every("s3:GetObject", effect.clone()));
+        env.sandbox.faults().inject(Fault::every("s3:GetObject", effect.clone()));
         let all = verified(asked()).await;
         assert_eq!(all.severity(), Some(Severity::Incomplete), "{effect:?}: {:?}", found(&all));
         assert_eq!((all.lanes[0].logs.valid, all.lanes[0].proven.len()), (0, 0));
-        stage.sandbox.faults().clear();
+        env.sandbox.faults().clear();
     }
 }
 
 #[tokio::test]
 async fn every_account_says_through_its_role_what_was_delivered_last() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    stage.sandbox.tick(SignedDuration::from_hours(6));
-    let archive = stage.archive();
-    let member = stage.sandbox.accounts()[3].clone();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    env.sandbox.tick(SignedDuration::from_hours(6));
+    let archive = env.archive();
+    let member = env.sandbox.accounts()[3].clone();
     let asked = || {
-        let now = stage.sandbox.now();
-        let account = stage.desired.management().clone();
-        let keys = ApiKeys::new(stage.aws.clone(), account, PublicKeySet::default(), now);
+        let now = env.sandbox.now();
+        let account = env.desired.management().clone();
+        let keys = ApiKeys::new(env.aws.clone(), account, PublicKeySet::default(), now);
         let mut request = request(&archive, "acme-log-archive", KeyRing::Api(keys));
-        request.delivered = Deliveries::ask(stage.aws.clone());
+        request.delivered = Deliveries::ask(env.aws.clone());
         request
     };
     assert_eq!(found(&verified(asked()).await), []);
 
-    let digests = stage.sandbox.keys_raw("acme-log-archive", "");
+    let digests = env.sandbox.keys_raw("acme-log-archive", "");
     let part = format!("/{member}/CloudTrail-Digest/us-east-1/");
     let digests: Vec<_> = digests.iter().filter(|key| key.contains(&part)).collect();
     for digest in &digests[digests.len() - 3..] {
-        stage.sandbox.vanish("acme-log-archive", digest).unwrap();
+        env.sandbox.vanish("acme-log-archive", digest).unwrap();
     }
     let all = verified(asked()).await;
     let newest = all.all_findings().find(|it| it.kind == FindingKind::NewestDeleted).unwrap();
     assert_eq!(newest.account.as_ref(), Some(&member));
 
     // Nobody is taken for silent who could not be asked.
-    stage.sandbox.faults().inject(Fault::every("cloudtrail:GetTrailStatus", Effect::Deny));
+    env.sandbox.faults().inject(Fault::every("cloudtrail:GetTrailStatus", Effect::Deny));
     let all = verified(asked()).await;
     let said: Vec<_> =
         found(&all).into_iter().filter(|(kind, _)| *kind == FindingKind::Unreadable).collect();
@@ -230,10 +231,10 @@ async fn every_account_says_through_its_role_what_was_delivered_last() {
 
 #[tokio::test]
 async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
-    let stage = Stage::beginning(MINIMAL, "2026-01-05T00:00:00Z".parse().unwrap()).await;
-    stage.converge().await;
-    stage.sandbox.tick(SignedDuration::from_hours(2));
-    let clients = stage.management();
+    let env = ConfiguredEnv::at(MINIMAL, "2026-01-05T00:00:00Z".parse().unwrap()).await;
+    env.converge().await;
+    env.sandbox.tick(SignedDuration::from_hours(2));
+    let clients = env.management();
     let (mut lately, mut long_ago) = (Bucket::default(), Bucket::default());
     Chain { bucket: NEW.to_owned(), ..Chain::new() }.hours(&mut lately, 3, 1, 1);
     let before_all_keys = "2025-06-10T08:00:00Z".parse().unwrap();
@@ -250,8 +251,8 @@ async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
     let asked = |bucket: &str| {
         let mut saved = PublicKeySet::default();
         saved.add_item(&planted).unwrap();
-        let account = stage.desired.management().clone();
-        let keys = ApiKeys::new(stage.aws.clone(), account, saved, stage.sandbox.now());
+        let account = env.desired.management().clone();
+        let keys = ApiKeys::new(env.aws.clone(), account, saved, env.sandbox.now());
         request(&clients, bucket, KeyRing::Api(keys))
     };
 
@@ -268,7 +269,7 @@ async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
     assert_eq!((all.lanes[0].chains[0].valid, all.lanes[0].chains[0].by_saved_key), (3, 3));
 
     // AWS does not answer.
-    stage.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
+    env.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
     let all = verified(asked(NEW)).await;
     let mut kinds = found(&all);
     kinds.sort();
@@ -283,22 +284,22 @@ async fn a_key_that_only_the_archive_names_is_not_taken_for_one_of_aws() {
 
 #[tokio::test]
 async fn a_regions_keys_are_asked_for_in_an_account_that_has_it() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let region: Region = "eu-south-2".parse().unwrap();
-    let (management, archive) = (stage.desired.management(), stage.desired.archive());
-    let clients = stage.aws.clients(archive, &"us-east-1".parse().unwrap());
-    let enable = clients.writing().account_management().enable_region().region_name("eu-south-2");
+    let (management, archive) = (env.desired.management(), env.desired.archive());
+    let clients = env.clients(archive, &home());
+    let enable = clients.account_management().enable_region().region_name("eu-south-2");
     enable.send().await.unwrap();
-    let now = stage.sandbox.now();
-    let keys = || ApiKeys::new(stage.aws.clone(), management.clone(), PublicKeySet::default(), now);
+    let now = env.sandbox.now();
+    let keys = || ApiKeys::new(env.aws.clone(), management.clone(), PublicKeySet::default(), now);
     let alone = keys().ask(&region, Window::default()).await.unwrap_err();
     assert!(alone.hint().unwrap().contains("not have enabled eu-south-2"), "{alone}");
     // Accounts that have it not are passed over.
     let all = keys();
-    all.ask_too(&region, &stage.sandbox.accounts());
+    all.ask_too(&region, &env.sandbox.accounts());
     all.ask(&region, Window::default()).await.unwrap();
     // Where all are denied, that is the answer, and no empty list.
-    stage.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
+    env.sandbox.faults().inject(Fault::every("cloudtrail:ListPublicKeys", Effect::Deny));
     let denied = all.ask(&region, Window::default()).await.unwrap_err();
     assert!(denied.to_string().contains("ListPublicKeys"), "{denied}");
 }

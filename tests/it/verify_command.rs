@@ -1,11 +1,9 @@
 //! `orgtrail verify` and `orgtrail evidence`, through the binary, offline.
 
 use std::path::Path;
-use std::process::{Command, Output};
-
-use serde_json::Value;
 
 use crate::forge::{Bucket, Chain, gzip, key_set};
+use crate::program::{Finished, finish, orgtrail};
 
 /// A mirror of eight hours, with its public keys saved in it.
 fn mirror(into: &Path) -> (Bucket, Chain) {
@@ -24,39 +22,28 @@ fn mirror(into: &Path) -> (Bucket, Chain) {
 const KEYS: &str = "keys.json";
 
 /// Runs orgtrail, with the keys in the folder where there are some.
-fn orgtrail(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
-    command.current_dir(folder).args(args);
-    if folder.join(KEYS).exists() && args.contains(&"--offline") {
+fn run(folder: &Path, arguments: &[&str]) -> Finished {
+    let mut command = orgtrail(folder, arguments);
+    if folder.join(KEYS).exists() && arguments.contains(&"--offline") {
         command.args(["--public-keys", KEYS]);
     }
-    command.output().unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
-    })
+    finish(&mut command)
 }
 
 #[test]
 fn a_mirror_is_proven_offline() {
     let folder = tempfile::tempdir().unwrap();
     mirror(&folder.path().join("mirror"));
-    let output = orgtrail(folder.path(), &["verify", "mirror", "--offline", "--format", "json"]);
-    assert_eq!(code(&output), 0);
-    let report = json(&output);
+    let output = run(folder.path(), &["verify", "mirror", "--offline", "--format", "json"]);
+    assert_eq!(output.code, 0);
+    let report = output.json();
     assert_eq!(report["version"], 1);
     assert_eq!(report["outcome"], "proven");
     assert_eq!(report["summary"]["digests"]["valid"], 8);
     assert_eq!(report["summary"]["log_files"]["valid"], 16);
     assert_eq!(report["scopes"][0]["proven"][0]["from"], "2026-01-10T08:00:00Z");
-    let text = orgtrail(folder.path(), &["verify", "mirror", "--offline"]);
-    let text = String::from_utf8(text.stdout).unwrap();
+    let text = run(folder.path(), &["verify", "mirror", "--offline"]);
+    let text = text.stdout;
     assert!(text.contains("PROVEN: mirror: 8 digests and 16 log files"), "{text}");
 }
 
@@ -76,10 +63,9 @@ fn what_is_broken_is_named_in_every_format() {
             vec!["INVALID: hash value doesn't match", "INVALID: not found", "15 log files"],
         ),
     ] {
-        let output =
-            orgtrail(folder.path(), &["verify", "mirror", "--offline", "--format", format]);
-        assert_eq!(code(&output), 13, "{format}");
-        let said = String::from_utf8(output.stdout).unwrap();
+        let output = run(folder.path(), &["verify", "mirror", "--offline", "--format", format]);
+        assert_eq!(output.code, 13, "{format}");
+        let said = output.stdout;
         for part in wanted {
             let part = if part == "15 log files" { "log files valid, 1/" } else { part };
             assert!(said.contains(part), "{format}: {part}: {said}");
@@ -92,9 +78,9 @@ fn an_open_end_is_incomplete() {
     let folder = tempfile::tempdir().unwrap();
     mirror(&folder.path().join("mirror"));
     let args = ["verify", "mirror", "--offline", "--until", "2026-01-11T00:00:00Z"];
-    let open = orgtrail(folder.path(), &args);
-    assert_eq!(code(&open), 14);
-    let text = String::from_utf8(open.stdout).unwrap();
+    let open = run(folder.path(), &args);
+    assert_eq!(open.code, 14);
+    let text = open.stdout;
     let answer = text.lines().last().unwrap();
     assert!(answer.starts_with("PARTLY PROVEN: 1 gap, listed above"), "{text}");
 }
@@ -111,12 +97,12 @@ fn choices_that_match_nothing_are_refused_with_what_there_is() {
         for window in [&[][..], &["--since", "2026-01-10T12:00:00Z"]] {
             let verify = |value: &str| {
                 let args = ["verify", "mirror", "--offline", option, value];
-                orgtrail(folder.path(), &[&args[..], window].concat())
+                run(folder.path(), &[&args[..], window].concat())
             };
-            assert_eq!(code(&verify(right)), 0, "{option}");
+            assert_eq!(verify(right).code, 0, "{option}");
             let refused = verify(wrong);
-            let said = String::from_utf8(refused.stderr.clone()).unwrap();
-            assert_eq!(code(&refused), 2, "{said}");
+            let said = refused.stderr;
+            assert_eq!(refused.code, 2, "{said}");
             assert!(said.contains(&format!("{option} {wrong}")) && said.contains(right), "{said}");
         }
     }
@@ -134,9 +120,9 @@ fn the_most_severe_findings_come_first_in_every_format() {
     let until = ["--until", "2026-01-11T00:00:00Z"];
     for format in ["text", "json", "junit", "aws-cli"] {
         let args = ["verify", "mirror", "--offline", "--format", format];
-        let output = orgtrail(folder.path(), &[&args[..], &until].concat());
-        assert_eq!(code(&output), 13, "{format}");
-        let said = String::from_utf8(output.stdout).unwrap();
+        let output = run(folder.path(), &[&args[..], &until].concat());
+        assert_eq!(output.code, 13, "{format}");
+        let said = output.stdout;
         let place = |words: &[&str]| words.iter().find_map(|word| said.find(word));
         let broken = place(&["log-hash", "hash value"]).unwrap();
         let open = place(&["ends-early", "ends early"]).unwrap();
@@ -158,7 +144,7 @@ fn wrong_usage_is_refused() {
         &["verify", "mirror", "--since", "2026-01-02T00:00:00Z", "--until", "2026-01-01T00:00:00Z"],
         &["config", "check", "--format", "junit"],
     ] {
-        assert_eq!(code(&orgtrail(folder.path(), args)), 2, "{args:?}");
+        assert_eq!(run(folder.path(), args).code, 2, "{args:?}");
     }
 }
 
@@ -170,32 +156,32 @@ fn a_bundle_is_proven_on_another_machine() {
     let pack = |output: &str| {
         let args = ["evidence", "mirror", "--offline", "-o", output];
         let args: Vec<_> = args.iter().chain(&window).copied().collect();
-        orgtrail(folder.path(), &args)
+        run(folder.path(), &args)
     };
     let packed = pack("bundle.tar.zst");
-    assert_eq!(code(&packed), 0, "{}", String::from_utf8_lossy(&packed.stderr));
-    assert_eq!(code(&pack("bundle.tar.zst")), 12);
+    assert_eq!(packed.code, 0, "{}", packed.stderr);
+    assert_eq!(pack("bundle.tar.zst").code, 12);
 
     let away = tempfile::tempdir().unwrap();
     std::fs::rename(folder.path().join("bundle.tar.zst"), away.path().join("b.tar.zst")).unwrap();
     let verify = ["verify", "b.tar.zst", "--offline", "--format", "json"];
     // Without keys from elsewhere it is whole, and proves nothing.
-    let output = orgtrail(away.path(), &verify);
-    assert_eq!(code(&output), 14);
-    assert_eq!(json(&output)["public_keys"][0]["origin"], "saved");
+    let output = run(away.path(), &verify);
+    assert_eq!(output.code, 14);
+    assert_eq!(output.json()["public_keys"][0]["origin"], "saved");
     std::fs::copy(folder.path().join(KEYS), away.path().join(KEYS)).unwrap();
-    let output = orgtrail(away.path(), &verify);
-    assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stdout));
-    let report = json(&output);
+    let output = run(away.path(), &verify);
+    assert_eq!(output.code, 0, "{}", output.stdout);
+    let report = output.json();
     // Digests that end at 10:00 to 14:00.
     assert_eq!(report["summary"]["digests"]["valid"], 5);
     assert_eq!(report["window"]["from"], "2026-01-10T10:00:00Z");
 
     // What is broken is packed too, and found again.
     std::fs::remove_file(folder.path().join("mirror").join(&chain.logs[3][0])).unwrap();
-    assert_eq!(code(&pack("broken.tar.zst")), 13);
-    let output = orgtrail(folder.path(), &["verify", "broken.tar.zst", "--offline"]);
-    assert_eq!(code(&output), 13);
+    assert_eq!(pack("broken.tar.zst").code, 13);
+    let output = run(folder.path(), &["verify", "broken.tar.zst", "--offline"]);
+    assert_eq!(output.code, 13);
 
     // A changed bundle is none.
     let path = away.path().join("b.tar.zst");
@@ -203,7 +189,7 @@ fn a_bundle_is_proven_on_another_machine() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    assert_ne!(code(&orgtrail(away.path(), &verify)), 0);
+    assert_ne!(run(away.path(), &verify).code, 0);
 }
 
 #[test]
@@ -221,13 +207,13 @@ fn a_bundle_of_several_roots_is_proven_without_what_it_was_packed_from() {
     bucket.write_to(&mirror_of);
     let window = ["--from", "2026-01-10T08:00:00Z", "--until", "2026-01-10T20:00:00Z"];
     let pack = ["evidence", "mirror", "--offline", "-o", "b.tar.zst"];
-    let packed = orgtrail(folder.path(), &[&pack[..], &window].concat());
-    assert_eq!(code(&packed), 0, "{}", String::from_utf8_lossy(&packed.stdout));
+    let packed = run(folder.path(), &[&pack[..], &window].concat());
+    assert_eq!(packed.code, 0, "{}", packed.stdout);
     std::fs::remove_dir_all(&mirror_of).unwrap();
     let verify = ["verify", "b.tar.zst", "--offline", "--format", "json"];
-    let report = orgtrail(folder.path(), &verify);
-    assert_eq!(code(&report), 0, "{}", String::from_utf8_lossy(&report.stdout));
-    let report = json(&report);
+    let report = run(folder.path(), &verify);
+    assert_eq!(report.code, 0, "{}", report.stdout);
+    let report = report.json();
     assert_eq!(report["summary"]["digests"]["valid"], 12);
     assert_eq!(report["scopes"][0]["prefixes"].as_array().unwrap().len(), 2);
 }

@@ -1,15 +1,13 @@
 //! Archives into which trails deliver while they are verified, and of which one
 //! trail's digests lag behind another's.
 
-use std::time::Duration;
-
 use jiff::SignedDuration;
 use orgtrail::archive::verify::finding::{FindingKind, Severity};
 use orgtrail::archive::verify::run::Verification;
 use orgtrail::sandbox::{Effect, Fault};
 
 use crate::forge::{Bucket, Chain};
-use crate::rounds::{Ground, code, said};
+use crate::rounds::LegacyEnv;
 use crate::verified::verified;
 
 /// Five hours of an old trail, of whose digests the last two did not arrive, and
@@ -69,15 +67,13 @@ fn files_of_a_trail_that_stays_behind_are_unproven_and_only_later_ones_foreign()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_digest_that_is_delivered_meanwhile_is_not_said_to_be_deleted() {
-    let ground = Ground::lay().await;
+    let env = LegacyEnv::new().await;
     let slow = Effect::Latency { milliseconds: 1500 };
-    ground.sandbox.faults().inject(Fault::every("cloudtrail:GetTrailStatus", slow));
+    env.sandbox.faults().inject(Fault::every("cloudtrail:GetTrailStatus", slow));
     let deliver = async {
-        while ground.sandbox.faults().struck().iter().all(|(_, times)| *times == 0) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        ground.sandbox.tick(SignedDuration::from_hours(3));
+        env.until_struck().await;
+        env.sandbox.tick(SignedDuration::from_hours(3));
     };
-    let (verified, ()) = tokio::join!(ground.run(&["verify"]), deliver);
-    assert_eq!(code(&verified), 0, "{}", said(&verified));
+    let (verified, ()) = tokio::join!(env.run(&["verify"]), deliver);
+    assert_eq!(verified.code, 0, "{}", verified.text());
 }

@@ -334,6 +334,16 @@ impl Sandbox {
         &self.world.faults
     }
 
+    /// Waits until a condition is met. It is checked at once, and again after every change
+    /// and every fault that struck.
+    pub async fn until(&self, is_met: impl Fn(&Self) -> bool) {
+        let mut events = self.world.events();
+        while !is_met(self) {
+            // The sender lives as long as the world: this is no error.
+            drop(events.changed().await);
+        }
+    }
+
     /// Lets an account (by id) or a principal (by ARN) do nothing from now on.
     pub fn revoke(&self, principal: &str) {
         self.world.revoke(principal);

@@ -9,6 +9,7 @@ use std::{
 use jiff::SignedDuration;
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::{
     auth::Identity,
@@ -45,6 +46,8 @@ pub(super) struct World {
     random: Mutex<fastrand::Rng>,
     /// Whether anything changed since the last save.
     changed: AtomicBool,
+    /// Notifies whoever waits for a change or a fault.
+    events: watch::Sender<()>,
     /// Whether changes are to be saved.
     saves: AtomicBool,
 }
@@ -67,6 +70,7 @@ impl World {
             home_region,
             random: Mutex::new(random),
             changed: AtomicBool::new(true),
+            events: watch::Sender::new(()),
             saves: AtomicBool::new(false),
         }
     }
@@ -105,6 +109,17 @@ impl World {
     /// Notes that something changed and wants saving.
     pub(super) fn touch(&self) {
         self.changed.store(true, Ordering::Release);
+        self.notify();
+    }
+
+    /// Wakes whoever waits for a change or a fault.
+    pub(super) fn notify(&self) {
+        self.events.send_replace(());
+    }
+
+    /// What changes with every change and fault from now on.
+    pub(super) fn events(&self) -> watch::Receiver<()> {
+        self.events.subscribe()
     }
 
     /// Lets changes be saved from now on.

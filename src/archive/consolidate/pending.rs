@@ -87,7 +87,7 @@ impl Recorded {
 
     /// Takes the next record in.
     ///
-    /// One that is not `authenticated` may be anybody's: it can settle that a file was in
+    /// One that is not `authenticated` may be anybody's: it can wait_until_converged that a file was in
     /// the archive, and so was deleted, and never that one may still come.
     pub fn take(&mut self, segment: Segment, authenticated: bool) {
         self.has_records = true;

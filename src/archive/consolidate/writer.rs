@@ -123,7 +123,6 @@ impl Examples {
 
 #[cfg(test)]
 mod tests {
-    use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
     use aws_sdk_s3::types::StorageClass;
 
     use super::*;
@@ -132,10 +131,10 @@ mod tests {
             copy::{PART_BYTES, Target},
             record::FORMAT_VERSION,
         },
-        aws::{Aws, Settings, WriteAuthority},
-        names::{BucketName, Region},
+        aws::WriteAuthority,
+        names::BucketName,
+        test_env::{TestEnv, home},
     };
-    use orgtrail_sandbox::{Options, Sandbox};
 
     #[test]
     fn many_foreign_objects_hide_no_conflict() {
@@ -165,27 +164,17 @@ mod tests {
 
     #[tokio::test]
     async fn rows_wait_for_their_segment_only_so_long_though_no_other_comes() {
-        let region: Region = "us-east-1".parse().unwrap();
-        let sandbox = Sandbox::start(Options::new(region.clone())).await.unwrap();
-        let keys = sandbox.administrator().unwrap();
-        let keys = Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None);
-        let base = aws_config::SdkConfig::builder()
-            .behavior_version(aws_config::BehaviorVersion::latest())
-            .region(aws_config::Region::new("us-east-1"))
-            .endpoint_url(sandbox.endpoint())
-            .credentials_provider(SharedCredentialsProvider::new(keys))
-            .build();
-        let aws = Aws::with_base(Settings::default(), base).await.unwrap();
+        let env = TestEnv::start().await;
+        let aws = env.sign_in().await;
         let bucket: BucketName = "acme-log-archive".parse().unwrap();
-        let clients = aws.clients(&sandbox.accounts()[1], &region);
+        let clients = aws.clients(&env.account(1), &home());
         let storage_class = StorageClass::Standard;
         let target = Target { clients, bucket, storage_class, part_bytes: PART_BYTES };
         let target = WriteTarget::new(target, &WriteAuthority::granted());
         let create = target.writer().s3().create_bucket().bucket(target.bucket.as_str());
         create.send().await.unwrap();
-        let ledger = Ledger::new(Target::clone(&target), None);
         let mut writer = Writer {
-            ledger: ledger.clone(),
+            ledger: Ledger::new(Target::clone(&target), None),
             tip: Tip::default(),
             head: Head {
                 version: FORMAT_VERSION,
@@ -206,9 +195,7 @@ mod tests {
         let progress = Progress::default();
         let look = async {
             rows.send(Row::Begin { asked: "all".into() }).await.unwrap();
-            while ledger.numbers().await.unwrap().is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            env.until(|it| !it.keys_raw("acme-log-archive", "orgtrail/runs/").is_empty()).await;
             drop(rows);
         };
         let (written, ()) = tokio::join!(writer.take_all(incoming, &progress), look);

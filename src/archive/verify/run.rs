@@ -308,8 +308,8 @@ pub async fn verify(
     tokio::select! {
         // What is not looked for at its origin stays missing: a stop waits for this.
         () = async {
-            pending::settle(&request, &mut reports).await;
-            origin::settle(&request, &mut reports).await;
+            pending::wait_until_converged(&request, &mut reports).await;
+            origin::wait_until_converged(&request, &mut reports).await;
         } => {}
         () = stop.over(GRACE) => {}
     }

@@ -115,7 +115,7 @@ impl Unclaimed {
 
     /// Decides about all files before an instant, which no later digest can
     /// claim any more. Those that follow one of the `ends` of trails wait.
-    pub fn settle(
+    pub fn wait_until_converged(
         &mut self,
         before: Timestamp,
         covered: &Periods,
@@ -141,7 +141,7 @@ impl Unclaimed {
     /// Files after the window's end wait for their digests and are not counted; those
     /// after one of the `ends` of trails are, where another chain covers them.
     pub fn finish(mut self, covered: &Periods, ends: &[Timestamp]) -> Vec<Finding> {
-        let mut findings = self.settle(Timestamp::MAX, covered, ends);
+        let mut findings = self.wait_until_converged(Timestamp::MAX, covered, ends);
         findings.extend(self.lagging());
         let folder = self.folder();
         let bucket = self.lane.bucket.as_deref();
@@ -292,7 +292,7 @@ mod tests {
         files.listed(&log("2026-01-01T01:30:00Z", 'a'));
         files.listed(&log("2026-01-01T01:30:00Z", 'b'));
         files.claimed(&log("2026-01-01T01:30:00Z", 'a'));
-        let findings = files.settle(at("2026-01-01T03:00:00Z"), &covered, &ends);
+        let findings = files.wait_until_converged(at("2026-01-01T03:00:00Z"), &covered, &ends);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].kind, FindingKind::LogUnlisted);
         assert_eq!(findings[0].key, Some(log("2026-01-01T01:30:00Z", 'b').to_string()));
@@ -308,7 +308,7 @@ mod tests {
         for hour in hours {
             files.listed(&log(hour, 'a'));
         }
-        let mut findings = files.settle(at("2026-01-02T00:00:00Z"), &covered, &ends);
+        let mut findings = files.wait_until_converged(at("2026-01-02T00:00:00Z"), &covered, &ends);
         findings.extend(files.finish(&covered, &ends));
         findings.iter().map(|it| (it.kind, it.severity, it.objects)).collect()
     }
@@ -343,7 +343,7 @@ mod tests {
         let file = log("2026-01-01T03:30:00Z", 'a');
         files.listed(&file);
         let ends = [at("2026-01-01T03:00:00Z"), at("2026-01-03T00:00:00Z")];
-        assert!(files.settle(at("2026-01-02T21:00:00Z"), &covered, &ends).is_empty());
+        assert!(files.wait_until_converged(at("2026-01-02T21:00:00Z"), &covered, &ends).is_empty());
         files.claimed(&file);
         assert!(files.finish(&covered, &ends).is_empty());
     }
@@ -354,7 +354,7 @@ mod tests {
         let mut files = files_in(Window::default());
         files.listed(&log("2026-01-01T03:30:00Z", 'a'));
         let before = [at("2026-01-01T03:00:00Z"), at("2026-01-03T00:00:00Z")];
-        assert!(files.settle(at("2026-01-02T21:00:00Z"), &covered, &before).is_empty());
+        assert!(files.wait_until_converged(at("2026-01-02T21:00:00Z"), &covered, &before).is_empty());
         let after = [at("2026-01-03T00:00:00Z"), at("2026-01-03T00:00:00Z")];
         let findings = files.finish(&covered, &after);
         assert_eq!(findings.len(), 1);

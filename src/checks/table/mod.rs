@@ -10,20 +10,15 @@ use std::sync::OnceLock;
 mod cases;
 mod rows;
 
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-
 use self::rows::{ROWS, Row};
 use super::{CATALOGUE, Check, Facts, Run, Severity, Verdict};
-use crate::aws::{
-    Aws, AwsError, ErrorKind, Failure, Pacing, Seen, Settings, WriteAuthority, WriteClients,
-};
+use crate::aws::{Aws, AwsError, ErrorKind, Failure, Seen};
 use crate::config::Config;
 use crate::plan::apply::{Outcome, apply};
 use crate::plan::plan;
 use crate::policy::{Foreign, PolicyDocument, Statement};
 use crate::resources::{Desired, OrganizationFacts, observe};
-use orgtrail_sandbox::{Options, Pace, Sandbox};
+use crate::test_env::{TestEnv, writer};
 
 const CONFIG: &str = r#"
 [organization]
@@ -67,26 +62,8 @@ pub(crate) fn holding() -> Facts {
 }
 
 async fn provisioned() -> Facts {
-    let mut options = Options::new("us-east-1".parse().unwrap());
-    options.accounts = 4;
-    options.start = Some("2026-01-01T00:00:00Z".parse().unwrap());
-    options.pace = Pace::Frozen;
-    let sandbox = Sandbox::start(options).await.unwrap();
-    let keys = sandbox.administrator().unwrap();
-    let credentials = Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None);
-    let base = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(aws_config::Region::new("us-east-1"))
-        .endpoint_url(sandbox.endpoint())
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    let settings = Settings {
-        home_region: Some("us-east-1".parse().unwrap()),
-        pacing: Pacing::Off,
-        ..Settings::default()
-    };
-    let aws = Aws::with_base(settings, base).await.unwrap();
+    let env = TestEnv::start().await;
+    let aws = env.sign_in().await;
     let key = create_unmanaged(&aws).await;
     let config = format!("{CONFIG}[cloudwatch_logs]\nkms_key = \"{key}\"\n");
     let config: Config = config.parse().unwrap();
@@ -99,11 +76,10 @@ async fn provisioned() -> Facts {
     for result in results {
         assert_eq!(result.outcome, Outcome::Done, "{}", result.id);
     }
-    assert_eq!(sandbox.confirm_subscriptions(), 1);
-    sandbox.tick(jiff::SignedDuration::from_hours(26));
-    let now = sandbox.now();
+    assert_eq!(env.sandbox.confirm_subscriptions(), 1);
+    env.sandbox.tick(jiff::SignedDuration::from_hours(26));
+    let now = env.sandbox.now();
     let mut facts = Box::pin(Facts::gather(&aws, desired, now, &super::Silent)).await;
-    sandbox.stop().await.unwrap();
     // An earlier run saw the same accounts.
     let accounts = facts.accounts.present().into_iter().flatten();
     facts.earlier = Some(accounts.map(|one| one.account.clone()).collect());
@@ -114,11 +90,8 @@ async fn provisioned() -> Facts {
 /// bucket's notifications, and the key of the log group.
 async fn create_unmanaged(aws: &Aws) -> String {
     let region = "us-east-1".parse().unwrap();
-    let writer = |account: &str| {
-        let clients = aws.clients(&account.parse().unwrap(), &region);
-        WriteClients::new(&clients, &WriteAuthority::granted())
-    };
-    let archive = writer("222222222222");
+    let clients = |account: &str| writer(&aws.clients(&account.parse().unwrap(), &region));
+    let archive = clients("222222222222");
     let made = archive.sns().create_topic().name("told").send().await.unwrap();
     let topic = made.topic_arn.unwrap();
     let publish = Statement::allow("S3")
@@ -129,7 +102,7 @@ async fn create_unmanaged(aws: &Aws) -> String {
     let policy = PolicyDocument::new(vec![publish]).to_json();
     call.attribute_value(policy).send().await.unwrap();
 
-    let management = writer("111111111111");
+    let management = clients("111111111111");
     let owner = Statement::allow("Owner")
         .principals(["arn:aws:iam::111111111111:root"])
         .actions(["kms:*"])

@@ -122,12 +122,11 @@ async fn ask<T: DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::{Options, Pace, Sandbox};
+    use crate::test_env::TestEnv;
 
     #[tokio::test]
     async fn a_tick_reaches_the_sandbox() {
-        let options = Options { pace: Pace::Frozen, ..Options::new("us-east-1".parse().unwrap()) };
-        let sandbox = Sandbox::start(options).await.unwrap();
+        let sandbox = TestEnv::start().await.sandbox;
         let before = sandbox.now();
         let answer = tick(&sandbox.endpoint(), 2).await.unwrap();
         assert_eq!(answer.now, sandbox.now());
@@ -143,7 +142,7 @@ mod tests {
             assert!(matches!(error, AskError::Endpoint { .. }), "{endpoint}: {error}");
         }
         // Nor does another answer pass for a sandbox's.
-        let sandbox = Sandbox::start(Options::new("us-east-1".parse().unwrap())).await.unwrap();
+        let sandbox = TestEnv::start().await.sandbox;
         let path = "/_sandbox/confirm";
         let answer = ask::<Ticked>(&sandbox.endpoint(), Method::POST, path, String::new()).await;
         assert!(matches!(answer, Err(AskError::Refused { status: 200, .. })), "{answer:?}");

@@ -7,26 +7,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use crate::apply_command::command;
-use crate::stage::{MINIMAL, Stage};
+use crate::configured::ConfiguredEnv;
+use crate::env::MINIMAL;
+use crate::program::{Finished, finish_apart};
 
 /// Runs the binary with one more variable in its environment.
 async fn run_with_variable(
-    stage: &Stage,
+    env: &ConfiguredEnv,
     (name, value): (&str, &str),
     arguments: &[&str],
-) -> (Option<i32>, String, String) {
+) -> Finished {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = command(&stage.sandbox, folder.path(), MINIMAL, arguments);
+    let mut command = env.command(folder.path(), MINIMAL, arguments);
     command.env(name, value);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    finish_apart(command).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_variable_that_sets_an_identity_key_is_refused_and_named() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     for (variable, value, key) in [
         ("ORGTRAIL__ARCHIVE__BUCKET", "stolen-logs", "archive.bucket"),
         ("ORGTRAIL__ARCHIVE__PREFIX", "aside", "archive.prefix"),
@@ -44,9 +43,9 @@ async fn a_variable_that_sets_an_identity_key_is_refused_and_named() {
         ),
     ] {
         for arguments in [["plan"].as_slice(), &["apply", "--yes"], &["drift"]] {
-            let ran = run_with_variable(&stage, (variable, value), arguments).await;
-            let (code, stdout, stderr) = ran;
-            assert_eq!(code, Some(2), "{variable} {arguments:?}: {stdout}{stderr}");
+            let ran = run_with_variable(&env, (variable, value), arguments).await;
+            let Finished { code, stdout, stderr } = ran;
+            assert_eq!(code, 2, "{variable} {arguments:?}: {stdout}{stderr}");
             for word in [variable, key, "--allow-env-identity"] {
                 assert!(stderr.contains(word), "{variable} {arguments:?}: {stderr}");
             }
@@ -56,7 +55,7 @@ async fn a_variable_that_sets_an_identity_key_is_refused_and_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn variables_that_are_let_in_work_and_every_report_names_them() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let other = ("ORGTRAIL__ARCHIVE__RETENTION_DAYS", "3000");
     let identity = ("ORGTRAIL__ARCHIVE__BUCKET", "acme-moved-archive");
     for (variable, key, flag) in [
@@ -65,12 +64,14 @@ async fn variables_that_are_let_in_work_and_every_report_names_them() {
     ] {
         for command in ["plan", "drift"] {
             let arguments: Vec<&str> = [command].into_iter().chain(flag).collect();
-            let (code, stdout, stderr) = run_with_variable(&stage, variable, &arguments).await;
-            assert!(matches!(code, Some(10 | 11)), "{arguments:?} {code:?}: {stderr}");
+            let Finished { code, stdout, stderr } =
+                run_with_variable(&env, variable, &arguments).await;
+            assert!(matches!(code, 10 | 11), "{arguments:?} {code:?}: {stderr}");
             let line = format!("{key} is set by the environment: ${}", variable.0);
             assert!(stdout.contains(&line), "{arguments:?}: {stdout}");
             let arguments = [arguments.as_slice(), &["--format", "json"]].concat();
-            let (_, stdout, stderr) = run_with_variable(&stage, variable, &arguments).await;
+            let Finished { stdout, stderr, .. } =
+                run_with_variable(&env, variable, &arguments).await;
             let report: Value =
                 serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stderr}"));
             let named = &report["environment_overrides"][0];
@@ -81,8 +82,8 @@ async fn variables_that_are_let_in_work_and_every_report_names_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_format_of_every_report_names_what_the_environment_sets() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
     let variable = ("ORGTRAIL__ARCHIVE__PREFIX", "aside");
     let said = "archive.prefix is set by the environment: $ORGTRAIL__ARCHIVE__PREFIX";
     let formats = |command: &'static str, formats: &[&'static str]| {
@@ -97,9 +98,9 @@ async fn every_format_of_every_report_names_what_the_environment_sets() {
     for (command, format) in reports.concat() {
         let mut arguments = vec![command, "--allow-env-identity", "--format", format];
         arguments.extend((command == "consolidate").then_some("--dry-run"));
-        let ran = run_with_variable(&stage, variable, &arguments).await;
-        let (code, stdout, stderr) = ran;
-        assert!(code.is_some_and(|code| code != 2), "{arguments:?}: {stderr}");
+        let ran = run_with_variable(&env, variable, &arguments).await;
+        let Finished { code, stdout, stderr } = ran;
+        assert!(code != 2, "{arguments:?}: {stderr}");
         if format == "json" {
             let report: Value = serde_json::from_str(&stdout).unwrap();
             let named = &report["environment_overrides"][0];
@@ -109,15 +110,19 @@ async fn every_format_of_every_report_names_what_the_environment_sets() {
             assert!(stdout.contains(said), "{arguments:?}: {stdout}");
         }
         // Without it, none is named.
-        let ran = run_with_variable(&stage, ("UNRELATED", "x"), &arguments).await;
-        assert!(!ran.1.contains("set by the environment"), "{arguments:?}: {}", ran.1);
-        assert!(!ran.1.contains("\"key\": \"archive.prefix\""), "{arguments:?}: {}", ran.1);
+        let ran = run_with_variable(&env, ("UNRELATED", "x"), &arguments).await;
+        assert!(!ran.stdout.contains("set by the environment"), "{arguments:?}: {}", ran.stdout);
+        assert!(
+            !ran.stdout.contains("\"key\": \"archive.prefix\""),
+            "{arguments:?}: {}",
+            ran.stdout
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_the_environment_names_is_named_with_its_path() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let other = tempfile::tempdir().unwrap();
     let path = other.path().join("other.toml");
     std::fs::write(&path, MINIMAL.replacen("acme-log-archive", "acme-other", 1)).unwrap();
@@ -133,16 +138,17 @@ async fn a_configuration_that_the_environment_names_is_named_with_its_path() {
         ("drift", "html"),
         ("drift", "csv"),
     ] {
-        let (_, stdout, stderr) =
-            run_with_variable(&stage, variable, &[command, "--format", format]).await;
+        let Finished { stdout, stderr, .. } =
+            run_with_variable(&env, variable, &[command, "--format", format]).await;
         assert!(stdout.contains(&said), "{command} {format}: {stdout}{stderr}");
     }
-    let (_, stdout, _) = run_with_variable(&stage, variable, &["plan", "--format", "json"]).await;
+    let Finished { stdout, .. } =
+        run_with_variable(&env, variable, &["plan", "--format", "json"]).await;
     let report: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(report["environment_overrides"][0]["file"], path);
     // An option of the command line is no override.
     let arguments = ["--config", "orgtrail.toml", "plan"];
-    let (_, stdout, _) = run_with_variable(&stage, variable, &arguments).await;
+    let Finished { stdout, .. } = run_with_variable(&env, variable, &arguments).await;
     assert!(!stdout.contains("set by the environment"), "{stdout}");
 }
 
@@ -170,61 +176,61 @@ fn answering(head: &'static str, again: &'static [u8]) -> (String, Arc<AtomicUsi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_an_end_is_cut_off() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nconnection: close\r\n\r\n<a>";
     let (address, _) = answering(head, &[b'x'; 8192]);
     for service in ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_ORGANIZATIONS"] {
         let url = format!("http://{address}");
-        let ran = run_with_variable(&stage, (service, &url), &["accounts"]).await;
-        let (code, stdout, stderr) = ran;
-        assert_eq!(code, Some(14), "{stdout}{stderr}");
+        let ran = run_with_variable(&env, (service, &url), &["accounts"]).await;
+        let Finished { code, stdout, stderr } = ran;
+        assert_eq!(code, 14, "{stdout}{stderr}");
         assert!(stderr.contains("longer than 33554432 bytes"), "{stderr}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_goes_unencrypted_to_another_machine() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     // Documentation's addresses, where nobody answers.
     for url in ["http://192.0.2.1:4566", "http://127.0.0.1.example", "http://127.0.0.1@192.0.2.1"] {
         for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
-            let ran = run_with_variable(&stage, (variable, url), &["verify"]).await;
-            let (code, stdout, stderr) = ran;
-            assert_eq!(code, Some(2), "{variable} {url}: {stdout}{stderr}");
+            let ran = run_with_variable(&env, (variable, url), &["verify"]).await;
+            let Finished { code, stdout, stderr } = ran;
+            assert_eq!(code, 2, "{variable} {url}: {stdout}{stderr}");
             assert!(stderr.contains("is not encrypted"), "{stderr}");
             assert!(stderr.contains("--allow-plain-http"), "{stderr}");
         }
     }
     // The environment alone does not allow it.
-    let ran = run_with_variable(&stage, ("ORGTRAIL_ALLOW_PLAIN_HTTP", "true"), &["accounts"]).await;
-    assert_eq!(ran.0, Some(0), "{}", ran.2);
+    let ran = run_with_variable(&env, ("ORGTRAIL_ALLOW_PLAIN_HTTP", "true"), &["accounts"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_is_allowed_is_asked_and_a_proxy_gets_nothing_of_this_machine() {
-    let stage = Stage::new(MINIMAL).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
     let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let (address, reached) = answering(refusal, b"");
     let proxy = format!("http://{address}");
     for variable in ["HTTP_PROXY", "ALL_PROXY", "http_proxy"] {
-        let ran = run_with_variable(&stage, (variable, &proxy), &["accounts"]).await;
-        assert_eq!(ran.0, Some(0), "{}", ran.2);
+        let ran = run_with_variable(&env, (variable, &proxy), &["accounts"]).await;
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
         assert_eq!(reached.load(Ordering::SeqCst), 0, "{variable}");
     }
     // With the flag, what is meant for another machine goes there: by way of the proxy.
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["accounts", "--allow-plain-http"];
-    let mut command = command(&stage.sandbox, folder.path(), MINIMAL, &arguments);
+    let mut command = env.command(folder.path(), MINIMAL, &arguments);
     command.env("AWS_ENDPOINT_URL_STS", "http://sts.example").env("HTTP_PROXY", &proxy);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    assert_eq!(output.status.code(), Some(14), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = finish_apart(command).await;
+    assert_eq!(output.code, 14, "{}", output.stderr);
     assert!(reached.load(Ordering::SeqCst) > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sandbox_is_controlled_under_a_name_of_this_machine_alone() {
-    let stage = Stage::new(MINIMAL).await;
-    let url = stage.sandbox.endpoint();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    let url = env.sandbox.endpoint();
     let address = url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
     let port = address.rsplit(':').next().unwrap().to_owned();
     let ask = move |headers: String, target: String| {

@@ -5,52 +5,51 @@ use jiff::SignedDuration;
 use orgtrail::archive::consolidate::copy::{Origin, PART_BYTES, Target, WriteTarget, copy};
 use orgtrail::archive::consolidate::keys;
 use orgtrail::archive::verify::public_keys::PublicKeySet;
-use orgtrail::aws::{Clients, ErrorKind, Objects, WriteAuthority};
+use orgtrail::aws::{Clients, ErrorKind, Objects, WriteAuthority, WriteClients};
 use orgtrail::names::AccountId;
 use serde_json::json;
 
-use crate::apply_command::{Ran, run};
-use crate::retire_command::{BUCKET, TRAIL, account, config, stage};
-use crate::stage::{MINIMAL, Stage, Writing as _, sign_in, working_day};
+use crate::configured::ConfiguredEnv;
+use crate::env::{MINIMAL, home, working_day};
+use crate::program::Finished;
+use crate::retire_env::{BUCKET, TRAIL, account, config, with_legacy_trail};
 
 const ARCHIVE: &str = "acme-log-archive";
 const TAKEN: &str = "is taken by another account";
 
-fn leaver(stage: &Stage) -> AccountId {
-    stage.sandbox.accounts().pop().unwrap()
+fn leaver(env: &ConfiguredEnv) -> AccountId {
+    env.sandbox.accounts().pop().unwrap()
 }
 
 /// Lets the last account leave the organization, and signs in as its root.
-async fn outsider(stage: &Stage) -> Clients {
-    let leaver: AccountId = leaver(stage);
-    let remove = stage.management().organizations().remove_account_from_organization();
+async fn outsider(env: &ConfiguredEnv) -> WriteClients {
+    let leaver: AccountId = leaver(env);
+    let remove = env.management().organizations().remove_account_from_organization();
     remove.account_id(leaver.as_str()).send().await.unwrap();
-    let keys = stage.sandbox.root(&leaver).unwrap();
-    let aws = sign_in(&stage.sandbox, keys.access_key_id, keys.secret_access_key).await;
-    aws.clients(&leaver, &"us-east-1".parse().unwrap())
+    env.root(leaver.as_str()).await
 }
 
 /// The outsider's bucket of a name, in which everybody may do everything.
-async fn take(outsider: &Clients, name: &str) {
-    outsider.writing().s3().create_bucket().bucket(name).send().await.unwrap();
-    outsider.writing().s3().delete_public_access_block().bucket(name).send().await.unwrap();
+async fn take(outsider: &WriteClients, name: &str) {
+    outsider.s3().create_bucket().bucket(name).send().await.unwrap();
+    outsider.s3().delete_public_access_block().bucket(name).send().await.unwrap();
     let policy = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Principal": "*",
         "Action": "s3:*",
         "Resource": [format!("arn:aws:s3:::{name}"), format!("arn:aws:s3:::{name}/*")],
     }] });
-    let put = outsider.writing().s3().put_bucket_policy().bucket(name).policy(policy.to_string());
+    let put = outsider.s3().put_bucket_policy().bucket(name).policy(policy.to_string());
     put.send().await.unwrap();
 }
 
 /// Deletes a bucket with all that lies in it, as whoever closes an account does.
-async fn delete(stage: &Stage, owner: &Clients, name: &str) {
-    for key in stage.sandbox.keys_raw(name, "") {
-        stage.sandbox.vanish(name, &key).unwrap();
+async fn delete(env: &ConfiguredEnv, owner: &WriteClients, name: &str) {
+    for key in env.sandbox.keys_raw(name, "") {
+        env.sandbox.vanish(name, &key).unwrap();
     }
-    owner.writing().s3().delete_bucket_policy().bucket(name).send().await.unwrap();
-    owner.writing().s3().delete_bucket().bucket(name).send().await.unwrap();
+    owner.s3().delete_bucket_policy().bucket(name).send().await.unwrap();
+    owner.s3().delete_bucket().bucket(name).send().await.unwrap();
 }
 
 /// Everything that a command could do with the archive.
@@ -77,84 +76,84 @@ fn commands(folder: &str) -> Vec<Vec<String>> {
 }
 
 /// That every command is refused, says why and what to do, and writes nothing.
-async fn all_refused(stage: &Stage, config: &str) {
+async fn all_refused(env: &ConfiguredEnv, config: &str) {
     let folder = tempfile::tempdir().unwrap();
     for command in commands(folder.path().to_str().unwrap()) {
         let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
-        let ran = run(stage, config, &arguments).await;
+        let ran = env.run(config, &arguments).await;
         let said = format!("{}{}", ran.stdout, ran.stderr);
-        assert_eq!(ran.code, Some(12), "{arguments:?}: {said}");
+        assert_eq!(ran.code, 12, "{arguments:?}: {said}");
         assert!(said.contains(TAKEN), "{arguments:?}: {said}");
         assert!(said.contains("choose another name for archive.bucket"), "{arguments:?}: {said}");
     }
-    assert_eq!(stage.sandbox.keys_raw(ARCHIVE, ""), [""; 0]);
+    assert_eq!(env.sandbox.keys_raw(ARCHIVE, ""), [""; 0]);
 }
 
-fn ended(ran: &Ran, code: i32) {
-    assert_eq!(ran.code, Some(code), "{}{}", ran.stdout, ran.stderr);
+fn ended(ran: &Finished, code: i32) {
+    assert_eq!(ran.code, code, "{}{}", ran.stdout, ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_name_that_was_never_ours_is_refused_by_every_command() {
-    let mut stage = Stage::beginning(MINIMAL, working_day()).await;
-    let outsider = outsider(&stage).await;
+    let mut env = ConfiguredEnv::at(MINIMAL, working_day()).await;
+    let outsider = outsider(&env).await;
     take(&outsider, ARCHIVE).await;
     // A member's trail, whose logs must not leave.
-    let member = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    member.writing().s3().create_bucket().bucket(BUCKET).send().await.unwrap();
+    let member = env.clients(&account(), &home());
+    member.s3().create_bucket().bucket(BUCKET).send().await.unwrap();
     let policy = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Principal": { "Service": "cloudtrail.amazonaws.com" },
         "Action": ["s3:GetBucketAcl", "s3:PutObject"],
         "Resource": [format!("arn:aws:s3:::{BUCKET}"), format!("arn:aws:s3:::{BUCKET}/*")],
     }] });
-    let put = member.writing().s3().put_bucket_policy().bucket(BUCKET).policy(policy.to_string());
+    let put = member.s3().put_bucket_policy().bucket(BUCKET).policy(policy.to_string());
     put.send().await.unwrap();
-    let trail = member.writing().cloudtrail().create_trail().name("legacy").s3_bucket_name(BUCKET);
+    let trail = member.cloudtrail().create_trail().name("legacy").s3_bucket_name(BUCKET);
     trail.enable_log_file_validation(true).send().await.unwrap();
-    member.writing().cloudtrail().start_logging().name("legacy").send().await.unwrap();
-    stage.sandbox.tick(SignedDuration::from_hours(3));
-    assert!(!stage.sandbox.keys_raw(BUCKET, "").is_empty());
-    all_refused(&stage, &config()).await;
+    member.cloudtrail().start_logging().name("legacy").send().await.unwrap();
+    env.sandbox.tick(SignedDuration::from_hours(3));
+    assert!(!env.sandbox.keys_raw(BUCKET, "").is_empty());
+    all_refused(&env, &config()).await;
 
     // With a name of its own, the same organization is set up.
     let own = config().replace(ARCHIVE, "acme-own-archive");
-    stage.declare(&own);
-    stage.converge().await;
-    ended(&run(&stage, &own, &["consolidate", "--yes"]).await, 0);
-    assert!(!stage.sandbox.keys_raw("acme-own-archive", "AWSLogs/").is_empty());
+    env.declare(&own);
+    env.converge().await;
+    ended(&env.run(&own, &["consolidate", "--yes"]).await, 0);
+    assert!(!env.sandbox.keys_raw("acme-own-archive", "AWSLogs/").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_that_was_deleted_and_taken_is_refused_by_every_command() {
-    let stage = stage(5).await;
-    ended(&run(&stage, &config(), &["consolidate", "--yes"]).await, 0);
-    let outsider = outsider(&stage).await;
-    delete(&stage, &stage.archive(), ARCHIVE).await;
+    let env = with_legacy_trail(5).await;
+    ended(&env.run(&config(), &["consolidate", "--yes"]).await, 0);
+    let outsider = outsider(&env).await;
+    delete(&env, &env.archive(), ARCHIVE).await;
     take(&outsider, ARCHIVE).await;
-    all_refused(&stage, &config()).await;
+    all_refused(&env, &config()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_is_taken_after_the_check_takes_no_write_and_gives_no_read() {
-    let stage = stage(5).await;
-    let clients = stage.archive();
+    let env = with_legacy_trail(5).await;
+    let clients = env.archive();
     let objects = Objects::new(Clients::clone(&clients));
     // The first shows the way, and the second goes there directly.
-    let keys_of_archive = stage.sandbox.keys_raw(ARCHIVE, "AWSLogs/");
-    stage.sandbox.record_s3();
+    let keys_of_archive = env.sandbox.keys_raw(ARCHIVE, "AWSLogs/");
+    env.sandbox.record_s3();
     for key in &keys_of_archive[..2] {
         objects.get(ARCHIVE, key).await.unwrap().bytes().await.unwrap();
     }
-    let asked = stage.sandbox.take_s3_requests();
+    let asked = env.sandbox.take_s3_requests();
     assert_eq!(asked.len(), 2, "{asked:?}");
     let expected = Some("222222222222".to_owned());
     assert!(asked.iter().all(|asked| asked.expected_owner == expected), "{asked:?}");
 
-    let outsider = outsider(&stage).await;
-    delete(&stage, &clients, ARCHIVE).await;
+    let outsider = outsider(&env).await;
+    delete(&env, &clients, ARCHIVE).await;
     take(&outsider, ARCHIVE).await;
-    let planted = outsider.writing().s3().put_object().bucket(ARCHIVE).key(&keys_of_archive[0]);
+    let planted = outsider.s3().put_object().bucket(ARCHIVE).key(&keys_of_archive[0]);
     planted.body(b"planted".to_vec().into()).send().await.unwrap();
     let denied = objects.get(ARCHIVE, &keys_of_archive[0]).await.unwrap_err();
     assert_eq!(denied.kind(), ErrorKind::AccessDenied, "{denied}");
@@ -165,9 +164,9 @@ async fn a_bucket_that_is_taken_after_the_check_takes_no_write_and_gives_no_read
         storage_class: StorageClass::Standard,
         part_bytes: PART_BYTES,
     };
-    let member = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    let key = stage.sandbox.keys_raw(BUCKET, "").pop().unwrap();
-    let size_bytes = stage.sandbox.body_raw(BUCKET, &key).unwrap().len() as u64;
+    let member = env.clients(&account(), &home());
+    let key = env.sandbox.keys_raw(BUCKET, "").pop().unwrap();
+    let size_bytes = env.sandbox.body_raw(BUCKET, &key).unwrap().len() as u64;
     let bucket = BUCKET.parse().unwrap();
     let origin = Origin { clients: &member, bucket: &bucket, key: &key, size_bytes, etag: None };
     let authority = WriteAuthority::granted();
@@ -181,20 +180,20 @@ async fn a_bucket_that_is_taken_after_the_check_takes_no_write_and_gives_no_read
     let target = WriteTarget::new(target, &authority);
     let failed = keys::save(&target, None, &PublicKeySet::default()).await.unwrap_err();
     assert!(failed.to_string().contains("access denied"), "{failed}");
-    assert_eq!(stage.sandbox.keys_raw(ARCHIVE, ""), [keys_of_archive[0].clone()]);
+    assert_eq!(env.sandbox.keys_raw(ARCHIVE, ""), [keys_of_archive[0].clone()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_is_taken_after_it_was_found_is_not_copied_inside_s3() {
-    let stage = stage(5).await;
-    let member = stage.aws.clients(&account(), &"us-east-1".parse().unwrap());
-    let key = stage.sandbox.keys_raw(BUCKET, "").pop().unwrap();
-    let outsider = outsider(&stage).await;
-    delete(&stage, &member, BUCKET).await;
+    let env = with_legacy_trail(5).await;
+    let member = env.clients(&account(), &home());
+    let key = env.sandbox.keys_raw(BUCKET, "").pop().unwrap();
+    let outsider = outsider(&env).await;
+    delete(&env, &member, BUCKET).await;
     take(&outsider, BUCKET).await;
-    let planted = outsider.writing().s3().put_object().bucket(BUCKET).key(&key);
+    let planted = outsider.s3().put_object().bucket(BUCKET).key(&key);
     planted.body(b"planted".to_vec().into()).send().await.unwrap();
-    let archive = stage.archive();
+    let archive = env.archive();
     let copied = |owner: Option<&str>| {
         archive
             .s3()
@@ -209,9 +208,9 @@ async fn a_source_that_is_taken_after_it_was_found_is_not_copied_inside_s3() {
     assert_eq!(failed.raw_response().unwrap().status().as_u16(), 403);
     // A copy that states no owner of its source does not leave.
     assert!(copied(None).await.unwrap_err().raw_response().is_none());
-    assert_eq!(stage.sandbox.keys_raw(ARCHIVE, "AWSLogs/planted"), [""; 0]);
+    assert_eq!(env.sandbox.keys_raw(ARCHIVE, "AWSLogs/planted"), [""; 0]);
     // Who states it may copy from there.
-    copied(Some(leaver(&stage).as_str())).await.unwrap();
+    copied(Some(leaver(&env).as_str())).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,59 +223,59 @@ async fn buckets_beside_the_archive_that_are_taken_are_refused_too() {
         ("acme-access-logs", "archive.access_logging.bucket"),
         ("acme-vault", "archive.replication.bucket"),
     ] {
-        let stage = Stage::beginning(&config, working_day()).await;
-        stage.converge().await;
-        let outsider = outsider(&stage).await;
-        delete(&stage, &stage.archive(), name).await;
+        let env = ConfiguredEnv::at(&config, working_day()).await;
+        env.converge().await;
+        let outsider = outsider(&env).await;
+        delete(&env, &env.archive(), name).await;
         take(&outsider, name).await;
         for arguments in [&["plan"][..], &["apply", "--yes"]] {
-            let ran = run(&stage, &config, arguments).await;
+            let ran = env.run(&config, arguments).await;
             let said = format!("{}{}", ran.stdout, ran.stderr);
-            assert_eq!(ran.code, Some(12), "{arguments:?}: {said}");
+            assert_eq!(ran.code, 12, "{arguments:?}: {said}");
             assert!(said.contains(TAKEN) && said.contains(setting), "{arguments:?}: {said}");
         }
-        let ran = run(&stage, &config, &["drift"]).await;
-        assert_eq!(ran.code, Some(11), "{}{}", ran.stdout, ran.stderr);
+        let ran = env.run(&config, &["drift"]).await;
+        assert_eq!(ran.code, 11, "{}{}", ran.stdout, ran.stderr);
         assert!(ran.stdout.contains(name), "{}", ran.stdout);
-        assert_eq!(stage.sandbox.keys_raw(name, ""), [""; 0]);
+        assert_eq!(env.sandbox.keys_raw(name, ""), [""; 0]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_to_verify_is_read_only_from_its_stated_owner() {
-    let stage = stage(5).await;
-    let outsider = outsider(&stage).await;
+    let env = with_legacy_trail(5).await;
+    let outsider = outsider(&env).await;
     take(&outsider, "someones-logs").await;
-    let ran = run(&stage, &config(), &["verify", "s3://someones-logs"]).await;
+    let ran = env.run(&config(), &["verify", "s3://someones-logs"]).await;
     ended(&ran, 14);
     assert!(ran.stderr.contains("--bucket-owner"), "{}", ran.stderr);
     // Whose it is can be stated: it is read, and nothing is proven there.
-    let owner = leaver(&stage);
+    let owner = leaver(&env);
     let stated = ["verify", "s3://someones-logs", "--bucket-owner", owner.as_str()];
-    let ran = run(&stage, &config(), &stated).await;
+    let ran = env.run(&config(), &stated).await;
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("access denied"), "{}", ran.stderr);
     let wrong = ["verify", "s3://someones-logs", "--bucket-owner", "333333333333"];
-    ended(&run(&stage, &config(), &wrong).await, 14);
+    ended(&env.run(&config(), &wrong).await, 14);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_that_names_a_bucket_states_who_must_own_it() {
-    let stage = stage(30).await;
-    crate::consolidate_stage::share(
-        &stage.aws.clients(&account(), &"us-east-1".parse().unwrap()),
+    let env = with_legacy_trail(30).await;
+    crate::consolidate_env::share(
+        &env.clients(&account(), &home()),
         BUCKET,
         "*",
-        stage.desired.archive(),
+        env.desired.archive(),
     )
     .await;
-    stage.sandbox.record_s3();
+    env.sandbox.record_s3();
     let folder = tempfile::tempdir().unwrap();
     let bundle = folder.path().join("bundle.tar.zst");
-    let now = stage.sandbox.now();
+    let now = env.sandbox.now();
     let (from, until) =
         (now - SignedDuration::from_hours(20), now - SignedDuration::from_hours(10));
     let (from, until) = (from.to_string(), until.to_string());
-    let unlisted = stage.sandbox.keys_raw(ARCHIVE, "AWSLogs/").pop().unwrap();
+    let unlisted = env.sandbox.keys_raw(ARCHIVE, "AWSLogs/").pop().unwrap();
     let commands: [&[&str]; 16] = [
         &["plan"],
         &["apply", "--yes"],
@@ -297,8 +296,8 @@ async fn every_request_that_names_a_bucket_states_who_must_own_it() {
     ];
     let (mut operations, mut copies) = (std::collections::BTreeSet::new(), 0);
     for arguments in commands {
-        run(&stage, &config(), arguments).await;
-        let asked = stage.sandbox.take_s3_requests();
+        env.run(&config(), arguments).await;
+        let asked = env.sandbox.take_s3_requests();
         assert!(!asked.is_empty(), "{arguments:?}");
         for one in asked.iter().filter(|asked| asked.path.len() > 1) {
             let names_none = one.operation == "CreateBucket" && one.expected_owner.is_none();

@@ -10,22 +10,22 @@ use aws_sdk_s3::types::{
 use orgtrail::plan::apply::{Outcome, apply};
 use orgtrail::plan::plan;
 
-use crate::apply_command::{command, run};
+use crate::configured::ConfiguredEnv;
 use crate::drift_command::stop_rotation;
-use crate::retire_command;
-use crate::rounds::{Ground, LEGACY, code, home, member, said};
-use crate::stage::{MINIMAL, Stage, Writing as _};
+use crate::env::{MINIMAL, home};
+use crate::retire_env;
+use crate::rounds::{LEGACY, LegacyEnv, member};
 
 /// Runs a command at a terminal of its own and does something while its prompt waits,
 /// before "y" is typed; its exit code and all that it said.
 async fn answered_after(
-    stage: &Stage,
+    env: &ConfiguredEnv,
     config: &str,
     arguments: &[&str],
     meanwhile: impl Future<Output = ()>,
 ) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
-    let plain = command(&stage.sandbox, folder.path(), config, arguments);
+    let plain = env.command(folder.path(), config, arguments);
     answered(&plain, meanwhile).await
 }
 
@@ -67,7 +67,7 @@ async fn answered(plain: &Command, meanwhile: impl Future<Output = ()>) -> (Opti
 }
 
 /// Raises the archive's default retention to ten years that nobody can lift.
-async fn raise_retention(stage: &Stage) {
+async fn raise_retention(env: &ConfiguredEnv) {
     let retention =
         DefaultRetention::builder().mode(ObjectLockRetentionMode::Compliance).days(3650);
     let rule = ObjectLockRule::builder().default_retention(retention.build()).build();
@@ -75,12 +75,12 @@ async fn raise_retention(stage: &Stage) {
         .object_lock_enabled(ObjectLockEnabled::Enabled)
         .rule(rule)
         .build();
-    let call = stage.archive().s3().put_object_lock_configuration().bucket("acme-log-archive");
+    let call = env.archive().s3().put_object_lock_configuration().bucket("acme-log-archive");
     call.object_lock_configuration(lock).send().await.unwrap();
 }
 
-async fn assert_retention_is_raised(stage: &Stage) {
-    let seen = stage.observe().await.object_lock;
+async fn assert_retention_is_raised(env: &ConfiguredEnv) {
+    let seen = env.observe().await.object_lock;
     let lock = seen.present().unwrap();
     assert_eq!((lock.mode.as_deref(), lock.days), (Some("COMPLIANCE"), Some(3650)));
 }
@@ -91,64 +91,64 @@ fn longer() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_that_is_raised_while_the_prompt_waits_is_not_lowered() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let raised = raise_retention(&stage);
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let raised = raise_retention(&env);
     let raised = Box::pin(raised);
-    let (code, said) = answered_after(&stage, &longer(), &["apply"], raised).await;
+    let (code, said) = answered_after(&env, &longer(), &["apply"], raised).await;
     assert_eq!(code, Some(12), "{said}");
     assert!(said.contains("archive-bucket/object-lock changed while the prompt waited"), "{said}");
     assert!(said.contains("run the same command again"), "{said}");
-    assert_retention_is_raised(&stage).await;
+    assert_retention_is_raised(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_carried_out_where_nothing_changed_and_a_changed_tag_is_named() {
     let tagged = format!("{MINIMAL}[trail.tags]\nteam = \"audit\"\n");
-    let stage = Stage::new(&tagged).await;
-    stage.converge().await;
+    let env = ConfiguredEnv::new(&tagged).await;
+    env.converge().await;
     let config = tagged.replacen("audit", "security", 1);
     let untag = async {
-        let call = stage.archive().s3().delete_bucket_tagging().bucket("acme-log-archive");
+        let call = env.archive().s3().delete_bucket_tagging().bucket("acme-log-archive");
         call.send().await.unwrap();
     };
-    let (code, said) = answered_after(&stage, &config, &["apply"], untag).await;
+    let (code, said) = answered_after(&env, &config, &["apply"], untag).await;
     assert_eq!(code, Some(12), "{said}");
     assert!(said.contains("archive-bucket/tags changed while the prompt waited"), "{said}");
-    let (code, said) = answered_after(&stage, &config, &["apply"], async {}).await;
+    let (code, said) = answered_after(&env, &config, &["apply"], async {}).await;
     assert_eq!(code, Some(0), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fix_of_one_check_is_refused_if_anything_changed_while_the_prompt_waits() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    stop_rotation(&stage).await;
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    stop_rotation(&env).await;
     let arguments = ["drift", "--check", "key-rotation", "--fix"];
-    let raised = Box::pin(raise_retention(&stage));
-    let (code, said) = answered_after(&stage, MINIMAL, &arguments, raised).await;
+    let raised = Box::pin(raise_retention(&env));
+    let (code, said) = answered_after(&env, MINIMAL, &arguments, raised).await;
     assert_eq!(code, Some(12), "{said}");
     assert!(said.contains("archive-bucket/object-lock changed while the prompt waited"), "{said}");
-    let rotates = async || stage.plan().await.step("kms-key/rotation").unwrap().changes.is_empty();
+    let rotates = async || env.plan().await.step("kms-key/rotation").unwrap().changes.is_empty();
     assert!(!rotates().await);
 
     // A plan that is limited to one check is compared with one that is limited alike.
-    let (code, said) = answered_after(&stage, MINIMAL, &arguments, async {}).await;
+    let (code, said) = answered_after(&env, MINIMAL, &arguments, async {}).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(rotates().await);
-    assert_retention_is_raised(&stage).await;
+    assert_retention_is_raised(&env).await;
 }
 
 #[tokio::test]
 async fn a_guard_that_is_raised_after_it_was_observed_is_not_lowered() {
-    let mut stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    stage.declare(&format!("{}[trail.tags]\nteam = \"audit\"\n", longer()));
-    let observed = stage.observe().await;
-    let planned = plan(&stage.desired, &observed);
-    raise_retention(&stage).await;
+    let mut env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    env.declare(&format!("{}[trail.tags]\nteam = \"audit\"\n", longer()));
+    let observed = env.observe().await;
+    let planned = plan(&env.desired, &observed);
+    raise_retention(&env).await;
     let results =
-        apply(&stage.aws, &stage.desired, &observed, &planned, &[].into(), &|_| {}).await.unwrap();
+        apply(&env.aws, &env.desired, &observed, &planned, &[].into(), &|_| {}).await.unwrap();
     let outcome = |id: &str| &results.iter().find(|result| result.id == id).unwrap().outcome;
     let Outcome::Refused { error, hint } = outcome("archive-bucket/object-lock") else {
         panic!("{results:?}");
@@ -157,18 +157,18 @@ async fn a_guard_that_is_raised_after_it_was_observed_is_not_lowered() {
     assert!(hint.as_deref().unwrap_or_default().contains("orgtrail plan"), "{hint:?}");
     // What nobody else touches is done.
     assert_eq!(*outcome("archive-bucket/tags"), Outcome::Done);
-    assert_retention_is_raised(&stage).await;
+    assert_retention_is_raised(&env).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_appears_while_consolidation_asks_is_not_copied() {
-    let ground = Ground::lay().await;
+    let env = LegacyEnv::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let plain = command(&ground.sandbox, folder.path(), MINIMAL, &["consolidate"]);
+    let plain = env.command(folder.path(), MINIMAL, &["consolidate"]);
     let appears = async {
-        ground.bucket(&member(), "planted-333").await.unwrap();
-        let clients = ground.aws.clients(&member(), &home());
-        let trail = clients.writing().cloudtrail().create_trail().name("planted");
+        env.bucket(&member(), "planted-333").await.unwrap();
+        let clients = env.clients(&member(), &home());
+        let trail = clients.cloudtrail().create_trail().name("planted");
         trail.s3_bucket_name("planted-333").send().await.unwrap();
     };
     let (code, said) = answered(&plain, appears).await;
@@ -177,28 +177,28 @@ async fn a_source_that_appears_while_consolidation_asks_is_not_copied() {
     let listed = format!("s3://{LEGACY} of account 333333333333, for the logs of 333333333333");
     assert!(said.contains(&listed), "{said}");
     assert!(said.contains("s3://planted-333 changed while the prompt waited"), "{said}");
-    assert_eq!(ground.records().await, 0);
+    assert_eq!(env.records().await, 0);
 
     let (code, said) = answered(&plain, async {}).await;
     assert_eq!(code, Some(0), "{said}");
-    ground.assert_arrived_once().await;
+    env.assert_arrived_once().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_whose_trail_goes_while_consolidation_asks_is_not_copied() {
-    let ground = Ground::lay().await;
+    let env = LegacyEnv::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let plain = command(&ground.sandbox, folder.path(), MINIMAL, &["consolidate"]);
+    let plain = env.command(folder.path(), MINIMAL, &["consolidate"]);
     let goes = async {
-        let clients = ground.aws.clients(&member(), &home());
-        clients.writing().cloudtrail().delete_trail().name("old-trail").send().await.unwrap();
+        let clients = env.clients(&member(), &home());
+        clients.cloudtrail().delete_trail().name("old-trail").send().await.unwrap();
     };
     let (exit, text) = answered(&plain, goes).await;
     assert_eq!(exit, Some(12), "{text}");
     assert!(text.contains(&format!("s3://{LEGACY} changed while the prompt waited")), "{text}");
     // `--yes` asks nothing, and copies what there is.
-    let ran = ground.run(&["consolidate", "--yes"]).await;
-    assert_eq!(code(&ran), 0, "{}", said(&ran));
+    let ran = env.run(&["consolidate", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,16 +209,16 @@ async fn mfa_delete_is_not_switched_on_where_the_bucket_changed_under_the_prompt
     };
 
     let config = format!("{MINIMAL}mfa_delete = \"root\"\n[archive.lifecycle]\nenabled = false\n");
-    let stage = Stage::new(&config).await;
-    stage.apply().await;
+    let env = ConfiguredEnv::new(&config).await;
+    env.apply().await;
     let account = "222222222222".parse().unwrap();
-    let device = stage.sandbox.root_mfa_device(&account).unwrap();
-    let keys = stage.sandbox.root(&account).unwrap();
+    let device = env.sandbox.root_mfa_device(&account).unwrap();
+    let keys = env.sandbox.root(&account).unwrap();
     let mfa_code = device.current_code();
     let arguments =
         ["mfa-delete", "enable", "--serial", device.serial.as_str(), "--code", &mfa_code];
     let folder = tempfile::tempdir().unwrap();
-    let mut plain = command(&stage.sandbox, folder.path(), &config, &arguments);
+    let mut plain = env.command(folder.path(), &config, &arguments);
     plain.env("AWS_ACCESS_KEY_ID", keys.access_key_id);
     plain.env("AWS_SECRET_ACCESS_KEY", keys.secret_access_key);
     let expire = async {
@@ -230,7 +230,7 @@ async fn mfa_delete_is_not_switched_on_where_the_bucket_changed_under_the_prompt
             .build()
             .unwrap();
         let rules = BucketLifecycleConfiguration::builder().rules(rule).build().unwrap();
-        let put = stage.archive().s3().put_bucket_lifecycle_configuration();
+        let put = env.archive().s3().put_bucket_lifecycle_configuration();
         let put = put.bucket("acme-log-archive").lifecycle_configuration(rules);
         put.send().await.unwrap();
     };
@@ -238,10 +238,10 @@ async fn mfa_delete_is_not_switched_on_where_the_bucket_changed_under_the_prompt
     assert_eq!(code, Some(12), "{said}");
     assert!(said.contains("has no lifecycle rules?"), "{said}");
     assert!(said.contains("`acme-log-archive` changed while the prompt waited"), "{said}");
-    let is_on = async || stage.observe().await.versioning.present().unwrap().mfa_delete;
+    let is_on = async || env.observe().await.versioning.present().unwrap().mfa_delete;
     assert!(!is_on().await);
 
-    stage.archive().s3().delete_bucket_lifecycle().bucket("acme-log-archive").send().await.unwrap();
+    env.archive().s3().delete_bucket_lifecycle().bucket("acme-log-archive").send().await.unwrap();
     let (code, said) = answered(&plain, async {}).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(is_on().await);
@@ -249,30 +249,30 @@ async fn mfa_delete_is_not_switched_on_where_the_bucket_changed_under_the_prompt
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trail_that_changes_while_its_retirement_asks_stays() {
-    let stage = retire_command::stage(30).await;
-    let config = retire_command::config();
-    let ran = run(&stage, &config, &["consolidate", "--yes"]).await;
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    let owner = stage.aws.clients(&retire_command::account(), &home());
+    let env = retire_env::with_legacy_trail(30).await;
+    let config = retire_env::config();
+    let ran = env.run(&config, &["consolidate", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let owner = env.clients(&retire_env::account(), &home());
     let move_to = async |prefix: &str| {
-        let update = owner.writing().cloudtrail().update_trail().name(retire_command::TRAIL);
+        let update = owner.cloudtrail().update_trail().name(retire_env::TRAIL);
         update.s3_key_prefix(prefix).send().await.unwrap();
     };
-    let arguments = ["retire", retire_command::TRAIL];
+    let arguments = ["retire", retire_env::TRAIL];
     let moves = Box::pin(move_to("aside"));
-    let (code, said) = answered_after(&stage, &config, &arguments, moves).await;
+    let (code, said) = answered_after(&env, &config, &arguments, moves).await;
     assert_eq!(code, Some(12), "{said}");
-    let changed = format!("{} changed while the prompt waited", retire_command::TRAIL);
+    let changed = format!("{} changed while the prompt waited", retire_env::TRAIL);
     assert!(said.contains(&changed), "{said}");
     let trails = async || {
         let trails = owner.cloudtrail().describe_trails().send().await.unwrap();
         let trails = trails.trail_list.unwrap_or_default();
-        trails.into_iter().filter(|one| one.trail_arn() == Some(retire_command::TRAIL)).count()
+        trails.into_iter().filter(|one| one.trail_arn() == Some(retire_env::TRAIL)).count()
     };
     assert_eq!(trails().await, 1);
 
     move_to("").await;
-    let (code, said) = answered_after(&stage, &config, &arguments, async {}).await;
+    let (code, said) = answered_after(&env, &config, &arguments, async {}).await;
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(trails().await, 0);
 }
@@ -281,51 +281,51 @@ async fn a_trail_that_changes_while_its_retirement_asks_stays() {
 async fn a_destroy_takes_nothing_that_changed_after_it_was_observed() {
     use orgtrail::plan::destroy::{destroy, plan_destroy};
 
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let observed = stage.observe().await;
-    let leaving = plan_destroy(&stage.desired, &observed);
-    let arn = stage.desired.trail_arn().to_string();
-    let management = stage.management();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let observed = env.observe().await;
+    let leaving = plan_destroy(&env.desired, &observed);
+    let arn = env.desired.trail_arn().to_string();
+    let management = env.management();
     let update = management.cloudtrail().update_trail().name(&arn);
     update.enable_log_file_validation(false).send().await.unwrap();
-    let results = destroy(&stage.aws, &stage.desired, &observed, &leaving, &|_| {}).await;
+    let results = destroy(&env.aws, &env.desired, &observed, &leaving, &|_| {}).await;
     let trail = results.iter().find(|result| result.id == "trail").unwrap();
     let Outcome::Refused { error, hint } = &trail.outcome else { panic!("{results:?}") };
     assert!(error.contains("log_file_validation"), "{error}");
     assert!(hint.as_deref().unwrap_or_default().contains("--dry-run"), "{hint:?}");
-    let observed = stage.observe().await;
+    let observed = env.observe().await;
     assert!(observed.trails.present().unwrap().own.is_some());
 
-    let leaving = plan_destroy(&stage.desired, &observed);
-    let results = destroy(&stage.aws, &stage.desired, &observed, &leaving, &|_| {}).await;
+    let leaving = plan_destroy(&env.desired, &observed);
+    let results = destroy(&env.aws, &env.desired, &observed, &leaving, &|_| {}).await;
     assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
 }
 
 #[tokio::test]
 async fn an_alias_that_somebody_takes_after_it_was_observed_is_not_taken_for_ours() {
-    let stage = Stage::new(MINIMAL).await;
-    stage.converge().await;
-    let archive = stage.archive();
-    let alias = stage.desired.config.key.alias.to_string();
+    let env = ConfiguredEnv::new(MINIMAL).await;
+    env.converge().await;
+    let archive = env.archive();
+    let alias = env.desired.config.key.alias.to_string();
     let free = async || {
         archive.kms().delete_alias().alias_name(&alias).send().await.unwrap();
     };
     free().await;
-    let observed = stage.observe().await;
-    let planned = plan(&stage.desired, &observed);
+    let observed = env.observe().await;
+    let planned = plan(&env.desired, &observed);
     let made = archive.kms().create_key().send().await.unwrap().key_metadata.unwrap();
     let taken = archive.kms().create_alias().alias_name(&alias).target_key_id(made.key_id);
     taken.send().await.unwrap();
     let carry_out = async |observed, planned| {
-        apply(&stage.aws, &stage.desired, observed, planned, &[].into(), &|_| {}).await.unwrap()
+        apply(&env.aws, &env.desired, observed, planned, &[].into(), &|_| {}).await.unwrap()
     };
     let results = carry_out(&observed, &planned).await;
     let of_alias = results.iter().find(|result| result.id == "kms-key/alias").unwrap();
     assert!(matches!(of_alias.outcome, Outcome::Refused { .. }), "{results:?}");
 
     free().await;
-    let observed = stage.observe().await;
-    let results = carry_out(&observed, &plan(&stage.desired, &observed)).await;
+    let observed = env.observe().await;
+    let results = carry_out(&observed, &plan(&env.desired, &observed)).await;
     assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
 }

@@ -1,22 +1,19 @@
 //! `orgtrail config roles`.
 
-use std::process::Command;
-
 use orgtrail::resources::roles::{RoleKind, roles};
 use serde_json::Value;
 
-use crate::stage::{MINIMAL, parse};
+use crate::configured::parse;
+use crate::env::MINIMAL;
+use crate::program::{finish, orgtrail};
 
 const EXAMPLE: &str = include_str!("../../../infra/example.toml");
 
 fn config_roles(config: &str, arguments: &[&str]) -> (i32, String, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("orgtrail.toml"), config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
-    command.current_dir(folder.path()).env_clear().args(["config", "roles"]).args(arguments);
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    let output = finish(&mut orgtrail(folder.path(), &[&["config", "roles"], arguments].concat()));
+    (output.code, output.stdout, output.stderr)
 }
 
 fn json(config: &str, arguments: &[&str]) -> Value {

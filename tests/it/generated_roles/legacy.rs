@@ -10,8 +10,9 @@ use flate2::{Compression, write::GzEncoder};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::setting::{ARCHIVE, MANAGEMENT, MEMBER, OTHER, Setting, TOOLS, VAULT};
-use crate::stage::Writing as _;
+use super::roles_env::{ARCHIVE, MANAGEMENT, MEMBER, OTHER, RolesEnv, TOOLS, VAULT};
+
+use crate::env::home;
 
 pub(super) struct Legacy {
     pub(super) arn: String,
@@ -20,9 +21,9 @@ pub(super) struct Legacy {
 }
 
 impl Legacy {
-    pub(super) async fn of_every_kind(setting: &Setting) -> Vec<Self> {
+    pub(super) async fn of_every_kind(env: &RolesEnv) -> Vec<Self> {
         let mut all = Vec::new();
-        setting.sandbox.set_volume(20.0, None);
+        env.sandbox.set_volume(20.0, Some(vec![home()]));
         // The last one writes to a bucket of another member, whose owner is looked for.
         for (account, owner) in [
             (MEMBER, MEMBER),
@@ -32,23 +33,23 @@ impl Legacy {
             (VAULT, VAULT),
             (OTHER, VAULT),
         ] {
-            all.push(Self::new(setting, account, owner).await);
+            all.push(Self::new(env, account, owner).await);
         }
-        setting.sandbox.set_volume(2.0, None);
+        env.sandbox.set_volume(2.0, Some(vec![home()]));
         all
     }
 
-    pub(super) async fn of_a_member(setting: &Setting) -> Self {
-        setting.sandbox.set_volume(20.0, None);
-        let legacy = Self::new(setting, MEMBER, MEMBER).await;
-        setting.sandbox.set_volume(2.0, None);
+    pub(super) async fn of_a_member(env: &RolesEnv) -> Self {
+        env.sandbox.set_volume(20.0, Some(vec![home()]));
+        let legacy = Self::new(env, MEMBER, MEMBER).await;
+        env.sandbox.set_volume(2.0, Some(vec![home()]));
         legacy
     }
 
-    async fn new(setting: &Setting, account: &'static str, owner: &str) -> Self {
-        let clients = setting.root(owner).await;
+    async fn new(env: &RolesEnv, account: &'static str, owner: &str) -> Self {
+        let clients = env.root(owner).await;
         let bucket = format!("legacy-{account}");
-        let clients = clients.writing();
+        let clients = clients;
         let s3 = clients.s3();
         s3.create_bucket().bucket(&bucket).send().await.unwrap();
         let policy = json!({ "Version": "2012-10-17", "Statement": [{
@@ -59,7 +60,7 @@ impl Legacy {
         }] });
         let put = s3.put_bucket_policy().bucket(&bucket).policy(policy.to_string());
         put.send().await.unwrap();
-        let until = setting.sandbox.now() - SignedDuration::from_hours(27);
+        let until = env.sandbox.now() - SignedDuration::from_hours(27);
         let legacy = orgtrail::sandbox::Legacy {
             account: account.parse().unwrap(),
             bucket: bucket.parse().unwrap(),
@@ -69,10 +70,9 @@ impl Legacy {
             from: until - SignedDuration::from_hours(3),
             until,
         };
-        setting.sandbox.fill_legacy(&legacy).unwrap();
+        env.sandbox.fill_legacy(&legacy).unwrap();
         // Logs that need the key, tags, a restore.
-        let key =
-            clients.writing().kms().create_key().send().await.unwrap().key_metadata.unwrap().key_id;
+        let key = clients.kms().create_key().send().await.unwrap().key_metadata.unwrap().key_id;
         let default = ServerSideEncryptionByDefault::builder()
             .sse_algorithm(ServerSideEncryption::AwsKms)
             .kms_master_key_id(key)
@@ -84,7 +84,7 @@ impl Legacy {
         let encrypt = s3.put_bucket_encryption().bucket(&bucket);
         let encrypt = encrypt.server_side_encryption_configuration(rules.build().unwrap());
         encrypt.send().await.unwrap();
-        let logs = setting.sandbox.keys_raw(&bucket, &format!("AWSLogs/{account}/CloudTrail/"));
+        let logs = env.sandbox.keys_raw(&bucket, &format!("AWSLogs/{account}/CloudTrail/"));
         let [first, second, ..] = logs.as_slice() else { panic!("{logs:?}") };
         let again = |key: &str| {
             let copy = s3.copy_object().bucket(&bucket).key(key);
@@ -102,7 +102,7 @@ impl Legacy {
     }
 
     /// A log that is too large to be copied at once; its key.
-    pub(super) fn put_large_log(&self, setting: &Setting) -> String {
+    pub(super) fn put_large_log(&self, env: &RolesEnv) -> String {
         let account = self.account;
         let key = format!(
             "AWSLogs/{account}/CloudTrail/us-east-1/2026/01/01/\
@@ -111,13 +111,13 @@ impl Legacy {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
         encoder.write_all(br#"{"Records":[]}"#).unwrap();
         encoder.write_all(&vec![b' '; 65 << 20]).unwrap();
-        setting.sandbox.put_raw(&self.bucket, &key, encoder.finish().unwrap()).unwrap();
+        env.sandbox.put_raw(&self.bucket, &key, encoder.finish().unwrap()).unwrap();
         key
     }
 
     /// Starts the trail, so that it must be stopped.
-    pub(super) async fn start(&self, setting: &Setting) {
-        let clients = setting.root(self.account).await;
-        clients.writing().cloudtrail().start_logging().name("legacy").send().await.unwrap();
+    pub(super) async fn start(&self, env: &RolesEnv) {
+        let clients = env.root(self.account).await;
+        clients.cloudtrail().start_logging().name("legacy").send().await.unwrap();
     }
 }

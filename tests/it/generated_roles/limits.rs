@@ -6,34 +6,32 @@ use aws_sdk_s3::types::{
     DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination, ReplicationConfiguration,
     ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
 };
-use orgtrail::aws::{At as _, AwsError, Clients, ErrorKind};
+use orgtrail::aws::{At as _, AwsError, ErrorKind, WriteClients};
 
-use super::setting::{ARCHIVE, MANAGEMENT, MEMBER, Setting};
-use crate::stage::Writing as _;
+use super::roles_env::{ARCHIVE, MANAGEMENT, MEMBER, RolesEnv};
 
 fn denied<T: std::fmt::Debug>(answer: Result<T, AwsError>, what: &str) {
     let error = answer.expect_err(what);
     assert_eq!(error.kind(), ErrorKind::AccessDenied, "{what}: {error:?}");
 }
 
-async fn put(clients: &Clients, bucket: &str, key: &str) -> Result<(), AwsError> {
-    let put =
-        clients.writing().s3().put_object().bucket(bucket).key(key).body(b"x".to_vec().into());
+async fn put(clients: &WriteClients, bucket: &str, key: &str) -> Result<(), AwsError> {
+    let put = clients.s3().put_object().bucket(bucket).key(key).body(b"x".to_vec().into());
     put.send().await.at(clients, "s3:PutObject").map(drop)
 }
 
-async fn provisioned() -> Setting {
-    let setting = Setting::through_a_hub().await;
-    setting.runs(&["apply", "--yes"], 0).await;
-    setting
+async fn provisioned() -> RolesEnv {
+    let env = RolesEnv::through_a_hub().await;
+    env.runs(&["apply", "--yes"], 0).await;
+    env
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_archives_role_writes_to_no_other_bucket_and_folder() {
-    let setting = provisioned().await;
-    let owner = setting.root(ARCHIVE).await;
-    owner.writing().s3().create_bucket().bucket("payroll").send().await.unwrap();
-    let archive = setting.session(ARCHIVE).await;
+    let env = provisioned().await;
+    let owner = env.root(ARCHIVE).await;
+    owner.s3().create_bucket().bucket("payroll").send().await.unwrap();
+    let archive = env.session(ARCHIVE).await;
     put(&archive, "acme-log-archive", "orgtrail/note").await.unwrap();
     put(&archive, "acme-log-archive", "AWSLogs/note").await.unwrap();
     denied(put(&archive, "acme-log-archive", "other/note").await, "another folder");
@@ -42,7 +40,7 @@ async fn the_archives_role_writes_to_no_other_bucket_and_folder() {
     let read = archive.s3().get_bucket_policy().bucket("acme-log-archive").send().await.unwrap();
     let policy = read.policy.unwrap();
     for (bucket, is_own) in [("acme-log-archive", true), ("payroll", false)] {
-        let put = archive.writing().s3().put_bucket_policy().bucket(bucket);
+        let put = archive.s3().put_bucket_policy().bucket(bucket);
         let put = put.policy(policy.replace("acme-log-archive", bucket)).send().await;
         let put = put.at(&archive, "s3:PutBucketPolicy");
         if is_own { drop(put.unwrap()) } else { denied(put, "another bucket's policy") }
@@ -67,7 +65,7 @@ async fn the_archives_role_writes_to_no_other_bucket_and_folder() {
             .rules(rule)
             .build()
             .unwrap();
-        let put = archive.writing().s3().put_bucket_replication().bucket("acme-log-archive");
+        let put = archive.s3().put_bucket_replication().bucket("acme-log-archive");
         put.replication_configuration(rules).send().await.at(&archive, "iam:PassRole")
     };
     denied(replicate("OrganizationAccountAccessRole").await, "another role");
@@ -76,40 +74,38 @@ async fn the_archives_role_writes_to_no_other_bucket_and_folder() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_archives_role_changes_no_other_key_and_encrypts_through_s3_alone() {
-    let setting = provisioned().await;
-    let owner = setting.root(ARCHIVE).await;
-    let other =
-        owner.writing().kms().create_key().send().await.unwrap().key_metadata.unwrap().key_id;
-    let alias =
-        owner.writing().kms().create_alias().alias_name("alias/payroll").target_key_id(&other);
+    let env = provisioned().await;
+    let owner = env.root(ARCHIVE).await;
+    let other = owner.kms().create_key().send().await.unwrap().key_metadata.unwrap().key_id;
+    let alias = owner.kms().create_alias().alias_name("alias/payroll").target_key_id(&other);
     alias.send().await.unwrap();
-    let archive = setting.session(ARCHIVE).await;
+    let archive = env.session(ARCHIVE).await;
     let own = archive.kms().describe_key().key_id("alias/orgtrail").send().await.unwrap();
     let own = own.key_metadata.unwrap().key_id;
     let enable = async |key: &str| {
-        archive.writing().kms().enable_key().key_id(key).send().await.at(&archive, "kms:EnableKey")
+        archive.kms().enable_key().key_id(key).send().await.at(&archive, "kms:EnableKey")
     };
     enable(&own).await.unwrap();
     denied(enable(&other).await, "another key");
     let policy = archive.kms().get_key_policy().key_id(&own).send().await.unwrap().policy.unwrap();
     let put = async |key: &str| {
-        let put = archive.writing().kms().put_key_policy().key_id(key).policy(&policy).send().await;
+        let put = archive.kms().put_key_policy().key_id(key).policy(&policy).send().await;
         put.at(&archive, "kms:PutKeyPolicy")
     };
     put(&own).await.unwrap();
     denied(put(&other).await, "another key's policy");
-    let name = archive.writing().kms().create_alias().alias_name("alias/mine").target_key_id(&own);
+    let name = archive.kms().create_alias().alias_name("alias/mine").target_key_id(&own);
     denied(name.send().await.at(&archive, "kms:CreateAlias"), "another alias");
-    let generate = archive.writing().kms().generate_data_key().key_id(&own).number_of_bytes(32);
+    let generate = archive.kms().generate_data_key().key_id(&own).number_of_bytes(32);
     denied(generate.send().await.at(&archive, "kms:GenerateDataKey"), "not through S3");
     self::put(&archive, "acme-log-archive", "orgtrail/encrypted").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_management_accounts_role_manages_what_is_declared_for_cloudtrail_alone() {
-    let setting = provisioned().await;
-    let management = setting.session(MANAGEMENT).await;
-    let management = management.writing();
+    let env = provisioned().await;
+    let management = env.session(MANAGEMENT).await;
+    let management = management;
     let organizations = management.organizations();
     let trust = async |service: &str| {
         let enable = organizations.enable_aws_service_access().service_principal(service);
@@ -130,25 +126,23 @@ async fn the_management_accounts_role_manages_what_is_declared_for_cloudtrail_al
         write(PolicyType::ResourceControlPolicy, "two", of_resources).await,
         "another type of policies",
     );
-    let trail = management.writing().cloudtrail().create_trail().name("another");
+    let trail = management.cloudtrail().create_trail().name("another");
     let trail = trail.s3_bucket_name("acme-log-archive").send().await;
     denied(trail.at(&management, "cloudtrail:CreateTrail"), "another trail");
-    let role = management.writing().iam().create_role().role_name("another");
-    let trusting = setting.role(orgtrail::resources::roles::RoleKind::Member);
+    let role = management.iam().create_role().role_name("another");
+    let trusting = env.role(orgtrail::resources::roles::RoleKind::Member);
     let trusting = trusting.trust(trusting.trusted.as_ref().unwrap()).to_json();
     let role = role.assume_role_policy_document(trusting).send().await;
     denied(role.at(&management, "iam:CreateRole"), "another role");
-    let group =
-        management.writing().logs().create_log_group().log_group_name("/another").send().await;
+    let group = management.logs().create_log_group().log_group_name("/another").send().await;
     denied(group.at(&management, "logs:CreateLogGroup"), "another log group");
-    let topic = management.writing().sns().create_topic().name("another").send().await;
+    let topic = management.sns().create_topic().name("another").send().await;
     denied(topic.at(&management, "sns:CreateTopic"), "another topic");
-    let alarms =
-        management.writing().cloudwatch().delete_alarms().alarm_names("another").send().await;
+    let alarms = management.cloudwatch().delete_alarms().alarm_names("another").send().await;
     denied(alarms.at(&management, "cloudwatch:DeleteAlarms"), "another alarm");
     let subscribe = async |protocol: &str, endpoint: &str| {
         let topic = format!("arn:aws:sns:us-east-1:{MANAGEMENT}:orgtrail-alarms");
-        let subscribe = management.writing().sns().subscribe().topic_arn(topic).protocol(protocol);
+        let subscribe = management.sns().subscribe().topic_arn(topic).protocol(protocol);
         subscribe.endpoint(endpoint).send().await.at(&management, "sns:Subscribe")
     };
     subscribe("email", "security@example.com").await.unwrap();
@@ -158,11 +152,11 @@ async fn the_management_accounts_role_manages_what_is_declared_for_cloudtrail_al
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_members_role_writes_nothing() {
-    let setting = provisioned().await;
-    let owner = setting.root(MEMBER).await;
-    owner.writing().s3().create_bucket().bucket("member-data").send().await.unwrap();
+    let env = provisioned().await;
+    let owner = env.root(MEMBER).await;
+    owner.s3().create_bucket().bucket("member-data").send().await.unwrap();
     put(&owner, "member-data", "a").await.unwrap();
-    let member = setting.session(MEMBER).await;
+    let member = env.session(MEMBER).await;
     member.s3().get_object().bucket("member-data").key("a").send().await.unwrap();
     denied(put(&member, "member-data", "a").await, "a member's bucket");
     denied(put(&member, "acme-log-archive", "orgtrail/a").await, "the archive");
@@ -172,10 +166,10 @@ async fn a_members_role_writes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_hub_assumes_no_role_that_the_configuration_does_not_name() {
-    let setting = Setting::through_a_hub().await;
-    setting.runs(&["accounts"], 0).await;
+    let env = RolesEnv::through_a_hub().await;
+    env.runs(&["accounts"], 0).await;
     // It trusts the hub, as Organizations made it.
-    let other = setting
+    let other = env
         .declaring(|text| text.replace("\"OrgTrailMember\"", "\"OrganizationAccountAccessRole\""));
     let said = other.runs(&["accounts"], 14).await;
     assert!(said.contains("sts:AssumeRole"), "{said}");

@@ -117,12 +117,6 @@ impl DigestDocument {
         Ok((self.digest_start_time.parse()?, self.digest_end_time.parse()?))
     }
 
-    /// Whether the digest says that no other precedes it in its chain.
-    #[must_use]
-    pub fn starts_a_chain(&self) -> bool {
-        self.previous_digest_s3_bucket.is_none() || self.previous_digest_s3_object.is_none()
-    }
-
     /// The text that this document's signature covers.
     ///
     /// `inflated` are the bytes that the document was read from; what
@@ -202,7 +196,7 @@ mod tests {
     fn six_fields_and_the_list_are_enough() {
         let document = DigestDocument::parse(FIRST.as_bytes()).unwrap();
         assert_eq!(document.digest_s3_object, "AWSLogs/k");
-        assert!(document.starts_a_chain());
+        assert_eq!(document.previous_digest_s3_object, None);
         assert!(document.log_files.is_empty());
     }
 

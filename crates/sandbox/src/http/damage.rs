@@ -30,7 +30,11 @@ pub(super) enum Ending {
 /// Where the connection is to close without an answer.
 pub(super) async fn strike(world: &World, call: &str) -> io::Result<Result<Ending, ApiError>> {
     let mut ending = Ending::Whole;
-    for effect in world.faults.strike(call) {
+    let effects = world.faults.strike(call);
+    if !effects.is_empty() {
+        world.notify();
+    }
+    for effect in effects {
         match effect {
             Effect::Latency { milliseconds } => {
                 tokio::time::sleep(Duration::from_millis(milliseconds)).await;

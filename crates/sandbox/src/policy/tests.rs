@@ -153,19 +153,3 @@ fn a_boundary_that_names_no_policy_allows_nothing() {
     let refused = decide(&control, &member, &archive, "s3:GetObject", None).unwrap_err();
     assert!(refused.message.contains("no permissions boundary allows"), "{}", refused.message);
 }
-
-#[test]
-fn a_decision_takes_microseconds() {
-    let control = control();
-    let (archive, member) = (account("2"), member("2"));
-    let policy = document("Deny", r#""*""#, "s3:*", r#""Bool":{"aws:SecureTransport":"false"}"#);
-    let rounds = 2_000;
-    let started = std::time::Instant::now();
-    for _ in 0..rounds {
-        decide(&control, &member, &archive, "s3:GetObject", Some(&policy)).unwrap();
-    }
-    let each = started.elapsed() / rounds;
-    eprintln!("a decision takes {each:?}");
-    // An unoptimised build on a busy machine is let be slower.
-    assert!(each < std::time::Duration::from_millis(1), "{each:?}");
-}

@@ -101,7 +101,7 @@ impl LogFiles {
         false
     }
 
-    pub(super) fn settle(
+    pub(super) fn wait_until_converged(
         &mut self,
         before: Timestamp,
         verifier: &ChainVerifier,
@@ -109,7 +109,7 @@ impl LogFiles {
     ) {
         let root = &self.lane.root;
         let Some(covered) = verifier.covered(root) else { return };
-        findings.extend(self.unclaimed.settle(before, covered, &verifier.ends(root)));
+        findings.extend(self.unclaimed.wait_until_converged(before, covered, &verifier.ends(root)));
     }
 
     /// The finding that a lane without a single proven digest is.
@@ -171,7 +171,7 @@ impl LogFiles {
     ) {
         let last = self.request.window.last.unwrap_or(Timestamp::MAX);
         while !self.read(last, STEP, findings).await {
-            findings.extend(self.unclaimed.settle(Timestamp::MAX, covered, ends));
+            findings.extend(self.unclaimed.wait_until_converged(Timestamp::MAX, covered, ends));
         }
         self.read_out_day(last, findings).await;
         findings.extend(self.unclaimed.finish(covered, ends));

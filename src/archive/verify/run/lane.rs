@@ -89,7 +89,7 @@ pub(super) async fn verify(
                 take(outcomes, &mut findings, &mut files, checks_logs.then_some(&mut checks)).await;
             }
             for files in &mut files {
-                files.settle(later(horizon, -CLAIMED_WITHIN), &verifier, &mut findings);
+                files.wait_until_converged(later(horizon, -CLAIMED_WITHIN), &verifier, &mut findings);
             }
             verifier
         };

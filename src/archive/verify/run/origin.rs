@@ -16,7 +16,7 @@ use crate::archive::verify::place::Stem;
 const AT_ONCE: usize = 16;
 
 /// Decides about chains that end too early, and about trails that no longer exist.
-pub(super) async fn settle(request: &Request, reports: &mut [LaneReport]) {
+pub(super) async fn wait_until_converged(request: &Request, reports: &mut [LaneReport]) {
     let mut behind = Vec::new();
     for (at, report) in reports.iter_mut().enumerate() {
         behind.extend(std::mem::take(&mut report.behind).into_iter().map(|one| (at, one)));

@@ -50,7 +50,7 @@ struct Missing {
 ///
 /// A file that a run recorded in the archive was deleted, wherever it lies otherwise;
 /// one that is gone at its source as well, too.
-pub(super) async fn settle(request: &Request, reports: &mut [LaneReport]) {
+pub(super) async fn wait_until_converged(request: &Request, reports: &mut [LaneReport]) {
     let sources = Sources { request, opened: Mutex::default() };
     let mut wanted = Vec::new();
     for (lane, report) in reports.iter().enumerate() {

@@ -3,48 +3,47 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::sources_command::{Ground, said};
-use crate::stage::Writing as _;
+use crate::sources_env::SourcesEnv;
 
 const REGION: &str = "us-east-1";
 
 #[tokio::test]
 async fn a_bucket_that_is_named_like_an_exclusion_of_another_account_is_found() {
-    let ground = Ground::new().await;
-    let [member, other, _] = &ground.members[..3] else { panic!() };
-    ground.bucket(member, "scratch-mine", REGION).await;
-    ground.trail(member, "own", "scratch-mine", None).await;
-    ground.sandbox.tick(SignedDuration::from_hours(2));
+    let env = SourcesEnv::new().await;
+    let [member, other, _] = &env.members[..3] else { panic!() };
+    env.bucket(member, "scratch-mine", REGION).await;
+    env.trail(member, "own", "scratch-mine", None).await;
+    env.sandbox.tick(SignedDuration::from_hours(2));
     // A pattern that is about nobody is refused.
     let unscoped = "[consolidate]\nexclude = [\"s3://scratch-*\"]\n";
-    let output = ground.run(unscoped, &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert!(said(&output).contains("a pattern without an account"), "{}", said(&output));
+    let output = env.run(unscoped, &["consolidate", "--yes"]).await;
+    assert_eq!(output.code, 2, "{}", output.text());
+    assert!(output.text().contains("a pattern without an account"), "{}", output.text());
     let exclude =
         |account: &str| format!("[consolidate]\nexclude = [\"{account}:s3://scratch-*\"]\n");
-    let (code, told) = ground.json(&exclude(other.as_str()), &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["excluded_sources"]), (Some(0), &json!([])), "{told:#}");
-    ground.assert_arrived("scratch-mine");
+    let (code, told) = env.json(&exclude(other.as_str()), &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["excluded_sources"]), (0, &json!([])), "{told:#}");
+    env.assert_arrived("scratch-mine");
     // Its own account's is left out, and each report says so.
     let own = exclude(member.as_str());
     for command in [&["consolidate", "--dry-run"][..], &["sources"], &["cost"]] {
-        let output = ground.run(&own, command).await;
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-        assert!(said(&output).contains("s3://scratch-mine"), "{command:?} {}", said(&output));
-        let (_, told) = ground.json(&own, command).await;
+        let output = env.run(&own, command).await;
+        assert_eq!(output.code, 0, "{}", output.text());
+        assert!(output.text().contains("s3://scratch-mine"), "{command:?} {}", output.text());
+        let (_, told) = env.json(&own, command).await;
         assert_eq!(told["excluded_sources"].as_array().map(Vec::len), Some(1), "{told:#}");
     }
 }
 
 #[tokio::test]
 async fn an_owner_that_denies_its_own_role_hides_no_source() {
-    let ground = Ground::new().await;
-    let [owner, victim, _] = &ground.members[..3] else { panic!() };
-    ground.bucket(owner, "collector", REGION).await;
-    ground.trail(victim, "own", "collector", None).await;
-    ground.sandbox.tick(SignedDuration::from_hours(2));
+    let env = SourcesEnv::new().await;
+    let [owner, victim, _] = &env.members[..3] else { panic!() };
+    env.bucket(owner, "collector", REGION).await;
+    env.trail(victim, "own", "collector", None).await;
+    env.sandbox.tick(SignedDuration::from_hours(2));
     // The owner's role may not list or read it; the management account still may.
-    let clients = ground.clients(owner, REGION);
+    let clients = env.clients(owner, REGION);
     let policy = clients.s3().get_bucket_policy().bucket("collector").send().await.unwrap();
     let mut policy: Value = serde_json::from_str(policy.policy().unwrap()).unwrap();
     policy["Statement"].as_array_mut().unwrap().push(json!({
@@ -53,24 +52,23 @@ async fn an_owner_that_denies_its_own_role_hides_no_source() {
         "Action": ["s3:ListBucket", "s3:GetObject"],
         "Resource": ["arn:aws:s3:::collector", "arn:aws:s3:::collector/*"],
     }));
-    let put =
-        clients.writing().s3().put_bucket_policy().bucket("collector").policy(policy.to_string());
+    let put = clients.s3().put_bucket_policy().bucket("collector").policy(policy.to_string());
     put.send().await.unwrap();
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
-    ground.assert_arrived("collector");
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{told:#}");
+    env.assert_arrived("collector");
 }
 
 #[tokio::test]
 async fn a_source_that_its_owner_breaks_keeps_no_other_back_and_can_be_left_out() {
-    let ground = Ground::new().await;
-    let [member, other, _] = &ground.members[..3] else { panic!() };
-    ground.bucket(member, "broken", REGION).await;
-    ground.trail(member, "own", "broken", None).await;
-    ground.bucket(other, "whole", REGION).await;
-    ground.trail(other, "own", "whole", None).await;
-    ground.sandbox.tick(SignedDuration::from_hours(2));
-    let clients = ground.clients(member, REGION);
+    let env = SourcesEnv::new().await;
+    let [member, other, _] = &env.members[..3] else { panic!() };
+    env.bucket(member, "broken", REGION).await;
+    env.trail(member, "own", "broken", None).await;
+    env.bucket(other, "whole", REGION).await;
+    env.trail(other, "own", "whole", None).await;
+    env.sandbox.tick(SignedDuration::from_hours(2));
+    let clients = env.clients(member, REGION);
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [{
@@ -80,14 +78,13 @@ async fn a_source_that_its_owner_breaks_keeps_no_other_back_and_can_be_left_out(
             "Resource": "arn:aws:s3:::broken",
         }],
     });
-    let put =
-        clients.writing().s3().put_bucket_policy().bucket("broken").policy(policy.to_string());
+    let put = clients.s3().put_bucket_policy().bucket("broken").policy(policy.to_string());
     put.send().await.unwrap();
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{told:#}");
     assert_eq!(told["failures"][0]["place"], "s3://broken", "{told:#}");
-    ground.assert_arrived("whole");
+    env.assert_arrived("whole");
     let exclude = format!("[consolidate]\nexclude = [\"{member}:s3://broken\"]\n");
-    let (code, told) = ground.json(&exclude, &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["excluded_sources"]), (Some(0), &json!(["s3://broken"])), "{told:#}");
+    let (code, told) = env.json(&exclude, &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["excluded_sources"]), (0, &json!(["s3://broken"])), "{told:#}");
 }

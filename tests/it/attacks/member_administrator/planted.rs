@@ -12,32 +12,31 @@ use serde_json::{Value, json};
 
 use crate::forge;
 use crate::rounds::trusting;
-use crate::sources_command::{Ground, archive, said};
-use crate::stage::Writing as _;
+use crate::sources_env::{SourcesEnv, archive};
 
 const BUCKET: &str = "member-logs";
 const REGION: &str = "us-east-1";
 
 /// A member with a trail of its own, and two hours of its logs.
-async fn ground() -> (Ground, AccountId, AccountId) {
-    let ground = Ground::new().await;
-    let (member, victim) = (ground.members[0].clone(), ground.members[1].clone());
-    ground.bucket(&member, BUCKET, REGION).await;
-    ground.trail(&member, "own", BUCKET, None).await;
-    ground.sandbox.tick(SignedDuration::from_hours(2));
-    (ground, member, victim)
+async fn started() -> (SourcesEnv, AccountId, AccountId) {
+    let env = SourcesEnv::new().await;
+    let (member, victim) = (env.members[0].clone(), env.members[1].clone());
+    env.bucket(&member, BUCKET, REGION).await;
+    env.trail(&member, "own", BUCKET, None).await;
+    env.sandbox.tick(SignedDuration::from_hours(2));
+    (env, member, victim)
 }
 
 /// Puts an object as the bucket's owner can.
 async fn plant(
-    ground: &Ground,
+    env: &SourcesEnv,
     owner: &AccountId,
     key: &str,
     body: Vec<u8>,
     metadata: BTreeMap<String, String>,
 ) {
-    let clients = ground.clients(owner, REGION);
-    let put = clients.writing().s3().put_object().bucket(BUCKET).key(key).body(body.into());
+    let clients = env.clients(owner, REGION);
+    let put = clients.s3().put_object().bucket(BUCKET).key(key).body(body.into());
     put.set_metadata(Some(metadata.into_iter().collect())).send().await.unwrap();
 }
 
@@ -86,37 +85,37 @@ fn records() -> Vec<u8> {
 }
 
 /// The keys of the archive's log folders that name an account or Region.
-fn archived(ground: &Ground, what: &str) -> Vec<String> {
-    let keys = ground.sandbox.keys_raw("acme-log-archive", "AWSLogs/");
+fn archived(env: &SourcesEnv, what: &str) -> Vec<String> {
+    let keys = env.sandbox.keys_raw("acme-log-archive", "AWSLogs/");
     keys.into_iter().filter(|key| key.contains(what)).collect()
 }
 
 /// Accepts everything in quarantine.
-async fn accept_all(ground: &Ground) {
-    for key in ground.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/") {
+async fn accept_all(env: &SourcesEnv) {
+    for key in env.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/") {
         let output =
-            ground.run("", &["accept", &key, "--reason", "planted by the member", "--yes"]).await;
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+            env.run("", &["accept", &key, "--reason", "planted by the member", "--yes"]).await;
+        assert_eq!(output.code, 0, "{}", output.text());
     }
 }
 
 #[tokio::test]
 async fn objects_for_other_accounts_and_regions_never_come_among_logs() {
-    let (ground, member, victim) = ground().await;
+    let (env, member, victim) = started().await;
     let outside = "999999999999";
-    let before = archived(&ground, victim.as_str());
+    let before = archived(&env, victim.as_str());
     let none = BTreeMap::new;
     let digest = digest_key(victim.as_str(), REGION, "orgtrail");
     let (body, metadata) = forged(victim.as_str(), &digest);
-    plant(&ground, &member, &digest, body, metadata).await;
+    plant(&env, &member, &digest, body, metadata).await;
     for (account, region) in
         [(victim.as_str(), REGION), (outside, REGION), (member.as_str(), "xx-evil-9")]
     {
         let key = log_key(account, region, "AAAAAAAAAAAAAAAA");
-        plant(&ground, &member, &key, records(), none()).await;
+        plant(&env, &member, &key, records(), none()).await;
     }
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{told:#}");
     assert_eq!(told["counts"]["unbound"], 4, "{told:#}");
     let mut why: Vec<(&str, &str)> = told["unbound"]
         .as_array()
@@ -132,37 +131,37 @@ async fn objects_for_other_accounts_and_regions_never_come_among_logs() {
     ];
     wanted.sort_unstable();
     assert_eq!(why, wanted, "{told:#}");
-    assert_eq!(archived(&ground, victim.as_str()), before);
+    assert_eq!(archived(&env, victim.as_str()), before);
     for nobody in [outside, "xx-evil-9", "AAAAAAAAAAAAAAAA"] {
-        assert_eq!(archived(&ground, nobody), Vec::<String>::new());
+        assert_eq!(archived(&env, nobody), Vec::<String>::new());
     }
     // The member's own arrive, and a person can end the matter.
-    assert_eq!(ground.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/").len(), 4);
-    accept_all(&ground).await;
+    assert_eq!(env.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/").len(), 4);
+    accept_all(&env).await;
     // Nothing authenticates an acceptance until the configuration lists it.
-    let output = ground.run("", &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
-    let trusted = trusting(&ground.sandbox);
-    let output = ground.run(&trusted, &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let output = env.run("", &["consolidate", "--yes"]).await;
+    assert_eq!(output.code, 14, "{}", output.text());
+    let trusted = trusting(&env.sandbox);
+    let output = env.run(&trusted, &["consolidate", "--yes"]).await;
+    assert_eq!(output.code, 0, "{}", output.text());
     // Or leave them all.
     let leave = format!(
         "{trusted}[[consolidate.sources]]\nbucket = \"{BUCKET}\"\naccount = \"{member}\"\n\
          other_accounts = \"leave\"\n"
     );
-    plant(&ground, &member, &log_key(outside, REGION, "BBBBBBBBBBBBBBBB"), records(), none()).await;
-    let (code, told) = ground.json(&leave, &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["counts"]["unbound"]), (Some(0), &json!(0)), "{told:#}");
+    plant(&env, &member, &log_key(outside, REGION, "BBBBBBBBBBBBBBBB"), records(), none()).await;
+    let (code, told) = env.json(&leave, &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["counts"]["unbound"]), (0, &json!(0)), "{told:#}");
     assert_eq!(told["unbound"].as_array().unwrap().len(), 3, "{told:#}");
 }
 
 #[tokio::test]
 async fn a_forged_digest_does_not_take_the_key_of_the_real_one() {
-    let (ground, member, _) = ground().await;
+    let (env, member, _) = started().await;
     // A real digest of the member's own trail, which the forged one comes before.
-    let digests = ground.sandbox.keys_raw(BUCKET, &format!("AWSLogs/{member}/CloudTrail-Digest/"));
+    let digests = env.sandbox.keys_raw(BUCKET, &format!("AWSLogs/{member}/CloudTrail-Digest/"));
     let real = digests.iter().find(|key| key.contains("_us-east-1_own_")).unwrap().clone();
-    let clients = ground.clients(&member, REGION);
+    let clients = env.clients(&member, REGION);
     let got = clients.s3().get_object().bucket(BUCKET).key(&real).send().await.unwrap();
     let metadata: BTreeMap<_, _> =
         got.metadata().cloned().unwrap_or_default().into_iter().collect();
@@ -170,116 +169,116 @@ async fn a_forged_digest_does_not_take_the_key_of_the_real_one() {
     let text = String::from_utf8(forge::inflated(&body)).unwrap();
     // One byte more, and the signature is the real one's.
     let altered = forge::gzip(format!("{text} ").as_bytes());
-    plant(&ground, &member, &real, altered, metadata.clone()).await;
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    plant(&env, &member, &real, altered, metadata.clone()).await;
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{told:#}");
     assert_eq!(told["counts"]["quarantined_digests"], 1, "{told:#}");
     let (_, below) = real.rsplit_once("AWSLogs/").unwrap();
-    assert_eq!(archived(&ground, below), Vec::<String>::new());
+    assert_eq!(archived(&env, below), Vec::<String>::new());
     let reason = told["examples"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("CloudTrail did not sign it"), "{reason}");
     // The real one comes later, and all is proven.
-    plant(&ground, &member, &real, body, metadata).await;
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
-    assert_eq!(archived(&ground, below).len(), 1);
-    let output = ground.run("", &["verify", "--account", member.as_str()]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    plant(&env, &member, &real, body, metadata).await;
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{told:#}");
+    assert_eq!(archived(&env, below).len(), 1);
+    let output = env.run("", &["verify", "--account", member.as_str()]).await;
+    assert_eq!(output.code, 0, "{}", output.text());
 }
 
 #[tokio::test]
 async fn digests_without_a_signature_or_with_an_own_key_stay_apart_and_can_be_accepted() {
-    let (ground, member, _) = ground().await;
+    let (env, member, _) = started().await;
     let key = digest_key(member.as_str(), REGION, "orgtrail");
     let (body, metadata) = forged(member.as_str(), &key);
-    plant(&ground, &member, &key, body.clone(), metadata).await;
+    plant(&env, &member, &key, body.clone(), metadata).await;
     let other = digest_key(member.as_str(), REGION, "other");
     let (body, _) = forged(member.as_str(), &other);
-    plant(&ground, &member, &other, body, BTreeMap::new()).await;
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["counts"]["quarantined_digests"]), (Some(14), &json!(2)), "{told:#}");
-    assert_eq!(archived(&ground, "20260110T090000Z"), Vec::<String>::new());
-    accept_all(&ground).await;
+    plant(&env, &member, &other, body, BTreeMap::new()).await;
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["counts"]["quarantined_digests"]), (14, &json!(2)), "{told:#}");
+    assert_eq!(archived(&env, "20260110T090000Z"), Vec::<String>::new());
+    accept_all(&env).await;
     // Nothing authenticates an acceptance until the configuration lists it.
-    let output = ground.run("", &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(14), "{}", said(&output));
-    let trusted = trusting(&ground.sandbox);
-    let output = ground.run(&trusted, &["consolidate", "--yes"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let output = env.run("", &["consolidate", "--yes"]).await;
+    assert_eq!(output.code, 14, "{}", output.text());
+    let trusted = trusting(&env.sandbox);
+    let output = env.run(&trusted, &["consolidate", "--yes"]).await;
+    assert_eq!(output.code, 0, "{}", output.text());
 }
 
 #[tokio::test]
 async fn many_planted_objects_do_not_fill_the_archive() {
-    let (ground, member, _) = ground().await;
+    let (env, member, _) = started().await;
     let keys = (0..1_050).map(|number| log_key("999999999999", REGION, &format!("{number:016}")));
     let keys: Vec<String> = keys.collect();
     futures::stream::iter(&keys)
-        .for_each_concurrent(32, |key| plant(&ground, &member, key, records(), BTreeMap::new()))
+        .for_each_concurrent(32, |key| plant(&env, &member, key, records(), BTreeMap::new()))
         .await;
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{told:#}");
     let unbound = &told["unbound"][0];
     assert_eq!(
         (&unbound["objects"], &unbound["quarantined"]),
         (&json!(1_050), &json!(1_000)),
         "{told:#}"
     );
-    let kept = ground.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/").len();
+    let kept = env.sandbox.keys_raw("acme-log-archive", "orgtrail/quarantine/").len();
     assert_eq!(kept, 1_000);
 }
 
 #[tokio::test]
 async fn a_declared_source_of_several_accounts_arrives_whole_and_is_proven() {
-    let ground = Ground::new().await;
-    let [one, two, owner] = &ground.members[..3] else { panic!() };
-    ground.bucket(owner, "collected", REGION).await;
+    let env = SourcesEnv::new().await;
+    let [one, two, owner] = &env.members[..3] else { panic!() };
+    env.bucket(owner, "collected", REGION).await;
     for account in [one, two] {
-        ground.trail(account, "auditing", "collected", None).await;
+        env.trail(account, "auditing", "collected", None).await;
     }
-    ground.sandbox.tick(SignedDuration::from_hours(2));
+    env.sandbox.tick(SignedDuration::from_hours(2));
     // No trail tells of it any more.
     for account in [one, two] {
-        let clients = ground.clients(account, REGION);
-        clients.writing().cloudtrail().delete_trail().name("auditing").send().await.unwrap();
+        let clients = env.clients(account, REGION);
+        clients.cloudtrail().delete_trail().name("auditing").send().await.unwrap();
     }
     let declared = |more: &str| {
         format!("[[consolidate.sources]]\nbucket = \"collected\"\naccount = \"{owner}\"\n{more}")
     };
-    let (code, told) = ground.json(&declared(""), &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(14), "{told:#}");
+    let (code, told) = env.json(&declared(""), &["consolidate", "--yes"]).await;
+    assert_eq!(code, 14, "{told:#}");
     assert!(told["counts"]["unbound"].as_u64().unwrap() > 0, "{told:#}");
     let accounts = declared(&format!("accounts = [\"{one}\", \"{two}\"]\n"));
-    let (code, told) = ground.json(&accounts, &["consolidate", "--yes"]).await;
-    assert_eq!((code, &told["unbound"]), (Some(0), &Value::Array(Vec::new())), "{told:#}");
-    ground.assert_arrived("collected");
+    let (code, told) = env.json(&accounts, &["consolidate", "--yes"]).await;
+    assert_eq!((code, &told["unbound"]), (0, &Value::Array(Vec::new())), "{told:#}");
+    env.assert_arrived("collected");
     for account in [one, two] {
-        let output = ground.run(&accounts, &["verify", "--account", account.as_str()]).await;
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let output = env.run(&accounts, &["verify", "--account", account.as_str()]).await;
+        assert_eq!(output.code, 0, "{}", output.text());
     }
 }
 
 #[tokio::test]
 async fn a_bucket_of_the_log_archive_may_contain_every_account_of_the_organization() {
-    let ground = Ground::new().await;
-    let one = &ground.members[0];
-    ground.bucket(&archive(), "central", REGION).await;
-    ground.trail(one, "own", "central", None).await;
-    ground.sandbox.tick(SignedDuration::from_hours(2));
-    let clients = ground.clients(one, REGION);
-    clients.writing().cloudtrail().delete_trail().name("own").send().await.unwrap();
+    let env = SourcesEnv::new().await;
+    let one = &env.members[0];
+    env.bucket(&archive(), "central", REGION).await;
+    env.trail(one, "own", "central", None).await;
+    env.sandbox.tick(SignedDuration::from_hours(2));
+    let clients = env.clients(one, REGION);
+    clients.cloudtrail().delete_trail().name("own").send().await.unwrap();
     let owner = archive();
     let declared =
         format!("[[consolidate.sources]]\nbucket = \"central\"\naccount = \"{owner}\"\n");
-    let (code, told) = ground.json(&declared, &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
-    ground.assert_arrived("central");
+    let (code, told) = env.json(&declared, &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{told:#}");
+    env.assert_arrived("central");
 }
 
 #[tokio::test]
 async fn planted_objects_do_not_keep_a_trail_from_being_retired() {
-    let (ground, member, victim) = ground().await;
-    let (code, told) = ground.json("", &["consolidate", "--yes"]).await;
-    assert_eq!(code, Some(0), "{told:#}");
+    let (env, member, victim) = started().await;
+    let (code, told) = env.json("", &["consolidate", "--yes"]).await;
+    assert_eq!(code, 0, "{told:#}");
     let trail = format!("arn:aws:cloudtrail:{REGION}:{member}:trail/own");
     let consolidated = |told: &Value| {
         let conditions = told["conditions"].as_array().unwrap().clone();
@@ -291,16 +290,16 @@ async fn planted_objects_do_not_keep_a_trail_from_being_retired() {
             })
             .collect::<Vec<_>>()
     };
-    let (_, before) = ground.json("", &["retire", &trail]).await;
+    let (_, before) = env.json("", &["retire", &trail]).await;
     let none = BTreeMap::new;
     let key = log_key(victim.as_str(), REGION, "AAAAAAAAAAAAAAAA");
-    plant(&ground, &member, &key, records(), none()).await;
+    plant(&env, &member, &key, records(), none()).await;
     let key = log_key(member.as_str(), "xx-evil-9", "AAAAAAAAAAAAAAAA");
-    plant(&ground, &member, &key, records(), none()).await;
+    plant(&env, &member, &key, records(), none()).await;
     let digest = digest_key(member.as_str(), REGION, "own");
     let (body, metadata) = forged(member.as_str(), &digest);
-    plant(&ground, &member, &digest, body, metadata).await;
-    let (_, after) = ground.json("", &["retire", &trail]).await;
+    plant(&env, &member, &digest, body, metadata).await;
+    let (_, after) = env.json("", &["retire", &trail]).await;
     let standings = |told: &Value| -> Vec<Value> {
         consolidated(told).iter().map(|one| one["status"].clone()).collect()
     };
@@ -321,12 +320,11 @@ mod laws {
     use orgtrail::archive::verify::run::KeyRing;
     use orgtrail::aws::Settings;
     use orgtrail::names::AccountId;
-    use orgtrail::sandbox::{Options, Sandbox};
     use proptest::prelude::*;
 
     use super::log_key;
-    use crate::consolidate_stage as stage;
-    use crate::stage::writer;
+    use crate::consolidate_env;
+    use crate::env::{TestEnv, writer};
     use orgtrail::aws::WriteAuthority;
 
     const ACCOUNTS: [&str; 4] = ["333333333333", "444444444444", "555555555555", "999999999999"];
@@ -343,21 +341,31 @@ mod laws {
         is_trusted: bool,
     ) {
         let region: orgtrail::names::Region = "us-east-1".parse().unwrap();
-        let sandbox = Sandbox::start(Options::new(region.clone())).await.unwrap();
-        let aws = stage::sign_in(&sandbox, Settings::default()).await;
+        let env = TestEnv::builder().accounts(5).start().await;
+        let (sandbox, aws) =
+            (&env.sandbox, consolidate_env::sign_in(&env, Settings::default()).await);
         let (keeper, owner) = (sandbox.accounts()[1].clone(), sandbox.accounts()[2].clone());
         assert_eq!(owner.as_str(), ACCOUNTS[0]);
-        let archive = stage::archive(aws.clients(&keeper, &region));
+        let archive = consolidate_env::archive(aws.clients(&keeper, &region));
         let reader = aws.clients(&owner, &region);
-        for (clients, bucket) in [(&archive.target.clients, stage::ARCHIVE), (&reader, "planted")] {
+        for (clients, bucket) in
+            [(&archive.target.clients, consolidate_env::ARCHIVE), (&reader, "planted")]
+        {
             writer(clients).s3().create_bucket().bucket(bucket).send().await.unwrap();
         }
         for (of, at) in planted {
             let key = log_key(ACCOUNTS[*of], REGIONS[*at], "AAAAAAAAAAAAAAAA");
             let class = aws_sdk_s3::types::StorageClass::Standard;
-            stage::put_as(class, &reader, "planted", &key, &stage::log_body("log")).await;
+            consolidate_env::put_as(
+                class,
+                &reader,
+                "planted",
+                &key,
+                &consolidate_env::log_body("log"),
+            )
+            .await;
         }
-        let source = stage::source("planted", &owner, &region);
+        let source = consolidate_env::source("planted", &owner, &region);
         let source = Source { accounts: bound.iter().map(|nth| account(*nth)).collect(), ..source };
         let scope = Scope {
             accounts: organization.iter().map(|nth| account(*nth)).collect(),
@@ -368,10 +376,10 @@ mod laws {
         let readable = vec![(source, reader)];
         let sources = Sources { readable, failed: Vec::new(), scope, keys };
         let progress = Arc::new(Progress::new(None));
-        let run = (stage::run(), stage::asked());
+        let run = (consolidate_env::run(), consolidate_env::asked());
         let authority = WriteAuthority::granted();
         consolidate(&run.0, &run.1, &archive, sources, progress, Some(&authority)).await.unwrap();
-        let keys = sandbox.keys_raw(stage::ARCHIVE, "AWSLogs/");
+        let keys = sandbox.keys_raw(consolidate_env::ARCHIVE, "AWSLogs/");
         let arrived: BTreeSet<String> = keys.into_iter().collect();
         // The owner's own account is bound to its bucket.
         let speaks_for = |of: &usize| {
@@ -381,7 +389,7 @@ mod laws {
             .iter()
             .filter(|(of, at)| speaks_for(of) && *at < 2)
             .map(|(of, at)| log_key(ACCOUNTS[*of], REGIONS[*at], "AAAAAAAAAAAAAAAA"))
-            .map(|key| stage::relocated(&key))
+            .map(|key| consolidate_env::relocated(&key))
             .collect();
         assert_eq!(arrived, wanted);
     }

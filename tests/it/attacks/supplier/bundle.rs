@@ -13,7 +13,7 @@ fn genuine_bundle(folder: &Path) {
     genuine_mirror(folder);
     let pack = ["evidence", "mirror", "--offline", "--public-keys", KEYS, "-o", BUNDLE];
     let packed = run(folder, &[&pack[..], &WINDOW].concat());
-    assert_eq!(packed.status.code(), Some(0), "{}", String::from_utf8_lossy(&packed.stderr));
+    assert_eq!(packed.code, 0, "{}", packed.stderr);
 }
 
 /// A member of a tar archive, as whoever writes its bytes can make it.
@@ -131,8 +131,8 @@ fn a_bundle_is_proven_by_keys_from_elsewhere_and_never_by_its_own() {
         ("aws-cli", "SAVED IN THE TARGET"),
     ] {
         let output = run(folder.path(), &["verify", BUNDLE, "--offline", "--format", format]);
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(14), "{format}");
+        let said = output.stdout;
+        assert_eq!(output.code, 14, "{format}");
         assert!(said.contains(wanted) && said.contains(key), "{format}: {said}");
     }
     // A chain by somebody else's key, with that key saved along, is known to be neither.
@@ -151,7 +151,7 @@ fn whoever_packs_and_verifies_sees_the_same_digest_of_the_manifest() {
     genuine_mirror(folder.path());
     let pack = ["evidence", "mirror", "--offline", "-o", BUNDLE, "--format", "json"];
     let packed = run(folder.path(), &[&pack[..], &WINDOW].concat());
-    let packed: Value = serde_json::from_slice(&packed.stdout).unwrap();
+    let packed = packed.json();
     let (_, report, _) = verify(folder.path(), BUNDLE, true);
     assert_eq!(report["bundle"]["manifest_sha256"], packed["manifest_sha256"]);
     // What no digest lists is named, and is all that can differ unseen by it.
@@ -309,25 +309,24 @@ fn a_bundle_with_another_manifest_than_was_handed_over_is_refused() {
     let check = |target: &str, sha256: &str| {
         let arguments = ["verify", target, "--offline", "--public-keys", "keys.json"];
         let ran = run(folder.path(), &[&arguments[..], &["--manifest-sha256", sha256]].concat());
-        let said = [&ran.stdout[..], &ran.stderr].concat();
-        (ran.status.code(), String::from_utf8(said).unwrap())
+        (ran.code, ran.text())
     };
     let (code, said) = check("other.tar.zst", &named);
-    assert_eq!(code, Some(13), "{said}");
+    assert_eq!(code, 13, "{said}");
     assert!(
         said.contains(&format!("expected {named}: it is not the bundle that was packed")),
         "{said}"
     );
     for malformed in ["", "abc", &named[1..], &format!("{named}0"), &"x".repeat(64)] {
         let (code, said) = check(BUNDLE, malformed);
-        assert_eq!(code, Some(2), "{malformed}: {said}");
+        assert_eq!(code, 2, "{malformed}: {said}");
     }
     let (code, said) = check("mirror", &named);
-    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(code, 2, "{said}");
     assert!(said.contains("needs a bundle"), "{said}");
     for genuine in [named.clone(), named.to_uppercase()] {
         let (code, said) = check(BUNDLE, &genuine);
-        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(code, 0, "{said}");
     }
 }
 
@@ -337,7 +336,7 @@ fn what_is_to_be_handed_over_beside_a_bundle_is_printed_at_the_end() {
     genuine_mirror(folder.path());
     let pack = ["evidence", "mirror", "--offline", "-o", BUNDLE];
     let packed = run(folder.path(), &[&pack[..], &WINDOW].concat());
-    let said = String::from_utf8(packed.stderr).unwrap();
+    let said = packed.stderr;
     let last = said.lines().last().unwrap();
     assert!(last.contains("separately from the bundle"), "{said}");
     let (_, report, _) = verify(folder.path(), BUNDLE, true);

@@ -5,11 +5,11 @@ mod bundle;
 mod mirror;
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use serde_json::Value;
 
 use crate::forge::{Bucket, Chain, key_set};
+use crate::program::{Finished, finish, orgtrail};
 
 /// The keys as the auditor has them from AWS.
 const KEYS: &str = "keys.json";
@@ -27,9 +27,8 @@ fn genuine_mirror(folder: &Path) -> Chain {
     chain
 }
 
-fn run(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orgtrail"));
-    command.current_dir(folder).env_clear().args(args).output().unwrap()
+fn run(folder: &Path, arguments: &[&str]) -> Finished {
+    finish(&mut orgtrail(folder, arguments))
 }
 
 /// Verifies offline; with the auditor's keys, or with those that came along.
@@ -37,9 +36,7 @@ fn verify(folder: &Path, target: &str, with_keys: bool) -> (i32, Value, String) 
     let args = ["verify", target, "--offline", "--format", "json"];
     let keys: &[&str] = if with_keys { &["--public-keys", KEYS] } else { &[] };
     let output = run(folder, &[&args[..], keys].concat());
-    let report = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.code().unwrap(), report, said)
+    (output.code, serde_json::from_str(&output.stdout).unwrap_or_default(), output.stderr)
 }
 
 fn kinds(report: &Value) -> Vec<&str> {

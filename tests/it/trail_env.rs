@@ -1,57 +1,44 @@
-//! A world with trails in it, and a check of their chains with nothing of the
+//! A sandbox with trails in it, and a check of their chains with nothing of the
 //! crate's own.
 
-use std::{collections::BTreeMap, fmt::Debug, io::Read as _};
+use std::{collections::BTreeMap, fmt::Debug, io::Read as _, ops::Deref};
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use aws_sdk_cloudtrail::error::{ProvideErrorMetadata, SdkError};
 use jiff::SignedDuration;
-use orgtrail::{
-    names::AccountId,
-    sandbox::{Options, Pace, Sandbox},
-};
 use serde_json::{Value, json};
 
+use crate::env::{HOME, TestEnv};
+
 pub(crate) const BUCKET: &str = "acme-log-archive";
-pub(crate) const HOME: &str = "us-east-1";
 pub(crate) const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-pub(crate) struct World {
-    pub(crate) sandbox: Sandbox,
+/// A sandbox, with clients of its accounts and trails in it.
+pub(crate) struct TrailEnv(TestEnv);
+
+impl Deref for TrailEnv {
+    type Target = TestEnv;
+
+    fn deref(&self) -> &TestEnv {
+        &self.0
+    }
 }
 
-impl World {
+impl TrailEnv {
     pub(crate) async fn start(accounts: usize) -> Self {
-        let mut options = Options::new(HOME.parse().unwrap());
-        options.accounts = accounts;
-        options.start = Some("2026-01-01T00:02:13Z".parse().unwrap());
-        options.pace = Pace::Frozen;
-        Self { sandbox: Sandbox::start(options).await.unwrap() }
+        let start = "2026-01-01T00:02:13Z".parse().unwrap();
+        Self(TestEnv::builder().accounts(accounts).at(start).start().await)
     }
 
-    pub(crate) fn account(&self, index: usize) -> AccountId {
-        self.sandbox.accounts()[index].clone()
+    /// The administrator of the management account (0), or the root user of another.
+    fn keys_of(&self, index: usize) -> Credentials {
+        if index == 0 { self.administrator() } else { self.root_user(&self.account(index)) }
     }
 
-    /// What the administrator of the management account (0) or the root user of
-    /// another signs with.
-    pub(crate) fn config(&self, index: usize, region: &'static str) -> SdkConfig {
-        let keys = if index == 0 {
-            self.sandbox.administrator().unwrap()
-        } else {
-            self.sandbox.root(&self.account(index)).unwrap()
-        };
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(aws_config::Region::new(region))
-            .endpoint_url(self.sandbox.endpoint())
-            .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
-                Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None),
-            ))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build()
+    pub(crate) fn config(&self, index: usize, region: &str) -> SdkConfig {
+        self.sdk_config(self.keys_of(index), region)
     }
 
     pub(crate) fn trail(&self, index: usize) -> aws_sdk_cloudtrail::Client {
@@ -59,9 +46,7 @@ impl World {
     }
 
     pub(crate) fn s3(&self, index: usize) -> aws_sdk_s3::Client {
-        let config = self.config(index, HOME);
-        let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
-        aws_sdk_s3::Client::from_conf(config)
+        self.s3_client(self.keys_of(index), HOME)
     }
 
     pub(crate) fn trail_arn(&self, owner: usize, name: &str) -> String {
@@ -189,15 +174,14 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// signatures, links, listed files. Gives how many chains there are and how many
 /// files are listed.
 pub(crate) async fn check_chain(
-    world: &World,
+    env: &TrailEnv,
     reader: usize,
     account: usize,
     prefix: &str,
 ) -> (usize, usize) {
-    let keys = world.keys(reader, BUCKET, prefix).await;
+    let keys = env.keys(reader, BUCKET, prefix).await;
     let region = keys[0].split('/').rev().nth(4).unwrap().to_owned();
-    let region: &'static str = region.leak();
-    let public = aws_sdk_cloudtrail::Client::new(&world.config(account, region))
+    let public = aws_sdk_cloudtrail::Client::new(&env.config(account, &region))
         .list_public_keys()
         .start_time(aws_sdk_cloudtrail::primitives::DateTime::from_secs(1_767_225_600))
         .end_time(aws_sdk_cloudtrail::primitives::DateTime::from_secs(1_777_225_600))
@@ -207,7 +191,7 @@ pub(crate) async fn check_chain(
     let (mut chains, mut files) = (0, 0);
     let mut previous: Option<(String, String, String)> = None;
     for key in keys {
-        let (body, metadata) = world.get(reader, &key).await;
+        let (body, metadata) = env.get(reader, &key).await;
         let digest: Value = serde_json::from_slice(&body).unwrap();
         assert!(!body.windows(2).any(|pair| pair == b": "), "digests are compact");
         assert_eq!(digest["digestS3Object"], key);
@@ -235,7 +219,7 @@ pub(crate) async fn check_chain(
             .verify(text.as_bytes(), &hex::decode(&metadata["signature"]).unwrap())
             .unwrap();
         for file in digest["logFiles"].as_array().unwrap() {
-            let (body, _) = world.get(reader, file["s3Object"].as_str().unwrap()).await;
+            let (body, _) = env.get(reader, file["s3Object"].as_str().unwrap()).await;
             assert_eq!(file["hashValue"], sha256(&body));
             files += 1;
         }

@@ -1,9 +1,7 @@
-//! A world with S3 in it, and the calls that its tests make again and again.
+//! S3 of a sandbox, and the calls that its tests make again and again.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, ops::Deref};
 
-use aws_config::BehaviorVersion;
-use aws_credential_types::Credentials;
 use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
@@ -11,70 +9,55 @@ use aws_sdk_s3::{
     types::{BucketVersioningStatus, VersioningConfiguration},
 };
 use jiff::SignedDuration;
-use orgtrail::{
-    names::AccountId,
-    sandbox::{Options, Pace, Sandbox},
-};
+
+use crate::env::{HOME, TestEnv};
 
 pub(crate) const BUCKET: &str = "acme-log-archive";
 pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-pub(crate) struct World {
-    pub(crate) sandbox: Sandbox,
+/// A sandbox, with S3 clients of its accounts.
+pub(crate) struct S3Env(TestEnv);
+
+impl Deref for S3Env {
+    type Target = TestEnv;
+
+    fn deref(&self) -> &TestEnv {
+        &self.0
+    }
 }
 
-impl World {
+impl S3Env {
     pub(crate) async fn start() -> Self {
-        let mut options = Options::new("us-east-1".parse().unwrap());
-        options.accounts = 4;
-        options.start = Some("2026-01-01T00:00:00Z".parse().unwrap());
-        options.pace = Pace::Frozen;
-        Self { sandbox: Sandbox::start(options).await.unwrap() }
+        Self(TestEnv::start().await)
     }
 
-    pub(crate) fn account(&self, index: usize) -> AccountId {
-        self.sandbox.accounts()[index].clone()
-    }
-
-    /// A client of the root user of the nth account.
+    /// A client of an account's root user.
     pub(crate) fn client(&self, index: usize) -> Client {
-        self.client_in(index, "us-east-1")
+        self.client_in(index, HOME)
     }
 
-    pub(crate) fn client_in(&self, index: usize, region: &'static str) -> Client {
-        let keys = self.sandbox.root(&self.account(index)).unwrap();
-        let credentials = Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None);
-        let config = aws_config::SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(aws_config::Region::new(region))
-            .endpoint_url(self.sandbox.endpoint())
-            .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
-                credentials,
-            ))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
-        Client::from_conf(config)
+    pub(crate) fn client_in(&self, index: usize, region: &str) -> Client {
+        self.s3_client(self.root_user(&self.account(index)), region)
     }
 
-    /// A world with the bucket in account 1, and its owner's client.
+    /// A sandbox with the bucket in account 1, and its owner's client.
     pub(crate) async fn with_bucket() -> (Self, Client) {
-        let world = Self::start().await;
-        let client = world.client(1);
+        let env = Self::start().await;
+        let client = env.client(1);
         client.create_bucket().bucket(BUCKET).send().await.unwrap();
-        (world, client)
+        (env, client)
     }
 
     pub(crate) async fn with_versions() -> (Self, Client) {
-        let (world, client) = Self::with_bucket().await;
+        let (env, client) = Self::with_bucket().await;
         version(&client, BUCKET, BucketVersioningStatus::Enabled).await.unwrap();
-        (world, client)
+        (env, client)
     }
 
     /// The same with Object Lock from the start.
     pub(crate) async fn with_lock() -> (Self, Client) {
-        let world = Self::start().await;
-        let client = world.client(1);
+        let env = Self::start().await;
+        let client = env.client(1);
         client
             .create_bucket()
             .bucket(BUCKET)
@@ -82,7 +65,7 @@ impl World {
             .send()
             .await
             .unwrap();
-        (world, client)
+        (env, client)
     }
 }
 

@@ -3,11 +3,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Deref,
     sync::Arc,
     time::Duration,
 };
 
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_s3::types::{
     BucketVersioningStatus, StorageClass, VersioningConfiguration as Versioning,
 };
@@ -28,10 +28,10 @@ use orgtrail::{
     },
     aws::{Aws, Clients, Pacing, Retries, Settings, Timeouts, WriteAuthority},
     names::{AccountId, Region},
-    sandbox::{Options, Sandbox},
+    sandbox::Sandbox,
 };
 
-use crate::stage::writer;
+use crate::env::{HOME, TestEnv, writer};
 
 pub(crate) const ARCHIVE: &str = "acme-log-archive";
 /// The members' buckets.
@@ -41,8 +41,8 @@ const ORG: &str = "o-exampleorgid";
 /// One object as it lies in a bucket: its body and its metadata.
 pub(crate) type Object = (Vec<u8>, BTreeMap<String, String>);
 
-pub(crate) struct Stage {
-    pub(crate) sandbox: Sandbox,
+pub(crate) struct ConsolidateEnv {
+    env: TestEnv,
     /// Who writes the archive.
     keeper: AccountId,
     /// Who owns the buckets of [`BUCKETS`].
@@ -62,25 +62,33 @@ impl Started {
     }
 }
 
-impl Stage {
+impl Deref for ConsolidateEnv {
+    type Target = TestEnv;
+
+    fn deref(&self) -> &TestEnv {
+        &self.env
+    }
+}
+
+impl ConsolidateEnv {
     pub(crate) async fn new() -> Self {
         let region: Region = "us-east-1".parse().unwrap();
-        let sandbox = Sandbox::start(Options::new(region.clone())).await.unwrap();
-        let accounts = sandbox.accounts();
+        let env = TestEnv::builder().accounts(5).start().await;
+        let accounts = env.sandbox.accounts();
         let keeper = accounts[1].clone();
         let members = [accounts[2].clone(), accounts[3].clone()];
-        let stage = Self { sandbox, keeper, members, region };
-        let aws = stage.sign_in().await;
-        let archive = stage.archive(&aws).target.clients;
+        let env = Self { env, keeper, members, region };
+        let aws = env.sign_in().await;
+        let archive = env.archive(&aws).target.clients;
         writer(&archive).s3().create_bucket().bucket(ARCHIVE).send().await.unwrap();
         let versioning = Versioning::builder().status(BucketVersioningStatus::Enabled).build();
         let put = writer(&archive).s3().put_bucket_versioning().bucket(ARCHIVE);
         put.versioning_configuration(versioning).send().await.unwrap();
-        for (clients, bucket) in stage.readers(&aws).iter().zip(BUCKETS) {
+        for (clients, bucket) in env.readers(&aws).iter().zip(BUCKETS) {
             writer(clients).s3().create_bucket().bucket(bucket).send().await.unwrap();
         }
-        stage.share(&aws).await;
-        stage
+        env.share(&aws).await;
+        env
     }
 
     /// Lets the archive's account read the second bucket, so that S3 can copy
@@ -96,7 +104,7 @@ impl Stage {
             retries: Retries { attempts: 3, first_wait: Duration::from_millis(5) },
             ..Settings::default()
         };
-        sign_in(&self.sandbox, settings).await
+        sign_in(&self.env, settings).await
     }
 
     fn archive(&self, aws: &Aws) -> Archive {
@@ -285,19 +293,13 @@ pub(crate) async fn share(owner: &Clients, bucket: &str, keys: &str, keeper: &Ac
     put.send().await.unwrap();
 }
 
-pub(crate) async fn sign_in(sandbox: &Sandbox, settings: Settings) -> Aws {
-    let keys = sandbox.administrator().unwrap();
-    let credentials = Credentials::from_keys(keys.access_key_id, keys.secret_access_key, None);
-    let base = aws_config::SdkConfig::builder()
-        .behavior_version(aws_config::BehaviorVersion::latest())
-        .region(aws_config::Region::new("us-east-1"))
-        .endpoint_url(sandbox.endpoint())
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build();
+/// Signs in as the administrator, with orgtrail's own HTTP client.
+pub(crate) async fn sign_in(env: &TestEnv, settings: Settings) -> Aws {
+    let base = env.without_transport(env.administrator(), HOME).build();
     Aws::with_base(settings, base).await.unwrap()
 }
 
-/// The metadata of an object of a stage: a digest's signature is the test signer's.
+/// The metadata of an object of an environment: a digest's signature is the test signer's.
 pub(crate) fn metadata_of(body: &[u8]) -> BTreeMap<String, String> {
     let mut metadata = metadata();
     let text = crate::forge::try_inflated(body);
@@ -309,7 +311,7 @@ pub(crate) fn metadata_of(body: &[u8]) -> BTreeMap<String, String> {
     metadata
 }
 
-/// The metadata that every object of a stage has.
+/// The metadata that every object of an environment has.
 pub(crate) fn metadata() -> BTreeMap<String, String> {
     [("signature", "00ff"), ("signature-algorithm", "SHA256withRSA")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -1,22 +1,22 @@
 //! An organization in which orgtrail has the generated roles, and nothing else.
 
 use std::collections::BTreeSet;
-use std::process::Output;
+use std::ops::Deref;
 
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_credential_types::Credentials;
 use aws_sdk_cloudtrail::types::{EventSelector, InsightSelector, InsightType, ReadWriteType};
 use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use jiff::SignedDuration;
-use orgtrail::aws::{Aws, Clients, Pacing, Settings};
+use orgtrail::aws::{Settings, WriteClients};
 use orgtrail::config::Config;
 use orgtrail::names::{AccountId, Arn};
 use orgtrail::resources::roles::{Role, RoleKind, roles};
-use orgtrail::sandbox::{Options, Pace, Sandbox};
+use orgtrail::sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use crate::apply_command::command;
-use crate::stage::{Writing as _, parse, sign_in, working_day};
+use crate::configured::parse;
+use crate::env::{HOME, TestEnv, home, session_keys, working_day, writer};
+use crate::program::{Finished, finish_apart, sign};
 
 pub(super) const MANAGEMENT: &str = "111111111111";
 pub(super) const ARCHIVE: &str = "222222222222";
@@ -30,15 +30,24 @@ const RUNNER: &str = "scheduler";
 /// The inline policy of every role.
 const POLICY: &str = "orgtrail";
 
-pub(super) struct Setting {
-    pub(super) sandbox: Sandbox,
+pub(super) struct RolesEnv {
+    env: TestEnv,
     pub(super) roles: Vec<Role>,
     pub(super) config: Config,
     text: String,
-    session: aws_sdk_sts::types::Credentials,
+    /// The keys of the role that orgtrail starts with.
+    session: Credentials,
 }
 
-impl Setting {
+impl Deref for RolesEnv {
+    type Target = TestEnv;
+
+    fn deref(&self) -> &TestEnv {
+        &self.env
+    }
+}
+
+impl RolesEnv {
     /// orgtrail is started outside of the management account, and goes through a hub.
     pub(super) async fn through_a_hub() -> Self {
         Self::new(TOOLS, |config| config).await
@@ -54,14 +63,11 @@ impl Setting {
     }
 
     async fn new(start: &str, change: impl Fn(String) -> String) -> Self {
-        let mut options = Options::new("us-east-1".parse().unwrap());
         // The last one is suspended.
-        options.accounts = 7;
-        options.start = Some(working_day());
-        options.pace = Pace::Frozen;
-        let sandbox = Sandbox::start(options).await.unwrap();
-        sandbox.set_volume(2.0, None);
-        let text = change(config(&sandbox, start).await);
+        let env = TestEnv::builder().accounts(7).at(working_day()).start().await;
+        // One Region is enough to ask for everything, and the least to verify.
+        env.sandbox.set_volume(2.0, Some(vec![home()]));
+        let text = change(config(&env, start).await);
         let config = parse(&text);
         let roles = roles(&config);
         let admin: Arn = format!("arn:aws:iam::{MANAGEMENT}:user/admin").parse().unwrap();
@@ -74,25 +80,22 @@ impl Setting {
                 RoleKind::Hub => &runner,
                 _ => role.trusted.as_ref().unwrap(),
             };
-            for account in accounts_of(role, &roles, &sandbox) {
-                let clients = root(&sandbox, account.as_str(), "us-east-1").await;
-                let create = clients.writing().iam().create_role().role_name(name);
+            for account in accounts_of(role, &roles, &env.sandbox) {
+                let clients = env.root(account.as_str()).await;
+                let create = clients.iam().create_role().role_name(name);
                 let create = create.assume_role_policy_document(role.trust(trusted).to_json());
                 create.send().await.unwrap();
-                let put =
-                    clients.writing().iam().put_role_policy().role_name(name).policy_name(POLICY);
+                let put = clients.iam().put_role_policy().role_name(name).policy_name(POLICY);
                 put.policy_document(role.policy().to_json()).send().await.unwrap();
             }
         }
         let first = roles.iter().find(|role| role.kind == first).unwrap();
         let arn = first.arn().unwrap_or(runner);
-        let keys = sandbox.administrator().unwrap();
-        let aws = sign_in(&sandbox, keys.access_key_id, keys.secret_access_key).await;
-        let sts = aws.clients(&MANAGEMENT.parse().unwrap(), &"us-east-1".parse().unwrap());
-        let assume = sts.writing().sts().assume_role().role_arn(arn.to_string());
+        let sts = aws_sdk_sts::Client::new(&env.sdk_config(env.administrator(), HOME));
+        let assume = sts.assume_role().role_arn(arn.to_string());
         let session = assume.role_session_name("nightly").send().await.unwrap();
-        let session = session.credentials.unwrap();
-        Self { sandbox, roles, config, text, session }
+        let session = session_keys(session.credentials.unwrap());
+        Self { env, roles, config, text, session }
     }
 
     pub(super) fn role(&self, kind: RoleKind) -> &Role {
@@ -104,7 +107,7 @@ impl Setting {
         let name = role.name.as_ref().map_or(RUNNER, |name| name.as_str());
         for account in accounts_of(role, &self.roles, &self.sandbox) {
             let clients = self.root(account.as_str()).await;
-            let put = clients.writing().iam().put_role_policy().role_name(name).policy_name(POLICY);
+            let put = clients.iam().put_role_policy().role_name(name).policy_name(POLICY);
             put.policy_document(policy.to_string()).send().await.unwrap();
         }
     }
@@ -115,29 +118,11 @@ impl Setting {
         Self { config: parse(&text), text, ..self }
     }
 
-    /// The session of the role in an account, as orgtrail assumes it.
-    pub(super) async fn session(&self, account: &str) -> Clients {
-        let credentials = Credentials::from_keys(
-            &self.session.access_key_id,
-            &self.session.secret_access_key,
-            Some(self.session.session_token.clone()),
-        );
-        let base = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(aws_config::Region::new("us-east-1"))
-            .endpoint_url(self.sandbox.endpoint())
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        let home = "us-east-1".parse().unwrap();
-        let settings = Settings {
-            home_region: Some("us-east-1".parse().unwrap()),
-            roles: self.config.roles.clone(),
-            pacing: Pacing::Off,
-            ..Settings::default()
-        };
-        let aws = Aws::with_base(settings, base).await.unwrap();
-        aws.clients(&account.parse().unwrap(), &home)
+    /// Clients of the role in an account, as orgtrail assumes it.
+    pub(super) async fn session(&self, account: &str) -> WriteClients {
+        let settings = Settings { roles: self.config.roles.clone(), ..self.settings() };
+        let aws = self.sign_in_as(self.session.clone(), settings).await;
+        writer(&aws.clients(&account.parse().unwrap(), &home()))
     }
 
     /// The ARNs of a role in all its accounts.
@@ -150,21 +135,16 @@ impl Setting {
     /// Runs a command as the runner, which must end with an exit code.
     pub(super) async fn runs(&self, arguments: &[&str], code: i32) -> String {
         let output = self.output(arguments).await;
-        let said =
-            String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-        said
+        assert_eq!(output.code, code, "{arguments:?}: {}", output.text());
+        output.text()
     }
 
-    pub(super) async fn output(&self, arguments: &[&str]) -> Output {
+    pub(super) async fn output(&self, arguments: &[&str]) -> Finished {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = command(&self.sandbox, folder.path(), &self.text, arguments);
-        command
-            .env("AWS_ACCESS_KEY_ID", &self.session.access_key_id)
-            .env("AWS_SECRET_ACCESS_KEY", &self.session.secret_access_key)
-            .env("AWS_SESSION_TOKEN", &self.session.session_token)
-            .env("ORGTRAIL_PROPAGATION_SECONDS", "0");
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+        let mut command = self.command(folder.path(), &self.text, arguments);
+        sign(&mut command, &self.session);
+        command.env("ORGTRAIL_PROPAGATION_SECONDS", "0");
+        finish_apart(command).await
     }
 
     /// The last whole hours before the newest delivery.
@@ -173,32 +153,26 @@ impl Setting {
         ((until - SignedDuration::from_hours(hours)).to_string(), until.to_string())
     }
 
-    pub(super) async fn root(&self, account: &str) -> Clients {
-        root(&self.sandbox, account, "us-east-1").await
-    }
-
     /// Somebody's keys that orgtrail cannot see, and an organization without policies.
     pub(super) async fn before_the_first_apply(&self) {
         use aws_sdk_organizations::types::PolicyType;
 
         for (account, region) in [(ARCHIVE, "us-east-1"), (VAULT, "eu-central-1")] {
-            let clients = root(&self.sandbox, account, region).await;
+            let clients = self.root_in(account, &region.parse().unwrap()).await;
             let policy = json!({ "Version": "2012-10-17", "Statement": [{
                 "Effect": "Allow",
                 "Principal": { "AWS": format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole") },
                 "Action": "kms:*",
                 "Resource": "*",
             }] });
-            let create = clients.writing().kms().create_key().policy(policy.to_string());
+            let create = clients.kms().create_key().policy(policy.to_string());
             let create = create.bypass_policy_lockout_safety_check(true);
             let key = create.send().await.unwrap().key_metadata.unwrap().key_id;
             let admin = self.access(account, region).await;
-            let alias =
-                admin.writing().kms().create_alias().alias_name("alias/hidden").target_key_id(key);
+            let alias = admin.kms().create_alias().alias_name("alias/hidden").target_key_id(key);
             alias.send().await.unwrap();
         }
         let management = self.root(MANAGEMENT).await;
-        let management = management.writing();
         let organizations = management.organizations();
         let roots = organizations.list_roots().send().await.unwrap();
         let disable = organizations.disable_policy_type().root_id(roots.roots()[0].id().unwrap());
@@ -207,17 +181,15 @@ impl Setting {
     }
 
     /// Clients of the role that Organizations made in an account.
-    async fn access(&self, account: &str, region: &str) -> Clients {
-        let keys = self.sandbox.administrator().unwrap();
-        let aws = sign_in(&self.sandbox, keys.access_key_id, keys.secret_access_key).await;
-        aws.clients(&account.parse().unwrap(), &region.parse().unwrap())
+    async fn access(&self, account: &str, region: &str) -> WriteClients {
+        let aws = self.sign_in().await;
+        writer(&aws.clients(&account.parse().unwrap(), &region.parse().unwrap()))
     }
 
     /// Administrators of the accounts change what orgtrail manages.
     pub(super) async fn change_everything(&self) {
         let management = self.root(MANAGEMENT).await;
-        let archive = self.root(ARCHIVE).await.writing();
-        let management = management.writing();
+        let archive = self.root(ARCHIVE).await;
         let trail = management.cloudtrail();
         trail
             .update_trail()
@@ -256,18 +228,17 @@ impl Setting {
             serde_json::from_str(&read.policy.unwrap()).unwrap()
         };
         policy["Statement"].as_array_mut().unwrap().retain(|it| it["Sid"] != "OrgTrailDescribe");
-        let put = archive.writing().kms().put_key_policy().key_id(&id).policy(policy.to_string());
+        let put = archive.kms().put_key_policy().key_id(&id).policy(policy.to_string());
         put.send().await.unwrap();
-        archive.writing().kms().disable_key().key_id(id).send().await.unwrap();
+        archive.kms().disable_key().key_id(id).send().await.unwrap();
     }
 }
 
-impl Setting {
+impl RolesEnv {
     /// The guardrail binds everybody but the management account, which changes it.
-    async fn change_guardrail(&self, management: &Clients) {
+    async fn change_guardrail(&self, management: &WriteClients) {
         use aws_sdk_organizations::types::PolicyType;
 
-        let management = management.writing();
         let organizations = management.organizations();
         let policies = organizations.list_policies().filter(PolicyType::ServiceControlPolicy);
         let policies = policies.send().await.unwrap();
@@ -300,17 +271,10 @@ fn accounts_of(role: &Role, all: &[Role], sandbox: &Sandbox) -> Vec<AccountId> {
     active.iter().filter(|account| !has_own(account)).cloned().collect()
 }
 
-pub(super) async fn root(sandbox: &Sandbox, account: &str, region: &str) -> Clients {
-    let account = account.parse().unwrap();
-    let keys = sandbox.root(&account).unwrap();
-    let aws = sign_in(sandbox, keys.access_key_id, keys.secret_access_key).await;
-    aws.clients(&account, &region.parse().unwrap())
-}
-
 /// The example configuration, with keys that exist.
-async fn config(sandbox: &Sandbox, start: &str) -> String {
+async fn config(env: &TestEnv, start: &str) -> String {
     let example = include_str!("../../../infra/example.toml");
-    let management = root(sandbox, MANAGEMENT, "us-east-1").await;
+    let management = env.root(MANAGEMENT).await;
     let policy = json!({ "Version": "2012-10-17", "Statement": [
         {
             "Effect": "Allow",
@@ -325,16 +289,14 @@ async fn config(sandbox: &Sandbox, start: &str) -> String {
             "Resource": "*",
         },
     ] });
-    let logs =
-        management.writing().kms().create_key().policy(policy.to_string()).send().await.unwrap();
-    let starting = root(sandbox, start, "us-east-1").await;
-    let mac = starting.writing().kms().create_key().key_spec(KeySpec::Hmac256);
+    let logs = management.kms().create_key().policy(policy.to_string()).send().await.unwrap();
+    let starting = env.root(start).await;
+    let mac = starting.kms().create_key().key_spec(KeySpec::Hmac256);
     let mac = mac.key_usage(KeyUsageType::GenerateVerifyMac).send().await.unwrap();
     let arn = |key: Option<aws_sdk_kms::types::KeyMetadata>| key.unwrap().arn.unwrap();
     let (logs, mac) = (arn(logs.key_metadata), arn(mac.key_metadata));
-    let archive = root(sandbox, ARCHIVE, "us-east-1").await;
-    let topic =
-        archive.writing().sns().create_topic().name("archive-objects").send().await.unwrap();
+    let archive = env.root(ARCHIVE).await;
+    let topic = archive.sns().create_topic().name("archive-objects").send().await.unwrap();
     let topic = topic.topic_arn.unwrap();
     let publish = json!({ "Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
@@ -342,8 +304,7 @@ async fn config(sandbox: &Sandbox, start: &str) -> String {
         "Action": "sns:Publish",
         "Resource": topic,
     }] });
-    let set =
-        archive.writing().sns().set_topic_attributes().topic_arn(&topic).attribute_name("Policy");
+    let set = archive.sns().set_topic_attributes().topic_arn(&topic).attribute_name("Policy");
     set.attribute_value(publish.to_string()).send().await.unwrap();
     let of = |account, id| format!("arn:aws:kms:us-east-1:{account}:key/{id}");
     let text = example
