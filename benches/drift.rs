@@ -27,7 +27,7 @@ use orgtrail::{
     checks::{CATALOGUE, Facts, Run, Silent},
     config::{Environment, Loaded},
     plan::{
-        apply::{Outcome, apply},
+        apply::{StepOutcome, apply},
         plan,
     },
     policy::Foreign,
@@ -80,7 +80,7 @@ async fn measure(accounts: usize) {
     let to_do = plan(&desired, &observed);
     let results =
         apply(&unpaced, &desired, &observed, &to_do, &BTreeSet::new(), &|_| {}).await.unwrap();
-    assert!(results.iter().all(|result| result.outcome == Outcome::Done));
+    assert!(results.iter().all(|result| result.outcome == StepOutcome::Done));
     drop(unpaced);
 
     sandbox.faults().inject(Fault::every("*", Effect::Latency { milliseconds: LATENCY_MS }));

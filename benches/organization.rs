@@ -15,7 +15,7 @@ use orgtrail::{
     aws::{Aws, Pacing, Settings},
     config::{Environment, Loaded},
     plan::{
-        apply::{Outcome, apply},
+        apply::{StepOutcome, apply},
         plan,
     },
     policy::Foreign,
@@ -148,6 +148,6 @@ async fn provision(sandbox: &Sandbox) {
     let results =
         apply(&aws, &desired, &observed, &to_do, &BTreeSet::new(), &|_| {}).await.unwrap();
     for result in &results {
-        assert_eq!(result.outcome, Outcome::Done, "{}", result.id);
+        assert_eq!(result.outcome, StepOutcome::Done, "{}", result.id);
     }
 }

@@ -24,7 +24,7 @@ use orgtrail::{
     aws::{Aws, Pacing, Settings},
     config::{Environment, Loaded},
     plan::{
-        apply::{Outcome, apply, wait_until_converged},
+        apply::{StepOutcome, apply, wait_until_converged},
         plan,
     },
     policy::Foreign,
@@ -123,7 +123,7 @@ async fn measure(accounts: usize) -> (f64, f64) {
     let results =
         apply(&aws, &desired, &observed, &to_do, &BTreeSet::new(), &|_| {}).await.unwrap();
     for result in &results {
-        assert_eq!(result.outcome, Outcome::Done, "{}", result.id);
+        assert_eq!(result.outcome, StepOutcome::Done, "{}", result.id);
     }
     let (_, left) = wait_until_converged(&aws, &desired, &results).await;
     assert!(left.is_empty(), "{}", left.to_text());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Context, OpError, Output};
 use crate::ops::provision::Planned;
 use crate::plan::Confirmation;
-use crate::plan::apply::{Outcome as StepOutcome, StepResult};
+use crate::plan::apply::{StepOutcome, StepResult};
 use crate::policy::Foreign;
 
 /// Options of every command that plans.

@@ -9,7 +9,7 @@ pub use self::delete::{Deleted, Deletion};
 use super::{Env, OpError, Outcome};
 use crate::aws::Aws;
 use crate::org::enter_archive;
-use crate::plan::apply::{Outcome as StepOutcome, Stale, StepResult, apply_until, wait_until_converged};
+use crate::plan::apply::{Stale, StepOutcome, StepResult, apply_until, wait_until_converged};
 use crate::plan::{Confirmation, Plan, plan as plan_of};
 use crate::policy::Foreign;
 use crate::report::contract::ApplyReport;

@@ -26,12 +26,12 @@ pub struct StepResult {
     /// What the plan does.
     pub action: Action,
     /// Its outcome.
-    pub outcome: Outcome,
+    pub outcome: StepOutcome,
 }
 
 /// The outcome of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum StepOutcome {
     /// It was done.
     Done,
     /// It failed.
@@ -170,7 +170,7 @@ pub async fn apply_until(
             }
             failed.insert(step.id.as_ref());
             unfinished.remove(step.id.as_ref());
-            let outcome = Outcome::Stopped { because };
+            let outcome = StepOutcome::Stopped { because };
             let result = StepResult { id: step.id.clone(), action: step.action, outcome };
             on_step(&result);
             results.push(result);
@@ -192,7 +192,7 @@ pub async fn apply_until(
         let Some((ended, result)) = next else { break };
         started.retain(|step| step.id != ended.id);
         unfinished.remove(ended.id.as_ref());
-        if result.outcome != Outcome::Done {
+        if result.outcome != StepOutcome::Done {
             failed.insert(ended.id.as_ref());
         } else if ended.action == Action::Create {
             created.insert(ended.id.as_ref());
@@ -201,7 +201,7 @@ pub async fn apply_until(
         results.push(result);
     }
     // What a stop left, in the plan's order.
-    let left = [(started, Outcome::CutOff), (open, Outcome::NotBegun)];
+    let left = [(started, StepOutcome::CutOff), (open, StepOutcome::NotBegun)];
     for (step, outcome) in left.iter().flat_map(|(steps, how)| steps.iter().map(move |s| (s, how)))
     {
         let (id, outcome) = (step.id.clone(), outcome.clone());
@@ -243,11 +243,11 @@ async fn run<'p>(step: &'p Step, context: ApplyContext<'_>) -> (&'p Step, StepRe
     .instrument(span)
     .await;
     let outcome = match outcome {
-        Ok(()) => Outcome::Done,
+        Ok(()) => StepOutcome::Done,
         Err(error @ StepError::Changed(_)) => {
-            Outcome::Refused { error: in_one_line(&error), hint: error.hint() }
+            StepOutcome::Refused { error: in_one_line(&error), hint: error.hint() }
         }
-        Err(error) => Outcome::Failed { error: in_one_line(&error), hint: error.hint() },
+        Err(error) => StepOutcome::Failed { error: in_one_line(&error), hint: error.hint() },
     };
     (step, StepResult { id: step.id.clone(), action: step.action, outcome })
 }
@@ -263,7 +263,7 @@ pub async fn wait_until_converged(
 ) -> (Observed, Plan) {
     let done: BTreeSet<&str> = expected
         .iter()
-        .filter(|result| result.outcome == Outcome::Done)
+        .filter(|result| result.outcome == StepOutcome::Done)
         .map(|result| result.id.as_ref())
         .collect();
     let mut wait = Duration::from_millis(250);

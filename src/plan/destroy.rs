@@ -8,7 +8,7 @@ use crate::aws::{
     At, Aws, AwsError, Seen, WriteAuthority, WriteClients, is_transient, retry_while,
 };
 use crate::cost::prices;
-use crate::plan::apply::{Outcome, StepResult};
+use crate::plan::apply::{StepOutcome, StepResult};
 use crate::resources::catalogue::CATALOGUE;
 use crate::resources::{Desired, Observed, StepError, ensure_unchanged, reread};
 use crate::stop::{GRACE, Stop};
@@ -290,11 +290,11 @@ pub async fn destroy_until(
     for step in plan.steps.iter().filter(|step| step.action.writes()) {
         let failed: Vec<ResourceId> = results
             .iter()
-            .filter(|result| result.outcome != Outcome::Done)
+            .filter(|result| result.outcome != StepOutcome::Done)
             .map(|result| result.id.clone())
             .collect();
         let outcome = if stop.is_requested() {
-            Outcome::NotBegun
+            StepOutcome::NotBegun
         } else if failed.is_empty() {
             // What does not exist is already deleted, so each step can be repeated.
             let again = |error: &AwsError| is_transient(error, false);
@@ -305,16 +305,16 @@ pub async fn destroy_until(
             };
             tokio::select! {
                 ended = checked => match ended {
-                    Ok(()) => Outcome::Done,
+                    Ok(()) => StepOutcome::Done,
                     Err(error @ StepError::Changed(_)) => {
-                        Outcome::Refused { error: in_one_line(&error), hint: Some(AGAIN.to_owned()) }
+                        StepOutcome::Refused { error: in_one_line(&error), hint: Some(AGAIN.to_owned()) }
                     }
-                    Err(error) => Outcome::Failed { error: in_one_line(&error), hint: error.hint() },
+                    Err(error) => StepOutcome::Failed { error: in_one_line(&error), hint: error.hint() },
                 },
-                () = stop.over(GRACE) => Outcome::CutOff,
+                () = stop.over(GRACE) => StepOutcome::CutOff,
             }
         } else {
-            Outcome::Stopped { because: failed }
+            StepOutcome::Stopped { because: failed }
         };
         let result = StepResult { id: step.id.clone(), action: step.action, outcome };
         on_step(&result);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-use super::apply::{Outcome, apply};
+use super::apply::{StepOutcome, apply};
 use super::{Action, Confirmation, Plan, ResourceId, plan};
 use crate::aws::Aws;
 use crate::config::arbitrary::arbitrary_config;
@@ -72,7 +72,7 @@ impl ConfiguredEnv {
             .await
             .map_err(|refused| TestCaseError::fail(format!("{refused}\n{}", plan.to_text())))?;
         for result in results {
-            prop_assert_eq!(&result.outcome, &Outcome::Done, "{}", result.id);
+            prop_assert_eq!(&result.outcome, &StepOutcome::Done, "{}", result.id);
         }
         Ok(())
     }

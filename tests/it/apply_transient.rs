@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_organizations::types::PolicyType;
-use orgtrail::plan::apply::{Outcome, StepResult, wait_until_converged};
+use orgtrail::plan::apply::{StepOutcome, StepResult, wait_until_converged};
 use orgtrail::sandbox::{Effect, Fault, transient};
 
 use crate::configured::ConfiguredEnv;
@@ -68,7 +68,7 @@ fn failures(results: &[StepResult]) -> BTreeMap<String, (String, Option<String>)
     results
         .iter()
         .filter_map(|result| match &result.outcome {
-            Outcome::Failed { error, hint } => {
+            StepOutcome::Failed { error, hint } => {
                 Some((result.id.to_string(), (error.clone(), hint.clone())))
             }
             _ => None,

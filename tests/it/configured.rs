@@ -7,7 +7,7 @@ use std::time::Duration;
 use orgtrail::aws::{Aws, Propagation, Settings, WriteClients};
 use orgtrail::config::{Config, Environment, Loaded};
 use orgtrail::names::{AccountId, Region};
-use orgtrail::plan::apply::{Outcome, StepResult, apply, wait_until_converged};
+use orgtrail::plan::apply::{StepOutcome, StepResult, apply, wait_until_converged};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
 use orgtrail::policy::Foreign;
 use orgtrail::resources::{Desired, Observed, OrganizationFacts, observe};
@@ -91,7 +91,7 @@ impl ConfiguredEnv {
     pub(crate) async fn converge(&self) {
         let results = self.apply().await;
         for result in &results {
-            assert_eq!(result.outcome, Outcome::Done, "{}", result.id);
+            assert_eq!(result.outcome, StepOutcome::Done, "{}", result.id);
         }
         let (_, left) = wait_until_converged(&self.aws, &self.desired, &results).await;
         assert!(left.is_empty(), "{}", left.to_text());

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, PublicAccessBlockConfiguration, VersioningConfiguration,
 };
-use orgtrail::plan::apply::{ApplyRefused, Outcome, apply};
+use orgtrail::plan::apply::{ApplyRefused, StepOutcome, apply};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
 use orgtrail::policy::Foreign;
 
@@ -119,7 +119,7 @@ async fn what_a_stopped_run_left_is_completed() {
         let results = apply(&env.aws, &env.desired, &observed, &part, &BTreeSet::new(), &|_| {})
             .await
             .unwrap();
-        assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
+        assert!(results.iter().all(|result| result.outcome == StepOutcome::Done), "{results:?}");
         done += results.len();
     }
     assert!(done == 10 && done < total, "{done} of {total}");
@@ -347,7 +347,7 @@ async fn mfa_delete_by_root_waits_for_root_and_is_verified() {
     let config = format!("{MINIMAL}mfa_delete = \"root\"\n[archive.lifecycle]\nenabled = false\n");
     let env = ConfiguredEnv::new(&config).await;
     let results = env.apply().await;
-    assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
+    assert!(results.iter().all(|result| result.outcome == StepOutcome::Done), "{results:?}");
     let waiting = env.plan().await;
     let step = waiting.step("archive-bucket/mfa-delete").unwrap();
     assert_eq!(step.action, Action::Blocked);
@@ -381,7 +381,7 @@ async fn destroy_takes_the_trail_and_leaves_the_data() {
     let ids: Vec<&str> = leaving.steps.iter().map(|step| step.id.as_ref()).collect();
     assert_eq!(ids, ["guardrail", "trail"]);
     let results = destroy(&env.aws, &env.desired, &observed, &leaving, &|_| {}).await;
-    assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
+    assert!(results.iter().all(|result| result.outcome == StepOutcome::Done), "{results:?}");
     let after = env.observe().await;
     assert!(plan_destroy(&env.desired, &after).steps.is_empty());
     assert!(after.archive_bucket.present().is_some());
@@ -390,7 +390,7 @@ async fn destroy_takes_the_trail_and_leaves_the_data() {
     assert!(stays.iter().any(|one| one.id == "kms-key" && one.usd_a_month == Some(1.0)));
     // What is gone already was not a failure to take away.
     let again = destroy(&env.aws, &env.desired, &observed, &leaving, &|_| {}).await;
-    assert!(again.iter().all(|result| result.outcome == Outcome::Done), "{again:?}");
+    assert!(again.iter().all(|result| result.outcome == StepOutcome::Done), "{again:?}");
 }
 
 #[tokio::test]
@@ -441,7 +441,7 @@ async fn alarms_are_made_once_heal_and_go_with_the_trail() {
     let ids: Vec<&str> = leaving.steps.iter().map(|step| step.id.as_ref()).collect();
     assert_eq!(ids, ["trail", "alarms", "metric-filters"]);
     let results = destroy(&env.aws, &env.desired, &observed, &leaving, &|_| {}).await;
-    assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
+    assert!(results.iter().all(|result| result.outcome == StepOutcome::Done), "{results:?}");
     let after = env.observe().await;
     assert!(plan_destroy(&env.desired, &after).steps.is_empty());
     assert!(after.metric_alarms.present().unwrap().alarms.is_empty());
@@ -456,7 +456,7 @@ async fn the_vault_its_role_and_key_are_made_and_wait_only_for_roots_second_fact
     );
     let env = ConfiguredEnv::new(&config).await;
     let results = env.apply().await;
-    assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
+    assert!(results.iter().all(|result| result.outcome == StepOutcome::Done), "{results:?}");
     let left = env.plan().await;
     assert_eq!(
         actions(&left),

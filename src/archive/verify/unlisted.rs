@@ -354,7 +354,9 @@ mod tests {
         let mut files = files_in(Window::default());
         files.listed(&log("2026-01-01T03:30:00Z", 'a'));
         let before = [at("2026-01-01T03:00:00Z"), at("2026-01-03T00:00:00Z")];
-        assert!(files.wait_until_converged(at("2026-01-02T21:00:00Z"), &covered, &before).is_empty());
+        assert!(
+            files.wait_until_converged(at("2026-01-02T21:00:00Z"), &covered, &before).is_empty()
+        );
         let after = [at("2026-01-03T00:00:00Z"), at("2026-01-03T00:00:00Z")];
         let findings = files.finish(&covered, &after);
         assert_eq!(findings.len(), 1);

@@ -14,7 +14,7 @@ use self::rows::{ROWS, Row};
 use super::{CATALOGUE, Check, Facts, Run, Severity, Verdict};
 use crate::aws::{Aws, AwsError, ErrorKind, Failure, Seen};
 use crate::config::Config;
-use crate::plan::apply::{Outcome, apply};
+use crate::plan::apply::{StepOutcome, apply};
 use crate::plan::plan;
 use crate::policy::{Foreign, PolicyDocument, Statement};
 use crate::resources::{Desired, OrganizationFacts, observe};
@@ -74,7 +74,7 @@ async fn provisioned() -> Facts {
     let results =
         apply(&aws, &desired, &observed, &to_do, &BTreeSet::new(), &|_| {}).await.unwrap();
     for result in results {
-        assert_eq!(result.outcome, Outcome::Done, "{}", result.id);
+        assert_eq!(result.outcome, StepOutcome::Done, "{}", result.id);
     }
     assert_eq!(env.sandbox.confirm_subscriptions(), 1);
     env.sandbox.tick(jiff::SignedDuration::from_hours(26));

@@ -13,7 +13,7 @@ use crate::{
     config::{Environment, Loaded},
     names::{AccountId, Partition},
     plan::{
-        apply::{Outcome as StepOutcome, apply, wait_until_converged},
+        apply::{StepOutcome, apply, wait_until_converged},
         plan,
     },
     policy::Foreign,

@@ -1,7 +1,7 @@
 use super::{Planned, was_refused};
 use crate::ops::{Env, OpError, Outcome};
 use crate::plan::Plan;
-use crate::plan::apply::{Outcome as StepOutcome, StepResult};
+use crate::plan::apply::{StepOutcome, StepResult};
 use crate::plan::destroy::{Remains, destroy_until, plan_destroy, remains};
 use crate::policy::Foreign;
 use crate::report::contract::DestroyReport;

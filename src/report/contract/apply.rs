@@ -122,17 +122,17 @@ impl From<&plan::apply::StepResult> for StepResult {
     }
 }
 
-impl From<plan::apply::Outcome> for Outcome {
-    fn from(outcome: plan::apply::Outcome) -> Self {
+impl From<plan::apply::StepOutcome> for Outcome {
+    fn from(outcome: plan::apply::StepOutcome) -> Self {
         match outcome {
-            plan::apply::Outcome::Done => Self::Done,
-            plan::apply::Outcome::Failed { error, hint } => Self::Failed { error, hint },
-            plan::apply::Outcome::Refused { error, hint } => Self::Refused { error, hint },
-            plan::apply::Outcome::Stopped { because } => {
+            plan::apply::StepOutcome::Done => Self::Done,
+            plan::apply::StepOutcome::Failed { error, hint } => Self::Failed { error, hint },
+            plan::apply::StepOutcome::Refused { error, hint } => Self::Refused { error, hint },
+            plan::apply::StepOutcome::Stopped { because } => {
                 Self::Skipped { because_of: because.into_iter().map(String::from).collect() }
             }
-            plan::apply::Outcome::CutOff => Self::Interrupted,
-            plan::apply::Outcome::NotBegun => Self::NotStarted,
+            plan::apply::StepOutcome::CutOff => Self::Interrupted,
+            plan::apply::StepOutcome::NotBegun => Self::NotStarted,
         }
     }
 }
@@ -152,17 +152,17 @@ mod tests {
     use super::*;
 
     fn steps() -> Vec<plan::apply::StepResult> {
-        use plan::apply::Outcome;
+        use plan::apply::StepOutcome;
         let failed = |error: &str| (error.to_owned(), Some("run it again".to_owned()));
         let (error, hint) = failed("access denied");
         let (changed, again) = failed("it changed");
         [
-            ("kms-key", Outcome::Done),
-            ("archive-bucket", Outcome::Failed { error, hint }),
-            ("topic", Outcome::Refused { error: changed, hint: again }),
-            ("trail", Outcome::Stopped { because: vec!["archive-bucket".into()] }),
-            ("guardrail", Outcome::CutOff),
-            ("alarms", Outcome::NotBegun),
+            ("kms-key", StepOutcome::Done),
+            ("archive-bucket", StepOutcome::Failed { error, hint }),
+            ("topic", StepOutcome::Refused { error: changed, hint: again }),
+            ("trail", StepOutcome::Stopped { because: vec!["archive-bucket".into()] }),
+            ("guardrail", StepOutcome::CutOff),
+            ("alarms", StepOutcome::NotBegun),
         ]
         .into_iter()
         .map(|(id, outcome)| plan::apply::StepResult {

@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{
     DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode,
     ObjectLockRule,
 };
-use orgtrail::plan::apply::{Outcome, apply};
+use orgtrail::plan::apply::{StepOutcome, apply};
 use orgtrail::plan::plan;
 
 use crate::configured::ConfiguredEnv;
@@ -150,13 +150,13 @@ async fn a_guard_that_is_raised_after_it_was_observed_is_not_lowered() {
     let results =
         apply(&env.aws, &env.desired, &observed, &planned, &[].into(), &|_| {}).await.unwrap();
     let outcome = |id: &str| &results.iter().find(|result| result.id == id).unwrap().outcome;
-    let Outcome::Refused { error, hint } = outcome("archive-bucket/object-lock") else {
+    let StepOutcome::Refused { error, hint } = outcome("archive-bucket/object-lock") else {
         panic!("{results:?}");
     };
     assert!(error.contains("COMPLIANCE") && error.contains("3650"), "{error}");
     assert!(hint.as_deref().unwrap_or_default().contains("orgtrail plan"), "{hint:?}");
     // What nobody else touches is done.
-    assert_eq!(*outcome("archive-bucket/tags"), Outcome::Done);
+    assert_eq!(*outcome("archive-bucket/tags"), StepOutcome::Done);
     assert_retention_is_raised(&env).await;
 }
 
@@ -291,7 +291,7 @@ async fn a_destroy_takes_nothing_that_changed_after_it_was_observed() {
     update.enable_log_file_validation(false).send().await.unwrap();
     let results = destroy(&env.aws, &env.desired, &observed, &leaving, &|_| {}).await;
     let trail = results.iter().find(|result| result.id == "trail").unwrap();
-    let Outcome::Refused { error, hint } = &trail.outcome else { panic!("{results:?}") };
+    let StepOutcome::Refused { error, hint } = &trail.outcome else { panic!("{results:?}") };
     assert!(error.contains("log_file_validation"), "{error}");
     assert!(hint.as_deref().unwrap_or_default().contains("--dry-run"), "{hint:?}");
     let observed = env.observe().await;
@@ -299,7 +299,7 @@ async fn a_destroy_takes_nothing_that_changed_after_it_was_observed() {
 
     let leaving = plan_destroy(&env.desired, &observed);
     let results = destroy(&env.aws, &env.desired, &observed, &leaving, &|_| {}).await;
-    assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
+    assert!(results.iter().all(|result| result.outcome == StepOutcome::Done), "{results:?}");
 }
 
 #[tokio::test]
@@ -322,10 +322,10 @@ async fn an_alias_that_somebody_takes_after_it_was_observed_is_not_taken_for_our
     };
     let results = carry_out(&observed, &planned).await;
     let of_alias = results.iter().find(|result| result.id == "kms-key/alias").unwrap();
-    assert!(matches!(of_alias.outcome, Outcome::Refused { .. }), "{results:?}");
+    assert!(matches!(of_alias.outcome, StepOutcome::Refused { .. }), "{results:?}");
 
     free().await;
     let observed = env.observe().await;
     let results = carry_out(&observed, &plan(&env.desired, &observed)).await;
-    assert!(results.iter().all(|result| result.outcome == Outcome::Done), "{results:?}");
+    assert!(results.iter().all(|result| result.outcome == StepOutcome::Done), "{results:?}");
 }

@@ -89,7 +89,11 @@ pub(super) async fn verify(
                 take(outcomes, &mut findings, &mut files, checks_logs.then_some(&mut checks)).await;
             }
             for files in &mut files {
-                files.wait_until_converged(later(horizon, -CLAIMED_WITHIN), &verifier, &mut findings);
+                files.wait_until_converged(
+                    later(horizon, -CLAIMED_WITHIN),
+                    &verifier,
+                    &mut findings,
+                );
             }
             verifier
         };
