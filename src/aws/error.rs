@@ -1,18 +1,18 @@
 //! What an AWS call that failed tells.
 
+mod source;
+mod words;
+
 use std::{fmt, sync::Arc};
 
-use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_runtime_api::client::{
-    orchestrator::HttpResponse,
-    result::{ConnectorError, SdkError},
-};
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
-use super::{hint, kind, stopping::Stopped, transport::PlainHttp};
+use self::source::{below, kind_of_source};
+use self::words::{credentials_fault, expected_region, network_fault, one_line};
+use super::{hint, kind, transport::PlainHttp};
 use crate::names::{AccountId, Region};
-use crate::printable::plain;
 use crate::words::in_one_line;
 
 type Source = Arc<dyn std::error::Error + Send + Sync>;
@@ -340,158 +340,6 @@ impl std::error::Error for AwsError {
     }
 }
 
-/// Why there are no credentials, in words for people. The chain of providers names
-/// each that it tried, and why it is none, on lines of their own.
-fn credentials_fault(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        match error.downcast_ref::<CredentialsError>() {
-            Some(CredentialsError::CredentialsNotLoaded(_)) => {
-                return "there are none in the environment, the profile, a web identity token, \
-                        the container or the instance"
-                    .to_owned();
-            }
-            // It says no more than that an error occurred.
-            Some(loading) => {
-                return std::error::Error::source(loading)
-                    .map_or_else(|| in_one_line(error), in_one_line);
-            }
-            None => next = error.source(),
-        }
-    }
-    in_one_line(error)
-}
-
-/// Why there was no answer, in words for people.
-fn network_fault(error: &(dyn std::error::Error + 'static)) -> String {
-    use std::io::ErrorKind as Io;
-    let mut deepest = error;
-    while let Some(cause) = deepest.source() {
-        deepest = cause;
-    }
-    let mut next = Some(error);
-    let mut met = None;
-    while let Some(error) = next {
-        met = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind).or(met);
-        next = error.source();
-    }
-    match met {
-        Some(Io::ConnectionRefused) => "the connection was refused".to_owned(),
-        Some(Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof) => {
-            "the connection broke".to_owned()
-        }
-        Some(Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown) => {
-            "the endpoint cannot be reached".to_owned()
-        }
-        _ => {
-            let said = deepest.to_string();
-            let said = said.split(" (os error ").next().unwrap_or_default();
-            one_line(said)
-        }
-    }
-}
-
-/// What a server said, on one line, without a character that a terminal obeys.
-fn one_line(message: &str) -> String {
-    let words = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    plain(words.trim_end_matches('.')).into_owned()
-}
-
-/// The Region that S3 wants a request signed for, as its message says.
-fn expected_region(message: &str) -> Option<&str> {
-    message.split_once("; expecting '")?.1.split('\'').next()
-}
-
-/// The cause without the SDK's own wrappers, which say no more than "dispatch
-/// failure" and "other".
-fn below<E>(error: SdkError<E, HttpResponse>) -> Source
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    match error.into_source() {
-        Ok(source) => {
-            // An own error below is worth more than what is wrapped around it.
-            let mut next: Option<&(dyn std::error::Error + 'static)> = Some(source.as_ref());
-            while let Some(error) = next {
-                if let Some(own) = error.downcast_ref::<AwsError>() {
-                    return Arc::new(own.clone());
-                }
-                next = error.source();
-            }
-            match source.downcast::<ConnectorError>() {
-                Ok(connector) => Arc::from(connector.into_source()),
-                Err(source) => Arc::from(source),
-            }
-        }
-        Err(error) => Arc::new(error),
-    }
-}
-
-fn kind_of_source(source: &(dyn std::error::Error + Send + Sync + 'static)) -> ErrorKind {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(source);
-    while let Some(error) = next {
-        if let Some(own) = error.downcast_ref::<AwsError>() {
-            return own.kind();
-        }
-        if error.is::<Stopped>() {
-            return ErrorKind::Stopped;
-        }
-        if let Some(credentials) = error.downcast_ref::<CredentialsError>() {
-            return match credentials {
-                CredentialsError::ProviderTimedOut(_) => ErrorKind::Timeout,
-                _ => ErrorKind::Expired,
-            };
-        }
-        next = error.source();
-    }
-    ErrorKind::Other
-}
-
 fn nested(error: &AwsError) -> Option<&AwsError> {
     error.0.source.as_deref()?.downcast_ref()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn missing_credentials_are_told_without_the_providers_words() {
-        let none =
-            CredentialsError::not_loaded("no credentials found in chain. Attempted:\nEnvironment");
-        let said = credentials_fault(&none);
-        assert!(said.starts_with("there are none in the environment, the profile"), "{said}");
-        let ended = std::io::Error::other("the SSO session ended");
-        assert_eq!(
-            credentials_fault(&CredentialsError::provider_error(ended)),
-            "the SSO session ended"
-        );
-    }
-
-    #[test]
-    fn a_network_that_fails_is_told_without_the_libraries_words() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("client error (Connect)")]
-        struct Above(#[source] std::io::Error);
-        let fault = |error: std::io::Error| network_fault(&Above(error));
-        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        assert_eq!(fault(refused), "the connection was refused");
-        let odd = std::io::Error::other("no such name (os error 11)");
-        assert_eq!(fault(odd), "no such name");
-    }
-
-    #[test]
-    fn what_a_server_says_commands_no_terminal() {
-        assert_eq!(one_line(" not\n \u{1b}[2J here\u{7}. "), "not \\u001b[2J here\\u0007");
-        let error = std::io::Error::other("two\nlines\u{1b}[1m");
-        assert_eq!(in_one_line(&error), "two; lines\\u001b[1m");
-    }
-
-    #[test]
-    fn a_refused_signature_names_the_region_that_was_wanted() {
-        let message = "The authorization header is malformed; the region 'us-east-1' is wrong; \
-                       expecting 'eu-central-1'";
-        assert_eq!(expected_region(message), Some("eu-central-1"));
-        assert_eq!(expected_region("something else"), None);
-    }
 }

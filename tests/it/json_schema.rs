@@ -109,13 +109,13 @@ impl<'a> Validator<'a> {
         match value {
             Value::Array(items) => {
                 for (nth, item) in items.iter().enumerate() {
-                    for schema in self.of(schema, "items") {
+                    for schema in self.of(schema, "items", value) {
                         self.check_fields(schema, item, &format!("{at}/{nth}"), found);
                     }
                 }
             }
             Value::Object(fields) => {
-                let properties = self.of(schema, "properties");
+                let properties = self.of(schema, "properties", value);
                 if properties.is_empty() {
                     return;
                 }
@@ -136,16 +136,17 @@ impl<'a> Validator<'a> {
         }
     }
 
-    /// A keyword of a schema and of all that it is composed of.
-    fn of(&self, schema: &'a Value, keyword: &str) -> Vec<&'a Value> {
+    /// A keyword of a schema and of all parts of it that a value matches.
+    fn of(&self, schema: &'a Value, keyword: &str, value: &Value) -> Vec<&'a Value> {
         let Value::Object(schema) = schema else { return Vec::new() };
         let mut all: Vec<&Value> = schema.get(keyword).into_iter().collect();
         if let Some(reference) = schema.get("$ref") {
-            all.extend(self.of(self.resolve(reference.as_str().unwrap()), keyword));
+            all.extend(self.of(self.resolve(reference.as_str().unwrap()), keyword, value));
         }
         for composed in ["anyOf", "oneOf"] {
-            for one in schema.get(composed).and_then(Value::as_array).into_iter().flatten() {
-                all.extend(self.of(one, keyword));
+            let parts = schema.get(composed).and_then(Value::as_array).into_iter().flatten();
+            for part in parts.filter(|part| self.matches(part, value)) {
+                all.extend(self.of(part, keyword, value));
             }
         }
         all
@@ -169,7 +170,7 @@ fn is_of_type(value: &Value, name: &str) -> bool {
     }
 }
 
-/// The document without each of its fields that the schema requires, at any depth.
+/// The document without each of its fields.
 pub(crate) fn without_each_field(document: &Value) -> Vec<(String, Value)> {
     fn without(fields: &Map<String, Value>) -> impl Iterator<Item = (String, Value)> {
         fields.keys().map(|name| {
