@@ -42,11 +42,11 @@ impl Resource for DelegatedAdministrators {
     }
 
     async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+        const ACTION: &str = "organizations:ListDelegatedAdministrators";
         if !Self::is_enabled(context.desired) {
             return Seen::Absent;
         }
         let management = &context.management();
-        const ACTION: &str = "organizations:ListDelegatedAdministrators";
         let found = management
             .organizations()
             .list_delegated_administrators()
