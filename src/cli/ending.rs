@@ -1,5 +1,6 @@
 //! How commands end early: what SIGINT and SIGTERM do.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use super::{Command, Context, OpError, Outcome};
@@ -12,10 +13,10 @@ const SUMMARY_WITHIN: Duration = Duration::from_secs(2);
 /// is in flight and reports; any other is left. A second signal ends at once.
 pub(super) async fn until_stopped(command: Command, context: &Context) -> Result<Outcome, OpError> {
     let (stop, ends_by_itself) = (&context.stop, command.ends_by_itself());
-    let first = async {
+    let announced = async {
         stop.requested().await;
         if !ends_by_itself {
-            return;
+            return std::future::pending().await;
         }
         // Whoever sends it waits for it, `--quiet` or not.
         context.out.warn(format_args!(
@@ -23,7 +24,13 @@ pub(super) async fn until_stopped(command: Command, context: &Context) -> Result
              once",
             stop.cause()
         ));
-        std::future::pending::<()>().await;
+        std::future::pending::<Infallible>().await
+    };
+    let early = async {
+        if ends_by_itself {
+            std::future::pending::<()>().await;
+        }
+        stop.requested().await;
     };
     let writes_summary = matches!(command, Command::Run(_));
     let second = async {
@@ -35,8 +42,10 @@ pub(super) async fn until_stopped(command: Command, context: &Context) -> Result
     };
     tokio::select! {
         biased;
+        // The first: a command that the signal ends at once has announced it too.
+        never = announced => match never {},
         result = Box::pin(command.run(context)) => result,
-        () = first => Err(Interrupted::Early.into()),
+        () = early => Err(Interrupted::Early.into()),
         () = second => Err(Interrupted::AtOnce.into()),
     }
 }
