@@ -117,7 +117,7 @@ fn tiers_follow_s3s_rules() {
         "archive.lifecycle.tiers[0].storage_class",
         "must be restored",
     );
-    only(&tiers(&[(2500, "GLACIER_IR")]), WARNING, &days(0), "90 are paid for");
+    only(&tiers(&[(2500, "GLACIER_IR")]), WARNING, &days(0), "90 are billed");
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn sources_are_declared_once_and_can_be_read() {
         &rest(&format!("[consolidate]\nexclude = [\"444444444444:s3://o*\"]\n{}", source(""))),
         ERROR,
         "consolidate.sources[0]",
-        "declared and left out",
+        "both listed and excluded",
     );
     only(
         &rest(&source("region = \"cn-north-1\"")),
@@ -204,7 +204,7 @@ fn sources_are_declared_once_and_can_be_read() {
         &config(excluded, "", &source("")),
         ERROR,
         "consolidate.sources[0].account",
-        "which is not entered",
+        "which is excluded",
     );
     only(
         &rest("[consolidate]\nexclude = [\"old\"]"),
@@ -308,7 +308,7 @@ fn numbers_keep_to_awss_ranges() {
         &rest("[alarms]\nsubscribers = [\"a@example.com\", \"a@example.com\"]"),
         ERROR,
         "alarms.subscribers[1]",
-        "for the second time",
+        "twice",
     );
     only(&rest("[alarms]"), WARNING, "alarms.subscribers", "no subscribers");
     only(

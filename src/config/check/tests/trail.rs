@@ -122,14 +122,14 @@ fn advanced_selectors_name_the_fields_of_their_category() {
         only(&text, ERROR, &format!("{place}[1].field"), "found the field");
         assert_eq!(
             findings(&text)[0].hint.as_deref(),
-            Some("only event data stores select management events by it")
+            Some("only event data stores can select management events by it")
         );
     }
     only(
         &selector(&format!("{data}, {object}, {object}")),
         ERROR,
         &format!("{place}[2].field"),
-        "named twice",
+        "listed twice",
     );
     only(
         &selector(&format!("{data}, {object}, {{ field = \"eventName\" }}")),
