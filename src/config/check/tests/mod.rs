@@ -142,7 +142,7 @@ fn accounts_that_contradict_each_other_are_refused() {
         ),
         WARNING,
         "roles.accounts.333333333333",
-        "never used",
+        "is not used",
     );
 }
 
@@ -291,8 +291,8 @@ fn numbers_keep_to_awss_ranges() {
         "found a retention of 364 days, expected one of 1, 3",
     );
     for (alarms, key, message) in [
-        ("topic = \"orgtrail\"\n[topic]", "alarms.topic", "which also hears"),
-        ("namespace = \"AWS/x\"", "alarms.namespace", "not beginning"),
+        ("topic = \"orgtrail\"\n[topic]", "alarms.topic", "which is also notified"),
+        ("namespace = \"AWS/x\"", "alarms.namespace", "not starting"),
         ("namespace = \"a:b\"", "alarms.namespace", "1 to 255"),
     ] {
         let text = format!("[alarms]\nsubscribers = [\"a@example.com\"]\n{alarms}");
@@ -367,7 +367,7 @@ fn a_guardrail_is_attached_where_it_binds() {
         &guardrail("enabled = true\ntargets = [\"111111111111\"]"),
         ERROR,
         "guardrail.targets[0]",
-        "do not bind",
+        "do not apply",
     );
     only(
         &guardrail("targets = [\"ou-ab12-cdefgh34\"]"),
