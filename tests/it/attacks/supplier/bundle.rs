@@ -128,7 +128,7 @@ fn a_bundle_is_proven_by_keys_from_elsewhere_and_never_by_its_own() {
         ("text", "PARTLY PROVEN"),
         ("json", "\"origin\": \"saved\""),
         ("junit", " type=\"public-key-saved\">"),
-        ("aws-cli", "SAVED IN THE TARGET"),
+        ("aws-cli", "STORED IN THE TARGET"),
     ] {
         let output = run(folder.path(), &["verify", BUNDLE, "--offline", "--format", format]);
         let said = output.stdout;
