@@ -46,6 +46,7 @@ mod run;
 mod sandbox;
 mod sources;
 mod trust;
+mod values;
 mod verify;
 mod version;
 mod watch;
