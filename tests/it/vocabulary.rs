@@ -162,7 +162,9 @@ fn no_check_and_no_schema_uses_a_retired_word() {
                 }
             }
             serde_json::Value::Array(items) => {
-                items.iter().for_each(|item| descriptions(path, item, texts));
+                for item in items {
+                    descriptions(path, item, texts);
+                }
             }
             _ => {}
         }
