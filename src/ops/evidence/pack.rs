@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 
 use super::super::{Explain, OpError, Outcome};
 use crate::archive::bundle::{BundleWriter, is_canonical};
@@ -204,37 +205,34 @@ pub(super) fn unpackable(key: &str) -> String {
 ///
 /// What is larger than its share is fetched when its turn has come: objects that
 /// are there before their turn hold memory, and if they held all of it, the one
-/// whose turn it is could wait for ever.
+/// whose turn it is could wait forever. For the same reason the others are still
+/// polled meanwhile: memory may have been given to one of them.
 fn in_order<K, O, E>(
     keys: Vec<(K, u64)>,
     fetch: impl AsyncFn(&K) -> Result<O, E>,
     size: impl Fn(&mut O) -> u64,
 ) -> impl Stream<Item = (K, Result<O, E>)> {
-    let (fetch, size) = (Arc::new(fetch), Arc::new(size));
-    let ahead = {
-        let (fetch, size) = (Arc::clone(&fetch), Arc::clone(&size));
-        move |(key, listed): (K, u64)| {
-            let (fetch, size) = (Arc::clone(&fetch), Arc::clone(&size));
-            async move {
-                if listed > SHARE {
-                    return (key, None);
-                }
-                let mut object = (*fetch)(&key).await;
-                let fits = object.as_mut().map_or(true, |object| (*size)(object) <= SHARE);
-                (key, fits.then_some(object))
-            }
-        }
-    };
-    stream::iter(keys).map(ahead).buffered(FETCHES).then(move |(key, object)| {
-        let fetch = Arc::clone(&fetch);
+    let (fetch, size, turn) = (Arc::new(fetch), Arc::new(size), watch::Sender::new(0));
+    let turns = turn.subscribe();
+    let fetched = move |(nth, (key, listed)): (usize, (K, u64))| {
+        let (fetch, size, mut turns) = (Arc::clone(&fetch), Arc::clone(&size), turns.clone());
         async move {
-            let object = match object {
-                Some(object) => object,
-                None => (*fetch)(&key).await,
-            };
+            if listed <= SHARE {
+                let mut object = (*fetch)(&key).await;
+                if object.as_mut().map_or(true, |object| (*size)(object) <= SHARE) {
+                    return (key, object);
+                }
+            }
+            // The sender is part of the stream that polls this.
+            drop(turns.wait_for(|turn| *turn == nth).await);
+            let object = (*fetch)(&key).await;
             (key, object)
         }
-    })
+    };
+    stream::iter(keys.into_iter().enumerate())
+        .map(fetched)
+        .buffered(FETCHES)
+        .inspect(move |_| turn.send_modify(|turn| *turn += 1))
 }
 
 /// How long an object is; its share of the source's memory is given back.

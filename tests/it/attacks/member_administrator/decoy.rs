@@ -24,12 +24,11 @@ async fn start_trail(
     bucket: &str,
     selector: Option<EventSelector>,
 ) {
-    let clients = clients;
     let cloudtrail = clients.cloudtrail();
     let create = cloudtrail.create_trail().name(name).s3_bucket_name(bucket);
     create.enable_log_file_validation(true).send().await.unwrap();
     if let Some(selector) = selector {
-        record(&clients, name, selector).await;
+        record(clients, name, selector).await;
     }
     cloudtrail.start_logging().name(name).send().await.unwrap();
 }
