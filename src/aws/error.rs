@@ -269,7 +269,7 @@ impl AwsError {
     }
 
     /// Whether AWS said that the thing does not exist: the default meaning of
-    /// absent for [`super::Seen::from_result`].
+    /// absent for [`super::Observation::from_result`].
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.0.kind == ErrorKind::NotFound

@@ -1,7 +1,7 @@
 use super::Verdict;
 use super::judge::{fail, from_observation, of_bucket};
 use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
-use crate::aws::Seen;
+use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-cross-account",
@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let verdict = match facts.observed.bucket_policy.as_ref() {
-        Seen::Absent => Verdict::Pass,
+        Observation::Absent => Verdict::Pass,
         policy => from_observation(policy, ("", ""), |policy| {
             let readers = &facts.desired.config.archive.readers;
             let owner = facts.desired.archive();

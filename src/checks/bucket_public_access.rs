@@ -30,7 +30,7 @@ pub(super) const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let policy = match facts.observed.bucket_policy.as_ref() {
         // Without a policy nothing is public.
-        crate::aws::Seen::Absent => Verdict::Pass,
+        crate::aws::Observation::Absent => Verdict::Pass,
         policy => from_observation(policy, ("", ""), |policy| {
             let open: Vec<&str> = policy
                 .0

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FoundBucket, FoundTrail};
-use crate::aws::{At, Aws, AwsError, Clients, Seen};
+use crate::aws::{At, Aws, AwsError, Clients, Observation};
 use crate::names::{AccountId, Arn, Region};
 use crate::resources::{FoundSelectors, Insights};
 
@@ -56,9 +56,9 @@ impl Adopted {
             kept(&clients, trail.log_group.as_deref()),
         );
         let insights = match insights {
-            Seen::Present(found) => Ok(found.types),
-            Seen::Absent => Ok(BTreeMap::new()),
-            Seen::Unreadable(error) => Err(error),
+            Observation::Present(found) => Ok(found.types),
+            Observation::Absent => Ok(BTreeMap::new()),
+            Observation::Unreadable(error) => Err(error),
         };
         Some(Self { selectors, insights, key_alias, rotated, lifecycle, kept })
     }

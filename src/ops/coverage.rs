@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::drift::{AccountPhase, declared};
 use super::{Env, OpError, Outcome};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::checks::{Cell, Coverage, read_accounts};
 use crate::policy::Foreign;
 use crate::report::contract::coverage::Report;
@@ -28,7 +28,7 @@ pub async fn coverage(env: &Env) -> Result<Covered, OpError> {
     let accounts = {
         let phase = AccountPhase::begin(env);
         match Box::pin(read_accounts(&aws, &desired, aws.now(), &phase)).await {
-            Seen::Unreadable(error) => return Err(error.into()),
+            Observation::Unreadable(error) => return Err(error.into()),
             accounts => accounts,
         }
     };

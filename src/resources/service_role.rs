@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::aws::{At, AwsError, Clients, ErrorKind, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, ErrorKind, Observation, WriteClients};
 use crate::names::RoleName;
 use crate::policy::{Foreign, PolicyDocument, PolicyKind, merge};
 use crate::resources::change::{Action, Change, Irreversible, within};
@@ -38,8 +38,12 @@ pub(super) const ACTIONS: &[&str] = &[
 ];
 
 impl ServiceRole {
-    pub(super) async fn read(clients: &Clients, name: &RoleName, policy: &str) -> Seen<Self> {
-        Seen::from_result(
+    pub(super) async fn read(
+        clients: &Clients,
+        name: &RoleName,
+        policy: &str,
+    ) -> Observation<Self> {
+        Observation::from_result(
             Self::try_read(clients, name.as_str(), policy).await,
             AwsError::is_not_found,
         )

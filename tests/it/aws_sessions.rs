@@ -7,7 +7,7 @@ use std::{
 
 use aws_smithy_async::time::TimeSource;
 use orgtrail::{
-    aws::{At, Aws, ErrorKind, Pacing, Retries, Seen, Settings, Timeouts},
+    aws::{At, Aws, ErrorKind, Observation, Pacing, Retries, Settings, Timeouts},
     config::Roles,
     names::AccountId,
     ops::{OpError, Outcome},
@@ -345,7 +345,7 @@ async fn a_bucket_that_may_not_be_seen_is_unreadable_and_one_that_is_not_there_a
     let clients = aws.own_clients();
     let seen = async |bucket: &str| {
         let head = clients.s3().head_bucket().bucket(bucket).send().await;
-        Seen::from_result(head.at(&clients, "s3:ListBucket"), |_| true)
+        Observation::from_result(head.at(&clients, "s3:ListBucket"), |_| true)
     };
     let hidden = seen("hidden").await;
     assert_eq!(hidden.unreadable().unwrap().kind(), ErrorKind::AccessDenied);

@@ -14,7 +14,7 @@ use crate::archive::retire::{self, Condition, Standing, TrailIdentity, Unproven}
 use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::run::{ApiKeys, KeyRing, Selection, Verification};
-use crate::aws::{Clients, Seen};
+use crate::aws::{Clients, Observation};
 use crate::cost::storage::{Holdings, holdings};
 use crate::names::{AccountId, Arn, NameError, Region, TrailName};
 use crate::ops::verify::{Scope, Target, checked};
@@ -167,9 +167,9 @@ impl Candidate {
         let read = async |arn: &Arn, account: &AccountId, region: &Region| {
             let unread = |reason| (Standing::Unseen, format!("what {arn} records: {reason}"));
             match EventSelectors::read(&self.aws.clients(account, region), arn).await {
-                Seen::Present(selectors) => Ok(selectors),
-                Seen::Absent => Err(unread("it does not exist".to_owned())),
-                Seen::Unreadable(error) => Err(unread(error.to_string())),
+                Observation::Present(selectors) => Ok(selectors),
+                Observation::Absent => Err(unread("it does not exist".to_owned())),
+                Observation::Unreadable(error) => Err(unread(error.to_string())),
             }
         };
         let own = read(&self.trail.arn, &self.trail.account, &self.trail.home_region).await?;

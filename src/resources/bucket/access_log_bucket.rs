@@ -7,7 +7,7 @@ use super::{
     ArchiveBucket, Encryption, Lifecycle, ObjectLock, Ownership, Policy, PublicAccess,
     access_log_prefix, bucket_diff, create_bucket, tls,
 };
-use crate::aws::{AwsError, Clients, Seen};
+use crate::aws::{AwsError, Clients, Observation};
 use crate::names::BucketName;
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange, field_changes, within};
@@ -131,13 +131,13 @@ impl Resource for AccessLogBucket {
         desired.config.archive.access_logging.enabled
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         if !Self::is_enabled(context.desired) {
-            return Seen::Absent;
+            return Observation::Absent;
         }
         let name = &context.desired.config.archive.access_logging.bucket;
         let found = Self::read(&context.archive(), name).await;
-        Seen::from_result(found, |_| false).flatten()
+        Observation::from_result(found, |_| false).flatten()
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {

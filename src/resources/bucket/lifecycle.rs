@@ -9,7 +9,7 @@ use aws_sdk_s3::types::{
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::config::Archive;
 use crate::names::BucketName;
 use crate::policy::Foreign;
@@ -71,11 +71,11 @@ pub struct Rule {
 const OWN: &str = "orgtrail-";
 
 impl Lifecycle {
-    pub(crate) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(crate) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let answer =
             clients.s3().get_bucket_lifecycle_configuration().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetLifecycleConfiguration");
-        Seen::from_result(answer, AwsError::is_not_found)
+        Observation::from_result(answer, AwsError::is_not_found)
             .map(|answer| {
                 let minimum = answer.transition_default_minimum_object_size;
                 let minimum = minimum.map(|minimum| minimum.as_str().to_owned());
@@ -281,7 +281,7 @@ impl Resource for Lifecycle {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 

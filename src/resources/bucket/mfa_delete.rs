@@ -1,5 +1,5 @@
 use super::{BUCKET, Versioning};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::config;
 use crate::names::{AccountId, BucketName, Region};
 use crate::resources::change::Change;
@@ -38,7 +38,7 @@ impl Resource for MfaDelete {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Versioning> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Versioning> {
         Versioning::observe(context).await
     }
 

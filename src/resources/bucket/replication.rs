@@ -9,7 +9,7 @@ use aws_smithy_types::error::operation::BuildError;
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Observation};
 use crate::config;
 use crate::names::BucketName;
 use crate::policy::Foreign;
@@ -49,10 +49,13 @@ pub struct Rule {
 const RULE: &str = "orgtrail-vault";
 
 impl Replication {
-    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(in crate::resources) async fn read(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Observation<Self> {
         let answer = clients.s3().get_bucket_replication().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetReplicationConfiguration");
-        Seen::from_result(answer, AwsError::is_not_found)
+        Observation::from_result(answer, AwsError::is_not_found)
             .map(|answer| {
                 let configuration = answer.replication_configuration?;
                 Some(Self::of(configuration.role, configuration.rules))
@@ -213,7 +216,7 @@ impl Resource for Replication {
         desired.config.archive.replication.is_some()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 

@@ -1,4 +1,4 @@
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::config::Replication;
 use crate::policy::{PolicyDocument, Statement};
 use crate::resources::change::Change;
@@ -97,8 +97,10 @@ impl Resource for ReplicationRole {
         desired.config.archive.replication.is_some()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<ServiceRole> {
-        let Some(vault) = &context.desired.config.archive.replication else { return Seen::Absent };
+    async fn observe(context: &ObserveContext<'_>) -> Observation<ServiceRole> {
+        let Some(vault) = &context.desired.config.archive.replication else {
+            return Observation::Absent;
+        };
         ServiceRole::read(&context.archive(), &vault.role, POLICY_NAME).await
     }
 

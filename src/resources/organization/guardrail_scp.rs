@@ -4,7 +4,7 @@ use aws_sdk_organizations::operation::list_policies::ListPoliciesOutput;
 use aws_sdk_organizations::types::{PolicyType, PolicyTypeStatus};
 use serde::Serialize;
 
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Observation};
 use crate::policy::{Foreign, PolicyDocument, PolicyKind, Statement};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
@@ -219,11 +219,11 @@ impl Resource for GuardrailScp {
         desired.config.guardrail.enabled
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         // Also if it is disabled: it may be active.
         match Self::read(&context.management(), context.desired).await {
-            Ok(found) => Seen::Present(found),
-            Err(error) => Seen::Unreadable(error),
+            Ok(found) => Observation::Present(found),
+            Err(error) => Observation::Unreadable(error),
         }
     }
 
