@@ -115,7 +115,7 @@ fn listen(stopper: Stopper) {
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     tokio::spawn(async move {
         let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
-            tracing::warn!("signals cannot be waited for");
+            tracing::warn!("cannot listen for signals");
             return std::future::pending().await;
         };
         loop {

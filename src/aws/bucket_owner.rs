@@ -62,9 +62,9 @@ impl Storable for Anybody {
 /// A call that states no owner.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum Unstated {
-    #[error("{operation} names the bucket `{bucket}`, and no account is known that must own it")]
+    #[error("{operation} names the bucket `{bucket}`, whose expected owner is unknown")]
     Owner { operation: String, bucket: String },
-    #[error("{operation} copies `{copied}` without the account that must own its bucket")]
+    #[error("{operation} copies `{copied}` without the expected owner of its bucket")]
     SourceOwner { operation: String, copied: String },
 }
 

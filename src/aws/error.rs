@@ -56,8 +56,8 @@ impl ErrorKind {
             Self::NotFound => "not found",
             Self::Throttled => "throttled",
             Self::Conflict => "conflict",
-            Self::Busy => "busy with another change",
-            Self::Propagating => "not yet in effect everywhere",
+            Self::Busy => "conflicting change in progress",
+            Self::Propagating => "not yet propagated",
             Self::Timeout => "timed out",
             Self::Expired => "credentials not accepted",
             Self::Network => "network failure",
@@ -145,7 +145,7 @@ impl AwsError {
             .or_else(|| message.as_deref().and_then(expected_region))
             .and_then(|region| region.parse().ok());
         let unread = status.is_some_and(|status| (200..300).contains(&status)) && code.is_none();
-        let message = message.or_else(|| unread.then(|| "the answer could not be read".to_owned()));
+        let message = message.or_else(|| unread.then(|| "the response is unreadable".to_owned()));
         let (kind, source) = match &error {
             SdkError::ServiceError(_) => {
                 (kind::of_code(code.as_deref(), message.as_deref(), status), None)

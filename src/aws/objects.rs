@@ -97,7 +97,7 @@ impl Object {
         if bytes.len() as u64 == self.size_bytes {
             return Ok(bytes);
         }
-        Err(format!("{} bytes came, expected {}", bytes.len(), self.size_bytes).into())
+        Err(format!("received {} bytes, expected {}", bytes.len(), self.size_bytes).into())
     }
 }
 

@@ -43,7 +43,7 @@ struct Inner {
     clock: Arc<ServiceClock>,
     gate: Arc<Gate>,
     endpoint: Endpoint,
-    entries: Mutex<HashMap<AccountId, Entry>>,
+    access: Mutex<HashMap<AccountId, AccountAccess>>,
     /// The clients of the hub's session, once somebody went through it.
     hub: Mutex<Option<Clients>>,
     clients: Mutex<HashMap<(AccountId, Region), Clients>>,
@@ -62,7 +62,7 @@ pub struct Caller {
 
 /// How an account is entered.
 #[derive(Debug, Clone)]
-struct Entry {
+struct AccountAccess {
     config: SdkConfig,
     principal: Arc<str>,
     session: Option<Arc<RoleSession>>,
@@ -134,7 +134,7 @@ impl Aws {
             settings: Arc::clone(&settings),
             session: None,
         });
-        let caller = ask_who(&nobody).await?;
+        let caller = caller_identity(&nobody).await?;
         Ok(Self(Arc::new(Inner {
             base,
             settings,
@@ -146,7 +146,7 @@ impl Aws {
             clock,
             gate,
             endpoint,
-            entries: Mutex::default(),
+            access: Mutex::default(),
             hub: Mutex::default(),
             clients: Mutex::default(),
         })))
@@ -217,7 +217,7 @@ impl Aws {
         if let Some(clients) = self.0.clients.lock().get(&key) {
             return clients.clone();
         }
-        let clients = self.0.build(account, region, self.0.entry(account));
+        let clients = self.0.build(account, region, self.0.access(account));
         self.0.clients.lock().entry(key).or_insert(clients).clone()
     }
 
@@ -248,9 +248,9 @@ impl Aws {
     ///
     /// # Errors
     /// The role could not be assumed, or led somewhere else.
-    pub async fn enter(&self, account: &AccountId) -> Result<Caller, AwsError> {
+    pub async fn assume_role_in(&self, account: &AccountId) -> Result<Caller, AwsError> {
         let clients = self.clients(account, &self.0.region);
-        let caller = ask_who(&clients).await?;
+        let caller = caller_identity(&clients).await?;
         if caller.account != *account {
             let found = format!("the caller in account {}", caller.account);
             return Err(clients.malformed("sts:GetCallerIdentity", &found));
@@ -264,20 +264,20 @@ impl Inner {
         self.settings.roles.arn_in(self.partition, account)
     }
 
-    fn entry(&self, account: &AccountId) -> Entry {
+    fn access(&self, account: &AccountId) -> AccountAccess {
         if *account == self.caller.account {
             return self.own();
         }
-        if let Some(entry) = self.entries.lock().get(account) {
-            return entry.clone();
+        if let Some(access) = self.access.lock().get(account) {
+            return access.clone();
         }
         let parent = self.hub();
-        let entry = self.assumed(&parent, self.member_role(account), account);
-        self.entries.lock().entry(account.clone()).or_insert(entry).clone()
+        let access = self.assumed(&parent, self.member_role(account), account);
+        self.access.lock().entry(account.clone()).or_insert(access).clone()
     }
 
-    fn own(&self) -> Entry {
-        Entry {
+    fn own(&self) -> AccountAccess {
+        AccountAccess {
             config: self.base.clone(),
             principal: self.caller.arn.to_string().into(),
             session: None,
@@ -298,14 +298,14 @@ impl Inner {
             return own();
         }
         let Some(account) = &role.account else { return own() };
-        let enter = || {
-            let entry = self.assumed(&own(), role.clone(), account);
-            self.build(account, &self.region, entry)
+        let assume = || {
+            let access = self.assumed(&own(), role.clone(), account);
+            self.build(account, &self.region, access)
         };
-        self.hub.lock().get_or_insert_with(enter).clone()
+        self.hub.lock().get_or_insert_with(assume).clone()
     }
 
-    fn assumed(&self, parent: &Clients, role: Arn, account: &AccountId) -> Entry {
+    fn assumed(&self, parent: &Clients, role: Arn, account: &AccountId) -> AccountAccess {
         let roles = &self.settings.roles;
         let session = Arc::new(RoleSession {
             principal: role.to_string().into(),
@@ -315,7 +315,7 @@ impl Inner {
             session_name: roles.session_name.to_string(),
             parent: parent.clone(),
             time: self.base.time_source().unwrap_or_default(),
-            held: tokio::sync::Mutex::default(),
+            cached: tokio::sync::Mutex::default(),
             ended: parking_lot::Mutex::default(),
         });
         let provider: Arc<dyn ProvideCredentials> = Arc::clone(&session) as _;
@@ -326,15 +326,15 @@ impl Inner {
             // The session keeps its credentials itself, and can drop them.
             .identity_cache(IdentityCache::no_cache())
             .build();
-        Entry { config, principal: Arc::clone(&session.principal), session: Some(session) }
+        AccountAccess { config, principal: Arc::clone(&session.principal), session: Some(session) }
     }
 
-    fn build(&self, account: &AccountId, region: &Region, entry: Entry) -> Clients {
+    fn build(&self, account: &AccountId, region: &Region, access: AccountAccess) -> Clients {
         Clients::new(Parts {
             account: Some(account.clone()),
             region: region.clone(),
-            principal: Some(entry.principal),
-            config: entry.config,
+            principal: Some(access.principal),
+            config: access.config,
             http: PacedClient {
                 inner: self.http.clone(),
                 pacer: Arc::clone(&self.pacer),
@@ -345,17 +345,17 @@ impl Inner {
                 gate: Arc::clone(&self.gate),
             },
             settings: Arc::clone(&self.settings),
-            session: entry.session,
+            session: access.session,
         })
     }
 }
 
-async fn ask_who(clients: &Clients) -> Result<Caller, AwsError> {
+async fn caller_identity(clients: &Clients) -> Result<Caller, AwsError> {
     const ACTION: &str = "sts:GetCallerIdentity";
     let answer = clients.sts().get_caller_identity().send().await.at(clients, ACTION)?;
     let malformed = |found: &str| clients.malformed(ACTION, found);
-    let arn = answer.arn.ok_or_else(|| malformed("an answer without an ARN"))?;
-    let account = answer.account.ok_or_else(|| malformed("an answer without an account"))?;
+    let arn = answer.arn.ok_or_else(|| malformed("a response without an ARN"))?;
+    let account = answer.account.ok_or_else(|| malformed("a response without an account"))?;
     Ok(Caller {
         account: account.parse().map_err(|_| malformed(&format!("the account `{account}`")))?,
         arn: arn.parse().map_err(|_| malformed(&format!("the ARN `{arn}`")))?,

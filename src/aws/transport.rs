@@ -47,7 +47,7 @@ const METADATA: [&str; 5] =
 
 /// An address that is reached without encryption, and is not on this machine.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the endpoint {address} is not encrypted, and not on this machine")]
+#[error("the endpoint {address} is not encrypted and not on this machine")]
 pub(super) struct PlainHttp {
     pub(super) address: String,
 }
@@ -183,9 +183,9 @@ fn bounded(
 
 #[derive(Debug, thiserror::Error)]
 enum Endless {
-    #[error("the answer is longer than {limit} bytes")]
+    #[error("the response is longer than {limit} bytes")]
     Long { limit: u64 },
-    #[error("the answer takes longer than {} seconds", patience.as_secs())]
+    #[error("the response takes longer than {} seconds", patience.as_secs())]
     Slow { patience: Duration },
 }
 

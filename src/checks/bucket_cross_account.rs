@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     title: "the bucket policy allows nothing to anyone except CloudTrail, the owner and the configured readers",
     severity: Severity::High,
     why: "Anyone who can read the archive sees all activity; anyone who can write or delete can forge it.",
-    fix: "orgtrail plan --remove-foreign, then orgtrail apply --remove-foreign",
+    fix: "orgtrail plan --remove-unmanaged, then orgtrail apply --remove-unmanaged",
     resources: &["archive-bucket/policy"],
     mappings: &[
         Mapping { framework: Framework::SecurityHub, id: "S3.6" },

@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     title: "the bucket policy denies neither CloudTrail's logs nor its digests",
     severity: Severity::Critical,
     why: "Digests are encrypted with the trail's key, or with SSE-S3 for older trails. A policy that denies that encryption loses the digests, and with them the proof.",
-    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
+    fix: "orgtrail drift --fix, with --remove-unmanaged if an unmanaged statement is the cause",
     resources: &["archive-bucket/policy"],
     mappings: &[],
     rule: Rule::Custom(judge),

@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     title: "the bucket is not public",
     severity: Severity::Critical,
     why: "Logs show who works where, and with which permissions: they are a map for an intruder.",
-    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
+    fix: "orgtrail drift --fix, with --remove-unmanaged if an unmanaged statement is the cause",
     resources: &["archive-bucket", "archive-bucket/public-access", "archive-bucket/policy"],
     mappings: &[
         Mapping { framework: Framework::Cis, id: "2.1.4" },

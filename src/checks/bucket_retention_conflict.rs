@@ -10,7 +10,7 @@ pub(super) const CHECK: Check = Check {
     title: "lifecycle rules, Object Lock and MFA delete do not contradict each other",
     severity: Severity::High,
     why: "An unmanaged rule that expires logs early, or a lock that is longer than every rule, makes the actual retention differ from the configured one.",
-    fix: "orgtrail plan --remove-foreign, then orgtrail apply --remove-foreign",
+    fix: "orgtrail plan --remove-unmanaged, then orgtrail apply --remove-unmanaged",
     resources: &["archive-bucket/lifecycle", "archive-bucket/object-lock"],
     mappings: &[],
     rule: Rule::Custom(judge),

@@ -97,7 +97,7 @@ pub async fn read_accounts(
     let declared = &desired.config.organization;
     let mut accounts: Vec<AccountFacts> = stream::iter(organization.accounts.values())
         .map(|account| {
-            let left_out = organization.left_out(account, declared);
+            let left_out = organization.exclusion(account, declared);
             let unit_path = organization.path(&account.unit);
             async move {
                 let inside = match left_out {

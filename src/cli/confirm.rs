@@ -17,8 +17,10 @@ impl Context {
             return Ok(());
         }
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return Err(OpError::usage(format!("nobody is there to ask: {question}"))
-                .with_hint("`--yes` answers every question with yes"));
+            return Err(OpError::usage(format!(
+                "cannot prompt: standard input is not a terminal: {question}"
+            ))
+            .with_hint("`--yes` confirms without a prompt"));
         }
         if let Some(identity) = self.session.identity() {
             self.out.warn(identity);

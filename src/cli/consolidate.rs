@@ -198,6 +198,6 @@ fn confirm(
     let account = &config.organization.log_archive_account;
     let restore = if restores { ", and restore objects in archive storage classes" } else { "" };
     context.confirm(&format!(
-        "copy what is missing from {from} into s3://{bucket} of account {account}{restore}?"
+        "Copy missing objects from {from} to s3://{bucket} in account {account}{restore}?"
     ))
 }

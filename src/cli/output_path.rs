@@ -16,7 +16,7 @@ pub(super) struct NotWritable {
 
 impl Explain for NotWritable {
     fn hint(&self) -> Option<String> {
-        Some("name a file in a folder that exists and can be written to, not a link".to_owned())
+        Some("name a file in an existing, writable directory, not a symbolic link".to_owned())
     }
 
     fn outcome(&self) -> Outcome {
@@ -36,7 +36,7 @@ pub(super) fn check_writable(path: &Path) -> Result<(), NotWritable> {
     let refuse = |source| NotWritable { path: path.to_owned(), source };
     let names_folder = ["/", "/."].iter().any(|end| path.to_string_lossy().ends_with(end));
     if path.file_name().is_none() || names_folder || path.is_dir() {
-        return Err(refuse(std::io::Error::other("it is a folder")));
+        return Err(refuse(std::io::Error::other("it is a directory")));
     }
     refuse_link(path).map_err(refuse)?;
     if path.is_file() {
@@ -58,7 +58,7 @@ pub(super) fn check_replaceable(path: &Path) -> Result<(), NotWritable> {
     let refuse = |source| NotWritable { path: path.to_owned(), source };
     check_writable(path)?;
     if path.exists() && !path.is_file() {
-        return Err(refuse(std::io::Error::other("it is no regular file")));
+        return Err(refuse(std::io::Error::other("it is not a regular file")));
     }
     Ok(())
 }

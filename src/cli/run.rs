@@ -72,7 +72,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let Args { parts, report, verify_days } = args;
     let parts: Vec<round::Part> = parts.into_iter().map(Into::into).collect();
     if verify_days.is_some() && !parts.contains(&round::Part::Verify) {
-        return Err(OpError::usage("`--verify-days` is for rounds with `verify`"));
+        return Err(OpError::usage("`--verify-days` requires the part `verify`"));
     }
     if let Some(path) = &report {
         // Tried before hours of work, and not after them.
@@ -81,8 +81,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let env = context.env()?;
     if parts.iter().any(|part| part.writes()) && !context.yes {
         let bucket = &env.config()?.archive.bucket;
-        return Err(OpError::usage(format!("a round that writes into s3://{bucket} asks nobody"))
-            .with_hint("`--yes` lets it write"));
+        return Err(OpError::usage(format!(
+            "this round writes to s3://{bucket} and never prompts"
+        ))
+        .with_hint("to allow it to write, add `--yes`"));
     }
     let watcher = Arc::new(RoundWatcher::new(context));
     let env = env.with_progress(Arc::clone(&watcher) as Arc<dyn Progress>);

@@ -253,7 +253,7 @@ impl std::fmt::Display for PriceList {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "list prices of {} in {}, {}, without discounts and free tiers",
+            "list prices as of {} in {}, {}, without discounts and free tiers",
             self.as_of, self.region, self.currency
         )
     }

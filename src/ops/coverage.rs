@@ -6,7 +6,7 @@ use super::drift::{AccountPhase, declared};
 use super::{Env, OpError, Outcome};
 use crate::aws::Observation;
 use crate::checks::{Cell, Coverage, read_accounts};
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 use crate::report::contract::coverage::Report;
 
 /// The coverage of the organization trail.
@@ -24,9 +24,9 @@ pub struct Covered {
 /// No way into AWS, or the accounts cannot be listed. What else is unreadable is in the
 /// result.
 pub async fn coverage(env: &Env) -> Result<Covered, OpError> {
-    let (aws, desired) = declared(env, Foreign::Keep).await?;
+    let (aws, desired) = declared(env, Unmanaged::Keep).await?;
     let accounts = {
-        let phase = AccountPhase::begin(env);
+        let phase = AccountPhase::start(env);
         match Box::pin(read_accounts(&aws, &desired, aws.now(), &phase)).await {
             Observation::Unreadable(error) => return Err(error.into()),
             accounts => accounts,

@@ -104,7 +104,7 @@ impl Env {
         }
         let side = if ahead.is_negative() { "ahead of" } else { "behind" };
         self.progress().warn(&format!(
-            "warning: this machine's clock is {:#} {side} AWS's; AWS's time is used",
+            "warning: this machine's clock is {:#} {side} AWS's; using AWS's time",
             SignedDuration::from_secs(ahead.abs().as_secs()),
         ));
     }
@@ -131,7 +131,7 @@ pub(crate) async fn refuse_taken(
 ) -> Result<(), OpError> {
     if ArchiveBucket::is_other_account(&aws.clients(account, region), bucket).await {
         let (reason, hint) = taken_name(bucket, setting);
-        let reason = format!("{reason}, expected {account}; nothing was read from it or written");
+        let reason = format!("{reason}, expected {account}; nothing was read or written");
         return Err(OpError::new(reason, Outcome::Refused).with_hint(hint));
     }
     Ok(())

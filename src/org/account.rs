@@ -44,7 +44,7 @@ pub enum AccountState {
 
 /// Why an account is named but not entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeftOut {
+pub enum Exclusion {
     /// It is not active.
     State(AccountState),
     /// The config leaves the account out.
@@ -92,7 +92,7 @@ impl std::fmt::Display for AccountState {
     }
 }
 
-impl std::fmt::Display for LeftOut {
+impl std::fmt::Display for Exclusion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::State(state) => {

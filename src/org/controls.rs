@@ -260,7 +260,7 @@ async fn attached(
         let answer = organizations.describe_policy().policy_id(&id).send().await;
         let text = answer.at(management, DESCRIBE)?.policy.and_then(|policy| policy.content);
         let document = text.unwrap_or_default().parse().map_err(|_| {
-            management.malformed(DESCRIBE, &format!("{id}, which is no policy document"))
+            management.malformed(DESCRIBE, &format!("{id}, which is not a policy document"))
         })?;
         let name = summary.name.unwrap_or_else(|| id.clone());
         let policy = ControlPolicy { id: id.clone(), name, document };

@@ -41,8 +41,7 @@ pub enum Needs {
 pub enum IdentityError {
     /// The organization is managed by another account.
     #[error(
-        "signed in as {caller} ({endpoint}) in {organization}, which {found} manages; the \
-         configuration says {wanted}"
+        "signed in as {caller} ({endpoint}) in {organization}, whose management account is {found}, expected {wanted}"
     )]
     OtherManagement {
         /// The caller's account.
@@ -58,8 +57,7 @@ pub enum IdentityError {
     },
     /// The caller is in no organization.
     #[error(
-        "signed in as {caller} ({endpoint}), which is in no organization; the configuration says \
-         {wanted}"
+        "signed in as {caller} ({endpoint}), which is in no organization, expected management account {wanted}"
     )]
     NoOrganization {
         /// The caller's account.
@@ -255,7 +253,7 @@ impl fmt::Display for Identity {
 /// Its role cannot be assumed.
 pub async fn enter_archive(aws: &Aws, config: &Config) -> Result<(), IdentityError> {
     let account = &config.organization.log_archive_account;
-    match aws.enter(account).await {
+    match aws.assume_role_in(account).await {
         Ok(_) => Ok(()),
         Err(cause) => {
             let (caller, account) = (aws.caller().account.clone(), account.clone());

@@ -29,7 +29,7 @@ pub async fn enabled_regions(
     match list(aws, management_account, account).await {
         Ok(regions) => EnabledRegions { regions, unread: None },
         Err(error) => {
-            tracing::debug!(%account, %error, "its Regions could not be listed");
+            tracing::debug!(%account, %error, "its Regions are unreadable");
             EnabledRegions { regions: always_enabled(aws.partition()), unread: Some(error) }
         }
     }

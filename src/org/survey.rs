@@ -24,7 +24,7 @@ pub struct Surveyed {
     /// The names of the units from the root down: `/Root/Workloads`.
     pub unit_path: String,
     /// Whether it can be entered.
-    pub entry: Entry,
+    pub access: Access,
     /// The Regions that it has enabled, sorted; absent where it was not asked.
     pub regions: Option<Vec<Region>>,
     /// Why its own list of Regions could not be read: then `regions` are those
@@ -34,9 +34,9 @@ pub struct Surveyed {
 
 /// Whether an account can be entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum Access {
     /// It was entered.
-    Entered {
+    Granted {
         /// As whom: the ARN that STS tells.
         principal: String,
     },
@@ -52,7 +52,7 @@ pub enum Entry {
         hint: Option<String>,
     },
     /// It was not tried.
-    LeftOut {
+    Excluded {
         /// Why not.
         reason: String,
     },
@@ -68,18 +68,18 @@ pub async fn survey(
 ) -> Vec<Surveyed> {
     let mut surveyed: Vec<Surveyed> = stream::iter(organization.accounts.values())
         .map(|account| async move {
-            let (entry, regions) = if let Some(reason) = organization.left_out(account, config) {
-                (Entry::LeftOut { reason: reason.to_string() }, None)
+            let (access, regions) = if let Some(reason) = organization.exclusion(account, config) {
+                (Access::Excluded { reason: reason.to_string() }, None)
             } else {
-                let (entry, regions) = futures::join!(
-                    aws.enter(&account.id),
+                let (access, regions) = futures::join!(
+                    aws.assume_role_in(&account.id),
                     enabled_regions(aws, &organization.management_account, &account.id)
                 );
-                let entry = match entry {
-                    Ok(caller) => Entry::Entered { principal: caller.arn.to_string() },
+                let access = match access {
+                    Ok(caller) => Access::Granted { principal: caller.arn.to_string() },
                     Err(error) => failed(aws, &account.id, &error),
                 };
-                (entry, Some(regions))
+                (access, Some(regions))
             };
             let regions_unread =
                 regions.as_ref().and_then(|regions| regions.unread.as_ref()).map(AwsError::in_full);
@@ -89,7 +89,7 @@ pub async fn survey(
                 state: account.state.clone(),
                 unit: account.unit.clone(),
                 unit_path: organization.path(&account.unit),
-                entry,
+                access,
                 regions: regions.map(|regions| regions.regions.into_iter().collect()),
                 regions_unread,
             }
@@ -102,8 +102,8 @@ pub async fn survey(
     surveyed
 }
 
-fn failed(aws: &Aws, account: &AccountId, error: &AwsError) -> Entry {
-    Entry::Failed {
+fn failed(aws: &Aws, account: &AccountId, error: &AwsError) -> Access {
+    Access::Failed {
         role: aws.principal_in(account).to_string(),
         kind: error.kind(),
         reason: error.in_full(),

@@ -101,6 +101,6 @@ fn config_digest(desired: &Desired) -> String {
         "organization": desired.org_id().as_str(),
         "root": desired.organization.root.as_str(),
         "own_roles": desired.own_roles,
-        "foreign": format!("{:?}", desired.foreign),
+        "unmanaged": format!("{:?}", desired.unmanaged),
     }))
 }

@@ -133,7 +133,7 @@ impl<P: TopicKind> Resource for SnsTopicPolicy<P> {
             found.and_then(|found| found.policy.as_ref()),
             &DeclaredPolicy {
                 document: &declared::<P>(desired),
-                foreign: desired.foreign,
+                unmanaged: desired.unmanaged,
                 kind: PolicyKind::Topic,
                 why: P::WHY_POLICY,
                 context: &desired.service_context(),
@@ -149,7 +149,7 @@ impl<P: TopicKind> Resource for SnsTopicPolicy<P> {
         let topic = Topic::read(&clients, Some(arn.clone())).await.into_result()?;
         let found = topic.and_then(|topic| topic.policy);
         let merged =
-            merge(found.as_ref(), &declared::<P>(context.desired), context.desired.foreign);
+            merge(found.as_ref(), &declared::<P>(context.desired), context.desired.unmanaged);
         clients
             .sns()
             .set_topic_attributes()

@@ -107,7 +107,7 @@ async fn unknown_keys_are_one_clear_error() {
     let ran = run(&env, dir.path(), &["accounts"], &unknown).await;
     assert_eq!(ran.code, 14);
     assert!(ran.stderr.contains("InvalidClientTokenId"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("hint: AWS does not know these credentials"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: AWS rejects these credentials"), "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("error: ").count(), 1);
 }
 

@@ -96,7 +96,7 @@ async fn a_declaration_says_who_reads_and_may_leave_the_region_out() {
     for command in [&["sources"][..], &["consolidate", "--yes"], &["cost"]] {
         let output = env.run(&wrong, command).await;
         assert_eq!(output.code, 14, "{}", output.text());
-        let hint = "hint: the bucket lies in eu-central-1, not in eu-west-1";
+        let hint = "hint: the bucket is in eu-central-1, not in eu-west-1";
         assert!(output.text().contains(hint), "{}", output.text());
     }
 

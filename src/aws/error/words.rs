@@ -12,8 +12,7 @@ pub(super) fn credentials_fault(error: &(dyn std::error::Error + 'static)) -> St
     while let Some(error) = next {
         match error.downcast_ref::<CredentialsError>() {
             Some(CredentialsError::CredentialsNotLoaded(_)) => {
-                return "there are none in the environment, the profile, a web identity token, \
-                        the container or the instance"
+                return "none in the environment, the profile, a web identity token, the container or the instance"
                     .to_owned();
             }
             // Its own message only says that an error occurred.

@@ -16,7 +16,7 @@ use crate::aws::{Aws, AwsError, ErrorKind, Failure, Observation};
 use crate::config::Config;
 use crate::plan::apply::{StepOutcome, apply};
 use crate::plan::plan;
-use crate::policy::{Foreign, PolicyDocument, Statement};
+use crate::policy::{PolicyDocument, Statement, Unmanaged};
 use crate::resources::{Desired, OrganizationFacts, observe};
 use crate::test_env::{TestEnv, writer};
 
@@ -68,7 +68,7 @@ async fn provisioned() -> Facts {
     let config = format!("{CONFIG}[cloudwatch_logs]\nkms_key = \"{key}\"\n");
     let config: Config = config.parse().unwrap();
     let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
-    let desired = Desired::new(config, organization, Foreign::Keep);
+    let desired = Desired::new(config, organization, Unmanaged::Keep);
     let observed = Box::pin(observe(&aws, &desired)).await;
     let to_do = plan(&desired, &observed);
     let results =
@@ -141,7 +141,7 @@ fn error() -> AwsError {
 fn declare(facts: &mut Facts, more: &str) {
     let config: Config = format!("{CONFIG}\n{more}").parse().unwrap();
     let organization = facts.desired.organization.clone();
-    facts.desired = Desired::new(config, organization, Foreign::Keep);
+    facts.desired = Desired::new(config, organization, Unmanaged::Keep);
 }
 
 fn row(check: &Check) -> &'static Row {

@@ -170,14 +170,13 @@ fn check_manifest(name: &str, found: Option<&str>, wanted: &str) -> Result<(), O
         Some(found) if found == wanted => Ok(()),
         Some(found) => Err(OpError::new(
             format!(
-                "the bundle `{name}` has a manifest with SHA-256 {found}, expected {wanted}: it is \
-                 not the bundle that was packed"
+                "the bundle `{name}` has a manifest with SHA-256 {found}, expected {wanted}: this is not the bundle with that SHA-256"
             ),
             Outcome::IntegrityFailure,
         )
-        .with_hint("ask its packer for the bundle, and for what `orgtrail evidence` printed")),
+        .with_hint("ask the sender for the bundle, and for the SHA-256 that `orgtrail evidence` printed")),
         None => Err(OpError::usage(format!(
-            "`--manifest-sha256` needs a bundle to verify, and `{name}` is none"
+            "`--manifest-sha256` requires a bundle, but `{name}` is not one"
         ))),
     }
 }
@@ -213,7 +212,7 @@ pub(super) async fn chosen(request: chains::Request, env: &Env) -> Result<Verifi
 /// Verifies, and reports the progress.
 pub(super) async fn checked(request: chains::Request, env: &Env) -> Result<Verification, OpError> {
     let watched = Arc::new(Watched {
-        phase: env.progress().phase("following chains", 0),
+        phase: env.progress().phase("verifying chains", 0),
         logs: AtomicU64::new(0),
         stop: env.stop().clone(),
     });
@@ -264,7 +263,7 @@ impl Progress for Watched {
 
     fn logs(&self, count: u64) {
         let logs = self.logs.fetch_add(count, Ordering::Relaxed) + count;
-        self.phase.set_name(&format!("following chains: {logs} log files"));
+        self.phase.set_name(&format!("verifying chains: {logs} log files"));
     }
 
     fn stop(&self) -> Stop {

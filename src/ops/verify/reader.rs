@@ -61,7 +61,7 @@ pub(super) async fn reader(
             Ok(clients) => return Ok(Reader { aws, clients }),
             Err(error) if error.is_not_found() => {
                 return Err(
-                    OpError::new(error, Outcome::Usage).with_hint("is the bucket's name right?")
+                    OpError::new(error, Outcome::Usage).with_hint("check the bucket's name")
                 );
             }
             Err(error) => {
@@ -94,8 +94,7 @@ pub(super) async fn reader(
             }
         }
     }
-    let hint = "no account that the configuration, or a trail, names for this bucket may list it: \
-                declare it under [[consolidate.sources]], or name its owner with `--bucket-owner`";
+    let hint = "no account that the configuration or a trail names for this bucket may list it: add it under [[consolidate.sources]], or name its owner with `--bucket-owner`";
     Err(OpError::new(denied, Outcome::Incomplete).with_hint(hint))
 }
 

@@ -30,10 +30,8 @@ use crate::ops::trust::{listed, trust};
 use crate::org::{Buckets, Identity};
 
 /// Said where what is verified brings the keys that it is verified with.
-const KEYS_OF_ITSELF: &str = "the only public keys are those saved in it, which prove nothing by themselves: \
-     list the keys with `aws cloudtrail list-public-keys` and give them with `--public-keys`";
-const GIVE_KEYS: &str =
-    "give those that `aws cloudtrail list-public-keys` prints with `--public-keys FILE`";
+const KEYS_OF_ITSELF: &str = "the only public keys are those saved in it, which prove nothing by themselves: export the keys with `aws cloudtrail list-public-keys` and pass them with `--public-keys`";
+const GIVE_KEYS: &str = "export them with `aws cloudtrail list-public-keys`, and pass the file with `--public-keys FILE`";
 
 /// What is verified, opened.
 #[derive(Debug)]
@@ -243,12 +241,14 @@ impl Target {
         let path = PathBuf::from(name);
         let about = std::fs::metadata(&path).map_err(|source| {
             let error = OpError::from(NoTarget { path: path.clone(), source });
-            error.with_hint("expected s3://BUCKET/PREFIX, a mirror's folder or a bundle's file")
+            error.with_hint(
+                "expected s3://BUCKET/PREFIX, the directory of a mirror or the file of a bundle",
+            )
         })?;
         let unpacked = if about.is_dir() {
             None
         } else if !about.is_file() {
-            let source = std::io::Error::other("it is neither a file nor a folder");
+            let source = std::io::Error::other("it is neither a file nor a directory");
             return Err(NoTarget { path, source }.into());
         } else {
             let (from, into) = (path.clone(), std::env::temp_dir());
@@ -291,7 +291,7 @@ impl Target {
         let keys = match given {
             Some(given) => KeyRing::Given(Arc::new(given)),
             None if scope.offline && saved.is_empty() && unread.is_empty() => {
-                let message = format!("there are no public keys saved in `{name}`");
+                let message = format!("`{name}` contains no public keys");
                 return Err(OpError::usage(message).with_hint(GIVE_KEYS));
             }
             None if scope.offline => {
@@ -302,7 +302,7 @@ impl Target {
                 Ok(aws) => key_ring(None, saved, &aws),
                 Err(error) if saved.is_empty() && unread.is_empty() => return Err(error),
                 Err(error) => {
-                    tracing::warn!(error = %error.render(), "AWS cannot be asked for public keys");
+                    tracing::warn!(error = %error.render(), "public keys cannot be read from AWS");
                     notes.push(KEYS_OF_ITSELF.to_owned());
                     KeyRing::Saved(Arc::new(saved), Arc::new(unread))
                 }
@@ -313,8 +313,7 @@ impl Target {
         let declared_trail = named.clone().filter(|trail| is_confirmed(trail, scope, env));
         if let Some(trail) = named.filter(|_| declared_trail.is_none()) {
             notes.push(format!(
-                "the bundle names `{}` in {} as the organization's trail, which its supplier may \
-                 have chosen: if it is, `--declared-trail ARN` lets it stand for trails that ended",
+                "the bundle names `{}` in {} as the organization's trail, which its supplier may have chosen: if it is correct, confirm it with `--declared-trail ARN`",
                 trail.name, trail.home_region
             ));
         }
@@ -368,7 +367,10 @@ async fn find_not_files(root: PathBuf) -> Result<Vec<Finding>, OpError> {
     let mut findings: Vec<_> = listed.into_iter().map(finding).collect();
     if unlisted > 0 {
         let more = Finding::new(FindingKind::NotAFile);
-        let more = more.because("regular files", format!("{unlisted} more entries that are none"));
+        let more = more.because(
+            "regular files",
+            format!("{unlisted} more entries that are not regular files"),
+        );
         findings.push(Finding { objects: unlisted, ..more });
     }
     Ok(findings)
@@ -407,7 +409,7 @@ fn declared_trail(config: &Config, owner: &OrgOwner) -> DeclaredTrail {
 
 fn refuse_offline(scope: &Scope) -> Result<(), OpError> {
     if scope.offline {
-        let message = "`--offline` needs a folder or a bundle to verify";
+        let message = "`--offline` requires a directory or a bundle";
         return Err(OpError::usage(message));
     }
     Ok(())

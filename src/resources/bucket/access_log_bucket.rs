@@ -174,7 +174,7 @@ impl Resource for AccessLogBucket {
             found_policy,
             &DeclaredPolicy {
                 document: &Self::policy(desired),
-                foreign: desired.foreign,
+                unmanaged: desired.unmanaged,
                 kind: PolicyKind::Bucket,
                 why: "",
                 context: &desired.service_context(),
@@ -220,7 +220,7 @@ impl Resource for AccessLogBucket {
         Ownership::enforce(&clients, name).await?;
         PublicAccess::block(&clients, name).await?;
         let policy = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
-        let merged = merge(policy, &Self::policy(desired), desired.foreign);
+        let merged = merge(policy, &Self::policy(desired), desired.unmanaged);
         context.retry(|| Policy::put(&clients, name, &merged.document)).await?;
         if found.and_then(|found| found.expiration_days) == Some(Self::retention(desired)) {
             return Ok(());

@@ -12,7 +12,7 @@ use super::{BUCKET, read_setting};
 use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::config::Archive;
 use crate::names::BucketName;
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 use crate::resources::change::{Change, Confirmation, FieldChange, field_changes};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
@@ -136,7 +136,8 @@ impl Lifecycle {
         for rule in found.map(|found| found.raw.as_slice()).unwrap_or_default() {
             let is_own = rule.id.as_deref().is_some_and(|id| id.starts_with(OWN));
             // An unmanaged rule that does the same is adopted.
-            if said.contains(&Rule::of(rule)) || (!is_own && desired.foreign != Foreign::Remove) {
+            if said.contains(&Rule::of(rule)) || (!is_own && desired.unmanaged != Unmanaged::Remove)
+            {
                 raw.push(rule.clone());
             }
         }
@@ -292,14 +293,14 @@ impl Resource for Lifecycle {
         };
         let none = BTreeMap::new();
         let before = found.map_or(&none, |found| &found.rules);
-        let foreign = before
+        let unmanaged = before
             .iter()
             .filter(|(id, rule)| !id.starts_with(OWN) && target.rules.get(*id) == Some(*rule));
         let retention = desired.config.archive.retention_days;
-        let notes: Vec<String> = foreign
+        let notes: Vec<String> = unmanaged
             .map(|(id, rule)| match rule.expires_after() {
                 Some(days) if i64::from(days) < i64::from(retention) => format!(
-                    "the rule `{id}` is unmanaged and expires objects after {days} days, earlier than archive.retention_days ({retention}); --remove-foreign removes it"
+                    "the rule `{id}` is unmanaged and expires objects after {days} days, earlier than archive.retention_days ({retention}); --remove-unmanaged removes it"
                 ),
                 _ => format!("the rule `{id}` is unmanaged and is kept"),
             })

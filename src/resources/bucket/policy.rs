@@ -209,7 +209,7 @@ impl Resource for Policy {
             found.map(|found| &found.0),
             &DeclaredPolicy {
                 document: &declared(desired),
-                foreign: desired.foreign,
+                unmanaged: desired.unmanaged,
                 kind: PolicyKind::Bucket,
                 why: "only the trail writes, only over TLS, and nothing is deleted without a second factor",
                 context: &context,
@@ -220,7 +220,7 @@ impl Resource for Policy {
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
         let clients = context.archive();
         let found = context.observed.bucket_policy.present().map(|found| &found.0);
-        let merged = merge(found, &declared(context.desired), context.desired.foreign);
+        let merged = merge(found, &declared(context.desired), context.desired.unmanaged);
         let bucket = context.desired.bucket();
         context.retry(|| Self::put(&clients, bucket, &merged.document)).await
     }

@@ -12,7 +12,7 @@ use super::{BUCKET, read_setting};
 use crate::aws::{At, AwsError, Clients, Observation};
 use crate::config;
 use crate::names::BucketName;
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
@@ -82,7 +82,7 @@ impl Replication {
         let own = own_rule(desired, vault, key, highest.saturating_add(1))?;
         let own_effect = Rule::of(&own);
         let mut raw: Vec<ReplicationRule> =
-            others.filter(|_| desired.foreign != Foreign::Remove).cloned().collect();
+            others.filter(|_| desired.unmanaged != Unmanaged::Remove).cloned().collect();
         // An unmanaged rule that does the same is adopted.
         if !raw.iter().any(|rule| Rule::of(rule) == own_effect) {
             raw.push(own);

@@ -107,7 +107,7 @@ impl Resource for ReplicationRole {
     fn diff(desired: &Desired, found: Option<&ServiceRole>, _: &Observed) -> Change {
         let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
         let why = "S3 replicates with it and can do nothing else";
-        ServiceRole::diff(found, &declared(desired, vault), desired.foreign, why)
+        ServiceRole::diff(found, &declared(desired, vault), desired.unmanaged, why)
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

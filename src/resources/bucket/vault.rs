@@ -187,7 +187,7 @@ impl Resource for Vault {
             found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0),
             &DeclaredPolicy {
                 document: &policy(desired, vault),
-                foreign: desired.foreign,
+                unmanaged: desired.unmanaged,
                 kind: PolicyKind::Bucket,
                 why: "",
                 context: &desired.service_context(),
@@ -260,7 +260,7 @@ impl Resource for Vault {
             lock.put(&clients, &vault.bucket).await?;
         }
         let policy_found = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
-        let merged = merge(policy_found, &policy(desired, vault), desired.foreign);
+        let merged = merge(policy_found, &policy(desired, vault), desired.unmanaged);
         context.retry(|| Policy::put(&clients, &vault.bucket, &merged.document)).await?;
         if !found.is_some_and(Self::has_alias) {
             let without_alias = found.and_then(|found| found.key.as_ref());

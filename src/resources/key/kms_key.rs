@@ -156,7 +156,7 @@ pub(in crate::resources) async fn describe(
     const ACTION: &str = "kms:DescribeKey";
     let answer = clients.kms().describe_key().key_id(key).send().await;
     let read = answer.at(clients, ACTION).and_then(|answer| {
-        let missing = || clients.malformed(ACTION, "an answer without a key's ARN");
+        let missing = || clients.malformed(ACTION, "a response without a key's ARN");
         let key = answer.key_metadata.ok_or_else(missing)?;
         let arn = key.arn.as_deref().and_then(|arn| arn.parse().ok()).ok_or_else(missing)?;
         Ok(KmsKey {

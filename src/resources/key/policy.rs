@@ -223,7 +223,7 @@ impl Resource for KeyPolicy {
             found.map(|found| &found.0),
             &DeclaredPolicy {
                 document: &declared(desired, account(desired, observed)),
-                foreign: desired.foreign,
+                unmanaged: desired.unmanaged,
                 kind: PolicyKind::Key,
                 why: "CloudTrail encrypts for this trail only, and only the configured readers decrypt",
                 context: &desired.service_context(),
@@ -237,7 +237,7 @@ impl Resource for KeyPolicy {
         let clients = KmsKey::clients(context);
         let found = context.observed.key_policy.present().map(|found| &found.0);
         let declared = declared(context.desired, account(context.desired, context.observed));
-        let document = merge(found, &declared, context.desired.foreign).document.to_json();
+        let document = merge(found, &declared, context.desired.unmanaged).document.to_json();
         context
             .retry(|| async {
                 clients

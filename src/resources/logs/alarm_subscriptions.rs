@@ -128,7 +128,7 @@ impl Resource for AlarmSubscriptions {
             .filter_map(|address| found?.of_address(address))
             .filter(|one| !one.confirmed)
             .map(|one| format!("{} has not confirmed its subscription yet", one.endpoint));
-        Change::update("alarms must reach somebody", fields).with_notes(waiting)
+        Change::update("alarms need a confirmed subscriber", fields).with_notes(waiting)
     }
 
     fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {

@@ -68,7 +68,7 @@ impl Resource for LogGroupRole {
 
     fn diff(desired: &Desired, found: Option<&ServiceRole>, _: &Observed) -> Change {
         let why = "CloudTrail writes to the log group with it and can do nothing else";
-        ServiceRole::diff(found, &Self::declared(desired), desired.foreign, why)
+        ServiceRole::diff(found, &Self::declared(desired), desired.unmanaged, why)
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

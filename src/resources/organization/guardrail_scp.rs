@@ -5,7 +5,7 @@ use aws_sdk_organizations::types::{PolicyType, PolicyTypeStatus};
 use serde::Serialize;
 
 use crate::aws::{At, AwsError, Clients, Observation};
-use crate::policy::{Foreign, PolicyDocument, PolicyKind, Statement};
+use crate::policy::{PolicyDocument, PolicyKind, Statement, Unmanaged};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
@@ -233,7 +233,7 @@ impl Resource for GuardrailScp {
             found.and_then(|found| found.document.as_ref()),
             &DeclaredPolicy {
                 document: &declared(desired),
-                foreign: Foreign::Remove,
+                unmanaged: Unmanaged::Remove,
                 kind: PolicyKind::ServiceControl,
                 why: "members cannot change the trail, the bucket or the key",
                 context: &[],

@@ -74,5 +74,5 @@ impl Resource for ServiceLinkedRole {
 
 fn already_exists(error: &AwsError) -> bool {
     error.kind() == ErrorKind::Conflict
-        || error.message.as_deref().is_some_and(|text| text.contains("has been taken"))
+        || error.message.as_deref().is_some_and(|text| text.contains("was deleted"))
 }

@@ -454,7 +454,7 @@ mod tests {
         ) {
             let facts = crate::checks::table::holding();
             let of = |config| {
-                Desired::new(config, facts.desired.organization.clone(), facts.desired.foreign)
+                Desired::new(config, facts.desired.organization.clone(), facts.desired.unmanaged)
             };
             let (live, mut next) = (of(live), of(next));
             // The same trail: its account, home Region and name.

@@ -75,7 +75,7 @@ async fn a_trail_that_records_less_stands_for_no_other() {
     let mut members = Vec::new();
     for account in env.sandbox.accounts() {
         let is_member = !["111111111111", "222222222222"].contains(&account.as_str());
-        if is_member && env.aws.enter(&account).await.is_ok() {
+        if is_member && env.aws.assume_role_in(&account).await.is_ok() {
             members.push(account);
         }
     }

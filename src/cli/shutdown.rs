@@ -11,16 +11,15 @@ const SUMMARY_WITHIN: Duration = Duration::from_secs(2);
 /// Runs a command. After the first signal, one that ends by itself finishes what
 /// is in flight and reports; any other is left. A second signal ends at once.
 pub(super) async fn until_stopped(command: Command, context: &Context) -> Result<Outcome, OpError> {
-    let (stop, ends_by_itself) = (&context.stop, command.ends_by_itself());
+    let (stop, stops_gracefully) = (&context.stop, command.stops_gracefully());
     let first = async {
         stop.requested().await;
-        if !ends_by_itself {
+        if !stops_gracefully {
             return;
         }
         // Whoever sends it waits for it, `--quiet` or not.
         context.out.warn(format_args!(
-            "stopping: what is in flight is finished and reported ({}); a second signal ends at \
-             once",
+            "stopping ({}): finishing operations in flight; a second signal stops immediately",
             stop.cause()
         ));
         std::future::pending::<()>().await;
