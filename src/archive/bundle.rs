@@ -83,7 +83,7 @@ pub struct Manifest {
     /// What chains came from and is not in the bundle, with the reason.
     #[serde(rename = "omitted")]
     pub left_out: Vec<String>,
-    /// The Regions whose public keys could not be asked for: some are missing.
+    /// The Regions whose public keys could not be listed: some are missing.
     #[serde(rename = "regions_without_public_keys")]
     pub keys_unread: BTreeSet<Region>,
     /// Every other file, in the order of the archive.
@@ -99,7 +99,7 @@ pub struct Followed {
     pub account: AccountId,
 }
 
-/// A root as a manifest tells it.
+/// The root of the archive's keys, in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeclaredRoot {
     /// All before `AWSLogs`.

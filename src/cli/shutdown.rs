@@ -1,5 +1,6 @@
 //! How commands end early: what SIGINT and SIGTERM do.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use super::{Command, Context, OpError, Outcome};
@@ -12,17 +13,23 @@ const SUMMARY_WITHIN: Duration = Duration::from_secs(2);
 /// is in flight and reports; any other is left. A second signal ends at once.
 pub(super) async fn until_stopped(command: Command, context: &Context) -> Result<Outcome, OpError> {
     let (stop, stops_gracefully) = (&context.stop, command.stops_gracefully());
-    let first = async {
+    let announced = async {
         stop.requested().await;
         if !stops_gracefully {
-            return;
+            return std::future::pending().await;
         }
         // Whoever sends it waits for it, `--quiet` or not.
         context.out.warn(format_args!(
             "stopping ({}): finishing operations in flight; a second signal stops immediately",
             stop.cause()
         ));
-        std::future::pending::<()>().await;
+        std::future::pending::<Infallible>().await
+    };
+    let early = async {
+        if stops_gracefully {
+            std::future::pending::<()>().await;
+        }
+        stop.requested().await;
     };
     let writes_summary = matches!(command, Command::Run(_));
     let second = async {
@@ -34,8 +41,10 @@ pub(super) async fn until_stopped(command: Command, context: &Context) -> Result
     };
     tokio::select! {
         biased;
+        // The first: a command that the signal ends at once has announced it too.
+        never = announced => match never {},
         result = Box::pin(command.run(context)) => result,
-        () = first => Err(Interrupted::Early.into()),
+        () = early => Err(Interrupted::Early.into()),
         () = second => Err(Interrupted::AtOnce.into()),
     }
 }

@@ -35,9 +35,8 @@ pub(super) fn explain(findings: &mut [Finding], origins: &BTreeMap<String, Origi
                 finding.origin = origin.clone();
             }
             finding.hint = Some(
-                "that is its default, `archive.bucket` and `-access-logs`; give it a name of its \
-                 own"
-                .to_owned(),
+                "that is its default, `archive.bucket` with `-access-logs`; set another name"
+                    .to_owned(),
             );
         }
     }

@@ -102,7 +102,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Finding>> {
             let hint = if at_end {
                 "the file ends too early: was it cut short?"
             } else {
-                "strings stand between quotes, and tables begin with `[name]`"
+                "strings are in quotes, and tables start with `[name]`"
             };
             Finding::error("", lines.origin(&span), format!("not TOML: {message}")).with_hint(hint)
         })

@@ -134,7 +134,7 @@ impl Environment {
             let Some(Value::Table(entries)) = table else {
                 findings.push(misplaced(
                     name,
-                    &format!("`{}` is no table in the config, expected one", tables.join(".")),
+                    &format!("`{}` is not a table of the configuration", tables.join(".")),
                 ));
                 continue;
             };
@@ -177,7 +177,7 @@ mod tests {
         let environment = [(name, "333333333333")].into_iter().collect();
         assert_eq!(
             told(&environment),
-            ["`organization.excluded_accounts` is no table in the config, expected one"]
+            ["`organization.excluded_accounts` is not a table of the configuration"]
         );
     }
 

@@ -1,4 +1,4 @@
-//! What both reports share of `JUnit` results.
+//! What both reports share for `JUnit` results.
 
 use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
 
@@ -10,7 +10,7 @@ use super::drift::plain;
 pub(super) fn to_xml(report: &Report) -> String {
     // Writing to memory does not fail.
     let xml = report.to_string().unwrap_or_default();
-    // The schema has this count in suites alone; the first is the root's.
+    // The schema has this count only in suites; the first one is the root's.
     xml.replacen(&format!(" skipped=\"{}\"", report.skipped), "", 1)
 }
 

@@ -83,7 +83,7 @@ fn a_config_that_is_no_text_is_refused() {
     refused(
         "\0\0\0\0",
         "error: orgtrail.toml:1:1: not TOML: invalid unquoted key, expected letters, numbers, \
-         `-`, `_`\n  hint: strings stand between quotes, and tables begin with `[name]`",
+         `-`, `_`\n  hint: strings are in quotes, and tables start with `[name]`",
     );
 }
 
@@ -115,7 +115,7 @@ fn a_key_that_stands_there_twice_is_refused() {
     refused(
         format!("{SMALLEST}bucket = \"another\"\n"),
         "error: orgtrail.toml:7:1: not TOML: duplicate key\n  \
-         hint: strings stand between quotes, and tables begin with `[name]`",
+         hint: strings are in quotes, and tables start with `[name]`",
     );
 }
 
@@ -246,7 +246,7 @@ fn check_prints_findings_as_data_and_the_verdict_aside() {
         ran.stdout,
         "error: orgtrail.toml:7:14: archive.mfa_delete: `root` is S3's MFA delete, which S3 does \
          not allow on a bucket with lifecycle rules; found both\n  hint: `enabled = false` under \
-         `[archive.lifecycle]` keeps every log for ever; `mfa_delete = \"vault\"` has both, on two \
+         `[archive.lifecycle]` keeps every log forever; `mfa_delete = \"vault\"` has both, on two \
          buckets\nwarning: orgtrail.toml:9:12: key.rotation: the key's material is never rotated\n"
     );
     assert_eq!(ran.stderr, "orgtrail.toml is not valid: 1 error, 1 warning\n");

@@ -211,3 +211,42 @@ fn messages_are_told_from_names_comments_and_tests() {
     assert_eq!(messages, ["one {} two, \"three\"", "raw \"text\" here"]);
     assert_eq!(without_placeholders("a {b} c {}"), "a value c value");
 }
+
+#[test]
+fn no_check_and_no_schema_uses_a_retired_word() {
+    fn descriptions(path: &str, schema: &serde_json::Value, texts: &mut Vec<(String, String)>) {
+        match schema {
+            serde_json::Value::Object(fields) => {
+                for (name, inner) in fields {
+                    let path = format!("{path}/{name}");
+                    match inner.as_str() {
+                        Some(text) if name == "description" => texts.push((path, text.to_owned())),
+                        _ => descriptions(&path, inner, texts),
+                    }
+                }
+            }
+            serde_json::Value::Array(items) => {
+                items.iter().for_each(|item| descriptions(path, item, texts));
+            }
+            _ => {}
+        }
+    }
+    let mut texts = Vec::new();
+    for check in orgtrail::checks::CATALOGUE {
+        for text in [check.title, check.why, check.fix] {
+            texts.push((check.id.to_owned(), text.to_owned()));
+        }
+    }
+    for kind in orgtrail::report::contract::DOCUMENTS {
+        descriptions(kind.name, &(kind.schema)().to_value(), &mut texts);
+    }
+    descriptions("orgtrail.toml", &orgtrail::config::Config::json_schema().to_value(), &mut texts);
+    assert!(texts.len() > 1500, "{}", texts.len());
+    let found: Vec<String> = texts
+        .iter()
+        .flat_map(|(path, text)| {
+            retired_in(&prose(text)).into_iter().map(move |word| format!("{path}: {word}"))
+        })
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

@@ -90,8 +90,8 @@ impl std::fmt::Display for Family {
     }
 }
 
-/// Whose an organization's trails are: its management account's, whoever made
-/// them.
+/// The owner of an organization's trails: its management account, even if a delegated
+/// administrator created them.
 ///
 /// Source: CloudTrail User Guide, "Organization delegated administrator".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

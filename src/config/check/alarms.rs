@@ -7,7 +7,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
         checker
             .error(
                 &["alarms", "cloudwatch_logs.enabled"],
-                "found alarms without a log group, which is where they look for events",
+                "found alarms without a log group, whose events they count",
             )
             .hint("set `cloudwatch_logs.enabled = true`, or remove `[alarms]`");
     }
@@ -15,9 +15,9 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
         checker
             .error(
                 &["alarms.topic", "topic.name"],
-                format!("found {:?}, which also hears of every log file", alarms.topic.as_str()),
+                format!("found {:?}, which is also notified of every log file", alarms.topic.as_str()),
             )
-            .hint("give the alarms a topic of their own, or nobody sees them among the files");
+            .hint("use a separate topic for alarms: among notifications of log files nobody sees them");
     }
     let name = &alarms.namespace;
     let fits = (1..=255).contains(&name.len())
@@ -26,7 +26,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
         checker.error(
             &["alarms.namespace"],
             format!(
-                "found {name:?}, expected 1 to 255 letters, digits and . _ - / #, not beginning \
+                "found {name:?}, expected 1 to 255 letters, digits and . _ - / #, not starting \
                  with AWS/"
             ),
         );
@@ -43,13 +43,13 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
     for at in again {
         checker.error(
             &[&format!("alarms.subscribers[{at}]")],
-            format!("found {:?} for the second time", alarms.subscribers[at]),
+            format!("found {:?} twice", alarms.subscribers[at]),
         );
     }
     if alarms.subscribers.is_empty() {
         checker
-            .warning(&["alarms.subscribers", "alarms"], "found no subscribers of the alarms")
-            .hint("name an e-mail address, or subscribe to the topic by other means");
+            .warning(&["alarms.subscribers", "alarms"], "the alarms have no subscribers")
+            .hint("add an e-mail address, or subscribe to the topic in another way");
     }
 }
 

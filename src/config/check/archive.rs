@@ -14,7 +14,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
         checker
             .warning(
                 &["archive.bucket"],
-                "the bucket's name has a dot, so that it does not fit the certificate of its \
+                "the bucket's name contains a dot, so it does not match the certificate of its \
                  virtual host",
             )
             .hint("use hyphens");
@@ -32,20 +32,20 @@ fn mfa_delete(config: &Config, checker: &mut Checker<'_>) {
                  rules; found both",
             )
             .hint(
-                "`enabled = false` under `[archive.lifecycle]` keeps every log for ever; \
+                "`enabled = false` under `[archive.lifecycle]` keeps every log forever; \
                  `mfa_delete = \"vault\"` has both, on two buckets",
             ),
         MfaDelete::Vault if archive.replication.is_none() => checker
-            .error(&[key, "archive.replication"], "`vault` needs a bucket to replicate into")
+            .error(&[key, "archive.replication"], "`vault` needs a bucket to replicate to")
             .hint("add `[archive.replication]` with the vault's `bucket` and `account`"),
         MfaDelete::Vault if archive.object_lock.mode == ObjectLockMode::Off => checker
             .warning(
                 &[key, "archive.object_lock.mode"],
-                "the vault has MFA delete, but without Object Lock nothing else holds its versions",
+                "the vault has MFA delete, but without Object Lock nothing else protects its versions",
             )
             .hint("set `archive.object_lock.mode`"),
         MfaDelete::Off => checker
-            .warning(&[key], "deleting a version of a log asks for no second factor")
+            .warning(&[key], "deleting a version of a log requires no second factor")
             .hint("`mfa_delete = \"policy\"` costs nothing"),
         _ => {}
     }
@@ -59,14 +59,14 @@ fn object_lock(config: &Config, checker: &mut Checker<'_>) {
         checker.error(
             &["archive.mfa_max_age_seconds"],
             format!(
-                "found {age} seconds, expected 60 to 129600, which is a session's longest life"
+                "found {age} seconds, expected 60 to 129600, the longest duration of a session"
             ),
         );
     }
     if lock.mode == ObjectLockMode::Off {
         checker.warning(
             &["archive.object_lock.mode"],
-            "without Object Lock, whoever may delete versions can delete logs",
+            "without Object Lock, anyone who may delete versions can delete logs",
         );
         return;
     }
@@ -82,8 +82,8 @@ fn object_lock(config: &Config, checker: &mut Checker<'_>) {
             .warning(
                 &["archive.object_lock.mode", days],
                 format!(
-                    "COMPLIANCE cannot be lifted or shortened by anyone, not even by root: every \
-                     log stays, and is paid for, for {} days",
+                    "COMPLIANCE cannot be removed or shortened by anyone, not even by root: every \
+                     log is stored and billed for {} days",
                     lock.days
                 ),
             )
@@ -98,7 +98,7 @@ fn object_lock(config: &Config, checker: &mut Checker<'_>) {
                 &["archive.retention_days", days],
                 format!(
                     "found a retention of {} days, shorter than the lock's {} days: nothing is \
-                     freed before the lock ends",
+                     deleted before the lock ends",
                     archive.retention_days, lock.days
                 ),
             )
@@ -108,8 +108,7 @@ fn object_lock(config: &Config, checker: &mut Checker<'_>) {
         checker.warning(
             &["archive.lifecycle.noncurrent_days", days],
             format!(
-                "versions that are written or deleted over stay {} days, though the lock may hold \
-                 them for {}",
+                "noncurrent versions are kept {} days, although the lock may protect them for {}",
                 archive.lifecycle.noncurrent_days, lock.days
             ),
         );
@@ -130,8 +129,8 @@ fn replication(config: &Config, checker: &mut Checker<'_>) {
         checker.error(
             &["archive.replication.region", "organization.home_region"],
             format!(
-                "found {} of the partition {}, expected one of {partition}: nothing replicates \
-                 between partitions",
+                "found {} of the partition {}, expected one of {partition}: replication does \
+                 not cross partitions",
                 vault.region,
                 Partition::of(&vault.region)
             ),
@@ -141,9 +140,9 @@ fn replication(config: &Config, checker: &mut Checker<'_>) {
         checker
             .warning(
                 &["archive.replication.account", "archive.replication"],
-                "the vault is in the log-archive account: one root holds both buckets",
+                "the vault is in the log-archive account: one root user controls both buckets",
             )
-            .hint("give the vault an account of its own");
+            .hint("use a separate account for the vault");
     }
     if vault.region == archive.region
         && vault.account == config.organization.log_archive_account
@@ -165,7 +164,7 @@ fn access_logging(config: &Config, checker: &mut Checker<'_>) {
     if !logging.enabled {
         checker.warning(
             &["archive.access_logging.enabled"],
-            "nobody records who reads the archive: access logging is off",
+            "access logging is off: reads of the archive are not recorded",
         );
         return;
     }
@@ -183,8 +182,8 @@ fn access_logging(config: &Config, checker: &mut Checker<'_>) {
         checker.error(
             &[key, "archive.bucket"],
             format!(
-                "found {}, which is the archive itself, expected another bucket: every access log \
-                 would make another, and Object Lock refuses them",
+                "found {}, which is the archive itself, expected another bucket: each access log \
+                 would create another one, and Object Lock rejects them",
                 logging.bucket
             ),
         );

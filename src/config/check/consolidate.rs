@@ -23,17 +23,17 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             checker
                 .error(
                     &[&place, "consolidate.exclude"],
-                    format!("the source {} is declared and left out", names[at]),
+                    format!("the source {} is both listed and excluded", names[at]),
                 )
-                .hint("take it out of one of the two lists");
+                .hint("remove it from one of the two lists");
         }
         if config.organization.excluded_accounts.contains(&source.account) {
             checker
                 .error(
                     &[&format!("{place}.account"), "organization.excluded_accounts"],
-                    format!("found the account {}, which is not entered", source.account),
+                    format!("found the account {}, which is excluded", source.account),
                 )
-                .hint("name an account that may read the bucket and is not excluded");
+                .hint("use an account that may read the bucket and is not excluded");
         }
         let other = source.region.as_ref().filter(|r| Partition::of(r) != config.partition());
         if let Some(region) = other {
@@ -66,7 +66,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             checker
                 .error(&[&place], format!("found `{pattern}`, a pattern without an account"))
                 .hint(format!(
-                    "whoever chooses a bucket's name could match it: write \
+                    "anyone who chooses a bucket name could match it: write \
                      `<account>:{pattern}`, or an exact name"
                 ));
         }

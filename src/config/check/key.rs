@@ -8,7 +8,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
         if &*arn.service != "kms" || arn.resource_type() != "key" || arn.account.is_none() {
             checker
                 .error(&["key.arn"], format!("found {arn}, expected the ARN of a KMS key"))
-                .hint("a key that is known by its alias is declared by `key.alias`");
+                .hint("to name a key by its alias, use `key.alias`");
         } else if arn.region.as_ref() != Some(region) {
             checker.error(
                 &["key.arn", "archive.region"],
@@ -17,10 +17,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
         }
         roles::partition(config, checker, "key.arn", arn);
         if checker.is_set("key.alias") {
-            checker.warning(
-                &["key.alias", "key.arn"],
-                "has no effect: `key.arn` says which key encrypts",
-            );
+            checker.warning(&["key.alias", "key.arn"], "has no effect: `key.arn` names the key");
         }
     }
     if key.rotation {

@@ -44,8 +44,8 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             if checker.is_set(key) {
                 checker.warning(
                     &[key, "archive.lifecycle.enabled"],
-                    "has no effect: `archive.lifecycle.enabled` is false, so every log is kept for \
-                     ever",
+                    "has no effect: `archive.lifecycle.enabled` is false, so every log is kept \
+                     forever",
                 );
             }
         }
@@ -72,7 +72,7 @@ fn tiers(tiers: &[Tier], retention_days: u32, checker: &mut Checker<'_>) {
             checker.error(
                 &[&format!("{}.days", place(at))],
                 format!(
-                    "found {storage_class} at {days} days, expected {} or more, which is S3's least",
+                    "found {storage_class} at {days} days, expected {} or more, S3's minimum",
                     least_age(storage_class)
                 ),
             );
@@ -91,11 +91,11 @@ fn tiers(tiers: &[Tier], retention_days: u32, checker: &mut Checker<'_>) {
                 .warning(
                     &[&format!("{}.storage_class", place(at))],
                     format!(
-                        "logs in {storage_class} must be restored, for hours and at a price, \
+                        "logs in {storage_class} must be restored, which takes hours and costs money, \
                          before they can be read or verified"
                     ),
                 )
-                .hint("GLACIER_IR is read at once");
+                .hint("objects in GLACIER_IR can be read immediately");
         }
         let ends = tiers.get(at + 1).map_or(retention_days, |next| next.days);
         // Below, leaving those within 30 days is an error.
@@ -104,7 +104,7 @@ fn tiers(tiers: &[Tier], retention_days: u32, checker: &mut Checker<'_>) {
             checker.warning(
                 &[&format!("{}.days", place(at))],
                 format!(
-                    "logs leave {storage_class} after {} days, and {} are paid for",
+                    "logs leave {storage_class} after {} days, but {} are billed",
                     ends - days,
                     paid_days(storage_class)
                 ),
@@ -126,7 +126,7 @@ fn tiers(tiers: &[Tier], retention_days: u32, checker: &mut Checker<'_>) {
             checker.error(
                 &[&format!("{place}.days")],
                 format!(
-                    "found {} {} days after {}, expected 30 or more, which is S3's least",
+                    "found {} {} days after {}, expected 30 or more, S3's minimum",
                     later.storage_class,
                     later.days - earlier.days,
                     earlier.storage_class
@@ -137,7 +137,7 @@ fn tiers(tiers: &[Tier], retention_days: u32, checker: &mut Checker<'_>) {
             checker.error(
                 &[&format!("{place}.storage_class")],
                 format!(
-                    "found {} after {}, which S3 has no way to",
+                    "found {} after {}, which S3 does not support",
                     later.storage_class, earlier.storage_class
                 ),
             );

@@ -14,7 +14,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
         if &*key.service != "kms" || key.resource_type() != "key" || key.account.is_none() {
             checker
                 .error(&[place], format!("found {key}, expected the ARN of a KMS key"))
-                .hint("an alias does not do: CloudWatch Logs wants the key's own ARN");
+                .hint("an alias is not enough: CloudWatch Logs requires the ARN of the key");
         } else if key.region.as_ref() != Some(home) {
             checker.error(
                 &[place, "organization.home_region"],
@@ -34,5 +34,5 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             &["cloudwatch_logs.retention_days"],
             format!("found a retention of {days} days, expected one of {all}"),
         )
-        .hint(format!("{near} is the next that CloudWatch Logs knows"));
+        .hint(format!("{near} is the next value that CloudWatch Logs supports"));
 }

@@ -67,7 +67,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             if !EVENTS.contains(&event.as_str()) {
                 let finding = checker.error(
                     &[&format!("{place}.events[{nth}]")],
-                    format!("found {event}, expected an event that S3 tells of"),
+                    format!("found {event}, expected an event type of S3"),
                 );
                 if let Some(near) = nearest(event, &EVENTS) {
                     finding.hint(format!("did you mean `{near}`?"));
@@ -88,11 +88,11 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
                         &format!("archive.notifications[{earlier}]"),
                     ],
                     format!(
-                        "overlaps the notification of {}: S3 tells of one event only once",
+                        "overlaps the notification of {}: S3 notifies only one target of an event",
                         archive.notifications[earlier].target
                     ),
                 )
-                .hint("tell an SNS topic, and let several subscribe to it");
+                .hint("use an SNS topic with several subscribers");
         }
     }
 }

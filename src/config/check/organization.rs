@@ -19,19 +19,19 @@ fn accounts(config: &Config, checker: &mut Checker<'_>) {
         checker
             .warning(
                 &["organization.log_archive_account", "organization.management_account"],
-                "the log-archive account is the management account: whoever holds it can both \
-                 stop the trail and delete its logs",
+                "the log-archive account is the management account: anyone who controls it can \
+                 both stop the trail and delete its logs",
             )
-            .hint("give the logs an account of their own");
+            .hint("use a separate account for the logs");
     }
     if organization.audit_account.as_ref() == Some(&organization.management_account) {
         checker
             .warning(
                 &["organization.audit_account", "organization.management_account"],
                 "the audit account is the management account: service control policies do not \
-                 bind it",
+                 apply to it",
             )
-            .hint("let auditors read from a member account");
+            .hint("let auditors work in a member account");
     }
 }
 
@@ -142,37 +142,37 @@ fn excluded(config: &Config, checker: &mut Checker<'_>) {
             checker
                 .error(
                     &[&place, "organization.management_account"],
-                    format!("{account} is the management account, which cannot be left out"),
+                    format!("{account} is the management account, which cannot be excluded"),
                 )
-                .hint("the trail lives there");
+                .hint("the trail is in that account");
         }
         if *account == organization.log_archive_account {
             checker
                 .error(
                     &[&place, "organization.log_archive_account"],
-                    format!("{account} is the log-archive account, which cannot be left out"),
+                    format!("{account} is the log-archive account, which cannot be excluded"),
                 )
-                .hint("the archive and its key live there");
+                .hint("the archive and its key are in that account");
         }
         let vault = config.archive.replication.as_ref().map(|vault| &vault.account);
         if vault == Some(account) && *account != organization.log_archive_account {
             checker
                 .error(
                     &[&place, "archive.replication.account"],
-                    format!("{account} is the vault's account, which cannot be left out"),
+                    format!("{account} is the vault's account, which cannot be excluded"),
                 )
-                .hint("the vault and its key live there");
+                .hint("the vault and its key are in that account");
         }
         if organization.delegated_administrators.contains(account) {
             checker.warning(
                 &[&place, "organization.delegated_administrators"],
-                format!("{account} is left out, and a delegated administrator"),
+                format!("{account} is excluded, but a delegated administrator"),
             );
         }
         if config.roles.accounts.contains_key(account) {
             checker.warning(
                 &[&format!("roles.accounts.{account}"), &place],
-                format!("{account} is left out, so its role is never used"),
+                format!("{account} is excluded, so its role is not used"),
             );
         }
     }
@@ -184,7 +184,9 @@ fn excluded(config: &Config, checker: &mut Checker<'_>) {
         if unit.is_root() {
             checker.error(
                 &[&place],
-                format!("{unit} is a root, under which is every account, expected a unit's id"),
+                format!(
+                    "{unit} is a root, which contains every account, expected the id of a unit"
+                ),
             );
         }
     }
@@ -205,7 +207,7 @@ fn guardrail(config: &Config, checker: &mut Checker<'_>) {
     }
     if !guardrail.enabled && !guardrail.targets.is_empty() {
         checker
-            .warning(&["guardrail.targets"], "the guardrail has targets, and is not enabled")
+            .warning(&["guardrail.targets"], "the guardrail has targets, but is not enabled")
             .hint("`enabled = true` under `[guardrail]`");
     }
     for (at, target) in guardrail.targets.iter().enumerate() {
@@ -215,7 +217,7 @@ fn guardrail(config: &Config, checker: &mut Checker<'_>) {
                 &[&format!("guardrail.targets[{at}]"), "organization.management_account"],
                 format!(
                     "{target} is the management account, which service control policies do not \
-                     bind"
+                     apply to"
                 ),
             );
         }

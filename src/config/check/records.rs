@@ -14,7 +14,7 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
         if !is_key {
             checker
                 .error(&["records.mac_key"], format!("found {arn}, expected the ARN of a KMS key"))
-                .hint("an alias can be pointed at another key: give the key's own ARN");
+                .hint("an alias can be moved to another key: use the ARN of the key");
         }
         roles::partition(config, checker, "records.mac_key", arn);
         if config.key.arn.as_ref() == Some(arn) {

@@ -14,5 +14,5 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
             &["retire.overlap_days"],
             format!("found an overlap of {days} days, expected 1 to {LONGEST_DAYS}"),
         )
-        .hint("a week shows every rhythm of an account");
+        .hint("a week covers the regular activity of an account");
 }

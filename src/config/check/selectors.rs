@@ -116,7 +116,7 @@ fn one_classic(config: &Config, selector: &EventSelector, key: &str, checker: &m
         if !selector.exclude_management_event_sources.is_empty() {
             checker.error(
                 &[&format!("{key}.exclude_management_event_sources")],
-                "sources of management events are left out, of which none are recorded",
+                "excludes sources of management events, but no management events are recorded",
             );
         }
     }
@@ -170,7 +170,7 @@ fn advanced(selector: &AdvancedEventSelector, key: &str, checker: &mut Checker<'
         selector.field_selectors.iter().map(|field| field.field.as_str()).collect();
     for (at, name) in repeated(&names) {
         checker
-            .error(&[&format!("{place}[{at}].field")], format!("the field {name} is named twice"))
+            .error(&[&format!("{place}[{at}].field")], format!("the field {name} is listed twice"))
             .hint("one field selector takes several operators and values");
     }
     let Some(category) = selector.category() else {
@@ -196,13 +196,13 @@ fn advanced(selector: &AdvancedEventSelector, key: &str, checker: &mut Checker<'
             let finding = checker.error(
                 &[&key],
                 format!(
-                    "found the field {}, expected one that {category} events are selected by: {}",
+                    "found the field {}, expected one that {category} events can be selected by: {}",
                     field.field,
                     allowed.join(", ")
                 ),
             );
             if category == "Management" && OF_EVENT_DATA_STORES.contains(&field.field.as_str()) {
-                finding.hint("only event data stores select management events by it");
+                finding.hint("only event data stores can select management events by it");
             } else if let Some(near) = crate::config::read::nearest(&field.field, allowed) {
                 finding.hint(format!("did you mean `{near}`?"));
             }
@@ -214,7 +214,7 @@ fn advanced(selector: &AdvancedEventSelector, key: &str, checker: &mut Checker<'
             None => {
                 checker.error(
                     &[&place],
-                    "found no single `resources.type`, which data events are selected by, \
+                    "found no single `resources.type`, by which data events are selected, \
                      expected `equals` one type",
                 );
             }
@@ -222,7 +222,7 @@ fn advanced(selector: &AdvancedEventSelector, key: &str, checker: &mut Checker<'
         "NetworkActivity" if !names.contains(&"eventSource") => {
             checker.error(
                 &[&place],
-                "found no `eventSource`, which network activity events are selected by",
+                "found no `eventSource`, by which network activity events are selected",
             );
         }
         _ => {}
@@ -238,12 +238,12 @@ fn operators(field: &FieldSelector, key: &str, checker: &mut Checker<'_>) {
     for (operator, values) in field.operators() {
         let distinct: BTreeSet<&String> = values.iter().collect();
         if distinct.len() != values.len() {
-            checker.error(&[&format!("{key}.{operator}")], "found a value twice, expected it once");
+            checker.error(&[&format!("{key}.{operator}")], "a value is listed twice");
         }
         if values.iter().any(|value| !(1..=2048).contains(&value.len())) {
             checker.error(
                 &[&format!("{key}.{operator}")],
-                "found an empty value or one past 2048 characters",
+                "found an empty value or one longer than 2048 characters",
             );
         }
         let equals_only = ["readOnly", "eventCategory", "resources.type"];
@@ -293,14 +293,16 @@ pub(super) fn arn_beginning(config: &Config, checker: &mut Checker<'_>, key: &st
         checker
             .warning(
                 &[key],
-                format!("found {arn}, which also begins the ARNs of other buckets' objects"),
+                format!(
+                    "found {arn}, which is also a prefix of the ARNs of objects in other buckets"
+                ),
             )
-            .hint(format!("with a slash it is that one bucket: `{arn}/`"));
+            .hint(format!("add a slash to select that bucket only: `{arn}/`"));
     }
     if !begins {
         checker.error(
             &[key],
-            format!("found {arn}, expected an ARN's beginning, `arn:{wanted}:service…`"),
+            format!("found {arn}, expected the prefix of an ARN, `arn:{wanted}:service…`"),
         );
     }
 }

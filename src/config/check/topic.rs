@@ -10,9 +10,6 @@ pub(super) fn check(config: &Config, checker: &mut Checker<'_>) {
     }
     roles::partition(config, checker, "topic.arn", arn);
     if checker.is_set("topic.name") {
-        checker.warning(
-            &["topic.name", "topic.arn"],
-            "has no effect: `topic.arn` says which topic is notified",
-        );
+        checker.warning(&["topic.name", "topic.arn"], "has no effect: `topic.arn` names the topic");
     }
 }

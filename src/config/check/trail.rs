@@ -180,7 +180,7 @@ fn short_form(config: &Config, checker: &mut Checker<'_>) {
         if !trail.exclude_management_event_sources.is_empty() {
             checker.error(
                 &[excludes, "trail.include_management_events"],
-                "sources of management events are left out, of which none are recorded",
+                "excludes sources of management events, but no management events are recorded",
             );
         }
     }
@@ -226,16 +226,16 @@ fn short_form(config: &Config, checker: &mut Checker<'_>) {
                 &[advanced, classic],
                 "a trail has classic or advanced event selectors, never both; found both",
             )
-            .hint("advanced selectors can say everything that classic ones can");
+            .hint("advanced selectors can express everything that classic ones can");
     }
     for (long, _) in long_forms.into_iter().filter(|(_, used)| *used) {
         for (short, _) in short_forms.into_iter().filter(|(_, used)| *used) {
             checker
                 .error(
                     &[short, long],
-                    format!("`{short}` and `{long}` both say what is recorded, expected one"),
+                    format!("`{short}` and `{long}` both select events, expected one of them"),
                 )
-                .hint(format!("say it within `{long}`"));
+                .hint(format!("use only `{long}`"));
         }
     }
 }

@@ -86,7 +86,7 @@ mirror! {
     ErrorKind of aws::ErrorKind {
         /// The caller may not do this.
         AccessDenied,
-        /// What was asked for does not exist.
+        /// The requested resource does not exist.
         NotFound,
         /// Too many calls.
         Throttled,

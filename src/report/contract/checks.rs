@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Document, mirror};
 use crate::checks;
 
-/// The checks that were asked for.
+/// The checks that were run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Catalogue {
     /// The checks.
@@ -68,7 +68,7 @@ pub struct Check {
     pub mappings: Vec<Mapping>,
 }
 
-/// A rule of somebody else.
+/// An unmanaged rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mapping {
     /// Whose rule.

@@ -208,7 +208,7 @@ pub struct Unbound {
     pub truncated: bool,
     /// Of the objects, those in quarantine.
     pub quarantined: u64,
-    /// Of the quarantined, those that somebody accepted.
+    /// Of the quarantined, those that were accepted.
     pub accepted: u64,
     /// Whether the configuration leaves them at the source.
     pub left_at_source: bool,
@@ -252,7 +252,7 @@ mirror! {
     ObjectOutcome of record::Outcome {
         /// Copied by this run.
         Copied,
-        /// Copied by somebody else meanwhile.
+        /// Copied by another run in the meantime.
         AlreadyThere,
         /// The key has other content in the archive.
         Conflict,

@@ -31,7 +31,7 @@
 //! Three more serializations are not documents: the states of resources, which the planner
 //! compares field by field and whose values a plan shows; the configuration, which `orgtrail
 //! config schema` describes; and what AWS defines, such as IAM policies and templates
-//! (`orgtrail config roles ROLE`) and `public-keys.json` in a bundle.
+//! (`orgtrail config roles ROLE`) and `public-keys.json` in the archive and in bundles.
 //!
 //! # How to change a document
 //!

@@ -21,7 +21,7 @@ impl From<period::Period> for Period {
     }
 }
 
-/// The period that was asked for; null where it is open.
+/// The requested period; null where it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
     /// The beginning.

@@ -21,7 +21,7 @@ pub struct Report {
     pub target: String,
     /// When the report was made.
     pub created_at: Timestamp,
-    /// The period that was asked for.
+    /// The requested period.
     pub window: Window,
     /// The result.
     pub outcome: Outcome,
@@ -45,7 +45,7 @@ impl Document for Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Everything that was asked for is proven.
+    /// Everything in the requested scope is proven.
     Proven,
     /// A part is not proven, and nothing contradicts it.
     Incomplete,
@@ -116,7 +116,7 @@ pub struct FindingCounts {
     pub incomplete: usize,
     /// Findings of severity `notice`.
     pub notices: usize,
-    /// The notices that would be more severe if nobody had accepted them.
+    /// The notices that would be more severe without their acceptance.
     pub accepted: usize,
 }
 
@@ -212,13 +212,13 @@ pub struct ChainDigests {
     pub valid: u64,
     /// Digests that prove nothing.
     pub invalid: u64,
-    /// Of the valid, those that lie where consolidation puts them.
+    /// Of the valid, those at the keys where consolidation puts them.
     pub relocated: u64,
     /// Of the valid, those that only the signature recorded in the next digest proves.
     pub proven_by_successor: u64,
     /// Of the valid, those that only a public key stored in the target proves.
     pub proven_by_saved_key: u64,
-    /// Of the valid, those that also lie below another prefix of the bucket.
+    /// Of the valid, those that are also below another prefix of the bucket.
     pub duplicated: u64,
 }
 
@@ -247,7 +247,7 @@ mirror! {
     Severity of finding::Severity {
         /// Worth knowing; the proof is valid.
         Notice,
-        /// A part of what was asked for is not proven, and nothing contradicts it.
+        /// A part of the requested scope is not proven, and nothing contradicts it.
         Incomplete,
         /// Something is not as CloudTrail wrote it.
         Broken,
@@ -293,7 +293,7 @@ fn kind_schema(_: &mut SchemaGenerator) -> Schema {
     schemars::json_schema!({ "type": "string", "enum": kinds })
 }
 
-/// Where an object lies.
+/// The bucket and key of an object.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ObjectAddress {
     /// The bucket.

@@ -11,13 +11,13 @@ use crate::names::{AccountId, Partition};
 
 /// The AWS CLI's lines, one block per account and Region.
 ///
-/// Where the AWS CLI has no verdict, the line has its form and our words. The
-/// AWS CLI writes what is invalid to standard error; here all is one text.
+/// For findings that the AWS CLI does not have, the line has its form. The AWS CLI writes
+/// invalid files to standard error; here everything is one text.
 #[must_use]
 pub fn aws_cli(subject: &Subject, verification: &Verification) -> String {
     let mut text = String::new();
-    for said in subject.overrides.iter().cloned().chain(keys_by_origin(subject)) {
-        let _ = writeln!(text, "{}\n", plain(&said));
+    for line in subject.overrides.iter().cloned().chain(keys_by_origin(subject)) {
+        let _ = writeln!(text, "{}\n", plain(&line));
     }
     for lane in by_severity(verification) {
         block(&mut text, subject, lane);
@@ -35,7 +35,7 @@ fn block(text: &mut String, subject: &Subject, lane: &LaneReport) {
         .map(|chain| {
             let partition = Partition::of(&lane.region);
             let home = &chain.home_region;
-            // Rather no account than one that the trail is not of.
+            // No account rather than a wrong one.
             let owner = chain.owner.as_ref().map(AccountId::as_str).unwrap_or_default();
             format!("arn:{partition}:cloudtrail:{home}:{owner}:trail/{}", chain.trail)
         })

@@ -5,9 +5,8 @@ use crate::archive::verify::finding::{Finding, Severity};
 use crate::archive::verify::run::{LaneReport, Verification};
 use crate::report::junit::{status, to_xml};
 
-/// The report for test dashboards: a suite per account and Region, with one
-/// case for its digests and logs as a whole and one per finding; and a suite for
-/// what concerns none of them.
+/// The report for test dashboards: a suite per account and Region, with one case for all
+/// its digests and logs and one per finding; and a suite for the other findings.
 #[must_use]
 pub fn junit(subject: &Subject, verification: &Verification) -> String {
     let lanes = by_severity(verification);
@@ -34,15 +33,15 @@ fn properties(subject: &Subject) -> Vec<Property> {
     properties
 }
 
-/// What concerns no account and Region; without a case dashboards show green, so
-/// that nothing looked at is one.
+/// The findings of no account and Region. Dashboards show a report without cases as passed,
+/// so an empty verification is a failed case.
 fn of_all(verification: &Verification) -> Option<TestSuite> {
     let name = "orgtrail";
     let mut suite = TestSuite::new(name);
     if verification.is_of_nothing() {
-        let meaning = "there was nothing to verify, so nothing is proven";
-        let said = "expected digests and log files; found none";
-        suite.add_test_case(case(name, "looked at", said, Some(("incomplete", meaning))));
+        let meaning = "nothing to verify was found, so nothing is proven";
+        let details = "expected digests and log files; found none";
+        suite.add_test_case(case(name, "verified objects", details, Some(("incomplete", meaning))));
     }
     suite.add_test_cases(verification.findings.iter().map(|finding| of_finding(name, finding)));
     (suite.tests > 0).then_some(suite)
@@ -53,14 +52,14 @@ fn of_lane(lane: &LaneReport) -> TestSuite {
     let mut suite = TestSuite::new(name.as_str());
     suite.add_test_cases(lane.findings.iter().map(|finding| of_finding(&name, finding)));
     let proven: Vec<String> = lane.proven.iter().map(ToString::to_string).collect();
-    let said = format!("{} log files; {}", lane.logs.valid, proven.join("; "));
-    suite.add_test_case(case(&name, "proven", &said, None));
+    let details = format!("{} log files; {}", lane.logs.valid, proven.join("; "));
+    suite.add_test_case(case(&name, "proven", &details, None));
     suite
 }
 
 fn of_finding(suite: &str, finding: &Finding) -> TestCase {
     let name = format!("{} {}", finding.kind, finding.key.as_deref().unwrap_or_default());
-    let said = format!(
+    let details = format!(
         "expected {}; found {}{}{}",
         finding.expected.as_deref().unwrap_or("nothing else"),
         finding.found.as_deref().unwrap_or("this"),
@@ -73,18 +72,18 @@ fn of_finding(suite: &str, finding: &Finding) -> TestCase {
     );
     let fails = (finding.severity > Severity::Notice)
         .then(|| (finding.kind.code(), finding.kind.meaning()));
-    case(suite, name.trim(), &said, fails)
+    case(suite, name.trim(), &details, fails)
 }
 
-/// A case; `fails` is the kind and the meaning of what fails.
-fn case(suite: &str, name: &str, said: &str, fails: Option<(&str, &str)>) -> TestCase {
+/// A case; `fails` is the kind of a failure and its meaning.
+fn case(suite: &str, name: &str, details: &str, fails: Option<(&str, &str)>) -> TestCase {
     let mut case = TestCase::new(plain(name), TestCaseStatus::success());
-    let said = plain(said);
+    let details = plain(details);
     if let Some((kind, meaning)) = fails {
         case.status = status(NonSuccessKind::Failure, kind, meaning);
-        case.status.set_description(said);
+        case.status.set_description(details);
     } else {
-        case.set_system_out(said);
+        case.set_system_out(details);
     }
     case.set_classname(suite);
     case
@@ -107,7 +106,7 @@ mod tests {
     use crate::archive::verify::finding::FindingKind;
 
     #[test]
-    fn what_looked_at_nothing_fails() {
+    fn a_verification_of_nothing_fails() {
         let subject = Subject {
             target: "s3://archive/".to_owned(),
             window: Window::default(),

@@ -1,4 +1,4 @@
-//! What verification gave, in each format.
+//! The results of verification, in each format.
 
 mod aws_cli;
 mod junit;
@@ -15,48 +15,48 @@ use super::drift::plain;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::run::{LaneReport, Verification};
 
-/// What a report is about.
+/// The subject of a report.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// What was verified, as it was named: `s3://bucket/prefix`, a path.
+    /// What was verified, as named on the command line: `s3://bucket/prefix`, a path.
     pub target: String,
-    /// From when to when.
+    /// The period that was verified.
     pub window: Window,
     /// When the report was made.
     pub at: Timestamp,
     /// The public keys that it was verified with.
     pub keys: Vec<KeyUsed>,
-    /// What a bundle is identified by; none for a bucket or a folder.
+    /// The identity of a bundle; none for a bucket or a folder.
     pub bundle: Option<BundleFacts>,
-    /// The keys of the configuration that environment variables set, in words.
+    /// Descriptions of the settings that environment variables changed.
     pub overrides: Vec<String>,
 }
 
 /// A public key that digests were verified with.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyUsed {
-    /// `aws`: listed by AWS now. `given`: by `--public-keys`. `saved`: it lies in what
-    /// was verified, and proves nothing by itself.
+    /// `aws`: listed by AWS now. `given`: by `--public-keys`. `saved`: it was stored in the target,
+    /// and proves nothing by itself.
     pub origin: &'static str,
     /// MD5 of its DER, in hexadecimal, as AWS lists it.
     pub fingerprint: String,
 }
 
-/// What identifies a bundle, and what in it nothing proves.
+/// The identity of a bundle, and its files that no digest proves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleFacts {
     /// SHA-256 of its manifest, in hexadecimal.
     pub manifest_sha256: String,
-    /// Its files that are no digest and that no digest in it lists.
+    /// Its files that are not digests and that no digest in it lists.
     pub unproven: Vec<String>,
 }
 
-/// The keys by their origin, for people.
+/// The public keys by their origin, for people.
 fn keys_by_origin(subject: &Subject) -> Vec<String> {
     [
         ("aws", "listed by AWS"),
         ("given", "given by --public-keys"),
-        ("saved", "SAVED IN THE TARGET, which prove nothing by themselves"),
+        ("saved", "STORED IN THE TARGET, which prove nothing by themselves"),
     ]
     .iter()
     .filter_map(|(origin, shown)| {
@@ -74,7 +74,7 @@ fn by_severity(verification: &Verification) -> Vec<&LaneReport> {
     lanes
 }
 
-/// Digests that are proven, and that are not.
+/// Proven and unproven digests.
 fn digests(lane: &LaneReport) -> (u64, u64) {
     let sum = |count: fn(&crate::archive::verify::chain::ChainSummary) -> u64| {
         lane.chains.iter().map(count).sum()
@@ -85,7 +85,7 @@ fn digests(lane: &LaneReport) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_key_writes_no_line_of_its_own() {
+    fn a_key_cannot_forge_a_line() {
         assert_eq!(super::plain("a\u{1b}[2J\nb/é"), "a\\u001b[2J\\nb/é");
     }
 }

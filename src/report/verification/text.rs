@@ -10,12 +10,12 @@ use crate::archive::verify::run::{LaneReport, Verification};
 use crate::archive::verify::source::METADATA_SUFFIX;
 use crate::report::contract::verification::Outcome;
 
-/// How many findings of one kind are listed one by one.
-const TOLD: usize = 50;
+/// How many findings of one kind are listed.
+const LISTED: usize = 50;
 /// How many files of one finding are listed.
 const FILES: usize = 10;
 
-/// The report for people: a table, the findings, the answer.
+/// The report for people: a table, the findings, the verdict.
 #[must_use]
 pub fn text(subject: &Subject, verification: &Verification) -> String {
     let mut text = format!("{}\n\n", table(&verification.lanes).trim_fmt());
@@ -24,7 +24,7 @@ pub fn text(subject: &Subject, verification: &Verification) -> String {
         .filter_map(|kind| {
             let of_kind: Vec<&Finding> =
                 verification.all_findings().filter(|finding| finding.kind == *kind).collect();
-            // They come the most severe first.
+            // The first is the most severe.
             Some((of_kind.first()?.severity, *kind, of_kind))
         })
         .collect();
@@ -33,18 +33,18 @@ pub fn text(subject: &Subject, verification: &Verification) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{} {kind} ({})", mark(severity), of_kind.len());
         let _ = writeln!(text, "  {}", kind.meaning());
-        of_kind.iter().take(TOLD).for_each(|finding| tell(&mut text, finding));
-        if let Some(more) = of_kind.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        of_kind.iter().take(LISTED).for_each(|finding| list(&mut text, finding));
+        if let Some(more) = of_kind.len().checked_sub(LISTED).filter(|more| *more > 0) {
             let _ = writeln!(text, "  … and {more} more: `--format json` lists them all");
         }
         text.push('\n');
     }
     provenance(&mut text, subject);
-    text.push_str(&answer(subject, verification));
+    text.push_str(&verdict(subject, verification));
     text
 }
 
-/// Where the keys come from, and what of a bundle nothing proves.
+/// The origin of the public keys, and the files of a bundle that no digest proves.
 fn provenance(text: &mut String, subject: &Subject) {
     for keys in keys_by_origin(subject) {
         let _ = writeln!(text, "{}", plain(&keys));
@@ -116,7 +116,7 @@ fn mark(severity: Severity) -> &'static str {
     }
 }
 
-fn tell(text: &mut String, finding: &Finding) {
+fn list(text: &mut String, finding: &Finding) {
     let place = match (&finding.bucket, &finding.key) {
         (Some(bucket), Some(key)) => format!("s3://{bucket}/{key}"),
         (None, Some(key)) => key.clone(),
@@ -151,7 +151,7 @@ fn tell(text: &mut String, finding: &Finding) {
     }
 }
 
-fn answer(subject: &Subject, verification: &Verification) -> String {
+fn verdict(subject: &Subject, verification: &Verification) -> String {
     let lanes = &verification.lanes;
     let logs: u64 = lanes.iter().map(|lane| lane.logs.valid).sum();
     let valid: u64 = lanes.iter().map(|lane| digests(lane).0).sum();
@@ -169,7 +169,7 @@ fn answer(subject: &Subject, verification: &Verification) -> String {
     let breaks = counted(count(Severity::Broken), "break", "breaks");
     let open = count(Severity::Incomplete);
     let gaps = counted(open, "gap", "gaps");
-    let answer = match Outcome::of(verification) {
+    let verdict = match Outcome::of(verification) {
         Outcome::Broken if open == 0 => {
             format!("NOT PROVEN: {breaks}, listed above. Valid in {what}")
         }
@@ -189,9 +189,9 @@ fn answer(subject: &Subject, verification: &Verification) -> String {
         Outcome::Proven => format!("PROVEN: {what}"),
     };
     match accepted {
-        0 => answer,
-        1 => format!("{answer}; 1 finding was accepted, see above"),
-        more => format!("{answer}; {more} findings were accepted, see above"),
+        0 => verdict,
+        1 => format!("{verdict}; 1 finding was accepted, see above"),
+        more => format!("{verdict}; {more} findings were accepted, see above"),
     }
 }
 

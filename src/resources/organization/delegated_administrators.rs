@@ -42,11 +42,11 @@ impl Resource for DelegatedAdministrators {
     }
 
     async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
+        const ACTION: &str = "organizations:ListDelegatedAdministrators";
         if !Self::is_enabled(context.desired) {
             return Observation::Absent;
         }
         let management = &context.management();
-        const ACTION: &str = "organizations:ListDelegatedAdministrators";
         let found = management
             .organizations()
             .list_delegated_administrators()

@@ -165,8 +165,8 @@ async fn a_first_apply_fails_without_any_action_that_it_asks_for() {
     let writes: Vec<_> = writes.collect();
     assert!(writes.len() > 40, "{}", writes.len());
     let left = failing_together(&first().await, writes).await;
-    // Those without which no step says that it failed, one by one.
-    assert!(left.len() < 10, "{left:?}");
+    // Those that no failed step named, one by one.
+    assert!(left.len() < 20, "{left:?}");
     let problems: Vec<_> = futures::stream::iter(left)
         .map(|(kind, action)| async move {
             let removed = (*kind, action.as_str());
@@ -204,13 +204,15 @@ async fn failing_together<'a>(
         }
         let output = env.output(&["apply", "--yes"]).await;
         let text = output.text();
-        let failed: Vec<&str> = text.lines().filter(|line| line.contains(" failed: ")).collect();
+        // A step that fails, or is not attempted because of what it cannot read.
+        let is_failed =
+            |line: &&str| line.contains(" failed: ") || line.contains("it could not be read: ");
+        let failed: Vec<&str> = text.lines().filter(is_failed).collect();
         let is_named = |action: &str| {
             let ends = |rest: &str| !rest.starts_with(char::is_alphanumeric);
             let is_in = |line: &&str| line.split(action).skip(1).any(ends);
             output.code != 0 && failed.iter().any(is_in)
         };
-        println!("ROUND {} {}", removed.len(), text);
         let named: Vec<&str> = removed.keys().copied().filter(|action| is_named(action)).collect();
         if named.is_empty() {
             // These keep nothing from being done, or one another from being asked for.

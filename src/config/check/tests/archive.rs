@@ -18,7 +18,7 @@ fn native_mfa_delete_excludes_lifecycle() {
 #[test]
 fn a_vault_is_another_bucket() {
     let vault = "mfa_delete = \"vault\"";
-    only(&config("", vault, ""), ERROR, "archive.mfa_delete", "needs a bucket to replicate into");
+    only(&config("", vault, ""), ERROR, "archive.mfa_delete", "needs a bucket to replicate to");
     let replication = |bucket: &str, more: &str| {
         let table = format!("[archive.replication]\nbucket = \"{bucket}\"\n{more}");
         config("", vault, &table)
@@ -34,13 +34,13 @@ fn a_vault_is_another_bucket() {
         &replication("acme-vault", ""),
         WARNING,
         "archive.replication.account",
-        "one root holds both",
+        "one root user controls both",
     );
     only(
         &replication("acme-vault", "account = \"444444444444\"\nregion = \"cn-north-1\""),
         ERROR,
         "archive.replication.region",
-        "nothing replicates between partitions",
+        "replication does not cross partitions",
     );
     only(
         &replication("acme-log-archive-access-logs", "account = \"444444444444\""),
@@ -61,7 +61,7 @@ fn retention_never_ends_inside_the_lock() {
         &config("", &format!("{compliance}\nlifecycle.tiers = []"), ""),
         WARNING,
         "archive.object_lock.mode",
-        "cannot be lifted",
+        "cannot be removed",
     );
     let shorter = compliance.replace("366", "364");
     let found = findings(&config("", &format!("{shorter}\nlifecycle.tiers = []"), ""));
@@ -102,13 +102,13 @@ fn tiers_follow_s3s_rules() {
         &tiers(&[(90, "ONEZONE_IA"), (365, "GLACIER_IR")]),
         ERROR,
         "archive.lifecycle.tiers[1].storage_class",
-        "no way",
+        "S3 does not support",
     );
     only(
         &tiers(&[(90, "GLACIER_IR"), (365, "STANDARD_IA")]),
         ERROR,
         "archive.lifecycle.tiers[1].storage_class",
-        "no way",
+        "S3 does not support",
     );
     only(&tiers(&[(400, "STANDARD_IA"), (300, "GLACIER_IR")]), ERROR, &days(1), "ascending order");
     only(
@@ -117,7 +117,7 @@ fn tiers_follow_s3s_rules() {
         "archive.lifecycle.tiers[0].storage_class",
         "must be restored",
     );
-    only(&tiers(&[(2500, "GLACIER_IR")]), WARNING, &days(0), "90 are paid for");
+    only(&tiers(&[(2500, "GLACIER_IR")]), WARNING, &days(0), "90 are billed");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn access_logs_do_not_go_where_they_come_from() {
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].key, "archive.access_logging.bucket");
     assert_eq!(findings[0].origin, Origin::File { line: 7, column: 10 });
-    assert!(findings[0].hint.as_ref().unwrap().contains("name of its own"));
+    assert!(findings[0].hint.as_ref().unwrap().contains("set another name"));
 }
 
 #[test]

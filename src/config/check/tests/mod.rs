@@ -142,7 +142,7 @@ fn accounts_that_contradict_each_other_are_refused() {
         ),
         WARNING,
         "roles.accounts.333333333333",
-        "never used",
+        "is not used",
     );
 }
 
@@ -191,7 +191,7 @@ fn sources_are_declared_once_and_can_be_read() {
         &rest(&format!("[consolidate]\nexclude = [\"444444444444:s3://o*\"]\n{}", source(""))),
         ERROR,
         "consolidate.sources[0]",
-        "declared and left out",
+        "both listed and excluded",
     );
     only(
         &rest(&source("region = \"cn-north-1\"")),
@@ -204,7 +204,7 @@ fn sources_are_declared_once_and_can_be_read() {
         &config(excluded, "", &source("")),
         ERROR,
         "consolidate.sources[0].account",
-        "which is not entered",
+        "which is excluded",
     );
     only(
         &rest("[consolidate]\nexclude = [\"old\"]"),
@@ -291,8 +291,8 @@ fn numbers_keep_to_awss_ranges() {
         "found a retention of 364 days, expected one of 1, 3",
     );
     for (alarms, key, message) in [
-        ("topic = \"orgtrail\"\n[topic]", "alarms.topic", "which also hears"),
-        ("namespace = \"AWS/x\"", "alarms.namespace", "not beginning"),
+        ("topic = \"orgtrail\"\n[topic]", "alarms.topic", "which is also notified"),
+        ("namespace = \"AWS/x\"", "alarms.namespace", "not starting"),
         ("namespace = \"a:b\"", "alarms.namespace", "1 to 255"),
     ] {
         let text = format!("[alarms]\nsubscribers = [\"a@example.com\"]\n{alarms}");
@@ -308,7 +308,7 @@ fn numbers_keep_to_awss_ranges() {
         &rest("[alarms]\nsubscribers = [\"a@example.com\", \"a@example.com\"]"),
         ERROR,
         "alarms.subscribers[1]",
-        "for the second time",
+        "twice",
     );
     only(&rest("[alarms]"), WARNING, "alarms.subscribers", "no subscribers");
     only(
@@ -367,7 +367,7 @@ fn a_guardrail_is_attached_where_it_binds() {
         &guardrail("enabled = true\ntargets = [\"111111111111\"]"),
         ERROR,
         "guardrail.targets[0]",
-        "do not bind",
+        "do not apply",
     );
     only(
         &guardrail("targets = [\"ou-ab12-cdefgh34\"]"),

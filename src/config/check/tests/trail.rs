@@ -19,7 +19,7 @@ fn selectors_are_of_one_kind() {
         &config("", "", &format!("[trail]\nread_write_type = \"WriteOnly\"\n{advanced}")),
         ERROR,
         "trail.read_write_type",
-        "both say what is recorded",
+        "both select events",
     );
 }
 
@@ -122,14 +122,14 @@ fn advanced_selectors_name_the_fields_of_their_category() {
         only(&text, ERROR, &format!("{place}[1].field"), "found the field");
         assert_eq!(
             findings(&text)[0].hint.as_deref(),
-            Some("only event data stores select management events by it")
+            Some("only event data stores can select management events by it")
         );
     }
     only(
         &selector(&format!("{data}, {object}, {object}")),
         ERROR,
         &format!("{place}[2].field"),
-        "named twice",
+        "listed twice",
     );
     only(
         &selector(&format!("{data}, {object}, {{ field = \"eventName\" }}")),
@@ -171,7 +171,7 @@ fn a_trail_records_something() {
     only(&config("", "", kind), ERROR, "trail.data_events[0].resource_type", "AWS::Service::Type");
     let arn =
         "[[trail.data_events]]\nresource_type = \"AWS::S3::Object\"\nresources = [\"bucket\"]";
-    only(&config("", "", arn), ERROR, "trail.data_events[0].resources[0]", "an ARN's beginning");
+    only(&config("", "", arn), ERROR, "trail.data_events[0].resources[0]", "the prefix of an ARN");
 }
 
 #[test]

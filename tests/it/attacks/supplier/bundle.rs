@@ -128,7 +128,7 @@ fn a_bundle_is_proven_by_keys_from_elsewhere_and_never_by_its_own() {
         ("text", "PARTLY PROVEN"),
         ("json", "\"origin\": \"saved\""),
         ("junit", " type=\"public-key-saved\">"),
-        ("aws-cli", "SAVED IN THE TARGET"),
+        ("aws-cli", "STORED IN THE TARGET"),
     ] {
         let output = run(folder.path(), &["verify", BUNDLE, "--offline", "--format", format]);
         let said = output.stdout;
@@ -338,7 +338,7 @@ fn what_is_to_be_handed_over_beside_a_bundle_is_printed_at_the_end() {
     let packed = run(folder.path(), &[&pack[..], &WINDOW].concat());
     let said = packed.stderr;
     let last = said.lines().last().unwrap();
-    assert!(last.contains("separately from the bundle"), "{said}");
+    assert!(last.contains("over a different channel than the bundle"), "{said}");
     let (_, report, _) = verify(folder.path(), BUNDLE, true);
     let sha256 = report["bundle"]["manifest_sha256"].as_str().unwrap();
     assert!(
