@@ -82,7 +82,7 @@ async fn keys_that_were_made_and_not_named_are_taken_and_not_made_again() {
     for call in ["kms:CreateAlias", "kms:EnableKeyRotation"] {
         env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
         env.apply().await;
-        assert!(env.sandbox.faults().struck()[0].1 > 0, "{call}");
+        assert!(env.sandbox.faults().triggered()[0].1 > 0, "{call}");
         env.sandbox.faults().clear();
     }
     // Not to know whether a key is ours is no reason to make one.

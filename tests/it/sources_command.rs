@@ -242,7 +242,7 @@ async fn a_deleted_bucket_is_reported_once_and_fails_nothing() {
     env.trail(one, "more", "gone", Some("more")).await;
     env.sandbox.tick(SignedDuration::from_hours(2));
     for key in env.sandbox.keys_raw("gone", "") {
-        env.sandbox.vanish("gone", &key).unwrap();
+        env.sandbox.delete_raw("gone", &key).unwrap();
     }
     let owner = env.clients(one, HOME);
     owner.s3().delete_bucket().bucket("gone").send().await.unwrap();
@@ -279,7 +279,7 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
     }
     env.sandbox.tick(SignedDuration::from_hours(2));
     for key in env.sandbox.keys_raw("taken", "") {
-        env.sandbox.vanish("taken", &key).unwrap();
+        env.sandbox.delete_raw("taken", &key).unwrap();
     }
     let owner = env.clients(one, HOME);
     owner.s3().delete_bucket().bucket("taken").send().await.unwrap();

@@ -144,7 +144,7 @@ impl Packer {
             .list(folder, Some(start))
             .try_take_while(|object| futures::future::ready(Ok(object.key < end)))
             .try_filter(|object| {
-                // What is no key of CloudTrail's in this folder is evidence as well.
+                // What is not a CloudTrail key in this folder is evidence as well.
                 let key = object.key.parse().ok().filter(|key| lies_in(key, folder));
                 futures::future::ready(key.is_none_or(|key| matches_key(&key)))
             })

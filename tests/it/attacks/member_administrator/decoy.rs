@@ -116,7 +116,7 @@ async fn what_was_deleted_at_the_end_before_it_was_consolidated_is_found() {
     let from = newest.unwrap() - SignedDuration::from_hours(6);
     for key in &env.legacy {
         if key.parse::<ObjectKey>().unwrap().time() > from {
-            env.sandbox.vanish(LEGACY, key).unwrap();
+            env.sandbox.delete_raw(LEGACY, key).unwrap();
         }
     }
     let done = env.run(&["consolidate", "--yes"]).await;
