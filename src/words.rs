@@ -1,4 +1,4 @@
-//! What errors say, in words that need no knowledge of the libraries below.
+//! Texts of messages: numbers, and errors without the words of libraries.
 
 use std::error::Error;
 
@@ -13,7 +13,7 @@ pub(crate) fn counted(number: impl TryInto<u64>, noun: &str) -> String {
     format!("{} {noun}{ending}", HumanCount(number))
 }
 
-/// What is wrong with JSON, without the words of the library that reads it.
+/// An error in JSON, without the words of the library that reads it.
 pub(crate) fn json_fault(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let said = error.to_string();
@@ -25,7 +25,7 @@ pub(crate) fn json_fault(error: &serde_json::Error) -> String {
     }
 }
 
-/// What an error says, without the words of the libraries below.
+/// An error, without the words of libraries.
 pub(crate) fn in_words(error: &(dyn Error + 'static)) -> String {
     error.downcast_ref().map_or_else(|| error.to_string(), json_fault)
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use orgtrail_base::SANDBOX_TIME;
 use parking_lot::RwLock;
 
-/// A round trip that took longer tells nothing about the time.
+/// A longer round trip does not determine the time.
 const MAX_ROUND_TRIP: SignedDuration = SignedDuration::from_mins(5);
 /// The unit of a `Date` header.
 const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
@@ -21,15 +21,15 @@ pub(super) struct ServiceClock {
     stated: RwLock<ServiceTime>,
 }
 
-/// What the newest answer stated.
+/// AWS's time, as the newest response stated it.
 #[derive(Debug, Clone, Copy, Default)]
 enum ServiceTime {
-    /// Nothing yet: the local clock is all that there is.
+    /// No response yet: the local clock is used.
     #[default]
     Unknown,
-    /// How far AWS is ahead of the local clock; zero where the two agree.
+    /// How far AWS is ahead of the local clock; zero if the two agree.
     Ahead(SignedDuration),
-    /// What a sandbox's simulated clock shows.
+    /// The time of a sandbox's simulated clock.
     Sandbox(Timestamp),
 }
 

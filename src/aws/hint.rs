@@ -251,7 +251,7 @@ mod tests {
         assert!(error.hint().unwrap().contains("not have enabled eu-south-2"));
         let error: AwsError =
             Failure { region: Some("us-east-1".parse().unwrap()), ..asked }.into();
-        assert!(error.hint().unwrap().contains("does not know these credentials"));
+        assert!(error.hint().unwrap().contains("rejects these credentials"));
     }
 
     #[test]

@@ -8,14 +8,14 @@ impl Clients {
     /// Source: S3 `GetBucketLocation`.
     ///
     /// # Errors
-    /// The bucket is not there or may not be request for, or its location is no
+    /// The bucket does not exist or its location may not be read, or the location is not a
     /// Region.
     pub async fn bucket_region(&self, bucket: &BucketName) -> Result<Region, AwsError> {
         self.bucket_region_of(bucket, self.bucket_owner()).await
     }
 
     /// The same, where the bucket is `owner`'s: S3 denies it where it is
-    /// another's. Without one, whoever owns it: to find out whose it is.
+    /// another's. Without an owner, any owner is accepted, to find out who owns it.
     ///
     /// # Errors
     /// As [`Clients::bucket_region`], or another account owns the bucket.
@@ -54,7 +54,7 @@ impl Clients {
     /// Source: S3 `HeadBucket`, `x-amz-bucket-region`.
     ///
     /// # Errors
-    /// The bucket is not there, may not be listed, lies in another Region (the
+    /// The bucket does not exist, may not be listed, is in another Region (the
     /// error then names it) or is not `owner`'s.
     pub async fn head_bucket(
         &self,

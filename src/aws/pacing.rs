@@ -62,7 +62,7 @@ impl Clock for Shared {
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, Shared, NoOpMiddleware<Duration>>;
 
-/// Who calls from where, with which class of operations.
+/// The account, Region and class of operations of a rate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct RateKey {
     account: Box<str>,
@@ -72,12 +72,12 @@ struct RateKey {
     operation: Box<str>,
 }
 
-/// One queue of calls to one rate.
+/// The calls that share one rate.
 #[derive(Debug)]
 struct RateQueue {
     limiter: Limiter,
-    /// CachedCredentials by the call that waits for its turn: those behind it queue in
-    /// order, so none starves.
+    /// Locked by the call that waits for its turn; later calls queue in order, so none
+    /// starves.
     turn: tokio::sync::Mutex<()>,
 }
 

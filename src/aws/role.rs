@@ -28,8 +28,8 @@ const FRESH: Duration = Duration::from_mins(1);
 
 /// Credentials of a role.
 ///
-/// INVARIANT: the lock is cached while the role is assumed, so however many tasks
-/// ask at once, AWS is asked once.
+/// INVARIANT: the lock is kept while the role is assumed, so that many tasks at once make one
+/// call.
 #[derive(Debug)]
 pub(super) struct RoleSession {
     pub(super) role: Arn,
@@ -122,7 +122,7 @@ impl RoleSession {
         *self.ended.lock() = Some(Arc::clone(token));
     }
 
-    /// Whether a session was begun a moment ago, as far as can be told at once.
+    /// Whether a session is new, as far as known without waiting.
     fn is_fresh(&self, token: &str) -> bool {
         let now = self.time.now();
         self.cached.try_lock().is_ok_and(|cached| {
@@ -150,8 +150,8 @@ impl ProvideCredentials for RoleSession {
 
 /// A call that failed because its session ended is tried again with a new one.
 ///
-/// Sessions are renewed in time by our clock; AWS goes by its own, and ends
-/// sessions early when somebody revokes them.
+/// orgtrail renews sessions by its own clock. AWS uses its clock, and ends sessions early
+/// when they are revoked.
 #[derive(Debug)]
 pub(super) struct RenewEnded(pub(super) Arc<RoleSession>);
 
@@ -170,7 +170,7 @@ impl ClassifyRetry for RenewEnded {
         let says_so = matches!(status, 400 | 401 | 403)
             && body.windows(b"ExpiredToken".len()).any(|window| window == b"ExpiredToken");
         // The answer to a HEAD has no body to say it in: S3 answers 400, which can
-        // mean a wrong Region too. At worst the call is made once more in vain.
+        // mean a wrong Region too. At worst, one call is repeated without success.
         let may_mean_it = *is_head && status == 400 && !self.0.is_fresh(token);
         if !says_so && !may_mean_it {
             return RetryAction::NoActionIndicated;

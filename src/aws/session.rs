@@ -23,11 +23,11 @@ use super::{
 use crate::names::{AccountId, Arn, Partition, Region};
 use crate::stop::Stop;
 
-/// The way into every account of the organization.
+/// Access to every account of the organization.
 ///
-/// It starts from the SDK's default credential chain and goes by role chains:
-/// straight into a member's role, or through a hub's. Sessions are shared and
-/// renewed; one HTTP client serves all. Cheap to clone.
+/// It starts from the SDK's default credential chain, and assumes the role of each
+/// account directly or through a hub. Sessions are shared and renewed; all use one
+/// HTTP client. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Aws(Arc<Inner>);
 
@@ -44,12 +44,12 @@ struct Inner {
     gate: Arc<Gate>,
     endpoint: Endpoint,
     access: Mutex<HashMap<AccountId, AccountAccess>>,
-    /// The clients of the hub's session, once somebody went through it.
+    /// The clients of the hub's session, once it was used.
     hub: Mutex<Option<Clients>>,
     clients: Mutex<HashMap<(AccountId, Region), Clients>>,
 }
 
-/// Who signs.
+/// The caller: the principal that signs the requests.
 ///
 /// Source: STS `GetCallerIdentity`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub struct Caller {
     pub arn: Arn,
 }
 
-/// How an account is entered.
+/// The credentials for an account.
 #[derive(Debug, Clone)]
 struct AccountAccess {
     config: SdkConfig,
@@ -70,7 +70,7 @@ struct AccountAccess {
 
 impl Aws {
     /// Signs in with the SDK's default credential chain (environment, profile,
-    /// SSO, web identity, container, instance) and asks STS who that is.
+    /// SSO, web identity, container, instance) and reads the caller identity.
     ///
     /// # Errors
     /// No credentials, dead ones, no way to STS, or an endpoint that is neither
@@ -83,7 +83,7 @@ impl Aws {
             loader = loader.region(aws_config::Region::new(region.to_string()));
         }
         let base = loader.load().await;
-        // Before anybody is asked: the first answer may be what does the harm.
+        // Before any call: the first response may already do harm.
         if let Some(refused) = Endpoint::of(&base).plain_http()
             && !settings.allow_plain_http
         {
@@ -194,7 +194,7 @@ impl Aws {
         &self.0.caller
     }
 
-    /// The partition that all of it lies in.
+    /// The partition of the organization.
     #[must_use]
     pub fn partition(&self) -> Partition {
         self.0.partition
@@ -221,9 +221,8 @@ impl Aws {
         self.0.clients.lock().entry(key).or_insert(clients).clone()
     }
 
-    /// Lets go of an account's clients, whose settings take room: 17 Regions of
-    /// 1,000 accounts are 17,000 sets. They are built anew when they are asked
-    /// for; the account's session stays.
+    /// Drops an account's clients to save memory: 17 Regions of 1,000 accounts are 17,000
+    /// sets. They are rebuilt when needed; the account's session stays.
     pub fn release(&self, account: &AccountId) {
         self.0.clients.lock().retain(|(of, _), _| of != account);
     }
@@ -234,8 +233,8 @@ impl Aws {
         self.clients(&self.0.caller.account, &self.0.region)
     }
 
-    /// As whom an account is entered: its role's ARN, or the caller's own where
-    /// nothing is assumed.
+    /// The principal in an account: its role's ARN, or the caller's own if no role is
+    /// assumed.
     #[must_use]
     pub fn principal_in(&self, account: &AccountId) -> Arn {
         if *account == self.0.caller.account {
@@ -244,10 +243,10 @@ impl Aws {
         self.0.member_role(account)
     }
 
-    /// Enters an account and asks STS who we are there.
+    /// Assumes the role in an account, and reads the caller identity there.
     ///
     /// # Errors
-    /// The role could not be assumed, or led somewhere else.
+    /// The role could not be assumed, or belongs to another account.
     pub async fn assume_role_in(&self, account: &AccountId) -> Result<Caller, AwsError> {
         let clients = self.clients(account, &self.0.region);
         let caller = caller_identity(&clients).await?;
@@ -408,9 +407,9 @@ mod tests {
 
     /// Answers everything with the caller's identity, or an empty object.
     #[derive(Debug)]
-    struct Agreeable;
+    struct AnswersEverything;
 
-    impl HttpConnector for Agreeable {
+    impl HttpConnector for AnswersEverything {
         fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
             let body = if request.headers().get("x-amz-target").is_some() {
                 "{}"
@@ -430,13 +429,13 @@ mod tests {
         let keys = Credentials::new("key", "secret", None, None, "test");
         let base = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
-            .http_client(http_client_fn(|_, _| SharedHttpConnector::new(Agreeable)))
+            .http_client(http_client_fn(|_, _| SharedHttpConnector::new(AnswersEverything)))
             .credentials_provider(SharedCredentialsProvider::new(keys))
             .build();
         let aws = Aws::with_clock(Settings::default(), base, clock.clone()).await.unwrap();
         let region: Region = "us-east-1".parse().unwrap();
         for _ in 0..10 {
-            // Clients built anew share the rate all the same.
+            // New clients share the rate.
             let clients = aws.0.build(&aws.caller().account, &region, aws.0.own());
             clients.cloudtrail().lookup_events().send().await.unwrap();
         }

@@ -1,7 +1,8 @@
-//! The one way to the network: encrypted or on this machine, and no answer without an end.
+//! The only access to the network: encrypted or on this machine, with limits for the size
+//! and duration of responses.
 //!
-//! It lies below every client, those that read credentials included: whoever answers may
-//! be anybody, as long as the environment says where calls go.
+//! Every client uses it, including those that read credentials: the environment decides
+//! where calls go, so responses are untrusted.
 
 use std::{
     pin::Pin,

@@ -133,7 +133,7 @@ async fn list(context: &Context) -> Result<Outcome, OpError> {
         context.out.warn(lines_to_add(sha256));
     }
     for (key, reason) in &all.faults {
-        context.out.warn(format_args!("FAILED {}: {}", plain(key), plain(reason)));
+        context.out.warn(format_args!("BROKEN {}: {}", plain(key), plain(reason)));
     }
     Ok(outcome(&all))
 }

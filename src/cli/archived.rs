@@ -1,5 +1,4 @@
-//! What must be restored before it can be copied: how much, for what price and
-//! how soon.
+//! Objects that must be restored before they can be copied: number, price and duration.
 
 use indicatif::BinaryBytes;
 
@@ -29,8 +28,8 @@ impl From<RestoreTier> for Tier {
     }
 }
 
-/// Says it, with what is left to be started priced by each tier; whether there was
-/// any.
+/// Prints them, with the price of each tier for those whose restore has not started; whether
+/// there are any of these.
 pub(super) fn print(context: &Context, held: &Held) -> Result<bool, OpError> {
     let mut startable = false;
     for (class, sum) in &held.0 {

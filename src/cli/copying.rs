@@ -1,5 +1,5 @@
-//! How far a consolidation is: a bar where standard error is a terminal, a line
-//! every few seconds where it is not.
+//! Progress of a consolidation: a bar if standard error is a terminal, otherwise a line
+//! every few seconds.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -15,14 +15,14 @@ use super::Output;
 use crate::archive::consolidate::run::Progress;
 use crate::words::counted;
 
-/// How often a bar is drawn anew.
+/// How often the bar is redrawn.
 const BAR_EVERY: Duration = Duration::from_millis(250);
-/// How often a line is written where no bar can be drawn.
+/// How often a line is written without a bar.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// How long a run goes before a time that is left can be text.
+/// How long a run must have taken before the remaining time is estimated.
 const FORECAST_AFTER: Duration = Duration::from_secs(2);
 
-/// Shows the progress until the task is ended.
+/// Shows the progress until the task is aborted.
 pub(super) async fn show(out: Output, progress: Arc<Progress>, bar: Option<ProgressBar>) {
     let started = Instant::now();
     loop {
@@ -40,7 +40,7 @@ pub(super) async fn show(out: Output, progress: Arc<Progress>, bar: Option<Progr
 }
 
 impl Output {
-    /// A bar for [`show`]; none where it could not be drawn.
+    /// A bar for [`show`], if it can be drawn.
     pub(super) fn copying(self) -> Option<ProgressBar> {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         if self.is_quiet() || bar.is_hidden() {
@@ -51,18 +51,18 @@ impl Output {
     }
 }
 
-/// How far it is at a moment.
+/// The progress at one moment.
 #[derive(Debug, Default, PartialEq)]
 struct State {
-    /// Objects that were dealt with or were there before.
+    /// Objects that were processed or already present.
     done: u64,
-    /// Those of them that were there before.
+    /// Those of them that were already present.
     present: u64,
     copied_bytes: u64,
-    /// Objects that there are, as far as known.
+    /// All objects, as far as known.
     expected: u64,
     elapsed: Duration,
-    /// The source that is the least far, and by how many parts of a hundred.
+    /// The source with the least progress, and its percentage.
     slowest: Option<(String, u64)>,
 }
 
@@ -89,14 +89,14 @@ impl State {
         }
     }
 
-    /// Objects in a second.
+    /// Objects per second.
     fn rate(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a rate is shown roughly")]
         let done = self.done as f64;
         done / self.elapsed.as_secs_f64().max(0.001)
     }
 
-    /// How long it will go on, where that can be text.
+    /// The remaining time, if it can be estimated.
     fn left(&self) -> Option<Duration> {
         let rate = self.rate();
         let rest = self.expected.checked_sub(self.done).filter(|rest| *rest > 0)?;

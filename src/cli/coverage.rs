@@ -61,8 +61,8 @@ fn table(coverage: &Coverage) -> Table {
     table
 }
 
-/// The reasons of what is not covered, each once: one that differs by its account and
-/// Region alone is the same.
+/// Prints why cells are not covered, each reason once: reasons that differ only in account
+/// and Region are the same.
 fn print_reasons(context: &Context, coverage: &Coverage) {
     let mut reasons: Vec<(String, String, usize)> = Vec::new();
     for account in &coverage.accounts {

@@ -114,7 +114,7 @@ async fn fixed(
     Ok(drift.check_again(&env).await)
 }
 
-/// A report that says as whom it was made, where its format has a place for that.
+/// A report with the identity it was made with, if its format has a place for that.
 fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, OpError> {
     let text = render(format, run, &context.session.override_lines())?;
     let head = context.session.head_lines();

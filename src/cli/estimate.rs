@@ -1,11 +1,11 @@
-//! What a dry run would take, for people.
+//! The estimate of a dry run, as text.
 
 use indicatif::{BinaryBytes, HumanCount};
 
 use super::{Context, OpError};
 use crate::{archive::consolidate::run::Report, cost::consolidation::Estimate, words::counted};
 
-/// Says what the run would move from where, and what that takes.
+/// Prints how many objects the run would copy from each source, and the cost.
 pub(super) fn print(
     context: &Context,
     report: &Report,

@@ -1,4 +1,4 @@
-//! What `plan`, `apply`, `destroy` and `drift --fix` have in common.
+//! Options and prompts of `plan`, `apply`, `destroy` and `drift --fix`.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub(super) struct PlanOptions {
 }
 
 impl PlanOptions {
-    /// What becomes of what orgtrail does not manage.
+    /// What happens to unmanaged settings.
     pub(super) fn unmanaged(self) -> Unmanaged {
         match (self.remove_unmanaged, self.drop_deleted_principals) {
             (true, _) => Unmanaged::Remove,
@@ -64,7 +64,7 @@ impl Confirmations {
     }
 }
 
-/// Shows a plan that is permitted, and goes on with a yes if nothing has changed since.
+/// Prints a permitted plan, prompts, and checks that nothing changed during the prompt.
 pub(super) async fn confirm(
     planned: &Planned,
     confirmed: &BTreeSet<Confirmation>,
@@ -80,7 +80,7 @@ pub(super) async fn confirm(
     planned.check_unchanged(&context.env()?).await
 }
 
-/// One line for each step that ended.
+/// Prints one line for a step that ended.
 pub(super) fn print_step(out: Output, result: &StepResult) {
     let StepResult { id, action, outcome } = result;
     let action = action.as_str();
@@ -100,7 +100,7 @@ pub(super) fn print_step(out: Output, result: &StepResult) {
     }
 }
 
-/// Where a stop left the steps: those that are done, were cut off, and not begun.
+/// The steps after a stop: done, interrupted, failed and not started.
 pub(super) fn stopped_at(cause: &str, steps: &[StepResult]) -> String {
     let named = |is: fn(&StepOutcome) -> bool| {
         let of: Vec<&str> =

@@ -45,7 +45,7 @@ fn print(context: &Context, records: &Records) -> Result<(), OpError> {
     }
     for Fault { first, last, reason } in &history.faults {
         let which = if first == last { format!("{first}") } else { format!("{first} to {last}") };
-        context.out.warn(format_args!("FAILED record {which}: {}", plain(reason)));
+        context.out.warn(format_args!("BROKEN record {which}: {}", plain(reason)));
     }
     match (not_authenticated, mac_key) {
         (Some(reason), _) => context.out.note(format_args!("not authenticated: {}", plain(reason))),

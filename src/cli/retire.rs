@@ -114,8 +114,7 @@ async fn retire(
     Ok(false)
 }
 
-/// Records that a trail that does not exist was retired, once it is confirmed: that it is
-/// known is a person's word.
+/// Records that a trail that does not exist was retired, once a person confirms it.
 async fn record(missing: &MissingTrail, context: &Context) -> Result<Outcome, OpError> {
     let report = missing.document();
     let trail = &report.trail;
@@ -140,7 +139,7 @@ fn can_prompt() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Whether the trail is to be deleted; not if nobody can be asked.
+/// Whether the deletion is confirmed; it is not if there is no terminal to prompt at.
 fn is_confirmed(trail: &LegacyTrail, context: &Context) -> Result<bool, OpError> {
     if !context.yes && !can_prompt() {
         context.out.note("all conditions are met: to stop and delete the trail, add `--yes`");
@@ -162,7 +161,7 @@ fn print_conditions(examined: &Examined, context: &Context) -> Result<(), OpErro
     Ok(())
 }
 
-/// Says that a trail that stays does not record.
+/// Notes that a trail that is not deleted is stopped.
 fn note_stopped(trail: &LegacyTrail, context: &Context) {
     context.out.note(format_args!(
         "the trail is stopped, perhaps by an earlier run; to start it again, run with its owner's credentials: `aws cloudtrail start-logging --name {}`",
@@ -170,7 +169,7 @@ fn note_stopped(trail: &LegacyTrail, context: &Context) {
     ));
 }
 
-/// Says what stays, and what can be done with it.
+/// Reports the bucket that is not deleted, and what can be done with it.
 fn print_bucket(bucket: &KeptBucket, context: &Context) -> Result<(), OpError> {
     context.out.data(format_args!(
         "the bucket {} is not deleted: {} of this account ({}) cost {} per month",

@@ -1,4 +1,4 @@
-//! `orgtrail run`: a round of several commands, for whoever calls on schedule.
+//! `orgtrail run`: a round of several commands, for schedulers.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         return Err(OpError::usage("`--verify-days` requires the part `verify`"));
     }
     if let Some(path) = &report {
-        // Tried before hours of work, and not after them.
+        // Checked before hours of work, not after them.
         check_replaceable(path)?;
     }
     let env = context.env()?;
@@ -94,7 +94,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if let Some(path) = &report
         && let Err(error) = write(path, &round, context)
     {
-        // The round itself is done, and what it found stands.
+        // The round itself is complete, and its result is valid.
         context.out.warn(error.render());
         outcome = Outcome::most_severe([outcome, Outcome::Unexpected]);
     }
@@ -169,7 +169,7 @@ impl Progress for RoundWatcher {
     }
 }
 
-/// The round in a few lines: what each part came to, and all of it.
+/// The round in a few lines: the outcome of each part, and of the round.
 fn summary(round: &Round) -> String {
     let mut text = String::new();
     for ended in &round.parts {
@@ -190,7 +190,7 @@ fn summary(round: &Round) -> String {
     text
 }
 
-/// Writes the report, with whom the round was signed in as.
+/// Writes the report, with the identity of the round.
 fn write(path: &Path, round: &Round, context: &Context) -> Result<(), OpError> {
     let mut text = context.document_text(round.document())?;
     text.push('\n');

@@ -71,7 +71,7 @@ struct Confirm {
     target: TargetSandbox,
 }
 
-/// TargetSandbox sandbox is meant.
+/// The sandbox to call.
 #[derive(Debug, clap::Args)]
 struct TargetSandbox {
     /// The sandbox's endpoint. Without it: the one that `sandbox exec` runs in, that

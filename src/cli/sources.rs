@@ -98,7 +98,7 @@ pub(super) fn print_missing(context: &Context, missing: &[MissingSource]) {
     }
 }
 
-/// Says why something could not be read, and what to do about it.
+/// Reports why something is unreadable, and what to do about it.
 pub(super) fn print_unreadable(context: &Context, place: &str, reason: &str, hint: Option<&str>) {
     context.out.warn(format_args!("{}: {}", plain(place), plain(reason)));
     if let Some(hint) = hint {
@@ -106,8 +106,8 @@ pub(super) fn print_unreadable(context: &Context, place: &str, reason: &str, hin
     }
 }
 
-/// Says which accounts and Regions could not be asked. What one hint explains in
-/// several Regions of an account is said once.
+/// Reports unreadable accounts and Regions. Regions of an account with the same hint are
+/// reported once.
 pub(super) fn print_unread(context: &Context, found: &Found) {
     for excluded in &found.excluded {
         let name = excluded.source.as_ref().map_or("a trail", |source| source.name.as_str());
@@ -130,7 +130,7 @@ pub(super) fn print_unread(context: &Context, found: &Found) {
     }
 }
 
-/// The first of those that one hint explains in an account, with the others.
+/// The unreadable Regions, grouped by account and hint: the first of each group, and the others.
 fn by_reason(unread: &[Unread]) -> Vec<(&Unread, Vec<&Unread>)> {
     let mut groups: Vec<(&Unread, Vec<&Unread>)> = Vec::new();
     for one in unread {
@@ -198,8 +198,8 @@ fn trails(arns: &[Arn]) -> String {
     names.into_iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// Reports a bucket that an account owns of which neither trails nor the configuration
-/// know: it may have taken the name of a deleted bucket.
+/// Reports a bucket whose owner is unexpected: no trail and no configuration names that
+/// account, so it may have taken the name of a deleted bucket.
 pub(super) fn print_unexpected_owner(context: &Context, source: &str, owner: &AccountId) {
     context.out.note(format_args!(
         "{}: account {owner} owns the bucket, but none of the trails that deliver to it; if the account took the name of a deleted bucket, exclude the source under [consolidate]",

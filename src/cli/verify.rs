@@ -128,7 +128,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let verified = verify(&context.env()?, &request).await?;
     let (subject, verification) = (&verified.subject, &verified.verification);
     match context.rendering {
-        // ScopeOptions is not for this command was refused before.
+        // A format that is not for this command was refused before.
         Rendering::Text | Rendering::Sarif | Rendering::Ocsf | Rendering::Html | Rendering::Csv => {
             context.head()?;
             context.out.data(verification::text(subject, verification))?;

@@ -1,4 +1,4 @@
-//! What things cost: one dated table of prices, and what is reckoned with it.
+//! Costs: one dated table of prices, and the estimates made with it.
 
 pub mod consolidation;
 pub mod duplicates;

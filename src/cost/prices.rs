@@ -1,8 +1,8 @@
-//! AWS's list prices that orgtrail reckons with: the one place where they stand.
+//! AWS's list prices, the only place that has them.
 //!
 //! US dollars, without taxes, free tiers and discounts, for [`REGION`]; other
 //! Regions cost up to about twice as much. They change seldom, and never by
-//! themselves here: whoever changes one changes [`AS_OF`].
+//! themselves here: change [`AS_OF`] with them.
 //!
 //! AWS's pricing pages fill their tables by script, so most prices were held
 //! against what others read of them: "list" is AWS's price list as its Pricing API

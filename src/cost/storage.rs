@@ -1,4 +1,4 @@
-//! What lies in which storage class, and what that costs a month.
+//! Objects by storage class, and their cost per month.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub struct ClassTotals {
     /// What is charged as their class: small ones count as larger, archived
     /// ones have an index. Units: bytes.
     pub charged_bytes: u64,
-    /// What is charged as `STANDARD` besides. Units: bytes.
+    /// What is also charged, as `STANDARD`. Units: bytes.
     pub charged_standard_bytes: u64,
     /// How many of them Intelligent-Tiering watches.
     pub watched: u64,

@@ -76,7 +76,7 @@ fn ordered(operator: Operator, found: Option<Ordering>) -> bool {
     }
 }
 
-/// Whether `found` is `expected`, in which `*` stands for any characters.
+/// Whether `found` matches `expected`, in which `*` matches any characters.
 fn is_like(expected: &str, found: &str) -> bool {
     let mut parts = expected.split('*');
     let first = parts.next().unwrap_or_default();

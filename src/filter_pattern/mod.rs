@@ -21,14 +21,14 @@ pub const MAX_LENGTH: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilterPattern(Expression);
 
-/// A part of a pattern that accepts for an event or not.
+/// A condition of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Expression {
     /// Two or more, of which all must hold: `&&`, which binds tighter.
     All(Vec<Expression>),
     /// Two or more, of which one must hold: `||`.
     Any(Vec<Expression>),
-    /// What is asked of one property.
+    /// The condition on one property.
     Property(Vec<Segment>, Test),
 }
 

@@ -223,8 +223,8 @@ async fn findings(key: &str, prefix: Option<&str>, env: &Env) -> Result<Vec<Find
     Ok(verification.all_findings().filter(of_it).cloned().collect())
 }
 
-/// What is verified to see what is found against a key: its account and Region around
-/// its time; all of the archive where the key does not tell them.
+/// What to verify for findings about a key: its account and Region around its time, or the
+/// whole archive if the key does not name them.
 fn around(key: &str) -> (Selection, Window) {
     let mut selection = Selection::default();
     if let Ok(key) = key.parse::<ObjectKey>() {

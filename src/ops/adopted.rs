@@ -1,5 +1,5 @@
-//! What the trail that a first config adopts has beside its own settings, so that
-//! adopting it changes nothing of that.
+//! Settings related to an existing trail that the first configuration adopts, so that
+//! adopting it changes none of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -456,7 +456,7 @@ mod tests {
         });
         assert!(done.unfinished().may_still_bring("part", Some(&other)));
         assert!(!done.unfinished().may_still_bring("whole", Some(&one)));
-        // Of an account that could not be asked, there may be trails.
+        // An unreadable account may have trails.
         assert!(done.unfinished().may_still_bring("unknown", Some(&one)));
         assert!(!done.unfinished().may_still_bring("unknown", Some(&other)));
         done.report.failures.push(Failure {

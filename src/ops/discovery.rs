@@ -12,11 +12,11 @@ use crate::{
 pub struct Discovery {
     /// The organization.
     pub organization: Organization,
-    /// The Region that was asked, where no trail names a better home.
+    /// The Region of the caller, used if no trail has a home Region.
     pub region: Region,
     /// The organization's trails, as the management account sees them.
     pub trails: Result<Vec<FoundTrail>, AwsError>,
-    /// The first trail's bucket: whose it is and where, where that can be told.
+    /// The first trail's bucket, if its owner is known.
     pub bucket: Option<FoundBucket>,
     /// What that trail records, and how its key and log group are kept.
     pub(crate) adopted: Option<Adopted>,
@@ -62,7 +62,7 @@ pub struct FoundTrail {
 pub struct FoundBucket {
     /// The account that owns it.
     pub owner: AccountId,
-    /// The Region it lies in, where S3 told.
+    /// Its Region, if known.
     pub region: Option<Region>,
 }
 

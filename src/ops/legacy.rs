@@ -77,8 +77,7 @@ pub(crate) fn scope(
     }
 }
 
-/// Finds the legacy trails of all accounts that can be entered; those that
-/// cannot are among the unread.
+/// Finds the legacy trails of all accessible accounts; the others are reported as unread.
 pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
     let config = env.config()?;
     let declared = &config.organization;

@@ -288,7 +288,7 @@ fn undeclared(trail: &LegacyTrail) -> Source {
 /// which the second value says.
 ///
 /// # Errors
-/// They are unreadable, or the bucket is nobody's in the organization.
+/// They are unreadable, or no account of the organization owns the bucket.
 async fn located(aws: &Aws, config: &Config, source: Source) -> Result<(Source, bool), OpError> {
     let mut found = legacy::located(aws, config, None, vec![source]).await;
     if let Some((source, why)) = found.unreadable.pop() {

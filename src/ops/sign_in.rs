@@ -32,7 +32,7 @@ impl Env {
     }
 
     /// The same for an operation that reads only the archive, which an auditor may do from
-    /// any account of the organization that may enter it.
+    /// any account of the organization that may assume its role.
     pub(crate) async fn aws_of_member(&self) -> Result<Aws, OpError> {
         let config = self.config()?;
         let aws = self.aws_with(Needs::Member).await?;
@@ -62,7 +62,7 @@ impl Env {
         Ok(aws)
     }
 
-    /// Signs in where no configuration says as whom.
+    /// Signs in without a configuration.
     pub(crate) async fn aws_of_caller(
         &self,
         home_region: Option<Region>,

@@ -1,4 +1,4 @@
-//! Whose a bucket is, and where it lies: queried for, never assumed.
+//! The owner and Region of a bucket: read from AWS, never assumed.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::{
 /// Accounts that are queried at once.
 const ACCOUNTS_AT_ONCE: usize = 16;
 
-/// Names of accounts that a reason holds.
+/// How many accounts a reason names.
 const NAMED: usize = 5;
 
-/// A page of a listing of buckets: with one, S3 tells their Regions.
+/// A page of a listing of buckets: only a paged listing contains their Regions.
 const PAGE: i32 = 1000;
 
 /// What is known about a bucket's name.
@@ -42,7 +42,7 @@ pub struct BucketPlace {
     /// says who reads it.
     pub owner: Option<AccountId>,
     /// The account with whose credentials it can be read: the owner, where it
-    /// can be included.
+    /// can be read.
     pub reader: AccountId,
     /// The bucket's Region.
     pub region: Region,
@@ -82,8 +82,8 @@ struct Listed {
     owners: BTreeMap<String, (AccountId, Option<Region>)>,
     /// Accounts that were queried.
     queried: usize,
-    /// Accounts that could not be queried, with the reason where there is one
-    /// beside the configuration or the account's state.
+    /// Accounts that could not be queried, with the error, unless the
+    /// configuration or the account's state is the reason.
     not_queried: BTreeMap<AccountId, Option<AwsError>>,
 }
 
@@ -116,7 +116,7 @@ impl Buckets {
                     let reader = self.reader(bucket, account, &region, &candidates).await;
                     return owned_as(account, reader, region);
                 }
-                // The name is free in all of the partition, whoever asks.
+                // The name is free in the whole partition.
                 Err(error) if error.is_not_found() => return BucketState::Missing,
                 Err(error) => refused.push(error),
             }
@@ -168,7 +168,7 @@ impl Buckets {
         };
         if owner.is_some() {
             return match region {
-                // It may be read all the same, and S3 compares the owner then too.
+                // It may still be readable, and S3 compares the owner on reads too.
                 Some(region) => found(likely, region.clone()),
                 None => BucketState::Unknown((&error).into()),
             };
@@ -184,7 +184,7 @@ impl Buckets {
             ) {
                 (Ok(there), _) => found(owner, there),
                 (Err(error), _) if error.is_not_found() => BucketState::Missing,
-                // It may be read all the same.
+                // It may still be readable.
                 (Err(_), Some(region)) => found(owner, region.clone()),
                 (Err(error), None) => BucketState::Unknown((&error).into()),
             };
@@ -228,9 +228,9 @@ impl Buckets {
         owner.clone()
     }
 
-    /// A bucket that no account owns that could be queried. One that lets an account
-    /// of the organization read it tells whose it is, when it is queried for each
-    /// account that could not be.
+    /// A bucket of none of the accounts that could be queried. If an account of the
+    /// organization may read it, S3 confirms its owner when each of the other accounts is
+    /// stated as the owner.
     async fn of_unasked(
         &self,
         bucket: &BucketName,
@@ -238,8 +238,8 @@ impl Buckets {
         listed: &Listed,
         refused: &[AwsError],
     ) -> BucketState {
-        // Whoever has a trail that writes there does not decide who reads: the
-        // organization's own accounts come first.
+        // The owner of a trail that writes there does not decide who reads: the organization's
+        // own accounts come first.
         let fixed = [&self.config.log_archive_account, &self.config.management_account];
         let (first, others): (Vec<_>, Vec<_>) =
             candidates.iter().partition(|account| fixed.contains(account));
@@ -267,7 +267,7 @@ impl Buckets {
         BucketState::Unknown(unknown(listed, refused))
     }
 
-    /// The bucket's Region, as an account is reported it; with an owner, only where
+    /// The bucket's Region, as S3 reports it to an account; with an owner, only where
     /// the bucket is that account's.
     async fn region_as(
         &self,
@@ -333,7 +333,7 @@ impl Buckets {
     }
 }
 
-/// The names of an account's buckets, with their Regions where S3 tells them.
+/// The names of an account's buckets, with their Regions if S3 returns them.
 async fn buckets_of(clients: &Clients) -> Result<Vec<(String, Option<Region>)>, AwsError> {
     let listed = clients
         .s3()

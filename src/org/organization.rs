@@ -34,14 +34,14 @@ pub struct Organization {
 pub struct Unit {
     /// Its name.
     pub name: String,
-    /// What it lies in; the root lies in nothing.
+    /// Its parent; the root has none.
     pub parent: Option<UnitId>,
 }
 
 /// The units and accounts right inside a unit.
 type Inside = (Vec<(UnitId, Unit)>, Vec<Account>);
 
-/// What Organizations tells any member.
+/// What Organizations returns to any member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) id: OrgId,
@@ -54,8 +54,8 @@ impl Organization {
     /// delegated administrator's clients.
     ///
     /// # Errors
-    /// No organization, or one that may not be read: half a tree would be
-    /// accounts that nobody watches.
+    /// No organization, or one that may not be read: with a partial tree,
+    /// accounts would be unmonitored.
     pub async fn read(clients: &Clients) -> Result<Self, AwsError> {
         let Head { id, management_account, all_features } = head(clients).await?;
         let mut units = BTreeMap::new();
@@ -91,7 +91,7 @@ impl Organization {
         format!("/{}", names.join("/"))
     }
 
-    /// Why an account is not to be included; `None` for those that are.
+    /// Why an account is excluded; `None` if it is included.
     #[must_use]
     pub fn exclusion(&self, account: &Account, config: &config::Organization) -> Option<Exclusion> {
         if account.state != AccountState::Active {
@@ -105,7 +105,7 @@ impl Organization {
             .map(|unit| Exclusion::Unit(unit.clone()))
     }
 
-    /// The accounts that are to be included, by id.
+    /// The accounts that are not excluded, by id.
     pub fn included_accounts<'a>(
         &'a self,
         config: &'a config::Organization,
@@ -113,7 +113,7 @@ impl Organization {
         self.accounts.values().filter(|account| self.exclusion(account, config).is_none())
     }
 
-    /// A unit and all it lies in, up to the root.
+    /// A unit and its ancestors, up to the root.
     fn lineage<'a>(&'a self, unit: &'a UnitId) -> impl Iterator<Item = &'a UnitId> {
         std::iter::successors(Some(unit), |id| self.units.get(*id)?.parent.as_ref())
     }
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_that_is_left_out_leaves_out_all_below_it() {
+    fn an_excluded_unit_excludes_everything_below_it() {
         let config = config(&[], &["ou-ab12-aaaaaaaa"]);
         let unit = "ou-ab12-aaaaaaaa".parse().unwrap();
         assert_eq!(exclusion("222222222222", &config), Some(Exclusion::Unit(unit)));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_are_left_out_by_id_and_by_state() {
+    fn accounts_are_excluded_by_id_and_by_state() {
         let config = config(&["222222222222"], &[]);
         assert_eq!(exclusion("222222222222", &config), Some(Exclusion::Account));
         assert_eq!(

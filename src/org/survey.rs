@@ -7,10 +7,10 @@ use crate::{
     names::{AccountId, Region, UnitId},
 };
 
-/// Accounts that are entered at the same time.
+/// Accounts whose roles are assumed at the same time.
 const ACCOUNTS_AT_ONCE: usize = 16;
 
-/// One account, and whether and as whom it can be entered.
+/// An account, and whether its role can be assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surveyed {
     /// The account's id.
@@ -19,28 +19,28 @@ pub struct Surveyed {
     pub name: String,
     /// Where it is in its life, in AWS's spelling.
     pub state: AccountState,
-    /// The unit, or root, that it lies in.
+    /// Its organizational unit, or the root.
     pub unit: UnitId,
     /// The names of the units from the root down: `/Root/Workloads`.
     pub unit_path: String,
-    /// Whether it can be entered.
+    /// Whether its role can be assumed.
     pub access: Access,
-    /// The Regions that it has enabled, sorted; absent where it was not asked.
+    /// The Regions that it has enabled, sorted; absent if they were not read.
     pub regions: Option<Vec<Region>>,
     /// Why its own list of Regions could not be read: then `regions` are those
     /// that every account has.
     pub regions_unread: Option<String>,
 }
 
-/// Whether an account can be entered.
+/// Whether an account's role can be assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// It was entered.
+    /// The role was assumed.
     Granted {
-        /// As whom: the ARN that STS tells.
+        /// The ARN that STS returns.
         principal: String,
     },
-    /// It could not be entered.
+    /// The role could not be assumed.
     Failed {
         /// The role that was tried.
         role: String,
@@ -58,8 +58,8 @@ pub enum Access {
     },
 }
 
-/// Tries to enter every account that is active and not left out, many at a
-/// time; `done` hears of each. Sorted by unit's path, then by account.
+/// Assumes the role in every active account that is not excluded, many at a time;
+/// `done` is called for each. Sorted by unit's path, then by account.
 pub async fn survey(
     aws: &Aws,
     organization: &Organization,

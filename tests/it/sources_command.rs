@@ -61,8 +61,8 @@ async fn buckets_are_found_in_the_region_and_account_that_own_them() {
     let shown = env.run("", &["sources"]).await.text();
     assert!(shown.contains("OWNER") && shown.contains("ap-southeast-2"), "{shown}");
     assert!(shown.contains("auditing (of 3 accounts or Regions)"), "{shown}");
-    assert!(shown.contains(&format!("s3://elsewhere: the bucket belongs to {three}")), "{shown}");
-    assert!(!shown.contains("s3://before/logs: the bucket belongs"), "{shown}");
+    assert!(shown.contains(&format!("s3://elsewhere: account {three} owns the bucket")), "{shown}");
+    assert!(!shown.contains("s3://before/logs: account"), "{shown}");
 
     let (code, told) = env.json("", &["consolidate", "--yes"]).await;
     assert_eq!((code, &told["complete"]), (0, &true.into()), "{told:#}");

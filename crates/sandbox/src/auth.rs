@@ -175,7 +175,7 @@ impl Control {
 /// The authenticated principal behind a request.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
-    /// The partition that the simulation lies in.
+    /// The partition of the simulation.
     pub(super) partition: Partition,
     /// The account that the principal belongs to.
     pub(super) account: AccountId,

@@ -174,7 +174,7 @@ impl Faults {
         self.state.lock().propagation = propagation;
     }
 
-    /// The faults with how often each triggered.
+    /// The faults, with how often each was triggered.
     #[must_use]
     pub fn triggered(&self) -> Vec<(Fault, u64)> {
         self.state.lock().faults.iter().map(|(fault, n)| (fault.clone(), n.triggered)).collect()

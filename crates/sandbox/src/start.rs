@@ -335,7 +335,7 @@ impl Sandbox {
     }
 
     /// Waits until a condition is met. It is checked at once, and again after every change
-    /// and every fault that triggered.
+    /// and every fault that was triggered.
     pub async fn until(&self, is_met: impl Fn(&Self) -> bool) {
         let mut events = self.simulation.events();
         while !is_met(self) {
@@ -414,7 +414,7 @@ impl Sandbox {
         self.simulation.s3.tamper(bucket, key, change).map_err(|_| NoSuchObject::new(bucket, key))
     }
 
-    /// Makes a key delete_raw with all its versions.
+    /// Deletes a key with all its versions.
     ///
     /// # Errors
     /// When there is no such object.

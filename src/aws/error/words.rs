@@ -74,7 +74,7 @@ mod tests {
         let none =
             CredentialsError::not_loaded("no credentials found in chain. Attempted:\nEnvironment");
         let said = credentials_fault(&none);
-        assert!(said.starts_with("there are none in the environment, the profile"), "{said}");
+        assert!(said.starts_with("none in the environment, the profile"), "{said}");
         let ended = std::io::Error::other("the SSO session ended");
         assert_eq!(
             credentials_fault(&CredentialsError::provider_error(ended)),

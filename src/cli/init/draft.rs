@@ -1,4 +1,4 @@
-//! From what was found to a commented config.
+//! A commented configuration, drafted from the existing resources.
 
 use std::fmt::Write;
 
@@ -14,9 +14,9 @@ use crate::{
     org::Organization,
 };
 
-/// A complete config, in which every value says where it comes from.
+/// A complete configuration in which comments state where each value comes from.
 ///
-/// What the trail records is written as comments where it is not `declarable`.
+/// The trail's selectors are written as comments unless they are `declarable`.
 pub(super) fn draft(found: &Discovery, roles: &Roles, declarable: bool) -> String {
     let mut lines = Lines::default();
     let organization = &found.organization;
@@ -51,7 +51,7 @@ impl Lines {
         let _ = writeln!(self.0, "\n[{name}]");
     }
 
-    /// A comment; what others chose, such as accounts' names, cannot end it.
+    /// A comment. Untrusted text, such as an account's name, cannot end it.
     fn comment(&mut self, text: &str) {
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let line = if text.is_empty() { "#".to_owned() } else { format!("# {text}") };
@@ -59,7 +59,7 @@ impl Lines {
         self.0.push('\n');
     }
 
-    /// A value that holds no quotes: all of ours are names.
+    /// A value without quotes, such as a name.
     fn value(&mut self, key: &str, value: impl std::fmt::Display) {
         let _ = writeln!(self.0, "{key} = \"{value}\"");
     }
@@ -69,8 +69,7 @@ impl Lines {
         let _ = writeln!(self.0, "{key} = {value}");
     }
 
-    /// Sections that are written already, or as comments where the config has no
-    /// words for them.
+    /// Prepared sections, as comments if the configuration cannot express them.
     fn sections(&mut self, about: &str, text: &str, declarable: bool) {
         if text.is_empty() {
             return;
@@ -93,7 +92,7 @@ impl Lines {
     }
 }
 
-/// The home Region, and in the head of the file what speaks against it.
+/// The home Region; problems with it go to the head of the file.
 fn home_region(found: &Discovery, lines: &mut Lines) -> Region {
     let home = found.trail().and_then(|trail| trail.home_region.as_ref()).unwrap_or(&found.region);
     if !home.is_opt_in() {
@@ -261,7 +260,7 @@ fn trail_section(found: &Discovery, lines: &mut Lines) {
     }
 }
 
-/// What the trail records: exactly that is recorded from now on too.
+/// The trail's selectors and Insights, so that adopting the trail changes nothing.
 fn recorded_sections(found: &Discovery, declarable: bool, lines: &mut Lines) {
     let Some(adopted) = &found.adopted else { return };
     match &adopted.selectors {
@@ -352,7 +351,7 @@ fn key_section(found: &Discovery, archive: &AccountId, region: &Region, lines: &
     }
 }
 
-/// Gives the archive's Region.
+/// Writes the section of the archive; its Region.
 fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) -> Region {
     let mut archive_region = home.clone();
     lines.section("archive");
@@ -611,7 +610,7 @@ mod tests {
         assert_eq!(config.organization.log_archive_account.as_str(), "111111111111");
         assert_eq!(config.archive.bucket.as_str(), "o-exampleorgid-log-archive");
         let text = draft(&found, &Roles::default(), true);
-        for said in ["NOT FOUND", "There is no organization trail yet", "444444444444"] {
+        for said in ["NOT FOUND", "there is no organization trail yet", "444444444444"] {
             assert!(text.contains(said), "{said} in:\n{text}");
         }
     }

@@ -48,7 +48,7 @@ pub(super) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let out = args.out.unwrap_or_else(|| context.config_path.clone());
     let to_stdout = out.as_os_str() == "-";
-    // Before anything is asked of AWS.
+    // Before AWS is called.
     if !to_stdout && !context.yes && out.exists() {
         return Err(OpError::usage(format!("{} already exists", out.display()))
             .with_hint("overwrite it with `--yes`, write another file with `--out FILE`, or print with `--out -`"));

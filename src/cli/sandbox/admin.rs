@@ -1,4 +1,4 @@
-//! The calls that only a sandbox has.
+//! The admin calls of a sandbox.
 
 use http::Method;
 use http_body_util::{BodyExt, Full};
@@ -8,53 +8,53 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::cli::{Explain, Outcome};
 
-/// What a sandbox answers to a tick.
+/// The response to a tick.
 #[derive(Debug, Deserialize)]
 pub(super) struct Ticked {
     pub(super) now: Timestamp,
 }
 
-/// What a sandbox answers to a confirmation.
+/// The response to a confirmation.
 #[derive(Debug, Deserialize)]
 pub(super) struct Confirmed {
     pub(super) confirmed: u64,
 }
 
-/// TargetSandbox process a sandbox is.
+/// The process of a sandbox.
 #[derive(Debug, Deserialize)]
 pub(super) struct Identity {
     pub(super) pid: u32,
 }
 
-/// Puts a sandbox's clock forward.
+/// Advances a sandbox's clock.
 pub(super) async fn tick(endpoint: &str, hours: u32) -> Result<Ticked, AdminError> {
     let body = format!("{{\"seconds\":{}}}", u64::from(hours) * 3600);
     call(endpoint, Method::POST, "/_sandbox/tick", body).await
 }
 
-/// Confirms every subscription that waits for it.
+/// Confirms every pending subscription.
 pub(super) async fn confirm(endpoint: &str) -> Result<Confirmed, AdminError> {
     call(endpoint, Method::POST, "/_sandbox/confirm", String::new()).await
 }
 
-/// Asks a sandbox which process it is.
+/// The process id of a sandbox.
 pub(super) async fn identity(endpoint: &str) -> Result<Identity, AdminError> {
     call(endpoint, Method::GET, "/_sandbox/state", String::new()).await
 }
 
-/// Why a sandbox could not be asked.
+/// Why a call of a sandbox failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AdminError {
     /// Only a sandbox has these calls, and it listens on loopback alone.
     #[error("`{found}` is not a sandbox endpoint: expected `http://127.0.0.1:PORT`")]
     Endpoint { found: String },
-    /// Nobody answers there.
+    /// Nothing listens there.
     #[error("calling the sandbox at {endpoint}")]
     Connect { endpoint: String, source: std::io::Error },
-    /// It broke off.
+    /// The connection broke.
     #[error("calling the sandbox at {endpoint}")]
     Http { endpoint: String, source: hyper::Error },
-    /// It did not like the question.
+    /// The sandbox refused the call.
     #[error("the sandbox returned {status}: {answer}")]
     Refused { status: u16, answer: String },
 }
@@ -107,7 +107,7 @@ async fn call<T: DeserializeOwned>(
     let status = response.status();
     let answer = response.into_body().collect().await.map_err(http)?.to_bytes();
     drop(sender);
-    // Its end says nothing that the answer did not.
+    // The end of the connection adds nothing to the response.
     drop(connection.await);
     let refused = || AdminError::Refused {
         status: status.as_u16(),
@@ -141,7 +141,7 @@ mod tests {
             let error = tick(endpoint, 1).await.unwrap_err();
             assert!(matches!(error, AdminError::Endpoint { .. }), "{endpoint}: {error}");
         }
-        // Nor does another answer pass for a sandbox's.
+        // Another response is not taken for a sandbox's.
         let sandbox = TestEnv::start().await.sandbox;
         let path = "/_sandbox/confirm";
         let answer = call::<Ticked>(&sandbox.endpoint(), Method::POST, path, String::new()).await;

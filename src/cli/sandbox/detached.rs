@@ -94,7 +94,7 @@ impl SandboxDir {
     /// The sandbox that the directory describes.
     ///
     /// # Errors
-    /// When there is none.
+    /// No sandbox was started there.
     pub(super) fn read(&self) -> Result<Detached, OpError> {
         self.find()?.ok_or_else(|| self.no_sandbox())
     }
@@ -279,8 +279,8 @@ pub(super) async fn down(args: &Down, context: &Context) -> Result<Outcome, OpEr
     };
     let sent = process::send(found.process.pid, Signal::Terminate);
     sent.map_err(|error| OpError::new(error, Outcome::Unexpected))?;
-    // What it removes when all is saved tells, not the process: it may stay as a
-    // zombie that nobody waits for.
+    // Its file shows that everything is saved, not the process: that may remain as a
+    // zombie that no process waits for.
     let is_known = || {
         Ok::<_, OpError>(place.find()?.is_some_and(|left| left.process.pid == found.process.pid))
     };
@@ -304,7 +304,7 @@ pub(super) async fn down(args: &Down, context: &Context) -> Result<Outcome, OpEr
     Ok(Outcome::Clean)
 }
 
-/// Writes a file that nobody else may read, whole or not at all.
+/// Writes a file that only its owner can read, completely or not at all.
 fn write_private(path: &Path, text: &str) -> Result<(), OpError> {
     local_file::replace(path, text.as_bytes()).map_err(failed("writing", path))
 }

@@ -1,4 +1,4 @@
-//! What happened before a sandbox is handed over: `--history` and `--legacy`.
+//! The simulated history of a new sandbox: `--history` and `--legacy`.
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -21,15 +21,15 @@ use crate::{
     sandbox::Sandbox,
 };
 
-/// For how long legacy trails have logged where nothing is said.
+/// How long legacy trails have logged by default.
 const LEGACY: SignedDuration = SignedDuration::from_hours(24);
-/// The longest history: what `LookupEvents` gives.
+/// The longest history, which is as far back as `LookupEvents` reaches.
 const LONGEST_HOURS: i64 = 90 * 24;
-/// How far the clock goes at once.
+/// How far the clock advances in one step.
 const STEP: SignedDuration = SignedDuration::from_hours(24);
 /// Accounts that never have a trail of their own: management, log archive, audit.
 const CENTRAL: usize = 3;
-/// From so many accounts on the last one is suspended.
+/// From this number of accounts on, the last one is suspended.
 const SUSPENDED_FROM: u16 = 5;
 /// The name of every legacy trail.
 const TRAIL: &str = "legacy";
@@ -49,7 +49,7 @@ pub(super) fn span(text: &str) -> Result<SignedDuration, String> {
     }
 }
 
-/// What is to have happened.
+/// A history to simulate.
 #[derive(Debug)]
 pub(super) struct History {
     starts_at: Timestamp,
@@ -60,10 +60,10 @@ pub(super) struct History {
 }
 
 impl History {
-    /// What the options ask for; nothing where they ask for nothing.
+    /// The history that the options describe, if any.
     ///
     /// # Errors
-    /// There are not that many members.
+    /// There are fewer members than legacy trails.
     pub(super) fn new(
         history: Option<SignedDuration>,
         legacy: u16,
@@ -89,12 +89,12 @@ impl History {
         Ok(Some(Self { starts_at, duration, organization, legacy: legacy.into() }))
     }
 
-    /// When it began: where the sandbox's clock is to start.
+    /// The time at which the history starts, and the sandbox's clock with it.
     pub(super) fn starts_at(&self) -> Timestamp {
         self.starts_at
     }
 
-    /// Lets it simulate.
+    /// Simulates it.
     pub(super) async fn simulate(&self, sandbox: &Sandbox) -> Result<(), OpError> {
         let aws = aws_of(sandbox).await?;
         for account in sandbox.accounts().iter().skip(CENTRAL).take(self.legacy) {

@@ -1,4 +1,4 @@
-//! How a sandbox starts_at: what `up` and `exec` have in common.
+//! Starting a sandbox, for `up` and `exec`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::{
     sandbox::{DataError, DigestEncryption, Options, Pace, Sandbox},
 };
 
-/// What a sandbox is to be.
+/// The options of a new sandbox.
 #[derive(Debug, clap::Args)]
 pub(super) struct LaunchOptions {
     /// Accounts of the organization, including the management account.
@@ -81,10 +81,10 @@ impl From<DigestKey> for DigestEncryption {
     }
 }
 
-/// A running sandbox that was asked for.
+/// A running sandbox, and the configuration for it.
 pub(super) struct Launched {
     pub(super) sandbox: Sandbox,
-    /// The config that `--write-config` wrote.
+    /// The configuration that `--write-config` wrote.
     pub(super) config: Option<PathBuf>,
 }
 
@@ -92,7 +92,7 @@ impl LaunchOptions {
     /// Starts the sandbox.
     ///
     /// # Errors
-    /// When it cannot be, or the config cannot be written.
+    /// The sandbox cannot start, or the configuration cannot be written.
     pub(super) async fn start(&self, context: &Context) -> Result<Launched, OpError> {
         if let Some(path) = &self.write_config
             && path.exists()
@@ -109,7 +109,7 @@ impl LaunchOptions {
             start: history.as_ref().map(history::History::starts_at).or(self.start),
             pace: if self.frozen { Pace::Frozen } else { Pace::Flowing },
             seed: self.seed,
-            // What is killed before its past has happened starts_at anew.
+            // If it is killed before its history is simulated, the next run starts anew.
             save_later: true,
             ..Options::new(self.region.clone())
         };
@@ -133,13 +133,13 @@ impl LaunchOptions {
     }
 }
 
-/// Writes the config that matches a sandbox.
+/// Writes the configuration that matches a sandbox.
 pub(super) fn write_config(sandbox: &Sandbox, path: &Path) -> Result<(), OpError> {
     Ok(replace(path, config_of(sandbox).as_bytes())?)
 }
 
-/// Stops a sandbox, which saves its state; a signal meanwhile ends the program at
-/// once, and leaves what was saved before.
+/// Stops a sandbox, which saves its state. A signal meanwhile ends the program
+/// immediately, and keeps the previously saved state.
 pub(super) async fn stop(sandbox: Sandbox, signals: &mut Signals) -> Result<(), OpError> {
     let unexpected = |error: DataError| OpError::new(error, Outcome::Unexpected);
     tokio::select! {

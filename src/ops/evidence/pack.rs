@@ -84,8 +84,8 @@ impl Packer {
         }
     }
 
-    /// Packs digests, and tells which of the log files that they list are to be
-    /// had elsewhere: bucket and key.
+    /// Packs digests; returns the bucket and key of each listed log file that is in another
+    /// bucket.
     async fn digests(
         &mut self,
         place: &Place<'_>,
@@ -128,7 +128,7 @@ impl Packer {
         Ok(())
     }
 
-    /// Packs the objects of a folder whose keys are matches_key.
+    /// Packs the objects of a folder whose keys match `matches_key`.
     async fn pack(
         &mut self,
         place: &Place<'_>,
@@ -144,7 +144,7 @@ impl Packer {
             .list(folder, Some(start))
             .try_take_while(|object| futures::future::ready(Ok(object.key < end)))
             .try_filter(|object| {
-                // What is not a CloudTrail key in this folder is evidence as well.
+                // Objects of this folder without a CloudTrail key are evidence too.
                 let key = object.key.parse().ok().filter(|key| lies_in(key, folder));
                 futures::future::ready(key.is_none_or(|key| matches_key(&key)))
             })
@@ -170,7 +170,7 @@ impl Packer {
         Ok(())
     }
 
-    /// Packs objects of other buckets; what is not there is missing there too.
+    /// Packs objects of other buckets; missing ones are missing in the bundle too.
     async fn beside(
         &mut self,
         source: &Source,
@@ -195,16 +195,16 @@ impl Packer {
     }
 }
 
-/// What is said of an object that cannot be packed under its name.
+/// The message about an object that cannot be packed under its name.
 pub(super) fn unpackable(key: &str) -> String {
     format!("`{}`: a bundle cannot contain a file with this name", key.escape_debug())
 }
 
-/// Fetches many at a time and gives them in their order, each as it is asked for.
+/// Fetches many objects at once, and yields them in order.
 ///
-/// What is larger than its share is fetched when its turn has come: objects that
-/// are there before their turn hold memory, and if they held all of it, the one
-/// whose turn it is could wait for ever.
+/// An object larger than its share of memory is fetched only when its turn comes: objects
+/// fetched early occupy memory, and if they occupied all of it, the next one in order could
+/// wait forever.
 fn in_order<K, O, E>(
     keys: Vec<(K, u64)>,
     fetch: impl AsyncFn(&K) -> Result<O, E>,
@@ -244,7 +244,7 @@ fn size(object: &mut FetchedObject) -> u64 {
 }
 
 /// Whether CloudTrail writes a key into a folder itself: not a whole key of its
-/// own further down, which is foreign there.
+/// own further down, which is unexpected there.
 fn lies_in(key: &ObjectKey, folder: &str) -> bool {
     key.root().folder(key.account(), key.kind().folder(), key.region()) == folder
 }

@@ -99,7 +99,7 @@ impl Candidate {
         let account = &self.trail.account;
         let found = self.source.lanes(&clients).await;
         let lanes: Vec<Lane> = match found {
-            // Whoever writes the bucket can name Regions that do not exist.
+            // Anyone who can write to the bucket can name Regions that do not exist.
             Ok(found) => {
                 let known = known_regions(config.partition());
                 let is_own = |lane: &Lane| {

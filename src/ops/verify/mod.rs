@@ -115,8 +115,8 @@ impl Verified {
 /// Verifies digest chains and log files. Changes nothing.
 ///
 /// # Errors
-/// The request is invalid or matches nothing, the target cannot be opened, a bundle is not
-/// the one that was asked for, or a stop was requested: while opening the target the first
+/// The request is invalid or matches nothing, the target cannot be opened, a bundle has
+/// another manifest than requested, or a stop was requested: while opening the target the first
 /// one, later a second one.
 pub async fn verify(env: &Env, request: &Request) -> Result<Verified, OpError> {
     if let (Some(since), Some(until)) = (request.since, request.until)
@@ -239,7 +239,7 @@ pub(super) fn window(
     let delivered = digests_due(now);
     Window {
         since,
-        // A copy may be as old as it likes, unless it is asked how old.
+        // A copy may be of any age, unless the request limits it.
         until: until.map(|until| until.min(delivered)).or(is_live.then_some(delivered)),
         last: until.map(|until| plus(until, ONE_DIGEST)),
     }

@@ -1,5 +1,5 @@
-//! As whom a bucket is read: the caller, or the role of the account whose logs it
-//! holds.
+//! The credentials that a bucket is read with: the caller's, or those of the role of the
+//! account whose logs it contains.
 
 use super::{Env, OpError, Outcome};
 use crate::archive::consolidate::discover::{self, Selected};
@@ -37,7 +37,7 @@ impl Named {
 /// is not read.
 ///
 /// # Errors
-/// The bucket does not exist: usage. Nobody may list it: incomplete.
+/// The bucket does not exist: usage. No known account may list it: incomplete.
 pub(super) async fn reader(
     bucket: &BucketName,
     owner: Option<&AccountId>,
@@ -79,7 +79,7 @@ pub(super) async fn reader(
             return Ok(Reader { aws, clients });
         }
     }
-    // Only now: every account is asked for its trails.
+    // Last, because it reads the trails of every account.
     let found = Box::pin(legacy::find(env, &aws)).await;
     let Ok(found) = found else { return Err(denied.into()) };
     let Selected { sources, excluded } = discover::selected(&found.found.trails, config);

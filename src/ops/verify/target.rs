@@ -48,7 +48,7 @@ pub(in crate::ops) struct Target {
     /// What a bundle says that it covers.
     pub(in crate::ops) from: Option<Timestamp>,
     pub(in crate::ops) to: Option<Timestamp>,
-    /// AWS's time where AWS was asked, else this machine's.
+    /// AWS's time if AWS was called, otherwise this machine's.
     pub(in crate::ops) now: Timestamp,
     /// Whether CloudTrail may still be writing into it.
     pub(super) is_live: bool,
@@ -61,7 +61,7 @@ pub(in crate::ops) struct Target {
     other_buckets: OtherBuckets,
     acceptances: Acceptances,
     trust: Trust,
-    /// What lies in a mirror and is never read.
+    /// Entries of a mirror that are never read.
     pub(in crate::ops) not_files: Vec<Finding>,
     /// Keeps a bundle's files while they are read.
     pub(super) unpacked: Option<Arc<Unpacked>>,
@@ -95,7 +95,7 @@ impl Target {
         }
     }
 
-    /// What is asked of it.
+    /// The request.
     pub(in crate::ops) fn request(self, selection: Selection, window: Window) -> Request {
         Request {
             source: self.source,
@@ -182,7 +182,7 @@ impl Target {
         };
         let Reader { aws, clients } =
             Box::pin(reader(&bucket, scope.bucket_owner.as_ref(), env)).await?;
-        // Outside of an organization nobody knows of one.
+        // Without an organization there is none.
         let owner = organization(&aws.own_clients()).await.ok();
         let mut readers: Vec<_> = clients.account().cloned().into_iter().collect();
         readers.push(aws.caller().account.clone());
@@ -272,7 +272,7 @@ impl Target {
             },
         };
         let source = Arc::new(Source::Folder(folder));
-        // In a bundle, what the archive has below `orgtrail/` lies apart.
+        // In a bundle, the archive's records below `orgtrail/` are stored apart.
         let records = match &unpacked {
             Some(bundle) => Arc::new(Source::Folder(FolderSource::new(bundle.path(RECORDS)))),
             None => Arc::clone(&source),
@@ -435,8 +435,8 @@ fn read_keys(path: &Path) -> Result<PublicKeySet, OpError> {
     Ok(PublicKeySet::from_json(&text)?)
 }
 
-/// The keys that were saved beside an archive; none where there are none, or
-/// none that can be read: no writer there may stop its verification.
+/// The public keys saved in an archive; empty if they are missing or unreadable, because no
+/// writer of the archive may stop its verification.
 async fn saved_keys(source: &Source, folder: &str) -> PublicKeySet {
     let key = format!("{folder}{SAVED_KEYS}");
     let unread = |error: &dyn std::fmt::Display| {

@@ -29,7 +29,7 @@ pub struct Merged {
 
 /// Joins orgtrail's statements with a policy that is already there.
 ///
-/// A wanted statement that a unmanaged one already makes is not repeated: a trail
+/// A declared statement that an unmanaged one already makes is not repeated: a trail
 /// adopted from elsewhere keeps its policy word by word.
 #[must_use]
 pub fn merge(

@@ -88,7 +88,7 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a key delete_raw with all its versions, locks or not.
+    /// Deletes a key with all its versions, locked or not.
     ///
     /// # Errors
     /// `NoSuchBucket`, `NoSuchKey`.

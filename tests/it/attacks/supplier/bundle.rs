@@ -323,7 +323,7 @@ fn a_bundle_with_another_manifest_than_was_handed_over_is_refused() {
     }
     let (code, said) = check("mirror", &named);
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("needs a bundle"), "{said}");
+    assert!(said.contains("requires a bundle"), "{said}");
     for genuine in [named.clone(), named.to_uppercase()] {
         let (code, said) = check(BUNDLE, &genuine);
         assert_eq!(code, 0, "{said}");
