@@ -237,7 +237,8 @@ async fn copied(objects: u64, milliseconds: u64, way: &str) {
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         let (objects, wanted) = (objects as f64, wanted as f64);
         assert!((copied - wanted).abs() < 0.5, "{copied} objects copied, expected {wanted}");
-        let calls: Vec<u64> = sandbox.faults().struck().iter().map(|(_, calls)| *calls).collect();
+        let calls: Vec<u64> =
+            sandbox.faults().triggered().iter().map(|(_, calls)| *calls).collect();
         println!(
             "{:>7}  {way:>8}  {run:>14}  {seconds:>8.2}  {:>10.0}  {:>14.0}  {mib:>8}  {:>9}  {:>9}",
             format!("{milliseconds} ms"),

@@ -13,9 +13,9 @@ pub const GRACE: Duration = Duration::from_secs(15);
 /// The word for a stop that no signal caused.
 const BY_HAND: &str = "a request to stop";
 
-/// Tells whether a command was asked to stop, and lets it wait for that.
+/// A request to stop a command, which it can check and await.
 ///
-/// Cheap to clone; all clones tell the same.
+/// Cheap to clone; all clones share the request.
 #[derive(Debug, Clone)]
 pub struct Stop(watch::Receiver<Requests>);
 
@@ -43,7 +43,7 @@ impl Stop {
         stop
     }
 
-    /// A stop that whoever holds the [`Stopper`] requests.
+    /// A stop that is requested with the [`Stopper`].
     #[must_use]
     pub fn by_hand() -> (Stopper, Self) {
         let (sender, receiver) = watch::channel(Requests::default());
@@ -87,7 +87,7 @@ impl Stop {
     async fn reached(&self, count: u32) {
         let mut requests = self.0.clone();
         if requests.wait_for(|now| now.count >= count).await.is_err() {
-            // Nobody is left who could request it.
+            // No stopper is left to request it.
             std::future::pending::<()>().await;
         }
     }
@@ -115,7 +115,7 @@ fn listen(stopper: Stopper) {
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     tokio::spawn(async move {
         let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
-            tracing::warn!("signals cannot be waited for");
+            tracing::warn!("cannot listen for signals");
             return std::future::pending().await;
         };
         loop {

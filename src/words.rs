@@ -1,10 +1,19 @@
-//! What errors say, in words that need no knowledge of the libraries below.
+//! Texts of messages: numbers, and errors without the words of libraries.
 
 use std::error::Error;
 
+use indicatif::HumanCount;
+
 use crate::printable::plain;
 
-/// What is wrong with JSON, without the words of the library that reads it.
+/// A number and its noun, such as `1 change` or `1,234 changes`.
+pub(crate) fn counted(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", HumanCount(number))
+}
+
+/// An error in JSON, without the words of the library that reads it.
 pub(crate) fn json_fault(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let said = error.to_string();
@@ -16,7 +25,7 @@ pub(crate) fn json_fault(error: &serde_json::Error) -> String {
     }
 }
 
-/// What an error says, without the words of the libraries below.
+/// An error, without the words of libraries.
 pub(crate) fn in_words(error: &(dyn Error + 'static)) -> String {
     error.downcast_ref().map_or_else(|| error.to_string(), json_fault)
 }
@@ -54,6 +63,13 @@ fn joined(error: &(dyn Error + 'static), words: fn(&(dyn Error + 'static)) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nouns_follow_their_number() {
+        assert_eq!(counted(0_u64, "change"), "0 changes");
+        assert_eq!(counted(1_usize, "change"), "1 change");
+        assert_eq!(counted(1_234_567_u64, "change"), "1,234,567 changes");
+    }
 
     #[test]
     fn no_library_speaks_of_json() {

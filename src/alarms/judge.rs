@@ -17,7 +17,7 @@ pub enum Shortfall {
 impl Alarm {
     /// What a filter lacks to raise this alarm.
     ///
-    /// It is asked about every call that matters, by every kind of caller, with
+    /// It is tested with every relevant call, by every kind of caller, with
     /// and without an error, in more than one Region: a filter that leaves any
     /// of them out is found, however it is written.
     pub fn judge(&self, filter: &FilterPattern) -> Result<(), Shortfall> {

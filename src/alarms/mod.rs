@@ -29,7 +29,7 @@ pub struct Alarm {
 /// The events that an alarm watches for.
 #[derive(Debug)]
 pub(crate) enum Watched {
-    /// Calls of a service, whoever makes them and however they end.
+    /// Calls of a service, with any caller and any result.
     Calls {
         /// The service's `eventSource`.
         source: &'static str,

@@ -27,7 +27,7 @@ fn every_pattern_is_short_enough_and_raises_its_alarm_alone() {
             assert!(!parse(alarm).matches(&event), "{}: {event}", alarm.check);
         }
     }
-    // Each is asked of the others' events: only the callers overlap.
+    // Each is tested with the others' events: only the callers overlap.
     for one in ALARMS {
         for other in ALARMS.iter().filter(|other| other.check != one.check) {
             let overlap = matches!(one.watched, Watched::Root | Watched::Unauthorized);

@@ -4,8 +4,8 @@ use super::Clients;
 
 /// Permission to change something in AWS.
 ///
-/// The caller of [`Self::granted`] states that the user asked for the change and confirmed
-/// it. What only reads never holds one, and without one no client can write.
+/// The caller of [`Self::granted`] states that the user requested the change and confirmed
+/// it. Code that only reads never has one, and without one no client can write.
 #[derive(Debug)]
 pub struct WriteAuthority(());
 

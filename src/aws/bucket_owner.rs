@@ -1,8 +1,8 @@
 //! Who must own a bucket, stated with every call that names one.
 //!
 //! Names of buckets are shared by all accounts: one that was never created, was
-//! mistyped, or was deleted may belong to anybody, whose policy then takes or gives
-//! what it likes. S3 compares the stated owner before it reads or writes, so that
+//! mistyped, or was deleted may belong to anyone, who then decides what is stored or
+//! returned. S3 compares the stated owner before it reads or writes, so that
 //! no time passes between a check and a write.
 
 use aws_smithy_runtime_api::{
@@ -32,8 +32,8 @@ const SOURCE_OWNER: &str = "x-amz-source-expected-bucket-owner";
 const COPY_SOURCE: &str = "x-amz-copy-source";
 /// The call that takes no owner: the bucket has none yet.
 const CREATES: &str = "CreateBucket";
-/// The calls that find out whose and where a bucket is: they alone may ask whoever
-/// owns it. They read no data and write none.
+/// The calls that determine a bucket's owner and Region. Only these may accept any owner;
+/// they read and write no data.
 const DISCOVERS: [&str; 2] = ["HeadBucket", "GetBucketLocation"];
 
 /// States the expected owner with every call of S3 that names a bucket, and fails
@@ -47,7 +47,7 @@ pub(super) struct StateBucketOwner {
     pub(super) owner: Option<AccountId>,
 }
 
-/// Lets one call ask about a bucket that anybody may own: to find out whose it is.
+/// Lets one call accept any owner of a bucket, to determine who owns it.
 #[derive(Debug)]
 pub(super) struct AnyOwner;
 
@@ -62,9 +62,9 @@ impl Storable for Anybody {
 /// A call that states no owner.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum Unstated {
-    #[error("{operation} names the bucket `{bucket}`, and no account is known that must own it")]
+    #[error("{operation} names the bucket `{bucket}`, whose expected owner is unknown")]
     Owner { operation: String, bucket: String },
-    #[error("{operation} copies `{copied}` without the account that must own its bucket")]
+    #[error("{operation} copies `{copied}` without the expected owner of its bucket")]
     SourceOwner { operation: String, copied: String },
 }
 

@@ -20,7 +20,7 @@ use crate::names::{AccountId, Partition, Region};
 
 /// The clients of one account and Region.
 ///
-/// Cheap to clone; each service's client is built when it is first asked for.
+/// Cheap to clone; each service's client is built at its first use.
 /// No call is made and no role assumed before the first call.
 #[derive(Debug, Clone)]
 pub struct Clients(Arc<Set>);

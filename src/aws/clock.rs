@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use orgtrail_base::SANDBOX_TIME;
 use parking_lot::RwLock;
 
-/// A round trip that took longer tells nothing about the time.
+/// A longer round trip does not determine the time.
 const MAX_ROUND_TRIP: SignedDuration = SignedDuration::from_mins(5);
 /// The unit of a `Date` header.
 const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
@@ -18,24 +18,24 @@ const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct ServiceClock {
     local: SharedTimeSource,
-    seen: RwLock<Seen>,
+    stated: RwLock<ServiceTime>,
 }
 
-/// What the newest answer stated.
+/// AWS's time, as the newest response stated it.
 #[derive(Debug, Clone, Copy, Default)]
-enum Seen {
-    /// Nothing yet: the local clock is all that there is.
+enum ServiceTime {
+    /// No response yet: the local clock is used.
     #[default]
-    Nothing,
-    /// How far AWS is ahead of the local clock; zero where the two agree.
+    Unknown,
+    /// How far AWS is ahead of the local clock; zero if the two agree.
     Ahead(SignedDuration),
-    /// What a sandbox's simulated clock shows.
+    /// The time of a sandbox's simulated clock.
     Sandbox(Timestamp),
 }
 
 impl ServiceClock {
     pub(super) fn new(local: SharedTimeSource) -> Self {
-        Self { local, seen: RwLock::default() }
+        Self { local, stated: RwLock::default() }
     }
 
     /// The local clock.
@@ -45,25 +45,25 @@ impl ServiceClock {
 
     /// AWS's time.
     pub(super) fn now(&self) -> Timestamp {
-        match *self.seen.read() {
-            Seen::Nothing => self.local(),
-            Seen::Ahead(by) => self.local().saturating_add(by).unwrap_or(Timestamp::MAX),
-            Seen::Sandbox(shows) => shows,
+        match *self.stated.read() {
+            ServiceTime::Unknown => self.local(),
+            ServiceTime::Ahead(by) => self.local().saturating_add(by).unwrap_or(Timestamp::MAX),
+            ServiceTime::Sandbox(shows) => shows,
         }
     }
 
     /// How far AWS is ahead of the local clock; negative where it is behind.
     pub(super) fn ahead(&self) -> SignedDuration {
-        match *self.seen.read() {
-            Seen::Nothing => SignedDuration::ZERO,
-            Seen::Ahead(by) => by,
-            Seen::Sandbox(shows) => shows.duration_since(self.local()),
+        match *self.stated.read() {
+            ServiceTime::Unknown => SignedDuration::ZERO,
+            ServiceTime::Ahead(by) => by,
+            ServiceTime::Sandbox(shows) => shows.duration_since(self.local()),
         }
     }
 
     /// Whether an orgtrail sandbox answers.
     pub(super) fn is_sandbox(&self) -> bool {
-        matches!(*self.seen.read(), Seen::Sandbox(_))
+        matches!(*self.stated.read(), ServiceTime::Sandbox(_))
     }
 
     /// Reads the time from an answer to a request that was sent at `sent`, by the
@@ -72,11 +72,11 @@ impl ServiceClock {
         let headers = answer.headers();
         let simulated = headers.get(SANDBOX_TIME).filter(|_| is_loopback);
         if let Some(shows) = simulated.and_then(|time| time.parse::<Timestamp>().ok()) {
-            let mut seen = self.seen.write();
-            *seen = match *seen {
+            let mut stated = self.stated.write();
+            *stated = match *stated {
                 // Answers overtake each other.
-                Seen::Sandbox(before) => Seen::Sandbox(before.max(shows)),
-                _ => Seen::Sandbox(shows),
+                ServiceTime::Sandbox(before) => ServiceTime::Sandbox(before.max(shows)),
+                _ => ServiceTime::Sandbox(shows),
             };
             return;
         }
@@ -87,7 +87,7 @@ impl ServiceClock {
         let Some(stated) = headers.get("date").and_then(http_date) else { return };
         let received = self.local();
         if let Some(by) = difference(stated, sent, received) {
-            *self.seen.write() = Seen::Ahead(by);
+            *self.stated.write() = ServiceTime::Ahead(by);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an AWS call that failed tells.
+//! Errors of AWS calls.
 
 mod source;
 mod words;
@@ -22,11 +22,11 @@ type Source = Arc<dyn std::error::Error + Send + Sync>;
 pub enum ErrorKind {
     /// The caller may not do this, or may not know whether the thing exists.
     AccessDenied,
-    /// The thing asked for does not exist.
+    /// The requested resource does not exist.
     NotFound,
     /// Too many calls, and still so after the retries.
     Throttled,
-    /// Something else holds the place: it exists already, or is not what the call
+    /// A conflict: the resource already exists, or is not what the call
     /// expects.
     Conflict,
     /// Another change of the same thing is under way, or the thing is not ready for
@@ -41,9 +41,9 @@ pub enum ErrorKind {
     Expired,
     /// No connection, or it broke.
     Network,
-    /// Not made, or cut off: the command was asked to stop.
+    /// Not made, or interrupted: the command was stopped.
     Stopped,
-    /// All else: `code` and `message` tell.
+    /// Any other error: see `code` and `message`.
     Other,
 }
 
@@ -56,8 +56,8 @@ impl ErrorKind {
             Self::NotFound => "not found",
             Self::Throttled => "throttled",
             Self::Conflict => "conflict",
-            Self::Busy => "busy with another change",
-            Self::Propagating => "not yet in effect everywhere",
+            Self::Busy => "conflicting change in progress",
+            Self::Propagating => "not yet propagated",
             Self::Timeout => "timed out",
             Self::Expired => "credentials not accepted",
             Self::Network => "network failure",
@@ -73,7 +73,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// One AWS call that failed: which, where, as whom and why.
+/// One AWS call that failed: operation, account, Region, principal and cause.
 ///
 /// Its fields are those of [`Failure`]. Cheap to clone, because a failed read
 /// ends up in every check that needed it.
@@ -101,9 +101,9 @@ pub struct Failure {
     pub message: Option<String>,
     /// AWS's id of the request, which its support asks for.
     pub request_id: Option<String>,
-    /// The Region that the bucket of the call lies in, where S3 told.
+    /// The Region of the call's bucket, if S3 returned it.
     pub bucket_region: Option<Region>,
-    /// What lies below, where AWS did not answer at all.
+    /// The cause, if AWS did not respond.
     pub source: Option<Source>,
 }
 
@@ -145,7 +145,7 @@ impl AwsError {
             .or_else(|| message.as_deref().and_then(expected_region))
             .and_then(|region| region.parse().ok());
         let unread = status.is_some_and(|status| (200..300).contains(&status)) && code.is_none();
-        let message = message.or_else(|| unread.then(|| "the answer could not be read".to_owned()));
+        let message = message.or_else(|| unread.then(|| "the response is unreadable".to_owned()));
         let (kind, source) = match &error {
             SdkError::ServiceError(_) => {
                 (kind::of_code(code.as_deref(), message.as_deref(), status), None)
@@ -171,7 +171,7 @@ impl AwsError {
             Some(source) if kind == ErrorKind::Expired && !source.is::<Self>() => {
                 (Some(credentials_fault(source.as_ref())), None)
             }
-            // What lies below is told in words of libraries.
+            // The cause is described in the words of libraries.
             Some(source)
                 if kind == ErrorKind::Network && !source.is::<Self>() && message.is_none() =>
             {
@@ -215,7 +215,7 @@ impl AwsError {
         .into()
     }
 
-    /// An endpoint that may not be asked.
+    /// An endpoint that may not be called.
     pub(super) fn refused(error: PlainHttp) -> Self {
         Self::before_any_call(Arc::new(error))
     }
@@ -269,7 +269,7 @@ impl AwsError {
     }
 
     /// Whether AWS said that the thing does not exist: the default meaning of
-    /// absent for [`super::Seen::from_result`].
+    /// absent for [`super::Observation::from_result`].
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.0.kind == ErrorKind::NotFound
@@ -298,7 +298,7 @@ impl AwsError {
     /// What can be done about it, where something can: one line.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        // A role that could not be entered tells more than the call above it.
+        // If the role could not be assumed, its hint is more useful than the call's.
         nested(self).map_or_else(|| hint::of(self), Self::hint)
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn of(error: &AwsError) -> Option<String> {
             }
         }
         ErrorKind::Throttled => {
-            "something else uses up this account's rate for the call; try again later".into()
+            "other clients use up this account's rate limit for the call: try again later".into()
         }
         ErrorKind::Propagating if names_nobody(error) => {
             "a role or user that the policy names does not exist: check archive.readers, \
@@ -41,23 +41,20 @@ pub(super) fn of(error: &AwsError) -> Option<String> {
                 .into()
         }
         ErrorKind::Propagating => {
-            "policies and roles can take a minute to be seen everywhere; if it stays so, the \
-             policy itself lacks what CloudTrail needs"
+            "policies and roles can take a minute to propagate; if the error persists, the policy lacks a permission that CloudTrail needs"
                 .into()
         }
         ErrorKind::Timeout => {
-            "is the endpoint reachable from here (proxy, VPC endpoint, firewall), and is the \
-             Region right?"
+            "check that the endpoint is reachable (proxy, VPC endpoint, firewall) and that the Region is correct"
                 .into()
         }
         ErrorKind::Expired => expired(error),
         ErrorKind::Network => {
-            "is there a network, does the endpoint's name resolve, and is AWS_ENDPOINT_URL right \
-             if it is set?"
+            "check the network, name resolution of the endpoint, and AWS_ENDPOINT_URL if it is set"
                 .into()
         }
         ErrorKind::Busy => {
-            "something else changes the same thing at the moment: run the same command again".into()
+            "another client is changing the same resource: run the same command again".into()
         }
         ErrorKind::Stopped => "run the same command again".into(),
         ErrorKind::NotFound | ErrorKind::Conflict => return None,
@@ -83,10 +80,10 @@ fn elsewhere(error: &AwsError) -> String {
     let asked = asked.unwrap_or_default();
     match &error.bucket_region {
         Some(there) => {
-            format!("the bucket lies in {there}{asked}: correct its Region in the configuration")
+            format!("the bucket is in {there}{asked}: correct its Region in the configuration")
         }
         None => format!(
-            "the bucket lies in another Region{asked}: `aws s3api get-bucket-location` names it"
+            "the bucket is in another Region{asked}: `aws s3api get-bucket-location` returns it"
         ),
     }
 }
@@ -113,8 +110,7 @@ fn expired(error: &AwsError) -> String {
                 .into()
         }
         Some(_) => {
-            "AWS does not know these credentials: check AWS_PROFILE, AWS_ACCESS_KEY_ID and, for \
-             temporary ones, AWS_SESSION_TOKEN"
+            "AWS rejects these credentials: check AWS_PROFILE, AWS_ACCESS_KEY_ID and, for temporary ones, AWS_SESSION_TOKEN"
                 .into()
         }
         None => "no usable credentials: set AWS_PROFILE, sign in (`aws sso login`), or export \
@@ -255,7 +251,7 @@ mod tests {
         assert!(error.hint().unwrap().contains("not have enabled eu-south-2"));
         let error: AwsError =
             Failure { region: Some("us-east-1".parse().unwrap()), ..asked }.into();
-        assert!(error.hint().unwrap().contains("does not know these credentials"));
+        assert!(error.hint().unwrap().contains("rejects these credentials"));
     }
 
     #[test]

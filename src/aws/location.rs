@@ -8,14 +8,14 @@ impl Clients {
     /// Source: S3 `GetBucketLocation`.
     ///
     /// # Errors
-    /// The bucket is not there or may not be asked for, or its location is no
+    /// The bucket does not exist or its location may not be read, or the location is not a
     /// Region.
     pub async fn bucket_region(&self, bucket: &BucketName) -> Result<Region, AwsError> {
         self.bucket_region_of(bucket, self.bucket_owner()).await
     }
 
     /// The same, where the bucket is `owner`'s: S3 denies it where it is
-    /// another's. Without one, whoever owns it: to find out whose it is.
+    /// another's. Without an owner, any owner is accepted, to find out who owns it.
     ///
     /// # Errors
     /// As [`Clients::bucket_region`], or another account owns the bucket.
@@ -25,13 +25,13 @@ impl Clients {
         owner: Option<&AccountId>,
     ) -> Result<Region, AwsError> {
         const ACTION: &str = "s3:GetBucketLocation";
-        let asked = self.s3().get_bucket_location().bucket(bucket.as_str());
-        let asked = asked.set_expected_bucket_owner(owner.map(ToString::to_string));
-        let mut asked = asked.customize();
+        let request = self.s3().get_bucket_location().bucket(bucket.as_str());
+        let request = request.set_expected_bucket_owner(owner.map(ToString::to_string));
+        let mut request = request.customize();
         if owner.is_none() {
-            asked = asked.interceptor(AnyOwner);
+            request = request.interceptor(AnyOwner);
         }
-        let code = asked.send().await.at(self, ACTION)?.location_constraint;
+        let code = request.send().await.at(self, ACTION)?.location_constraint;
         let code = match code.as_ref().map(aws_sdk_s3::types::BucketLocationConstraint::as_str) {
             // The Regions of before 2010 have names of their own here: the first
             // one of the partition has none.
@@ -43,7 +43,7 @@ impl Clients {
             Some(code) => code,
         };
         code.parse().map_err(|_| {
-            self.malformed(ACTION, &format!("the location `{code}`, which is no Region"))
+            self.malformed(ACTION, &format!("the location `{code}`, which is not a Region"))
         })
     }
 
@@ -54,20 +54,20 @@ impl Clients {
     /// Source: S3 `HeadBucket`, `x-amz-bucket-region`.
     ///
     /// # Errors
-    /// The bucket is not there, may not be listed, lies in another Region (the
+    /// The bucket does not exist, may not be listed, is in another Region (the
     /// error then names it) or is not `owner`'s.
     pub async fn head_bucket(
         &self,
         bucket: &BucketName,
         owner: Option<&AccountId>,
     ) -> Result<Option<Region>, AwsError> {
-        let asked = self.s3().head_bucket().bucket(bucket.as_str());
-        let asked = asked.set_expected_bucket_owner(owner.map(ToString::to_string));
-        let mut asked = asked.customize();
+        let request = self.s3().head_bucket().bucket(bucket.as_str());
+        let request = request.set_expected_bucket_owner(owner.map(ToString::to_string));
+        let mut request = request.customize();
         if owner.is_none() {
-            asked = asked.interceptor(AnyOwner);
+            request = request.interceptor(AnyOwner);
         }
-        let head = asked.send().await.at(self, "s3:ListBucket")?;
+        let head = request.send().await.at(self, "s3:ListBucket")?;
         Ok(head.bucket_region.and_then(|region| region.parse().ok()))
     }
 }

@@ -1,17 +1,16 @@
-//! Talking to AWS: the only place that builds SDK clients.
+//! Access to AWS: the only place that builds SDK clients.
 //!
-//! [`Aws`] signs in and knows the way into every account; [`Clients`] are what reads of
-//! the services of one account and Region, [`WriteClients`] all of them, for those who have
-//! a [`WriteAuthority`]; [`AwsError`] is what a failed call
-//! tells, [`Seen`] what a read told. Every request passes `connector`, where it
-//! waits for its turn (`pacing`, by the table in `rates`) and is bounded in
-//! time; `bucket_owner` states with every call of S3 who must own the bucket.
-//! [`Objects`] are read many at a time.
+//! [`Aws`] signs in and assumes a role in each account. [`Clients`] have the operations that
+//! read, of one account and Region; [`WriteClients`] have all operations, and need a
+//! [`WriteAuthority`]. [`AwsError`] describes a failed call, [`Observation`] the result of a
+//! read. Every request passes `connector`, which paces it (`pacing`, by the table in `rates`)
+//! and limits its duration; `bucket_owner` adds the expected owner to every call of S3.
+//! [`Objects`] reads many objects at once.
 //!
 //! ```text
 //! let policy = clients.s3().get_bucket_policy().bucket(name).send().await
 //!     .at(&clients, "s3:GetBucketPolicy");
-//! let seen = Seen::from_result(policy, AwsError::is_not_found);
+//! let policy = Observation::from_result(policy, AwsError::is_not_found);
 //! ```
 
 mod authority;
@@ -25,12 +24,12 @@ mod hint;
 mod kind;
 mod location;
 mod objects;
+mod observation;
 mod pacing;
 mod propagation;
 mod rates;
 mod read;
 mod role;
-mod seen;
 mod session;
 mod settings;
 mod stopping;
@@ -41,9 +40,9 @@ pub use clients::{At, Clients};
 pub use endpoint::Endpoint;
 pub use error::{AwsError, ErrorKind, Failure};
 pub use objects::{Object, Objects};
+pub use observation::Observation;
 pub use pacing::Pacing;
 pub use propagation::{Propagation, retry_propagation};
 pub(crate) use propagation::{is_transient, retry_while};
-pub use seen::Seen;
 pub use session::{Aws, Caller};
 pub use settings::{Retries, Settings, Timeouts};

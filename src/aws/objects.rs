@@ -2,10 +2,9 @@
 //!
 //! What the SDK does anew for every call (configuration, endpoint, interceptors)
 //! costs more than the rest of a small object's GET. So the SDK's first GET of a
-//! bucket shows the way: endpoint, signing scope, credentials and HTTP client are
-//! taken from it, and those that follow go there directly. Whatever is answered
-//! but a whole object is asked for again through the SDK, whose retries and
-//! errors count.
+//! bucket is captured: endpoint, signing scope, credentials and HTTP client are taken
+//! from it, and later GETs are sent directly. After any response other than a complete
+//! object, the object is requested again through the SDK, whose retries and errors apply.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -70,7 +69,7 @@ pub struct Object {
     patience: Option<Duration>,
 }
 
-/// How a bucket's objects are asked for.
+/// What direct GETs of a bucket's objects need.
 #[derive(Debug)]
 struct Way {
     /// All of the address before the key.
@@ -97,7 +96,7 @@ impl Object {
         if bytes.len() as u64 == self.size_bytes {
             return Ok(bytes);
         }
-        Err(format!("{} bytes came, expected {}", bytes.len(), self.size_bytes).into())
+        Err(format!("received {} bytes, expected {}", bytes.len(), self.size_bytes).into())
     }
 }
 
@@ -164,8 +163,8 @@ fn is_plain(key: &str) -> bool {
 }
 
 impl Way {
-    /// Takes the way from a request that is about to be sent; `None` where it is
-    /// not as GETs of objects are: signed otherwise, or by nobody.
+    /// Captures a request that is about to be sent; `None` unless it is a signed GET of an
+    /// object.
     fn of(request: &HttpRequest, show: &ShowWay, components: &RuntimeComponents) -> Option<Self> {
         let header = |name: &str| request.headers().get(name);
         let address = request.uri().split('?').next()?;

@@ -62,9 +62,9 @@ impl Clock for Shared {
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, Shared, NoOpMiddleware<Duration>>;
 
-/// Who calls from where, with which class of operations.
+/// The account, Region and class of operations of a rate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct LaneKey {
+struct RateKey {
     account: Box<str>,
     region: Box<str>,
     rule: usize,
@@ -72,12 +72,12 @@ struct LaneKey {
     operation: Box<str>,
 }
 
-/// One queue of calls to one rate.
+/// The calls that share one rate.
 #[derive(Debug)]
-struct Lane {
+struct RateQueue {
     limiter: Limiter,
-    /// Held by the call that waits for its turn: those behind it queue in
-    /// order, so none starves.
+    /// Locked by the call that waits for its turn; later calls queue in order, so none
+    /// starves.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -86,12 +86,12 @@ struct Lane {
 pub(super) struct Pacer {
     pacing: Pacing,
     clock: Shared,
-    lanes: Mutex<HashMap<LaneKey, Arc<Lane>>>,
+    queues: Mutex<HashMap<RateKey, Arc<RateQueue>>>,
 }
 
 impl Pacer {
     pub(super) fn new(pacing: Pacing, clock: Arc<dyn Monotonic>) -> Self {
-        Self { pacing, clock: Shared(clock), lanes: Mutex::default() }
+        Self { pacing, clock: Shared(clock), queues: Mutex::default() }
     }
 
     /// Waits until the operation may be called by `account` in `region`.
@@ -101,18 +101,18 @@ impl Pacer {
         }
         let Some((rule, rate)) = rates::of(service, operation) else { return };
         let Some(quota) = quota(rate) else { return };
-        let key = LaneKey {
+        let key = RateKey {
             account: account.into(),
             region: region.into(),
             rule,
             operation: if rate.shared { "".into() } else { operation.into() },
         };
-        let lane = Arc::clone(self.lanes.lock().entry(key).or_insert_with(|| {
+        let queue = Arc::clone(self.queues.lock().entry(key).or_insert_with(|| {
             let limiter = RateLimiter::direct_with_clock(quota, self.clock.clone());
-            Arc::new(Lane { limiter, turn: tokio::sync::Mutex::new(()) })
+            Arc::new(RateQueue { limiter, turn: tokio::sync::Mutex::new(()) })
         }));
-        let _turn = lane.turn.lock().await;
-        while let Err(too_early) = lane.limiter.check() {
+        let _turn = queue.turn.lock().await;
+        while let Err(too_early) = queue.limiter.check() {
             let wait = too_early.wait_time_from(self.clock.now());
             self.clock.0.sleep(wait).await;
         }

@@ -118,7 +118,7 @@ where
             tracing::info!(
                 %error,
                 wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-                "not yet in effect everywhere, trying again"
+                "not yet propagated, trying again"
             );
         })
         .await

@@ -17,7 +17,7 @@ pub(super) struct Rate {
     pub(super) shared: bool,
 }
 
-/// Operations that a rule holds for.
+/// The operations of a rule.
 enum Ops {
     /// Those named.
     Named(&'static [&'static str]),
@@ -43,7 +43,7 @@ const fn each(service: &'static str, ops: Ops, per_second: f64, burst: u32) -> R
     Rule { service, ops, rate: Rate { per_second, burst, shared: false } }
 }
 
-/// The first rule that fits holds.
+/// The first matching rule applies.
 ///
 /// S3's objects are not here: their limit is per key prefix and far beyond what
 /// one process reaches (3,500 writes and 5,500 reads a second), and S3 says

@@ -28,8 +28,8 @@ const FRESH: Duration = Duration::from_mins(1);
 
 /// Credentials of a role.
 ///
-/// INVARIANT: the lock is held while the role is assumed, so however many tasks
-/// ask at once, AWS is asked once.
+/// INVARIANT: the lock is kept while the role is assumed, so that many tasks at once make one
+/// call.
 #[derive(Debug)]
 pub(super) struct RoleSession {
     pub(super) role: Arn,
@@ -41,18 +41,18 @@ pub(super) struct RoleSession {
     /// Whom the role is assumed by.
     pub(super) parent: Clients,
     pub(super) time: SharedTimeSource,
-    pub(super) held: Mutex<Option<Held>>,
+    pub(super) cached: Mutex<Option<CachedCredentials>>,
     /// The token of the session that AWS last said has ended.
     pub(super) ended: parking_lot::Mutex<Option<Arc<str>>>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Held {
+pub(super) struct CachedCredentials {
     credentials: Credentials,
     since: SystemTime,
 }
 
-impl Held {
+impl CachedCredentials {
     fn is_due(&self, now: SystemTime) -> bool {
         let Some(ends) = self.credentials.expiry() else { return false };
         let length = ends.duration_since(self.since).unwrap_or_default();
@@ -66,22 +66,22 @@ impl Held {
 
 impl RoleSession {
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
-        let mut held = self.held.lock().await;
+        let mut cached = self.cached.lock().await;
         let now = self.time.now();
-        if held.as_ref().is_some_and(|session| self.has_ended(session)) {
-            *held = None;
+        if cached.as_ref().is_some_and(|session| self.has_ended(session)) {
+            *cached = None;
         }
-        match &*held {
+        match &*cached {
             Some(session) if !session.is_due(now) => return Ok(session.credentials.clone()),
             _ => {}
         }
         match self.assume().await {
             Ok(credentials) => {
-                *held = Some(Held { credentials: credentials.clone(), since: now });
+                *cached = Some(CachedCredentials { credentials: credentials.clone(), since: now });
                 Ok(credentials)
             }
             // Renewing failed, but what we hold still works.
-            Err(error) => match &*held {
+            Err(error) => match &*cached {
                 Some(session) if !session.is_over(now) => {
                     tracing::warn!(role = %self.role, %error, "the session could not be renewed yet");
                     Ok(session.credentials.clone())
@@ -105,7 +105,7 @@ impl RoleSession {
             .at(&self.parent, "sts:AssumeRole")
             .map_err(|error| error.meant_for(&self.account))?;
         let Some(given) = answer.credentials else {
-            return Err(self.parent.malformed("sts:AssumeRole", "an answer without credentials"));
+            return Err(self.parent.malformed("sts:AssumeRole", "a response without credentials"));
         };
         Ok(Credentials::builder()
             .access_key_id(given.access_key_id)
@@ -122,18 +122,18 @@ impl RoleSession {
         *self.ended.lock() = Some(Arc::clone(token));
     }
 
-    /// Whether a session was begun a moment ago, as far as can be told at once.
+    /// Whether a session is new, as far as known without waiting.
     fn is_fresh(&self, token: &str) -> bool {
         let now = self.time.now();
-        self.held.try_lock().is_ok_and(|held| {
-            held.as_ref().is_some_and(|session| {
+        self.cached.try_lock().is_ok_and(|cached| {
+            cached.as_ref().is_some_and(|session| {
                 session.credentials.session_token() == Some(token)
                     && now.duration_since(session.since).is_ok_and(|age| age < FRESH)
             })
         })
     }
 
-    fn has_ended(&self, session: &Held) -> bool {
+    fn has_ended(&self, session: &CachedCredentials) -> bool {
         let ended = self.ended.lock();
         ended.is_some() && ended.as_deref() == session.credentials.session_token()
     }
@@ -150,8 +150,8 @@ impl ProvideCredentials for RoleSession {
 
 /// A call that failed because its session ended is tried again with a new one.
 ///
-/// Sessions are renewed in time by our clock; AWS goes by its own, and ends
-/// sessions early when somebody revokes them.
+/// orgtrail renews sessions by its own clock. AWS uses its clock, and ends sessions early
+/// when they are revoked.
 #[derive(Debug)]
 pub(super) struct RenewEnded(pub(super) Arc<RoleSession>);
 
@@ -170,7 +170,7 @@ impl ClassifyRetry for RenewEnded {
         let says_so = matches!(status, 400 | 401 | 403)
             && body.windows(b"ExpiredToken".len()).any(|window| window == b"ExpiredToken");
         // The answer to a HEAD has no body to say it in: S3 answers 400, which can
-        // mean a wrong Region too. At worst the call is made once more in vain.
+        // mean a wrong Region too. At worst, one call is repeated without success.
         let may_mean_it = *is_head && status == 400 && !self.0.is_fresh(token);
         if !says_so && !may_mean_it {
             return RetryAction::NoActionIndicated;

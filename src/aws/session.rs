@@ -23,11 +23,11 @@ use super::{
 use crate::names::{AccountId, Arn, Partition, Region};
 use crate::stop::Stop;
 
-/// The way into every account of the organization.
+/// Access to every account of the organization.
 ///
-/// It starts from the SDK's default credential chain and goes by role chains:
-/// straight into a member's role, or through a hub's. Sessions are shared and
-/// renewed; one HTTP client serves all. Cheap to clone.
+/// It starts from the SDK's default credential chain, and assumes the role of each
+/// account directly or through a hub. Sessions are shared and renewed; all use one
+/// HTTP client. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Aws(Arc<Inner>);
 
@@ -43,13 +43,13 @@ struct Inner {
     clock: Arc<ServiceClock>,
     gate: Arc<Gate>,
     endpoint: Endpoint,
-    entries: Mutex<HashMap<AccountId, Entry>>,
-    /// The clients of the hub's session, once somebody went through it.
+    access: Mutex<HashMap<AccountId, AccountAccess>>,
+    /// The clients of the hub's session, once it was used.
     hub: Mutex<Option<Clients>>,
     clients: Mutex<HashMap<(AccountId, Region), Clients>>,
 }
 
-/// Who signs.
+/// The caller: the principal that signs the requests.
 ///
 /// Source: STS `GetCallerIdentity`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,9 +60,9 @@ pub struct Caller {
     pub arn: Arn,
 }
 
-/// How an account is entered.
+/// The credentials for an account.
 #[derive(Debug, Clone)]
-struct Entry {
+struct AccountAccess {
     config: SdkConfig,
     principal: Arc<str>,
     session: Option<Arc<RoleSession>>,
@@ -70,7 +70,7 @@ struct Entry {
 
 impl Aws {
     /// Signs in with the SDK's default credential chain (environment, profile,
-    /// SSO, web identity, container, instance) and asks STS who that is.
+    /// SSO, web identity, container, instance) and reads the caller identity.
     ///
     /// # Errors
     /// No credentials, dead ones, no way to STS, or an endpoint that is neither
@@ -83,7 +83,7 @@ impl Aws {
             loader = loader.region(aws_config::Region::new(region.to_string()));
         }
         let base = loader.load().await;
-        // Before anybody is asked: the first answer may be what does the harm.
+        // Before any call: the first response may already do harm.
         if let Some(refused) = Endpoint::of(&base).plain_http()
             && !settings.allow_plain_http
         {
@@ -134,7 +134,7 @@ impl Aws {
             settings: Arc::clone(&settings),
             session: None,
         });
-        let caller = ask_who(&nobody).await?;
+        let caller = caller_identity(&nobody).await?;
         Ok(Self(Arc::new(Inner {
             base,
             settings,
@@ -146,7 +146,7 @@ impl Aws {
             clock,
             gate,
             endpoint,
-            entries: Mutex::default(),
+            access: Mutex::default(),
             hub: Mutex::default(),
             clients: Mutex::default(),
         })))
@@ -194,7 +194,7 @@ impl Aws {
         &self.0.caller
     }
 
-    /// The partition that all of it lies in.
+    /// The partition of the organization.
     #[must_use]
     pub fn partition(&self) -> Partition {
         self.0.partition
@@ -217,13 +217,12 @@ impl Aws {
         if let Some(clients) = self.0.clients.lock().get(&key) {
             return clients.clone();
         }
-        let clients = self.0.build(account, region, self.0.entry(account));
+        let clients = self.0.build(account, region, self.0.access(account));
         self.0.clients.lock().entry(key).or_insert(clients).clone()
     }
 
-    /// Lets go of an account's clients, whose settings take room: 17 Regions of
-    /// 1,000 accounts are 17,000 sets. They are built anew when they are asked
-    /// for; the account's session stays.
+    /// Drops an account's clients to save memory: 17 Regions of 1,000 accounts are 17,000
+    /// sets. They are rebuilt when needed; the account's session stays.
     pub fn release(&self, account: &AccountId) {
         self.0.clients.lock().retain(|(of, _), _| of != account);
     }
@@ -234,8 +233,8 @@ impl Aws {
         self.clients(&self.0.caller.account, &self.0.region)
     }
 
-    /// As whom an account is entered: its role's ARN, or the caller's own where
-    /// nothing is assumed.
+    /// The principal in an account: its role's ARN, or the caller's own if no role is
+    /// assumed.
     #[must_use]
     pub fn principal_in(&self, account: &AccountId) -> Arn {
         if *account == self.0.caller.account {
@@ -244,13 +243,13 @@ impl Aws {
         self.0.member_role(account)
     }
 
-    /// Enters an account and asks STS who we are there.
+    /// Assumes the role in an account, and reads the caller identity there.
     ///
     /// # Errors
-    /// The role could not be assumed, or led somewhere else.
-    pub async fn enter(&self, account: &AccountId) -> Result<Caller, AwsError> {
+    /// The role could not be assumed, or belongs to another account.
+    pub async fn assume_role_in(&self, account: &AccountId) -> Result<Caller, AwsError> {
         let clients = self.clients(account, &self.0.region);
-        let caller = ask_who(&clients).await?;
+        let caller = caller_identity(&clients).await?;
         if caller.account != *account {
             let found = format!("the caller in account {}", caller.account);
             return Err(clients.malformed("sts:GetCallerIdentity", &found));
@@ -264,20 +263,20 @@ impl Inner {
         self.settings.roles.arn_in(self.partition, account)
     }
 
-    fn entry(&self, account: &AccountId) -> Entry {
+    fn access(&self, account: &AccountId) -> AccountAccess {
         if *account == self.caller.account {
             return self.own();
         }
-        if let Some(entry) = self.entries.lock().get(account) {
-            return entry.clone();
+        if let Some(access) = self.access.lock().get(account) {
+            return access.clone();
         }
         let parent = self.hub();
-        let entry = self.assumed(&parent, self.member_role(account), account);
-        self.entries.lock().entry(account.clone()).or_insert(entry).clone()
+        let access = self.assumed(&parent, self.member_role(account), account);
+        self.access.lock().entry(account.clone()).or_insert(access).clone()
     }
 
-    fn own(&self) -> Entry {
-        Entry {
+    fn own(&self) -> AccountAccess {
+        AccountAccess {
             config: self.base.clone(),
             principal: self.caller.arn.to_string().into(),
             session: None,
@@ -298,14 +297,14 @@ impl Inner {
             return own();
         }
         let Some(account) = &role.account else { return own() };
-        let enter = || {
-            let entry = self.assumed(&own(), role.clone(), account);
-            self.build(account, &self.region, entry)
+        let assume = || {
+            let access = self.assumed(&own(), role.clone(), account);
+            self.build(account, &self.region, access)
         };
-        self.hub.lock().get_or_insert_with(enter).clone()
+        self.hub.lock().get_or_insert_with(assume).clone()
     }
 
-    fn assumed(&self, parent: &Clients, role: Arn, account: &AccountId) -> Entry {
+    fn assumed(&self, parent: &Clients, role: Arn, account: &AccountId) -> AccountAccess {
         let roles = &self.settings.roles;
         let session = Arc::new(RoleSession {
             principal: role.to_string().into(),
@@ -315,7 +314,7 @@ impl Inner {
             session_name: roles.session_name.to_string(),
             parent: parent.clone(),
             time: self.base.time_source().unwrap_or_default(),
-            held: tokio::sync::Mutex::default(),
+            cached: tokio::sync::Mutex::default(),
             ended: parking_lot::Mutex::default(),
         });
         let provider: Arc<dyn ProvideCredentials> = Arc::clone(&session) as _;
@@ -326,15 +325,15 @@ impl Inner {
             // The session keeps its credentials itself, and can drop them.
             .identity_cache(IdentityCache::no_cache())
             .build();
-        Entry { config, principal: Arc::clone(&session.principal), session: Some(session) }
+        AccountAccess { config, principal: Arc::clone(&session.principal), session: Some(session) }
     }
 
-    fn build(&self, account: &AccountId, region: &Region, entry: Entry) -> Clients {
+    fn build(&self, account: &AccountId, region: &Region, access: AccountAccess) -> Clients {
         Clients::new(Parts {
             account: Some(account.clone()),
             region: region.clone(),
-            principal: Some(entry.principal),
-            config: entry.config,
+            principal: Some(access.principal),
+            config: access.config,
             http: PacedClient {
                 inner: self.http.clone(),
                 pacer: Arc::clone(&self.pacer),
@@ -345,17 +344,17 @@ impl Inner {
                 gate: Arc::clone(&self.gate),
             },
             settings: Arc::clone(&self.settings),
-            session: entry.session,
+            session: access.session,
         })
     }
 }
 
-async fn ask_who(clients: &Clients) -> Result<Caller, AwsError> {
+async fn caller_identity(clients: &Clients) -> Result<Caller, AwsError> {
     const ACTION: &str = "sts:GetCallerIdentity";
     let answer = clients.sts().get_caller_identity().send().await.at(clients, ACTION)?;
     let malformed = |found: &str| clients.malformed(ACTION, found);
-    let arn = answer.arn.ok_or_else(|| malformed("an answer without an ARN"))?;
-    let account = answer.account.ok_or_else(|| malformed("an answer without an account"))?;
+    let arn = answer.arn.ok_or_else(|| malformed("a response without an ARN"))?;
+    let account = answer.account.ok_or_else(|| malformed("a response without an account"))?;
     Ok(Caller {
         account: account.parse().map_err(|_| malformed(&format!("the account `{account}`")))?,
         arn: arn.parse().map_err(|_| malformed(&format!("the ARN `{arn}`")))?,
@@ -408,9 +407,9 @@ mod tests {
 
     /// Answers everything with the caller's identity, or an empty object.
     #[derive(Debug)]
-    struct Agreeable;
+    struct AnswersEverything;
 
-    impl HttpConnector for Agreeable {
+    impl HttpConnector for AnswersEverything {
         fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
             let body = if request.headers().get("x-amz-target").is_some() {
                 "{}"
@@ -430,13 +429,13 @@ mod tests {
         let keys = Credentials::new("key", "secret", None, None, "test");
         let base = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
-            .http_client(http_client_fn(|_, _| SharedHttpConnector::new(Agreeable)))
+            .http_client(http_client_fn(|_, _| SharedHttpConnector::new(AnswersEverything)))
             .credentials_provider(SharedCredentialsProvider::new(keys))
             .build();
         let aws = Aws::with_clock(Settings::default(), base, clock.clone()).await.unwrap();
         let region: Region = "us-east-1".parse().unwrap();
         for _ in 0..10 {
-            // Clients built anew share the rate all the same.
+            // New clients share the rate.
             let clients = aws.0.build(&aws.caller().account, &region, aws.0.own());
             clients.cloudtrail().lookup_events().send().await.unwrap();
         }

@@ -9,7 +9,7 @@ pub struct Settings {
     /// The Region of the Regional STS endpoint and of calls that name none;
     /// the SDK's own default (`AWS_REGION`, profile) where absent.
     pub home_region: Option<Region>,
-    /// The roles by which accounts are entered.
+    /// The roles to assume in accounts.
     pub roles: Roles,
     /// Whether calls may go unencrypted to an endpoint that is not on this machine.
     pub allow_plain_http: bool,

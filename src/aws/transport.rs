@@ -1,7 +1,8 @@
-//! The one way to the network: encrypted or on this machine, and no answer without an end.
+//! The only access to the network: encrypted or on this machine, with limits for the size
+//! and duration of responses.
 //!
-//! It lies below every client, those that read credentials included: whoever answers may
-//! be anybody, as long as the environment says where calls go.
+//! Every client uses it, including those that read credentials: the environment decides
+//! where calls go, so responses are untrusted.
 
 use std::{
     pin::Pin,
@@ -47,7 +48,7 @@ const METADATA: [&str; 5] =
 
 /// An address that is reached without encryption, and is not on this machine.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the endpoint {address} is not encrypted, and not on this machine")]
+#[error("the endpoint {address} is not encrypted and not on this machine")]
 pub(super) struct PlainHttp {
     pub(super) address: String,
 }
@@ -183,9 +184,9 @@ fn bounded(
 
 #[derive(Debug, thiserror::Error)]
 enum Endless {
-    #[error("the answer is longer than {limit} bytes")]
+    #[error("the response is longer than {limit} bytes")]
     Long { limit: u64 },
-    #[error("the answer takes longer than {} seconds", patience.as_secs())]
+    #[error("the response takes longer than {} seconds", patience.as_secs())]
     Slow { patience: Duration },
 }
 

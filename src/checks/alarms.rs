@@ -5,7 +5,7 @@ use super::judge::{
 };
 use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity, Verdict};
 use crate::alarms::{ALARMS, Alarm, Shortfall};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::filter_pattern::FilterPattern;
 use crate::resources::{AlarmSubscriptions, Metric, MetricAlarm, MetricFilters};
 
@@ -181,20 +181,20 @@ pub(super) fn judge(facts: &Facts, alarm: &Alarm) -> Vec<CheckResult> {
 /// is notified; any filter and alarm will do.
 fn raised(facts: &Facts, alarm: &Alarm) -> Verdict {
     let filters = match &facts.observed.metric_filters {
-        Seen::Present(filters) => filters,
-        Seen::Absent => {
+        Observation::Present(filters) => filters,
+        Observation::Absent => {
             return fail("the log group does not exist", "a log group with a metric filter");
         }
-        Seen::Unreadable(error) => return unknown(error),
+        Observation::Unreadable(error) => return unknown(error),
     };
     let counted = match counted(filters, alarm) {
         Ok(counted) => counted,
         Err(verdict) => return verdict,
     };
     let alarms = match &facts.observed.metric_alarms {
-        Seen::Present(alarms) => alarms,
-        Seen::Absent => return fail("no alarm exists", "an alarm on the metric"),
-        Seen::Unreadable(error) => return unknown(error),
+        Observation::Present(alarms) => alarms,
+        Observation::Absent => return fail("no alarm exists", "an alarm on the metric"),
+        Observation::Unreadable(error) => return unknown(error),
     };
     let on_it = alarms.alarms.iter().filter(|(_, one)| counted.contains(&one.metric));
     best(on_it.map(|(name, one)| notifies(facts, name, one))).unwrap_or_else(|| {
@@ -283,7 +283,7 @@ fn is_received(facts: &Facts, topic: &str) -> Verdict {
     };
     let expected = "at least one confirmed subscription";
     let confirmed = match subscriptions {
-        Some(Seen::Present(AlarmSubscriptions { subscriptions })) => ensure(
+        Some(Observation::Present(AlarmSubscriptions { subscriptions })) => ensure(
             subscriptions.iter().any(|one| one.confirmed),
             || match subscriptions.len() {
                 0 => format!("{topic} has no subscription"),
@@ -291,8 +291,10 @@ fn is_received(facts: &Facts, topic: &str) -> Verdict {
             },
             expected,
         ),
-        Some(Seen::Unreadable(error)) => unknown(error),
-        Some(Seen::Absent) | None => fail(format!("the topic {topic} does not exist"), expected),
+        Some(Observation::Unreadable(error)) => unknown(error),
+        Some(Observation::Absent) | None => {
+            fail(format!("the topic {topic} does not exist"), expected)
+        }
     };
     // Whether CloudWatch may publish to an unmanaged topic is not checked.
     let permitted = own.then(|| matches_configuration(facts, "alarm-topic/policy"));

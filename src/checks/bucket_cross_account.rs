@@ -1,14 +1,14 @@
 use super::Verdict;
 use super::judge::{fail, from_observation, of_bucket};
 use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
-use crate::aws::Seen;
+use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {
     id: "bucket-cross-account",
     title: "the bucket policy allows nothing to anyone except CloudTrail, the owner and the configured readers",
     severity: Severity::High,
     why: "Anyone who can read the archive sees all activity; anyone who can write or delete can forge it.",
-    fix: "orgtrail plan --remove-foreign, then orgtrail apply --remove-foreign",
+    fix: "orgtrail plan --remove-unmanaged, then orgtrail apply --remove-unmanaged",
     resources: &["archive-bucket/policy"],
     mappings: &[
         Mapping { framework: Framework::SecurityHub, id: "S3.6" },
@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let verdict = match facts.observed.bucket_policy.as_ref() {
-        Seen::Absent => Verdict::Pass,
+        Observation::Absent => Verdict::Pass,
         policy => from_observation(policy, ("", ""), |policy| {
             let readers = &facts.desired.config.archive.readers;
             let owner = facts.desired.archive();

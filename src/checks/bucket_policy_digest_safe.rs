@@ -2,7 +2,7 @@ use super::bucket_policy_source_arn::write_context;
 use super::judge::{all_of, ensure, fail, from_observation, of_bucket, of_policy, unknown};
 use super::trail_multi_region::own;
 use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::policy::CLOUDTRAIL;
 use crate::policy::eval::{PolicyEvaluator, Principal, Request};
 
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     title: "the bucket policy denies neither CloudTrail's logs nor its digests",
     severity: Severity::Critical,
     why: "Digests are encrypted with the trail's key, or with SSE-S3 for older trails. A policy that denies that encryption loses the digests, and with them the proof.",
-    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
+    fix: "orgtrail drift --fix, with --remove-unmanaged if an unmanaged statement is the cause",
     resources: &["archive-bucket/policy"],
     mappings: &[],
     rule: Rule::Custom(judge),
@@ -60,16 +60,16 @@ fn digests(facts: &Facts, policy: &PolicyEvaluator) -> Verdict {
         );
     };
     match &facts.digest_encryption {
-        Seen::Present(found) => {
+        Observation::Present(found) => {
             // The policy distinguishes `aws:kms:dsse` too.
             if allows(found) { Verdict::Pass } else { denial(found) }
         }
-        Seen::Unreadable(error) => unknown(error),
-        Seen::Absent if !has_key(facts) => match *only {
+        Observation::Unreadable(error) => unknown(error),
+        Observation::Absent if !has_key(facts) => match *only {
             S3 => denial(S3),
             _ => Verdict::Pass,
         },
-        Seen::Absent => match digest_error(facts) {
+        Observation::Absent => match digest_error(facts) {
             Some(error) => fail(
                 format!(
                     "digests encrypted with {only} are denied, and the last delivery of one failed: {error}"

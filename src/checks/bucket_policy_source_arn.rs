@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     title: "the bucket policy lets CloudTrail write for the configured trail only, under its two prefixes",
     severity: Severity::Critical,
     why: "Without the trail's ARN as a condition, any trail of any account can write to the archive.",
-    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
+    fix: "orgtrail drift --fix, with --remove-unmanaged if an unmanaged statement is the cause",
     resources: &["archive-bucket/policy"],
     mappings: &[],
     rule: Rule::Custom(judge),

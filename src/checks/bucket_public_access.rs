@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     title: "the bucket is not public",
     severity: Severity::Critical,
     why: "Logs show who works where, and with which permissions: they are a map for an intruder.",
-    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
+    fix: "orgtrail drift --fix, with --remove-unmanaged if an unmanaged statement is the cause",
     resources: &["archive-bucket", "archive-bucket/public-access", "archive-bucket/policy"],
     mappings: &[
         Mapping { framework: Framework::Cis, id: "2.1.4" },
@@ -30,7 +30,7 @@ pub(super) const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let policy = match facts.observed.bucket_policy.as_ref() {
         // Without a policy nothing is public.
-        crate::aws::Seen::Absent => Verdict::Pass,
+        crate::aws::Observation::Absent => Verdict::Pass,
         policy => from_observation(policy, ("", ""), |policy| {
             let open: Vec<&str> = policy
                 .0

@@ -1,7 +1,7 @@
 use super::Verdict;
 use super::judge::{all_of, ensure, fail, of_bucket, unknown};
 use super::{Check, CheckResult, Facts, Rule, Severity};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::names::prefix_folder;
 use crate::resources::bucket;
 
@@ -10,7 +10,7 @@ pub(super) const CHECK: Check = Check {
     title: "lifecycle rules, Object Lock and MFA delete do not contradict each other",
     severity: Severity::High,
     why: "An unmanaged rule that expires logs early, or a lock that is longer than every rule, makes the actual retention differ from the configured one.",
-    fix: "orgtrail plan --remove-foreign, then orgtrail apply --remove-foreign",
+    fix: "orgtrail plan --remove-unmanaged, then orgtrail apply --remove-unmanaged",
     resources: &["archive-bucket/lifecycle", "archive-bucket/object-lock"],
     mappings: &[],
     rule: Rule::Custom(judge),
@@ -19,9 +19,11 @@ pub(super) const CHECK: Check = Check {
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let (observed, archive) = (&facts.observed, &facts.desired.config.archive);
     let rules: Vec<_> = match &observed.lifecycle {
-        Seen::Unreadable(error) => return of_bucket(facts, unknown(error)),
-        Seen::Absent => Vec::new(),
-        Seen::Present(found) => found.rules.iter().filter(|(_, rule)| rule.enabled).collect(),
+        Observation::Unreadable(error) => return of_bucket(facts, unknown(error)),
+        Observation::Absent => Vec::new(),
+        Observation::Present(found) => {
+            found.rules.iter().filter(|(_, rule)| rule.enabled).collect()
+        }
     };
     // Rules for other folders do not expire logs.
     let of_logs: Vec<_> = rules.iter().filter(|(_, rule)| applies_to_logs(facts, rule)).collect();
@@ -56,8 +58,8 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         Some(fail(found, format!("logs kept for {declared} days")))
     });
     let mfa = match &observed.versioning {
-        Seen::Unreadable(error) => unknown(error),
-        Seen::Present(versioning) => ensure(
+        Observation::Unreadable(error) => unknown(error),
+        Observation::Present(versioning) => ensure(
             !versioning.mfa_delete || rules.is_empty(),
             || {
                 "MFA delete and lifecycle rules are both on, and S3 does not run the rules then"
@@ -65,11 +67,11 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
             },
             "only one of the two",
         ),
-        Seen::Absent => Verdict::Pass,
+        Observation::Absent => Verdict::Pass,
     };
     let lock = match &observed.object_lock {
-        Seen::Unreadable(error) => unknown(error),
-        Seen::Present(lock) => {
+        Observation::Unreadable(error) => unknown(error),
+        Observation::Present(lock) => {
             let locked = i64::from(lock.days.unwrap_or_default());
             let shortest = ends.iter().map(|(_, days)| *days).min();
             ensure(
@@ -82,7 +84,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
                 format!("a lock of {declared} days or less"),
             )
         }
-        Seen::Absent => Verdict::Pass,
+        Observation::Absent => Verdict::Pass,
     };
     of_bucket(facts, all_of(early.into_iter().chain(versions).chain(dated).chain([mfa, lock])))
 }

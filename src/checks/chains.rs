@@ -15,7 +15,7 @@ use crate::archive::verify::run::{
     Silent, Verification, verify,
 };
 use crate::archive::verify::source::{FetchError, S3Source, Source};
-use crate::aws::{Aws, AwsError, Seen};
+use crate::aws::{Aws, AwsError, Observation};
 use crate::names::{AccountId, Region, prefix_folder};
 use crate::resources::Desired;
 
@@ -41,8 +41,8 @@ pub(super) fn root(desired: &Desired) -> Root {
 
 /// The trail's status in every account and Region that was read.
 pub(super) fn statuses(
-    accounts: &Seen<Vec<AccountFacts>>,
-) -> impl Iterator<Item = (&AccountId, &Region, &Seen<TrailStatus>)> {
+    accounts: &Observation<Vec<AccountFacts>>,
+) -> impl Iterator<Item = (&AccountId, &Region, &Observation<TrailStatus>)> {
     let accounts = accounts.present().into_iter().flatten();
     let entered = accounts.filter_map(|one| Some((&one.account, one.inside.as_ref().ok()?)));
     entered.flat_map(|(account, inside)| {
@@ -56,9 +56,9 @@ pub(super) async fn verify_newest(
     aws: &Aws,
     desired: &Desired,
     at: Timestamp,
-    accounts: &Seen<Vec<AccountFacts>>,
-) -> Seen<Arc<Verification>> {
-    let Some(since) = since(desired, at) else { return Seen::Absent };
+    accounts: &Observation<Vec<AccountFacts>>,
+) -> Observation<Arc<Verification>> {
+    let Some(since) = since(desired, at) else { return Observation::Absent };
     let clients = aws.clients(desired.archive(), &desired.config.archive.region);
     let source = Arc::new(Source::S3(S3Source::new(clients.clone(), desired.bucket().as_str())));
     let prefix = desired.config.archive.prefix.as_ref().map(ToString::to_string);
@@ -98,15 +98,15 @@ pub(super) async fn verify_newest(
         kept: None,
     };
     match verify(request, Arc::new(Silent)).await {
-        Ok(verification) => Seen::Present(Arc::new(verification)),
+        Ok(verification) => Observation::Present(Arc::new(verification)),
         Err(error) => match error.source.downcast_ref::<AwsError>() {
             // Without the bucket, no digest exists; some may be due.
             Some(error) if error.is_not_found() => {
                 let nothing = Verification { lanes: Vec::new(), findings: Vec::new() };
-                Seen::Present(Arc::new(nothing))
+                Observation::Present(Arc::new(nothing))
             }
-            Some(error) => Seen::Unreadable(error.clone()),
-            None => Seen::Unreadable(clients.malformed("s3:ListBucket", &error.to_string())),
+            Some(error) => Observation::Unreadable(error.clone()),
+            None => Observation::Unreadable(clients.malformed("s3:ListBucket", &error.to_string())),
         },
     }
 }
@@ -122,7 +122,7 @@ pub(super) fn latest(desired: &Desired, at: Timestamp) -> LatestDelivery {
 }
 
 /// The newest digests that CloudTrail reports.
-fn delivered(desired: &Desired, accounts: &Seen<Vec<AccountFacts>>) -> Deliveries {
+fn delivered(desired: &Desired, accounts: &Observation<Vec<AccountFacts>>) -> Deliveries {
     let reported = statuses(accounts).filter_map(|(account, region, status)| {
         let at = status.present()?.reported_digest?;
         Some((account.clone(), region.clone(), latest(desired, at)))

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::AccountFacts;
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::names::{AccountId, Region};
 use crate::resources::Desired;
 
@@ -68,7 +68,7 @@ pub enum Cell {
 impl Coverage {
     /// The coverage; empty if the accounts are unreadable.
     #[must_use]
-    pub fn of(desired: &Desired, accounts: &Seen<Vec<AccountFacts>>, at: Timestamp) -> Self {
+    pub fn of(desired: &Desired, accounts: &Observation<Vec<AccountFacts>>, at: Timestamp) -> Self {
         let hours = desired.config.drift.freshness_hours;
         let age = SignedDuration::from_hours(hours.into());
         let accounts = accounts.present().map(Vec::as_slice).unwrap_or_default();
@@ -101,11 +101,13 @@ impl Cell {
                     Some(error) => Self::Unknown { reason: error.in_full() },
                 };
             }
-            Some(Seen::Absent) => {
+            Some(Observation::Absent) => {
                 return Self::Uncovered { found: "the trail does not exist".to_owned() };
             }
-            Some(Seen::Unreadable(error)) => return Self::Unknown { reason: error.in_full() },
-            Some(Seen::Present(status)) => status,
+            Some(Observation::Unreadable(error)) => {
+                return Self::Unknown { reason: error.in_full() };
+            }
+            Some(Observation::Present(status)) => status,
         };
         let (newest_log, newest_digest) = (status.newest_log, status.newest_digest);
         if !status.is_logging {

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::archive::verify::run::Verification;
-use crate::aws::{AwsError, Seen};
+use crate::aws::{AwsError, Observation};
 use crate::names::{AccountId, Arn, Region};
 use crate::org::ControlPolicies;
 use crate::resources::{Desired, EventSelectors, Observed};
@@ -18,15 +18,15 @@ pub struct Facts {
     /// The managed resources.
     pub observed: Observed,
     /// Every account, by unit, then by id.
-    pub accounts: Seen<Vec<AccountFacts>>,
+    pub accounts: Observation<Vec<AccountFacts>>,
     /// The newest digests of every account and Region, verified; absent if the configuration
     /// does not require it.
-    pub chains: Seen<std::sync::Arc<Verification>>,
+    pub chains: Observation<std::sync::Arc<Verification>>,
     /// How the newest digest of the trail's home Region is encrypted in the archive:
     /// `AES256`, `aws:kms`. Absent if the last weeks have none.
-    pub digest_encryption: Seen<String>,
+    pub digest_encryption: Observation<String>,
     /// The resource control policies that apply to the archive's account.
-    pub resource_policies: Seen<ControlPolicies>,
+    pub resource_policies: Observation<ControlPolicies>,
     /// The accounts of an earlier run, if one is given.
     pub earlier: Option<BTreeSet<AccountId>>,
 }
@@ -49,11 +49,11 @@ pub struct AccountFacts {
 pub struct Inside {
     /// The configured Regions that it has enabled, with the trail's status there; absent if
     /// the trail is missing.
-    pub regions: BTreeMap<Region, Seen<TrailStatus>>,
+    pub regions: BTreeMap<Region, Observation<TrailStatus>>,
     /// Why its own list of Regions is unreadable: some may be missing.
     pub regions_unread: Option<AwsError>,
     /// The account's trails other than the configured one.
-    pub other_trails: Seen<Vec<OtherTrail>>,
+    pub other_trails: Observation<Vec<OtherTrail>>,
 }
 
 /// The status of the organization trail in one account and Region.
@@ -93,18 +93,18 @@ pub struct OtherTrail {
     /// Its ARN.
     pub arn: Arn,
     /// Whether it is logging.
-    pub is_logging: Seen<bool>,
+    pub is_logging: Observation<bool>,
     /// Its event selectors.
-    pub selectors: Seen<EventSelectors>,
+    pub selectors: Observation<EventSelectors>,
 }
 
 impl Facts {
     /// The trail's status in its home Region; or why it was not read.
-    pub fn home_status(&self) -> Result<Seen<&TrailStatus>, String> {
+    pub fn home_status(&self) -> Result<Observation<&TrailStatus>, String> {
         let accounts = match &self.accounts {
-            Seen::Present(accounts) => accounts,
-            Seen::Absent => return Ok(Seen::Absent),
-            Seen::Unreadable(error) => return Ok(Seen::Unreadable(error.clone())),
+            Observation::Present(accounts) => accounts,
+            Observation::Absent => return Ok(Observation::Absent),
+            Observation::Unreadable(error) => return Ok(Observation::Unreadable(error.clone())),
         };
         let management = self.desired.management();
         let found = accounts.iter().find(|one| one.account == *management);
@@ -115,7 +115,7 @@ impl Facts {
         };
         match (inside.regions.get(self.desired.home_region()), &inside.regions_unread) {
             (Some(status), _) => Ok(status.as_ref()),
-            (None, Some(error)) => Ok(Seen::Unreadable(error.clone())),
+            (None, Some(error)) => Ok(Observation::Unreadable(error.clone())),
             (None, None) => {
                 Err(format!("account {management} has not enabled {}", self.desired.home_region()))
             }

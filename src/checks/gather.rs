@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{AccountFacts, Facts, Inside, OtherTrail, TrailStatus};
 use super::{chains, newest};
-use crate::aws::{At as _, Aws, AwsError, Clients, Seen};
+use crate::aws::{At as _, Aws, AwsError, Clients, Observation};
 use crate::config::Regions;
 use crate::names::{AccountId, Arn, Region};
 use crate::org::{Account, ControlKind, ControlPolicies, Organization, own_regions};
@@ -73,12 +73,12 @@ impl Facts {
 }
 
 /// The resource control policies that apply to the archive's account.
-async fn resource_policies(aws: &Aws, desired: &Desired) -> Seen<ControlPolicies> {
+async fn resource_policies(aws: &Aws, desired: &Desired) -> Observation<ControlPolicies> {
     let management = aws.clients(desired.management(), desired.home_region());
     let (archive, manager) = (desired.archive(), desired.management());
     let kind = ControlKind::Resource;
     let read = ControlPolicies::read(&management, kind, archive, manager).await;
-    Seen::from_result(read, |_| false)
+    Observation::from_result(read, |_| false)
 }
 
 /// Reads the trail's status in every account and Region.
@@ -87,17 +87,17 @@ pub async fn read_accounts(
     desired: &Desired,
     at: Timestamp,
     progress: &dyn Progress,
-) -> Seen<Vec<AccountFacts>> {
+) -> Observation<Vec<AccountFacts>> {
     let management = aws.clients(desired.management(), desired.home_region());
     let organization = match Organization::read(&management).await {
         Ok(organization) => organization,
-        Err(error) => return Seen::Unreadable(error),
+        Err(error) => return Observation::Unreadable(error),
     };
     progress.accounts(organization.accounts.len());
     let declared = &desired.config.organization;
     let mut accounts: Vec<AccountFacts> = stream::iter(organization.accounts.values())
         .map(|account| {
-            let left_out = organization.left_out(account, declared);
+            let left_out = organization.exclusion(account, declared);
             let unit_path = organization.path(&account.unit);
             async move {
                 let inside = match left_out {
@@ -116,7 +116,7 @@ pub async fn read_accounts(
         .collect()
         .await;
     accounts.sort_by(|a, b| (&a.unit_path, &a.account).cmp(&(&b.unit_path, &b.account)));
-    Seen::Present(accounts)
+    Observation::Present(accounts)
 }
 
 async fn read_inside(aws: &Aws, desired: &Desired, account: &Account, at: Timestamp) -> Inside {
@@ -132,10 +132,11 @@ async fn read_inside(aws: &Aws, desired: &Desired, account: &Account, at: Timest
     let regions: Vec<Region> = enabled.regions.into_iter().filter(declared).collect();
     // If the role in an account cannot be assumed, its Regions are not tried.
     let closed = trails.unreadable().filter(|error| error.has_no_session()).cloned();
-    let mut regions: BTreeMap<Region, Seen<TrailStatus>> = match closed {
-        Some(error) => {
-            regions.into_iter().map(|region| (region, Seen::Unreadable(error.clone()))).collect()
-        }
+    let mut regions: BTreeMap<Region, Observation<TrailStatus>> = match closed {
+        Some(error) => regions
+            .into_iter()
+            .map(|region| (region, Observation::Unreadable(error.clone())))
+            .collect(),
         None => {
             stream::iter(regions)
                 .map(|region| async move {
@@ -159,16 +160,16 @@ fn freshness(desired: &Desired) -> SignedDuration {
 /// Finds the Regions that are silent: nothing was ever delivered from there, and
 /// what arrives from another Region shows that deliveries from the account work.
 fn find_silent(
-    regions: &mut BTreeMap<Region, Seen<TrailStatus>>,
+    regions: &mut BTreeMap<Region, Observation<TrailStatus>>,
     at: Timestamp,
     age: SignedDuration,
 ) {
     let arrives = regions
         .values()
-        .filter_map(Seen::present)
+        .filter_map(Observation::present)
         .any(|status| status.newest_digest.is_some_and(|newest| at.duration_since(newest) <= age));
     for status in regions.values_mut() {
-        if let Seen::Present(status) = status {
+        if let Observation::Present(status) = status {
             status.is_silent = arrives && status.is_logging && status.shows_no_delivery();
         }
     }
@@ -180,14 +181,14 @@ async fn status(
     account: &AccountId,
     region: &Region,
     at: Timestamp,
-) -> Seen<TrailStatus> {
+) -> Observation<TrailStatus> {
     let clients = aws.clients(account, region);
     let arn = desired.trail_arn();
     let result = trail_status(&clients, &arn).await;
-    let mut status = match Seen::from_result(result, AwsError::is_not_found) {
-        Seen::Present(result) => TrailStatus::of(&result),
-        Seen::Absent => return Seen::Absent,
-        Seen::Unreadable(error) => return Seen::Unreadable(error),
+    let mut status = match Observation::from_result(result, AwsError::is_not_found) {
+        Observation::Present(result) => TrailStatus::of(&result),
+        Observation::Absent => return Observation::Absent,
+        Observation::Unreadable(error) => return Observation::Unreadable(error),
     };
     if status.staleness(at, freshness(desired)).is_some() {
         // The archive decides: a status may not report digests at all.
@@ -202,7 +203,7 @@ async fn status(
             Err(error) => status.archive_unread = Some(error),
         }
     }
-    Seen::Present(status)
+    Observation::Present(status)
 }
 
 async fn trail_status(clients: &Clients, arn: &Arn) -> Result<GetTrailStatusOutput, AwsError> {
@@ -234,7 +235,11 @@ impl TrailStatus {
 
 /// The account's trails other than the configured one: `ListTrails` returns those of all
 /// Regions.
-async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen<Vec<OtherTrail>> {
+async fn other_trails(
+    aws: &Aws,
+    desired: &Desired,
+    account: &AccountId,
+) -> Observation<Vec<OtherTrail>> {
     const ACTION: &str = "cloudtrail:ListTrails";
     let clients = aws.clients(account, desired.home_region());
     let listed = clients
@@ -256,7 +261,7 @@ async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen
         listed.and_then(|listed| listed.into_iter().map(arn).collect());
     let listed = match listed {
         Ok(listed) => listed,
-        Err(error) => return Seen::Unreadable(error),
+        Err(error) => return Observation::Unreadable(error),
     };
     let own = desired.trail_arn();
     let others = |arn: &Arn| *arn != own && arn.account.as_ref() == Some(account);
@@ -268,11 +273,11 @@ async fn other_trails(aws: &Aws, desired: &Desired, account: &AccountId) -> Seen
             Box::pin(trail_status(&clients, &arn)),
             Box::pin(EventSelectors::read(&clients, &arn))
         );
-        let is_logging = Seen::from_result(status, AwsError::is_not_found)
+        let is_logging = Observation::from_result(status, AwsError::is_not_found)
             .map(|result| result.is_logging() == Some(true));
         trails.push(OtherTrail { arn, is_logging, selectors });
     }
-    Seen::Present(trails)
+    Observation::Present(trails)
 }
 
 #[cfg(test)]
@@ -287,7 +292,8 @@ mod tests {
         let (here, there): (Region, Region) =
             ("us-west-2".parse().unwrap(), "us-east-1".parse().unwrap());
         let mut regions =
-            [(here.clone(), Seen::Present(silent)), (there, Seen::Present(other))].into();
+            [(here.clone(), Observation::Present(silent)), (there, Observation::Present(other))]
+                .into();
         find_silent(&mut regions, at, SignedDuration::from_hours(24));
         let status = regions[&here].present().unwrap();
         assert_eq!(

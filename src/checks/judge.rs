@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CheckResult, Facts, Scope, Verdict};
-use crate::aws::{AwsError, Seen};
+use crate::aws::{AwsError, Observation};
 use crate::plan::{Action, FieldChange};
 use crate::policy::PolicyDocument;
 use crate::policy::eval::PolicyEvaluator;
@@ -79,14 +79,14 @@ pub(super) fn ensure(
 
 /// A verdict from what was read; absent is failed, with these values found and expected.
 pub(super) fn from_observation<T>(
-    seen: Seen<&T>,
+    seen: Observation<&T>,
     absent: (&str, &str),
     judge: impl FnOnce(&T) -> Verdict,
 ) -> Verdict {
     match seen {
-        Seen::Present(value) => judge(value),
-        Seen::Absent => fail(absent.0, absent.1),
-        Seen::Unreadable(error) => unknown(&error),
+        Observation::Present(value) => judge(value),
+        Observation::Absent => fail(absent.0, absent.1),
+        Observation::Unreadable(error) => unknown(&error),
     }
 }
 

@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     title: "the key policy allows nothing to everyone without a condition",
     severity: Severity::Critical,
     why: "A key that anyone can use protects nothing.",
-    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
+    fix: "orgtrail drift --fix, with --remove-unmanaged if an unmanaged statement is the cause",
     resources: &["kms-key/policy"],
     mappings: &[
         Mapping { framework: Framework::SecurityHub, id: "KMS.5" },

@@ -10,7 +10,7 @@ pub(super) const CHECK: Check = Check {
     title: "CloudTrail can use the key for the configured trail only, and only configured readers can decrypt",
     severity: Severity::High,
     why: "Without the trail's ARN as a condition, other trails can encrypt with the key. Every additional reader can read every log.",
-    fix: "orgtrail drift --fix, with --remove-foreign if an unmanaged statement is the cause",
+    fix: "orgtrail drift --fix, with --remove-unmanaged if an unmanaged statement is the cause",
     resources: &["kms-key/policy"],
     mappings: &[],
     rule: Rule::Custom(judge),

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::chains::root;
 use crate::archive::inventory::whole;
 use crate::archive::key::{DIGEST_FOLDER, ObjectKey, ObjectKind};
-use crate::aws::{At as _, AwsError, Clients, Seen};
+use crate::aws::{At as _, AwsError, Clients, Observation};
 use crate::names::{AccountId, Region};
 use crate::resources::Desired;
 
@@ -57,7 +57,7 @@ pub(super) async fn encryption(
     archive: &Clients,
     desired: &Desired,
     at: Timestamp,
-) -> Seen<String> {
+) -> Observation<String> {
     let folder = root(desired).folder(desired.management(), DIGEST_FOLDER, desired.home_region());
     let since = at.checked_sub(SignedDuration::from_hours(24 * DAYS)).unwrap_or(at);
     let day = since.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d").to_string();
@@ -75,14 +75,14 @@ pub(super) async fn encryption(
         // Keys of one folder sort by time.
         keys.filter(|key| is_of_trail(key, desired)).max()
     });
-    let key = match Seen::from_result(newest, AwsError::is_not_found).flatten() {
-        Seen::Present(key) => key,
-        Seen::Absent => return Seen::Absent,
-        Seen::Unreadable(error) => return Seen::Unreadable(error),
+    let key = match Observation::from_result(newest, AwsError::is_not_found).flatten() {
+        Observation::Present(key) => key,
+        Observation::Absent => return Observation::Absent,
+        Observation::Unreadable(error) => return Observation::Unreadable(error),
     };
     let head = archive.s3().head_object().bucket(desired.bucket().as_str()).key(key).send().await;
     let head = head.at(archive, "s3:GetObject");
-    Seen::from_result(head, AwsError::is_not_found).map(|head| {
+    Observation::from_result(head, AwsError::is_not_found).map(|head| {
         head.server_side_encryption.map_or_else(|| "AES256".to_owned(), |it| it.as_str().to_owned())
     })
 }

@@ -1,7 +1,7 @@
 use super::judge::{ensure, fail, of_organization, unknown};
 use super::{Check, CheckResult, Facts, Rule, Severity};
 use super::{Scope, Verdict};
-use crate::aws::Seen;
+use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {
     id: "org-coverage",
@@ -16,9 +16,9 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let accounts = match &facts.accounts {
-        Seen::Present(accounts) => accounts,
-        Seen::Absent => return Vec::new(),
-        Seen::Unreadable(error) => return of_organization(unknown(error)),
+        Observation::Present(accounts) => accounts,
+        Observation::Absent => return Vec::new(),
+        Observation::Unreadable(error) => return of_organization(unknown(error)),
     };
     let mut results = Vec::new();
     for account in accounts {
@@ -29,15 +29,15 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         }
         for (region, status) in &inside.regions {
             let verdict = match status {
-                Seen::Present(status) => ensure(
+                Observation::Present(status) => ensure(
                     status.is_logging,
                     || "the trail exists, but is stopped".to_owned(),
                     "a trail that is logging",
                 ),
-                Seen::Absent => {
+                Observation::Absent => {
                     fail("the trail does not exist", facts.desired.trail_arn().to_string())
                 }
-                Seen::Unreadable(error) => unknown(error),
+                Observation::Unreadable(error) => unknown(error),
             };
             let scope = Scope::Region { account: account.account.clone(), region: region.clone() };
             results.push(CheckResult { scope, verdict });

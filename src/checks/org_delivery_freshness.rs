@@ -1,7 +1,7 @@
 use super::judge::{fail, of_organization, unknown};
 use super::{Check, CheckResult, Facts, Rule, Severity};
 use super::{Scope, Verdict};
-use crate::aws::Seen;
+use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {
     id: "org-delivery-freshness",
@@ -16,9 +16,9 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let accounts = match &facts.accounts {
-        Seen::Present(accounts) => accounts,
-        Seen::Absent => return Vec::new(),
-        Seen::Unreadable(error) => return of_organization(unknown(error)),
+        Observation::Present(accounts) => accounts,
+        Observation::Absent => return Vec::new(),
+        Observation::Unreadable(error) => return of_organization(unknown(error)),
     };
     let hours = facts.desired.config.drift.freshness_hours;
     let mut results = Vec::new();
@@ -27,9 +27,9 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         for (region, status) in &inside.regions {
             let verdict = match status {
                 // `org-coverage` reports a missing trail.
-                Seen::Absent => continue,
-                Seen::Unreadable(error) => unknown(error),
-                Seen::Present(status) => {
+                Observation::Absent => continue,
+                Observation::Unreadable(error) => unknown(error),
+                Observation::Present(status) => {
                     match (status.staleness(facts.at, facts.freshness()), status.unread()) {
                         (None, _) => Verdict::Pass,
                         (Some(_), Some(error)) => unknown(error),

@@ -9,7 +9,7 @@ use super::{Scope, Verdict};
 use crate::archive::verify::digest_delay::NEWER_AFTER;
 use crate::archive::verify::finding::{Finding, FindingKind, Severity as FindingSeverity};
 use crate::archive::verify::run::LaneReport;
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::names::{AccountId, Region};
 
 pub(super) const CHECK: Check = Check {
@@ -25,12 +25,12 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let verification = match &facts.chains {
-        Seen::Present(verification) => verification,
-        Seen::Absent if facts.desired.config.drift.chain_hours == 0 => {
+        Observation::Present(verification) => verification,
+        Observation::Absent if facts.desired.config.drift.chain_hours == 0 => {
             return of_organization(not_configured("drift.chain_hours"));
         }
-        Seen::Absent => return Vec::new(),
-        Seen::Unreadable(error) => return of_organization(unknown(error)),
+        Observation::Absent => return Vec::new(),
+        Observation::Unreadable(error) => return of_organization(unknown(error)),
     };
     let statuses: Statuses<'_> = statuses(&facts.accounts)
         .map(|(account, region, status)| ((account, region), status))
@@ -62,7 +62,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     // An account and Region can have lanes under several roots.
     let results = by_scope(lanes.chain(without));
     match (results.is_empty(), &facts.accounts) {
-        (true, Seen::Unreadable(error)) => of_organization(unknown(error)),
+        (true, Observation::Unreadable(error)) => of_organization(unknown(error)),
         // No digest is due yet.
         (true, _) => of_organization(Verdict::Pass),
         (false, _) => results,
@@ -70,7 +70,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
 }
 
 /// The trail's status, by account and Region.
-type Statuses<'a> = BTreeMap<(&'a AccountId, &'a Region), &'a Seen<TrailStatus>>;
+type Statuses<'a> = BTreeMap<(&'a AccountId, &'a Region), &'a Observation<TrailStatus>>;
 
 const EXPECTED: &str = "digests as CloudTrail signed them, and the files that they list";
 
@@ -78,7 +78,7 @@ fn of_lane(
     facts: &Facts,
     lane: &LaneReport,
     is_own: bool,
-    status: Option<&Seen<TrailStatus>>,
+    status: Option<&Observation<TrailStatus>>,
     has_earlier: &dyn Fn(Timestamp) -> bool,
 ) -> Verdict {
     let words = |keep: &dyn Fn(&&Finding) -> bool| {
@@ -119,14 +119,14 @@ fn of_lane(
         return Verdict::Unknown { reason: reason.to_owned(), permission: None };
     }
     match status.filter(|_| is_own) {
-        Some(Seen::Unreadable(error)) => unknown(error),
+        Some(Observation::Unreadable(error)) => unknown(error),
         // Its first digest may still arrive.
-        Some(Seen::Present(status)) if is_young(facts, status) => Verdict::Pass,
-        Some(Seen::Present(_)) if !own_unproven.is_empty() => fail(own_unproven, EXPECTED),
+        Some(Observation::Present(status)) if is_young(facts, status) => Verdict::Pass,
+        Some(Observation::Present(_)) if !own_unproven.is_empty() => fail(own_unproven, EXPECTED),
         Some(status) if lane.chains.is_empty() && unproven.is_empty() => {
             without_digests(facts, status, has_earlier).unwrap_or(Verdict::Pass)
         }
-        Some(Seen::Present(status))
+        Some(Observation::Present(status))
             if unproven.is_empty() && status.is_logging && status.is_silent() =>
         {
             silent(lane, facts.at)
@@ -183,14 +183,14 @@ fn is_young(facts: &Facts, status: &TrailStatus) -> bool {
 /// time: if not, the trail may have been moved here since.
 fn without_digests(
     facts: &Facts,
-    status: &Seen<TrailStatus>,
+    status: &Observation<TrailStatus>,
     has_earlier: &dyn Fn(Timestamp) -> bool,
 ) -> Option<Verdict> {
     let status = match status {
-        Seen::Present(status) => status,
+        Observation::Present(status) => status,
         // `org-coverage` reports a missing trail.
-        Seen::Absent => return None,
-        Seen::Unreadable(error) => return Some(unknown(error)),
+        Observation::Absent => return None,
+        Observation::Unreadable(error) => return Some(unknown(error)),
     };
     if let Some(reported) = status.reported_digest {
         let is_within = since(&facts.desired, facts.at)

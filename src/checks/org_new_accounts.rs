@@ -1,7 +1,7 @@
 use super::judge::{fail, not_configured, of_organization, unknown};
 use super::{Check, CheckResult, Facts, Rule, Severity};
 use super::{Scope, Verdict};
-use crate::aws::Seen;
+use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {
     id: "org-new-accounts",
@@ -20,23 +20,23 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
         return of_organization(not_configured("--baseline"));
     };
     let accounts = match &facts.accounts {
-        Seen::Present(accounts) => accounts,
-        Seen::Absent => return Vec::new(),
-        Seen::Unreadable(error) => return of_organization(unknown(error)),
+        Observation::Present(accounts) => accounts,
+        Observation::Absent => return Vec::new(),
+        Observation::Unreadable(error) => return of_organization(unknown(error)),
     };
     let new = accounts.iter().filter(|account| !earlier.contains(&account.account));
     let results: Vec<CheckResult> = new
         .filter_map(|account| {
             let inside = account.inside.as_ref().ok()?;
-            let unread = inside.regions.values().find_map(Seen::unreadable);
+            let unread = inside.regions.values().find_map(Observation::unreadable);
             let unread = unread.or(inside.regions_unread.as_ref());
             let uncovered: Vec<&str> = inside
                 .regions
                 .iter()
                 .filter(|(_, status)| match status {
-                    Seen::Present(status) => !status.is_logging,
-                    Seen::Absent => true,
-                    Seen::Unreadable(_) => false,
+                    Observation::Present(status) => !status.is_logging,
+                    Observation::Absent => true,
+                    Observation::Unreadable(_) => false,
                 })
                 .map(|(region, _)| region.as_str())
                 .collect();

@@ -2,7 +2,7 @@ use super::facts::AccountFacts;
 use super::judge::{fail, of_organization, unknown};
 use super::{Check, CheckResult, Facts, Rule, Severity};
 use super::{Scope, Verdict};
-use crate::aws::Seen;
+use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {
     id: "org-unmanaged-trails",
@@ -17,9 +17,9 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let accounts = match &facts.accounts {
-        Seen::Present(accounts) => accounts,
-        Seen::Absent => return Vec::new(),
-        Seen::Unreadable(error) => return of_organization(unknown(error)),
+        Observation::Present(accounts) => accounts,
+        Observation::Absent => return Vec::new(),
+        Observation::Unreadable(error) => return of_organization(unknown(error)),
     };
     let seen = accounts.iter().filter_map(|account| {
         let trails = account.inside.as_ref().ok()?.other_trails.present()?;

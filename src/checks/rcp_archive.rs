@@ -1,6 +1,6 @@
 use super::judge::{all_of, fail, from_observation, of_bucket, unknown};
 use super::{Check, CheckResult, Facts, Rule, Severity, Verdict};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::names::{AccountId, Arn};
 use crate::org::{ControlKind, ControlPolicies, Ruling};
 use crate::policy::CLOUDTRAIL;
@@ -126,12 +126,12 @@ fn reads(facts: &Facts, policies: &ControlPolicies, account: &AccountId, arn: &A
     ];
     let mut absent = NOT_OF_A_ROLE.to_vec();
     match &facts.accounts {
-        Seen::Present(accounts) if accounts.iter().all(|one| one.account != *account) => {
+        Observation::Present(accounts) if accounts.iter().all(|one| one.account != *account) => {
             absent.extend(["aws:PrincipalOrgID", "aws:PrincipalOrgPaths"]);
         }
-        Seen::Present(_) => context.push(("aws:PrincipalOrgID", desired.org_id().as_str())),
-        Seen::Absent => {}
-        Seen::Unreadable(error) => return unknown(error),
+        Observation::Present(_) => context.push(("aws:PrincipalOrgID", desired.org_id().as_str())),
+        Observation::Absent => {}
+        Observation::Unreadable(error) => return unknown(error),
     }
     let asked = [
         ("s3:ListBucket", listing.as_str()),
@@ -172,7 +172,7 @@ mod tests {
         let all = Statement::allow("All").anyone().actions(["*"]).resources(["*"]);
         let policies = vec![policy("full", all), policy("perimeter", deny)];
         let levels = vec![ControlLevel { target: "r-abcd".to_owned(), policies }];
-        facts.resource_policies = Seen::Present(ControlPolicies { levels });
+        facts.resource_policies = Observation::Present(ControlPolicies { levels });
         judge(&facts).remove(0).verdict
     }
 

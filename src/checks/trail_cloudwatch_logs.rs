@@ -5,7 +5,7 @@ use super::judge::{
     all_of, ensure, fail, from_observation, matches_configuration, not_configured, of_trail,
 };
 use super::trail_multi_region::{NO_TRAIL, own};
-use crate::aws::Seen;
+use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-cloudwatch-logs",
@@ -47,7 +47,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     });
     let delivered = match facts.home_status() {
         Err(reason) => super::Verdict::Unknown { reason, permission: None },
-        Ok(Seen::Absent) => super::Verdict::Pass,
+        Ok(Observation::Absent) => super::Verdict::Pass,
         Ok(status) => from_observation(status, NO_TRAIL, |status| {
             let day = SignedDuration::from_hours(24);
             let is_recent = |time: jiff::Timestamp| facts.at.duration_since(time) <= day;

@@ -1,7 +1,7 @@
 use super::judge::{fail, of_organization, unknown};
 use super::{Check, CheckResult, Facts, Rule, Severity};
 use super::{Scope, Verdict};
-use crate::aws::Seen;
+use crate::aws::Observation;
 
 pub(super) const CHECK: Check = Check {
     id: "trail-duplicates",
@@ -16,16 +16,18 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(facts: &Facts) -> Vec<CheckResult> {
     let accounts = match &facts.accounts {
-        Seen::Present(accounts) => accounts,
-        Seen::Absent => return Vec::new(),
-        Seen::Unreadable(error) => return of_organization(unknown(error)),
+        Observation::Present(accounts) => accounts,
+        Observation::Absent => return Vec::new(),
+        Observation::Unreadable(error) => return of_organization(unknown(error)),
     };
     let mut results = Vec::new();
     for inside in accounts.iter().filter_map(|account| account.inside.as_ref().ok()) {
         for trail in inside.other_trails.present().into_iter().flatten() {
             let verdict = match (&trail.is_logging, &trail.selectors) {
-                (Seen::Unreadable(error), _) | (_, Seen::Unreadable(error)) => unknown(error),
-                (Seen::Present(true), Seen::Present(selectors))
+                (Observation::Unreadable(error), _) | (_, Observation::Unreadable(error)) => {
+                    unknown(error)
+                }
+                (Observation::Present(true), Observation::Present(selectors))
                     if !selectors.management_kinds().is_empty() =>
                 {
                     fail(

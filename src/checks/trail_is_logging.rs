@@ -20,7 +20,7 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
     let delivery = match facts.home_status() {
         Err(reason) => super::Verdict::Unknown { reason, permission: None },
         // Another finding reports it, or the accounts were not read.
-        Ok(crate::aws::Seen::Absent) => super::Verdict::Pass,
+        Ok(crate::aws::Observation::Absent) => super::Verdict::Pass,
         Ok(status) => from_observation(status, ("", ""), |status| match &status.log_error {
             Some(error) => {
                 fail(format!("the last delivery failed: {error}"), "a successful delivery")

@@ -1,7 +1,7 @@
 use super::judge::{fail, from_observation, of_trail, unknown};
 use super::trail_multi_region::{NO_TRAIL, own};
 use super::{Check, CheckResult, Facts, Framework, Mapping, Rule, Severity};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::resources::is_key;
 
 pub(super) const CHECK: Check = Check {
@@ -28,11 +28,13 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
             return fail("it encrypts without a KMS key", expected);
         };
         match &facts.observed.kms_key {
-            Seen::Unreadable(error) => unknown(error),
-            Seen::Present(key) if is_key(named, key, &facts.desired.key_alias_arn()) => {
+            Observation::Unreadable(error) => unknown(error),
+            Observation::Present(key) if is_key(named, key, &facts.desired.key_alias_arn()) => {
                 super::Verdict::Pass
             }
-            Seen::Present(_) | Seen::Absent => fail(format!("it encrypts with {named}"), expected),
+            Observation::Present(_) | Observation::Absent => {
+                fail(format!("it encrypts with {named}"), expected)
+            }
         }
     });
     of_trail(facts, verdict)

@@ -63,6 +63,6 @@ fn judge(facts: &Facts) -> Vec<CheckResult> {
 pub(super) const NO_TRAIL: (&str, &str) = ("the trail does not exist", "the configured trail");
 
 /// The configured trail.
-pub(super) fn own(facts: &Facts) -> crate::aws::Seen<&crate::resources::OrganizationTrail> {
+pub(super) fn own(facts: &Facts) -> crate::aws::Observation<&crate::resources::OrganizationTrail> {
     facts.observed.trails.as_ref().map(|trails| trails.own.as_ref()).flatten()
 }

@@ -9,6 +9,7 @@ use crate::archive::authenticity::Authenticity;
 use crate::ops::accept::{acceptances, examine, outcome};
 use crate::report::contract::acceptance as contract;
 use crate::report::drift::plain;
+use crate::words::counted;
 
 /// The longest reason. Units: bytes.
 const MAX_REASON_BYTES: usize = 2000;
@@ -82,13 +83,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
             format!("`{key}` contradicts its digest: it is not what CloudTrail wrote"),
             Outcome::Refused,
         )
-        .with_hint("`--contradicts-digest` accepts that too"));
+        .with_hint("to accept it anyway, add `--contradicts-digest`"));
     }
-    let version = examined.object.version_id.as_deref().unwrap_or("without a version");
+    let version = examined.object.version_id.as_deref().unwrap_or("none");
     context.confirm(&format!(
-        "accept s3://{}/{key} (version {version}, {} bytes, SHA-256 {})?",
+        "Accept s3://{}/{key} (version {version}, {}, SHA-256 {})?",
         examined.bucket(),
-        examined.object.size_bytes,
+        counted(examined.object.size_bytes, "byte"),
         examined.object.sha256
     ))?;
     let accepted = examined.accept(&env, reason).await?;
@@ -114,20 +115,20 @@ async fn list(context: &Context) -> Result<Outcome, OpError> {
     }
     match context.format {
         Format::Json => context.document(contract::List::new(&all.records, &all.faults))?,
-        Format::Text if all.records.is_empty() => context.out.note("nothing was accepted"),
+        Format::Text if all.records.is_empty() => context.out.note("no acceptances"),
         Format::Text => context.out.data(table(&all.records).trim_fmt())?,
     }
     let not_counted: Vec<_> = all.records.iter().filter(|record| !record.counts()).collect();
     for record in &not_counted {
         let reason = record.authenticated.reason().unwrap_or_default();
         context.out.warn(format_args!(
-            "not authenticated, accepts nothing: {}: {}",
+            "not authenticated, so it accepts nothing: {}: {}",
             plain(&record.record),
             plain(reason)
         ));
     }
     if !not_counted.is_empty() {
-        context.out.warn("for those that are yours, add to the configuration:");
+        context.out.warn("to authenticate the records that you trust, add to the configuration:");
         let sha256 = not_counted.iter().map(|record| record.record_sha256.as_str());
         context.out.warn(lines_to_add(sha256));
     }
@@ -142,7 +143,7 @@ fn table(records: &[AcceptanceRecord]) -> Table {
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["RECORD", "AUTHENTICATED", "TIME", "WHO", "FINDINGS", "KEY", "REASON"]);
+        .set_header(["RECORD", "AUTHENTICATED", "TIME", "PRINCIPAL", "FINDINGS", "KEY", "REASON"]);
     for AcceptanceRecord { acceptance: record, authenticated, .. } in records {
         let mut findings = record.findings.join(", ");
         if record.contradicts_digest {

@@ -7,8 +7,9 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::{Context, Format, OpError, Outcome};
 use crate::aws::ErrorKind;
 use crate::ops::accounts::accounts;
-use crate::org::{Entry, Surveyed};
+use crate::org::{Access, Surveyed};
 use crate::report::drift::plain;
+use crate::words::counted;
 
 /// List the organization's accounts, and whether their role can be assumed
 ///
@@ -33,14 +34,14 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpErr
             context.out.data(table(&list.accounts).trim_fmt())?;
             let summary = list.summary();
             context.out.note(format_args!(
-                "{} accounts in {}: {} entered, {} failed, {} left out",
-                summary.accounts,
+                "{} in {}: {} accessible, {} failed, {} excluded",
+                counted(summary.accounts, "account"),
                 list.organization(),
                 summary.granted,
                 summary.failed,
                 summary.excluded
             ));
-            tell_failures(context, &list.accounts);
+            print_failures(context, &list.accounts);
         }
     }
     Ok(list.outcome())
@@ -51,17 +52,17 @@ fn table(accounts: &[Surveyed]) -> Table {
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["ACCOUNT", "NAME", "UNIT", "STATE", "REGIONS", "ENTRY"]);
+        .set_header(["ACCOUNT", "NAME", "OU", "STATE", "REGIONS", "ACCESS"]);
     for account in accounts {
         let regions = match (&account.regions, &account.regions_unread) {
             (Some(regions), None) => regions.len().to_string(),
             (Some(regions), Some(_)) => format!("{}?", regions.len()),
             (None, _) => "-".to_owned(),
         };
-        let entry = match &account.entry {
-            Entry::Entered { principal } => format!("as {principal}"),
-            Entry::Failed { kind, role, .. } => format!("failed: {kind}: {role}"),
-            Entry::LeftOut { reason } => format!("not tried: {reason}"),
+        let access = match &account.access {
+            Access::Granted { principal } => format!("as {principal}"),
+            Access::Failed { kind, role, .. } => format!("failed: {kind}: {role}"),
+            Access::Excluded { reason } => format!("excluded: {reason}"),
         };
         let (name, unit) = (plain(&account.name), plain(&account.unit_path));
         table.add_row([
@@ -70,22 +71,21 @@ fn table(accounts: &[Surveyed]) -> Table {
             &unit,
             account.state.as_str(),
             &regions,
-            &entry,
+            &access,
         ]);
     }
     table
 }
 
-fn tell_failures(context: &Context, accounts: &[Surveyed]) {
+fn print_failures(context: &Context, accounts: &[Surveyed]) {
     let mut unread: BTreeMap<&str, usize> = BTreeMap::new();
-    let not_tried =
-        |entry: &Entry| matches!(entry, Entry::Failed { kind, .. } if *kind == ErrorKind::Stopped);
-    let stopped = accounts.iter().filter(|account| not_tried(&account.entry)).count();
+    let not_tried = |access: &Access| matches!(access, Access::Failed { kind, .. } if *kind == ErrorKind::Stopped);
+    let stopped = accounts.iter().filter(|account| not_tried(&account.access)).count();
     if stopped > 0 {
-        context.out.warn(format_args!("the command was stopped before {stopped} accounts"));
+        context.out.warn(format_args!("stopped before checking {}", counted(stopped, "account")));
     }
-    for account in accounts.iter().filter(|account| !not_tried(&account.entry)) {
-        if let Entry::Failed { reason, hint, .. } = &account.entry {
+    for account in accounts.iter().filter(|account| !not_tried(&account.access)) {
+        if let Access::Failed { reason, hint, .. } = &account.access {
             context.out.warn(format_args!("account {}: {reason}", account.account));
             if let Some(hint) = hint {
                 context.out.warn(format_args!("  hint: {hint}"));
@@ -97,8 +97,9 @@ fn tell_failures(context: &Context, accounts: &[Surveyed]) {
     }
     for (reason, accounts) in unread {
         context.out.note(format_args!(
-            "the Regions of {accounts} accounts are not known, and those that every account has \
-             are assumed (marked `?`): {reason}"
+            "the Regions of {} are unreadable, so those enabled by default are assumed (marked \
+             `?`): {reason}",
+            counted(accounts, "account")
         ));
     }
 }

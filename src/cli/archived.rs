@@ -1,12 +1,12 @@
-//! What must be restored before it can be copied: how much, for what price and
-//! how soon.
+//! Objects that must be restored before they can be copied: number, price and duration.
 
-use indicatif::{BinaryBytes, HumanCount};
+use indicatif::BinaryBytes;
 
 use super::{Context, OpError};
 use crate::{
     archive::consolidate::restore::{Held, Tier},
     cost::prices,
+    words::counted,
 };
 
 /// The values of `--restore-tier`.
@@ -28,16 +28,16 @@ impl From<RestoreTier> for Tier {
     }
 }
 
-/// Says it, with what is left to be started priced by each tier; whether there was
-/// any.
-pub(super) fn tell(context: &Context, held: &Held) -> Result<bool, OpError> {
+/// Prints them, with the price of each tier for those whose restore has not started; whether
+/// there are any of these.
+pub(super) fn print(context: &Context, held: &Held) -> Result<bool, OpError> {
     let mut startable = false;
     for (class, sum) in &held.0 {
         let class = class.as_str();
         if sum.restoring > 0 {
             context.out.data(format_args!(
-                "{class}: {} objects ({}) are being restored; run again when they are",
-                HumanCount(sum.restoring),
+                "{class}: {} ({}) are being restored; run again once they are restored",
+                counted(sum.restoring, "object"),
                 BinaryBytes(sum.restoring_bytes),
             ))?;
         }
@@ -47,8 +47,8 @@ pub(super) fn tell(context: &Context, held: &Held) -> Result<bool, OpError> {
         }
         startable = true;
         context.out.data(format_args!(
-            "{class}: {} objects ({}) must be restored first:",
-            HumanCount(objects),
+            "{class}: {} ({}) must be restored first:",
+            counted(objects, "object"),
             BinaryBytes(bytes)
         ))?;
         for tier in [Tier::Bulk, Tier::Standard] {

@@ -1,4 +1,4 @@
-//! Asking before anything is written.
+//! Prompts before anything is written.
 
 use std::io::{IsTerminal, Write};
 
@@ -6,19 +6,21 @@ use super::output::shown;
 use super::{Context, OpError, Outcome};
 
 impl Context {
-    /// Goes on only with a yes: `--yes`, or the person's answer where there is
-    /// a terminal to ask at. The prompt shows as whom the command is signed in.
+    /// Requires a confirmation: `--yes`, or an answer at a terminal. The prompt shows the
+    /// identity that the command is signed in with.
     ///
     /// # Errors
-    /// Nobody is there to ask: usage. The answer was no: refused. A signal came:
+    /// There is no terminal: usage. The answer is no: refused. A signal arrives:
     /// incomplete. Nothing has been written.
     pub(crate) fn confirm(&self, question: &str) -> Result<(), OpError> {
         if self.yes {
             return Ok(());
         }
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return Err(OpError::usage(format!("nobody is there to ask: {question}"))
-                .with_hint("`--yes` answers every question with yes"));
+            return Err(OpError::usage(format!(
+                "cannot prompt: standard input is not a terminal: {question}"
+            ))
+            .with_hint("`--yes` confirms without a prompt"));
         }
         if let Some(identity) = self.session.identity() {
             self.out.warn(identity);
@@ -26,7 +28,7 @@ impl Context {
         let unasked = |error: std::io::Error| OpError::new(error, Outcome::Unexpected);
         write!(anstream::stderr().lock(), "{} [y/N] ", shown(question)).map_err(unasked)?;
         let env = self.env_of_caller()?;
-        // A signal ends the question: the thread that waits for the answer is left.
+        // A signal ends the prompt; the thread that waits for the answer is abandoned.
         let answer = tokio::task::spawn_blocking(|| {
             let mut answer = String::new();
             std::io::stdin().read_line(&mut answer).map(|_| answer)
@@ -51,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_yes_is_a_yes() {
+    fn only_yes_confirms() {
         for answer in ["y\n", "Y\n", "yes\n", " Yes \n"] {
             assert!(answered(answer).is_ok(), "{answer:?}");
         }

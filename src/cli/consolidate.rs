@@ -17,7 +17,7 @@ use crate::names::{AccountId, Region};
 use crate::ops::consolidate::{CONCURRENCY, Request, count_sources, prepare};
 use crate::report::drift::plain;
 
-/// For how many days restored copies stay, where nobody says.
+/// How many days restored copies stay by default.
 const RESTORE_DAYS: u16 = 7;
 
 /// Copy the logs of legacy trails into the archive
@@ -176,7 +176,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     Ok(consolidated.outcome())
 }
 
-/// Asks before anything is copied, with the sources above the question.
+/// Prompts before anything is copied, with the sources above the prompt.
 fn confirm(
     config: &Config,
     sources: &[Source],
@@ -198,6 +198,6 @@ fn confirm(
     let account = &config.organization.log_archive_account;
     let restore = if restores { ", and restore objects in archive storage classes" } else { "" };
     context.confirm(&format!(
-        "copy what is missing from {from} into s3://{bucket} of account {account}{restore}?"
+        "Copy missing objects from {from} to s3://{bucket} in account {account}{restore}?"
     ))
 }

@@ -69,7 +69,7 @@ pub struct Context {
     pub out: Output,
     /// The environment variables, read once.
     pub environment: Environment,
-    /// Tells when the command is to stop early.
+    /// Requests to stop the command early.
     pub(crate) stop: Stop,
     /// Whether the command changes nothing in AWS: after a stop, what it has not
     /// read is unreadable.
@@ -126,7 +126,7 @@ impl Context {
         }
     }
 
-    /// The first lines of a report for people: as whom and where it was made.
+    /// The first lines of a text report: the identity and endpoint it was made with.
     pub(crate) fn head(&self) -> Result<(), OpError> {
         match self.session.head_lines() {
             lines if lines.is_empty() => Ok(()),

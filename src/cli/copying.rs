@@ -1,5 +1,5 @@
-//! How far a consolidation is: a bar where standard error is a terminal, a line
-//! every few seconds where it is not.
+//! Progress of a consolidation: a bar if standard error is a terminal, otherwise a line
+//! every few seconds.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -13,15 +13,16 @@ use tokio::time::Instant;
 
 use super::Output;
 use crate::archive::consolidate::run::Progress;
+use crate::words::counted;
 
-/// How often a bar is drawn anew.
+/// How often the bar is redrawn.
 const BAR_EVERY: Duration = Duration::from_millis(250);
-/// How often a line is written where no bar can be drawn.
+/// How often a line is written without a bar.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// How long a run goes before a time that is left can be told.
-const TELLS_AFTER: Duration = Duration::from_secs(2);
+/// How long a run must have taken before the remaining time is estimated.
+const FORECAST_AFTER: Duration = Duration::from_secs(2);
 
-/// Shows the progress until the task is ended.
+/// Shows the progress until the task is aborted.
 pub(super) async fn show(out: Output, progress: Arc<Progress>, bar: Option<ProgressBar>) {
     let started = Instant::now();
     loop {
@@ -31,15 +32,15 @@ pub(super) async fn show(out: Output, progress: Arc<Progress>, bar: Option<Progr
             Some(bar) => {
                 bar.set_length(state.expected.max(state.done));
                 bar.set_position(state.done);
-                bar.set_message(crate::printable::lines(&state.told()).into_owned());
+                bar.set_message(crate::printable::lines(&state.text()).into_owned());
             }
-            None => out.note(state.told()),
+            None => out.note(state.text()),
         }
     }
 }
 
 impl Output {
-    /// A bar for [`show`]; none where it could not be drawn.
+    /// A bar for [`show`], if it can be drawn.
     pub(super) fn copying(self) -> Option<ProgressBar> {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         if self.is_quiet() || bar.is_hidden() {
@@ -50,18 +51,18 @@ impl Output {
     }
 }
 
-/// How far it is at a moment.
+/// The progress at one moment.
 #[derive(Debug, Default, PartialEq)]
 struct State {
-    /// Objects that were dealt with or were there before.
+    /// Objects that were processed or already present.
     done: u64,
-    /// Those of them that were there before.
+    /// Those of them that were already present.
     present: u64,
     copied_bytes: u64,
-    /// Objects that there are, as far as known.
+    /// All objects, as far as known.
     expected: u64,
     elapsed: Duration,
-    /// The source that is the least far, and by how many parts of a hundred.
+    /// The source with the least progress, and its percentage.
     slowest: Option<(String, u64)>,
 }
 
@@ -88,27 +89,27 @@ impl State {
         }
     }
 
-    /// Objects in a second.
+    /// Objects per second.
     fn rate(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a rate is shown roughly")]
         let done = self.done as f64;
         done / self.elapsed.as_secs_f64().max(0.001)
     }
 
-    /// How long it will go on, where that can be told.
+    /// The remaining time, if it can be estimated.
     fn left(&self) -> Option<Duration> {
         let rate = self.rate();
         let rest = self.expected.checked_sub(self.done).filter(|rest| *rest > 0)?;
         #[expect(clippy::cast_precision_loss, reason = "a time is shown roughly")]
         let seconds = rest as f64 / rate;
-        let tells = self.elapsed >= TELLS_AFTER && rate > 0.0;
-        tells.then(|| Duration::try_from_secs_f64(seconds).ok())?
+        let can_forecast = self.elapsed >= FORECAST_AFTER && rate > 0.0;
+        can_forecast.then(|| Duration::try_from_secs_f64(seconds).ok())?
     }
 
-    fn told(&self) -> String {
-        let mut told = format!("{} objects", HumanCount(self.done));
+    fn text(&self) -> String {
+        let mut text = counted(self.done, "object");
         if self.expected > self.done {
-            told = format!("{told} of about {}", HumanCount(self.expected));
+            text = format!("{text} of about {}", HumanCount(self.expected));
         }
         #[expect(
             clippy::cast_possible_truncation,
@@ -116,19 +117,19 @@ impl State {
             reason = "a rate is positive and shown roughly"
         )]
         let rate = self.rate() as u64;
-        told = format!(
-            "{told}, {} there before, {} copied, {}/s",
+        text = format!(
+            "{text}, {} already present, {} copied, {}/s",
             HumanCount(self.present),
             BinaryBytes(self.copied_bytes),
             HumanCount(rate),
         );
         if let Some(left) = self.left() {
-            told = format!("{told}, {} left", HumanDuration(left));
+            text = format!("{text}, {} left", HumanDuration(left));
         }
         if let Some((source, percent)) = &self.slowest {
-            told = format!("{told}, slowest {source} ({percent} %)");
+            text = format!("{text}, slowest {source} ({percent} %)");
         }
-        told
+        text
     }
 }
 
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_that_is_known_is_told() {
+    fn all_that_is_known_is_shown() {
         let state = State {
             done: 1000,
             present: 400,
@@ -147,14 +148,14 @@ mod tests {
             slowest: Some(("s3://legacy".to_owned(), 12)),
         };
         assert_eq!(
-            state.told(),
-            "1,000 objects of about 7,000, 400 there before, 3.00 MiB copied, 100/s, 60 seconds left, slowest s3://legacy (12 %)"
+            state.text(),
+            "1,000 objects of about 7,000, 400 already present, 3.00 MiB copied, 100/s, 60 seconds left, slowest s3://legacy (12 %)"
         );
     }
 
     #[test]
     fn nothing_is_made_up_where_nothing_is_known() {
-        assert_eq!(State::default().told(), "0 objects, 0 there before, 0 B copied, 0/s");
+        assert_eq!(State::default().text(), "0 objects, 0 already present, 0 B copied, 0/s");
         let beyond = State { done: 5, expected: 3, ..State::default() };
         assert_eq!(beyond.left(), None);
     }

@@ -54,26 +54,28 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
 fn print(costs: &Costs, context: &Context) -> Result<(), OpError> {
     sources::print_missing(context, &costs.missing);
     if costs.duplicates.is_empty() && costs.missing.is_empty() {
-        context.out.note("no source is declared, and no trail but the organization's found");
+        context
+            .out
+            .note("no sources: none is configured, and the organization trail is the only trail");
     } else if !costs.duplicates.is_empty() {
         context.out.data(duplicates_table(&costs.duplicates).trim_fmt())?;
         context.out.note(
-            "reckoned from the log files of the last seven whole days, and the events in some of them; a source without any costs nothing",
+            "estimated from the log files of the last seven full days and a sample of their events; a source without log files costs nothing",
         );
     }
     for source in &costs.excluded {
-        context.out.note(format_args!("left out by the config: {}", plain(&source.name())));
+        context.out.note(format_args!("excluded by the configuration: {}", plain(&source.name())));
     }
     if costs.organization_trail_logging == Some(false) {
         context.out.warn(
-            "the organization trail does not record: the first copy of each account and Region is one of these, and free",
+            "the organization trail is not logging, so the first copy of each account and Region is one of these, and is free",
         );
     }
     if !costs.storage.is_empty() {
         context.out.data(storage_table(costs).trim_fmt())?;
     }
     context.out.data(format_args!(
-        "a month: {} for copies of events, {} for the archive's storage, {} for its key: {}",
+        "per month: {} for copies of events, {} for the archive's storage, {} for its key; total {}",
         costs.duplicates_sum,
         costs.storage_sum,
         costs.kms_key,
@@ -93,13 +95,13 @@ fn unframed(header: &[&str]) -> Table {
 
 fn duplicates_table(duplicates: &[Duplicate]) -> Table {
     let mut table =
-        unframed(&["SOURCE", "MANAGEMENT EVENTS A MONTH", "DATA EVENTS A MONTH", "USD A MONTH"]);
-    for one in duplicates {
+        unframed(&["SOURCE", "MANAGEMENT EVENTS/MONTH", "DATA EVENTS/MONTH", "USD/MONTH"]);
+    for duplicate in duplicates {
         table.add_row([
-            plain(&one.source).into_owned(),
-            format!("~{}", HumanCount(one.management_events_a_month)),
-            format!("~{}", HumanCount(one.data_events_a_month)),
-            one.usd_a_month.to_string(),
+            plain(&duplicate.source).into_owned(),
+            format!("~{}", HumanCount(duplicate.management_events_a_month)),
+            format!("~{}", HumanCount(duplicate.data_events_a_month)),
+            duplicate.usd_a_month.to_string(),
         ]);
     }
     table
@@ -107,13 +109,13 @@ fn duplicates_table(duplicates: &[Duplicate]) -> Table {
 
 fn storage_table(costs: &Costs) -> Table {
     let about = if costs.counting == Counting::Exact { "" } else { "~" };
-    let mut table = unframed(&["STORAGE CLASS", "OBJECTS", "BYTES", "CHARGED AS", "USD A MONTH"]);
+    let mut table = unframed(&["STORAGE CLASS", "OBJECTS", "BYTES", "BILLED BYTES", "USD/MONTH"]);
     for cost in &costs.storage {
         table.add_row([
             plain(&cost.class).into_owned(),
-            format!("{about}{}", HumanCount(cost.held.objects)),
-            format!("{about}{}", BinaryBytes(cost.held.bytes)),
-            format!("{about}{}", BinaryBytes(cost.held.charged_bytes)),
+            format!("{about}{}", HumanCount(cost.totals.objects)),
+            format!("{about}{}", BinaryBytes(cost.totals.bytes)),
+            format!("{about}{}", BinaryBytes(cost.totals.charged_bytes)),
             cost.usd_a_month.map_or_else(|| "unknown".to_owned(), |usd| usd.to_string()),
         ]);
     }

@@ -27,18 +27,18 @@ pub(crate) async fn run(_args: Args, context: &Context) -> Result<Outcome, OpErr
             context.head()?;
             context.out.data(table(&covered.coverage).trim_fmt())?;
             context.out.note(LEGEND);
-            tell_reasons(context, &covered.coverage);
+            print_reasons(context, &covered.coverage);
         }
     }
     Ok(covered.outcome())
 }
 
-const LEGEND: &str = "ok covered, old nothing delivered in time, NO not covered, ? not seen, - not enabled or left out";
+const LEGEND: &str = "ok: covered, stale: no recent delivery, NO: not covered, ?: unreadable, -: not enabled or excluded";
 
 fn word(cell: &Cell) -> &'static str {
     match cell {
         Cell::Covered { .. } => "ok",
-        Cell::Stale { .. } => "old",
+        Cell::Stale { .. } => "stale",
         Cell::Uncovered { .. } => "NO",
         Cell::Unknown { .. } => "?",
         Cell::NotEnabled | Cell::Excluded { .. } => "-",
@@ -47,7 +47,7 @@ fn word(cell: &Cell) -> &'static str {
 
 fn table(coverage: &Coverage) -> Table {
     let mut table = Table::new();
-    let header = ["ACCOUNT", "NAME", "UNIT"].into_iter().map(str::to_owned);
+    let header = ["ACCOUNT", "NAME", "OU"].into_iter().map(str::to_owned);
     let regions = coverage.regions.iter().map(ToString::to_string);
     table
         .load_style(presets::NOTHING)
@@ -61,10 +61,10 @@ fn table(coverage: &Coverage) -> Table {
     table
 }
 
-/// The reasons of what is not covered, each once: one that differs by its account and
-/// Region alone is the same.
-fn tell_reasons(context: &Context, coverage: &Coverage) {
-    let mut told: Vec<(String, String, usize)> = Vec::new();
+/// Prints why cells are not covered, each reason once: reasons that differ only in account
+/// and Region are the same.
+fn print_reasons(context: &Context, coverage: &Coverage) {
+    let mut reasons: Vec<(String, String, usize)> = Vec::new();
     for account in &coverage.accounts {
         for (cell, region) in account.cells.iter().zip(&coverage.regions) {
             let reason = match cell {
@@ -72,16 +72,18 @@ fn tell_reasons(context: &Context, coverage: &Coverage) {
                 Cell::Unknown { reason } | Cell::Excluded { reason } => reason,
                 Cell::Covered { .. } | Cell::Stale { .. } | Cell::NotEnabled => continue,
             };
-            let alike = reason
+            let generic = reason
                 .replace(account.account.as_str(), "the account")
                 .replace(region.as_str(), "the Region");
-            match told.iter_mut().find(|(known, ..)| *known == alike) {
+            match reasons.iter_mut().find(|(known, ..)| *known == generic) {
                 Some((_, _, cells)) => *cells += 1,
-                None => told.push((alike, format!("{} {region}: {reason}", account.account), 1)),
+                None => {
+                    reasons.push((generic, format!("{} {region}: {reason}", account.account), 1))
+                }
             }
         }
     }
-    for (_, first, cells) in told {
+    for (_, first, cells) in reasons {
         let others = match cells {
             1 => String::new(),
             2 => " (and 1 other account and Region)".to_owned(),

@@ -59,11 +59,11 @@ fn text(Deleted { plan, kept, .. }: &Deleted) -> String {
     if kept.is_empty() {
         return text;
     }
-    text.push_str("\nWhat stays:\n");
+    text.push_str("\nNot deleted:\n");
     for one in kept {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {} `{}`: {}", one.id, one.name, one.why);
-        let _ = writeln!(text, "    a month: {}", one.cost);
+        let _ = writeln!(text, "    cost per month: {}", one.cost);
     }
     text
 }

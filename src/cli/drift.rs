@@ -100,7 +100,7 @@ async fn fixed(
 ) -> Result<Drift, OpError> {
     let env = context.env()?;
     let Some(planned) = drift.fix() else {
-        context.out.note("orgtrail has nothing to mend");
+        context.out.note("nothing to fix: orgtrail can fix none of the failed checks");
         return Ok(drift);
     };
     let confirmed = confirmations.given();
@@ -114,7 +114,7 @@ async fn fixed(
     Ok(drift.check_again(&env).await)
 }
 
-/// A report that says as whom it was made, where its format has a place for that.
+/// A report with the identity it was made with, if its format has a place for that.
 fn rendered(format: Format, run: &Run, context: &Context) -> Result<String, OpError> {
     let text = render(format, run, &context.session.override_lines())?;
     let head = context.session.head_lines();
@@ -142,15 +142,15 @@ fn read(path: &Path) -> Result<Run, OpError> {
 }
 
 fn report(text: &str) -> Result<(Format, PathBuf), String> {
-    let wanted = || {
+    let expected = || {
         let values = Format::value_variants().iter().filter_map(clap::ValueEnum::to_possible_value);
         let names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
         format!("expected FORMAT=FILE, with one of {} before the `=`", names.join(", "))
     };
-    let (format, path) = text.split_once('=').ok_or_else(wanted)?;
-    let format = Format::from_str(format, false).map_err(|_| wanted())?;
+    let (format, path) = text.split_once('=').ok_or_else(expected)?;
+    let format = Format::from_str(format, false).map_err(|_| expected())?;
     if path.is_empty() {
-        return Err(wanted());
+        return Err(expected());
     }
     Ok((format, PathBuf::from(path)))
 }

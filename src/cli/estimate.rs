@@ -1,27 +1,31 @@
-//! What a dry run would take, for people.
+//! The estimate of a dry run, as text.
 
 use indicatif::{BinaryBytes, HumanCount};
 
 use super::{Context, OpError};
-use crate::{archive::consolidate::run::Report, cost::consolidation::Estimate};
+use crate::{archive::consolidate::run::Report, cost::consolidation::Estimate, words::counted};
 
-/// Says what the run would move from where, and what that takes.
-pub(super) fn tell(context: &Context, report: &Report, estimate: &Estimate) -> Result<(), OpError> {
+/// Prints how many objects the run would copy from each source, and the cost.
+pub(super) fn print(
+    context: &Context,
+    report: &Report,
+    estimate: &Estimate,
+) -> Result<(), OpError> {
     for (source, counts) in &report.by_source {
         context.out.data(format_args!(
-            "  {source}: {} objects to copy ({}), {} in the archive before",
-            HumanCount(counts.copied),
+            "  {source}: {} to copy ({}), {} already in the archive",
+            counted(counts.copied, "object"),
             BinaryBytes(counts.copied_bytes),
             HumanCount(counts.present),
         ))?;
     }
-    context.out.data("requests, at the most:")?;
+    context.out.data("requests, at most:")?;
     for kind in &estimate.requests {
         let (requests, usd) = (HumanCount(kind.requests).to_string(), kind.usd);
         context.out.data(format_args!("  {:20} {requests:>14} {usd:>10}", kind.kind))?;
     }
     context.out.data(format_args!(
-        "together {}, then {} a month in {}; the way costs {} between Regions, {} where orgtrail runs outside of AWS",
+        "total {}, then {} per month in {}; data transfer costs {} between Regions, or {} if orgtrail runs outside AWS",
         estimate.total_usd,
         estimate.stored_usd_a_month,
         estimate.storage_class,

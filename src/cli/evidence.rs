@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::output_path::check_writable;
-use super::verify::What;
+use super::verify::ScopeOptions;
 use super::{Context, Format, OpError, Outcome};
 use crate::ops::evidence::{Packed, Request, evidence};
 use crate::report::contract;
 use crate::report::verification;
+use crate::words::counted;
 
 /// Pack logs and their proof into one evidence bundle
 ///
@@ -33,7 +34,7 @@ pub(crate) struct Args {
     target: Option<String>,
 
     #[command(flatten)]
-    what: What,
+    what: ScopeOptions,
 
     /// The start of the time range.
     #[arg(long, value_name = "TIME", value_parser = super::verify::instant)]
@@ -72,11 +73,12 @@ fn print(context: &Context, packed: &Packed) -> Result<(), OpError> {
     let contract::evidence::Report { bundle, files, size_bytes, manifest_sha256, .. } =
         packed.document();
     context.out.note(format_args!(
-        "{bundle}: {files} files, {size_bytes} bytes, SHA-256 of the manifest {manifest_sha256}"
+        "{bundle}: {}, {}, SHA-256 of the manifest {manifest_sha256}",
+        counted(files, "file"),
+        counted(size_bytes, "byte"),
     ));
     context.out.note(format_args!(
-        "give that SHA-256 to the recipient over a different channel than the bundle, to verify \
-         it with: orgtrail verify {bundle} --manifest-sha256 {manifest_sha256}"
+        "send this SHA-256 to the recipient over a different channel than the bundle; to verify: orgtrail verify {bundle} --manifest-sha256 {manifest_sha256}"
     ));
     Ok(())
 }

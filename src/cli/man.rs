@@ -61,6 +61,6 @@ struct ManError {
 
 impl Explain for ManError {
     fn hint(&self) -> Option<String> {
-        Some("`--out` takes a directory that you may write to".to_owned())
+        Some("`--out` requires a writable directory".to_owned())
     }
 }

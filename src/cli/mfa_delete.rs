@@ -43,15 +43,15 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         examined => examined?,
     };
     context.confirm(&format!(
-        "Switch MFA delete on for {}? Lifecycle rules are impossible with it.",
+        "Enable MFA delete for {}? S3 does not allow lifecycle rules while it is enabled.",
         examined.description()
     ))?;
     if !context.yes {
         examined.check_unchanged().await?;
     }
     let bucket = examined.enable(&args.serial, &args.code).await?;
-    context.out.data(format!("MFA delete of `{bucket}` is enabled, as S3 confirms"))?;
-    context.out.note("delete root's access key again");
+    context.out.data(format!("MFA delete of `{bucket}` is enabled"))?;
+    context.out.note("now delete root's access key");
     Ok(Outcome::Clean)
 }
 
@@ -59,7 +59,7 @@ fn six_digits(text: &str) -> Result<String, String> {
     if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(text.to_owned());
     }
-    Err("expected the six digits that the device shows".to_owned())
+    Err("expected the six digits shown by the device".to_owned())
 }
 
 #[cfg(test)]

@@ -24,7 +24,6 @@ mod coverage;
 mod demo;
 mod destroy;
 mod drift;
-mod ending;
 mod estimate;
 mod evidence;
 mod exit;
@@ -44,6 +43,7 @@ mod retire;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod shutdown;
 mod sources;
 mod trust;
 mod values;
@@ -160,7 +160,7 @@ impl Command {
     }
 
     /// Whether it ends by itself after a stop, with a report of what it did.
-    fn ends_by_itself(&self) -> bool {
+    fn stops_gracefully(&self) -> bool {
         match self {
             Self::Accounts(_)
             | Self::Apply(_)
@@ -278,7 +278,7 @@ pub fn main() -> ExitCode {
                     return cli.command.run(&context).await;
                 }
                 context.stop = Stop::on_signals();
-                ending::until_stopped(cli.command, &context).await
+                shutdown::until_stopped(cli.command, &context).await
             });
             // Whatever still waits, for a person's answer or a call's, is left.
             runtime.shutdown_background();

@@ -63,7 +63,7 @@ impl Output {
     }
 
     fn person(text: impl Display) {
-        // When standard error is gone, nobody is left to be told.
+        // If standard error is closed, there is nowhere to report that.
         let _ = writeln!(anstream::stderr().lock(), "{}", shown(&text.to_string()));
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct NotWritable {
 
 impl Explain for NotWritable {
     fn hint(&self) -> Option<String> {
-        Some("name a file in a folder that exists and can be written to, not a link".to_owned())
+        Some("name a file in an existing, writable directory, not a symbolic link".to_owned())
     }
 
     fn outcome(&self) -> Outcome {
@@ -26,17 +26,17 @@ impl Explain for NotWritable {
 
 /// Checks that a file at this path can be written, and changes nothing there.
 ///
-/// To be called before anything is asked of AWS: hours of work must not end in a
-/// report that cannot be written.
+/// Call it before AWS is called: hours of work must not end in a report that cannot be
+/// written.
 ///
 /// # Errors
-/// The path is a folder, its folder does not exist, or nothing can be written
-/// there: usage, with the path.
+/// The path is a directory, its directory does not exist, or it is not writable: usage,
+/// with the path.
 pub(super) fn check_writable(path: &Path) -> Result<(), NotWritable> {
     let refuse = |source| NotWritable { path: path.to_owned(), source };
     let names_folder = ["/", "/."].iter().any(|end| path.to_string_lossy().ends_with(end));
     if path.file_name().is_none() || names_folder || path.is_dir() {
-        return Err(refuse(std::io::Error::other("it is a folder")));
+        return Err(refuse(std::io::Error::other("it is a directory")));
     }
     refuse_link(path).map_err(refuse)?;
     if path.is_file() {
@@ -46,7 +46,7 @@ pub(super) fn check_writable(path: &Path) -> Result<(), NotWritable> {
     if path.is_file() || !path.exists() {
         local_file::partial(path).and_then(Partial::close).map_err(refuse)?;
     }
-    // A pipe or a device is left alone: to open it may wait for its other end.
+    // A pipe or a device is not opened: that may wait for its other end.
     Ok(())
 }
 
@@ -58,7 +58,7 @@ pub(super) fn check_replaceable(path: &Path) -> Result<(), NotWritable> {
     let refuse = |source| NotWritable { path: path.to_owned(), source };
     check_writable(path)?;
     if path.exists() && !path.is_file() {
-        return Err(refuse(std::io::Error::other("it is no regular file")));
+        return Err(refuse(std::io::Error::other("it is not a regular file")));
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ impl Explain for PlanFileError {
             Self::Io { .. } => "check the path, its owner and mode".to_owned(),
             Self::Malformed { .. } => "write one with `orgtrail plan --out FILE`".to_owned(),
             Self::Other { .. } | Self::Stale { .. } => {
-                "plan again with `orgtrail plan --out FILE`, read it, then apply that".to_owned()
+                "run `orgtrail plan --out FILE` again, review the plan, then apply it".to_owned()
             }
         })
     }

@@ -1,12 +1,12 @@
-//! How far a long command is, on standard error.
+//! Progress of a long command, on standard error.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Output;
 
 impl Output {
-    /// A bar over `steps` steps where standard error is a terminal; one plain
-    /// line where it is not; nothing under `--quiet`.
+    /// A bar over `steps` steps if standard error is a terminal, otherwise one plain line;
+    /// nothing with `--quiet`.
     pub(crate) fn progress(self, what: &str, steps: usize) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(
             Some(u64::try_from(steps).unwrap_or(u64::MAX)),
@@ -14,7 +14,7 @@ impl Output {
         );
         match steps {
             _ if !bar.is_hidden() => {}
-            // How many there are is found out on the way.
+            // The number is not known yet.
             0 => self.note(what),
             steps => self.note(format_args!("{what} ({steps})")),
         }

@@ -1,4 +1,4 @@
-//! What `plan`, `apply`, `destroy` and `drift --fix` have in common.
+//! Options and prompts of `plan`, `apply`, `destroy` and `drift --fix`.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,8 @@ use super::{Context, OpError, Output};
 use crate::ops::provision::Planned;
 use crate::plan::Confirmation;
 use crate::plan::apply::{StepOutcome, StepResult};
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
+use crate::words::counted;
 
 /// Options of every command that plans.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
@@ -14,7 +15,7 @@ pub(super) struct PlanOptions {
     /// Remove unmanaged statements and lifecycle rules from the policies and rules that
     /// orgtrail manages. By default they are kept, and listed.
     #[arg(long)]
-    remove_foreign: bool,
+    remove_unmanaged: bool,
 
     /// Remove deleted roles and users from the policies that orgtrail manages. AWS shows them
     /// as unique ids and rejects a policy that contains one.
@@ -23,12 +24,12 @@ pub(super) struct PlanOptions {
 }
 
 impl PlanOptions {
-    /// What becomes of what orgtrail does not manage.
-    pub(super) fn unmanaged(self) -> Foreign {
-        match (self.remove_foreign, self.drop_deleted_principals) {
-            (true, _) => Foreign::Remove,
-            (false, true) => Foreign::KeepLiving,
-            (false, false) => Foreign::Keep,
+    /// What happens to unmanaged settings.
+    pub(super) fn unmanaged(self) -> Unmanaged {
+        match (self.remove_unmanaged, self.drop_deleted_principals) {
+            (true, _) => Unmanaged::Remove,
+            (false, true) => Unmanaged::KeepLiving,
+            (false, false) => Unmanaged::Keep,
         }
     }
 }
@@ -63,7 +64,7 @@ impl Confirmations {
     }
 }
 
-/// Shows a plan that is permitted, and goes on with a yes if nothing has changed since.
+/// Prints a permitted plan, prompts, and checks that nothing changed during the prompt.
 pub(super) async fn confirm(
     planned: &Planned,
     confirmed: &BTreeSet<Confirmation>,
@@ -75,11 +76,11 @@ pub(super) async fn confirm(
         return Ok(());
     }
     context.out.warn(planned.plan().to_text());
-    context.confirm(&format!("Do these {writes} steps?"))?;
+    context.confirm(&format!("Apply {}?", counted(writes, "change")))?;
     planned.check_unchanged(&context.env()?).await
 }
 
-/// One line for each step that ended.
+/// Prints one line for a step that ended.
 pub(super) fn print_step(out: Output, result: &StepResult) {
     let StepResult { id, action, outcome } = result;
     let action = action.as_str();
@@ -92,14 +93,14 @@ pub(super) fn print_step(out: Output, result: &StepResult) {
             }
         }
         StepOutcome::Stopped { because } => {
-            out.warn(format!("{id}: stopped, it needs {}", because.join(", ")));
+            out.warn(format!("{id}: skipped, because it depends on {}", because.join(", ")));
         }
-        StepOutcome::CutOff => out.warn(format!("{id}: {action} cut off")),
-        StepOutcome::NotBegun => out.warn(format!("{id}: {action} not begun")),
+        StepOutcome::CutOff => out.warn(format!("{id}: {action} interrupted")),
+        StepOutcome::NotBegun => out.warn(format!("{id}: {action} not started")),
     }
 }
 
-/// Where a stop left the steps: those that are done, were cut off, and not begun.
+/// The steps after a stop: done, interrupted, failed and not started.
 pub(super) fn stopped_at(cause: &str, steps: &[StepResult]) -> String {
     let named = |is: fn(&StepOutcome) -> bool| {
         let of: Vec<&str> =
@@ -107,8 +108,7 @@ pub(super) fn stopped_at(cause: &str, steps: &[StepResult]) -> String {
         if of.is_empty() { "none".to_owned() } else { of.join(", ") }
     };
     format!(
-        "Stopped by {cause}.\n  done: {}\n  cut off, perhaps done in part: {}\n  failed: {}\n  not \
-         begun: {}\n  run the same command again to do the rest",
+        "Stopped by {cause}.\n  done: {}\n  interrupted, perhaps partly done: {}\n  failed: {}\n  not started: {}\n  run the same command again to complete the rest",
         named(|outcome| *outcome == StepOutcome::Done),
         named(|outcome| *outcome == StepOutcome::CutOff),
         named(|outcome| matches!(

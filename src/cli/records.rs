@@ -7,6 +7,7 @@ use super::{Context, Format, OpError, Outcome};
 use crate::archive::consolidate::history::{Fault, PastRun};
 use crate::ops::records::{Records, records};
 use crate::report::drift::plain;
+use crate::words::counted;
 
 /// List consolidation runs and verify their records
 ///
@@ -38,7 +39,7 @@ fn print(context: &Context, records: &Records) -> Result<(), OpError> {
     let Records { history, mac_key, not_authenticated } = records;
     context.head()?;
     if history.runs.is_empty() {
-        context.out.note("no run has left a record");
+        context.out.note("no run records");
     } else {
         context.out.data(table(&history.runs).trim_fmt())?;
     }
@@ -56,10 +57,10 @@ fn print(context: &Context, records: &Records) -> Result<(), OpError> {
     }
     let verdict = if history.faults.is_empty() { "CONSISTENT" } else { "NOT CONSISTENT" };
     context.out.data(format_args!(
-        "{verdict}: {} records of {} runs, {} faults",
-        history.records,
-        history.runs.len(),
-        history.faults.len(),
+        "{verdict}: {} of {}, {}",
+        counted(history.records, "record"),
+        counted(history.runs.len(), "run"),
+        counted(history.faults.len(), "fault"),
     ))
 }
 
@@ -77,7 +78,7 @@ fn table(runs: &[PastRun]) -> Table {
             "OTHER",
             "ENDED",
             "VALID MACS",
-            "WHO",
+            "PRINCIPAL",
         ]);
     for run in runs {
         let counts = &run.counts;

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use indicatif::{BinaryBytes, HumanCount};
+use indicatif::BinaryBytes;
 
 use super::trust::print_unauthenticated;
 use super::{Context, Format, OpError, Outcome};
@@ -14,6 +14,7 @@ use crate::ops::retire::{
 };
 use crate::plan::retire::Left;
 use crate::report::drift::plain;
+use crate::words::counted;
 
 /// Retire a legacy trail once it is safe to delete
 ///
@@ -57,8 +58,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     }
     if candidate.is_without_bucket() {
         context.out.note(format_args!(
-            "the bucket {} does not exist: {} delivers nothing, and what it delivered before is \
-             only in the archive if it was consolidated",
+            "the bucket {} does not exist, so {} delivers nothing; earlier logs are in the archive only if they were consolidated",
             trail.bucket, trail.arn
         ));
     }
@@ -100,8 +100,7 @@ async fn retire(
             return Ok(true);
         }
         Ending::Waits => context.out.warn(format_args!(
-            "files arrived meanwhile: the trail is stopped and not deleted yet; run `orgtrail \
-             consolidate`, then `orgtrail retire {}` again",
+            "new files arrived, so the trail is stopped but not deleted; run `orgtrail consolidate`, then `orgtrail retire {}` again",
             trail.arn
         )),
         Ending::PutBack(left) => {
@@ -115,22 +114,20 @@ async fn retire(
     Ok(false)
 }
 
-/// Records that a trail that does not exist was retired, once it is confirmed: that it is
-/// known is a person's word.
+/// Records that a trail that does not exist was retired, once a person confirms it.
 async fn record(missing: &MissingTrail, context: &Context) -> Result<Outcome, OpError> {
     let report = missing.document();
     let trail = &report.trail;
     if context.yes || can_prompt() {
-        context.confirm(&format!("record in the archive that {trail} was retired?"))?;
+        context.confirm(&format!("Record in the archive that {trail} was retired?"))?;
         if let Some(sha256) = missing.record(&context.env()?).await? {
             print_unauthenticated(context, &sha256);
         }
     } else {
-        context.out.note("`--yes` records in the archive that it was retired");
+        context.out.note("to record in the archive that it was retired, add `--yes`");
     }
     context.out.note(format_args!(
-        "{trail} is not there: nothing is left to do, unless the ARN is mistyped (`orgtrail \
-         sources` lists what there is)"
+        "{trail} does not exist, so there is nothing to do; if the ARN is mistyped, `orgtrail sources` lists the legacy trails"
     ));
     if context.format == Format::Json {
         context.document(report)?;
@@ -142,48 +139,47 @@ fn can_prompt() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Whether the trail is to be deleted; not if nobody can be asked.
+/// Whether the deletion is confirmed; it is not if there is no terminal to prompt at.
 fn is_confirmed(trail: &LegacyTrail, context: &Context) -> Result<bool, OpError> {
     if !context.yes && !can_prompt() {
-        context.out.note("it may go: `--yes` stops and deletes it");
+        context.out.note("all conditions are met: to stop and delete the trail, add `--yes`");
         return Ok(false);
     }
-    context.confirm(&format!("stop and delete {}? Its bucket stays.", trail.arn))?;
+    context.confirm(&format!("Stop and delete {}? Its bucket is not deleted.", trail.arn))?;
     Ok(true)
 }
 
 fn print_conditions(examined: &Examined, context: &Context) -> Result<(), OpError> {
     for Condition { name, standing, reason } in &examined.conditions {
         let standing = match standing {
-            Standing::Holds => "holds",
-            Standing::Not => "does not hold",
-            Standing::Unseen => "could not be seen",
+            Standing::Holds => "met",
+            Standing::Not => "not met",
+            Standing::Unseen => "unreadable",
         };
         context.out.data(format_args!("{name}: {standing}: {}", plain(reason)))?;
     }
     Ok(())
 }
 
-/// Says that a trail that stays does not record.
+/// Notes that a trail that is not deleted is stopped.
 fn note_stopped(trail: &LegacyTrail, context: &Context) {
     context.out.note(format_args!(
-        "the trail is stopped: an earlier run may have stopped it; to start it again, with its \
-         owner's credentials: `aws cloudtrail start-logging --name {}`",
+        "the trail is stopped, perhaps by an earlier run; to start it again, run with its owner's credentials: `aws cloudtrail start-logging --name {}`",
         trail.arn
     ));
 }
 
-/// Says what stays, and what can be done with it.
+/// Reports the bucket that is not deleted, and what can be done with it.
 fn print_bucket(bucket: &KeptBucket, context: &Context) -> Result<(), OpError> {
     context.out.data(format_args!(
-        "the bucket {} stays: {} objects of this account ({}) cost {} a month",
+        "the bucket {} is not deleted: {} of this account ({}) cost {} per month",
         bucket.bucket,
-        HumanCount(bucket.objects),
+        counted(bucket.objects, "object"),
         BinaryBytes(bucket.size_bytes),
         bucket.usd_per_month,
     ))?;
     context.out.note(format_args!(
-        "what to do with it: keep it until the archive's copies were verified once more; then let a lifecycle rule expire it, or move it to DEEP_ARCHIVE ({} a month). orgtrail deletes nothing.",
+        "next: verify the archive's copies once more; then expire the bucket's objects with a lifecycle rule, or move them to DEEP_ARCHIVE ({} per month). orgtrail deletes none of them.",
         bucket.deep_archive_usd_per_month,
     ));
     context.out.note(bucket.prices);

@@ -1,4 +1,4 @@
-//! `orgtrail run`: a round of several commands, for whoever calls on schedule.
+//! `orgtrail run`: a round of several commands, for schedulers.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -72,17 +72,19 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let Args { parts, report, verify_days } = args;
     let parts: Vec<round::Part> = parts.into_iter().map(Into::into).collect();
     if verify_days.is_some() && !parts.contains(&round::Part::Verify) {
-        return Err(OpError::usage("`--verify-days` is for rounds with `verify`"));
+        return Err(OpError::usage("`--verify-days` requires the part `verify`"));
     }
     if let Some(path) = &report {
-        // Tried before hours of work, and not after them.
+        // Checked before hours of work, not after them.
         check_replaceable(path)?;
     }
     let env = context.env()?;
     if parts.iter().any(|part| part.writes()) && !context.yes {
         let bucket = &env.config()?.archive.bucket;
-        return Err(OpError::usage(format!("a round that writes into s3://{bucket} asks nobody"))
-            .with_hint("`--yes` lets it write"));
+        return Err(OpError::usage(format!(
+            "this round writes to s3://{bucket} and never prompts"
+        ))
+        .with_hint("to allow it to write, add `--yes`"));
     }
     let watcher = Arc::new(RoundWatcher::new(context));
     let env = env.with_progress(Arc::clone(&watcher) as Arc<dyn Progress>);
@@ -92,7 +94,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if let Some(path) = &report
         && let Err(error) = write(path, &round, context)
     {
-        // The round itself is done, and what it found stands.
+        // The round itself is complete, and its result is valid.
         context.out.warn(error.render());
         outcome = Outcome::most_severe([outcome, Outcome::Unexpected]);
     }
@@ -167,7 +169,7 @@ impl Progress for RoundWatcher {
     }
 }
 
-/// The round in a few lines: what each part came to, and all of it.
+/// The round in a few lines: the outcome of each part, and of the round.
 fn summary(round: &Round) -> String {
     let mut text = String::new();
     for ended in &round.parts {
@@ -188,7 +190,7 @@ fn summary(round: &Round) -> String {
     text
 }
 
-/// Writes the report, with whom the round was signed in as.
+/// Writes the report, with the identity of the round.
 fn write(path: &Path, round: &Round, context: &Context) -> Result<(), OpError> {
     let mut text = context.document_text(round.document())?;
     text.push('\n');

@@ -1,20 +1,21 @@
 //! `orgtrail sandbox`
 
-mod ask;
-mod begin;
+mod admin;
 mod detached;
 mod exec;
-pub(in crate::cli) mod past;
+pub(in crate::cli) mod history;
+mod launch;
 mod process;
 mod up;
 mod variables;
 
-use self::detached::Place;
+use self::detached::SandboxDir;
 use super::{Context, Explain, Format, OpError, Outcome};
 use crate::{
     names::AccountId,
     report::contract::{Emitted, sandbox as contract},
     sandbox::{Sandbox, StartError},
+    words::counted,
 };
 
 /// Run an AWS organization on this machine, to try orgtrail
@@ -57,7 +58,7 @@ struct Tick {
     hours: u32,
 
     #[command(flatten)]
-    which: Which,
+    target: TargetSandbox,
 }
 
 /// Confirm all pending subscriptions, as their owners would by the link in the message
@@ -67,22 +68,22 @@ Examples:
   orgtrail sandbox confirm")]
 struct Confirm {
     #[command(flatten)]
-    which: Which,
+    target: TargetSandbox,
 }
 
-/// Which sandbox is meant.
+/// The sandbox to call.
 #[derive(Debug, clap::Args)]
-struct Which {
+struct TargetSandbox {
     /// The sandbox's endpoint. Without it: the one that `sandbox exec` runs in, that
     /// of `sandbox up --detach`, or `AWS_ENDPOINT_URL`.
     #[arg(long, value_name = "URL", env = variables::ENDPOINT)]
     endpoint: Option<String>,
 
     #[command(flatten)]
-    place: Place,
+    place: SandboxDir,
 }
 
-impl Which {
+impl TargetSandbox {
     fn endpoint(&self, context: &Context) -> Result<String, OpError> {
         if let Some(endpoint) = &self.endpoint {
             return Ok(endpoint.clone());
@@ -106,7 +107,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
 }
 
 async fn tick(args: &Tick, context: &Context) -> Result<Outcome, OpError> {
-    let answer = ask::tick(&args.which.endpoint(context)?, args.hours).await?;
+    let answer = admin::tick(&args.target.endpoint(context)?, args.hours).await?;
     match context.format {
         Format::Json => {
             context.out.json(&Emitted::new(contract::Clock { clock_at: answer.now }))?;
@@ -119,15 +120,14 @@ async fn tick(args: &Tick, context: &Context) -> Result<Outcome, OpError> {
 }
 
 async fn confirm(args: &Confirm, context: &Context) -> Result<Outcome, OpError> {
-    let confirmed = ask::confirm(&args.which.endpoint(context)?).await?.confirmed;
+    let confirmed = admin::confirm(&args.target.endpoint(context)?).await?.confirmed;
     match context.format {
         Format::Json => {
             let document = contract::Confirmation { confirmed_subscriptions: confirmed };
             context.out.json(&Emitted::new(document))?;
         }
         Format::Text => {
-            let word = if confirmed == 1 { "subscription" } else { "subscriptions" };
-            context.out.data(format_args!("{confirmed} {word} confirmed"))?;
+            context.out.data(format_args!("{} confirmed", counted(confirmed, "subscription")))?;
         }
     }
     Ok(Outcome::Clean)
@@ -192,7 +192,7 @@ impl Explain for StartError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
-                Some("`--port` takes another one; without it a free one is found".to_owned())
+                Some("name another port with `--port`, or omit it to use a free one".to_owned())
             }
             _ => None,
         }

@@ -50,7 +50,9 @@ fn print(context: &Context, list: &SourceList) -> Result<(), OpError> {
     let SourceList { found, counted, missing, excluded, vanished, .. } = list;
     context.head()?;
     if counted.is_empty() && missing.is_empty() {
-        context.out.note("no source is declared, and no trail but the organization's found");
+        context
+            .out
+            .note("no sources: none is configured, and the organization trail is the only trail");
     } else if !counted.is_empty() {
         context.out.data(table(counted).trim_fmt())?;
     }
@@ -72,7 +74,7 @@ fn print(context: &Context, list: &SourceList) -> Result<(), OpError> {
         }
         for folder in census.iter().flat_map(|census| &census.foreign) {
             context.out.note(format_args!(
-                "not CloudTrail's, left as it is: s3://{}/{}",
+                "not CloudTrail's: s3://{}/{}",
                 source.bucket,
                 plain(folder),
             ));
@@ -85,18 +87,18 @@ fn print(context: &Context, list: &SourceList) -> Result<(), OpError> {
 pub(super) fn print_missing(context: &Context, missing: &[MissingSource]) {
     for MissingSource { source, trails } in missing {
         context.out.note(format_args!(
-            "{}: the bucket was deleted: nothing is left to consolidate",
+            "{}: the bucket was deleted, so there is nothing to consolidate",
             plain(source)
         ));
         for trail in trails {
             context.out.note(format_args!(
-                "  {trail} still names it, and AWS charges for what it cannot deliver: `orgtrail retire {trail}`"
+                "  {trail} still delivers to it, and AWS charges for undeliverable events; to remove the trail: `orgtrail retire {trail}`"
             ));
         }
     }
 }
 
-/// Says why something could not be read, and what to do about it.
+/// Reports why something is unreadable, and what to do about it.
 pub(super) fn print_unreadable(context: &Context, place: &str, reason: &str, hint: Option<&str>) {
     context.out.warn(format_args!("{}: {}", plain(place), plain(reason)));
     if let Some(hint) = hint {
@@ -104,8 +106,8 @@ pub(super) fn print_unreadable(context: &Context, place: &str, reason: &str, hin
     }
 }
 
-/// Says which accounts and Regions could not be asked. What one hint explains in
-/// several Regions of an account is said once.
+/// Reports unreadable accounts and Regions. Regions of an account with the same hint are
+/// reported once.
 pub(super) fn print_unread(context: &Context, found: &Found) {
     for excluded in &found.excluded {
         let name = excluded.source.as_ref().map_or("a trail", |source| source.name.as_str());
@@ -115,12 +117,12 @@ pub(super) fn print_unread(context: &Context, found: &Found) {
             plain(&excluded.reason)
         ));
     }
-    for (first, others) in alike(&found.unread) {
+    for (first, others) in by_reason(&found.unread) {
         let (account, region, reason) = (&first.account, &first.region, plain(&first.reason));
         context.out.warn(format_args!("account {account} in {region}: {reason}"));
         if !others.is_empty() {
             let regions: Vec<&str> = others.iter().map(|unread| unread.region.as_str()).collect();
-            context.out.warn(format_args!("  the same in {}", regions.join(", ")));
+            context.out.warn(format_args!("  also in {}", regions.join(", ")));
         }
         if let Some(hint) = &first.hint {
             context.out.warn(format_args!("  hint: {hint}"));
@@ -128,8 +130,8 @@ pub(super) fn print_unread(context: &Context, found: &Found) {
     }
 }
 
-/// The first of those that one hint explains in an account, with the others.
-fn alike(unread: &[Unread]) -> Vec<(&Unread, Vec<&Unread>)> {
+/// The unreadable Regions, grouped by account and hint: the first of each group, and the others.
+fn by_reason(unread: &[Unread]) -> Vec<(&Unread, Vec<&Unread>)> {
     let mut groups: Vec<(&Unread, Vec<&Unread>)> = Vec::new();
     for one in unread {
         let known = groups.iter_mut().find(|(first, _)| {
@@ -155,7 +157,7 @@ fn table(sources: &[CountedSource]) -> Table {
         let trails = trails(&source.trails);
         let owner = match (&source.owner, census) {
             (Some(owner), _) => owner.to_string(),
-            (None, Some(_)) => format!("not proven, read as {}", source.account),
+            (None, Some(_)) => format!("unknown, read as {}", source.account),
             (None, None) => "unknown".to_owned(),
         };
         let is_located = source.owner.is_some() || census.is_some();
@@ -170,7 +172,7 @@ fn table(sources: &[CountedSource]) -> Table {
                     day.map_or_else(|| "-".to_owned(), |day| day.to_string())
                 };
                 row.extend([
-                    format!("{about}{}", census.objects),
+                    format!("{about}{}", indicatif::HumanCount(census.objects)),
                     format!("{about}{}", indicatif::BinaryBytes(census.bytes)),
                     day(census.first_day),
                     day(census.last_day),
@@ -196,12 +198,11 @@ fn trails(arns: &[Arn]) -> String {
     names.into_iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// Reports a bucket that an account owns of which neither trails nor the configuration
-/// know: it may have taken the name of a deleted bucket.
+/// Reports a bucket whose owner is unexpected: no trail and no configuration names that
+/// account, so it may have taken the name of a deleted bucket.
 pub(super) fn print_unexpected_owner(context: &Context, source: &str, owner: &AccountId) {
     context.out.note(format_args!(
-        "{}: the bucket belongs to {owner}, which has none of the trails that write there: if it \
-         took the name of a deleted bucket, exclude the source under [consolidate]",
+        "{}: account {owner} owns the bucket, but none of the trails that deliver to it; if the account took the name of a deleted bucket, exclude the source under [consolidate]",
         plain(source)
     ));
 }
@@ -239,7 +240,7 @@ mod tests {
             unread("444444444444", "us-west-2", None),
             unread("555555555555", "us-east-1", Some("ask")),
         ];
-        let others: Vec<usize> = alike(&all).iter().map(|(_, others)| others.len()).collect();
+        let others: Vec<usize> = by_reason(&all).iter().map(|(_, others)| others.len()).collect();
         assert_eq!(others, [1, 0, 0, 0]);
     }
 }

@@ -19,8 +19,7 @@ pub(super) fn lines_to_add<'a>(sha256: impl IntoIterator<Item = &'a str>) -> Str
 /// Says that a record that was written does not count yet, and what makes it count.
 pub(super) fn print_unauthenticated(context: &Context, sha256: &str) {
     context.out.warn(
-        "nothing authenticates the record, so it does not count yet: add its SHA-256 to the \
-         configuration, or declare `records.mac_key` first",
+        "the record is not authenticated, so it has no effect yet: add its SHA-256 to the configuration, or set `records.mac_key` first",
     );
     context.out.warn(lines_to_add([sha256]));
 }

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     target: Option<String>,
 
     #[command(flatten)]
-    pub(super) what: What,
+    pub(super) what: ScopeOptions,
 
     /// Verify digests whose hours end at this time or later. A day means its start in UTC.
     #[arg(long, value_name = "TIME", value_parser = instant)]
@@ -50,7 +50,7 @@ pub(crate) struct Args {
 
 /// Options that `verify` and `evidence` share.
 #[derive(Debug, Default, clap::Args)]
-pub(crate) struct What {
+pub(crate) struct ScopeOptions {
     /// Verify only this account. Can be repeated.
     #[arg(long, value_name = "ID")]
     pub(super) account: Vec<AccountId>,
@@ -102,8 +102,8 @@ fn trail_arn(text: &str) -> Result<Arn, String> {
         .to_owned())
 }
 
-impl From<What> for Scope {
-    fn from(what: What) -> Self {
+impl From<ScopeOptions> for Scope {
+    fn from(what: ScopeOptions) -> Self {
         Self {
             accounts: what.account.into_iter().collect(),
             regions: what.region.into_iter().collect(),
@@ -128,7 +128,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     let verified = verify(&context.env()?, &request).await?;
     let (subject, verification) = (&verified.subject, &verified.verification);
     match context.rendering {
-        // What is not for this command was refused before.
+        // A format that is not for this command was refused before.
         Rendering::Text | Rendering::Sarif | Rendering::Ocsf | Rendering::Html | Rendering::Csv => {
             context.head()?;
             context.out.data(verification::text(subject, verification))?;

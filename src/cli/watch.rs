@@ -33,13 +33,13 @@ impl Progress for Watcher {
     }
 
     fn phase(&self, name: &str, steps: usize) -> Box<dyn Phase> {
-        Box::new(Bar { bar: self.out.progress(name, steps), out: self.out })
+        Box::new(PhaseProgress { bar: self.out.progress(name, steps), out: self.out })
     }
 
     fn copying(&self, copied: &Arc<Copied>) -> Box<dyn Phase> {
         let bar = self.out.copying();
         let task = tokio::spawn(copying::show(self.out, Arc::clone(copied), bar.clone()));
-        Box::new(Copying { bar, task })
+        Box::new(CopyProgress { bar, task })
     }
 
     fn wants_forecast(&self) -> bool {
@@ -48,12 +48,12 @@ impl Progress for Watcher {
 }
 
 #[derive(Debug)]
-struct Bar {
+struct PhaseProgress {
     bar: ProgressBar,
     out: Output,
 }
 
-impl Phase for Bar {
+impl Phase for PhaseProgress {
     fn set_steps(&self, steps: usize) {
         self.bar.set_length(steps as u64);
     }
@@ -72,21 +72,21 @@ impl Phase for Bar {
     }
 }
 
-impl Drop for Bar {
+impl Drop for PhaseProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
 }
 
 #[derive(Debug)]
-struct Copying {
+struct CopyProgress {
     bar: Option<ProgressBar>,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Phase for Copying {}
+impl Phase for CopyProgress {}
 
-impl Drop for Copying {
+impl Drop for CopyProgress {
     fn drop(&mut self) {
         self.task.abort();
         if let Some(bar) = &self.bar {

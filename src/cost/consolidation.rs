@@ -14,7 +14,7 @@ const KEYS_A_PAGE: u64 = 1000;
 pub struct Requests {
     /// The call.
     pub kind: &'static str,
-    /// How many, at the most.
+    /// How many, at most.
     pub requests: u64,
     /// What they cost.
     pub usd: Usd,

@@ -26,11 +26,11 @@ use crate::{
     names::Arn,
 };
 
-/// Days before today that are looked at.
+/// Days before today that are listed.
 const DAYS: u64 = 7;
-/// Days that a month is reckoned as.
+/// Days of a month in estimates.
 const DAYS_A_MONTH: u64 = 30;
-/// Log files of a source that are read to see how many events a byte holds.
+/// Log files of a source that are read to see how many events a byte contains.
 const SAMPLES: usize = 16;
 /// The most that a log file is read to, as stored and inflated: CloudTrail's stay
 /// below 50 MB. Units: bytes.
@@ -45,17 +45,17 @@ pub struct Duplicate {
     pub source: String,
     /// The trails that deliver into it.
     pub trails: Vec<Arn>,
-    /// What it is reckoned from.
+    /// The basis of the estimate.
     pub basis: Basis,
-    /// Management events that it takes a month.
+    /// Management events per month.
     pub management_events_a_month: u64,
-    /// Data and network activity events that it takes a month.
+    /// Data and network activity events per month.
     pub data_events_a_month: u64,
     /// What they cost.
     pub usd_a_month: Usd,
 }
 
-/// What an estimate is reckoned from.
+/// The basis of an estimate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Basis {
     /// Whole days before today whose log files were listed.
@@ -82,9 +82,9 @@ pub struct Events {
 }
 
 /// Lists the last whole days of a source's log files, reads some of them, and
-/// reckons a month from that.
+/// estimates a month from that.
 ///
-/// `lanes` are the source's; `today` is not looked at, since it is not whole.
+/// `lanes` are the source's; `today` is skipped because it is incomplete.
 pub async fn duplicate(
     clients: &Clients,
     source: &Source,
@@ -102,7 +102,7 @@ pub async fn duplicate(
         .await?;
     let mut basis = Basis { days: DAYS, logs: logs.files, bytes: logs.bytes, ..Basis::default() };
     for (key, size) in logs.sample.into_values() {
-        // What is no log file tells nothing; verification finds it.
+        // An invalid log file is skipped; verification reports it.
         let Some(events) = read(clients, source, &key, size).await? else { continue };
         basis.read_logs += 1;
         basis.read_bytes += size;

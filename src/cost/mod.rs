@@ -1,4 +1,4 @@
-//! What things cost: one dated table of prices, and what is reckoned with it.
+//! Costs: one dated table of prices, and the estimates made with it.
 
 pub mod consolidation;
 pub mod duplicates;
@@ -33,7 +33,7 @@ impl std::fmt::Display for Usd {
 
 impl Usd {
     /// `quantity` things at a price for so many of them.
-    #[expect(clippy::cast_precision_loss, reason = "cents do not matter beyond 2^52 things")]
+    #[expect(clippy::cast_precision_loss, reason = "cents do not matter beyond 2^52 units")]
     pub(crate) fn of(quantity: u64, price: f64, for_each: u64) -> Self {
         Self(quantity as f64 / for_each as f64 * price)
     }

@@ -1,8 +1,8 @@
-//! AWS's list prices that orgtrail reckons with: the one place where they stand.
+//! AWS's list prices, the only place that has them.
 //!
 //! US dollars, without taxes, free tiers and discounts, for [`REGION`]; other
 //! Regions cost up to about twice as much. They change seldom, and never by
-//! themselves here: whoever changes one changes [`AS_OF`].
+//! themselves here: change [`AS_OF`] with them.
 //!
 //! AWS's pricing pages fill their tables by script, so most prices were held
 //! against what others read of them: "list" is AWS's price list as its Pricing API
@@ -253,7 +253,7 @@ impl std::fmt::Display for PriceList {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "list prices of {} in {}, {}, without discounts and free tiers",
+            "list prices as of {} in {}, {}, without discounts and free tiers",
             self.as_of, self.region, self.currency
         )
     }

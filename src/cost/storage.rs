@@ -1,4 +1,4 @@
-//! What lies in which storage class, and what that costs a month.
+//! Objects by storage class, and their cost per month.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,11 @@ const WATCHED_FROM: u64 = 128 << 10;
 
 /// Objects, by their storage class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Holdings(pub BTreeMap<String, Held>);
+pub struct StoredTotals(pub BTreeMap<String, ClassTotals>);
 
 /// Objects of one storage class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct ClassTotals {
     /// How many.
     pub objects: u64,
     /// Their size. Units: bytes.
@@ -29,13 +29,13 @@ pub struct Held {
     /// What is charged as their class: small ones count as larger, archived
     /// ones have an index. Units: bytes.
     pub charged_bytes: u64,
-    /// What is charged as `STANDARD` besides. Units: bytes.
+    /// What is also charged, as `STANDARD`. Units: bytes.
     pub charged_standard_bytes: u64,
     /// How many of them Intelligent-Tiering watches.
     pub watched: u64,
 }
 
-impl Held {
+impl ClassTotals {
     fn add(&mut self, size: u64, price: Option<&StoragePrice>) {
         self.objects += 1;
         self.bytes += size;
@@ -61,7 +61,7 @@ impl Held {
     }
 }
 
-impl std::ops::AddAssign for Held {
+impl std::ops::AddAssign for ClassTotals {
     fn add_assign(&mut self, other: Self) {
         self.objects += other.objects;
         self.bytes += other.bytes;
@@ -71,15 +71,15 @@ impl std::ops::AddAssign for Held {
     }
 }
 
-impl std::ops::AddAssign for Holdings {
+impl std::ops::AddAssign for StoredTotals {
     fn add_assign(&mut self, other: Self) {
-        for (class, held) in other.0 {
-            *self.0.entry(class).or_default() += held;
+        for (class, totals) in other.0 {
+            *self.0.entry(class).or_default() += totals;
         }
     }
 }
 
-impl Holdings {
+impl StoredTotals {
     /// Counts one object.
     pub fn add(&mut self, class: &str, size: u64) {
         self.0.entry(class.to_owned()).or_default().add(size, prices::storage(class));
@@ -88,25 +88,25 @@ impl Holdings {
     /// How many objects.
     #[must_use]
     pub fn objects(&self) -> u64 {
-        self.0.values().map(|held| held.objects).sum()
+        self.0.values().map(|totals| totals.objects).sum()
     }
 
     /// Their size. Units: bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.0.values().map(|held| held.bytes).sum()
+        self.0.values().map(|totals| totals.bytes).sum()
     }
 
     /// The same, for `of` days where `days` of them were looked at.
     #[must_use]
     pub fn scaled(self, of: u64, days: u64) -> Self {
-        Self(self.0.into_iter().map(|(class, held)| (class, held.scaled(of, days))).collect())
+        Self(self.0.into_iter().map(|(class, totals)| (class, totals.scaled(of, days))).collect())
     }
 
     /// What each class costs a month.
     #[must_use]
     pub fn costs(&self) -> Vec<ClassCost> {
-        self.0.iter().map(|(class, held)| ClassCost::new(class, *held)).collect()
+        self.0.iter().map(|(class, totals)| ClassCost::new(class, *totals)).collect()
     }
 
     /// What all of it costs a month, as far as its classes have a price.
@@ -134,29 +134,29 @@ pub struct ClassCost {
     /// The class.
     pub class: String,
     /// Its objects.
-    pub held: Held,
+    pub totals: ClassTotals,
     /// What they cost a month; `None` for a class without a known price.
     pub usd_a_month: Option<Usd>,
 }
 
 impl ClassCost {
-    fn new(class: &str, held: Held) -> Self {
+    fn new(class: &str, totals: ClassTotals) -> Self {
         let usd_a_month = prices::storage(class).map(|price| {
-            Usd::of_bytes(held.charged_bytes, price.gb_month)
-                + Usd::of_bytes(held.charged_standard_bytes, standard().gb_month)
-                + Usd::of(held.watched, price.thousand_watched, 1000)
+            Usd::of_bytes(totals.charged_bytes, price.gb_month)
+                + Usd::of_bytes(totals.charged_standard_bytes, standard().gb_month)
+                + Usd::of(totals.watched, price.thousand_watched, 1000)
         });
-        Self { class: class.to_owned(), held, usd_a_month }
+        Self { class: class.to_owned(), totals, usd_a_month }
     }
 }
 
 /// Lists everything below a prefix. Holds one page.
-pub async fn holdings(
+pub async fn stored_totals(
     clients: &Clients,
     bucket: &BucketName,
     prefix: &str,
-) -> Result<Holdings, AwsError> {
-    let mut holdings = Holdings::default();
+) -> Result<StoredTotals, AwsError> {
+    let mut stored_totals = StoredTotals::default();
     let mut token = None;
     loop {
         let page = clients
@@ -171,11 +171,12 @@ pub async fn holdings(
             .and_then(|page| whole(clients, page))?;
         for object in page.contents() {
             let class = object.storage_class().map_or("STANDARD", |class| class.as_str());
-            holdings.add(class, object.size().and_then(|s| u64::try_from(s).ok()).unwrap_or(0));
+            stored_totals
+                .add(class, object.size().and_then(|s| u64::try_from(s).ok()).unwrap_or(0));
         }
         token = page.next_continuation_token().map(str::to_owned);
         if token.is_none() {
-            return Ok(holdings);
+            return Ok(stored_totals);
         }
     }
 }
@@ -190,13 +191,13 @@ mod tests {
 
     #[test]
     fn small_objects_count_as_larger_ones() {
-        let mut small = Holdings::default();
+        let mut small = StoredTotals::default();
         for _ in 0..8192 {
             small.add("STANDARD_IA", 1000);
         }
         // As if they were 128 KB each: 1 GB.
         close(small.usd_a_month(), 0.0125);
-        let mut archived = Holdings::default();
+        let mut archived = StoredTotals::default();
         for _ in 0..32768 {
             archived.add("DEEP_ARCHIVE", 0);
         }
@@ -206,18 +207,18 @@ mod tests {
 
     #[test]
     fn a_class_without_a_price_is_not_free() {
-        let mut holdings = Holdings::default();
-        holdings.add("EXPRESS_ONEZONE", 1 << 30);
-        holdings.add("STANDARD", 1 << 30);
-        assert_eq!(holdings.costs()[0].usd_a_month, None);
-        close(holdings.usd_a_month(), 0.023);
+        let mut stored_totals = StoredTotals::default();
+        stored_totals.add("EXPRESS_ONEZONE", 1 << 30);
+        stored_totals.add("STANDARD", 1 << 30);
+        assert_eq!(stored_totals.costs()[0].usd_a_month, None);
+        close(stored_totals.usd_a_month(), 0.023);
     }
 
     #[test]
     fn a_sample_stands_for_all_days() {
-        let mut sample = Holdings::default();
+        let mut sample = StoredTotals::default();
         sample.add("STANDARD", 100);
         assert_eq!((sample.clone().scaled(9, 3).objects(), sample.scaled(9, 3).bytes()), (3, 300));
-        assert_eq!(Holdings::default().scaled(9, 0), Holdings::default());
+        assert_eq!(StoredTotals::default().scaled(9, 0), StoredTotals::default());
     }
 }

@@ -8,14 +8,14 @@ impl FilterPattern {
     /// Whether the pattern matches an event.
     #[must_use]
     pub fn matches(&self, event: &Value) -> bool {
-        holds(&self.0, event)
+        matches(&self.0, event)
     }
 }
 
-fn holds(expression: &Expression, event: &Value) -> bool {
+fn matches(expression: &Expression, event: &Value) -> bool {
     match expression {
-        Expression::All(parts) => parts.iter().all(|part| holds(part, event)),
-        Expression::Any(parts) => parts.iter().any(|part| holds(part, event)),
+        Expression::All(parts) => parts.iter().all(|part| matches(part, event)),
+        Expression::Any(parts) => parts.iter().any(|part| matches(part, event)),
         Expression::Property(path, test) => passes(test, find(path, event)),
     }
 }
@@ -42,12 +42,15 @@ fn passes(test: &Test, found: Option<&Value>) -> bool {
 
 fn compare(operator: Operator, literal: &Literal, found: &Value) -> bool {
     let equal = match (literal, found) {
-        (Literal::Quoted(wanted) | Literal::Bare(wanted), Value::String(found)) => {
-            is_like(wanted, found)
+        (Literal::Quoted(expected) | Literal::Bare(expected), Value::String(found)) => {
+            is_like(expected, found)
         }
-        (Literal::Bare(wanted), Value::Number(found)) => match (number(wanted), found.as_f64()) {
-            (Some(wanted), Some(found)) => return ordered(operator, found.partial_cmp(&wanted)),
-            _ => is_like(wanted, &found.to_string()),
+        (Literal::Bare(expected), Value::Number(found)) => match (number(expected), found.as_f64())
+        {
+            (Some(expected), Some(found)) => {
+                return ordered(operator, found.partial_cmp(&expected));
+            }
+            _ => is_like(expected, &found.to_string()),
         },
         // AWS does not say what a text is to a boolean, or a quoted text to a number.
         // Not to match is what an alarm can be judged by: none is relied on that might
@@ -73,9 +76,9 @@ fn ordered(operator: Operator, found: Option<Ordering>) -> bool {
     }
 }
 
-/// Whether `found` is `wanted`, in which `*` stands for any characters.
-fn is_like(wanted: &str, found: &str) -> bool {
-    let mut parts = wanted.split('*');
+/// Whether `found` matches `expected`, in which `*` matches any characters.
+fn is_like(expected: &str, found: &str) -> bool {
+    let mut parts = expected.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = found.strip_prefix(first) else { return false };
     let Some(last) = parts.next_back() else { return rest.is_empty() };

@@ -21,14 +21,14 @@ pub const MAX_LENGTH: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilterPattern(Expression);
 
-/// A part of a pattern that holds for an event or not.
+/// A condition of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Expression {
     /// Two or more, of which all must hold: `&&`, which binds tighter.
     All(Vec<Expression>),
     /// Two or more, of which one must hold: `||`.
     Any(Vec<Expression>),
-    /// What is asked of one property.
+    /// The condition on one property.
     Property(Vec<Segment>, Test),
 }
 
@@ -84,14 +84,14 @@ enum Literal {
 
 /// A pattern that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the filter pattern has {found} at character {at}, expected {wanted}")]
+#[error("the filter pattern has {found} at character {at}, expected {expected}")]
 pub struct FilterPatternError {
     /// Where, in characters from 1.
     pub at: usize,
     /// What stands there.
     pub found: String,
     /// What could stand there.
-    pub wanted: &'static str,
+    pub expected: &'static str,
 }
 
 /// A number as patterns write it.

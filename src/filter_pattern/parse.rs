@@ -49,8 +49,8 @@ impl Parser<'_> {
     fn take(&mut self, token: &str) -> bool {
         self.space();
         let mut at = self.at;
-        for wanted in token.chars() {
-            if self.chars.get(at) != Some(&wanted) {
+        for expected in token.chars() {
+            if self.chars.get(at) != Some(&expected) {
                 return false;
             }
             at += 1;
@@ -59,17 +59,17 @@ impl Parser<'_> {
         true
     }
 
-    fn expect(&mut self, token: &str, wanted: &'static str) -> Result<(), FilterPatternError> {
-        if self.take(token) { Ok(()) } else { Err(self.error(wanted)) }
+    fn expect(&mut self, token: &str, expected: &'static str) -> Result<(), FilterPatternError> {
+        if self.take(token) { Ok(()) } else { Err(self.error(expected)) }
     }
 
-    fn error(&self, wanted: &'static str) -> FilterPatternError {
+    fn error(&self, expected: &'static str) -> FilterPatternError {
         let found = match self.peek() {
             Some(found) if found.is_control() => format!("`{}`", found.escape_debug()),
             Some(found) => format!("`{found}`"),
             None => "its end".to_owned(),
         };
-        FilterPatternError { at: self.at + 1, found, wanted }
+        FilterPatternError { at: self.at + 1, found, expected }
     }
 
     fn any(&mut self, depth: usize) -> Result<Expression, FilterPatternError> {
@@ -147,9 +147,9 @@ impl Parser<'_> {
         Ok(key)
     }
 
-    fn run(&mut self, holds: impl Fn(char) -> bool) -> String {
+    fn run(&mut self, accepts: impl Fn(char) -> bool) -> String {
         let start = self.at;
-        while self.peek().is_some_and(&holds) {
+        while self.peek().is_some_and(&accepts) {
             self.at += 1;
         }
         self.chars[start..self.at].iter().collect()

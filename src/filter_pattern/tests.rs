@@ -83,7 +83,7 @@ fn patterns_match_as_documented() {
 
 #[test]
 fn what_cannot_be_read_is_named_with_its_place() {
-    for (pattern, at, found, wanted) in [
+    for (pattern, at, found, expected) in [
         ("", 1, "its end", "JSON events"),
         ("ERROR", 1, "`E`", "JSON events"),
         ("[ip, user]", 1, "`[`", "JSON events"),
@@ -107,12 +107,12 @@ fn what_cannot_be_read_is_named_with_its_place() {
     ] {
         let error = pattern.parse::<FilterPattern>().unwrap_err();
         assert_eq!((error.at, error.found.as_str()), (at, found), "{pattern}: {error}");
-        assert!(error.wanted.contains(wanted), "{pattern}: {error}");
+        assert!(error.expected.contains(expected), "{pattern}: {error}");
     }
     let deep = format!("{{ {}$.a = 1{} }}", "(".repeat(400), ")".repeat(400));
-    assert!(deep.parse::<FilterPattern>().unwrap_err().wanted.contains("64 parentheses"));
+    assert!(deep.parse::<FilterPattern>().unwrap_err().expected.contains("64 parentheses"));
     let long = format!("{{ $.a = {} }}", "x".repeat(MAX_LENGTH));
-    assert!(long.parse::<FilterPattern>().unwrap_err().wanted.contains("1024 characters"));
+    assert!(long.parse::<FilterPattern>().unwrap_err().expected.contains("1024 characters"));
 }
 
 fn expression() -> impl Strategy<Value = Expression> {

@@ -53,7 +53,7 @@ pub async fn examine(env: &Env, key: String) -> Result<Examined, OpError> {
     let is_quarantined = refused_key(prefix.as_deref(), &key).is_some();
     if findings.is_empty() && !is_quarantined {
         return Err(OpError::new(
-            format!("nothing to accept: verification finds nothing against `{}`", plain(&key)),
+            format!("nothing to accept: verification has no finding about `{}`", plain(&key)),
             Outcome::Refused,
         ));
     }
@@ -83,7 +83,7 @@ impl Examined {
         let Self { aws, target, key, object, findings } = self;
         if (&now.version_id, &now.sha256) != (&object.version_id, &object.sha256) {
             return Err(OpError::new(
-                format!("nothing was written: `{}` changed while the prompt waited", plain(&key)),
+                format!("nothing was written: `{}` changed during the prompt", plain(&key)),
                 Outcome::Refused,
             )
             .with_hint("run the same command again"));
@@ -223,8 +223,8 @@ async fn findings(key: &str, prefix: Option<&str>, env: &Env) -> Result<Vec<Find
     Ok(verification.all_findings().filter(of_it).cloned().collect())
 }
 
-/// What is verified to see what is found against a key: its account and Region around
-/// its time; all of the archive where the key does not tell them.
+/// What to verify for findings about a key: its account and Region around its time, or the
+/// whole archive if the key does not name them.
 fn around(key: &str) -> (Selection, Window) {
     let mut selection = Selection::default();
     if let Ok(key) = key.parse::<ObjectKey>() {

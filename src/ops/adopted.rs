@@ -1,10 +1,10 @@
-//! What the trail that a first config adopts has beside its own settings, so that
-//! adopting it changes nothing of that.
+//! Settings related to an existing trail that the first configuration adopts, so that
+//! adopting it changes none of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FoundBucket, FoundTrail};
-use crate::aws::{At, Aws, AwsError, Clients, Seen};
+use crate::aws::{At, Aws, AwsError, Clients, Observation};
 use crate::names::{AccountId, Arn, Region};
 use crate::resources::{FoundSelectors, Insights};
 
@@ -37,7 +37,7 @@ pub(crate) enum Kept {
 }
 
 impl Adopted {
-    pub(super) async fn look(
+    pub(super) async fn inspect(
         aws: &Aws,
         management: &AccountId,
         region: &Region,
@@ -56,9 +56,9 @@ impl Adopted {
             kept(&clients, trail.log_group.as_deref()),
         );
         let insights = match insights {
-            Seen::Present(found) => Ok(found.types),
-            Seen::Absent => Ok(BTreeMap::new()),
-            Seen::Unreadable(error) => Err(error),
+            Observation::Present(found) => Ok(found.types),
+            Observation::Absent => Ok(BTreeMap::new()),
+            Observation::Unreadable(error) => Err(error),
         };
         Some(Self { selectors, insights, key_alias, rotated, lifecycle, kept })
     }
@@ -71,7 +71,7 @@ async fn key_alias(aws: &Aws, key: Option<&str>) -> Option<String> {
     match aliases.at(&clients, "kms:ListAliases") {
         Ok(answer) => answer.aliases.unwrap_or_default().into_iter().find_map(|one| one.alias_name),
         Err(error) => {
-            tracing::debug!(%error, "the aliases of the trail's key are not shown");
+            tracing::debug!(%error, "the aliases of the trail's key are unreadable");
             None
         }
     }
@@ -85,7 +85,7 @@ async fn rotated(aws: &Aws, key: Option<&str>) -> Option<bool> {
         Ok(answer) => Some(answer.key_rotation_enabled),
         Err(error) if error.is_code("UnsupportedOperationException") => Some(false),
         Err(error) => {
-            tracing::debug!(%error, "whether the trail's key rotates is not shown");
+            tracing::debug!(%error, "the rotation of the trail's key is unreadable");
             None
         }
     }
@@ -104,7 +104,7 @@ async fn lifecycle(
         Ok(_) => Some(true),
         Err(error) if error.is_not_found() => Some(false),
         Err(error) => {
-            tracing::debug!(%error, "the bucket's lifecycle is not shown");
+            tracing::debug!(%error, "the bucket's lifecycle is unreadable");
             None
         }
     }
@@ -121,7 +121,7 @@ async fn kept(management: &Clients, group: Option<&str>) -> Option<Kept> {
             Some(days.map_or(Kept::Forever, Kept::Days))
         }
         Err(error) => {
-            tracing::debug!(%error, "how long the trail's log group keeps events is not shown");
+            tracing::debug!(%error, "the retention of the trail's log group is unreadable");
             None
         }
     }

@@ -30,7 +30,7 @@ use crate::cost::consolidation::{Estimate, estimate};
 use crate::names::{AccountId, Region};
 use crate::plan::apply::Stale;
 use crate::report::contract::{self, sources::MissingSource};
-use crate::words::in_one_line;
+use crate::words::{counted, in_one_line};
 
 /// How many objects are copied at once by default.
 pub const CONCURRENCY: usize = 64;
@@ -310,8 +310,7 @@ async fn save_keys(
     }
     match keys::save(target, archive.prefix.as_deref(), &keys).await {
         Ok(saved) => report.record_faults.extend(saved.replaced.map(|key| {
-            let reason = "it was not a list of public keys, and was replaced by one; its earlier \
-                versions may have more keys";
+            let reason = "it was not a list of public keys, and was replaced; its earlier versions may have more keys";
             (key, reason.to_owned())
         })),
         Err(error) => report.failures.push(public_keys(archive, "not saved", &error)),
@@ -384,9 +383,9 @@ impl Consolidated {
         let counts = &self.report.counts;
         let verb = if self.is_dry_run { "to copy" } else { "copied" };
         format!(
-            "{}: {} objects {verb} ({}), {} in the archive before",
+            "{}: {} {verb} ({}), {} already in the archive",
             count_sources(self.sources.len()),
-            HumanCount(counts.copied),
+            counted(counts.copied, "object"),
             BinaryBytes(counts.copied_bytes),
             HumanCount(counts.present),
         )
@@ -419,11 +418,7 @@ impl Consolidated {
 
 /// A number of sources, in words.
 pub(crate) fn count_sources(sources: usize) -> String {
-    match sources {
-        0 => "no sources".to_owned(),
-        1 => "1 source".to_owned(),
-        more => format!("{more} sources"),
-    }
+    if sources == 0 { "no sources".to_owned() } else { counted(sources, "source") }
 }
 
 #[cfg(test)]
@@ -461,7 +456,7 @@ mod tests {
         });
         assert!(done.unfinished().may_still_bring("part", Some(&other)));
         assert!(!done.unfinished().may_still_bring("whole", Some(&one)));
-        // Of an account that could not be asked, there may be trails.
+        // An unreadable account may have trails.
         assert!(done.unfinished().may_still_bring("unknown", Some(&one)));
         assert!(!done.unfinished().may_still_bring("unknown", Some(&other)));
         done.report.failures.push(Failure {

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::cost::Usd;
 use crate::cost::duplicates::{Duplicate, duplicate};
 use crate::cost::prices::{self, KMS_KEY_MONTH, PriceList};
-use crate::cost::storage::{ClassCost, Holdings, holdings};
+use crate::cost::storage::{ClassCost, StoredTotals, stored_totals};
 use crate::names::prefix_folder;
 use crate::report::contract;
 use crate::report::contract::sources::MissingSource;
@@ -212,31 +212,31 @@ async fn sampled(
 }
 
 /// The archive's objects by storage class.
-async fn count(archive: &Archive, counting: Counting) -> Result<Holdings, AwsError> {
+async fn count(archive: &Archive, counting: Counting) -> Result<StoredTotals, AwsError> {
     let (clients, bucket) = (&archive.target.clients, &archive.target.bucket);
     let prefix = archive.prefix.as_deref();
     if counting == Counting::Exact {
         let folder = prefix_folder(prefix);
-        return holdings(clients, bucket, &folder).await;
+        return stored_totals(clients, bucket, &folder).await;
     }
     let lanes = inventory::lanes(clients, bucket, prefix).await?.lanes;
-    let counted: Vec<Holdings> = stream::iter(lanes)
+    let counted: Vec<StoredTotals> = stream::iter(lanes)
         .map(|lane| async move {
             let days = census::days(clients, bucket, &lane.prefix()).await?;
             let sample = spread(&days);
-            let mut held = Holdings::default();
+            let mut totals = StoredTotals::default();
             for day in &sample {
                 let prefix = format!("{}{}", lane.prefix(), day_folder(*day));
-                held += holdings(clients, bucket, &prefix).await?;
+                totals += stored_totals(clients, bucket, &prefix).await?;
             }
-            Ok::<_, AwsError>(held.scaled(days.len() as u64, sample.len() as u64))
+            Ok::<_, AwsError>(totals.scaled(days.len() as u64, sample.len() as u64))
         })
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
-    let mut all = Holdings::default();
-    for held in counted {
-        all += held;
+    let mut all = StoredTotals::default();
+    for totals in counted {
+        all += totals;
     }
     Ok(all)
 }

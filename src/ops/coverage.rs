@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::drift::{AccountPhase, declared};
 use super::{Env, OpError, Outcome};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::checks::{Cell, Coverage, read_accounts};
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 use crate::report::contract::coverage::Report;
 
 /// The coverage of the organization trail.
@@ -24,11 +24,11 @@ pub struct Covered {
 /// No way into AWS, or the accounts cannot be listed. What else is unreadable is in the
 /// result.
 pub async fn coverage(env: &Env) -> Result<Covered, OpError> {
-    let (aws, desired) = declared(env, Foreign::Keep).await?;
+    let (aws, desired) = declared(env, Unmanaged::Keep).await?;
     let accounts = {
-        let phase = AccountPhase::begin(env);
+        let phase = AccountPhase::start(env);
         match Box::pin(read_accounts(&aws, &desired, aws.now(), &phase)).await {
-            Seen::Unreadable(error) => return Err(error.into()),
+            Observation::Unreadable(error) => return Err(error.into()),
             accounts => accounts,
         }
     };

@@ -12,11 +12,11 @@ use crate::{
 pub struct Discovery {
     /// The organization.
     pub organization: Organization,
-    /// The Region that was asked, where no trail names a better home.
+    /// The Region of the caller, used if no trail has a home Region.
     pub region: Region,
     /// The organization's trails, as the management account sees them.
     pub trails: Result<Vec<FoundTrail>, AwsError>,
-    /// The first trail's bucket: whose it is and where, where that can be told.
+    /// The first trail's bucket, if its owner is known.
     pub bucket: Option<FoundBucket>,
     /// What that trail records, and how its key and log group are kept.
     pub(crate) adopted: Option<Adopted>,
@@ -62,7 +62,7 @@ pub struct FoundTrail {
 pub struct FoundBucket {
     /// The account that owns it.
     pub owner: AccountId,
-    /// The Region it lies in, where S3 told.
+    /// Its Region, if known.
     pub region: Option<Region>,
 }
 
@@ -73,7 +73,7 @@ impl Discovery {
     /// # Errors
     /// The organization itself could not be read; what else could not be is in
     /// the result.
-    pub async fn look(aws: &Aws) -> Result<Self, AwsError> {
+    pub async fn inspect(aws: &Aws) -> Result<Self, AwsError> {
         let region = aws.home_region().clone();
         let organization = Organization::read(&aws.own_clients()).await?;
         let management = aws.clients(&organization.management_account, &region);
@@ -102,7 +102,7 @@ impl Discovery {
         }
         let adopted = match trails.as_ref().ok().and_then(|trails| trails.first()) {
             Some(trail) => {
-                Box::pin(Adopted::look(
+                Box::pin(Adopted::inspect(
                     aws,
                     &organization.management_account,
                     &region,
@@ -179,7 +179,7 @@ async fn owned_by(clients: &Clients, owner: &AccountId, bucket: &str) -> Option<
             region: head.bucket_region.and_then(|region| region.parse().ok()),
         }),
         Err(error) => {
-            tracing::debug!(%owner, %error, "the bucket is not shown to be this account's");
+            tracing::debug!(%owner, %error, "no evidence that this account owns the bucket");
             None
         }
     }

@@ -12,7 +12,7 @@ use crate::checks::{
     CATALOGUE, Check, Facts, Finding, PLAN_EMPTY, Progress, Run, Severity, Verdict,
 };
 use crate::config::nearest;
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 use crate::resources::{Desired, OrganizationFacts};
 
 /// What is checked.
@@ -23,14 +23,14 @@ pub struct Request {
     /// An earlier run to compare with.
     pub baseline: Option<Run>,
     /// What becomes of what orgtrail does not manage, where drift is fixed.
-    pub unmanaged: Foreign,
+    pub unmanaged: Unmanaged,
 }
 
 impl Request {
     /// Every check, compared with nothing.
     #[must_use]
     pub fn everything() -> Self {
-        Self { checks: CATALOGUE.to_vec(), baseline: None, unmanaged: Foreign::Keep }
+        Self { checks: CATALOGUE.to_vec(), baseline: None, unmanaged: Unmanaged::Keep }
     }
 }
 
@@ -123,7 +123,7 @@ pub fn checks(ids: &[String]) -> Result<Vec<&'static Check>, OpError> {
 }
 
 /// The way into AWS, and what is configured for the organization found there.
-pub(super) async fn declared(env: &Env, unmanaged: Foreign) -> Result<(Aws, Desired), OpError> {
+pub(super) async fn declared(env: &Env, unmanaged: Unmanaged) -> Result<(Aws, Desired), OpError> {
     let config = env.config()?;
     let aws = env.aws().await?;
     let organization = OrganizationFacts::read(&aws, config).await?;
@@ -131,7 +131,7 @@ pub(super) async fn declared(env: &Env, unmanaged: Foreign) -> Result<(Aws, Desi
 }
 
 async fn gather(env: &Env, aws: &Aws, desired: Desired, baseline: Option<&Run>) -> Facts {
-    let phase = AccountPhase::begin(env);
+    let phase = AccountPhase::start(env);
     let mut facts = Box::pin(Facts::gather(aws, desired, aws.now(), &phase)).await;
     facts.earlier = baseline
         .map(|run| run.coverage.accounts.iter().map(|account| account.account.clone()).collect());
@@ -161,8 +161,8 @@ fn failed_resources(findings: &[Finding]) -> Option<BTreeSet<&'static str>> {
 pub(super) struct AccountPhase(Box<dyn Phase>);
 
 impl AccountPhase {
-    pub(super) fn begin(env: &Env) -> Self {
-        Self(env.progress().phase("looking at accounts", 0))
+    pub(super) fn start(env: &Env) -> Self {
+        Self(env.progress().phase("checking accounts", 0))
     }
 }
 

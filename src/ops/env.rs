@@ -48,7 +48,7 @@ enum Configuration {
 }
 
 impl Env {
-    /// An environment without a configuration; nobody can stop it, and nobody watches it.
+    /// An environment without a configuration, without requests to stop and without progress.
     /// `clock` is the time of this machine, for operations that are not signed in.
     #[must_use]
     pub fn new(connection: Connection, clock: fn() -> Timestamp) -> Self {
@@ -137,7 +137,7 @@ impl Env {
         }
     }
 
-    /// Tells when the operation is to end early.
+    /// Requests to stop the operation early.
     #[must_use]
     pub fn stop(&self) -> &Stop {
         &self.stop

@@ -136,11 +136,11 @@ impl Explain for MfaDeleteError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Refused(_) => Some(
-                "S3 wants root's long-term access key, the device's serial as IAM shows it, a code that was not used yet, and a bucket without lifecycle rules"
+                "S3 requires root's long-term access key, the device's serial as shown by IAM, an unused code, and a bucket without lifecycle rules"
                     .to_owned(),
             ),
             Self::NotShown(_) => {
-                Some("the endpoint ignores MFA delete; look with `orgtrail plan`".to_owned())
+                Some("the endpoint ignores MFA delete; check with `orgtrail plan`".to_owned())
             }
         }
     }
@@ -246,7 +246,7 @@ impl Explain for LedgerError {
             Self::Aws(error) | Self::Fetch(CopyError::Aws(error)) => error.hint(),
             Self::Mac(error) => error.hint().or_else(|| Some(MAC_HINT.to_owned())),
             Self::Record(_) => Some(
-                "the run records were altered: keep the bucket as it is and look at the versions of orgtrail/runs/".to_owned(),
+                "the run records were altered: leave the bucket unchanged and inspect the versions of orgtrail/runs/".to_owned(),
             ),
             Self::Fetch(_) | Self::Contended(_) | Self::Encode(_) => None,
         }

@@ -39,7 +39,7 @@ pub enum Interrupted {
     #[error("stopped before anything was written")]
     Early,
     /// What was in flight was not finished either.
-    #[error("ended at once, before it was done")]
+    #[error("stopped immediately, before it finished")]
     AtOnce,
 }
 
@@ -48,8 +48,7 @@ impl Explain for Interrupted {
         match self {
             Self::Early => None,
             Self::AtOnce => Some(
-                "run the same command again: what was written is complete and stays, but the last \
-                 steps are in no report"
+                "run the same command again: everything written is complete and stays, but the last steps are missing from the report"
                     .to_owned(),
             ),
         }

@@ -13,7 +13,7 @@ use crate::archive::consolidate::source::Source;
 use crate::aws::Aws;
 use crate::config::{Config, matches_any};
 use crate::names::{AccountId, Arn, OrgId, Region};
-use crate::org::{Buckets, Entry, Organization, known_regions, survey};
+use crate::org::{Access, Buckets, Organization, known_regions, survey};
 
 /// The buckets that trails or the configuration name, excluded ones too.
 pub(crate) fn buckets(selected: &Selected) -> BTreeSet<String> {
@@ -77,22 +77,21 @@ pub(crate) fn scope(
     }
 }
 
-/// Finds the legacy trails of all accounts that can be entered; those that
-/// cannot are among the unread.
+/// Finds the legacy trails of all accessible accounts; the others are reported as unread.
 pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
     let config = env.config()?;
     let declared = &config.organization;
     let management = aws.clients(&declared.management_account, aws.home_region());
     let organization = Organization::read(&management).await?;
-    let phase = env.progress().phase("entering accounts", organization.accounts.len());
+    let phase = env.progress().phase("assuming roles in accounts", organization.accounts.len());
     let accounts = survey(aws, &organization, declared, |_| phase.step_done()).await;
     drop(phase);
     let mut places: Vec<(AccountId, Vec<Region>)> = Vec::new();
     let mut unread = Vec::new();
     let mut all_regions = BTreeSet::new();
     for account in accounts {
-        match account.entry {
-            Entry::Entered { .. } => {
+        match account.access {
+            Access::Granted { .. } => {
                 let regions = account.regions.unwrap_or_default();
                 if let Some(reason) = account.regions_unread
                     && !declared.regions.all_in(&regions)
@@ -101,7 +100,7 @@ pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
                         account: account.account.clone(),
                         region: aws.home_region().clone(),
                         reason: format!(
-                            "only the Regions that every account has were asked for trails: {reason}"
+                            "only the Regions enabled by default were searched for trails: {reason}"
                         ),
                         hint: None,
                         source: None,
@@ -111,14 +110,14 @@ pub(crate) async fn find(env: &Env, aws: &Aws) -> Result<Legacy, OpError> {
                 let wanted = regions.into_iter().filter(|r| declared.regions.includes(r));
                 places.push((account.account, wanted.collect()));
             }
-            Entry::Failed { reason, hint, .. } => unread.push(Unread {
+            Access::Failed { reason, hint, .. } => unread.push(Unread {
                 account: account.account,
                 region: aws.home_region().clone(),
                 reason,
                 hint,
                 source: None,
             }),
-            Entry::LeftOut { .. } => {}
+            Access::Excluded { .. } => {}
         }
     }
     let trail = Arn::regional(

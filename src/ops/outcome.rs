@@ -11,7 +11,7 @@ pub enum Outcome {
     ChangesPending,
     /// AWS does not match the configuration.
     Drift,
-    /// A guard, or the person who was asked, refused; nothing was done.
+    /// A guard refused, or a person declined the prompt; nothing was done.
     Refused,
     /// A digest, a signature or a log file is invalid.
     IntegrityFailure,
@@ -32,7 +32,7 @@ impl Outcome {
         Self::Clean,
     ];
 
-    /// The most severe of several outcomes; clean if there are none.
+    /// The most severe of several outcomes; clean for none.
     #[must_use]
     pub fn most_severe(outcomes: impl IntoIterator<Item = Self>) -> Self {
         let rank = |outcome: &Self| Self::BY_SEVERITY.iter().position(|known| known == outcome);

@@ -52,7 +52,7 @@ pub trait Phase: Debug + Send + Sync {
     fn set_name(&self, _name: &str) {}
 }
 
-/// Nobody watches.
+/// Reports no progress.
 #[derive(Debug, Clone, Copy)]
 pub struct NoProgress;
 

@@ -11,7 +11,7 @@ use crate::aws::Aws;
 use crate::org::enter_archive;
 use crate::plan::apply::{Stale, StepOutcome, StepResult, apply_until, wait_until_converged};
 use crate::plan::{Confirmation, Plan, plan as plan_of};
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 use crate::report::contract::ApplyReport;
 use crate::resources::{Desired, Observed, OrganizationFacts, observe};
 
@@ -32,7 +32,7 @@ pub struct Planned {
 /// # Errors
 /// No way into AWS, or the organization is unreadable or another one. What else is
 /// unreadable is in the plan.
-pub async fn plan(env: &Env, unmanaged: Foreign) -> Result<Planned, OpError> {
+pub async fn plan(env: &Env, unmanaged: Unmanaged) -> Result<Planned, OpError> {
     let config = env.config()?;
     let aws = env.aws_to_plan().await?;
     enter_archive(&aws, config).await?;

@@ -9,7 +9,7 @@ use crate::archive::consolidate::ledger::Ledger;
 use crate::report::contract;
 
 /// What records without MACs cannot prove.
-const NOT_AUTHENTICATED: &str = "no `records.mac_key` is declared: anyone who can write below `orgtrail/` in the archive can add a record, so that `consolidate` lists every day again and `verify` proves the logs without them";
+const NOT_AUTHENTICATED: &str = "no `records.mac_key` is declared: anyone who can write below `orgtrail/` in the archive can add a record, so `consolidate` lists every day again and `verify` does not rely on records";
 
 /// The runs that the archive has records of, and whether the records are consistent.
 #[derive(Debug)]

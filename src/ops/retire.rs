@@ -230,9 +230,8 @@ fn stale(trail: &Arn) -> OpError {
 }
 
 fn refused(message: String) -> OpError {
-    OpError::new(message, Outcome::Refused).with_hint(
-        "only older trails of single accounts are retired; `orgtrail sources` lists them",
-    )
+    OpError::new(message, Outcome::Refused)
+        .with_hint("only trails of single accounts can be retired; `orgtrail sources` lists them")
 }
 
 /// Refuses the organization trail itself, and what is no trail.
@@ -264,7 +263,7 @@ fn own_source(trail: &LegacyTrail, config: &Config) -> Result<Source, OpError> {
     if let Some(source) = excluded.iter().find(|source| is_own(source)) {
         let message = format!("{} is excluded from consolidation", source.name());
         return Err(OpError::new(message, Outcome::Refused).with_hint(
-            "what it holds is not brought into the archive: take it out of `exclude` under [consolidate] first",
+            "its logs are not copied to the archive: remove it from `exclude` under [consolidate] first",
         ));
     }
     let own = sources.into_iter().find(is_own);
@@ -289,7 +288,7 @@ fn undeclared(trail: &LegacyTrail) -> Source {
 /// which the second value says.
 ///
 /// # Errors
-/// They are unreadable, or the bucket is nobody's in the organization.
+/// They are unreadable, or no account of the organization owns the bucket.
 async fn located(aws: &Aws, config: &Config, source: Source) -> Result<(Source, bool), OpError> {
     let mut found = legacy::located(aws, config, None, vec![source]).await;
     if let Some((source, why)) = found.unreadable.pop() {

@@ -16,6 +16,7 @@ use crate::checks::{self, Run, Verdict};
 use crate::report::contract::Emitted;
 use crate::report::contract::round::{self as contract, PartDocument};
 use crate::report::verification;
+use crate::words::counted;
 
 /// A part of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -124,7 +125,7 @@ pub async fn round(env: &Env, request: &Request) -> Result<Round, OpError> {
     for part in &request.parts {
         let started_at = env.now();
         let ended = if is_stopped || env.stop().is_requested() {
-            Ended::failed(Outcome::Incomplete, "not begun: the round was stopped".to_owned())
+            Ended::failed(Outcome::Incomplete, "not started: the round was stopped".to_owned())
         } else {
             env.progress().part_started(*part);
             state.run(*part).await
@@ -296,7 +297,7 @@ impl State<'_> {
             && can_arrive(&verified.verification).next().is_some()
         {
             let progress = self.env.progress();
-            progress.note("files are missing: consolidating again, to see whether they arrive …");
+            progress.note("files are missing: consolidating again to copy late arrivals …");
             // After a stop, what was found before stands.
             match self.consolidate_missing(&verified.verification).await {
                 Err(error) => {
@@ -322,7 +323,7 @@ impl State<'_> {
             && are_all_still_to_copy(&verified.verification, consolidation)
         {
             outcome = Outcome::Incomplete;
-            summary.push_str("; what is missing may not have been copied yet");
+            summary.push_str("; missing files may not have been copied yet");
         }
         let was_stopped = self.consolidation.as_ref().is_some_and(Consolidation::was_stopped);
         Ok(Ended {
@@ -340,7 +341,7 @@ impl State<'_> {
     async fn consolidate_missing(&mut self, verification: &Verification) -> Result<bool, OpError> {
         let done = consolidate_all(&self.muted).await?;
         self.consolidation = Some(Consolidation::Done(done.unfinished()));
-        self.muted.unless_stopped(Box::pin(is_one_there(verification, &self.muted))).await?
+        self.muted.unless_stopped(Box::pin(has_arrived(verification, &self.muted))).await?
     }
 
     async fn drift(&self) -> Result<Ended, OpError> {
@@ -349,10 +350,11 @@ impl State<'_> {
         let check = drift::check(&reading, drift::Request::everything());
         let drift = self.env.unless_ended(Box::pin(check)).await?;
         let findings = &drift.run.findings;
-        let failed = findings.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
+        let failed =
+            findings.iter().filter(|finding| matches!(finding.verdict, Verdict::Fail { .. }));
         Ok(Ended {
             outcome: drift.outcome(self.env, checks::Severity::Low),
-            summary: format!("{} checks, {} failed", findings.len(), failed.count()),
+            summary: format!("{}, {} failed", counted(findings.len(), "check"), failed.count()),
             is_stopped: self.env.stop().is_requested(),
             result: Some(PartValue::Drift(Box::new(drift.run))),
         })
@@ -383,7 +385,7 @@ fn can_arrive(verification: &Verification) -> impl Iterator<Item = &Finding> {
 }
 
 /// Whether the archive has one of the missing files now.
-async fn is_one_there(verification: &Verification, env: &Env) -> Result<bool, OpError> {
+async fn has_arrived(verification: &Verification, env: &Env) -> Result<bool, OpError> {
     let aws = env.aws().await?;
     let archive = archive::bucket(env.config()?, &aws);
     for finding in can_arrive(verification) {

@@ -32,7 +32,7 @@ impl Env {
     }
 
     /// The same for an operation that reads only the archive, which an auditor may do from
-    /// any account of the organization that may enter it.
+    /// any account of the organization that may assume its role.
     pub(crate) async fn aws_of_member(&self) -> Result<Aws, OpError> {
         let config = self.config()?;
         let aws = self.aws_with(Needs::Member).await?;
@@ -62,7 +62,7 @@ impl Env {
         Ok(aws)
     }
 
-    /// Signs in where no configuration says as whom.
+    /// Signs in without a configuration.
     pub(crate) async fn aws_of_caller(
         &self,
         home_region: Option<Region>,
@@ -104,7 +104,7 @@ impl Env {
         }
         let side = if ahead.is_negative() { "ahead of" } else { "behind" };
         self.progress().warn(&format!(
-            "warning: this machine's clock is {:#} {side} AWS's; AWS's time is used",
+            "warning: this machine's clock is {:#} {side} AWS's; using AWS's time",
             SignedDuration::from_secs(ahead.abs().as_secs()),
         ));
     }
@@ -131,7 +131,7 @@ pub(crate) async fn refuse_taken(
 ) -> Result<(), OpError> {
     if ArchiveBucket::is_other_account(&aws.clients(account, region), bucket).await {
         let (reason, hint) = taken_name(bucket, setting);
-        let reason = format!("{reason}, expected {account}; nothing was read from it or written");
+        let reason = format!("{reason}, expected {account}; nothing was read or written");
         return Err(OpError::new(reason, Outcome::Refused).with_hint(hint));
     }
     Ok(())

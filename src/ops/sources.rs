@@ -63,7 +63,7 @@ pub async fn sources(env: &Env, counting: Counting) -> Result<SourceList, OpErro
     let vanished = vanished(&aws, config, Some(&organization.id), &buckets(&selected)).await;
     let Selected { sources, excluded } = selected;
     let located = located(&aws, config, Some(&organization), sources).await;
-    let phase = env.progress().phase("looking into buckets", located.readable.len());
+    let phase = env.progress().phase("inspecting buckets", located.readable.len());
     let count = async |source: Source| {
         let clients = source.clients(&aws);
         let is_consolidated = |lane: &Lane| archive.has(lane);

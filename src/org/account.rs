@@ -17,7 +17,7 @@ pub struct Account {
     pub name: String,
     /// Where it is in its life.
     pub state: AccountState,
-    /// The unit, or root, that it lies in.
+    /// Its organizational unit, or the root.
     pub unit: UnitId,
     /// When it joined the organization, where the answer says so.
     pub joined_at: Option<Timestamp>,
@@ -28,7 +28,7 @@ pub struct Account {
 /// Source: `Account.State`, or `Account.Status` where an answer has no state.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccountState {
-    /// In use: it can be entered.
+    /// In use: its role can be assumed.
     Active,
     /// Made, but not usable yet.
     PendingActivation,
@@ -42,14 +42,14 @@ pub enum AccountState {
     Other(String),
 }
 
-/// Why an account is named but not entered.
+/// Why an account is excluded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LeftOut {
+pub enum Exclusion {
     /// It is not active.
     State(AccountState),
-    /// The config leaves the account out.
+    /// The configuration excludes the account.
     Account,
-    /// The config leaves out this unit, in which the account lies.
+    /// The configuration excludes this unit, which contains the account.
     Unit(UnitId),
 }
 
@@ -92,7 +92,7 @@ impl std::fmt::Display for AccountState {
     }
 }
 
-impl std::fmt::Display for LeftOut {
+impl std::fmt::Display for Exclusion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::State(state) => {

@@ -1,4 +1,4 @@
-//! Whose a bucket is, and where it lies: asked for, never assumed.
+//! The owner and Region of a bucket: read from AWS, never assumed.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use crate::{
     names::{AccountId, BucketName, Region},
 };
 
-/// Accounts that are asked at once.
+/// Accounts that are queried at once.
 const ACCOUNTS_AT_ONCE: usize = 16;
 
-/// Names of accounts that a reason holds.
+/// How many accounts a reason names.
 const NAMED: usize = 5;
 
-/// A page of a listing of buckets: with one, S3 tells their Regions.
+/// A page of a listing of buckets: only a paged listing contains their Regions.
 const PAGE: i32 = 1000;
 
 /// What is known about a bucket's name.
@@ -42,7 +42,7 @@ pub struct BucketPlace {
     /// says who reads it.
     pub owner: Option<AccountId>,
     /// The account with whose credentials it can be read: the owner, where it
-    /// can be entered.
+    /// can be read.
     pub reader: AccountId,
     /// The bucket's Region.
     pub region: Region,
@@ -65,8 +65,8 @@ impl From<&AwsError> for Unlocated {
 
 /// Finds the owners and Regions of buckets.
 ///
-/// The accounts that are likely to own a bucket are asked first; only where none
-/// of them does, every account of the organization is asked for its buckets,
+/// The accounts that are likely to own a bucket are queried first; only where none
+/// of them does, every account of the organization is queried for its buckets,
 /// once for all.
 #[derive(Debug)]
 pub struct Buckets {
@@ -80,11 +80,11 @@ pub struct Buckets {
 #[derive(Debug, Default)]
 struct Listed {
     owners: BTreeMap<String, (AccountId, Option<Region>)>,
-    /// Accounts that were asked.
-    asked: usize,
-    /// Accounts that could not be asked, with the reason where there is one
-    /// beside the configuration or the account's state.
-    unasked: BTreeMap<AccountId, Option<AwsError>>,
+    /// Accounts that were queried.
+    queried: usize,
+    /// Accounts that could not be queried, with the error, unless the
+    /// configuration or the account's state is the reason.
+    not_queried: BTreeMap<AccountId, Option<AwsError>>,
 }
 
 impl Buckets {
@@ -105,23 +105,23 @@ impl Buckets {
             }
         }
         let mut refused = Vec::new();
-        let mut asked = stream::iter(&candidates)
+        let mut queried = stream::iter(&candidates)
             .map(|account| async move {
                 (account, self.region_as(account, bucket, Some(account)).await)
             })
             .buffered(ACCOUNTS_AT_ONCE);
-        while let Some((account, answer)) = asked.next().await {
+        while let Some((account, answer)) = queried.next().await {
             match answer {
                 Ok(region) => {
                     let reader = self.reader(bucket, account, &region, &candidates).await;
                     return owned_as(account, reader, region);
                 }
-                // The name is free in all of the partition, whoever asks.
+                // The name is free in the whole partition.
                 Err(error) if error.is_not_found() => return BucketState::Missing,
                 Err(error) => refused.push(error),
             }
         }
-        drop(asked);
+        drop(queried);
         let listed = self.listed.get_or_init(|| self.list()).await;
         let listed = match listed {
             Ok(listed) => listed,
@@ -168,7 +168,7 @@ impl Buckets {
         };
         if owner.is_some() {
             return match region {
-                // It may be read all the same, and S3 compares the owner then too.
+                // It may still be readable, and S3 compares the owner on reads too.
                 Some(region) => found(likely, region.clone()),
                 None => BucketState::Unknown((&error).into()),
             };
@@ -184,7 +184,7 @@ impl Buckets {
             ) {
                 (Ok(there), _) => found(owner, there),
                 (Err(error), _) if error.is_not_found() => BucketState::Missing,
-                // It may be read all the same.
+                // It may still be readable.
                 (Err(_), Some(region)) => found(owner, region.clone()),
                 (Err(error), None) => BucketState::Unknown((&error).into()),
             };
@@ -197,8 +197,7 @@ impl Buckets {
             }),
             BucketState::Outside(why) => BucketState::Outside(Unlocated {
                 hint: Some(
-                    "if its owner is known and may be trusted, state it as `owner` under \
-                     [[consolidate.sources]]"
+                    "if you know and trust its owner, set it as `owner` under [[consolidate.sources]]"
                         .to_owned(),
                 ),
                 ..why
@@ -222,16 +221,16 @@ impl Buckets {
             match clients.head_bucket(bucket, Some(owner)).await {
                 Ok(_) => return account.clone(),
                 Err(error) => {
-                    tracing::debug!(%account, %bucket, %error, "asking the next account to read");
+                    tracing::debug!(%account, %bucket, %error, "trying the next account to read");
                 }
             }
         }
         owner.clone()
     }
 
-    /// A bucket that no account owns that could be asked. One that lets an account
-    /// of the organization read it tells whose it is, when it is asked for each
-    /// account that could not be.
+    /// A bucket of none of the accounts that could be queried. If an account of the
+    /// organization may read it, S3 confirms its owner when each of the other accounts is
+    /// stated as the owner.
     async fn of_unasked(
         &self,
         bucket: &BucketName,
@@ -239,8 +238,8 @@ impl Buckets {
         listed: &Listed,
         refused: &[AwsError],
     ) -> BucketState {
-        // Whoever has a trail that writes there does not decide who reads: the
-        // organization's own accounts come first.
+        // The owner of a trail that writes there does not decide who reads: the organization's
+        // own accounts come first.
         let fixed = [&self.config.log_archive_account, &self.config.management_account];
         let (first, others): (Vec<_>, Vec<_>) =
             candidates.iter().partition(|account| fixed.contains(account));
@@ -248,13 +247,13 @@ impl Buckets {
             if self.region_as(reader, bucket, None).await.is_err() {
                 continue;
             }
-            let mut asked =
-                stream::iter(listed.unasked.keys())
+            let mut queried =
+                stream::iter(listed.not_queried.keys())
                     .map(|owner| async move {
                         (owner, self.region_as(reader, bucket, Some(owner)).await)
                     })
                     .buffer_unordered(ACCOUNTS_AT_ONCE);
-            while let Some((owner, answer)) = asked.next().await {
+            while let Some((owner, answer)) = queried.next().await {
                 if let Ok(region) = answer {
                     let (owner, reader) = (Some(owner.clone()), reader.clone());
                     return BucketState::Found(BucketPlace { owner, reader, region });
@@ -262,13 +261,13 @@ impl Buckets {
             }
             return outside(bucket);
         }
-        if listed.unasked.is_empty() {
+        if listed.not_queried.is_empty() {
             return outside(bucket);
         }
         BucketState::Unknown(unknown(listed, refused))
     }
 
-    /// The bucket's Region, as an account is told it; with an owner, only where
+    /// The bucket's Region, as S3 reports it to an account; with an owner, only where
     /// the bucket is that account's.
     async fn region_as(
         &self,
@@ -285,7 +284,7 @@ impl Buckets {
         let mut region = home.clone();
         for _ in 0..2 {
             match self.aws.clients(reader, &region).head_bucket(bucket, owner).await {
-                Ok(told) => return Ok(told.unwrap_or(region)),
+                Ok(reported) => return Ok(reported.unwrap_or(region)),
                 Err(error) => match &error.bucket_region {
                     Some(there) if *there != region => region = there.clone(),
                     _ => break,
@@ -306,12 +305,12 @@ impl Buckets {
             &read
         };
         let mut listed = Listed::default();
-        let (left_out, entered): (Vec<_>, Vec<_>) = organization
+        let (excluded, included): (Vec<_>, Vec<_>) = organization
             .accounts
             .values()
-            .partition(|account| organization.left_out(account, &self.config).is_some());
-        listed.unasked.extend(left_out.into_iter().map(|account| (account.id.clone(), None)));
-        let mut answers = stream::iter(entered)
+            .partition(|account| organization.exclusion(account, &self.config).is_some());
+        listed.not_queried.extend(excluded.into_iter().map(|account| (account.id.clone(), None)));
+        let mut answers = stream::iter(included)
             .map(|account| async move {
                 let clients = self.aws.clients(&account.id, self.aws.home_region());
                 (&account.id, buckets_of(&clients).await)
@@ -320,12 +319,12 @@ impl Buckets {
         while let Some((account, answer)) = answers.next().await {
             match answer {
                 Ok(buckets) => {
-                    listed.asked += 1;
+                    listed.queried += 1;
                     let owned = |(name, region)| (name, (account.clone(), region));
                     listed.owners.extend(buckets.into_iter().map(owned));
                 }
                 Err(error) => {
-                    listed.unasked.insert(account.clone(), Some(error));
+                    listed.not_queried.insert(account.clone(), Some(error));
                 }
             }
         }
@@ -334,7 +333,7 @@ impl Buckets {
     }
 }
 
-/// The names of an account's buckets, with their Regions where S3 tells them.
+/// The names of an account's buckets, with their Regions if S3 returns them.
 async fn buckets_of(clients: &Clients) -> Result<Vec<(String, Option<Region>)>, AwsError> {
     let listed = clients
         .s3()
@@ -360,36 +359,34 @@ fn owned_as(owner: &AccountId, reader: AccountId, region: Region) -> BucketState
 fn outside(bucket: &BucketName) -> BucketState {
     BucketState::Outside(Unlocated {
         reason: format!(
-            "the bucket {bucket} exists and belongs to no account of the organization: it is not read"
+            "the bucket {bucket} exists but belongs to no account of the organization, so it was not read"
         ),
         hint: Some(
-            "if its owner is known and may be trusted, declare it under [[consolidate.sources]] \
-             with its `owner` and an `account` that may read it; if the bucket was deleted and somebody else took \
-             its name, retire the trail, or exclude the source under [consolidate]"
+            "if you know and trust its owner, add it under [[consolidate.sources]] with its `owner` and an `account` that may read it; if the bucket was deleted and someone else took its name, retire the trail, or exclude the source under [consolidate]"
                 .to_owned(),
         ),
     })
 }
 
 fn unknown(listed: &Listed, refused: &[AwsError]) -> Unlocated {
-    let named: Vec<&str> = listed.unasked.keys().take(NAMED).map(AccountId::as_str).collect();
-    let more = match listed.unasked.len().saturating_sub(NAMED) {
+    let named: Vec<&str> = listed.not_queried.keys().take(NAMED).map(AccountId::as_str).collect();
+    let more = match listed.not_queried.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    // An account that could not be asked may own it; one that refused does not.
+    // An account that could not be queried may own it; one that refused does not.
     let errors = refused.iter().filter(|error| error.has_no_session());
-    let told = errors.chain(listed.unasked.values().flatten()).chain(refused).next();
-    let why = told.map(|error| format!(": {}", error.in_full())).unwrap_or_default();
-    let asked = listed.asked;
+    let reported = errors.chain(listed.not_queried.values().flatten()).chain(refused).next();
+    let why = reported.map(|error| format!(": {}", error.in_full())).unwrap_or_default();
+    let queried = listed.queried;
     Unlocated {
         reason: format!(
-            "its owner could not be found: it belongs to none of the {asked} accounts that list \
-             their buckets; {}{more} could not be asked{why}",
+            "its owner is unknown: it belongs to none of the {queried} accounts that could list their \
+             buckets; {}{more} could not list theirs{why}",
             named.join(", ")
         ),
-        hint: told.and_then(AwsError::hint).or_else(|| {
-            Some("name the account that may read it under [[consolidate.sources]]".to_owned())
+        hint: reported.and_then(AwsError::hint).or_else(|| {
+            Some("set the `account` that may read it under [[consolidate.sources]]".to_owned())
         }),
     }
 }

@@ -140,7 +140,7 @@ impl ControlPolicies {
                         (Effect::Deny, Ok(Decision::Denied { .. })) if unknown.is_empty() => {
                             return Ruling::Denied(named(statement));
                         }
-                        // Whether it applies cannot be told without these keys.
+                        // Without these keys it is unknown whether it applies.
                         (Effect::Deny, Ok(_))
                             if !unknown.is_empty()
                                 && could_deny(document, statement, request, absent) =>
@@ -220,7 +220,7 @@ async fn is_enabled(management: &Clients, kind: ControlKind) -> Result<bool, Aws
     }))
 }
 
-/// What lies above an account or unit; nothing above the root.
+/// The parent of an account or unit; the root has none.
 async fn parent(management: &Clients, child: &str) -> Result<Option<String>, AwsError> {
     const ACTION: &str = "organizations:ListParents";
     if child.starts_with("r-") {
@@ -260,7 +260,7 @@ async fn attached(
         let answer = organizations.describe_policy().policy_id(&id).send().await;
         let text = answer.at(management, DESCRIBE)?.policy.and_then(|policy| policy.content);
         let document = text.unwrap_or_default().parse().map_err(|_| {
-            management.malformed(DESCRIBE, &format!("{id}, which is no policy document"))
+            management.malformed(DESCRIBE, &format!("{id}, which is not a policy document"))
         })?;
         let name = summary.name.unwrap_or_else(|| id.clone());
         let policy = ControlPolicy { id: id.clone(), name, document };

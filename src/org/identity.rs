@@ -11,8 +11,8 @@ use crate::{
 
 /// Who orgtrail is signed in as, in which organization, and where.
 ///
-/// Only [`Identity::validate`] makes one for a configuration: whoever has it may
-/// go on.
+/// With a configuration, only [`Identity::validate`] creates one, as proof that the check
+/// passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Whom the credentials belong to: an ARN.
@@ -30,19 +30,18 @@ pub struct Identity {
 /// Whose credentials a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
-    /// The management account's, or those of somebody who may assume its role.
+    /// The management account's, or those of a principal that may assume its role.
     Management,
     /// Those of any account of the organization: what is read is the archive.
     Member,
 }
 
-/// Credentials that do not fit the configuration, or that cannot be told.
+/// Credentials that do not match the configuration, or cannot be identified.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The organization is managed by another account.
     #[error(
-        "signed in as {caller} ({endpoint}) in {organization}, which {found} manages; the \
-         configuration says {wanted}"
+        "signed in as {caller} ({endpoint}) in {organization}, whose management account is {found}, expected {wanted}"
     )]
     OtherManagement {
         /// The caller's account.
@@ -58,8 +57,7 @@ pub enum IdentityError {
     },
     /// The caller is in no organization.
     #[error(
-        "signed in as {caller} ({endpoint}), which is in no organization; the configuration says \
-         {wanted}"
+        "signed in as {caller} ({endpoint}), which is in no organization, expected management account {wanted}"
     )]
     NoOrganization {
         /// The caller's account.
@@ -108,7 +106,7 @@ pub enum IdentityError {
         /// Why its role could not be assumed.
         cause: AwsError,
     },
-    /// Nothing can be told of the organization.
+    /// The organization is unreadable.
     #[error("signed in as {caller}; cannot read the organization")]
     Unreadable {
         /// The caller's account.
@@ -134,7 +132,7 @@ pub enum IdentityError {
 
 impl Identity {
     /// Compares the caller and its organization with the configuration, before
-    /// anything else is asked or any other account's role is assumed.
+    /// any other call is made or any other role is assumed.
     ///
     /// # Errors
     /// They do not fit, or cannot be read.
@@ -151,8 +149,8 @@ impl Identity {
             });
         }
         let own = aws.own_clients();
-        // A hub may be entered from an account that is in another organization, or in
-        // none; then only the hub's own can be compared.
+        // A hub's role may be assumed from an account of another organization, or of none; then
+        // only the hub's own organization can be compared.
         let through_hub = config.roles.hub.is_some() && caller != wanted;
         let check = |found: Head| {
             if found.management_account == *wanted {
@@ -177,7 +175,7 @@ impl Identity {
                     wanted: wanted.clone(),
                 });
             }
-            // In its own account there is nobody else to ask.
+            // The caller is already in the management account.
             Err(error) if caller == wanted => return Err(unreadable(error)),
             Err(error) if is_in_none(&error) || is_denied(&error) => None,
             Err(error) => return Err(unreadable(error)),
@@ -248,14 +246,14 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Signs in to the account that holds the archive, so that one closed door is one
-/// error and not one for each thing behind it.
+/// Signs in to the account that owns the archive, so that a denied role is one error
+/// instead of one for each resource.
 ///
 /// # Errors
 /// Its role cannot be assumed.
 pub async fn enter_archive(aws: &Aws, config: &Config) -> Result<(), IdentityError> {
     let account = &config.organization.log_archive_account;
-    match aws.enter(account).await {
+    match aws.assume_role_in(account).await {
         Ok(_) => Ok(()),
         Err(cause) => {
             let (caller, account) = (aws.caller().account.clone(), account.clone());
@@ -279,8 +277,8 @@ fn declared(config: &Config) -> Vec<(&'static str, &AccountId)> {
     declared
 }
 
-/// Checks that each declared account is one of the organization. What may not be
-/// asked is not known, and shows where the account is signed in to.
+/// Checks that each declared account is one of the organization. An account that
+/// may not be looked up is unknown; signing in to it shows the problem.
 async fn check_members(
     clients: &Clients,
     config: &Config,

@@ -10,11 +10,11 @@ mod organization;
 mod regions;
 mod survey;
 
-pub use account::{Account, AccountState, LeftOut};
+pub use account::{Account, AccountState, Exclusion};
 pub use buckets::{BucketPlace, BucketState, Buckets, Unlocated};
 pub use controls::{ControlKind, ControlLevel, ControlPolicies, ControlPolicy, Ruling};
 pub use delegated::cloudtrail_administrators;
 pub use identity::{Identity, IdentityError, Needs, enter_archive};
 pub use organization::{Organization, Unit};
 pub use regions::{EnabledRegions, enabled_regions, known_regions, own_regions};
-pub use survey::{Entry, Surveyed, survey};
+pub use survey::{Access, Surveyed, survey};

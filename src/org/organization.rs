@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use aws_sdk_organizations::operation::list_accounts_for_parent::ListAccountsForParentOutput;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Account, AccountState, LeftOut};
+use super::{Account, AccountState, Exclusion};
 use crate::{
     aws::{At, AwsError, Clients},
     config,
@@ -34,14 +34,14 @@ pub struct Organization {
 pub struct Unit {
     /// Its name.
     pub name: String,
-    /// What it lies in; the root lies in nothing.
+    /// Its parent; the root has none.
     pub parent: Option<UnitId>,
 }
 
 /// The units and accounts right inside a unit.
 type Inside = (Vec<(UnitId, Unit)>, Vec<Account>);
 
-/// What Organizations tells any member.
+/// What Organizations returns to any member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) id: OrgId,
@@ -54,8 +54,8 @@ impl Organization {
     /// delegated administrator's clients.
     ///
     /// # Errors
-    /// No organization, or one that may not be read: half a tree would be
-    /// accounts that nobody watches.
+    /// No organization, or one that may not be read: with a partial tree,
+    /// accounts would be unmonitored.
     pub async fn read(clients: &Clients) -> Result<Self, AwsError> {
         let Head { id, management_account, all_features } = head(clients).await?;
         let mut units = BTreeMap::new();
@@ -91,29 +91,29 @@ impl Organization {
         format!("/{}", names.join("/"))
     }
 
-    /// Why an account is not to be entered; `None` for those that are.
+    /// Why an account is excluded; `None` if it is included.
     #[must_use]
-    pub fn left_out(&self, account: &Account, config: &config::Organization) -> Option<LeftOut> {
+    pub fn exclusion(&self, account: &Account, config: &config::Organization) -> Option<Exclusion> {
         if account.state != AccountState::Active {
-            return Some(LeftOut::State(account.state.clone()));
+            return Some(Exclusion::State(account.state.clone()));
         }
         if config.excluded_accounts.contains(&account.id) {
-            return Some(LeftOut::Account);
+            return Some(Exclusion::Account);
         }
         self.lineage(&account.unit)
             .find(|unit| config.excluded_units.contains(unit))
-            .map(|unit| LeftOut::Unit(unit.clone()))
+            .map(|unit| Exclusion::Unit(unit.clone()))
     }
 
-    /// The accounts that are to be entered, by id.
-    pub fn entered<'a>(
+    /// The accounts that are not excluded, by id.
+    pub fn included_accounts<'a>(
         &'a self,
         config: &'a config::Organization,
     ) -> impl Iterator<Item = &'a Account> {
-        self.accounts.values().filter(|account| self.left_out(account, config).is_none())
+        self.accounts.values().filter(|account| self.exclusion(account, config).is_none())
     }
 
-    /// A unit and all it lies in, up to the root.
+    /// A unit and its ancestors, up to the root.
     fn lineage<'a>(&'a self, unit: &'a UnitId) -> impl Iterator<Item = &'a UnitId> {
         std::iter::successors(Some(unit), |id| self.units.get(*id)?.parent.as_ref())
     }
@@ -125,7 +125,7 @@ pub(super) async fn head(clients: &Clients) -> Result<Head, AwsError> {
     let answer = answer.at(clients, ACTION)?;
     let found = answer
         .organization
-        .ok_or_else(|| clients.malformed(ACTION, "an answer without an organization"))?;
+        .ok_or_else(|| clients.malformed(ACTION, "a response without an organization"))?;
     let id = found.id().unwrap_or_default();
     let management = found.master_account_id().unwrap_or_default();
     Ok(Head {
@@ -233,9 +233,9 @@ mod tests {
         }
     }
 
-    fn left_out(id: &str, config: &config::Organization) -> Option<LeftOut> {
+    fn exclusion(id: &str, config: &config::Organization) -> Option<Exclusion> {
         let organization = organization();
-        organization.left_out(&organization.accounts[id], config)
+        organization.exclusion(&organization.accounts[id], config)
     }
 
     #[test]
@@ -245,23 +245,25 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_that_is_left_out_leaves_out_all_below_it() {
+    fn an_excluded_unit_excludes_everything_below_it() {
         let config = config(&[], &["ou-ab12-aaaaaaaa"]);
         let unit = "ou-ab12-aaaaaaaa".parse().unwrap();
-        assert_eq!(left_out("222222222222", &config), Some(LeftOut::Unit(unit)));
-        assert_eq!(left_out("111111111111", &config), None);
+        assert_eq!(exclusion("222222222222", &config), Some(Exclusion::Unit(unit)));
+        assert_eq!(exclusion("111111111111", &config), None);
     }
 
     #[test]
-    fn accounts_are_left_out_by_id_and_by_state() {
+    fn accounts_are_excluded_by_id_and_by_state() {
         let config = config(&["222222222222"], &[]);
-        assert_eq!(left_out("222222222222", &config), Some(LeftOut::Account));
+        assert_eq!(exclusion("222222222222", &config), Some(Exclusion::Account));
         assert_eq!(
-            left_out("333333333333", &config).unwrap().to_string(),
+            exclusion("333333333333", &config).unwrap().to_string(),
             "the account is suspended"
         );
-        let entered: Vec<_> =
-            organization().entered(&config).map(|account| account.id.to_string()).collect();
-        assert_eq!(entered, ["111111111111"]);
+        let included: Vec<_> = organization()
+            .included_accounts(&config)
+            .map(|account| account.id.to_string())
+            .collect();
+        assert_eq!(included, ["111111111111"]);
     }
 }

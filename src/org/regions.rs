@@ -29,7 +29,7 @@ pub async fn enabled_regions(
     match list(aws, management_account, account).await {
         Ok(regions) => EnabledRegions { regions, unread: None },
         Err(error) => {
-            tracing::debug!(%account, %error, "its Regions could not be listed");
+            tracing::debug!(%account, %error, "its Regions are unreadable");
             EnabledRegions { regions: always_enabled(aws.partition()), unread: Some(error) }
         }
     }
@@ -61,8 +61,8 @@ async fn list(
     let above = aws.clients(management_account, aws.home_region());
     match list_with(&above, Some(account)).await {
         Ok(regions) => Ok(regions),
-        // Account Management has no trusted access: the account may be asked
-        // itself. What is told is why the first way was closed.
+        // Account Management has no trusted access: the account itself may list its
+        // Regions. If both fail, the first error is reported.
         Err(error) => list_with(&inside, None).await.map_err(|_| error),
     }
 }

@@ -7,10 +7,10 @@ use crate::{
     names::{AccountId, Region, UnitId},
 };
 
-/// Accounts that are entered at the same time.
+/// Accounts whose roles are assumed at the same time.
 const ACCOUNTS_AT_ONCE: usize = 16;
 
-/// One account, and whether and as whom it can be entered.
+/// An account, and whether its role can be assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surveyed {
     /// The account's id.
@@ -19,28 +19,28 @@ pub struct Surveyed {
     pub name: String,
     /// Where it is in its life, in AWS's spelling.
     pub state: AccountState,
-    /// The unit, or root, that it lies in.
+    /// Its organizational unit, or the root.
     pub unit: UnitId,
     /// The names of the units from the root down: `/Root/Workloads`.
     pub unit_path: String,
-    /// Whether it can be entered.
-    pub entry: Entry,
-    /// The Regions that it has enabled, sorted; absent where it was not asked.
+    /// Whether its role can be assumed.
+    pub access: Access,
+    /// The Regions that it has enabled, sorted; absent if they were not read.
     pub regions: Option<Vec<Region>>,
     /// Why its own list of Regions could not be read: then `regions` are those
     /// that every account has.
     pub regions_unread: Option<String>,
 }
 
-/// Whether an account can be entered.
+/// Whether an account's role can be assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
-    /// It was entered.
-    Entered {
-        /// As whom: the ARN that STS tells.
+pub enum Access {
+    /// The role was assumed.
+    Granted {
+        /// The ARN that STS returns.
         principal: String,
     },
-    /// It could not be entered.
+    /// The role could not be assumed.
     Failed {
         /// The role that was tried.
         role: String,
@@ -52,14 +52,14 @@ pub enum Entry {
         hint: Option<String>,
     },
     /// It was not tried.
-    LeftOut {
+    Excluded {
         /// Why not.
         reason: String,
     },
 }
 
-/// Tries to enter every account that is active and not left out, many at a
-/// time; `done` hears of each. Sorted by unit's path, then by account.
+/// Assumes the role in every active account that is not excluded, many at a time;
+/// `done` is called for each. Sorted by unit's path, then by account.
 pub async fn survey(
     aws: &Aws,
     organization: &Organization,
@@ -68,18 +68,18 @@ pub async fn survey(
 ) -> Vec<Surveyed> {
     let mut surveyed: Vec<Surveyed> = stream::iter(organization.accounts.values())
         .map(|account| async move {
-            let (entry, regions) = if let Some(reason) = organization.left_out(account, config) {
-                (Entry::LeftOut { reason: reason.to_string() }, None)
+            let (access, regions) = if let Some(reason) = organization.exclusion(account, config) {
+                (Access::Excluded { reason: reason.to_string() }, None)
             } else {
-                let (entry, regions) = futures::join!(
-                    aws.enter(&account.id),
+                let (access, regions) = futures::join!(
+                    aws.assume_role_in(&account.id),
                     enabled_regions(aws, &organization.management_account, &account.id)
                 );
-                let entry = match entry {
-                    Ok(caller) => Entry::Entered { principal: caller.arn.to_string() },
+                let access = match access {
+                    Ok(caller) => Access::Granted { principal: caller.arn.to_string() },
                     Err(error) => failed(aws, &account.id, &error),
                 };
-                (entry, Some(regions))
+                (access, Some(regions))
             };
             let regions_unread =
                 regions.as_ref().and_then(|regions| regions.unread.as_ref()).map(AwsError::in_full);
@@ -89,7 +89,7 @@ pub async fn survey(
                 state: account.state.clone(),
                 unit: account.unit.clone(),
                 unit_path: organization.path(&account.unit),
-                entry,
+                access,
                 regions: regions.map(|regions| regions.regions.into_iter().collect()),
                 regions_unread,
             }
@@ -102,8 +102,8 @@ pub async fn survey(
     surveyed
 }
 
-fn failed(aws: &Aws, account: &AccountId, error: &AwsError) -> Entry {
-    Entry::Failed {
+fn failed(aws: &Aws, account: &AccountId, error: &AwsError) -> Access {
+    Access::Failed {
         role: aws.principal_in(account).to_string(),
         kind: error.kind(),
         reason: error.in_full(),

@@ -86,7 +86,7 @@ pub enum ApplyRefused {
 
 /// AWS changed after the plan was made, while the prompt waited.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing was written: {} changed while the prompt waited", changed.join(", "))]
+#[error("nothing was written: {} changed during the prompt", changed.join(", "))]
 pub struct Stale {
     /// The resources that changed.
     pub changed: Vec<String>,

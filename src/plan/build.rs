@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{Action, Change, Plan, Step, fingerprint};
-use crate::aws::{AwsError, Seen};
+use crate::aws::{AwsError, Observation};
 use crate::resources::catalogue::{CATALOGUE, Entry, ObservedJson};
 use crate::resources::{self, Desired, Observed, service_control_policies};
 use crate::words::in_one_line;
@@ -26,9 +26,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     }
     for (account, seen) in &observed.scps {
         let state = match seen {
-            Seen::Present(found) => serde_json::to_value(found).unwrap_or_default(),
-            Seen::Absent => json!("absent"),
-            Seen::Unreadable(error) => json!({ "unreadable": error.kind().as_str() }),
+            Observation::Present(found) => serde_json::to_value(found).unwrap_or_default(),
+            Observation::Absent => json!("absent"),
+            Observation::Unreadable(error) => json!({ "unreadable": error.kind().as_str() }),
         };
         digests.insert(format!("service-control-policies/{account}"), fingerprint(&state));
     }
@@ -101,6 +101,6 @@ fn config_digest(desired: &Desired) -> String {
         "organization": desired.org_id().as_str(),
         "root": desired.organization.root.as_str(),
         "own_roles": desired.own_roles,
-        "foreign": format!("{:?}", desired.foreign),
+        "unmanaged": format!("{:?}", desired.unmanaged),
     }))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Action, FieldChange, Plan, ResourceId, Step, build};
 use crate::alarms::{ALARMS, Alarm};
 use crate::aws::{
-    At, Aws, AwsError, Seen, WriteAuthority, WriteClients, is_transient, retry_while,
+    At, Aws, AwsError, Observation, WriteAuthority, WriteClients, is_transient, retry_while,
 };
 use crate::cost::prices;
 use crate::plan::apply::{StepOutcome, StepResult};
@@ -224,7 +224,7 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
         let filters =
             observed.metric_filters.as_ref().map(|found| some(names_of_alarms(&found.filters)));
         let (alarms, filters) = (alarms.flatten(), filters.flatten());
-        let names = |seen: &Seen<Vec<String>>| {
+        let names = |seen: &Observation<Vec<String>>| {
             seen.present().map_or_else(|| "orgtrail-…".to_owned(), |names| names.join(", "))
         };
         let why = "the configuration has no [alarms], so orgtrail does not treat what has these names as its own";
@@ -243,7 +243,7 @@ pub fn remains(desired: &Desired, observed: &Observed) -> Vec<Remains> {
 }
 
 fn kept_resource<T>(
-    seen: Seen<T>,
+    seen: Observation<T>,
     id: &'static str,
     name: String,
     why: &str,
@@ -252,9 +252,9 @@ fn kept_resource<T>(
     let one =
         Remains { id: id.into(), name, why: why.to_owned(), unreadable: false, usd_a_month, cost };
     match seen {
-        Seen::Present(_) => Some(one),
-        Seen::Absent => None,
-        Seen::Unreadable(error) => Some(Remains {
+        Observation::Present(_) => Some(one),
+        Observation::Absent => None,
+        Observation::Unreadable(error) => Some(Remains {
             why: format!("if it exists, {why}; it could not be read: {}", in_one_line(&error)),
             unreadable: true,
             ..one

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use Confirmation::{ReplacedKey, WeakenedGuard};
 
 use super::{Confirmation, Irreversible, plan};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::checks::Facts;
 use crate::checks::table::holding;
 use crate::config::{Config, MfaDelete, ObjectLockMode};
@@ -159,7 +159,7 @@ fn changed(make: fn(&mut Config)) -> Facts {
         return facts;
     }
     // The trail is then one of the others.
-    if let Seen::Present(trails) = &mut facts.observed.trails
+    if let Observation::Present(trails) = &mut facts.observed.trails
         && let Some(own) = trails.own.take()
     {
         let bucket = own.settings.s3_bucket_name;

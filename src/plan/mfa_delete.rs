@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{BucketVersioningStatus, MfaDelete, VersioningConfiguration};
 
-use crate::aws::{At, AwsError, Clients, Seen, WriteAuthority, WriteClients};
+use crate::aws::{At, AwsError, Clients, Observation, WriteAuthority, WriteClients};
 use crate::names::BucketName;
 use crate::resources::bucket::{Lifecycle, Versioning};
 
@@ -23,19 +23,19 @@ pub enum MfaDeleteError {
 /// Its versioning or its lifecycle rules could not be read.
 pub async fn describe(clients: &Clients, bucket: &BucketName) -> Result<String, AwsError> {
     let versioning = match Versioning::read(clients, bucket).await {
-        Seen::Present(found) => match (found.mfa_delete, found.enabled, found.suspended) {
+        Observation::Present(found) => match (found.mfa_delete, found.enabled, found.suspended) {
             (true, ..) => "which has MFA delete",
             (_, true, _) => "which is versioned",
             (_, _, true) => "whose versioning is suspended",
             _ => "which is not versioned",
         },
-        Seen::Absent => "which is not versioned",
-        Seen::Unreadable(error) => return Err(error),
+        Observation::Absent => "which is not versioned",
+        Observation::Unreadable(error) => return Err(error),
     };
     let rules = match Lifecycle::read(clients, bucket).await {
-        Seen::Present(found) => found.rules.into_keys().collect(),
-        Seen::Absent => Vec::new(),
-        Seen::Unreadable(error) => return Err(error),
+        Observation::Present(found) => found.rules.into_keys().collect(),
+        Observation::Absent => Vec::new(),
+        Observation::Unreadable(error) => return Err(error),
     };
     Ok(if rules.is_empty() {
         format!("{versioning} and has no lifecycle rules")
@@ -54,8 +54,8 @@ pub async fn enable(
     let writer = WriteClients::new(clients, &WriteAuthority::granted());
     put(&writer, bucket, serial, code).await.map_err(MfaDeleteError::Refused)?;
     match Versioning::read(clients, bucket).await {
-        Seen::Present(found) if found.enabled && found.mfa_delete => Ok(()),
-        Seen::Unreadable(error) => Err(MfaDeleteError::Refused(error)),
+        Observation::Present(found) if found.enabled && found.mfa_delete => Ok(()),
+        Observation::Unreadable(error) => Err(MfaDeleteError::Refused(error)),
         _ => Err(MfaDeleteError::NotShown(bucket.to_string())),
     }
 }

@@ -82,7 +82,7 @@ impl Plan {
             }
             return Some(changed);
         }
-        (self.steps != now.steps).then(|| vec!["what this version of orgtrail would do".to_owned()])
+        (self.steps != now.steps).then(|| vec!["the plan of this version of orgtrail".to_owned()])
     }
 
     /// Whether a step is refused.

@@ -14,7 +14,7 @@ use super::{Action, Confirmation, Plan, ResourceId, plan};
 use crate::aws::Aws;
 use crate::config::arbitrary::arbitrary_config;
 use crate::config::{Config, GuardrailTarget, MfaDelete, Principal};
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 use crate::resources::catalogue::{CATALOGUE, Entry, ObservedJson};
 use crate::resources::{Desired, Observed, OrganizationFacts, observe, reread};
 use crate::test_env::{TestEnv, writer};
@@ -52,7 +52,7 @@ impl ConfiguredEnv {
         let aws = env.sign_in().await;
         create_roles(&aws, &config).await;
         let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
-        let desired = Desired::new(config, organization, Foreign::Keep);
+        let desired = Desired::new(config, organization, Unmanaged::Keep);
         Self { _env: env, aws, desired }
     }
 

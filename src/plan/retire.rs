@@ -10,7 +10,7 @@ use crate::names::Arn;
 #[derive(Debug, thiserror::Error)]
 pub enum RetireError {
     /// A condition is not met.
-    #[error("{trail} stays: {condition} does not hold")]
+    #[error("{trail} is not deleted: condition not met: {condition}")]
     Refused {
         /// The trail.
         trail: Arn,
@@ -91,7 +91,7 @@ impl<'a> Retirement<'a> {
     ) -> Result<Self, RetireError> {
         let refuse = |condition| RetireError::Refused { trail: trail.clone(), condition };
         if conditions.is_empty() {
-            return Err(refuse("what must hold"));
+            return Err(refuse("the condition"));
         }
         if let Some(condition) = conditions.iter().find(|one| one.standing != Standing::Holds) {
             return Err(refuse(condition.name));

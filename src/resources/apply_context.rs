@@ -50,14 +50,13 @@ impl StepError {
             Self::Aws(error) => error.hint(),
             Self::Late { error, .. } => error.hint().or_else(|| {
                 Some(
-                    "what this run created is not visible everywhere yet: run `orgtrail apply` \
-                     again in a few minutes"
+                    "new resources have not propagated yet: run `orgtrail apply` again in a few minutes"
                         .to_owned(),
                 )
             }),
             Self::Request(_) => None,
             Self::Changed(_) => Some(
-                "somebody else changes it too: run `orgtrail plan`, review it, then apply again"
+                "another client is changing it: run `orgtrail plan`, review it, then apply again"
                     .to_owned(),
             ),
             Self::Missing(_) => Some("run `orgtrail apply` again".to_owned()),

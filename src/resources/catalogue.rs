@@ -26,7 +26,7 @@ use super::trail::{
     DeliveryTopic, EventSelectors, Insights, OrganizationTrail, TrailLogging, TrailTags, Trails,
 };
 use super::{ApplyContext, Desired, Location, ObserveContext, Resource, StepError, Undeclared};
-use crate::aws::{AwsError, Seen};
+use crate::aws::{AwsError, Observation};
 use crate::names::AccountId;
 use crate::org::ControlPolicies;
 use crate::resources::change::Change;
@@ -60,11 +60,11 @@ pub(crate) enum ObservedJson<'a> {
 /// A resource that is in the catalogue: its place in what is observed.
 pub(crate) trait Catalogued: Resource {
     /// Its observation.
-    fn observation(observed: &Observed) -> &Seen<Self::State>;
+    fn observation(observed: &Observed) -> &Observation<Self::State>;
     /// Its observation, to be replaced.
-    fn observation_mut(observed: &mut Observed) -> &mut Seen<Self::State>;
+    fn observation_mut(observed: &mut Observed) -> &mut Observation<Self::State>;
     /// The result of its one read while everything is observed.
-    fn result(results: &Results) -> &OnceCell<Seen<Self::State>>;
+    fn result(results: &Results) -> &OnceCell<Observation<Self::State>>;
 }
 
 impl Entry {
@@ -81,22 +81,24 @@ impl Entry {
                 })
             },
             observed_json: |observed| match R::observation(observed) {
-                Seen::Present(state) => {
+                Observation::Present(state) => {
                     ObservedJson::Known(json!({ "present": R::compared_json(state) }))
                 }
-                Seen::Absent => ObservedJson::Known(json!("absent")),
-                Seen::Unreadable(error) => ObservedJson::Unreadable(error),
+                Observation::Absent => ObservedJson::Known(json!("absent")),
+                Observation::Unreadable(error) => ObservedJson::Unreadable(error),
             },
             diff: |desired, observed| match R::observation(observed) {
-                Seen::Present(state) => Some(R::diff(desired, Some(state), observed)),
-                Seen::Absent => Some(R::diff(desired, None, observed)),
+                Observation::Present(state) => Some(R::diff(desired, Some(state), observed)),
+                Observation::Absent => Some(R::diff(desired, None, observed)),
                 // INVARIANT: what could not be read is never compared, so it is
                 // never created.
-                Seen::Unreadable(_) => None,
+                Observation::Unreadable(_) => None,
             },
             may_be_undeclared: R::MAY_BE_UNDECLARED,
             undeclared: |desired, observed| match R::observation(observed) {
-                Seen::Present(state) if R::MAY_BE_UNDECLARED => R::undeclared(desired, state),
+                Observation::Present(state) if R::MAY_BE_UNDECLARED => {
+                    R::undeclared(desired, state)
+                }
                 _ => Vec::new(),
             },
             apply: |context| Box::pin(R::apply(context)),
@@ -133,19 +135,19 @@ macro_rules! catalogue {
         #[derive(Debug, Clone)]
         #[expect(missing_docs, reason = "each field is documented by its type")]
         pub struct Observed {
-            $(pub $field: Seen<$state>,)*
+            $(pub $field: Observation<$state>,)*
             /// The subscriptions of the topics, other than the declared one, that the
             /// alarms notify, by ARN.
-            pub alarm_listeners: BTreeMap<String, Seen<AlarmSubscriptions>>,
+            pub alarm_listeners: BTreeMap<String, Observation<AlarmSubscriptions>>,
             /// The service control policies that bind the accounts that orgtrail writes
             /// to, except the management account, which none binds.
-            pub scps: BTreeMap<AccountId, Seen<ControlPolicies>>,
+            pub scps: BTreeMap<AccountId, Observation<ControlPolicies>>,
         }
 
         /// What was read so far while everything is observed.
         #[derive(Default)]
         pub(crate) struct Results {
-            $($field: OnceCell<Seen<$state>>,)*
+            $($field: OnceCell<Observation<$state>>,)*
         }
 
         impl Observed {
@@ -168,15 +170,15 @@ macro_rules! catalogue {
     };
     (@field $field:ident: $resource:ty) => {
         impl Catalogued for $resource {
-            fn observation(observed: &Observed) -> &Seen<Self::State> {
+            fn observation(observed: &Observed) -> &Observation<Self::State> {
                 &observed.$field
             }
 
-            fn observation_mut(observed: &mut Observed) -> &mut Seen<Self::State> {
+            fn observation_mut(observed: &mut Observed) -> &mut Observation<Self::State> {
                 &mut observed.$field
             }
 
-            fn result(results: &Results) -> &OnceCell<Seen<Self::State>> {
+            fn result(results: &Results) -> &OnceCell<Observation<Self::State>> {
                 &results.$field
             }
         }

@@ -1,7 +1,7 @@
 use super::{Location, OrganizationFacts};
 use crate::config::Config;
 use crate::names::{AccountId, Arn, BucketName, OrgId, Partition, Region, prefix_folder};
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 
 /// What the configuration declares, and what follows from it: the names and ARNs of
 /// everything that orgtrail manages.
@@ -15,16 +15,16 @@ pub struct Desired {
     /// log-archive account.
     pub own_roles: Vec<Arn>,
     /// What happens to unmanaged policy statements.
-    pub foreign: Foreign,
+    pub unmanaged: Unmanaged,
 }
 
 impl Desired {
     /// What a config declares for an organization.
     #[must_use]
-    pub fn new(config: Config, organization: OrganizationFacts, foreign: Foreign) -> Self {
+    pub fn new(config: Config, organization: OrganizationFacts, unmanaged: Unmanaged) -> Self {
         let archive = &config.organization.log_archive_account;
         let own_roles = vec![config.roles.arn_in(config.partition(), archive)];
-        Self { config, organization, own_roles, foreign }
+        Self { config, organization, own_roles, unmanaged }
     }
 
     /// The partition of everything.

@@ -49,7 +49,7 @@ pub use trail::{EventSelectors, Insights, OrganizationTrail, TrailLogging, Trail
 pub use undeclared::Undeclared;
 pub(crate) use undeclared::{undeclared, unreadable};
 
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::names::{AccountId, Region};
 use crate::resources::change::Change;
 
@@ -88,7 +88,9 @@ pub(crate) trait Resource: 'static {
     }
 
     /// Reads it: for a plan, and again immediately before its step writes.
-    fn observe(context: &ObserveContext<'_>) -> impl Future<Output = Seen<Self::State>> + Send;
+    fn observe(
+        context: &ObserveContext<'_>,
+    ) -> impl Future<Output = Observation<Self::State>> + Send;
 
     /// What of its state must not change between a plan and its step: everything, unless
     /// it shares the state with another resource.

@@ -5,7 +5,7 @@
 
 use super::Desired;
 use super::catalogue::{Catalogued, Entry, Observed, Results};
-use crate::aws::{Aws, Clients, Seen};
+use crate::aws::{Aws, Clients, Observation};
 
 /// What a resource reads AWS with.
 pub(crate) struct ObserveContext<'a> {
@@ -18,7 +18,7 @@ pub(crate) struct ObserveContext<'a> {
 
 /// Reads everything; what does not depend on each other, at the same time.
 ///
-/// Never fails: what could not be read is [`Seen::Unreadable`].
+/// Never fails: what could not be read is [`Observation::Unreadable`].
 pub async fn observe(aws: &Aws, desired: &Desired) -> Observed {
     Observed::read(&ObserveContext::new(aws, desired, None)).await
 }
@@ -53,7 +53,7 @@ impl<'a> ObserveContext<'a> {
 
     /// The state of a resource that another one needs to read its own: read once, and
     /// for a re-read the one that was observed before.
-    pub(crate) async fn state_of<R: Catalogued>(&self) -> &Seen<R::State> {
+    pub(crate) async fn state_of<R: Catalogued>(&self) -> &Observation<R::State> {
         match self.before {
             Some(before) => R::observation(before),
             None => R::result(&self.results).get_or_init(|| Box::pin(R::observe(self))).await,
@@ -65,16 +65,16 @@ impl<'a> ObserveContext<'a> {
     /// A re-read does not ask: an earlier step may have created the whole.
     pub(crate) async fn part_of<W, T>(
         &self,
-        whole: impl Future<Output = Seen<W>>,
-        part: impl Future<Output = Seen<T>>,
-    ) -> Seen<T> {
+        whole: impl Future<Output = Observation<W>>,
+        part: impl Future<Output = Observation<T>>,
+    ) -> Observation<T> {
         if self.before.is_some() {
             return part.await;
         }
         match whole.await {
-            Seen::Present(_) => part.await,
-            Seen::Absent => Seen::Absent,
-            Seen::Unreadable(error) => Seen::Unreadable(error),
+            Observation::Present(_) => part.await,
+            Observation::Absent => Observation::Absent,
+            Observation::Unreadable(error) => Observation::Unreadable(error),
         }
     }
 }

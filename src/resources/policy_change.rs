@@ -1,14 +1,14 @@
 //! The change of a policy, for every resource that has one.
 
 use crate::policy::{
-    Foreign, PolicyDocument, PolicyKind, Statement, forbids_less, merge, policy_changes,
+    PolicyDocument, PolicyKind, Statement, Unmanaged, forbids_less, merge, policy_changes,
 };
 use crate::resources::change::{Change, Confirmation, FieldChange};
 
 /// A declared policy, and how it is merged with the existing one.
 pub(super) struct DeclaredPolicy<'a> {
     pub(super) document: &'a PolicyDocument,
-    pub(super) foreign: Foreign,
+    pub(super) unmanaged: Unmanaged,
     pub(super) kind: PolicyKind,
     pub(super) why: &'a str,
     /// Condition keys of a service's requests, in addition to those in the policy's own
@@ -21,10 +21,10 @@ pub(super) fn policy_change(
     found: Option<&PolicyDocument>,
     declared: &DeclaredPolicy<'_>,
 ) -> Change {
-    let foreign = declared.foreign;
-    let merged = merge(found, declared.document, foreign);
+    let unmanaged = declared.unmanaged;
+    let merged = merge(found, declared.document, unmanaged);
     let notes: Vec<String> =
-        merged.foreign.iter().map(|statement| note(statement, foreign)).collect();
+        merged.unmanaged.iter().map(|statement| note(statement, unmanaged)).collect();
     if let Some(refused) = super::service_access::refuse_denied_service(&merged.document, declared)
     {
         return refused.with_notes(notes);
@@ -38,7 +38,7 @@ pub(super) fn policy_change(
     if let Err(error) = declared.kind.check(&merged.document) {
         return Change::refused(
             error.to_string(),
-            "name fewer readers and administrators, or account ids instead of individual roles; --remove-foreign removes unmanaged statements",
+            "name fewer readers and administrators, or account ids instead of individual roles; --remove-unmanaged removes unmanaged statements",
         )
         .with_notes(notes);
     }
@@ -77,7 +77,7 @@ fn refuse_deleted_principals(document: &PolicyDocument) -> Option<Change> {
                 "{}, which belonged to a deleted role or user: AWS rejects a policy that names it",
                 named.join("; ")
             ),
-            "--drop-deleted-principals removes deleted principals from the policy, and statements that name nobody else; AWS never reuses such an id. --remove-foreign removes every unmanaged statement",
+            "--drop-deleted-principals removes deleted principals from the policy, and statements that name nobody else; AWS never reuses such an id. --remove-unmanaged removes every unmanaged statement",
         )
     })
 }
@@ -99,12 +99,12 @@ pub(super) fn statement_name(document: &PolicyDocument, at: usize) -> String {
     }
 }
 
-fn note(statement: &Statement, foreign: Foreign) -> String {
+fn note(statement: &Statement, unmanaged: Unmanaged) -> String {
     let deleted = statement.deleted_principals();
-    let fate = match foreign {
-        Foreign::KeepLiving if !deleted.is_empty() => "kept without its deleted principals",
-        Foreign::Keep | Foreign::KeepLiving => "kept",
-        Foreign::Remove => "removed",
+    let fate = match unmanaged {
+        Unmanaged::KeepLiving if !deleted.is_empty() => "kept without its deleted principals",
+        Unmanaged::Keep | Unmanaged::KeepLiving => "kept",
+        Unmanaged::Remove => "removed",
     };
     let text = serde_json::to_string(statement).unwrap_or_default();
     let names = if deleted.is_empty() {

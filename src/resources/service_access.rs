@@ -51,7 +51,7 @@ fn denied(document: &PolicyDocument, at: usize, request: &ServiceRequest) -> Cha
             request.service, request.action, request.resource
         ),
         format!(
-            "exempt AWS services in {statement}: add \"BoolIfExists\": {{\"aws:PrincipalIsAWSService\": \"false\"}} to its Condition; or remove unmanaged statements with --remove-foreign"
+            "exempt AWS services in {statement}: add \"BoolIfExists\": {{\"aws:PrincipalIsAWSService\": \"false\"}} to its Condition; or remove unmanaged statements with --remove-unmanaged"
         ),
     )
 }

@@ -1,8 +1,8 @@
 use serde::Serialize;
 
-use crate::aws::{At, AwsError, Clients, ErrorKind, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, ErrorKind, Observation, WriteClients};
 use crate::names::RoleName;
-use crate::policy::{Foreign, PolicyDocument, PolicyKind, merge};
+use crate::policy::{PolicyDocument, PolicyKind, Unmanaged, merge};
 use crate::resources::change::{Action, Change, Irreversible, within};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{ApplyContext, StepError};
@@ -38,8 +38,12 @@ pub(super) const ACTIONS: &[&str] = &[
 ];
 
 impl ServiceRole {
-    pub(super) async fn read(clients: &Clients, name: &RoleName, policy: &str) -> Seen<Self> {
-        Seen::from_result(
+    pub(super) async fn read(
+        clients: &Clients,
+        name: &RoleName,
+        policy: &str,
+    ) -> Observation<Self> {
+        Observation::from_result(
             Self::try_read(clients, name.as_str(), policy).await,
             AwsError::is_not_found,
         )
@@ -67,14 +71,14 @@ impl ServiceRole {
     pub(super) fn diff(
         found: Option<&Self>,
         declared: &Declared<'_>,
-        foreign: Foreign,
+        unmanaged: Unmanaged,
         why: &str,
     ) -> Change {
         let trust = policy_change(
             found.map(|found| &found.trust),
             &DeclaredPolicy {
                 document: &declared.trust,
-                foreign,
+                unmanaged,
                 kind: PolicyKind::RoleTrust,
                 why: "",
                 context: &[],
@@ -84,7 +88,7 @@ impl ServiceRole {
             found.and_then(|found| found.permissions.as_ref()),
             &DeclaredPolicy {
                 document: &declared.permissions,
-                foreign,
+                unmanaged,
                 kind: PolicyKind::RolePermissions,
                 why: "",
                 context: &[],
@@ -111,8 +115,8 @@ impl ServiceRole {
         declared: &Declared<'_>,
     ) -> Result<(), StepError> {
         let name = declared.name.as_str();
-        let foreign = context.desired.foreign;
-        let trust = merge(found.map(|found| &found.trust), &declared.trust, foreign);
+        let unmanaged = context.desired.unmanaged;
+        let trust = merge(found.map(|found| &found.trust), &declared.trust, unmanaged);
         if found.is_none() {
             let made = clients
                 .iam()
@@ -138,7 +142,7 @@ impl ServiceRole {
                 .at(clients, "iam:UpdateAssumeRolePolicy")?;
         }
         let inline = found.and_then(|found| found.permissions.as_ref());
-        let inline = merge(inline, &declared.permissions, foreign).document.to_json();
+        let inline = merge(inline, &declared.permissions, unmanaged).document.to_json();
         context
             .retry(|| async {
                 clients

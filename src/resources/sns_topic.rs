@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Observation};
 use crate::names::{Arn, TopicName};
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Change, FieldChange};
@@ -49,9 +49,9 @@ pub(crate) struct SnsTopic<P>(PhantomData<P>);
 pub(crate) struct SnsTopicPolicy<P>(PhantomData<P>);
 
 impl Topic {
-    async fn read(management: &Clients, arn: Option<Arn>) -> Seen<Self> {
+    async fn read(management: &Clients, arn: Option<Arn>) -> Observation<Self> {
         const ACTION: &str = "sns:GetTopicAttributes";
-        let Some(arn) = arn.map(|arn| arn.to_string()) else { return Seen::Absent };
+        let Some(arn) = arn.map(|arn| arn.to_string()) else { return Observation::Absent };
         let answer = management.sns().get_topic_attributes().topic_arn(&arn).send().await;
         let read = answer.at(management, ACTION).and_then(|answer| {
             let attributes = answer.attributes.unwrap_or_default();
@@ -65,7 +65,7 @@ impl Topic {
                 .transpose()?;
             Ok(Self { arn, policy })
         });
-        Seen::from_result(read, AwsError::is_not_found)
+        Observation::from_result(read, AwsError::is_not_found)
     }
 }
 
@@ -89,7 +89,7 @@ impl<P: TopicKind> Resource for SnsTopic<P> {
         P::name(desired).is_some()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Topic> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Topic> {
         Topic::read(&context.management(), P::arn(context.desired)).await
     }
 
@@ -124,7 +124,7 @@ impl<P: TopicKind> Resource for SnsTopicPolicy<P> {
         P::name(desired).is_some()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Topic> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Topic> {
         Topic::read(&context.management(), P::arn(context.desired)).await
     }
 
@@ -133,7 +133,7 @@ impl<P: TopicKind> Resource for SnsTopicPolicy<P> {
             found.and_then(|found| found.policy.as_ref()),
             &DeclaredPolicy {
                 document: &declared::<P>(desired),
-                foreign: desired.foreign,
+                unmanaged: desired.unmanaged,
                 kind: PolicyKind::Topic,
                 why: P::WHY_POLICY,
                 context: &desired.service_context(),
@@ -149,7 +149,7 @@ impl<P: TopicKind> Resource for SnsTopicPolicy<P> {
         let topic = Topic::read(&clients, Some(arn.clone())).await.into_result()?;
         let found = topic.and_then(|topic| topic.policy);
         let merged =
-            merge(found.as_ref(), &declared::<P>(context.desired), context.desired.foreign);
+            merge(found.as_ref(), &declared::<P>(context.desired), context.desired.unmanaged);
         clients
             .sns()
             .set_topic_attributes()

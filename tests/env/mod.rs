@@ -106,7 +106,8 @@ impl TestEnv {
 
     /// Waits until a fault has struck.
     pub(crate) async fn until_struck(&self) {
-        self.until(|sandbox| sandbox.faults().struck().iter().any(|(_, times)| *times > 0)).await;
+        self.until(|sandbox| sandbox.faults().triggered().iter().any(|(_, times)| *times > 0))
+            .await;
     }
 
     /// An account: 0 is the management account, 1 the log archive.

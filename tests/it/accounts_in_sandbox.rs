@@ -107,7 +107,7 @@ async fn unknown_keys_are_one_clear_error() {
     let ran = run(&env, dir.path(), &["accounts"], &unknown).await;
     assert_eq!(ran.code, 14);
     assert!(ran.stderr.contains("InvalidClientTokenId"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("hint: AWS does not know these credentials"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: AWS rejects these credentials"), "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("error: ").count(), 1);
 }
 
@@ -132,7 +132,7 @@ async fn a_drafted_config_is_valid_and_never_overwrites() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
     let ran = run(&env, dir.path(), &["init", "--yes"], &[]).await;
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(std::fs::read_to_string(&file).unwrap().starts_with("# orgtrail's config for o-"));
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("# orgtrail configuration for o-"));
 }
 
 #[tokio::test]

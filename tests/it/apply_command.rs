@@ -82,7 +82,7 @@ async fn keys_that_were_made_and_not_named_are_taken_and_not_made_again() {
     for call in ["kms:CreateAlias", "kms:EnableKeyRotation"] {
         env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
         env.apply().await;
-        assert!(env.sandbox.faults().struck()[0].1 > 0, "{call}");
+        assert!(env.sandbox.faults().triggered()[0].1 > 0, "{call}");
         env.sandbox.faults().clear();
     }
     // Not to know whether a key is ours is no reason to make one.
@@ -166,8 +166,11 @@ async fn one_missing_permission_is_one_error_and_the_next_run_does_the_rest() {
         assert_eq!(failed.len(), 1, "{}", ran.stderr);
         assert!(failed[0].contains(&format!("{fails}: create failed: ")), "{failed:?}");
         assert_eq!(ran.stderr.matches("  hint: ").count(), 1, "{}", ran.stderr);
-        let stopped =
-            ran.stderr.lines().filter(|line| line.contains(": stopped, it needs")).count();
+        let stopped = ran
+            .stderr
+            .lines()
+            .filter(|line| line.contains(": skipped, because it depends on"))
+            .count();
         assert_eq!(stopped > 0, fails == "kms-key", "{}", ran.stderr);
         // All that does not build on it is done.
         let seen = env.observe().await;

@@ -83,7 +83,7 @@ async fn one_apply_outlasts_every_error_about_what_it_created() {
         env.sandbox.faults().inject(fault);
     }
     env.converge().await;
-    for (fault, struck) in env.sandbox.faults().struck() {
+    for (fault, struck) in env.sandbox.faults().triggered() {
         assert_eq!(struck, 2, "{fault:?}");
     }
 }
@@ -105,7 +105,7 @@ async fn an_error_that_never_ends_fails_its_step_alone_after_the_bound() {
         env.sandbox.faults().inject(fault.clone());
         let results = env.apply().await;
         let failed = failures(&results);
-        let struck = env.sandbox.faults().struck()[0].1;
+        let struck = env.sandbox.faults().triggered()[0].1;
         assert!(struck >= 2, "{fault:?} was tried {struck} times");
         assert!(!failed.is_empty(), "{fault:?}");
         for (id, (error, hint)) in failed {
@@ -140,7 +140,7 @@ async fn a_policy_that_is_attached_already_is_as_good_as_attached() {
     let attached = refuse("organizations:AttachPolicy", "DuplicatePolicyAttachmentException");
     env.sandbox.faults().inject(attached.times(1));
     assert_eq!(failures(&env.apply().await), BTreeMap::new());
-    assert_eq!(env.sandbox.faults().struck()[0].1, 1);
+    assert_eq!(env.sandbox.faults().triggered()[0].1, 1);
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn what_is_missing_in_an_organization_of_long_standing_is_not_waited_for()
     ] {
         env.sandbox.faults().inject(refuse(call, code).times(3));
         let results = env.apply().await;
-        assert_eq!(env.sandbox.faults().struck()[0].1, calls, "{code}");
+        assert_eq!(env.sandbox.faults().triggered()[0].1, calls, "{code}");
         assert_eq!(failures(&results).len(), usize::from(calls == 1), "{code}: {results:?}");
         env.sandbox.faults().clear();
     }

@@ -7,7 +7,7 @@ use std::{
 
 use aws_smithy_async::time::TimeSource;
 use orgtrail::{
-    aws::{At, Aws, ErrorKind, Pacing, Retries, Seen, Settings, Timeouts},
+    aws::{At, Aws, ErrorKind, Observation, Pacing, Retries, Settings, Timeouts},
     config::Roles,
     names::AccountId,
     ops::{OpError, Outcome},
@@ -64,7 +64,7 @@ async fn a_chain_through_a_hub_assumes_two_roles_however_many_ask() {
     let aws = Aws::with_base(Settings { roles, ..settings() }, server.config().build()).await;
     let aws = aws.unwrap();
     let member = account("333333333333");
-    let entered = futures::future::join_all((0..24).map(|_| aws.enter(&member))).await;
+    let entered = futures::future::join_all((0..24).map(|_| aws.assume_role_in(&member))).await;
     for one in entered {
         assert_eq!(one.unwrap().account, member);
     }
@@ -83,7 +83,7 @@ async fn a_chain_through_a_hub_assumes_two_roles_however_many_ask() {
         assert_eq!(one.form["RoleSessionName"], "orgtrail");
         assert_eq!(one.region, "eu-central-1", "STS is asked at its Regional endpoint");
     }
-    aws.enter(&account("444444444444")).await.unwrap();
+    aws.assume_role_in(&account("444444444444")).await.unwrap();
     assert_eq!(server.asked("AssumeRole").len(), 3, "the hub's session is shared by all members");
 }
 
@@ -91,7 +91,7 @@ async fn a_chain_through_a_hub_assumes_two_roles_however_many_ask() {
 async fn the_account_we_are_in_is_not_assumed_into() {
     let server = Loopback::start(generous).await;
     let aws = Aws::with_base(settings(), server.config().build()).await.unwrap();
-    assert_eq!(aws.enter(&account("111111111111")).await.unwrap().arn.to_string(), USER);
+    assert_eq!(aws.assume_role_in(&account("111111111111")).await.unwrap().arn.to_string(), USER);
     assert!(server.asked("AssumeRole").is_empty());
 }
 
@@ -108,7 +108,7 @@ async fn a_hub_that_we_are_already_is_not_assumed_again() {
         ..Roles::default()
     };
     let aws = Aws::with_base(Settings { roles, ..settings() }, server.config().build()).await;
-    aws.unwrap().enter(&account("333333333333")).await.unwrap();
+    aws.unwrap().assume_role_in(&account("333333333333")).await.unwrap();
     let assumed = server.asked("AssumeRole");
     assert_eq!(assumed.len(), 1);
     assert_eq!(assumed[0].key, "BASE");
@@ -128,7 +128,7 @@ async fn a_role_that_cannot_be_assumed_is_one_clear_error() {
     })
     .await;
     let aws = Aws::with_base(settings(), server.config().build()).await.unwrap();
-    let error = aws.enter(&account("333333333333")).await.unwrap_err();
+    let error = aws.assume_role_in(&account("333333333333")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AccessDenied);
     assert_eq!(server.asked("AssumeRole").len(), 1, "a refusal is not tried again");
     let error = OpError::from(error);
@@ -163,11 +163,11 @@ async fn a_session_is_renewed_before_it_ends() {
     let aws = Aws::with_base(settings(), config).await.unwrap();
     let member = account("333333333333");
     let role = |arn: String| arn.split('/').nth(1).unwrap().to_owned();
-    assert_eq!(role(aws.enter(&member).await.unwrap().arn.to_string()), "First");
+    assert_eq!(role(aws.assume_role_in(&member).await.unwrap().arn.to_string()), "First");
     *clock.0.lock().unwrap() += Duration::from_mins(50);
-    assert_eq!(role(aws.enter(&member).await.unwrap().arn.to_string()), "First");
+    assert_eq!(role(aws.assume_role_in(&member).await.unwrap().arn.to_string()), "First");
     *clock.0.lock().unwrap() += Duration::from_mins(6);
-    assert_eq!(role(aws.enter(&member).await.unwrap().arn.to_string()), "Second");
+    assert_eq!(role(aws.assume_role_in(&member).await.unwrap().arn.to_string()), "Second");
     assert_eq!(server.asked("AssumeRole").len(), 2);
 }
 
@@ -182,7 +182,7 @@ async fn a_session_that_aws_ends_early_is_renewed_and_the_call_made_again() {
     })
     .await;
     let aws = Aws::with_base(settings(), server.config().build()).await.unwrap();
-    let entered = aws.enter(&account("333333333333")).await.unwrap();
+    let entered = aws.assume_role_in(&account("333333333333")).await.unwrap();
     assert!(entered.arn.to_string().contains("/Session1/"), "{}", entered.arn);
 }
 
@@ -234,7 +234,7 @@ async fn credentials_that_die_in_mid_run_are_one_clear_error() {
     })
     .await;
     let aws = Aws::with_base(settings(), server.config().build()).await.unwrap();
-    let error = aws.enter(&account("333333333333")).await.unwrap_err();
+    let error = aws.assume_role_in(&account("333333333333")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Expired);
     assert_eq!(server.asked("AssumeRole").len(), 1);
     insta::assert_snapshot!(OpError::from(error).render(), @r"
@@ -257,7 +257,7 @@ async fn no_credentials_at_all_are_one_clear_error() {
     let error = Aws::with_base(settings(), config).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Expired);
     insta::assert_snapshot!(OpError::from(error).render(), @r"
-    error: sts:GetCallerIdentity (eu-central-1): no usable credentials: there are none in the environment, the profile, a web identity token, the container or the instance
+    error: sts:GetCallerIdentity (eu-central-1): no usable credentials: none in the environment, the profile, a web identity token, the container or the instance
       hint: no usable credentials: set AWS_PROFILE, sign in (`aws sso login`), or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     ");
 }
@@ -272,7 +272,7 @@ async fn a_network_that_hangs_is_given_up() {
     assert_eq!(server.asked("GetCallerIdentity").len(), 3);
     insta::assert_snapshot!(OpError::from(error).render(), @r"
     error: sts:GetCallerIdentity (eu-central-1): timed out: HTTP read timeout occurred after 40ms: timed out
-      hint: is the endpoint reachable from here (proxy, VPC endpoint, firewall), and is the Region right?
+      hint: check that the endpoint is reachable (proxy, VPC endpoint, firewall) and that the Region is correct
     ");
 }
 
@@ -307,7 +307,7 @@ async fn throttling_that_lasts_is_one_clear_error() {
     assert_eq!(server.asked("GetCallerIdentity").len(), 3);
     insta::assert_snapshot!(OpError::from(error).render(), @r"
     error: sts:GetCallerIdentity (eu-central-1): throttled: Throttling: Rate exceeded (request REQ-1)
-      hint: something else uses up this account's rate for the call; try again later
+      hint: other clients use up this account's rate limit for the call: try again later
     ");
 }
 
@@ -345,7 +345,7 @@ async fn a_bucket_that_may_not_be_seen_is_unreadable_and_one_that_is_not_there_a
     let clients = aws.own_clients();
     let seen = async |bucket: &str| {
         let head = clients.s3().head_bucket().bucket(bucket).send().await;
-        Seen::from_result(head.at(&clients, "s3:ListBucket"), |_| true)
+        Observation::from_result(head.at(&clients, "s3:ListBucket"), |_| true)
     };
     let hidden = seen("hidden").await;
     assert_eq!(hidden.unreadable().unwrap().kind(), ErrorKind::AccessDenied);

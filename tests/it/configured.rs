@@ -9,7 +9,7 @@ use orgtrail::config::{Config, Environment, Loaded};
 use orgtrail::names::{AccountId, Region};
 use orgtrail::plan::apply::{StepOutcome, StepResult, apply, wait_until_converged};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
-use orgtrail::policy::Foreign;
+use orgtrail::policy::Unmanaged;
 use orgtrail::resources::{Desired, Observed, OrganizationFacts, observe};
 
 use crate::env::{TestEnv, home, writer};
@@ -47,7 +47,7 @@ impl ConfiguredEnv {
     async fn signed_in(env: TestEnv, aws: Aws, config: &str) -> Self {
         let config = parse(config);
         let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
-        let desired = Desired::new(config, organization, Foreign::Keep);
+        let desired = Desired::new(config, organization, Unmanaged::Keep);
         Self { env, aws, desired }
     }
 
@@ -64,7 +64,7 @@ impl ConfiguredEnv {
     /// Changes the configuration.
     pub(crate) fn declare(&mut self, config: &str) {
         let organization = self.desired.organization.clone();
-        self.desired = Desired::new(parse(config), organization, self.desired.foreign);
+        self.desired = Desired::new(parse(config), organization, self.desired.unmanaged);
     }
 
     pub(crate) async fn observe(&self) -> Observed {

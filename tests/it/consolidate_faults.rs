@@ -81,7 +81,7 @@ async fn run_under(env: &ConsolidateEnv, faults: &[Fault]) -> Result<Report, Led
         env.sandbox.faults().inject(fault.clone());
     }
     let result = env.run(&Started::new(None)).await;
-    let struck = env.sandbox.faults().struck();
+    let struck = env.sandbox.faults().triggered();
     assert!(struck.iter().all(|(_, times)| *times > 0), "{struck:?}");
     env.sandbox.faults().clear();
     result
@@ -217,7 +217,7 @@ async fn a_source_that_is_deleted_half_way_takes_nothing_out_of_the_archive() {
     let (env, whole) = filled().await;
     let report = run_and_half_way(&env, async || {
         for key in env.sandbox.keys_raw(BUCKETS[0], "") {
-            env.sandbox.vanish(BUCKETS[0], &key).unwrap();
+            env.sandbox.delete_raw(BUCKETS[0], &key).unwrap();
         }
     })
     .await;

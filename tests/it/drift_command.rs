@@ -64,7 +64,11 @@ async fn drift_is_found_compared_and_mended() {
     assert_eq!(since["comparison"]["fixed"], Value::Array(Vec::new()));
 
     let nobody = run(&env, folder.path(), &with(&["--fix"])).await;
-    assert_eq!(nobody.code, 2, "nobody is there to ask: {}", nobody.stderr);
+    assert_eq!(
+        nobody.code, 2,
+        "cannot prompt: standard input is not a terminal: {}",
+        nobody.stderr
+    );
     let mended = run(&env, folder.path(), &with(&["--fix", "--yes"])).await;
     assert_eq!(mended.code, 0, "{}{}", mended.stdout, mended.stderr);
 }

@@ -40,7 +40,7 @@ async fn rehearse() -> (RolesEnv, BTreeSet<AuthorizationRecord>) {
     env.sandbox.faults().inject(Fault::every("s3:UploadPart", Effect::Deny));
     env.runs(&["consolidate", "--yes", "--restore"], 14).await;
     env.sandbox.faults().clear();
-    env.sandbox.vanish(&legacy[0].bucket, &large).unwrap();
+    env.sandbox.delete_raw(&legacy[0].bucket, &large).unwrap();
     env.sandbox.tick(SignedDuration::from_hours(24));
     env.runs(&["consolidate", "--yes"], 0).await;
     // Where the first accounts cannot list the public keys, all others are asked.

@@ -83,7 +83,7 @@ fn watch_writes(env: &LegacyEnv) {
 
 /// How many calls wrote, of all that were made.
 fn writes(env: &LegacyEnv) -> u64 {
-    let struck = env.sandbox.faults().struck();
+    let struck = env.sandbox.faults().triggered();
     let reads: u64 = struck[1..].iter().map(|(_, struck)| struck).sum();
     struck[0].1.checked_sub(reads).unwrap()
 }
@@ -119,7 +119,7 @@ async fn no_command_writes_without_a_yes() {
         if ran.code != ends && !is_late {
             otherwise.push((arguments.to_vec(), ran.code, tail(&ran.text())));
         }
-        assert_eq!(writes(&env), 0, "{arguments:?}: {:?}", env.sandbox.faults().struck());
+        assert_eq!(writes(&env), 0, "{arguments:?}: {:?}", env.sandbox.faults().triggered());
     }
     assert!(otherwise.is_empty(), "{otherwise:#?}");
     let folder = tempfile::tempdir().unwrap();
@@ -138,7 +138,7 @@ async fn no_command_writes_without_a_yes() {
     let apply = env.command(folder.path(), &config, &["apply", "--yes"]);
     let ran = finish_apart(apply).await;
     assert_eq!(ran.code, 0, "{}", ran.text());
-    assert!(writes(&env) >= 2 * 16 + 2, "{:?}", env.sandbox.faults().struck());
+    assert!(writes(&env) >= 2 * 16 + 2, "{:?}", env.sandbox.faults().triggered());
 }
 
 #[tokio::test(flavor = "multi_thread")]

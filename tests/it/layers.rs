@@ -114,31 +114,52 @@ struct Use {
     path: String,
 }
 
-/// All uses in the code below `src` that is not for tests.
-fn uses() -> BTreeSet<Use> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+/// A file's code that is not for tests.
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    /// The code, with a [`mark`] for each text.
+    code: String,
+    texts: Vec<String>,
+}
+
+impl Source {
+    /// The texts of the code.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let marked = self.texts.iter().enumerate().filter(|(at, _)| self.code.contains(mark(*at)));
+        marked.map(|(_, text)| text.as_str())
+    }
+}
+
+/// The code below a folder that is not for tests.
+pub(crate) fn sources(root: &Path) -> Vec<Source> {
     let mut sources = Vec::new();
     let mut for_tests: Vec<PathBuf> = Vec::new();
-    let mut folders = vec![root.clone()];
+    let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let (code, modules) =
-                    without_tests(&code(&std::fs::read_to_string(&path).unwrap()));
+                let (code, texts) = with_marks(&std::fs::read_to_string(&path).unwrap());
+                let (code, modules) = without_tests(&code);
                 let folder = folder_of(&path);
                 for module in modules {
                     for_tests.extend([folder.join(format!("{module}.rs")), folder.join(module)]);
                 }
-                sources.push((path, code));
+                sources.push(Source { path, code, texts });
             }
         }
     }
-    sources.retain(|(path, _)| !for_tests.iter().any(|one| path.starts_with(one)));
+    sources.retain(|source| !for_tests.iter().any(|one| source.path.starts_with(one)));
+    sources
+}
+
+/// All uses in the code below `src` that is not for tests.
+fn uses() -> BTreeSet<Use> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut uses = BTreeSet::new();
-    for (path, code) in sources {
+    for Source { path, code, .. } in sources(&root) {
         let folder = folder_of(&path);
         let modules = folder.strip_prefix(&root).unwrap().components();
         let modules: Vec<String> =
@@ -183,9 +204,21 @@ fn from_root(path: &str, modules: &[String]) -> String {
     parts.join("::")
 }
 
-/// The code alone: comments are left out, and texts are empty.
+/// The code alone, without comments and texts.
 pub(crate) fn code(source: &str) -> String {
+    let (code, texts) = with_marks(source);
+    code.replace(|c| (0..texts.len()).any(|at| mark(at) == c), " ")
+}
+
+/// Stands for a text in code: a character for private use, by the text's place.
+fn mark(text: usize) -> char {
+    char::from_u32(0xF_0000 + u32::try_from(text).unwrap()).unwrap()
+}
+
+/// The code without comments, with a [`mark`] for each text, and the texts.
+fn with_marks(source: &str) -> (String, Vec<String>) {
     let mut code = String::with_capacity(source.len());
+    let mut texts = Vec::new();
     let mut rest = source;
     while let Some(first) = rest.chars().next() {
         let hashes =
@@ -201,7 +234,10 @@ pub(crate) fn code(source: &str) -> String {
         {
             let end = format!("\"{}", "#".repeat(hashes));
             let from = hashes + 2;
-            from + rest[from..].find(&end).unwrap() + end.len()
+            let length = rest[from..].find(&end).unwrap();
+            code.push(mark(texts.len()));
+            texts.push(rest[from..from + length].to_owned());
+            from + length + end.len()
         } else if first == '"' {
             let mut escaped = false;
             let end = rest[1..].find(|c| {
@@ -209,7 +245,10 @@ pub(crate) fn code(source: &str) -> String {
                 escaped = c == '\\' && !escaped;
                 ends
             });
-            end.unwrap() + 2
+            let end = end.unwrap() + 1;
+            code.push(mark(texts.len()));
+            texts.push(unescaped(&rest[1..end]));
+            end + 1
         } else if rest.starts_with("'\\") {
             3 + rest[3..].find('\'').unwrap() + 1
         } else if first == '\'' && rest.chars().nth(2) == Some('\'') {
@@ -222,7 +261,15 @@ pub(crate) fn code(source: &str) -> String {
         code.push(' ');
         rest = &rest[skipped..];
     }
-    code
+    (code, texts)
+}
+
+/// A text with its line breaks and quotes, and without the indentation of its continued lines.
+fn unescaped(text: &str) -> String {
+    let mut lines = text.split("\\\n");
+    let first = lines.next().unwrap_or_default().to_owned();
+    let joined = lines.fold(first, |joined, line| joined + line.trim_start());
+    joined.replace("\\n", "\n").replace("\\\"", "\"")
 }
 
 /// The code without what is compiled for tests alone, and the names of the modules in

@@ -31,7 +31,7 @@ async fn copies_of_events_and_the_archive_have_their_price() {
     assert_eq!(said["storage"][0]["objects"], objects);
     let sampled = orgtrail(&env, &["cost"]).await;
     assert_eq!(sampled.code, 0, "{}", sampled.stderr);
-    assert!(sampled.stdout.contains("STANDARD") && sampled.stdout.contains("a month: "));
+    assert!(sampled.stdout.contains("STANDARD") && sampled.stdout.contains("per month: "));
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_dry_run_tells_once_of_when_its_prices_are() {
     assert_eq!(ran.code, 14, "{}", ran.stderr);
     let said = ran.stdout + &ran.stderr;
     assert!(said.contains("--restore-tier bulk"), "{said}");
-    assert_eq!(said.matches("list prices of").count(), 1, "{said}");
+    assert_eq!(said.matches("list prices as of").count(), 1, "{said}");
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn regions_that_cannot_be_listed_may_hold_trails() {
 #[tokio::test]
 async fn an_account_that_left_nothing_does_not_pass_for_one_that_is_done() {
     let env = with_legacy_trail(3).await;
-    let said = "of an account and a Region that were asked for";
+    let said = "no CloudTrail objects of the selected accounts and Regions";
     for (account, told) in [("999999999999", true), (MEMBER, false)] {
         let ran = orgtrail(&env, &["consolidate", "--dry-run", "--account", account]).await;
         assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -143,7 +143,7 @@ async fn a_second_interruption_ends_at_once() {
     let within = std::time::Duration::from_secs(30);
     let (code, said) = stop_twice(child, ["-INT"; 2], within).await;
     assert_eq!(code, Some(14), "{said}");
-    assert!(said.contains("ended at once"), "{said}");
+    assert!(said.contains("stopped immediately"), "{said}");
 }
 
 #[tokio::test]

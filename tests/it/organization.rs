@@ -6,7 +6,7 @@ use orgtrail::{
     aws::{Aws, ErrorKind, Pacing, Retries, Settings},
     config::{self, Regions},
     names::AccountId,
-    org::{AccountState, Entry, Organization, cloudtrail_administrators, survey},
+    org::{Access, AccountState, Organization, cloudtrail_administrators, survey},
 };
 
 use crate::loopback::{Answer, Asked, Loopback, answer, caller, refusal, session};
@@ -139,16 +139,16 @@ async fn the_survey_enters_what_it_may_and_names_the_rest_with_the_reason() {
     let [management, dev, locked, old] = surveyed.as_slice() else { panic!("{surveyed:?}") };
 
     assert!(
-        matches!(&management.entry, Entry::Entered { principal } if principal.ends_with("user/admin"))
+        matches!(&management.access, Access::Granted { principal } if principal.ends_with("user/admin"))
     );
     let principal = "arn:aws:sts::222222222222:assumed-role/Role/orgtrail".to_owned();
-    assert_eq!(dev.entry, Entry::Entered { principal });
+    assert_eq!(dev.access, Access::Granted { principal });
     let regions: Vec<_> =
         dev.regions.iter().flatten().map(orgtrail::names::Region::as_str).collect();
     assert_eq!(regions, ["me-south-1", "us-east-1"]);
     assert_eq!(dev.regions_unread, None);
 
-    let Entry::Failed { role, kind, reason, hint } = &locked.entry else { panic!("{locked:?}") };
+    let Access::Failed { role, kind, reason, hint } = &locked.access else { panic!("{locked:?}") };
     assert_eq!(role, "arn:aws:iam::333333333333:role/OrganizationAccountAccessRole");
     assert_eq!(*kind, ErrorKind::AccessDenied);
     assert!(reason.contains("sts:AssumeRole in account 333333333333"), "{reason}");
@@ -156,7 +156,7 @@ async fn the_survey_enters_what_it_may_and_names_the_rest_with_the_reason() {
     assert_eq!(locked.regions.as_ref().unwrap().len(), 17);
     assert!(locked.regions_unread.as_ref().unwrap().contains("account:ListRegions"));
 
-    assert_eq!(old.entry, Entry::LeftOut { reason: "the account is suspended".into() });
+    assert_eq!(old.access, Access::Excluded { reason: "the account is suspended".into() });
     assert_eq!(old.regions, None);
     assert!(
         server.asked("AssumeRole").iter().all(|a| !a.form["RoleArn"].contains("444444444444")),
@@ -171,7 +171,7 @@ async fn an_excluded_account_is_named_and_not_tried() {
     let organization = Organization::read(&aws.own_clients()).await.unwrap();
     let excluded = ["222222222222", "333333333333"];
     let surveyed = survey(&aws, &organization, &declared(&excluded), |_| {}).await;
-    let left_out = surveyed.iter().filter(|one| matches!(one.entry, Entry::LeftOut { .. }));
+    let left_out = surveyed.iter().filter(|one| matches!(one.access, Access::Excluded { .. }));
     assert_eq!(left_out.count(), 3);
     assert!(server.asked("AssumeRole").is_empty());
 }

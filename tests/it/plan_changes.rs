@@ -6,7 +6,7 @@ use aws_sdk_s3::types::{
     ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
 };
 use orgtrail::plan::{Action, Confirmation, Plan};
-use orgtrail::policy::Foreign;
+use orgtrail::policy::Unmanaged;
 use orgtrail::sandbox::{Effect, Fault};
 
 use crate::configured::{ConfiguredEnv, actions};
@@ -227,7 +227,7 @@ async fn rules_of_others_go_on_replicating() {
     let rules = read.replication_configuration.unwrap().rules;
     let ids: Vec<_> = rules.iter().map(|rule| (rule.id(), rule.priority)).collect();
     assert_eq!(ids, [(Some("theirs"), Some(7)), (Some("orgtrail-vault"), Some(8))]);
-    env.desired.foreign = Foreign::Remove;
+    env.desired.unmanaged = Unmanaged::Remove;
     env.converge().await;
     let read = s3.get_bucket_replication().bucket("acme-log-archive").send().await.unwrap();
     assert_eq!(read.replication_configuration.unwrap().rules.len(), 1);
@@ -260,7 +260,7 @@ async fn another_rule_into_the_vault_is_adopted_or_gives_way() {
     put(theirs).await;
     let step = |plan: &Plan| plan.step("archive-bucket/replication").unwrap().action;
     assert_eq!(step(&env.plan().await), Action::Refused);
-    env.desired.foreign = Foreign::Remove;
+    env.desired.unmanaged = Unmanaged::Remove;
     assert_eq!(step(&env.plan().await), Action::Update);
     env.apply_confirmed(&[Confirmation::WeakenedGuard]).await;
     assert!(env.plan().await.is_empty());

@@ -3,7 +3,7 @@
 
 use aws_sdk_organizations::types::PolicyType;
 use orgtrail::plan::{Action, Plan};
-use orgtrail::policy::Foreign;
+use orgtrail::policy::Unmanaged;
 use orgtrail::sandbox::{Effect, Fault};
 
 use crate::configured::ConfiguredEnv;
@@ -146,7 +146,7 @@ async fn a_deleted_principal_is_named_and_can_be_dropped() {
     assert_eq!(ran.code, 12, "{}", ran.stderr);
     let ran = env.run(&stricter, &["plan", "--drop-deleted-principals"]).await;
     assert_eq!(ran.code, 10, "{}", ran.stderr);
-    env.desired.foreign = Foreign::KeepLiving;
+    env.desired.unmanaged = Unmanaged::KeepLiving;
     let plan = env.plan().await;
     assert_eq!(plan.step("archive-bucket/policy").unwrap().action, Action::Update);
     assert_eq!(plan.step("archive-bucket/policy").unwrap().irreversible, None);

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
 };
 use orgtrail::plan::apply::{ApplyRefused, StepOutcome, apply};
 use orgtrail::plan::{Action, Confirmation, Plan, plan};
-use orgtrail::policy::Foreign;
+use orgtrail::policy::Unmanaged;
 
 use crate::configured::{ConfiguredEnv, actions};
 use crate::env::{MINIMAL, home};
@@ -331,7 +331,7 @@ async fn statements_of_others_are_kept_and_shown_and_go_when_asked() {
     let kept = env.plan().await;
     assert!(kept.is_empty(), "{}", kept.to_text());
     assert!(kept.step("archive-bucket/policy").unwrap().notes[0].contains("Auditors"));
-    env.desired.foreign = Foreign::Remove;
+    env.desired.unmanaged = Unmanaged::Remove;
     let removed = env.plan().await;
     assert_eq!(
         actions(&removed),

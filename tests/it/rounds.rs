@@ -285,7 +285,7 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     let log = env.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
     let there = env.relocated(log);
     let body = env.sandbox.body_raw(ARCHIVE, &there).unwrap().to_vec();
-    env.sandbox.vanish(ARCHIVE, &there).unwrap();
+    env.sandbox.delete_raw(ARCHIVE, &there).unwrap();
     env.sandbox.faults().inject(Fault::every(call, Effect::Deny));
     let verify = env.run(&["verify"]).await;
     assert_eq!(verify.code, 13, "{}", verify.text());
@@ -295,7 +295,7 @@ async fn a_round_ends_with_the_gravest_of_its_parts() {
     // What CloudTrail delivered into the archive itself does not come again.
     let delivered = env.delivered();
     let own = env.sandbox.body_raw(ARCHIVE, &delivered).unwrap().to_vec();
-    env.sandbox.vanish(ARCHIVE, &delivered).unwrap();
+    env.sandbox.delete_raw(ARCHIVE, &delivered).unwrap();
     let told = env.run(&ROUND).await.json();
     assert_eq!(told["parts"][1]["exit_code"], 13, "{}", told["parts"][1]["summary"]);
     env.sandbox.faults().clear();
@@ -330,7 +330,7 @@ async fn what_was_only_on_its_way_is_not_said_to_be_deleted() {
     env.sandbox.faults().inject(Fault::every("s3:GetObject", slow));
     let consolidated = async {
         env.until(|it| !it.keys_raw(ARCHIVE, "orgtrail/runs/").is_empty()).await;
-        env.sandbox.vanish(ARCHIVE, &there).unwrap();
+        env.sandbox.delete_raw(ARCHIVE, &there).unwrap();
     };
     let (done, ()) = tokio::join!(env.run(&ROUND), consolidated);
     assert!(done.text().contains("consolidating again"), "{}", done.text());
@@ -357,9 +357,9 @@ async fn what_was_found_stands_where_the_second_look_is_ended() {
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     env.until(|it| !it.keys_raw(ARCHIVE, "orgtrail/public-keys.json").is_empty()).await;
     // The consolidation is done; the one of `verify` is to hang.
-    env.sandbox.vanish(ARCHIVE, &there).unwrap();
+    env.sandbox.delete_raw(ARCHIVE, &there).unwrap();
     faults.inject(Fault::every("s3:PutObject", Effect::Hang));
-    env.until(|it| it.faults().struck()[1].1 > 0).await;
+    env.until(|it| it.faults().triggered()[1].1 > 0).await;
     let within = std::time::Duration::from_mins(1);
     let (code, said) = stop_twice(child, ["-INT"; 2], within).await;
     assert_eq!(code, Some(14), "{said}");

@@ -292,7 +292,7 @@ async fn a_sandbox_in_the_background_is_found_and_ended() {
     }
     let second = user.orgtrail(&["sandbox", "up", "--detach"]);
     assert_eq!(second.status.code(), Some(2));
-    assert!(text(&second.stderr).contains("running already"), "{}", text(&second.stderr));
+    assert!(text(&second.stderr).contains("already running"), "{}", text(&second.stderr));
 
     let exec = ["sandbox", "exec", "--detached", "--", "orgtrail", "accounts", "--format", "json"];
     let accounts = user.orgtrail(&exec);

@@ -301,6 +301,6 @@ async fn faults_strike_as_told_and_are_survived_by_retries() {
         assert!(error.code().is_none(), "{error:?}");
     }
     organizations.describe_organization().send().await.unwrap();
-    let struck: Vec<u64> = env.sandbox.faults().struck().into_iter().map(|(_, n)| n).collect();
+    let struck: Vec<u64> = env.sandbox.faults().triggered().into_iter().map(|(_, n)| n).collect();
     assert_eq!(struck, [1, 1, 1]);
 }

@@ -203,7 +203,7 @@ async fn a_crime_leaves_version_time_and_tag_as_they_were() {
     assert_eq!(after.last_modified(), before.last_modified());
     assert_eq!(after.version_id().map(str::to_owned), id);
     assert_eq!(get(&client, "a").await, Ok(b"0".to_vec()));
-    env.sandbox.vanish(BUCKET, "a").unwrap();
+    env.sandbox.delete_raw(BUCKET, "a").unwrap();
     assert!(env.sandbox.tamper(BUCKET, "a", |_| ()).is_err());
     assert!(env.sandbox.keys_raw(BUCKET, "").is_empty());
 }

@@ -103,8 +103,8 @@ async fn an_apply_that_is_stopped_says_where_and_the_next_does_the_rest() {
     assert!(report.contains("Stopped by SIGTERM."), "{report}");
     // What was in flight is finished.
     assert!(line("done: ").contains("archive-bucket"), "{report}");
-    assert_eq!(line("cut off, perhaps done in part: "), "none", "{report}");
-    assert!(line("not begun: ").contains("trail"), "{report}");
+    assert_eq!(line("interrupted, perhaps partly done: "), "none", "{report}");
+    assert!(line("not started: ").contains("trail"), "{report}");
     let ran = env.run(MINIMAL, &arguments).await;
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     let ran = env.run(MINIMAL, &["plan"]).await;
@@ -161,7 +161,7 @@ async fn a_round_that_is_stopped_writes_its_report_and_begins_no_further_part() 
     let round = std::fs::read(folder.path().join("round.json")).unwrap();
     let round: Value = serde_json::from_slice(&round).unwrap();
     assert_eq!(round["exit_code"], 14);
-    assert!(round["parts"][1]["summary"].as_str().unwrap().starts_with("not begun"), "{round:#}");
+    assert!(round["parts"][1]["summary"].as_str().unwrap().starts_with("not started"), "{round:#}");
     assert_eq!(round["identity"]["sandbox"], true);
 }
 
@@ -205,5 +205,5 @@ async fn a_second_signal_ends_at_once_whichever_it_is() {
     let signals = ["-TERM", "-INT"];
     let (code, heard) = stop_twice(child, signals, orgtrail::stop::GRACE).await;
     assert_eq!(code, Some(14), "{heard}");
-    assert!(heard.contains("ended at once"), "{heard}");
+    assert!(heard.contains("stopped immediately"), "{heard}");
 }

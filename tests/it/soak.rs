@@ -61,7 +61,7 @@ async fn rounds_go_on_and_nothing_is_lost() {
     while Instant::now() < until {
         go_wrong(&env, &mut random);
         a_round(&env, folder.path(), &mut random, &mut tally).await;
-        struck += env.sandbox.faults().struck().iter().map(|(_, times)| times).sum::<u64>();
+        struck += env.sandbox.faults().triggered().iter().map(|(_, times)| times).sum::<u64>();
         let after = archived(&env);
         let lost: Vec<&String> = before.difference(&after).collect();
         assert!(lost.is_empty(), "gone from the archive: {lost:?}");

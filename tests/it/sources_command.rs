@@ -61,8 +61,8 @@ async fn buckets_are_found_in_the_region_and_account_that_own_them() {
     let shown = env.run("", &["sources"]).await.text();
     assert!(shown.contains("OWNER") && shown.contains("ap-southeast-2"), "{shown}");
     assert!(shown.contains("auditing (of 3 accounts or Regions)"), "{shown}");
-    assert!(shown.contains(&format!("s3://elsewhere: the bucket belongs to {three}")), "{shown}");
-    assert!(!shown.contains("s3://before/logs: the bucket belongs"), "{shown}");
+    assert!(shown.contains(&format!("s3://elsewhere: account {three} owns the bucket")), "{shown}");
+    assert!(!shown.contains("s3://before/logs: account"), "{shown}");
 
     let (code, told) = env.json("", &["consolidate", "--yes"]).await;
     assert_eq!((code, &told["complete"]), (0, &true.into()), "{told:#}");
@@ -96,7 +96,7 @@ async fn a_declaration_says_who_reads_and_may_leave_the_region_out() {
     for command in [&["sources"][..], &["consolidate", "--yes"], &["cost"]] {
         let output = env.run(&wrong, command).await;
         assert_eq!(output.code, 14, "{}", output.text());
-        let hint = "hint: the bucket lies in eu-central-1, not in eu-west-1";
+        let hint = "hint: the bucket is in eu-central-1, not in eu-west-1";
         assert!(output.text().contains(hint), "{}", output.text());
     }
 
@@ -242,7 +242,7 @@ async fn a_deleted_bucket_is_reported_once_and_fails_nothing() {
     env.trail(one, "more", "gone", Some("more")).await;
     env.sandbox.tick(SignedDuration::from_hours(2));
     for key in env.sandbox.keys_raw("gone", "") {
-        env.sandbox.vanish("gone", &key).unwrap();
+        env.sandbox.delete_raw("gone", &key).unwrap();
     }
     let owner = env.clients(one, HOME);
     owner.s3().delete_bucket().bucket("gone").send().await.unwrap();
@@ -279,7 +279,7 @@ async fn a_name_that_somebody_outside_took_is_not_read_and_hides_no_other() {
     }
     env.sandbox.tick(SignedDuration::from_hours(2));
     for key in env.sandbox.keys_raw("taken", "") {
-        env.sandbox.vanish("taken", &key).unwrap();
+        env.sandbox.delete_raw("taken", &key).unwrap();
     }
     let owner = env.clients(one, HOME);
     owner.s3().delete_bucket().bucket("taken").send().await.unwrap();

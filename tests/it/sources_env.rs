@@ -41,7 +41,7 @@ impl SourcesEnv {
         let aws = env.sign_in().await;
         let mut members = Vec::new();
         for account in &env.sandbox.accounts()[2..] {
-            if aws.enter(account).await.is_ok() {
+            if aws.assume_role_in(account).await.is_ok() {
                 members.push(account.clone());
             }
         }

@@ -214,7 +214,7 @@ async fn every_account_says_through_its_role_what_was_delivered_last() {
     let part = format!("/{member}/CloudTrail-Digest/us-east-1/");
     let digests: Vec<_> = digests.iter().filter(|key| key.contains(&part)).collect();
     for digest in &digests[digests.len() - 3..] {
-        env.sandbox.vanish("acme-log-archive", digest).unwrap();
+        env.sandbox.delete_raw("acme-log-archive", digest).unwrap();
     }
     let all = verified(asked()).await;
     let newest = all.all_findings().find(|it| it.kind == FindingKind::NewestDeleted).unwrap();

@@ -25,7 +25,7 @@ async fn what_a_limited_consolidation_left_is_pending_and_not_deleted() {
     let copied = env.legacy.iter().find(is_there).expect("a log was copied");
     let there = env.relocated(copied);
     let body = env.sandbox.body_raw(ARCHIVE, &there).unwrap().to_vec();
-    env.sandbox.vanish(ARCHIVE, &there).unwrap();
+    env.sandbox.delete_raw(ARCHIVE, &there).unwrap();
     let verified = env.run(&["verify"]).await;
     assert_eq!(verified.code, 13, "{}", verified.text());
     assert!(verified.text().contains("log-missing (1)"), "{}", verified.text());
@@ -35,7 +35,7 @@ async fn what_a_limited_consolidation_left_is_pending_and_not_deleted() {
     let left = env.legacy.iter().filter(|key| key.contains("/CloudTrail/"));
     let left = left.clone().find(|key| !is_there(key)).expect("a log was left");
     let body = env.sandbox.body_raw(LEGACY, left).unwrap().to_vec();
-    env.sandbox.vanish(LEGACY, left).unwrap();
+    env.sandbox.delete_raw(LEGACY, left).unwrap();
     let verified = env.run(&["verify"]).await;
     assert_eq!(verified.code, 13, "{}", verified.text());
     env.sandbox.put_raw(LEGACY, left, body).unwrap();

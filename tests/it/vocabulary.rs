@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::layers::sources;
+
 /// What no page and no help says, and what to write instead.
 const RETIRED: &[(&[&str], &str)] = &[
     (&["tell", "tells", "told", "telling"], "report, list, show, distinguish"),
@@ -146,6 +148,68 @@ fn no_help_uses_a_retired_word() {
         })
         .collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Whether a text of the code is for people: names, keys and paths have no spaces.
+fn is_prose(text: &str) -> bool {
+    text.trim().contains(' ') && text.contains(|letter: char| letter.is_alphabetic())
+}
+
+/// A message without what its placeholders stand for.
+fn without_placeholders(message: &str) -> String {
+    let mut text = String::new();
+    let mut rest = message;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        text.push_str("value");
+        rest = after.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    text.push_str(rest);
+    text
+}
+
+#[test]
+fn no_message_uses_a_retired_word() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut messages = 0;
+    let mut found = Vec::new();
+    for folder in ["src", "crates/base/src", "crates/sandbox/src"] {
+        for source in sources(&root.join(folder)) {
+            let name = source.path.strip_prefix(root).unwrap().display().to_string();
+            for text in source.texts().filter(|text| is_prose(text)) {
+                messages += 1;
+                let words = retired_in(&prose(&without_placeholders(text)));
+                found.extend(words.into_iter().map(|word| format!("{name}: {word}")));
+            }
+        }
+    }
+    assert!(messages > 1500, "{messages}");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn messages_are_told_from_names_comments_and_tests() {
+    let folder = tempfile::tempdir().unwrap();
+    let code = r##"
+        // "a comment"
+        const NAME: &str = "a-name";
+        /// "a docstring"
+        fn message() -> String {
+            let quote = '"';
+            format!("one {} two, \
+                     \"three\"", r#"raw "text" here"#)
+        }
+        #[cfg(test)]
+        mod tests {
+            const TEXT: &str = "of a test";
+        }
+    "##;
+    std::fs::write(folder.path().join("code.rs"), code).unwrap();
+    let sources = sources(folder.path());
+    let messages: Vec<&str> =
+        sources.iter().flat_map(|source| source.texts()).filter(|text| is_prose(text)).collect();
+    assert_eq!(messages, ["one {} two, \"three\"", "raw \"text\" here"]);
+    assert_eq!(without_placeholders("a {b} c {}"), "a value c value");
 }
 
 #[test]

@@ -98,7 +98,7 @@ pub fn refuse_link(path: &Path) -> io::Result<()> {
     let is_stream = STREAMS.iter().any(|stream| path == Path::new(stream));
     let is_link = fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink());
     if is_link && !is_stream {
-        return Err(io::Error::other("it is a symbolic link, which is not written through"));
+        return Err(io::Error::other("it is a symbolic link, which orgtrail does not follow"));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::{
     api::ApiError,
     clock::real_now,
     policy::Document,
-    world::{AccessKey, Control, World},
+    simulation::{AccessKey, Control, Simulation},
 };
 use orgtrail_base::names::{AccountId, Arn, Partition, Region};
 
@@ -35,7 +35,7 @@ const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
 /// As AWS answers: the key is unknown, the signature is another, the credentials
 /// or the signature have expired, the session token is missing or wrong.
 pub(super) fn authenticate(
-    world: &World,
+    simulation: &Simulation,
     parts: &Parts,
     body: &[u8],
 ) -> Result<(Caller, Region), ApiError> {
@@ -52,7 +52,7 @@ pub(super) fn authenticate(
         )
     })?;
     let caller = {
-        let control = world.control.read();
+        let control = simulation.control.read();
         let key = control.access_keys.get(signature.access_key_id).ok_or_else(invalid_token)?;
         signature
             .check(&key.secret, parts, body)
@@ -64,7 +64,11 @@ pub(super) fn authenticate(
                 key.account
             )));
         }
-        key.caller(world.partition, signature.access_key_id, signature.session_token.as_deref())?
+        key.caller(
+            simulation.partition,
+            signature.access_key_id,
+            signature.session_token.as_deref(),
+        )?
     };
     Ok((caller, region))
 }
@@ -78,14 +82,14 @@ pub(super) fn authenticate(
 /// # Errors
 /// `UnrecognizedClientException`.
 pub(super) fn check_enabled(
-    world: &World,
+    simulation: &Simulation,
     control: &Control,
     account: &AccountId,
     region: &Region,
 ) -> Result<(), ApiError> {
     let known = control.accounts.get(account);
     let enabled = known.is_none_or(|known| known.enabled_regions.contains(region));
-    if region.is_opt_in() && *region != world.home_region && !enabled {
+    if region.is_opt_in() && *region != simulation.home_region && !enabled {
         return Err(invalid_token());
     }
     Ok(())
@@ -171,7 +175,7 @@ impl Control {
 /// The authenticated principal behind a request.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
-    /// The partition that the world lies in.
+    /// The partition of the simulation.
     pub(super) partition: Partition,
     /// The account that the principal belongs to.
     pub(super) account: AccountId,

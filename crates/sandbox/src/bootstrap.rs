@@ -9,8 +9,8 @@ use super::{
         iam::{self, Grants, Holder, MfaDevice, Role, User},
         organizations::{FULL_ACCESS, Member, Organization, OrganizationPolicy, SCP, Unit},
     },
+    simulation::{ALPHANUMERIC, AccessKey, Account, BASE32, Control, LOWER, random_text},
     start::{Options, StartError},
-    world::{ALPHANUMERIC, AccessKey, Account, BASE32, Control, LOWER, random_text},
 };
 use orgtrail_base::names::{AccountId, Arn, OrgId, Partition, Region, UnitId};
 

@@ -24,11 +24,11 @@ const END: Timestamp = Timestamp::constant(221_845_392_000, 0);
 pub(super) struct Clock {
     pace: Pace,
     /// Where the simulated clock stood at `set_at`.
-    state: RwLock<Face>,
+    state: RwLock<ClockState>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Face {
+struct ClockState {
     simulated: Timestamp,
     set_at: Timestamp,
 }
@@ -36,7 +36,7 @@ struct Face {
 impl Clock {
     /// A clock that shows `simulated` now.
     pub(super) fn new(simulated: Timestamp, pace: Pace) -> Self {
-        Self { pace, state: RwLock::new(Face { simulated, set_at: real_now() }) }
+        Self { pace, state: RwLock::new(ClockState { simulated, set_at: real_now() }) }
     }
 
     /// The simulated time.

@@ -135,7 +135,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Count {
     matched: u64,
-    struck: u64,
+    triggered: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -174,14 +174,14 @@ impl Faults {
         self.state.lock().propagation = propagation;
     }
 
-    /// The faults with how often each struck.
+    /// The faults, with how often each was triggered.
     #[must_use]
-    pub fn struck(&self) -> Vec<(Fault, u64)> {
-        self.state.lock().faults.iter().map(|(fault, n)| (fault.clone(), n.struck)).collect()
+    pub fn triggered(&self) -> Vec<(Fault, u64)> {
+        self.state.lock().faults.iter().map(|(fault, n)| (fault.clone(), n.triggered)).collect()
     }
 
     /// What goes wrong with this call: `s3:PutObject`.
-    pub(super) fn strike(&self, call: &str) -> Vec<Effect> {
+    pub(super) fn trigger(&self, call: &str) -> Vec<Effect> {
         let mut state = self.state.lock();
         let State { faults, random, .. } = &mut *state;
         if faults.is_empty() {
@@ -194,10 +194,10 @@ impl Faults {
             }
             count.matched += 1;
             let due = count.matched > fault.after
-                && fault.times.is_none_or(|times| count.struck < times)
+                && fault.times.is_none_or(|times| count.triggered < times)
                 && fault.rate.is_none_or(|rate| random.f64() < rate);
             if due {
-                count.struck += 1;
+                count.triggered += 1;
                 effects.push(fault.effect.clone());
             }
         }
@@ -251,13 +251,13 @@ mod tests {
     fn a_fault_strikes_the_calls_it_names_after_and_as_often_as_told() {
         let faults = Faults::new(1);
         faults.inject(Fault::every("s3:Put*", Effect::Throttle).after(1).times(2));
-        let struck: Vec<usize> =
+        let triggered: Vec<usize> =
             ["s3:PutObject", "s3:GetObject", "s3:PutObject", "s3:PutBucketAcl", "s3:PutObject"]
                 .iter()
-                .map(|call| faults.strike(call).len())
+                .map(|call| faults.trigger(call).len())
                 .collect();
-        assert_eq!(struck, [0, 0, 1, 1, 0]);
-        assert_eq!(faults.struck()[0].1, 2);
+        assert_eq!(triggered, [0, 0, 1, 1, 0]);
+        assert_eq!(faults.triggered()[0].1, 2);
         faults.clear();
         assert!(!faults.any());
     }
@@ -267,7 +267,7 @@ mod tests {
         let run = |seed| {
             let faults = Faults::new(seed);
             faults.inject(Fault::every("*", Effect::Throttle).rate(0.25));
-            (0..1000).map(|_| faults.strike("s3:GetObject").len()).collect::<Vec<_>>()
+            (0..1000).map(|_| faults.trigger("s3:GetObject").len()).collect::<Vec<_>>()
         };
         let share = run(7).iter().sum::<usize>();
         assert!((200..300).contains(&share), "{share}");

@@ -22,11 +22,11 @@ mod principals;
 mod recorder;
 mod s3;
 mod services;
+mod simulation;
 mod simulator;
 mod start;
 mod totp;
 mod transient;
-mod world;
 
 pub use clock::{Pace, real_now};
 pub use faults::{Effect, Fault, Faults, Propagation};

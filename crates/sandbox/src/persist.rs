@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     s3::{Packs, PersistError, Store},
-    world::{Control, World},
+    simulation::{Control, Simulation},
 };
 use orgtrail_base::local_file;
 use orgtrail_base::names::Region;
@@ -53,7 +53,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// The buckets were not saved or read.
-    #[error("keeping the buckets")]
+    #[error("saving the buckets")]
     Buckets(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The file is not as it was written.
     #[error("{} is damaged: {reason}", path.display())]
@@ -121,12 +121,12 @@ impl DataFolder {
         Ok((Self { path, packs: packs.unwrap_or_default() }, saved))
     }
 
-    /// Saves the world.
+    /// Saves the simulation.
     ///
     /// # Errors
     /// When the directory cannot be written.
-    pub(super) fn save(&mut self, world: &World) -> Result<(), DataError> {
-        save(world, &self.path, &mut self.packs)
+    pub(super) fn save(&mut self, simulation: &Simulation) -> Result<(), DataError> {
+        save(simulation, &self.path, &mut self.packs)
     }
 }
 
@@ -167,13 +167,13 @@ fn load(folder: &Path) -> Result<Option<(Saved, Packs)>, DataError> {
     let wanted = std::str::from_utf8(first)
         .ok()
         .and_then(|line| line.strip_prefix(MAGIC))
-        .ok_or_else(|| damaged("its first line is another program's or another version's"))?;
+        .ok_or_else(|| damaged("its first line belongs to another program or version"))?;
     if wanted != checksum(rest) {
         return Err(damaged("its content does not match its checksum"));
     }
     let end = rest.iter().position(|byte| *byte == b'\n');
     let index = end.and_then(|end| std::str::from_utf8(&rest[..end]).ok());
-    let index = index.ok_or_else(|| damaged("it names no index of buckets"))?;
+    let index = index.ok_or_else(|| damaged("it does not name an index of buckets"))?;
     let mut saved: Saved = serde_json::from_slice(&rest[index.len()..])
         .map_err(|error| damaged(&error.to_string()))?;
     let (buckets, packs) = Store::load(&folder.join(BUCKETS), index)?;
@@ -185,19 +185,19 @@ fn checksum(bytes: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, bytes))
 }
 
-fn save(world: &World, folder: &Path, packs: &mut Packs) -> Result<(), DataError> {
+fn save(simulation: &Simulation, folder: &Path, packs: &mut Packs) -> Result<(), DataError> {
     let path = folder.join(FILE);
     let (snapshot, state) = {
         // INVARIANT: the write lock keeps all requests out, so that buckets and
         // control plane are of one moment: this is held as it is until it is written
         // out, while requests to S3 go on.
-        let control = world.control.write();
-        let snapshot = world.s3.snapshot();
+        let control = simulation.control.write();
+        let snapshot = simulation.s3.snapshot();
         let control = RwLockWriteGuard::downgrade(control);
         let state = ToSave {
-            now: world.clock.now(),
-            home_region: &world.home_region,
-            random: world.random_seed(),
+            now: simulation.clock.now(),
+            home_region: &simulation.home_region,
+            random: simulation.random_seed(),
             control: &control,
         };
         let state = serde_json::to_vec(&state).map_err(|error| DataError::Damaged {
@@ -218,7 +218,7 @@ fn save(world: &World, folder: &Path, packs: &mut Packs) -> Result<(), DataError
     fs::File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(failed("syncing", folder))?;
-    *packs = written.sweep(&buckets)?;
+    *packs = written.remove_unused(&buckets)?;
     Ok(())
 }
 
@@ -227,13 +227,13 @@ const AT_MOST_EVERY: Duration = Duration::from_millis(500);
 /// A save may take this part of the time; what is large is saved less often.
 const PART: u32 = 5;
 
-/// Saves the world whenever it changed, twice a second at most, until it is
+/// Saves the simulation whenever it changed, twice a second at most, until it is
 /// dropped or `stop` says so; then once more.
 ///
 /// # Errors
 /// When what it was at the end could not be saved.
 pub(super) async fn keep(
-    world: Arc<World>,
+    simulation: Arc<Simulation>,
     mut folder: DataFolder,
     mut stop: tokio::sync::watch::Receiver<bool>,
 ) -> Result<(), DataError> {
@@ -244,9 +244,9 @@ pub(super) async fn keep(
             () = async { drop(stop.wait_for(|stop| *stop).await) } => true,
         };
         pause = AT_MOST_EVERY;
-        if world.take_changed() {
+        if simulation.take_changed() {
             let began = tokio::time::Instant::now();
-            let (saved, path) = (Arc::clone(&world), folder.path.clone());
+            let (saved, path) = (Arc::clone(&simulation), folder.path.clone());
             let saving = tokio::task::spawn_blocking(move || {
                 let done = folder.save(&saved);
                 (folder, done)
@@ -260,7 +260,7 @@ pub(super) async fn keep(
                 if stopping {
                     return Err(error);
                 }
-                world.touch();
+                simulation.touch();
             }
         }
         if stopping {
@@ -332,7 +332,7 @@ mod tests {
     fn buckets_are_saved_as_of_one_moment() {
         let folder = tempfile::tempdir().unwrap();
         let region: Region = "us-east-1".parse().unwrap();
-        let world = World::new(
+        let simulation = Simulation::new(
             Clock::new(Timestamp::UNIX_EPOCH, Pace::Frozen),
             Control::default(),
             Store::default(),
@@ -341,7 +341,7 @@ mod tests {
         );
         let buckets = ["left", "right"];
         for name in buckets {
-            world.s3.make_raw(name);
+            simulation.s3.make_raw(name);
         }
         let ended = AtomicBool::new(false);
         let counted = std::thread::scope(|scope| {
@@ -349,10 +349,10 @@ mod tests {
                 let mut number = 0_u64;
                 while !ended.load(Ordering::Relaxed) {
                     // As a request does that writes into two buckets.
-                    let _control = world.control.read();
+                    let _control = simulation.control.read();
                     for name in buckets {
                         let body = number.to_string().into();
-                        world.s3.put_raw(name, "count", body, Timestamp::UNIX_EPOCH).unwrap();
+                        simulation.s3.put_raw(name, "count", body, Timestamp::UNIX_EPOCH).unwrap();
                     }
                     number += 1;
                 }
@@ -360,7 +360,7 @@ mod tests {
             let mut counted = Vec::new();
             let mut packs = Packs::default();
             for _ in 0..10 {
-                let saved = save(&world, folder.path(), &mut packs);
+                let saved = save(&simulation, folder.path(), &mut packs);
                 let saved = saved.and_then(|()| load(folder.path()));
                 counted.push(saved.map(|saved| {
                     let store = saved.map(|(saved, _)| saved.buckets).unwrap_or_default();

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{s3, world::Control};
+use super::{s3, simulation::Control};
 use orgtrail_base::names::{AccountId, Arn, Partition};
 
 /// A policy's text as it is stored, with the ARN of each user and role in place

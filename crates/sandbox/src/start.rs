@@ -15,8 +15,8 @@ use super::{
     policy::MalformedPolicy,
     s3,
     services::iam::Holder,
+    simulation::{Control, Simulation},
     simulator, totp,
-    world::{Control, World},
 };
 use orgtrail_base::names::{AccountId, NameError, OrgId, Partition, Region};
 
@@ -128,7 +128,7 @@ impl MfaDevice {
 /// A running sandbox. It stops when dropped.
 #[derive(Debug)]
 pub struct Sandbox {
-    world: Arc<World>,
+    simulation: Arc<Simulation>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
     server: Option<JoinHandle<()>>,
@@ -161,7 +161,7 @@ impl Sandbox {
             let control = bootstrap::control(&options, start, &mut random)?;
             (start, options.home_region, control, s3::Store::default())
         };
-        let world = Arc::new(World::new(
+        let simulation = Arc::new(Simulation::new(
             Clock::new(start, options.pace),
             control,
             buckets,
@@ -169,15 +169,15 @@ impl Sandbox {
             random,
         ));
         if !options.save_later || resumed {
-            world.begin_saving();
+            simulation.begin_saving();
         }
         let (stop, stopped) = watch::channel(false);
         let (done, finished) = watch::channel(false);
         let keeper = folder.map(|folder| {
-            tokio::spawn(persist::keep(Arc::clone(&world), folder, finished.clone()))
+            tokio::spawn(persist::keep(Arc::clone(&simulation), folder, finished.clone()))
         });
-        let server = tokio::spawn(http::serve(listener, Arc::clone(&world), stopped));
-        Ok(Self { world, address, stop, server: Some(server), keeper, done, resumed })
+        let server = tokio::spawn(http::serve(listener, Arc::clone(&simulation), stopped));
+        Ok(Self { simulation, address, stop, server: Some(server), keeper, done, resumed })
     }
 
     /// The endpoint's URL: `http://127.0.0.1:…`.
@@ -188,7 +188,7 @@ impl Sandbox {
 
     /// Saves the state from now on, where it is kept and was not saved so far.
     pub fn begin_saving(&self) {
-        self.world.begin_saving();
+        self.simulation.begin_saving();
     }
 
     /// Whether it goes on with the state of a data directory.
@@ -200,26 +200,26 @@ impl Sandbox {
     /// The home Region.
     #[must_use]
     pub fn home_region(&self) -> &Region {
-        &self.world.home_region
+        &self.simulation.home_region
     }
 
     /// The partition.
     #[must_use]
     pub fn partition(&self) -> Partition {
-        self.world.partition
+        self.simulation.partition
     }
 
     /// The organization's id, as long as there is one.
     #[must_use]
     pub fn organization_id(&self) -> Option<OrgId> {
-        Some(self.world.control.read().organization.as_ref()?.id.clone())
+        Some(self.simulation.control.read().organization.as_ref()?.id.clone())
     }
 
     /// The accounts of the organization, the management account first, then the
     /// log archive, the audit account and the other members.
     #[must_use]
     pub fn accounts(&self) -> Vec<AccountId> {
-        let control = self.world.control.read();
+        let control = self.simulation.control.read();
         let mut accounts: Vec<AccountId> = control.accounts.keys().cloned().collect();
         let rank = |id: &AccountId| {
             (0..3).position(|n| bootstrap::account_id(n).ok().as_ref() == Some(id)).unwrap_or(3)
@@ -232,7 +232,7 @@ impl Sandbox {
     #[must_use]
     pub fn administrator(&self) -> Option<Credentials> {
         let administrator = Identity::User(bootstrap::ADMINISTRATOR.to_owned());
-        let control = self.world.control.read();
+        let control = self.simulation.control.read();
         let management = control.organization.as_ref()?.management_account.clone();
         key_of(&control, &management, &administrator)
     }
@@ -240,13 +240,13 @@ impl Sandbox {
     /// The keys of an account's root user.
     #[must_use]
     pub fn root(&self, account: &AccountId) -> Option<Credentials> {
-        key_of(&self.world.control.read(), account, &Identity::Root)
+        key_of(&self.simulation.control.read(), account, &Identity::Root)
     }
 
     /// The MFA device of an account's root user.
     #[must_use]
     pub fn root_mfa_device(&self, account: &AccountId) -> Option<MfaDevice> {
-        let control = self.world.control.read();
+        let control = self.simulation.control.read();
         let devices = &control.accounts.get(account)?.iam.mfa_devices;
         let (serial, device) =
             devices.iter().find(|(_, device)| device.holder == Some(Holder::Root))?;
@@ -256,26 +256,26 @@ impl Sandbox {
     /// What the simulated clock shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.world.clock.now()
+        self.simulation.clock.now()
     }
 
     /// Puts the simulated clock forward and delivers what came due.
     pub fn tick(&self, by: SignedDuration) {
-        self.world.tick(by);
+        self.simulation.tick(by);
     }
 
     /// Sets how many events an hour happen in each account and active Region, at
     /// the busy time of the day, and which Regions are active (`None`: the home
     /// Region and two more).
     pub fn set_volume(&self, events_per_hour: f64, regions: Option<Vec<Region>>) {
-        self.world.control.write().simulator.set_volume(events_per_hour, regions);
+        self.simulation.control.write().simulator.set_volume(events_per_hour, regions);
     }
 
     /// Sets with what digests are encrypted from now on, where their trail has a key:
     /// with this key, which is the default, or under SSE-S3.
     pub fn encrypt_digests(&self, with: simulator::DigestEncryption) {
-        self.world.control.write().simulator.digest_encryption = with;
-        self.world.touch();
+        self.simulation.control.write().simulator.digest_encryption = with;
+        self.simulation.touch();
     }
 
     /// Makes up the past of an account's own trail: the trail itself, stopped,
@@ -285,78 +285,78 @@ impl Sandbox {
     /// When there is no such account, or the bucket does not let CloudTrail
     /// write.
     pub fn fill_legacy(&self, legacy: &simulator::Legacy) -> Result<(), simulator::LegacyError> {
-        simulator::fill(&self.world, legacy)?;
-        self.world.touch();
+        simulator::fill(&self.simulation, legacy)?;
+        self.simulation.touch();
         Ok(())
     }
 
     /// Lets everybody confirm the subscriptions that they were asked to confirm,
     /// as by the link in SNS's message, and says how many those were.
     pub fn confirm_subscriptions(&self) -> usize {
-        self.world.confirm_subscriptions()
+        self.simulation.confirm_subscriptions()
     }
 
     /// Sets the account-level retention policy of an account's log groups, by its
     /// name and days, or takes it away: there is no call for it.
     pub fn set_log_retention(&self, account: &AccountId, policy: Option<(&str, u32)>) {
         let policy = policy.map(|(name, days)| (name.to_owned(), i64::from(days)));
-        if let Some(account) = self.world.control.write().accounts.get_mut(account) {
+        if let Some(account) = self.simulation.control.write().accounts.get_mut(account) {
             account.logs.set_retention(policy);
         }
-        self.world.touch();
+        self.simulation.touch();
     }
 
     /// Records every request to S3 from now on.
     pub fn record_s3(&self) {
-        self.world.recorder.begin();
+        self.simulation.recorder.begin();
     }
 
     /// The requests to S3 that were recorded since the last call of this.
     #[must_use]
     pub fn take_s3_requests(&self) -> Vec<super::S3Request> {
-        self.world.recorder.take()
+        self.simulation.recorder.take()
     }
 
     /// Records every authorization decision for a principal of an account from now on.
     pub fn record_authorization(&self) {
-        self.world.control.read().audit.begin();
+        self.simulation.control.read().audit.begin();
     }
 
     /// The decisions that were recorded since the last call of this.
     #[must_use]
     pub fn take_authorization(&self) -> BTreeSet<super::AuthorizationRecord> {
-        self.world.control.read().audit.take()
+        self.simulation.control.read().audit.take()
     }
 
     /// What is to go wrong.
     #[must_use]
     pub fn faults(&self) -> &Faults {
-        &self.world.faults
+        &self.simulation.faults
     }
 
     /// Waits until a condition is met. It is checked at once, and again after every change
-    /// and every fault that struck.
+    /// and every fault that was triggered.
     pub async fn until(&self, is_met: impl Fn(&Self) -> bool) {
-        let mut events = self.world.events();
+        let mut events = self.simulation.events();
         while !is_met(self) {
-            // The sender lives as long as the world: this is no error.
+            // The sender lives as long as the simulation: this is no error.
             drop(events.changed().await);
         }
     }
 
     /// Lets an account (by id) or a principal (by ARN) do nothing from now on.
     pub fn revoke(&self, principal: &str) {
-        self.world.revoke(principal);
+        self.simulation.revoke(principal);
     }
 
     /// Lets an account or principal do again what its policies allow.
     pub fn restore(&self, principal: &str) {
-        self.world.control.write().revoked.remove(principal);
+        self.simulation.control.write().revoked.remove(principal);
     }
 
     /// Lets all temporary credentials that were given out expire.
     pub fn expire_sessions(&self) {
-        self.world.expire_sessions();
+        self.simulation.expire_sessions();
     }
 
     /// Stops the sandbox and waits until it has.
@@ -387,8 +387,8 @@ impl Sandbox {
     /// # Errors
     /// When there is no such bucket.
     pub fn put_raw(&self, bucket: &str, key: &str, body: Vec<u8>) -> Result<(), NoSuchObject> {
-        let now = self.world.clock.now();
-        let put = self.world.s3.put_raw(bucket, key, body.into(), now);
+        let now = self.simulation.clock.now();
+        let put = self.simulation.s3.put_raw(bucket, key, body.into(), now);
         put.map_err(|_| NoSuchObject::new(bucket, key))
     }
 
@@ -397,7 +397,7 @@ impl Sandbox {
     /// # Errors
     /// When there is no such object.
     pub fn body_raw(&self, bucket: &str, key: &str) -> Result<bytes::Bytes, NoSuchObject> {
-        self.world.s3.body_raw(bucket, key).map_err(|_| NoSuchObject::new(bucket, key))
+        self.simulation.s3.body_raw(bucket, key).map_err(|_| NoSuchObject::new(bucket, key))
     }
 
     /// Changes the content of a current object and its checksum; its version, time
@@ -411,22 +411,22 @@ impl Sandbox {
         key: &str,
         change: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), NoSuchObject> {
-        self.world.s3.tamper(bucket, key, change).map_err(|_| NoSuchObject::new(bucket, key))
+        self.simulation.s3.tamper(bucket, key, change).map_err(|_| NoSuchObject::new(bucket, key))
     }
 
-    /// Makes a key vanish with all its versions.
+    /// Deletes a key with all its versions.
     ///
     /// # Errors
     /// When there is no such object.
-    pub fn vanish(&self, bucket: &str, key: &str) -> Result<(), NoSuchObject> {
-        self.world.s3.vanish(bucket, key).map_err(|_| NoSuchObject::new(bucket, key))
+    pub fn delete_raw(&self, bucket: &str, key: &str) -> Result<(), NoSuchObject> {
+        self.simulation.s3.delete_raw(bucket, key).map_err(|_| NoSuchObject::new(bucket, key))
     }
 
     /// Every secret key and session token that was given out: none of them is to be
     /// found anywhere else.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
-        let control = self.world.control.read();
+        let control = self.simulation.control.read();
         let keys = control.access_keys.values();
         keys.flat_map(|key| [Some(&key.secret), key.session_token.as_ref()])
             .flatten()
@@ -438,7 +438,7 @@ impl Sandbox {
     /// where there is no such bucket.
     #[must_use]
     pub fn keys_raw(&self, bucket: &str, prefix: &str) -> Vec<String> {
-        self.world.s3.keys_raw(bucket, prefix).unwrap_or_default()
+        self.simulation.s3.keys_raw(bucket, prefix).unwrap_or_default()
     }
 }
 

@@ -35,7 +35,7 @@ fn truncated(seed: &[u8], counter: u64) -> u32 {
 
 /// RFC 4648 base 32, which authenticator apps take seeds in.
 pub(super) fn base32(bytes: &[u8]) -> String {
-    let alphabet = super::world::BASE32.as_bytes();
+    let alphabet = super::simulation::BASE32.as_bytes();
     let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
     for chunk in bytes.chunks(5) {
         let mut group = [0_u8; 8];

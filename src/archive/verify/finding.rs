@@ -180,7 +180,7 @@ kinds! {
         "links, pipes, sockets, devices and names that are not UTF-8 are never read: copy the files themselves into the mirror";
     /// A bundle's report that differs from verifying the bundle.
     ReportContradicted "report-contradicted" Incomplete
-        "the report inside the bundle is not what verifying the bundle gives: do not rely on it";
+        "the report inside the bundle is not the result of verifying the bundle: do not rely on it";
     /// The accounts of the organization could not be listed.
     AccountsUnknown "accounts-unknown" Notice
         "the accounts of the organization could not be listed, so an account without anything in the archive is not reported";

@@ -12,8 +12,7 @@ pub(super) fn credentials_fault(error: &(dyn std::error::Error + 'static)) -> St
     while let Some(error) = next {
         match error.downcast_ref::<CredentialsError>() {
             Some(CredentialsError::CredentialsNotLoaded(_)) => {
-                return "there are none in the environment, the profile, a web identity token, \
-                        the container or the instance"
+                return "none in the environment, the profile, a web identity token, the container or the instance"
                     .to_owned();
             }
             // Its own message only says that an error occurred.
@@ -75,7 +74,7 @@ mod tests {
         let none =
             CredentialsError::not_loaded("no credentials found in chain. Attempted:\nEnvironment");
         let said = credentials_fault(&none);
-        assert!(said.starts_with("there are none in the environment, the profile"), "{said}");
+        assert!(said.starts_with("none in the environment, the profile"), "{said}");
         let ended = std::io::Error::other("the SSO session ended");
         assert_eq!(
             credentials_fault(&CredentialsError::provider_error(ended)),

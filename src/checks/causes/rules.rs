@@ -2,7 +2,7 @@
 
 use super::{Finding, Root, Verdict};
 use crate::archive::verify::finding::Severity as FindingSeverity;
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::checks::org_digest_chain::OVERDUE;
 use crate::checks::{Facts, Scope, TrailStatus};
 use crate::names::{AccountId, Region};
@@ -55,14 +55,18 @@ fn status<'a>(
     facts: &'a Facts,
     account: &AccountId,
     region: &Region,
-) -> Option<&'a Seen<TrailStatus>> {
+) -> Option<&'a Observation<TrailStatus>> {
     let accounts = facts.accounts.present()?;
     let found = accounts.iter().find(|one| one.account == *account)?;
     found.inside.as_ref().ok()?.regions.get(region)
 }
 
 /// Whether the trail's status in the scope of a finding meets a condition.
-fn has_status(facts: &Facts, scope: &Scope, is_met: impl Fn(&Seen<TrailStatus>) -> bool) -> bool {
+fn has_status(
+    facts: &Facts,
+    scope: &Scope,
+    is_met: impl Fn(&Observation<TrailStatus>) -> bool,
+) -> bool {
     match scope {
         Scope::Region { account, region } => status(facts, account, region).is_some_and(is_met),
         Scope::Account { account } => {
@@ -124,11 +128,11 @@ fn single_account(facts: &Facts) -> Option<Root<'_>> {
     }))
 }
 
-fn status_is_readable_and_logs(status: &Seen<TrailStatus>) -> bool {
+fn status_is_readable_and_logs(status: &Observation<TrailStatus>) -> bool {
     match status {
-        Seen::Present(status) => status.is_logging && !status.is_silent(),
-        Seen::Absent => false,
-        Seen::Unreadable(_) => true,
+        Observation::Present(status) => status.is_logging && !status.is_silent(),
+        Observation::Absent => false,
+        Observation::Unreadable(_) => true,
     }
 }
 
@@ -140,8 +144,9 @@ fn trail_stopped(facts: &Facts) -> Option<Root<'_>> {
                management account shows who stopped it";
     Some(Root::new("trail-stopped", title, fix, |finding| {
         let own = ["trail-is-logging", "trail-cloudwatch-logs"].contains(&finding.check.as_str());
-        let stopped =
-            |status: &Seen<TrailStatus>| status.present().is_some_and(|status| !status.is_logging);
+        let stopped = |status: &Observation<TrailStatus>| {
+            status.present().is_some_and(|status| !status.is_logging)
+        };
         let recording =
             is_of_recording(facts, finding) && has_status(facts, &finding.scope, stopped);
         has_failed(finding) && (own || recording)
@@ -163,26 +168,26 @@ fn bucket_gone(facts: &Facts) -> Option<Root<'_>> {
 
 fn key_unusable(facts: &Facts) -> Option<Root<'_>> {
     let (state, fix) = match &facts.observed.kms_key {
-        Seen::Absent => (
+        Observation::Absent => (
             "does not exist".to_owned(),
             "`orgtrail drift --fix` creates one; everything encrypted with the deleted key is \
              lost"
                 .to_owned(),
         ),
-        Seen::Present(key) if key.state.starts_with("Pending") => (
+        Observation::Present(key) if key.state.starts_with("Pending") => (
             "is pending deletion".to_owned(),
             format!("aws kms cancel-key-deletion --key-id {}, then orgtrail drift --fix", key.arn),
         ),
-        Seen::Present(key) if key.state != "Enabled" => (
+        Observation::Present(key) if key.state != "Enabled" => (
             format!("is {}", key.state.to_lowercase()),
             format!("orgtrail drift --fix, or aws kms enable-key --key-id {}", key.arn),
         ),
-        Seen::Present(_) | Seen::Unreadable(_) => return None,
+        Observation::Present(_) | Observation::Unreadable(_) => return None,
     };
     let alias = &facts.desired.config.key.alias;
     let title = format!("the key {alias} {state}: no log file can be delivered or read");
     Some(Root::new("key-unusable", title, fix, move |finding| {
-        let fails = |status: &Seen<TrailStatus>| {
+        let fails = |status: &Observation<TrailStatus>| {
             let status = status.present();
             status.is_some_and(|one| one.log_error.is_some() || one.digest_error.is_some())
         };
@@ -205,7 +210,7 @@ fn delivery_error(facts: &Facts) -> Option<String> {
 }
 
 fn deliveries_fail(facts: &Facts) -> Option<Root<'_>> {
-    let errors = |status: &Seen<TrailStatus>| {
+    let errors = |status: &Observation<TrailStatus>| {
         let status = status.present()?;
         status.log_error.clone().or_else(|| status.digest_error.clone())
     };
@@ -222,7 +227,7 @@ fn deliveries_fail(facts: &Facts) -> Option<Root<'_>> {
     let fix = "usually the policy of the bucket or the key denies CloudTrail: orgtrail drift --fix; \
                rcp-archive names a resource control policy that does";
     let root = Root::new("deliveries-fail", title, fix, move |finding| {
-        let fails = |status: &Seen<TrailStatus>| errors(status).is_some();
+        let fails = |status: &Observation<TrailStatus>| errors(status).is_some();
         let own = finding.check == "trail-is-logging" && delivery_error(facts).is_some();
         let delivery = is_of_recording(facts, finding) && has_status(facts, &finding.scope, fails);
         has_failed(finding) && (own || delivery)
@@ -237,7 +242,7 @@ fn silent_status(facts: &Facts) -> Root<'_> {
                deliveries to members, suppress org-digest-chain for these accounts with a reason \
                ([[drift.suppress]])";
     Root::new("status-without-deliveries", title, fix, |finding| {
-        let silent = |status: &Seen<TrailStatus>| {
+        let silent = |status: &Observation<TrailStatus>| {
             status.present().is_some_and(|status| status.is_logging && status.is_silent())
         };
         finding.check == "org-digest-chain"

@@ -1,12 +1,12 @@
 use super::*;
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::checks::table::{denied, holding};
 use crate::checks::{CATALOGUE, Run, TrailStatus};
 use crate::plan::{Action, plan};
 
 /// How the trail fares in every account and Region, to be changed.
-fn each_status(facts: &mut Facts, mut change: impl FnMut(&Scope, &mut Seen<TrailStatus>)) {
-    let Seen::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
+fn each_status(facts: &mut Facts, mut change: impl FnMut(&Scope, &mut Observation<TrailStatus>)) {
+    let Observation::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
     for one in accounts {
         let account = one.account.clone();
         let Ok(inside) = &mut one.inside else { continue };
@@ -28,11 +28,13 @@ fn open_without_cause(run: &Run) -> Vec<&str> {
 
 fn stopped() -> Facts {
     let mut facts = holding();
-    let Seen::Present(logging) = &mut facts.observed.trail_logging else { panic!("logging") };
+    let Observation::Present(logging) = &mut facts.observed.trail_logging else {
+        panic!("logging")
+    };
     logging.is_logging = false;
     let long_ago = facts.at - jiff::SignedDuration::from_hours(48);
     each_status(&mut facts, |_, status| {
-        let Seen::Present(status) = status else { panic!("status") };
+        let Observation::Present(status) = status else { panic!("status") };
         status.is_logging = false;
         status.started = Some(long_ago);
         (status.newest_digest, status.reported_digest) = (Some(long_ago), Some(long_ago));
@@ -61,10 +63,11 @@ fn what_was_altered_meanwhile_is_not_the_stopped_trails() {
     let scope =
         Scope::Region { account: lanes[0].account.clone(), region: lanes[0].region.clone() };
     lanes[0].findings.push(Found::new(FindingKind::LogMissing));
-    facts.chains = Seen::Present(std::sync::Arc::new(crate::archive::verify::run::Verification {
-        lanes,
-        findings: Vec::new(),
-    }));
+    facts.chains =
+        Observation::Present(std::sync::Arc::new(crate::archive::verify::run::Verification {
+            lanes,
+            findings: Vec::new(),
+        }));
     let run = run(&facts);
     let found = run
         .findings
@@ -77,13 +80,13 @@ fn what_was_altered_meanwhile_is_not_the_stopped_trails() {
 #[test]
 fn a_trail_that_lost_trusted_access_is_one_critical_finding() {
     let mut facts = holding();
-    facts.observed.trusted_access = Seen::Absent;
-    let Seen::Present(trails) = &mut facts.observed.trails else { panic!("trails") };
+    facts.observed.trusted_access = Observation::Absent;
+    let Observation::Present(trails) = &mut facts.observed.trails else { panic!("trails") };
     trails.own.as_mut().unwrap().settings.is_organization_trail = false;
     let management = facts.desired.management().clone();
     each_status(&mut facts, |scope, status| {
         if !matches!(scope, Scope::Region { account, .. } if *account == management) {
-            *status = Seen::Absent;
+            *status = Observation::Absent;
         }
     });
     let run = run(&facts);
@@ -99,13 +102,13 @@ fn a_trail_that_lost_trusted_access_is_one_critical_finding() {
 #[test]
 fn a_deleted_trail_is_one_cause() {
     let mut facts = holding();
-    let Seen::Present(trails) = &mut facts.observed.trails else { panic!("trails") };
+    let Observation::Present(trails) = &mut facts.observed.trails else { panic!("trails") };
     trails.own = None;
-    facts.observed.event_selectors = Seen::Absent;
-    facts.observed.insights = Seen::Absent;
-    facts.observed.trail_tags = Seen::Absent;
-    facts.observed.trail_logging = Seen::Absent;
-    each_status(&mut facts, |_, status| *status = Seen::Absent);
+    facts.observed.event_selectors = Observation::Absent;
+    facts.observed.insights = Observation::Absent;
+    facts.observed.trail_tags = Observation::Absent;
+    facts.observed.trail_logging = Observation::Absent;
+    each_status(&mut facts, |_, status| *status = Observation::Absent);
     let run = run(&facts);
     assert_eq!(run.causes.len(), 1, "{:#?}", run.causes);
     assert_eq!(run.causes[0].id, "trail-missing");
@@ -128,7 +131,7 @@ fn a_status_that_reports_no_deliveries_is_unknown_for_one_cause() {
     let mut facts = holding();
     let management = facts.desired.management().clone();
     each_status(&mut facts, |scope, status| {
-        let Seen::Present(status) = status else { panic!("status") };
+        let Observation::Present(status) = status else { panic!("status") };
         if !matches!(scope, Scope::Region { account, .. } if *account == management) {
             (status.started, status.newest_log, status.reported_digest) = (None, None, None);
         }
@@ -144,10 +147,10 @@ fn a_status_that_reports_no_deliveries_is_unknown_for_one_cause() {
 #[test]
 fn a_disabled_key_explains_what_cannot_be_delivered() {
     let mut facts = holding();
-    let Seen::Present(key) = &mut facts.observed.kms_key else { panic!("key") };
+    let Observation::Present(key) = &mut facts.observed.kms_key else { panic!("key") };
     key.state = "Disabled".to_owned();
     each_status(&mut facts, |_, status| {
-        let Seen::Present(status) = status else { panic!("status") };
+        let Observation::Present(status) = status else { panic!("status") };
         status.log_error = Some("KMS.DisabledException".to_owned());
     });
     let run = run(&facts);
@@ -163,7 +166,7 @@ fn a_disabled_key_explains_what_cannot_be_delivered() {
 #[test]
 fn what_is_suppressed_has_no_cause_and_what_stands_alone_needs_none() {
     let mut facts = holding();
-    facts.observed.ownership = Seen::Absent;
+    facts.observed.ownership = Observation::Absent;
     let run = run(&facts);
     assert!(run.causes.is_empty(), "{:#?}", run.causes);
     assert_eq!(open_without_cause(&run), ["bucket-ownership"]);

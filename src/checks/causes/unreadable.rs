@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Root, Scope, Verdict};
-use crate::aws::{AwsError, ErrorKind, Seen};
+use crate::aws::{AwsError, ErrorKind, Observation};
 use crate::checks::{Facts, TrailStatus};
 use crate::names::{AccountId, Region};
 
@@ -102,7 +102,7 @@ fn denied_regions(facts: &Facts) -> Option<Root<'_>> {
     Some(root.of_several())
 }
 
-fn is_denied(status: &Seen<TrailStatus>) -> bool {
+fn is_denied(status: &Observation<TrailStatus>) -> bool {
     status.unreadable().is_some_and(|error| {
         let message = error.message.as_deref().unwrap_or_default();
         error.kind() == ErrorKind::AccessDenied && message.contains("service control policy")

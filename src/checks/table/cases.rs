@@ -7,7 +7,7 @@ use super::rows::{cell, value};
 use super::{declare, denied, error, holding};
 use crate::archive::verify::finding::{Finding, FindingKind, Severity as Grave};
 use crate::archive::verify::run::{LaneReport, Verification};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::checks::{CATALOGUE, Check, Facts, PLAN_EMPTY, Run, Scope, Severity, Verdict};
 use crate::policy::Statement;
 
@@ -30,14 +30,14 @@ fn own_chains() -> Facts {
     let mut facts = holding();
     let lanes = facts.chains.present().unwrap().lanes.clone();
     let verification = Verification { lanes, findings: Vec::new() };
-    facts.chains = Seen::Present(Arc::new(verification));
+    facts.chains = Observation::Present(Arc::new(verification));
     facts
 }
 
 #[test]
 fn a_suppressed_or_omitted_finding_does_not_hide_its_steps() {
     let mut facts = holding();
-    facts.observed.ownership = Seen::Absent;
+    facts.observed.ownership = Observation::Absent;
     let told = |run: &Run| {
         let broken = run.findings.iter().filter(|one| matches!(one.verdict, Verdict::Fail { .. }));
         broken.map(|one| one.check.clone()).collect::<Vec<_>>()
@@ -58,7 +58,7 @@ fn a_suppressed_or_omitted_finding_does_not_hide_its_steps() {
 #[test]
 fn a_step_is_not_hidden_by_an_unknown_check() {
     let mut facts = holding();
-    facts.observed.bucket_policy = Seen::Absent;
+    facts.observed.bucket_policy = Observation::Absent;
     // The freshness is unknown, and its plan fixes the bucket policy.
     let status = value(cell(&mut facts));
     (status.newest_digest, status.started) = (None, None);
@@ -117,7 +117,11 @@ fn missing_digests_fail() {
 
 fn statuses(
     facts: &mut Facts,
-) -> Vec<(crate::names::AccountId, crate::names::Region, &mut Seen<crate::checks::TrailStatus>)> {
+) -> Vec<(
+    crate::names::AccountId,
+    crate::names::Region,
+    &mut Observation<crate::checks::TrailStatus>,
+)> {
     let insides = value(&mut facts.accounts)
         .iter_mut()
         .filter_map(|one| Some((one.account.clone(), one.inside.as_mut().ok()?)));
@@ -132,7 +136,7 @@ fn statuses(
 #[test]
 fn the_encryption_of_the_newest_digest_decides_about_a_policy() {
     const ID: &str = "bucket-policy-digest-safe";
-    let with = |accepted: &str, newest: Seen<String>| {
+    let with = |accepted: &str, newest: Observation<String>| {
         let mut facts = holding();
         let statements = &mut value(&mut facts.observed.bucket_policy).0.statements;
         let guard =
@@ -142,13 +146,13 @@ fn the_encryption_of_the_newest_digest_decides_about_a_policy() {
         facts.digest_encryption = newest;
         verdict(&facts, ID)
     };
-    let newest = |found: &str| Seen::Present(found.to_owned());
+    let newest = |found: &str| Observation::Present(found.to_owned());
     assert_eq!(verdict(&holding(), ID), Verdict::Pass);
     // A guard that allows only the key is right if digests are encrypted with it.
     assert_eq!(with("aws:kms", newest("aws:kms")), Verdict::Pass);
     let failed = with("aws:kms", newest("AES256"));
     assert!(matches!(&failed, Verdict::Fail { found, .. } if found.contains("AES256")));
-    for unseen in [Seen::Absent, denied()] {
+    for unseen in [Observation::Absent, denied()] {
         assert!(matches!(with("aws:kms", unseen), Verdict::Unknown { .. }));
     }
     // Log files are encrypted with the key, unlike digests.

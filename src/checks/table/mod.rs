@@ -12,11 +12,11 @@ mod rows;
 
 use self::rows::{ROWS, Row};
 use super::{CATALOGUE, Check, Facts, Run, Severity, Verdict};
-use crate::aws::{Aws, AwsError, ErrorKind, Failure, Seen};
+use crate::aws::{Aws, AwsError, ErrorKind, Failure, Observation};
 use crate::config::Config;
 use crate::plan::apply::{StepOutcome, apply};
 use crate::plan::plan;
-use crate::policy::{Foreign, PolicyDocument, Statement};
+use crate::policy::{PolicyDocument, Statement, Unmanaged};
 use crate::resources::{Desired, OrganizationFacts, observe};
 use crate::test_env::{TestEnv, writer};
 
@@ -68,7 +68,7 @@ async fn provisioned() -> Facts {
     let config = format!("{CONFIG}[cloudwatch_logs]\nkms_key = \"{key}\"\n");
     let config: Config = config.parse().unwrap();
     let organization = OrganizationFacts::read(&aws, &config).await.unwrap();
-    let desired = Desired::new(config, organization, Foreign::Keep);
+    let desired = Desired::new(config, organization, Unmanaged::Keep);
     let observed = Box::pin(observe(&aws, &desired)).await;
     let to_do = plan(&desired, &observed);
     let results =
@@ -117,8 +117,8 @@ async fn create_unmanaged(aws: &Aws) -> String {
 }
 
 /// A read that was denied.
-pub(crate) fn denied<T>() -> Seen<T> {
-    Seen::Unreadable(error())
+pub(crate) fn denied<T>() -> Observation<T> {
+    Observation::Unreadable(error())
 }
 
 fn error() -> AwsError {
@@ -141,7 +141,7 @@ fn error() -> AwsError {
 fn declare(facts: &mut Facts, more: &str) {
     let config: Config = format!("{CONFIG}\n{more}").parse().unwrap();
     let organization = facts.desired.organization.clone();
-    facts.desired = Desired::new(config, organization, Foreign::Keep);
+    facts.desired = Desired::new(config, organization, Unmanaged::Keep);
 }
 
 fn row(check: &Check) -> &'static Row {
@@ -230,11 +230,11 @@ fn a_run_lists_what_is_new_and_what_is_fixed_since_another() {
     let mut facts = holding();
     let then = {
         let mut facts = facts.clone();
-        facts.observed.ownership = Seen::Absent;
-        facts.observed.insights = Seen::Absent;
+        facts.observed.ownership = Observation::Absent;
+        facts.observed.insights = Observation::Absent;
         Run::of(&facts, CATALOGUE)
     };
-    facts.observed.insights = Seen::Absent;
+    facts.observed.insights = Observation::Absent;
     facts.observed.trail_tags = denied();
     let run = Run::of(&facts, CATALOGUE).since(&then);
     let compared = run.compared.unwrap();
@@ -268,8 +268,8 @@ fn what_can_no_longer_be_read_is_not_fixed() {
 fn a_finding_is_known_by_its_check_and_scope() {
     let mut facts = holding();
     // Two steps of one account and Region that no other check covers.
-    facts.observed.bucket_tags = Seen::Absent;
-    let Seen::Present(policy) = &mut facts.observed.key_policy else { panic!("key policy") };
+    facts.observed.bucket_tags = Observation::Absent;
+    let Observation::Present(policy) = &mut facts.observed.key_policy else { panic!("key policy") };
     policy.0.statements.retain(|one| one.sid.as_deref() != Some("OrgTrailDecrypt"));
     for check in CATALOGUE {
         let results = check.judge(&facts);
@@ -285,9 +285,11 @@ fn a_finding_is_known_by_its_check_and_scope() {
 #[test]
 fn a_reported_failure_fails_although_the_archive_is_unreadable() {
     let mut facts = holding();
-    let Seen::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
+    let Observation::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
     let inside = accounts.iter_mut().find_map(|one| one.inside.as_mut().ok()).unwrap();
-    let Some(Seen::Present(status)) = inside.regions.values_mut().next() else { panic!("status") };
+    let Some(Observation::Present(status)) = inside.regions.values_mut().next() else {
+        panic!("status")
+    };
     status.log_error = Some("AccessDenied".to_owned());
     status.archive_unread = Some(error());
     let check = CATALOGUE.iter().find(|check| check.id == "org-delivery-freshness").unwrap();
@@ -299,7 +301,7 @@ fn a_reported_failure_fails_although_the_archive_is_unreadable() {
 #[test]
 fn a_region_that_could_not_be_listed_is_not_taken_for_not_enabled() {
     let mut facts = holding();
-    let Seen::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
+    let Observation::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
     let inside = accounts.iter_mut().find_map(|one| one.inside.as_mut().ok()).unwrap();
     inside.regions.pop_first();
     let cells = |facts: &Facts| {
@@ -307,7 +309,7 @@ fn a_region_that_could_not_be_listed_is_not_taken_for_not_enabled() {
         coverage.accounts.into_iter().flat_map(|one| one.cells).collect::<Vec<_>>()
     };
     assert!(cells(&facts).contains(&super::Cell::NotEnabled));
-    let Seen::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
+    let Observation::Present(accounts) = &mut facts.accounts else { panic!("accounts") };
     let inside = accounts.iter_mut().find_map(|one| one.inside.as_mut().ok()).unwrap();
     inside.regions_unread = Some(error());
     let cells = cells(&facts);
@@ -323,7 +325,7 @@ fn a_region_that_could_not_be_listed_is_not_taken_for_not_enabled() {
 fn what_is_turned_off_is_not_configured() {
     let mut facts = holding();
     declare(&mut facts, "[drift]\nchain_hours = 0");
-    facts.chains = Seen::Absent;
+    facts.chains = Observation::Absent;
     let check = CATALOGUE.iter().find(|check| check.id == "org-digest-chain").unwrap();
     let results = check.judge(&facts);
     assert!(
@@ -334,7 +336,9 @@ fn what_is_turned_off_is_not_configured() {
 #[test]
 fn a_rule_that_expires_logs_on_a_day_contradicts_their_retention() {
     let mut facts = holding();
-    let Seen::Present(lifecycle) = &mut facts.observed.lifecycle else { panic!("lifecycle") };
+    let Observation::Present(lifecycle) = &mut facts.observed.lifecycle else {
+        panic!("lifecycle")
+    };
     let mut dated = lifecycle.rules["orgtrail-retention"].clone();
     dated.expiration_days = None;
     dated.expiration_date = Some("2026-01-03T00:00:00Z".to_owned());
@@ -349,7 +353,7 @@ fn a_rule_that_expires_logs_on_a_day_contradicts_their_retention() {
 #[test]
 fn a_key_without_the_encryption_context_as_condition_is_open_to_others() {
     let mut facts = holding();
-    let Seen::Present(policy) = &mut facts.observed.key_policy else { panic!("key policy") };
+    let Observation::Present(policy) = &mut facts.observed.key_policy else { panic!("key policy") };
     let encrypt = policy.0.statements.iter_mut();
     let mut encrypt = encrypt.filter(|one| one.sid.as_deref() == Some("OrgTrailEncrypt"));
     assert!(encrypt.next().unwrap().condition.remove("StringLike").is_some());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{denied, error};
 use crate::archive::verify::finding::{Finding, FindingKind};
 use crate::archive::verify::run::{LaneReport, LogTally, Verification};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::checks::{Facts, OtherTrail, TrailStatus};
 use crate::org::{ControlLevel, ControlPolicies, ControlPolicy};
 use crate::policy::{PolicyDocument, Statement};
@@ -19,10 +19,10 @@ pub(super) struct Row {
     pub(super) unknown: fn(&mut Facts),
 }
 
-pub(super) fn value<T>(seen: &mut Seen<T>) -> &mut T {
+pub(super) fn value<T>(seen: &mut Observation<T>) -> &mut T {
     match seen {
-        Seen::Present(value) => value,
-        Seen::Absent | Seen::Unreadable(_) => panic!("not present"),
+        Observation::Present(value) => value,
+        Observation::Absent | Observation::Unreadable(_) => panic!("not present"),
     }
 }
 
@@ -42,12 +42,12 @@ fn statement<'a>(document: &'a mut PolicyDocument, sid: &str) -> &'a mut Stateme
 }
 
 /// The first account and Region.
-pub(super) fn cell(facts: &mut Facts) -> &mut Seen<TrailStatus> {
+pub(super) fn cell(facts: &mut Facts) -> &mut Observation<TrailStatus> {
     let inside = value(&mut facts.accounts).iter_mut().find_map(|one| one.inside.as_mut().ok());
     inside.unwrap().regions.values_mut().next().unwrap()
 }
 
-fn other_trails(facts: &mut Facts) -> &mut Seen<Vec<OtherTrail>> {
+fn other_trails(facts: &mut Facts) -> &mut Observation<Vec<OtherTrail>> {
     let inside = value(&mut facts.accounts).iter_mut().find_map(|one| one.inside.as_mut().ok());
     &mut inside.unwrap().other_trails
 }
@@ -55,7 +55,7 @@ fn other_trails(facts: &mut Facts) -> &mut Seen<Vec<OtherTrail>> {
 fn intruder(facts: &mut Facts) {
     let arn = "arn:aws:cloudtrail:us-east-1:333333333333:trail/legacy".parse().unwrap();
     let selectors = facts.observed.event_selectors.clone();
-    let trail = OtherTrail { arn, is_logging: Seen::Present(true), selectors };
+    let trail = OtherTrail { arn, is_logging: Observation::Present(true), selectors };
     value(other_trails(facts)).push(trail);
 }
 
@@ -102,7 +102,9 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "trail-is-logging",
-        fail: |f| f.observed.trail_logging = Seen::Present(TrailLogging { is_logging: false }),
+        fail: |f| {
+            f.observed.trail_logging = Observation::Present(TrailLogging { is_logging: false });
+        },
         unknown: |f| f.observed.trail_logging = denied(),
     },
     Row {
@@ -122,7 +124,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "trail-insights",
-        fail: |f| f.observed.insights = Seen::Absent,
+        fail: |f| f.observed.insights = Observation::Absent,
         unknown: |f| f.observed.insights = denied(),
     },
     Row {
@@ -158,7 +160,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "org-trusted-access",
-        fail: |f| f.observed.trusted_access = Seen::Absent,
+        fail: |f| f.observed.trusted_access = Observation::Absent,
         unknown: |f| f.observed.service_linked_role = denied(),
     },
     Row {
@@ -171,7 +173,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "org-coverage",
-        fail: |f| *cell(f) = Seen::Absent,
+        fail: |f| *cell(f) = Observation::Absent,
         unknown: |f| *cell(f) = denied(),
     },
     Row {
@@ -210,7 +212,7 @@ pub(super) const ROWS: &[Row] = &[
                 behind: Vec::new(),
             };
             let verification = Verification { lanes: vec![lane], findings: Vec::new() };
-            f.chains = Seen::Present(Arc::new(verification));
+            f.chains = Observation::Present(Arc::new(verification));
         },
         unknown: |f| f.chains = denied(),
     },
@@ -219,7 +221,7 @@ pub(super) const ROWS: &[Row] = &[
         check: "org-new-accounts",
         fail: |f| {
             f.earlier = Some(BTreeSet::new());
-            *cell(f) = Seen::Absent;
+            *cell(f) = Observation::Absent;
         },
         unknown: |f| {
             f.earlier = Some(BTreeSet::new());
@@ -233,12 +235,12 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "bucket-public-access",
-        fail: |f| f.observed.public_access = Seen::Absent,
+        fail: |f| f.observed.public_access = Observation::Absent,
         unknown: |f| f.observed.public_access = denied(),
     },
     Row {
         check: "bucket-ownership",
-        fail: |f| f.observed.ownership = Seen::Absent,
+        fail: |f| f.observed.ownership = Observation::Absent,
         unknown: |f| f.observed.ownership = denied(),
     },
     Row {
@@ -251,7 +253,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "bucket-encryption",
-        fail: |f| f.observed.encryption = Seen::Absent,
+        fail: |f| f.observed.encryption = Observation::Absent,
         unknown: |f| f.observed.encryption = denied(),
     },
     Row {
@@ -272,7 +274,7 @@ pub(super) const ROWS: &[Row] = &[
                 document: PolicyDocument::new(vec![deny]),
             };
             let level = ControlLevel { target: "r-abcd".to_owned(), policies: vec![policy] };
-            f.resource_policies = Seen::Present(ControlPolicies { levels: vec![level] });
+            f.resource_policies = Observation::Present(ControlPolicies { levels: vec![level] });
         },
         unknown: |f| f.resource_policies = denied(),
     },
@@ -283,7 +285,7 @@ pub(super) const ROWS: &[Row] = &[
             let key = "s3:x-amz-server-side-encryption".to_owned();
             let only = statement.condition.get_mut("StringNotEquals").unwrap();
             only.insert(key, "aws:kms".into());
-            f.digest_encryption = Seen::Present("AES256".to_owned());
+            f.digest_encryption = Observation::Present("AES256".to_owned());
         },
         unknown: |f| f.observed.bucket_policy = denied(),
     },
@@ -320,7 +322,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "bucket-lifecycle",
-        fail: |f| f.observed.lifecycle = Seen::Absent,
+        fail: |f| f.observed.lifecycle = Observation::Absent,
         unknown: |f| f.observed.lifecycle = denied(),
     },
     Row {
@@ -335,17 +337,17 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         check: "bucket-access-logging",
-        fail: |f| f.observed.access_logging = Seen::Absent,
+        fail: |f| f.observed.access_logging = Observation::Absent,
         unknown: |f| f.observed.access_log_bucket = denied(),
     },
     Row {
         check: "bucket-replication",
-        fail: |f| f.observed.replication = Seen::Absent,
+        fail: |f| f.observed.replication = Observation::Absent,
         unknown: |f| f.observed.replication = denied(),
     },
     Row {
         check: "bucket-notifications",
-        fail: |f| f.observed.notifications = Seen::Absent,
+        fail: |f| f.observed.notifications = Observation::Absent,
         unknown: |f| f.observed.notifications = denied(),
     },
     Row {
@@ -408,8 +410,8 @@ pub(super) const ROWS: &[Row] = &[
     alarm!("alarm-4.14", |f| {
         value(&mut f.observed.alarm_subscriptions).subscriptions[0].confirmed = false;
     }),
-    alarm!("alarm-4.15", |f| f.observed.metric_alarms = Seen::Absent),
-    alarm!("alarm-selector-changes", |f| f.observed.alarm_subscriptions = Seen::Absent),
+    alarm!("alarm-4.15", |f| f.observed.metric_alarms = Observation::Absent),
+    alarm!("alarm-selector-changes", |f| f.observed.alarm_subscriptions = Observation::Absent),
     Row {
         check: "undeclared",
         fail: |f| f.desired.config.archive.access_logging.enabled = false,

@@ -2,6 +2,7 @@ use crate::cli::{Context, Format, OpError, Outcome, Output};
 use crate::config::{ConfigError, Severity};
 use crate::ops::config_findings;
 use crate::report::contract::{Emitted, config as contract};
+use crate::words::counted;
 
 /// Check the configuration without calling AWS
 ///
@@ -47,9 +48,5 @@ pub(crate) async fn run(_: Args, context: &Context) -> Result<Outcome, OpError> 
 }
 
 fn number(count: usize, noun: &str) -> String {
-    match count {
-        0 => format!("no {noun}s"),
-        1 => format!("1 {noun}"),
-        _ => format!("{count} {noun}s"),
-    }
+    if count == 0 { format!("no {noun}s") } else { counted(count, noun) }
 }

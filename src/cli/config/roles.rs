@@ -126,7 +126,7 @@ fn find<'a>(
         let name = kind.as_str();
         let needed = match kind {
             RoleKind::Runner | RoleKind::Hub => "`roles.hub` is not set",
-            RoleKind::Vault => "`archive.replication` names no account of its own",
+            RoleKind::Vault => "`archive.replication` names no other account",
             _ => "`orgtrail config roles` lists the roles",
         };
         let whose = account.map(|id| format!(" for account {id}")).unwrap_or_default();
@@ -137,12 +137,12 @@ fn find<'a>(
 fn trusted<'a>(role: &'a Role, given: Option<&'a Arn>) -> Result<&'a Arn, OpError> {
     if role.kind == RoleKind::Runner {
         return Err(OpError::usage(
-            "the runner has no trust policy: whatever starts orgtrail decides who may use it",
+            "the runner has no trust policy: the service that starts orgtrail decides who may use it",
         ));
     }
     given.or(role.trusted.as_ref()).ok_or_else(|| {
         OpError::usage(
-            "the configuration does not say who may assume the role: add `--trusted ARN`",
+            "the configuration does not name who may assume the role: add `--trusted ARN`",
         )
     })
 }

@@ -7,6 +7,7 @@ use crate::cli::{Context, OpError, archived, estimate, sources};
 use crate::cost::prices;
 use crate::ops::consolidate::Consolidated;
 use crate::report::drift::plain;
+use crate::words::counted;
 
 /// Prints all of it.
 pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> Result<(), OpError> {
@@ -19,7 +20,7 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
     context.out.data(consolidated.summary())?;
     if counts.copied_inside_s3 > 0 {
         context.out.note(format_args!(
-            "{} of them copied inside S3, without passing through this machine",
+            "{} copied inside S3, without passing through this machine",
             HumanCount(counts.copied_inside_s3)
         ));
     }
@@ -37,57 +38,62 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
         && consolidated.missing.is_empty()
         && consolidated.excluded.is_empty()
     {
-        context.out.note("no source is declared, and no trail but the organization's found");
+        context
+            .out
+            .note("no sources: none is configured, and the organization trail is the only trail");
     }
-    let looked = !consolidated.sources.is_empty() && report.failures.is_empty() && !report.stopped;
-    if looked && report.lanes == 0 {
+    let is_complete =
+        !consolidated.sources.is_empty() && report.failures.is_empty() && !report.stopped;
+    if is_complete && report.lanes == 0 {
         // A mistyped account would look like one that is done.
         context.out.warn(
-            "nothing there is CloudTrail's and of an account and a Region that were asked for",
+            "no CloudTrail objects of the selected accounts and Regions: check `--account` and `--region`",
         );
     }
     let estimated = consolidated.is_dry_run && !consolidated.sources.is_empty();
     if estimated {
-        estimate::tell(context, report, &consolidated.estimate())?;
+        estimate::print(context, report, &consolidated.estimate())?;
     }
     let left = if report.left_is_least {
-        "or more left for the next run: this one was stopped before all were listed"
+        "or more left for the next run, because this one stopped before it listed all"
     } else {
-        "left for the next run, this one was stopped before them"
+        "left for the next run, because this one stopped"
     };
-    let told = [
+    let notices = [
         (
             counts.quarantined,
-            "in quarantine: they are not what their keys say; `orgtrail accept KEY --reason TEXT` accepts that",
+            "in quarantine, because their content does not match their keys; to accept one: `orgtrail accept KEY --reason TEXT`",
         ),
         (
             counts.unbound,
-            "of accounts or Regions that their source does not speak for: not copied; `orgtrail accept KEY --reason TEXT` accepts what is in quarantine, and `other_accounts = \"leave\"` under [[consolidate.sources]] all of it",
+            "not copied, because their source has no authority over their accounts or Regions; to accept one in quarantine: `orgtrail accept KEY --reason TEXT`; to leave them all: `other_accounts = \"leave\"` under [[consolidate.sources]]",
         ),
         (
             counts.held_back,
-            "left at their source: log files whose digests are not in the archive, or digests whose public keys could not be read",
+            "left at their source: log files whose digests are not in the archive, or digests whose public keys are unreadable",
         ),
         (
             counts.accepted,
             "in quarantine, and accepted: `orgtrail accept --list` shows who accepted them and why",
         ),
-        (counts.conflicts, "in conflict: their keys are taken by different content, left as it is"),
+        (
+            counts.conflicts,
+            "in conflict: the archive has different content at their keys, and keeps it",
+        ),
         (counts.failed, "not copied: run again"),
         (counts.left, left),
-        (counts.archived, "archived: not copied before they are restored"),
-        (counts.foreign, "not CloudTrail's, left where they are"),
+        (counts.archived, "in an archive storage class: restore them first (`--restore`)"),
+        (counts.foreign, "not CloudTrail's, left in the source"),
         (
             counts.uncompared,
-            "there before by key and size alone: at the source, or in the archive, they lie archived and cannot be read to compare them",
+            "already present by key and size only: the source or the archive has them in an archive storage class, so their content was not compared",
         ),
-        (report.stray_objects, "beside CloudTrail's folders, left where they are"),
+        (report.stray_objects, "outside CloudTrail's folders, left in the source"),
     ];
-    for (objects, words) in told.into_iter().filter(|(objects, _)| *objects > 0) {
-        let noun = if objects == 1 { "object" } else { "objects" };
-        context.out.warn(format_args!("{} {noun} {words}", HumanCount(objects)));
+    for (objects, words) in notices.into_iter().filter(|(objects, _)| *objects > 0) {
+        context.out.warn(format_args!("{} {words}", counted(objects, "object")));
     }
-    let restores = archived::tell(context, &report.archived)?;
+    let restores = archived::print(context, &report.archived)?;
     if estimated {
         context.out.data(prices::LIST)?;
     } else if restores {
@@ -95,13 +101,13 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
     }
     for unbound in report.unbound.iter().take(EXAMPLES) {
         let more = if unbound.more { "more than " } else { "" };
-        let (place, objects) = (plain(&unbound.folder), HumanCount(unbound.objects));
+        let (place, objects) = (plain(&unbound.folder), counted(unbound.objects, "object"));
         let kept = match (unbound.left, unbound.kept) {
-            (true, _) => "left there, as the config says".to_owned(),
+            (true, _) => "left in the source, as configured".to_owned(),
             (false, kept) => format!("{} in quarantine", HumanCount(kept)),
         };
         let text = format!(
-            "{}: {more}{objects} objects below {place}: {}: not copied, {kept}",
+            "{}: {more}{objects} below {place}: {}: not copied, {kept}",
             plain(&unbound.source),
             unbound.why,
         );
@@ -114,8 +120,8 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
     }
     if report.unbound_not_listed > 0 {
         context.out.warn(format_args!(
-            "{} further folders of accounts that their source does not speak for were not listed",
-            HumanCount(report.unbound_not_listed)
+            "not listed: {} of accounts outside their source's authority",
+            counted(report.unbound_not_listed, "more folder")
         ));
     }
     for row in &report.examples {
@@ -128,10 +134,10 @@ pub(in crate::cli) fn print(context: &Context, consolidated: &Consolidated) -> R
         sources::print_unreadable(context, &failure.place, &failure.reason, hint);
     }
     for folder in &report.foreign_folders {
-        context.out.note(format_args!("not CloudTrail's, left alone: {}", plain(folder)));
+        context.out.note(format_args!("not CloudTrail's, left in the source: {}", plain(folder)));
     }
     if report.stopped {
-        context.out.note("stopped before the end; the same command goes on from here");
+        context.out.note("stopped before the end; run the same command again to continue");
     }
     if let Some(number) = report.last_record {
         context.out.note(format_args!("recorded as orgtrail/runs/{number:012}.jsonl.gz"));

@@ -1,33 +1,38 @@
-//! Settings are changed behind orgtrail's back.
+//! Settings change outside orgtrail, and drift detects and fixes them.
 
 use aws_sdk_s3::types::BucketLoggingStatus;
 
-use super::ground::{BUCKET, Ground};
-use super::trail::Delivered;
-use super::{Stop, Story};
+use super::delivery::Delivered;
+use super::env::{BUCKET, DemoEnv};
+use super::{DemoReport, Stop};
 use crate::cli::Outcome;
 
-/// What is changed, by the check that has to tell it.
+/// The checks that must fail after the changes.
 const CHANGED: [&str; 3] = ["bucket-access-logging", "key-rotation", "trail-log-validation"];
 
-pub(super) async fn play(
-    story: &mut Story,
-    ground: &Ground,
+pub(super) async fn run(
+    report: &mut DemoReport,
+    env: &DemoEnv,
     delivered: &Delivered,
 ) -> Result<(), Stop> {
-    story.chapter(
-        "7. Three settings change behind orgtrail's back",
-        "Somebody with rights in the management and log-archive accounts changes the trail, its key\n\
-         and its bucket by hand. Drift names each of them, mends them, and is clean again.",
+    report.section(
+        "7. Three settings change outside orgtrail",
+        "An administrator of the management and log-archive accounts changes the trail, its key and\n\
+         its bucket by hand. `drift` reports exactly these changes, and fixes them.",
     )?;
-    let ran = ground.program.run(&["drift"]).await?;
-    let held = ran.ended(Outcome::Clean);
-    let said = if held { ran.summary(1) } else { ran.in_full() };
-    story.step("before, everything holds", Some("orgtrail drift"), held, said)?;
+    let output = env.program.run(&["drift"]).await?;
+    let passed = output.exited_with(Outcome::Clean);
+    let details = if passed { output.summary(1) } else { output.in_full() };
+    report.step(
+        "before the changes, every check passes",
+        Some("orgtrail drift"),
+        passed,
+        details,
+    )?;
 
-    let aws = ground.aws().await?;
-    let management = ground.clients(&aws, &ground.management);
-    let archive = ground.clients(&aws, &ground.log_archive);
+    let aws = env.aws().await?;
+    let management = env.clients(&aws, &env.management);
+    let archive = env.clients(&aws, &env.log_archive);
     let trail = management.cloudtrail().update_trail().name(&delivered.trail);
     let trail = trail.enable_log_file_validation(false).send().await;
     trail.map_err(|error| management.error("cloudtrail:UpdateTrail", error))?;
@@ -45,25 +50,30 @@ pub(super) async fn play(
     let logging = logging.send().await;
     logging.map_err(|error| archive.error("s3:PutBucketLogging", error))?;
 
-    let ran = ground.program.run(&["drift", "--format", "json"]).await?;
-    let found = failed(&ran.stdout);
-    let held = ran.ended(Outcome::Drift) && found == CHANGED;
-    let said = if held { found.join(", ") } else { ran.in_full() };
-    story.step("drift names the three, and nothing else", Some("orgtrail drift"), held, said)?;
+    let output = env.program.run(&["drift", "--format", "json"]).await?;
+    let found = failed(&output.stdout);
+    let passed = output.exited_with(Outcome::Drift) && found == CHANGED;
+    let details = if passed { found.join(", ") } else { output.in_full() };
+    report.step(
+        "drift reports the three changes and nothing else",
+        Some("orgtrail drift"),
+        passed,
+        details,
+    )?;
 
-    let ran = ground.program.run(&["drift", "--fix", "--yes"]).await?;
-    let held = ran.ended(Outcome::Clean);
-    let said = if held { ran.summary(1) } else { ran.in_full() };
-    story.step("drift mends them", Some("orgtrail drift --fix"), held, said)?;
+    let output = env.program.run(&["drift", "--fix", "--yes"]).await?;
+    let passed = output.exited_with(Outcome::Clean);
+    let details = if passed { output.summary(1) } else { output.in_full() };
+    report.step("drift fixes them", Some("orgtrail drift --fix"), passed, details)?;
 
-    let ran = ground.program.run(&["drift"]).await?;
-    let held = ran.ended(Outcome::Clean);
-    let said = if held { ran.summary(1) } else { ran.in_full() };
-    story.step("looked at again, everything holds", Some("orgtrail drift"), held, said)?;
+    let output = env.program.run(&["drift"]).await?;
+    let passed = output.exited_with(Outcome::Clean);
+    let details = if passed { output.summary(1) } else { output.in_full() };
+    report.step("re-checked, every check passes", Some("orgtrail drift"), passed, details)?;
     Ok(())
 }
 
-/// The checks that a run found broken, sorted.
+/// The failed checks of a report, sorted.
 fn failed(report: &str) -> Vec<String> {
     let report: serde_json::Value = serde_json::from_str(report).unwrap_or_default();
     let findings = report["findings"].as_array().into_iter().flatten();

@@ -3,7 +3,7 @@ use std::{fs, io, process};
 
 use crate::local_file;
 
-/// A temporary folder of our own, gone with this value unless it is kept.
+/// A temporary directory, deleted when this value is dropped unless it is kept.
 #[derive(Debug)]
 pub(in crate::cli) struct Folder {
     path: PathBuf,
@@ -27,8 +27,8 @@ impl Folder {
         self.keep
     }
 
-    /// Keeps it no longer than any other.
-    pub(in crate::cli) fn let_go(&mut self) {
+    /// Deletes it when it is dropped.
+    pub(in crate::cli) fn stop_keeping(&mut self) {
         self.keep = false;
     }
 
@@ -40,7 +40,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if !self.keep {
-            // What is left in a temporary folder does no harm.
+            // A leftover in a temporary directory does no harm.
             drop(fs::remove_dir_all(&self.path));
         }
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_goes_with_what_is_in_it() {
+    fn a_folder_is_deleted_with_its_contents() {
         let folder = Folder::new(false).unwrap();
         let path = folder.path().to_owned();
         fs::write(path.join("file"), "x").unwrap();

@@ -1,36 +1,36 @@
-//! The guards, proven by trying to break them.
+//! Attacks on the guards, each of which must be refused.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 
-use super::ground::{BUCKET, Ground};
-use super::trail::Delivered;
-use super::{Stop, Story};
+use super::delivery::Delivered;
+use super::env::{BUCKET, DemoEnv};
+use super::{DemoReport, Stop};
 use crate::cli::OpError;
 
-/// What is tried to be written without TLS.
+/// The key that is written without TLS.
 const WITHOUT_TLS: &str = "without-tls";
 
-pub(super) async fn play(
-    story: &mut Story,
-    ground: &Ground,
+pub(super) async fn run(
+    report: &mut DemoReport,
+    env: &DemoEnv,
     delivered: &Delivered,
 ) -> Result<(), Stop> {
-    story.chapter(
-        "6. The guards, attacked",
-        "Who steals an administrator's session turns the log off or deletes it first. Each of these\n\
-         is tried with an administrator's rights in the account, and has to be refused.",
+    report.section(
+        "6. Attacks on the guards",
+        "An attacker with an administrator's session first turns logging off or deletes logs. Each\n\
+         attempt uses administrator permissions in the account, and must be refused.",
     )?;
-    let aws = ground.aws().await?;
-    let archive = ground.clients(&aws, &ground.log_archive);
-    let member = ground.clients(&aws, &ground.member);
+    let aws = env.aws().await?;
+    let archive = env.clients(&aws, &env.log_archive);
+    let member = env.clients(&aws, &env.member);
     let s3 = archive.s3();
     let Delivered { trail, log, version } = delivered;
 
     let tried = s3.delete_object().bucket(BUCKET).key(log).version_id(version).send().await;
     refused(
-        story,
+        report,
         "deleting a locked version of a log file",
         "aws s3api delete-object --key … --version-id …",
         tried,
@@ -45,7 +45,7 @@ pub(super) async fn play(
         .send()
         .await;
     refused(
-        story,
+        report,
         "deleting it without MFA, by bypassing the lock",
         "aws s3api delete-object --key … --version-id … --bypass-governance-retention",
         tried,
@@ -56,13 +56,13 @@ pub(super) async fn play(
     let tried =
         s3.put_bucket_versioning().bucket(BUCKET).versioning_configuration(suspended).send().await;
     refused(
-        story,
+        report,
         "suspending versioning",
         "aws s3api put-bucket-versioning --versioning-configuration Status=Suspended",
         tried,
         &["AccessDenied", "InvalidBucketState"],
     )?;
-    // The sandbox's endpoint stands for TLS unless a request says otherwise.
+    // The sandbox treats requests as TLS unless this header is set.
     let tried = s3
         .put_object()
         .bucket(BUCKET)
@@ -75,7 +75,7 @@ pub(super) async fn play(
         .send()
         .await;
     refused(
-        story,
+        report,
         "writing without TLS",
         "aws s3api put-object --endpoint-url http://…",
         tried,
@@ -90,24 +90,24 @@ pub(super) async fn play(
         .send()
         .await;
     refused(
-        story,
-        "writing over a log file the way consolidation writes",
+        report,
+        "overwriting a log file with a conditional write, as consolidation does",
         "aws s3api put-object --key … --if-none-match '*'",
         tried,
         &["AccessDenied", "PreconditionFailed"],
     )?;
     let tried = member.cloudtrail().create_trail().name("intruder").s3_bucket_name(BUCKET);
     refused(
-        story,
-        "another account's trail writing into the archive",
+        report,
+        "delivering another account's trail to the archive",
         &format!("aws cloudtrail create-trail --name intruder --s3-bucket-name {BUCKET}"),
         tried.send().await,
         &["InsufficientS3BucketPolicyException"],
     )?;
     let tried = member.cloudtrail().stop_logging().name(trail).send().await;
     refused(
-        story,
-        "a member stopping the organization's trail",
+        report,
+        "stopping the organization trail from a member account",
         &format!("aws cloudtrail stop-logging --name {trail}"),
         tried,
         &[
@@ -118,46 +118,46 @@ pub(super) async fn play(
         ],
     )?;
 
-    let management = ground.clients(&aws, &ground.management);
+    let management = env.clients(&aws, &env.management);
     let status = management.cloudtrail().get_trail_status().name(trail).send().await;
     let status = status.map_err(|error| management.error("cloudtrail:GetTrailStatus", error))?;
-    // Of the current version, so that nothing lies on top of it either.
+    // The current version, so that no newer one hides it.
     let newest = s3.head_object().bucket(BUCKET).key(log).send().await;
-    let is_there = newest.is_ok_and(|newest| newest.version_id() == Some(version));
+    let is_unchanged = newest.is_ok_and(|newest| newest.version_id() == Some(version));
     let versioning = s3.get_bucket_versioning().bucket(BUCKET).send().await;
     let is_versioned =
         versioning.is_ok_and(|it| it.status() == Some(&BucketVersioningStatus::Enabled));
-    let intruded = !ground.sandbox.keys_raw(BUCKET, WITHOUT_TLS).is_empty();
-    story.step(
-        "after all of it, the trail logs, the bucket keeps versions and the log file is as it was",
+    let has_plaintext_write = !env.sandbox.keys_raw(BUCKET, WITHOUT_TLS).is_empty();
+    report.step(
+        "afterwards, the trail logs, the bucket is versioned and the log file is unchanged",
         Some("aws cloudtrail get-trail-status --name …"),
-        status.is_logging() == Some(true) && is_versioned && is_there && !intruded,
+        status.is_logging() == Some(true) && is_versioned && is_unchanged && !has_plaintext_write,
         format!(
-            "logging: {}; versioned: {is_versioned}; the version: {}",
+            "logging: {}; versioned: {is_versioned}; log file: {}",
             status.is_logging().unwrap_or(false),
-            if is_there { "there" } else { "gone" },
+            if is_unchanged { "unchanged" } else { "changed" },
         ),
     )?;
     Ok(())
 }
 
-/// Tells an attempt that has to end with one of these error codes. Another
-/// error is no proof that the guard holds.
+/// Reports an attempt that must fail with one of these error codes: another error does not
+/// prove that the guard works.
 fn refused<T, E: ProvideErrorMetadata, R>(
-    story: &mut Story,
+    report: &mut DemoReport,
     title: &str,
     command: &str,
     tried: Result<T, SdkError<E, R>>,
     codes: &[&str],
 ) -> Result<(), OpError> {
-    let (held, found) = match &tried {
-        Ok(_) => (false, "it was allowed".to_owned()),
+    let (passed, found) = match &tried {
+        Ok(_) => (false, "AWS allowed it".to_owned()),
         Err(error) => {
-            let code = error.code().unwrap_or("no code");
-            let message = error.message().unwrap_or("no message");
+            let code = error.code().unwrap_or("no error code");
+            let message = error.message().unwrap_or("no error message");
             (codes.contains(&code), format!("{code}: {message}"))
         }
     };
-    story.step(&format!("refused: {title}"), Some(command), held, found)?;
+    report.step(&format!("refused: {title}"), Some(command), passed, found)?;
     Ok(())
 }

@@ -1,12 +1,12 @@
-//! What older trails left in members' buckets, brought into the archive.
+//! Logs of legacy trails, consolidated into the archive.
 
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::ground::{BUCKET, Ground, unexpected};
-use super::program::Ran;
-use super::{Stop, Story};
+use super::env::{BUCKET, DemoEnv, unexpected};
+use super::program::ProgramOutput;
+use super::{DemoReport, Stop};
 use crate::aws::{At as _, Aws};
 use crate::cli::{OpError, Outcome};
 use crate::names::{AccountId, Arn, BucketName, Region, TrailName};
@@ -19,89 +19,100 @@ const LOGGED: SignedDuration = SignedDuration::from_hours(24);
 /// How long ago they were stopped: an hour after the organization's trail had
 /// begun, so that no hour is without one.
 const STOPPED: SignedDuration = SignedDuration::from_hours(25);
-/// Of the objects, the part whose digests have arrived when the first run is
-/// killed: early, because a small organization's are copied in a blink.
-const KILLED_AT: usize = 20;
+/// The first run is killed once one in this many objects' digests has been copied: early,
+/// because a small organization is copied within moments.
+const KILLED_AT_ONE_IN: usize = 20;
 
 /// The name of every old trail.
 pub(super) const TRAIL: &str = "legacy";
 
-pub(super) async fn play(
-    story: &mut Story,
-    ground: &Ground,
+pub(super) async fn run(
+    report: &mut DemoReport,
+    env: &DemoEnv,
     accounts: &[String],
 ) -> Result<(), Stop> {
-    story.chapter(
-        "8. What came before, brought in",
-        "Members had trails of their own, stopped an hour after the new one began. Their logs and\n\
-         digests move into the archive with their signatures: nothing lost, twice or overwritten.",
+    report.section(
+        "8. Logs of legacy trails, consolidated",
+        "Members had their own trails until an hour after the new one started. Their logs and\n\
+         digests are copied to the archive with their signatures: none lost, none overwritten.",
     )?;
-    let aws = ground.aws().await?;
+    let aws = env.aws().await?;
     let members: Vec<&String> = accounts.iter().skip(3).take(MEMBERS).collect();
     let mut left = 0;
     for id in &members {
         let account: AccountId = id.parse().map_err(unexpected)?;
-        left += fill(ground, &aws, &account).await?;
+        left += fill(env, &aws, &account).await?;
     }
 
-    let ran = ground.program.run(&["sources", "--exact", "--format", "json"]).await?;
-    let found: u64 = sum(&ran, "/sources", "/contents/objects");
-    let held = ran.ended(Outcome::Clean)
+    let output = env.program.run(&["sources", "--exact", "--format", "json"]).await?;
+    let found: u64 = sum(&output, "/sources", "/contents/objects");
+    let passed = output.exited_with(Outcome::Clean)
         && left > 0
         && found == left as u64
-        && count(&ran) == members.len();
-    let said = if held {
-        format!("{} trails, {found} objects, from two Regions", members.len())
+        && count(&output) == members.len();
+    let details = if passed {
+        format!("{} trails, {found} objects, two Regions", members.len())
     } else {
-        ran.in_full()
+        output.in_full()
     };
-    story.must("every trail that left logs is found", Some("orgtrail sources"), held, said)?;
+    report.required_step(
+        "every legacy trail with logs is found",
+        Some("orgtrail sources"),
+        passed,
+        details,
+    )?;
 
-    let arrived = || {
-        let keys = ground.sandbox.keys_raw(BUCKET, "");
+    let copied_digests = || {
+        let keys = env.sandbox.keys_raw(BUCKET, "");
         keys.iter().filter(|key| key.contains("_legacy_")).count()
     };
     let consolidate = ["consolidate", "--yes", "--format", "json"];
     let slowly = [&consolidate[..], &["--concurrency", "2"]].concat();
-    let objects = || ground.sandbox.keys_raw(BUCKET, "AWSLogs/").len();
+    let objects = || env.sandbox.keys_raw(BUCKET, "AWSLogs/").len();
     let before = objects();
-    let killed = ground.program.kill(&slowly, || arrived() >= (left / KILLED_AT).max(1)).await?;
-    let brought = objects() - before;
-    story.step(
-        "a run is killed half-way",
+    let killed =
+        env.program.kill(&slowly, || copied_digests() >= (left / KILLED_AT_ONE_IN).max(1)).await?;
+    let copied_before = objects() - before;
+    report.step(
+        "a run is killed while it copies",
         Some("orgtrail consolidate --yes & kill -9 $!"),
-        killed && (1..left).contains(&brought),
+        killed && (1..left).contains(&copied_before),
         if killed {
-            format!("{} digests had arrived", arrived())
+            format!("{} digests were copied", copied_digests())
         } else {
-            "it was done".to_owned()
+            "it had already finished".to_owned()
         },
     )?;
-    let ran = ground.program.run(&consolidate).await?;
-    let (copied, present) = counts(&ran);
-    // What the run says, and what lies there.
-    let held = ran.ended(Outcome::Clean)
+    let output = env.program.run(&consolidate).await?;
+    let (copied, present) = counts(&output);
+    // What the run reports, and what the archive contains.
+    let passed = output.exited_with(Outcome::Clean)
         && copied > 0
         && copied + present == left as u64
         && objects() == before + left;
-    let said = if held {
-        format!("{copied} copied, {present} there before, none twice, none lost")
+    let details = if passed {
+        format!("{copied} copied, {present} already present, none lost")
     } else {
-        ran.in_full()
+        output.in_full()
     };
-    let title = "the next run brings the rest";
-    story.must(title, Some("orgtrail consolidate --yes"), held, said)?;
-    let ran = ground.program.run(&consolidate).await?;
-    let held = ran.ended(Outcome::Clean) && counts(&ran) == (0, left as u64);
-    let said = if held { "0 copied".to_owned() } else { ran.in_full() };
-    story.step("a third run copies nothing", Some("orgtrail consolidate --yes"), held, said)?;
+    let title = "the next run copies the rest";
+    report.required_step(title, Some("orgtrail consolidate --yes"), passed, details)?;
+    let output = env.program.run(&consolidate).await?;
+    let passed = output.exited_with(Outcome::Clean) && counts(&output) == (0, left as u64);
+    let details = if passed { "0 copied".to_owned() } else { output.in_full() };
+    report.step(
+        "a third run copies nothing",
+        Some("orgtrail consolidate --yes"),
+        passed,
+        details,
+    )?;
     Ok(())
 }
 
-/// Makes a member's old trail and all that it delivered; how many objects.
-async fn fill(ground: &Ground, aws: &Aws, account: &AccountId) -> Result<usize, Stop> {
-    let clients = ground.clients(aws, account);
-    let home = ground.sandbox.home_region();
+/// Creates a member's legacy trail and everything it delivered; the number of objects.
+async fn fill(env: &DemoEnv, aws: &Aws, account: &AccountId) -> Result<usize, Stop> {
+    let clients = env.clients(aws, account);
+    let home = env.sandbox.home_region();
     let bucket: BucketName = format!("{TRAIL}-{account}").parse().map_err(unexpected)?;
     let trail: TrailName = TRAIL.parse().map_err(unexpected)?;
     let mut create = clients.s3().create_bucket().bucket(bucket.as_str());
@@ -122,7 +133,7 @@ async fn fill(ground: &Ground, aws: &Aws, account: &AccountId) -> Result<usize, 
         .await
         .at(&clients, "s3:PutBucketPolicy")?;
     let second: Region = "eu-central-1".parse().map_err(unexpected)?;
-    let until = ground.sandbox.now() - STOPPED;
+    let until = env.sandbox.now() - STOPPED;
     let legacy = Legacy {
         account: account.clone(),
         bucket: bucket.clone(),
@@ -132,14 +143,11 @@ async fn fill(ground: &Ground, aws: &Aws, account: &AccountId) -> Result<usize, 
         from: until - LOGGED,
         until,
     };
-    ground
-        .sandbox
-        .fill_legacy(&legacy)
-        .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
-    Ok(ground.sandbox.keys_raw(bucket.as_str(), "").len())
+    env.sandbox.fill_legacy(&legacy).map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+    Ok(env.sandbox.keys_raw(bucket.as_str(), "").len())
 }
 
-/// What CloudTrail's documentation tells an account to put on its bucket.
+/// The bucket policy from CloudTrail's documentation.
 fn policy(aws: &Aws, bucket: &BucketName, trail: &Arn) -> Value {
     let bucket = Arn::s3(aws.partition(), bucket.as_str()).to_string();
     let principal = json!({ "Service": "cloudtrail.amazonaws.com" });
@@ -167,23 +175,23 @@ fn policy(aws: &Aws, bucket: &BucketName, trail: &Arn) -> Value {
     })
 }
 
-fn answer(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.stdout).unwrap_or_default()
+fn answer(output: &ProgramOutput) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_default()
 }
 
-fn count(ran: &Ran) -> usize {
-    answer(ran)["sources"].as_array().map_or(0, Vec::len)
+fn count(output: &ProgramOutput) -> usize {
+    answer(output)["sources"].as_array().map_or(0, Vec::len)
 }
 
-fn sum(ran: &Ran, list: &str, member: &str) -> u64 {
-    let answer = answer(ran);
+fn sum(output: &ProgramOutput, list: &str, member: &str) -> u64 {
+    let answer = answer(output);
     let items = answer.pointer(list).and_then(Value::as_array);
     items.into_iter().flatten().filter_map(|item| item.pointer(member)?.as_u64()).sum()
 }
 
-/// What was copied, and what was there before.
-fn counts(ran: &Ran) -> (u64, u64) {
-    let answer = answer(ran);
+/// How many objects were copied, and how many were already present.
+fn counts(output: &ProgramOutput) -> (u64, u64) {
+    let answer = answer(output);
     let of = |name: &str| answer["counts"][name].as_u64().unwrap_or_default();
     (of("copied"), of("present"))
 }

@@ -1,20 +1,20 @@
-//! `orgtrail demo`: every promise, tried on the built-in sandbox.
+//! `orgtrail demo`: every guarantee, tried in the built-in sandbox.
 
+mod delivery;
 mod drift;
+mod env;
 pub(super) mod folder;
-mod ground;
 mod guards;
 mod legacy;
 mod organization;
 mod program;
-mod proof;
 mod provisioning;
-mod story;
-mod trail;
+mod report;
+mod verification;
 
-use story::{Broke, Kept, Story};
+use self::report::{DemoReport, Kept, RequiredStepFailed};
 
-use self::ground::Ground;
+use self::env::DemoEnv;
 use super::{Context, OpError, Outcome};
 
 /// Run a demonstration without an AWS account
@@ -29,7 +29,7 @@ Examples:
   orgtrail demo
   orgtrail demo --accounts 40
   orgtrail demo --keep
-  orgtrail demo --format json | jq '.steps[] | select(.held | not)'")]
+  orgtrail demo --format json | jq '.steps[] | select(.passed | not)'")]
 pub(crate) struct Args {
     /// How many accounts the organization has, including the management account.
     #[arg(long, value_name = "N", default_value_t = 12)]
@@ -42,17 +42,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
-    let mut story = Story::new(context);
-    let kept = play(&mut story, usize::from(args.accounts), args.keep).await?;
-    story.end(kept)
+    let mut report = DemoReport::new(context);
+    let kept = run_demo(&mut report, usize::from(args.accounts), args.keep).await?;
+    report.end(kept)
 }
 
-/// Why the demo goes no further.
+/// Why the demo stops early.
 #[derive(Debug)]
 enum Stop {
-    /// A step that the next ones stand on did not hold.
-    Broken(Broke),
-    /// The demo itself could not go on.
+    /// A step that later steps require failed.
+    StepFailed(RequiredStepFailed),
+    /// The demo itself failed.
     Failed(OpError),
 }
 
@@ -62,23 +62,27 @@ impl<E: Into<OpError>> From<E> for Stop {
     }
 }
 
-async fn play(story: &mut Story, accounts: usize, keep: bool) -> Result<Option<Kept>, OpError> {
-    let ground = Ground::lay(story, accounts, keep).await?;
-    let played = chapters(story, &ground).await;
-    let kept = ground.clear(story).await?;
-    match played {
-        // Told already, with the step that it broke.
-        Ok(()) | Err(Stop::Broken(_)) => Ok(kept),
+async fn run_demo(
+    report: &mut DemoReport,
+    accounts: usize,
+    keep: bool,
+) -> Result<Option<Kept>, OpError> {
+    let env = DemoEnv::start(report, accounts, keep).await?;
+    let result = run_sections(report, &env).await;
+    let kept = env.stop(report).await?;
+    match result {
+        // The report has the failed step.
+        Ok(()) | Err(Stop::StepFailed(_)) => Ok(kept),
         Err(Stop::Failed(error)) => Err(error),
     }
 }
 
-async fn chapters(story: &mut Story, ground: &Ground) -> Result<(), Stop> {
-    let entered = organization::play(story, ground).await?;
-    provisioning::play(story, ground).await?;
-    let delivered = trail::play(story, ground, &entered).await?;
-    guards::play(story, ground, &delivered).await?;
-    drift::play(story, ground, &delivered).await?;
-    legacy::play(story, ground, &entered).await?;
-    proof::play(story, ground).await
+async fn run_sections(report: &mut DemoReport, env: &DemoEnv) -> Result<(), Stop> {
+    let accessible = organization::run(report, env).await?;
+    provisioning::run(report, env).await?;
+    let delivered = delivery::run(report, env, &accessible).await?;
+    guards::run(report, env, &delivered).await?;
+    drift::run(report, env, &delivered).await?;
+    legacy::run(report, env, &accessible).await?;
+    verification::run(report, env).await
 }

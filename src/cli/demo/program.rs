@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::super::{OpError, Outcome};
 use crate::sandbox::Credentials;
 
-/// This program, with an environment that leads to the sandbox and nowhere
-/// else.
+/// This program, with an environment that reaches only the sandbox.
 #[derive(Debug, Clone)]
 pub(super) struct Program {
     executable: PathBuf,
@@ -16,10 +15,10 @@ pub(super) struct Program {
     variables: Vec<(&'static str, String)>,
 }
 
-/// What one run of it said.
+/// The output of one run.
 #[derive(Debug)]
-pub(super) struct Ran {
-    /// `None` when a signal ended it.
+pub(super) struct ProgramOutput {
+    /// `None` if a signal ended it.
     pub(super) exit: Option<u8>,
     pub(super) stdout: String,
     pub(super) stderr: String,
@@ -47,8 +46,7 @@ impl Program {
         Ok(Self { executable, folder: folder.to_owned(), variables })
     }
 
-    /// Runs `orgtrail …` and kills it, as a power cut would, as soon as `when`
-    /// holds; true when it was still running then.
+    /// Runs `orgtrail …` and kills it once `when` is true; whether it was still running.
     pub(super) async fn kill(
         &self,
         arguments: &[&str],
@@ -83,13 +81,13 @@ impl Program {
     }
 
     /// Runs `orgtrail …` in the demo's folder.
-    pub(super) async fn run(&self, arguments: &[&str]) -> Result<Ran, OpError> {
+    pub(super) async fn run(&self, arguments: &[&str]) -> Result<ProgramOutput, OpError> {
         let mut command = self.command(arguments);
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
             .map_err(|error| OpError::new(error, Outcome::Unexpected))?
             .map_err(|error| OpError::new(error, Outcome::Unexpected))?;
-        Ok(Ran {
+        Ok(ProgramOutput {
             exit: output.status.code().and_then(|code| u8::try_from(code).ok()),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -97,23 +95,24 @@ impl Program {
     }
 }
 
-impl Ran {
-    /// Whether it ended with this code.
-    pub(super) fn ended(&self, exit: Outcome) -> bool {
+impl ProgramOutput {
+    /// Whether it exited with this outcome's code.
+    pub(super) fn exited_with(&self, exit: Outcome) -> bool {
         self.exit == Some(crate::cli::exit::code(exit))
     }
 
-    /// What to show of it: its answer's last lines, or what went wrong.
+    /// The last lines of its output, or of its errors.
     pub(super) fn summary(&self, lines: usize) -> String {
-        let said = if self.stdout.trim().is_empty() { &self.stderr } else { &self.stdout };
-        last_lines(said, lines)
+        let details = if self.stdout.trim().is_empty() { &self.stderr } else { &self.stdout };
+        last_lines(details, lines)
     }
 
-    /// What to show of it when a step did not hold.
+    /// Everything to show for a failed step.
     pub(super) fn in_full(&self) -> String {
-        let exit = self.exit.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
-        let (answer, words) = (last_lines(&self.stdout, 30), last_lines(&self.stderr, 30));
-        format!("ended with {exit}\n{answer}\n{words}")
+        let exit =
+            self.exit.map_or_else(|| "none, ended by a signal".to_owned(), |code| code.to_string());
+        let (stdout, stderr) = (last_lines(&self.stdout, 30), last_lines(&self.stderr, 30));
+        format!("exit code {exit}\n{stdout}\n{stderr}")
     }
 }
 

@@ -2,64 +2,71 @@
 
 use std::fs;
 
-use super::ground::{Ground, unexpected};
-use super::{Stop, Story};
+use super::env::{DemoEnv, unexpected};
+use super::{DemoReport, Stop};
 use crate::cli::Outcome;
 
-pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop> {
-    story.chapter(
+pub(super) async fn run(report: &mut DemoReport, env: &DemoEnv) -> Result<(), Stop> {
+    report.section(
         "4. One trail for the whole organization",
-        "A plan shows every step before anything is written; apply does exactly that, and then\n\
-         looks again. The second plan is empty: what was declared is what is there.",
+        "A plan shows every step before anything is written. `apply` runs exactly these steps and\n\
+         reads AWS again. The second plan is empty: AWS matches the configuration.",
     )?;
-    let ran = ground.program.run(&["plan"]).await?;
-    let held = ran.ended(Outcome::ChangesPending);
-    let said = if held { ran.summary(1) } else { ran.in_full() };
-    story.step(
-        "the plan has steps to do, and says so with exit code 10",
+    let output = env.program.run(&["plan"]).await?;
+    let passed = output.exited_with(Outcome::ChangesPending);
+    let details = if passed { output.summary(1) } else { output.in_full() };
+    report.step(
+        "the plan has changes, and exits with code 10",
         Some("orgtrail plan"),
-        held,
-        said,
+        passed,
+        details,
     )?;
 
-    let ran = ground.program.run(&["apply", "--yes"]).await?;
-    let held = ran.ended(Outcome::Clean);
-    let said = if held { ran.summary(1) } else { ran.in_full() };
-    story.must("apply does them all", Some("orgtrail apply --yes"), held, said)?;
+    let output = env.program.run(&["apply", "--yes"]).await?;
+    let passed = output.exited_with(Outcome::Clean);
+    let details = if passed { output.summary(1) } else { output.in_full() };
+    report.required_step(
+        "apply applies them all",
+        Some("orgtrail apply --yes"),
+        passed,
+        details,
+    )?;
 
-    let ran = ground.program.run(&["plan"]).await?;
-    let held = ran.ended(Outcome::Clean);
-    let said = if held { ran.summary(1) } else { ran.in_full() };
-    story.step("planned again, nothing is left to do", Some("orgtrail plan"), held, said)?;
-    alarms(story, ground).await
+    let output = env.program.run(&["plan"]).await?;
+    let passed = output.exited_with(Outcome::Clean);
+    let details = if passed { output.summary(1) } else { output.in_full() };
+    report.step("the second plan is empty", Some("orgtrail plan"), passed, details)?;
+    alarms(report, env).await
 }
 
-/// Two more lines of config make an alarm for each of CIS's patterns; who is to
-/// hear of them has to confirm.
-async fn alarms(story: &mut Story, ground: &Ground) -> Result<(), Stop> {
-    let path = ground.folder.path().join("orgtrail.toml");
+/// Two more lines of configuration create an alarm for each of CIS's patterns; the subscriber
+/// has to confirm.
+async fn alarms(report: &mut DemoReport, env: &DemoEnv) -> Result<(), Stop> {
+    let path = env.folder.path().join("orgtrail.toml");
     let config = fs::read_to_string(&path).map_err(unexpected)?;
     let more = format!("{config}[alarms]\nsubscribers = [\"security@example.com\"]\n");
     fs::write(&path, more).map_err(unexpected)?;
-    let ran = ground.program.run(&["apply", "--yes"]).await?;
-    let confirmed = ground.sandbox.confirm_subscriptions();
-    let aws = ground.aws().await?;
-    let clients = ground.clients(&aws, &ground.management);
+    let output = env.program.run(&["apply", "--yes"]).await?;
+    let confirmed = env.sandbox.confirm_subscriptions();
+    let aws = env.aws().await?;
+    let clients = env.clients(&aws, &env.management);
     let there = clients.cloudwatch().describe_alarms().send().await;
     let there = there.map_err(|error| clients.error("cloudwatch:DescribeAlarms", error))?;
     let alarms = there.metric_alarms();
-    let tell = alarms.iter().filter(|alarm| !alarm.alarm_actions().is_empty()).count();
-    let held = ran.ended(Outcome::Clean) && confirmed == 1 && (alarms.len(), tell) == (16, 16);
-    let said = if held {
-        format!("{}\nsecurity@example.com confirmed, by the link in its message", ran.summary(1))
+    let with_actions = alarms.iter().filter(|alarm| !alarm.alarm_actions().is_empty()).count();
+    let passed = output.exited_with(Outcome::Clean)
+        && confirmed == 1
+        && (alarms.len(), with_actions) == (16, 16);
+    let details = if passed {
+        format!("{}\nsecurity@example.com confirmed its subscription", output.summary(1))
     } else {
-        ran.in_full()
+        output.in_full()
     };
-    story.step(
-        "two more lines, `[alarms]`: sixteen alarms, and who hears of them",
+    report.step(
+        "two more lines, `[alarms]`, create sixteen alarms and their subscription",
         Some("orgtrail apply --yes"),
-        held,
-        said,
+        passed,
+        details,
     )?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! From what was found to a commented config.
+//! A commented configuration, drafted from the existing resources.
 
 use std::fmt::Write;
 
@@ -14,23 +14,22 @@ use crate::{
     org::Organization,
 };
 
-/// A complete config, in which every value says where it comes from.
+/// A complete configuration in which comments state where each value comes from.
 ///
-/// What the trail records is written as comments where it is not `declarable`.
+/// The trail's selectors are written as comments unless they are `declarable`.
 pub(super) fn draft(found: &Discovery, roles: &Roles, declarable: bool) -> String {
     let mut lines = Lines::default();
     let organization = &found.organization;
     lines.comment(&format!(
-        "orgtrail's config for {}, drafted from what was found there.",
+        "orgtrail configuration for {}, drafted from the existing resources.",
         organization.id
     ));
     lines
-        .comment("`orgtrail config schema` tells every key, `orgtrail config show` every default.");
+        .comment("`orgtrail config reference` describes every key; `orgtrail config show` lists the defaults.");
     if !organization.all_features {
         lines.comment("");
-        lines
-            .comment("ATTENTION: the organization has consolidated billing alone. An organization");
-        lines.comment("trail needs all features: enable them in AWS Organizations first.");
+        lines.comment("ATTENTION: the organization has only consolidated billing. An organization");
+        lines.comment("trail requires all features: enable them in AWS Organizations first.");
     }
     let home = home_region(found, &mut lines);
     let archive = accounts(found, &home, &mut lines);
@@ -52,7 +51,7 @@ impl Lines {
         let _ = writeln!(self.0, "\n[{name}]");
     }
 
-    /// A comment; what others chose, such as accounts' names, cannot end it.
+    /// A comment. Untrusted text, such as an account's name, cannot end it.
     fn comment(&mut self, text: &str) {
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let line = if text.is_empty() { "#".to_owned() } else { format!("# {text}") };
@@ -60,7 +59,7 @@ impl Lines {
         self.0.push('\n');
     }
 
-    /// A value that holds no quotes: all of ours are names.
+    /// A value without quotes, such as a name.
     fn value(&mut self, key: &str, value: impl std::fmt::Display) {
         let _ = writeln!(self.0, "{key} = \"{value}\"");
     }
@@ -70,8 +69,7 @@ impl Lines {
         let _ = writeln!(self.0, "{key} = {value}");
     }
 
-    /// Sections that are written already, or as comments where the config has no
-    /// words for them.
+    /// Prepared sections, as comments if the configuration cannot express them.
     fn sections(&mut self, about: &str, text: &str, declarable: bool) {
         if text.is_empty() {
             return;
@@ -83,7 +81,7 @@ impl Lines {
             return;
         }
         self.comment(
-            "ATTENTION: orgtrail cannot declare this; `apply` asks before less is recorded.",
+            "ATTENTION: the configuration cannot express this; `apply` asks before it records less.",
         );
         text.trim().lines().for_each(|line| self.comment(line));
     }
@@ -94,7 +92,7 @@ impl Lines {
     }
 }
 
-/// The home Region, and in the head of the file what speaks against it.
+/// The home Region; problems with it go to the head of the file.
 fn home_region(found: &Discovery, lines: &mut Lines) -> Region {
     let home = found.trail().and_then(|trail| trail.home_region.as_ref()).unwrap_or(&found.region);
     if !home.is_opt_in() {
@@ -102,7 +100,7 @@ fn home_region(found: &Discovery, lines: &mut Lines) -> Region {
     }
     lines.comment("");
     lines.comment(&format!(
-        "ATTENTION: {home} must be opted into, and the trail's home must not be such a Region."
+        "ATTENTION: {home} is an opt-in Region, which cannot be a trail's home Region."
     ));
     // Every partition but the commercial one has no opt-in Regions.
     Region::enabled_by_default()
@@ -113,7 +111,7 @@ fn home_region(found: &Discovery, lines: &mut Lines) -> Region {
 fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) -> AccountId {
     let organization = &found.organization;
     lines.section("organization");
-    lines.comment("Found: it owns the organization.");
+    lines.comment("Found: the organization's management account.");
     lines.value("management_account", &organization.management_account);
     let mut archive = None;
     if let Some(bucket) = &found.bucket {
@@ -130,11 +128,10 @@ fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) -> AccountId {
         }
         archive = Some(first.clone());
     } else {
+        lines.comment("NOT FOUND: no account is named log archive or logging, and there is no");
         lines
-            .comment("NOT FOUND: no account is called log archive or logging, and no organization");
-        lines
-            .comment("trail's bucket tells. The management account stands here in its place; give");
-        lines.comment("the logs an account of their own.");
+            .comment("organization trail. The management account is used as a placeholder: create");
+        lines.comment("a separate account for the logs.");
     }
     let archive = archive.unwrap_or_else(|| organization.management_account.clone());
     lines.value("log_archive_account", &archive);
@@ -147,16 +144,18 @@ fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) -> AccountId {
         }
         lines.value("audit_account", first);
     } else {
-        lines.comment("Not found: no account is called audit or security.");
+        lines.comment("Not found: no account is named audit or security.");
         lines.comment("audit_account = \"123456789012\"");
     }
     administrators(found, home, lines);
     match found.trail().and_then(|trail| trail.home_region.as_ref()) {
-        Some(region) if region == home => lines.comment("Found: the organization trail's home."),
-        _ if *home == found.region => {
-            lines.comment("From the credentials' Region; no organization trail tells better.");
+        Some(region) if region == home => {
+            lines.comment("Found: the organization trail's home Region.")
         }
-        _ => lines.comment("Chosen in place of a Region that must be opted into."),
+        _ if *home == found.region => {
+            lines.comment("The credentials' Region, because there is no organization trail.");
+        }
+        _ => lines.comment("Replaces an opt-in Region."),
     }
     lines.value("home_region", home);
     regions(found, lines);
@@ -166,7 +165,7 @@ fn accounts(found: &Discovery, home: &Region, lines: &mut Lines) -> AccountId {
         .filter(|account| account.state != crate::org::AccountState::Active);
     for account in left_out {
         lines.comment(&format!(
-            "Not entered, because {}: {}",
+            "Not used, because it is {}: {}",
             account.state.as_str(),
             called(organization, &account.id)
         ));
@@ -190,7 +189,7 @@ fn administrators(found: &Discovery, home: &Region, lines: &mut Lines) {
             lines.list("delegated_administrators", &ids);
         }
         Err(error) => {
-            lines.comment(&format!("Could not be read: {}", error.in_full()));
+            lines.comment(&format!("Unreadable: {}", error.in_full()));
             lines.comment("delegated_administrators = []");
         }
     }
@@ -205,7 +204,7 @@ fn regions(found: &Discovery, lines: &mut Lines) {
             codes.join(", ")
         )),
         Some(error) => lines
-            .comment(&format!("Which Regions are enabled could not be read: {}", error.in_full())),
+            .comment(&format!("The list of enabled Regions is unreadable: {}", error.in_full())),
     }
     lines.value("regions", "all-enabled");
 }
@@ -213,7 +212,7 @@ fn regions(found: &Discovery, lines: &mut Lines) {
 fn roles_section(roles: &Roles, lines: &mut Lines) {
     let default = Roles::default();
     lines.section("roles");
-    lines.comment("The role by which members are entered; `orgtrail accounts` tries it.");
+    lines.comment("The role that orgtrail assumes in each account; `orgtrail accounts` tests it.");
     lines.value("name", &roles.name);
     match &roles.external_id {
         Some(id) => lines.value("external_id", id),
@@ -230,46 +229,45 @@ fn trail_section(found: &Discovery, lines: &mut Lines) {
     lines.section("trail");
     match (&found.trails, found.trail()) {
         (Err(error), _) => {
-            lines.comment(&format!("Trails could not be read: {}", error.in_full()));
+            lines.comment(&format!("Trails are unreadable: {}", error.in_full()));
             lines.comment("name = \"orgtrail\"");
         }
         (Ok(trails), Some(trail)) => {
             match trail.name.parse::<TrailName>() {
                 Ok(name) => {
-                    lines
-                        .comment("Found: the organization trail that there is. Another name would");
-                    lines.comment("be a second trail, and second copies of events cost.");
+                    lines.comment(
+                        "Found: the existing organization trail. Another name would create",
+                    );
+                    lines.comment("a second trail, and AWS charges for second copies of events.");
                     lines.value("name", name);
                 }
                 Err(error) => {
-                    lines.comment(&format!(
-                        "The organization trail's name is no valid one: {error}"
-                    ));
+                    lines.comment(&format!("The organization trail's name is not valid: {error}"));
                     lines.comment("name = \"orgtrail\"");
                 }
             }
             if !trail.multi_region {
-                lines.comment("It covers one Region alone; orgtrail would make it cover all.");
+                lines.comment("It covers one Region; orgtrail extends it to all.");
             }
             for other in trails.iter().skip(1) {
-                lines.comment(&format!("There is another one: {}", other.name));
+                lines.comment(&format!("Another organization trail: {}", other.name));
             }
         }
         (Ok(_), None) => {
-            lines.comment("There is no organization trail yet.");
+            lines.comment("Not found: there is no organization trail yet.");
             lines.comment("name = \"orgtrail\"");
         }
     }
 }
 
-/// What the trail records: exactly that is recorded from now on too.
+/// The trail's selectors and Insights, so that adopting the trail changes nothing.
 fn recorded_sections(found: &Discovery, declarable: bool, lines: &mut Lines) {
     let Some(adopted) = &found.adopted else { return };
     match &adopted.selectors {
         Ok(selectors) => {
             for source in &selectors.unknown_sources {
                 lines.comment(&format!(
-                    "ATTENTION: the trail leaves out {source}, which cannot be declared."
+                    "ATTENTION: the trail excludes {source}, which the configuration cannot express."
                 ));
             }
             if let Some(selectors) = &selectors.selectors {
@@ -281,7 +279,7 @@ fn recorded_sections(found: &Discovery, declarable: bool, lines: &mut Lines) {
             }
         }
         Err(error) => lines.comment(&format!(
-            "ATTENTION: what the trail records could not be read: {}",
+            "ATTENTION: the trail's event selectors are unreadable: {}",
             error.in_full()
         )),
     }
@@ -292,7 +290,7 @@ fn recorded_sections(found: &Discovery, declarable: bool, lines: &mut Lines) {
             declarable,
         ),
         Err(error) => lines.comment(&format!(
-            "ATTENTION: the trail's Insights could not be read: {}",
+            "ATTENTION: the trail's Insights are unreadable: {}",
             error.in_full()
         )),
     }
@@ -301,7 +299,7 @@ fn recorded_sections(found: &Discovery, declarable: bool, lines: &mut Lines) {
 fn topic_section(found: &Discovery, home: &Region, lines: &mut Lines) {
     let Some(topic) = found.trail().and_then(|trail| trail.topic.as_deref()) else { return };
     let Ok(arn) = topic.parse::<Arn>() else {
-        lines.comment(&format!("The trail's topic is left: {topic}"));
+        lines.comment(&format!("The trail's topic is not adopted: {topic}"));
         return;
     };
     lines.section("topic");
@@ -313,8 +311,8 @@ fn topic_section(found: &Discovery, home: &Region, lines: &mut Lines) {
             lines.value("name", name);
         }
         _ => {
-            lines.comment("Found: the organization trail notifies it. It is not the management");
-            lines.comment("account's own in the home Region: its owner keeps its policy.");
+            lines.comment("Found: the organization trail notifies it. Its owner manages its");
+            lines.comment("policy, because it is not the management account's in the home Region.");
             lines.value("arn", arn);
         }
     }
@@ -323,7 +321,7 @@ fn topic_section(found: &Discovery, home: &Region, lines: &mut Lines) {
 fn key_section(found: &Discovery, archive: &AccountId, region: &Region, lines: &mut Lines) {
     let Some(key) = found.trail().and_then(|trail| trail.key.as_deref()) else { return };
     let Ok(arn) = key.parse::<Arn>() else {
-        lines.comment(&format!("The trail's key is left: {key}"));
+        lines.comment(&format!("The trail's key is not adopted: {key}"));
         return;
     };
     if arn.region.as_ref() != Some(region) {
@@ -336,13 +334,13 @@ fn key_section(found: &Discovery, archive: &AccountId, region: &Region, lines: &
     let known = found.adopted.as_ref().and_then(|adopted| adopted.key_alias.as_deref());
     match known.filter(|_| of_archive).unwrap_or(&arn.resource).parse::<KeyAlias>() {
         Ok(alias) if of_archive => lines.value("alias", alias),
-        Ok(_) => lines.comment(&format!("By {arn}: put the key's own ARN here as `arn`.")),
+        Ok(_) => lines.comment(&format!("It uses {arn}: set `arn` here to the key's own ARN.")),
         Err(_) => {
             if !of_archive {
                 lines.comment(
-                    "It belongs to another account, which keeps its policy: `plan` says what",
+                    "Another account owns it and manages its policy; `plan` lists what the",
                 );
-                lines.comment("the policy lacks.");
+                lines.comment("policy lacks.");
             }
             lines.value("arn", &arn);
         }
@@ -353,7 +351,7 @@ fn key_section(found: &Discovery, archive: &AccountId, region: &Region, lines: &
     }
 }
 
-/// Gives the archive's Region.
+/// Writes the section of the archive; its Region.
 fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) -> Region {
     let mut archive_region = home.clone();
     lines.section("archive");
@@ -365,17 +363,16 @@ fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) -> Regio
             prefix(trail, lines);
             let elsewhere = found.bucket.as_ref().and_then(|bucket| bucket.region.as_ref());
             if let Some(region) = elsewhere.filter(|region| *region != home) {
-                lines.comment("Found: the bucket lies outside the trail's home Region.");
+                lines.comment("Found: the bucket is outside the trail's home Region.");
                 lines.value("region", region);
                 archive_region = region.clone();
             }
             if found.adopted.as_ref().and_then(|adopted| adopted.lifecycle) == Some(false) {
                 lines.section("archive.lifecycle");
+                lines
+                    .comment("Found: the bucket has no lifecycle rules, so logs are kept forever.");
                 lines.comment(
-                    "Found: the bucket has no lifecycle rules, so that logs are kept for ever.",
-                );
-                lines.comment(
-                    "`true` moves logs to cheaper storage and ends them after retention_days.",
+                    "`true` moves logs to cheaper storage and deletes them after retention_days.",
                 );
                 lines.bare("enabled", false);
             }
@@ -388,9 +385,12 @@ fn archive_section(found: &Discovery, home: &Region, lines: &mut Lines) -> Regio
         }
         other => {
             if let Some((trail, Err(error))) = other {
-                lines.comment(&format!("The trail's bucket {} is left: {error}", trail.bucket));
+                lines.comment(&format!(
+                    "The trail's bucket {} is not adopted: {error}",
+                    trail.bucket
+                ));
             }
-            lines.comment("Proposed: bucket names are taken world-wide, so choose your own.");
+            lines.comment("Proposed: bucket names are globally unique, so choose your own.");
             lines.value("bucket", format_args!("{}-log-archive", found.organization.id));
         }
     }
@@ -403,7 +403,7 @@ fn prefix(trail: &FoundTrail, lines: &mut Lines) {
     let Some(prefix) = &trail.prefix else { return };
     match prefix.parse::<KeyPrefix>() {
         Ok(prefix) => lines.value("prefix", prefix),
-        Err(error) => lines.comment(&format!("The trail's prefix is left: {error}")),
+        Err(error) => lines.comment(&format!("The trail's prefix is not adopted: {error}")),
     }
 }
 
@@ -411,7 +411,7 @@ fn logs_section(found: &Discovery, lines: &mut Lines) {
     let Some(trail) = found.trail() else { return };
     lines.section("cloudwatch_logs");
     let Some(arn) = trail.log_group.as_deref() else {
-        lines.comment("The organization trail writes into no log group; orgtrail would make one.");
+        lines.comment("The organization trail writes to no log group; `true` creates one.");
         lines.comment("enabled = false");
         return;
     };
@@ -420,15 +420,15 @@ fn logs_section(found: &Discovery, lines: &mut Lines) {
             lines.comment("Found: the organization trail writes here too.");
             lines.value("group", group);
         }
-        _ => lines.comment(&format!("The trail's log group is left: {arn}")),
+        _ => lines.comment(&format!("The trail's log group is not adopted: {arn}")),
     }
     match found.adopted.as_ref().and_then(|adopted| adopted.kept) {
         Some(Kept::Days(days)) => {
-            lines.comment("Found: how long it keeps events.");
+            lines.comment("Found: its retention.");
             lines.bare("retention_days", days);
         }
         Some(Kept::Forever) => {
-            lines.comment("Found: it keeps events for ever.");
+            lines.comment("Found: it keeps events forever.");
             lines.bare("keep_forever", true);
         }
         None => {}
@@ -436,10 +436,10 @@ fn logs_section(found: &Discovery, lines: &mut Lines) {
     let role = trail.log_role.as_deref().and_then(|role| role.split_once(":role/"));
     match role.map(|(_, name)| name.parse::<RoleName>()) {
         Some(Ok(name)) => {
-            lines.comment("Found: the role with which it writes there.");
+            lines.comment("Found: the role that CloudTrail writes with.");
             lines.value("role", name);
         }
-        Some(Err(error)) => lines.comment(&format!("The trail's role is left: {error}")),
+        Some(Err(error)) => lines.comment(&format!("The trail's role is not adopted: {error}")),
         None => {}
     }
 }
@@ -610,7 +610,7 @@ mod tests {
         assert_eq!(config.organization.log_archive_account.as_str(), "111111111111");
         assert_eq!(config.archive.bucket.as_str(), "o-exampleorgid-log-archive");
         let text = draft(&found, &Roles::default(), true);
-        for said in ["NOT FOUND", "There is no organization trail yet", "444444444444"] {
+        for said in ["NOT FOUND", "there is no organization trail yet", "444444444444"] {
             assert!(text.contains(said), "{said} in:\n{text}");
         }
     }
@@ -618,11 +618,11 @@ mod tests {
     #[test]
     fn the_whole_draft_reads_well() {
         insta::assert_snapshot!(draft(&with_trail(), &Roles::default(), true), @r#"
-        # orgtrail's config for o-exampleorgid, drafted from what was found there.
-        # `orgtrail config schema` tells every key, `orgtrail config show` every default.
+        # orgtrail configuration for o-exampleorgid, drafted from the existing resources.
+        # `orgtrail config reference` describes every key; `orgtrail config show` lists the defaults.
 
         [organization]
-        # Found: it owns the organization.
+        # Found: the organization's management account.
         management_account = "111111111111"
         # Found: 222222222222, "log-archive" in /Root owns the bucket that the organization trail delivers to.
         log_archive_account = "222222222222"
@@ -630,25 +630,25 @@ mod tests {
         audit_account = "333333333333"
         # Found: registered for CloudTrail.
         delegated_administrators = ["333333333333"]
-        # Found: the organization trail's home.
+        # Found: the organization trail's home Region.
         home_region = "us-west-2"
         # The management account has 17 Regions enabled: ap-northeast-1, ap-northeast-2, ap-northeast-3, ap-south-1, ap-southeast-1, ap-southeast-2, ca-central-1, eu-central-1, eu-north-1, eu-west-1, eu-west-2, eu-west-3, sa-east-1, us-east-1, us-east-2, us-west-1, us-west-2
         regions = "all-enabled"
-        # Not entered, because SUSPENDED: 444444444444, "gone" in /Root
+        # Not used, because it is SUSPENDED: 444444444444, "gone" in /Root
         # excluded_accounts = []
 
         [roles]
-        # The role by which members are entered; `orgtrail accounts` tries it.
+        # The role that orgtrail assumes in each account; `orgtrail accounts` tests it.
         name = "OrganizationAccountAccessRole"
         # external_id = "..."
         # hub = "arn:aws:iam::123456789012:role/OrgTrailHub"
         # session_name = "orgtrail"
 
         [trail]
-        # Found: the organization trail that there is. Another name would
-        # be a second trail, and second copies of events cost.
+        # Found: the existing organization trail. Another name would create
+        # a second trail, and AWS charges for second copies of events.
         name = "aws-controltower-BaselineCloudTrail"
-        # ATTENTION: the trail leaves out other.amazonaws.com, which cannot be declared.
+        # ATTENTION: the trail excludes other.amazonaws.com, which the configuration cannot express.
 
         # Found: what the organization trail records.
         [[trail.advanced_event_selectors]]
@@ -673,26 +673,26 @@ mod tests {
         error_rate_events = ["Data", "Management"]
 
         [topic]
-        # Found: the organization trail notifies it. It is not the management
-        # account's own in the home Region: its owner keeps its policy.
+        # Found: the organization trail notifies it. Its owner manages its
+        # policy, because it is not the management account's in the home Region.
         arn = "arn:aws:sns:us-west-2:333333333333:aws-controltower-AllConfigNotifications"
 
         [archive]
         # Found: the organization trail delivers here.
         bucket = "aws-controltower-logs-222222222222-us-west-2"
         prefix = "o-exampleorgid"
-        # Found: the bucket lies outside the trail's home Region.
+        # Found: the bucket is outside the trail's home Region.
         region = "us-east-1"
 
         [archive.lifecycle]
-        # Found: the bucket has no lifecycle rules, so that logs are kept for ever.
-        # `true` moves logs to cheaper storage and ends them after retention_days.
+        # Found: the bucket has no lifecycle rules, so logs are kept forever.
+        # `true` moves logs to cheaper storage and deletes them after retention_days.
         enabled = false
 
         [key]
         # Found: the organization trail encrypts with it.
-        # It belongs to another account, which keeps its policy: `plan` says what
-        # the policy lacks.
+        # Another account owns it and manages its policy; `plan` lists what the
+        # policy lacks.
         arn = "arn:aws:kms:us-east-1:111111111111:key/1"
         # Found: KMS does not rotate it.
         rotation = false
@@ -700,9 +700,9 @@ mod tests {
         [cloudwatch_logs]
         # Found: the organization trail writes here too.
         group = "aws-controltower/CloudTrailLogs"
-        # Found: it keeps events for ever.
+        # Found: it keeps events forever.
         keep_forever = true
-        # Found: the role with which it writes there.
+        # Found: the role that CloudTrail writes with.
         role = "CloudTrailRole"
         "#);
     }

@@ -48,10 +48,10 @@ pub(super) struct Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpError> {
     let out = args.out.unwrap_or_else(|| context.config_path.clone());
     let to_stdout = out.as_os_str() == "-";
-    // Before anything is asked of AWS.
+    // Before AWS is called.
     if !to_stdout && !context.yes && out.exists() {
-        return Err(OpError::usage(format!("{} is there already", out.display()))
-            .with_hint("`--yes` overwrites it, `--out FILE` writes another, `--out -` prints"));
+        return Err(OpError::usage(format!("{} already exists", out.display()))
+            .with_hint("overwrite it with `--yes`, write another file with `--out FILE`, or print with `--out -`"));
     }
     if !to_stdout {
         check_writable(&out)?;
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
     if let Some(identity) = context.session.identity() {
         context.out.note(identity);
     }
-    let found = Box::pin(Discovery::look(&aws)).await?;
+    let found = Box::pin(Discovery::inspect(&aws)).await?;
     let mut text = draft::draft(&found, &roles, true);
     if check(&text).is_err() {
         // What the trail records may have no words in the config.
@@ -76,10 +76,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         return Ok(Outcome::Clean);
     }
     write(&out, &text, context.yes).map_err(|source| WriteError { path: out.clone(), source })?;
-    context.out.note(format_args!(
-        "wrote {}: read it through, then `orgtrail config check`",
-        out.display()
-    ));
+    context
+        .out
+        .note(format_args!("wrote {}: review it, then run `orgtrail config check`", out.display()));
     Ok(Outcome::Clean)
 }
 
@@ -90,10 +89,15 @@ fn check(text: &str) -> Result<(), OpError> {
         Err(findings) => {
             let found: Vec<_> = findings.iter().map(|finding| finding.message.as_str()).collect();
             Err(OpError::new(
-                format!("what was found makes no valid config: {}", found.join("; ")),
+                format!(
+                    "the existing resources do not make a valid configuration: {}",
+                    found.join("; ")
+                ),
                 Outcome::Unexpected,
             )
-            .with_hint("`orgtrail config schema` tells what a config holds: write it by hand"))
+            .with_hint(
+                "write the configuration by hand; `orgtrail config schema` describes its keys",
+            ))
         }
     }
 }

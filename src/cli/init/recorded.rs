@@ -58,7 +58,7 @@ fn conditions(field: &FieldSelector) -> String {
     parts.join(", ")
 }
 
-/// The section `[trail.insights]`; empty where there are none.
+/// The section `[trail.insights]`; empty without Insights.
 pub(super) fn insights(types: &BTreeMap<String, BTreeSet<String>>) -> String {
     let mut text = String::new();
     for (kind, key) in [("ApiCallRateInsight", "call_rate"), ("ApiErrorRateInsight", "error_rate")]

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    ask,
-    begin::{self, Begin, Begun},
+    admin,
+    launch::{self, LaunchOptions, Launched},
     line,
     process::{self, Signal, Signals},
     running,
@@ -19,10 +19,11 @@ use super::{
 use crate::cli::{Context, Format, OpError, Outcome, exit};
 use crate::local_file;
 use crate::report::contract::{self, sandbox::Background};
+use crate::words::counted;
 
-/// Where a sandbox in the background is found again.
+/// The directory of a sandbox in the background.
 #[derive(Debug, clap::Args)]
-pub(super) struct Place {
+pub(super) struct SandboxDir {
     /// The directory of a sandbox in the background.
     #[arg(long, value_name = "DIR", env = "ORGTRAIL_SANDBOX_DIR")]
     #[arg(default_value = ".orgtrail-sandbox")]
@@ -38,7 +39,7 @@ Examples:
   orgtrail sandbox down")]
 pub(super) struct Down {
     #[command(flatten)]
-    place: Place,
+    place: SandboxDir,
 }
 
 /// What is known of a sandbox in the background.
@@ -52,15 +53,15 @@ pub(super) struct Detached {
 
 /// How long `down` waits for the state to be saved.
 const SAVED_WITHIN: Duration = Duration::from_mins(2);
-/// How often it looks.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How often it checks.
+const POLL_EVERY: Duration = Duration::from_millis(20);
 
 fn failed(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> OpError {
     let what = format!("{doing} {}", path.display());
     move |error| OpError::new(format!("{what}: {error}"), Outcome::Unexpected)
 }
 
-impl Place {
+impl SandboxDir {
     fn state(&self) -> PathBuf {
         self.dir.join("sandbox.json")
     }
@@ -69,7 +70,7 @@ impl Place {
         self.dir.join("env")
     }
 
-    /// There once a sandbox could not save its state.
+    /// Exists if a sandbox could not save its state.
     fn failed(&self) -> PathBuf {
         self.dir.join("failed")
     }
@@ -78,29 +79,29 @@ impl Place {
         self.dir.join("log")
     }
 
-    /// What the directory says of a sandbox, whether it still runs or not.
+    /// The sandbox that the directory describes, whether it is running or not.
     fn find(&self) -> Result<Option<Detached>, OpError> {
         let path = self.state();
         match fs::read(&path) {
             Ok(bytes) => Detached::read(&bytes).map(Some).map_err(|error| {
-                OpError::usage(format!("{} is not of a sandbox: {error}", path.display()))
+                OpError::usage(format!("{} is not a sandbox's file: {error}", path.display()))
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed("reading", &path)(error)),
         }
     }
 
-    /// What the directory says of a sandbox.
+    /// The sandbox that the directory describes.
     ///
     /// # Errors
-    /// When there is none.
+    /// No sandbox was started there.
     pub(super) fn read(&self) -> Result<Detached, OpError> {
         self.find()?.ok_or_else(|| self.no_sandbox())
     }
 
     fn no_sandbox(&self) -> OpError {
         OpError::usage(format!("no sandbox is running in {}", self.dir.display()))
-            .with_hint("`orgtrail sandbox up --detach` starts one")
+            .with_hint("start one with `orgtrail sandbox up --detach`")
     }
 
     /// The sandbox that runs.
@@ -112,7 +113,7 @@ impl Place {
         if found.answers().await { Ok(found) } else { Err(self.no_sandbox()) }
     }
 
-    /// Removes what leads to a sandbox that is no more.
+    /// Removes the files of a sandbox that has stopped.
     fn clear(&self) -> Result<(), OpError> {
         for path in [self.environment(), self.state()] {
             match fs::remove_file(&path) {
@@ -148,22 +149,23 @@ impl Detached {
     /// Whether this very sandbox listens: a port and a process id are soon
     /// another's.
     async fn answers(&self) -> bool {
-        let identity = ask::identity(&self.sandbox.endpoint).await;
+        let identity = admin::identity(&self.sandbox.endpoint).await;
         identity.is_ok_and(|found| found.pid == self.process.pid)
     }
 }
 
 /// Starts a sandbox in the background, and returns when it listens.
-pub(super) async fn start(place: &Place, context: &Context) -> Result<Outcome, OpError> {
+pub(super) async fn start(place: &SandboxDir, context: &Context) -> Result<Outcome, OpError> {
     if let Some(found) = place.find()? {
         if found.answers().await {
             let (pid, endpoint) = (found.process.pid, &found.sandbox.endpoint);
-            let message = format!("a sandbox is running already: process {pid} at {endpoint}");
-            return Err(OpError::usage(message)
-                .with_hint("`orgtrail sandbox down` ends it, `--dir` names another place"));
+            let message = format!("a sandbox is already running: process {pid} at {endpoint}");
+            return Err(OpError::usage(message).with_hint(
+                "stop it with `orgtrail sandbox down`, or name another directory with `--dir`",
+            ));
         }
         if process::is_running(found.process.pid) {
-            context.out.note("the sandbox that was here ended without a word");
+            context.out.note("the previous sandbox ended without a message");
         }
     }
     place.prepare()?;
@@ -210,11 +212,8 @@ pub(super) async fn start(place: &Place, context: &Context) -> Result<Outcome, O
     match context.format {
         Format::Json => context.out.data(line.trim_end())?,
         Format::Text => context.out.data(format_args!(
-            "{} accounts on {}, process {}\n\n  \
-             orgtrail sandbox exec --detached -- COMMAND   run a command against it\n  \
-             orgtrail sandbox down                         end it\n\n\
-             Its variables are in {}.",
-            found.sandbox.accounts.len(),
+            "{} on {}, process {}\n\n  orgtrail sandbox exec --detached -- COMMAND   run a command against it\n  orgtrail sandbox down                         stop it\n\nIts environment variables are in {}.",
+            counted(found.sandbox.accounts.len(), "account"),
             found.sandbox.endpoint,
             found.process.pid,
             found.process.environment.display(),
@@ -225,19 +224,19 @@ pub(super) async fn start(place: &Place, context: &Context) -> Result<Outcome, O
 
 /// What runs in the background.
 pub(super) async fn serve(
-    begin: &Begin,
-    place: &Place,
+    launch: &LaunchOptions,
+    place: &SandboxDir,
     context: &Context,
 ) -> Result<Outcome, OpError> {
     let unexpected = |error: io::Error| OpError::new(error, Outcome::Unexpected);
     process::leave_terminal().map_err(unexpected)?;
     let mut signals = Signals::ending().map_err(unexpected)?;
-    let Begun { sandbox, config } = begin.start(context).await?;
+    let Launched { sandbox, config } = launch.start(context).await?;
     let config = if let Some(path) = config {
         path
     } else {
         let path = place.dir.join("orgtrail.toml");
-        begin::write_config(&sandbox, &path)?;
+        launch::write_config(&sandbox, &path)?;
         path
     };
     let full = |path: &Path| absolute(path).map_err(unexpected);
@@ -256,7 +255,7 @@ pub(super) async fn serve(
     write_private(&place.state(), &format!("{line}\n"))?;
     context.out.data(&line)?;
     signals.next().await;
-    let stopped = begin::stop(sandbox, &mut signals).await;
+    let stopped = launch::stop(sandbox, &mut signals).await;
     if stopped.is_err() {
         let failed_there = place.failed();
         write_private(&failed_there, "")?;
@@ -276,21 +275,21 @@ pub(super) async fn down(args: &Down, context: &Context) -> Result<Outcome, OpEr
             return Ok(Outcome::Clean);
         }
     };
-    let told = process::send(found.process.pid, Signal::Terminate);
-    told.map_err(|error| OpError::new(error, Outcome::Unexpected))?;
-    // What it removes when all is saved tells, not the process: it may stay as a
-    // zombie that nobody waits for.
+    let sent = process::send(found.process.pid, Signal::Terminate);
+    sent.map_err(|error| OpError::new(error, Outcome::Unexpected))?;
+    // Its file shows that everything is saved, not the process: that may remain as a
+    // zombie that no process waits for.
     let is_known = || {
         Ok::<_, OpError>(place.find()?.is_some_and(|left| left.process.pid == found.process.pid))
     };
     let gone = async {
         while process::is_running(found.process.pid) && is_known()? {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
         is_known()
     };
     let Ok(left) = tokio::time::timeout(SAVED_WITHIN, gone).await else {
-        let message = format!("process {} still saves its state", found.process.pid);
+        let message = format!("process {} is still saving its state", found.process.pid);
         return Err(OpError::new(message, Outcome::Incomplete));
     };
     if left? || place.failed().exists() {
@@ -299,11 +298,11 @@ pub(super) async fn down(args: &Down, context: &Context) -> Result<Outcome, OpEr
         let message = format!("the sandbox ended without saving its state: see {log}");
         return Err(OpError::new(message, Outcome::Unexpected));
     }
-    context.out.note(format_args!("the sandbox at {} has ended", found.sandbox.endpoint));
+    context.out.note(format_args!("the sandbox at {} has stopped", found.sandbox.endpoint));
     Ok(Outcome::Clean)
 }
 
-/// Writes a file that nobody else may read, whole or not at all.
+/// Writes a file that only its owner can read, completely or not at all.
 fn write_private(path: &Path, text: &str) -> Result<(), OpError> {
     local_file::replace(path, text.as_bytes()).map_err(failed("writing", path))
 }

@@ -5,13 +5,14 @@ use std::{
 };
 
 use super::{
-    begin::{self, Begin, Begun},
-    detached::Place,
+    detached::SandboxDir,
+    launch::{self, LaunchOptions, Launched},
     process::{Signal, Signals, code_of, send},
     running,
     variables::{Variables, absolute},
 };
 use crate::cli::{Context, OpError, Outcome, demo::folder::Folder};
+use crate::words::counted;
 
 /// Run a command against a sandbox, and nothing else
 ///
@@ -34,7 +35,7 @@ Examples:
   EOF")]
 pub(super) struct Args {
     #[command(flatten)]
-    begin: Begin,
+    launch: LaunchOptions,
 
     /// Run the command against the sandbox of `sandbox up --detach`.
     #[arg(long, conflicts_with_all = [
@@ -44,7 +45,7 @@ pub(super) struct Args {
     detached: bool,
 
     #[command(flatten)]
-    place: Place,
+    place: SandboxDir,
 
     /// The command and its arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
@@ -61,25 +62,25 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         let status = child(&args.command, &variables, &mut signals, context).await?;
         return leave(status);
     }
-    let Begun { sandbox, config } = args.begin.start(context).await?;
+    let Launched { sandbox, config } = args.launch.start(context).await?;
     let folder = Folder::new(false).map_err(unexpected)?;
     let config = if let Some(path) = config {
         absolute(&path).map_err(unexpected)?
     } else {
         let path = folder.path().join("orgtrail.toml");
-        begin::write_config(&sandbox, &path)?;
+        launch::write_config(&sandbox, &path)?;
         path
     };
     let running = running(&sandbox);
     context.out.note(format_args!(
-        "SANDBOX: {} accounts on {}, until the command ends",
-        running.accounts.len(),
+        "SANDBOX: {} on {}, until the command ends",
+        counted(running.accounts.len(), "account"),
         running.endpoint
     ));
     let variables = Variables::of(&running, Some(&config));
     let status = child(&args.command, &variables, &mut signals, context).await;
     // Whatever became of the command: what it did is saved.
-    begin::stop(sandbox, &mut signals).await?;
+    launch::stop(sandbox, &mut signals).await?;
     drop(folder);
     leave(status?)
 }

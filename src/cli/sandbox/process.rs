@@ -57,7 +57,7 @@ mod system {
 
     fn pid_of(process: u32) -> io::Result<unix::Pid> {
         let pid = i32::try_from(process).ok().and_then(unix::Pid::from_raw);
-        pid.ok_or_else(|| io::Error::other(format!("{process} is no process id")))
+        pid.ok_or_else(|| io::Error::other(format!("{process} is not a process id")))
     }
 
     /// Sends a process a signal.
@@ -117,7 +117,7 @@ mod system {
     }
 
     fn unsupported<T>() -> io::Result<T> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "not on this operating system"))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "not supported on this operating system"))
     }
 
     pub(in super::super) fn send(_: u32, _: Signal) -> io::Result<()> {

@@ -1,12 +1,13 @@
 use super::{
-    begin::{self, Begin, Begun},
-    detached::{self, Place},
+    detached::{self, SandboxDir},
+    launch::{self, LaunchOptions, Launched},
     line,
     process::Signals,
     running,
     variables::Variables,
 };
 use crate::cli::{Context, Format, OpError, Outcome};
+use crate::words::counted;
 
 /// Run a sandbox until Ctrl-C or SIGTERM, or in the background
 ///
@@ -25,7 +26,7 @@ Examples:
   orgtrail sandbox down")]
 pub(super) struct Args {
     #[command(flatten)]
-    begin: Begin,
+    launch: LaunchOptions,
 
     /// Run in the background, and return once the sandbox listens. `sandbox exec --detached`
     /// runs commands against it; `sandbox down` stops it.
@@ -33,7 +34,7 @@ pub(super) struct Args {
     detach: bool,
 
     #[command(flatten)]
-    place: Place,
+    place: SandboxDir,
 
     /// What `--detach` starts.
     #[arg(long, hide = true, conflicts_with = "detach")]
@@ -45,25 +46,25 @@ pub(super) async fn run(args: Args, context: &Context) -> Result<Outcome, OpErro
         return detached::start(&args.place, context).await;
     }
     if args.in_background {
-        return Box::pin(detached::serve(&args.begin, &args.place, context)).await;
+        return Box::pin(detached::serve(&args.launch, &args.place, context)).await;
     }
     let failed = |error| OpError::new(error, Outcome::Unexpected);
     // Before the sandbox is there: whatever ends it from now on lets it save.
     let mut signals = Signals::ending().map_err(failed)?;
-    let Begun { sandbox, config } = args.begin.start(context).await?;
+    let Launched { sandbox, config } = args.launch.start(context).await?;
     let running = running(&sandbox);
     match context.format {
         Format::Json => context.out.data(line(&running)?)?,
         Format::Text => {
             context.out.data(Variables::of(&running, config.as_deref()).exports())?;
             context.out.note(format_args!(
-                "{} accounts on {}; Ctrl-C stops it",
-                running.accounts.len(),
+                "{} on {}; Ctrl-C stops it",
+                counted(running.accounts.len(), "account"),
                 running.endpoint
             ));
         }
     }
     signals.next().await;
-    begin::stop(sandbox, &mut signals).await?;
+    launch::stop(sandbox, &mut signals).await?;
     Ok(Outcome::Clean)
 }

@@ -86,7 +86,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// A path that holds wherever it is used from.
+/// A path that is valid from any directory.
 pub(super) fn absolute(path: &Path) -> std::io::Result<PathBuf> {
     std::path::absolute(path)
 }

@@ -193,14 +193,13 @@ fn left_out(verification: &Verification) -> impl Iterator<Item = String> {
 #[derive(Default)]
 struct Keys {
     all: PublicKeySet,
-    /// The Regions whose keys could not be asked for.
+    /// The Regions whose keys are unreadable.
     unread: BTreeSet<Region>,
     /// The same with the reason.
     left_out: Vec<String>,
 }
 
-/// The keys of every Region that was verified: each was asked for once, and is
-/// kept.
+/// The public keys of every verified Region, each listed once.
 async fn keys(ring: &KeyRing, verification: &Verification, window: Window) -> Keys {
     let regions: BTreeSet<&Region> = verification.lanes.iter().map(|lane| &lane.region).collect();
     let mut keys = Keys::default();

@@ -24,7 +24,7 @@ const FETCHES: usize = 64;
 /// stored.
 const SHARE: u64 = 4 << 20;
 /// How far around the window log files are taken along.
-const AROUND: SignedDuration = SignedDuration::from_hours(2);
+const MARGIN: SignedDuration = SignedDuration::from_hours(2);
 
 /// Packs objects of a time into a bundle.
 pub(super) struct Packer {
@@ -85,8 +85,8 @@ impl Packer {
         }
     }
 
-    /// Packs digests, and tells which of the log files that they list are to be
-    /// had elsewhere: bucket and key.
+    /// Packs digests; returns the bucket and key of each listed log file that is in another
+    /// bucket.
     async fn digests(
         &mut self,
         place: &Place<'_>,
@@ -98,18 +98,18 @@ impl Packer {
         // Those around the window may list files at its edges.
         let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
         let (from, last) = (around(self.from, -BORDER), around(self.last, BORDER));
-        let wanted = |key: &ObjectKey| match key.kind() {
+        let matches_key = |key: &ObjectKey| match key.kind() {
             ObjectKind::Digest { trail, .. } => {
                 (trails.is_empty() || trails.contains(trail)) && (from..=last).contains(&key.time())
             }
             ObjectKind::Log { .. } => false,
         };
         let mut listed = BTreeSet::new();
-        let look = |key: &str, bytes: &[u8]| {
+        let on_object = |key: &str, bytes: &[u8]| {
             let logs = logs_of(key, bytes, lane.bucket.as_deref());
             listed.extend(logs.into_iter().filter(|(bucket, key)| elsewhere(bucket, key)));
         };
-        self.pack(place, folder, (from, last), wanted, look).await?;
+        self.pack(place, folder, (from, last), matches_key, on_object).await?;
         Ok(listed)
     }
 
@@ -120,23 +120,23 @@ impl Packer {
         root: &str,
     ) -> Result<(), OpError> {
         let around = |time: Timestamp, by| time.checked_add(by).unwrap_or(time);
-        let (start, end) = (around(self.from, -AROUND), around(self.until, AROUND));
+        let (start, end) = (around(self.from, -MARGIN), around(self.until, MARGIN));
         for class in LogClass::ALL {
-            let wanted = |key: &ObjectKey| (start..=end).contains(&key.time());
+            let matches_key = |key: &ObjectKey| (start..=end).contains(&key.time());
             let folder = folder(lane, root, class.folder());
-            self.pack(place, &folder, (start, end), wanted, |_, _| {}).await?;
+            self.pack(place, &folder, (start, end), matches_key, |_, _| {}).await?;
         }
         Ok(())
     }
 
-    /// Packs the objects of a folder whose keys are wanted.
+    /// Packs the objects of a folder whose keys match `matches_key`.
     async fn pack(
         &mut self,
         place: &Place<'_>,
         folder: &str,
         (from, to): (Timestamp, Timestamp),
-        wanted: impl Fn(&ObjectKey) -> bool,
-        mut look: impl FnMut(&str, &[u8]),
+        matches_key: impl Fn(&ObjectKey) -> bool,
+        mut on_object: impl FnMut(&str, &[u8]),
     ) -> Result<(), OpError> {
         let start = format!("{folder}{}", from.strftime("%Y/%m/%d/"));
         let end = format!("{folder}{}", to.strftime("%Y/%m/%d0"));
@@ -145,9 +145,9 @@ impl Packer {
             .list(folder, Some(start))
             .try_take_while(|object| futures::future::ready(Ok(object.key < end)))
             .try_filter(|object| {
-                // What is no key of CloudTrail's in this folder is evidence as well.
+                // Objects of this folder without a CloudTrail key are evidence too.
                 let key = object.key.parse().ok().filter(|key| lies_in(key, folder));
-                futures::future::ready(key.is_none_or(|key| wanted(&key)))
+                futures::future::ready(key.is_none_or(|key| matches_key(&key)))
             })
             .map_ok(|object| (object.key, object.size_bytes))
             .try_collect()
@@ -161,7 +161,7 @@ impl Packer {
                 continue;
             }
             let object = object.map_err(|source| NotPacked { key: key.clone(), source })?;
-            look(&key, &object.bytes);
+            on_object(&key, &object.bytes);
             if !is_canonical(&key) {
                 self.unpackable.push(unpackable(&key));
                 continue;
@@ -171,7 +171,7 @@ impl Packer {
         Ok(())
     }
 
-    /// Packs objects of other buckets; what is not there is missing there too.
+    /// Packs objects of other buckets; missing ones are missing in the bundle too.
     async fn beside(
         &mut self,
         source: &Source,
@@ -196,17 +196,17 @@ impl Packer {
     }
 }
 
-/// What is said of an object that cannot be packed under its name.
+/// The message about an object that cannot be packed under its name.
 pub(super) fn unpackable(key: &str) -> String {
-    format!("`{}`: a bundle has no file of such a name", key.escape_debug())
+    format!("`{}`: a bundle cannot contain a file with this name", key.escape_debug())
 }
 
-/// Fetches many at a time and gives them in their order, each as it is asked for.
+/// Fetches many objects at once, and yields them in order.
 ///
-/// What is larger than its share is fetched when its turn has come: objects that
-/// are there before their turn hold memory, and if they held all of it, the one
-/// whose turn it is could wait forever. For the same reason the others are still
-/// polled meanwhile: memory may have been given to one of them.
+/// An object larger than its share of memory is fetched only when its turn comes: objects
+/// fetched early occupy memory, and if they occupied all of it, the next one in order could
+/// wait forever. For the same reason the others are still polled meanwhile: memory may have
+/// been given to one of them.
 fn in_order<K, O, E>(
     keys: Vec<(K, u64)>,
     fetch: impl AsyncFn(&K) -> Result<O, E>,
@@ -242,7 +242,7 @@ fn size(object: &mut FetchedObject) -> u64 {
 }
 
 /// Whether CloudTrail writes a key into a folder itself: not a whole key of its
-/// own further down, which is foreign there.
+/// own further down, which is unexpected there.
 fn lies_in(key: &ObjectKey, folder: &str) -> bool {
     key.root().folder(key.account(), key.kind().folder(), key.region()) == folder
 }
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_further_down_is_foreign() {
+    fn a_key_further_down_is_unexpected() {
         let key = |root: &str| -> ObjectKey {
             let own = "AWSLogs/111111111111/CloudTrail/us-east-1/2026/01/10/\
                 111111111111_CloudTrail_us-east-1_20260110T0805Z_aaaaaaaaaaaaaaaa.json.gz";

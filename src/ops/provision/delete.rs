@@ -3,7 +3,7 @@ use crate::ops::{Env, OpError, Outcome};
 use crate::plan::Plan;
 use crate::plan::apply::{StepOutcome, StepResult};
 use crate::plan::destroy::{Remains, destroy_until, plan_destroy, remains};
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 use crate::report::contract::DestroyReport;
 
 /// What is deleted together with the trail, and what stays.
@@ -19,7 +19,7 @@ impl Deletion {
     ///
     /// # Errors
     /// As of [`super::plan`].
-    pub async fn plan(env: &Env, unmanaged: Foreign) -> Result<Self, OpError> {
+    pub async fn plan(env: &Env, unmanaged: Unmanaged) -> Result<Self, OpError> {
         let planned = super::plan(env, unmanaged).await?;
         let plan = plan_destroy(&planned.desired, &planned.observed);
         let kept = remains(&planned.desired, &planned.observed);
@@ -60,9 +60,9 @@ impl Deletion {
         if confirmed == Some(name) {
             return Ok(());
         }
-        let error = format!("ending the trail `{name}` is not confirmed");
+        let error = format!("deleting the trail `{name}` is not confirmed");
         Err(OpError::new(error, Outcome::Refused).with_hint(format!(
-            "look with `orgtrail destroy --dry-run`, then add --confirm-trail {name}"
+            "review `orgtrail destroy --dry-run`, then add --confirm-trail {name}"
         )))
     }
 

@@ -68,7 +68,7 @@ impl Target {
                 format!("archive.mfa_delete is `{mode}`, expected `root` or `vault`"),
                 Outcome::Refused,
             )
-            .with_hint("MFA delete excludes lifecycle rules, so the config has to ask for it")),
+            .with_hint("S3 does not allow lifecycle rules with MFA delete, so the configuration must require it")),
         }
     }
 

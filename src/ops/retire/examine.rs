@@ -14,8 +14,8 @@ use crate::archive::retire::{self, Condition, Standing, TrailIdentity, Unproven}
 use crate::archive::units::Lane;
 use crate::archive::verify::chain::Window;
 use crate::archive::verify::run::{ApiKeys, KeyRing, Selection, Verification};
-use crate::aws::{Clients, Seen};
-use crate::cost::storage::{Holdings, holdings};
+use crate::aws::{Clients, Observation};
+use crate::cost::storage::{StoredTotals, stored_totals};
 use crate::names::{AccountId, Arn, NameError, Region, TrailName};
 use crate::ops::verify::{Scope, Target, checked};
 use crate::ops::{Env, OpError, Outcome, archive, legacy};
@@ -33,7 +33,7 @@ pub struct Examined {
     pub conditions: Vec<Condition>,
     /// The prefixes of the account in the trail's bucket.
     pub(super) lanes: Vec<Lane>,
-    stored: Option<Holdings>,
+    stored: Option<StoredTotals>,
 }
 
 /// What the archive has of the source: all of it, as many, and how much the source has.
@@ -41,7 +41,7 @@ pub struct Examined {
 pub(super) struct Contents {
     consolidated: Condition,
     counted: Condition,
-    stored: Option<Holdings>,
+    stored: Option<StoredTotals>,
 }
 
 impl Examined {
@@ -64,7 +64,7 @@ impl Examined {
     }
 
     /// What the trail's bucket has of the account, if it could be counted.
-    pub(super) fn stored(&self) -> Option<&Holdings> {
+    pub(super) fn stored(&self) -> Option<&StoredTotals> {
         self.stored.as_ref()
     }
 
@@ -99,7 +99,7 @@ impl Candidate {
         let account = &self.trail.account;
         let found = self.source.lanes(&clients).await;
         let lanes: Vec<Lane> = match found {
-            // Whoever writes the bucket can name Regions that do not exist.
+            // Anyone who can write to the bucket can name Regions that do not exist.
             Ok(found) => {
                 let known = known_regions(config.partition());
                 let is_own = |lane: &Lane| {
@@ -165,11 +165,12 @@ impl Candidate {
         let resource = format!("trail/{name}");
         let arn = Arn::regional(self.aws.partition(), "cloudtrail", home, owner, resource);
         let read = async |arn: &Arn, account: &AccountId, region: &Region| {
-            let unread = |reason| (Standing::Unseen, format!("what {arn} records: {reason}"));
+            let unread =
+                |reason| (Standing::Unseen, format!("reading what {arn} records: {reason}"));
             match EventSelectors::read(&self.aws.clients(account, region), arn).await {
-                Seen::Present(selectors) => Ok(selectors),
-                Seen::Absent => Err(unread("it does not exist".to_owned())),
-                Seen::Unreadable(error) => Err(unread(error.to_string())),
+                Observation::Present(selectors) => Ok(selectors),
+                Observation::Absent => Err(unread("it does not exist".to_owned())),
+                Observation::Unreadable(error) => Err(unread(error.to_string())),
             }
         };
         let own = read(&self.trail.arn, &self.trail.account, &self.trail.home_region).await?;
@@ -263,17 +264,17 @@ impl Candidate {
         let stored = self.count(lanes).await;
         let report = self.compare(env).await?;
         let report = report.as_ref().map_err(Clone::clone);
-        let objects = stored.as_ref().map(Holdings::objects).map_err(Clone::clone);
+        let objects = stored.as_ref().map(StoredTotals::objects).map_err(Clone::clone);
         let counted = retire::counted(objects, report.clone());
         Ok(Contents { consolidated: retire::consolidated(report), counted, stored: stored.ok() })
     }
 
-    async fn count(&self, lanes: &[Lane]) -> Result<Holdings, String> {
+    async fn count(&self, lanes: &[Lane]) -> Result<StoredTotals, String> {
         let clients = self.source_clients();
-        let mut stored = Holdings::default();
+        let mut stored = StoredTotals::default();
         for lane in lanes {
             let prefix = lane.prefix();
-            let found = holdings(&clients, &self.source.bucket, &prefix).await;
+            let found = stored_totals(&clients, &self.source.bucket, &prefix).await;
             stored += found.map_err(|error| error.in_full())?;
         }
         Ok(stored)
@@ -346,7 +347,7 @@ mod tests {
         let update = |standing| Contents {
             consolidated: condition(retire::CONSOLIDATED, Standing::Holds),
             counted: condition(retire::COUNTED, standing),
-            stored: Some(Holdings::default()),
+            stored: Some(StoredTotals::default()),
         };
         examined.update(update(Standing::Unseen));
         assert!(!examined.is_deletable());

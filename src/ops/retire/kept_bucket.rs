@@ -1,5 +1,5 @@
 use crate::archive::consolidate::discover::LegacyTrail;
-use crate::cost::storage::Holdings;
+use crate::cost::storage::StoredTotals;
 use crate::cost::{Usd, prices};
 use crate::report::contract::prices::PriceList;
 use crate::report::contract::retirement as contract;
@@ -23,7 +23,7 @@ pub struct KeptBucket {
 
 impl KeptBucket {
     /// What is stored in a trail's bucket, with its price.
-    pub(super) fn new(trail: &LegacyTrail, stored: &Holdings) -> Self {
+    pub(super) fn new(trail: &LegacyTrail, stored: &StoredTotals) -> Self {
         let deep_archive = prices::storage("DEEP_ARCHIVE").unwrap_or(&prices::STORAGE[0]);
         Self {
             bucket: trail.bucket.to_string(),

@@ -82,11 +82,11 @@ pub(super) fn contradicted(
         let finding = Finding::new(FindingKind::ReportContradicted).at(None, name);
         Some(finding.because(expected, found))
     };
-    let recomputed = "what verifying the bundle gives";
+    let recomputed = "the result of verifying the bundle";
     let read = |name: &str| std::fs::read(bundle.path(name)).ok();
     let embedded = read(REPORT_JSON).and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let Some(embedded) = embedded else {
-        return finding(REPORT_JSON, "a report of this version", "none that can be read");
+        return finding(REPORT_JSON, "a report of this version", "an unreadable one");
     };
     // Its name is the only part of a report that is not computed.
     let subject = Subject {
@@ -158,7 +158,7 @@ pub(super) fn contradicted(
     }
     let written = read(REPORT_TEXT).and_then(|text| String::from_utf8(text).ok());
     let Some(written) = written else {
-        return finding(REPORT_TEXT, "a report for people", "none that can be read");
+        return finding(REPORT_TEXT, "a text report", "an unreadable one");
     };
     let text = verification::text(&subject, &without_keys);
     if without_notices(&written) == without_notices(&text) {

@@ -115,8 +115,8 @@ impl Verified {
 /// Verifies digest chains and log files. Changes nothing.
 ///
 /// # Errors
-/// The request is invalid or matches nothing, the target cannot be opened, a bundle is not
-/// the one that was asked for, or a stop was requested: while opening the target the first
+/// The request is invalid or matches nothing, the target cannot be opened, a bundle has
+/// another manifest than requested, or a stop was requested: while opening the target the first
 /// one, later a second one.
 pub async fn verify(env: &Env, request: &Request) -> Result<Verified, OpError> {
     if let (Some(since), Some(until)) = (request.since, request.until)
@@ -170,14 +170,13 @@ fn check_manifest(name: &str, found: Option<&str>, wanted: &str) -> Result<(), O
         Some(found) if found == wanted => Ok(()),
         Some(found) => Err(OpError::new(
             format!(
-                "the bundle `{name}` has a manifest with SHA-256 {found}, expected {wanted}: it is \
-                 not the bundle that was packed"
+                "the bundle `{name}` has a manifest with SHA-256 {found}, expected {wanted}: this is not the bundle with that SHA-256"
             ),
             Outcome::IntegrityFailure,
         )
-        .with_hint("ask its packer for the bundle, and for what `orgtrail evidence` printed")),
+        .with_hint("ask the sender for the bundle, and for the SHA-256 that `orgtrail evidence` printed")),
         None => Err(OpError::usage(format!(
-            "`--manifest-sha256` needs a bundle to verify, and `{name}` is none"
+            "`--manifest-sha256` requires a bundle, but `{name}` is not one"
         ))),
     }
 }
@@ -213,7 +212,7 @@ pub(super) async fn chosen(request: chains::Request, env: &Env) -> Result<Verifi
 /// Verifies, and reports the progress.
 pub(super) async fn checked(request: chains::Request, env: &Env) -> Result<Verification, OpError> {
     let watched = Arc::new(Watched {
-        phase: env.progress().phase("following chains", 0),
+        phase: env.progress().phase("verifying chains", 0),
         logs: AtomicU64::new(0),
         stop: env.stop().clone(),
     });
@@ -240,7 +239,7 @@ pub(super) fn window(
     let delivered = digests_due(now);
     Window {
         since,
-        // A copy may be as old as it likes, unless it is asked how old.
+        // A copy may be of any age, unless the request limits it.
         until: until.map(|until| until.min(delivered)).or(is_live.then_some(delivered)),
         last: until.map(|until| plus(until, ONE_DIGEST)),
     }
@@ -264,7 +263,7 @@ impl Progress for Watched {
 
     fn logs(&self, count: u64) {
         let logs = self.logs.fetch_add(count, Ordering::Relaxed) + count;
-        self.phase.set_name(&format!("following chains: {logs} log files"));
+        self.phase.set_name(&format!("verifying chains: {logs} log files"));
     }
 
     fn stop(&self) -> Stop {

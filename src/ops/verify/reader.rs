@@ -1,5 +1,5 @@
-//! As whom a bucket is read: the caller, or the role of the account whose logs it
-//! holds.
+//! The credentials that a bucket is read with: the caller's, or those of the role of the
+//! account whose logs it contains.
 
 use super::{Env, OpError, Outcome};
 use crate::archive::consolidate::discover::{self, Selected};
@@ -37,7 +37,7 @@ impl Named {
 /// is not read.
 ///
 /// # Errors
-/// The bucket does not exist: usage. Nobody may list it: incomplete.
+/// The bucket does not exist: usage. No known account may list it: incomplete.
 pub(super) async fn reader(
     bucket: &BucketName,
     owner: Option<&AccountId>,
@@ -61,7 +61,7 @@ pub(super) async fn reader(
             Ok(clients) => return Ok(Reader { aws, clients }),
             Err(error) if error.is_not_found() => {
                 return Err(
-                    OpError::new(error, Outcome::Usage).with_hint("is the bucket's name right?")
+                    OpError::new(error, Outcome::Usage).with_hint("check the bucket's name")
                 );
             }
             Err(error) => {
@@ -79,7 +79,7 @@ pub(super) async fn reader(
             return Ok(Reader { aws, clients });
         }
     }
-    // Only now: every account is asked for its trails.
+    // Last, because it reads the trails of every account.
     let found = Box::pin(legacy::find(env, &aws)).await;
     let Ok(found) = found else { return Err(denied.into()) };
     let Selected { sources, excluded } = discover::selected(&found.found.trails, config);
@@ -94,8 +94,7 @@ pub(super) async fn reader(
             }
         }
     }
-    let hint = "no account that the configuration, or a trail, names for this bucket may list it: \
-                declare it under [[consolidate.sources]], or name its owner with `--bucket-owner`";
+    let hint = "no account that the configuration or a trail names for this bucket may list it: add it under [[consolidate.sources]], or name its owner with `--bucket-owner`";
     Err(OpError::new(denied, Outcome::Incomplete).with_hint(hint))
 }
 

@@ -30,10 +30,8 @@ use crate::ops::trust::{listed, trust};
 use crate::org::{Buckets, Identity};
 
 /// Said where what is verified brings the keys that it is verified with.
-const KEYS_OF_ITSELF: &str = "the only public keys are those saved in it, which prove nothing by themselves: \
-     list the keys with `aws cloudtrail list-public-keys` and give them with `--public-keys`";
-const GIVE_KEYS: &str =
-    "give those that `aws cloudtrail list-public-keys` prints with `--public-keys FILE`";
+const KEYS_OF_ITSELF: &str = "the only public keys are those saved in it, which prove nothing by themselves: export the keys with `aws cloudtrail list-public-keys` and pass them with `--public-keys`";
+const GIVE_KEYS: &str = "export them with `aws cloudtrail list-public-keys`, and pass the file with `--public-keys FILE`";
 
 /// What is verified, opened.
 #[derive(Debug)]
@@ -50,7 +48,7 @@ pub(in crate::ops) struct Target {
     /// What a bundle says that it covers.
     pub(in crate::ops) from: Option<Timestamp>,
     pub(in crate::ops) to: Option<Timestamp>,
-    /// AWS's time where AWS was asked, else this machine's.
+    /// AWS's time if AWS was called, otherwise this machine's.
     pub(in crate::ops) now: Timestamp,
     /// Whether CloudTrail may still be writing into it.
     pub(super) is_live: bool,
@@ -63,7 +61,7 @@ pub(in crate::ops) struct Target {
     other_buckets: OtherBuckets,
     acceptances: Acceptances,
     trust: Trust,
-    /// What lies in a mirror and is never read.
+    /// Entries of a mirror that are never read.
     pub(in crate::ops) not_files: Vec<Finding>,
     /// Keeps a bundle's files while they are read.
     pub(super) unpacked: Option<Arc<Unpacked>>,
@@ -97,7 +95,7 @@ impl Target {
         }
     }
 
-    /// What is asked of it.
+    /// The request.
     pub(in crate::ops) fn request(self, selection: Selection, window: Window) -> Request {
         Request {
             source: self.source,
@@ -184,7 +182,7 @@ impl Target {
         };
         let Reader { aws, clients } =
             Box::pin(reader(&bucket, scope.bucket_owner.as_ref(), env)).await?;
-        // Outside of an organization nobody knows of one.
+        // Without an organization there is none.
         let owner = organization(&aws.own_clients()).await.ok();
         let mut readers: Vec<_> = clients.account().cloned().into_iter().collect();
         readers.push(aws.caller().account.clone());
@@ -243,12 +241,14 @@ impl Target {
         let path = PathBuf::from(name);
         let about = std::fs::metadata(&path).map_err(|source| {
             let error = OpError::from(NoTarget { path: path.clone(), source });
-            error.with_hint("expected s3://BUCKET/PREFIX, a mirror's folder or a bundle's file")
+            error.with_hint(
+                "expected s3://BUCKET/PREFIX, the directory of a mirror or the file of a bundle",
+            )
         })?;
         let unpacked = if about.is_dir() {
             None
         } else if !about.is_file() {
-            let source = std::io::Error::other("it is neither a file nor a folder");
+            let source = std::io::Error::other("it is neither a file nor a directory");
             return Err(NoTarget { path, source }.into());
         } else {
             let (from, into) = (path.clone(), std::env::temp_dir());
@@ -272,7 +272,7 @@ impl Target {
             },
         };
         let source = Arc::new(Source::Folder(folder));
-        // In a bundle, what the archive has below `orgtrail/` lies apart.
+        // In a bundle, the archive's records below `orgtrail/` are stored apart.
         let records = match &unpacked {
             Some(bundle) => Arc::new(Source::Folder(FolderSource::new(bundle.path(RECORDS)))),
             None => Arc::clone(&source),
@@ -291,7 +291,7 @@ impl Target {
         let keys = match given {
             Some(given) => KeyRing::Given(Arc::new(given)),
             None if scope.offline && saved.is_empty() && unread.is_empty() => {
-                let message = format!("there are no public keys saved in `{name}`");
+                let message = format!("`{name}` contains no public keys");
                 return Err(OpError::usage(message).with_hint(GIVE_KEYS));
             }
             None if scope.offline => {
@@ -302,7 +302,7 @@ impl Target {
                 Ok(aws) => key_ring(None, saved, &aws),
                 Err(error) if saved.is_empty() && unread.is_empty() => return Err(error),
                 Err(error) => {
-                    tracing::warn!(error = %error.render(), "AWS cannot be asked for public keys");
+                    tracing::warn!(error = %error.render(), "public keys cannot be read from AWS");
                     notes.push(KEYS_OF_ITSELF.to_owned());
                     KeyRing::Saved(Arc::new(saved), Arc::new(unread))
                 }
@@ -313,8 +313,7 @@ impl Target {
         let declared_trail = named.clone().filter(|trail| is_confirmed(trail, scope, env));
         if let Some(trail) = named.filter(|_| declared_trail.is_none()) {
             notes.push(format!(
-                "the bundle names `{}` in {} as the organization's trail, which its supplier may \
-                 have chosen: if it is, `--declared-trail ARN` lets it stand for trails that ended",
+                "the bundle names `{}` in {} as the organization's trail, which its supplier may have chosen: if it is correct, confirm it with `--declared-trail ARN`",
                 trail.name, trail.home_region
             ));
         }
@@ -368,7 +367,10 @@ async fn find_not_files(root: PathBuf) -> Result<Vec<Finding>, OpError> {
     let mut findings: Vec<_> = listed.into_iter().map(finding).collect();
     if unlisted > 0 {
         let more = Finding::new(FindingKind::NotAFile);
-        let more = more.because("regular files", format!("{unlisted} more entries that are none"));
+        let more = more.because(
+            "regular files",
+            format!("{unlisted} more entries that are not regular files"),
+        );
         findings.push(Finding { objects: unlisted, ..more });
     }
     Ok(findings)
@@ -407,7 +409,7 @@ fn declared_trail(config: &Config, owner: &OrgOwner) -> DeclaredTrail {
 
 fn refuse_offline(scope: &Scope) -> Result<(), OpError> {
     if scope.offline {
-        let message = "`--offline` needs a folder or a bundle to verify";
+        let message = "`--offline` requires a directory or a bundle";
         return Err(OpError::usage(message));
     }
     Ok(())
@@ -433,8 +435,8 @@ fn read_keys(path: &Path) -> Result<PublicKeySet, OpError> {
     Ok(PublicKeySet::from_json(&text)?)
 }
 
-/// The keys that were saved beside an archive; none where there are none, or
-/// none that can be read: no writer there may stop its verification.
+/// The public keys saved in an archive; empty if they are missing or unreadable, because no
+/// writer of the archive may stop its verification.
 async fn saved_keys(source: &Source, folder: &str) -> PublicKeySet {
     let key = format!("{folder}{SAVED_KEYS}");
     let unread = |error: &dyn std::fmt::Display| {

@@ -144,10 +144,10 @@ impl Summary {
     pub fn of(accounts: &[org::Surveyed]) -> Self {
         let mut summary = Self { accounts: accounts.len(), ..Self::default() };
         for account in accounts {
-            match account.entry {
-                org::Entry::Entered { .. } => summary.granted += 1,
-                org::Entry::Failed { .. } => summary.failed += 1,
-                org::Entry::LeftOut { .. } => summary.excluded += 1,
+            match account.access {
+                org::Access::Granted { .. } => summary.granted += 1,
+                org::Access::Failed { .. } => summary.failed += 1,
+                org::Access::Excluded { .. } => summary.excluded += 1,
             }
         }
         summary
@@ -156,29 +156,37 @@ impl Summary {
 
 impl From<&org::Surveyed> for Account {
     fn from(surveyed: &org::Surveyed) -> Self {
-        let org::Surveyed { account, name, state, unit, unit_path, entry, regions, regions_unread } =
-            surveyed.clone();
+        let org::Surveyed {
+            account,
+            name,
+            state,
+            unit,
+            unit_path,
+            access,
+            regions,
+            regions_unread,
+        } = surveyed.clone();
         Self {
             account,
             name,
             state: state.as_str().to_owned(),
             unit,
             unit_path,
-            access: entry.into(),
+            access: access.into(),
             regions,
             regions_error: regions_unread,
         }
     }
 }
 
-impl From<org::Entry> for Access {
-    fn from(entry: org::Entry) -> Self {
-        match entry {
-            org::Entry::Entered { principal } => Self::Granted { principal },
-            org::Entry::Failed { role, kind, reason, hint } => {
+impl From<org::Access> for Access {
+    fn from(access: org::Access) -> Self {
+        match access {
+            org::Access::Granted { principal } => Self::Granted { principal },
+            org::Access::Failed { role, kind, reason, hint } => {
                 Self::Failed { role, kind: kind.into(), reason, hint }
             }
-            org::Entry::LeftOut { reason } => Self::Excluded { reason },
+            org::Access::Excluded { reason } => Self::Excluded { reason },
         }
     }
 }

@@ -141,8 +141,9 @@ impl From<&duplicates::Duplicate> for Duplicate {
 
 impl From<&storage::ClassCost> for StoredObjects {
     fn from(cost: &storage::ClassCost) -> Self {
-        let storage::ClassCost { class, held, usd_a_month } = cost.clone();
-        let storage::Held { objects, bytes, charged_bytes, charged_standard_bytes, watched } = held;
+        let storage::ClassCost { class, totals, usd_a_month } = cost.clone();
+        let storage::ClassTotals { objects, bytes, charged_bytes, charged_standard_bytes, watched } =
+            totals;
         Self {
             storage_class: class,
             objects,

@@ -7,7 +7,7 @@ use super::{
     ArchiveBucket, Encryption, Lifecycle, ObjectLock, Ownership, Policy, PublicAccess,
     access_log_prefix, bucket_diff, create_bucket, tls,
 };
-use crate::aws::{AwsError, Clients, Seen};
+use crate::aws::{AwsError, Clients, Observation};
 use crate::names::BucketName;
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange, field_changes, within};
@@ -131,13 +131,13 @@ impl Resource for AccessLogBucket {
         desired.config.archive.access_logging.enabled
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         if !Self::is_enabled(context.desired) {
-            return Seen::Absent;
+            return Observation::Absent;
         }
         let name = &context.desired.config.archive.access_logging.bucket;
         let found = Self::read(&context.archive(), name).await;
-        Seen::from_result(found, |_| false).flatten()
+        Observation::from_result(found, |_| false).flatten()
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
@@ -174,7 +174,7 @@ impl Resource for AccessLogBucket {
             found_policy,
             &DeclaredPolicy {
                 document: &Self::policy(desired),
-                foreign: desired.foreign,
+                unmanaged: desired.unmanaged,
                 kind: PolicyKind::Bucket,
                 why: "",
                 context: &desired.service_context(),
@@ -220,7 +220,7 @@ impl Resource for AccessLogBucket {
         Ownership::enforce(&clients, name).await?;
         PublicAccess::block(&clients, name).await?;
         let policy = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
-        let merged = merge(policy, &Self::policy(desired), desired.foreign);
+        let merged = merge(policy, &Self::policy(desired), desired.unmanaged);
         context.retry(|| Policy::put(&clients, name, &merged.document)).await?;
         if found.and_then(|found| found.expiration_days) == Some(Self::retention(desired)) {
             return Ok(());

@@ -2,7 +2,7 @@ use aws_sdk_s3::types::{BucketLoggingStatus, LoggingEnabled};
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, Clients, Seen};
+use crate::aws::{At, Clients, Observation};
 use crate::names::{BucketName, prefix_folder};
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{
@@ -21,9 +21,12 @@ pub struct AccessLogging {
 }
 
 impl AccessLogging {
-    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(in crate::resources) async fn read(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Observation<Self> {
         let answer = clients.s3().get_bucket_logging().bucket(bucket.as_str()).send().await;
-        Seen::from_result(answer.at(clients, "s3:GetBucketLogging"), |_| false)
+        Observation::from_result(answer.at(clients, "s3:GetBucketLogging"), |_| false)
             .map(|answer| {
                 let target = answer.logging_enabled?;
                 Some(Self {
@@ -63,7 +66,7 @@ impl Resource for AccessLogging {
         desired.config.archive.access_logging.enabled
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 

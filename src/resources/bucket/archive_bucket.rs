@@ -1,7 +1,7 @@
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership};
 use serde::Serialize;
 
-use crate::aws::{At, AwsError, Clients, ErrorKind, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, ErrorKind, Observation, WriteClients};
 use crate::config::ObjectLockMode;
 use crate::names::{BucketName, Region};
 use crate::resources::change::{Change, FieldChange};
@@ -38,7 +38,10 @@ impl ArchiveBucket {
             // S3 returns the same error for another account's bucket as for a missing
             // permission.
             Err(_) => {
-                matches!(Self::read(clients, bucket).await, Seen::Present(Self::OtherAccount))
+                matches!(
+                    Self::read(clients, bucket).await,
+                    Observation::Present(Self::OtherAccount)
+                )
             }
         }
     }
@@ -46,16 +49,19 @@ impl ArchiveBucket {
     /// Reads whether an account has a bucket. The account's list of buckets distinguishes
     /// its own bucket from another account's, for which S3 returns the same error as for
     /// a missing permission.
-    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(in crate::resources) async fn read(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Observation<Self> {
         let listed = clients.s3().list_buckets().prefix(bucket.as_str()).send().await;
         let owned = match listed.at(clients, "s3:ListAllMyBuckets") {
             Ok(list) => list.buckets().iter().any(|one| one.name() == Some(bucket.as_str())),
-            Err(error) => return Seen::Unreadable(error),
+            Err(error) => return Observation::Unreadable(error),
         };
         if owned {
             return match clients.bucket_region(bucket).await {
-                Ok(region) => Seen::Present(Self::Own { region }),
-                Err(error) => Seen::Unreadable(error),
+                Ok(region) => Observation::Present(Self::Own { region }),
+                Err(error) => Observation::Unreadable(error),
             };
         }
         let head = clients.s3().head_bucket().bucket(bucket.as_str()).send().await;
@@ -65,17 +71,17 @@ impl ArchiveBucket {
             Ok(head) => {
                 let region = head.bucket_region().and_then(|region| region.parse().ok());
                 let region = region.unwrap_or_else(|| clients.region().clone());
-                Seen::Present(Self::Own { region })
+                Observation::Present(Self::Own { region })
             }
-            Err(error) if error.is_not_found() => Seen::Absent,
+            Err(error) if error.is_not_found() => Observation::Absent,
             // It exists but is not in the list: 403, or 301 from another Region.
             Err(error)
                 if matches!(error.kind(), ErrorKind::AccessDenied)
                     || (error.kind() == ErrorKind::Other && error.code.is_none()) =>
             {
-                Seen::Present(Self::OtherAccount)
+                Observation::Present(Self::OtherAccount)
             }
-            Err(error) => Seen::Unreadable(error),
+            Err(error) => Observation::Unreadable(error),
         }
     }
 }
@@ -83,15 +89,15 @@ impl ArchiveBucket {
 /// Reads a setting of the archive bucket, if the bucket is the account's own.
 pub(super) async fn read_setting<T>(
     context: &ObserveContext<'_>,
-    read: impl AsyncFnOnce(&Clients, &BucketName) -> Seen<T>,
-) -> Seen<T> {
+    read: impl AsyncFnOnce(&Clients, &BucketName) -> Observation<T>,
+) -> Observation<T> {
     let clients = context.archive();
     let bucket = async {
         match context.state_of::<ArchiveBucket>().await {
-            Seen::Present(bucket) if bucket.is_own() => Seen::Present(()),
+            Observation::Present(bucket) if bucket.is_own() => Observation::Present(()),
             // The bucket's own step reports one of another account.
-            Seen::Present(_) | Seen::Absent => Seen::Absent,
-            Seen::Unreadable(error) => Seen::Unreadable(error.clone()),
+            Observation::Present(_) | Observation::Absent => Observation::Absent,
+            Observation::Unreadable(error) => Observation::Unreadable(error.clone()),
         }
     };
     context.part_of(bucket, read(&clients, context.desired.bucket())).await
@@ -181,7 +187,7 @@ impl Resource for ArchiveBucket {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         Self::read(&context.archive(), context.desired.bucket()).await
     }
 

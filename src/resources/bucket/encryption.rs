@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::names::BucketName;
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::key::is_key;
@@ -31,10 +31,13 @@ pub struct Encryption {
 }
 
 impl Encryption {
-    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(in crate::resources) async fn read(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Observation<Self> {
         let answer = clients.s3().get_bucket_encryption().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetEncryptionConfiguration");
-        Seen::from_result(answer, AwsError::is_not_found)
+        Observation::from_result(answer, AwsError::is_not_found)
             .map(|answer| {
                 let rules = answer.server_side_encryption_configuration?.rules;
                 let rule = rules.into_iter().next()?;
@@ -104,7 +107,7 @@ impl Resource for Encryption {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 
@@ -154,7 +157,9 @@ mod tests {
     #[test]
     fn kinds_of_encryption_that_a_bucket_refuses_stay_refused() {
         let facts = crate::checks::table::holding();
-        let Seen::Present(mut found) = facts.observed.encryption.clone() else { panic!("absent") };
+        let Observation::Present(mut found) = facts.observed.encryption.clone() else {
+            panic!("absent")
+        };
         found.blocked = vec!["SSE-C".to_owned()];
         let change = Encryption::diff(&facts.desired, Some(&found), &facts.observed);
         assert_eq!(change.action, crate::resources::change::Action::Nothing);

@@ -9,10 +9,10 @@ use aws_sdk_s3::types::{
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::config::Archive;
 use crate::names::BucketName;
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 use crate::resources::change::{Change, Confirmation, FieldChange, field_changes};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
@@ -71,11 +71,11 @@ pub struct Rule {
 const OWN: &str = "orgtrail-";
 
 impl Lifecycle {
-    pub(crate) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(crate) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let answer =
             clients.s3().get_bucket_lifecycle_configuration().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetLifecycleConfiguration");
-        Seen::from_result(answer, AwsError::is_not_found)
+        Observation::from_result(answer, AwsError::is_not_found)
             .map(|answer| {
                 let minimum = answer.transition_default_minimum_object_size;
                 let minimum = minimum.map(|minimum| minimum.as_str().to_owned());
@@ -136,7 +136,8 @@ impl Lifecycle {
         for rule in found.map(|found| found.raw.as_slice()).unwrap_or_default() {
             let is_own = rule.id.as_deref().is_some_and(|id| id.starts_with(OWN));
             // An unmanaged rule that does the same is adopted.
-            if said.contains(&Rule::of(rule)) || (!is_own && desired.foreign != Foreign::Remove) {
+            if said.contains(&Rule::of(rule)) || (!is_own && desired.unmanaged != Unmanaged::Remove)
+            {
                 raw.push(rule.clone());
             }
         }
@@ -281,7 +282,7 @@ impl Resource for Lifecycle {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 
@@ -292,14 +293,14 @@ impl Resource for Lifecycle {
         };
         let none = BTreeMap::new();
         let before = found.map_or(&none, |found| &found.rules);
-        let foreign = before
+        let unmanaged = before
             .iter()
             .filter(|(id, rule)| !id.starts_with(OWN) && target.rules.get(*id) == Some(*rule));
         let retention = desired.config.archive.retention_days;
-        let notes: Vec<String> = foreign
+        let notes: Vec<String> = unmanaged
             .map(|(id, rule)| match rule.expires_after() {
                 Some(days) if i64::from(days) < i64::from(retention) => format!(
-                    "the rule `{id}` is unmanaged and expires objects after {days} days, earlier than archive.retention_days ({retention}); --remove-foreign removes it"
+                    "the rule `{id}` is unmanaged and expires objects after {days} days, earlier than archive.retention_days ({retention}); --remove-unmanaged removes it"
                 ),
                 _ => format!("the rule `{id}` is unmanaged and is kept"),
             })

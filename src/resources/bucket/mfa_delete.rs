@@ -1,5 +1,5 @@
 use super::{BUCKET, Versioning};
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::config;
 use crate::names::{AccountId, BucketName, Region};
 use crate::resources::change::Change;
@@ -22,7 +22,7 @@ pub(crate) fn runbook(account: &AccountId, bucket: &BucketName, region: &Region)
   1. sign in as root of {account} and assign a virtual or hardware MFA device (not a passkey)
   2. create an access key for root, and export it: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, no session token
   3. run: orgtrail mfa-delete enable --serial arn:{partition}:iam::{account}:mfa/<device> --code <6 digits>
-  4. delete root's access key again
+  4. now delete root's access key
   The same by hand: aws s3api put-bucket-versioning --region {region} --bucket {bucket} --versioning-configuration Status=Enabled,MFADelete=Enabled --mfa \"<serial> <code>\""
     )
 }
@@ -38,7 +38,7 @@ impl Resource for MfaDelete {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Versioning> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Versioning> {
         Versioning::observe(context).await
     }
 

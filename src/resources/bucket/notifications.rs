@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, Clients, Seen};
+use crate::aws::{At, Clients, Observation};
 use crate::config::Notification;
 use crate::names::BucketName;
 use crate::resources::change::{Change, field_changes};
@@ -28,23 +28,28 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(in crate::resources) async fn read(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Observation<Self> {
         let answer = clients
             .s3()
             .get_bucket_notification_configuration()
             .bucket(bucket.as_str())
             .send()
             .await;
-        Seen::from_result(answer.at(clients, "s3:GetBucketNotification"), |_| false).map(|answer| {
-            Self::of(
-                NotificationConfiguration::builder()
-                    .set_topic_configurations(answer.topic_configurations)
-                    .set_queue_configurations(answer.queue_configurations)
-                    .set_lambda_function_configurations(answer.lambda_function_configurations)
-                    .set_event_bridge_configuration(answer.event_bridge_configuration)
-                    .build(),
-            )
-        })
+        Observation::from_result(answer.at(clients, "s3:GetBucketNotification"), |_| false).map(
+            |answer| {
+                Self::of(
+                    NotificationConfiguration::builder()
+                        .set_topic_configurations(answer.topic_configurations)
+                        .set_queue_configurations(answer.queue_configurations)
+                        .set_lambda_function_configurations(answer.lambda_function_configurations)
+                        .set_event_bridge_configuration(answer.event_bridge_configuration)
+                        .build(),
+                )
+            },
+        )
     }
 
     fn of(raw: NotificationConfiguration) -> Self {
@@ -190,7 +195,7 @@ impl Resource for Notifications {
         !desired.config.archive.notifications.is_empty()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 

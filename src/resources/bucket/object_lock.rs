@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::config::{self, ObjectLockMode};
 use crate::names::BucketName;
 use crate::resources::change::{Change, Confirmation, field_changes};
@@ -25,11 +25,14 @@ pub struct ObjectLock {
 }
 
 impl ObjectLock {
-    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(in crate::resources) async fn read(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Observation<Self> {
         let answer =
             clients.s3().get_object_lock_configuration().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetBucketObjectLockConfiguration");
-        Seen::from_result(answer, AwsError::is_not_found)
+        Observation::from_result(answer, AwsError::is_not_found)
             .map(|answer| {
                 let lock = answer.object_lock_configuration?;
                 lock.object_lock_enabled.as_ref()?;
@@ -107,7 +110,7 @@ impl Resource for ObjectLock {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 

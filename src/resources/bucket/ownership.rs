@@ -2,7 +2,7 @@ use aws_sdk_s3::types::{ObjectOwnership, OwnershipControls, OwnershipControlsRul
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::names::BucketName;
 use crate::resources::change::{Change, field_changes};
 use crate::resources::{
@@ -24,11 +24,14 @@ impl Ownership {
         Self { object_ownership: ObjectOwnership::BucketOwnerEnforced.as_str().to_owned() }
     }
 
-    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(in crate::resources) async fn read(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Observation<Self> {
         let answer =
             clients.s3().get_bucket_ownership_controls().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetBucketOwnershipControls");
-        Seen::from_result(answer, AwsError::is_not_found)
+        Observation::from_result(answer, AwsError::is_not_found)
             .map(|answer| {
                 let rule = answer.ownership_controls?.rules.into_iter().next()?;
                 Some(Self { object_ownership: rule.object_ownership.as_str().to_owned() })
@@ -66,7 +69,7 @@ impl Resource for Ownership {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 

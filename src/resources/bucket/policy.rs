@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::config::MfaDelete;
 use crate::names::BucketName;
 use crate::policy::{CLOUDTRAIL, PolicyDocument, PolicyKind, Statement, merge};
@@ -18,7 +18,10 @@ use crate::resources::{
 pub struct Policy(pub PolicyDocument);
 
 impl Policy {
-    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(in crate::resources) async fn read(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Observation<Self> {
         const ACTION: &str = "s3:GetBucketPolicy";
         let answer = clients.s3().get_bucket_policy().bucket(bucket.as_str()).send().await;
         let read = answer.at(clients, ACTION).and_then(|answer| {
@@ -28,7 +31,7 @@ impl Policy {
                 .map(|document| Some(Self(document)))
                 .map_err(|_| clients.malformed(ACTION, "a policy that is not a policy document"))
         });
-        Seen::from_result(read, AwsError::is_not_found).flatten()
+        Observation::from_result(read, AwsError::is_not_found).flatten()
     }
 
     pub(in crate::resources) async fn put(
@@ -191,7 +194,7 @@ impl Resource for Policy {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 
@@ -206,7 +209,7 @@ impl Resource for Policy {
             found.map(|found| &found.0),
             &DeclaredPolicy {
                 document: &declared(desired),
-                foreign: desired.foreign,
+                unmanaged: desired.unmanaged,
                 kind: PolicyKind::Bucket,
                 why: "only the trail writes, only over TLS, and nothing is deleted without a second factor",
                 context: &context,
@@ -217,7 +220,7 @@ impl Resource for Policy {
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {
         let clients = context.archive();
         let found = context.observed.bucket_policy.present().map(|found| &found.0);
-        let merged = merge(found, &declared(context.desired), context.desired.foreign);
+        let merged = merge(found, &declared(context.desired), context.desired.unmanaged);
         let bucket = context.desired.bucket();
         context.retry(|| Self::put(&clients, bucket, &merged.document)).await
     }

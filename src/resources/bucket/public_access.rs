@@ -2,7 +2,7 @@ use aws_sdk_s3::types::PublicAccessBlockConfiguration;
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::names::BucketName;
 use crate::resources::change::{Change, field_changes};
 use crate::resources::{
@@ -34,10 +34,13 @@ impl PublicAccess {
         }
     }
 
-    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(in crate::resources) async fn read(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Observation<Self> {
         let answer = clients.s3().get_public_access_block().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetBucketPublicAccessBlock");
-        Seen::from_result(answer, AwsError::is_not_found)
+        Observation::from_result(answer, AwsError::is_not_found)
             .map(|answer| {
                 let block = answer.public_access_block_configuration?;
                 Some(Self {
@@ -83,7 +86,7 @@ impl Resource for PublicAccess {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 

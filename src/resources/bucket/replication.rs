@@ -9,10 +9,10 @@ use aws_smithy_types::error::operation::BuildError;
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Observation};
 use crate::config;
 use crate::names::BucketName;
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
@@ -49,10 +49,13 @@ pub struct Rule {
 const RULE: &str = "orgtrail-vault";
 
 impl Replication {
-    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(in crate::resources) async fn read(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Observation<Self> {
         let answer = clients.s3().get_bucket_replication().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetReplicationConfiguration");
-        Seen::from_result(answer, AwsError::is_not_found)
+        Observation::from_result(answer, AwsError::is_not_found)
             .map(|answer| {
                 let configuration = answer.replication_configuration?;
                 Some(Self::of(configuration.role, configuration.rules))
@@ -79,7 +82,7 @@ impl Replication {
         let own = own_rule(desired, vault, key, highest.saturating_add(1))?;
         let own_effect = Rule::of(&own);
         let mut raw: Vec<ReplicationRule> =
-            others.filter(|_| desired.foreign != Foreign::Remove).cloned().collect();
+            others.filter(|_| desired.unmanaged != Unmanaged::Remove).cloned().collect();
         // An unmanaged rule that does the same is adopted.
         if !raw.iter().any(|rule| Rule::of(rule) == own_effect) {
             raw.push(own);
@@ -213,7 +216,7 @@ impl Resource for Replication {
         desired.config.archive.replication.is_some()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 

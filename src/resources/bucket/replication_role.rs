@@ -1,4 +1,4 @@
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::config::Replication;
 use crate::policy::{PolicyDocument, Statement};
 use crate::resources::change::Change;
@@ -97,15 +97,17 @@ impl Resource for ReplicationRole {
         desired.config.archive.replication.is_some()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<ServiceRole> {
-        let Some(vault) = &context.desired.config.archive.replication else { return Seen::Absent };
+    async fn observe(context: &ObserveContext<'_>) -> Observation<ServiceRole> {
+        let Some(vault) = &context.desired.config.archive.replication else {
+            return Observation::Absent;
+        };
         ServiceRole::read(&context.archive(), &vault.role, POLICY_NAME).await
     }
 
     fn diff(desired: &Desired, found: Option<&ServiceRole>, _: &Observed) -> Change {
         let Some(vault) = &desired.config.archive.replication else { return Change::nothing() };
         let why = "S3 replicates with it and can do nothing else";
-        ServiceRole::diff(found, &declared(desired, vault), desired.foreign, why)
+        ServiceRole::diff(found, &declared(desired, vault), desired.unmanaged, why)
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{Tag, Tagging};
 use serde::Serialize;
 
 use super::{BUCKET, read_setting};
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Observation};
 use crate::names::BucketName;
 use crate::resources::change::{Change, FieldChange};
 use crate::resources::{
@@ -18,10 +18,13 @@ use crate::resources::{
 pub struct Tags(pub BTreeMap<String, String>);
 
 impl Tags {
-    pub(in crate::resources) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(in crate::resources) async fn read(
+        clients: &Clients,
+        bucket: &BucketName,
+    ) -> Observation<Self> {
         let answer = clients.s3().get_bucket_tagging().bucket(bucket.as_str()).send().await;
         let answer = answer.at(clients, "s3:GetBucketTagging");
-        Seen::from_result(answer, AwsError::is_not_found).map(|answer| {
+        Observation::from_result(answer, AwsError::is_not_found).map(|answer| {
             Self(answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())
         })
     }
@@ -55,7 +58,7 @@ impl Resource for Tags {
         !desired.config.trail.tags.is_empty()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 

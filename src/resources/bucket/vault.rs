@@ -4,7 +4,7 @@ use super::{
     ArchiveBucket, ObjectLock, Ownership, Policy, PublicAccess, Versioning, bucket_diff,
     create_bucket, runbook, tls,
 };
-use crate::aws::{At, AwsError, Clients, Seen, WriteClients};
+use crate::aws::{At, AwsError, Clients, Observation, WriteClients};
 use crate::config::{MfaDelete, Replication};
 use crate::names::Arn;
 use crate::policy::{PolicyDocument, PolicyKind, Statement, merge};
@@ -48,7 +48,7 @@ impl Vault {
         let bucket = Box::pin(ArchiveBucket::read(clients, name)).await.into_result()?;
         let alias = declared.key_alias.as_str();
         let key = match Box::pin(describe(clients, alias, FoundBy::Alias)).await {
-            Seen::Absent => {
+            Observation::Absent => {
                 let description = key_description(desired, declared);
                 Box::pin(find_without_alias(clients, &description)).await
             }
@@ -157,12 +157,12 @@ impl Resource for Vault {
         desired.config.archive.replication.is_some()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         let Some(declared) = &context.desired.config.archive.replication else {
-            return Seen::Absent;
+            return Observation::Absent;
         };
         let clients = context.aws.clients(&declared.account, &declared.region);
-        Seen::from_result(Self::read(&clients, context.desired, declared).await, |_| false)
+        Observation::from_result(Self::read(&clients, context.desired, declared).await, |_| false)
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {
@@ -187,7 +187,7 @@ impl Resource for Vault {
             found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0),
             &DeclaredPolicy {
                 document: &policy(desired, vault),
-                foreign: desired.foreign,
+                unmanaged: desired.unmanaged,
                 kind: PolicyKind::Bucket,
                 why: "",
                 context: &desired.service_context(),
@@ -260,7 +260,7 @@ impl Resource for Vault {
             lock.put(&clients, &vault.bucket).await?;
         }
         let policy_found = found.and_then(|found| found.policy.as_ref()).map(|policy| &policy.0);
-        let merged = merge(policy_found, &policy(desired, vault), desired.foreign);
+        let merged = merge(policy_found, &policy(desired, vault), desired.unmanaged);
         context.retry(|| Policy::put(&clients, &vault.bucket, &merged.document)).await?;
         if !found.is_some_and(Self::has_alias) {
             let without_alias = found.and_then(|found| found.key.as_ref());
@@ -341,7 +341,7 @@ impl Resource for VaultMfaDelete {
         desired.config.archive.mfa_delete == MfaDelete::Vault && Vault::is_enabled(desired)
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Vault> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Vault> {
         Vault::observe(context).await
     }
 

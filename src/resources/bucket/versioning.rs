@@ -3,7 +3,7 @@ use serde::Serialize;
 
 use super::versioning_answer::AnyVersioningRoot;
 use super::{BUCKET, read_setting};
-use crate::aws::{At, Clients, Seen, WriteClients};
+use crate::aws::{At, Clients, Observation, WriteClients};
 use crate::names::BucketName;
 use crate::resources::change::{Change, FieldChange};
 use crate::resources::{
@@ -25,7 +25,7 @@ pub struct Versioning {
 }
 
 impl Versioning {
-    pub(crate) async fn read(clients: &Clients, bucket: &BucketName) -> Seen<Self> {
+    pub(crate) async fn read(clients: &Clients, bucket: &BucketName) -> Observation<Self> {
         let answer = clients
             .s3()
             .get_bucket_versioning()
@@ -34,13 +34,13 @@ impl Versioning {
             .interceptor(AnyVersioningRoot)
             .send()
             .await;
-        Seen::from_result(answer.at(clients, "s3:GetBucketVersioning"), |_| false).map(|answer| {
-            Self {
+        Observation::from_result(answer.at(clients, "s3:GetBucketVersioning"), |_| false).map(
+            |answer| Self {
                 enabled: answer.status == Some(BucketVersioningStatus::Enabled),
                 suspended: answer.status == Some(BucketVersioningStatus::Suspended),
                 mfa_delete: answer.mfa_delete == Some(MfaDeleteStatus::Enabled),
-            }
-        })
+            },
+        )
     }
 
     pub(in crate::resources) async fn enable(
@@ -71,7 +71,7 @@ impl Resource for Versioning {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_setting(context, Self::read).await
     }
 

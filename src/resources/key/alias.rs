@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{FoundBy, KmsKey};
-use crate::aws::{At, ErrorKind, Seen};
+use crate::aws::{At, ErrorKind, Observation};
 use crate::resources::change::{Change, FieldChange};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
@@ -35,7 +35,7 @@ impl Resource for Alias {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<KmsKey> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<KmsKey> {
         KmsKey::observe(context).await
     }
 

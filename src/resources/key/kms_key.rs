@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType, Tag};
 use serde::Serialize;
 
-use crate::aws::{At, Aws, AwsError, Clients, ErrorKind, Seen, WriteClients};
+use crate::aws::{At, Aws, AwsError, Clients, ErrorKind, Observation, WriteClients};
 use crate::names::Arn;
 use crate::resources::bucket::Encryption;
 use crate::resources::change::{Change, FieldChange};
@@ -56,9 +56,9 @@ impl KmsKey {
         desired: &Desired,
         trail: Option<&str>,
         bucket: Option<&str>,
-    ) -> Seen<Self> {
+    ) -> Observation<Self> {
         let found = Self::find_declared_or_used(aws, desired, trail.or(bucket)).await;
-        let Seen::Present(mut key) = found else { return found };
+        let Observation::Present(mut key) = found else { return found };
         // Another alias may be of the same key, and then nothing needs to change.
         for named in [trail, bucket].into_iter().flatten() {
             if is_key(named, &key, &desired.key_alias_arn()) {
@@ -71,24 +71,28 @@ impl KmsKey {
             let (Some(account), Some(region)) = (&arn.account, &arn.region) else { continue };
             let clients = aws.clients(account, region);
             match describe(&clients, named, FoundBy::Use).await {
-                Seen::Present(other) if other.arn == key.arn => {
+                Observation::Present(other) if other.arn == key.arn => {
                     key.names.insert(named.to_owned());
                 }
-                Seen::Present(_) | Seen::Absent => {}
-                Seen::Unreadable(error) => return Seen::Unreadable(error),
+                Observation::Present(_) | Observation::Absent => {}
+                Observation::Unreadable(error) => return Observation::Unreadable(error),
             }
         }
-        Seen::Present(key)
+        Observation::Present(key)
     }
 
-    async fn find_declared_or_used(aws: &Aws, desired: &Desired, used: Option<&str>) -> Seen<Self> {
+    async fn find_declared_or_used(
+        aws: &Aws,
+        desired: &Desired,
+        used: Option<&str>,
+    ) -> Observation<Self> {
         if let Some(arn) = &desired.config.key.arn {
             return Self::declared_by_arn(aws, desired, arn).await;
         }
         let clients = aws.clients(desired.archive(), &desired.config.archive.region);
         let alias = desired.config.key.alias.as_str();
         match describe(&clients, alias, FoundBy::Alias).await {
-            Seen::Absent => {}
+            Observation::Absent => {}
             seen => return seen,
         }
         let used = used.and_then(|key| key.parse::<Arn>().ok());
@@ -96,8 +100,8 @@ impl KmsKey {
             && let (Some(account), Some(region)) = (&arn.account, &arn.region)
         {
             match describe(&aws.clients(account, region), &arn.to_string(), FoundBy::Use).await {
-                Seen::Present(key) if !key.aws_managed => return Seen::Present(key),
-                Seen::Unreadable(error) => return Seen::Unreadable(error),
+                Observation::Present(key) if !key.aws_managed => return Observation::Present(key),
+                Observation::Unreadable(error) => return Observation::Unreadable(error),
                 _ => {}
             }
         }
@@ -106,7 +110,7 @@ impl KmsKey {
 
     /// The key of an ARN: read in its own account, or if no role can be assumed there, in
     /// the log-archive account, which its policy may allow.
-    async fn declared_by_arn(aws: &Aws, desired: &Desired, arn: &Arn) -> Seen<Self> {
+    async fn declared_by_arn(aws: &Aws, desired: &Desired, arn: &Arn) -> Observation<Self> {
         let region = arn.region.as_ref().unwrap_or(&desired.config.archive.region);
         let owner = arn.account.as_ref().unwrap_or_else(|| desired.archive());
         let text = arn.to_string();
@@ -115,7 +119,7 @@ impl KmsKey {
             return seen;
         }
         match describe(&aws.clients(desired.archive(), region), &text, FoundBy::Arn).await {
-            Seen::Present(key) => Seen::Present(key),
+            Observation::Present(key) => Observation::Present(key),
             _ => seen,
         }
     }
@@ -148,11 +152,11 @@ pub(in crate::resources) async fn describe(
     clients: &Clients,
     key: &str,
     found_by: FoundBy,
-) -> Seen<KmsKey> {
+) -> Observation<KmsKey> {
     const ACTION: &str = "kms:DescribeKey";
     let answer = clients.kms().describe_key().key_id(key).send().await;
     let read = answer.at(clients, ACTION).and_then(|answer| {
-        let missing = || clients.malformed(ACTION, "an answer without a key's ARN");
+        let missing = || clients.malformed(ACTION, "a response without a key's ARN");
         let key = answer.key_metadata.ok_or_else(missing)?;
         let arn = key.arn.as_deref().and_then(|arn| arn.parse().ok()).ok_or_else(missing)?;
         Ok(KmsKey {
@@ -165,7 +169,7 @@ pub(in crate::resources) async fn describe(
             names: BTreeSet::new(),
         })
     });
-    Seen::from_result(read, AwsError::is_not_found)
+    Observation::from_result(read, AwsError::is_not_found)
 }
 
 /// A key that a stopped run created without its alias: `CreateKey` writes the description
@@ -173,7 +177,7 @@ pub(in crate::resources) async fn describe(
 pub(in crate::resources) async fn find_without_alias(
     clients: &Clients,
     description: &str,
-) -> Seen<KmsKey> {
+) -> Observation<KmsKey> {
     let listed = clients
         .kms()
         .list_keys()
@@ -185,7 +189,7 @@ pub(in crate::resources) async fn find_without_alias(
         .at(clients, "kms:ListKeys");
     let keys = match listed {
         Ok(keys) => keys,
-        Err(error) => return Seen::Unreadable(error),
+        Err(error) => return Observation::Unreadable(error),
     };
     let mut denied = Vec::new();
     for key in keys.iter().filter_map(|key| key.key_id()) {
@@ -198,7 +202,7 @@ pub(in crate::resources) async fn find_without_alias(
                 continue;
             }
             // It may be the one: continuing would create a second key.
-            Err(error) => return Seen::Unreadable(error),
+            Err(error) => return Observation::Unreadable(error),
         };
         let is_ours = answer.key_metadata.is_some_and(|key| {
             key.description.as_deref() == Some(description)
@@ -209,7 +213,7 @@ pub(in crate::resources) async fn find_without_alias(
         }
     }
     if denied.is_empty() {
-        return Seen::Absent;
+        return Observation::Absent;
     }
     // A key with an alias was not left by a stopped run; one without may be.
     let listed = clients
@@ -223,12 +227,12 @@ pub(in crate::resources) async fn find_without_alias(
         .at(clients, "kms:ListAliases");
     let aliases = match listed {
         Ok(aliases) => aliases,
-        Err(error) => return Seen::Unreadable(error),
+        Err(error) => return Observation::Unreadable(error),
     };
     let has_alias = |key: &str| aliases.iter().any(|alias| alias.target_key_id() == Some(key));
     match denied.into_iter().find(|(key, _)| !has_alias(key)) {
-        Some((_, error)) => Seen::Unreadable(error),
-        None => Seen::Absent,
+        Some((_, error)) => Observation::Unreadable(error),
+        None => Observation::Absent,
     }
 }
 
@@ -265,7 +269,7 @@ impl Resource for KmsKey {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         let trails = context.state_of::<OrganizationTrail>().await;
         let encryption = context.state_of::<Encryption>().await;
         let trail = trails.present().and_then(|trails| trails.own.as_ref());
@@ -274,7 +278,7 @@ impl Resource for KmsKey {
         let found = Self::find(context.aws, context.desired, trail, bucket).await;
         match (found, trails.unreadable().or_else(|| encryption.unreadable())) {
             // One of them may use a key already: creating one would be a second key.
-            (Seen::Absent, Some(error)) => Seen::Unreadable(error.clone()),
+            (Observation::Absent, Some(error)) => Observation::Unreadable(error.clone()),
             (found, _) => found,
         }
     }

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::KmsKey;
-use crate::aws::{At, Clients, Seen};
+use crate::aws::{At, Clients, Observation};
 use crate::config::Principal;
 use crate::names::{AccountId, Arn};
 use crate::policy::eval::{self, PolicyEvaluator};
@@ -19,7 +19,7 @@ use crate::resources::{
 pub struct KeyPolicy(pub PolicyDocument);
 
 impl KeyPolicy {
-    async fn read(clients: &Clients, key: &KmsKey) -> Seen<Self> {
+    async fn read(clients: &Clients, key: &KmsKey) -> Observation<Self> {
         const ACTION: &str = "kms:GetKeyPolicy";
         let answer = clients
             .kms()
@@ -34,7 +34,7 @@ impl KeyPolicy {
                 .map(Self)
                 .map_err(|_| clients.malformed(ACTION, "a policy that is not a policy document"))
         });
-        Seen::from_result(read, |_| false)
+        Observation::from_result(read, |_| false)
     }
 }
 
@@ -205,11 +205,11 @@ impl Resource for KeyPolicy {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         match context.state_of::<KmsKey>().await {
-            Seen::Present(key) => Self::read(&key.owner_clients(context), key).await,
-            Seen::Absent => Seen::Absent,
-            Seen::Unreadable(error) => Seen::Unreadable(error.clone()),
+            Observation::Present(key) => Self::read(&key.owner_clients(context), key).await,
+            Observation::Absent => Observation::Absent,
+            Observation::Unreadable(error) => Observation::Unreadable(error.clone()),
         }
     }
 
@@ -223,7 +223,7 @@ impl Resource for KeyPolicy {
             found.map(|found| &found.0),
             &DeclaredPolicy {
                 document: &declared(desired, account(desired, observed)),
-                foreign: desired.foreign,
+                unmanaged: desired.unmanaged,
                 kind: PolicyKind::Key,
                 why: "CloudTrail encrypts for this trail only, and only the configured readers decrypt",
                 context: &desired.service_context(),
@@ -237,7 +237,7 @@ impl Resource for KeyPolicy {
         let clients = KmsKey::clients(context);
         let found = context.observed.key_policy.present().map(|found| &found.0);
         let declared = declared(context.desired, account(context.desired, context.observed));
-        let document = merge(found, &declared, context.desired.foreign).document.to_json();
+        let document = merge(found, &declared, context.desired.unmanaged).document.to_json();
         context
             .retry(|| async {
                 clients

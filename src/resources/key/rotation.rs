@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::KmsKey;
-use crate::aws::{At, Clients, Seen};
+use crate::aws::{At, Clients, Observation};
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError,
@@ -28,16 +28,20 @@ fn is_true(value: &bool) -> bool {
 }
 
 impl Rotation {
-    async fn read(clients: &Clients, key: &KmsKey) -> Seen<Self> {
+    async fn read(clients: &Clients, key: &KmsKey) -> Observation<Self> {
         let answer =
             clients.kms().get_key_rotation_status().key_id(key.arn.to_string()).send().await;
         let answer = answer.at(clients, "kms:GetKeyRotationStatus");
         if let Err(error) = &answer
             && error.is_code("UnsupportedOperationException")
         {
-            return Seen::Present(Self { enabled: false, supported: false, period_days: None });
+            return Observation::Present(Self {
+                enabled: false,
+                supported: false,
+                period_days: None,
+            });
         }
-        Seen::from_result(answer, |_| false).map(|answer| Self {
+        Observation::from_result(answer, |_| false).map(|answer| Self {
             enabled: answer.key_rotation_enabled,
             supported: true,
             period_days: answer.rotation_period_in_days.filter(|_| answer.key_rotation_enabled),
@@ -65,13 +69,13 @@ impl Resource for Rotation {
         desired.archive_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         match context.state_of::<KmsKey>().await {
             // It is off until the deletion is cancelled, regardless of its setting.
-            Seen::Present(key) if key.state.starts_with("Pending") => Seen::Absent,
-            Seen::Present(key) => Self::read(&key.owner_clients(context), key).await,
-            Seen::Absent => Seen::Absent,
-            Seen::Unreadable(error) => Seen::Unreadable(error.clone()),
+            Observation::Present(key) if key.state.starts_with("Pending") => Observation::Absent,
+            Observation::Present(key) => Self::read(&key.owner_clients(context), key).await,
+            Observation::Absent => Observation::Absent,
+            Observation::Unreadable(error) => Observation::Unreadable(error.clone()),
         }
     }
 

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{AlarmTopic, MetricAlarms};
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Observation};
 use crate::resources::change::{Change, FieldChange};
 use crate::resources::sns_topic::SnsTopic;
 use crate::resources::{
@@ -33,7 +33,7 @@ pub struct Subscription {
 }
 
 impl AlarmSubscriptions {
-    async fn read(management: &Clients, topic: &str) -> Seen<Self> {
+    async fn read(management: &Clients, topic: &str) -> Observation<Self> {
         let read = management
             .sns()
             .list_subscriptions_by_topic()
@@ -44,7 +44,7 @@ impl AlarmSubscriptions {
             .collect::<Result<Vec<_>, _>>()
             .await
             .at(management, "sns:ListSubscriptionsByTopic");
-        Seen::from_result(read, AwsError::is_not_found).map(|found| {
+        Observation::from_result(read, AwsError::is_not_found).map(|found| {
             let subscriptions = found.into_iter().filter_map(|one| {
                 let arn = one.subscription_arn.unwrap_or_default();
                 if arn == "Deleted" {
@@ -62,7 +62,7 @@ impl AlarmSubscriptions {
     /// Reads those of the topics, other than the declared one, that the alarms notify.
     pub(in crate::resources) async fn read_of_other_topics(
         context: &ObserveContext<'_>,
-    ) -> BTreeMap<String, Seen<Self>> {
+    ) -> BTreeMap<String, Observation<Self>> {
         let management = &context.management();
         let alarms = context.state_of::<MetricAlarms>().await;
         let own = context.desired.alarm_topic_arn().map(|arn| arn.to_string());
@@ -110,11 +110,11 @@ impl Resource for AlarmSubscriptions {
         desired.config.alarms.as_ref().is_some_and(|alarms| !alarms.subscribers.is_empty())
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         match context.state_of::<SnsTopic<AlarmTopic>>().await {
-            Seen::Present(topic) => Self::read(&context.management(), &topic.arn).await,
-            Seen::Absent => Seen::Absent,
-            Seen::Unreadable(error) => Seen::Unreadable(error.clone()),
+            Observation::Present(topic) => Self::read(&context.management(), &topic.arn).await,
+            Observation::Absent => Observation::Absent,
+            Observation::Unreadable(error) => Observation::Unreadable(error.clone()),
         }
     }
 
@@ -128,7 +128,7 @@ impl Resource for AlarmSubscriptions {
             .filter_map(|address| found?.of_address(address))
             .filter(|one| !one.confirmed)
             .map(|one| format!("{} has not confirmed its subscription yet", one.endpoint));
-        Change::update("alarms must reach somebody", fields).with_notes(waiting)
+        Change::update("alarms need a confirmed subscriber", fields).with_notes(waiting)
     }
 
     fn undeclared(desired: &Desired, found: &Self) -> Vec<Undeclared> {

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::aws::{At, ErrorKind, Seen};
+use crate::aws::{At, ErrorKind, Observation};
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
@@ -51,9 +51,9 @@ impl Resource for LogGroup {
         desired.config.cloudwatch_logs.enabled
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         if !Self::is_enabled(context.desired) {
-            return Seen::Absent;
+            return Observation::Absent;
         }
         let management = &context.management();
         let desired = context.desired;
@@ -68,7 +68,7 @@ impl Resource for LogGroup {
             .collect::<Result<Vec<_>, _>>()
             .await
             .at(management, "logs:DescribeLogGroups");
-        Seen::from_result(groups, |_| false)
+        Observation::from_result(groups, |_| false)
             .map(|groups| {
                 let group = groups.iter().find(|group| group.log_group_name() == Some(name))?;
                 let days = group.retention_in_days().and_then(|days| u32::try_from(days).ok());

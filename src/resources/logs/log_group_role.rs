@@ -1,4 +1,4 @@
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::policy::{CLOUDTRAIL, PolicyDocument, Statement};
 use crate::resources::change::Change;
 use crate::resources::service_role::{self, Declared, ServiceRole};
@@ -58,9 +58,9 @@ impl Resource for LogGroupRole {
         desired.config.cloudwatch_logs.enabled
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<ServiceRole> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<ServiceRole> {
         if !Self::is_enabled(context.desired) {
-            return Seen::Absent;
+            return Observation::Absent;
         }
         let role = &context.desired.config.cloudwatch_logs.role;
         ServiceRole::read(&context.management(), role, POLICY_NAME).await
@@ -68,7 +68,7 @@ impl Resource for LogGroupRole {
 
     fn diff(desired: &Desired, found: Option<&ServiceRole>, _: &Observed) -> Change {
         let why = "CloudTrail writes to the log group with it and can do nothing else";
-        ServiceRole::diff(found, &Self::declared(desired), desired.foreign, why)
+        ServiceRole::diff(found, &Self::declared(desired), desired.unmanaged, why)
     }
 
     async fn apply(context: &ApplyContext<'_>) -> Result<(), StepError> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::metric_filters::{Metric, MetricFilters, named_change};
 use crate::alarms::{ALARMS, Alarm};
-use crate::aws::{At, Seen};
+use crate::aws::{At, Observation};
 use crate::resources::change::{Change, Confirmation};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
@@ -138,7 +138,7 @@ impl Resource for MetricAlarms {
         desired.config.alarms.is_some()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         let management = &context.management();
         let desired = context.desired;
         let filters = context.state_of::<MetricFilters>().await;
@@ -157,7 +157,7 @@ impl Resource for MetricAlarms {
             .flat_map(|filters| filters.filters.values().map(|filter| &filter.metric))
             .collect();
         let own = desired.config.alarms.as_ref().map(|alarms| alarms.namespace.as_str());
-        Seen::from_result(pages, |_| false).map(|pages| {
+        Observation::from_result(pages, |_| false).map(|pages| {
             let alarms = pages.into_iter().flat_map(|page| page.metric_alarms.unwrap_or_default());
             let alarms = alarms.filter_map(|alarm| {
                 let metric = Metric { namespace: alarm.namespace?, name: alarm.metric_name? };

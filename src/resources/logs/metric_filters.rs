@@ -4,7 +4,7 @@ use aws_sdk_cloudwatchlogs::types::MetricTransformation;
 use serde::Serialize;
 
 use crate::alarms::{ALARMS, Alarm};
-use crate::aws::{At, AwsError, Seen};
+use crate::aws::{At, AwsError, Observation};
 use crate::resources::change::{Change, Confirmation, FieldChange, field_changes};
 use crate::resources::{
     ApplyContext, Desired, Location, ObserveContext, Observed, Resource, StepError, Undeclared,
@@ -100,7 +100,7 @@ impl Resource for MetricFilters {
         desired.config.alarms.is_some()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         let management = &context.management();
         let desired = context.desired;
         let read = management
@@ -113,7 +113,7 @@ impl Resource for MetricFilters {
             .collect::<Result<Vec<_>, _>>()
             .await
             .at(management, "logs:DescribeMetricFilters");
-        Seen::from_result(read, AwsError::is_not_found).map(|filters| {
+        Observation::from_result(read, AwsError::is_not_found).map(|filters| {
             let filters = filters.into_iter().filter_map(|filter| {
                 let transformation = filter.metric_transformations?.into_iter().next()?;
                 let metric = Metric {

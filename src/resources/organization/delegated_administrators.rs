@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::aws::{At, AwsError, Seen};
+use crate::aws::{At, AwsError, Observation};
 use crate::names::AccountId;
 use crate::policy::CLOUDTRAIL;
 use crate::resources::change::{Change, FieldChange};
@@ -41,10 +41,10 @@ impl Resource for DelegatedAdministrators {
         desired.partition().has_cloudtrail_delegated_administrators()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         const ACTION: &str = "organizations:ListDelegatedAdministrators";
         if !Self::is_enabled(context.desired) {
-            return Seen::Absent;
+            return Observation::Absent;
         }
         let management = &context.management();
         let found = management
@@ -69,7 +69,7 @@ impl Resource for DelegatedAdministrators {
             error.is_code("InvalidInputException")
                 && error.message.as_deref().is_some_and(|text| text.contains("service principal"))
         };
-        Seen::from_result(found, unknown_service).map(|accounts| Self { accounts })
+        Observation::from_result(found, unknown_service).map(|accounts| Self { accounts })
     }
 
     fn diff(desired: &Desired, found: Option<&Self>, _: &Observed) -> Change {

@@ -48,7 +48,7 @@ impl OrganizationFacts {
                 .send()
                 .await
                 .at(&clients, ACTION)?;
-            let missing = || clients.malformed(ACTION, "an answer without an organization");
+            let missing = || clients.malformed(ACTION, "a response without an organization");
             let organization = answer.organization.ok_or_else(missing)?;
             let id: OrgId =
                 organization.id.as_deref().and_then(|id| id.parse().ok()).ok_or_else(missing)?;
@@ -74,7 +74,7 @@ impl OrganizationFacts {
                 .into_iter()
                 .flat_map(|page| page.roots.unwrap_or_default())
                 .find_map(|root| root.id?.parse::<UnitId>().ok())
-                .ok_or_else(|| clients.malformed(ACTION, "an answer without a root"))
+                .ok_or_else(|| clients.malformed(ACTION, "a response without a root"))
         };
         let (described, root) = tokio::join!(Box::pin(describing), Box::pin(rooting));
         let (id, manager, all_features) = described.map_err(OrganizationError::Unreadable)?;

@@ -4,8 +4,8 @@ use aws_sdk_organizations::operation::list_policies::ListPoliciesOutput;
 use aws_sdk_organizations::types::{PolicyType, PolicyTypeStatus};
 use serde::Serialize;
 
-use crate::aws::{At, AwsError, Clients, Seen};
-use crate::policy::{Foreign, PolicyDocument, PolicyKind, Statement};
+use crate::aws::{At, AwsError, Clients, Observation};
+use crate::policy::{PolicyDocument, PolicyKind, Statement, Unmanaged};
 use crate::resources::change::{Action, Change, Confirmation, FieldChange};
 use crate::resources::policy_change::{DeclaredPolicy, policy_change};
 use crate::resources::{
@@ -219,11 +219,11 @@ impl Resource for GuardrailScp {
         desired.config.guardrail.enabled
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         // Also if it is disabled: it may be active.
         match Self::read(&context.management(), context.desired).await {
-            Ok(found) => Seen::Present(found),
-            Err(error) => Seen::Unreadable(error),
+            Ok(found) => Observation::Present(found),
+            Err(error) => Observation::Unreadable(error),
         }
     }
 
@@ -233,7 +233,7 @@ impl Resource for GuardrailScp {
             found.and_then(|found| found.document.as_ref()),
             &DeclaredPolicy {
                 document: &declared(desired),
-                foreign: Foreign::Remove,
+                unmanaged: Unmanaged::Remove,
                 kind: PolicyKind::ServiceControl,
                 why: "members cannot change the trail, the bucket or the key",
                 context: &[],

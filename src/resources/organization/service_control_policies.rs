@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::aws::Seen;
+use crate::aws::Observation;
 use crate::names::AccountId;
 use crate::org::{ControlKind, ControlPolicies, Ruling};
 use crate::policy::eval::{Principal, Request};
@@ -15,7 +15,7 @@ use crate::resources::{Desired, Location, ObserveContext, Observed};
 /// which none binds.
 pub(in crate::resources) async fn read(
     context: &ObserveContext<'_>,
-) -> BTreeMap<AccountId, Seen<ControlPolicies>> {
+) -> BTreeMap<AccountId, Observation<ControlPolicies>> {
     let (management, desired) = (&context.management(), context.desired);
     let vault = desired.config.archive.replication.as_ref().map(|vault| &vault.account);
     let accounts: BTreeSet<&AccountId> = vault.into_iter().chain([desired.archive()]).collect();
@@ -25,8 +25,8 @@ pub(in crate::resources) async fn read(
             let kind = ControlKind::Service;
             let found = ControlPolicies::read(management, kind, account, desired.management());
             let seen = match found.await {
-                Ok(found) => Seen::Present(found),
-                Err(error) => Seen::Unreadable(error),
+                Ok(found) => Observation::Present(found),
+                Err(error) => Observation::Unreadable(error),
             };
             read.insert(account.clone(), seen);
         }
@@ -43,7 +43,7 @@ pub(crate) fn refuse_denied(
     observed: &Observed,
     change: Change,
 ) -> Change {
-    let Some(Seen::Present(scps)) = observed.scps.get(&location.account) else {
+    let Some(Observation::Present(scps)) = observed.scps.get(&location.account) else {
         return note_unreadable(entry, location, observed, change);
     };
     if !change.action.writes() {
@@ -104,7 +104,9 @@ fn note_unreadable(
     observed: &Observed,
     change: Change,
 ) -> Change {
-    let Some(Seen::Unreadable(error)) = observed.scps.get(&location.account) else { return change };
+    let Some(Observation::Unreadable(error)) = observed.scps.get(&location.account) else {
+        return change;
+    };
     if !matches!(entry.id, "archive-bucket" | "vault") {
         return change;
     }

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::aws::{At, AwsError, ErrorKind, Seen};
+use crate::aws::{At, AwsError, ErrorKind, Observation};
 use crate::policy::CLOUDTRAIL;
 use crate::resources::change::{Change, FieldChange};
 use crate::resources::{
@@ -27,7 +27,7 @@ impl Resource for ServiceLinkedRole {
         desired.management_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         let management = &context.management();
         let roles = management
             .iam()
@@ -39,7 +39,7 @@ impl Resource for ServiceLinkedRole {
             .collect::<Result<Vec<_>, _>>()
             .await
             .at(management, "iam:ListRoles");
-        Seen::from_result(roles, |_| false)
+        Observation::from_result(roles, |_| false)
             .map(|roles| roles.iter().any(|role| role.path == PATH).then_some(Self {}))
             .flatten()
     }
@@ -74,5 +74,5 @@ impl Resource for ServiceLinkedRole {
 
 fn already_exists(error: &AwsError) -> bool {
     error.kind() == ErrorKind::Conflict
-        || error.message.as_deref().is_some_and(|text| text.contains("has been taken"))
+        || error.message.as_deref().is_some_and(|text| text.contains("was deleted"))
 }

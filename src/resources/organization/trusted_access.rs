@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::aws::{At, Seen};
+use crate::aws::{At, Observation};
 use crate::policy::CLOUDTRAIL;
 use crate::resources::change::{Change, FieldChange};
 use crate::resources::{
@@ -28,7 +28,7 @@ impl Resource for TrustedAccess {
         desired.management_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         let management = &context.management();
         let pages = management
             .organizations()
@@ -38,7 +38,7 @@ impl Resource for TrustedAccess {
             .collect::<Result<Vec<_>, _>>()
             .await
             .at(management, "organizations:ListAWSServiceAccessForOrganization");
-        Seen::from_result(pages, |_| false)
+        Observation::from_result(pages, |_| false)
             .map(|pages| {
                 pages
                     .iter()

@@ -4,7 +4,7 @@ use std::path::Path;
 use super::example::{config, files};
 use super::*;
 use crate::config::{Environment, Loaded};
-use crate::policy::Foreign;
+use crate::policy::Unmanaged;
 use crate::resources::catalogue::CATALOGUE;
 use crate::resources::{Desired, OrganizationFacts};
 
@@ -107,7 +107,7 @@ fn the_roles_allow_what_every_resource_declares() {
         all_features: true,
         root: "r-root".parse().unwrap(),
     };
-    let desired = Desired::new(config(), organization, Foreign::Keep);
+    let desired = Desired::new(config(), organization, Unmanaged::Keep);
     let all = roles(&desired.config);
     let mut granted = all_actions();
     // Of an account only what its roles allow.

@@ -4,7 +4,7 @@ use aws_sdk_cloudtrail::types::{InsightSelector, InsightType, SourceEventCategor
 use serde::Serialize;
 
 use super::read_part;
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Observation};
 use crate::config::InsightEvents;
 use crate::names::Arn;
 use crate::resources::change::{Change, Confirmation, FieldChange};
@@ -29,13 +29,13 @@ const DEFAULT_CATEGORY: &str = "Management";
 
 impl Insights {
     /// Reads those of any trail, in its home Region.
-    pub(crate) async fn read(clients: &Clients, trail: &Arn) -> Seen<Self> {
+    pub(crate) async fn read(clients: &Clients, trail: &Arn) -> Observation<Self> {
         let arn = trail.to_string();
         let answer = clients.cloudtrail().get_insight_selectors().trail_name(arn).send().await;
         let is_absent =
             |error: &AwsError| error.is_not_found() || error.is_code("InsightNotEnabledException");
-        Seen::from_result(answer.at(clients, "cloudtrail:GetInsightSelectors"), is_absent).map(
-            |answer| {
+        Observation::from_result(answer.at(clients, "cloudtrail:GetInsightSelectors"), is_absent)
+            .map(|answer| {
                 let selectors = answer.insight_selectors.unwrap_or_default();
                 let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
                 for selector in &selectors {
@@ -48,8 +48,7 @@ impl Insights {
                     }
                 }
                 Self { types }
-            },
-        )
+            })
     }
 
     fn declared(desired: &Desired) -> BTreeMap<String, BTreeSet<String>> {
@@ -90,7 +89,7 @@ impl Resource for Insights {
         desired.home_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_part(context, Self::read).await
     }
 

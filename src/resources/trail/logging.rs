@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::read_part;
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Observation};
 use crate::names::Arn;
 use crate::resources::change::{Change, FieldChange};
 use crate::resources::{
@@ -18,10 +18,10 @@ pub struct TrailLogging {
 }
 
 impl TrailLogging {
-    async fn read(management: &Clients, trail: &Arn) -> Seen<Self> {
+    async fn read(management: &Clients, trail: &Arn) -> Observation<Self> {
         let arn = trail.to_string();
         let answer = management.cloudtrail().get_trail_status().name(arn).send().await;
-        Seen::from_result(
+        Observation::from_result(
             answer.at(management, "cloudtrail:GetTrailStatus"),
             AwsError::is_not_found,
         )
@@ -40,7 +40,7 @@ impl Resource for TrailLogging {
         desired.home_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_part(context, Self::read).await
     }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::aws::{At, Clients, Seen};
+use crate::aws::{At, Clients, Observation};
 use crate::names::Arn;
 use crate::resources::change::{Change, Confirmation, field_changes};
 use crate::resources::key::is_key;
@@ -181,8 +181,8 @@ fn topic_setting(topic: &Arn, desired: &Desired) -> String {
 /// Reads a part of the trail, if the trail exists.
 pub(super) async fn read_part<T>(
     context: &ObserveContext<'_>,
-    read: impl AsyncFnOnce(&Clients, &Arn) -> Seen<T>,
-) -> Seen<T> {
+    read: impl AsyncFnOnce(&Clients, &Arn) -> Observation<T>,
+) -> Observation<T> {
     let clients = context.management();
     let arn = context.desired.trail_arn();
     let trail = async {
@@ -227,13 +227,13 @@ impl Resource for OrganizationTrail {
         desired.home_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Trails> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Trails> {
         let management = &context.management();
         let desired = context.desired;
         let answer =
             management.cloudtrail().describe_trails().include_shadow_trails(true).send().await;
         let name = desired.config.trail.name.as_str();
-        Seen::from_result(answer.at(management, "cloudtrail:DescribeTrails"), |_| false).map(
+        Observation::from_result(answer.at(management, "cloudtrail:DescribeTrails"), |_| false).map(
             |answer| {
                 let (mut own, mut others, mut organization) = (None, Vec::new(), BTreeMap::new());
                 let mut into_archive = Vec::new();
@@ -454,7 +454,7 @@ mod tests {
         ) {
             let facts = crate::checks::table::holding();
             let of = |config| {
-                Desired::new(config, facts.desired.organization.clone(), facts.desired.foreign)
+                Desired::new(config, facts.desired.organization.clone(), facts.desired.unmanaged)
             };
             let (live, mut next) = (of(live), of(next));
             // The same trail: its account, home Region and name.

@@ -4,7 +4,7 @@ use aws_sdk_cloudtrail::types::Tag;
 use serde::Serialize;
 
 use super::read_part;
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Observation};
 use crate::names::Arn;
 use crate::resources::bucket::missing_tags;
 use crate::resources::change::Change;
@@ -19,16 +19,18 @@ use crate::resources::{
 pub struct TrailTags(pub BTreeMap<String, String>);
 
 impl TrailTags {
-    async fn read(management: &Clients, trail: &Arn) -> Seen<Self> {
+    async fn read(management: &Clients, trail: &Arn) -> Observation<Self> {
         let arn = trail.to_string();
         let answer = management.cloudtrail().list_tags().resource_id_list(arn).send().await;
-        Seen::from_result(answer.at(management, "cloudtrail:ListTags"), AwsError::is_not_found).map(
-            |answer| {
-                let tags = answer.resource_tag_list.unwrap_or_default();
-                let tags = tags.into_iter().flat_map(|list| list.tags_list.unwrap_or_default());
-                Self(tags.map(|tag| (tag.key, tag.value.unwrap_or_default())).collect())
-            },
+        Observation::from_result(
+            answer.at(management, "cloudtrail:ListTags"),
+            AwsError::is_not_found,
         )
+        .map(|answer| {
+            let tags = answer.resource_tag_list.unwrap_or_default();
+            let tags = tags.into_iter().flat_map(|list| list.tags_list.unwrap_or_default());
+            Self(tags.map(|tag| (tag.key, tag.value.unwrap_or_default())).collect())
+        })
     }
 }
 
@@ -46,7 +48,7 @@ impl Resource for TrailTags {
         !desired.config.trail.tags.is_empty()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_part(context, Self::read).await
     }
 

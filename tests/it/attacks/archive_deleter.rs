@@ -37,7 +37,7 @@ async fn delete(env: &LegacyEnv, keys: &[String]) {
 
 fn vanish(env: &LegacyEnv, keys: &[String]) {
     for key in keys {
-        env.sandbox.vanish(ARCHIVE, key).unwrap();
+        env.sandbox.delete_raw(ARCHIVE, key).unwrap();
     }
 }
 

@@ -153,7 +153,7 @@ async fn a_run_whose_end_is_not_what_its_rows_add_up_to_is_reported_and_not_trus
     assert!(records.text().contains(reason), "{}", records.text());
     let log = env.legacy.iter().find(|key| key.contains("/CloudTrail/")).unwrap();
     let there = env.relocated(log);
-    env.sandbox.vanish(ARCHIVE, &there).unwrap();
+    env.sandbox.delete_raw(ARCHIVE, &there).unwrap();
     let ran = env.run(&[&trusting[..], &["--overlap-days", "0"]].concat()).await;
     assert_eq!(ran.code, 0, "{}", ran.text());
     assert!(ran.text().contains(reason), "{}", ran.text());
@@ -243,7 +243,7 @@ async fn a_trusted_record_is_followed_by_a_full_listing_within_a_week() {
             .enumerate()
     {
         // A run that trusted its record left it missing.
-        env.sandbox.vanish(ARCHIVE, &there).ok();
+        env.sandbox.delete_raw(ARCHIVE, &there).ok();
         let number = 2 * nth as u64 + 1;
         let mut rows = genuine.rows.clone();
         if let Some(Row::End { full_listing_at, .. }) = rows.last_mut() {

@@ -46,7 +46,7 @@ async fn take(outsider: &WriteClients, name: &str) {
 /// Deletes a bucket with all that lies in it, as whoever closes an account does.
 async fn delete(env: &ConfiguredEnv, owner: &WriteClients, name: &str) {
     for key in env.sandbox.keys_raw(name, "") {
-        env.sandbox.vanish(name, &key).unwrap();
+        env.sandbox.delete_raw(name, &key).unwrap();
     }
     owner.s3().delete_bucket_policy().bucket(name).send().await.unwrap();
     owner.s3().delete_bucket().bucket(name).send().await.unwrap();

@@ -97,7 +97,7 @@ async fn a_guard_that_is_raised_while_the_prompt_waits_is_not_lowered() {
     let raised = Box::pin(raised);
     let (code, said) = answered_after(&env, &longer(), &["apply"], raised).await;
     assert_eq!(code, Some(12), "{said}");
-    assert!(said.contains("archive-bucket/object-lock changed while the prompt waited"), "{said}");
+    assert!(said.contains("archive-bucket/object-lock changed during the prompt"), "{said}");
     assert!(said.contains("run the same command again"), "{said}");
     assert_retention_is_raised(&env).await;
 }
@@ -114,7 +114,7 @@ async fn an_answer_is_carried_out_where_nothing_changed_and_a_changed_tag_is_nam
     };
     let (code, said) = answered_after(&env, &config, &["apply"], untag).await;
     assert_eq!(code, Some(12), "{said}");
-    assert!(said.contains("archive-bucket/tags changed while the prompt waited"), "{said}");
+    assert!(said.contains("archive-bucket/tags changed during the prompt"), "{said}");
     let (code, said) = answered_after(&env, &config, &["apply"], async {}).await;
     assert_eq!(code, Some(0), "{said}");
 }
@@ -128,7 +128,7 @@ async fn a_fix_of_one_check_is_refused_if_anything_changed_while_the_prompt_wait
     let raised = Box::pin(raise_retention(&env));
     let (code, said) = answered_after(&env, MINIMAL, &arguments, raised).await;
     assert_eq!(code, Some(12), "{said}");
-    assert!(said.contains("archive-bucket/object-lock changed while the prompt waited"), "{said}");
+    assert!(said.contains("archive-bucket/object-lock changed during the prompt"), "{said}");
     let rotates = async || env.plan().await.step("kms-key/rotation").unwrap().changes.is_empty();
     assert!(!rotates().await);
 
@@ -176,7 +176,7 @@ async fn a_source_that_appears_while_consolidation_asks_is_not_copied() {
     // What is copied, whose it is, and whose logs it may hold stand above the question.
     let listed = format!("s3://{LEGACY} of account 333333333333, for the logs of 333333333333");
     assert!(said.contains(&listed), "{said}");
-    assert!(said.contains("s3://planted-333 changed while the prompt waited"), "{said}");
+    assert!(said.contains("s3://planted-333 changed during the prompt"), "{said}");
     assert_eq!(env.records().await, 0);
 
     let (code, said) = answered(&plain, async {}).await;
@@ -195,7 +195,7 @@ async fn a_source_whose_trail_goes_while_consolidation_asks_is_not_copied() {
     };
     let (exit, text) = answered(&plain, goes).await;
     assert_eq!(exit, Some(12), "{text}");
-    assert!(text.contains(&format!("s3://{LEGACY} changed while the prompt waited")), "{text}");
+    assert!(text.contains(&format!("s3://{LEGACY} changed during the prompt")), "{text}");
     // `--yes` asks nothing, and copies what there is.
     let ran = env.run(&["consolidate", "--yes"]).await;
     assert_eq!(ran.code, 0, "{}", ran.text());
@@ -237,7 +237,7 @@ async fn mfa_delete_is_not_switched_on_where_the_bucket_changed_under_the_prompt
     let (code, said) = answered(&plain, expire).await;
     assert_eq!(code, Some(12), "{said}");
     assert!(said.contains("has no lifecycle rules?"), "{said}");
-    assert!(said.contains("`acme-log-archive` changed while the prompt waited"), "{said}");
+    assert!(said.contains("`acme-log-archive` changed during the prompt"), "{said}");
     let is_on = async || env.observe().await.versioning.present().unwrap().mfa_delete;
     assert!(!is_on().await);
 
@@ -262,7 +262,7 @@ async fn a_trail_that_changes_while_its_retirement_asks_stays() {
     let moves = Box::pin(move_to("aside"));
     let (code, said) = answered_after(&env, &config, &arguments, moves).await;
     assert_eq!(code, Some(12), "{said}");
-    let changed = format!("{} changed while the prompt waited", retire_env::TRAIL);
+    let changed = format!("{} changed during the prompt", retire_env::TRAIL);
     assert!(said.contains(&changed), "{said}");
     let trails = async || {
         let trails = owner.cloudtrail().describe_trails().send().await.unwrap();

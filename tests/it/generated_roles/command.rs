@@ -70,7 +70,7 @@ fn a_role_that_the_configuration_does_not_need_is_a_usage_error() {
     for (arguments, says) in [
         (&["runner"][..], "`roles.hub` is not set"),
         (&["hub"], "`roles.hub` is not set"),
-        (&["vault"], "`archive.replication` names no account of its own"),
+        (&["vault"], "`archive.replication` names no other account"),
         (&["archive", "--account", "333333333333"], "no role `archive` for account 333333333333"),
         (&["management", "--part", "trust"], "add `--trusted ARN`"),
         (&["nobody"], "invalid value"),

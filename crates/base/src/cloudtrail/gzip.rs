@@ -19,7 +19,7 @@ pub enum GzipError {
         inflated: u64,
     },
     /// The stream ends before its end.
-    #[error("the gzip stream breaks off after {inflated} inflated bytes")]
+    #[error("the gzip stream ends early, after {inflated} inflated bytes")]
     Truncated {
         /// How much could be inflated before.
         inflated: u64,

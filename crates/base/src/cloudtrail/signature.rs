@@ -26,7 +26,7 @@ pub struct Fingerprint(Box<str>);
 pub enum SignatureError {
     /// The bytes are no RSA public key.
     #[error(
-        "{found} bytes are no RSA public key, expected DER of RSAPublicKey or SubjectPublicKeyInfo"
+        "{found} bytes are not an RSA public key, expected DER of RSAPublicKey or SubjectPublicKeyInfo"
     )]
     NotAKey {
         /// How many bytes there were.

@@ -7,7 +7,7 @@ use super::NameError;
 /// The name of a general-purpose S3 bucket.
 ///
 /// Shape: 3 to 63 lower-case letters, digits, dots and hyphens; begins and ends
-/// with a letter or digit; no two dots together; not an IPv4 address; none of
+/// with a letter or digit; no consecutive dots; not an IPv4 address; none of
 /// the prefixes and suffixes that AWS reserves.
 /// Source: Amazon S3 User Guide, "General purpose bucket naming rules".
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ impl BucketName {
             return refuse("a letter or digit at both ends");
         }
         if found.contains("..") {
-            return refuse("no two dots together");
+            return refuse("no consecutive dots");
         }
         if found.parse::<Ipv4Addr>().is_ok() {
             return refuse("a name that does not look like an IP address");

@@ -37,7 +37,7 @@ impl TrailName {
             return refuse("a letter or digit at both ends");
         }
         if bytes.windows(2).any(|pair| mark(pair[0]) && mark(pair[1])) {
-            return refuse("no two dots, underscores or hyphens together");
+            return refuse("no consecutive dots, underscores or hyphens");
         }
         if found.parse::<Ipv4Addr>().is_ok() {
             return refuse("a name that does not look like an IP address");

@@ -106,7 +106,7 @@ const CLOSING_OPERATORS: [&str; 4] = ["arnequals", "arnlike", "stringequals", "s
 
 /// A text that is no policy document.
 #[derive(Debug, thiserror::Error)]
-#[error("the policy is not one that can be understood")]
+#[error("the policy cannot be interpreted")]
 pub struct PolicyError {
     #[from]
     source: serde_json::Error,

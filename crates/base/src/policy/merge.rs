@@ -6,7 +6,7 @@ pub const OWN_SID_PREFIX: &str = "OrgTrail";
 
 /// What becomes of statements that orgtrail did not write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Foreign {
+pub enum Unmanaged {
     /// They stay as they are, and are shown.
     Keep,
     /// They stay, but for principals that were deleted and for statements that
@@ -22,30 +22,34 @@ pub struct Merged {
     /// The document that should stand.
     pub document: PolicyDocument,
     /// The statements of others in the found document, kept or removed.
-    pub foreign: Vec<Statement>,
+    pub unmanaged: Vec<Statement>,
     /// Whether the found document already says what `document` says.
     pub unchanged: bool,
 }
 
 /// Joins orgtrail's statements with a policy that is already there.
 ///
-/// A wanted statement that a foreign one already makes is not repeated: a trail
+/// A declared statement that an unmanaged one already makes is not repeated: a trail
 /// adopted from elsewhere keeps its policy word by word.
 #[must_use]
-pub fn merge(found: Option<&PolicyDocument>, wanted: &PolicyDocument, foreign: Foreign) -> Merged {
+pub fn merge(
+    found: Option<&PolicyDocument>,
+    wanted: &PolicyDocument,
+    unmanaged: Unmanaged,
+) -> Merged {
     let Some(found) = found else {
-        return Merged { document: wanted.clone(), foreign: Vec::new(), unchanged: false };
+        return Merged { document: wanted.clone(), unmanaged: Vec::new(), unchanged: false };
     };
     let wanted_atoms = atoms(&wanted.statements);
     let others: Vec<Statement> =
         found.statements.iter().filter(|statement| !is_own(statement)).cloned().collect();
-    let kept: Vec<Statement> = match foreign {
-        Foreign::Keep => others.clone(),
-        Foreign::KeepLiving => {
+    let kept: Vec<Statement> = match unmanaged {
+        Unmanaged::Keep => others.clone(),
+        Unmanaged::KeepLiving => {
             others.iter().cloned().filter_map(Statement::without_deleted_principals).collect()
         }
         // What says no more than the wanted policy is nobody else's.
-        Foreign::Remove => {
+        Unmanaged::Remove => {
             others.iter().filter(|one| atoms([*one]).is_subset(&wanted_atoms)).cloned().collect()
         }
     };
@@ -61,9 +65,10 @@ pub fn merge(found: Option<&PolicyDocument>, wanted: &PolicyDocument, foreign: F
         statements: kept.into_iter().chain(own).collect(),
     };
     let unchanged = document.means_the_same(found);
-    let foreign = others.into_iter().filter(|one| !atoms([one]).is_subset(&wanted_atoms)).collect();
+    let unmanaged =
+        others.into_iter().filter(|one| !atoms([one]).is_subset(&wanted_atoms)).collect();
     let document = if unchanged { found.clone() } else { document };
-    Merged { document, foreign, unchanged }
+    Merged { document, unmanaged, unchanged }
 }
 
 fn is_own(statement: &Statement) -> bool {
@@ -92,9 +97,9 @@ mod tests {
     fn foreign_statements_stay_and_are_shown() {
         let found = PolicyDocument::new(vec![other(), own("s3:PutObjectAcl")]);
         let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
-        let merged = merge(Some(&found), &wanted, Foreign::Keep);
+        let merged = merge(Some(&found), &wanted, Unmanaged::Keep);
         assert_eq!(merged.document.statements, [other(), own("s3:PutObject")]);
-        assert_eq!(merged.foreign, [other()]);
+        assert_eq!(merged.unmanaged, [other()]);
         assert!(!merged.unchanged);
     }
 
@@ -102,9 +107,9 @@ mod tests {
     fn foreign_statements_go_when_asked() {
         let found = PolicyDocument::new(vec![other(), own("s3:PutObject")]);
         let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
-        let merged = merge(Some(&found), &wanted, Foreign::Remove);
+        let merged = merge(Some(&found), &wanted, Unmanaged::Remove);
         assert_eq!(merged.document.statements, [own("s3:PutObject")]);
-        assert_eq!(merged.foreign, [other()]);
+        assert_eq!(merged.unmanaged, [other()]);
         assert!(!merged.unchanged);
     }
 
@@ -114,11 +119,11 @@ mod tests {
         theirs.sid = Some("AWSLogDeliveryWrite".into());
         let found = PolicyDocument::new(vec![theirs]);
         let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
-        for foreign in [Foreign::Keep, Foreign::Remove] {
-            let merged = merge(Some(&found), &wanted, foreign);
+        for unmanaged in [Unmanaged::Keep, Unmanaged::Remove] {
+            let merged = merge(Some(&found), &wanted, unmanaged);
             assert!(merged.unchanged);
             assert_eq!(merged.document, found);
-            assert!(merged.foreign.is_empty());
+            assert!(merged.unmanaged.is_empty());
         }
     }
 
@@ -129,7 +134,7 @@ mod tests {
                 version: "2008-10-17".into(),
                 ..PolicyDocument::new(vec![other().resources([resource])])
             };
-            merge(Some(&found), &PolicyDocument::new(vec![own("s3:PutObject")]), Foreign::Keep)
+            merge(Some(&found), &PolicyDocument::new(vec![own("s3:PutObject")]), Unmanaged::Keep)
         };
         assert_eq!(with("arn:aws:s3:::b/${aws:userid}").document.version, "2008-10-17");
         assert_eq!(with("arn:aws:s3:::b/x").document.version, "2012-10-17");
@@ -139,9 +144,9 @@ mod tests {
     fn merging_again_changes_nothing() {
         let found = PolicyDocument::new(vec![other(), own("s3:PutObjectAcl")]);
         let wanted = PolicyDocument::new(vec![own("s3:PutObject")]);
-        for foreign in [Foreign::Keep, Foreign::Remove] {
-            let once = merge(Some(&found), &wanted, foreign);
-            assert!(merge(Some(&once.document), &wanted, foreign).unchanged);
+        for unmanaged in [Unmanaged::Keep, Unmanaged::Remove] {
+            let once = merge(Some(&found), &wanted, unmanaged);
+            assert!(merge(Some(&once.document), &wanted, unmanaged).unchanged);
         }
     }
 }

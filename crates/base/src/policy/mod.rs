@@ -17,7 +17,7 @@ pub use changes::policy_changes;
 pub use denies::forbids_less;
 pub use document::{Effect, PolicyDocument, PolicyError, Principal, Statement, Strings};
 pub use limits::{PolicyKind, TooLarge};
-pub use merge::{Foreign, Merged, OWN_SID_PREFIX, merge};
+pub use merge::{Merged, OWN_SID_PREFIX, Unmanaged, merge};
 
 /// CloudTrail's service principal, the same in every partition.
 ///

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::route::plain;
 use crate::{
     faults::{Fault, Propagation},
-    world::World,
+    simulation::Simulation,
 };
 
 /// What the paths of the sandbox's own calls begin with.
@@ -42,7 +42,7 @@ struct Change {
 }
 
 /// Answers one of the sandbox's own calls.
-pub(super) fn answer(world: &World, parts: &Parts, body: &[u8]) -> Response<Body> {
+pub(super) fn answer(simulation: &Simulation, parts: &Parts, body: &[u8]) -> Response<Body> {
     // Pages in a browser have no business here, whatever name they reach it by.
     if parts.headers.contains_key("origin") {
         return plain(StatusCode::FORBIDDEN, "not for web pages");
@@ -56,17 +56,19 @@ pub(super) fn answer(world: &World, parts: &Parts, body: &[u8]) -> Response<Body
     let path = parts.uri.path();
     let done = match (&parts.method, path.strip_prefix(PREFIX).unwrap_or(path)) {
         (&Method::POST, "tick") => read::<Tick>(body).map(|tick| {
-            world.tick(SignedDuration::from_secs(i64::from(tick.seconds)));
-            json!({ "now": world.clock.now().to_string() })
+            simulation.tick(SignedDuration::from_secs(i64::from(tick.seconds)));
+            json!({ "now": simulation.clock.now().to_string() })
         }),
-        (&Method::POST, "confirm") => Ok(json!({ "confirmed": world.confirm_subscriptions() })),
+        (&Method::POST, "confirm") => {
+            Ok(json!({ "confirmed": simulation.confirm_subscriptions() }))
+        }
         (&Method::POST, "faults") => read::<Change>(body).map(|change| {
-            apply(world, change);
-            faults(world)
+            apply(simulation, change);
+            faults(simulation)
         }),
-        (&Method::GET, "faults") => Ok(faults(world)),
-        (&Method::GET, "state") => Ok(state(world)),
-        _ => return plain(StatusCode::NOT_FOUND, "the sandbox has no such call"),
+        (&Method::GET, "faults") => Ok(faults(simulation)),
+        (&Method::GET, "state") => Ok(state(simulation)),
+        _ => return plain(StatusCode::NOT_FOUND, "the sandbox does not support this call"),
     };
     match done {
         Ok(value) => json_answer(&value),
@@ -94,42 +96,42 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
-fn apply(world: &World, change: Change) {
+fn apply(simulation: &Simulation, change: Change) {
     if change.clear {
-        world.faults.clear();
-        world.control.write().revoked.clear();
+        simulation.faults.clear();
+        simulation.control.write().revoked.clear();
     }
     for fault in change.inject {
-        world.faults.inject(fault);
+        simulation.faults.inject(fault);
     }
     if let Some(propagation) = change.propagation {
-        world.faults.delay_propagation(propagation);
+        simulation.faults.delay_propagation(propagation);
     }
     for principal in change.revoke {
-        world.revoke(&principal);
+        simulation.revoke(&principal);
     }
     if change.expire_sessions {
-        world.expire_sessions();
+        simulation.expire_sessions();
     }
 }
 
-fn faults(world: &World) -> Value {
-    let struck: Vec<Value> = world
+fn faults(simulation: &Simulation) -> Value {
+    let triggered: Vec<Value> = simulation
         .faults
-        .struck()
+        .triggered()
         .into_iter()
-        .map(|(fault, struck)| json!({ "fault": fault, "struck": struck }))
+        .map(|(fault, triggered)| json!({ "fault": fault, "triggered": triggered }))
         .collect();
-    json!({ "faults": struck, "revoked": world.control.read().revoked })
+    json!({ "faults": triggered, "revoked": simulation.control.read().revoked })
 }
 
-fn state(world: &World) -> Value {
-    let control = world.control.read();
+fn state(simulation: &Simulation) -> Value {
+    let control = simulation.control.read();
     let organization = control.organization.as_ref();
     json!({
-        "now": world.clock.now().to_string(),
+        "now": simulation.clock.now().to_string(),
         "pid": std::process::id(),
-        "home_region": world.home_region,
+        "home_region": simulation.home_region,
         "organization": organization.map(|organization| &organization.id),
         "management_account": organization.map(|organization| &organization.management_account),
         "accounts": control.accounts.keys().collect::<Vec<_>>(),

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use s3s::Body;
 
-use crate::{api::ApiError, faults::Effect, world::World};
+use crate::{api::ApiError, faults::Effect, simulation::Simulation};
 
 /// How an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +28,14 @@ pub(super) enum Ending {
 ///
 /// # Errors
 /// Where the connection is to close without an answer.
-pub(super) async fn strike(world: &World, call: &str) -> io::Result<Result<Ending, ApiError>> {
+pub(super) async fn trigger(
+    simulation: &Simulation,
+    call: &str,
+) -> io::Result<Result<Ending, ApiError>> {
     let mut ending = Ending::Whole;
-    let effects = world.faults.strike(call);
+    let effects = simulation.faults.trigger(call);
     if !effects.is_empty() {
-        world.notify();
+        simulation.notify();
     }
     for effect in effects {
         match effect {

@@ -19,7 +19,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::world::World;
+use super::simulation::Simulation;
 
 /// How long no connection is taken after one could not be.
 const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
@@ -36,10 +36,10 @@ pub(super) async fn bind(port: u16) -> io::Result<(TcpListener, SocketAddr)> {
 /// Serves until `stop` says so, then lets requests under way finish.
 pub(super) async fn serve(
     listener: TcpListener,
-    world: Arc<World>,
+    simulation: Arc<Simulation>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let endpoint = Arc::new(route::Endpoint::new(world));
+    let endpoint = Arc::new(route::Endpoint::new(simulation));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {

@@ -58,7 +58,7 @@ impl Protocol {
     /// `UnknownOperationException` where no operation is named,
     /// `SerializationException` where the body is not what the protocol wants.
     pub(super) fn read(self, parts: &Parts, body: &[u8]) -> Result<(String, Value), ApiError> {
-        let unnamed = || ApiError::new("UnknownOperationException", "no operation was named");
+        let unnamed = || ApiError::new("UnknownOperationException", "no operation is given");
         let garbled = || {
             ApiError::new("SerializationException", "the request's body could not be deserialized")
         };

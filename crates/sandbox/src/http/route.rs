@@ -21,7 +21,7 @@ use crate::{
     api::{Call, Reply, Service},
     auth::{self, Signature},
     s3, services,
-    world::World,
+    simulation::Simulation,
 };
 use orgtrail_base::SANDBOX_TIME;
 
@@ -33,13 +33,13 @@ const SERVER: &str = "orgtrail-sandbox";
 
 /// Answers requests.
 pub(super) struct Endpoint {
-    world: Arc<World>,
+    simulation: Arc<Simulation>,
     s3: S3Service,
 }
 
 impl Endpoint {
-    pub(super) fn new(world: Arc<World>) -> Self {
-        Self { s3: s3::service(Arc::clone(&world)), world }
+    pub(super) fn new(simulation: Arc<Simulation>) -> Self {
+        Self { s3: s3::service(Arc::clone(&simulation)), simulation }
     }
 
     /// Answers one request, whatever it is, and states the simulated time.
@@ -50,7 +50,7 @@ impl Endpoint {
         let mut response = self.respond(request).await?;
         let headers = response.headers_mut();
         headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
-        if let Ok(shows) = HeaderValue::try_from(self.world.clock.now().to_string()) {
+        if let Ok(shows) = HeaderValue::try_from(self.simulation.clock.now().to_string()) {
             headers.insert(SANDBOX_TIME, shows);
         }
         Ok(response)
@@ -60,7 +60,7 @@ impl Endpoint {
         let (parts, body) = request.into_parts();
         if parts.uri.path().starts_with(admin::PREFIX) {
             return Ok(match collect(body).await {
-                Ok(body) => admin::answer(&self.world, &parts, &body),
+                Ok(body) => admin::answer(&self.simulation, &parts, &body),
                 Err(response) => response,
             });
         }
@@ -83,12 +83,12 @@ impl Endpoint {
         let mut ending = Ending::Whole;
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let named = || s3_call::operation(&method, &uri, request.headers());
-        self.world.recorder.record(named, &request);
-        if self.world.faults.any() {
+        self.simulation.recorder.record(named, &request);
+        if self.simulation.faults.any() {
             let operation = s3_call::operation(&method, &uri, request.headers());
-            match damage::strike(&self.world, &format!("s3:{operation}")).await? {
+            match damage::trigger(&self.simulation, &format!("s3:{operation}")).await? {
                 Ok(found) => ending = found,
-                Err(error) => return Ok(damage::s3_error(&error, &self.world.request_id())),
+                Err(error) => return Ok(damage::s3_error(&error, &self.simulation.request_id())),
             }
         }
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
@@ -97,7 +97,7 @@ impl Endpoint {
             Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error:?}")),
         };
         if changes {
-            self.world.touch();
+            self.simulation.touch();
         }
         let response = readable(response, &method, &uri);
         Ok(ending.apply(response).await)
@@ -110,15 +110,15 @@ impl Endpoint {
         body: &Bytes,
     ) -> io::Result<Response<Body>> {
         let protocol = Protocol::of(service, parts);
-        let request_id = self.world.request_id();
+        let request_id = self.simulation.request_id();
         let (operation, input) = match protocol.read(parts, body) {
             Ok(read) => read,
             Err(error) => return Ok(protocol.write(service, "", &Err(error), &request_id)),
         };
         let mut ending = Ending::Whole;
-        if self.world.faults.any() {
+        if self.simulation.faults.any() {
             let name = format!("{}:{operation}", service.action_prefix());
-            match damage::strike(&self.world, &name).await? {
+            match damage::trigger(&self.simulation, &name).await? {
                 Ok(found) => ending = found,
                 Err(error) => {
                     return Ok(protocol.write(service, &operation, &Err(error), &request_id));
@@ -137,7 +137,7 @@ impl Endpoint {
         operation: &str,
         input: &Value,
     ) -> Reply {
-        let (caller, region) = auth::authenticate(&self.world, parts, body)?;
+        let (caller, region) = auth::authenticate(&self.simulation, parts, body)?;
         let call = Call {
             caller: &caller,
             region: &region,
@@ -146,11 +146,11 @@ impl Endpoint {
             input,
             secure_transport: auth::is_over_tls(&parts.headers),
         };
-        let mut control = self.world.control.write();
-        auth::check_enabled(&self.world, &control, &caller.account, &region)?;
-        let reply = services::dispatch(&self.world, &mut control, &call);
+        let mut control = self.simulation.control.write();
+        auth::check_enabled(&self.simulation, &control, &caller.account, &region)?;
+        let reply = services::dispatch(&self.simulation, &mut control, &call);
         if reply.is_ok() {
-            self.world.touch();
+            self.simulation.touch();
         }
         reply
     }

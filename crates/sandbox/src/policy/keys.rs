@@ -6,7 +6,7 @@ use super::Request;
 use crate::{
     auth::{Caller, Identity},
     clock::real_now,
-    world::Control,
+    simulation::Control,
 };
 use orgtrail_base::{names::AccountId, policy::eval::ConditionKeys};
 

@@ -18,7 +18,7 @@ pub(super) use orgtrail_base::policy::eval::{MalformedPolicy, PolicyType};
 use super::{
     api::ApiError,
     auth::{Caller, Identity},
-    world::Control,
+    simulation::Control,
 };
 use orgtrail_base::names::{AccountId, Region};
 use orgtrail_base::policy::eval::{ConditionKeys, Decision, Grant, PolicyEvaluator, Principal};

@@ -4,13 +4,13 @@ use s3s::{S3Result, dto};
 
 use super::{
     acl::{self, Acl},
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     error::{access_denied, invalid_request},
     put::acls_not_supported,
 };
 
 pub(super) fn get_bucket_acl(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketAclInput,
 ) -> S3Result<dto::GetBucketAclOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -22,7 +22,7 @@ pub(super) fn get_bucket_acl(
 }
 
 pub(super) fn put_bucket_acl(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutBucketAclInput,
 ) -> S3Result<dto::PutBucketAclOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -59,7 +59,7 @@ pub(super) fn put_bucket_acl(
 }
 
 pub(super) fn get_object_acl(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetObjectAclInput,
 ) -> S3Result<dto::GetObjectAclOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -79,7 +79,7 @@ pub(super) fn get_object_acl(
 }
 
 pub(super) fn put_object_acl(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutObjectAclInput,
 ) -> S3Result<dto::PutObjectAclOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;

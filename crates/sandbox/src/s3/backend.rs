@@ -9,7 +9,7 @@ use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, dto, dto::StreamingB
 use super::{
     acl_calls, buckets,
     checksum::Claims,
-    context::Cx,
+    context::CallContext,
     copy, delete, encryption,
     error::{access_denied, refuse},
     get, lifecycle, listing, lock, multipart, multipart_listing, put,
@@ -18,7 +18,7 @@ use super::{
     session::Session,
     settings, tags, versioning,
 };
-use crate::world::World;
+use crate::simulation::Simulation;
 use orgtrail_base::names::Region;
 
 /// How much memory a claimed length reserves at most; beyond, it follows what
@@ -26,7 +26,7 @@ use orgtrail_base::names::Region;
 const MAX_RESERVED_BYTES: usize = 64 << 20;
 
 /// The backend of the protocol crate.
-pub(super) struct Backend(pub(super) Arc<World>);
+pub(super) struct Backend(pub(super) Arc<Simulation>);
 
 /// An input that carries content.
 trait Content {
@@ -56,14 +56,14 @@ impl Backend {
     fn run<I, O>(
         &self,
         req: S3Request<I>,
-        op: impl FnOnce(&Cx<'_>, I) -> S3Result<O>,
+        op: impl FnOnce(&CallContext<'_>, I) -> S3Result<O>,
     ) -> S3Result<S3Response<O>> {
         let Some(session) = req.extensions.get::<Arc<Session>>() else {
             return Err(access_denied("Access Denied"));
         };
         let region = req.region.as_ref().and_then(|region| region.as_str().parse::<Region>().ok());
         let control = self.0.control.read();
-        let mut cx = Cx::new(&self.0, &control, session, &req.headers);
+        let mut cx = CallContext::new(&self.0, &control, session, &req.headers);
         cx.region = region.as_ref();
         let output = op(&cx, req.input)?;
         if !req.method.is_safe() {
@@ -75,7 +75,7 @@ impl Backend {
     async fn run_with_content<I: Content, O>(
         &self,
         mut req: S3Request<I>,
-        op: impl FnOnce(&Cx<'_>, I, Bytes, Claims) -> S3Result<O>,
+        op: impl FnOnce(&CallContext<'_>, I, Bytes, Claims) -> S3Result<O>,
     ) -> S3Result<S3Response<O>> {
         let body = content(req.input.take(), req.input.length()).await?;
         // Trailers are there once the content has been read.

@@ -7,7 +7,7 @@ use super::{bucket::Policy, error::refuse};
 use crate::{
     policy::{Document, PolicyType},
     principals,
-    world::Control,
+    simulation::Control,
 };
 use orgtrail_base::names::Partition;
 

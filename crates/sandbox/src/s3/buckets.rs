@@ -8,7 +8,7 @@ use s3s::{S3ErrorCode, S3Result, dto};
 use super::{
     acl::{self, Acl},
     bucket::{Bucket, LockSettings, Ownership, Settings, Versioning},
-    context::{ByAcl, Cx, Keys, region_header},
+    context::{ByAcl, CallContext, Keys, region_header},
     error::{access_denied, custom, invalid_argument, refuse},
     time::to_dto,
 };
@@ -18,7 +18,7 @@ use orgtrail_base::names::Region;
 /// The Region whose endpoint is the global one.
 const GLOBAL: &str = "us-east-1";
 
-impl Cx<'_> {
+impl CallContext<'_> {
     /// The bucket of a request about its settings, if the caller may `action`.
     pub(super) fn bucket_to_set(
         &self,
@@ -47,7 +47,7 @@ impl Cx<'_> {
             action,
             resource,
             resource_account: &caller.account,
-            region: self.region.unwrap_or(&self.world.home_region),
+            region: self.region.unwrap_or(&self.simulation.home_region),
             resource_policy: None,
             context: keys,
             secure_transport: self.session.tls.is_some(),
@@ -56,7 +56,7 @@ impl Cx<'_> {
     }
 }
 
-fn region_of(cx: &Cx<'_>, constraint: Option<&str>) -> S3Result<Region> {
+fn region_of(cx: &CallContext<'_>, constraint: Option<&str>) -> S3Result<Region> {
     let signed = cx.region.map_or(GLOBAL, Region::as_str);
     let illegal = |found: &str| {
         custom(
@@ -89,14 +89,14 @@ fn region_of(cx: &Cx<'_>, constraint: Option<&str>) -> S3Result<Region> {
 }
 
 pub(super) fn create_bucket(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::CreateBucketInput,
 ) -> S3Result<dto::CreateBucketOutput> {
     let account = cx.account()?.clone();
     let configuration = input.create_bucket_configuration.as_ref();
     let constraint = configuration.and_then(|c| c.location_constraint.as_ref());
     let region = region_of(cx, constraint.map(dto::BucketLocationConstraint::as_str))?;
-    let resource = format!("arn:{}:s3:::{}", cx.world.partition, input.bucket);
+    let resource = format!("arn:{}:s3:::{}", cx.simulation.partition, input.bucket);
     let mut keys = vec![("s3:locationconstraint", region.to_string())];
     let canned = input.acl.as_ref().map(dto::BucketCannedACL::as_str);
     keys.extend(canned.map(|name| ("s3:x-amz-acl", name.to_owned())));
@@ -162,7 +162,7 @@ pub(super) fn create_bucket(
 }
 
 pub(super) fn delete_bucket(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::DeleteBucketInput,
 ) -> S3Result<dto::DeleteBucketOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -188,7 +188,7 @@ pub(super) fn delete_bucket(
 }
 
 pub(super) fn head_bucket(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::HeadBucketInput,
 ) -> S3Result<dto::HeadBucketOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -205,7 +205,7 @@ pub(super) fn head_bucket(
 }
 
 pub(super) fn get_bucket_location(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketLocationInput,
 ) -> S3Result<dto::GetBucketLocationOutput> {
     let bucket = cx.bucket_anywhere(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -216,7 +216,7 @@ pub(super) fn get_bucket_location(
 }
 
 pub(super) fn list_buckets(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::ListBucketsInput,
 ) -> S3Result<dto::ListBucketsOutput> {
     let account = cx.account()?;

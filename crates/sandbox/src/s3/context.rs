@@ -15,13 +15,13 @@ use super::{
 use crate::{
     auth::{Caller, Identity},
     policy::Request,
-    world::{Control, World},
+    simulation::{Control, Simulation},
 };
 use orgtrail_base::names::{AccountId, Region};
 
 /// One request under way.
-pub(crate) struct Cx<'a> {
-    pub(super) world: &'a World,
+pub(crate) struct CallContext<'a> {
+    pub(super) simulation: &'a Simulation,
     /// INVARIANT: held for the whole of the request, and taken before any
     /// bucket's lock.
     pub(super) control: &'a Control,
@@ -48,26 +48,26 @@ pub(super) enum ByAcl<'a> {
     Object(&'static str, Option<&'a super::object::Object>),
 }
 
-impl<'a> Cx<'a> {
+impl<'a> CallContext<'a> {
     pub(crate) fn new(
-        world: &'a World,
+        simulation: &'a Simulation,
         control: &'a Control,
         session: &'a Session,
         headers: &'a HeaderMap,
     ) -> Self {
         Self {
-            world,
+            simulation,
             control,
             session,
             region: None,
             headers,
-            now: world.clock.now(),
+            now: simulation.clock.now(),
             status: Cell::new(None),
         }
     }
 
     pub(super) fn store(&self) -> &'a Store {
-        &self.world.s3
+        &self.simulation.s3
     }
 
     pub(super) fn caller(&self) -> Option<&'a Caller> {
@@ -123,7 +123,7 @@ impl<'a> Cx<'a> {
         keys: Keys<'_>,
         acl: ByAcl<'_>,
     ) -> S3Result<()> {
-        let resource = format!("arn:{}:s3:::{}", self.world.partition, bucket.name);
+        let resource = format!("arn:{}:s3:::{}", self.simulation.partition, bucket.name);
         self.allow(bucket, &bucket.settings(), action, &resource, keys, acl)
     }
 
@@ -137,7 +137,7 @@ impl<'a> Cx<'a> {
         keys: Keys<'_>,
         acl: ByAcl<'_>,
     ) -> S3Result<()> {
-        let resource = format!("arn:{}:s3:::{}/{key}", self.world.partition, bucket.name);
+        let resource = format!("arn:{}:s3:::{}/{key}", self.simulation.partition, bucket.name);
         self.allow(bucket, settings, action, &resource, keys, acl)
     }
 

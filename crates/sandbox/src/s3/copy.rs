@@ -4,7 +4,7 @@ use s3s::{S3ErrorCode, S3Result, dto};
 
 use super::{
     checksum::{Algorithm, Claims, set_checksums},
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     encryption,
     error::{invalid_argument, invalid_request, refuse},
     get::{Conditions, Found},
@@ -23,7 +23,7 @@ pub(super) struct Source {
 
 /// Reads a copy's source as its caller may.
 pub(super) fn read_source(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     source: &dto::CopySource,
     expected_owner: Option<&str>,
     conditions: &Conditions<'_>,
@@ -65,7 +65,7 @@ fn replaces(directive: Option<&str>, what: &str) -> S3Result<bool> {
 }
 
 pub(super) fn copy_object(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     mut input: dto::CopyObjectInput,
 ) -> S3Result<dto::CopyObjectOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -185,7 +185,7 @@ pub(super) fn copy_object(
 
 /// The destination's condition, which the protocol crate does not parse for
 /// copies.
-fn condition(cx: &Cx<'_>) -> S3Result<Condition> {
+fn condition(cx: &CallContext<'_>) -> S3Result<Condition> {
     let read = |name: &str| match cx.headers.get(name) {
         None => Ok(None),
         Some(value) => dto::ETagCondition::parse_http_header(value.as_bytes())

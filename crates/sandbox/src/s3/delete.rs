@@ -5,7 +5,7 @@ use s3s::{S3Error, S3Result, dto};
 
 use super::{
     bucket::{Bucket, Settings, Versioning},
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     error::{malformed_xml, no_such_key, precondition_failed},
     lock::version_key,
     object::{Version, VersionId, Versions},
@@ -46,7 +46,7 @@ impl Deletion<'_> {
     }
 }
 
-impl Cx<'_> {
+impl CallContext<'_> {
     fn delete(
         &self,
         bucket: &Bucket,
@@ -122,7 +122,7 @@ impl Cx<'_> {
 }
 
 pub(super) fn delete_object(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::DeleteObjectInput,
 ) -> S3Result<dto::DeleteObjectOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -147,7 +147,7 @@ pub(super) fn delete_object(
 }
 
 pub(super) fn delete_objects(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::DeleteObjectsInput,
 ) -> S3Result<dto::DeleteObjectsOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;

@@ -8,7 +8,7 @@ use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
 use super::{
     bucket::{Bucket, DefaultEncryption, DefaultKms, Settings},
-    context::{Cx, Keys},
+    context::{CallContext, Keys},
     error::{access_denied, custom, invalid_argument, invalid_request, malformed_xml, refuse},
     object::Encryption,
 };
@@ -19,14 +19,14 @@ pub(super) type EncryptionContext = BTreeMap<String, String>;
 
 /// What a write asks for.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Wanted {
+pub(super) struct RequestedEncryption {
     pub(super) algorithm: Option<String>,
     pub(super) key: Option<String>,
     pub(super) bucket_key: Option<bool>,
     pub(super) context: EncryptionContext,
 }
 
-impl Wanted {
+impl RequestedEncryption {
     pub(super) fn new(
         algorithm: Option<&dto::ServerSideEncryption>,
         key: Option<&String>,
@@ -37,7 +37,7 @@ impl Wanted {
         if customer_key.is_some() {
             return Err(refuse(
                 S3ErrorCode::NotImplemented,
-                "the sandbox does not take keys of customers (SSE-C)",
+                "the sandbox does not support customer-provided keys (SSE-C)",
             ));
         }
         let algorithm = algorithm.map(|algorithm| algorithm.as_str().to_owned());
@@ -66,7 +66,7 @@ impl Wanted {
     }
 }
 
-impl Cx<'_> {
+impl CallContext<'_> {
     /// The encryption that a write to `key` gets; under KMS, after the key's
     /// policy and state have been asked.
     pub(super) fn encrypt(
@@ -74,7 +74,7 @@ impl Cx<'_> {
         bucket: &Bucket,
         settings: &Settings,
         object_key: &str,
-        wanted: &Wanted,
+        wanted: &RequestedEncryption,
     ) -> S3Result<Encryption> {
         let default = &settings.encryption;
         let (kms, dual_layer) = match wanted.algorithm.as_deref() {
@@ -113,7 +113,7 @@ impl Cx<'_> {
     }
 }
 
-impl Cx<'_> {
+impl CallContext<'_> {
     /// Asks KMS for the use of a key; gives its ARN.
     fn use_key(
         &self,
@@ -133,7 +133,7 @@ impl Cx<'_> {
             ));
         }
         let mut context = context.clone();
-        let partition = self.world.partition;
+        let partition = self.simulation.partition;
         let arn = if bucket_key {
             format!("arn:{partition}:s3:::{}", bucket.name)
         } else {
@@ -189,7 +189,7 @@ pub(super) fn describe(
 }
 
 pub(super) fn put_bucket_encryption(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutBucketEncryptionInput,
 ) -> S3Result<dto::PutBucketEncryptionOutput> {
     let bucket = cx.bucket_to_set(
@@ -227,7 +227,7 @@ pub(super) fn put_bucket_encryption(
 }
 
 pub(super) fn get_bucket_encryption(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketEncryptionInput,
 ) -> S3Result<dto::GetBucketEncryptionOutput> {
     let bucket = cx.bucket_to_set(
@@ -254,7 +254,7 @@ pub(super) fn get_bucket_encryption(
 
 /// Back to SSE-S3: a bucket is never without encryption.
 pub(super) fn delete_bucket_encryption(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::DeleteBucketEncryptionInput,
 ) -> S3Result<dto::DeleteBucketEncryptionOutput> {
     let bucket = cx.bucket_to_set(

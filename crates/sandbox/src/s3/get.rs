@@ -8,7 +8,7 @@ use s3s::{Body, S3Error, S3ErrorCode, S3Result, dto};
 use super::{
     bucket::{Bucket, Settings, Versioning},
     checksum::set_checksums,
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     encryption,
     error::{
         access_denied, custom, invalid_argument, invalid_request, no_such_key, no_such_version,
@@ -80,7 +80,7 @@ impl Conditions<'_> {
     }
 }
 
-impl Cx<'_> {
+impl CallContext<'_> {
     /// Finds a version that the caller may read with `action`, or with
     /// `version_action` where the request names a version.
     pub(super) fn read(
@@ -319,7 +319,7 @@ fn slice(
 }
 
 pub(super) fn get_object(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetObjectInput,
 ) -> S3Result<dto::GetObjectOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -359,7 +359,7 @@ pub(super) fn slice_of(body: &bytes::Bytes, range: &std::ops::Range<u64>) -> byt
 }
 
 pub(super) fn head_object(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::HeadObjectInput,
 ) -> S3Result<dto::HeadObjectOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -395,7 +395,7 @@ fn conditions_of(input: &dto::GetObjectInput) -> Conditions<'_> {
 }
 
 pub(super) fn get_object_attributes(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetObjectAttributesInput,
 ) -> S3Result<dto::GetObjectAttributesOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;

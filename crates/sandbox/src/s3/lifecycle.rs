@@ -8,7 +8,7 @@ use s3s::{S3ErrorCode, S3Result, dto};
 use super::{
     Store,
     bucket::{Bucket, Settings, State, Versioning},
-    context::Cx,
+    context::CallContext,
     error::{absent, malformed_xml, refuse},
     lifecycle_check::{check, coldness},
     object::{Object, Version, VersionId, Versions},
@@ -19,7 +19,7 @@ use super::{
 const SMALLEST_TRANSITION: u64 = 128 * 1024;
 
 pub(super) fn put_bucket_lifecycle_configuration(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutBucketLifecycleConfigurationInput,
 ) -> S3Result<dto::PutBucketLifecycleConfigurationOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -50,7 +50,7 @@ pub(super) fn put_bucket_lifecycle_configuration(
 }
 
 pub(super) fn get_bucket_lifecycle_configuration(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketLifecycleConfigurationInput,
 ) -> S3Result<dto::GetBucketLifecycleConfigurationOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -66,7 +66,7 @@ pub(super) fn get_bucket_lifecycle_configuration(
 }
 
 pub(super) fn delete_bucket_lifecycle(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::DeleteBucketLifecycleInput,
 ) -> S3Result<dto::DeleteBucketLifecycleOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -143,7 +143,7 @@ pub(super) fn expiration_header(
             Some((due_by(modified, expiration.days, expiration.date.as_ref())?, rule))
         })
         .min_by_key(|(at, _)| *at)?;
-    let id = super::spelling::Spelling::new(Some(&dto::EncodingType::from_static("url")))
+    let id = super::key_encoding::KeyEncoding::new(Some(&dto::EncodingType::from_static("url")))
         .map(|url| url.write(rule.id.as_deref().unwrap_or_default()))
         .ok()?;
     Some(format!("expiry-date=\"{}\", rule-id=\"{id}\"", http_date(at)))

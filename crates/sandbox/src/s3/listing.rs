@@ -8,11 +8,11 @@ use s3s::{S3Result, dto};
 use super::{
     acl,
     bucket::{Bucket, Settings},
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     error::invalid_argument,
+    key_encoding::KeyEncoding,
     object::{Object, Version, Versions},
     page::{Line, Scope},
-    spelling::Spelling,
     time::to_dto,
 };
 
@@ -20,7 +20,7 @@ const MAX_KEYS: i32 = 1_000;
 
 /// What a listing needs to be asked for.
 fn allow(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     bucket: &Bucket,
     action: &str,
     prefix: Option<&String>,
@@ -43,12 +43,12 @@ fn page_size(max_keys: Option<i32>) -> S3Result<i32> {
     }
 }
 
-fn common_prefix(prefix: &str, spelling: Spelling) -> dto::CommonPrefix {
-    dto::CommonPrefix { prefix: Some(spelling.write(prefix)) }
+fn common_prefix(prefix: &str, key_encoding: KeyEncoding) -> dto::CommonPrefix {
+    dto::CommonPrefix { prefix: Some(key_encoding.write(prefix)) }
 }
 
 fn shown_object(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     key: String,
     version: &Version,
     object: &Object,
@@ -75,7 +75,7 @@ fn owner_of(bucket: &Bucket, settings: &Settings, object: &Object) -> dto::Owner
     acl::owner(writer.filter(|_| !settings.acls_disabled()).unwrap_or(&bucket.owner))
 }
 
-fn restore_status(cx: &Cx<'_>, object: &Object) -> Option<dto::RestoreStatus> {
+fn restore_status(cx: &CallContext<'_>, object: &Object) -> Option<dto::RestoreStatus> {
     let restore = object.details.as_ref()?.restore.filter(|restore| cx.now < restore.expires_at)?;
     let done = restore.ready_at <= cx.now;
     Some(dto::RestoreStatus {
@@ -90,14 +90,14 @@ fn live(versions: &Versions) -> Option<(&Version, &Object)> {
 }
 
 pub(super) fn list_objects_v2(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::ListObjectsV2Input,
 ) -> S3Result<dto::ListObjectsV2Output> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
     let (prefix, delimiter) = (input.prefix.as_ref(), input.delimiter.as_ref());
     allow(cx, &bucket, "s3:ListBucket", prefix, delimiter, input.max_keys)?;
     let most = page_size(input.max_keys)?;
-    let spelling = Spelling::new(input.encoding_type.as_ref())?;
+    let key_encoding = KeyEncoding::new(input.encoding_type.as_ref())?;
     let after = match &input.continuation_token {
         Some(token) => Some(Cow::Owned(token_key(token)?)),
         None => input.start_after.as_deref().filter(|key| !key.is_empty()).map(Cow::Borrowed),
@@ -114,9 +114,9 @@ pub(super) fn list_objects_v2(
             Line::Key(key, (version, object)) => {
                 let owner = input.fetch_owner.unwrap_or(false);
                 let owner = owner.then(|| owner_of(&bucket, &state.settings, object));
-                contents.push(shown_object(cx, spelling.write(key), version, object, owner));
+                contents.push(shown_object(cx, key_encoding.write(key), version, object, owner));
             }
-            Line::Prefix(prefix) => common_prefixes.push(common_prefix(prefix, spelling)),
+            Line::Prefix(prefix) => common_prefixes.push(common_prefix(prefix, key_encoding)),
         }
         last = Some(line.text());
     }
@@ -127,11 +127,11 @@ pub(super) fn list_objects_v2(
         contents: Some(contents),
         common_prefixes: Some(common_prefixes),
         name: Some(input.bucket),
-        prefix: Some(spelling.write(input.prefix.as_deref().unwrap_or_default())),
-        delimiter: input.delimiter.as_deref().map(|text| spelling.write(text)),
+        prefix: Some(key_encoding.write(input.prefix.as_deref().unwrap_or_default())),
+        delimiter: input.delimiter.as_deref().map(|text| key_encoding.write(text)),
         max_keys: Some(most),
         continuation_token: input.continuation_token,
-        start_after: input.start_after.as_deref().map(|text| spelling.write(text)),
+        start_after: input.start_after.as_deref().map(|text| key_encoding.write(text)),
         encoding_type: input.encoding_type,
         request_charged: None,
     })
@@ -150,14 +150,14 @@ fn token_key(token: &str) -> S3Result<String> {
 }
 
 pub(super) fn list_objects(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::ListObjectsInput,
 ) -> S3Result<dto::ListObjectsOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
     let (prefix, delimiter) = (input.prefix.as_ref(), input.delimiter.as_ref());
     allow(cx, &bucket, "s3:ListBucket", prefix, delimiter, input.max_keys)?;
     let most = page_size(input.max_keys)?;
-    let spelling = Spelling::new(input.encoding_type.as_ref())?;
+    let key_encoding = KeyEncoding::new(input.encoding_type.as_ref())?;
     let scope = Scope::new(prefix, delimiter);
     let marker = input.marker.as_deref().filter(|key| !key.is_empty());
     let start = marker.map_or(Bound::Unbounded, Bound::Excluded);
@@ -169,21 +169,27 @@ pub(super) fn list_objects(
         match line {
             Line::Key(key, (version, object)) => {
                 let owner = owner_of(&bucket, &state.settings, object);
-                contents.push(shown_object(cx, spelling.write(key), version, object, Some(owner)));
+                contents.push(shown_object(
+                    cx,
+                    key_encoding.write(key),
+                    version,
+                    object,
+                    Some(owner),
+                ));
             }
-            Line::Prefix(prefix) => common_prefixes.push(common_prefix(prefix, spelling)),
+            Line::Prefix(prefix) => common_prefixes.push(common_prefix(prefix, key_encoding)),
         }
     }
-    let last = lines.last().map(|line| spelling.write(line.text()));
+    let last = lines.last().map(|line| key_encoding.write(line.text()));
     Ok(dto::ListObjectsOutput {
         is_truncated: Some(more && most > 0),
         next_marker: if more && scope.delimiter.is_some() { last } else { None },
         contents: Some(contents),
         common_prefixes: Some(common_prefixes),
         name: Some(input.bucket),
-        prefix: Some(spelling.write(input.prefix.as_deref().unwrap_or_default())),
-        marker: Some(spelling.write(input.marker.as_deref().unwrap_or_default())),
-        delimiter: input.delimiter.as_deref().map(|text| spelling.write(text)),
+        prefix: Some(key_encoding.write(input.prefix.as_deref().unwrap_or_default())),
+        marker: Some(key_encoding.write(input.marker.as_deref().unwrap_or_default())),
+        delimiter: input.delimiter.as_deref().map(|text| key_encoding.write(text)),
         max_keys: Some(most),
         encoding_type: input.encoding_type,
         request_charged: None,
@@ -191,14 +197,14 @@ pub(super) fn list_objects(
 }
 
 pub(super) fn list_object_versions(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::ListObjectVersionsInput,
 ) -> S3Result<dto::ListObjectVersionsOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
     let (prefix, delimiter) = (input.prefix.as_ref(), input.delimiter.as_ref());
     allow(cx, &bucket, "s3:ListBucketVersions", prefix, delimiter, input.max_keys)?;
     let most = page_size(input.max_keys)?;
-    let spelling = Spelling::new(input.encoding_type.as_ref())?;
+    let key_encoding = KeyEncoding::new(input.encoding_type.as_ref())?;
     let key_marker = input.key_marker.as_deref().filter(|key| !key.is_empty());
     let id_marker = input.version_id_marker.as_deref().filter(|id| !id.is_empty());
     if id_marker.is_some() && key_marker.is_none() {
@@ -222,7 +228,7 @@ pub(super) fn list_object_versions(
                 if !page.room_for(prefix, None) {
                     break;
                 }
-                page.prefixes.push(common_prefix(prefix, spelling));
+                page.prefixes.push(common_prefix(prefix, key_encoding));
             }
             Line::Key(key, versions) => {
                 // The marker's own version, and all newer ones, were shown.
@@ -240,7 +246,7 @@ pub(super) fn list_object_versions(
                         || acl::owner(&bucket.owner),
                         |object| owner_of(&bucket, &state.settings, object),
                     );
-                    page.add(cx, spelling.write(key), version, at == 0, owner);
+                    page.add(cx, key_encoding.write(key), version, at == 0, owner);
                 }
             }
         }
@@ -249,16 +255,16 @@ pub(super) fn list_object_versions(
     let next = if truncated { page.last } else { None };
     Ok(dto::ListObjectVersionsOutput {
         is_truncated: Some(truncated && most > 0),
-        next_key_marker: next.as_ref().map(|(key, _)| spelling.write(key)),
+        next_key_marker: next.as_ref().map(|(key, _)| key_encoding.write(key)),
         next_version_id_marker: next.and_then(|(_, id)| id),
         versions: Some(page.versions),
         delete_markers: Some(page.markers),
         common_prefixes: Some(page.prefixes),
         name: Some(input.bucket),
-        prefix: Some(spelling.write(input.prefix.as_deref().unwrap_or_default())),
-        key_marker: Some(spelling.write(input.key_marker.as_deref().unwrap_or_default())),
+        prefix: Some(key_encoding.write(input.prefix.as_deref().unwrap_or_default())),
+        key_marker: Some(key_encoding.write(input.key_marker.as_deref().unwrap_or_default())),
         version_id_marker: Some(input.version_id_marker.unwrap_or_default()),
-        delimiter: input.delimiter.as_deref().map(|text| spelling.write(text)),
+        delimiter: input.delimiter.as_deref().map(|text| key_encoding.write(text)),
         max_keys: Some(most),
         encoding_type: input.encoding_type,
         request_charged: None,
@@ -290,7 +296,7 @@ impl VersionPage {
 
     fn add(
         &mut self,
-        cx: &Cx<'_>,
+        cx: &CallContext<'_>,
         key: String,
         version: &Version,
         latest: bool,

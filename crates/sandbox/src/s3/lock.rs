@@ -7,7 +7,7 @@ use s3s::{S3ErrorCode, S3Result, dto};
 
 use super::{
     bucket::{DefaultRetention, LockSettings, Period, Settings, Versioning},
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     error::{absent, access_denied, invalid_argument, invalid_request, malformed_xml, refuse},
     object::{LockMode, Object, Retention},
     time::{from_dto, plus_days, to_dto},
@@ -15,14 +15,14 @@ use super::{
 
 /// What a write asks for in its headers.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Wanted {
+pub(super) struct RequestedLock {
     pub(super) retention: Option<Retention>,
     pub(super) legal_hold: Option<bool>,
 }
 
-impl Wanted {
+impl RequestedLock {
     pub(super) fn new(
-        cx: &Cx<'_>,
+        cx: &CallContext<'_>,
         settings: &Settings,
         mode: Option<&dto::ObjectLockMode>,
         until: Option<&dto::Timestamp>,
@@ -103,7 +103,7 @@ fn retention(now: Timestamp, mode: &str, until: &dto::Timestamp) -> S3Result<Ret
     Ok(Retention { mode, until })
 }
 
-impl Cx<'_> {
+impl CallContext<'_> {
     /// Refuses to destroy a locked version.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Cx<'_> {
 }
 
 pub(super) fn put_object_lock_configuration(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutObjectLockConfigurationInput,
 ) -> S3Result<dto::PutObjectLockConfigurationOutput> {
     let bucket = cx.bucket_to_set(
@@ -179,7 +179,7 @@ fn default_retention(rule: &dto::DefaultRetention) -> S3Result<DefaultRetention>
 }
 
 pub(super) fn get_object_lock_configuration(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetObjectLockConfigurationInput,
 ) -> S3Result<dto::GetObjectLockConfigurationOutput> {
     let bucket = cx.bucket_to_set(
@@ -209,7 +209,7 @@ pub(super) fn get_object_lock_configuration(
 }
 
 pub(super) fn put_object_retention(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutObjectRetentionInput,
 ) -> S3Result<dto::PutObjectRetentionOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -280,7 +280,7 @@ pub(super) fn version_key(version_id: Option<&String>, keys: &mut Keys<'_>) {
 }
 
 pub(super) fn get_object_retention(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetObjectRetentionInput,
 ) -> S3Result<dto::GetObjectRetentionOutput> {
     let object = lockable(
@@ -310,7 +310,7 @@ fn no_object_lock() -> s3s::S3Error {
 }
 
 fn lockable(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     bucket: &str,
     expected_owner: Option<&str>,
     key: &str,
@@ -329,7 +329,7 @@ fn lockable(
 }
 
 pub(super) fn put_object_legal_hold(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutObjectLegalHoldInput,
 ) -> S3Result<dto::PutObjectLegalHoldOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -355,7 +355,7 @@ pub(super) fn put_object_legal_hold(
 }
 
 pub(super) fn get_object_legal_hold(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetObjectLegalHoldInput,
 ) -> S3Result<dto::GetObjectLegalHoldOutput> {
     let object = lockable(

@@ -4,13 +4,13 @@ use s3s::{S3ErrorCode, S3Result};
 
 use super::{
     bucket::{Bucket, Settings},
-    context::Cx,
+    context::CallContext,
     error::{access_denied, refuse},
 };
 use crate::{auth::Identity, clock::real_now, services::iam::Holder, totp};
 use orgtrail_base::names::AccountId;
 
-impl Cx<'_> {
+impl CallContext<'_> {
     /// Whether a version may be deleted as far as MFA delete goes.
     pub(super) fn check_mfa(
         &self,
@@ -41,10 +41,14 @@ impl Cx<'_> {
                 "MFA Authentication is only supported over HTTPS",
             ));
         }
-        if self.mfa_code_holds(&bucket.owner, serial, code.trim()) { Ok(()) } else { Err(denied()) }
+        if self.is_mfa_code_valid(&bucket.owner, serial, code.trim()) {
+            Ok(())
+        } else {
+            Err(denied())
+        }
     }
 
-    fn mfa_code_holds(&self, owner: &AccountId, serial: &str, code: &str) -> bool {
+    fn is_mfa_code_valid(&self, owner: &AccountId, serial: &str, code: &str) -> bool {
         let devices = self.control.accounts.get(owner).map(|account| &account.iam.mfa_devices);
         devices.and_then(|devices| devices.get(serial)).is_some_and(|device| {
             // Devices and their holders go by the real clock.

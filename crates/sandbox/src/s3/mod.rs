@@ -26,6 +26,7 @@ mod delete;
 mod encryption;
 mod error;
 mod get;
+mod key_encoding;
 mod lifecycle;
 mod lifecycle_check;
 mod listing;
@@ -43,7 +44,6 @@ mod restore;
 mod service_access;
 mod session;
 mod settings;
-mod spelling;
 mod store;
 mod tags;
 mod time;
@@ -57,12 +57,12 @@ pub(super) use persist::{Packs, PersistError};
 pub(super) use service_access::{Delivery, check, deliver};
 pub(super) use store::Store;
 
-use super::world::World;
+use super::simulation::Simulation;
 
 /// The service that answers requests signed for S3, and those nobody signed.
-pub(super) fn service(world: Arc<World>) -> S3Service {
-    let mut builder = S3ServiceBuilder::new(backend::Backend(Arc::clone(&world)));
-    builder.set_auth(session::Keys(Arc::clone(&world)));
-    builder.set_access(session::Door(world));
+pub(super) fn service(simulation: Arc<Simulation>) -> S3Service {
+    let mut builder = S3ServiceBuilder::new(backend::Backend(Arc::clone(&simulation)));
+    builder.set_auth(session::Keys(Arc::clone(&simulation)));
+    builder.set_access(session::S3Authenticator(simulation));
     builder.build()
 }

@@ -10,7 +10,7 @@ use s3s::{S3ErrorCode, S3Result, dto};
 use super::{
     bucket::{Bucket, Settings},
     checksum::{Algorithm, Checksum, Claims, set_checksums},
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     encryption,
     error::{invalid_argument, invalid_request, malformed_xml, refuse},
     lock,
@@ -32,7 +32,7 @@ pub(super) struct Upload {
     content_type: Option<Box<str>>,
     pub(super) details: Details,
     encryption: Encryption,
-    lock: lock::Wanted,
+    lock: lock::RequestedLock,
     acl: AclHeaders,
     pub(super) algorithm: Algorithm,
     pub(super) composite: bool,
@@ -61,7 +61,7 @@ fn part_number(number: i32) -> S3Result<u16> {
 }
 
 pub(super) fn create_multipart_upload(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     mut input: dto::CreateMultipartUploadInput,
 ) -> S3Result<dto::CreateMultipartUploadOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -129,7 +129,7 @@ pub(super) fn kind(composite: bool) -> dto::ChecksumType {
     })
 }
 
-impl Cx<'_> {
+impl CallContext<'_> {
     pub(super) fn allow_upload(
         &self,
         bucket: &Bucket,
@@ -179,7 +179,7 @@ impl Cx<'_> {
 }
 
 pub(super) fn upload_part(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::UploadPartInput,
     body: Bytes,
     claims: Claims,
@@ -203,7 +203,7 @@ pub(super) fn upload_part(
 }
 
 pub(super) fn upload_part_copy(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::UploadPartCopyInput,
 ) -> S3Result<dto::UploadPartCopyOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -304,7 +304,7 @@ fn named_parts(upload: &Upload, wanted: &[dto::CompletedPart]) -> S3Result<Vec<(
 }
 
 pub(super) fn complete_multipart_upload(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     mut input: dto::CompleteMultipartUploadInput,
 ) -> S3Result<dto::CompleteMultipartUploadOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -347,7 +347,7 @@ pub(super) fn complete_multipart_upload(
 
 /// The object that a completion makes of its upload's parts.
 fn assemble(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     bucket: &Bucket,
     settings: &Settings,
     input: &dto::CompleteMultipartUploadInput,
@@ -434,7 +434,7 @@ fn check_claim(input: &dto::CompleteMultipartUploadInput, checksum: &Checksum) -
 }
 
 pub(super) fn abort_multipart_upload(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::AbortMultipartUploadInput,
 ) -> S3Result<dto::AbortMultipartUploadOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;

@@ -5,14 +5,14 @@ use s3s::{S3Result, dto};
 use super::{
     acl,
     checksum::set_checksums,
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
+    key_encoding::KeyEncoding,
     multipart::{Part, kind, no_such_upload},
-    spelling::Spelling,
     time::to_dto,
 };
 
 pub(super) fn list_parts(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::ListPartsInput,
 ) -> S3Result<dto::ListPartsOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
@@ -63,13 +63,13 @@ pub(super) fn list_parts(
 }
 
 pub(super) fn list_multipart_uploads(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::ListMultipartUploadsInput,
 ) -> S3Result<dto::ListMultipartUploadsOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;
     let action = "s3:ListBucketMultipartUploads";
     cx.allow_bucket(&bucket, action, Keys::new(), ByAcl::Bucket("READ"))?;
-    let spelling = Spelling::new(input.encoding_type.as_ref())?;
+    let key_encoding = KeyEncoding::new(input.encoding_type.as_ref())?;
     let most = input.max_uploads.unwrap_or(1_000).clamp(0, 1_000);
     let count = usize::try_from(most).unwrap_or(0);
     let prefix = input.prefix.as_deref().unwrap_or_default();
@@ -124,7 +124,7 @@ pub(super) fn list_multipart_uploads(
     let next_key = last.and_then(|upload| upload.key.clone()).max(last_prefix);
     let next_upload_id =
         last.filter(|upload| upload.key == next_key).and_then(|upload| upload.upload_id.clone());
-    let spelled = |text: Option<String>| text.map(|text| spelling.write(&text));
+    let spelled = |text: Option<String>| text.map(|text| key_encoding.write(&text));
     for upload in &mut uploads {
         upload.key = spelled(upload.key.take());
     }

@@ -138,7 +138,7 @@ impl Store {
             let (region, created) = (saved.region, saved.created);
             let bucket = Bucket { name, owner, region, created, state: RwLock::new(state) };
             if store.insert(bucket).is_err() {
-                return Err(malformed("a bucket is there twice".to_owned()));
+                return Err(malformed("a bucket occurs twice".to_owned()));
             }
         }
         Ok((store, packs))
@@ -205,7 +205,7 @@ impl Written {
     ///
     /// # Errors
     /// When the directory cannot be read, or a file not be removed.
-    pub(crate) fn sweep(self, dir: &Path) -> Result<Packs, PersistError> {
+    pub(crate) fn remove_unused(self, dir: &Path) -> Result<Packs, PersistError> {
         let folder = dir.join(BODIES);
         keep_only(&folder, |name| self.packs.has(name))?;
         // Also those that a stopped run did not finish.
@@ -297,7 +297,7 @@ mod tests {
     fn save(store: &Store, dir: &Path, packs: &mut Packs) -> String {
         let written = store.snapshot().write(dir, packs).unwrap();
         let index = written.index.clone();
-        *packs = written.sweep(dir).unwrap();
+        *packs = written.remove_unused(dir).unwrap();
         index
     }
 
@@ -337,14 +337,14 @@ mod tests {
         put(&store, "a", "one");
         let mut packs = Packs::default();
         let first = save(&store, dir.path(), &mut packs);
-        store.vanish("acme", "a").unwrap();
+        store.delete_raw("acme", "a").unwrap();
         let second = store.snapshot().write(dir.path(), &mut packs).unwrap();
         let (old, _) = Store::load(dir.path(), &first).unwrap();
         assert_eq!(old.version_count("acme"), 1);
         fs::write(dir.path().join(".0a-index.cbor.x"), "unfinished").unwrap();
         fs::write(pack_path(&dir.path().join(BODIES), 9), "unfinished").unwrap();
         let index = second.index.clone();
-        second.sweep(dir.path()).unwrap();
+        second.remove_unused(dir.path()).unwrap();
         assert_eq!(files(dir.path()), 2);
         assert_eq!(files(&dir.path().join(BODIES)), 0);
         assert!(!dir.path().join(first).exists());
@@ -369,7 +369,7 @@ mod tests {
         assert_eq!(fs::read_to_string(pack_path(&bodies, 3)).unwrap(), "c");
         assert_eq!(files(&bodies), 3);
         // What is mostly not needed any more is packed anew.
-        store.vanish("acme", "a").unwrap();
+        store.delete_raw("acme", "a").unwrap();
         save(&store, dir.path(), &mut packs);
         assert_eq!(files(&bodies), 2);
     }

@@ -9,7 +9,7 @@ use super::{
     acl::{Acl, canonical_id},
     bucket::{Bucket, Ownership, Settings, Versioning},
     checksum::{Claims, set_checksums},
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     encryption,
     error::{
         access_denied, invalid_argument, invalid_request, no_such_bucket, no_such_key,
@@ -116,7 +116,7 @@ impl AclHeaders {
     /// owner and private.
     pub(super) fn apply(
         &self,
-        cx: &Cx<'_>,
+        cx: &CallContext<'_>,
         bucket: &Bucket,
         settings: &Settings,
         object: &mut Object,
@@ -161,8 +161,8 @@ pub(super) struct Write<'a> {
     pub(super) body: Bytes,
     pub(super) claims: Claims,
     pub(super) condition: Condition,
-    pub(super) encryption: encryption::Wanted,
-    pub(super) lock: lock::Wanted,
+    pub(super) encryption: encryption::RequestedEncryption,
+    pub(super) lock: lock::RequestedLock,
     pub(super) acl: AclHeaders,
     pub(super) content_type: Option<Box<str>>,
     pub(super) details: Details,
@@ -179,7 +179,7 @@ pub(super) struct Written {
     pub(super) object: Arc<Object>,
 }
 
-impl Cx<'_> {
+impl CallContext<'_> {
     /// Asks for everything that a write needs, before anything is read or
     /// computed.
     pub(super) fn allow_write(
@@ -379,7 +379,7 @@ pub(super) use acl_of;
 /// The encryption members that the same three share.
 macro_rules! encryption_of {
     ($input:expr) => {
-        $crate::s3::encryption::Wanted::new(
+        $crate::s3::encryption::RequestedEncryption::new(
             $input.server_side_encryption.as_ref(),
             $input.ssekms_key_id.as_ref(),
             $input.bucket_key_enabled,
@@ -393,7 +393,7 @@ pub(super) use encryption_of;
 /// The lock members that the same three share.
 macro_rules! lock_of {
     ($cx:expr, $settings:expr, $input:expr) => {
-        $crate::s3::lock::Wanted::new(
+        $crate::s3::lock::RequestedLock::new(
             $cx,
             $settings,
             $input.object_lock_mode.as_ref(),
@@ -416,7 +416,7 @@ pub(super) fn encoding(text: Option<String>) -> Option<Box<str>> {
 }
 
 pub(super) fn put_object(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     mut input: dto::PutObjectInput,
     body: Bytes,
     claims: Claims,

@@ -88,11 +88,11 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a key vanish with all its versions, locks or not.
+    /// Deletes a key with all its versions, locked or not.
     ///
     /// # Errors
     /// `NoSuchBucket`, `NoSuchKey`.
-    pub(crate) fn vanish(&self, bucket: &str, key: &str) -> S3Result<()> {
+    pub(crate) fn delete_raw(&self, bucket: &str, key: &str) -> S3Result<()> {
         let bucket = self.bucket(bucket)?;
         let gone = bucket.state.write().objects.remove(key);
         gone.map(drop).ok_or_else(no_such_key)

@@ -8,13 +8,13 @@ use s3s::{S3ErrorCode, S3Result, dto};
 
 use super::{
     bucket::{Bucket, Settings, Versioning},
-    context::Cx,
+    context::CallContext,
     error::{absent, invalid_argument, invalid_request, malformed_xml, refuse},
     object::{Encryption, Object, Version, VersionId, Versions},
 };
 
 pub(super) fn put_bucket_replication(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutBucketReplicationInput,
 ) -> S3Result<dto::PutBucketReplicationOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -32,7 +32,7 @@ pub(super) fn put_bucket_replication(
 }
 
 pub(super) fn get_bucket_replication(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketReplicationInput,
 ) -> S3Result<dto::GetBucketReplicationOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -47,7 +47,7 @@ pub(super) fn get_bucket_replication(
 }
 
 pub(super) fn delete_bucket_replication(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::DeleteBucketReplicationInput,
 ) -> S3Result<dto::DeleteBucketReplicationOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -57,7 +57,7 @@ pub(super) fn delete_bucket_replication(
 }
 
 fn check(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     bucket: &Bucket,
     configuration: &dto::ReplicationConfiguration,
 ) -> S3Result<()> {
@@ -116,7 +116,7 @@ fn check(
     Ok(())
 }
 
-fn destination(cx: &Cx<'_>, rule: &dto::ReplicationRule) -> Option<Arc<Bucket>> {
+fn destination(cx: &CallContext<'_>, rule: &dto::ReplicationRule) -> Option<Arc<Bucket>> {
     let name = rule.destination.bucket.rsplit(':').next()?;
     cx.store().bucket(name).ok()
 }
@@ -166,7 +166,7 @@ pub(super) fn mark(bucket: &Bucket, key: &str, object: &mut Object) {
 
 /// Writes a new version into the destination, under the same id.
 pub(super) fn replicate(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     bucket: &Bucket,
     key: &str,
     version_id: Option<VersionId>,
@@ -189,7 +189,7 @@ pub(super) fn replicate(
 }
 
 fn deliver(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     rule: &dto::ReplicationRule,
     key: &str,
     id: VersionId,

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use s3s::{S3ErrorCode, S3Result, dto};
 
 use super::{
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     error::{invalid_argument, malformed_xml, refuse},
     lock::version_key,
     object::Restore,
@@ -12,7 +12,7 @@ use super::{
 };
 
 pub(super) fn restore_object(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::RestoreObjectInput,
 ) -> S3Result<dto::RestoreObjectOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;

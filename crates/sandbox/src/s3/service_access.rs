@@ -7,7 +7,7 @@ use s3s::{S3Result, dto};
 
 use super::{
     checksum::Claims,
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     encryption,
     object::Details,
     put::{AclHeaders, Write},
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    world::{Control, World},
+    simulation::{Control, Simulation},
 };
 
 /// An object that a service delivers.
@@ -42,7 +42,7 @@ pub(crate) struct Delivery<'a> {
 /// # Errors
 /// As S3 answers: `NoSuchBucket`, `AccessDenied`, a key that is disabled…
 pub(crate) fn deliver(
-    world: &World,
+    simulation: &Simulation,
     control: &Control,
     caller: Caller,
     bucket: &str,
@@ -50,7 +50,7 @@ pub(crate) fn deliver(
 ) -> S3Result<()> {
     let session = Session::internal(caller);
     let headers = HeaderMap::new();
-    let cx = Cx::new(world, control, &session, &headers);
+    let cx = CallContext::new(simulation, control, &session, &headers);
     let bucket = cx.bucket(bucket, None)?;
     let settings = bucket.settings();
     let algorithm = match delivery.kms_key {
@@ -64,13 +64,19 @@ pub(crate) fn deliver(
         key: delivery.key,
         body: delivery.body,
         claims: Claims::default(),
-        encryption: encryption::Wanted {
+        encryption: encryption::RequestedEncryption {
             context: delivery
                 .kms_context
                 .iter()
                 .map(|(k, v)| ((*k).to_owned(), v.clone()))
                 .collect(),
-            ..encryption::Wanted::new(algorithm.as_ref(), key.as_ref(), None, None, None)?
+            ..encryption::RequestedEncryption::new(
+                algorithm.as_ref(),
+                key.as_ref(),
+                None,
+                None,
+                None,
+            )?
         },
         acl: AclHeaders::new(delivery.acl, [None; 4]),
         content_type: delivery.content_type.map(Into::into),
@@ -91,7 +97,7 @@ pub(crate) fn deliver(
 /// # Errors
 /// `NoSuchBucket`, `AccessDenied`.
 pub(crate) fn check(
-    world: &World,
+    simulation: &Simulation,
     control: &Control,
     caller: Caller,
     bucket: &str,
@@ -101,7 +107,7 @@ pub(crate) fn check(
 ) -> S3Result<()> {
     let session = Session::internal(caller);
     let headers = HeaderMap::new();
-    let cx = Cx::new(world, control, &session, &headers);
+    let cx = CallContext::new(simulation, control, &session, &headers);
     let bucket = cx.bucket(bucket, None)?;
     let keys: Keys<'_> = condition_keys.to_vec();
     match key {

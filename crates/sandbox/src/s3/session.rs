@@ -13,7 +13,7 @@ use s3s::{
 use super::error::{access_denied, custom, refuse};
 use crate::{
     auth::{Caller, is_over_tls, valid_for},
-    world::World,
+    simulation::Simulation,
 };
 use orgtrail_base::percent;
 
@@ -45,7 +45,7 @@ fn tls_version(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Looks up the secrets that requests are signed with.
-pub(super) struct Keys(pub(super) Arc<World>);
+pub(super) struct Keys(pub(super) Arc<Simulation>);
 
 #[async_trait::async_trait]
 impl S3Auth for Keys {
@@ -61,10 +61,10 @@ impl S3Auth for Keys {
 }
 
 /// Turns a checked signature into a [`Session`].
-pub(super) struct Door(pub(super) Arc<World>);
+pub(super) struct S3Authenticator(pub(super) Arc<Simulation>);
 
 #[async_trait::async_trait]
-impl S3Access for Door {
+impl S3Access for S3Authenticator {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         let tls = tls_version(cx.headers());
         let caller = match cx.credentials() {
@@ -83,7 +83,7 @@ impl S3Access for Door {
     }
 }
 
-impl Door {
+impl S3Authenticator {
     fn caller(&self, access_key: &str, token: Option<&str>) -> S3Result<Caller> {
         let control = self.0.control.read();
         let Some(key) = control.access_keys.get(access_key) else {

@@ -8,7 +8,7 @@ use super::{
     acl::Acl,
     bucket::{Bucket, KeyFormat, Logging, Ownership},
     bucket_policy,
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     error::{absent, access_denied, invalid_argument, malformed_xml, refuse},
 };
 use crate::auth::Identity;
@@ -36,7 +36,7 @@ impl Ownership {
 /// The bucket of a call about its policy: such calls are for the bucket's own
 /// account, whose root user no bucket policy keeps from them.
 fn bucket_of_policy(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     name: &str,
     expected_owner: Option<&str>,
     action: &str,
@@ -44,7 +44,7 @@ fn bucket_of_policy(
     let bucket = cx.bucket(name, expected_owner)?;
     let own = cx.caller().filter(|caller| caller.account == bucket.owner);
     if own.is_some_and(|caller| caller.identity == Identity::Root) {
-        let resource = Arn::s3(cx.world.partition, bucket.name.as_str()).to_string();
+        let resource = Arn::s3(cx.simulation.partition, bucket.name.as_str()).to_string();
         cx.allow_account(action, &resource, &mut Keys::new())?;
         return Ok(bucket);
     }
@@ -59,13 +59,17 @@ fn bucket_of_policy(
 }
 
 pub(super) fn put_bucket_policy(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutBucketPolicyInput,
 ) -> S3Result<dto::PutBucketPolicyOutput> {
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = bucket_of_policy(cx, &input.bucket, owner, "s3:PutBucketPolicy")?;
-    let policy =
-        bucket_policy::check(&input.policy, cx.world.partition, bucket.name.as_str(), cx.control)?;
+    let policy = bucket_policy::check(
+        &input.policy,
+        cx.simulation.partition,
+        bucket.name.as_str(),
+        cx.control,
+    )?;
     let blocked = bucket.settings().blocks(|block| block.block_public_policy);
     if policy.is_public && blocked {
         return Err(access_denied(
@@ -73,13 +77,13 @@ pub(super) fn put_bucket_policy(
         ));
     }
     bucket.change(|settings| settings.policy = Some(policy));
-    let arn = Arn::s3(cx.world.partition, bucket.name.as_str()).to_string();
-    cx.world.faults.written(&arn, cx.world.clock.now());
+    let arn = Arn::s3(cx.simulation.partition, bucket.name.as_str()).to_string();
+    cx.simulation.faults.written(&arn, cx.simulation.clock.now());
     Ok(dto::PutBucketPolicyOutput {})
 }
 
 pub(super) fn get_bucket_policy(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketPolicyInput,
 ) -> S3Result<dto::GetBucketPolicyOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -97,7 +101,7 @@ fn no_policy() -> s3s::S3Error {
 }
 
 pub(super) fn delete_bucket_policy(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::DeleteBucketPolicyInput,
 ) -> S3Result<dto::DeleteBucketPolicyOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -107,7 +111,7 @@ pub(super) fn delete_bucket_policy(
 }
 
 pub(super) fn get_bucket_policy_status(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketPolicyStatusInput,
 ) -> S3Result<dto::GetBucketPolicyStatusOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -121,7 +125,7 @@ pub(super) fn get_bucket_policy_status(
 }
 
 pub(super) fn put_public_access_block(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutPublicAccessBlockInput,
 ) -> S3Result<dto::PutPublicAccessBlockOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -138,7 +142,7 @@ pub(super) fn put_public_access_block(
 }
 
 pub(super) fn get_public_access_block(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetPublicAccessBlockInput,
 ) -> S3Result<dto::GetPublicAccessBlockOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -153,7 +157,7 @@ pub(super) fn get_public_access_block(
 }
 
 pub(super) fn delete_public_access_block(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::DeletePublicAccessBlockInput,
 ) -> S3Result<dto::DeletePublicAccessBlockOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -163,7 +167,7 @@ pub(super) fn delete_public_access_block(
 }
 
 pub(super) fn put_bucket_ownership_controls(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutBucketOwnershipControlsInput,
 ) -> S3Result<dto::PutBucketOwnershipControlsOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -186,7 +190,7 @@ pub(super) fn put_bucket_ownership_controls(
 }
 
 pub(super) fn get_bucket_ownership_controls(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketOwnershipControlsInput,
 ) -> S3Result<dto::GetBucketOwnershipControlsOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -203,7 +207,7 @@ pub(super) fn get_bucket_ownership_controls(
 }
 
 pub(super) fn delete_bucket_ownership_controls(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::DeleteBucketOwnershipControlsInput,
 ) -> S3Result<dto::DeleteBucketOwnershipControlsOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -213,7 +217,7 @@ pub(super) fn delete_bucket_ownership_controls(
 }
 
 pub(super) fn put_bucket_logging(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutBucketLoggingInput,
 ) -> S3Result<dto::PutBucketLoggingOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -254,7 +258,7 @@ pub(super) fn put_bucket_logging(
         if logging.target_grants.is_some() {
             return Err(refuse(
                 S3ErrorCode::NotImplemented,
-                "the sandbox does not keep target grants",
+                "the sandbox does not support target grants",
             ));
         }
     }
@@ -275,7 +279,7 @@ pub(super) fn put_bucket_logging(
 }
 
 pub(super) fn get_bucket_logging(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketLoggingInput,
 ) -> S3Result<dto::GetBucketLoggingOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -304,7 +308,7 @@ pub(super) fn get_bucket_logging(
 }
 
 pub(super) fn put_bucket_notification_configuration(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutBucketNotificationConfigurationInput,
 ) -> S3Result<dto::PutBucketNotificationConfigurationOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -342,7 +346,7 @@ pub(super) fn put_bucket_notification_configuration(
 }
 
 pub(super) fn get_bucket_notification_configuration(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketNotificationConfigurationInput,
 ) -> S3Result<dto::GetBucketNotificationConfigurationOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -357,7 +361,7 @@ pub(super) fn get_bucket_notification_configuration(
 }
 
 pub(super) fn put_bucket_request_payment(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutBucketRequestPaymentInput,
 ) -> S3Result<dto::PutBucketRequestPaymentOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -372,7 +376,7 @@ pub(super) fn put_bucket_request_payment(
 }
 
 pub(super) fn get_bucket_request_payment(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketRequestPaymentInput,
 ) -> S3Result<dto::GetBucketRequestPaymentOutput> {
     let owner = input.expected_bucket_owner.as_deref();

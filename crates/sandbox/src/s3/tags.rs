@@ -7,7 +7,7 @@ use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
 use super::{
     bucket::Versioning,
-    context::{ByAcl, Cx, Keys},
+    context::{ByAcl, CallContext, Keys},
     error::{absent, custom, invalid_argument, refuse},
     lock::version_key,
 };
@@ -92,7 +92,7 @@ pub(super) fn existing_keys(tags: &BTreeMap<String, String>) -> Vec<(String, Str
 }
 
 pub(super) fn put_bucket_tagging(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutBucketTaggingInput,
 ) -> S3Result<dto::PutBucketTaggingOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -103,7 +103,7 @@ pub(super) fn put_bucket_tagging(
 }
 
 pub(super) fn get_bucket_tagging(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketTaggingInput,
 ) -> S3Result<dto::GetBucketTaggingOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -116,7 +116,7 @@ pub(super) fn get_bucket_tagging(
 }
 
 pub(super) fn delete_bucket_tagging(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::DeleteBucketTaggingInput,
 ) -> S3Result<dto::DeleteBucketTaggingOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -126,7 +126,7 @@ pub(super) fn delete_bucket_tagging(
 }
 
 pub(super) fn put_object_tagging(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutObjectTaggingInput,
 ) -> S3Result<dto::PutObjectTaggingOutput> {
     let tags = parse(input.tagging, 10)?;
@@ -141,7 +141,7 @@ pub(super) fn put_object_tagging(
 }
 
 pub(super) fn delete_object_tagging(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::DeleteObjectTaggingInput,
 ) -> S3Result<dto::DeleteObjectTaggingOutput> {
     let version_id = set(
@@ -155,7 +155,7 @@ pub(super) fn delete_object_tagging(
 }
 
 fn set(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     (bucket, expected_owner): (&str, Option<&str>),
     (key, version_id): (&str, Option<&String>),
     actions: (&str, &str),
@@ -177,7 +177,7 @@ fn set(
 }
 
 pub(super) fn get_object_tagging(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetObjectTaggingInput,
 ) -> S3Result<dto::GetObjectTaggingOutput> {
     let bucket = cx.bucket(&input.bucket, input.expected_bucket_owner.as_deref())?;

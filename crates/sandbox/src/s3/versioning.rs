@@ -4,12 +4,12 @@ use s3s::{S3ErrorCode, S3Result, dto};
 
 use super::{
     bucket::Versioning,
-    context::Cx,
+    context::CallContext,
     error::{custom, malformed_xml, refuse},
 };
 
 pub(super) fn put_bucket_versioning(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::PutBucketVersioningInput,
 ) -> S3Result<dto::PutBucketVersioningOutput> {
     let owner = input.expected_bucket_owner.as_deref();
@@ -66,7 +66,7 @@ pub(super) fn put_bucket_versioning(
 }
 
 pub(super) fn get_bucket_versioning(
-    cx: &Cx<'_>,
+    cx: &CallContext<'_>,
     input: dto::GetBucketVersioningInput,
 ) -> S3Result<dto::GetBucketVersioningOutput> {
     let owner = input.expected_bucket_owner.as_deref();

@@ -3,17 +3,17 @@
 use serde_json::json;
 
 use super::{
-    Call, Control, Reply, World,
+    Call, Control, Reply, Simulation,
     input::{account, account_mut, number, page, text, texts},
     unknown_operation,
 };
-use crate::{api::ApiError, world::Account};
+use crate::{api::ApiError, simulation::Account};
 use orgtrail_base::names::{AccountId, Region};
 
 /// What an organization must trust before its Regions are managed for it.
 const PRINCIPAL: &str = "account.amazonaws.com";
 
-pub(super) fn call(_world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(_world: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "ListRegions" => {
             let id = target(control, call)?;

@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::{ApiError, Call, Control};
-use crate::{policy::Request, world::Account};
+use crate::{policy::Request, simulation::Account};
 use orgtrail_base::{names::AccountId, policy::eval::PolicyEvaluator};
 
 /// A member that is a string with something in it.

@@ -2,7 +2,7 @@
 
 use super::{
     api::{ApiError, Call, Reply, Service},
-    world::{Control, World},
+    simulation::{Control, Simulation},
 };
 
 pub(super) mod account;
@@ -18,23 +18,23 @@ pub(super) mod sns;
 pub(super) mod sts;
 
 /// Runs one call under the control plane's write lock.
-pub(super) fn dispatch(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
-    let reply = answer(world, control, call);
-    super::simulator::record(world, control, call, reply.as_ref().map(|_| ()));
+pub(super) fn dispatch(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+    let reply = answer(simulation, control, call);
+    super::simulator::record(simulation, control, call, reply.as_ref().map(|_| ()));
     reply
 }
 
-fn answer(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn answer(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     match call.service {
-        Service::Account => account::call(world, control, call),
-        Service::CloudTrail => cloudtrail::call(world, control, call),
-        Service::Monitoring => cloudwatch::call(world, control, call),
-        Service::Iam => iam::call(world, control, call),
-        Service::Kms => kms::call(world, control, call),
-        Service::Logs => logs::call(world, control, call),
-        Service::Organizations => organizations::call(world, control, call),
-        Service::Sns => sns::call(world, control, call),
-        Service::Sts => sts::call(world, control, call),
+        Service::Account => account::call(simulation, control, call),
+        Service::CloudTrail => cloudtrail::call(simulation, control, call),
+        Service::Monitoring => cloudwatch::call(simulation, control, call),
+        Service::Iam => iam::call(simulation, control, call),
+        Service::Kms => kms::call(simulation, control, call),
+        Service::Logs => logs::call(simulation, control, call),
+        Service::Organizations => organizations::call(simulation, control, call),
+        Service::Sns => sns::call(simulation, control, call),
+        Service::Sts => sts::call(simulation, control, call),
         Service::S3 => Err(unknown_operation(call)),
     }
 }
@@ -43,6 +43,6 @@ fn answer(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
 pub(super) fn unknown_operation(call: &Call<'_>) -> ApiError {
     ApiError::new(
         "UnknownOperationException",
-        format!("the sandbox does not answer {}:{}", call.service.action_prefix(), call.operation),
+        format!("the sandbox does not support {}:{}", call.service.action_prefix(), call.operation),
     )
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Reply, World,
+    Call, Control, Reply, Simulation,
     iam::{Holder, bare},
     input::{number, seconds, text},
     unknown_operation,
@@ -14,8 +14,8 @@ use crate::{
     auth::{Caller, Identity},
     clock::real_now,
     policy::{Document, PolicyType, Request},
+    simulation::{ALPHANUMERIC, AccessKey, BASE32},
     totp,
-    world::{ALPHANUMERIC, AccessKey, BASE32},
 };
 
 /// No session is shorter.
@@ -25,7 +25,7 @@ const MAX_CHAINED_SECONDS: i64 = 3600;
 /// Expired credentials are kept to be told from unknown ones, up to this many.
 const MAX_KEYS: usize = 50_000;
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         // No policy can deny it.
         "GetCallerIdentity" => Ok(json!({
@@ -33,8 +33,8 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Rep
             "Arn": call.caller.arn(),
             "UserId": control.user_id(call.caller),
         })),
-        "AssumeRole" => assume_role(world, control, call),
-        "GetSessionToken" => session_token(world, control, call),
+        "AssumeRole" => assume_role(simulation, control, call),
+        "GetSessionToken" => session_token(simulation, control, call),
         "GetAccessKeyInfo" => {
             let id = call.required("AccessKeyId")?;
             match control.access_keys.get(id) {
@@ -46,7 +46,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Rep
     }
 }
 
-fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn assume_role(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let arn = call.required("RoleArn")?;
     let session = call.required("RoleSessionName")?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
@@ -56,7 +56,7 @@ fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         )));
     }
     if call.input.get("PolicyArns").is_some() {
-        return Err(ApiError::validation("the sandbox takes session policies as Policy alone"));
+        return Err(ApiError::validation("the sandbox supports session policies only as Policy"));
     }
     let denied = || {
         ApiError::access_denied(format!(
@@ -68,7 +68,9 @@ fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         return Err(ApiError::access_denied("Roles may not be assumed by root accounts."));
     }
     let (account, path_and_name, role) = control.role(arn).ok_or_else(denied)?;
-    if control.is_suspended(&account) || !world.faults.is_propagated(arn, world.clock.now()) {
+    if control.is_suspended(&account)
+        || !simulation.faults.is_propagated(arn, simulation.clock.now())
+    {
         return Err(denied());
     }
     let proven = check_mfa(control, call)?;
@@ -118,7 +120,7 @@ fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         Caller { account: account.clone(), identity: identity.clone(), ..call.caller.clone() };
     let packed = session_policy.as_ref().map(|policy| policy.text().len() * 100 / 2048);
     let credentials = issue(
-        world,
+        simulation,
         control,
         AccessKey {
             secret: String::new(),
@@ -130,7 +132,7 @@ fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
             mfa_at: None,
             session_policy,
             active: true,
-            created_at: world.clock.now(),
+            created_at: simulation.clock.now(),
         },
     );
     Ok(json!({
@@ -140,7 +142,7 @@ fn assume_role(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     }))
 }
 
-fn session_token(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn session_token(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     if call.caller.temporary {
         return Err(ApiError::access_denied(
             "Cannot call GetSessionToken with session credentials",
@@ -152,7 +154,7 @@ fn session_token(world: &World, control: &mut Control, call: &Call<'_>) -> Reply
     let duration =
         duration(number(call.input, "DurationSeconds"), default, max, "allowed maximum")?;
     let credentials = issue(
-        world,
+        simulation,
         control,
         AccessKey {
             secret: String::new(),
@@ -163,7 +165,7 @@ fn session_token(world: &World, control: &mut Control, call: &Call<'_>) -> Reply
             mfa_at,
             session_policy: None,
             active: true,
-            created_at: world.clock.now(),
+            created_at: simulation.clock.now(),
         },
     );
     Ok(json!({ "Credentials": credentials }))
@@ -224,14 +226,14 @@ fn duration(
 }
 
 /// Gives out temporary credentials.
-fn issue(world: &World, control: &mut Control, mut key: AccessKey) -> Value {
+fn issue(simulation: &Simulation, control: &mut Control, mut key: AccessKey) -> Value {
     if control.access_keys.len() > MAX_KEYS {
         let now = real_now();
         control.access_keys.retain(|_, key| key.expires_at.is_none_or(|at| at > now));
     }
-    let id = format!("ASIA{}", world.random_text(BASE32, 16));
-    let secret = world.random_text(ALPHANUMERIC, 40);
-    let token = world.random_text(ALPHANUMERIC, 240);
+    let id = format!("ASIA{}", simulation.random_text(BASE32, 16));
+    let secret = simulation.random_text(ALPHANUMERIC, 40);
+    let token = simulation.random_text(ALPHANUMERIC, 240);
     let answer = json!({
         "AccessKeyId": id,
         "SecretAccessKey": secret,

@@ -8,7 +8,7 @@ use crate::{
     api::{ApiError, Call, Service},
     auth::{Caller, Identity},
     services::cloudtrail,
-    world::{Control, World},
+    simulation::{Control, Simulation},
 };
 
 /// The most calls kept for deliveries.
@@ -16,7 +16,7 @@ const KEPT: usize = 5_000;
 
 /// Records a call with its outcome, for the history and for the trails.
 pub(crate) fn record(
-    world: &World,
+    simulation: &Simulation,
     control: &mut Control,
     call: &Call<'_>,
     outcome: Result<(), &ApiError>,
@@ -25,9 +25,10 @@ pub(crate) fn record(
     if matches!(call.operation, "PutLogEvents" | "PutMetricData" | "Publish") {
         return;
     }
-    let now = world.clock.now();
+    let now = simulation.clock.now();
     let global = matches!(call.service, Service::Iam | Service::Organizations | Service::Account);
-    let region = if global { events::global_region(world.partition) } else { call.region.clone() };
+    let region =
+        if global { events::global_region(simulation.partition) } else { call.region.clone() };
     let read_only = ["Get", "List", "Describe", "Lookup", "Filter", "Decrypt", "GenerateDataKey"]
         .iter()
         .any(|verb| call.operation.starts_with(verb))
@@ -43,8 +44,8 @@ pub(crate) fn record(
         "userAgent": "sandbox",
         "requestParameters": if read_only { Value::Null } else { call.input.clone() },
         "responseElements": null,
-        "requestID": world.uuid(),
-        "eventID": world.uuid(),
+        "requestID": simulation.uuid(),
+        "eventID": simulation.uuid(),
         "readOnly": read_only,
         "eventType": "AwsApiCall",
         "managementEvent": true,
@@ -56,7 +57,7 @@ pub(crate) fn record(
         record["errorMessage"] = error.message.as_str().into();
     }
     if let Some(account) = control.accounts.get_mut(&call.caller.account) {
-        let kept = cloudtrail::Remembered::new(&record, &record.to_string());
+        let kept = cloudtrail::StoredEvent::new(&record, &record.to_string());
         cloudtrail::remember(&mut account.cloudtrail, kept);
     }
     let activity = &mut control.simulator.activity;

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     LOST,
-    delivery::{self, Parcel},
+    delivery::{self, PendingObject},
 };
 use crate::{
     services::cloudtrail::Trail,
-    world::{Control, World},
+    simulation::{Control, Simulation},
 };
 use orgtrail_base::{
     cloudtrail::digest::{
@@ -50,7 +50,7 @@ struct Previous {
 /// Where a chain is.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
-    pub(super) world: &'a World,
+    pub(super) simulation: &'a Simulation,
     pub(super) control: &'a Control,
     pub(super) trail: &'a Trail,
     pub(super) account: &'a AccountId,
@@ -192,8 +192,9 @@ impl Chain {
         if let Some(generated) = generated {
             told.push((metadata::BACKFILL_GENERATION_TIMESTAMP, iso(generated)));
         }
-        let parcel = Parcel { key: &key, body: &body, metadata: &told, digest: true };
-        delivery::put(at.world, at.control, at.trail, &parcel)?;
+        let object_to_deliver =
+            PendingObject { key: &key, body: &body, metadata: &told, digest: true };
+        delivery::put(at.simulation, at.control, at.trail, &object_to_deliver)?;
         self.previous = Some(Previous {
             bucket: at.trail.bucket.clone(),
             key,

@@ -12,8 +12,8 @@ use crate::{
     auth::Caller,
     s3,
     services::cloudtrail::{Trail, organization},
+    simulation::{Control, Simulation},
     simulator::DigestEncryption,
-    world::{Control, World},
 };
 use orgtrail_base::{
     cloudtrail::key::{LogClass, ObjectKey, ObjectKind, Root},
@@ -31,8 +31,8 @@ pub(crate) fn service(trail: &Trail) -> Caller {
 }
 
 /// The Region of a bucket; `None` where there is none of that name.
-pub(crate) fn bucket_region(world: &World, bucket: &str) -> Option<Region> {
-    world.s3.region_of(bucket)
+pub(crate) fn bucket_region(simulation: &Simulation, bucket: &str) -> Option<Region> {
+    simulation.s3.region_of(bucket)
 }
 
 /// What a log file's data key is bound to.
@@ -67,25 +67,29 @@ fn digest_key<'a>(control: &Control, trail: &'a Trail) -> Option<&'a str> {
 ///
 /// # Errors
 /// `InsufficientS3BucketPolicyException`.
-pub(crate) fn probe(world: &World, control: &Control, trail: &Trail) -> Result<(), ApiError> {
+pub(crate) fn probe(
+    simulation: &Simulation,
+    control: &Control,
+    trail: &Trail,
+) -> Result<(), ApiError> {
     let refused = || {
         ApiError::new(
             "InsufficientS3BucketPolicyException",
             format!("Incorrect S3 bucket policy is detected for bucket: {}", trail.bucket),
         )
     };
-    let bucket = Arn::s3(world.partition, trail.bucket.as_str()).to_string();
-    if !world.faults.is_propagated(&bucket, world.clock.now()) {
+    let bucket = Arn::s3(simulation.partition, trail.bucket.as_str()).to_string();
+    if !simulation.faults.is_propagated(&bucket, simulation.clock.now()) {
         return Err(refused());
     }
-    s3::check(world, control, service(trail), &trail.bucket, "s3:GetBucketAcl", None, &[])
+    s3::check(simulation, control, service(trail), &trail.bucket, "s3:GetBucketAcl", None, &[])
         .map_err(|_| refused())?;
     let own = Root { org: None, ..root(control, trail) };
     let mut roots = vec![own];
     if trail.organization {
         roots.push(root(control, trail));
     }
-    let now = world.clock.now();
+    let now = simulation.clock.now();
     for root in roots {
         for folder in [LogClass::Events.folder(), orgtrail_base::cloudtrail::key::DIGEST_FOLDER] {
             let digest = folder == orgtrail_base::cloudtrail::key::DIGEST_FOLDER;
@@ -104,7 +108,7 @@ pub(crate) fn probe(world: &World, control: &Control, trail: &Trail) -> Result<(
                 None => keys.push(("s3:x-amz-server-side-encryption", "AES256".to_owned())),
             }
             s3::check(
-                world,
+                simulation,
                 control,
                 service(trail),
                 &trail.bucket,
@@ -121,7 +125,7 @@ pub(crate) fn probe(world: &World, control: &Control, trail: &Trail) -> Result<(
 const ACL: &str = "bucket-owner-full-control";
 
 /// An object to deliver: its bytes before they are zipped.
-pub(super) struct Parcel<'a> {
+pub(super) struct PendingObject<'a> {
     pub(super) key: &'a str,
     pub(super) body: &'a [u8],
     pub(super) metadata: &'a [(&'a str, String)],
@@ -134,25 +138,26 @@ pub(super) struct Parcel<'a> {
 /// # Errors
 /// S3's error code.
 pub(super) fn put(
-    world: &World,
+    simulation: &Simulation,
     control: &Control,
     trail: &Trail,
-    parcel: &Parcel<'_>,
+    object_to_deliver: &PendingObject<'_>,
 ) -> Result<(), String> {
-    let kms_key = if parcel.digest { digest_key(control, trail) } else { trail.key.as_deref() };
+    let kms_key =
+        if object_to_deliver.digest { digest_key(control, trail) } else { trail.key.as_deref() };
     let context = [("aws:cloudtrail:arn", trail.arn.to_string())];
     let delivery = s3::Delivery {
-        key: parcel.key,
-        body: gzip(parcel.body).map_err(|_| "InternalError".to_owned())?,
+        key: object_to_deliver.key,
+        body: gzip(object_to_deliver.body).map_err(|_| "InternalError".to_owned())?,
         content_type: Some("application/json"),
         content_encoding: Some("gzip"),
-        metadata: parcel.metadata,
+        metadata: object_to_deliver.metadata,
         acl: Some(ACL),
         kms_key,
         sse_s3: kms_key.is_none(),
         kms_context: if kms_key.is_some() { &context } else { &[] },
     };
-    s3::deliver(world, control, service(trail), &trail.bucket, delivery)
+    s3::deliver(simulation, control, service(trail), &trail.bucket, delivery)
         .map_err(|error| error.code().as_str().to_owned())
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::identities;
 use crate::{
     services::cloudtrail::{Trail, selectors::Facts},
-    world::{Control, World},
+    simulation::{Control, Simulation},
 };
 use orgtrail_base::{
     cloudtrail::key::LogClass,
@@ -16,7 +16,7 @@ use orgtrail_base::{
 
 /// Who does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
+enum Actor {
     User,
     Session,
     Root,
@@ -28,7 +28,7 @@ struct Kind {
     source: &'static str,
     name: &'static str,
     read_only: bool,
-    who: Who,
+    actor: Actor,
     /// Of a service that has no Regions.
     global: bool,
     /// Error code and message, of those that are refused.
@@ -37,12 +37,12 @@ struct Kind {
     data: Option<&'static str>,
 }
 
-const fn kind(source: &'static str, name: &'static str, read_only: bool, who: Who) -> Kind {
-    Kind { source, name, read_only, who, global: false, error: None, data: None }
+const fn kind(source: &'static str, name: &'static str, read_only: bool, actor: Actor) -> Kind {
+    Kind { source, name, read_only, actor, global: false, error: None, data: None }
 }
 
-const fn global(source: &'static str, name: &'static str, read_only: bool, who: Who) -> Kind {
-    Kind { global: true, ..kind(source, name, read_only, who) }
+const fn global(source: &'static str, name: &'static str, read_only: bool, actor: Actor) -> Kind {
+    Kind { global: true, ..kind(source, name, read_only, actor) }
 }
 
 const fn refused(mut kind: Kind, code: &'static str, message: &'static str) -> Kind {
@@ -56,53 +56,53 @@ const fn data(mut kind: Kind, of: &'static str) -> Kind {
 }
 
 const KINDS: [Kind; 30] = [
-    kind("ec2.amazonaws.com", "DescribeInstances", true, Who::Session),
-    kind("ec2.amazonaws.com", "DescribeVolumes", true, Who::Session),
-    kind("ec2.amazonaws.com", "RunInstances", false, Who::Session),
-    kind("ec2.amazonaws.com", "CreateTags", false, Who::User),
-    kind("ec2.amazonaws.com", "AuthorizeSecurityGroupIngress", false, Who::User),
-    kind("s3.amazonaws.com", "ListBuckets", true, Who::User),
-    kind("s3.amazonaws.com", "GetBucketAcl", true, Who::Service("cloudtrail.amazonaws.com")),
-    kind("s3.amazonaws.com", "PutBucketPolicy", false, Who::User),
-    kind("kms.amazonaws.com", "Decrypt", true, Who::Session),
-    kind("kms.amazonaws.com", "GenerateDataKey", true, Who::Service("cloudtrail.amazonaws.com")),
-    kind("logs.amazonaws.com", "CreateLogStream", false, Who::Session),
-    kind("lambda.amazonaws.com", "ListFunctions20150331", true, Who::User),
-    kind("lambda.amazonaws.com", "UpdateFunctionCode20150331v2", false, Who::Session),
-    kind("rds.amazonaws.com", "DescribeDBInstances", true, Who::User),
-    kind("ssm.amazonaws.com", "UpdateInstanceInformation", false, Who::Session),
-    kind("secretsmanager.amazonaws.com", "GetSecretValue", true, Who::Session),
-    kind("cloudtrail.amazonaws.com", "DescribeTrails", true, Who::User),
-    kind("sts.amazonaws.com", "AssumeRole", true, Who::Service("ec2.amazonaws.com")),
-    kind("sts.amazonaws.com", "GetCallerIdentity", true, Who::User),
+    kind("ec2.amazonaws.com", "DescribeInstances", true, Actor::Session),
+    kind("ec2.amazonaws.com", "DescribeVolumes", true, Actor::Session),
+    kind("ec2.amazonaws.com", "RunInstances", false, Actor::Session),
+    kind("ec2.amazonaws.com", "CreateTags", false, Actor::User),
+    kind("ec2.amazonaws.com", "AuthorizeSecurityGroupIngress", false, Actor::User),
+    kind("s3.amazonaws.com", "ListBuckets", true, Actor::User),
+    kind("s3.amazonaws.com", "GetBucketAcl", true, Actor::Service("cloudtrail.amazonaws.com")),
+    kind("s3.amazonaws.com", "PutBucketPolicy", false, Actor::User),
+    kind("kms.amazonaws.com", "Decrypt", true, Actor::Session),
+    kind("kms.amazonaws.com", "GenerateDataKey", true, Actor::Service("cloudtrail.amazonaws.com")),
+    kind("logs.amazonaws.com", "CreateLogStream", false, Actor::Session),
+    kind("lambda.amazonaws.com", "ListFunctions20150331", true, Actor::User),
+    kind("lambda.amazonaws.com", "UpdateFunctionCode20150331v2", false, Actor::Session),
+    kind("rds.amazonaws.com", "DescribeDBInstances", true, Actor::User),
+    kind("ssm.amazonaws.com", "UpdateInstanceInformation", false, Actor::Session),
+    kind("secretsmanager.amazonaws.com", "GetSecretValue", true, Actor::Session),
+    kind("cloudtrail.amazonaws.com", "DescribeTrails", true, Actor::User),
+    kind("sts.amazonaws.com", "AssumeRole", true, Actor::Service("ec2.amazonaws.com")),
+    kind("sts.amazonaws.com", "GetCallerIdentity", true, Actor::User),
     refused(
-        kind("ec2.amazonaws.com", "TerminateInstances", false, Who::User),
+        kind("ec2.amazonaws.com", "TerminateInstances", false, Actor::User),
         "Client.UnauthorizedOperation",
         "You are not authorized to perform this operation.",
     ),
     refused(
-        kind("secretsmanager.amazonaws.com", "GetSecretValue", true, Who::User),
+        kind("secretsmanager.amazonaws.com", "GetSecretValue", true, Actor::User),
         "AccessDenied",
         "User is not authorized to perform: secretsmanager:GetSecretValue because no identity-based policy allows the secretsmanager:GetSecretValue action",
     ),
     refused(
-        kind("s3.amazonaws.com", "GetBucketPolicy", true, Who::Session),
+        kind("s3.amazonaws.com", "GetBucketPolicy", true, Actor::Session),
         "NoSuchBucketPolicy",
         "The bucket policy does not exist",
     ),
-    global("iam.amazonaws.com", "ListRoles", true, Who::User),
-    global("iam.amazonaws.com", "GetRole", true, Who::Session),
-    global("iam.amazonaws.com", "AttachRolePolicy", false, Who::User),
-    global("signin.amazonaws.com", "ConsoleLogin", false, Who::User),
+    global("iam.amazonaws.com", "ListRoles", true, Actor::User),
+    global("iam.amazonaws.com", "GetRole", true, Actor::Session),
+    global("iam.amazonaws.com", "AttachRolePolicy", false, Actor::User),
+    global("signin.amazonaws.com", "ConsoleLogin", false, Actor::User),
     // A login that fails says so in its answer as well as at the top.
     refused(
-        global("signin.amazonaws.com", "ConsoleLogin", false, Who::Root),
+        global("signin.amazonaws.com", "ConsoleLogin", false, Actor::Root),
         "",
         "Failed authentication",
     ),
-    data(kind("s3.amazonaws.com", "GetObject", true, Who::Session), "AWS::S3::Object"),
-    data(kind("s3.amazonaws.com", "PutObject", false, Who::Session), "AWS::S3::Object"),
-    data(kind("lambda.amazonaws.com", "Invoke", false, Who::Session), "AWS::Lambda::Function"),
+    data(kind("s3.amazonaws.com", "GetObject", true, Actor::Session), "AWS::S3::Object"),
+    data(kind("s3.amazonaws.com", "PutObject", false, Actor::Session), "AWS::S3::Object"),
+    data(kind("lambda.amazonaws.com", "Invoke", false, Actor::Session), "AWS::Lambda::Function"),
 ];
 
 /// The Region that records what services without Regions do.
@@ -158,7 +158,7 @@ impl Event {
 }
 
 /// Makes the events of one account and Region.
-pub(super) struct Maker<'a> {
+pub(super) struct EventGenerator<'a> {
     partition: Partition,
     account: &'a AccountId,
     region: &'a Region,
@@ -169,9 +169,9 @@ pub(super) struct Maker<'a> {
     called: Vec<&'a Value>,
 }
 
-impl<'a> Maker<'a> {
+impl<'a> EventGenerator<'a> {
     pub(super) fn new(
-        world: &World,
+        simulation: &Simulation,
         control: &'a Control,
         account: &'a AccountId,
         region: &'a Region,
@@ -187,13 +187,13 @@ impl<'a> Maker<'a> {
             })
             .collect();
         Self {
-            partition: world.partition,
+            partition: simulation.partition,
             account,
             region,
             seed: volume.seed,
             per_hour: volume.events_per_hour,
-            takes_global: global_region(world.partition) == *region,
-            active: super::active_regions(world, control).contains(region),
+            takes_global: global_region(simulation.partition) == *region,
+            active: super::active_regions(simulation, control).contains(region),
             called,
         }
     }
@@ -272,16 +272,16 @@ impl<'a> Maker<'a> {
         let (partition, account, region) = (self.partition, self.account, self.region);
         let time = super::chain::iso(at);
         let began = super::chain::iso(at - SignedDuration::from_mins(random.i64(1..55)));
-        let identity = match kind.who {
-            Who::User => identities::user(random, partition, account),
-            Who::Session => identities::session(random, partition, account, &began),
-            Who::Root => identities::root(partition, account),
-            Who::Service(principal) => identities::service(principal),
+        let identity = match kind.actor {
+            Actor::User => identities::user(random, partition, account),
+            Actor::Session => identities::session(random, partition, account, &began),
+            Actor::Root => identities::root(partition, account),
+            Actor::Service(principal) => identities::service(principal),
         };
         let login = kind.name == "ConsoleLogin";
         let service = kind.source.split('.').next().unwrap_or_default();
-        let (from, agent) = match kind.who {
-            Who::Service(principal) => (principal, principal),
+        let (from, agent) = match kind.actor {
+            Actor::Service(principal) => (principal, principal),
             _ if login => (
                 identities::SOURCES[random.usize(..5)],
                 "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -323,7 +323,7 @@ impl<'a> Maker<'a> {
                 record["responseElements"] =
                     json!({ "requestId": record["requestID"], "_return": true });
             }
-            if !matches!(kind.who, Who::Service(_)) {
+            if !matches!(kind.actor, Actor::Service(_)) {
                 record["tlsDetails"] = json!({
                     "tlsVersion": "TLSv1.3",
                     "cipherSuite": "TLS_AES_128_GCM_SHA256",

@@ -10,7 +10,11 @@ use crate::services::cloudtrail::insights::Insight;
 const BEGINS: i64 = 10 * 3600;
 
 /// The Insights events that a slot's file holds.
-pub(super) fn slot(maker: &events::Maker<'_>, kinds: &[Insight], end: Timestamp) -> Vec<Value> {
+pub(super) fn slot(
+    maker: &events::EventGenerator<'_>,
+    kinds: &[Insight],
+    end: Timestamp,
+) -> Vec<Value> {
     let of_day = end.as_second().rem_euclid(86_400);
     let state = match of_day {
         BEGINS => "Start",
@@ -22,7 +26,7 @@ pub(super) fn slot(maker: &events::Maker<'_>, kinds: &[Insight], end: Timestamp)
 }
 
 fn event(
-    maker: &events::Maker<'_>,
+    maker: &events::EventGenerator<'_>,
     kind: &str,
     state: &str,
     began: Timestamp,

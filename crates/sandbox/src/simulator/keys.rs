@@ -27,7 +27,7 @@ pub(crate) struct Keys {
 
 /// A key pair.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(try_from = "Kept", into = "Kept")]
+#[serde(try_from = "SavedKeyPair", into = "SavedKeyPair")]
 pub(crate) struct SigningKey {
     region: Region,
     period: i64,
@@ -43,7 +43,7 @@ pub(crate) struct SigningKey {
 
 /// A key pair as it is saved.
 #[derive(Clone, Serialize, Deserialize)]
-struct Kept {
+struct SavedKeyPair {
     region: Region,
     period: i64,
     pkcs8: String,
@@ -64,16 +64,16 @@ impl Clone for SigningKey {
     }
 }
 
-impl From<SigningKey> for Kept {
+impl From<SigningKey> for SavedKeyPair {
     fn from(key: SigningKey) -> Self {
         Self { region: key.region, period: key.period, pkcs8: hex::encode(key.pkcs8) }
     }
 }
 
-impl TryFrom<Kept> for SigningKey {
+impl TryFrom<SavedKeyPair> for SigningKey {
     type Error = String;
 
-    fn try_from(kept: Kept) -> Result<Self, String> {
+    fn try_from(kept: SavedKeyPair) -> Result<Self, String> {
         let pkcs8 = hex::decode(&kept.pkcs8).map_err(|error| error.to_string())?;
         let pair = KeyPair::from_pkcs8(&pkcs8).map_err(|error| error.to_string())?;
         Self::new(kept.region, kept.period, pair).ok_or_else(|| "no RSA key pair".to_owned())

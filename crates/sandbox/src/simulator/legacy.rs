@@ -3,10 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::{Run, State, deliver};
+use super::{SettingsPeriod, State, deliver};
 use crate::{
     services::cloudtrail::Trail,
-    world::{Control, World},
+    simulation::{Control, Simulation},
 };
 use orgtrail_base::names::{AccountId, Arn, BucketName, Region, TrailName};
 
@@ -42,19 +42,19 @@ pub struct LegacyError {
 }
 
 /// Makes the trail and delivers all that it would have.
-pub(crate) fn fill(world: &World, legacy: &Legacy) -> Result<(), LegacyError> {
+pub(crate) fn fill(simulation: &Simulation, legacy: &Legacy) -> Result<(), LegacyError> {
     let refuse = |reason: String| LegacyError {
         bucket: legacy.bucket.clone(),
         trail: legacy.trail.clone(),
         reason,
     };
     let home = legacy.regions.first().ok_or_else(|| refuse("no Region is given".to_owned()))?;
-    let mut control = world.control.write();
+    let mut control = simulation.control.write();
     if !control.accounts.contains_key(&legacy.account) {
-        return Err(refuse(format!("there is no account {}", legacy.account)));
+        return Err(refuse(format!("no account {}", legacy.account)));
     }
     let resource = format!("trail/{}", legacy.trail);
-    let arn = Arn::regional(world.partition, "cloudtrail", home, &legacy.account, resource);
+    let arn = Arn::regional(simulation.partition, "cloudtrail", home, &legacy.account, resource);
     let mut trail = Trail::legacy(arn, legacy, home);
     trail.logging = true;
     trail.started_at = Some(legacy.from);
@@ -62,14 +62,14 @@ pub(crate) fn fill(world: &World, legacy: &Legacy) -> Result<(), LegacyError> {
     // Only this trail's Regions, and nothing that clients called today.
     let activity = std::mem::take(&mut control.simulator.activity);
     let regions = control.simulator.volume.regions.replace(legacy.regions.clone());
-    let run = Run { trail: trail.clone().into(), until: legacy.until, ends: true };
+    let run = SettingsPeriod { trail: trail.clone().into(), until: legacy.until, ends: true };
     // Before it delivers: its status tells of that.
     let mut stopped = trail.clone();
     stopped.logging = false;
     stopped.stopped_at = Some(legacy.until);
     stopped.digests_since = None;
     store(&mut control, stopped);
-    deliver(world, &mut control, [(trail.arn.to_string(), vec![run])].into(), legacy.until);
+    deliver(simulation, &mut control, [(trail.arn.to_string(), vec![run])].into(), legacy.until);
     control.simulator.volume.regions = regions;
     control.simulator.activity = activity;
     let failure = failure(&control.simulator, &trail);

@@ -19,7 +19,7 @@ use super::{
         cloudtrail::{self, Trail, organization, trail::place as place_key},
         logs, sns,
     },
-    world::{Control, World},
+    simulation::{Control, Simulation},
 };
 use orgtrail_base::names::{AccountId, Region};
 
@@ -37,7 +37,7 @@ pub(super) use activity::record;
 pub(super) use legacy::fill;
 pub use legacy::{Legacy, LegacyError};
 
-use place::{Outcome, Place, Run};
+use place::{Outcome, Place, SettingsPeriod};
 
 /// What could not be delivered for longer never is.
 const LOST: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -127,9 +127,9 @@ impl State {
 
 /// Delivers all that is due by the simulated clock. Called without locks held,
 /// after the clock was put forward.
-pub(super) fn advance(world: &World) {
-    let now = world.clock.now();
-    let mut control = world.control.write();
+pub(super) fn advance(simulation: &Simulation) {
+    let now = simulation.clock.now();
+    let mut control = simulation.control.write();
     crate::services::kms::delete_due(&mut control, now);
     let changes = std::mem::take(&mut control.simulator.changes);
     let trails: Vec<Trail> = control
@@ -137,10 +137,10 @@ pub(super) fn advance(world: &World) {
         .values()
         .flat_map(|account| account.cloudtrail.trails.values().cloned())
         .collect();
-    let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
+    let mut runs: BTreeMap<String, Vec<SettingsPeriod>> = BTreeMap::new();
     let mut add = |trail: Trail, until, ends| {
         let trail = Arc::new(trail);
-        runs.entry(trail.arn.to_string()).or_default().push(Run { trail, until, ends });
+        runs.entry(trail.arn.to_string()).or_default().push(SettingsPeriod { trail, until, ends });
     };
     for Change { trail, at, ends } in changes {
         add(trail, at, ends);
@@ -148,16 +148,16 @@ pub(super) fn advance(world: &World) {
     for trail in trails {
         add(trail, now, false);
     }
-    let delivered = deliver(world, &mut control, runs, now);
+    let delivered = deliver(simulation, &mut control, runs, now);
     control.simulator.activity.retain(|call| activity::made_at(call) >= Some(delivered));
 }
 
 /// Notes that a trail changed: until `now` it was `before`. What it covers from now
 /// on only is covered from now on.
-pub(super) fn change(world: &World, control: &mut Control, before: Trail, ends: bool) {
-    let now = world.clock.now();
+pub(super) fn change(simulation: &Simulation, control: &mut Control, before: Trail, ends: bool) {
+    let now = simulation.clock.now();
     let arn = before.arn.to_string();
-    let covered = places_of(world, control, &before);
+    let covered = places_of(simulation, control, &before);
     let state = &mut control.simulator;
     let looked_at = state.looked_at.insert(arn.clone(), now);
     let known = state.places.entry(arn).or_default();
@@ -198,16 +198,16 @@ struct Unit {
     account: AccountId,
     region: Region,
     place: Place,
-    runs: Vec<Run>,
+    runs: Vec<SettingsPeriod>,
 }
 
 /// Runs every place of every trail, on as many threads as there are processors.
 /// Gives until when all are delivered: the slot of `now` is open, and what could
 /// not be delivered is due again.
 fn deliver(
-    world: &World,
+    simulation: &Simulation,
     control: &mut Control,
-    runs: BTreeMap<String, Vec<Run>>,
+    runs: BTreeMap<String, Vec<SettingsPeriod>>,
     now: Timestamp,
 ) -> Timestamp {
     let mut units = Vec::new();
@@ -218,7 +218,7 @@ fn deliver(
         let last = runs.len().saturating_sub(1);
         for (index, run) in runs.iter().enumerate() {
             let mut left: std::collections::BTreeSet<String> = of_trail.keys().cloned().collect();
-            for covered in places_of(world, control, &run.trail) {
+            for covered in places_of(simulation, control, &run.trail) {
                 let key = covered.key();
                 left.remove(&key);
                 let unit = of_trail.entry(key.clone()).or_insert_with(|| {
@@ -260,15 +260,15 @@ fn deliver(
         if batch.is_empty() {
             return delivered;
         }
-        for (unit, outcome) in run_all(world, control, batch) {
+        for (unit, outcome) in run_all(simulation, control, batch) {
             delivered = unit.place.slots_until().map_or(delivered, |until| until.min(delivered));
-            settle(control, unit, outcome);
+            record_outcome(control, unit, outcome);
         }
     }
 }
 
 /// Runs units on all processors; gives them in the same order.
-fn run_all(world: &World, control: &Control, units: Vec<Unit>) -> Vec<(Unit, Outcome)> {
+fn run_all(simulation: &Simulation, control: &Control, units: Vec<Unit>) -> Vec<(Unit, Outcome)> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = threads.min(units.len());
     let queue = parking_lot::Mutex::new(units.into_iter().enumerate());
@@ -278,7 +278,7 @@ fn run_all(world: &World, control: &Control, units: Vec<Unit>) -> Vec<(Unit, Out
             scope.spawn(|| {
                 loop {
                     let Some((number, mut unit)) = queue.lock().next() else { break };
-                    let outcome = unit.run(world, control);
+                    let outcome = unit.run(simulation, control);
                     finished.lock().push((number, (unit, outcome)));
                 }
             });
@@ -290,10 +290,10 @@ fn run_all(world: &World, control: &Control, units: Vec<Unit>) -> Vec<(Unit, Out
 }
 
 impl Unit {
-    fn run(&mut self, world: &World, control: &Control) -> Outcome {
+    fn run(&mut self, simulation: &Simulation, control: &Control) -> Outcome {
         let mut outcome = Outcome::default();
         for run in &self.runs {
-            self.place.run(world, control, &self.account, &self.region, run, &mut outcome);
+            self.place.run(simulation, control, &self.account, &self.region, run, &mut outcome);
         }
         outcome
     }
@@ -319,8 +319,8 @@ fn make_keys(control: &mut Control, units: &[Unit]) {
 
 /// The accounts and Regions that a trail records, as far as anything happens
 /// there.
-fn places_of(world: &World, control: &Control, trail: &Trail) -> Vec<Covered> {
-    let active = active_regions(world, control);
+fn places_of(simulation: &Simulation, control: &Control, trail: &Trail) -> Vec<Covered> {
+    let active = active_regions(simulation, control);
     let mut accounts = vec![(trail.owner.clone(), None)];
     if trail.organization
         && let Some(organization) = &control.organization
@@ -346,18 +346,19 @@ fn places_of(world: &World, control: &Control, trail: &Trail) -> Vec<Covered> {
     places
 }
 
-fn active_regions(world: &World, control: &Control) -> Vec<Region> {
+fn active_regions(simulation: &Simulation, control: &Control) -> Vec<Region> {
     if let Some(regions) = &control.simulator.volume.regions {
         return regions.clone();
     }
-    let mut regions = vec![world.home_region.clone(), events::global_region(world.partition)];
+    let mut regions =
+        vec![simulation.home_region.clone(), events::global_region(simulation.partition)];
     regions.extend("eu-central-1".parse());
     regions
 }
 
 /// Puts back where a place got to, and tells the trail, the history, the log
 /// group and the topic.
-fn settle(control: &mut Control, unit: Unit, outcome: Outcome) {
+fn record_outcome(control: &mut Control, unit: Unit, outcome: Outcome) {
     let key = place_key(&unit.account, &unit.region);
     control.simulator.places.entry(unit.trail.clone()).or_default().insert(key.clone(), unit.place);
     if let Some(account) = control.accounts.get_mut(&unit.account) {

@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::{
     LOST, SLOT,
     chain::{At, Chain},
-    delivery::{self, Parcel},
+    delivery::{self, PendingObject},
     events, insights,
 };
 use crate::{
-    services::cloudtrail::{Delivery, Remembered, Trail},
-    world::{Control, World},
+    services::cloudtrail::{Delivery, StoredEvent, Trail},
+    simulation::{Control, Simulation},
 };
 use orgtrail_base::{
     cloudtrail::digest::{HASH_ALGORITHM, ListedLog, sha256_hex},
@@ -38,7 +38,7 @@ pub(super) struct Place {
 
 /// A stretch of time in which a trail was set so.
 #[derive(Debug, Clone)]
-pub(super) struct Run {
+pub(super) struct SettingsPeriod {
     /// Shared: a trail knows what was delivered to each of its places.
     pub(super) trail: Arc<Trail>,
     pub(super) until: Timestamp,
@@ -51,7 +51,7 @@ pub(super) struct Run {
 pub(super) struct Outcome {
     pub(super) status: Status,
     /// Management events, for the history.
-    pub(super) history: Vec<Remembered>,
+    pub(super) history: Vec<StoredEvent>,
     /// Recorded events, for the log group.
     pub(super) messages: Vec<String>,
     pub(super) files: u64,
@@ -154,15 +154,15 @@ impl Place {
     /// Delivers what is due of a run.
     pub(super) fn run(
         &mut self,
-        world: &World,
+        simulation: &Simulation,
         control: &Control,
         account: &AccountId,
         region: &Region,
-        run: &Run,
+        run: &SettingsPeriod,
         outcome: &mut Outcome,
     ) {
         let trail = &run.trail;
-        let at = At { world, control, trail, account, region };
+        let at = At { simulation, control, trail, account, region };
         match trail.digests_since {
             Some(since) if !self.chain.as_ref().is_some_and(|chain| chain.is_of(trail)) => {
                 self.chain = Some(Chain::new(since, self.since));
@@ -195,9 +195,9 @@ impl Place {
     }
 
     /// Delivers the slots that ended within a run.
-    fn slots(&mut self, at: At<'_>, from: Timestamp, run: &Run, outcome: &mut Outcome) {
+    fn slots(&mut self, at: At<'_>, from: Timestamp, run: &SettingsPeriod, outcome: &mut Outcome) {
         let mut cursor = from.max(run.until - LOST);
-        let maker = events::Maker::new(at.world, at.control, at.account, at.region);
+        let maker = events::EventGenerator::new(at.simulation, at.control, at.account, at.region);
         loop {
             let mut end = slot_end(cursor);
             if end > run.until {
@@ -229,7 +229,7 @@ impl Place {
     fn slot(
         &mut self,
         at: At<'_>,
-        maker: &events::Maker<'_>,
+        maker: &events::EventGenerator<'_>,
         (start, end): (Timestamp, Timestamp),
         delivered: Timestamp,
         outcome: &mut Outcome,
@@ -238,7 +238,7 @@ impl Place {
         for event in maker.slot(start, end) {
             let text = event.record.to_string();
             if event.is_management() {
-                outcome.history.push(Remembered::new(&event.record, &text));
+                outcome.history.push(StoredEvent::new(&event.record, &text));
             }
             if event.is_for(at.trail) {
                 events.add(&event.record, &text);
@@ -291,10 +291,10 @@ impl Place {
         };
         let body = [records.body.as_bytes(), b"]}"].concat();
         delivery::put(
-            at.world,
+            at.simulation,
             at.control,
             at.trail,
-            &Parcel { key: &key, body: &body, metadata: &[], digest: false },
+            &PendingObject { key: &key, body: &body, metadata: &[], digest: false },
         )?;
         if let Some(chain) = &mut self.chain {
             chain.list(delivered, listed(sha256_hex(&body)));

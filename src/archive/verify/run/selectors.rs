@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::Lane;
 use crate::archive::verify::chain::TrailId;
 use crate::archive::verify::place::{OrgOwner, TrailOwner};
-use crate::aws::{At as _, Aws, AwsError, Clients, Seen};
+use crate::aws::{At as _, Aws, AwsError, Clients, Observation};
 use crate::names::{Arn, Partition};
 use crate::resources::EventSelectors;
 
@@ -78,14 +78,14 @@ impl Records {
         }
         let clients = clients(aws, &arn)?;
         let read = match EventSelectors::read(&clients, &arn).await {
-            Seen::Present(selectors) => records_global(&clients, &arn)
+            Observation::Present(selectors) => records_global(&clients, &arn)
                 .await
                 .map(|global| Recorded { selectors, global })
                 .map_err(|error| format!("the trail {arn} could not be read: {error}")),
-            Seen::Absent => {
+            Observation::Absent => {
                 Err(format!("the trail {arn} no longer exists: what it recorded is not known"))
             }
-            Seen::Unreadable(error) => {
+            Observation::Unreadable(error) => {
                 Err(format!("what the trail {arn} records could not be read: {error}"))
             }
         };

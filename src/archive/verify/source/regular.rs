@@ -67,7 +67,7 @@ fn is_below(path: &str) -> io::Result<()> {
 }
 
 fn not_regular() -> io::Error {
-    io::Error::other("it is no regular file, or lies behind a link: such are never read")
+    io::Error::other("it is not a regular file, or lies behind a link: such are never read")
 }
 
 #[cfg(unix)]

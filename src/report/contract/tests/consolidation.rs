@@ -122,7 +122,7 @@ pub(super) fn cost_report() -> cost::Report {
         data_events_a_month: 0,
         usd_a_month: crate::cost::Usd(0.5),
     };
-    let mut held = storage::Holdings::default();
+    let mut held = storage::StoredTotals::default();
     held.add("STANDARD", 1 << 30);
     held.add("OTHER", 1);
     cost::Report {

@@ -11,17 +11,17 @@ use crate::report::drift::samples;
 use crate::{aws, org};
 
 pub(super) fn accounts_report() -> accounts::Report {
-    let account = |id: &str, entry| org::Surveyed {
+    let account = |id: &str, access| org::Surveyed {
         account: of(id),
         name: "workload".to_owned(),
         state: org::AccountState::Active,
         unit: of("ou-abcd-11111111"),
         unit_path: "/Root/Workloads".to_owned(),
-        entry,
+        access,
         regions: Some(vec![of("us-east-1")]),
         regions_unread: None,
     };
-    let failed = org::Entry::Failed {
+    let failed = org::Access::Failed {
         role: "arn:aws:iam::333333333333:role/OrgTrailMember".to_owned(),
         kind: aws::ErrorKind::AccessDenied,
         reason: "access denied".to_owned(),
@@ -35,9 +35,9 @@ pub(super) fn accounts_report() -> accounts::Report {
         accounts: BTreeMap::new(),
     };
     let accounts = [
-        account("222222222222", org::Entry::Entered { principal: "arn:aws:sts::2".to_owned() }),
+        account("222222222222", org::Access::Granted { principal: "arn:aws:sts::2".to_owned() }),
         account("333333333333", failed),
-        account("444444444444", org::Entry::LeftOut { reason: "it is suspended".to_owned() }),
+        account("444444444444", org::Access::Excluded { reason: "it is suspended".to_owned() }),
     ];
     accounts::Report::new(&organization, &accounts)
 }

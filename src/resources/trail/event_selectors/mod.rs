@@ -9,7 +9,7 @@ use meaning::{Events, Fields, equals, not_equals};
 use serde::Serialize;
 
 use super::read_part;
-use crate::aws::{At, AwsError, Clients, Seen};
+use crate::aws::{At, AwsError, Clients, Observation};
 use crate::config::{AdvancedEventSelector, EventSelector, Selectors};
 use crate::names::Arn;
 use crate::resources::change::{Change, Confirmation, field_changes};
@@ -51,10 +51,10 @@ const OPERATORS: [&str; 6] =
 
 impl EventSelectors {
     /// Reads those of any trail, in its home Region.
-    pub(crate) async fn read(clients: &Clients, trail: &Arn) -> Seen<Self> {
+    pub(crate) async fn read(clients: &Clients, trail: &Arn) -> Observation<Self> {
         let answer =
             clients.cloudtrail().get_event_selectors().trail_name(trail.to_string()).send().await;
-        Seen::from_result(
+        Observation::from_result(
             answer.at(clients, "cloudtrail:GetEventSelectors"),
             AwsError::is_not_found,
         )
@@ -206,7 +206,7 @@ impl Resource for EventSelectors {
         desired.home_location()
     }
 
-    async fn observe(context: &ObserveContext<'_>) -> Seen<Self> {
+    async fn observe(context: &ObserveContext<'_>) -> Observation<Self> {
         read_part(context, Self::read).await
     }
 

@@ -74,7 +74,7 @@ async fn a_trail_that_records_less_stands_for_no_other() {
     let mut members = Vec::new();
     for account in env.sandbox.accounts() {
         let is_member = !["111111111111", "222222222222"].contains(&account.as_str());
-        if is_member && env.aws.enter(&account).await.is_ok() {
+        if is_member && env.aws.assume_role_in(&account).await.is_ok() {
             members.push(account);
         }
     }
@@ -115,7 +115,7 @@ async fn what_was_deleted_at_the_end_before_it_was_consolidated_is_found() {
     let from = newest.unwrap() - SignedDuration::from_hours(6);
     for key in &env.legacy {
         if key.parse::<ObjectKey>().unwrap().time() > from {
-            env.sandbox.vanish(LEGACY, key).unwrap();
+            env.sandbox.delete_raw(LEGACY, key).unwrap();
         }
     }
     let done = env.run(&["consolidate", "--yes"]).await;

@@ -40,7 +40,7 @@ async fn verified_with_object(env: &LegacyEnv, key: &str, more: &[&str]) -> (i32
     let account = member();
     let arguments = ["verify", "--account", account.as_str(), "--format", "json"];
     let output = env.run(&[&arguments[..], more].concat()).await;
-    env.sandbox.vanish(ARCHIVE, key).unwrap();
+    env.sandbox.delete_raw(ARCHIVE, key).unwrap();
     (output.code, output.text())
 }
 

@@ -314,7 +314,7 @@ fn a_bundle_with_another_manifest_than_was_handed_over_is_refused() {
     let (code, said) = check("other.tar.zst", &named);
     assert_eq!(code, 13, "{said}");
     assert!(
-        said.contains(&format!("expected {named}: it is not the bundle that was packed")),
+        said.contains(&format!("expected {named}: this is not the bundle with that SHA-256")),
         "{said}"
     );
     for malformed in ["", "abc", &named[1..], &format!("{named}0"), &"x".repeat(64)] {
@@ -323,7 +323,7 @@ fn a_bundle_with_another_manifest_than_was_handed_over_is_refused() {
     }
     let (code, said) = check("mirror", &named);
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("needs a bundle"), "{said}");
+    assert!(said.contains("requires a bundle"), "{said}");
     for genuine in [named.clone(), named.to_uppercase()] {
         let (code, said) = check(BUNDLE, &genuine);
         assert_eq!(code, 0, "{said}");

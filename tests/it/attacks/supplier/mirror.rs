@@ -80,7 +80,7 @@ fn only_a_file_or_a_folder_is_verified() {
     pipe(&folder.path().join("pipe"));
     let (code, _, said) = verify(folder.path(), "pipe", true);
     assert_eq!(code, 2, "{said}");
-    assert!(said.contains("neither a file nor a folder"), "{said}");
+    assert!(said.contains("neither a file nor a directory"), "{said}");
 }
 
 #[test]

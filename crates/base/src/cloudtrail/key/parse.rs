@@ -9,7 +9,7 @@ use crate::names::{AccountId, OrgId, Region, TrailName};
 
 /// A key that CloudTrail would not have written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{key}` is no key of CloudTrail's: {part} is `{found}` at byte {at}, expected {wanted}")]
+#[error("`{key}` is not a CloudTrail key: {part} is `{found}` at byte {at}, expected {wanted}")]
 pub struct KeyError {
     /// The key as it was found.
     pub key: String,
@@ -65,14 +65,14 @@ impl FromStr for ObjectKey {
             day: folders.next("the day")?,
         };
 
-        let mut name = folders.last("the file's name")?;
+        let mut name = folders.last("the file name")?;
         name.strip_suffix(SUFFIX)?;
-        name.strip("the account in the file's name", account.as_str())?;
-        name.strip("the kind in the file's name", folder.text)?;
-        name.strip("the Region in the file's name", region.as_str())?;
+        name.strip("the account in the file name", account.as_str())?;
+        name.strip("the kind in the file name", folder.text)?;
+        name.strip("the Region in the file name", region.as_str())?;
         let (time, kind) = if let Some(class) = class {
-            let time = name.split_first("the time in the file's name")?;
-            let unique = name.as_part("the unique part of the file's name");
+            let time = name.split_first("the time in the file name")?;
+            let unique = name.as_part("the unique part of the file name");
             if !is_unique(unique.text) {
                 return Err(unique.refuse("16 letters or digits"));
             }
@@ -80,9 +80,9 @@ impl FromStr for ObjectKey {
             (time.time("%Y%m%dT%H%MZ", "YYYYMMDDThhmmZ")?, kind)
         } else {
             let backfill = name.take_suffix(BACKFILL);
-            let time = name.split_last("the time in the file's name")?;
-            let home = name.split_last("the home Region in the file's name")?;
-            let trail = name.as_part("the trail in the file's name");
+            let time = name.split_last("the time in the file name")?;
+            let home = name.split_last("the home Region in the file name")?;
+            let trail = name.as_part("the trail in the file name");
             let kind = ObjectKind::Digest {
                 trail: trail.read::<TrailName>("a trail's name")?,
                 home_region: home.read("a Region's code")?,
@@ -245,6 +245,6 @@ impl Date<'_> {
         } else {
             &self.day
         };
-        Err(wrong.refuse(format!("the day of the file's name, {named}")))
+        Err(wrong.refuse(format!("the day of the file name, {named}")))
     }
 }

@@ -72,24 +72,20 @@ fn what_does_not_fit_is_named_with_its_place() {
         (&LOG.replace("/us-east-2/", "/us-east/"), "the Region", "us-east"),
         (
             &LOG.replace(".json.gz", ".json"),
-            "the file's name",
+            "the file name",
             "111111111111_CloudTrail_us-east-2_20150801T0210Z_Mu0KsOhtH1ar15ZZ.json",
         ),
-        (
-            &LOG.replace("ZZ.json", "Z.json"),
-            "the unique part of the file's name",
-            "Mu0KsOhtH1ar15Z",
-        ),
-        (&LOG.replace("T0210Z", "T2410Z"), "the time in the file's name", "20150801T2410Z"),
-        (&LOG.replace("T0210Z", "T210Z"), "the time in the file's name", "20150801T210Z"),
+        (&LOG.replace("ZZ.json", "Z.json"), "the unique part of the file name", "Mu0KsOhtH1ar15Z"),
+        (&LOG.replace("T0210Z", "T2410Z"), "the time in the file name", "20150801T2410Z"),
+        (&LOG.replace("T0210Z", "T210Z"), "the time in the file name", "20150801T210Z"),
         (
             &ORG_DIGEST.replace("_us-east-1_", "_global_"),
-            "the home Region in the file's name",
+            "the home Region in the file name",
             "global",
         ),
         (
             &ORG_DIGEST.replace("my_org.trail", "my__trail"),
-            "the trail in the file's name",
+            "the trail in the file name",
             "my__trail",
         ),
     ] {
@@ -102,9 +98,9 @@ fn what_does_not_fit_is_named_with_its_place() {
 #[test]
 fn a_folder_that_contradicts_the_file_is_reported() {
     for (key, part) in [
-        (LOG.replace("/111111111111/", "/222222222222/"), "the account in the file's name"),
-        (LOG.replace("/CloudTrail/", "/CloudTrail-Insight/"), "the kind in the file's name"),
-        (LOG.replace("/us-east-2/", "/us-west-2/"), "the Region in the file's name"),
+        (LOG.replace("/111111111111/", "/222222222222/"), "the account in the file name"),
+        (LOG.replace("/CloudTrail/", "/CloudTrail-Insight/"), "the kind in the file name"),
+        (LOG.replace("/us-east-2/", "/us-west-2/"), "the Region in the file name"),
         (LOG.replace("/2015/08/01/", "/2016/08/01/"), "the year"),
         (LOG.replace("/2015/08/01/", "/2015/09/01/"), "the month"),
         (LOG.replace("/2015/08/01/", "/2015/08/02/"), "the day"),

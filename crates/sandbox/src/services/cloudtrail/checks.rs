@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ApiError, Control, Trail, World, organization::PRINCIPAL};
+use super::{ApiError, Control, Simulation, Trail, organization::PRINCIPAL};
 use crate::{
     auth::{Caller, Identity},
     policy::Request,
@@ -18,13 +18,13 @@ use orgtrail_base::names::{AccountId, Arn, Region};
 /// # Errors
 /// AWS's for each thing that does not hold.
 pub(super) fn check(
-    world: &World,
+    simulation: &Simulation,
     control: &Control,
     trail: &mut Trail,
     caller: &AccountId,
 ) -> Result<(), ApiError> {
     let bucket_region =
-        simulator::delivery::bucket_region(world, &trail.bucket).ok_or_else(|| {
+        simulator::delivery::bucket_region(simulation, &trail.bucket).ok_or_else(|| {
             ApiError::new(
                 "S3BucketDoesNotExistException",
                 format!("S3 bucket {} does not exist!", trail.bucket),
@@ -33,13 +33,13 @@ pub(super) fn check(
     let service = simulator::delivery::service(trail);
     if let Some(wanted) = trail.key.clone() {
         let arn = key(control, trail, &service, caller, &wanted, &bucket_region)?;
-        if !world.faults.is_propagated(&arn.to_string(), world.clock.now()) {
+        if !simulation.faults.is_propagated(&arn.to_string(), simulation.clock.now()) {
             return Err(insufficient(trail, &arn));
         }
         trail.key = Some(arn.to_string());
     }
-    simulator::delivery::probe(world, control, trail)?;
-    logs_delivery(world, control, trail)?;
+    simulator::delivery::probe(simulation, control, trail)?;
+    logs_delivery(simulation, control, trail)?;
     if let Some(topic) = &trail.topic {
         sns::may_publish(control, &service, topic).map_err(|_| {
             ApiError::new(
@@ -97,7 +97,11 @@ fn insufficient(trail: &Trail, key: &Arn) -> ApiError {
 }
 
 /// The log group and the role that writes to it, both or neither.
-fn logs_delivery(world: &World, control: &Control, trail: &Trail) -> Result<(), ApiError> {
+fn logs_delivery(
+    simulation: &Simulation,
+    control: &Control,
+    trail: &Trail,
+) -> Result<(), ApiError> {
     let bad_group = |message: &str| {
         Err(ApiError::new("InvalidCloudWatchLogsLogGroupArnException", message.to_owned()))
     };
@@ -130,7 +134,7 @@ fn logs_delivery(world: &World, control: &Control, trail: &Trail) -> Result<(), 
     if group.arn.account.as_ref() != Some(&owner) {
         return bad_role("The role and the log group must be in the same account.");
     }
-    let is_propagated = world.faults.is_propagated(role, world.clock.now());
+    let is_propagated = simulation.faults.is_propagated(role, simulation.clock.now());
     if !is_propagated || !may_assume(control, trail, &owner, &role_arn) {
         return bad_role("Access denied. Check the trust relationships for your role.");
     }

@@ -16,7 +16,7 @@ pub(super) fn describe(control: &Control, call: &Call<'_>) -> Reply {
     let names = input::texts(call.input, "trailNameList");
     let account = &call.caller.account;
     let trails = if names.is_empty() {
-        find::seen(control, account, call.region)
+        find::visible(control, account, call.region)
     } else {
         // A trail that is not there is left out, an impossible name refused.
         let mut trails = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn list(control: &Control, call: &Call<'_>) -> Reply {
         .accounts
         .values()
         .flat_map(|owner| owner.cloudtrail.trails.values())
-        .filter(|trail| trail.is_seen(control, &call.caller.account, &trail.home_region))
+        .filter(|trail| trail.is_visible(control, &call.caller.account, &trail.home_region))
         .collect();
     let (trails, next) = input::page(trails, |trail| trail.arn.to_string(), token, PAGE)
         .ok_or_else(|| ApiError::new("InvalidNextTokenException", "the token is not valid"))?;

@@ -6,7 +6,12 @@ use orgtrail_base::names::{AccountId, Arn, Region, TrailName};
 impl Trail {
     /// Whether an account sees the trail in a Region: its own, their copies in
     /// other Regions, and the organization's.
-    pub(crate) fn is_seen(&self, control: &Control, account: &AccountId, region: &Region) -> bool {
+    pub(crate) fn is_visible(
+        &self,
+        control: &Control,
+        account: &AccountId,
+        region: &Region,
+    ) -> bool {
         self.is_in(control, account, region)
             && (self.owner == *account
                 || (self.organization && organization::are_together(control, &self.owner, account)))
@@ -35,7 +40,7 @@ impl Trail {
 }
 
 /// Every trail that an account sees in a Region, by ARN.
-pub(super) fn seen<'a>(
+pub(super) fn visible<'a>(
     control: &'a Control,
     account: &AccountId,
     region: &Region,
@@ -44,7 +49,7 @@ pub(super) fn seen<'a>(
         .accounts
         .values()
         .flat_map(|owner| owner.cloudtrail.trails.values())
-        .filter(|trail| trail.is_seen(control, account, region))
+        .filter(|trail| trail.is_visible(control, account, region))
         .collect()
 }
 
@@ -81,7 +86,7 @@ pub(super) fn find<'a>(
             .ok_or_else(|| not_found(call, name));
     }
     parse_name(name)?;
-    seen(control, account, call.region)
+    visible(control, account, call.region)
         .into_iter()
         .find(|trail| trail.name.as_str() == name && trail.owner == *account)
         .ok_or_else(|| not_found(call, name))

@@ -33,7 +33,7 @@ pub(super) fn status(control: &Control, call: &Call<'_>) -> Reply {
     let name = call.required("Name")?;
     let trail = find::find(control, call, name)?;
     find::allow(control, call, trail)?;
-    if !trail.is_seen(control, &call.caller.account, call.region) {
+    if !trail.is_visible(control, &call.caller.account, call.region) {
         return Err(find::not_found(call, name));
     }
     let delivery = trail

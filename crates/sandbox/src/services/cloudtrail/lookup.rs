@@ -17,12 +17,12 @@ const PAGE: usize = 50;
 /// A management event as it stands in the history: its text, a fifth of what it
 /// takes as a tree.
 #[derive(Debug, Clone)]
-pub(crate) struct Remembered {
+pub(crate) struct StoredEvent {
     id: Box<str>,
     text: Box<str>,
 }
 
-impl Remembered {
+impl StoredEvent {
     /// A record, and its text where it is there already.
     pub(crate) fn new(record: &Value, text: &str) -> Self {
         Self { id: record["eventID"].as_str().unwrap_or_default().into(), text: text.into() }
@@ -38,13 +38,13 @@ impl Remembered {
     }
 }
 
-impl Serialize for Remembered {
+impl Serialize for StoredEvent {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.record().serialize(to)
     }
 }
 
-impl<'de> Deserialize<'de> for Remembered {
+impl<'de> Deserialize<'de> for StoredEvent {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let record = Value::deserialize(from)?;
         Ok(Self::new(&record, &record.to_string()))
@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for Remembered {
 }
 
 /// Puts a management event into an account's history.
-pub(crate) fn remember(state: &mut State, record: Remembered) {
+pub(crate) fn remember(state: &mut State, record: StoredEvent) {
     if state.recent.len() >= KEPT {
         state.recent.pop_front();
     }

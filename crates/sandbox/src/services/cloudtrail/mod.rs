@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApiError, Call, Control, Reply, World, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
 
 mod checks;
 mod describe;
@@ -21,7 +21,7 @@ mod tags;
 pub(crate) mod trail;
 mod update;
 
-pub(crate) use lookup::{Remembered, remember};
+pub(crate) use lookup::{StoredEvent, remember};
 pub(crate) use trail::{Delivery, Trail};
 
 /// What one account holds.
@@ -31,14 +31,14 @@ pub(crate) struct State {
     /// belong to the management account, whoever made them.
     pub(crate) trails: BTreeMap<String, Trail>,
     /// The newest management events, oldest first, as records.
-    pub(crate) recent: VecDeque<lookup::Remembered>,
+    pub(crate) recent: VecDeque<lookup::StoredEvent>,
 }
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
-    let now = world.clock.now();
+pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+    let now = simulation.clock.now();
     match call.operation {
-        "CreateTrail" => update::create(world, control, call, now),
-        "UpdateTrail" => update::update(world, control, call, now),
+        "CreateTrail" => update::create(simulation, control, call, now),
+        "UpdateTrail" => update::update(simulation, control, call, now),
         "DeleteTrail" => update::delete(control, call, now),
         "StartLogging" => logging::start(control, call, now),
         "StopLogging" => logging::stop(control, call, now),
@@ -55,7 +55,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Rep
         "ListTags" => tags::list(control, call),
         "ListPublicKeys" => public_keys::list(control, call, now),
         "LookupEvents" => lookup::lookup(control, call, now),
-        "RegisterOrganizationDelegatedAdmin" => organization::register(world, control, call),
+        "RegisterOrganizationDelegatedAdmin" => organization::register(simulation, control, call),
         "DeregisterOrganizationDelegatedAdmin" => organization::deregister(control, call),
         _ => Err(unknown_operation(call)),
     }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{ApiError, Call, Control, Reply, World};
+use super::{ApiError, Call, Control, Reply, Simulation};
 use crate::services::organizations::Organization;
 use orgtrail_base::names::{AccountId, Arn};
 
@@ -14,7 +14,7 @@ const SERVICE_LINKED_ROLE: &str = "AWSServiceRoleForCloudTrail";
 /// How many delegated administrators CloudTrail takes.
 const MAX_DELEGATED: usize = 3;
 
-fn holds(organization: &Organization, account: &AccountId) -> bool {
+fn contains(organization: &Organization, account: &AccountId) -> bool {
     organization.management_account == *account || organization.members.contains_key(account)
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn are_together(control: &Control, one: &AccountId, other: &AccountId
     control
         .organization
         .as_ref()
-        .is_some_and(|organization| holds(organization, one) && holds(organization, other))
+        .is_some_and(|organization| contains(organization, one) && contains(organization, other))
 }
 
 /// Whether an account may run the organization's trails.
@@ -62,7 +62,7 @@ pub(super) fn require(control: &Control, call: &Call<'_>) -> Result<AccountId, A
     let organization = control
         .organization
         .as_ref()
-        .filter(|organization| holds(organization, &call.caller.account))
+        .filter(|organization| contains(organization, &call.caller.account))
         .ok_or_else(|| {
             ApiError::new(
                 "OrganizationsNotInUseException",
@@ -191,7 +191,7 @@ fn account_of(text: &str) -> Result<AccountId, ApiError> {
     })
 }
 
-pub(super) fn register(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn register(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     call.allow(control, "*")?;
     may_delegate(control, call, "organizations:RegisterDelegatedAdministrator")?;
     let account = account_of(call.required("MemberAccountId")?)?;
@@ -202,7 +202,7 @@ pub(super) fn register(world: &World, control: &mut Control, call: &Call<'_>) ->
             "The management account cannot be a delegated administrator.",
         ));
     }
-    if !holds(organization, &account) {
+    if !contains(organization, &account) {
         return Err(ApiError::new(
             "AccountNotFoundException",
             format!("Account {account} is not a member of the organization."),
@@ -222,7 +222,7 @@ pub(super) fn register(world: &World, control: &mut Control, call: &Call<'_>) ->
             "CloudTrail takes at most three delegated administrators.",
         ));
     }
-    let now = world.clock.now();
+    let now = simulation.clock.now();
     organization.delegated.entry(account).or_default().insert(PRINCIPAL.to_owned(), now);
     Ok(json!({}))
 }

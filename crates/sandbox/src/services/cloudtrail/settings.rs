@@ -5,18 +5,18 @@ use serde_json::Value;
 use super::{ApiError, Call, Trail, input};
 use orgtrail_base::names::{AccountId, Arn};
 
-/// A member of a call: not said, emptied, or set.
-enum Said<'a> {
-    Nothing,
-    Empty,
-    Text(&'a str),
+/// A member of a call: unchanged, cleared, or set.
+enum MemberUpdate<'a> {
+    Unchanged,
+    Cleared,
+    Set(&'a str),
 }
 
-fn said<'a>(call: &Call<'a>, name: &str) -> Said<'a> {
+fn member<'a>(call: &Call<'a>, name: &str) -> MemberUpdate<'a> {
     match call.input.get(name).and_then(Value::as_str) {
-        None => Said::Nothing,
-        Some("") => Said::Empty,
-        Some(text) => Said::Text(text),
+        None => MemberUpdate::Unchanged,
+        Some("") => MemberUpdate::Cleared,
+        Some(text) => MemberUpdate::Set(text),
     }
 }
 
@@ -30,16 +30,16 @@ pub(super) fn apply(
     call: &Call<'_>,
     account: &AccountId,
 ) -> Result<(), ApiError> {
-    if let Said::Text(bucket) = said(call, "S3BucketName") {
+    if let MemberUpdate::Set(bucket) = member(call, "S3BucketName") {
         if let Err(error) = bucket.parse::<orgtrail_base::names::BucketName>() {
             return Err(ApiError::new("InvalidS3BucketNameException", error.to_string()));
         }
         bucket.clone_into(&mut trail.bucket);
     }
-    match said(call, "S3KeyPrefix") {
-        Said::Nothing => {}
-        Said::Empty => trail.prefix = None,
-        Said::Text(prefix) => {
+    match member(call, "S3KeyPrefix") {
+        MemberUpdate::Unchanged => {}
+        MemberUpdate::Cleared => trail.prefix = None,
+        MemberUpdate::Set(prefix) => {
             if prefix.chars().count() > MAX_PREFIX {
                 return Err(ApiError::new(
                     "InvalidS3PrefixException",
@@ -49,20 +49,20 @@ pub(super) fn apply(
             trail.prefix = Some(prefix.to_owned());
         }
     }
-    match said(call, "SnsTopicName") {
-        Said::Nothing => {}
-        Said::Empty => trail.topic = None,
-        Said::Text(topic) => trail.topic = Some(topic_arn(call, account, topic)?),
+    match member(call, "SnsTopicName") {
+        MemberUpdate::Unchanged => {}
+        MemberUpdate::Cleared => trail.topic = None,
+        MemberUpdate::Set(topic) => trail.topic = Some(topic_arn(call, account, topic)?),
     }
     for (name, slot) in [
         ("CloudWatchLogsLogGroupArn", &mut trail.log_group),
         ("CloudWatchLogsRoleArn", &mut trail.log_role),
         ("KmsKeyId", &mut trail.key),
     ] {
-        match said(call, name) {
-            Said::Nothing => {}
-            Said::Empty => *slot = None,
-            Said::Text(text) => *slot = Some(text.to_owned()),
+        match member(call, name) {
+            MemberUpdate::Unchanged => {}
+            MemberUpdate::Cleared => *slot = None,
+            MemberUpdate::Set(text) => *slot = Some(text.to_owned()),
         }
     }
     for (name, slot) in [

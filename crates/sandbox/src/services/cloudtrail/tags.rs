@@ -15,7 +15,7 @@ pub(super) fn of_call(
     let tags = input::tags(call.input, "TagsList", "Key", "Value");
     let invalid = |message: &str| Err(ApiError::new("InvalidTagParameterException", message));
     if tags.len() != given.len() {
-        return invalid("tag keys must be given, and given once");
+        return invalid("tag keys must be present and unique");
     }
     if tags.len() > MAX_TAGS {
         return Err(ApiError::new("TagsLimitExceededException", "a trail takes at most 50 tags"));

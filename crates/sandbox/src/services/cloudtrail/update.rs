@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    ApiError, Call, Control, Reply, Trail, World, checks, find, input, organization, settings, tags,
+    ApiError, Call, Control, Reply, Simulation, Trail, checks, find, input, organization, settings,
+    tags,
 };
 use crate::{services::iam, simulator};
 use orgtrail_base::names::Arn;
@@ -15,7 +16,7 @@ use orgtrail_base::names::Arn;
 const MAX_TRAILS: usize = 5;
 
 pub(super) fn create(
-    world: &World,
+    simulation: &Simulation,
     control: &mut Control,
     call: &Call<'_>,
     now: Timestamp,
@@ -71,7 +72,7 @@ pub(super) fn create(
     {
         iam::pass_role(control, call, role, organization::PRINCIPAL)?;
     }
-    checks::check(world, control, &mut trail, &call.caller.account)?;
+    checks::check(simulation, control, &mut trail, &call.caller.account)?;
     let reply = trail.summary();
     trail.settle_digests(now);
     store(control, trail);
@@ -80,7 +81,7 @@ pub(super) fn create(
 
 /// Refuses a second trail of that name and a sixth in a Region.
 fn check_room(control: &Control, call: &Call<'_>, trail: &Trail) -> Result<(), ApiError> {
-    let seen = find::seen(control, &trail.owner, call.region);
+    let seen = find::visible(control, &trail.owner, call.region);
     if seen.iter().any(|other| other.name == trail.name && other.owner == trail.owner) {
         return Err(ApiError::new(
             "TrailAlreadyExistsException",
@@ -96,7 +97,7 @@ fn check_quota(control: &Control, trail: &Trail) -> Result<(), ApiError> {
         if *region != trail.home_region && !trail.multi_region {
             continue;
         }
-        let others = find::seen(control, &trail.owner, region)
+        let others = find::visible(control, &trail.owner, region)
             .into_iter()
             .filter(|other| other.arn != trail.arn)
             .count();
@@ -117,7 +118,7 @@ fn store(control: &mut Control, trail: Trail) {
 }
 
 pub(super) fn update(
-    world: &World,
+    simulation: &Simulation,
     control: &mut Control,
     call: &Call<'_>,
     now: Timestamp,
@@ -142,10 +143,10 @@ pub(super) fn update(
     {
         iam::pass_role(control, call, role, organization::PRINCIPAL)?;
     }
-    checks::check(world, control, &mut trail, &call.caller.account)?;
+    checks::check(simulation, control, &mut trail, &call.caller.account)?;
     let reply = trail.summary();
     let ends = trail.settle_digests(now);
-    simulator::change(world, control, before, ends);
+    simulator::change(simulation, control, before, ends);
     store(control, trail);
     Ok(reply)
 }

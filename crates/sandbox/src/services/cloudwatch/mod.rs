@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApiError, Call, Control, Reply, World, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
 
 mod alarms;
 mod metrics;
@@ -18,8 +18,8 @@ pub(crate) struct State {
     metrics: BTreeSet<(String, String, String, String)>,
 }
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
-    let now = world.clock.now();
+pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+    let now = simulation.clock.now();
     match call.operation {
         "PutMetricAlarm" => alarms::put(control, call, now),
         "DescribeAlarms" => alarms::describe(control, call),

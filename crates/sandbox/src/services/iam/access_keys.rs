@@ -2,20 +2,24 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Control, Reply, World, bare, iam, limit_exceeded, listed, no_such, users};
+use super::{Call, Control, Reply, Simulation, bare, iam, limit_exceeded, listed, no_such, users};
 use crate::{
     api::ApiError,
     auth::Identity,
     services::input::{seconds, text},
-    world::{ALPHANUMERIC, AccessKey, BASE32},
+    simulation::{ALPHANUMERIC, AccessKey, BASE32},
 };
 
 /// Keys of one user.
 const MAX_KEYS: usize = 2;
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     Some(match call.operation {
-        "CreateAccessKey" => create(world, control, call),
+        "CreateAccessKey" => create(simulation, control, call),
         "ListAccessKeys" => list(control, call),
         "UpdateAccessKey" | "DeleteAccessKey" => change(control, call),
         "GetAccessKeyLastUsed" => last_used(control, call),
@@ -49,16 +53,16 @@ fn status(key: &AccessKey) -> &'static str {
     if key.active { "Active" } else { "Inactive" }
 }
 
-fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let (identity, name) = owner(control, call)?;
     if keys_of(control, call, &identity).count() >= MAX_KEYS {
         return Err(limit_exceeded(&format!(
             "Cannot exceed quota for AccessKeysPerUser: {MAX_KEYS}"
         )));
     }
-    let id = format!("AKIA{}", world.random_text(BASE32, 16));
+    let id = format!("AKIA{}", simulation.random_text(BASE32, 16));
     let key = AccessKey {
-        secret: world.random_text(ALPHANUMERIC, 40),
+        secret: simulation.random_text(ALPHANUMERIC, 40),
         session_token: None,
         account: call.caller.account.clone(),
         identity,
@@ -66,7 +70,7 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         mfa_at: None,
         session_policy: None,
         active: true,
-        created_at: world.clock.now(),
+        created_at: simulation.clock.now(),
     };
     let answer = json!({
         "UserName": name,

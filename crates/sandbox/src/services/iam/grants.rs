@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Grants, Reply, State, World, arn, bare, document, encoded, iam, iam_mut,
+    Call, Control, Grants, Reply, Simulation, State, arn, bare, document, encoded, iam, iam_mut,
     limit_exceeded, listed, name, new_tags, no_such, roles,
 };
 use crate::{
@@ -28,13 +28,17 @@ struct Holder<'a> {
     name: &'a str,
 }
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     let (kind, verb) = ["Role", "User", "Group"].into_iter().find_map(|kind| {
         let at = call.operation.find(kind)?;
         let verb = format!("{}*{}", &call.operation[..at], &call.operation[at + kind.len()..]);
         Some((kind, verb))
     })?;
-    let run: fn(&World, &mut Control, &Call<'_>, Holder<'_>) -> Reply = match verb.as_str() {
+    let run: fn(&Simulation, &mut Control, &Call<'_>, Holder<'_>) -> Reply = match verb.as_str() {
         "Put*Policy" => put,
         "Get*Policy" => get,
         "Delete*Policy" => delete,
@@ -51,7 +55,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Opt
         Ok(name) => Holder { kind, name },
         Err(error) => return Some(Err(error)),
     };
-    Some(authorized(control, call, holder).and_then(|()| run(world, control, call, holder)))
+    Some(authorized(control, call, holder).and_then(|()| run(simulation, control, call, holder)))
 }
 
 fn authorized(control: &Control, call: &Call<'_>, holder: Holder<'_>) -> Result<(), ApiError> {
@@ -100,7 +104,12 @@ fn grants_mut<'a>(
     .ok_or_else(|| no_such(&holder.kind.to_ascii_lowercase(), holder.name))
 }
 
-fn put(world: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn put(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+    holder: Holder<'_>,
+) -> Reply {
     let policy = name(call, "PolicyName")?;
     let document = document(call, "PolicyDocument", PolicyType::Identity)?;
     let size = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
@@ -118,7 +127,7 @@ fn put(world: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>
     }
     grants.inline.insert(policy.to_owned(), document);
     let arn = holder_arn(control, call, holder)?;
-    world.faults.written(&arn, world.clock.now());
+    simulation.faults.written(&arn, simulation.clock.now());
     Ok(json!({}))
 }
 
@@ -131,7 +140,7 @@ fn no_inline(holder: Holder<'_>, policy: &str) -> ApiError {
     error
 }
 
-fn get(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn get(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let policy = name(call, "PolicyName")?;
     let grants = grants(iam(control, call)?, holder)?;
     let document = grants.inline.get(policy).ok_or_else(|| no_inline(holder, policy))?;
@@ -142,16 +151,21 @@ fn get(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) ->
     }))
 }
 
-fn delete(world: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn delete(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+    holder: Holder<'_>,
+) -> Reply {
     let policy = name(call, "PolicyName")?;
     let grants = grants_mut(control, call, holder)?;
     grants.inline.remove(policy).ok_or_else(|| no_inline(holder, policy))?;
     let arn = holder_arn(control, call, holder)?;
-    world.faults.written(&arn, world.clock.now());
+    simulation.faults.written(&arn, simulation.clock.now());
     Ok(json!({}))
 }
 
-fn list(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn list(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let grants = grants(iam(control, call)?, holder)?;
     let names = grants.inline.keys().map(|name| (name.clone(), json!(name))).collect();
     listed(call, "PolicyNames", names)
@@ -176,7 +190,12 @@ pub(super) fn boundary(control: &Control, call: &Call<'_>) -> Result<Option<Stri
     Err(error)
 }
 
-fn attach(world: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn attach(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+    holder: Holder<'_>,
+) -> Reply {
     let policy = call.required("PolicyArn")?.to_owned();
     if !is_managed(control, call, &policy)? {
         let mut error = no_such("policy", &policy);
@@ -192,11 +211,11 @@ fn attach(world: &World, control: &mut Control, call: &Call<'_>, holder: Holder<
     }
     grants.attached.insert(policy);
     let arn = holder_arn(control, call, holder)?;
-    world.faults.written(&arn, world.clock.now());
+    simulation.faults.written(&arn, simulation.clock.now());
     Ok(json!({}))
 }
 
-fn detach(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn detach(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let policy = call.required("PolicyArn")?;
     if !grants_mut(control, call, holder)?.attached.remove(policy) {
         let mut error = no_such("policy", policy);
@@ -206,7 +225,12 @@ fn detach(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>)
     Ok(json!({}))
 }
 
-fn list_attached(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn list_attached(
+    _: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+    holder: Holder<'_>,
+) -> Reply {
     let grants = grants(iam(control, call)?, holder)?;
     let attached = grants
         .attached
@@ -216,7 +240,7 @@ fn list_attached(_: &World, control: &mut Control, call: &Call<'_>, holder: Hold
     listed(call, "AttachedPolicies", attached)
 }
 
-fn bound(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn bound(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let boundary = if call.operation.starts_with("Put") {
         call.required("PermissionsBoundary")?;
         boundary(control, call)?
@@ -227,7 +251,7 @@ fn bound(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) 
     Ok(json!({}))
 }
 
-fn tag(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn tag(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let grants = grants_mut(control, call, holder)?;
     if call.operation.starts_with("Tag") {
         grants.tags.extend(new_tags(call));
@@ -239,7 +263,7 @@ fn tag(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) ->
     Ok(json!({}))
 }
 
-fn list_tags(_: &World, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
+fn list_tags(_: &Simulation, control: &mut Control, call: &Call<'_>, holder: Holder<'_>) -> Reply {
     let grants = grants(iam(control, call)?, holder)?;
     let tags: Value = tag_list(&grants.tags, "Key", "Value");
     Ok(json!({ "Tags": tags, "IsTruncated": false }))

@@ -3,15 +3,19 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Grants, Group, Reply, World, arn, conflict, exists, iam, iam_mut, listed, name,
-    no_such, path, users,
+    Call, Control, Grants, Group, Reply, Simulation, arn, conflict, exists, iam, iam_mut, listed,
+    name, no_such, path, users,
 };
-use crate::{services::input::seconds, world::BASE32};
+use crate::{services::input::seconds, simulation::BASE32};
 use orgtrail_base::names::{AccountId, Partition};
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     Some(match call.operation {
-        "CreateGroup" => create(world, control, call),
+        "CreateGroup" => create(simulation, control, call),
         "GetGroup" => get(control, call),
         "ListGroups" => list(control, call),
         "DeleteGroup" => delete(control, call),
@@ -37,13 +41,13 @@ fn allow(control: &Control, call: &Call<'_>, name: &str) -> Reply {
     Ok(Value::Null)
 }
 
-fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "GroupName")?;
     allow(control, call, name)?;
     let group = Group {
-        id: format!("AGPA{}", world.random_text(BASE32, 17)),
+        id: format!("AGPA{}", simulation.random_text(BASE32, 17)),
         path: path(call)?,
-        created_at: world.clock.now(),
+        created_at: simulation.clock.now(),
         grants: Grants::default(),
     };
     let state = iam_mut(control, call)?;

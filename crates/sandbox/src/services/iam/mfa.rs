@@ -4,8 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Holder, MfaDevice, Reply, World, arn, conflict, exists, iam, iam_mut, listed,
-    name, no_such, path, users,
+    Call, Control, Holder, MfaDevice, Reply, Simulation, arn, conflict, exists, iam, iam_mut,
+    listed, name, no_such, path, users,
 };
 use crate::{
     api::ApiError,
@@ -15,10 +15,14 @@ use crate::{
     totp,
 };
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     Some(match call.operation {
-        "CreateVirtualMFADevice" => create(world, control, call),
-        "EnableMFADevice" => enable(world, control, call),
+        "CreateVirtualMFADevice" => create(simulation, control, call),
+        "EnableMFADevice" => enable(simulation, control, call),
         "DeactivateMFADevice" => deactivate(control, call),
         "DeleteVirtualMFADevice" => delete(control, call),
         "ListMFADevices" => list(control, call),
@@ -27,7 +31,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Opt
     })
 }
 
-fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "VirtualMFADeviceName")?;
     let serial = arn(call.caller.partition, &call.caller.account, "mfa", &path(call)?, name);
     call.allow(control, &serial)?;
@@ -35,7 +39,7 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     if state.mfa_devices.contains_key(&serial) {
         return Err(exists("MFADevice", name));
     }
-    let mut random = fastrand::Rng::with_seed(world.random_number());
+    let mut random = fastrand::Rng::with_seed(simulation.random_number());
     let seed: Vec<u8> = (0..20).map(|_| random.u8(..)).collect();
     let answer = json!({
         "SerialNumber": serial,
@@ -67,7 +71,7 @@ fn device<'a>(
     devices.get_mut(serial).ok_or_else(|| no_such("MFA device", serial))
 }
 
-fn enable(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn enable(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let holder = holder(control, call)?;
     let (first, second) =
         (call.required("AuthenticationCode1")?, call.required("AuthenticationCode2")?);
@@ -85,7 +89,7 @@ fn enable(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
         .with_status(http::StatusCode::FORBIDDEN));
     }
     device.holder = Some(holder);
-    device.enabled_at = Some(world.clock.now());
+    device.enabled_at = Some(simulation.clock.now());
     Ok(json!({}))
 }
 

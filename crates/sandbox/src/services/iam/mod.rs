@@ -20,7 +20,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Reply, World,
+    Call, Control, Reply, Simulation,
     input::{account, account_mut, missing, number, page, tags, text},
     unknown_operation,
 };
@@ -29,7 +29,7 @@ use crate::{
     policy::{Document, PolicyType},
 };
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let families = [
         roles::call,
         grants::call,
@@ -40,7 +40,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Rep
         policies::call,
         account::call,
     ];
-    let answer = families.into_iter().find_map(|family| family(world, control, call));
+    let answer = families.into_iter().find_map(|family| family(simulation, control, call));
     answer.unwrap_or_else(|| Err(unknown_operation(call)))
 }
 

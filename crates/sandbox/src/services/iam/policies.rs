@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Grants, ManagedPolicy, Reply, State, World, arn, bare, conflict, document,
+    Call, Control, Grants, ManagedPolicy, Reply, Simulation, State, arn, bare, conflict, document,
     encoded, exists, iam, iam_mut, limit_exceeded, listed, name, new_tags, no_such, path,
 };
 use crate::{
     api::ApiError,
     policy::{Document, PolicyType, managed},
     services::input::{flag, seconds, text},
-    world::BASE32,
+    simulation::BASE32,
 };
 
 /// Versions of one policy.
@@ -18,13 +18,17 @@ const MAX_VERSIONS: usize = 5;
 /// Whitespace not counted.
 const MAX_CHARACTERS: usize = 6_144;
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     Some(match call.operation {
-        "CreatePolicy" => create(world, control, call),
+        "CreatePolicy" => create(simulation, control, call),
         "GetPolicy" => get(control, call),
         "ListPolicies" => list(control, call),
         "DeletePolicy" => delete(control, call),
-        "CreatePolicyVersion" => create_version(world, control, call),
+        "CreatePolicyVersion" => create_version(simulation, control, call),
         "GetPolicyVersion" => get_version(control, call),
         "ListPolicyVersions" => list_versions(control, call),
         "SetDefaultPolicyVersion" | "DeletePolicyVersion" => change_version(control, call),
@@ -120,15 +124,15 @@ fn sized(document: Document) -> Result<Document, ApiError> {
     Ok(document)
 }
 
-fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "PolicyName")?;
     let path = path(call)?;
     let policy_arn = arn(call.caller.partition, &call.caller.account, "policy", &path, name);
     call.allow(control, &policy_arn)?;
     let document = sized(document(call, "PolicyDocument", PolicyType::Identity)?)?;
-    let now = world.clock.now();
+    let now = simulation.clock.now();
     let policy = ManagedPolicy {
-        id: format!("ANPA{}", world.random_text(BASE32, 17)),
+        id: format!("ANPA{}", simulation.random_text(BASE32, 17)),
         path,
         description: text(call.input, "Description").unwrap_or_default().to_owned(),
         created_at: now,
@@ -201,11 +205,11 @@ fn delete(control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({}))
 }
 
-fn create_version(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn create_version(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let policy_arn = call.required("PolicyArn")?;
     call.allow(control, policy_arn)?;
     let document = sized(document(call, "PolicyDocument", PolicyType::Identity)?)?;
-    let now = world.clock.now();
+    let now = simulation.clock.now();
     let policy = own_mut(control, call, policy_arn)?;
     if policy.versions.len() >= MAX_VERSIONS {
         return Err(limit_exceeded(

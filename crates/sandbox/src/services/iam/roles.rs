@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Grants, Reply, Role, World, arn, bare, conflict, encoded, exists,
+    Call, Control, Grants, Reply, Role, Simulation, arn, bare, conflict, encoded, exists,
     grants::boundary, iam, iam_mut, listed, name, new_tags, no_such, path, trust,
 };
 use crate::{
@@ -11,23 +11,27 @@ use crate::{
     policy::{Document, PolicyType},
     principals,
     services::input::{number, seconds, tag_list, text},
-    world::BASE32,
+    simulation::BASE32,
 };
 use orgtrail_base::names::{AccountId, Partition};
 
 /// Where service-linked roles lie.
 const SERVICE_PATH: &str = "/aws-service-role/";
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     Some(match call.operation {
-        "CreateRole" => create(world, control, call),
+        "CreateRole" => create(simulation, control, call),
         "GetRole" => get(control, call),
         "ListRoles" => list(control, call),
         "UpdateRole" | "UpdateRoleDescription" => update(control, call),
-        "DeleteRole" => delete(world, control, call),
-        "UpdateAssumeRolePolicy" => update_trust(world, control, call),
-        "CreateServiceLinkedRole" => create_service_linked(world, control, call),
-        "DeleteServiceLinkedRole" => delete_service_linked(world, control, call),
+        "DeleteRole" => delete(simulation, control, call),
+        "UpdateAssumeRolePolicy" => update_trust(simulation, control, call),
+        "CreateServiceLinkedRole" => create_service_linked(simulation, control, call),
+        "DeleteServiceLinkedRole" => delete_service_linked(simulation, control, call),
         "GetServiceLinkedRoleDeletionStatus" => deletion_status(control, call),
         _ => return None,
     })
@@ -84,7 +88,7 @@ fn duration(call: &Call<'_>) -> Result<Option<i64>, ApiError> {
     }
 }
 
-fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
     let path = path(call)?;
     let arn = arn(call.caller.partition, &call.caller.account, "role", &path, name);
@@ -101,9 +105,9 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     }
     let trust = trust(control, call, "AssumeRolePolicyDocument")?;
     let role = Role {
-        id: format!("AROA{}", world.random_text(BASE32, 17)),
+        id: format!("AROA{}", simulation.random_text(BASE32, 17)),
         path,
-        created_at: world.clock.now(),
+        created_at: simulation.clock.now(),
         trust,
         grants: Grants {
             boundary: boundary(control, call)?,
@@ -119,7 +123,7 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     }
     let answer = shape(call.caller.partition, &call.caller.account, name, &role);
     state.roles.insert(name.to_owned(), role);
-    world.faults.written(&arn, world.clock.now());
+    simulation.faults.written(&arn, simulation.clock.now());
     Ok(json!({ "Role": without(answer, &["Description", "MaxSessionDuration"]) }))
 }
 
@@ -177,7 +181,7 @@ pub(super) fn protected(name: &str, role: &Role) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn delete(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn delete(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
     let arn = resource(control, call, name)?;
     call.allow(control, &arn)?;
@@ -192,11 +196,11 @@ fn delete(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     }
     let id = role.id.clone();
     state.roles.remove(name);
-    principals::forget(control, &world.s3, &arn, &id);
+    principals::forget(control, &simulation.s3, &arn, &id);
     Ok(json!({}))
 }
 
-fn update_trust(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn update_trust(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
     let arn = resource(control, call, name)?;
     call.allow(control, &arn)?;
@@ -204,7 +208,7 @@ fn update_trust(world: &World, control: &mut Control, call: &Call<'_>) -> Reply 
     let role = iam_mut(control, call)?.roles.get_mut(name).ok_or_else(|| no_such("role", name))?;
     protected(name, role)?;
     role.trust = trust;
-    world.faults.written(&arn, world.clock.now());
+    simulation.faults.written(&arn, simulation.clock.now());
     Ok(json!({}))
 }
 
@@ -223,7 +227,7 @@ fn service_role_name(principal: &str) -> Option<String> {
 /// What a service-linked role's policy allows.
 const SERVICE_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudtrail:*","organizations:Describe*","organizations:List*"],"Resource":"*"}]}"#;
 
-fn create_service_linked(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn create_service_linked(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let service = call.required("AWSServiceName")?;
     let invalid = || {
         ApiError::new(
@@ -245,9 +249,9 @@ fn create_service_linked(world: &World, control: &mut Control, call: &Call<'_>) 
     });
     let grant = Document::new(SERVICE_POLICY, PolicyType::Identity).map_err(|_| invalid())?;
     let role = Role {
-        id: format!("AROA{}", world.random_text(BASE32, 17)),
+        id: format!("AROA{}", simulation.random_text(BASE32, 17)),
         path,
-        created_at: world.clock.now(),
+        created_at: simulation.clock.now(),
         trust: Document::new(trust.to_string(), PolicyType::Trust).map_err(|_| invalid())?,
         grants: Grants {
             inline: [("ServiceRolePolicy".to_owned(), grant)].into(),
@@ -270,21 +274,21 @@ fn create_service_linked(world: &World, control: &mut Control, call: &Call<'_>) 
     Ok(json!({ "Role": answer }))
 }
 
-fn delete_service_linked(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn delete_service_linked(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "RoleName")?;
     call.allow(control, &resource(control, call, name)?)?;
-    let task = world.uuid();
+    let task = simulation.uuid();
     let state = iam_mut(control, call)?;
     let role = state.roles.get(name).ok_or_else(|| no_such("role", name))?;
     if protected(name, role).is_ok() {
-        return Err(ApiError::new("InvalidInput", format!("{name} is no service-linked role")));
+        return Err(ApiError::new("InvalidInput", format!("{name} is not a service-linked role")));
     }
     let (path, id) = (role.path.clone(), role.id.clone());
     state.roles.remove(name);
     let task = format!("task{path}{name}/{task}");
     state.deletions.insert(task.clone());
     let arn = arn(call.caller.partition, &call.caller.account, "role", &path, name);
-    principals::forget(control, &world.s3, &arn, &id);
+    principals::forget(control, &simulation.s3, &arn, &id);
     Ok(json!({ "DeletionTaskId": task }))
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auth::{Caller, Identity},
     policy::{Document, managed},
-    world::Control,
+    simulation::Control,
 };
 use orgtrail_base::names::{AccountId, Arn, Partition};
 

@@ -3,23 +3,27 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Grants, Reply, User, World, arn, bare, conflict, exists, grants::boundary, iam,
-    iam_mut, listed, name, new_tags, no_such, path,
+    Call, Control, Grants, Reply, Simulation, User, arn, bare, conflict, exists, grants::boundary,
+    iam, iam_mut, listed, name, new_tags, no_such, path,
 };
 use crate::{
     api::ApiError,
     auth::Identity,
     services::input::{seconds, tag_list, text},
-    world::BASE32,
+    simulation::BASE32,
 };
 use orgtrail_base::names::{AccountId, Partition};
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     Some(match call.operation {
-        "CreateUser" => create(world, control, call),
-        "GetUser" => get(world, control, call),
+        "CreateUser" => create(simulation, control, call),
+        "GetUser" => get(simulation, control, call),
         "ListUsers" => list(control, call),
-        "DeleteUser" => delete(world, control, call),
+        "DeleteUser" => delete(simulation, control, call),
         _ => return None,
     })
 }
@@ -52,15 +56,15 @@ pub(super) fn resource(control: &Control, call: &Call<'_>, name: &str) -> Result
     Ok(arn(call.caller.partition, &call.caller.account, "user", path, name))
 }
 
-fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "UserName")?;
     let path = path(call)?;
     let account = &call.caller.account;
     call.allow(control, &arn(call.caller.partition, account, "user", &path, name))?;
     let user = User {
-        id: format!("AIDA{}", world.random_text(BASE32, 17)),
+        id: format!("AIDA{}", simulation.random_text(BASE32, 17)),
         path,
-        created_at: world.clock.now(),
+        created_at: simulation.clock.now(),
         grants: Grants {
             boundary: boundary(control, call)?,
             tags: new_tags(call),
@@ -77,13 +81,13 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     Ok(json!({ "User": answer }))
 }
 
-fn get(world: &World, control: &Control, call: &Call<'_>) -> Reply {
+fn get(simulation: &Simulation, control: &Control, call: &Call<'_>) -> Reply {
     let account = &call.caller.account;
     if text(call.input, "UserName").is_none() && call.caller.identity == Identity::Root {
         return Ok(json!({ "User": {
             "UserId": account,
             "Arn": call.caller.arn(),
-            "CreateDate": seconds(world.clock.now()),
+            "CreateDate": seconds(simulation.clock.now()),
         }}));
     }
     let name = named(call)?;
@@ -106,7 +110,7 @@ fn list(control: &Control, call: &Call<'_>) -> Reply {
     listed(call, "Users", users)
 }
 
-fn delete(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn delete(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let name = name(call, "UserName")?;
     let arn = resource(control, call, name)?;
     call.allow(control, &arn)?;
@@ -133,6 +137,6 @@ fn delete(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     }
     let id = user.id.clone();
     state.users.remove(name);
-    crate::principals::forget(control, &world.s3, &arn, &id);
+    crate::principals::forget(control, &simulation.s3, &arn, &id);
     Ok(json!({}))
 }

@@ -56,7 +56,9 @@ fn algorithm(
     match input::text(call.input, name).unwrap_or("RSAES_OAEP_SHA_256") {
         "RSAES_OAEP_SHA_256" => Ok(&OAEP_SHA256_MGF1SHA256),
         "RSAES_OAEP_SHA_1" => Ok(&OAEP_SHA1_MGF1SHA1),
-        other => Err(ApiError::validation(format!("the sandbox does not wrap by {other}"))),
+        other => {
+            Err(ApiError::validation(format!("the sandbox does not support wrapping with {other}")))
+        }
     }
 }
 

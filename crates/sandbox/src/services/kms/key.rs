@@ -48,7 +48,7 @@ pub(super) fn create(control: &mut Control, call: &Call<'_>, now: Timestamp) -> 
     if !matches!(origin, "AWS_KMS" | "EXTERNAL") {
         return Err(ApiError::new(
             "UnsupportedOperationException",
-            format!("the sandbox has no keys of the origin {origin}"),
+            format!("the sandbox does not support keys with origin {origin}"),
         ));
     }
     let policy = match input::text(call.input, "Policy") {
@@ -111,7 +111,7 @@ fn default_policy(call: &Call<'_>) -> Result<ResourcePolicy, ApiError> {
 }
 
 pub(super) fn internal() -> ApiError {
-    ApiError::new("KMSInternalException", "the sandbox could not compute this")
+    ApiError::new("KMSInternalException", "the sandbox failed to compute this")
         .with_status(http::StatusCode::INTERNAL_SERVER_ERROR)
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApiError, Call, Control, Reply, World, input, resource_policy::ResourcePolicy,
+    ApiError, Call, Control, Reply, Simulation, input, resource_policy::ResourcePolicy,
     unknown_operation,
 };
 use orgtrail_base::names::{Arn, Region};
@@ -82,8 +82,8 @@ struct Alias {
     updated: Timestamp,
 }
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
-    let now = world.clock.now();
+pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+    let now = simulation.clock.now();
     delete_due(control, now);
     let reply = answer(control, call, now)?;
     if matches!(call.operation, "CreateKey" | "PutKeyPolicy") {
@@ -95,7 +95,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Rep
             let wanted = call.required("KeyId")?;
             find_key(control, &call.caller.account, call.region, wanted)?.arn.to_string()
         };
-        world.faults.written(&arn, now);
+        simulation.faults.written(&arn, now);
     }
     Ok(reply)
 }

@@ -138,7 +138,7 @@ pub(super) fn get(control: &mut Control, call: &Call<'_>) -> Reply {
 pub(super) fn filter(control: &mut Control, call: &Call<'_>) -> Reply {
     let pattern = input::text(call.input, "filterPattern").unwrap_or_default();
     if pattern.trim_start().starts_with('{') {
-        return Err(invalid("the sandbox filters by words, not by JSON patterns"));
+        return Err(invalid("the sandbox supports word filters only, not JSON patterns"));
     }
     let words: Vec<&str> = pattern.split_whitespace().map(|word| word.trim_matches('"')).collect();
     let names = input::texts(call.input, "logStreamNames");

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApiError, Call, Control, Reply, World, input, unknown_operation};
+use super::{ApiError, Call, Control, Reply, Simulation, input, unknown_operation};
 use orgtrail_base::names::{AccountId, Arn, Region};
 
 mod events;
@@ -147,8 +147,8 @@ impl Stream {
     }
 }
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
-    let now = world.clock.now();
+pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
+    let now = simulation.clock.now();
     match call.operation {
         "CreateLogGroup" => group::create(control, call, now),
         "DeleteLogGroup" => group::delete(control, call),

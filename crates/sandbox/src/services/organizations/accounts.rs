@@ -3,17 +3,21 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, Creation, Member, Organization, Reply, World, invalid, listed, of, shape,
+    Call, Control, Creation, Member, Organization, Reply, Simulation, invalid, listed, of, shape,
 };
 use crate::{
     api::ApiError,
     bootstrap::{ACCESS_ROLE, access_role, new_account},
     services::input::{seconds, text},
-    world::LOWER,
+    simulation::LOWER,
 };
 use orgtrail_base::names::AccountId;
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     let organization = control.organization.as_ref()?;
     Some(match call.operation {
         "ListAccounts" => {
@@ -28,7 +32,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Opt
         "DescribeAccount" => member(organization, call).map(
             |id| json!({ "Account": shape::account(call.caller.partition, organization, &id) }),
         ),
-        "CreateAccount" => create(world, control, call),
+        "CreateAccount" => create(simulation, control, call),
         "DescribeCreateAccountStatus" => {
             let id = call.required("CreateAccountRequestId").unwrap_or_default();
             match organization.creations.get(id) {
@@ -80,7 +84,7 @@ fn status(id: &str, creation: &Creation) -> Value {
     })
 }
 
-fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn create(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let name =
         call.required("AccountName").map_err(|_| invalid("You must specify AccountName."))?;
     let email = call.required("Email").map_err(|_| invalid("You must specify Email."))?;
@@ -95,9 +99,9 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
             "An account with that email address already exists.",
         ));
     }
-    let now = world.clock.now();
-    let failed = || ApiError::new("ServiceException", "the sandbox could not make up an account");
-    let mut random = fastrand::Rng::with_seed(world.random_number());
+    let now = simulation.clock.now();
+    let failed = || ApiError::new("ServiceException", "the sandbox could not create an account id");
+    let mut random = fastrand::Rng::with_seed(simulation.random_number());
     let id: AccountId = loop {
         let id: AccountId =
             format!("4{:011}", random.u64(..100_000_000_000)).parse().map_err(|_| failed())?;
@@ -110,7 +114,7 @@ fn create(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
     let role = access_role(partition, &organization.management_account, now, &mut random)
         .map_err(|_| failed())?;
     account.iam.roles.insert(role_name, role);
-    let request = format!("car-{}", world.random_text(LOWER, 32));
+    let request = format!("car-{}", simulation.random_text(LOWER, 32));
     organization.attachments.insert(id.to_string(), organization.first_policies());
     organization.members.insert(
         id.clone(),

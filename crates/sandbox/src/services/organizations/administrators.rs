@@ -2,16 +2,20 @@
 
 use serde_json::json;
 
-use super::{Call, Control, Reply, World, accounts::member, invalid, listed, shape};
+use super::{Call, Control, Reply, Simulation, accounts::member, invalid, listed, shape};
 use crate::{
     api::ApiError,
     services::input::{seconds, text},
 };
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     let organization = control.organization.as_mut()?;
     let partition = call.caller.partition;
-    let now = world.clock.now();
+    let now = simulation.clock.now();
     let principal = || {
         let principal = call
             .required("ServicePrincipal")

@@ -15,7 +15,7 @@ pub(crate) use state::{
 use serde_json::Value;
 
 use super::{
-    Call, Control, Reply, World,
+    Call, Control, Reply, Simulation,
     input::{number, page, text},
     unknown_operation,
 };
@@ -39,11 +39,11 @@ fn conditions(control: &Control, call: &Call<'_>) -> Vec<(&'static str, String)>
     kind.into_iter().chain(service).collect()
 }
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     call.allow_with(control, "*", &conditions(control, call))?;
     let account = &call.caller.account;
     if call.operation == "CreateOrganization" {
-        return tree::create_organization(world, control, call);
+        return tree::create_organization(simulation, control, call);
     }
     let organization = control
         .organization
@@ -66,7 +66,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Rep
     }
     let answer = [tree::call, accounts::call, administrators::call, policies::call]
         .into_iter()
-        .find_map(|family| family(world, control, call));
+        .find_map(|family| family(simulation, control, call));
     answer.unwrap_or_else(|| Err(unknown_operation(call)))
 }
 

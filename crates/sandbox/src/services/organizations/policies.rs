@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::{
     Call, Control, FULL_ACCESS, Organization, OrganizationPolicy, RCP, RCP_FULL_ACCESS, Reply, SCP,
-    World, invalid, listed, shape,
+    Simulation, invalid, listed, shape,
 };
 use crate::{
     api::ApiError,
     policy::{Document, PolicyType},
     services::input::text,
-    world::LOWER,
+    simulation::LOWER,
 };
 use orgtrail_base::names::{AccountId, UnitId};
 
@@ -27,10 +27,14 @@ fn quotas(kind: &str) -> (usize, usize) {
     }
 }
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     let organization = control.organization.as_mut()?;
     Some(match call.operation {
-        "CreatePolicy" => create(world, organization, call),
+        "CreatePolicy" => create(simulation, organization, call),
         "UpdatePolicy" => update(organization, call),
         "DeletePolicy" => delete(organization, call),
         "DescribePolicy" => policy_id(organization, call)
@@ -138,14 +142,14 @@ fn content(text: &str, kind: &str) -> Result<Document, ApiError> {
     })
 }
 
-fn create(world: &World, organization: &mut Organization, call: &Call<'_>) -> Reply {
+fn create(simulation: &Simulation, organization: &mut Organization, call: &Call<'_>) -> Reply {
     let required =
         |name: &str| call.required(name).map_err(|_| invalid(format!("You must specify {name}.")));
     let kind = known_type(required("Type")?)?;
     if ![SCP, RCP].contains(&kind) {
         return Err(ApiError::new(
             "PolicyTypeNotAvailableForOrganizationException",
-            "the sandbox keeps service and resource control policies alone",
+            "the sandbox supports only service and resource control policies",
         ));
     }
     let name = required("Name")?;
@@ -162,7 +166,7 @@ fn create(world: &World, organization: &mut Organization, call: &Call<'_>) -> Re
         content: content(required("Content")?, kind)?,
         aws_managed: false,
     };
-    let id = format!("p-{}", world.random_text(LOWER, 8));
+    let id = format!("p-{}", simulation.random_text(LOWER, 8));
     organization.policies.insert(id.clone(), policy);
     Ok(json!({ "Policy": described(organization, call, &id) }))
 }

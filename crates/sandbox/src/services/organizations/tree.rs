@@ -3,16 +3,20 @@
 use serde_json::{Value, json};
 
 use super::{
-    Call, Control, FULL_ACCESS, Member, Organization, Reply, SCP, Unit, World, invalid, listed,
-    shape,
+    Call, Control, FULL_ACCESS, Member, Organization, Reply, SCP, Simulation, Unit, invalid,
+    listed, shape,
 };
-use crate::{api::ApiError, bootstrap::full_access, services::input::text, world::LOWER};
+use crate::{api::ApiError, bootstrap::full_access, services::input::text, simulation::LOWER};
 use orgtrail_base::names::{AccountId, OrgId, UnitId};
 
 /// How deep units may lie.
 const MAX_DEPTH: usize = 5;
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Option<Reply> {
+pub(super) fn call(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Option<Reply> {
     let organization = control.organization.as_mut()?;
     Some(match call.operation {
         "ListRoots" => {
@@ -38,7 +42,7 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Opt
                 json!({ "OrganizationalUnit": shape::unit(call.caller.partition, organization, &id) })
             })
         }
-        "CreateOrganizationalUnit" => create_unit(world, organization, call),
+        "CreateOrganizationalUnit" => create_unit(simulation, organization, call),
         "UpdateOrganizationalUnit" => update_unit(organization, call),
         "DeleteOrganizationalUnit" => delete_unit(organization, call),
         "MoveAccount" => move_account(organization, call),
@@ -58,16 +62,21 @@ pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Opt
 }
 
 /// `CreateOrganization`: the caller's account becomes the management account.
-pub(super) fn create_organization(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn create_organization(
+    simulation: &Simulation,
+    control: &mut Control,
+    call: &Call<'_>,
+) -> Reply {
     if control.organization.is_some() {
         return Err(ApiError::new(
             "AlreadyInOrganizationException",
             "The AWS account is already a member of an organization.",
         ));
     }
-    let internal = |_| ApiError::new("ServiceException", "the sandbox could not make up an id");
-    let id: OrgId = format!("o-{}", world.random_text(LOWER, 10)).parse().map_err(internal)?;
-    let root: UnitId = format!("r-{}", world.random_text(LOWER, 4)).parse().map_err(internal)?;
+    let internal = |_| ApiError::new("ServiceException", "the sandbox could not create an id");
+    let id: OrgId = format!("o-{}", simulation.random_text(LOWER, 10)).parse().map_err(internal)?;
+    let root: UnitId =
+        format!("r-{}", simulation.random_text(LOWER, 4)).parse().map_err(internal)?;
     let full_access =
         full_access().map_err(|malformed| ApiError::new("ServiceException", malformed.0))?;
     let account = call.caller.account.clone();
@@ -76,7 +85,7 @@ pub(super) fn create_organization(world: &World, control: &mut Control, call: &C
         name: "management".to_owned(),
         email: "management@example.com".to_owned(),
         parent: root.clone(),
-        joined_at: world.clock.now(),
+        joined_at: simulation.clock.now(),
         created: false,
         suspended: false,
     };
@@ -188,7 +197,7 @@ fn children(organization: &Organization, call: &Call<'_>) -> Reply {
     listed(call, "Children", children)
 }
 
-fn create_unit(world: &World, organization: &mut Organization, call: &Call<'_>) -> Reply {
+fn create_unit(simulation: &Simulation, organization: &mut Organization, call: &Call<'_>) -> Reply {
     let parent = parent(organization, call, "ParentId")?;
     let name = call.required("Name").map_err(|_| invalid("You must specify Name."))?.to_owned();
     taken(organization, &parent, &name)?;
@@ -199,9 +208,9 @@ fn create_unit(world: &World, organization: &mut Organization, call: &Call<'_>) 
         ));
     }
     let stem = organization.root.as_str().trim_start_matches("r-");
-    let id: UnitId = format!("ou-{stem}-{}", world.random_text(LOWER, 8))
+    let id: UnitId = format!("ou-{stem}-{}", simulation.random_text(LOWER, 8))
         .parse()
-        .map_err(|_| ApiError::new("ServiceException", "the sandbox could not make up an id"))?;
+        .map_err(|_| ApiError::new("ServiceException", "the sandbox could not create an id"))?;
     organization.units.insert(id.clone(), Unit { name, parent });
     organization.attachments.insert(id.to_string(), organization.first_policies());
     Ok(json!({ "OrganizationalUnit": shape::unit(call.caller.partition, organization, &id) }))

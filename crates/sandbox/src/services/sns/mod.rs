@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ApiError, Call, Control, Reply, World, input, resource_policy::ResourcePolicy,
+    ApiError, Call, Control, Reply, Simulation, input, resource_policy::ResourcePolicy,
     unknown_operation,
 };
 use crate::{auth::Caller, policy::Request, principals};
@@ -65,18 +65,18 @@ const SETTABLE: [&str; 9] = [
     "FifoThroughputScope",
 ];
 
-pub(super) fn call(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn call(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     match call.operation {
         "CreateTopic" => create(control, call),
         "DeleteTopic" => delete(control, call),
         "ListTopics" => list(control, call),
         "GetTopicAttributes" => attributes(control, call),
         "SetTopicAttributes" => set_attribute(control, call),
-        "Publish" => publish(world, control, call),
+        "Publish" => publish(simulation, control, call),
         "TagResource" => tag(control, call),
         "UntagResource" => untag(control, call),
         "ListTagsForResource" => list_tags(control, call),
-        "Subscribe" => subscriptions::subscribe(world, control, call),
+        "Subscribe" => subscriptions::subscribe(simulation, control, call),
         "ConfirmSubscription" => subscriptions::confirm(control, call),
         "Unsubscribe" => subscriptions::unsubscribe(control, call),
         "ListSubscriptionsByTopic" => subscriptions::list_by_topic(control, call),
@@ -336,14 +336,14 @@ fn checked(
         .map_err(|_| invalid("Policy Error: PrincipalNotFound"))
 }
 
-fn publish(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+fn publish(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let member =
         if input::text(call.input, "TargetArn").is_some() { "TargetArn" } else { "TopicArn" };
     if call.required("Message")?.len() > 256 * 1024 {
         return Err(invalid("Message too long"));
     }
     topic_mut(control, call, member)?.published += 1;
-    Ok(json!({ "MessageId": world.uuid() }))
+    Ok(json!({ "MessageId": simulation.uuid() }))
 }
 
 fn tag(control: &mut Control, call: &Call<'_>) -> Reply {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, Control, Reply, World, input, invalid, topic_mut};
+use super::{ApiError, Call, Control, Reply, Simulation, input, invalid, topic_mut};
 use orgtrail_base::names::{AccountId, Arn};
 
 /// A subscription.
@@ -39,7 +39,7 @@ impl Subscription {
     }
 }
 
-pub(super) fn subscribe(world: &World, control: &mut Control, call: &Call<'_>) -> Reply {
+pub(super) fn subscribe(simulation: &Simulation, control: &mut Control, call: &Call<'_>) -> Reply {
     let protocol = call.required("Protocol")?;
     let endpoint = input::text(call.input, "Endpoint").unwrap_or_default();
     let fits = match protocol {
@@ -58,8 +58,8 @@ pub(super) fn subscribe(world: &World, control: &mut Control, call: &Call<'_>) -
     let own = matches!(protocol, "sqs" | "lambda" | "firehose")
         && endpoint.parse::<Arn>().is_ok_and(|arn| arn.account.as_ref() == Some(&owner));
     let return_arn = input::flag(call.input, "ReturnSubscriptionArn").unwrap_or(false);
-    let id = world.uuid();
-    let token = (!own && protocol != "sms").then(|| world.random_text("0123456789abcdef", 64));
+    let id = simulation.uuid();
+    let token = (!own && protocol != "sms").then(|| simulation.random_text("0123456789abcdef", 64));
     let topic = topic_mut(control, call, "TopicArn")?;
     let known = topic
         .subscriptions

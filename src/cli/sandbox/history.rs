@@ -1,4 +1,4 @@
-//! What happened before a sandbox is handed over: `--history` and `--legacy`.
+//! The simulated history of a new sandbox: `--history` and `--legacy`.
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -16,20 +16,20 @@ use crate::{
         apply::{StepOutcome, apply, wait_until_converged},
         plan,
     },
-    policy::Foreign,
+    policy::Unmanaged,
     resources::{Desired, OrganizationFacts, observe},
     sandbox::Sandbox,
 };
 
-/// For how long legacy trails have logged where nothing is said.
+/// How long legacy trails have logged by default.
 const LEGACY: SignedDuration = SignedDuration::from_hours(24);
-/// The longest history: what `LookupEvents` gives.
+/// The longest history, which is as far back as `LookupEvents` reaches.
 const LONGEST_HOURS: i64 = 90 * 24;
-/// How far the clock goes at once.
+/// How far the clock advances in one step.
 const STEP: SignedDuration = SignedDuration::from_hours(24);
 /// Accounts that never have a trail of their own: management, log archive, audit.
 const CENTRAL: usize = 3;
-/// From so many accounts on the last one is suspended.
+/// From this number of accounts on, the last one is suspended.
 const SUSPENDED_FROM: u16 = 5;
 /// The name of every legacy trail.
 const TRAIL: &str = "legacy";
@@ -49,21 +49,21 @@ pub(super) fn span(text: &str) -> Result<SignedDuration, String> {
     }
 }
 
-/// What is to have happened.
+/// A history to simulate.
 #[derive(Debug)]
-pub(super) struct Past {
-    begins: Timestamp,
-    lasts: SignedDuration,
+pub(super) struct History {
+    starts_at: Timestamp,
+    duration: SignedDuration,
     /// Whether the organization has its trail.
     organization: bool,
     legacy: usize,
 }
 
-impl Past {
-    /// What the options ask for; nothing where they ask for nothing.
+impl History {
+    /// The history that the options describe, if any.
     ///
     /// # Errors
-    /// There are not that many members.
+    /// There are fewer members than legacy trails.
     pub(super) fn new(
         history: Option<SignedDuration>,
         legacy: u16,
@@ -77,25 +77,25 @@ impl Past {
         let members = usize::from(accounts - suspended) - CENTRAL;
         if usize::from(legacy) > members {
             let message = format!(
-                "`--legacy {legacy}`: an organization of {accounts} accounts has {members} active \
-                 members besides the log archive and the audit account"
+                "`--legacy {legacy}`: an organization of {accounts} accounts has {members} active members other than the log-archive and audit accounts"
             );
-            return Err(OpError::usage(message).with_hint("`--accounts` takes more"));
+            return Err(OpError::usage(message).with_hint("raise `--accounts`"));
         }
         let ends = start.unwrap_or_else(crate::sandbox::real_now);
-        let lasts = history.unwrap_or(LEGACY);
-        let begins = ends.checked_sub(lasts).map_err(|error| OpError::usage(error.to_string()))?;
+        let duration = history.unwrap_or(LEGACY);
+        let starts_at =
+            ends.checked_sub(duration).map_err(|error| OpError::usage(error.to_string()))?;
         let organization = history.is_some();
-        Ok(Some(Self { begins, lasts, organization, legacy: legacy.into() }))
+        Ok(Some(Self { starts_at, duration, organization, legacy: legacy.into() }))
     }
 
-    /// When it began: where the sandbox's clock is to start.
-    pub(super) fn begins(&self) -> Timestamp {
-        self.begins
+    /// The time at which the history starts, and the sandbox's clock with it.
+    pub(super) fn starts_at(&self) -> Timestamp {
+        self.starts_at
     }
 
-    /// Lets it happen.
-    pub(super) async fn happen(&self, sandbox: &Sandbox) -> Result<(), OpError> {
+    /// Simulates it.
+    pub(super) async fn simulate(&self, sandbox: &Sandbox) -> Result<(), OpError> {
         let aws = aws_of(sandbox).await?;
         for account in sandbox.accounts().iter().skip(CENTRAL).take(self.legacy) {
             let member = aws.clients(account, sandbox.home_region());
@@ -105,7 +105,7 @@ impl Past {
         if self.organization {
             Box::pin(organization_trail(&aws, sandbox)).await?;
         }
-        let mut left = self.lasts;
+        let mut left = self.duration;
         while left.is_positive() {
             let step = left.min(STEP);
             sandbox.tick(step);
@@ -198,14 +198,14 @@ async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), OpError>
     let loaded = Loaded::from_text(&config_of(sandbox), &Environment::default());
     let config = loaded.map_err(|findings| unexpected(format!("{findings:?}")))?.config;
     let organization = OrganizationFacts::read(aws, &config).await?;
-    let desired = Desired::new(config, organization, Foreign::Keep);
+    let desired = Desired::new(config, organization, Unmanaged::Keep);
     let observed = observe(aws, &desired).await;
     let steps = plan(&desired, &observed);
     let results = apply(aws, &desired, &observed, &steps, &[].into(), &|_| {}).await?;
     for result in &results {
         if let StepOutcome::Failed { error, .. } = &result.outcome {
             return Err(unexpected(format!(
-                "providing the organization trail: {}: {error}",
+                "provisioning the organization trail: {}: {error}",
                 result.id
             )));
         }
@@ -214,7 +214,10 @@ async fn organization_trail(aws: &Aws, sandbox: &Sandbox) -> Result<(), OpError>
     if left.is_empty() {
         return Ok(());
     }
-    Err(unexpected(format!("the organization trail is not as declared:\n{}", left.to_text())))
+    Err(unexpected(format!(
+        "the organization trail does not match the configuration:\n{}",
+        left.to_text()
+    )))
 }
 
 #[cfg(test)]
@@ -232,11 +235,11 @@ mod tests {
 
     #[test]
     fn more_legacy_trails_than_members_are_refused() {
-        assert!(Past::new(None, 0, 5, None).unwrap().is_none());
+        assert!(History::new(None, 0, 5, None).unwrap().is_none());
         // The fifth account is suspended.
-        assert!(Past::new(None, 1, 5, None).unwrap().is_some());
-        assert_eq!(Past::new(None, 2, 5, None).unwrap_err().outcome(), Outcome::Usage);
-        assert!(Past::new(None, 1, 4, None).unwrap().is_some());
-        assert_eq!(Past::new(None, 1, 3, None).unwrap_err().outcome(), Outcome::Usage);
+        assert!(History::new(None, 1, 5, None).unwrap().is_some());
+        assert_eq!(History::new(None, 2, 5, None).unwrap_err().outcome(), Outcome::Usage);
+        assert!(History::new(None, 1, 4, None).unwrap().is_some());
+        assert_eq!(History::new(None, 1, 3, None).unwrap_err().outcome(), Outcome::Usage);
     }
 }

@@ -2,10 +2,10 @@ use super::AwsError;
 
 /// The result of a read: a value, its absence, or why it could not be read.
 ///
-/// The three are never mixed: a denied or failed read is [`Seen::Unreadable`], so nothing
+/// The three are never mixed: a denied or failed read is [`Observation::Unreadable`], so nothing
 /// is ever created because it could not be read.
 #[derive(Debug, Clone)]
-pub enum Seen<T> {
+pub enum Observation<T> {
     /// It exists, with this value.
     Present(T),
     /// AWS returned that it does not exist.
@@ -14,7 +14,7 @@ pub enum Seen<T> {
     Unreadable(AwsError),
 }
 
-impl<T> Seen<T> {
+impl<T> Observation<T> {
     /// From the result of a call; `is_absent` decides which failures mean that the value
     /// does not exist ([`AwsError::is_not_found`] for most calls).
     ///
@@ -33,20 +33,20 @@ impl<T> Seen<T> {
     }
 
     /// The same with the value changed.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Seen<U> {
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Observation<U> {
         match self {
-            Self::Present(value) => Seen::Present(change(value)),
-            Self::Absent => Seen::Absent,
-            Self::Unreadable(error) => Seen::Unreadable(error),
+            Self::Present(value) => Observation::Present(change(value)),
+            Self::Absent => Observation::Absent,
+            Self::Unreadable(error) => Observation::Unreadable(error),
         }
     }
 
     /// The same by reference.
-    pub fn as_ref(&self) -> Seen<&T> {
+    pub fn as_ref(&self) -> Observation<&T> {
         match self {
-            Self::Present(value) => Seen::Present(value),
-            Self::Absent => Seen::Absent,
-            Self::Unreadable(error) => Seen::Unreadable(error.clone()),
+            Self::Present(value) => Observation::Present(value),
+            Self::Absent => Observation::Absent,
+            Self::Unreadable(error) => Observation::Unreadable(error.clone()),
         }
     }
 
@@ -84,13 +84,13 @@ impl<T> Seen<T> {
     }
 }
 
-impl<T> Seen<Option<T>> {
+impl<T> Observation<Option<T>> {
     /// A response without the value means that it is absent.
-    pub fn flatten(self) -> Seen<T> {
+    pub fn flatten(self) -> Observation<T> {
         match self {
-            Self::Present(Some(value)) => Seen::Present(value),
-            Self::Present(None) | Self::Absent => Seen::Absent,
-            Self::Unreadable(error) => Seen::Unreadable(error),
+            Self::Present(Some(value)) => Observation::Present(value),
+            Self::Present(None) | Self::Absent => Observation::Absent,
+            Self::Unreadable(error) => Observation::Unreadable(error),
         }
     }
 }

@@ -9,25 +9,24 @@ use crate::ops::Interrupted;
 /// How long a round has to write its report after the second signal.
 const SUMMARY_WITHIN: Duration = Duration::from_secs(2);
 
-/// Runs a command. After the first signal, one that ends by itself finishes what
-/// is in flight and reports; any other is left. A second signal ends at once.
+/// Runs a command. After the first signal, a command that stops gracefully finishes its
+/// operations in flight and reports; any other is abandoned. A second signal ends both.
 pub(super) async fn until_stopped(command: Command, context: &Context) -> Result<Outcome, OpError> {
-    let (stop, ends_by_itself) = (&context.stop, command.ends_by_itself());
+    let (stop, stops_gracefully) = (&context.stop, command.stops_gracefully());
     let announced = async {
         stop.requested().await;
-        if !ends_by_itself {
+        if !stops_gracefully {
             return std::future::pending().await;
         }
-        // Whoever sends it waits for it, `--quiet` or not.
+        // The person who sent the signal waits, with `--quiet` too.
         context.out.warn(format_args!(
-            "stopping: what is in flight is finished and reported ({}); a second signal ends at \
-             once",
+            "stopping ({}): finishing operations in flight; a second signal stops immediately",
             stop.cause()
         ));
         std::future::pending::<Infallible>().await
     };
     let early = async {
-        if ends_by_itself {
+        if stops_gracefully {
             std::future::pending::<()>().await;
         }
         stop.requested().await;
@@ -36,13 +35,13 @@ pub(super) async fn until_stopped(command: Command, context: &Context) -> Result
     let second = async {
         stop.requested_again().await;
         if writes_summary {
-            // Its part ends by itself, and what the parts before it found is reported.
+            // Its current part stops gracefully, and the results so far are reported.
             tokio::time::sleep(SUMMARY_WITHIN).await;
         }
     };
     tokio::select! {
         biased;
-        // The first: a command that the signal ends at once has announced it too.
+        // First, so that a command that the signal ends immediately announces it too.
         never = announced => match never {},
         result = Box::pin(command.run(context)) => result,
         () = early => Err(Interrupted::Early.into()),

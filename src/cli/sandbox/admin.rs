@@ -1,4 +1,4 @@
-//! The calls that only a sandbox has.
+//! The admin calls of a sandbox.
 
 use http::Method;
 use http_body_util::{BodyExt, Full};
@@ -8,61 +8,61 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::cli::{Explain, Outcome};
 
-/// What a sandbox answers to a tick.
+/// The response to a tick.
 #[derive(Debug, Deserialize)]
 pub(super) struct Ticked {
     pub(super) now: Timestamp,
 }
 
-/// What a sandbox answers to a confirmation.
+/// The response to a confirmation.
 #[derive(Debug, Deserialize)]
 pub(super) struct Confirmed {
     pub(super) confirmed: u64,
 }
 
-/// Which process a sandbox is.
+/// The process of a sandbox.
 #[derive(Debug, Deserialize)]
 pub(super) struct Identity {
     pub(super) pid: u32,
 }
 
-/// Puts a sandbox's clock forward.
-pub(super) async fn tick(endpoint: &str, hours: u32) -> Result<Ticked, AskError> {
+/// Advances a sandbox's clock.
+pub(super) async fn tick(endpoint: &str, hours: u32) -> Result<Ticked, AdminError> {
     let body = format!("{{\"seconds\":{}}}", u64::from(hours) * 3600);
-    ask(endpoint, Method::POST, "/_sandbox/tick", body).await
+    call(endpoint, Method::POST, "/_sandbox/tick", body).await
 }
 
-/// Confirms every subscription that waits for it.
-pub(super) async fn confirm(endpoint: &str) -> Result<Confirmed, AskError> {
-    ask(endpoint, Method::POST, "/_sandbox/confirm", String::new()).await
+/// Confirms every pending subscription.
+pub(super) async fn confirm(endpoint: &str) -> Result<Confirmed, AdminError> {
+    call(endpoint, Method::POST, "/_sandbox/confirm", String::new()).await
 }
 
-/// Asks a sandbox which process it is.
-pub(super) async fn identity(endpoint: &str) -> Result<Identity, AskError> {
-    ask(endpoint, Method::GET, "/_sandbox/state", String::new()).await
+/// The process id of a sandbox.
+pub(super) async fn identity(endpoint: &str) -> Result<Identity, AdminError> {
+    call(endpoint, Method::GET, "/_sandbox/state", String::new()).await
 }
 
-/// Why a sandbox could not be asked.
+/// Why a call of a sandbox failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AskError {
+pub(super) enum AdminError {
     /// Only a sandbox has these calls, and it listens on loopback alone.
-    #[error("`{found}` is no sandbox's endpoint: expected `http://127.0.0.1:PORT`")]
+    #[error("`{found}` is not a sandbox endpoint: expected `http://127.0.0.1:PORT`")]
     Endpoint { found: String },
-    /// Nobody answers there.
-    #[error("asking the sandbox at {endpoint}")]
+    /// Nothing listens there.
+    #[error("calling the sandbox at {endpoint}")]
     Connect { endpoint: String, source: std::io::Error },
-    /// It broke off.
-    #[error("asking the sandbox at {endpoint}")]
+    /// The connection broke.
+    #[error("calling the sandbox at {endpoint}")]
     Http { endpoint: String, source: hyper::Error },
-    /// It did not like the question.
-    #[error("the sandbox answered {status}: {answer}")]
+    /// The sandbox refused the call.
+    #[error("the sandbox returned {status}: {answer}")]
     Refused { status: u16, answer: String },
 }
 
-impl Explain for AskError {
+impl Explain for AdminError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Connect { .. } => Some("is `orgtrail sandbox up` running there?".to_owned()),
+            Self::Connect { .. } => Some("start one with `orgtrail sandbox up`".to_owned()),
             Self::Endpoint { .. } => {
                 Some("`orgtrail sandbox up` prints it as AWS_ENDPOINT_URL".to_owned())
             }
@@ -78,21 +78,21 @@ impl Explain for AskError {
     }
 }
 
-async fn ask<T: DeserializeOwned>(
+async fn call<T: DeserializeOwned>(
     endpoint: &str,
     method: Method,
     path: &str,
     body: String,
-) -> Result<T, AskError> {
-    let bad = || AskError::Endpoint { found: endpoint.to_owned() };
+) -> Result<T, AdminError> {
+    let bad = || AdminError::Endpoint { found: endpoint.to_owned() };
     let address = endpoint.strip_prefix("http://").ok_or_else(bad)?.trim_end_matches('/');
     let address = address.replace("localhost:", "127.0.0.1:");
     let address: std::net::SocketAddr = address.parse().map_err(|_| bad())?;
     if !address.ip().is_loopback() {
         return Err(bad());
     }
-    let connect = |source| AskError::Connect { endpoint: endpoint.to_owned(), source };
-    let http = |source| AskError::Http { endpoint: endpoint.to_owned(), source };
+    let connect = |source| AdminError::Connect { endpoint: endpoint.to_owned(), source };
+    let http = |source| AdminError::Http { endpoint: endpoint.to_owned(), source };
     let stream = tokio::net::TcpStream::connect(address).await.map_err(connect)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
@@ -107,9 +107,9 @@ async fn ask<T: DeserializeOwned>(
     let status = response.status();
     let answer = response.into_body().collect().await.map_err(http)?.to_bytes();
     drop(sender);
-    // Its end says nothing that the answer did not.
+    // The end of the connection adds nothing to the response.
     drop(connection.await);
-    let refused = || AskError::Refused {
+    let refused = || AdminError::Refused {
         status: status.as_u16(),
         answer: String::from_utf8_lossy(&answer).into_owned(),
     };
@@ -139,12 +139,12 @@ mod tests {
     async fn what_is_no_sandbox_is_refused() {
         for endpoint in ["https://127.0.0.1:1", "http://192.0.2.1:80", "127.0.0.1:80", "http://x"] {
             let error = tick(endpoint, 1).await.unwrap_err();
-            assert!(matches!(error, AskError::Endpoint { .. }), "{endpoint}: {error}");
+            assert!(matches!(error, AdminError::Endpoint { .. }), "{endpoint}: {error}");
         }
-        // Nor does another answer pass for a sandbox's.
+        // Another response is not taken for a sandbox's.
         let sandbox = TestEnv::start().await.sandbox;
         let path = "/_sandbox/confirm";
-        let answer = ask::<Ticked>(&sandbox.endpoint(), Method::POST, path, String::new()).await;
-        assert!(matches!(answer, Err(AskError::Refused { status: 200, .. })), "{answer:?}");
+        let answer = call::<Ticked>(&sandbox.endpoint(), Method::POST, path, String::new()).await;
+        assert!(matches!(answer, Err(AdminError::Refused { status: 200, .. })), "{answer:?}");
     }
 }

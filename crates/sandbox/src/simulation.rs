@@ -26,7 +26,7 @@ use orgtrail_base::names::{AccountId, Partition, Region};
 /// INVARIANT: locks are taken in this order: `control`, then a bucket's. Code
 /// that holds `control` hands `&Control` on; it never locks again.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct Simulation {
     /// The partition all of it lies in.
     pub(super) partition: Partition,
     /// The simulated clock.
@@ -52,7 +52,7 @@ pub(super) struct World {
     saves: AtomicBool,
 }
 
-impl World {
+impl Simulation {
     pub(super) fn new(
         clock: Clock,
         control: Control,

@@ -1,4 +1,4 @@
-//! What the demo tells: its steps, each held or not.
+//! The report of the demo: its steps, each passed or failed.
 
 use std::fmt::Write as _;
 
@@ -10,17 +10,17 @@ use crate::report::contract::Emitted;
 pub(super) use crate::report::contract::demo::Kept;
 use crate::report::contract::demo::{Report, Step};
 
-/// Where to go from here.
+/// The commands to try next.
 const NEXT: &str = "\
 Next:
-  orgtrail demo --keep          the same, and play on in what it built
-  orgtrail init                 a config from your own organization; reads only
-  orgtrail plan                 what would change there; reads only
-  orgtrail --help               every command, by what it is for";
+  orgtrail demo --keep          run the demo again, and keep its sandbox
+  orgtrail init                 write a configuration for your organization; read-only
+  orgtrail plan                 show what would change there; read-only
+  orgtrail --help               list all commands";
 
-/// The steps so far, told as they happen.
+/// The steps so far, printed as they end.
 #[derive(Debug)]
-pub(super) struct Story {
+pub(super) struct DemoReport {
     out: Output,
     format: Format,
     began: Instant,
@@ -28,16 +28,16 @@ pub(super) struct Story {
     steps: Vec<Step>,
 }
 
-/// That a step did not hold and was told: only a story knows.
+/// A required step failed, and was printed. Only a report creates it.
 #[derive(Debug)]
-pub(super) struct Broke(());
+pub(super) struct RequiredStepFailed(());
 
-fn how_to_go_on(kept: &Kept) -> String {
+fn how_to_continue(kept: &Kept) -> String {
     let (folder, state) = (kept.folder.display(), kept.state.display());
     let config = kept.folder.join("orgtrail.toml");
     let config = config.display();
     format!(
-        "Kept in {folder}. To go on in it:\n  \
+        "Kept in {folder}. To continue with it:\n  \
          orgtrail sandbox exec --data {state} -- orgtrail --config {config} plan\n  \
          orgtrail sandbox exec --data {state} -- bash"
     )
@@ -47,7 +47,7 @@ fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl Story {
+impl DemoReport {
     pub(super) fn new(context: &Context) -> Self {
         let now = Instant::now();
         Self {
@@ -59,36 +59,36 @@ impl Story {
         }
     }
 
-    /// A heading, and why what comes matters.
-    pub(super) fn chapter(&self, title: &str, why: &str) -> Result<(), OpError> {
-        self.tell(format_args!("\n{title}\n  {}", why.replace('\n', "\n  ")))
+    /// Prints a heading, and why its steps matter.
+    pub(super) fn section(&self, title: &str, why: &str) -> Result<(), OpError> {
+        self.print(format_args!("\n{title}\n  {}", why.replace('\n', "\n  ")))
     }
 
-    /// Tells how a step went that the next ones stand on.
+    /// Reports a step that later steps require.
     ///
     /// # Errors
-    /// It did not hold.
-    pub(super) fn must(
+    /// The step failed.
+    pub(super) fn required_step(
         &mut self,
         title: &str,
         command: Option<&str>,
-        held: bool,
+        passed: bool,
         found: impl Into<String>,
     ) -> Result<(), Stop> {
-        self.step(title, command, held, found)?;
-        if held { Ok(()) } else { Err(Stop::Broken(Broke(()))) }
+        self.step(title, command, passed, found)?;
+        if passed { Ok(()) } else { Err(Stop::StepFailed(RequiredStepFailed(()))) }
     }
 
-    /// Tells how a step went.
+    /// Reports a step.
     pub(super) fn step(
         &mut self,
         title: &str,
         command: Option<&str>,
-        held: bool,
+        passed: bool,
         found: impl Into<String>,
     ) -> Result<(), OpError> {
         let found = found.into();
-        let mark = if held { "held " } else { "BROKE" };
+        let mark = if passed { "ok    " } else { "FAILED" };
         let mut text = String::new();
         if let Some(command) = command {
             // Writing to a String does not fail.
@@ -98,31 +98,31 @@ impl Story {
         for line in found.lines() {
             let _ = write!(text, "\n           {line}");
         }
-        self.tell(text)?;
+        self.print(text)?;
         self.steps.push(Step {
             title: title.to_owned(),
             command: command.map(str::to_owned),
             found,
-            passed: held,
+            passed,
             duration_ms: milliseconds(self.step_began.elapsed()),
         });
         self.step_began = Instant::now();
         Ok(())
     }
 
-    /// The last word, and the exit code.
+    /// Prints the end of the report; its outcome.
     pub(super) fn end(self, kept: Option<Kept>) -> Result<Outcome, OpError> {
-        let held = self.steps.iter().filter(|step| step.passed).count();
-        let all = held == self.steps.len();
+        let passed = self.steps.iter().filter(|step| step.passed).count();
+        let all = passed == self.steps.len();
         let took = self.began.elapsed();
         match self.format {
             Format::Text => {
                 let left = kept.as_ref().map_or_else(
-                    || "The temporary folder is removed; nothing else was touched.".to_owned(),
-                    how_to_go_on,
+                    || "The temporary directory was deleted; nothing else changed.".to_owned(),
+                    how_to_continue,
                 );
                 self.out.data(format_args!(
-                    "\n{held} of {} steps held, in {:.1} s. {left}\n\n{NEXT}",
+                    "\n{passed} of {} steps passed in {:.1} s. {left}\n\n{NEXT}",
                     self.steps.len(),
                     took.as_secs_f64(),
                 ))?;
@@ -137,7 +137,7 @@ impl Story {
         Ok(if all { Outcome::Clean } else { Outcome::Unexpected })
     }
 
-    fn tell(&self, text: impl std::fmt::Display) -> Result<(), OpError> {
+    fn print(&self, text: impl std::fmt::Display) -> Result<(), OpError> {
         match self.format {
             Format::Text => self.out.data(text),
             Format::Json => Ok(()),
@@ -149,9 +149,9 @@ impl Story {
 mod tests {
     use super::*;
 
-    fn story() -> Story {
+    fn report() -> DemoReport {
         let now = Instant::now();
-        Story {
+        DemoReport {
             out: Output::new(false),
             format: Format::Json,
             began: now,
@@ -161,31 +161,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_organization_that_could_not_be_kept_is_told_and_goes() {
-        use super::super::ground::{Ground, STATE};
-        let mut story = story();
-        let ground = Ground::lay(&mut story, 4, true).await.unwrap();
-        let folder = ground.folder.path().to_owned();
+    async fn a_sandbox_that_cannot_be_saved_is_reported_and_deleted() {
+        use super::super::env::{DemoEnv, STATE};
+        let mut report = report();
+        let env = DemoEnv::start(&mut report, 4, true).await.unwrap();
+        let folder = env.folder.path().to_owned();
         crate::sandbox::keep_from_saving(&folder.join(STATE));
-        ground.sandbox.tick(jiff::SignedDuration::from_hours(1));
-        let kept = ground.clear(&mut story).await.unwrap();
+        env.sandbox.tick(jiff::SignedDuration::from_hours(1));
+        let kept = env.stop(&mut report).await.unwrap();
         assert!(kept.is_none() && !folder.exists());
-        assert_eq!(story.end(kept).unwrap(), Outcome::Unexpected);
+        assert_eq!(report.end(kept).unwrap(), Outcome::Unexpected);
     }
 
     #[test]
-    fn a_step_that_broke_ends_the_demo_with_an_error() {
-        let mut whole = story();
-        whole.step("one", None, true, "").unwrap();
-        whole.must("two", None, true, "").unwrap();
-        assert_eq!(whole.end(None).unwrap(), Outcome::Clean);
-        let mut stopped = story();
-        stopped.must("one", None, true, "").unwrap();
-        assert!(matches!(stopped.must("two", None, false, ""), Err(Stop::Broken(_))));
+    fn a_failed_step_ends_the_demo_with_an_error() {
+        let mut complete = report();
+        complete.step("one", None, true, "").unwrap();
+        complete.required_step("two", None, true, "").unwrap();
+        assert_eq!(complete.end(None).unwrap(), Outcome::Clean);
+        let mut stopped = report();
+        stopped.required_step("one", None, true, "").unwrap();
+        assert!(matches!(stopped.required_step("two", None, false, ""), Err(Stop::StepFailed(_))));
         assert_eq!(stopped.end(None).unwrap(), Outcome::Unexpected);
-        let mut went_on = story();
-        went_on.step("one", None, false, "").unwrap();
-        went_on.step("two", None, true, "").unwrap();
-        assert_eq!(went_on.end(None).unwrap(), Outcome::Unexpected);
+        let mut continued = report();
+        continued.step("one", None, false, "").unwrap();
+        continued.step("two", None, true, "").unwrap();
+        assert_eq!(continued.end(None).unwrap(), Outcome::Unexpected);
     }
 }

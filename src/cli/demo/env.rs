@@ -1,12 +1,12 @@
-//! The sandbox that the demo plays on, and the ways into it.
+//! The sandbox of the demo, and the clients for it.
 
 use super::super::{OpError, Outcome};
-use super::Story;
+use super::DemoReport;
 use super::folder::Folder;
 use super::program::Program;
-use super::story::Kept;
+use super::report::Kept;
 use crate::aws::{Aws, WriteAuthority, WriteClients};
-use crate::cli::sandbox::past::aws_of;
+use crate::cli::sandbox::history::aws_of;
 use crate::names::{AccountId, Region};
 use crate::sandbox::{Options, Sandbox};
 use crate::words::in_one_line;
@@ -14,11 +14,11 @@ use crate::words::in_one_line;
 /// The archive's bucket.
 pub(super) const BUCKET: &str = "acme-log-archive";
 
-/// Where in its folder a sandbox that is kept has its state.
+/// The directory of a kept sandbox's state, in the demo's directory.
 pub(super) const STATE: &str = "sandbox";
 
-/// A running sandbox, a folder with a config, and this program.
-pub(super) struct Ground {
+/// A running sandbox, a directory with a configuration, and this program.
+pub(super) struct DemoEnv {
     pub(super) sandbox: Sandbox,
     pub(super) folder: Folder,
     pub(super) program: Program,
@@ -29,19 +29,19 @@ pub(super) struct Ground {
     pub(super) accounts: usize,
 }
 
-impl Ground {
+impl DemoEnv {
     /// Starts the sandbox.
     ///
-    /// With `keep`, its state is written into the folder, and the folder stays.
-    pub(super) async fn lay(
-        story: &mut Story,
+    /// With `keep`, its state is saved in the directory, which is not deleted.
+    pub(super) async fn start(
+        report: &mut DemoReport,
         accounts: usize,
         keep: bool,
     ) -> Result<Self, OpError> {
-        story.chapter(
-            "1. An AWS organization, on this machine",
-            "The sandbox answers like AWS where orgtrail's promises rest on AWS: accounts, policies,\n\
-             versions, locks and signed digests are real. It listens on loopback only.",
+        report.section(
+            "1. An AWS organization on this machine",
+            "The sandbox enforces what orgtrail's guarantees need from AWS: accounts, policies, object\n\
+             versions, locks and signed digests. It listens on loopback only.",
         )?;
         let home_region: Region = "us-east-1".parse().map_err(unexpected)?;
         let mut options = Options::new(home_region);
@@ -51,7 +51,7 @@ impl Ground {
         let sandbox = Sandbox::start(options).await.map_err(unexpected)?;
         let ids = sandbox.accounts();
         let [management, log_archive, _, member, ..] = ids.as_slice() else {
-            return Err(OpError::usage("the demo needs four accounts"));
+            return Err(OpError::usage("the demo requires at least four accounts"));
         };
         let administrator = sandbox
             .administrator()
@@ -59,8 +59,8 @@ impl Ground {
         let program = Program::new(folder.path(), &sandbox.endpoint(), &administrator)?;
         let organization =
             sandbox.organization_id().map_or_else(|| "none".to_owned(), |id| id.to_string());
-        story.step(
-            "the organization is up",
+        report.step(
+            "the sandbox has all accounts",
             Some(&format!("orgtrail sandbox up --accounts {accounts}")),
             ids.len() == accounts,
             format!("{organization}: {} accounts at {}", ids.len(), sandbox.endpoint()),
@@ -76,8 +76,8 @@ impl Ground {
         })
     }
 
-    /// The way in that orgtrail's own commands take: the administrator, and the
-    /// role that every member has.
+    /// The connection that orgtrail's own commands use: the administrator's credentials, and
+    /// the role that every member has.
     pub(super) async fn aws(&self) -> Result<Aws, OpError> {
         aws_of(&self.sandbox).await
     }
@@ -88,13 +88,13 @@ impl Ground {
         WriteClients::new(&clients, &WriteAuthority::granted())
     }
 
-    /// Stops the sandbox; removes the folder, or says where it is kept. What could
-    /// not be saved whole is told and goes.
-    pub(super) async fn clear(mut self, story: &mut Story) -> Result<Option<Kept>, OpError> {
+    /// Stops the sandbox, and deletes its directory or returns where it is kept. A state that
+    /// could not be saved is reported and deleted.
+    pub(super) async fn stop(mut self, report: &mut DemoReport) -> Result<Option<Kept>, OpError> {
         let state = self.folder.path().join(STATE);
         if let Err(error) = self.sandbox.stop().await {
-            self.folder.let_go();
-            story.step("the organization is kept", None, false, in_one_line(&error))?;
+            self.folder.stop_keeping();
+            report.step("the sandbox is saved", None, false, in_one_line(&error))?;
         }
         let folder = self.folder.is_kept().then(|| self.folder.path().to_owned());
         Ok(folder.map(|folder| Kept { folder, state }))

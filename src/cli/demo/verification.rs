@@ -1,4 +1,4 @@
-//! The archive, proven at its place; then a copy of it, damaged and found out.
+//! The archive, verified in place; then a copy of it, tampered with and detected.
 
 use std::collections::HashMap;
 
@@ -6,9 +6,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use futures::{TryStreamExt as _, stream};
 use serde_json::Value;
 
-use super::ground::{BUCKET, Ground};
-use super::program::Ran;
-use super::{Stop, Story};
+use super::env::{BUCKET, DemoEnv};
+use super::program::ProgramOutput;
+use super::{DemoReport, Stop};
 use crate::archive::key::{LogClass, ObjectKey, ObjectKind};
 use crate::aws::{At as _, Clients, WriteClients};
 use crate::cli::{OpError, Outcome};
@@ -19,74 +19,74 @@ const VERIFY_COPY: &str = "orgtrail verify s3://acme-log-archive-copy";
 /// Objects that are copied at a time.
 const AT_A_TIME: usize = 16;
 
-pub(super) async fn play(story: &mut Story, ground: &Ground) -> Result<(), Stop> {
-    story.chapter(
-        "9. The archive, proven",
-        "Every digest's signature, link and log file is checked, for every account and Region at once,\n\
-         also of what was brought in from elsewhere. Then a copy of one account's part, which no lock\n\
-         guards, is tampered with: a log is changed, a digest deleted, a foreign file added.",
+pub(super) async fn run(report: &mut DemoReport, env: &DemoEnv) -> Result<(), Stop> {
+    report.section(
+        "9. The archive, verified",
+        "Every digest's signature, link and log files are checked, for every account and Region,\n\
+         including the consolidated logs. Then an unlocked copy of one account's logs is tampered\n\
+         with: one log file is changed, one digest is deleted, one unexpected file is added.",
     )?;
-    let keys = ground.sandbox.keys_raw(BUCKET, "");
+    let keys = env.sandbox.keys_raw(BUCKET, "");
     let moved = keys.iter().filter(|key| is_digest(key) && key.contains("_legacy_")).count();
-    let ran = ground.program.run(&["verify", "--format", "json"]).await?;
-    let held = ran.ended(Outcome::Clean) && relocated(&ran) == moved as u64 && moved > 0;
-    let said = if held { proven(&ran) } else { ran.in_full() };
-    let title = "every chain of digests holds, also where the consolidated ones are now";
-    story.must(title, Some("orgtrail verify"), held, said)?;
+    let output = env.program.run(&["verify", "--format", "json"]).await?;
+    let passed =
+        output.exited_with(Outcome::Clean) && relocated(&output) == moved as u64 && moved > 0;
+    let details = if passed { proven(&output) } else { output.in_full() };
+    let title = "every digest chain is proven, including the consolidated ones";
+    report.required_step(title, Some("orgtrail verify"), passed, details)?;
 
-    let aws = ground.aws().await?;
-    let archive = ground.clients(&aws, &ground.log_archive);
-    let copies = ground.clients(&aws, &ground.management);
-    let part = format!("/{}/", ground.member);
+    let aws = env.aws().await?;
+    let archive = env.clients(&aws, &env.log_archive);
+    let copies = env.clients(&aws, &env.management);
+    let part = format!("/{}/", env.member);
     let keys: Vec<&str> =
         keys.iter().map(String::as_str).filter(|key| key.contains(&part)).collect();
     copy(&archive, &copies, &keys).await?;
     let target = format!("s3://{COPY}");
-    let ran = ground.program.run(&["verify", &target, "--format", "json"]).await?;
-    let held = ran.ended(Outcome::Clean) && relocated(&ran) > 0;
-    let said = if held { proven(&ran) } else { ran.in_full() };
-    let title = "a copy in another account's bucket is proven too";
-    story.must(title, Some(VERIFY_COPY), held, said)?;
+    let output = env.program.run(&["verify", &target, "--format", "json"]).await?;
+    let passed = output.exited_with(Outcome::Clean) && relocated(&output) > 0;
+    let details = if passed { proven(&output) } else { output.in_full() };
+    let title = "a copy in another account's bucket is proven";
+    report.required_step(title, Some(VERIFY_COPY), passed, details)?;
 
-    let Some(crimes) = Crimes::plan(&keys, ground) else {
+    let Some(tampering) = Tampering::plan(&keys, env) else {
         let title = "the copy has digests and log files of the organization's trail";
-        return story.must(title, None, false, "none to tamper with");
+        return report.required_step(title, None, false, "nothing to tamper with");
     };
-    crimes.commit(&copies).await?;
-    let ran = ground.program.run(&["verify", &target, "--format", "json"]).await?;
+    tampering.apply(&copies).await?;
+    let output = env.program.run(&["verify", &target, "--format", "json"]).await?;
     for (title, key, kinds) in [
         (
-            "one changed byte of a log file is found, and the file named",
-            &crimes.altered,
+            "one changed byte of a log file is detected, and the file named",
+            &tampering.altered,
             &["log-hash", "log-format"][..],
         ),
-        ("one deleted digest is found, and named", &crimes.deleted, &["digest-missing"]),
-        ("one foreign file is found, and named", &crimes.added, &["log-unlisted"]),
+        ("one deleted digest is detected and named", &tampering.deleted, &["digest-missing"]),
+        ("one unexpected file is detected and named", &tampering.added, &["log-unlisted"]),
     ] {
-        let kind = found(&ran, key).filter(|kind| kinds.contains(&kind.as_str()));
-        let held = ran.ended(Outcome::IntegrityFailure) && kind.is_some();
-        let said = match kind.filter(|_| held) {
+        let kind = found(&output, key).filter(|kind| kinds.contains(&kind.as_str()));
+        let passed = output.exited_with(Outcome::IntegrityFailure) && kind.is_some();
+        let details = match kind.filter(|_| passed) {
             Some(kind) => format!("{kind}: {key}"),
-            None => ran.in_full(),
+            None => output.in_full(),
         };
-        story.step(title, Some(VERIFY_COPY), held, said)?;
+        report.step(title, Some(VERIFY_COPY), passed, details)?;
     }
     Ok(())
 }
 
-/// What is done to the copy, by key.
-struct Crimes {
+/// The keys of the copy that are tampered with.
+struct Tampering {
     altered: String,
     deleted: String,
     added: String,
 }
 
-impl Crimes {
-    /// In the middle of what one chain covers, where neighbours are on both
-    /// sides.
-    fn plan(keys: &[&str], ground: &Ground) -> Option<Self> {
+impl Tampering {
+    /// In the middle of a chain, with neighbors on both sides.
+    fn plan(keys: &[&str], env: &DemoEnv) -> Option<Self> {
         let parsed: Vec<ObjectKey> = keys.iter().filter_map(|key| key.parse().ok()).collect();
-        let here = |key: &&ObjectKey| key.region() == ground.sandbox.home_region();
+        let here = |key: &&ObjectKey| key.region() == env.sandbox.home_region();
         let is_of_the_organization = |key: &&ObjectKey| match key.kind() {
             ObjectKind::Digest { trail, .. } => trail.as_str() != super::legacy::TRAIL,
             ObjectKind::Log { .. } => false,
@@ -103,12 +103,12 @@ impl Crimes {
         Some(Self {
             altered: log.to_string(),
             deleted: digest.to_string(),
-            added: format!("{stem}_ForeignForeign01.json.gz"),
+            added: format!("{stem}_Unexpected000001.json.gz"),
         })
     }
 
-    /// Plain calls that anybody with the right to them can make.
-    async fn commit(&self, clients: &WriteClients) -> Result<(), OpError> {
+    /// Plain calls that any principal with the permissions can make.
+    async fn apply(&self, clients: &WriteClients) -> Result<(), OpError> {
         let (whole, _) = get(clients, COPY, &self.altered).await?;
         let mut bytes = whole.clone();
         let middle = bytes.len() / 2;
@@ -140,7 +140,7 @@ async fn get(
 ) -> Result<(Vec<u8>, HashMap<String, String>), OpError> {
     let object = clients.s3().get_object().bucket(bucket).key(key).send().await;
     let object = object.at(clients, "s3:GetObject")?;
-    let body = object.body.collect().await.map_err(super::ground::unexpected)?;
+    let body = object.body.collect().await.map_err(super::env::unexpected)?;
     Ok((body.to_vec(), object.metadata.unwrap_or_default()))
 }
 
@@ -159,32 +159,32 @@ fn is_digest(key: &str) -> bool {
     key.contains("/CloudTrail-Digest/")
 }
 
-fn report(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.stdout).unwrap_or_default()
+fn parsed(output: &ProgramOutput) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_default()
 }
 
-/// How many proven digests lie where relocation put them.
-fn relocated(ran: &Ran) -> u64 {
-    let report = report(ran);
-    let scopes = report["scopes"].as_array().into_iter().flatten();
+/// The number of proven digests at relocated keys.
+fn relocated(output: &ProgramOutput) -> u64 {
+    let document = parsed(output);
+    let scopes = document["scopes"].as_array().into_iter().flatten();
     let chains = scopes.filter_map(|scope| scope["chains"].as_array()).flatten();
     chains.filter_map(|chain| chain["digests"]["relocated"].as_u64()).sum()
 }
 
-fn proven(ran: &Ran) -> String {
-    let report = report(ran);
-    let (digests, logs) = (&report["summary"]["digests"], &report["summary"]["log_files"]);
-    let moved = relocated(ran);
+fn proven(output: &ProgramOutput) -> String {
+    let document = parsed(output);
+    let (digests, logs) = (&document["summary"]["digests"], &document["summary"]["log_files"]);
+    let moved = relocated(output);
     format!(
         "{} digests and {} log files; {moved} digests relocated",
         digests["valid"], logs["valid"]
     )
 }
 
-/// What was found at a key.
-fn found(ran: &Ran, key: &str) -> Option<String> {
-    let report = report(ran);
-    let findings = report["findings"].as_array()?;
+/// The kind of the finding at a key.
+fn found(output: &ProgramOutput, key: &str) -> Option<String> {
+    let document = parsed(output);
+    let findings = document["findings"].as_array()?;
     let at_key = findings.iter().find(|finding| finding["key"] == key)?;
     at_key["kind"].as_str().map(str::to_owned)
 }

@@ -1,19 +1,19 @@
-//! How a sandbox begins: what `up` and `exec` have in common.
+//! Starting a sandbox, for `up` and `exec`.
 
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{config_of, past, process::Signals};
+use super::{config_of, history, process::Signals};
 use crate::{
     cli::{Context, OpError, Outcome, output_path::replace},
     names::Region,
     sandbox::{DataError, DigestEncryption, Options, Pace, Sandbox},
 };
 
-/// What a sandbox is to be.
+/// The options of a new sandbox.
 #[derive(Debug, clap::Args)]
-pub(super) struct Begin {
+pub(super) struct LaunchOptions {
     /// Accounts of the organization, including the management account.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=10_000))]
     accounts: u16,
@@ -49,7 +49,7 @@ pub(super) struct Begin {
 
     /// Start this long ago (`7d`, `36h`), with the organization trail of the configuration that
     /// `--write-config` writes and everything it has delivered since.
-    #[arg(long, value_name = "TIME", value_parser = past::span)]
+    #[arg(long, value_name = "TIME", value_parser = history::span)]
     history: Option<SignedDuration>,
 
     /// Give this many members a trail and a bucket of their own, with logs for the time in
@@ -81,35 +81,35 @@ impl From<DigestKey> for DigestEncryption {
     }
 }
 
-/// A running sandbox that was asked for.
-pub(super) struct Begun {
+/// A running sandbox, and the configuration for it.
+pub(super) struct Launched {
     pub(super) sandbox: Sandbox,
-    /// The config that `--write-config` wrote.
+    /// The configuration that `--write-config` wrote.
     pub(super) config: Option<PathBuf>,
 }
 
-impl Begin {
+impl LaunchOptions {
     /// Starts the sandbox.
     ///
     /// # Errors
-    /// When it cannot be, or the config cannot be written.
-    pub(super) async fn start(&self, context: &Context) -> Result<Begun, OpError> {
+    /// The sandbox cannot start, or the configuration cannot be written.
+    pub(super) async fn start(&self, context: &Context) -> Result<Launched, OpError> {
         if let Some(path) = &self.write_config
             && path.exists()
             && !context.yes
         {
-            return Err(OpError::usage(format!("{} exists already", path.display()))
-                .with_hint("name another file, or let it be replaced with `--yes`"));
+            return Err(OpError::usage(format!("{} already exists", path.display()))
+                .with_hint("name another file, or replace it with `--yes`"));
         }
-        let past = past::Past::new(self.history, self.legacy, self.accounts, self.start)?;
+        let history = history::History::new(self.history, self.legacy, self.accounts, self.start)?;
         let options = Options {
             accounts: self.accounts.into(),
             port: self.port,
             data: self.data.clone(),
-            start: past.as_ref().map(past::Past::begins).or(self.start),
+            start: history.as_ref().map(history::History::starts_at).or(self.start),
             pace: if self.frozen { Pace::Frozen } else { Pace::Flowing },
             seed: self.seed,
-            // What is killed before its past has happened begins anew.
+            // If it is killed before its history is simulated, the next run starts anew.
             save_later: true,
             ..Options::new(self.region.clone())
         };
@@ -117,10 +117,10 @@ impl Begin {
         if let Some(with) = self.digest_encryption {
             sandbox.encrypt_digests(with.into());
         }
-        match past {
-            Some(past) if !sandbox.is_resumed() => Box::pin(past.happen(&sandbox)).await?,
+        match history {
+            Some(history) if !sandbox.is_resumed() => Box::pin(history.simulate(&sandbox)).await?,
             Some(_) => context.out.warn(
-                "the organization in --data goes on; --history and --legacy are for a new one",
+                "--history and --legacy are ignored: the organization in --data already exists",
             ),
             None => {}
         }
@@ -129,23 +129,23 @@ impl Begin {
             write_config(&sandbox, path)?;
             context.out.note(format_args!("wrote {}", path.display()));
         }
-        Ok(Begun { sandbox, config: self.write_config.clone() })
+        Ok(Launched { sandbox, config: self.write_config.clone() })
     }
 }
 
-/// Writes the config that matches a sandbox.
+/// Writes the configuration that matches a sandbox.
 pub(super) fn write_config(sandbox: &Sandbox, path: &Path) -> Result<(), OpError> {
     Ok(replace(path, config_of(sandbox).as_bytes())?)
 }
 
-/// Stops a sandbox, which saves its state; a signal meanwhile ends the program at
-/// once, and leaves what was saved before.
+/// Stops a sandbox, which saves its state. A signal meanwhile ends the program
+/// immediately, and keeps the previously saved state.
 pub(super) async fn stop(sandbox: Sandbox, signals: &mut Signals) -> Result<(), OpError> {
     let unexpected = |error: DataError| OpError::new(error, Outcome::Unexpected);
     tokio::select! {
         stopped = sandbox.stop() => stopped.map_err(unexpected),
         _ = signals.next() => {
-            let message = "stopped before the state was saved: what was saved before is kept";
+            let message = "stopped before the state was saved; the previously saved state is kept";
             Err(OpError::new(message, Outcome::Unexpected))
         }
     }

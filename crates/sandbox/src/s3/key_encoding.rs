@@ -8,9 +8,9 @@ use super::error::invalid_argument;
 
 /// How keys are written: as they are, or percent-encoded.
 #[derive(Clone, Copy)]
-pub(super) struct Spelling(bool);
+pub(super) struct KeyEncoding(bool);
 
-impl Spelling {
+impl KeyEncoding {
     pub(super) fn new(encoding_type: Option<&dto::EncodingType>) -> S3Result<Self> {
         match encoding_type.map(dto::EncodingType::as_str) {
             None => Ok(Self(false)),
@@ -46,9 +46,9 @@ mod tests {
 
     #[test]
     fn keys_are_spelled_as_s3_spells_them() {
-        let url = Spelling::new(Some(&dto::EncodingType::from_static("url"))).unwrap();
+        let url = KeyEncoding::new(Some(&dto::EncodingType::from_static("url"))).unwrap();
         assert_eq!(url.write("a b/ü+*\u{1}"), "a+b/%C3%BC%2B*%01");
-        assert_eq!(Spelling::new(None).unwrap().write("a b"), "a b");
-        assert!(Spelling::new(Some(&dto::EncodingType::from_static("base64"))).is_err());
+        assert_eq!(KeyEncoding::new(None).unwrap().write("a b"), "a b");
+        assert!(KeyEncoding::new(Some(&dto::EncodingType::from_static("base64"))).is_err());
     }
 }
